@@ -1,0 +1,1 @@
+"""Lapse: notices clients who went quiet in the middle of something, and reminds each of them once."""

@@ -1,0 +1,217 @@
+"""The settings of Lapse: one frozen class for each section of `lapse.yaml`.
+
+Each part of the program is handed its own section, never the whole. How a file and the environment become
+settings, and how a mistake is explained, is in `consumer/config_file.py`.
+"""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+
+from consumer.clock import Millis
+
+_UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, timedelta):
+        return value
+    found = _DURATION.fullmatch(str(value).strip())
+    if isinstance(value, bool) or found is None:
+        raise ValueError("a duration needs a unit: write 90s, 15m, 24h or 7d")
+    length = float(found[1]) * _UNITS[found[2]]
+    if length > 100 * 365 * _UNITS["d"]:
+        raise ValueError("a duration may be a hundred years at most")
+    return timedelta(milliseconds=length)
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+
+
+def millis(span: timedelta) -> Millis:
+    """A duration as whole milliseconds."""
+    return span // timedelta(milliseconds=1)
+
+
+def _zone(value: object) -> object:
+    try:
+        ZoneInfo(str(value))
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"{value!r} is no time zone: write a name such as Europe/Madrid") from None
+    return value
+
+
+Zone = Annotated[str, BeforeValidator(_zone)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Secret(Section):
+    """A secret, named by where it is kept: `{env: NAME}` or `{file: path}`; never written in the file itself."""
+
+    env: str | None = None
+    file: Path | None = None
+    value: SecretStr | None = None  # only through LAPSE_…, never from the file (config_file.py refuses it there)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_environment(cls, given: Any) -> Any:
+        return {"value": given} if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "Secret":
+        if sum(place is not None for place in (self.env, self.file, self.value)) != 1:
+            raise ValueError("name one place: {env: NAME} or {file: /path}")
+        return self
+
+
+class Kafka(Section):
+    bootstrap_servers: str = "localhost:9092"
+    client: dict[str, str | int | float | bool] = {}  # noqa: RUF012 - pydantic copies defaults
+    group_prefix: str = "lapse"
+    instance: str | None = None
+    """Names this process among its replicas, the same at every start; the host's name unless set."""
+
+
+class Topics(Section):
+    contacts: str = "contacts"
+    reminders: str = "reminders"
+    delivery_status: str = "delivery-status"
+    opt_outs: str = "opt-outs"
+    dead_letters: str = "dead-letters"
+    state: str | None = None
+    """`<group_prefix>-state` unless set."""
+    create: bool = True
+    replication: int = Field(default=-1, ge=-1)
+    """Of topics that Lapse creates; -1 leaves it to the broker."""
+
+
+class Registry(Section):
+    url: str
+    user: str | None = None
+    password: Secret | None = None
+
+
+class Source(Section):
+    topic: str = "user-activity"
+    format: Literal["avro", "json"] = "avro"
+    start: Literal["earliest", "latest"] = "earliest"
+
+
+class TemplateChoice(Section):
+    name: str | None = None
+    namespace: str | None = None
+    language: str | None = None
+
+
+class Process(Section):
+    action: str = Field(min_length=1)
+    remind_after: tuple[Duration, ...] = Field(min_length=1, max_length=100)
+    template: TemplateChoice = TemplateChoice()
+
+    @model_validator(mode="after")
+    def _ladder_rises(self) -> "Process":
+        if any(span <= timedelta(0) for span in self.remind_after):
+            raise ValueError("remind_after must be longer than nothing")
+        if any(b <= a for a, b in zip(self.remind_after, self.remind_after[1:], strict=False)):
+            raise ValueError("remind_after must rise: each step is counted from when the user was last seen")
+        return self
+
+
+class Detect(Section):
+    commit_interval: Duration = timedelta(seconds=1)
+    allowed_lateness: Duration = timedelta(seconds=30)
+    settle: Duration = timedelta(minutes=5)
+    forget_after: Duration = timedelta(days=30)
+
+
+class Template(Section):
+    name: str = "inactivity_reminder"
+    namespace: str = Field(min_length=1)
+    language: str = "en"
+
+
+class OneMsg(Section):
+    base_url: str = "https://api.1msg.io"
+    channel_id: str = Field(min_length=1)
+    token: Secret
+    template: Template
+    timeout: Duration = timedelta(seconds=10)
+    rate: float | None = Field(default=80, gt=0)
+    """Requests a second for the channel, all replicas together; null for no limit of ours."""
+    max_attempts: int = Field(default=3, ge=1)
+    ttl: int | None = None
+    """`messageSendTtlSeconds`; which values are allowed depends on the template's category."""
+
+
+class Policy(Section):
+    require_opt_in: bool = True
+    timezone: Zone = "UTC"
+    default_region: str | None = None
+    default_name: str | None = None
+    expire_after: Duration = timedelta(hours=72)
+    max_staleness: Duration = timedelta(minutes=5)
+
+
+class Tracking(Section):
+    poll_after: Duration = timedelta(minutes=2)
+    give_up_after: Duration = timedelta(hours=24)
+
+
+class Ledger(Section):
+    url: str = "sqlite:///lapse.db"
+
+
+class Web(Section):
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    public_url: str | None = None
+    webhook_secret: Secret | None = None
+    api_token: Secret | None = None
+    register_webhook: bool = False
+
+
+class Log(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = "console"
+
+
+class Settings(Section):
+    """The whole of `lapse.yaml`. Only `app.py` and the commands see it."""
+
+    kafka: Kafka = Kafka()
+    topics: Topics = Topics()
+    schema_registry: Registry | None = None
+    source: Source = Source()
+    processes: dict[str, Process] = Field(min_length=1)
+    detect: Detect = Detect()
+    onemsg: OneMsg | None = None
+    """May be left out where only detect runs."""
+    policy: Policy = Policy()
+    tracking: Tracking = Tracking()
+    ledger: Ledger = Ledger()
+    web: Web = Web()
+    log: Log = Log()
+
+    @property
+    def state_topic(self) -> str:
+        return self.topics.state or f"{self.kafka.group_prefix}-state"
+
+    @model_validator(mode="after")
+    def _forgotten_only_when_past(self) -> "Settings":
+        longest = max(p.remind_after[-1] for p in self.processes.values())
+        needed = longest + self.policy.expire_after + self.detect.allowed_lateness
+        if self.detect.forget_after <= needed:
+            raise ValueError(
+                f"detect.forget_after ({self.detect.forget_after}) must be longer than the longest remind_after"
+                f" + policy.expire_after + detect.allowed_lateness ({needed}): a user must not be forgotten"
+                " while a reminder may still be due"
+            )
+        return self

@@ -1,0 +1,248 @@
+"""Who is in the middle of what, and since when: the rules of design §4 over whole batches.
+
+State rests on two maxima for each (user, process), so duplicates and reordering cannot change it: `last_seen` of
+STARTED and PROGRESSED, `closed` of COMPLETED and CANCELLED. Nothing here reads a clock: the partition's clock and
+the wall time come in as arguments.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from consumer.clock import Millis
+from consumer.detect.columns import COMPLETED, RETURNED, Columns, Flags
+from consumer.detect.index import Hashes, KeyIndex, Rows
+from consumer.detect.rules import ALWAYS, NEVER, Processes, Rules, Times, reminder_id
+from consumer.records import Ask, Reminder
+
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: neighbouring process codes land far apart
+
+
+@dataclass(slots=True)
+class Noticed:
+    """What a look at the clock brought: reminders to ask for, and lapses that lead to none, counted by
+    (process, step, outcome) with outcome `asked`, `expired` or `skipped`."""
+
+    asked: list[Reminder] = field(default_factory=list)
+    lapses: dict[tuple[str, int, str], int] = field(default_factory=dict)
+    forgotten: int = 0
+
+
+class Table:
+    """The rows of one partition."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.processes = Processes(rules)
+        self.columns = Columns()
+        self._index = KeyIndex()
+        self.named: list[tuple[Rows, pl.Series]] = []
+        """Users put into rows since the state was last written, in order; the rows of each are distinct."""
+        self.spoken: list[tuple[Rows, pl.Series]] = []
+        """Actions likewise."""
+
+    def __len__(self) -> int:
+        return self.columns.tracked
+
+    @property
+    def nbytes(self) -> int:
+        return self.columns.nbytes + 4 * len(self._index)
+
+    def hear(self, activities: pl.DataFrame, now: Millis) -> tuple[list[Reminder], int]:
+        """Apply one batch: columns `user_id`, `process`, `closes`, `action`, `occurred_at` (ms).
+
+        Returns RETURNED and COMPLETED for reminders that were asked for, and how many activities belong to
+        processes that are not configured (they leave no trace).
+        """
+        names = pl.Enum(self.processes.names[: self.processes.configured])
+        codes = activities["process"].cast(names, strict=False).to_physical()
+        strangers = codes.null_count()
+        if strangers:
+            activities, codes = activities.filter(codes.is_not_null()), codes.drop_nulls()
+        if activities.is_empty():
+            return [], strangers
+        rows = self._rows_of(activities["user_id"], codes.to_numpy().astype(np.uint16))
+        at = activities["occurred_at"].to_numpy()
+        closes = activities["closes"].to_numpy()
+        self._see(rows[~closes], at[~closes], activities["action"].filter(~activities["closes"]))
+        np.maximum.at(self.columns.closed, rows[closes], at[closes])
+        self.columns.dirty[rows] = True
+        self.schedule(rows)
+        return self._follow_up(rows, now), strangers
+
+    def notice(self, clock: Millis, now: Millis) -> Noticed:
+        """Let the partition's clock reach `clock`: ask for what has lapsed, forget what can be forgotten."""
+        c = self.columns
+        rows = np.flatnonzero(c.due[: c.used] <= clock).astype(np.int32)
+        noticed = Noticed()
+        if rows.size:
+            self._ask(rows[self.armed(rows)], clock, now, noticed)
+            self.schedule(rows)
+            c.dirty[rows] = True
+            gone = rows[self._forgettable_at(rows) <= clock]
+            noticed.forgotten = gone.size
+            self._forget(gone)
+        return noticed
+
+    def _see(self, rows: Rows, at: Times, actions: pl.Series) -> None:
+        """Rule 1: a later activity starts a new episode; an older one changes nothing."""
+        c = self.columns
+        before = c.last_seen[rows]
+        np.maximum.at(c.last_seen, rows, at)
+        latest = at == c.last_seen[rows]
+        newer = latest & (at > before)
+        c.step[rows[newer]] = 0
+        self._speak(rows[latest], actions.filter(pl.Series(latest)), fresh=(at > before)[latest])
+
+    def _speak(self, rows: Rows, actions: pl.Series, fresh: Flags) -> None:
+        """The action of the latest activity; at equal times the greater bytes win, and none is the least."""
+        heard = (
+            pl.DataFrame({"row": rows, "action": actions, "fresh": fresh})
+            .group_by("row", maintain_order=True)
+            .agg(pl.col("action").max(), pl.col("fresh").any())
+            if np.unique(rows).size != rows.size
+            else pl.DataFrame({"row": rows, "action": actions, "fresh": fresh})
+        )
+        had_none = self.columns.action.is_none(heard["row"].to_numpy())
+        heard = heard.filter(~(pl.Series(had_none) & pl.col("action").is_null()))
+        ties = heard.filter(~pl.col("fresh"))
+        if not ties.is_empty():
+            greater = self._beats_what_is_there(ties)
+            heard = pl.concat([heard.filter("fresh"), ties.filter(greater)])
+        if not heard.is_empty():
+            spoken = heard["row"].to_numpy(), heard["action"]
+            self.columns.action.put(*spoken)
+            self.spoken.append(spoken)
+
+    def _beats_what_is_there(self, ties: pl.DataFrame) -> pl.Series:
+        there = self.columns.action.get(ties["row"].to_numpy())
+        said = ties["action"].to_list()
+        wins = [s is not None and (t is None or s.encode() > t.encode()) for s, t in zip(said, there, strict=True)]
+        return pl.Series(wins, dtype=pl.Boolean)
+
+    def armed(self, rows: Rows) -> Flags:
+        return self.columns.last_seen[rows] > self.columns.closed[rows] + self.rules.settle
+
+    def _forgettable_at(self, rows: Rows) -> Times:
+        """Rule 6. A page view within `settle` of the completion is what a repeat could revive last."""
+        seen, closed = self.columns.last_seen[rows], self.columns.closed[rows]
+        over = np.maximum(seen, closed) + self.rules.closed_kept_for
+        return np.where(self.armed(rows), seen + self.rules.forget_after, over)
+
+    def schedule(self, rows: Rows) -> None:
+        """Say when the clock must look at these rows again."""
+        c = self.columns
+        lapse = c.last_seen[rows] + self.processes.wait(c.process[rows], c.step[rows]) + self.rules.allowed_lateness
+        lapse[~self.armed(rows)] = ALWAYS
+        c.due[rows] = np.minimum(lapse, self._forgettable_at(rows))
+
+    def _ask(self, rows: Rows, clock: Millis, now: Millis, noticed: Noticed) -> None:
+        """Rules 2, 3 and 5: the latest lapsed step is asked for, once, unless it is too old to be of use."""
+        c = self.columns
+        quiet = clock - self.rules.allowed_lateness - c.last_seen[rows]
+        step = self.processes.latest_lapsed(c.process[rows], quiet)
+        lapsed = step >= c.step[rows]
+        rows, step = rows[lapsed], step[lapsed]
+        lapsed_at = c.last_seen[rows] + self.processes.wait(c.process[rows], step)
+        expired = clock - lapsed_at > self.rules.expire_after
+        self._count(rows, step, expired, noticed)
+        c.step[rows] = step + 1
+        rows, step, lapsed_at = rows[~expired], step[~expired], lapsed_at[~expired]
+        c.asked_seen[rows], c.asked_step[rows], c.told[rows] = c.last_seen[rows], step, 0
+        actions = self.columns.action.get(rows)
+        noticed.asked += self._reminders(Ask.DUE, rows, lapsed_at, now, actions)
+
+    def _count(self, rows: Rows, step: npt.NDArray[np.int64], expired: Flags, noticed: Noticed) -> None:
+        first = self.columns.step[rows]
+        told = pl.DataFrame({"process": self.columns.process[rows], "first": first, "step": step, "expired": expired})
+        for code, lowest, latest, late, count in told.group_by(pl.all()).len().iter_rows():
+            name = self.processes.names[code]
+            outcomes = [(s, "skipped") for s in range(lowest, latest)] + [(latest, "expired" if late else "asked")]
+            for s, outcome in outcomes:
+                key = (name, s, outcome)
+                noticed.lapses[key] = noticed.lapses.get(key, 0) + count
+
+    def _follow_up(self, rows: Rows, now: Millis) -> list[Reminder]:
+        """Rule 4: tell once of the return, and once of the completion, of whoever was asked about."""
+        c = self.columns
+        rows = np.unique(rows[c.asked_seen[rows] != NEVER])
+        if not rows.size:
+            return []
+        seen, told = c.asked_seen[rows], c.told[rows]
+        returned = rows[(c.last_seen[rows] > seen) & (told == 0)]
+        # A completion told late may lie before the last page view: what counts is that nothing is unfinished.
+        completed = rows[(c.closed[rows] + self.rules.settle >= seen) & (told & COMPLETED == 0)]
+        c.told[returned] |= RETURNED
+        c.told[completed] |= COMPLETED
+        return self._reminders(Ask.RETURNED, returned, c.last_seen[returned], now) + self._reminders(
+            Ask.COMPLETED, completed, c.closed[completed], now
+        )
+
+    def _reminders(
+        self, kind: Ask, rows: Rows, occurred_at: Times, now: Millis, actions: list[str | None] | None = None
+    ) -> list[Reminder]:
+        c = self.columns
+        lapsed_at = c.asked_seen[rows] + self.processes.wait(c.process[rows], c.asked_step[rows])
+        columns = (c.process[rows], c.asked_seen[rows], c.asked_step[rows], lapsed_at, occurred_at)
+        fields = zip(c.user.get(rows), actions or [None] * rows.size, *(x.tolist() for x in columns), strict=True)
+        made = []
+        for user, action, code, seen, step, lapsed, occurred in fields:
+            process = self.processes.names[code]
+            made.append(
+                Reminder(
+                    reminder_id=reminder_id(str(user), process, seen, step),
+                    kind=kind,
+                    user_id=user,
+                    process=process,
+                    step=step,
+                    action=action,
+                    last_seen=seen,
+                    lapsed_at=lapsed if lapsed < ALWAYS else None,
+                    occurred_at=occurred,
+                    detected_at=now,
+                )
+            )
+        return made
+
+    def _forget(self, rows: Rows) -> None:
+        if rows.size:
+            self._index.remove(self.columns.low[rows], rows)
+            self.columns.give_back(rows)
+
+    def _rows_of(self, users: pl.Series, codes: npt.NDArray[np.uint16]) -> Rows:
+        """The rows of these keys, made where there are none."""
+        low, high = self.hashes(users, codes)
+        c = self.columns
+        rows = self._index.find(low, high, c.low, c.high)
+        new = np.flatnonzero(rows < 0)
+        while new.size:
+            firsts = new[np.unique(low[new], return_index=True)[1]]
+            self._add(users.gather(firsts), codes[firsts], low[firsts], high[firsts])
+            rows[new] = self._index.find(low[new], high[new], c.low, c.high)
+            new = new[rows[new] < 0]
+        return rows
+
+    def _add(self, users: pl.Series, codes: npt.NDArray[np.uint16], low: Hashes, high: Hashes) -> None:
+        c = self.columns
+        rows = c.take(low.size)
+        c.low[rows], c.high[rows], c.process[rows] = low, high, codes
+        c.user.put(rows, users)
+        self.named.append((rows, users))
+        if self._index.has_room_for(rows.size):
+            self._index.insert(low, rows)
+        else:
+            self.reindex()
+
+    def reindex(self) -> None:
+        """Make the index anew from the live rows."""
+        c = self.columns
+        live = c.live_rows()
+        self._index.rebuild(c.low[live], live)
+
+    @staticmethod
+    def hashes(users: pl.Series, codes: npt.NDArray[np.uint16]) -> tuple[Hashes, Hashes]:
+        """128 bits of each (user, process). They live in memory only: another version may hash otherwise."""
+        turn = (codes.astype(np.uint64) + np.uint64(1)) * _SPREAD
+        return users.hash(1).to_numpy() ^ turn, users.hash(2).to_numpy() + turn

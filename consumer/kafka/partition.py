@@ -1,0 +1,95 @@
+"""One assigned input partition: its table, its clock, and what waits to be written."""
+
+from collections.abc import Callable
+
+import polars as pl
+
+from consumer.clock import Millis
+from consumer.detect.clock import PartitionClock
+from consumer.detect.table import Noticed
+from consumer.kafka.restore import Start
+from consumer.kafka.transaction import Output
+from consumer.records import Ask, Reminder
+
+CLOCK_EVERY: Millis = 5_000
+"""Deliver hears each partition's clock at least this often (design §4 asks for 10 s)."""
+
+
+class Partition:
+    """Steps 3 to 5 of the loop for one partition. Nothing in here talks to Kafka."""
+
+    def __init__(
+        self,
+        number: int,
+        start: Start,
+        *,
+        encode: Callable[[Reminder], bytes],
+        reminders_topic: str,
+        state_topic: str,
+    ) -> None:
+        self.number = number
+        self.position = start.offset
+        self.clock = PartitionClock(start.clock)
+        self.table = start.table
+        self._writer = start.writer
+        self._encode = encode
+        self._reminders_topic = reminders_topic
+        self._state_topic = state_topic
+        self._committed_position = None if start.first else start.offset
+        self._noticed_at: Millis | None = None
+        self._told_clock: Millis | None = None
+        self.outputs: list[Output] = []
+        self.unpublished: list[Reminder] = []
+        """The reminders among `outputs`, for the metrics once they are committed."""
+
+    def hear(self, activities: pl.DataFrame, now: Millis) -> int:
+        """Step 3: apply a batch. Returns how many belong to processes that are not configured."""
+        followed, strangers = self.table.hear(activities, now)
+        self._say(followed)
+        return strangers
+
+    def read_to(self, position: int) -> None:
+        """Everything before `position` has been read and applied."""
+        self.position = max(self.position, position)
+        self.clock.read_to(self.position)
+
+    def notice(self, now: Millis) -> Noticed:
+        """Step 4: look at the rows if the clock has moved."""
+        clock = self.clock.value
+        if clock is None or clock == self._noticed_at:
+            return Noticed()
+        self._noticed_at = clock
+        noticed = self.table.notice(clock, now)
+        self._say(noticed.asked)
+        return noticed
+
+    def has_news(self) -> bool:
+        """Whether the next commit has anything of this partition to write."""
+        return bool(self.outputs) or self.position != self._committed_position or self._clock_is_due()
+
+    def close_batch(self, now: Millis) -> list[Output]:
+        """Step 5: everything to write, the state and the clock last."""
+        if self._clock_is_due() and self.clock.value is not None:
+            self._say([Reminder(kind=Ask.CLOCK, occurred_at=self.clock.value, detected_at=now)])
+            self._told_clock = self.clock.value
+        if self.position != self._committed_position or self.table.columns.dirty[: self.table.columns.used].any():
+            for message in self._writer.commit(self.table, self.position, self.clock.value):
+                self.outputs.append(Output(self._state_topic, self.number, message.key, message.value, message.headers))
+        return self.outputs
+
+    def committed(self) -> list[Reminder]:
+        """Step 7 succeeded: forget what was written, and return its reminders."""
+        published, self.unpublished = self.unpublished, []
+        self.outputs = []
+        self._committed_position = self.position
+        return published
+
+    def _clock_is_due(self) -> bool:
+        clock = self.clock.value
+        return clock is not None and (self._told_clock is None or clock - self._told_clock >= CLOCK_EVERY)
+
+    def _say(self, reminders: list[Reminder]) -> None:
+        for reminder in reminders:
+            key = None if reminder.user_id is None else reminder.user_id.encode()
+            self.outputs.append(Output(self._reminders_topic, self.number, key, self._encode(reminder)))
+        self.unpublished += [reminder for reminder in reminders if reminder.kind is not Ask.CLOCK]

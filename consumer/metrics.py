@@ -1,0 +1,61 @@
+"""Every metric of Lapse, with what it tells. Labels are names from configuration or closed sets, never user data."""
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 21600, 86400)
+
+
+class DetectMetrics:
+    """What detect has heard, and how far behind it is."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        # Activities applied to the table, by what became of them: applied, unknown_process, clamped (applied, but
+        # its time was later than its record's and was set back to it).
+        self.events = Counter("lapse_events", "Activities read", ["outcome"], registry=registry)
+        # Records that could not be read and went to the dead letters.
+        self.dead_letters = Counter("lapse_dead_letters", "Records set aside", ["topic", "reason"], registry=registry)
+        # Rows of the table: users in the middle of something, or not yet forgotten.
+        self.tracked_keys = Gauge("lapse_tracked_keys", "Tracked (user, process) pairs", ["partition"], registry=registry)
+        # Wall time minus the partition's clock. Grows with lag; grows for ever when a partition is cut off.
+        self.clock_delay = Gauge("lapse_clock_delay_seconds", "Wall minus clock", ["partition"], registry=registry)
+        # Lapses noticed, by what became of them: asked (a reminder was asked for), expired, skipped (a later step
+        # had lapsed too).
+        self.lapses = Counter("lapse_lapses", "Lapses noticed", ["process", "step", "outcome"], registry=registry)
+        # Records written to the reminders topic.
+        self.reminders = Counter("lapse_reminders", "Reminder records", ["process", "step", "kind"], registry=registry)
+        # From the moment of the lapse to the record on the reminders topic.
+        self.lapse_to_reminder = Histogram(
+            "lapse_lapse_to_reminder_seconds", "Lapse to reminder record", buckets=_SECONDS, registry=registry
+        )
+        # One transaction: outputs, state, offsets.
+        self.commit = Histogram("lapse_commit_seconds", "One commit", buckets=_SECONDS, registry=registry)
+        # Transactions that ended otherwise: aborted (and repeated), fenced.
+        self.commit_failures = Counter("lapse_commit_failures", "Commits that failed", ["outcome"], registry=registry)
+        # Reading a partition's table back from the state topic.
+        self.restore = Histogram("lapse_restore_seconds", "Restore of one partition", buckets=_SECONDS, registry=registry)
+
+
+class DeliverMetrics:
+    """What was sent, what came of it, and what was not sent and why."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        # Attempts by outcome: accepted, rejected, not_transmitted, unknown.
+        self.sends = Counter("lapse_sends", "Attempts", ["outcome", "reason"], registry=registry)
+        # Every published transition.
+        self.statuses = Counter("lapse_statuses", "Reminder transitions", ["medium", "status"], registry=registry)
+        # Reminders that were never sent, and why.
+        self.suppressions = Counter("lapse_suppressions", "Reminders not sent", ["status", "reason"], registry=registry)
+        # Attempts of which nobody knows yet whether they reached anybody. Should be zero.
+        self.unknown_sends = Gauge("lapse_unknown_sends", "Attempts with an unknown outcome", registry=registry)
+        # From the lapse to the request leaving.
+        self.lapse_to_send = Histogram(
+            "lapse_lapse_to_send_seconds", "Lapse to request", buckets=_SECONDS, registry=registry
+        )
+        # Transitions recorded in the ledger that are not on the topic yet.
+        self.outbox_backlog = Gauge("lapse_outbox_backlog", "Transitions not yet published", registry=registry)
+        # Webhook bodies by outcome: stored, bad_secret, too_large, unreadable, not_stored.
+        self.webhooks = Counter("lapse_webhooks", "Webhook calls", ["outcome"], registry=registry)
+        # Reports whose message id is not ours, or not yet.
+        self.parked_reports = Gauge("lapse_parked_reports", "Reports without a message", registry=registry)
+        # Records that could not be read and went to the dead letters.
+        self.dead_letters = Counter("lapse_deliver_dead_letters", "Records set aside", ["topic", "reason"], registry=registry)

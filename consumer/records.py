@@ -1,0 +1,137 @@
+"""The records Lapse exchanges over Kafka: one frozen class for each schema in `schemas/`.
+
+Times are milliseconds since the epoch, UTC. Field names and types are those of the Avro schemas, so a
+record goes to and from a dictionary by its fields alone.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from consumer.clock import Millis
+
+
+class Kind(StrEnum):
+    """What a user did in a process."""
+
+    STARTED = "STARTED"
+    PROGRESSED = "PROGRESSED"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
+
+
+class Ask(StrEnum):
+    """What detect says to deliver."""
+
+    DUE = "DUE"
+    """A lapse: remind this user."""
+    RETURNED = "RETURNED"
+    """The user of an asked reminder was active again."""
+    COMPLETED = "COMPLETED"
+    """The user of an asked reminder finished (or cancelled) the process."""
+    CLOCK = "CLOCK"
+    """Everything in this partition up to `occurred_at` has been heard; carries nothing else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserActivity:
+    """One event of the input topic."""
+
+    event_id: str
+    user_id: str
+    process: str
+    kind: Kind
+    action: str | None = None
+    occurred_at: Millis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reminder:
+    """What detect asks of deliver. A CLOCK record has no user, process, step or times of a lapse.
+
+    `step` is 0-based; `lapsed_at` is `last_seen + remind_after[step]`; `occurred_at` is the moment in the
+    client's life that this speaks of (the lapse, the return, the completion, or the clock); `detected_at` is
+    the wall time at which it was noticed.
+    """
+
+    reminder_id: str | None = None
+    kind: Ask
+    user_id: str | None = None
+    process: str | None = None
+    step: int | None = None
+    action: str | None = None
+    last_seen: Millis | None = None
+    lapsed_at: Millis | None = None
+    occurred_at: Millis
+    detected_at: Millis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """How a user can be reached, and whether they agreed to it."""
+
+    user_id: str
+    name: str | None = None
+    phone: str | None = None
+    locale: str | None = None
+    timezone: str | None = None
+    email: str | None = None
+    opt_in: bool = False
+    updated_at: Millis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryStatus:
+    """One line of a reminder's life, for everybody else.
+
+    `sequence` orders the records of one (reminder, medium); `final` says that nothing more is intended.
+    `source` is one of response, webhook, poll, echo, check, operator.
+    """
+
+    event_id: str
+    reminder_id: str
+    sequence: int
+    user_id: str
+    process: str
+    step: int
+    medium: str
+    status: str
+    final: bool
+    reason: str | None = None
+    error_code: int | None = None
+    message_id: str | None = None
+    attempt: int | None = None
+    template: str | None = None
+    language: str | None = None
+    lapsed_at: Millis | None = None
+    until: Millis | None = None
+    source: str
+    occurred_at: Millis
+    recorded_at: Millis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptOut:
+    """A user asked not to be written to on a medium."""
+
+    user_id: str
+    medium: str
+    reason: str
+    occurred_at: Millis
+
+
+Record = UserActivity | Reminder | Contact | DeliveryStatus | OptOut
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received(Generic[T]):
+    """A record where it was found on its topic. A null value (a deletion on a compacted topic) is `None`."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: T | None

@@ -1,0 +1,110 @@
+"""Design §4 once more, one event at a time, with dictionaries: slow, plain, and what the columns must agree with."""
+
+from dataclasses import dataclass, field
+
+from consumer.detect.rules import NEVER, Rules, reminder_id
+from consumer.records import Ask, Kind, Reminder, UserActivity
+
+OPEN = {Kind.STARTED, Kind.PROGRESSED}
+
+
+@dataclass
+class Life:
+    """One (user, process)."""
+
+    last_seen: int = NEVER
+    closed: int = NEVER
+    action: str | None = None
+    step: int = 0
+    asked: tuple[int, int] | None = None
+    told: set[Ask] = field(default_factory=set)
+
+
+class Model:
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.lives: dict[tuple[str, str], Life] = {}
+
+    def hear(self, batch: list[UserActivity], now: int) -> list[Reminder]:
+        touched = set()
+        for event in batch:
+            if event.process in self.rules.ladders:
+                key = (event.user_id, event.process)
+                touched.add(key)
+                self._hear(self.lives.setdefault(key, Life()), event)
+        return [reminder for key in touched for reminder in self._follow_up(key, now)]
+
+    def _hear(self, life: Life, event: UserActivity) -> None:
+        at = event.occurred_at
+        if event.kind not in OPEN:
+            life.closed = max(life.closed, at)
+        elif at > life.last_seen:
+            life.last_seen, life.action, life.step = at, event.action, 0
+        elif at == life.last_seen:
+            life.action = max(life.action, event.action, key=lambda a: (a is not None, (a or "").encode()))
+
+    def _follow_up(self, key: tuple[str, str], now: int) -> list[Reminder]:
+        life = self.lives[key]
+        if life.asked is None:
+            return []
+        said = []
+        if life.last_seen > life.asked[0] and not life.told:
+            said.append(self._reminder(Ask.RETURNED, key, life.last_seen, now))
+        if life.closed + self.rules.settle >= life.asked[0] and Ask.COMPLETED not in life.told:
+            said.append(self._reminder(Ask.COMPLETED, key, life.closed, now))
+        life.told |= {reminder.kind for reminder in said}
+        return said
+
+    def notice(self, clock: int, now: int) -> tuple[list[Reminder], dict[tuple[str, int, str], int]]:
+        asked: list[Reminder] = []
+        counts: dict[tuple[str, int, str], int] = {}
+        for key, life in list(self.lives.items()):
+            for step, outcome in self._notice(life, key, clock):
+                counts[key[1], step, outcome] = counts.get((key[1], step, outcome), 0) + 1
+                if outcome == "asked":
+                    life.asked, life.told = (life.last_seen, step), set()
+                    lapsed_at = life.last_seen + self.rules.ladders[key[1]][step]
+                    asked.append(self._reminder(Ask.DUE, key, lapsed_at, now, life.action))
+            if self._can_be_forgotten(life, clock):
+                del self.lives[key]
+        return asked, counts
+
+    def _armed(self, life: Life) -> bool:
+        return life.last_seen > life.closed + self.rules.settle
+
+    def _notice(self, life: Life, key: tuple[str, str], clock: int) -> list[tuple[int, str]]:
+        if not self._armed(life):
+            return []
+        ladder = self.rules.ladders[key[1]]
+        lapsed = [
+            step
+            for step, wait in enumerate(ladder)
+            if step >= life.step and clock >= life.last_seen + wait + self.rules.allowed_lateness
+        ]
+        if not lapsed:
+            return []
+        life.step = lapsed[-1] + 1
+        late = clock - (life.last_seen + ladder[lapsed[-1]]) > self.rules.expire_after
+        return [(step, "skipped") for step in lapsed[:-1]] + [(lapsed[-1], "expired" if late else "asked")]
+
+    def _can_be_forgotten(self, life: Life, clock: int) -> bool:
+        if self._armed(life):
+            return clock >= life.last_seen + self.rules.forget_after
+        return clock >= max(life.closed, life.last_seen) + self.rules.closed_kept_for
+
+    def _reminder(self, kind: Ask, key: tuple[str, str], at: int, now: int, action: str | None = None) -> Reminder:
+        asked = self.lives[key].asked
+        assert asked is not None
+        seen, step = asked
+        return Reminder(
+            reminder_id=reminder_id(*key, seen, step),
+            kind=kind,
+            user_id=key[0],
+            process=key[1],
+            step=step,
+            action=action,
+            last_seen=seen,
+            lapsed_at=seen + self.rules.ladders[key[1]][step],
+            occurred_at=at,
+            detected_at=now,
+        )

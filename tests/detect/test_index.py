@@ -1,0 +1,30 @@
+"""The key index against a dictionary, with hashes poor enough to collide all the time."""
+
+import hypothesis.strategies as st
+import numpy as np
+from hypothesis import given, settings
+
+from consumer.detect.index import KeyIndex
+
+keys = st.lists(st.integers(0, 40), unique=True, min_size=1, max_size=40)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), keys), max_size=12))
+def test_finds_exactly_what_was_put_in_and_not_taken_out(turns: list[tuple[bool, list[int]]]) -> None:
+    low = np.zeros(64, np.uint64)
+    high = np.zeros(64, np.uint64)
+    low[:41] = np.arange(41) // 8 + 1020  # eight keys to a hash, close to the end so that probing wraps
+    high[:41] = np.arange(41)
+    index, there = KeyIndex(), set[int]()
+    for puts, chosen in turns:
+        rows = np.array([k for k in chosen if (k in there) != puts], np.int32)
+        if puts:
+            index.insert(low[rows], rows)
+            there |= set(rows.tolist())
+        else:
+            index.remove(low[rows], rows)
+            there -= set(rows.tolist())
+        everyone = np.arange(41)
+        found = index.find(low[everyone], high[everyone], low, high)
+        assert found.tolist() == [k if k in there else -1 for k in range(41)]

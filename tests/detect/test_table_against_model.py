@@ -1,0 +1,117 @@
+"""The columnar table and the plain model hear the same batches and the same clocks, and must say the same."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import hypothesis.strategies as st
+import polars as pl
+from hypothesis import given, settings
+
+from consumer.detect import segments
+from consumer.detect.rules import Rules
+from consumer.detect.table import Table
+from consumer.records import Kind, UserActivity
+
+from .model import OPEN, Model
+
+RULES = Rules(
+    ladders={"signup": (10, 25, 26), "checkout": (7,)},
+    allowed_lateness=3,
+    settle=2,
+    expire_after=15,
+    forget_after=60,
+)
+
+events = st.builds(
+    UserActivity,
+    event_id=st.just("e"),
+    user_id=st.sampled_from(["ann", "bob", "cé", "d" * 300]),
+    process=st.sampled_from(["signup", "checkout", "unheard-of"]),
+    kind=st.sampled_from(Kind),
+    action=st.sampled_from([None, "", "a", "é", "upload a passport"]),
+    occurred_at=st.integers(0, 120),
+)
+turns = st.one_of(
+    st.tuples(st.just("hear"), st.lists(events, min_size=1, max_size=12)),
+    st.tuples(st.just("clock"), st.integers(0, 40)),
+    st.tuples(st.just("pages"), st.just(0)),
+    st.tuples(st.just("restart"), st.just(0)),
+)
+
+
+def frame(batch: list[UserActivity]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "user_id": [e.user_id for e in batch],
+            "process": [e.process for e in batch],
+            "closes": [e.kind not in OPEN for e in batch],
+            "action": pl.Series([e.action for e in batch], dtype=pl.String),
+            "occurred_at": [e.occurred_at for e in batch],
+        }
+    )
+
+
+@dataclass
+class Kept:
+    """What a state topic would hold: deltas since the oldest page, and pages."""
+
+    frames: list[tuple[int | None, pl.DataFrame]] = field(default_factory=list)
+
+    def commit(self, table: Table) -> None:
+        self.frames.append((None, segments.take_changes(table)))
+
+    def rewrite(self, table: Table) -> None:
+        self.commit(table)
+        self.frames = [(n, segments.page(table, n)) for n in range(segments.pages(table))]
+
+    def restore(self, clock: int) -> Table:
+        table = Table(RULES)
+        for number, kept in self.frames:
+            if number is None:
+                segments.load_changes(table, kept)
+            else:
+                segments.load_page(table, number, kept)
+        segments.finish(table, clock, RULES.ladders)
+        return table
+
+
+def said(reminders: list[Any]) -> list[str]:
+    return sorted(repr(reminder) for reminder in reminders)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(turns, max_size=40))
+def test_the_table_says_what_the_model_says_whatever_is_heard_and_however_often_it_restarts(
+    history: list[tuple[str, Any]],
+) -> None:
+    table, model, kept, clock = Table(RULES), Model(RULES), Kept(), 0
+    for turn, what in history:
+        if turn == "hear":
+            reminders, _ = table.hear(frame(what), now=clock)
+            assert said(reminders) == said(model.hear(what, now=clock))
+        elif turn == "clock":
+            clock += what
+            noticed = table.notice(clock, now=clock)
+            asked, counts = model.notice(clock, now=clock)
+            assert said(noticed.asked) == said(asked)
+            assert noticed.lapses == counts
+        elif turn == "pages":
+            kept.rewrite(table)
+        else:
+            kept.commit(table)
+            table = kept.restore(clock)
+        assert len(table) == len(model.lives)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(events, max_size=30), st.randoms(use_true_random=False))
+def test_duplicates_and_order_change_nothing(batch: list[UserActivity], chance: Any) -> None:
+    other = batch + [chance.choice(batch) for _ in batch]
+    chance.shuffle(other)
+    one, two = Table(RULES), Table(RULES)
+    for event in batch:
+        one.hear(frame([event]), now=0)
+    if other:
+        two.hear(frame(other), now=0)
+    for clock in range(0, 200, 7):
+        assert said(one.notice(clock, 0).asked) == said(two.notice(clock, 0).asked)

@@ -1,0 +1,129 @@
+"""A diary of one partition: what happened, what was read, and what Lapse had to say to it.
+
+Moments are written "Mon 09:00", "Tue 09:00:29.999"; the week begins on Monday, 5 January 2026, UTC. A clock tells
+the story: `at` moves it, and everything that follows happens at that moment.
+"""
+
+import re
+from dataclasses import replace
+
+import polars as pl
+
+from consumer.clock import DAY, HOUR, MINUTE, SECOND
+from consumer.detect.rules import Rules
+from consumer.detect.table import Table
+from consumer.kafka.partition import Partition
+from consumer.kafka.restore import Start
+from consumer.kafka.state import Reader, Writer
+from consumer.kafka.transaction import Output
+from consumer.records import Kind, Reminder
+
+MONDAY = 1_767_571_200_000
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+RULES = Rules(
+    ladders={"account-setup": (24 * HOUR, 72 * HOUR), "checkout": (2 * HOUR,)},
+    allowed_lateness=30 * SECOND,
+    settle=5 * MINUTE,
+    expire_after=72 * HOUR,
+    forget_after=30 * DAY,
+)
+
+
+def moment(text: str) -> int:
+    """Milliseconds since the epoch of "Mon 09:00" or "Fri+1w 09:00:30.500"."""
+    found = re.fullmatch(r"(\w{3})(?:\+(\d)w)? (\d\d):(\d\d)(?::(\d\d)(?:\.(\d{3}))?)?", text)
+    assert found, text
+    day, week, hour, minute, second, milli = found.groups()
+    days = DAYS.index(day) + 7 * int(week or 0)
+    return MONDAY + days * DAY + int(hour) * HOUR + int(minute) * MINUTE + int(second or 0) * SECOND + int(milli or 0)
+
+
+class Diary:
+    """One partition with a log of activities, a reader that may lag behind it, and a broker that may not answer."""
+
+    def __init__(self, rules: Rules = RULES) -> None:
+        self.rules = rules
+        self.now = MONDAY
+        self._log: list[dict[str, object]] = []
+        self._said: list[Reminder] = []
+        self._start(Start(Table(rules), Writer("lapse", rules.ladders), 0, None, first=True))
+
+    def at(self, when: str) -> "Diary":
+        self.now = moment(when)
+        return self
+
+    def happens(
+        self, user: str, kind: str, process: str = "account-setup", *, action: str | None = None, when: str = ""
+    ) -> "Diary":
+        """An activity reaches the topic now; it may have occurred earlier."""
+        self._log.append(
+            {
+                "user_id": user,
+                "process": process,
+                "closes": Kind(kind) in {Kind.COMPLETED, Kind.CANCELLED},
+                "action": action,
+                "occurred_at": moment(when) if when else self.now,
+            }
+        )
+        return self
+
+    def asks_for_the_end(self) -> "Diary":
+        """The broker tells where the partition ends now."""
+        self.partition.clock.ask(self.now, len(self._log))
+        return self
+
+    def reads(self, count: int | None = None) -> "Diary":
+        """Read so many records that were not read yet (all, unless told), then look at the clock."""
+        at = self.partition.position
+        batch = self._log[at:] if count is None else self._log[at : at + count]
+        if batch:
+            schema = {"action": pl.String, "occurred_at": pl.Int64}
+            self.partition.hear(pl.DataFrame(batch, schema_overrides=schema), self.now)
+        self.partition.read_to(at + len(batch))
+        self.partition.notice(self.now)
+        self._said += self.partition.unpublished
+        self.partition.unpublished = []
+        return self
+
+    def passes(self) -> "Diary":
+        """An ordinary moment: the end is asked for, everything is read, the clock gets there."""
+        return self.asks_for_the_end().reads()
+
+    def says(self, *expected: str) -> "Diary":
+        """Exactly this was said since the last time, as "DUE maria account-setup 0"."""
+        said = [f"{r.kind} {r.user_id} {r.process} {r.step}" for r in self._said]
+        assert said == list(expected)
+        self.heard, self._said = self._said, []
+        return self
+
+    def says_nothing(self) -> "Diary":
+        return self.says()
+
+    def crashes_and_restarts(self, rules: Rules | None = None) -> "Diary":
+        """Commit, lose everything in memory, and start again from the state topic."""
+        self._commit()
+        self.rules = rules or self.rules
+        reader = Reader("lapse", self.rules)
+        for message in self._kept:
+            reader.feed(message.key, message.value, message.headers)
+        restored = reader.finish()
+        assert restored is not None
+        self._start(Start(restored.table, restored.writer, restored.offset, restored.clock, first=False))
+        return self
+
+    def _start(self, start: Start) -> None:
+        if start.first:
+            self._kept: list[Output] = []
+        self.partition = Partition(
+            0, start, encode=lambda reminder: b"", reminders_topic="reminders", state_topic="state"
+        )
+
+    def _commit(self) -> None:
+        self._kept += [output for output in self.partition.close_batch(self.now) if output.topic == "state"]
+        self.partition.committed()
+
+
+def ladder(rules: Rules = RULES, **ladders: tuple[int, ...]) -> Rules:
+    """The same rules with other ladders; `account_setup` stands for `account-setup`."""
+    return replace(rules, ladders={name.replace("_", "-"): spans for name, spans in ladders.items()})

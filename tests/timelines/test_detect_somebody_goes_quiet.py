@@ -1,0 +1,192 @@
+"""Rules 1 to 6 of design §4, told by a clock."""
+
+from dataclasses import replace
+
+from consumer.clock import HOUR
+
+from .detect_diary import RULES, Diary, ladder, moment
+
+
+def test_a_client_stalls_in_the_middle_of_account_setup() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED").passes().says_nothing()
+    diary.at("Mon 21:00").passes().says_nothing()
+    diary.at("Tue 09:00:30").passes().says("DUE maria account-setup 0")
+    (due,) = diary.heard
+    assert due.last_seen == moment("Mon 09:00")
+    assert due.lapsed_at == due.occurred_at == moment("Tue 09:00")
+    assert due.detected_at == moment("Tue 09:00:30")
+    diary.at("Wed 09:00").passes().says_nothing()
+    diary.at("Thu 09:00:30").passes().says("DUE maria account-setup 1")
+    diary.at("Sun 09:00").passes().says_nothing()
+
+
+def test_a_gap_of_exactly_the_threshold_is_a_lapse_and_a_millisecond_less_is_not() -> None:
+    diary = Diary(replace(RULES, allowed_lateness=0))
+    diary.at("Mon 09:00").happens("maria", "STARTED").passes()
+    diary.at("Tue 08:59:59.999").passes().says_nothing()
+    diary.at("Tue 09:00:00.000").passes().says("DUE maria account-setup 0")
+
+
+def test_lateness_is_waited_for_to_the_millisecond() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED").passes()
+    diary.at("Tue 09:00:29.999").passes().says_nothing()
+    diary.at("Tue 09:00:30.000").passes().says("DUE maria account-setup 0")
+
+
+def test_every_sign_of_life_starts_the_wait_anew() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED").passes()
+    diary.at("Tue 08:59").happens("maria", "PROGRESSED").passes().says_nothing()
+    diary.at("Wed 08:59").passes().says_nothing()
+    diary.at("Wed 09:00").passes().says("DUE maria account-setup 0")
+
+
+def test_whoever_finished_or_cancelled_hears_nothing() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED").happens("ken", "STARTED").passes()
+    diary.at("Mon 10:00").happens("maria", "COMPLETED").happens("ken", "CANCELLED").passes()
+    diary.at("Sat 10:00").passes().says_nothing()
+
+
+def test_a_completion_that_arrives_before_its_start_still_counts() -> None:
+    diary = Diary()
+    diary.at("Mon 10:00").happens("maria", "COMPLETED").passes()
+    diary.at("Mon 10:01").happens("maria", "STARTED", when="Mon 09:00").passes()
+    diary.at("Thu 10:00").passes().says_nothing()
+
+
+def test_a_page_view_straight_after_the_completion_is_no_new_start() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED").passes()
+    diary.at("Mon 10:00").happens("maria", "COMPLETED").passes()
+    diary.at("Mon 10:05").happens("maria", "PROGRESSED").passes()
+    diary.at("Thu 10:00").passes().says_nothing()
+
+
+def test_a_view_a_millisecond_past_the_settling_time_is_a_new_start() -> None:
+    diary = Diary()
+    diary.at("Mon 10:00").happens("maria", "COMPLETED").passes()
+    diary.at("Mon 10:05:00.001").happens("maria", "PROGRESSED").passes()
+    diary.at("Tue 10:06").passes().says("DUE maria account-setup 0")
+
+
+def test_the_same_person_can_stall_in_two_processes() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED").happens("maria", "STARTED", "checkout").passes()
+    diary.at("Mon 12:00").passes().says("DUE maria checkout 0")
+    diary.at("Tue 12:00").passes().says("DUE maria account-setup 0")
+
+
+def test_a_return_and_then_a_completion_are_each_told_once_with_the_asked_reminders_id() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED").passes()
+    diary.at("Tue 09:01").passes().says("DUE maria account-setup 0")
+    asked = diary.heard[0].reminder_id
+    diary.at("Tue 10:00").happens("maria", "PROGRESSED").passes().says("RETURNED maria account-setup 0")
+    assert diary.heard[0].reminder_id == asked
+    diary.at("Tue 10:01").happens("maria", "PROGRESSED").passes().says_nothing()
+    diary.at("Tue 10:02").happens("maria", "COMPLETED").passes().says("COMPLETED maria account-setup 0")
+    assert diary.heard[0].reminder_id == asked
+    diary.at("Tue 10:03").happens("maria", "COMPLETED").happens("maria", "PROGRESSED").passes().says_nothing()
+
+
+def test_a_completion_told_late_takes_the_reminder_back() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "PROGRESSED").passes()
+    diary.at("Tue 09:01").passes().says("DUE maria account-setup 0")
+    diary.at("Tue 09:02").happens("maria", "COMPLETED", when="Mon 08:58").passes().says(
+        "COMPLETED maria account-setup 0"
+    )
+
+
+def test_after_a_return_the_ladder_begins_again() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED").passes()
+    diary.at("Tue 09:01").passes().says("DUE maria account-setup 0")
+    diary.at("Tue 20:00").happens("maria", "PROGRESSED").passes().says("RETURNED maria account-setup 0")
+    diary.at("Wed 20:01").passes().says("DUE maria account-setup 0")
+    diary.at("Fri 20:01").passes().says("DUE maria account-setup 1")
+
+
+def test_of_several_steps_that_lapsed_only_the_latest_is_asked_for() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED")
+    diary.at("Thu 10:00").passes().says("DUE maria account-setup 1")
+    diary.at("Fri 10:00").passes().says_nothing()
+
+
+def test_a_lapse_too_old_to_be_of_use_is_never_asked_for() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED", "checkout")
+    diary.at("Thu 11:00:00.001").passes().says_nothing()
+    diary.at("Thu 12:00").happens("maria", "COMPLETED", "checkout").passes().says_nothing()
+
+
+def test_a_lapse_exactly_as_old_as_allowed_is_asked_for() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED", "checkout")
+    diary.at("Thu 11:00:00.000").passes().says("DUE maria checkout 0")
+
+
+def test_a_closed_key_is_forgotten_and_a_repeated_start_brings_nothing_back() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED", "checkout").happens("maria", "COMPLETED", "checkout").passes()
+    diary.at("Sun 09:00:29.999").passes()
+    assert len(diary.partition.table) == 1
+    diary.at("Sun 09:00:30").passes()
+    assert len(diary.partition.table) == 0
+    diary.at("Sun 09:01").happens("maria", "STARTED", "checkout", when="Mon 09:00").passes().says_nothing()
+    diary.at("Mon+1w 09:01").passes().says_nothing()
+
+
+def test_somebody_who_never_finished_is_forgotten_after_a_month() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED", "checkout").passes()
+    diary.at("Mon+4w 09:00").passes()
+    diary.at("Wed+4w 08:59:59.999").passes()
+    assert len(diary.partition.table) == 1
+    diary.at("Wed+4w 09:00").passes()
+    assert len(diary.partition.table) == 0
+
+
+def test_the_latest_action_is_told_and_at_equal_times_the_greater() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED", action="passport").passes()
+    diary.happens("maria", "PROGRESSED", action="photo").passes()
+    diary.happens("maria", "PROGRESSED", action="agreement").passes()
+    diary.at("Tue 09:01").passes().says("DUE maria account-setup 0")
+    assert diary.heard[0].action == "photo"
+
+
+def test_a_restart_changes_nothing_about_anybody() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED", action="passport").passes()
+    diary.crashes_and_restarts()
+    diary.at("Tue 09:01").passes().says("DUE maria account-setup 0")
+    assert diary.heard[0].action == "passport"
+    diary.crashes_and_restarts()
+    diary.at("Tue 09:02").passes().says_nothing()
+    diary.at("Tue 09:03").happens("maria", "COMPLETED").passes().says("COMPLETED maria account-setup 0")
+    diary.crashes_and_restarts()
+    diary.at("Tue 09:04").happens("maria", "COMPLETED").passes().says_nothing()
+
+
+def test_steps_that_were_past_when_the_ladder_changed_are_skipped() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED").passes()
+    diary.at("Tue 09:01").passes().says("DUE maria account-setup 0")
+    longer = ladder(account_setup=(HOUR, 24 * HOUR, 72 * HOUR), checkout=(2 * HOUR,))
+    diary.crashes_and_restarts(longer).at("Tue 12:00").passes().says_nothing()
+    diary.at("Thu 09:01").passes().says("DUE maria account-setup 2")
+
+
+def test_processes_may_change_places_vanish_and_come_back_in_the_file() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED", "checkout").happens("ken", "STARTED").passes()
+    diary.crashes_and_restarts(ladder(account_setup=(24 * HOUR, 72 * HOUR)))
+    diary.at("Mon 12:00").passes().says_nothing()
+    diary.crashes_and_restarts(ladder(checkout=(2 * HOUR,), account_setup=(24 * HOUR, 72 * HOUR)))
+    diary.at("Mon 12:01").passes().says("DUE maria checkout 0")
+    diary.at("Tue 09:01").passes().says("DUE ken account-setup 0")

@@ -1,0 +1,93 @@
+"""The clock of a partition (design §4): it runs by what has been read, and by nothing else."""
+
+from consumer.detect.clock import PartitionClock, WallGuard
+
+from .detect_diary import Diary, moment
+
+
+def test_a_quiet_partitions_clock_runs() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED").passes()
+    diary.at("Tue 09:00:30").passes().says("DUE maria account-setup 0")
+
+
+def test_a_partition_without_any_data_has_a_clock_too() -> None:
+    diary = Diary().at("Mon 09:00").passes()
+    assert diary.partition.clock.value == moment("Mon 09:00")
+
+
+def test_a_lagging_consumer_is_not_mistaken_for_a_quiet_client() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED").passes()
+    diary.at("Mon 20:00").happens("ken", "STARTED").happens("maria", "COMPLETED")
+    diary.at("Tue 12:00").asks_for_the_end().reads(1).says_nothing()
+    diary.at("Tue 12:01").reads(1).says_nothing()
+
+
+def test_a_broker_that_does_not_answer_stops_the_clock() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED").passes()
+    diary.at("Wed 09:00").reads().says_nothing()
+    diary.at("Wed 09:01").passes().says("DUE maria account-setup 0")
+
+
+def test_after_a_restore_nothing_is_asked_for_before_what_piled_up_is_read() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED").happens("ken", "STARTED").passes().crashes_and_restarts()
+    diary.at("Tue 08:00").happens("maria", "PROGRESSED")
+    diary.at("Tue 10:00").asks_for_the_end().reads(0).says_nothing()
+    diary.reads().says("DUE ken account-setup 0")
+
+
+def test_the_clock_is_the_time_of_the_question_not_of_the_arrival() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED").passes()
+    diary.at("Tue 09:00").happens("ken", "STARTED").asks_for_the_end()
+    diary.at("Tue 15:00").reads()
+    assert diary.partition.clock.value == moment("Tue 09:00")
+
+
+def test_an_end_behind_a_transaction_marker_is_reached_by_the_end_of_partition_position() -> None:
+    clock = PartitionClock()
+    clock.ask(1_000, end=11)  # ten records and a marker
+    clock.read_to(10)
+    assert clock.value is None
+    clock.read_to(11)
+    assert clock.value == 1_000
+
+
+def test_an_upstream_transaction_left_open_stops_the_clock_until_it_ends() -> None:
+    clock = PartitionClock(500)
+    clock.ask(1_000, end=20)
+    clock.read_to(12)  # as far as read_committed lets anybody read
+    assert clock.value == 500
+    clock.read_to(20)
+    assert clock.value == 1_000
+
+
+def test_the_clock_never_goes_back() -> None:
+    clock = PartitionClock(5_000)
+    clock.ask(1_000, end=0)
+    clock.read_to(0)
+    assert clock.value == 5_000
+
+
+def test_a_long_lag_keeps_a_bounded_number_of_waypoints_and_is_never_ahead() -> None:
+    clock = PartitionClock()
+    for second in range(10_000):
+        clock.ask(second, end=second * 10)
+    for second in range(0, 10_000, 97):
+        clock.read_to(second * 10)
+        assert clock.value is None or clock.value <= second
+    clock.read_to(100_000)
+    assert clock.value is not None
+    assert clock.value > 9_000
+
+
+def test_a_wall_clock_that_jumps_is_not_believed_until_it_comes_back() -> None:
+    guard = WallGuard()
+    assert guard.agrees(wall=1_000_000, steady=0)
+    assert guard.agrees(wall=1_010_100, steady=10_000)  # an NTP daemon at work
+    assert not guard.agrees(wall=1_010_100 + 86_400_000, steady=10_000)
+    assert not guard.agrees(wall=1_020_000 + 86_400_000, steady=20_000)
+    assert guard.agrees(wall=1_030_000, steady=30_000)
