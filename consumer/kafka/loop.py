@@ -23,7 +23,8 @@ import numpy as np
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from consumer.activity.decode import ActivityDecoder
+from consumer.activity.decode import ActivityDecoder, Decoded
+from consumer.activity.errors import RegistryUnavailable
 from consumer.clock import Clock, Millis
 from consumer.kafka.ends import Ends
 from consumer.kafka.partition import Partition
@@ -32,6 +33,7 @@ from consumer.kafka.transaction import Aborted, Fenced, Output, Transactions
 from consumer.metrics import DetectMetrics
 
 _BATCH = 20_000
+_REGISTRY_PAUSE = 1.0
 Message: TypeAlias = Any
 """confluent_kafka's own, whose every field may be None by its types and is not where there is no error."""
 _log = structlog.get_logger()
@@ -74,12 +76,14 @@ class DetectLoop:
         self._clock = clock
         self._metrics = metrics
         self._progress = progress
+        self._stop = threading.Event()
         self._next_commit: Millis = 0
         self._refusal: Exception | None = None
         self.partitions: dict[int, Partition] = {}
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set, then commit and leave the group."""
+        self._stop = stop
         self._transactions.begin()
         self._consumer.subscribe(
             [self._topics.activity], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
@@ -139,8 +143,9 @@ class DetectLoop:
             if not messages:
                 return
         now = self._clock.wall()
-        values = [m.value() for m in messages]
-        decoded = self._decoder.decode(values, np.array([m.timestamp()[1] for m in messages], np.int64), now)
+        decoded = self._decoded(messages, now)
+        if decoded is None:
+            return
         strangers = partition.hear(decoded.frame, now)
         for bad in decoded.bad:
             partition.outputs.append(self._dead_letter(messages[bad.index], bad.reason, bad.error))
@@ -149,6 +154,19 @@ class DetectLoop:
         self._metrics.events.labels("applied").inc(decoded.frame.height - strangers)
         self._metrics.events.labels("unknown_process").inc(strangers)
         self._metrics.events.labels("clamped").inc(decoded.clamped)
+
+    def _decoded(self, messages: list[Message], now: Millis) -> Decoded | None:
+        """Step 2. A registry that does not answer makes no record a bad one: wait for it. None: told to stop."""
+        values = [m.value() for m in messages]
+        timestamps = np.array([m.timestamp()[1] for m in messages], np.int64)
+        while not self._stop.is_set():
+            try:
+                return self._decoder.decode(values, timestamps, now)
+            except RegistryUnavailable as error:
+                _log.warning("registry_unavailable", error=str(error))
+                self._progress("waiting for the schema registry")
+                self._stop.wait(_REGISTRY_PAUSE)
+        return None
 
     def _dead_letter(self, message: Message, reason: str, error: str) -> Output:
         told = {"topic": message.topic(), "partition": message.partition(), "offset": message.offset()}

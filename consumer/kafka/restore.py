@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from consumer.clock import Millis
@@ -14,6 +14,7 @@ from consumer.kafka import offsets
 from consumer.kafka.state import Reader, Restored, Writer
 
 _BATCH = 500
+_PATIENCE = 0.05  # seconds to wait for a full batch: the end of the topic comes in a short one
 _PASSING = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT}
 
 
@@ -96,7 +97,9 @@ class Restorer:
         reader = Reader(self._group, self._rules)
         consumer = self._make_consumer()
         try:
-            consumer.assign([TopicPartition(self._state_topic, partition, OFFSET_BEGINNING)])
+            # A number, since "beginning" makes librdkafka ask again, half a second later.
+            first = offsets.get(self._admin, self._state_topic, partition, "earliest")
+            consumer.assign([TopicPartition(self._state_topic, partition, first)])
             return self._read_to(consumer, reader, partition, end)
         finally:
             consumer.close()
@@ -104,7 +107,7 @@ class Restorer:
     def _read_to(self, consumer: Consumer, reader: Reader, partition: int, end: int) -> Restored | None:
         position = 0
         while position < end:
-            for message in consumer.consume(_BATCH, 1.0):
+            for message in consumer.consume(_BATCH, _PATIENCE):
                 position = max(position, self._take(reader, partition, message))
         try:
             return reader.finish()

@@ -1,0 +1,144 @@
+"""What the state topic of a partition holds, what it refuses, and that it stays small."""
+
+import json
+
+import polars as pl
+import pytest
+
+from consumer.clock import DAY, HOUR
+from consumer.detect.rules import Rules
+from consumer.detect.segments import DamagedState
+from consumer.detect.table import Table
+from consumer.kafka import state
+from consumer.kafka.state import Message, Reader, Writer
+
+RULES = Rules(
+    ladders={"checkout": (HOUR,)}, allowed_lateness=0, settle=0, expire_after=DAY, forget_after=30 * DAY
+)  # fmt: skip
+
+
+def users(first: int, count: int, at: int) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "user_id": [f"user-{n}" for n in range(first, first + count)],
+            "process": ["checkout"] * count,
+            "closes": [False] * count,
+            "action": pl.Series([None] * count, dtype=pl.String),
+            "occurred_at": [at] * count,
+        }
+    )
+
+
+class Partition:
+    """A table that is committed now and then, and the topic as compaction would leave it."""
+
+    def __init__(self) -> None:
+        self.table = Table(RULES)
+        self.writer = Writer("lapse", RULES.ladders)
+        self.log: list[Message] = []
+
+    def commit(self, offset: int, *, hears: pl.DataFrame | None = None) -> None:
+        if hears is not None:
+            self.table.hear(hears, 0)
+        self.log += self.writer.commit(self.table, offset, clock=offset)
+
+    def compacted(self) -> list[Message]:
+        latest = {message.key: message for message in self.log}
+        return [m for m in self.log if latest[m.key] is m and m.value is not None]
+
+
+def read(messages: list[Message], group: str = "lapse") -> state.Restored:
+    reader = Reader(group, RULES)
+    for message in messages:
+        reader.feed(message.key, message.value, message.headers)
+    restored = reader.finish()
+    assert restored is not None
+    return restored
+
+
+@pytest.fixture
+def partition() -> Partition:
+    made = Partition()
+    for n in range(30):
+        made.commit(n * 500, hears=users(n * 300, 500, at=n))
+    return made
+
+
+def test_an_empty_partition_restores_to_nothing() -> None:
+    assert Reader("lapse", RULES).finish() is None
+
+
+def test_the_topic_restores_the_table_compacted_or_not(partition: Partition) -> None:
+    for messages in (partition.log, partition.compacted()):
+        restored = read(messages)
+        assert len(restored.table) == len(partition.table) == 29 * 300 + 500
+        assert restored.offset == 29 * 500
+        assert restored.clock == 29 * 500
+        due = {(r.user_id, r.last_seen) for r in restored.table.notice(2 * HOUR, 0).asked}
+        assert len(due) == len(partition.table)
+        assert ("user-0", 0) in due
+        assert ("user-8700", 29) in due
+
+
+def test_a_tombstone_that_compaction_has_not_cleaned_up_is_harmless(partition: Partition) -> None:
+    missed = [m for m in partition.log if m.value is not None]
+    assert len(read(missed).table) == len(partition.table)
+
+
+def test_a_restored_writer_goes_on_where_the_other_stopped(partition: Partition) -> None:
+    restored = read(partition.log)
+    for n in range(30, 40):
+        restored.table.hear(users(n * 300, 500, at=n), 0)
+        partition.log += restored.writer.commit(restored.table, n * 500, clock=0)
+    assert len(read(partition.compacted()).table) == len(restored.table)
+
+
+def test_the_topic_stays_as_large_as_a_few_tables_however_long_it_runs(partition: Partition) -> None:
+    for n in range(30, 600):
+        partition.commit(n, hears=users((n % 30) * 300, 500, at=n))
+    rows = sum(state.from_bytes(m.value).height for m in partition.compacted() if m.value is not None)
+    assert rows < 6 * len(partition.table)
+
+
+def test_a_missing_delta_is_noticed(partition: Partition) -> None:
+    last = max(i for i, m in enumerate(partition.log) if m.key.startswith(b"d/29/"))
+    with pytest.raises(DamagedState, match="sequence 29 is missing"):
+        read(partition.log[:last] + partition.log[last + 1 :])
+
+
+def test_a_damaged_segment_is_noticed(partition: Partition) -> None:
+    good = next(m for m in partition.log if m.value)
+    assert good.value is not None
+    with pytest.raises(DamagedState, match="damaged"):
+        read([Message(good.key, good.value[: len(good.value) // 2], good.headers)])
+
+
+def test_a_frame_that_is_no_table_is_noticed(partition: Partition) -> None:
+    good = next(m for m in partition.log if m.value)
+    with pytest.raises(DamagedState, match="columns"):
+        read([Message(good.key, state.to_bytes(pl.DataFrame({"row": [1], "x": [2]})), good.headers)])
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [({"group": "another"}, "belongs to the group 'another'"), ({"version": 9}, "its format is 9")],
+)
+def test_a_foreign_segment_is_refused(partition: Partition, change: dict[str, object], complaint: str) -> None:
+    told = json.loads(dict(partition.log[0].headers)["segment"]) | change
+    foreign = Message(b"d/1/0", b"", [("segment", json.dumps(told).encode())])
+    with pytest.raises(DamagedState, match=complaint):
+        read([foreign])
+
+
+@pytest.mark.parametrize("headers", [[], [("segment", b"{")], [("segment", b'{"a": 1}')]])
+def test_a_record_without_our_header_is_refused(headers: list[tuple[str, bytes]]) -> None:
+    with pytest.raises(DamagedState, match="header"):
+        read([Message(b"d/1/0", b"", headers)])
+
+
+def test_a_delta_of_many_rows_is_cut_into_pieces_a_broker_takes() -> None:
+    made = Partition()
+    wide = pl.Series([f"{n:08d}" + "x" * 200 + str(n * 7919) for n in range(30_000)])
+    made.commit(1, hears=users(0, 30_000, at=1).with_columns(user_id=wide))
+    assert all(len(m.value or b"") <= state.LARGEST for m in made.log)
+    assert len(read(made.log).table) == 30_000
