@@ -8,9 +8,10 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from consumer.clock import Millis
 
@@ -49,6 +50,24 @@ def _zone(value: object) -> object:
 Zone = Annotated[str, BeforeValidator(_zone)]
 
 
+def _address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError("is no address: write it like https://example.com")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("write the address alone: users, passwords and tokens have keys of their own")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+
+
+def _channel_id(value: str) -> str:
+    if not re.fullmatch(r"[\w.-]+", value, re.ASCII) or not value.strip("."):
+        raise ValueError("write the channel's id alone: the part of its 1MSG address behind the host")
+    return value
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -74,7 +93,7 @@ class Secret(Section):
 
 class Kafka(Section):
     bootstrap_servers: str = "localhost:9092"
-    client: dict[str, str | int | float | bool] = {}  # noqa: RUF012 - pydantic copies defaults
+    client: dict[str, str | int | float | bool] = {}
     group_prefix: str = "lapse"
     instance: str | None = None
     """Names this process among its replicas, the same at every start; the host's name unless set."""
@@ -94,7 +113,7 @@ class Topics(Section):
 
 
 class Registry(Section):
-    url: str
+    url: Address
     user: str | None = None
     password: Secret | None = None
 
@@ -139,8 +158,8 @@ class Template(Section):
 
 
 class OneMsg(Section):
-    base_url: str = "https://api.1msg.io"
-    channel_id: str = Field(min_length=1)
+    base_url: Address = "https://api.1msg.io"
+    channel_id: Annotated[str, AfterValidator(_channel_id)]
     token: Secret
     template: Template
     timeout: Duration = timedelta(seconds=10)
@@ -165,14 +184,20 @@ class Tracking(Section):
     give_up_after: Duration = timedelta(hours=24)
 
 
+def _ledger_url(value: str) -> str:
+    if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise ValueError("write sqlite:///lapse.db, or postgresql+psycopg://… for several replicas")
+    return value
+
+
 class Ledger(Section):
-    url: str = "sqlite:///lapse.db"
+    url: Annotated[str, AfterValidator(_ledger_url)] = "sqlite:///lapse.db"
 
 
 class Web(Section):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
-    public_url: str | None = None
+    public_url: Address | None = None
     webhook_secret: Secret | None = None
     api_token: Secret | None = None
     register_webhook: bool = False

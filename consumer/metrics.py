@@ -41,6 +41,8 @@ class DeliverMetrics:
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         # Attempts by outcome: accepted, rejected, not_transmitted, unknown.
         self.sends = Counter("lapse_sends", "Attempts", ["outcome", "reason"], registry=registry)
+        # Requests that have left and are not answered yet.
+        self.sends_in_flight = Gauge("lapse_sends_in_flight", "Requests under way", registry=registry)
         # Every published transition.
         self.statuses = Counter("lapse_statuses", "Reminder transitions", ["medium", "status"], registry=registry)
         # Reminders that were never sent, and why.

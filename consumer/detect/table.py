@@ -81,7 +81,7 @@ class Table:
             self._ask(rows[self.armed(rows)], clock, now, noticed)
             self.schedule(rows)
             c.dirty[rows] = True
-            gone = rows[self._forgettable_at(rows) <= clock]
+            gone = rows[c.due[rows] <= clock]  # what is due still, after it was asked for, is due to go
             noticed.forgotten = gone.size
             self._forget(gone)
         return noticed
@@ -98,45 +98,47 @@ class Table:
 
     def _speak(self, rows: Rows, actions: pl.Series, fresh: Flags) -> None:
         """The action of the latest activity; at equal times the greater bytes win, and none is the least."""
-        heard = (
-            pl.DataFrame({"row": rows, "action": actions, "fresh": fresh})
-            .group_by("row", maintain_order=True)
-            .agg(pl.col("action").max(), pl.col("fresh").any())
-            if np.unique(rows).size != rows.size
-            else pl.DataFrame({"row": rows, "action": actions, "fresh": fresh})
-        )
-        had_none = self.columns.action.is_none(heard["row"].to_numpy())
-        heard = heard.filter(~(pl.Series(had_none) & pl.col("action").is_null()))
-        ties = heard.filter(~pl.col("fresh"))
-        if not ties.is_empty():
-            greater = self._beats_what_is_there(ties)
-            heard = pl.concat([heard.filter("fresh"), ties.filter(greater)])
-        if not heard.is_empty():
-            spoken = heard["row"].to_numpy(), heard["action"]
-            self.columns.action.put(*spoken)
-            self.spoken.append(spoken)
+        changes = ~(actions.is_null().to_numpy() & self.columns.action.is_none(rows))
+        if not changes.any():
+            return
+        rows, actions, fresh = rows[changes], actions.filter(pl.Series(changes)), fresh[changes]
+        if self._repeats(rows):
+            said = pl.DataFrame({"row": rows, "action": actions, "fresh": fresh})
+            said = said.group_by("row").agg(pl.col("action").max(), pl.col("fresh").any())
+            rows, actions, fresh = said["row"].to_numpy(), said["action"], said["fresh"].to_numpy()
+        if not fresh.all():
+            wins = fresh | self._beats_what_is_there(rows, actions, ~fresh)
+            rows, actions = rows[wins], actions.filter(pl.Series(wins))
+        self.columns.action.put(rows, actions)
+        self.spoken.append((rows, actions))
 
-    def _beats_what_is_there(self, ties: pl.DataFrame) -> pl.Series:
-        there = self.columns.action.get(ties["row"].to_numpy())
-        said = ties["action"].to_list()
-        wins = [s is not None and (t is None or s.encode() > t.encode()) for s, t in zip(said, there, strict=True)]
-        return pl.Series(wins, dtype=pl.Boolean)
+    def _repeats(self, rows: Rows) -> bool:
+        """Whether a row is named twice. `due` serves as the slate: it is made anew after every batch."""
+        places = np.arange(rows.size)
+        self.columns.due[rows] = places
+        return bool((self.columns.due[rows] != places).any())
+
+    def _beats_what_is_there(self, rows: Rows, actions: pl.Series, ties: Flags) -> Flags:
+        wins = np.zeros(rows.size, np.bool_)
+        there = self.columns.action.get(rows[ties])
+        said = actions.filter(pl.Series(ties)).to_list()
+        wins[ties] = [
+            s is not None and (t is None or s.encode() > t.encode()) for s, t in zip(said, there, strict=True)
+        ]
+        return wins
 
     def armed(self, rows: Rows) -> Flags:
         return self.columns.last_seen[rows] > self.columns.closed[rows] + self.rules.settle
 
-    def _forgettable_at(self, rows: Rows) -> Times:
-        """Rule 6. A page view within `settle` of the completion is what a repeat could revive last."""
-        seen, closed = self.columns.last_seen[rows], self.columns.closed[rows]
-        over = np.maximum(seen, closed) + self.rules.closed_kept_for
-        return np.where(self.armed(rows), seen + self.rules.forget_after, over)
-
     def schedule(self, rows: Rows) -> None:
-        """Say when the clock must look at these rows again."""
+        """Say when the clock must look at these rows again: to ask, or to forget (rule 6)."""
         c = self.columns
-        lapse = c.last_seen[rows] + self.processes.wait(c.process[rows], c.step[rows]) + self.rules.allowed_lateness
-        lapse[~self.armed(rows)] = ALWAYS
-        c.due[rows] = np.minimum(lapse, self._forgettable_at(rows))
+        seen, closed = c.last_seen[rows], c.closed[rows]
+        lapse = self.processes.wait(c.process[rows], c.step[rows]) + self.rules.allowed_lateness
+        unfinished = seen + np.minimum(lapse, self.rules.forget_after)
+        # A page view within `settle` of the completion is the last thing that a repeat could revive.
+        finished = np.maximum(seen, closed) + self.rules.closed_kept_for
+        c.due[rows] = np.where(seen > closed + self.rules.settle, unfinished, finished)
 
     def _ask(self, rows: Rows, clock: Millis, now: Millis, noticed: Noticed) -> None:
         """Rules 2, 3 and 5: the latest lapsed step is asked for, once, unless it is too old to be of use."""

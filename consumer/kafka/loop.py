@@ -24,12 +24,13 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumer.activity.decode import ActivityDecoder, Decoded
-from consumer.activity.errors import RegistryUnavailable
+from consumer.activity.errors import BadRecord, RegistryUnavailable
 from consumer.clock import Clock, Millis
+from consumer.kafka.dead_letters import dead_letter
 from consumer.kafka.ends import Ends
 from consumer.kafka.partition import Partition
 from consumer.kafka.restore import Restorer, Start
-from consumer.kafka.transaction import Aborted, Fenced, Output, Transactions
+from consumer.kafka.transaction import Aborted, Fenced, Transactions
 from consumer.metrics import DetectMetrics
 
 _BATCH = 20_000
@@ -148,7 +149,8 @@ class DetectLoop:
             return
         strangers = partition.hear(decoded.frame, now)
         for bad in decoded.bad:
-            partition.outputs.append(self._dead_letter(messages[bad.index], bad.reason, bad.error))
+            problem = BadRecord(bad.reason, bad.error)
+            partition.outputs.append(dead_letter(self._topics.dead_letters, messages[bad.index], problem))
             self._metrics.dead_letters.labels(self._topics.activity, bad.reason).inc()
         partition.read_to(messages[-1].offset() + 1)
         self._metrics.events.labels("applied").inc(decoded.frame.height - strangers)
@@ -167,12 +169,6 @@ class DetectLoop:
                 self._progress("waiting for the schema registry")
                 self._stop.wait(_REGISTRY_PAUSE)
         return None
-
-    def _dead_letter(self, message: Message, reason: str, error: str) -> Output:
-        told = {"topic": message.topic(), "partition": message.partition(), "offset": message.offset()}
-        headers = {**told, "reason": reason, "error": error}
-        encoded = [(name, str(value).encode()) for name, value in headers.items()]
-        return Output(self._topics.dead_letters, -1, message.key(), message.value(), encoded)
 
     def _advance_clocks(self) -> None:
         """Step 4."""

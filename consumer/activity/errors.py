@@ -1,0 +1,27 @@
+"""What can go wrong with a value from a topic, and with the registry that knows its schema."""
+
+from typing import NamedTuple
+
+
+class Problem(NamedTuple):
+    """Why a value cannot be used: `reason` is a label; `error` says what to do and quotes no data."""
+
+    reason: str
+    error: str
+
+
+class BadRecord(Exception):
+    """This value will never be read as it is. `reason` and `error` are those of a Problem."""
+
+    def __init__(self, reason: str, error: str) -> None:
+        super().__init__(error)
+        self.reason = reason
+        self.error = error
+
+
+class RegistryUnavailable(Exception):
+    """The Schema Registry cannot be asked just now. Says nothing about any record: try again."""
+
+
+class SchemaRefused(Exception):
+    """The Schema Registry will not take one of our schemas. Trying again does not help."""

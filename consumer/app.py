@@ -1,0 +1,119 @@
+"""Runs the roles of one process; `assembly/` builds them.
+
+Detect's loop and the Kafka feeds block, so each has a thread; sender, tracker, outbox and web share one event loop.
+The first part that ends takes the others with it: a process does all of its roles, or it goes.
+
+Ending, in order: detect and the feeds commit and leave their groups, the sender waits for what is in flight, what was
+recorded is published, and the webhook stays open until all of that is done.
+"""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal, TypeAlias
+
+import structlog
+from starlette.applications import Starlette
+
+from consumer.assembly import detect
+from consumer.assembly.deliver import Deliver
+from consumer.assembly.shared import Shared
+from consumer.config import Settings
+from consumer.kafka import topics
+from consumer.kafka.restore import StateRefused
+from consumer.kafka.transaction import Fenced
+from consumer.web import pages
+from consumer.web.server import serve
+
+Role: TypeAlias = Literal["detect", "deliver"]
+Work: TypeAlias = Coroutine[Any, Any, None]
+_log = structlog.get_logger()
+
+
+def run(
+    settings: Settings,
+    roles: frozenset[Role],
+    *,
+    stop: threading.Event | None = None,
+    on_ready: Callable[[str], None] = lambda url: None,
+    signals: bool = True,
+) -> int:
+    """Run these roles until `stop` is set or, with `signals`, until SIGTERM or SIGINT. Returns the exit code.
+
+    `on_ready` is told the address of the web pages once they answer.
+    """
+    stop = stop or threading.Event()
+    if signals:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+    return asyncio.run(_Service(Shared(settings), stop).run(roles, on_ready))
+
+
+class _Service:
+    def __init__(self, shared: Shared, stop: threading.Event) -> None:
+        self._shared = shared
+        self._stop = stop
+        self._ended = asyncio.Event()
+        """What `stop` is to threads, for tasks."""
+
+    async def run(self, roles: frozenset[Role], on_ready: Callable[[str], None]) -> int:
+        s, admin = self._shared.settings, self._shared.admin
+        topics.prepare(admin, s.topics, s.state_topic, s.source.topic)
+        loop = detect.build(self._shared) if "detect" in roles else None
+        deliver = Deliver(self._shared) if "deliver" in roles else None
+        works = [self._thread("detect", loop.run)] if loop else []
+        if deliver is not None:
+            works += [self._thread(name, feed) for name, feed in deliver.feeds().items()]
+            works += [deliver.send(self._ended), deliver.track(self._ended), deliver.publish(self._ended)]
+        closing = asyncio.Event()
+        serving = asyncio.create_task(self._serve(self._pages(deliver), closing, on_ready))
+        helping = [] if deliver is None else [asyncio.create_task(deliver.register(self._ended))]
+        try:
+            fine = await self._together(works)
+            if deliver is not None:
+                fine &= await self._together([deliver.publish_the_rest()])
+        finally:
+            closing.set()
+            await asyncio.gather(serving, *helping)
+            if deliver is not None:
+                await deliver.close()
+        return 0 if fine else 1
+
+    def _pages(self, deliver: Deliver | None) -> Starlette:
+        return pages.build(
+            health=self._shared.health,
+            metrics=self._shared.metrics,
+            webhook=deliver.webhook() if deliver else None,
+            probes={"ledger": deliver.probe} if deliver else {},
+        )
+
+    async def _serve(self, app: Starlette, closing: asyncio.Event, on_ready: Callable[[str], None]) -> None:
+        web = self._shared.settings.web
+        await serve(app, web.host, web.port, closing, listening=lambda port: on_ready(f"http://{web.host}:{port}"))
+
+    async def _together(self, works: Sequence[Work]) -> bool:
+        """Until all have ended; the first that ends by itself, or breaks, ends the others. False if one broke."""
+        tasks = [asyncio.ensure_future(work) for work in works]
+        stopping = asyncio.create_task(self._thread("stop", threading.Event.wait))
+        await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        self._stop.set()
+        self._ended.set()
+        await asyncio.wait([stopping, *tasks])
+        return not sum(_complain(task) for task in tasks)
+
+    async def _thread(self, name: str, work: Callable[[threading.Event], object]) -> None:
+        """Run something that blocks for as long as the service lives."""
+        with ThreadPoolExecutor(1, name) as own:
+            await asyncio.get_running_loop().run_in_executor(own, work, self._stop)
+
+
+def _complain(task: "asyncio.Future[None]") -> bool:
+    """Say in the log why a part broke, if it did."""
+    problem = task.exception()
+    if isinstance(problem, StateRefused | Fenced):
+        _log.error("stopped", reason=str(problem))
+    elif problem is not None:
+        _log.error("part_broke", exc_info=problem)
+    return problem is not None

@@ -1,0 +1,227 @@
+"""The deliver role, built from settings, and the works it consists of."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import structlog
+from pydantic import SecretStr
+from sqlalchemy.exc import SQLAlchemyError
+
+from consumer.assembly.shared import Shared, plain
+from consumer.clock import SECOND
+from consumer.config import millis
+from consumer.deliver.answers import Answers
+from consumer.deliver.checks import Rules
+from consumer.deliver.claims import Claims
+from consumer.deliver.facts import Known
+from consumer.deliver.gate import ContactsGate
+from consumer.deliver.inbox import Inbox
+from consumer.deliver.intake import WHATSAPP, Intake
+from consumer.deliver.outbox import Outbox
+from consumer.deliver.pace import TokenBucket
+from consumer.deliver.plans import plans
+from consumer.deliver.sender import Sender
+from consumer.deliver.tracker import Tracker
+from consumer.kafka import offsets
+from consumer.kafka.feed import Feed
+from consumer.kafka.publisher import Publisher, PublishFailed
+from consumer.ledger.store import Ledger
+from consumer.metrics import DeliverMetrics
+from consumer.onemsg import registration
+from consumer.onemsg.client import OneMsg, OneMsgError
+from consumer.records import Contact, DeliveryStatus, Received, Reminder
+from consumer.web.webhook import Webhook
+
+_LEASE_BEYOND_TIMEOUT = 5 * SECOND
+_IN_FLIGHT = 200
+_IDLE = 0.1
+_RETRY = 5.0
+_WEBHOOK = "/webhooks/1msg/"
+R = TypeVar("R", Reminder, Contact)
+_log = structlog.get_logger()
+
+
+class Deliver:
+    """Parts that share a ledger and a channel."""
+
+    def __init__(self, shared: Shared) -> None:
+        s, clock = shared.settings, shared.clock
+        assert s.onemsg is not None  # the command has refused to begin without
+        self._shared = shared
+        self._topics = s.topics
+        self._metrics = metrics = DeliverMetrics(shared.metrics)
+        self.ledger = ledger = Ledger(s.ledger.url)
+        shared.codec.register(s.topics.delivery_status, DeliveryStatus)
+        self._publisher = Publisher(s.kafka, clock, name="publisher")
+        secret = s.web.webhook_secret
+        self._secret = SecretStr(plain(secret, "web.webhook_secret")) if secret else None
+        rules = Rules(
+            require_opt_in=s.policy.require_opt_in,
+            expire_after=millis(s.policy.expire_after),
+            max_staleness=millis(s.policy.max_staleness),
+        )
+        gate = ContactsGate(s.topics.contacts, offsets.ends(shared.admin, s.topics.contacts))
+        known = Known(
+            rules=rules,
+            plans=plans(s.processes, s.onemsg.template),
+            gate=gate,
+            default_region=s.policy.default_region,
+            default_name=s.policy.default_name,
+        )
+        timeout = millis(s.onemsg.timeout)
+        self.channel = OneMsg(
+            base_url=s.onemsg.base_url,
+            channel_id=s.onemsg.channel_id,
+            token=plain(s.onemsg.token, "onemsg.token"),
+            timeout=timeout,
+            max_connections=_IN_FLIGHT,
+        )
+        self._intake = Intake(ledger, rules=rules, gate=gate, metrics=metrics, now=clock.wall)
+        claims = Claims(
+            ledger,
+            medium=WHATSAPP,
+            known=known,
+            worker=shared.instance,
+            lease=timeout + _LEASE_BEYOND_TIMEOUT,
+            ttl=s.onemsg.ttl,
+            clock=clock,
+            metrics=metrics,
+        )
+        self._sender = Sender(
+            claims,
+            Answers(ledger, rules=rules, max_attempts=s.onemsg.max_attempts, metrics=metrics, now=clock.wall),
+            channel=self.channel,
+            pace=TokenBucket(s.onemsg.rate, clock),
+            clock=clock,
+            metrics=metrics,
+            in_flight=_IN_FLIGHT,
+        )
+        self._tracker = Tracker(
+            ledger,
+            medium=WHATSAPP,
+            channel=self.channel,
+            poll_after=millis(s.tracking.poll_after),
+            give_up_after=millis(s.tracking.give_up_after),
+            clock=clock,
+            metrics=metrics,
+        )
+        self._inbox = Inbox(ledger, metrics=metrics, now=clock.wall)
+        self._outbox = Outbox(ledger, metrics=metrics)
+
+    def feeds(self) -> dict[str, Callable[[threading.Event], None]]:
+        """What blocks: the topics that deliver reads, by the name of the thread."""
+        contacts = self._feed(self._topics.contacts, Contact, self._intake.contacts, tells_ends=True)
+        return {
+            "contacts": contacts.run,
+            "reminders": self._feed(self._topics.reminders, Reminder, self._intake.reminders).run,
+        }
+
+    async def send(self, ended: asyncio.Event) -> None:
+        """Send what is due until told to end, then wait for what is in flight."""
+        await self._sender.run(ended)
+
+    async def track(self, ended: asyncio.Event) -> None:
+        """Follow what went out; bodies that a crash left unread come first."""
+        await self._inbox.step()
+        await self._repeat("tracker", self._tracker.step, ended, idle=1.0)
+
+    async def publish(self, ended: asyncio.Event) -> None:
+        """Tell everybody else what happened."""
+        await self._repeat("outbox", self._publish_some, ended, idle=_IDLE)
+
+    async def publish_the_rest(self) -> None:
+        """The last word before the process ends; what stays behind is published at the next start."""
+        with contextlib.suppress(PublishFailed):
+            while await self._publish_some():
+                continue
+
+    async def register(self, ended: asyncio.Event) -> None:
+        """Have 1MSG call our webhook, however often it takes to ask."""
+        web = self._shared.settings.web
+        if not (web.register_webhook and web.public_url and self._secret):
+            return
+        url = web.public_url.rstrip("/") + _WEBHOOK + self._secret.get_secret_value()
+        while not ended.is_set():
+            try:
+                told = await registration.register(self.channel, url)
+            except OneMsgError as problem:
+                _log.warning("webhook_not_registered", reason=str(problem))
+                await _either(ended, _RETRY)
+                continue
+            if isinstance(told, registration.Refusal):
+                _log.error("webhook_not_registered", reason=told.reason, advice=told.advice)
+            else:
+                _log.info("webhook_registered", others=told.others, reports_on=told.reports_on)
+            return
+
+    def webhook(self) -> Webhook | None:
+        """The endpoint, where a secret is set."""
+        if self._secret is None:
+            return None
+        return Webhook(inbox=self._inbox, secret=self._secret, outcomes=self._metrics.webhooks)
+
+    async def probe(self) -> None:
+        """Raises if webhooks could not be stored now."""
+        await asyncio.to_thread(self._write_nothing)
+
+    async def close(self) -> None:
+        await self._inbox.idle()
+        await self.channel.aclose()
+        self._publisher.close()
+        self.ledger.close()
+
+    def _write_nothing(self) -> None:
+        with self.ledger.transaction():
+            return
+
+    def _feed(
+        self, topic: str, cls: type[R], handle: Callable[[Sequence[Received[R]]], None], *, tells_ends: bool = False
+    ) -> Feed[R]:
+        s, codec = self._shared.settings, self._shared.codec
+        return Feed(
+            s.kafka,
+            self._shared.clock,
+            topic=topic,
+            group=f"{s.kafka.group_prefix}-deliver-{cls.__name__.lower()}s",
+            instance=self._shared.instance,
+            decode=lambda data: codec.decode(cls, data),
+            handle=handle,
+            reached=self._intake.reached if tells_ends else None,
+            publisher=self._publisher,
+            dead_letters=self._topics.dead_letters,
+            spoiled=self._metrics.dead_letters,
+        )
+
+    async def _publish_some(self) -> int:
+        return await asyncio.to_thread(self._outbox.step, self._put_on_topic)
+
+    def _put_on_topic(self, statuses: Sequence[DeliveryStatus]) -> None:
+        topic = self._topics.delivery_status
+        self._publisher.publish([(topic, s.user_id.encode(), self._shared.codec.encode(s, topic)) for s in statuses])
+
+    async def _repeat(
+        self, name: str, step: Callable[[], Awaitable[int]], ended: asyncio.Event, *, idle: float
+    ) -> None:
+        """One part's rounds. A ledger or a broker that is out of reach is waited for."""
+        part = self._shared.health.part(name)
+        while not ended.is_set():
+            try:
+                done = await step()
+            except (SQLAlchemyError, PublishFailed) as problem:
+                _log.warning("part_waits", part=name, reason=type(problem).__name__)
+                part.failing(type(problem).__name__)
+                await _either(ended, _RETRY)
+            else:
+                part.ok()
+                if not done:
+                    await _either(ended, idle)
+
+
+async def _either(event: asyncio.Event, seconds: float) -> None:
+    """Until `event` is set or so many seconds have passed."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

@@ -1,0 +1,51 @@
+"""What both roles are built from: clocks, codecs, a broker, and the pages on which they are seen."""
+
+import socket
+from typing import TYPE_CHECKING
+
+from confluent_kafka.admin import AdminClient
+from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.registry import CollectorRegistry
+
+from consumer.activity.codec import Codec
+from consumer.activity.schemas import WriterSchemas
+from consumer.clock import SystemClock
+from consumer.config import Secret, Settings
+from consumer.config_file import read_secret
+from consumer.kafka import client
+from consumer.web.health import Health
+
+if TYPE_CHECKING:
+    from consumer.activity.registry import Registry
+
+
+class Shared:
+    """One of each for the process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock = SystemClock()
+        self.health = Health(self.clock.steady)
+        self.metrics = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.metrics)
+        self.instance = settings.kafka.instance or socket.gethostname()
+        registry = _registry(settings)
+        self.writers = WriterSchemas(self.clock, registry)
+        self.codec = Codec(self.writers, registry)
+        self.admin = AdminClient(client.settings(settings.kafka, {}))
+
+
+def plain(secret: Secret, key: str) -> str:
+    """A secret's text. Raises ConfigError."""
+    return read_secret(secret, key).get_secret_value()
+
+
+def _registry(settings: Settings) -> "Registry | None":
+    told = settings.schema_registry
+    if told is None:
+        return None
+    from consumer.activity.registry import Registry  # half a second to import: only for those who have one
+
+    password = plain(told.password, "schema_registry.password") if told.password else None
+    return Registry(told.url, user=told.user, password=password)

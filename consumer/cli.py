@@ -1,0 +1,139 @@
+"""The command `lapse`: its options and help. What a command does is in `consumer/commands/`.
+
+Exit status: 0 done, 1 it failed, 2 bad usage or configuration. Whatever does the work is imported only when it is
+asked for, so that `lapse --help` answers at once.
+"""
+
+import io
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from consumer.commands.exits import explained
+
+app = typer.Typer(
+    help="Notices clients who went quiet in the middle of something, and reminds each of them once, on WhatsApp.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Config = Annotated[Path, typer.Option("--config", "-c", envvar="LAPSE_CONFIG", help="The YAML file with the settings.")]
+CONFIG = Path("lapse.yaml")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        try:
+            typer.echo(f"lapse {version('lapse')}")
+        except PackageNotFoundError:
+            typer.echo("lapse, run from its source and not installed")
+        raise typer.Exit
+
+
+@app.callback()
+def _lapse(
+    shown: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None: ...
+
+
+@app.command()
+def run(
+    config: Config = CONFIG,
+    role: Annotated[
+        Literal["detect", "deliver"] | None, typer.Option(help="Do only this part of the work; both unless set.")
+    ] = None,
+) -> None:
+    """Run the service until it is told to stop (SIGTERM or Ctrl-C)."""
+    with explained():
+        from consumer.commands import run as command
+
+        raise typer.Exit(command.main(config, role))
+
+
+@app.command()
+def check(config: Config = CONFIG) -> None:
+    """Try all that the service will need, and say what to do about it."""
+    with explained():
+        from consumer.commands import check as command
+
+        raise typer.Exit(command.main(config))
+
+
+@app.command()
+def topics(
+    config: Config = CONFIG,
+    create: Annotated[bool, typer.Option("--create", help="Create those that are missing.")] = False,
+) -> None:
+    """Show the topics Lapse needs, with partitions and settings."""
+    with explained():
+        from consumer.commands import topics as command
+
+        raise typer.Exit(command.main(config, create=create))
+
+
+@app.command()
+def send(
+    phone: Annotated[str, typer.Option(help="With its country code: +34 600 123 456.")],
+    name: Annotated[str, typer.Option(help="The template's first variable.")],
+    action: Annotated[str, typer.Option(help="The template's second variable: what is unfinished.")],
+    config: Config = CONFIG,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is delivered, read or has failed.")] = False,
+    timeout: Annotated[float, typer.Option(min=1, help="How many seconds to wait at most.")] = 60,
+) -> None:
+    """Send one template now, unless the person has opted out."""
+    with explained():
+        from consumer.commands import send as command
+
+        person = command.Person(phone=phone, name=name, action=action)
+        raise typer.Exit(command.main(config, person, wait_seconds=timeout if wait else None))
+
+
+@app.command()
+def sandbox(
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")] = 0,
+    faults: Annotated[str, typer.Option(help="What goes wrong how often, such as seed=7,slow=0.1,5xx=0.05.")] = "",
+    latency: Annotated[int, typer.Option(min=0, help="Milliseconds before every answer to a send.")] = 0,
+    seed: Annotated[int, typer.Option(help="Another seed, other fates.")] = 0,
+    webhook_host: Annotated[
+        list[str] | None, typer.Option(help="A host that may be called back beside this machine; may be repeated.")
+    ] = None,
+) -> None:
+    """Run a stand-in for 1MSG.
+
+    Its first line is JSON and says where it is and how to talk to it.
+    """
+    with explained():
+        from consumer.commands import sandbox as command
+
+        hosts = webhook_host or []
+        raise typer.Exit(command.main(host, port, faults=faults, latency=latency, seed=seed, webhook_hosts=hosts))
+
+
+@app.command()
+def demo(
+    seconds: Annotated[int | None, typer.Option(min=1, help="Stop by itself after so long.")] = None,
+) -> None:
+    """Show it all at work on this machine, with nothing installed."""
+    with explained():
+        from consumer.commands import demo as command
+
+        raise typer.Exit(command.main(seconds))
+
+
+def main() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without ✓ and ✗ shows question marks
+    app(prog_name="lapse")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""The 1MSG channel of the configuration, opened for a command."""
+
+from consumer.config import OneMsg as Section
+from consumer.config import Settings, millis
+from consumer.config_file import ConfigError, read_secret
+from consumer.onemsg.client import OneMsg
+
+
+def section_of(settings: Settings) -> Section:
+    """Raises ConfigError if the configuration has no channel."""
+    if settings.onemsg is None:
+        raise ConfigError(["onemsg: is missing: without a channel nothing can be sent; see lapse.example.yaml"])
+    return settings.onemsg
+
+
+def opened(section: Section) -> OneMsg:
+    """The client, to be closed by whoever asked. Raises ConfigError if the token is not there."""
+    return OneMsg(
+        base_url=section.base_url,
+        channel_id=section.channel_id,
+        token=read_secret(section.token, "onemsg.token").get_secret_value(),
+        timeout=millis(section.timeout),
+    )

@@ -1,0 +1,104 @@
+"""What `lapse check` tries on the side of 1MSG."""
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import SecretStr
+
+from consumer.commands.lines import Line
+from consumer.config import OneMsg as Section
+from consumer.config import Process, Web
+from consumer.deliver.plans import plans
+from consumer.onemsg import values
+from consumer.onemsg.client import OneMsg, OneMsgError, Trouble
+from consumer.onemsg.preflight import Wanted, find, preflight
+from consumer.onemsg.templates import Template
+
+WEBHOOK = "/webhooks/1msg/"
+_SHORTEST_SECRET = 16
+
+_ADVICE = {
+    Trouble.CREDENTIAL: "onemsg.token must be the channel's current token, and onemsg.channel_id its channel",
+    Trouble.BLOCKED: "the channel is on trial or its subscription is blocked: settle that with 1MSG",
+    Trouble.NOT_FOUND: "are onemsg.base_url and onemsg.channel_id right?",
+    Trouble.REFUSED: "1MSG says no",
+    Trouble.UNAVAILABLE: "1MSG is not reached: is onemsg.base_url right, and may this machine call it?",
+    Trouble.UNREADABLE: "that is no answer of 1MSG: is onemsg.base_url right?",
+}
+
+
+async def connected(channel: OneMsg) -> Line:
+    """Does 1MSG take our token, and is the channel connected to WhatsApp?"""
+    try:
+        found = await channel.status()
+    except OneMsgError as problem:
+        return _failed("1MSG channel", problem)
+    if found.connected:
+        return Line(True, "1MSG channel: connected")
+    return Line(False, f"1MSG channel is {found.status}", "nothing is sent until it is connected: look at it in 1MSG")
+
+
+async def templates(channel: OneMsg, wanted: Sequence[Wanted]) -> list[Line]:
+    """Can each of these templates be sent?"""
+    try:
+        there = await channel.templates()
+    except OneMsgError as problem:
+        return [_failed("templates", problem)]
+    return [line for each in wanted for line in _template(there, each)]
+
+
+def wanted_by(section: Section, processes: Mapping[str, Process]) -> list[Wanted]:
+    """Every template that some process sends, each once."""
+    sent = plans(processes, section.template).values()
+    return list(
+        dict.fromkeys(
+            Wanted(name=p.template, namespace=p.namespace, language=p.language, ttl=section.ttl) for p in sent
+        )
+    )
+
+
+def _template(there: Sequence[Template], wanted: Wanted) -> list[Line]:
+    problems, found = preflight(there, wanted), find(there, wanted)
+    lines = [Line(not problem.blocks, problem.text, problem.advice) for problem in problems]
+    if all(line.ok for line in lines):
+        category = (found and found.category) or "no category told"
+        what = f"template {wanted.name} ({wanted.language}): approved, with the two variables, {category}"
+        lines.insert(0, Line(True, what))
+    return lines
+
+
+def secret(given: SecretStr | None) -> Line:
+    """Is there one, and could nobody guess it?"""
+    if given is None:
+        return Line(True, "webhook: none, as web.webhook_secret is not set; 1MSG is asked what became of messages")
+    if len(given.get_secret_value()) < _SHORTEST_SECRET:
+        return Line(False, "web.webhook_secret is short", f"take at least {_SHORTEST_SECRET} characters at random")
+    return Line(True, "webhook: has its secret")
+
+
+async def webhook(channel: OneMsg, web: Web, secret: SecretStr) -> Line:
+    """Does 1MSG call our webhook?"""
+    try:
+        urls = await channel.webhook()
+        told = values.truth((await channel.settings()).get("ackNotificationsOn"))
+    except OneMsgError as problem:
+        return _failed("webhook", problem)
+    end = WEBHOOK + secret.get_secret_value()
+    ours = [url for url in urls if url.rstrip("/").endswith(end)]
+    if web.public_url:
+        ours = [url for url in ours if url.rstrip("/") == web.public_url.rstrip("/") + end]
+    if web.register_webhook and web.public_url and not (ours and told):
+        return Line(True, "webhook: will be registered with 1MSG at the start")
+    if not ours:
+        address = f"{(web.public_url or 'https://<our address>').rstrip('/')}{WEBHOOK}<secret>"
+        return Line(
+            False,
+            "webhook: 1MSG does not call us",
+            f"register {address} there, or set web.register_webhook and public_url",
+        )
+    if not told:
+        return Line(False, "webhook: 1MSG reports no statuses", "switch ackNotificationsOn on for the channel")
+    return Line(True, "webhook: 1MSG calls us, with statuses")
+
+
+def _failed(what: str, problem: OneMsgError) -> Line:
+    return Line(False, what, f"{problem}; {_ADVICE[problem.trouble]}")

@@ -1,0 +1,147 @@
+"""`lapse send`: one template to one person, now."""
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import typer
+from sqlalchemy import ColumnElement, Connection, func, make_url, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from consumer import log
+from consumer.commands.channel import opened, section_of
+from consumer.commands.exits import DONE, FAILED, Failed
+from consumer.config import Settings
+from consumer.config_file import load
+from consumer.deliver.opt_outs import subjects_of
+from consumer.ledger.queries_facts import opted_out
+from consumer.ledger.store import Ledger
+from consumer.ledger.tables import contacts
+from consumer.onemsg.client import OneMsg, OneMsgError
+from consumer.onemsg.message import TemplateMessage
+from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected
+from consumer.onemsg.phone import Phone, PhoneProblem, normalise
+from consumer.onemsg.reports import Progress
+from consumer.onemsg.text import safe_parameter
+
+_MEDIUM = "whatsapp"
+_POLL_SECONDS = 1.0
+_ENDS = {Progress.DELIVERED, Progress.READ, Progress.FAILED}
+_RANKS = list(Progress)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What was said on the command line."""
+
+    phone: str = field(repr=False)
+    name: str = field(repr=False)
+    action: str = field(repr=False)
+
+
+def main(config: Path, person: Person, *, wait_seconds: float | None) -> int:
+    """Sends, prints the message's id and status, and with `wait_seconds` follows it for so long; the exit status.
+
+    Raises:
+        ConfigError: the settings are not right, or there is no channel.
+        typer.BadParameter: the phone or a text cannot be sent.
+        Failed: the person has opted out, or 1MSG did not take the message.
+    """
+    settings = load(config)
+    log.configure_quietly()
+    message = _message(settings, person)
+    if _has_opted_out(settings, message.phone):
+        raise Failed("this person has opted out: nothing was sent")
+    return asyncio.run(_send(opened(section_of(settings)), message, wait_seconds))
+
+
+def _message(settings: Settings, person: Person) -> TemplateMessage:
+    section = section_of(settings)
+    phone = normalise(person.phone, settings.policy.default_region)
+    if isinstance(phone, PhoneProblem):
+        raise typer.BadParameter(phone.error, param_hint="--phone")
+    return TemplateMessage(
+        phone=phone.digits,
+        template=section.template.name,
+        namespace=section.template.namespace,
+        language=section.template.language,
+        params=(_text(person.name, "--name"), _text(person.action, "--action")),
+        ttl=section.ttl,
+    )
+
+
+def _text(given: str, option: str) -> str:
+    safe = safe_parameter(given)
+    if safe is None:
+        raise typer.BadParameter("there is nothing in it that could be read", param_hint=option)
+    return safe
+
+
+def _has_opted_out(settings: Settings, phone: str) -> bool:
+    """Whether this number, or a user whose contact has it, wants no messages; without a ledger nobody has yet."""
+    url = make_url(settings.ledger.url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        return False
+    try:
+        ledger = Ledger(settings.ledger.url, read_only=True)
+        try:
+            with ledger.reading() as connection:
+                users = _users_with(connection, phone, settings.policy.default_region)
+                subjects = {subject for user in users for subject in subjects_of(user, phone, ledger.hash_key)}
+                subjects.update(subjects_of(None, phone, ledger.hash_key))
+                return bool(opted_out(connection, subjects, _MEDIUM))
+        finally:
+            ledger.close()
+    except SQLAlchemyError as problem:
+        kind = type(problem).__name__
+        raise Failed(f"the ledger cannot be asked who has opted out ({kind}), so nothing was sent") from None
+
+
+def _users_with(connection: Connection, phone: str, region: str | None) -> list[str]:
+    """The users whose contact has this number, however it is written there."""
+    plain: ColumnElement[str] = contacts.c.phone
+    for mark in " -.()/":
+        plain = func.replace(plain, mark, "")
+    likely = select(contacts.c.user_id, contacts.c.phone).where(plain.like(f"%{phone[-6:]}"))
+    return [user for user, given in connection.execute(likely) if _digits(given, region) == phone]
+
+
+def _digits(phone: str, region: str | None) -> str | None:
+    found = normalise(phone, region)
+    return found.digits if isinstance(found, Phone) else None
+
+
+async def _send(channel: OneMsg, message: TemplateMessage, wait_seconds: float | None) -> int:
+    async with channel:
+        message_id = _accepted(await channel.send_template(message))
+        typer.echo(f"{message_id} accepted")
+        return DONE if wait_seconds is None else await _follow(channel, message_id, wait_seconds)
+
+
+def _accepted(outcome: Outcome) -> str:
+    if isinstance(outcome, Accepted):
+        return outcome.message_id
+    words = ": ".join(filter(None, [outcome.reason, outcome.error]))
+    if isinstance(outcome, Rejected):
+        raise Failed(f"1MSG refused the message: {words}")
+    if isinstance(outcome, NotTransmitted):
+        raise Failed(f"the message was not sent: {words}: is onemsg.base_url right, and may this machine call it?")
+    raise Failed(f"nobody knows whether the message was sent: {words}. Look in 1MSG before you send it again")
+
+
+async def _follow(channel: OneMsg, message_id: str, seconds: float) -> int:
+    """Prints every step of the message until its last one."""
+    known: Progress | None = None
+    try:
+        async with asyncio.timeout(seconds):
+            while known not in _ENDS:
+                await asyncio.sleep(_POLL_SECONDS)
+                for report in sorted(await channel.hook_info(message_id), key=lambda r: _RANKS.index(r.progress)):
+                    if known is None or _RANKS.index(report.progress) > _RANKS.index(known):
+                        known = report.progress
+                        typer.echo(" ".join(filter(None, [message_id, known, report.error])))
+    except TimeoutError:
+        raise Failed(f"after {seconds:g} s it is {known or 'accepted'}, and no more is known") from None
+    except OneMsgError as problem:
+        raise Failed(f"it was accepted, but 1MSG does not tell what became of it: {problem}") from None
+    return FAILED if known is Progress.FAILED else DONE

@@ -1,0 +1,218 @@
+"""Decides about a batch of due reminders, and journals those that are to be sent: one transaction.
+
+When it returns, every attempt in it is on the disk as `sending`, under a lease. From then on it is either recorded,
+or unknown: nothing sends it again.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from consumer.clock import SECOND, Clock, Millis
+from consumer.deliver.channel import may_probe, template_key
+from consumer.deliver.checks import Facts, judge
+from consumer.deliver.facts import Gatherer, Known
+from consumer.deliver.lifecycle import Claimed
+from consumer.deliver.plans import Plan
+from consumer.deliver.recording import Book, Key, booking
+from consumer.ledger import queries, queries_facts
+from consumer.ledger.rows import ChannelRow, ReminderRow
+from consumer.ledger.store import Ledger
+from consumer.metrics import DeliverMetrics
+from consumer.onemsg.message import TemplateMessage
+from consumer.onemsg.text import safe_parameter
+
+_PROBED = 10
+"""Rows looked at to find one that can be the probe of a stopped channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One journalled attempt, ready to leave."""
+
+    key: Key
+    number: int
+    started_at: Millis
+    lapsed_at: Millis
+    message: TemplateMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is seen without taking anything."""
+
+    work: bool
+    stopped_because: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What came of a batch: how many rows were decided about, and the attempts. The lease ends at both moments."""
+
+    rows: int
+    attempts: Sequence[Attempt]
+    lease_until: Millis
+    steady_until: Millis
+
+
+class Claims:
+    """Takes due reminders of one medium. Blocks its thread."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        medium: str,
+        known: Known,
+        worker: str,
+        lease: Millis,
+        ttl: int | None,
+        clock: Clock,
+        metrics: DeliverMetrics,
+    ) -> None:
+        self._ledger = ledger
+        self._medium = medium
+        self._known = known
+        self._worker = worker
+        self._lease = lease
+        self._ttl = ttl
+        self._clock = clock
+        self._metrics = metrics
+
+    def look(self) -> Look:
+        """Whether there is anything to do: cheap, and it holds nobody up."""
+        now = self._clock.wall()
+        with self._ledger.reading() as connection:
+            channel = queries_facts.channels_of(connection, self._medium)[self._medium]
+            work = may_probe(channel, now) or queries.anything_due(connection, self._medium, now)
+        return Look(work, channel.stopped_because)
+
+    def take(self, most: int) -> Claim:
+        """Decide about at most `most` due reminders, and journal those that may go out."""
+        now, steady = self._clock.wall(), self._clock.steady()
+        with booking(self._ledger, self._metrics, now) as book:
+            states = queries_facts.channels_of(book.connection, self._medium, lock=True)
+            stops = _Stops(states, self._medium, now, self._lease)
+            rows = _one_each(self._waiting(book, most, may_probe(states[self._medium], now)))
+            attempts = self._decide(book, rows, stops)
+            for state in stops.probed.values():
+                queries_facts.put_channel(book.connection, state)
+        return Claim(len(rows), attempts, now + self._lease, steady + self._lease)
+
+    def _waiting(self, book: Book, most: int, probing: bool) -> list[ReminderRow]:
+        if probing:
+            stopped = queries.take_oldest(book.connection, self._medium, "channel_stopped", _PROBED)
+            if stopped:
+                return stopped[:most]
+        return queries.take_due(book.connection, self._medium, book.now, most)
+
+    def _decide(self, book: Book, rows: Sequence[ReminderRow], stops: "_Stops") -> list[Attempt]:
+        """Judge each row; journal those to which nothing objects."""
+        if not rows:
+            return []
+        book.hold(rows)
+        facts = Gatherer(book.connection, self._known, self._ledger.hash_key, book.now).facts(rows)
+        attempts: list[Attempt] = []
+        for row in rows:
+            known = stops.told(facts[row.key], self._known.plans.get(row.process))
+            verdict = judge(known)
+            if verdict is not None:
+                book.tell(row.key, verdict)
+            else:
+                attempts.append(self._prepare(book, row, known))
+                stops.used(self._known.plans[row.process])
+        journal = [_journalled(book.get(attempt.key), attempt) for attempt in attempts]
+        # (The rows they belong to are in the ledger since intake.)
+        queries.journal_attempts(book.connection, journal)
+        return attempts
+
+    def _prepare(self, book: Book, row: ReminderRow, facts: Facts) -> Attempt:
+        plan, phone, name = self._known.plans[row.process], facts.phone, facts.name
+        assert phone is not None  # the checks have seen to both
+        assert name is not None
+        book.note(
+            replace(
+                row,
+                attempts=row.attempts + 1,
+                attempted_at=book.now,
+                lease_until=book.now + self._lease,
+                claimed_by=self._worker,
+                phone=phone,
+                template=plan.template,
+                language=plan.language,
+            )
+        )
+        book.tell(row.key, Claimed())
+        message = _message(plan, phone, name, row.action or plan.action, self._ttl)
+        return Attempt(row.key, row.attempts + 1, book.now, facts.lapsed_at, message)
+
+
+class _Stops:
+    """What a batch may use: whatever is not stopped, and one message to probe what is."""
+
+    def __init__(self, states: Mapping[str, ChannelRow], medium: str, now: Millis, lease: Millis) -> None:
+        self._states = dict(states)
+        self._medium = medium
+        self._now = now
+        self._next_probe = now + lease + 10 * SECOND
+        """Nobody else probes until this one's fate is known."""
+        self.probed: dict[str, ChannelRow] = {}
+
+    def told(self, facts: Facts, plan: Plan | None) -> Facts:
+        """The facts with what is known about the channel and the template."""
+        if not any(state.stopped_because for state in self._states.values()):
+            return facts
+        template = None if plan is None else self._closed(self._template(plan))
+        return replace(
+            facts,
+            channel_stopped=self._closed(self._medium) is not None,
+            template_stopped_until=None if template is None else template.probe_at,
+        )
+
+    def used(self, plan: Plan) -> None:
+        """A message is on its way: of what is stopped, it is the probe."""
+        for name in (self._medium, self._template(plan)):
+            state = self._states.get(name)
+            if state is not None and state.stopped_because is not None:
+                self._states[name] = self.probed[name] = replace(state, probe_at=self._next_probe)
+
+    def _closed(self, name: str) -> ChannelRow | None:
+        state = self._states.get(name)
+        return state if state and state.stopped_because is not None and not may_probe(state, self._now) else None
+
+    def _template(self, plan: Plan) -> str:
+        return template_key(self._medium, plan.template, plan.language)
+
+
+def _message(plan: Plan, phone: str, name: str, action: str, ttl: int | None) -> TemplateMessage:
+    return TemplateMessage(
+        phone=phone,
+        template=plan.template,
+        namespace=plan.namespace,
+        language=plan.language,
+        params=(name, safe_parameter(action) or plan.action),
+        ttl=ttl,
+    )
+
+
+def _one_each(rows: Iterable[ReminderRow]) -> list[ReminderRow]:
+    """One row for each user: what is written to somebody now counts for what is decided about them next."""
+    firsts: dict[str, ReminderRow] = {}
+    for row in rows:
+        firsts.setdefault(row.user_id, row)
+    return list(firsts.values())
+
+
+def _journalled(row: ReminderRow | None, attempt: Attempt) -> dict[str, object]:
+    assert row is not None
+    return {
+        "reminder_id": row.reminder_id,
+        "medium": row.medium,
+        "number": attempt.number,
+        "user_id": row.user_id,
+        "process": row.process,
+        "step": row.step,
+        "started_at": attempt.started_at,
+        "outcome": "sending",
+        "may_have_gone": True,
+        "phone": row.phone,
+    }

@@ -1,0 +1,106 @@
+"""Gathers what the checks ask about: a few questions to the ledger for a whole batch, then one `Facts` for each row."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sqlalchemy import Connection
+
+from consumer.clock import Millis
+from consumer.deliver.checks import Facts, Rules
+from consumer.deliver.gate import ContactsGate
+from consumer.deliver.opt_outs import subjects_of
+from consumer.deliver.plans import Plan
+from consumer.deliver.recording import Key
+from consumer.ledger import queries_facts
+from consumer.ledger.queries_facts import Wrote
+from consumer.ledger.rows import ContactRow, ReminderRow
+from consumer.onemsg.phone import Phone, PhoneProblem, normalise
+from consumer.onemsg.text import safe_parameter
+
+Reach: TypeAlias = Phone | PhoneProblem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a sender knows besides the ledger: the configuration's part in its decisions."""
+
+    rules: Rules
+    plans: Mapping[str, Plan]
+    gate: ContactsGate
+    default_region: str | None = None
+    default_name: str | None = None
+
+
+class Gatherer:
+    """One batch's facts."""
+
+    def __init__(self, connection: Connection, known: Known, hash_key: bytes, now: Millis) -> None:
+        self._connection = connection
+        self._known = known
+        self._hash_key = hash_key
+        self._now = now
+
+    def facts(self, rows: Sequence[ReminderRow]) -> dict[Key, Facts]:
+        """What is known about these rows at this moment, by key."""
+        users = {row.user_id for row in rows}
+        contacts = queries_facts.contacts_of(self._connection, users)
+        region = self._known.default_region
+        reach = {user: normalise(contact.phone, region) for user, contact in contacts.items()}
+        out = self._opted_out(users, reach)
+        wrote = self._writes(rows)
+        clocks = queries_facts.clocks_of(self._connection)
+        read = self._known.gate.open(self._connection)
+        found = {}
+        for row in rows:
+            contact, plan = contacts.get(row.user_id), self._known.plans.get(row.process)
+            before = [w for w in wrote.get((row.user_id, row.process), ()) if w.reminder_id != row.reminder_id]
+            found[row.key] = Facts(
+                now=self._now,
+                rules=self._known.rules,
+                lapsed_at=row.last_seen if row.lapsed_at is None else row.lapsed_at,
+                last_seen=row.last_seen,
+                clock=clocks.get(row.partition),
+                contacts_read=read,
+                returned=row.returned_at is not None,
+                completed=row.completed_at is not None,
+                superseded=row.superseded_at is not None,
+                has_contact=contact is not None,
+                name=self._name(contact),
+                phone=_digits(reach.get(row.user_id)),
+                bad_phone=_is_bad(reach.get(row.user_id)),
+                opt_in=contact is not None and contact.opt_in,
+                opted_out=row.user_id in out,
+                asked_at=max((w.at for w in before if w.step == row.step), default=None),
+                wrote_at=max((w.at for w in before), default=None),
+                shortest_rung=None if plan is None else plan.shortest_rung,
+                has_words=plan is not None,
+            )
+        return found
+
+    def _name(self, contact: ContactRow | None) -> str | None:
+        return (safe_parameter(contact.name) if contact else None) or self._known.default_name
+
+    def _opted_out(self, users: set[str], reach: Mapping[str, Reach]) -> set[str]:
+        subjects = {user: subjects_of(user, _digits(reach.get(user)), self._hash_key) for user in users}
+        every = {subject for each in subjects.values() for subject in each}
+        out = queries_facts.opted_out(self._connection, every, "whatsapp")
+        return {user for user, each in subjects.items() if not out.isdisjoint(each)}
+
+    def _writes(self, rows: Sequence[ReminderRow]) -> dict[tuple[str, str], list[Wrote]]:
+        """Attempts that may matter to these rows, by (user, process)."""
+        spans = [plan.shortest_rung for plan in self._known.plans.values()]
+        since = min(min(row.last_seen for row in rows), self._now - max(spans, default=0))
+        users = {row.user_id for row in rows}
+        wrote: dict[tuple[str, str], list[Wrote]] = {}
+        for each in queries_facts.writes_since(self._connection, users, since):
+            wrote.setdefault((each.user_id, each.process), []).append(each)
+        return wrote
+
+
+def _digits(reach: Reach | None) -> str | None:
+    return reach.digits if isinstance(reach, Phone) else None
+
+
+def _is_bad(reach: Reach | None) -> bool:
+    return isinstance(reach, PhoneProblem) and reach.reason == "bad_phone"

@@ -1,0 +1,128 @@
+"""Webhook bodies: stored first, answered then, applied after that.
+
+`submit` returns when a body is durable, whatever is in it; what it says is applied by one task that follows behind.
+A crash between leaves stored bodies, which `step` applies at the next start. Everything is idempotent, since 1MSG
+repeats, reorders and mixes (contract §8.7).
+
+Echoes, our own messages seen from outside, are read and passed over for now: they will tell what became of an unknown
+attempt where exactly one fits. `_Told.echoes` is where they arrive.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from consumer.clock import Now
+from consumer.deliver import opt_outs, reports
+from consumer.deliver.grouped import Grouped
+from consumer.deliver.lifecycle import Source
+from consumer.deliver.recording import Book, booking
+from consumer.deliver.reports import Heard
+from consumer.ledger import queries_inbox
+from consumer.ledger.queries_inbox import Body
+from consumer.ledger.store import Ledger
+from consumer.metrics import DeliverMetrics
+from consumer.onemsg import webhook
+from consumer.onemsg.reports import Echo, Preference
+
+_BATCH = 200
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Told:
+    """What a few bodies say, together."""
+
+    heard: list[Heard] = field(default_factory=list)
+    echoes: list[Echo] = field(default_factory=list)
+    stops: list[Preference] = field(default_factory=list)
+    inbound: list[dict[str, Any]] = field(default_factory=list)
+    read: list[int] = field(default_factory=list)
+    unreadable: list[int] = field(default_factory=list)
+
+
+class Inbox:
+    """Takes bodies from the webhook."""
+
+    def __init__(self, ledger: Ledger, *, metrics: DeliverMetrics, now: Now) -> None:
+        self._ledger = ledger
+        self._metrics = metrics
+        self._now = now
+        self._stored = Grouped(self._store)
+        self._applying: asyncio.Task[None] | None = None
+
+    async def submit(self, body: bytes) -> None:
+        """Returns once the body is durable; raises if it could not be stored. It is applied soon after."""
+        await self._stored.submit(body)
+        if self._applying is None or self._applying.done():
+            self._applying = asyncio.create_task(self._apply_quietly())
+
+    async def step(self) -> int:
+        """Apply every body that is stored and was not applied. Returns how many; raises what the ledger raised."""
+        applied = 0
+        while done := await asyncio.to_thread(self._apply_some):
+            applied += done
+        return applied
+
+    async def idle(self) -> None:
+        """Returns when what was submitted so far has been applied (or could not be, which the log says)."""
+        if self._applying is not None:
+            await self._applying
+
+    async def _apply_quietly(self) -> None:
+        try:
+            await self.step()
+        except Exception:  # they are stored, and the next body or start takes them along
+            log.exception("webhook_bodies_not_applied")
+
+    def _store(self, bodies: Sequence[bytes]) -> None:
+        with self._ledger.transaction() as connection:
+            queries_inbox.store_bodies(connection, bodies, self._now())
+
+    def _apply_some(self) -> int:
+        with booking(self._ledger, self._metrics, self._now()) as book:
+            bodies = queries_inbox.bodies_to_apply(book.connection, _BATCH)
+            told = _Told()
+            for body in bodies:
+                _read(body, told)
+            self._apply(book, told)
+        return len(bodies)
+
+    def _apply(self, book: Book, told: _Told) -> None:
+        reports.park(book, reports.apply(book, told.heard))
+        for stop in told.stops:
+            if stop.sender is not None:
+                opt_outs.keep_number(book, stop.sender, "whatsapp", "stopped_in_whatsapp")
+        queries_inbox.keep_inbound(book.connection, told.inbound)
+        queries_inbox.drop_bodies(book.connection, told.read)
+        for body_id in told.unreadable:
+            queries_inbox.keep_body(book.connection, body_id, "unreadable")
+
+
+def _read(body: Body, told: _Told) -> None:
+    """Adds what a body says. One that cannot be read is kept as it is, and does not hold the others up."""
+    try:
+        said = webhook.read(body.body)
+    except Exception as error:
+        known = isinstance(error, webhook.UnreadableBody)
+        log.warning("webhook_body_unreadable", body_id=body.id, size=len(body.body), exc_info=not known)
+        told.unreadable.append(body.id)
+        return
+    told.heard += [Heard(report, Source.WEBHOOK, body.received_at) for report in said.statuses]
+    told.echoes += said.echoes
+    told.stops += [said_so for said_so in said.preferences if not said_so.wanted]
+    told.inbound += [
+        {
+            "message_id": message.message_id,
+            "sender": message.sender,
+            "at": message.at,
+            "kind": message.kind,
+            "body": message.body,
+            "received_at": body.received_at,
+        }
+        for message in said.inbound
+    ]
+    told.read.append(body.id)

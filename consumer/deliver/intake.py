@@ -1,0 +1,238 @@
+"""Takes what detect asks for, and what the CRM knows, into the ledger.
+
+Each batch is one transaction together with the offsets it was read at, and a batch that comes again changes nothing:
+reminders by their primary key, contacts by their offset, clocks because they never go back.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeAlias, TypeVar
+
+import structlog
+from sqlalchemy import Connection
+
+from consumer.clock import Millis, Now
+from consumer.deliver.checks import Rules, is_fresh, too_old_at
+from consumer.deliver.gate import ContactsGate
+from consumer.deliver.lifecycle import FINAL, IN_DOUBT, UNSENT, Cancel, Status, Suppress
+from consumer.deliver.recording import Book, Key, booking
+from consumer.ledger import queries, queries_contacts, queries_facts
+from consumer.ledger.rows import ReminderRow
+from consumer.ledger.store import Ledger
+from consumer.metrics import DeliverMetrics
+from consumer.records import Ask, Contact, Received, Reminder
+
+WHATSAPP = "whatsapp"
+_OPEN = sorted(status.value for status in UNSENT | IN_DOUBT)
+T = TypeVar("T")
+Asked: TypeAlias = tuple[Ask, ReminderRow]
+"""What is asked, and the reminder it is about as it would look if it were new."""
+log = structlog.get_logger()
+
+
+class Intake:
+    """The handler of the `reminders` and `contacts` topics. Blocks its thread."""
+
+    def __init__(self, ledger: Ledger, *, rules: Rules, gate: ContactsGate, metrics: DeliverMetrics, now: Now) -> None:
+        self._ledger = ledger
+        self._rules = rules
+        self._gate = gate
+        self._metrics = metrics
+        self._now = now
+
+    def reminders(self, batch: Sequence[Received[Reminder]]) -> None:
+        """DUE becomes a row; RETURNED and COMPLETED cancel what has not gone out; CLOCK says how far detect is."""
+        clocks = _clocks(batch)
+        with booking(self._ledger, self._metrics, self._now()) as book:
+            asks = [ask for ask in (_ask(received, book.now) for received in batch) if ask is not None]
+            _Asks(book, self._rules).take(asks)
+            queries_facts.put_clocks(book.connection, clocks)
+            _note_offsets(book.connection, batch)
+            self._wake_where_fresh(book.connection, book.now, lambda partition: partition in clocks)
+
+    def contacts(self, batch: Sequence[Received[Contact]]) -> None:
+        """The latest word on each user. A null value erases name, phone and e-mail."""
+        rows = {str(row["user_id"]): row for row in map(_contact, batch) if row is not None}
+        known = {user for user, row in rows.items() if not row["erased"]}
+        with self._ledger.transaction() as connection:
+            was_open = self._gate.open(connection)
+            queries_contacts.put_contacts(connection, list(rows.values()))
+            queries_contacts.forget_phones(connection, rows.keys() - known)
+            queries.wake(connection, "no_contact", users=known)
+            _note_offsets(connection, batch)
+            if not was_open:
+                self._wake_where_fresh(connection, self._now(), lambda partition: True)
+
+    def reached(self, topic: str, positions: Mapping[int, int]) -> None:
+        """These partitions have been read up to these offsets, although no record stands just before them.
+
+        A topic may end in transaction markers or records that compaction took.
+        """
+        with self._ledger.transaction() as connection:
+            was_open = self._gate.open(connection)
+            queries_facts.put_offsets(connection, topic, dict(positions))
+            if not was_open:
+                self._wake_where_fresh(connection, self._now(), lambda partition: True)
+
+    def _wake_where_fresh(self, connection: Connection, now: Millis, concerns: Callable[[int], bool]) -> None:
+        """Rows that waited for detect or for the contacts may be looked at again."""
+        if self._gate.open(connection):
+            clocks = queries_facts.clocks_of(connection)
+            fresh = {n for n, clock in clocks.items() if concerns(n) and is_fresh(clock, now, self._rules)}
+            if fresh:
+                queries.wake(connection, "detect_behind", partitions=fresh)
+
+
+class _Asks:
+    """One batch of asks, taken one after the other, over the rows that they may concern."""
+
+    def __init__(self, book: Book, rules: Rules) -> None:
+        self._book = book
+        self._rules = rules
+        self._by_id: dict[str, list[Key]] = {}
+        self._by_user: dict[tuple[str, str], list[Key]] = {}
+
+    def take(self, asks: Sequence[Asked]) -> None:
+        book, due = self._book, [row for kind, row in asks if kind is Ask.DUE]
+        book.hold(queries.take_ids(book.connection, {row.reminder_id for _, row in asks}))
+        if due:
+            users, oldest = {row.user_id for row in due}, min(row.last_seen for row in due)
+            book.hold(queries.take_related(book.connection, users, oldest, _OPEN))
+        for row in book.rows():
+            self._index(row)
+        for kind, row in asks:
+            self._due(row) if kind is Ask.DUE else self._answered(row, kind)
+
+    def _index(self, row: ReminderRow) -> None:
+        self._by_id.setdefault(row.reminder_id, []).append(row.key)
+        self._by_user.setdefault((row.user_id, row.process), []).append(row.key)
+
+    def _due(self, row: ReminderRow) -> None:
+        if row.reminder_id in self._by_id:
+            return  # it came before, or its return overtook it
+        others = [self._row(key) for key in self._by_user.get((row.user_id, row.process), ())]
+        self._add(row)
+        if row.lapsed_at is not None and self._book.now >= too_old_at(row.lapsed_at, self._rules):
+            self._book.tell(row.key, Suppress("expired"))
+        elif any(_rung(other) > _rung(row) for other in others):
+            self._book.tell(row.key, Cancel("superseded"))
+        for other in others:
+            if _rung(other) < _rung(row):
+                self._supersede(other)
+
+    def _supersede(self, earlier: ReminderRow) -> None:
+        status = Status(earlier.status)
+        if status in UNSENT:
+            self._book.tell(earlier.key, Cancel("superseded"))
+        elif status in IN_DOUBT and earlier.superseded_at is None:
+            self._book.note(replace(earlier, superseded_at=self._book.now))
+
+    def _answered(self, row: ReminderRow, kind: Ask) -> None:
+        """The user came back, or finished. Noted on every row of the reminder, sent or not."""
+        if row.reminder_id not in self._by_id:
+            self._add(row)
+        for key in self._by_id[row.reminder_id]:
+            there = self._row(key)
+            if kind is Ask.RETURNED and there.returned_at is None:
+                self._book.note(replace(there, returned_at=row.occurred_at))
+            elif kind is Ask.COMPLETED and there.completed_at is None:
+                self._book.note(replace(there, completed_at=row.occurred_at))
+            if Status(there.status) not in FINAL:
+                self._book.tell(key, Cancel("returned" if kind is Ask.RETURNED else "completed"), row.occurred_at)
+
+    def _add(self, row: ReminderRow) -> None:
+        self._book.add(row)
+        self._index(row)
+
+    def _row(self, key: Key) -> ReminderRow:
+        row = self._book.get(key)
+        assert row is not None
+        return row
+
+
+def _rung(row: ReminderRow) -> tuple[Millis, int]:
+    """Orders the reminders of one user and process."""
+    return row.last_seen, row.step
+
+
+def _ask(received: Received[Reminder], now: Millis) -> Asked | None:
+    """The row a record asks for; None for a clock, and for a record that says too little (detect writes none)."""
+    ask = received.value
+    if ask is None or ask.kind is Ask.CLOCK:
+        return None
+    reminder_id, user_id, process, step, last_seen = ask.reminder_id, ask.user_id, ask.process, ask.step, ask.last_seen
+    incomplete = ask.kind is Ask.DUE and ask.lapsed_at is None
+    if incomplete or not (reminder_id and user_id and process) or step is None or last_seen is None:
+        spot = {"topic": received.topic, "partition": received.partition, "offset": received.offset}
+        log.error("reminder_incomplete", kind=ask.kind.value, **spot)
+        return None
+    return ask.kind, ReminderRow(
+        reminder_id=reminder_id,
+        medium=WHATSAPP,
+        user_id=user_id,
+        process=process,
+        step=step,
+        action=_storable(ask.action),
+        last_seen=last_seen,
+        lapsed_at=ask.lapsed_at,
+        occurred_at=ask.occurred_at,
+        partition=received.partition,
+        status=Status.PLANNED.value,
+        due_at=min(now, ask.lapsed_at or now),
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _clocks(batch: Sequence[Received[Reminder]]) -> dict[int, Millis]:
+    """How far detect is, by partition. A DUE says so too: its lapse was noticed because the clock had passed it."""
+    clocks: dict[int, Millis] = {}
+    for received in batch:
+        ask = received.value
+        if ask is not None and ask.kind in {Ask.CLOCK, Ask.DUE}:
+            said = ask.occurred_at if ask.kind is Ask.CLOCK else ask.lapsed_at
+            clocks[received.partition] = max(clocks.get(received.partition, 0), said or 0)
+    return clocks
+
+
+def _contact(received: Received[Contact]) -> dict[str, object] | None:
+    """The row a contact record asks for; None where nobody is named."""
+    user_id = _user_of(received)
+    if not user_id:
+        spot = {"topic": received.topic, "partition": received.partition, "offset": received.offset}
+        log.error("contact_without_user", **spot)
+        return None
+    said = received.value or Contact(user_id=user_id, updated_at=0)
+    return {
+        "user_id": user_id,
+        "name": _storable(said.name),
+        "phone": _storable(said.phone),
+        "locale": _storable(said.locale),
+        "timezone": _storable(said.timezone),
+        "email": _storable(said.email),
+        "opt_in": said.opt_in,
+        "updated_at": None if received.value is None else said.updated_at,
+        "erased": received.value is None,
+        "source_partition": received.partition,
+        "source_offset": received.offset,
+    }
+
+
+def _user_of(received: Received[Contact]) -> str:
+    if received.value is not None:
+        return received.value.user_id
+    return (received.key or b"").decode("utf-8", "replace")
+
+
+def _storable(text: str | None) -> str | None:
+    """PostgreSQL takes no NUL."""
+    return None if text is None else text.replace("\0", "")
+
+
+def _note_offsets(connection: Connection, batch: Sequence[Received[T]]) -> None:
+    ends: dict[str, dict[int, int]] = {}
+    for received in batch:
+        partitions = ends.setdefault(received.topic, {})
+        partitions[received.partition] = max(partitions.get(received.partition, 0), received.offset + 1)
+    for topic, offsets in ends.items():
+        queries_facts.put_offsets(connection, topic, offsets)

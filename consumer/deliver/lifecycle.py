@@ -1,0 +1,270 @@
+"""The life of a reminder: every transition there is, and nothing that acts.
+
+| status       | meaning                                              | goes to                                    |
+|--------------|------------------------------------------------------|--------------------------------------------|
+| `planned`    | the row exists                                       | suppressed, cancelled, deferred, sending   |
+| `deferred`   | not now: why, and until when; then all checks again  | suppressed, cancelled, deferred, sending   |
+| `suppressed` | never sent, for a reason; final                      | –                                          |
+| `cancelled`  | no longer wanted, for a reason; final                | –                                          |
+| `sending`    | claimed and journalled, under a lease                | accepted, rejected, unknown                |
+| `accepted`   | 1MSG took it and gave an id                          | sent, delivered, read, failed              |
+| `unknown`    | it may have gone out; never sent again by itself     | accepted, unresolved                       |
+| `unresolved` | still unknown; final unless somebody learns more     | accepted, planned                          |
+| `rejected`   | certainly not accepted                               | deferred, failed                           |
+| `sent`       | WhatsApp has it                                      | delivered, read, failed                    |
+| `delivered`  | the phone has it; final                              | read                                       |
+| `read`       | the client has read it; final                        | –                                          |
+| `failed`     | final on this medium                                 | delivered, read (late ones override it)    |
+
+Reports may come in any order and any number of times: among what they say, the greatest of
+accepted < sent < failed < delivered < read wins. `planned` and `sending` are nobody else's business and are not
+published; neither is a deferral repeated for the same reason.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from consumer.clock import Millis
+from consumer.onemsg.reports import Progress
+
+
+class Status(StrEnum):
+    PLANNED = "planned"
+    DEFERRED = "deferred"
+    SUPPRESSED = "suppressed"
+    CANCELLED = "cancelled"
+    SENDING = "sending"
+    ACCEPTED = "accepted"
+    UNKNOWN = "unknown"
+    UNRESOLVED = "unresolved"
+    REJECTED = "rejected"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
+    FAILED = "failed"
+
+
+_S = Status
+TRANSITIONS: Mapping[Status, frozenset[Status]] = {
+    _S.PLANNED: frozenset({_S.SUPPRESSED, _S.CANCELLED, _S.DEFERRED, _S.SENDING}),
+    _S.DEFERRED: frozenset({_S.SUPPRESSED, _S.CANCELLED, _S.DEFERRED, _S.SENDING}),
+    _S.SUPPRESSED: frozenset(),
+    _S.CANCELLED: frozenset(),
+    _S.SENDING: frozenset({_S.ACCEPTED, _S.REJECTED, _S.UNKNOWN}),
+    _S.ACCEPTED: frozenset({_S.SENT, _S.DELIVERED, _S.READ, _S.FAILED}),
+    _S.UNKNOWN: frozenset({_S.ACCEPTED, _S.UNRESOLVED}),
+    _S.UNRESOLVED: frozenset({_S.ACCEPTED, _S.PLANNED}),
+    _S.REJECTED: frozenset({_S.DEFERRED, _S.FAILED}),
+    _S.SENT: frozenset({_S.DELIVERED, _S.READ, _S.FAILED}),
+    _S.DELIVERED: frozenset({_S.READ}),
+    _S.READ: frozenset(),
+    _S.FAILED: frozenset({_S.DELIVERED, _S.READ}),
+}
+
+UNSENT = frozenset({_S.PLANNED, _S.DEFERRED})
+"""Nothing has gone out, and it can still be stopped."""
+
+IN_DOUBT = frozenset({_S.SENDING, _S.UNKNOWN, _S.UNRESOLVED})
+"""Something may have gone out; whether it may be tried again is not settled."""
+
+FINAL = frozenset({_S.SUPPRESSED, _S.CANCELLED, _S.UNRESOLVED, _S.DELIVERED, _S.READ, _S.FAILED})
+"""Nothing more is intended, though a report may still come."""
+
+SILENT = frozenset({_S.PLANNED, _S.SENDING})
+"""Not published."""
+
+_RANKS = (_S.ACCEPTED, _S.SENT, _S.FAILED, _S.DELIVERED, _S.READ)
+
+
+class Source(StrEnum):
+    """Who says so."""
+
+    RESPONSE = "response"
+    WEBHOOK = "webhook"
+    POLL = "poll"
+    ECHO = "echo"
+    CHECK = "check"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Suppress:
+    """It is never to be sent."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Defer:
+    """Not now. It is looked at again at `until`, or when what it waits for comes earlier."""
+
+    reason: str
+    until: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """It is no longer wanted: returned, completed, superseded, by_operator."""
+
+    reason: str
+    source: Source = Source.CHECK
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """It has failed on this medium, for good."""
+
+    reason: str
+
+
+Verdict = Suppress | Defer | Cancel
+"""Why a reminder is not sent now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A worker has journalled an attempt and is about to send."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """1MSG accepted the attempt under this id, or an operator or an echo says that it did (an operator has no id)."""
+
+    message_id: str | None
+    source: Source = Source.RESPONSE
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The attempt was certainly not accepted; `then` is what follows from that."""
+
+    reason: str
+    then: Defer | Fail
+    error_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Nobody knows what became of the attempt."""
+
+    reason: str
+    source: Source = Source.RESPONSE
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """The provider tells of a message."""
+
+    progress: Progress
+    source: Source
+    reason: str | None = None
+    error_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GaveUp:
+    """An unknown has been looked for long enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class WasNotSent:
+    """An operator knows that an unresolved attempt reached nobody."""
+
+
+Event = Verdict | Claimed | Taken | Refused | Lost | Reported | GaveUp | WasNotSent
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step of a reminder's life. `publish` says whether others hear of it."""
+
+    status: Status
+    source: Source
+    reason: str | None = None
+    until: Millis | None = None
+    error_code: int | None = None
+    message_id: str | None = None
+    publish: bool = True
+
+    @property
+    def final(self) -> bool:
+        return self.status in FINAL
+
+
+@dataclass(frozen=True, slots=True)
+class NoChange:
+    """The event changes nothing here, and why: it is repeated, late, or not for a reminder that stands there."""
+
+    why: str
+
+
+def follow(status: Status, reason: str | None, event: Event) -> tuple[Change, ...] | NoChange:
+    """What an event makes of a reminder that stands at `status` for `reason`: changes in order, or none and why.
+
+    Whatever it returns is in TRANSITIONS, one step after the other.
+    """
+    match event:
+        case Suppress() | Defer() | Cancel():
+            return _judged(status, reason, event)
+        case Claimed():
+            return _only(UNSENT, status, Change(_S.SENDING, Source.CHECK, publish=False))
+        case Taken(message_id, source):
+            return _taken(status, message_id, source)
+        case Refused():
+            return _refused(status, event)
+        case Lost(why, source):
+            return _only({_S.SENDING}, status, Change(_S.UNKNOWN, source, why))
+        case Reported():
+            return _reported(status, event)
+        case GaveUp():
+            return _only({_S.UNKNOWN}, status, Change(_S.UNRESOLVED, Source.CHECK, "gave_up"))
+        case WasNotSent():
+            return _only({_S.UNRESOLVED}, status, Change(_S.PLANNED, Source.OPERATOR, publish=False))
+
+
+def _only(where: frozenset[Status] | set[Status], status: Status, change: Change) -> tuple[Change, ...] | NoChange:
+    return (change,) if status in where else NoChange(f"is_{status}")
+
+
+def _judged(status: Status, reason: str | None, verdict: Verdict) -> tuple[Change, ...] | NoChange:
+    if status not in UNSENT:
+        return NoChange(f"is_{status}")
+    match verdict:
+        case Suppress(why):
+            return (Change(_S.SUPPRESSED, Source.CHECK, why),)
+        case Cancel(why, source):
+            return (Change(_S.CANCELLED, source, why),)
+        case Defer(why, until):
+            said_before = status is _S.DEFERRED and why == reason
+            return (Change(_S.DEFERRED, Source.CHECK, why, until, publish=not said_before),)
+
+
+def _taken(status: Status, message_id: str | None, source: Source) -> tuple[Change, ...] | NoChange:
+    answered = {_S.SENDING, _S.UNKNOWN, _S.UNRESOLVED}  # an answer that was too late for its lease still counts
+    reason = "by_operator" if source is Source.OPERATOR else None
+    return _only(answered, status, Change(_S.ACCEPTED, source, reason, message_id=message_id))
+
+
+def _refused(status: Status, refused: Refused) -> tuple[Change, ...] | NoChange:
+    """Only while `sending`: once an attempt is unknown, a refusal that turns up late sends nothing again."""
+    if status is not _S.SENDING:
+        return NoChange(f"is_{status}")
+    code, source = refused.error_code, Source.RESPONSE
+    first = Change(_S.REJECTED, source, refused.reason, error_code=code)
+    match refused.then:
+        case Defer(why, until):
+            return first, Change(_S.DEFERRED, source, why, until, code)
+        case Fail(why):
+            return first, Change(_S.FAILED, source, why, error_code=code)
+
+
+def _reported(status: Status, report: Reported) -> tuple[Change, ...] | NoChange:
+    if status not in _RANKS:
+        return NoChange(f"is_{status}")
+    said = Status(report.progress)
+    if _RANKS.index(said) <= _RANKS.index(status):
+        return NoChange("repeated" if said is status else f"already_{status}")
+    failed = said is _S.FAILED
+    reason, code = (report.reason or "failed", report.error_code) if failed else (None, None)
+    return (Change(said, report.source, reason, error_code=code),)

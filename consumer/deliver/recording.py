@@ -1,0 +1,155 @@
+"""Applies what `lifecycle` says to the ledger's rows: timers, sequence numbers, and the records that tell of it.
+
+A `Book` belongs to one transaction: it holds rows that are locked, changes them in memory, and writes each table once.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+
+from consumer.clock import Millis
+from consumer.deliver.lifecycle import SILENT, UNSENT, Change, Event, NoChange, Status, follow
+from consumer.ledger import queries, queries_outbox
+from consumer.ledger.rows import ReminderRow
+from consumer.ledger.store import Ledger
+from consumer.metrics import DeliverMetrics
+
+Key = tuple[str, str]
+"""(reminder_id, medium)"""
+
+log = structlog.get_logger()
+
+
+def advance(row: ReminderRow, change: Change, now: Millis) -> ReminderRow:
+    """The row after a change: its status, and the one moment it waits for there."""
+    status = change.status
+    message_id = None if status is Status.SENDING else change.message_id or row.message_id
+    heard = status in {Status.ACCEPTED, Status.SENT} and message_id is not None
+    return replace(
+        row,
+        status=status.value,
+        reason=change.reason,
+        until=change.until,
+        error_code=change.error_code,
+        message_id=message_id,
+        due_at=(now if change.until is None else change.until) if status in UNSENT else None,
+        lease_until=row.lease_until if status is Status.SENDING else None,
+        unknown_since=now if status is Status.UNKNOWN else None,
+        quiet_from=now if heard else None,
+        polls=0,
+        sequence=row.sequence + change.publish,
+        updated_at=now,
+    )
+
+
+class Book:
+    """The rows of one transaction as they change."""
+
+    def __init__(self, connection: Connection, now: Millis, hash_key: bytes) -> None:
+        self.connection = connection
+        self.now = now
+        self.hash_key = hash_key
+        self._rows: dict[Key, ReminderRow] = {}
+        self._new: set[Key] = set()
+        self._touched: dict[Key, None] = {}
+        self._told: list[dict[str, Any]] = []
+
+    def hold(self, rows: Iterable[ReminderRow]) -> None:
+        """Rows that this transaction has locked; one that is here already stays as it is."""
+        for row in rows:
+            self._rows.setdefault(row.key, row)
+
+    def fetch(self, keys: Collection[Key]) -> None:
+        """Lock and hold the rows with these keys that are not here yet."""
+        missing = {reminder_id for reminder_id, medium in keys if (reminder_id, medium) not in self._rows}
+        if missing:
+            self.hold(queries.take_ids(self.connection, missing))
+
+    def get(self, key: Key) -> ReminderRow | None:
+        return self._rows.get(key)
+
+    def rows(self) -> list[ReminderRow]:
+        return list(self._rows.values())
+
+    def add(self, row: ReminderRow) -> None:
+        """A row that is not in the ledger yet."""
+        self._rows[row.key] = row
+        self._new.add(row.key)
+        self._touched[row.key] = None
+
+    def note(self, row: ReminderRow) -> None:
+        """The row with something written beside its status."""
+        self._rows[row.key] = replace(row, updated_at=self.now)
+        self._touched[row.key] = None
+
+    def tell(self, key: Key, event: Event, at: Millis | None = None) -> tuple[Change, ...] | NoChange:
+        """Let an event happen to a row. `at` is when it happened out there; now, unless given."""
+        row = self._rows[key]
+        changes = follow(Status(row.status), row.reason, event)
+        if isinstance(changes, NoChange):
+            log.debug(
+                "nothing_changed", reminder=key[0], medium=key[1], event_kind=type(event).__name__, why=changes.why
+            )
+            return changes
+        for change in changes:
+            row = advance(row, change, self.now)
+            if change.publish:
+                self._told.append(_transition(row, change, self.now if at is None else at))
+        self._rows[key] = row
+        self._touched[key] = None
+        return changes
+
+    def write(self) -> None:
+        """Everything that changed, each table once, in the order in which it happened."""
+        new = [self._rows[key] for key in self._touched if key in self._new]
+        queries.insert_reminders(self.connection, new)
+        queries.update_reminders(self.connection, [self._rows[key] for key in self._touched if key not in self._new])
+        queries_outbox.add(self.connection, self._told)
+
+    def count(self, metrics: DeliverMetrics) -> None:
+        """Once the transaction is durable."""
+        statuses = Counter((told["medium"], told["status"], told["reason"]) for told in self._told)
+        for (medium, status, reason), number in statuses.items():
+            metrics.statuses.labels(medium, status).inc(number)
+            if status in {Status.SUPPRESSED, Status.CANCELLED}:
+                metrics.suppressions.labels(status, reason).inc(number)
+
+
+def _transition(row: ReminderRow, change: Change, at: Millis) -> dict[str, Any]:
+    assert change.status not in SILENT
+    return {
+        "reminder_id": row.reminder_id,
+        "medium": row.medium,
+        "sequence": row.sequence,
+        "user_id": row.user_id,
+        "process": row.process,
+        "step": row.step,
+        "status": change.status.value,
+        "final": change.final,
+        "reason": change.reason,
+        "error_code": change.error_code,
+        "message_id": row.message_id,
+        "attempt": row.attempts or None,
+        "template": row.template,
+        "language": row.language,
+        "lapsed_at": row.lapsed_at,
+        "until": change.until,
+        "source": change.source.value,
+        "occurred_at": at,
+        "recorded_at": row.updated_at,
+    }
+
+
+@contextmanager
+def booking(ledger: Ledger, metrics: DeliverMetrics, now: Millis) -> Iterator[Book]:
+    """A book, written and durable when this returns, and then counted."""
+    with ledger.transaction() as connection:
+        book = Book(connection, now, ledger.hash_key)
+        yield book
+        book.write()
+    book.count(metrics)

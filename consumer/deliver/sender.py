@@ -1,0 +1,163 @@
+"""Sends what is due: claim and journal, then the requests, then the record of what came of them.
+
+1. Take the right to send from the pace, before anything is claimed: afterwards nothing may wait.
+2. Claim.  One transaction decides about a batch and journals its attempts, durably, each under a lease.
+3. Send.   All at once. A request whose lease is over (a process that was paused) does not leave.
+4. Record. Answers that arrive together share one transaction.
+
+A crash after 2 leaves attempts in `sending`; when their lease is over they are unknown, and are not sent again.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from consumer.clock import SECOND, Clock
+from consumer.deliver.answers import Answer, Answers, hold_for
+from consumer.deliver.channel import Channel
+from consumer.deliver.claims import Attempt, Claim, Claims
+from consumer.deliver.grouped import Grouped
+from consumer.deliver.pace import Pace
+from consumer.metrics import DeliverMetrics
+from consumer.onemsg.outcomes import Outcome, Unknown
+
+_RECORD_TRIES = 6
+_SOON = 0.005
+"""Seconds until it is worth while to look whether a request has ended."""
+
+log = structlog.get_logger()
+
+
+class Sender:
+    """Sends the reminders of one medium over its channel.
+
+    `batch` reminders are claimed at a time, and at most `in_flight` requests are out at once: no more than
+    the channel has connections, since none may wait for one.
+    """
+
+    def __init__(
+        self,
+        claims: Claims,
+        answers: Answers,
+        *,
+        channel: Channel,
+        pace: Pace,
+        clock: Clock,
+        metrics: DeliverMetrics,
+        batch: int = 100,
+        in_flight: int = 100,
+        record_again_after: float = 0.2,
+    ) -> None:
+        self._claims = claims
+        self._answers = Grouped(answers.record)
+        self._channel = channel
+        self._pace = pace
+        self._clock = clock
+        self._metrics = metrics
+        self._batch = batch
+        self._room = in_flight
+        self._record_again_after = record_again_after
+        self.stopped_because: str | None = None
+        """Why the channel took nothing when it was last looked at."""
+
+    async def step(self) -> int:
+        """Decide about one batch, send, and record. Returns how many reminders were decided about."""
+        claim = await self._claim()
+        if claim is None:
+            return 0
+        await self._carry_out(claim)
+        return claim.rows
+
+    async def run(self, stop: asyncio.Event, *, idle: float = 0.1, progress: Callable[[], None] = lambda: None) -> None:
+        """Work until `stop` is set, then wait for what is in flight. Looks again after `idle` seconds of nothing.
+
+        Unlike `step`, it does not wait for slow answers before it claims more. `progress` is called every round.
+        Raises what the ledger raised, once everything in flight has been recorded or given up on.
+        """
+        under_way: set[asyncio.Task[None]] = set()
+        try:
+            while not stop.is_set():
+                claim = await self._claim()
+                progress()
+                if claim is not None and claim.attempts:
+                    task = asyncio.create_task(self._carry_out(claim))
+                    under_way.add(task)
+                    task.add_done_callback(under_way.discard)
+                if claim is None or not claim.rows:
+                    await _either(stop, idle if self._room > 0 else _SOON)
+        finally:
+            await asyncio.gather(*under_way)
+
+    async def _claim(self) -> Claim | None:
+        """Steps 1 and 2; None if there is nothing to do, or no right to do it."""
+        if self._room <= 0:
+            return None
+        seen = await asyncio.to_thread(self._claims.look)
+        self.stopped_because = seen.stopped_because
+        if not seen.work:
+            return None
+        rights = self._pace.take(min(self._batch, self._room))
+        if not rights:
+            return None
+        used = 0
+        try:
+            claim = await asyncio.to_thread(self._claims.take, rights)
+            used = len(claim.attempts)
+        finally:
+            self._pace.give_back(rights - used)
+        self._room -= used
+        return claim
+
+    async def _carry_out(self, claim: Claim) -> None:
+        """Steps 3 and 4."""
+        await asyncio.gather(*(self._attempt(attempt, claim) for attempt in claim.attempts))
+
+    async def _attempt(self, attempt: Attempt, claim: Claim) -> None:
+        try:
+            outcome = await self._send(attempt, claim)
+            if outcome is not None:
+                self._pace.hold(hold_for(outcome))
+                await self._record(Answer(attempt.key, attempt.number, attempt.started_at, outcome))
+        finally:
+            self._room += 1
+
+    async def _send(self, attempt: Attempt, claim: Claim) -> Outcome | None:
+        """What became of the request; None if it was not made, because its lease is over."""
+        now = self._clock.wall()
+        left = min(claim.lease_until - now, claim.steady_until - self._clock.steady())
+        if left <= 0:
+            log.warning("lease_over_before_sending", reminder=attempt.key[0], attempt=attempt.number)
+            return None
+        if attempt.number == 1:
+            self._metrics.lapse_to_send.observe((now - attempt.lapsed_at) / SECOND)
+        try:
+            with self._metrics.sends_in_flight.track_inprogress():
+                async with asyncio.timeout(left / SECOND):
+                    return await self._channel.send_template(attempt.message)
+        except TimeoutError:
+            return Unknown(reason="timeout")
+        except Exception:
+            # The channel answers with outcomes; whatever else happens, the request may have left.
+            log.exception("send_broke", reminder=attempt.key[0], attempt=attempt.number)
+            return Unknown(reason="client_error")
+
+    async def _record(self, answer: Answer) -> None:
+        """Step 4. Where the ledger refuses for long the attempt stays `sending`, and becomes unknown."""
+        for turn in range(1, _RECORD_TRIES + 1):
+            try:
+                await self._answers.submit(answer)
+            except Exception:
+                log.exception("answer_not_recorded", reminder=answer.key[0], attempt=answer.number, turn=turn)
+                await asyncio.sleep(self._record_again_after * 2**turn)
+            else:
+                return
+
+
+async def _either(stop: asyncio.Event, seconds: float) -> None:
+    """Until `stop` is set or so many seconds have passed."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return

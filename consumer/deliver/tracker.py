@@ -1,0 +1,137 @@
+"""Looks after what went out: leases that ran out, unknowns nobody could settle, messages of which we hear nothing.
+
+hookInfo is asked about accepted and sent messages whose webhook stays silent, ever less often, and about nothing
+else. It tells the same as the webhook, and is applied the same way.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+import structlog
+
+from consumer.clock import DAY, HOUR, Clock, Millis
+from consumer.deliver import reports
+from consumer.deliver.channel import Channel
+from consumer.deliver.lifecycle import GaveUp, Lost, Source
+from consumer.deliver.recording import Book, booking
+from consumer.deliver.reports import Heard
+from consumer.ledger import queries, queries_inbox
+from consumer.ledger.rows import ReminderRow
+from consumer.ledger.store import Ledger
+from consumer.metrics import DeliverMetrics
+from consumer.onemsg.calls import OneMsgError
+
+KEPT_FOR = DAY
+"""How long reports wait for their message, and how long bodies that we could not read are kept."""
+
+_MOST = 500
+_POLLS = 100
+_POLLS_AT_ONCE = 10
+log = structlog.get_logger()
+
+
+class Tracker:
+    """Spans are milliseconds: `poll_after` of silence hookInfo is asked, after `give_up_after` no longer."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        medium: str,
+        channel: Channel,
+        poll_after: Millis,
+        give_up_after: Millis,
+        clock: Clock,
+        metrics: DeliverMetrics,
+    ) -> None:
+        self._ledger = ledger
+        self._medium = medium
+        self._channel = channel
+        self._poll_after = poll_after
+        self._give_up_after = give_up_after
+        self._clock = clock
+        self._metrics = metrics
+
+    async def step(self) -> int:
+        """Everything once. Returns how many reminders and reports were looked at; raises what the ledger raised."""
+        moved = await asyncio.to_thread(self._settle)
+        silent = await asyncio.to_thread(self._take_silent)
+        heard = await self._ask(silent)
+        if heard:
+            await asyncio.to_thread(self._apply, heard)
+        return moved + len(silent)
+
+    def _settle(self) -> int:
+        now = self._clock.wall()
+        with booking(self._ledger, self._metrics, now) as book:
+            lost = _lose(book)
+            given_up = queries.take_unknown_since(book.connection, now - self._give_up_after, _MOST)
+            book.hold(given_up)
+            for row in given_up:
+                book.tell(row.key, GaveUp())
+            matched = reports.apply_parked(book, queries_inbox.parked_but_known(book.connection, _MOST))
+            queries_inbox.drop_older(book.connection, now - KEPT_FOR)
+        self._count()
+        return lost + len(given_up) + matched
+
+    def _count(self) -> None:
+        with self._ledger.reading() as connection:
+            self._metrics.unknown_sends.set(queries.unknown_count(connection))
+            self._metrics.parked_reports.set(queries_inbox.parked_count(connection))
+
+    def _take_silent(self) -> list[ReminderRow]:
+        """Messages to ask about, each put off until its next turn, so that no other replica asks as well."""
+        now = self._clock.wall()
+        with booking(self._ledger, self._metrics, now) as book:
+            silent = queries.take_quiet_from(book.connection, self._medium, now - self._poll_after, _POLLS)
+            for row in silent:
+                book.note(replace(row, polls=row.polls + 1, quiet_from=self._next(row, now)))
+        return [row for row in silent if row.message_id is not None]
+
+    def _next(self, row: ReminderRow, now: Millis) -> Millis | None:
+        """From when silence counts again: each turn waits twice as long as the one before, at most an hour."""
+        if row.attempted_at is None or now - row.attempted_at >= self._give_up_after:
+            return None
+        wait = min(self._poll_after << min(row.polls + 1, 20), max(HOUR, self._poll_after))
+        return now + wait - self._poll_after
+
+    async def _ask(self, rows: Sequence[ReminderRow]) -> list[Heard]:
+        turn = asyncio.Semaphore(_POLLS_AT_ONCE)
+        answers = await asyncio.gather(*(self._ask_one(row, turn) for row in rows))
+        return [heard for answer in answers for heard in answer]
+
+    async def _ask_one(self, row: ReminderRow, turn: asyncio.Semaphore) -> list[Heard]:
+        assert row.message_id is not None
+        async with turn:
+            try:
+                told = await self._channel.hook_info(row.message_id)
+            except OneMsgError as error:  # its next turn comes
+                log.warning("poll_failed", reminder=row.reminder_id, error=str(error))
+                return []
+        return [Heard(report, Source.POLL, self._clock.wall()) for report in told]
+
+    def _apply(self, heard: Sequence[Heard]) -> None:
+        with booking(self._ledger, self._metrics, self._clock.wall()) as book:
+            reports.apply(book, heard)
+
+
+def _lose(book: Book) -> int:
+    """Attempts whose lease is over: whoever sent them is gone, or as good as."""
+    over = queries.take_leases_over(book.connection, book.now, _MOST)
+    book.hold(over)
+    for row in over:
+        log.warning("attempt_unknown", reminder=row.reminder_id, attempt=row.attempts, worker=row.claimed_by)
+        book.tell(row.key, Lost("lease_ran_out", Source.CHECK))
+    ends = [
+        {
+            "key": row.key,
+            "number": row.attempts,
+            "outcome": "unknown",
+            "reason": "lease_ran_out",
+            "finished_at": book.now,
+        }
+        for row in over
+    ]
+    queries.finish_attempts(book.connection, ends)
+    return len(over)

@@ -1,0 +1,48 @@
+"""What our Kafka clients share: their settings, and words for when the broker is in trouble."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from confluent_kafka import KafkaError
+
+from consumer.config import Kafka
+
+LARGEST_RECORD = 10 * 1024 * 1024
+"""Bytes. What we read from a topic of any limits must fit on the dead letters' topic, untouched."""
+
+_log = structlog.get_logger()
+
+
+def settings(kafka: Kafka, ours: Mapping[str, object]) -> dict[str, Any]:
+    """librdkafka's settings for one client.
+
+    What the user set in `kafka.client` beats librdkafka's defaults and these here, but not `ours`, which say what
+    the client is for.
+    """
+    # librdkafka writes a line to stderr for every attempt to connect; `Trouble` says it once, in our own log.
+    defaults = {"client.id": "lapse", "log_level": 2}
+    return {**defaults, **kafka.client, "bootstrap.servers": kafka.bootstrap_servers, **ours}
+
+
+class Trouble:
+    """Tells the log once that a client has trouble with the broker, and once that it is over."""
+
+    def __init__(self, client: str) -> None:
+        self._client = client
+        self._told: set[str] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._told)
+
+    def heard(self, error: KafkaError) -> None:
+        """An error that passes by itself; also fit to be a client's `error_cb`."""
+        if error.name() not in self._told:
+            self._told.add(error.name())
+            _log.warning("kafka_trouble", client=self._client, error=error.name(), detail=error.str())
+
+    def over(self) -> None:
+        """The broker has answered."""
+        if self._told:
+            self._told.clear()
+            _log.info("kafka_well_again", client=self._client)

@@ -1,0 +1,247 @@
+"""Reads a topic for the parts that are not detect: batches of records to a handler, offsets committed after it.
+
+Every record is handed over at least once, and again after a crash between the handler and the commit: handlers
+are idempotent. A record that cannot be read goes to the dead letters, after the handler has taken the others of its
+batch and before the offset is committed. Nothing is skipped for any other reason: what cannot be done now (the
+registry or the dead letters' topic is out of reach) is waited for, and the batch is read again.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, TypeAlias, TypeVar
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from prometheus_client import Counter
+
+from consumer.activity.errors import BadRecord, RegistryUnavailable
+from consumer.clock import SECOND, Clock, Millis
+from consumer.config import Kafka
+from consumer.kafka.client import Trouble, settings
+from consumer.kafka.dead_letters import dead_letter
+from consumer.kafka.publisher import NotAcknowledged, Publisher
+from consumer.records import Received
+
+T = TypeVar("T")
+Message: TypeAlias = Any
+"""confluent_kafka's own, whose every field may be None by its types and is not where there is no error."""
+_Spoiled: TypeAlias = tuple[Message, BadRecord]
+
+BATCH = 500
+_PATIENCE = 0.1  # seconds to wait for a full batch
+_PAUSE = 1.0  # seconds before what could not be done is tried again
+_ABSENT_FOR: Millis = 10 * SECOND
+"""A topic that was just created may be unknown to some broker for a moment."""
+_ABSENT = {KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART}
+_HOPELESS = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}
+_log = structlog.get_logger()
+
+
+class TopicAbsent(Exception):
+    """The topic is not there; the text says what to do."""
+
+
+class Feed(Generic[T]):
+    """One member of a plain consumer group on one topic. `run` is called once, in a thread of its own."""
+
+    def __init__(
+        self,
+        kafka: Kafka,
+        clock: Clock,
+        *,
+        topic: str,
+        group: str,
+        instance: str,
+        decode: Callable[[bytes], T],
+        handle: Callable[[Sequence[Received[T]]], None],
+        reached: Callable[[str, Mapping[int, int]], None] | None = None,
+        publisher: Publisher,
+        dead_letters: str,
+        spoiled: Counter,
+    ) -> None:
+        """`decode` raises BadRecord or RegistryUnavailable; a null value is never given to it.
+
+        `reached(topic, {partition: offset})` hears of ends that no record stands just before; `spoiled` has the
+        labels topic and reason; `dead_letters` is a topic.
+        """
+        self._topic = topic
+        self._decode = decode
+        self._handle = handle
+        self._reached = reached
+        self._publisher = publisher
+        self._dead_letters = dead_letters
+        self._spoiled = spoiled
+        self._clock = clock
+        self._trouble = Trouble(group)
+        self._waits_for: str | None = None
+        self._absent_since: Millis | None = None
+        # By partition, of those that are ours: the offset behind what is done with, while it is not committed; and
+        # the offset up to which the handler knows that it has everything.
+        self._uncommitted: dict[int, int] = {}
+        self._told: dict[int, int] = {}
+        ours = {
+            "group.id": group,
+            # A restart within the session's time takes up its partitions at once, and nobody else is disturbed.
+            "group.instance.id": instance,
+            "partition.assignment.strategy": "cooperative-sticky",
+            "isolation.level": "read_committed",
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "enable.partition.eof": reached is not None,
+        }
+        self._consumer = Consumer({**settings(kafka, ours), "error_cb": self._trouble.heard})
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set.
+
+        Raises what the handler raised; TopicAbsent; publisher.Refused when a dead letter is not taken;
+        KafkaException when the consumer is of no more use (another process with its instance's name, no permission).
+        """
+        self._consumer.subscribe([self._topic], on_revoke=self._revoked, on_lost=self._lost)
+        try:
+            while not stop.is_set():
+                self._turn(stop)
+        finally:
+            self._consumer.close()
+
+    def _turn(self, stop: threading.Event) -> None:
+        records, ends = self._sorted(self._consumer.consume(BATCH, _PATIENCE))
+        if records:
+            self._trouble.over()
+        elif self._trouble:
+            self._probe(stop)
+        if self._take(records, stop):
+            self._note(ends)
+        self._commit()
+
+    def _sorted(self, messages: Sequence[Message]) -> tuple[list[Message], dict[int, int]]:
+        """Records, and the offsets of partitions' ends that were reached."""
+        records: list[Message] = []
+        ends: dict[int, int] = {}
+        for message in messages:
+            error = message.error()
+            if error is None:
+                records.append(message)
+            elif error.code() == KafkaError._PARTITION_EOF:
+                ends[message.partition()] = message.offset()
+            else:
+                self._look_at(error)
+        return records, ends
+
+    def _look_at(self, error: KafkaError) -> None:
+        if error.fatal() or error.code() in _HOPELESS:
+            raise KafkaException(error)
+        self._trouble.heard(error)
+        if error.code() in _ABSENT and self._absent_since is None:
+            self._absent_since = self._clock.steady()
+
+    def _probe(self, stop: threading.Event) -> None:
+        """Is it over? Nothing else says so while no records come."""
+        try:
+            found = self._consumer.list_topics(self._topic, timeout=_PAUSE).topics[self._topic]
+        except KafkaException as failure:
+            self._trouble.heard(failure.args[0])
+            return
+        if found.error is None:
+            self._absent_since = None
+            self._trouble.over()
+        elif self._absent_since is not None and self._clock.steady() - self._absent_since >= _ABSENT_FOR:
+            raise TopicAbsent(f"the topic {self._topic} is not there: create it, or run `lapse topics --create`")
+        else:
+            stop.wait(_PAUSE)
+
+    def _take(self, records: Sequence[Message], stop: threading.Event) -> bool:
+        """Hands a batch over; whether it is done with, or will be read again."""
+        try:
+            good, dead = self._read(records)
+        except RegistryUnavailable as error:
+            return self._later(records, stop, "registry_unavailable", error)
+        if good:
+            self._handle(good)
+            self._told.update((received.partition, received.offset + 1) for received in good)
+        try:
+            self._bury(dead)
+        except NotAcknowledged as error:
+            return self._later(records, stop, "dead_letters_unavailable", error)
+        for record in records:
+            self._uncommitted[record.partition()] = record.offset() + 1
+        if records and self._waits_for is not None:
+            _log.info("feed_goes_on", topic=self._topic, waited_for=self._waits_for)
+            self._waits_for = None
+        return True
+
+    def _read(self, records: Sequence[Message]) -> tuple[list[Received[T]], list[_Spoiled]]:
+        good: list[Received[T]] = []
+        dead: list[_Spoiled] = []
+        for record in records:
+            data = record.value()
+            try:
+                value = None if data is None else self._decode(data)
+            except BadRecord as bad:
+                dead.append((record, bad))
+            else:
+                good.append(
+                    Received(
+                        topic=self._topic,
+                        partition=record.partition(),
+                        offset=record.offset(),
+                        key=record.key(),
+                        value=value,
+                    )
+                )
+        return good, dead
+
+    def _bury(self, dead: Sequence[_Spoiled]) -> None:
+        if not dead:
+            return
+        self._publisher.write([dead_letter(self._dead_letters, record, bad) for record, bad in dead])
+        for record, bad in dead:
+            self._spoiled.labels(self._topic, bad.reason).inc()
+            where = {"topic": self._topic, "partition": record.partition(), "offset": record.offset()}
+            _log.warning("record_set_aside", **where, reason=bad.reason)
+
+    def _later(self, records: Sequence[Message], stop: threading.Event, event: str, error: Exception) -> bool:
+        """Goes back to the start of the batch and waits a moment; the group is heard in between. Says why once."""
+        if self._waits_for != event:
+            _log.warning(event, topic=self._topic, error=str(error))
+            self._waits_for = event
+        first: dict[int, int] = {}
+        for record in records:
+            first.setdefault(record.partition(), record.offset())
+        for partition, offset in first.items():
+            self._consumer.seek(TopicPartition(self._topic, partition, offset))
+        stop.wait(_PAUSE)
+        return False
+
+    def _note(self, ends: Mapping[int, int]) -> None:
+        """An end that the handler cannot know of: no record that it was handed stands just before it."""
+        unheard = {partition: end for partition, end in ends.items() if self._told.get(partition) != end}
+        if unheard and self._reached is not None:
+            self._reached(self._topic, unheard)
+            self._told.update(unheard)
+
+    def _commit(self) -> None:
+        """Fails only for good: what was not committed now is committed next time."""
+        if not self._uncommitted:
+            return
+        offsets = [TopicPartition(self._topic, *spot) for spot in self._uncommitted.items()]
+        try:
+            results = self._consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as failure:
+            self._look_at(failure.args[0])
+            return
+        for spot in results:
+            if spot.error is None:
+                self._uncommitted.pop(spot.partition, None)
+            else:
+                self._look_at(spot.error)
+
+    def _revoked(self, consumer: Consumer, spots: list[TopicPartition]) -> None:
+        self._commit()
+        self._lost(consumer, spots)
+
+    def _lost(self, consumer: Consumer, spots: list[TopicPartition]) -> None:
+        for spot in spots:
+            self._uncommitted.pop(spot.partition, None)
+            self._told.pop(spot.partition, None)

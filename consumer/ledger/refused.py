@@ -1,0 +1,5 @@
+"""Why a ledger may not be used."""
+
+
+class LedgerRefused(Exception):
+    """This ledger must not be worked on; the text says why and what to do."""

@@ -1,0 +1,132 @@
+"""The ledger as a place: opens it, keeps others out where it must, and hands out transactions.
+
+SQLite: one process (an advisory lock that the system takes back even after SIGKILL), one writer at a time, every
+commit on the disk before it returns. PostgreSQL: whatever its own locks allow.
+"""
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from consumer.ledger import migrations
+from consumer.ledger.refused import LedgerRefused
+
+_READS = "lapse_reads"
+"""Execution option of connections that only read: they wait for nobody."""
+
+
+class Ledger:
+    """The ledger at an SQLAlchemy URL (`sqlite:///lapse.db`, `postgresql+psycopg://…`), its schema brought up to date.
+
+    With `read_only` an existing ledger is looked at beside the process that works on it.
+    Raises LedgerRefused if the URL is none, another process has this SQLite file, or a newer Lapse wrote it.
+    """
+
+    def __init__(self, url: str, *, read_only: bool = False) -> None:
+        parsed = _parsed(url)
+        self._sqlite = parsed.get_backend_name() == "sqlite"
+        self._guard: int | None = None
+        if self._sqlite:
+            path = _file(parsed, must_exist=read_only)
+            self._guard = None if read_only else _take(path)
+        self._engine = _engine(parsed, read_only)
+        self._writer: AbstractContextManager[object] = threading.Lock() if self._sqlite else nullcontext()
+        try:
+            with self.reading() if read_only else self.transaction() as connection:
+                found = migrations.check(connection) if read_only else migrations.migrate(connection)
+        except BaseException:
+            self.close()
+            raise
+        self.id = found.ledger_id
+        self.hash_key = found.hash_key
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Reads and writes that are durable when this returns, and did not happen if it raises.
+
+        Blocks its thread; in SQLite also for as long as another thread is in one.
+        """
+        with self._writer, self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Reads of one moment, which hold nobody up."""
+        with self._engine.execution_options(**{_READS: True}).begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Lets go of the connections and, in SQLite, of the file."""
+        self._engine.dispose()
+        if self._guard is not None:
+            os.close(self._guard)
+            self._guard = None
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError:
+        # Not the URL itself: it may hold a password.
+        raise LedgerRefused(
+            "ledger.url is no database URL: write sqlite:///lapse.db or postgresql+psycopg://…"
+        ) from None
+
+
+def _file(url: URL, *, must_exist: bool) -> Path:
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+        raise LedgerRefused("the ledger must outlive this process: name a file, such as sqlite:///lapse.db")
+    path = Path(url.database).absolute()
+    if must_exist and not path.exists():
+        raise LedgerRefused(f"there is no ledger at {path}")
+    return path
+
+
+def _take(path: Path) -> int:
+    """The lock that keeps a second process out. It goes with the process, however that ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    guard = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(guard, 20, 0).decode("ascii", "replace").strip() or "?"
+        os.close(guard)
+        raise LedgerRefused(
+            f"process {holder} is at work on the ledger {path}, and SQLite takes only one:"
+            " stop it, or use PostgreSQL for several replicas"
+        ) from None
+    os.ftruncate(guard, 0)
+    os.pwrite(guard, f"{os.getpid()}\n".encode(), 0)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # phone numbers are nobody else's to read
+    return guard
+
+
+def _engine(url: URL, read_only: bool) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, hide_parameters=True, pool_pre_ping=True)
+    engine = create_engine(url, hide_parameters=True, pool_size=4, max_overflow=16)
+
+    def connected(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # the transactions are ours: see `began`
+        cursor = connection.cursor()
+        for pragma in ("busy_timeout=10000", "foreign_keys=ON", "synchronous=FULL"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.execute("PRAGMA query_only=ON" if read_only else "PRAGMA journal_mode=WAL")
+        cursor.close()
+
+    def began(connection: Connection) -> None:
+        # IMMEDIATE, because a transaction that began reading may find that it can no longer write.
+        only_reads = connection.get_execution_options().get(_READS, False)
+        connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", began)
+    return engine

@@ -1,0 +1,246 @@
+"""The tables of the ledger, for SQLite and PostgreSQL alike. Moments are whole milliseconds, UTC.
+
+A reminder that waits for something has exactly one of four moments set, and each has an index of its own, so that
+"what is next?" is one short read however long the history is: `due_at` (planned, deferred), `lease_until`
+(sending), `unknown_since` (unknown), `quiet_from` (accepted or sent, and nothing heard for a while).
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_Counted = BigInteger().with_variant(Integer, "sqlite")
+"""A key that counts up; SQLite does that for INTEGER alone."""
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+"""`schema_version`, `ledger_id` and `hash_key` (hex; keys the hashes of phone numbers that opted out)."""
+
+reminders = Table(
+    "reminders",
+    metadata,
+    Column("reminder_id", Text, nullable=False),
+    Column("medium", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("process", Text, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("action", Text),
+    Column("last_seen", BigInteger, nullable=False),
+    Column("lapsed_at", BigInteger),
+    Column("occurred_at", BigInteger, nullable=False),
+    Column("partition", Integer, nullable=False),  # of the reminders topic, whose clock speaks for this row
+    Column("status", Text, nullable=False),
+    Column("reason", Text),
+    Column("until", BigInteger),  # of a deferral, as published
+    Column("due_at", BigInteger),  # at or before `until`: what it waited for may come earlier
+    Column("lease_until", BigInteger),
+    Column("unknown_since", BigInteger),
+    Column("quiet_from", BigInteger),
+    Column("polls", Integer, nullable=False),  # since the last report
+    Column("sequence", Integer, nullable=False),  # of the last published record, from 1
+    Column("attempts", Integer, nullable=False),
+    Column("refusals", Integer, nullable=False),  # attempts that count against max_attempts
+    Column("attempted_at", BigInteger),
+    Column("claimed_by", Text),
+    Column("message_id", Text),
+    Column("phone", Text),  # as it was sent to
+    Column("template", Text),
+    Column("language", Text),
+    Column("error_code", Integer),
+    Column("superseded_at", BigInteger),  # noted for rows in flight: they are not sent a second time
+    Column("returned_at", BigInteger),
+    Column("completed_at", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("reminder_id", "medium"),
+    Index(None, "user_id", "process"),
+)
+for _moment in ("due_at", "lease_until", "unknown_since", "quiet_from"):
+    _column = reminders.c[_moment]
+    Index(None, _column, sqlite_where=_column.is_not(None), postgresql_where=_column.is_not(None))
+Index(
+    "ix_reminders_waiting",
+    reminders.c.reason,
+    reminders.c.partition,
+    sqlite_where=reminders.c.due_at.is_not(None),
+    postgresql_where=reminders.c.due_at.is_not(None),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("reminder_id", Text, nullable=False),
+    Column("medium", Text, nullable=False),
+    Column("number", Integer, nullable=False),  # from 1
+    Column("user_id", Text, nullable=False),
+    Column("process", Text, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("started_at", BigInteger, nullable=False),  # journalled, before the request leaves
+    Column("finished_at", BigInteger),
+    Column("outcome", Text, nullable=False),  # sending, accepted, rejected, not_transmitted, unknown
+    Column("may_have_gone", Boolean, nullable=False),  # until certainly refused
+    Column("reason", Text),
+    Column("error_code", Integer),
+    Column("error", Text),
+    Column("message_id", Text),
+    Column("phone", Text),
+    PrimaryKeyConstraint("reminder_id", "medium", "number"),
+    ForeignKeyConstraint(["reminder_id", "medium"], ["reminders.reminder_id", "reminders.medium"]),
+    Index(None, "user_id", "started_at"),
+    Index(None, "message_id"),
+)
+"""One row for every POST, written before it leaves."""
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("name", Text),
+    Column("phone", Text),
+    Column("locale", Text),
+    Column("timezone", Text),
+    Column("email", Text),
+    Column("opt_in", Boolean, nullable=False),
+    Column("updated_at", BigInteger),
+    Column("erased", Boolean, nullable=False),  # by a null value: what is left says how far we have read
+    Column("source_partition", Integer, nullable=False),
+    Column("source_offset", BigInteger, nullable=False),
+)
+
+opt_outs = Table(
+    "opt_outs",
+    metadata,
+    Column("subject", Text, nullable=False),  # `user:` and the id, or `phone:` and the number's keyed hash
+    Column("medium", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("occurred_at", BigInteger, nullable=False),
+    Column("lifted_at", BigInteger),
+    PrimaryKeyConstraint("subject", "medium"),
+)
+
+webhook_bodies = Table(
+    "webhook_bodies",
+    metadata,
+    Column("id", _Counted, primary_key=True, autoincrement=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("kept_because", Text),  # null: still to be applied; else why it was kept after that
+    Index(None, "kept_because", "id"),
+)
+"""Bodies as they came. They go when they have been applied; those we could not read stay for a while."""
+
+parked_reports = Table(
+    "parked_reports",
+    metadata,
+    Column("id", _Counted, primary_key=True, autoincrement=True),
+    Column("message_id", Text, nullable=False),
+    Column("progress", Text, nullable=False),
+    Column("at", BigInteger),
+    Column("error_code", Integer),
+    Column("error", Text),
+    Column("source", Text, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    UniqueConstraint("message_id", "progress"),
+    Index(None, "received_at"),
+)
+"""Reports of messages we do not know: early ones, or those of others who use the channel."""
+
+inbound_messages = Table(
+    "inbound_messages",
+    metadata,
+    Column("message_id", Text, primary_key=True),
+    Column("sender", Text),
+    Column("at", BigInteger),
+    Column("kind", Text, nullable=False),
+    Column("body", Text),
+    Column("received_at", BigInteger, nullable=False),
+    Index(None, "received_at"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _Counted, primary_key=True, autoincrement=True),
+    Column("reminder_id", Text, nullable=False),
+    Column("medium", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("process", Text, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("final", Boolean, nullable=False),
+    Column("reason", Text),
+    Column("error_code", Integer),
+    Column("message_id", Text),
+    Column("attempt", Integer),
+    Column("template", Text),
+    Column("language", Text),
+    Column("lapsed_at", BigInteger),
+    Column("until", BigInteger),
+    Column("source", Text, nullable=False),
+    Column("occurred_at", BigInteger, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("published", Boolean, nullable=False),
+    UniqueConstraint("reminder_id", "medium", "sequence"),
+)
+"""Every published transition: what the delivery-status topic has, or is about to have."""
+Index(
+    "ix_outbox_unpublished",
+    outbox.c.id,
+    sqlite_where=outbox.c.published.is_(False),
+    postgresql_where=outbox.c.published.is_(False),
+)
+
+intake_offsets = Table(
+    "intake_offsets",
+    metadata,
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("next_offset", BigInteger, nullable=False),
+    PrimaryKeyConstraint("topic", "partition"),
+)
+"""How far each topic is in the ledger."""
+
+clocks = Table(
+    "clocks",
+    metadata,
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("clock", BigInteger, nullable=False),
+)
+"""Up to when detect has heard everything, by partition of the reminders topic."""
+
+channels = Table(
+    "channels",
+    metadata,
+    Column("name", Text, primary_key=True),  # a medium, or `medium/template/language`
+    Column("stopped_because", Text),
+    Column("stopped_at", BigInteger),
+    Column("probe_at", BigInteger),
+    Column("stops", Integer, nullable=False),  # the first, and fruitless probes since
+    Column("silences", Integer, nullable=False),  # attempts in a row that got no clear answer
+)
+"""What can be sent at all: no row, or no reason in it, means that nothing is known against it."""

@@ -1,0 +1,176 @@
+"""What each error of a template send means and what to do about it: contract §10 as data, its source beside each row.
+
+Where a row of §10 has two classes, the one that loses nothing is taken: a template whose variables do not match
+stops that template (the reminder waits for somebody to mend it) and does not use up the reminder.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from consumer.clock import DAY, HOUR, MINUTE, SECOND, Millis
+from consumer.onemsg.outcomes import Remedy
+
+_MESSAGE, _RECIPIENT, _OPT_OUT = Remedy.MESSAGE, Remedy.RECIPIENT, Remedy.OPT_OUT
+_CHANNEL, _SLOW, _PAIR, _DAY, _TRANSIENT = Remedy.CHANNEL, Remedy.SLOW, Remedy.PAIR, Remedy.DAY, Remedy.TRANSIENT
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRule:
+    """One row. `reason` is a label; `source` is contract §13's; a span `not_before` is the least to wait.
+
+    `template`: only this template is unusable, the channel's others go on.
+    """
+
+    code: int | None
+    reason: str
+    remedy: Remedy
+    source: str
+    template: bool = False
+    not_before: Millis | None = None
+
+
+_ROWS = (
+    ErrorRule(0, "provider_credential", _CHANNEL, "[S17]"),
+    ErrorRule(190, "provider_credential", _CHANNEL, "[S17]"),
+    ErrorRule(3, "provider_permission", _CHANNEL, "[S17]"),
+    ErrorRule(10, "provider_permission", _CHANNEL, "[S17]"),
+    ErrorRule(1, "provider_error", _TRANSIENT, "[S17] temporary, or a bad request: few tries"),
+    ErrorRule(2, "provider_overloaded", _TRANSIENT, "[S17]"),
+    ErrorRule(4, "rate_limited", _SLOW, "[S17] the whole app"),
+    ErrorRule(80007, "rate_limited", _SLOW, "[S17] the whole account"),
+    ErrorRule(33, "number_deleted", _CHANNEL, "[S17] our own number"),
+    ErrorRule(100, "bad_parameter", _MESSAGE, "[S17]"),
+    ErrorRule(368, "account_restricted", _CHANNEL, "[S17]"),
+    ErrorRule(130403, "blocked_by_us", _RECIPIENT, "[S17] do not retry"),
+    ErrorRule(130429, "rate_limited", _SLOW, "[S17][S18] the number's throughput"),
+    ErrorRule(130472, "experiment", _MESSAGE, "[S17]; seen by webhook, never retried in production [S1]"),
+    ErrorRule(130497, "country_not_allowed", _RECIPIENT, "[S17]"),
+    ErrorRule(131000, "provider_error", _TRANSIENT, "[S17] once or twice, then look"),
+    ErrorRule(131005, "provider_permission", _CHANNEL, "[S17]"),
+    ErrorRule(131008, "bad_parameter", _MESSAGE, "[S17] missing"),
+    ErrorRule(131009, "bad_parameter", _MESSAGE, "[S17] invalid"),
+    ErrorRule(131016, "provider_unavailable", _TRANSIENT, "[S17]"),
+    ErrorRule(133004, "provider_unavailable", _TRANSIENT, "[S17]"),
+    ErrorRule(131021, "own_number", _RECIPIENT, "[S17] sender and recipient are one"),
+    ErrorRule(131026, "unreachable", _RECIPIENT, "[S17][S26] not on WhatsApp, an old client, or terms not accepted"),
+    ErrorRule(131030, "not_on_test_list", _RECIPIENT, "[S23] a test number writes to listed people only"),
+    ErrorRule(131031, "account_locked", _CHANNEL, "[S17]"),
+    ErrorRule(131037, "display_name_not_approved", _CHANNEL, "[S17]"),
+    ErrorRule(131042, "payment_problem", _CHANNEL, "[S17] everything fails until billing is mended"),
+    ErrorRule(131045, "number_not_registered", _CHANNEL, "[S17]"),
+    ErrorRule(133010, "number_not_registered", _CHANNEL, "[S17]"),
+    ErrorRule(131047, "outside_window", _MESSAGE, "[S4][S28] should not occur for a template"),
+    ErrorRule(131048, "spam_restriction", _CHANNEL, "[S17]; not before hours: a guess", not_before=4 * HOUR),
+    ErrorRule(131049, "marketing_limit", _DAY, "[S19] by webhook; earlier tries can prolong it", not_before=DAY),
+    ErrorRule(131050, "opted_out", _OPT_OUT, "[S17][S37] stopped our marketing"),
+    ErrorRule(131051, "unsupported_message", _MESSAGE, "[S17]"),
+    ErrorRule(131053, "media_failed", _MESSAGE, "[S17] cannot occur for text"),
+    ErrorRule(131056, "pair_rate_limited", _PAIR, "[S27]; relayed as 429 by another provider [S21]"),
+    ErrorRule(131057, "maintenance", _TRANSIENT, "[S17] about a minute", not_before=2 * MINUTE),
+    ErrorRule(131062, "hidden_number_unsupported", _MESSAGE, "[S23]"),
+    ErrorRule(131063, "marketing_disabled", _CHANNEL, "[S17] on the Cloud API of this account"),
+    ErrorRule(131064, "misclassified_templates", _CHANNEL, "[S17] lifts by itself"),
+    ErrorRule(132000, "wrong_variables", _CHANNEL, "[S17] their number", template=True),
+    ErrorRule(132001, "template_missing", _CHANNEL, "[S17] in that language, or not approved", template=True),
+    ErrorRule(132005, "text_too_long", _MESSAGE, "[S17]"),
+    ErrorRule(132007, "template_against_policy", _CHANNEL, "[S17]", template=True),
+    ErrorRule(132008, "bad_parameter", _MESSAGE, "[S23]"),
+    ErrorRule(132012, "wrong_variables", _CHANNEL, "[S17][S22] their form, e.g. named", template=True),
+    ErrorRule(132015, "template_paused", _CHANNEL, "[S33] 3 h, then 6 h", template=True, not_before=3 * HOUR),
+    ErrorRule(132016, "template_disabled", _CHANNEL, "[S33] for good", template=True),
+    ErrorRule(132018, "bad_parameter", _MESSAGE, "[S17]"),
+    ErrorRule(131055, "not_a_marketing_template", _CHANNEL, "[S17]", template=True),
+    ErrorRule(134100, "not_a_marketing_template", _CHANNEL, "[S17]", template=True),
+    ErrorRule(134101, "template_syncing", _TRANSIENT, "[S17] at most 10 minutes", not_before=10 * MINUTE),
+    ErrorRule(134102, "template_not_usable", _CHANNEL, "[S17] on the Marketing Messages API", template=True),
+    ErrorRule(135000, "provider_error", _MESSAGE, "[S17] a generic request error"),
+    *(ErrorRule(code, "provider_permission", _CHANNEL, "[S17] 200-299") for code in range(200, 300)),
+)
+
+BY_CODE: Mapping[int, ErrorRule] = MappingProxyType({row.code: row for row in _ROWS if row.code is not None})
+"""Meta's codes."""
+
+# What 1MSG says in words of its own, with or without a code.
+_CREDENTIAL = ErrorRule(None, "credential", _CHANNEL, "[S4][S5]")
+_NOT_DEFINED = ErrorRule(None, "template_not_defined", _CHANNEL, "[S4] name, language or namespace left out", True)
+_NOT_FOUND = ErrorRule(None, "template_missing", _CHANNEL, "[S4]", True)
+_NO_USERNAME = ErrorRule(None, "unknown_username", _RECIPIENT, "[S4]")
+_NO_ROUTE = ErrorRule(None, "hidden_number_unsupported", _RECIPIENT, "[S4] usernames or BSUIDs are switched off")
+_TOO_MANY = ErrorRule(None, "rate_limited", _SLOW, "[S4]")
+
+BY_TEXT: tuple[tuple[re.Pattern[str], ErrorRule], ...] = tuple(
+    (re.compile(words, re.IGNORECASE | re.DOTALL), rule)
+    for words, rule in (
+        (r"part of an experiment", BY_CODE[130472]),  # [O S1], the only one confirmed on 1MSG
+        (r"stop(ped)? receiving marketing", BY_CODE[131050]),  # [S17] its title, before 131026's like one
+        (r"healthy ecosystem", BY_CODE[131049]),  # [S17][S1]
+        (r"pair rate limit", BY_CODE[131056]),  # [S21]
+        (r"spam rate limit", BY_CODE[131048]),  # [S29]
+        (r"rate limit hit", BY_CODE[130429]),  # [S17], once the pair and spam limits are ruled out
+        (r"undeliverable|unable to deliver message", BY_CODE[131026]),  # [S17]
+        (r"re-engagement|24 hours", BY_CODE[131047]),  # [S4][S28]
+        (r"dialog window is closed|outside (the allowed )?window", BY_CODE[131047]),  # [S4]
+        (r"(invalid|wrong) token|unauthorized", _CREDENTIAL),
+        (r"template is not defined", _NOT_DEFINED),
+        (r"\btemplate\b.*(not found|does not exist)", _NOT_FOUND),
+        (r"username is not found|not linked with bsuid", _NO_USERNAME),
+        (r"(bsuid|username) routing is disabled", _NO_ROUTE),
+        (r"too many request|rate limit", _TOO_MANY),
+    )
+)
+"""Text to rule, in the order in which they are tried: for `ack[]`, whose `error` has no code (contract fact 4)."""
+
+_READ = 2000  # characters; an explanation that starts later explains nothing
+_MARKED = re.compile(r"\(#(\d{1,7})\)", re.ASCII)
+_BARE = re.compile(r"(?<!\d)(13\d{4})(?!\d)", re.ASCII)
+
+
+def code_in(text: str) -> int | None:
+    """A code within a text: `(#132000) …` (contract §3), or a number that is one of Meta's (`131047`, [S4])."""
+    if marked := _MARKED.search(text):
+        return int(marked[1])
+    return next((int(found) for found in _BARE.findall(text) if int(found) in BY_CODE), None)
+
+
+def classify(code: int | None, text: str | None = None) -> ErrorRule:
+    """The rule for an error: by its code, by a code in its text, by the text itself (contract §10).
+
+    What nobody knows is final: reason `unknown_error`, never tried again by itself.
+    """
+    said = (text or "")[:_READ]
+    for number in (code, code_in(said)):
+        if number is not None and number in BY_CODE:
+            return BY_CODE[number]
+    for words, rule in BY_TEXT:
+        if words.search(said):
+            return rule
+    return ErrorRule(code if code is not None else code_in(said), "unknown_error", _MESSAGE, "contract §10")
+
+
+_FIRST_WAITS: Mapping[Remedy, tuple[Millis, int, Millis]] = {
+    # first, factor from one try to the next, longest
+    _PAIR: (SECOND, 4, DAY),  # 4^X seconds, X = 0, 1, 2 … [S27]
+    _SLOW: (5 * SECOND, 2, 15 * MINUTE),
+    _TRANSIENT: (10 * SECOND, 3, 15 * MINUTE),
+    _CHANNEL: (MINUTE, 2, HOUR),
+    _DAY: (DAY, 1, DAY),  # [S19] and contract §12 row 14: at least 24 h each time
+}
+
+
+def may_retry(remedy: Remedy) -> bool:
+    """Whether the same reminder may be tried again after some time."""
+    return remedy in _FIRST_WAITS
+
+
+def wait(remedy: Remedy, attempt: int, retry_after: Millis | None = None) -> Millis:
+    """How long to leave it alone after the `attempt`-th try (from 1) was refused, in milliseconds.
+
+    Never less than `retry_after`. Raises ValueError for a remedy that allows no other try.
+    """
+    if remedy not in _FIRST_WAITS:
+        raise ValueError(f"{remedy.value} is final")
+    first, factor, longest = _FIRST_WAITS[remedy]
+    grown: Millis = first * factor ** min(max(attempt, 1) - 1, 20)
+    return max(min(grown, longest), retry_after or 0)

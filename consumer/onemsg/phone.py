@@ -1,0 +1,136 @@
+"""Phone numbers: the digits to send to, the country they belong to, and which reported number is the same person's."""
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumber, ValidationResult, timezone
+
+_LONGEST = 40  # characters, with everything that people put between digits
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+_SHAPE = re.compile(r"[\s(]*\+?[\d\s().\-/]*")
+_DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−－", "-") | {"＋": "+"})
+_KEPT = frozenset({52, 54, 55})
+"""Mexico, Argentina, Brazil: WhatsApp's own form differs from the dialled one, in ways that nobody should guess at
+before sending (contract §11)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phone:
+    """`digits` with the country code, as 1MSG wants them. `region` as ES, `zones` as Europe/Madrid.
+
+    Some countries, and numbers without a known area, have several zones or none.
+    """
+
+    digits: str = field(repr=False)
+    region: str | None
+    zones: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneProblem:
+    """`reason` is no_phone or bad_phone; `error` says why, without the number."""
+
+    reason: str
+    error: str
+
+
+def normalise(phone: str | None, default_region: str | None = None) -> Phone | PhoneProblem:
+    """A phone as people write it. Without `+` or `00` it is read as one of `default_region` (as ES), if that is set.
+
+    Only the form is judged, not whether the number is in use: numbering plans change, and WhatsApp knows.
+    """
+    plain = _plain(phone or "")
+    if not plain:
+        return PhoneProblem(reason="no_phone", error="there is none")
+    if len(plain) > _LONGEST or not _SHAPE.fullmatch(plain):
+        return PhoneProblem(reason="bad_phone", error="there is something in it that no number has")
+    digits = re.sub(r"\D", "", plain)
+    if "+" in plain or digits.startswith("00"):
+        return _international(digits.removeprefix("00")) or _bad()
+    readings = [_national(digits, default_region), _international(digits)]
+    found = [reading for reading in readings if reading is not None]
+    return next((reading for reading in found if _in_use(reading)), found[0]) if found else _bad()
+
+
+def same_recipient(one: str, other: str) -> bool:
+    """Whether two numbers (digits) may be one person's: a status can name another form than was sent to.
+
+    Mexico 521/52, Brazil's ninth digit, Argentina 549/54 [S46–S48], and a trunk zero after the country code [O S11].
+    """
+    return one == other or _form(one) == _form(other)
+
+
+def mask(phone: str) -> str:
+    """Enough of a number for somebody who knows it, too little for anybody else."""
+    digits = re.sub(r"\D", "", phone)
+    return f"…{digits[-2:]}" if len(digits) >= 6 else "…"
+
+
+def _plain(phone: str) -> str:
+    """Plain digits, hyphens and plus signs; no invisible marks, which address books like to add."""
+    text = _INVISIBLE.sub("", phone[: 10 * _LONGEST]).translate(_DASHES).strip()
+    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text)
+
+
+def _bad() -> PhoneProblem:
+    return PhoneProblem(reason="bad_phone", error="no number has this form: write the country code, as in +34 …")
+
+
+def _international(digits: str) -> Phone | None:
+    """Digits that begin with a country code."""
+    number = _parse(f"+{digits}")
+    if number is None or not 6 <= len(digits) <= 15:
+        return None
+    if number.country_code in _KEPT:
+        return _phone(digits, number)
+    return _phone(_e164(number), number)  # without a trunk zero: +44 (0)20 …
+
+
+def _national(digits: str, region: str | None) -> Phone | None:
+    """Digits as they are dialled within a region. A number of that region with its country code is one as well."""
+    number = _parse(digits, region.strip().upper()) if region else None
+    if number is None:
+        return None
+    has_code = number.country_code in _KEPT and digits.startswith(str(number.country_code))
+    kept = has_code and same_recipient(digits, _e164(number))
+    return _phone(digits if kept else _e164(number), number)
+
+
+def _parse(text: str, region: str | None = None) -> PhoneNumber | None:
+    """The number, if its length is one that its country has."""
+    dialled = re.sub(r"^\+521(\d{10})$", r"+52\1", text)  # WhatsApp's form of a Mexican mobile, no longer dialled
+    try:
+        number = phonenumbers.parse(dialled, region)
+    except NumberParseException:
+        return None
+    possible = phonenumbers.is_possible_number_with_reason(number) == ValidationResult.IS_POSSIBLE
+    return number if possible else None
+
+
+def _e164(number: PhoneNumber) -> str:
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164).removeprefix("+")
+
+
+def _phone(digits: str, number: PhoneNumber) -> Phone:
+    region = phonenumbers.region_code_for_number(number)
+    region = region or phonenumbers.region_code_for_country_code(number.country_code or 0)
+    zones = [zone for zone in timezone.time_zones_for_number(number) if zone != timezone.UNKNOWN_TIMEZONE]
+    if not zones:
+        zones = list(timezone.time_zones_for_geographical_number(number))
+    known = tuple(zone for zone in zones if zone != timezone.UNKNOWN_TIMEZONE)
+    return Phone(digits=digits, region=region if region.isalpha() and region != "ZZ" else None, zones=known)
+
+
+def _in_use(phone: Phone) -> bool:
+    number = _parse(f"+{phone.digits}")
+    return number is not None and phonenumbers.is_valid_number(number)
+
+
+def _form(digits: str) -> str:
+    """One form for all the forms of a number. Not one to send to."""
+    number = _parse(f"+{digits}")
+    plain = _e164(number) if number is not None else digits
+    plain = re.sub(r"^(55\d\d)9(?=[6-9]\d{7}$)", r"\1", plain)  # landlines, 2 to 5, never have the ninth digit
+    return re.sub(r"^549(?=\d{10}$)", "54", plain)

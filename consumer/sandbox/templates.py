@@ -1,0 +1,140 @@
+"""The templates a sandbox channel has: what WhatsApp approved, and how it reads with its values in place."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+_VARIABLE: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+
+
+@dataclass(frozen=True)
+class Template:
+    """One template in one language. `status` as `GET /templates` shows it; only `approved` is sent (contract §4)."""
+
+    id: str
+    name: str
+    language: str
+    body: str
+    button: str
+    url: str = "https://example.com/continue"
+    category: str = "MARKETING"
+    status: str = "approved"
+
+    @cached_property
+    def variables(self) -> int:
+        """How many values the body wants: its distinct `{{…}}` tokens (contract §4)."""
+        return len(self._positions)
+
+    def render(self, values: Sequence[str]) -> str:
+        """The body as the client reads it; `values` in the order of {{1}}, {{2}}, …, one for each variable."""
+        pieces = self._pieces
+        words = [values[self._positions[piece]] if index % 2 else piece for index, piece in enumerate(pieces)]
+        return "".join(words)
+
+    def listed(self, namespace: str) -> dict[str, Any]:
+        """This template as one item of `GET /templates` (contract §4)."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "language": self.language,
+            "category": self.category,
+            "status": self.status,
+            "rejected_reason": "NONE",
+            "namespace": namespace,
+            "components": [
+                {"type": "BODY", "text": self.body},
+                {"type": "BUTTONS", "buttons": [{"type": "URL", "text": self.button, "url": self.url}]},
+            ],
+        }
+
+    @cached_property
+    def _pieces(self) -> list[str]:
+        return _VARIABLE.split(self.body)
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        names = sorted(set(self._pieces[1::2]), key=lambda name: (int(name) if name.isdigit() else 0, name))
+        return {name: position for position, name in enumerate(names)}
+
+
+_REMINDER: Final = "inactivity_reminder"
+_ORDER: Final = "order_waiting"
+
+DEFAULT_TEMPLATES: Final[tuple[Template, ...]] = (
+    Template(
+        "1001",
+        _REMINDER,
+        "en",
+        "Hello, {{1}}! We noticed you have not yet completed {{2}}. "
+        "If you would like to continue, we are ready to help.",
+        "Continue",
+    ),
+    Template(
+        "1002",
+        _REMINDER,
+        "es",
+        "¡Hola, {{1}}! Hemos visto que aún no has completado {{2}}. "
+        "Si quieres continuar, estamos listos para ayudarte.",
+        "Continuar",
+    ),
+    Template(
+        "1003",
+        _REMINDER,
+        "pt_BR",
+        "Olá, {{1}}! Notamos que você ainda não concluiu {{2}}. Se quiser continuar, estamos prontos para ajudar.",
+        "Continuar",
+    ),
+    Template(
+        "1004",
+        _REMINDER,
+        "de",
+        "Hallo, {{1}}! Uns ist aufgefallen, dass Folgendes noch offen ist: {{2}}. "
+        "Wenn Sie weitermachen möchten, helfen wir Ihnen gern.",
+        "Weiter",
+    ),
+    Template(
+        "1005",
+        _REMINDER,
+        "fr",
+        "Bonjour, {{1}} ! Nous avons remarqué que vous n'avez pas encore terminé {{2}}. "
+        "Si vous souhaitez continuer, nous sommes prêts à vous aider.",
+        "Continuer",
+    ),
+    Template(
+        "2001",
+        _ORDER,
+        "en",
+        "Good news, {{1}}: we have kept {{2}} for you. You can go on where you left off.",
+        "Continue",
+    ),
+    Template(
+        "2002",
+        _ORDER,
+        "es",
+        "Buenas noticias, {{1}}: hemos guardado {{2}} para ti. Puedes seguir donde lo dejaste.",
+        "Continuar",
+    ),
+    Template(
+        "2003",
+        _ORDER,
+        "pt_BR",
+        "Boas notícias, {{1}}: guardamos {{2}} para você. Você pode continuar de onde parou.",
+        "Continuar",
+    ),
+    Template(
+        "2004",
+        _ORDER,
+        "de",
+        "Gute Nachrichten, {{1}}: {{2}} liegt für Sie bereit. Sie können jederzeit dort weitermachen.",
+        "Weiter",
+    ),
+    Template(
+        "2005",
+        _ORDER,
+        "fr",
+        "Bonne nouvelle, {{1}} : nous avons gardé {{2}} pour vous. Vous pouvez reprendre là où vous en étiez.",
+        "Continuer",
+    ),
+)

@@ -1,0 +1,95 @@
+"""The pages Lapse shows to machines: the webhook, its health, its metrics."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import TypeAlias
+
+import structlog
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from consumer.web.health import Health
+from consumer.web.webhook import Webhook
+
+Probe: TypeAlias = Callable[[], Awaitable[None]]
+"""Tries something that must work whenever we call ourselves ready, and raises if it does not."""
+
+_PROBE_PATIENCE = 2.0
+
+log = structlog.get_logger()
+
+
+def build(
+    *,
+    health: Health,
+    metrics: CollectorRegistry,
+    webhook: Webhook | None = None,
+    probes: Mapping[str, Probe] | None = None,
+) -> Starlette:
+    """The web application. Without a `webhook` (detect alone, or no secret configured) its page does not exist."""
+    pages = [
+        Route("/healthz", _healthz(health)),
+        Route("/readyz", _readyz(health, dict(probes or {}))),
+        Route("/metrics", _metrics(metrics)),
+    ]
+    if webhook:
+        pages.append(Route("/webhooks/1msg/{secret:path}", webhook.receive, methods=["POST"]))
+    app = Starlette(routes=pages, exception_handlers={HTTPException: _refusal, Exception: _breakdown})
+    # A redirect would carry the webhook's secret into a header, and nobody follows one with a POST.
+    app.router.redirect_slashes = False
+    return app
+
+
+def _healthz(health: Health) -> Callable[[Request], Awaitable[Response]]:
+    async def healthz(request: Request) -> Response:
+        dead = health.dead()
+        return JSONResponse({"alive": not dead, "dead": dead}, 503 if dead else 200)
+
+    return healthz
+
+
+def _readyz(health: Health, probes: Mapping[str, Probe]) -> Callable[[Request], Awaitable[Response]]:
+    async def readyz(request: Request) -> Response:
+        found = await asyncio.gather(*(_probe(name, probe) for name, probe in probes.items()))
+        parts = {name: {"ok": state.ok, "detail": state.detail} for name, state in health.states().items()}
+        for name, trouble in zip(probes, found, strict=True):
+            parts[name] = {"ok": trouble is None, "detail": trouble}
+        ready = all(part["ok"] for part in parts.values())
+        return JSONResponse({"ready": ready, "parts": parts}, 200 if ready else 503)
+
+    return readyz
+
+
+async def _probe(name: str, probe: Probe) -> str | None:
+    try:
+        async with asyncio.timeout(_PROBE_PATIENCE):
+            await probe()
+    except TimeoutError:
+        return f"no answer within {_PROBE_PATIENCE:g} s"
+    except Exception as error:  # any failure means the same here: not ready
+        log.warning("probe_failed", part=name, exc_info=True)
+        return type(error).__name__  # not its text, which may hold an address with a password
+    return None
+
+
+def _metrics(registry: CollectorRegistry) -> Callable[[Request], Response]:
+    def metrics(request: Request) -> Response:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(registry), headers={"content-type": content_type})
+
+    return metrics
+
+
+async def _refusal(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
+
+
+async def _breakdown(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": HTTPStatus.INTERNAL_SERVER_ERROR.phrase}, 500)

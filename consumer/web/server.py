@@ -1,0 +1,69 @@
+"""The web application on a port."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+_GRACE = 5
+"""Seconds for requests under way when the server is told to stop."""
+
+
+class PortTaken(Exception):
+    """The address cannot be listened on; the text says which and why."""
+
+
+async def serve(
+    app: ASGIApp,
+    host: str,
+    port: int,
+    stop: asyncio.Event,
+    *,
+    listening: Callable[[int], None] | None = None,
+) -> None:
+    """Serves until `stop` is set. Port 0 takes any free one; `listening` is told the real one, once it is open.
+
+    Raises:
+        PortTaken: nothing could be opened there.
+    """
+    listener = _listen(host, port)
+    with contextlib.closing(listener):
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,  # its lines would hold the webhook's secret
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=_GRACE,
+        )
+        server = _Server(config)
+        if listening:
+            listening(listener.getsockname()[1])
+        serving = asyncio.create_task(server.serve([listener]))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            server.should_exit = True
+            stopping.cancel()
+            await serving
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals belong to the application, which has more to stop than this server."""
+        yield
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        why = str(error.strerror or error).split(" (while")[0]
+        raise PortTaken(f"web.port: cannot listen on {host}:{port}: {why}") from None

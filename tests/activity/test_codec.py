@@ -1,0 +1,177 @@
+"""Our records to bytes and back, and what others wrote."""
+
+import json
+from contextlib import suppress
+from dataclasses import fields
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from consumer.activity.avsc import own, schema_text
+from consumer.activity.codec import BadRecord, Codec, RegistryUnavailable
+from consumer.activity.framing import registry_header
+from consumer.activity.registry import Registry
+from consumer.activity.schemas import WriterSchemas
+from consumer.clock import ManualClock
+from consumer.records import Ask, Contact, DeliveryStatus, Kind, OptOut, Record, Reminder, UserActivity
+
+from .registry import SchemaRegistry
+from .writing import FIELDS, KIND, MICROS, NOON, body, event, framed, record
+
+ONE_OF_EACH: list[Record] = [
+    UserActivity(
+        event_id="e1", user_id="ann", process="checkout", kind=Kind.COMPLETED, action="zahlen", occurred_at=NOON
+    ),
+    Contact(user_id="ann", name="Ann Ångström", phone="+34 600 000 000", opt_in=True, updated_at=NOON),
+    Reminder(
+        reminder_id="r1",
+        kind=Ask.DUE,
+        user_id="ann",
+        process="checkout",
+        step=0,
+        action="your order",
+        last_seen=NOON - 5,
+        lapsed_at=NOON,
+        occurred_at=NOON,
+        detected_at=NOON + 1,
+    ),
+    Reminder(kind=Ask.CLOCK, occurred_at=NOON, detected_at=NOON + 1),
+    DeliveryStatus(
+        event_id="e1",
+        reminder_id="r1",
+        sequence=2,
+        user_id="ann",
+        process="checkout",
+        step=1,
+        medium="whatsapp",
+        status="failed",
+        final=True,
+        reason="unreachable",
+        error_code=131026,
+        source="webhook",
+        occurred_at=NOON,
+        recorded_at=NOON + 1,
+    ),
+    OptOut(user_id="ann", medium="whatsapp", reason="stop_word", occurred_at=NOON),
+]
+
+
+def codec_with(registry: SchemaRegistry) -> Codec:
+    client = Registry(registry.url)
+    return Codec(WriterSchemas(ManualClock(), client), client)
+
+
+@pytest.fixture(scope="module")
+def codec() -> Codec:
+    return Codec(WriterSchemas(ManualClock()))
+
+
+def test_records_come_back_as_they_went(codec: Codec) -> None:
+    for sent in ONE_OF_EACH:
+        value = codec.encode(sent, "topic")
+        assert value[:2] == b"\xc3\x01"
+        assert codec.decode(type(sent), value) == sent
+
+
+def test_with_a_registry_values_carry_the_id_of_their_topics_subject(registry: SchemaRegistry) -> None:
+    codec = codec_with(registry)
+    for sent in ONE_OF_EACH:
+        value = codec.encode(sent, type(sent).__name__)
+        assert value[:1] == b"\x00"
+        assert codec_with(registry).decode(type(sent), value) == sent
+    registered = {r for r in registry.requests if r.startswith("POST")}
+    assert registered == {f"POST /subjects/{type(sent).__name__}-value/versions" for sent in ONE_OF_EACH}
+
+
+def test_a_subject_is_registered_once(registry: SchemaRegistry) -> None:
+    codec = codec_with(registry)
+    codec.register("contacts", Contact)
+    registry.down = True
+    assert codec.encode(ONE_OF_EACH[1], "contacts")[:5] == registry_header(1)
+    with pytest.raises(RegistryUnavailable):
+        codec.encode(ONE_OF_EACH[1], "another-topic")
+
+
+def test_either_framing_is_read_whatever_is_written(registry: SchemaRegistry, codec: Codec) -> None:
+    with_registry = codec_with(registry)
+    for sent in ONE_OF_EACH:
+        assert with_registry.decode(type(sent), codec.encode(sent, "topic")) == sent
+
+
+texts = st.none() | st.text()
+times = st.integers(min_value=-(2**63), max_value=2**63 - 1)
+contacts = st.builds(
+    Contact, user_id=st.text(), name=texts, phone=texts, locale=texts, timezone=texts, email=texts,
+    opt_in=st.booleans(), updated_at=times,
+)  # fmt: skip
+
+
+@given(contacts)
+def test_any_contact_comes_back_as_it_went(sent: Contact) -> None:
+    codec = Codec(WriterSchemas(ManualClock()))
+    assert codec.decode(Contact, codec.encode(sent, "contacts")) == sent
+
+
+def test_a_contact_of_another_writer_with_more_and_fewer_fields_in_another_order() -> None:
+    crm = record({"updated_at": MICROS, "phone": "string", "score": "double", "user_id": "string"}, name="crm.Customer")
+    value = framed(crm, {"updated_at": NOON * 1000 + 999, "phone": "600", "score": 0.5, "user_id": "ann"})
+    codec = Codec(WriterSchemas(ManualClock(), others=[crm]))
+    assert codec.decode(Contact, value) == Contact(user_id="ann", phone="600", updated_at=NOON)
+
+
+def test_a_kind_that_is_not_known_is_read_as_the_default() -> None:
+    newer = record({**FIELDS, "kind": {**KIND, "name": "ActivityKind", "symbols": ["ARCHIVED"]}})
+    codec = Codec(WriterSchemas(ManualClock(), others=[newer]))
+    assert codec.decode(UserActivity, framed(newer, event(kind="ARCHIVED"))).kind is Kind.PROGRESSED
+
+
+def test_a_reminder_of_a_later_version_neither_sends_nor_cancels() -> None:
+    text = schema_text(Reminder).replace('"CLOCK"]', '"CLOCK", "SNOOZED"]')
+    newer = record({f["name"]: f["type"] for f in json.loads(text)["fields"]})
+    datum = {f.name: None for f in fields(Reminder)} | {"kind": "SNOOZED", "occurred_at": 1, "detected_at": 2}
+    codec = Codec(WriterSchemas(ManualClock(), others=[newer]))
+    assert codec.decode(Reminder, framed(newer, datum)) == Reminder(kind=Ask.CLOCK, occurred_at=1, detected_at=2)
+
+
+def test_a_schema_without_what_we_need_does_not_fit() -> None:
+    nameless = record({"name": "string", "updated_at": "long"})
+    codec = Codec(WriterSchemas(ManualClock(), others=[nameless]))
+    with pytest.raises(BadRecord, match="Contact") as caught:
+        codec.decode(Contact, framed(nameless, {"name": "Ann", "updated_at": 1}))
+    assert caught.value.reason == "incompatible_schema"
+
+
+def test_damaged_values_are_named_and_never_quoted(codec: Codec) -> None:
+    value = codec.encode(Contact(user_id="ann", name="SECRET", updated_at=NOON), "contacts")
+    damaged = {
+        value[:-3]: "unreadable",
+        value + b"SECRET": "unreadable",
+        value[:10] + b"\xff" * 30: "unreadable",
+        value[:10] + b"\xfe\xff\xff\xff\xff\xff\xff\xff\x7fSECRET": "unreadable",
+        value.replace(b"SECRET", b"SECR\xff\xff"): "unreadable",
+        b"SECRET": "unframed",
+        b"": "unframed",
+        registry_header(3) + b"SECRET": "unknown_schema",
+    }
+    for bad, reason in damaged.items():
+        with pytest.raises(BadRecord) as caught:
+            codec.decode(Contact, bad)
+        assert caught.value.reason == reason
+        assert "SECR" not in caught.value.error
+        assert caught.value.__cause__ is None
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_a_record_or_a_bad_record(garbage: bytes) -> None:
+    codec = Codec(WriterSchemas(ManualClock()))
+    good = codec.encode(ONE_OF_EACH[1], "contacts")
+    with suppress(BadRecord):
+        assert isinstance(codec.decode(Contact, good[:10] + garbage), Contact)
+
+
+def test_a_record_is_written_with_the_schema_of_its_file(codec: Codec) -> None:
+    sent = ONE_OF_EACH[5]
+    assert codec.encode(sent, "opt-outs")[10:] == body(
+        own(OptOut), {f.name: getattr(sent, f.name) for f in fields(sent)}
+    )

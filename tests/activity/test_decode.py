@@ -1,0 +1,225 @@
+"""A batch from the activity topic: what becomes of good records, of bad ones, and of the neighbours of bad ones."""
+
+import json
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from consumer.activity.avro import AvroReader
+from consumer.activity.codec import Codec, RegistryUnavailable
+from consumer.activity.decode import ActivityDecoder
+from consumer.activity.framing import registry_header
+from consumer.activity.registry import Registry
+from consumer.activity.schemas import WriterSchemas
+from consumer.clock import DAY, HOUR, SECOND, ManualClock
+from consumer.records import Kind, UserActivity
+
+from .registry import SchemaRegistry
+from .writing import (
+    FIELDS,
+    NOON,
+    body,
+    decode,
+    event,
+    framed,
+    reasons,
+    record,
+    users,
+)
+
+PLAIN = record(FIELDS)
+
+
+def beside_neighbours(bad: bytes | None, **given: Any) -> dict[int, str]:
+    """The reasons when this value stands between good ones, which must come out whole."""
+    neighbours = [framed(PLAIN, event(user_id=name)) for name in ("ann", "bob")]
+    decoded = decode([PLAIN], [neighbours[0], bad, neighbours[1]], **given)
+    assert decoded.frame["index"].to_list() == [0, 2]
+    assert users(decoded) == ["ann", "bob"]
+    return reasons(decoded)
+
+
+def test_activities_become_columns_in_order() -> None:
+    data = [
+        event(user_id="ann"),
+        event(user_id="bob", kind="COMPLETED", occurred_at=NOON - 5),
+        event(user_id="a" * 500, process="ärger", kind="CANCELLED", action="Bestellung 🛒"),
+        event(user_id="ann", kind="PROGRESSED", action=""),
+    ]
+    decoded = decode([PLAIN], [framed(PLAIN, datum) for datum in data])
+    assert decoded.frame.schema == pl.Schema(
+        {
+            "index": pl.UInt32,
+            "user_id": pl.String,
+            "process": pl.String,
+            "closes": pl.Boolean,
+            "action": pl.String,
+            "occurred_at": pl.Int64,
+        }
+    )
+    assert decoded.frame.rows() == [
+        (0, "ann", "checkout", False, None, NOON),
+        (1, "bob", "checkout", True, None, NOON - 5),
+        (2, "a" * 500, "ärger", True, "Bestellung 🛒", NOON),
+        (3, "ann", "checkout", False, "", NOON),
+    ]
+    assert (decoded.bad, decoded.clamped) == ([], 0)
+
+
+def test_a_batch_of_nothing_is_an_empty_frame() -> None:
+    decoded = decode([], [])
+    assert (decoded.frame.height, decoded.bad, decoded.clamped) == (0, [], 0)
+    assert decoded.frame.columns == ["index", "user_id", "process", "closes", "action", "occurred_at"]
+
+
+def test_our_own_records_are_read() -> None:
+    codec = Codec(WriterSchemas(ManualClock()))
+    sent = UserActivity(event_id="e", user_id="ann", process="checkout", kind=Kind.COMPLETED, occurred_at=NOON)
+    assert users(decode([], [codec.encode(sent, "user-activity")])) == ["ann"]
+
+
+def test_both_framings_and_several_writers_mix_in_one_batch(registry: SchemaRegistry) -> None:
+    client = Registry(registry.url)
+    reordered = record(dict(reversed(list(FIELDS.items()))))
+    ids = [
+        client.register(
+            f"{n}-value", json.dumps(w.schema["fields"] and {k: v for k, v in w.schema.items() if k[0] != "_"})
+        )
+        for n, w in enumerate((PLAIN, reordered))
+    ]
+    values = [
+        registry_header(ids[0]) + body(PLAIN, event(user_id="a")),
+        framed(PLAIN, event(user_id="b", kind="COMPLETED")),
+        registry_header(ids[1]) + body(reordered, event(user_id="c", action="pay")),
+        registry_header(9) + body(PLAIN, event()),
+        registry_header(ids[0]) + body(PLAIN, event(user_id="d")),
+        b'{"user_id": "ann"}',
+        framed(PLAIN, event(user_id="e")),
+    ]
+    decoder = ActivityDecoder(AvroReader(WriterSchemas(ManualClock(), client, [PLAIN])))
+    decoded = decoder.decode(values, np.full(7, NOON), NOON)
+    assert users(decoded) == ["a", "b", "c", "d", "e"]
+    assert decoded.frame["index"].to_list() == [0, 1, 2, 4, 6]
+    assert decoded.frame["closes"].to_list() == [False, True, False, False, False]
+    assert reasons(decoded) == {3: "unknown_schema", 5: "unframed"}
+
+
+def test_the_registry_is_not_asked_again_for_every_batch(registry: SchemaRegistry) -> None:
+    clock = ManualClock()
+    decoder = ActivityDecoder(AvroReader(WriterSchemas(clock, Registry(registry.url), [PLAIN])))
+    values = [registry_header(9) + b"x", framed(PLAIN, event())]
+    for _ in range(3):
+        assert reasons(decoder.decode(values, np.full(2, NOON), NOON)) == {0: "unknown_schema"}
+        clock.advance(SECOND)
+    assert len(registry.requests) == 1
+
+
+def test_when_the_registry_is_away_nothing_is_called_bad(registry: SchemaRegistry) -> None:
+    registry.down = True
+    decoder = ActivityDecoder(AvroReader(WriterSchemas(ManualClock(), Registry(registry.url), [PLAIN])))
+    with pytest.raises(RegistryUnavailable):
+        decoder.decode([registry_header(9) + b"x", framed(PLAIN, event())], np.full(2, NOON), NOON)
+
+
+@pytest.mark.parametrize("value", [None, b""])
+def test_a_null_value_is_set_aside(value: bytes | None) -> None:
+    assert beside_neighbours(value) == {1: "empty_value"}
+
+
+GOOD = framed(PLAIN, event())
+HUGE = b"\xfe\xff\xff\xff\xff\xff\xff\xff\x7f"
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        pytest.param(GOOD[:10], id="no body"),
+        pytest.param(GOOD[:-1], id="cut short"),
+        pytest.param(GOOD + b"\0", id="something left over"),
+        pytest.param(GOOD + GOOD[10:], id="two in one"),
+        pytest.param(GOOD[:10] + b"\x20" + GOOD[11:], id="a text longer than the record"),
+        pytest.param(GOOD[:10] + b"\x01" + GOOD[11:], id="a text of length -1"),
+        pytest.param(GOOD[:10] + HUGE + GOOD[11:], id="a text of half the memory in the world"),
+        pytest.param(GOOD[:10] + b"\x80" * 200, id="a number without an end"),
+        pytest.param(GOOD.replace(b"\x06ann", b"\x06a\xffn"), id="a user that is no text"),
+        pytest.param(GOOD.replace(b"checkout\x00", b"checkout\x08"), id="a kind out of range"),
+        pytest.param(GOOD.replace(b"checkout\x00", b"checkout\x01"), id="kind number -1"),
+        pytest.param(GOOD.replace(b"checkout\x00\x00", b"checkout\x00\x04"), id="an action of no type"),
+    ],
+)
+def test_damaged_bytes_are_unreadable_and_their_neighbours_are_not(damaged: bytes) -> None:
+    assert beside_neighbours(damaged) == {1: "unreadable"}
+
+
+def test_an_unknown_schema_and_no_frame_at_all_are_set_aside() -> None:
+    assert beside_neighbours(registry_header(7) + b"x") == {1: "unknown_schema"}
+    assert beside_neighbours(b"\xc3\x01" + bytes(8)) == {1: "unknown_schema"}
+    assert beside_neighbours(b'{"user_id": "ann"}') == {1: "unframed"}
+    assert beside_neighbours(b"\x00") == {1: "unframed"}
+
+
+def test_empty_names_are_set_aside() -> None:
+    assert beside_neighbours(framed(PLAIN, event(user_id=""))) == {1: "empty_user_id"}
+    assert beside_neighbours(framed(PLAIN, event(process=""))) == {1: "empty_process"}
+
+
+def test_nulls_where_a_value_is_needed_are_set_aside() -> None:
+    writer = record({name: ["null", kind] if name != "action" else kind for name, kind in FIELDS.items()})
+    needed = {"user_id": "empty_user_id", "process": "empty_process", "kind": "missing_field"}
+    needed["occurred_at"] = "missing_field"
+    decoded = decode([writer], [framed(writer, event(**{name: None})) for name in needed] + [framed(writer, event())])
+    assert list(reasons(decoded).values()) == list(needed.values())
+    assert users(decoded) == ["ann"]
+
+
+def test_a_time_before_2000_is_set_aside() -> None:
+    year_2000 = 946_684_800_000
+    assert beside_neighbours(framed(PLAIN, event(occurred_at=year_2000 - 1))) == {1: "time_before_2000"}
+    assert beside_neighbours(framed(PLAIN, event(occurred_at=NOON // 1000))) == {1: "time_before_2000"}
+    assert users(decode([PLAIN], [framed(PLAIN, event(occurred_at=year_2000))])) == ["ann"]
+
+
+def test_a_time_later_than_its_record_is_set_back_and_counted() -> None:
+    values = [framed(PLAIN, event(occurred_at=NOON + ahead)) for ahead in (-1, 0, 1, 400 * DAY)]
+    decoded = decode([PLAIN], values, now=NOON + HOUR, timestamps=[NOON] * 4)
+    assert decoded.frame["occurred_at"].to_list() == [NOON - 1, NOON, NOON, NOON]
+    assert (decoded.clamped, decoded.bad) == (2, [])
+
+
+@pytest.mark.parametrize("unknown", [-1, 0])
+def test_a_record_without_a_time_of_its_own_counts_as_of_now(unknown: int) -> None:
+    value = framed(PLAIN, event(occurred_at=NOON + DAY))
+    decoded = decode([PLAIN], [value], now=NOON, timestamps=[unknown])
+    assert decoded.frame["occurred_at"].to_list() == [NOON]
+    assert decoded.clamped == 1
+
+
+def test_when_both_clocks_are_a_day_ahead_the_record_is_set_aside() -> None:
+    value = framed(PLAIN, event(occurred_at=NOON + DAY + 1))
+    assert users(decode([PLAIN], [value], timestamps=[NOON + DAY])) == ["ann"]
+    decoded = decode([PLAIN], [value], timestamps=[NOON + DAY + 1])
+    assert (reasons(decoded), decoded.clamped) == ({0: "time_in_future"}, 0)
+
+
+def test_errors_say_what_to_do_and_quote_nothing() -> None:
+    values = [
+        framed(PLAIN, event(user_id="SECRET"))[:-1],
+        framed(PLAIN, event(user_id="SECRET", process="")),
+        framed(PLAIN, event(user_id="SECRET", occurred_at=5)),
+        b"SECRET",
+        None,
+    ]
+    decoded = decode([PLAIN], values)
+    assert [bad.index for bad in decoded.bad] == [0, 1, 2, 3, 4]
+    for bad in decoded.bad:
+        assert "SECRET" not in bad.error
+        assert len(bad.error) > 20
+
+
+def test_half_a_batch_may_be_bad() -> None:
+    values = [GOOD if n % 2 else GOOD[:-1] for n in range(2000)]
+    decoded = decode([PLAIN], values)
+    assert decoded.frame["index"].to_list() == list(range(1, 2000, 2))
+    assert list(reasons(decoded)) == list(range(0, 2000, 2))

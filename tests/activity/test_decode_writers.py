@@ -1,0 +1,151 @@
+"""Writers of activities whose schema is not ours: what of theirs is read, and what cannot be."""
+
+from typing import Any
+
+import pytest
+
+from consumer.activity.avsc import single_object_header
+
+from .writing import (
+    FIELDS,
+    KIND,
+    MICROS,
+    MILLIS,
+    NOON,
+    body,
+    decode,
+    event,
+    framed,
+    reasons,
+    record,
+    users,
+)
+
+PLAIN = record(FIELDS)
+
+
+def rows(writer_fields: dict[str, Any], *data: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """What is read of records of a writer with these fields; none of them may be bad."""
+    writer = record(writer_fields)
+    decoded = decode([writer], [framed(writer, datum) for datum in data])
+    assert decoded.bad == []
+    return decoded.frame.drop("index").rows()
+
+
+def test_a_writer_may_add_reorder_and_leave_out_fields() -> None:
+    few = {"occurred_at": MILLIS, "kind": KIND, "user_id": "string", "process": "string"}
+    assert rows(few, event()) == [("ann", "checkout", False, None, NOON)]
+    device = {"type": "record", "name": "Device", "fields": [{"name": "os", "type": "string"}]}
+    more = {
+        "ip": {"type": "fixed", "name": "Ip", "size": 4},
+        "score": "double",
+        "action": ["string", "null"],
+        "device": ["null", device, "string"],
+        "spare": ["null", "Device"],
+        "labels": {"type": "map", "values": "string"},
+        "items": {
+            "type": "array",
+            "items": {"type": "record", "name": "Item", "fields": [{"name": "n", "type": "long"}]},
+        },
+        **few,
+        "sure": "boolean",
+    }
+    extra = {"ip": b"\0\1\2\3", "score": 1.5, "device": {"os": "x"}, "spare": {"os": "y"}, "sure": True}
+    first = event(**extra, action="pay", labels={"a": "b", "c": "d"}, items=[{"n": 1}, {"n": 2}])
+    second = event(**{**extra, "device": None, "spare": None}, user_id="bob", labels={}, items=[])
+    assert rows(more, first, second) == [
+        ("ann", "checkout", False, "pay", NOON),
+        ("bob", "checkout", False, None, NOON),
+    ]
+
+
+def test_fields_may_be_nullable_or_bytes_in_the_writers_schema() -> None:
+    nullable = {name: ["null", kind] for name, kind in {**FIELDS, "user_id": "bytes", "action": "string"}.items()}
+    assert rows(nullable, event(user_id=b"ann")) == [("ann", "checkout", False, None, NOON)]
+
+
+def test_a_kind_may_be_a_string_or_one_that_nobody_knows() -> None:
+    as_text = {**FIELDS, "kind": "string"}
+    kinds = ["STARTED", "completed", "Cancelled", "ARCHIVED", ""]
+    assert [row[2] for row in rows(as_text, *(event(kind=k) for k in kinds))] == [False, True, True, False, False]
+    symbols = ["ARCHIVED", "COMPLETED", "STARTED"]
+    other = {**FIELDS, "kind": {**KIND, "symbols": symbols}}
+    assert [row[2] for row in rows(other, *(event(kind=k) for k in symbols))] == [False, True, False]
+
+
+def test_a_time_may_be_in_microseconds_or_without_a_logical_type() -> None:
+    assert rows({**FIELDS, "occurred_at": MICROS}, event(occurred_at=NOON * 1000 - 1))[0][-1] == NOON - 1
+    assert rows({**FIELDS, "occurred_at": "long"}, event())[0][-1] == NOON
+
+
+@pytest.mark.parametrize("missing", ["user_id", "process", "kind", "occurred_at"])
+def test_a_writer_without_a_needed_field_does_not_fit(missing: str) -> None:
+    writer = record({name: kind for name, kind in FIELDS.items() if name != missing})
+    decoded = decode([writer, PLAIN], [framed(writer, event()), framed(PLAIN, event(user_id="bob"))])
+    assert (reasons(decoded), users(decoded)) == ({0: "incompatible_schema"}, ["bob"])
+    assert missing in decoded.bad[0].error
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "value"),
+    [
+        ("user_id", "long", 7),
+        ("kind", "int", 1),
+        ("action", "boolean", True),
+        ("occurred_at", "string", "2026-09-21"),
+        ("occurred_at", "double", 1.79e12),
+        ("occurred_at", {"type": "int", "logicalType": "date"}, 20_000),
+        ("occurred_at", {"type": "long", "logicalType": "local-timestamp-millis"}, NOON),
+    ],
+)
+def test_a_field_of_a_type_that_cannot_be_meant_does_not_fit(name: str, kind: Any, value: Any) -> None:
+    writer = record({**FIELDS, name: kind}, name="Odd")  # logical types are no part of a fingerprint
+    decoded = decode([writer, PLAIN], [framed(writer, event(**{name: value})), framed(PLAIN, event(user_id="bob"))])
+    assert (reasons(decoded), users(decoded)) == ({0: "incompatible_schema"}, ["bob"])
+
+
+def test_a_kind_without_any_symbols_does_not_fit() -> None:
+    writer = record({**FIELDS, "kind": {**KIND, "symbols": []}})
+    decoded = decode([writer], [single_object_header(writer) + body(PLAIN, event())])
+    assert reasons(decoded) == {0: "incompatible_schema"}
+
+
+def test_of_a_union_the_values_that_fit_are_read() -> None:
+    writer = record({**FIELDS, "user_id": ["long", "string"]})
+    decoded = decode([writer], [framed(writer, event(user_id=u)) for u in (7, "ann")])
+    assert (reasons(decoded), users(decoded)) == ({0: "incompatible_schema"}, ["ann"])
+
+
+def test_a_schema_that_is_no_record_does_not_fit() -> None:
+    writer = record({"x": "int"})
+    decoded = decode([writer], [framed(writer, {"x": 1})])
+    assert reasons(decoded) == {0: "incompatible_schema"}
+
+
+def test_records_that_repeat_a_lot_are_read_by_themselves() -> None:
+    fields = {"kind": KIND, "kinds": {"type": "array", "items": "Kind"}, **FIELDS, "user_id": ["null", "bytes"]}
+    writer = record({**fields, "occurred_at": ["null", MICROS]})
+    many = {"kinds": ["STARTED"] * 1000, "occurred_at": NOON * 1000}
+    values = [
+        framed(writer, event(**{**many, "kinds": ["STARTED"] * 3}, user_id=b"ann")),
+        framed(writer, event(**many, user_id="bób".encode(), action="pay", kind="COMPLETED")),
+        framed(writer, event(**many, user_id=b"cid"))[:-1],
+        framed(writer, event(**many, user_id=b"d\xff")),
+        framed(writer, event(**many, user_id=None)),
+        framed(writer, event(**{**many, "occurred_at": None}, user_id=b"eve")),
+        framed(writer, event(**many, user_id=b"flo")) + b"\0",
+    ]
+    decoded = decode([writer], values)
+    assert decoded.frame.rows() == [
+        (0, "ann", "checkout", False, None, NOON),
+        (1, "bób", "checkout", True, "pay", NOON),
+    ]
+    unreadable = dict.fromkeys([2, 3, 6], "unreadable")
+    assert reasons(decoded) == {**unreadable, 4: "empty_user_id", 5: "missing_field"}
+
+
+def test_a_misfit_that_is_read_by_itself_is_one_all_the_same() -> None:
+    writer = record({**FIELDS, "user_id": ["long", "string"], "many": {"type": "array", "items": "int"}})
+    values = [framed(writer, event(user_id=u, many=[0] * 100)) for u in (7, "ann")]
+    decoded = decode([writer], values)
+    assert (reasons(decoded), users(decoded)) == ({0: "incompatible_schema"}, ["ann"])

@@ -1,0 +1,61 @@
+"""Activities as JSON."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from consumer.activity.decode import ActivityDecoder, Decoded
+from consumer.activity.json_values import read_json
+
+from .writing import NOON, event, reasons, users
+
+
+def decode(*values: bytes | None) -> Decoded:
+    return ActivityDecoder(read_json).decode(values, np.full(len(values), NOON), NOON)
+
+
+def said(**changes: Any) -> bytes:
+    return json.dumps(event(**changes)).encode()
+
+
+def test_an_object_is_read_with_its_time_as_milliseconds_or_iso_8601() -> None:
+    times = [NOON, "2026-09-21T14:13:20Z", "2026-09-21T16:13:20.000+02:00", "2026-09-21T14:13:20"]
+    decoded = decode(*(said(occurred_at=time, action="zählen", kind="completed") for time in times))
+    assert decoded.frame.drop("index").unique().rows() == [("ann", "checkout", True, "zählen", NOON)]
+
+
+def test_what_is_optional_may_be_missing() -> None:
+    decoded = decode(b'{"user_id": "ann", "process": "p", "kind": "NEW", "occurred_at": 1790000000000}')
+    assert decoded.frame.rows() == [(0, "ann", "p", False, None, NOON)]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "empty_value"),
+        (b"", "empty_value"),
+        (b"{", "unreadable"),
+        (b"[]", "unreadable"),
+        (b"\xff\xfe", "unreadable"),
+        (b"[" * 100_000, "unreadable"),
+        (said(user_id=7), "unreadable"),
+        (said(user_id="\ud800"), "unreadable"),
+        (said(action=["pay"]), "unreadable"),
+        (said(occurred_at=True), "unreadable"),
+        (said(occurred_at=1.5), "unreadable"),
+        (said(occurred_at=2**63), "unreadable"),
+        (said(occurred_at="yesterday"), "unreadable"),
+        (said(occurred_at="0001-01-01T00:00:00+14:00"), "time_before_2000"),
+        (said(occurred_at=None), "missing_field"),
+        (said(kind=None), "missing_field"),
+        (b'{"process": "p"}', "missing_field"),
+        (said(user_id=""), "empty_user_id"),
+        (said(process=""), "empty_process"),
+    ],
+)
+def test_what_cannot_be_read_is_named_and_its_neighbours_are_read(value: bytes | None, reason: str) -> None:
+    decoded = decode(said(), value, said(user_id="bob"))
+    assert reasons(decoded) == {1: reason}
+    assert users(decoded) == ["ann", "bob"]

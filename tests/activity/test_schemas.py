@@ -1,0 +1,182 @@
+"""The schema files are those of our records, and a writer's schema is found by the first bytes of its values."""
+
+import json
+from dataclasses import MISSING, fields
+from enum import StrEnum
+from types import NoneType, UnionType
+from typing import Any, get_args, get_type_hints
+
+import pytest
+
+from consumer.activity.avsc import FILES, UnusableSchema, own, parse, schema_folder, schema_text, single_object_header
+from consumer.activity.errors import BadRecord, RegistryUnavailable, SchemaRefused
+from consumer.activity.framing import header_of, registry_header
+from consumer.activity.registry import Registry
+from consumer.activity.schemas import WriterSchemas
+from consumer.clock import SECOND, ManualClock
+from consumer.records import Record, UserActivity
+
+from .registry import SchemaRegistry
+from .writing import FIELDS, record
+
+ALL = sorted(FILES, key=lambda cls: cls.__name__)
+
+
+def field_of(cls: type[Record], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(f for f in json.loads(schema_text(cls))["fields"] if f["name"] == name)
+    return found
+
+
+def test_every_schema_file_belongs_to_a_record() -> None:
+    assert {path.name for path in schema_folder().glob("*.avsc")} == set(FILES.values())
+
+
+@pytest.mark.parametrize("cls", ALL)
+def test_a_schema_has_the_fields_of_its_record_in_order(cls: type[Record]) -> None:
+    schema = json.loads(schema_text(cls))
+    assert (schema["namespace"], schema["name"]) == ("lapse", cls.__name__)
+    assert [f["name"] for f in schema["fields"]] == [f.name for f in fields(cls)]
+    assert all(f["doc"] for f in (schema, *schema["fields"]))
+
+
+@pytest.mark.parametrize("cls", ALL)
+def test_what_may_be_null_in_a_record_may_be_null_in_its_schema_and_is_by_default(cls: type[Record]) -> None:
+    hints = get_type_hints(cls)
+    for f in fields(cls):
+        nullable = isinstance(hints[f.name], UnionType) and NoneType in get_args(hints[f.name])
+        field = field_of(cls, f.name)
+        assert (isinstance(field["type"], list) and field["type"][0] == "null") == nullable, f.name
+        assert ("default" in field and field["default"] is None) == nullable, f.name
+        if f.default is not MISSING:
+            assert field["default"] == f.default, f.name
+
+
+@pytest.mark.parametrize("cls", ALL)
+def test_times_are_milliseconds_and_enums_have_a_default(cls: type[Record]) -> None:
+    hints = get_type_hints(cls)
+    for field in json.loads(schema_text(cls))["fields"]:
+        kind = field["type"][-1] if isinstance(field["type"], list) else field["type"]
+        is_time = field["name"].endswith("_at") or field["name"] in ("last_seen", "until")
+        assert (isinstance(kind, dict) and kind.get("logicalType") == "timestamp-millis") == is_time, field["name"]
+        if isinstance(kind, dict) and kind["type"] == "enum":
+            assert kind["default"] in kind["symbols"]
+            hint = hints[field["name"]]
+            assert hint is str or (issubclass(hint, StrEnum) and kind["symbols"] == [str(member) for member in hint])
+
+
+def test_a_kind_of_activity_that_nobody_knows_is_a_sign_of_life() -> None:
+    assert field_of(UserActivity, "kind")["type"]["default"] == "PROGRESSED"
+
+
+def test_no_two_schemas_name_a_type_alike() -> None:
+    names = [name for cls in ALL for name in own(cls).named]
+    assert len(names) == len(set(names))
+
+
+def test_the_fingerprint_is_the_one_of_the_avro_specification() -> None:
+    # CRC-64-AVRO of "null" is 63dd24e7cc258f8a; single-object encoding has it in little-endian order.
+    assert single_object_header(parse('"null"')).hex() == "c3018a8f25cce724dd63"
+
+
+def test_a_header_is_the_first_bytes_of_either_framing() -> None:
+    assert header_of(b"\x00\x00\x00\x00\x07rest") == registry_header(7)
+    assert header_of(b"\xc3\x0112345678rest") == b"\xc3\x0112345678"
+    for value in (b"", b"{}", b"\x00\x00", b"\xc3\x01123", b"\xc3\x0212345678"):
+        with pytest.raises(BadRecord) as caught:
+            header_of(value)
+        assert caught.value.reason == "unframed"
+
+
+def test_an_array_whose_items_take_no_bytes_is_refused() -> None:
+    empty = {"type": "record", "name": "Empty", "fields": []}
+    for items in ("null", empty, {"type": "fixed", "name": "F", "size": 0}):
+        with pytest.raises(UnusableSchema):
+            record({**FIELDS, "many": ["null", {"type": "array", "items": items}]})
+    assert record({**FIELDS, "many": {"type": "array", "items": "int"}})
+
+
+def test_a_type_that_contains_itself_is_refused() -> None:
+    # 5,000 nested levels in 5,000 bytes end the process inside fastavro.
+    tree = {"type": "record", "name": "Tree", "fields": [{"name": "in", "type": ["null", "Tree"]}]}
+    with pytest.raises(UnusableSchema, match="Tree contains itself"):
+        record({**FIELDS, "tree": tree})
+    with pytest.raises(UnusableSchema, match="Event contains itself"):
+        record({**FIELDS, "history": {"type": "map", "values": "Event"}})
+
+
+def test_what_is_no_schema_is_refused() -> None:
+    for text in ("", "[]]", '{"type": "record"}', '{"type": "wreckord"}'):
+        with pytest.raises(UnusableSchema):
+            parse(text)
+
+
+def test_the_registry_is_asked_once_for_a_schema(registry: SchemaRegistry) -> None:
+    client = Registry(registry.url)
+    schema_id = client.register("user-activity-value", schema_text(UserActivity))
+    registry.requests.clear()
+    writers = WriterSchemas(ManualClock(), Registry(registry.url))
+    assert [writers.find(registry_header(schema_id)).schema for _ in range(3)] == [own(UserActivity).schema] * 3
+    assert registry.requests == [f"GET /schemas/ids/{schema_id}"]
+
+
+def test_an_id_that_is_registered_later_becomes_readable(registry: SchemaRegistry) -> None:
+    clock = ManualClock()
+    writers = WriterSchemas(clock, Registry(registry.url))
+    for _ in range(3):
+        with pytest.raises(BadRecord, match="no schema id 1") as caught:
+            writers.find(registry_header(1))
+        assert caught.value.reason == "unknown_schema"
+    assert len(registry.requests) == 1
+    Registry(registry.url).register("user-activity-value", schema_text(UserActivity))
+    clock.advance(10 * SECOND)
+    assert writers.find(registry_header(1)).schema == own(UserActivity).schema
+
+
+def test_a_registry_that_cannot_be_asked_is_no_bad_record(registry: SchemaRegistry) -> None:
+    registry.down = True
+    with pytest.raises(RegistryUnavailable, match="503"):
+        WriterSchemas(ManualClock(), Registry(registry.url)).find(registry_header(1))
+    registry.down = False
+    with pytest.raises(RegistryUnavailable, match="404"):
+        WriterSchemas(ManualClock(), Registry(registry.url + "/elsewhere")).find(registry_header(1))
+    with pytest.raises(RegistryUnavailable, match="is it running"):
+        WriterSchemas(ManualClock(), Registry("http://127.0.0.1:1")).find(registry_header(1))
+
+
+def test_the_registry_is_told_who_asks_and_its_password_stays_out_of_errors(registry: SchemaRegistry) -> None:
+    registry.login = "lapse:hush:hush"
+    assert Registry(registry.url, user="lapse", password="hush:hush").find(1) is None
+    with pytest.raises(RegistryUnavailable, match="user and password") as caught:
+        Registry(registry.url, user="lapse", password="wrong-one").find(1)
+    assert "wrong-one" not in repr(caught.value)
+
+
+def test_a_schema_may_use_types_of_another_subject(registry: SchemaRegistry) -> None:
+    kind = '{"type": "enum", "name": "shop.Kind", "symbols": ["STARTED", "COMPLETED"]}'
+    using = {"type": "record", "name": "shop.Event", "fields": [{"name": "kind", "type": "shop.Kind"}]}
+    reference = {"name": "shop.Kind", "subject": "kinds", "version": 1}
+    registry.answer("POST", "/subjects/kinds/versions", None, {"schema": kind})
+    registry.answer("POST", "/subjects/v/versions", None, {"schema": json.dumps(using), "references": [reference]})
+    found = WriterSchemas(ManualClock(), Registry(registry.url)).find(registry_header(2))
+    assert set(found.named) == {"shop.Event", "shop.Kind"}
+
+
+def test_a_schema_of_another_kind_does_not_fit(registry: SchemaRegistry) -> None:
+    body = {"schema": 'syntax = "proto3";', "schemaType": "PROTOBUF"}
+    registry.answer("POST", "/subjects/v/versions", None, body)
+    with pytest.raises(BadRecord, match="PROTOBUF, not Avro") as caught:
+        WriterSchemas(ManualClock(), Registry(registry.url)).find(registry_header(1))
+    assert caught.value.reason == "incompatible_schema"
+
+
+def test_a_refused_registration_says_what_to_compare(registry: SchemaRegistry) -> None:
+    registry.refuses = True
+    with pytest.raises(SchemaRefused, match="contacts-value"):
+        Registry(registry.url).register("contacts-value", "{}")
+
+
+def test_without_a_registry_its_ids_are_unknown() -> None:
+    for header, hint in ((registry_header(7), "schema_registry.url"), (b"\xc3\x01" + bytes(8), "fingerprint")):
+        with pytest.raises(BadRecord, match=hint) as caught:
+            WriterSchemas(ManualClock()).find(header)
+        assert caught.value.reason == "unknown_schema"

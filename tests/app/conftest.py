@@ -1,0 +1,44 @@
+"""A real broker, a sandbox of its own and a service for each story."""
+
+import socket
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
+from tests.app.service import Platform, Sandbox, Service, sandbox, settings
+
+
+@pytest.fixture
+def names(kafka: str) -> str:
+    """A prefix of this test's own, with the platform's topics under it: activity of four partitions, and contacts."""
+    prefix = f"story-{uuid.uuid4().hex[:8]}"
+    admin = AdminClient({"bootstrap.servers": kafka})
+    theirs = [NewTopic(f"{prefix}-activity", 4, 1), NewTopic(f"{prefix}-contacts", 2, 1)]
+    for created in admin.create_topics(theirs).values():
+        created.result()
+    return prefix
+
+
+@pytest.fixture
+def channel(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    arguments = getattr(request, "param", ())
+    with sandbox(*arguments) as running:
+        yield running
+
+
+@pytest.fixture
+def platform(kafka: str, names: str) -> Platform:
+    return Platform(kafka, names)
+
+
+@pytest.fixture
+def service(kafka: str, names: str, channel: Sandbox, tmp_path: Path) -> Iterator[Service]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    made = Service(tmp_path, settings(kafka, channel, tmp_path, names, port), channel.told["token"])
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.kill()

@@ -1,0 +1,236 @@
+"""`lapse run` and `lapse sandbox` as processes of their own, and what an outsider sees of them."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import httpx
+import yaml
+from confluent_kafka import Consumer, Producer
+
+SCHEMAS = Path(__file__).parents[2] / "schemas"
+SECRET = "a-webhook-secret-of-the-tests"
+LAPSE = [sys.executable, "-m", "consumer.cli"]
+
+
+def eventually(what: Callable[[], Any], seconds: float = 60.0, *, meaning: str = "") -> Any:
+    """Ask until the answer is true; a test that fails here says what it was waiting for."""
+    deadline = time.monotonic() + seconds
+    while not (answer := what()):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {meaning or what}"
+        time.sleep(0.1)
+    return answer
+
+
+class Sandbox:
+    """A running `lapse sandbox`."""
+
+    def __init__(self, told: dict[str, str], process: subprocess.Popen[str]) -> None:
+        self.told = told
+        self.process = process
+
+    def messages(self) -> list[dict[str, Any]]:
+        answer = httpx.get(f"{self.told['base_url']}/_sandbox/messages").json()
+        return list(answer["messages"] if isinstance(answer, dict) else answer)
+
+
+@contextmanager
+def sandbox(*arguments: str) -> Iterator[Sandbox]:
+    process = subprocess.Popen(
+        [*LAPSE, "sandbox", "--port", "0", *arguments], stdout=subprocess.PIPE, text=True, env=_environment({})
+    )
+    try:
+        assert process.stdout is not None
+        yield Sandbox(json.loads(process.stdout.readline()), process)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+class Service:
+    """`lapse run` with a configuration; it may be killed and started again."""
+
+    def __init__(self, folder: Path, settings: dict[str, Any], token: str) -> None:
+        self.folder = folder
+        self.settings = settings
+        self._file = folder / "lapse.yaml"
+        self._file.write_text(yaml.safe_dump(settings))
+        self._environment = _environment({"ONEMSG_TOKEN": token, "WEBHOOK_SECRET": SECRET})
+        self._log = (folder / "log.txt").open("a")
+        self.process: subprocess.Popen[str] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.settings['web']['port']}"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log.txt").read_text()
+
+    def start(self, *arguments: str) -> "Service":
+        command = [*LAPSE, "run", "--config", str(self._file), *arguments]
+        self.process = subprocess.Popen(command, stdout=self._log, stderr=self._log, text=True, env=self._environment)
+        eventually(self.ready, meaning=f"ready; its log is in {self.folder}")
+        return self
+
+    def ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log[-3000:]
+        try:
+            return httpx.get(f"{self.url}/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def kill(self) -> None:
+        """As the kernel does: no word of warning."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+    def stop(self) -> int:
+        """As an orchestrator does. Returns the exit code."""
+        assert self.process is not None
+        self.process.terminate()
+        return self.process.wait(30)
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*LAPSE, *arguments, "--config", str(self._file)],
+            env=self._environment, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    def metric(self, line: str) -> float:
+        """The value of a metric, written as the page writes it, label and all."""
+        for told in httpx.get(f"{self.url}/metrics").text.splitlines():
+            if told.startswith(line + " "):
+                return float(told.rsplit(" ", 1)[1])
+        return 0.0
+
+
+def settings(bootstrap: str, channel: Sandbox, folder: Path, names: str, port: int) -> dict[str, Any]:
+    """A configuration whose days are seconds; all its topics begin with `names`."""
+    told = channel.told
+    topics = ("contacts", "reminders", "delivery_status", "opt_outs", "dead_letters", "state")
+    return {
+        "kafka": {"bootstrap_servers": bootstrap, "group_prefix": names, "instance": "one"},
+        "topics": {topic: f"{names}-{topic}" for topic in topics},
+        "source": {"topic": f"{names}-activity"},
+        "processes": {
+            "account-setup": {"action": "account setup", "remind_after": ["3s"]},
+            "checkout": {"action": "your order", "remind_after": ["4s"]},
+        },
+        "detect": {"commit_interval": "200ms", "allowed_lateness": "300ms", "settle": "200ms", "forget_after": "1d"},
+        "onemsg": {
+            "base_url": told["base_url"],
+            "channel_id": told["channel_id"],
+            "token": {"env": "ONEMSG_TOKEN"},
+            "template": {key: told[key] for key in ("namespace", "language")} | {"name": told["template"]},
+            "timeout": "2s",
+        },
+        "policy": {"expire_after": "10m", "max_staleness": "30s"},
+        "tracking": {"poll_after": "2s", "give_up_after": "10m"},
+        "ledger": {"url": f"sqlite:///{folder / 'lapse.db'}"},
+        "web": {
+            "port": port,
+            "public_url": f"http://127.0.0.1:{port}",
+            "webhook_secret": {"env": "WEBHOOK_SECRET"},
+            "register_webhook": True,
+        },
+    }
+
+
+class Platform:
+    """The company's side of it: a producer and a consumer that know the schema files and nothing of Lapse's code."""
+
+    def __init__(self, bootstrap: str, names: str) -> None:
+        self._bootstrap = bootstrap
+        self.names = names
+        self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5})
+        self._schemas = {name: fastavro.schema.load_schema(str(SCHEMAS / f"{name}.avsc")) for name in _FILES}
+
+    def says(self, user: str, kind: str, process: str = "account-setup", **more: Any) -> None:
+        now = int(time.time() * 1000)
+        activity = {"event_id": f"{user}-{kind}-{now}", "user_id": user, "process": process, "kind": kind}
+        self.write("activity", user, "user_activity", {"action": None, "occurred_at": now} | activity | more)
+
+    def knows(self, user: str, **contact: Any) -> None:
+        blank = dict.fromkeys(("name", "phone", "locale", "timezone", "email"))
+        told = {"user_id": user, "opt_in": True, "updated_at": int(time.time() * 1000)}
+        self.write("contacts", user, "contact", blank | told | contact)
+
+    def write(self, topic: str, user: str, schema: str, record: dict[str, Any]) -> None:
+        self.write_bytes(topic, user.encode(), self._single_object(schema, record))
+
+    def write_bytes(self, topic: str, key: bytes, value: bytes | None) -> None:
+        self._producer.produce(f"{self.names}-{topic}", value, key, on_delivery=_taken)
+        self._producer.poll(0)
+
+    def flush(self) -> None:
+        assert self._producer.flush(30) == 0
+
+    def reads(self, topic: str, schema: str) -> "Reading":
+        return Reading(self._bootstrap, f"{self.names}-{topic}", self._schemas[schema])
+
+    def _single_object(self, schema: str, record: dict[str, Any]) -> bytes:
+        out = io.BytesIO()
+        canonical = fastavro.schema.to_parsing_canonical_form(self._schemas[schema])
+        print_of = bytes.fromhex(fastavro.schema.fingerprint(canonical, "CRC-64-AVRO"))
+        out.write(b"\xc3\x01" + print_of)
+        fastavro.schemaless_writer(out, self._schemas[schema], record)
+        return out.getvalue()
+
+
+_FILES = ("user_activity", "contact", "reminder", "delivery_status")
+
+
+class Reading:
+    """Everything on a topic so far, decoded with the schema file alone."""
+
+    def __init__(self, bootstrap: str, topic: str, schema: Any) -> None:
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": f"outsider-{topic}-{os.getpid()}-{time.monotonic_ns()}",
+                "auto.offset.reset": "earliest",
+                "isolation.level": "read_committed",
+                "enable.auto.commit": False,
+            }
+        )
+        self._consumer.subscribe([topic])
+        self._schema = schema
+        self._seen: list[dict[str, Any]] = []
+
+    def so_far(self) -> list[dict[str, Any]]:
+        for message in self._consumer.consume(1000, 0.3):
+            value = message.value()
+            if message.error() is None and value is not None:
+                record = fastavro.schemaless_reader(io.BytesIO(value[10:]), self._schema, None)
+                self._seen.append(dict(record))  # type: ignore[arg-type]
+        return self._seen
+
+    def lives(self) -> dict[str, list[dict[str, Any]]]:
+        """Records by reminder, as they came."""
+        lives: dict[str, list[dict[str, Any]]] = {}
+        for record in self.so_far():
+            lives.setdefault(record["reminder_id"], []).append(record)
+        return lives
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+def _taken(error: object, message: object) -> None:
+    assert error is None, error
+
+
+def _environment(more: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("LAPSE_")} | more

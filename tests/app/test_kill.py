@@ -1,0 +1,75 @@
+"""SIGKILL in the middle, and a restart: nothing twice, nothing lost, and what was in flight is honestly unknown."""
+
+import pytest
+
+from tests.app.service import Platform, Sandbox, Service, eventually
+
+USERS = 60
+
+
+def sent_to(channel: Sandbox) -> list[str]:
+    return sorted(message["phone"] for message in channel.messages())
+
+
+def test_killed_while_messages_go_out_nobody_hears_twice_and_nobody_is_forgotten(
+    service: Service,
+    platform: Platform,
+    channel: Sandbox,
+) -> None:
+    for n in range(USERS):
+        platform.knows(f"user-{n}", name="Maria", phone=f"+34 612 {n:03d} 999")
+        platform.says(f"user-{n}", "STARTED")
+    platform.flush()
+    service.start()
+    eventually(lambda: len(channel.messages()) >= 5, meaning="the first messages are out")
+    service.kill()
+    service.start()
+    statuses = platform.reads("delivery_status", "delivery_status")
+
+    def everybody_is_accounted_for() -> bool:
+        latest = {life[-1]["user_id"]: life[-1] for life in statuses.lives().values()}
+        return len(latest) == USERS and all(r["final"] or r["status"] == "unknown" for r in latest.values())
+
+    eventually(everybody_is_accounted_for, meaning="every reminder is final or unknown")
+    assert len(sent_to(channel)) == len(set(sent_to(channel)))
+    unknown = {life[-1]["reminder_id"] for life in statuses.lives().values() if life[-1]["status"] == "unknown"}
+    assert len(sent_to(channel)) >= USERS - len(unknown)
+    assert service.stop() == 0
+
+
+@pytest.mark.parametrize("channel", [("--latency", "1500")], indirect=True)
+def test_an_attempt_that_was_in_flight_is_unknown_and_never_sent_again(
+    service: Service,
+    platform: Platform,
+    channel: Sandbox,
+) -> None:
+    platform.knows("maria", name="Maria", phone="+34 612 345 999")
+    platform.says("maria", "STARTED")
+    platform.flush()
+    service.start()
+    eventually(lambda: service.metric("lapse_sends_in_flight") == 1, meaning="the request is on its way")
+    service.kill()
+    service.start()
+    statuses = platform.reads("delivery_status", "delivery_status")
+    eventually(
+        lambda: any(r["status"] == "unknown" for r in statuses.so_far()), meaning="the interrupted attempt is unknown"
+    )
+    assert len(channel.messages()) <= 1
+    assert service.stop() == 0
+
+
+def test_a_restarted_process_is_at_work_within_seconds_not_after_a_session_timeout(
+    service: Service,
+    platform: Platform,
+    channel: Sandbox,
+) -> None:
+    platform.knows("maria", name="Maria", phone="+34 612 345 999")
+    platform.flush()
+    service.start()
+    service.kill()
+    service.start()
+    platform.says("maria", "STARTED")
+    platform.flush()
+    # The session timeout is 45 s; waiting for it would make this three times as long.
+    eventually(lambda: len(channel.messages()) == 1, seconds=20, meaning="a message after the restart")
+    assert service.stop() == 0

@@ -1,0 +1,110 @@
+"""A broker run by the Java of this machine."""
+
+import os
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+from .broker import Broker, BrokerFailed, free_ports, properties
+from .jars import kafka_jars
+from .java import find_java
+
+_CLUSTER = "bGFwc2UtdGVzdC1icm9rZQ"  # any 16 bytes in base64
+_SMALL = ["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+_STOP_WITHIN = 20.0  # seconds, before stopping becomes killing
+_LOG_TAIL = 4_000  # characters
+
+
+class LocalBroker(Broker):
+    """A process of this machine, its files in a temporary folder. It does not outlive this one, however that ends."""
+
+    def __init__(self) -> None:
+        """Raises NoBroker where this machine cannot run one."""
+        self._java = find_java()
+        self._jars = kafka_jars(self._java)
+        port, controller_port = free_ports(2)
+        self.bootstrap = f"127.0.0.1:{port}"
+        self._folder = tempfile.TemporaryDirectory(prefix="lapse-kafka-")
+        root = Path(self._folder.name)
+        self._log = root / "broker.log"
+        self._config = root / "server.properties"
+        settings = properties(port, controller_port, listen="127.0.0.1", log_dir=str(root / "data"))
+        self._config.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        if self._process is None:
+            self._format()
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command("kafka.Kafka", str(self._config)),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for the tests; they stop the broker when they are done with it
+            )
+        self._guard = guard(self._process.pid)
+        self.wait_until_up()
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def pause(self) -> None:
+        self._running().send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._running().send_signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        if self.alive():
+            self.kill()
+        self._folder.cleanup()
+
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def last_words(self) -> str:
+        return self._log.read_text(errors="replace")[-_LOG_TAIL:]
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None, "start it first"
+        return self._process
+
+    def _end(self, how: signal.Signals) -> None:
+        process = self._running()
+        process.send_signal(how)
+        process.send_signal(signal.SIGCONT)  # a paused one would not hear it
+        try:
+            process.wait(_STOP_WITHIN)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if self._guard is not None:
+            _dismiss(self._guard)
+            self._guard = None
+
+    def _format(self) -> None:
+        tool = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", str(self._config)]
+        done = subprocess.run(self._command(*tool), capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise BrokerFailed(f"its storage could not be formatted. It said:\n{done.stdout}{done.stderr}")
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [str(self._java), *_SMALL, "-cp", f"{self._jars}{os.sep}*", *arguments]
+
+
+def guard(process_id: int) -> "subprocess.Popen[bytes]":
+    """A shell that waits for our end of a pipe to close, even by our sudden death, and then kills that process."""
+    script = 'read -r _; kill -9 "$0"'
+    return subprocess.Popen(["sh", "-c", script, str(process_id)], stdin=subprocess.PIPE, start_new_session=True)
+
+
+def _dismiss(guard: "subprocess.Popen[bytes]") -> None:
+    """Before its pipe closes: the number it would kill may soon be somebody else's."""
+    guard.kill()
+    guard.communicate()

@@ -1,0 +1,78 @@
+"""The real command, run as a process of its own, with real neighbours: a broker, and a stand-in for 1MSG."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from consumer.demo.broker import embedded_broker
+from consumer.sandbox.app import Setup
+from consumer.sandbox.server import Sandbox, running
+
+ROOT = Path(__file__).parents[2]
+Lapse = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Ours without anything of Lapse's, so that a developer's own settings change no test."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("LAPSE_")}
+    return {**clean, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", **more}
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "consumer.cli", *arguments]
+
+
+@pytest.fixture
+def lapse(tmp_path: Path) -> Lapse:
+    """Runs `lapse` with these arguments and variables in a folder of its own, to its end."""
+
+    def run(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            command(*arguments),
+            cwd=tmp_path,
+            env=environment(**variables),
+            capture_output=True,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Iterator[str]:
+    """The address of a broker that has the input topic."""
+    with embedded_broker(["user-activity"]) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def onemsg() -> Iterator[Sandbox]:
+    """A stand-in for 1MSG whose messages reach people at once."""
+    with running(Setup()) as sandbox:
+        yield sandbox
+
+
+def settings(onemsg: Sandbox, **sections: Any) -> dict[str, Any]:
+    """A configuration with that channel; `TOKEN` is the variable that its token is in."""
+    return {
+        "processes": {"checkout": {"action": "your order", "remind_after": ["2h"]}},
+        "onemsg": {
+            "base_url": onemsg.base_url,
+            "channel_id": onemsg.channel_id,
+            "token": {"env": "TOKEN"},
+            "template": {"name": onemsg.template, "namespace": onemsg.namespace, "language": onemsg.language},
+        },
+        **sections,
+    }
+
+
+def write(folder: Path, content: dict[str, Any]) -> None:
+    (folder / "lapse.yaml").write_text(yaml.safe_dump(content))

@@ -1,0 +1,63 @@
+"""`lapse check` as a whole: a line for everything, and an exit status for scripts."""
+
+from pathlib import Path
+
+from consumer.sandbox.server import Sandbox
+from tests.broker.topics import FreshTopics
+from tests.cli.conftest import Lapse, settings, write
+
+SECRET = "a-secret-of-enough-characters"
+
+
+def test_all_is_well(lapse: Lapse, tmp_path: Path, kafka: str, topics: FreshTopics, onemsg: Sandbox) -> None:
+    source = topics(3, about="activity")
+    web = {"webhook_secret": {"env": "SECRET"}, "public_url": "http://127.0.0.1:9", "register_webhook": True}
+    content = settings(onemsg, kafka={"bootstrap_servers": kafka}, source={"topic": source}, web=web)
+    write(tmp_path, content)
+    done = lapse("check", TOKEN=onemsg.token, SECRET=SECRET)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert {line[0] for line in lines} == {"✓"}
+    assert lines[0] == "✓ configuration: lapse.yaml, processes checkout"
+    assert f"✓ input topic {source}: 3 partitions" in lines
+    assert any(line.startswith("✓ topic lapse-state: ") for line in lines)
+    assert f"✓ ledger: {tmp_path}/lapse.db will be made at the first start" in lines
+    assert "✓ 1MSG channel: connected" in lines
+    assert "✓ webhook: will be registered with 1MSG at the start" in lines
+
+
+def test_everything_that_is_wrong_is_told_at_once(lapse: Lapse, tmp_path: Path, onemsg: Sandbox) -> None:
+    content = settings(
+        onemsg, kafka={"bootstrap_servers": "localhost:9"}, schema_registry={"url": "http://127.0.0.1:9"}
+    )
+    content["onemsg"]["template"]["name"] = "nobody_made_this"
+    write(tmp_path, content)
+    done = lapse("check", TOKEN=onemsg.token)
+    assert done.returncode == 1
+    wrong = [line for line in done.stdout.splitlines() if line.startswith("✗")]
+    assert [line.split(":")[0] for line in wrong] == [
+        "✗ broker",
+        "✗ schema registry",
+        "✗ template nobody_made_this does not exist on this channel",
+    ]
+    assert "nobody answers at localhost:9" in wrong[0]
+
+
+def test_a_secret_that_is_not_there_is_bad_configuration_and_the_rest_is_still_tried(
+    lapse: Lapse, tmp_path: Path, embedded: str, onemsg: Sandbox
+) -> None:
+    write(tmp_path, settings(onemsg, kafka={"bootstrap_servers": embedded}))
+    done = lapse("check")
+    assert done.returncode == 2
+    lines = done.stdout.splitlines()
+    assert lines[0] == "✗ configuration: onemsg.token: the environment variable TOKEN is not set, or empty"
+    assert "✓ input topic user-activity: 4 partitions" in lines
+
+
+def test_without_a_channel_only_detect_is_looked_at(lapse: Lapse, tmp_path: Path, onemsg: Sandbox) -> None:
+    content = settings(onemsg, kafka={"bootstrap_servers": "localhost:9"})
+    del content["onemsg"]
+    write(tmp_path, content)
+    done = lapse("check")
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1].startswith("✓ 1MSG: no onemsg section, so only `lapse run --role detect`")

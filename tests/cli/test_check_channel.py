@@ -1,0 +1,149 @@
+"""What `lapse check` finds out about 1MSG, against a stand-in that is as it should be, or is not."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from typing import TypeVar
+
+import pytest
+from pydantic import SecretStr
+
+from consumer.commands.check_channel import connected, secret, templates, wanted_by, webhook
+from consumer.config import OneMsg as Section
+from consumer.config import Process, Secret, Template, TemplateChoice, Web
+from consumer.onemsg.client import OneMsg
+from consumer.onemsg.preflight import Wanted
+from consumer.sandbox.app import Setup
+from consumer.sandbox.server import Sandbox, running
+from consumer.sandbox.templates import DEFAULT_TEMPLATES
+
+T = TypeVar("T")
+SECRET = SecretStr("a-secret-of-enough-characters")
+PUBLIC = "https://lapse.example.com"
+OURS = f"http://127.0.0.1:9/webhooks/1msg/{SECRET.get_secret_value()}"
+
+
+@pytest.fixture
+def fresh() -> Iterator[Sandbox]:
+    """One whose settings a test may change."""
+    with running(Setup()) as sandbox:
+        yield sandbox
+
+
+def asked(sandbox: Sandbox, question: Callable[[OneMsg], Awaitable[T]], token: str | None = None) -> T:
+    """The answer to a question put to this stand-in."""
+
+    async def ask() -> T:
+        channel = OneMsg(
+            base_url=sandbox.base_url, channel_id=sandbox.channel_id, token=token or sandbox.token, timeout=5_000
+        )
+        async with channel:
+            return await question(channel)
+
+    return asyncio.run(ask())
+
+
+def wanted(sandbox: Sandbox) -> Wanted:
+    return Wanted(name=sandbox.template, namespace=sandbox.namespace, language=sandbox.language)
+
+
+class TestTheChannel:
+    def test_is_connected(self, onemsg: Sandbox) -> None:
+        assert str(asked(onemsg, connected)) == "✓ 1MSG channel: connected"
+
+    def test_does_not_take_the_token(self, onemsg: Sandbox) -> None:
+        line = asked(onemsg, connected, token="hunter2")
+        assert not line.ok
+        assert "onemsg.token must be the channel's current token" in line.advice
+        assert "hunter2" not in str(line)
+
+    def test_is_another_one(self, onemsg: Sandbox) -> None:
+        line = asked(replace(onemsg, channel_id="CH404"), connected)
+        assert "are onemsg.base_url and onemsg.channel_id right?" in line.advice
+
+    def test_is_not_reached(self, onemsg: Sandbox) -> None:
+        line = asked(replace(onemsg, base_url="http://127.0.0.1:9"), connected)
+        assert "1MSG is not reached: is onemsg.base_url right" in line.advice
+
+
+class TestTheTemplate:
+    def test_can_be_sent_and_its_category_is_told(self, onemsg: Sandbox) -> None:
+        first, second = asked(onemsg, lambda channel: templates(channel, [wanted(onemsg)]))
+        assert str(first) == "✓ template inactivity_reminder (en): approved, with the two variables, MARKETING"
+        assert (second.ok, second.what) == (True, "template inactivity_reminder counts as MARKETING")
+
+    @pytest.mark.parametrize(
+        ("other", "advice"),
+        [
+            ({"name": "nobody_made_this"}, "create it and have it approved, or name another one"),
+            ({"language": "fr"}, "it exists in"),
+            ({"namespace": "another"}, "write namespace: "),
+            ({"ttl": 5}, "seconds, or leave it out"),
+        ],
+    )
+    def test_cannot_be_sent(self, onemsg: Sandbox, other: dict[str, str], advice: str) -> None:
+        lines = asked(onemsg, lambda channel: templates(channel, [replace(wanted(onemsg), **other)]))
+        assert [line for line in lines if not line.ok and advice in line.advice]
+        assert not [line for line in lines if "approved, with" in line.what]
+
+    def test_is_paused(self) -> None:
+        paused = tuple(replace(template, status="PAUSED") for template in DEFAULT_TEMPLATES)
+        with running(Setup(templates=paused)) as sandbox:
+            line = asked(sandbox, lambda channel: templates(channel, [wanted(sandbox)]))[0]
+        assert (line.ok, "PAUSED" in line.what) == (False, True)
+
+    def test_is_looked_at_once_for_all_processes_that_send_it(self) -> None:
+        section = Section(
+            channel_id="CH1", token=Secret(env="T"), template=Template(namespace="n", name="a", language="en"), ttl=None
+        )
+        plain, own = TemplateChoice(), TemplateChoice(name="b")
+        processes = {
+            name: Process(action="x", remind_after=("2h",), template=choice)  # type: ignore[arg-type]
+            for name, choice in {"one": plain, "two": plain, "three": own}.items()
+        }
+        assert [each.name for each in wanted_by(section, processes)] == ["a", "b"]
+
+    def test_cannot_be_looked_at(self, onemsg: Sandbox) -> None:
+        (line,) = asked(onemsg, lambda channel: templates(channel, [wanted(onemsg)]), token="wrong")
+        assert not line.ok
+
+
+class TestTheWebhook:
+    def test_may_be_missing_because_1msg_can_be_asked(self) -> None:
+        assert secret(None).ok
+
+    def test_wants_a_secret_that_nobody_guesses(self) -> None:
+        assert secret(SECRET).ok
+        line = secret(SecretStr("hunter2"))
+        assert not line.ok
+        assert "hunter2" not in str(line)
+
+    def test_is_called_with_statuses(self, fresh: Sandbox) -> None:
+        fresh.register("https://somebody.example.com/else", OURS)
+        line = asked(fresh, lambda channel: webhook(channel, Web(public_url="http://127.0.0.1:9/"), SECRET))
+        assert str(line) == "✓ webhook: 1MSG calls us, with statuses"
+        assert asked(fresh, lambda channel: webhook(channel, Web(), SECRET)).ok
+
+    def test_is_not_called(self, fresh: Sandbox) -> None:
+        line = asked(fresh, lambda channel: webhook(channel, Web(public_url=PUBLIC), SECRET))
+        assert line.what == "webhook: 1MSG does not call us"
+        assert f"register {PUBLIC}/webhooks/1msg/<secret> there" in line.advice
+        assert SECRET.get_secret_value() not in str(line)
+
+    def test_is_called_somewhere_else(self, fresh: Sandbox) -> None:
+        fresh.register(OURS)
+        assert not asked(fresh, lambda channel: webhook(channel, Web(public_url=PUBLIC), SECRET)).ok
+
+    def test_will_be_registered_by_the_service(self, fresh: Sandbox) -> None:
+        web = Web(public_url=PUBLIC, register_webhook=True)
+        line = asked(fresh, lambda channel: webhook(channel, web, SECRET))
+        assert str(line) == "✓ webhook: will be registered with 1MSG at the start"
+
+    def test_is_called_but_statuses_are_switched_off(self, fresh: Sandbox) -> None:
+        fresh.register(OURS)
+
+        async def off_and_asked(channel: OneMsg) -> str:
+            await channel.set_settings(ackNotificationsOn=False)
+            return (await webhook(channel, Web(), SECRET)).advice
+
+        assert asked(fresh, off_and_asked) == "switch ackNotificationsOn on for the channel"

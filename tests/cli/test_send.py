@@ -1,0 +1,165 @@
+"""`lapse send`: one message to one person, and never to somebody who has opted out."""
+
+from pathlib import Path
+
+import pytest
+
+from consumer.deliver.opt_outs import subjects_of
+from consumer.ledger.queries_facts import opt_out
+from consumer.ledger.store import Ledger
+from consumer.ledger.tables import contacts
+from consumer.sandbox.server import Sandbox
+from tests.cli.conftest import Lapse, settings, write
+
+MARIA = ["--name", "Maria", "--action", "your order"]
+
+
+@pytest.fixture
+def configured(tmp_path: Path, onemsg: Sandbox) -> Path:
+    write(tmp_path, settings(onemsg, policy={"default_region": "ES"}))
+    return tmp_path
+
+
+def received(onemsg: Sandbox, phone: str) -> list[dict[str, object]]:
+    return [message for message in onemsg.messages() if message["phone"] == phone]
+
+
+def test_a_message_goes_out_and_its_id_and_status_are_printed(lapse: Lapse, configured: Path, onemsg: Sandbox) -> None:
+    done = lapse("send", "--phone", "+34 600-12 34 51", *MARIA, TOKEN=onemsg.token)
+    assert done.returncode == 0, done.stderr
+    (message,) = received(onemsg, "34600123451")
+    assert done.stdout == f"{message['id']} accepted\n"
+    assert message["params"] == ["Maria", "your order"]
+
+
+def test_a_phone_without_its_country_and_a_name_with_line_breaks_are_put_right(
+    lapse: Lapse, configured: Path, onemsg: Sandbox
+) -> None:
+    done = lapse(
+        "send", "--phone", "600 123 452", "--name", " Maria\n\tLópez ", "--action", "x" * 5000, TOKEN=onemsg.token
+    )
+    assert done.returncode == 0, done.stderr
+    (message,) = received(onemsg, "34600123452")
+    params = message["params"]
+    assert isinstance(params, list)
+    assert params[0] == "Maria López"
+    assert 10 < len(params[1]) < 100
+
+
+def test_waiting_shows_how_far_it_got(lapse: Lapse, configured: Path, onemsg: Sandbox) -> None:
+    done = lapse("send", "--phone", "+34600120003", *MARIA, "--wait", TOKEN=onemsg.token)
+    assert done.returncode == 0, done.stderr
+    steps = [line.split()[1] for line in done.stdout.splitlines()]
+    assert steps == ["accepted", "sent", "delivered"]
+
+
+def test_waiting_for_a_message_that_fails_is_a_failure(lapse: Lapse, configured: Path, onemsg: Sandbox) -> None:
+    done = lapse("send", "--phone", "+34600120001", *MARIA, "--wait", TOKEN=onemsg.token)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1].split()[1] == "failed"
+
+
+def test_waiting_ends_when_nothing_is_heard(lapse: Lapse, configured: Path, onemsg: Sandbox) -> None:
+    done = lapse("send", "--phone", "+34600120004", *MARIA, "--wait", "--timeout", "2", TOKEN=onemsg.token)
+    assert done.returncode == 1
+    assert done.stderr == "after 2 s it is accepted, and no more is known\n"
+
+
+@pytest.mark.parametrize(
+    ("ending", "told"),
+    [
+        ("0011", "1MSG refused the message: "),
+        ("0016", "1MSG refused the message: "),
+        ("0022", "nobody knows whether the message was sent: queued"),
+        ("0023", "nobody knows whether the message was sent: reset"),
+    ],
+)
+def test_what_was_not_accepted_is_told_for_what_it_is(
+    lapse: Lapse, configured: Path, onemsg: Sandbox, ending: str, told: str
+) -> None:
+    done = lapse("send", "--phone", f"+3460012{ending}", *MARIA, TOKEN=onemsg.token)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(told)
+    assert f"3460012{ending}" not in done.stderr
+
+
+def test_a_wrong_token_is_told_without_it(lapse: Lapse, configured: Path) -> None:
+    done = lapse("send", "--phone", "+34600123455", *MARIA, TOKEN="hunter2")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "1MSG does not take the token" in done.stderr
+    assert "hunter2" not in done.stderr
+
+
+def test_a_channel_that_is_not_reached_has_sent_nothing(lapse: Lapse, configured: Path) -> None:
+    done = lapse("send", "--phone", "+34600123455", *MARIA, TOKEN="t", LAPSE_ONEMSG__BASE_URL="http://127.0.0.1:9")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("the message was not sent: connect: ")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--phone", "no phone"), ("--phone", "123"), ("--name", " "), ("--action", "\u200b")]
+)
+def test_what_cannot_be_sent_is_bad_usage(
+    lapse: Lapse, configured: Path, onemsg: Sandbox, option: str, value: str
+) -> None:
+    given = {"--phone": "+34600123456", "--name": "Maria", "--action": "your order"} | {option: value}
+    done = lapse("send", *(word for pair in given.items() for word in pair), TOKEN=onemsg.token)
+    assert done.returncode == 2
+    assert f"Invalid value for {option}" in done.stderr
+
+
+def test_without_a_channel_there_is_nothing_to_send_through(lapse: Lapse, tmp_path: Path, onemsg: Sandbox) -> None:
+    content = settings(onemsg)
+    del content["onemsg"]
+    write(tmp_path, content)
+    done = lapse("send", "--phone", "+34600123456", *MARIA)
+    assert done.returncode == 2
+    assert done.stderr.startswith("onemsg: is missing")
+
+
+class TestSomebodyWhoOptedOut:
+    @pytest.fixture
+    def ledger(self, configured: Path) -> Ledger:
+        """The service is at work on it."""
+        return Ledger(f"sqlite:///{configured}/lapse.db")
+
+    def test_by_number_gets_nothing(self, lapse: Lapse, ledger: Ledger, onemsg: Sandbox) -> None:
+        with ledger.transaction() as connection:
+            opt_out(connection, subjects_of(None, "34600123461", ledger.hash_key), "whatsapp", "stop", 1)
+        done = lapse("send", "--phone", "+34 600 123 461", *MARIA, TOKEN=onemsg.token)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == "this person has opted out: nothing was sent\n"
+        assert received(onemsg, "34600123461") == []
+
+    def test_by_name_gets_nothing_at_a_number_that_is_theirs(
+        self, lapse: Lapse, ledger: Ledger, onemsg: Sandbox
+    ) -> None:
+        self._contact(ledger, "maria", "(600) 123-462")
+        with ledger.transaction() as connection:
+            opt_out(connection, subjects_of("maria", None, ledger.hash_key), "whatsapp", "stop", 1)
+        done = lapse("send", "--phone", "+34600123462", *MARIA, TOKEN=onemsg.token)
+        assert done.returncode == 1
+        assert received(onemsg, "34600123462") == []
+
+    def test_keeps_nobody_else_from_getting_theirs(self, lapse: Lapse, ledger: Ledger, onemsg: Sandbox) -> None:
+        self._contact(ledger, "juan", "+1 600 123 463")
+        with ledger.transaction() as connection:
+            opt_out(connection, subjects_of("juan", "1600123463", ledger.hash_key), "whatsapp", "stop", 1)
+        done = lapse("send", "--phone", "+34600123463", *MARIA, TOKEN=onemsg.token)
+        assert done.returncode == 0, done.stderr
+        assert len(received(onemsg, "34600123463")) == 1
+
+    def test_cannot_be_known_when_the_ledger_is_out_of_reach_so_nothing_is_sent(
+        self, lapse: Lapse, configured: Path, onemsg: Sandbox
+    ) -> None:
+        (configured / "lapse.db").write_bytes(b"a letter to grandmother" * 100)
+        done = lapse("send", "--phone", "+34600123464", *MARIA, TOKEN=onemsg.token)
+        assert done.returncode == 1
+        assert "so nothing was sent" in done.stderr
+        assert received(onemsg, "34600123464") == []
+
+    @staticmethod
+    def _contact(ledger: Ledger, user: str, phone: str) -> None:
+        row = {"opt_in": True, "erased": False, "source_partition": 0, "source_offset": 0}
+        with ledger.transaction() as connection:
+            connection.execute(contacts.insert(), {"user_id": user, "phone": phone, **row})

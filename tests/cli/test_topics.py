@@ -1,0 +1,74 @@
+"""`lapse topics`, on a real broker."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from tests.broker.topics import FreshTopics, fresh_name
+from tests.cli.conftest import Lapse, write
+
+KEYS = ["contacts", "reminders", "delivery_status", "opt_outs", "dead_letters", "state"]
+
+
+def content(kafka: str, source: str, names: dict[str, str]) -> dict[str, Any]:
+    return {
+        "processes": {"checkout": {"action": "your order", "remind_after": ["2h"]}},
+        "kafka": {"bootstrap_servers": kafka},
+        "source": {"topic": source},
+        "topics": names,
+    }
+
+
+@pytest.fixture
+def names() -> dict[str, str]:
+    return {key: fresh_name(key) for key in KEYS}
+
+
+def test_what_is_missing_is_shown_and_then_created(
+    lapse: Lapse, tmp_path: Path, kafka: str, topics: FreshTopics, names: dict[str, str]
+) -> None:
+    write(tmp_path, content(kafka, topics(3, about="activity"), names))
+    before = lapse("topics")
+    assert before.returncode == 1
+    assert [line.split(":")[0] for line in before.stdout.splitlines()] == [
+        f"✗ topic {names[key]} is missing" for key in KEYS
+    ]
+    created = lapse("topics", "--create")
+    assert created.returncode == 0, created.stdout + created.stderr
+    there = AdminClient({"bootstrap.servers": kafka}).list_topics(timeout=10).topics
+    assert {len(there[name].partitions) for name in names.values()} == {3}
+    after = lapse("topics")
+    assert after.returncode == 0
+    assert after.stdout == created.stdout
+    assert f"✓ topic {names['state']}: 3 partitions, cleanup.policy=compact" in after.stdout
+
+
+def test_a_topic_that_cannot_be_worked_with_is_told_with_what_to_do(
+    lapse: Lapse, tmp_path: Path, kafka: str, topics: FreshTopics, names: dict[str, str]
+) -> None:
+    write(tmp_path, content(kafka, topics(3, about="activity"), names))
+    topics.create(names["reminders"], 2)
+    done = lapse("topics", "--create")
+    assert done.returncode == 1
+    (wrong,) = [line for line in done.stdout.splitlines() if line.startswith("✗")]
+    assert "has 2 partitions: it must have as many as activity-" in wrong
+
+
+def test_without_an_input_topic_nothing_can_be_said(
+    lapse: Lapse, tmp_path: Path, kafka: str, names: dict[str, str]
+) -> None:
+    write(tmp_path, content(kafka, "user-actvity", names))
+    done = lapse("topics")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("the input topic user-actvity is not there: is source.topic spelt right?")
+
+
+def test_without_a_broker_it_says_so(lapse: Lapse, tmp_path: Path, names: dict[str, str]) -> None:
+    write(tmp_path, content("nobody.invalid:9092", "user-activity", names))
+    done = lapse("topics")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "kafka.bootstrap_servers: the name in nobody.invalid:9092 is not known here: is it spelt right?\n"
+    )

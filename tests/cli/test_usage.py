@@ -1,0 +1,163 @@
+"""What `lapse` says to people who are just beginning, or got something wrong."""
+
+import json
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.cli.conftest import Lapse, command, environment
+
+PROCESSES = "processes:\n  checkout: {action: your order, remind_after: [2h]}\n"
+CHANNEL = "onemsg: {channel_id: CH1, token: {env: ONEMSG_TOKEN}, template: {namespace: ns}}\n"
+COMMANDS = ["run", "check", "topics", "send", "sandbox", "demo"]
+
+
+def test_help_names_every_command_and_says_what_each_does(lapse: Lapse) -> None:
+    done = lapse("--help")
+    assert done.returncode == 0
+    for name in COMMANDS:
+        assert f"\n  {name} " in done.stdout
+    assert "..." not in done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_its_options(lapse: Lapse, name: str) -> None:
+    done = lapse(name, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"Usage: lapse {name} [OPTIONS]")
+
+
+def test_help_does_not_load_what_does_the_work() -> None:
+    code = "import sys, consumer.cli; print([m for m in ('polars', 'confluent_kafka', 'httpx') if m in sys.modules])"
+    done = subprocess.run(
+        [command()[0], "-c", code], env=environment(), capture_output=True, encoding="utf-8", check=True
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_the_version_is_told(lapse: Lapse) -> None:
+    done = lapse("--version")
+    assert (done.returncode, done.stdout.split()[0].strip(",")) == (0, "lapse")
+
+
+def test_without_a_command_the_help_is_shown(lapse: Lapse) -> None:
+    done = lapse()
+    assert done.returncode == 2
+    assert "Usage: lapse" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["rum"],
+        ["run", "--rol", "detect"],
+        ["run", "--role", "detcet"],
+        ["send", "--phone", "1"],
+        ["demo", "--seconds", "soon"],
+        ["demo", "--seconds", "0"],
+        ["sandbox", "--port", "70000"],
+        ["sandbox", "--faults", "slw=0.1"],
+    ],
+)
+def test_bad_usage_exits_with_2_and_a_hint(lapse: Lapse, arguments: list[str]) -> None:
+    done = lapse(*arguments)
+    assert done.returncode == 2
+    assert "Error: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["run"], ["check"], ["topics"], ["send", "--phone=1", "--name=N", "--action=A"]])
+def test_every_command_that_reads_the_settings_explains_their_mistakes(
+    lapse: Lapse, tmp_path: Path, arguments: list[str]
+) -> None:
+    (tmp_path / "lapse.yaml").write_text("procesess: {}\nkafka: {bootstrap_server: x}\n")
+    done = lapse(*arguments, LAPSE_KAFAK__X="1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        "LAPSE_KAFAK__X: kafak: unknown key; did you mean kafka?",
+        "lapse.yaml:2: kafka.bootstrap_server: unknown key; did you mean bootstrap_servers?",
+        "lapse.yaml:1: procesess: unknown key; did you mean processes?",
+    ]
+
+
+def test_settings_that_are_not_there_are_asked_for(lapse: Lapse, tmp_path: Path) -> None:
+    assert lapse("check").stderr.startswith("lapse.yaml: there is no such file")
+    done = lapse("check", "--config", "other.yaml")
+    assert (done.returncode, done.stderr.split(":")[0]) == (2, "other.yaml")
+    assert lapse("check", LAPSE_CONFIG="third.yaml").stderr.startswith("third.yaml: there is no such file")
+
+
+def test_run_wants_its_secrets_before_it_does_anything(lapse: Lapse, tmp_path: Path) -> None:
+    (tmp_path / "lapse.yaml").write_text(PROCESSES + CHANNEL + "web: {webhook_secret: {file: /nowhere/secret}}\n")
+    done = lapse("run", ONEMSG_TOKEN="")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "onemsg.token: the environment variable ONEMSG_TOKEN is not set, or empty",
+        "web.webhook_secret: cannot read /nowhere/secret: No such file or directory",
+    ]
+
+
+def test_deliver_cannot_run_without_a_channel(lapse: Lapse, tmp_path: Path) -> None:
+    (tmp_path / "lapse.yaml").write_text(PROCESSES)
+    done = lapse("run", "--role", "deliver")
+    assert done.returncode == 2
+    assert done.stderr.startswith("onemsg: is missing: deliver sends through it")
+
+
+def test_a_setting_that_librdkafka_does_not_know_is_named(lapse: Lapse, tmp_path: Path) -> None:
+    (tmp_path / "lapse.yaml").write_text(PROCESSES + "kafka: {client: {secruity.protocol: SSL}}\n")
+    done = lapse("run", "--role", "detect")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == 'kafka.client: No such configuration property: "secruity.protocol"'
+
+
+def test_run_told_to_stop_while_it_waits_for_a_broker_goes_in_peace(tmp_path: Path) -> None:
+    (tmp_path / "lapse.yaml").write_text(PROCESSES + "kafka: {bootstrap_servers: 'localhost:9'}\n")
+    process = subprocess.Popen(
+        command("run", "--role", "detect"),
+        cwd=tmp_path,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    with process:
+        assert process.stderr
+        assert "starting" in process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+
+
+class TestTheSandbox:
+    def test_first_says_in_json_where_it_is_and_then_takes_a_message(self, tmp_path: Path) -> None:
+        process = subprocess.Popen(
+            command("sandbox"), cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, encoding="utf-8"
+        )
+        with process:
+            assert process.stdout
+            access = json.loads(process.stdout.readline())
+            texts = [{"type": "text", "text": text} for text in ("Maria", "your order")]
+            answer = httpx.post(
+                f"{access['base_url']}/{access['channel_id']}/sendTemplate",
+                headers={"Authorization": f"Bearer {access['token']}"},
+                json={
+                    "phone": "15551230000",
+                    "template": access["template"],
+                    "namespace": access["namespace"],
+                    "language": {"policy": "deterministic", "code": access["language"]},
+                    "params": [{"type": "body", "parameters": texts}],
+                },
+            )
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+        assert answer.json()["sent"] is True
+
+    def test_names_a_port_that_is_taken(self, lapse: Lapse) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            done = lapse("sandbox", "--port", str(port))
+        assert done.returncode == 1
+        assert done.stderr == f"the sandbox cannot listen on 127.0.0.1:{port}: Address already in use\n"

@@ -1,0 +1,101 @@
+"""Each check with its edge to the millisecond, and the order in which they object."""
+
+from dataclasses import replace
+
+import pytest
+
+from consumer.clock import HOUR, MINUTE
+from consumer.deliver.checks import CHECKS, Facts, Rules, judge
+from consumer.deliver.lifecycle import Cancel, Defer, Suppress, Verdict
+
+RULES = Rules(require_opt_in=True, expire_after=72 * HOUR, max_staleness=5 * MINUTE)
+NOW = 1_767_571_200_000
+FINE = Facts(
+    now=NOW,
+    rules=RULES,
+    lapsed_at=NOW - HOUR,
+    last_seen=NOW - 25 * HOUR,
+    clock=NOW - 10_000,
+    contacts_read=True,
+    has_contact=True,
+    name="Maria",
+    phone="34612345678",
+    opt_in=True,
+    shortest_rung=24 * HOUR,
+)
+TOO_OLD_AT = NOW + 71 * HOUR + 1
+
+
+def test_whoever_gives_no_reason_not_to_is_written_to() -> None:
+    assert judge(FINE) is None
+
+
+@pytest.mark.parametrize(
+    ("facts", "verdict"),
+    [
+        (replace(FINE, completed=True, returned=True), Cancel("completed")),
+        (replace(FINE, returned=True), Cancel("returned")),
+        (replace(FINE, superseded=True), Cancel("superseded")),
+        (replace(FINE, clock=None), Defer("detect_behind", TOO_OLD_AT)),
+        (replace(FINE, clock=NOW - 5 * MINUTE), Defer("detect_behind", TOO_OLD_AT)),
+        (replace(FINE, contacts_read=False), Defer("detect_behind", TOO_OLD_AT)),
+        (replace(FINE, lapsed_at=NOW - 72 * HOUR - 1), Suppress("expired")),
+        (replace(FINE, has_contact=False, name=None, phone=None), Defer("no_contact", TOO_OLD_AT)),
+        (replace(FINE, name=None), Suppress("no_name")),
+        (replace(FINE, phone=None), Suppress("no_phone")),
+        (replace(FINE, phone=None, bad_phone=True), Suppress("bad_phone")),
+        (replace(FINE, opt_in=False), Suppress("no_opt_in")),
+        (replace(FINE, opted_out=True), Suppress("opted_out")),
+        (replace(FINE, opted_out=True, opt_in=False), Suppress("opted_out")),
+        (replace(FINE, asked_at=FINE.last_seen + 1), Suppress("already_asked")),
+        (replace(FINE, wrote_at=NOW - 24 * HOUR + 1), Defer("too_soon", NOW + 1)),
+        (replace(FINE, channel_stopped=True), Defer("channel_stopped", TOO_OLD_AT)),
+        (replace(FINE, has_words=False), Defer("template_unusable", NOW + 15 * MINUTE)),
+    ],
+)
+def test_each_objection_names_its_reason(facts: Facts, verdict: Verdict) -> None:
+    assert judge(facts) == verdict
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        replace(FINE, clock=NOW - 5 * MINUTE + 1),  # a millisecond younger than max_staleness
+        replace(FINE, lapsed_at=NOW - 72 * HOUR),  # exactly as old as expire_after
+        replace(FINE, rules=replace(RULES, require_opt_in=False), opt_in=False),
+        replace(FINE, asked_at=FINE.last_seen),  # the message was about the silence before
+        replace(FINE, wrote_at=NOW - 24 * HOUR),  # exactly the shortest rung ago
+        replace(FINE, wrote_at=NOW - 1, shortest_rung=None),
+    ],
+)
+def test_on_the_near_side_of_each_edge_nothing_objects(facts: Facts) -> None:
+    assert judge(facts) is None
+
+
+def test_a_reminder_that_grew_old_while_detect_was_behind_waits_for_detects_word_first() -> None:
+    """Detect may be about to say that the user returned; and the wait never ends in the past."""
+    old = replace(FINE, clock=None, lapsed_at=NOW - 80 * HOUR)
+    assert judge(old) == Defer("detect_behind", NOW + MINUTE)
+    assert judge(replace(old, clock=NOW)) == Suppress("expired")
+
+
+def test_an_opt_out_beats_everything_that_speaks_for_sending() -> None:
+    assert judge(replace(FINE, rules=replace(RULES, require_opt_in=False), opted_out=True)) == Suppress("opted_out")
+
+
+def test_the_checks_are_one_list_in_the_order_of_the_design() -> None:
+    assert [check.__name__ for check in CHECKS] == [
+        "still_wanted",
+        "detect_is_fresh",
+        "not_expired",
+        "contact_is_known",
+        "name_is_known",
+        "phone_is_good",
+        "consent_is_given",
+        "not_asked_before",
+        "spaced_out",
+        "channel_works",
+        "template_is_usable",
+    ]
+    everything_is_wrong = replace(FINE, contacts_read=False, has_contact=False, opted_out=True, channel_stopped=True)
+    assert judge(everything_is_wrong) == Defer("detect_behind", TOO_OLD_AT)

@@ -1,0 +1,87 @@
+"""Stored first, answered then: whatever is in a body, and however many come at once."""
+
+import asyncio
+import json
+
+import pytest
+from sqlalchemy import event, select
+from sqlalchemy.exc import OperationalError
+
+from consumer.deliver.inbox import Inbox
+from consumer.ledger.tables import inbound_messages, webhook_bodies
+
+from ..timelines.deliver_diary import Diary
+
+
+def stored(diary: Diary) -> int:
+    with diary.ledger.reading() as connection:
+        return len(connection.execute(select(webhook_bodies)).all())
+
+
+def test_a_body_is_on_the_disk_when_submit_returns(diary: Diary) -> None:
+    seen: list[int] = []
+
+    class Slow(Inbox):
+        async def _apply_quietly(self) -> None:
+            seen.append(stored(diary))
+            await super()._apply_quietly()
+
+    async def story() -> None:
+        inbox = Slow(diary.ledger, metrics=diary.metrics, now=diary.clock.wall)
+        await inbox.submit(b"{}")
+        assert stored(diary) == 1
+        await inbox.idle()
+
+    asyncio.run(story())
+    assert seen == [1]
+    assert stored(diary) == 0
+
+
+def test_what_cannot_be_stored_is_not_called_stored(diary: Diary) -> None:
+    diary.ledger.close()
+    with diary.ledger._engine.connect() as connection:
+        connection.exec_driver_sql("DROP TABLE webhook_bodies")
+        connection.commit()
+    with pytest.raises(OperationalError):
+        diary.posts(b"{}")
+
+
+def test_a_thousand_bodies_at_once_are_a_handful_of_transactions(diary: Diary) -> None:
+    commits = []
+    event.listen(diary.ledger._engine, "commit", lambda connection: commits.append(1))
+    bodies = [json.dumps({"ack": [{"id": f"wamid.{n}", "status": "sent"}]}).encode() for n in range(1_000)]
+    diary.posts(*bodies)
+    assert len(commits) < 30
+    asyncio.run(diary.tracker.step())
+    assert diary.metrics.parked_reports._value.get() == 1_000
+
+
+def test_a_body_that_fails_to_apply_stays_and_is_taken_along_by_the_next(diary: Diary) -> None:
+    diary.knows("maria").due("maria").works().says("maria accepted")
+    with diary.ledger.transaction() as connection:
+        connection.exec_driver_sql("ALTER TABLE inbound_messages RENAME TO away")
+    wrote = {"id": "wamid.in", "type": "chat", "body": "STOP", "fromMe": False, "author": "34612345678@c.us"}
+    diary.posts(json.dumps({"messages": [wrote], "ack": [{"id": "wamid.1", "status": "sent"}]}).encode())
+    assert stored(diary) == 1
+    diary.publishes().says_nothing()
+    with diary.ledger.transaction() as connection:
+        connection.exec_driver_sql("ALTER TABLE away RENAME TO inbound_messages")
+    diary.reports("wamid.1", "read").publishes().says("maria sent", "maria read")
+    assert stored(diary) == 0
+
+
+def test_what_a_client_wrote_is_kept_once(diary: Diary) -> None:
+    wrote = {"id": "wamid.in", "type": "chat", "body": "STOP", "fromMe": False, "author": "34612345678@c.us"}
+    body = json.dumps({"messages": [wrote]}).encode()
+    diary.posts(body, body)
+    with diary.ledger.reading() as connection:
+        (kept,) = connection.execute(select(inbound_messages)).all()
+    assert (kept.body, kept.sender, kept.kind) == ("STOP", "34612345678", "chat")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff\xfe", b"{", b"null", b"[1]", b'"text"', b'{"ack": 7}', b'{"type": "calls"}']
+)
+def test_nothing_that_can_be_posted_stops_the_next_body(diary: Diary, body: bytes) -> None:
+    diary.knows("maria").due("maria").works().says("maria accepted")
+    diary.posts(body).reports("wamid.1", "sent").publishes().says("maria sent")

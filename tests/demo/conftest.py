@@ -1,0 +1,21 @@
+"""A real embedded broker and a real codec, for the tests of this room."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from consumer.activity.codec import Codec
+from consumer.activity.schemas import WriterSchemas
+from consumer.clock import SystemClock
+from consumer.demo.broker import embedded_broker
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[str]:
+    with embedded_broker() as address:
+        yield address
+
+
+@pytest.fixture
+def codec() -> Codec:
+    return Codec(WriterSchemas(SystemClock()))

@@ -1,0 +1,215 @@
+"""One process, durable commits, and a schema that knows its own history."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, insert, select, text
+from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
+
+from consumer.ledger import migrations
+from consumer.ledger.refused import LedgerRefused
+from consumer.ledger.store import Ledger
+from consumer.ledger.tables import clocks, contacts, meta, metadata
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'lapse.db'}"
+
+
+@pytest.fixture
+def ledger(url: str) -> Iterator[Ledger]:
+    opened = Ledger(url)
+    yield opened
+    opened.close()
+
+
+def a_clock(connection: Connection, partition: int) -> None:
+    connection.execute(insert(clocks), {"partition": partition, "clock": 1})
+
+
+def partitions(ledger: Ledger) -> list[int]:
+    with ledger.reading() as connection:
+        return list(connection.scalars(select(clocks.c.partition).order_by(clocks.c.partition)))
+
+
+def test_a_new_ledger_has_every_table_and_an_identity_that_it_keeps(url: str) -> None:
+    first = Ledger(url)
+    with first.reading() as connection:
+        found = set(connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'")))
+    first.close()
+    second = Ledger(url)
+    second.close()
+    assert {table.name for table in metadata.tables.values()} <= found
+    assert second.id == first.id
+    assert second.hash_key == first.hash_key
+    assert len(first.hash_key) == 32
+
+
+def test_two_ledgers_are_never_the_same(tmp_path: Path) -> None:
+    one, other = Ledger(f"sqlite:///{tmp_path / 'a.db'}"), Ledger(f"sqlite:///{tmp_path / 'b.db'}")
+    assert one.id != other.id
+    assert one.hash_key != other.hash_key
+    one.close()
+    other.close()
+
+
+def test_every_commit_is_on_the_disk_before_it_returns(ledger: Ledger) -> None:
+    with ledger.transaction() as connection:
+        pragmas = {name: connection.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "synchronous")}
+        assert connection.scalar(text("PRAGMA foreign_keys")) == 1
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2}
+
+
+def test_a_transaction_that_fails_leaves_nothing(ledger: Ledger) -> None:
+    def change_and_fail() -> None:
+        with ledger.transaction() as connection:
+            a_clock(connection, 1)
+            raise RuntimeError("thought better of it")
+
+    with pytest.raises(RuntimeError, match="thought better"):
+        change_and_fail()
+    assert partitions(ledger) == []
+
+
+def test_a_second_process_is_refused_and_told_what_to_do(ledger: Ledger, url: str) -> None:
+    script = f"from consumer.ledger.store import Ledger\nLedger({url!r})"
+    refused = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert f"process {os.getpid()} is at work on the ledger" in refused.stderr
+    assert "use PostgreSQL for several replicas" in refused.stderr
+
+
+def test_a_second_worker_in_the_same_process_is_refused_too(ledger: Ledger, url: str) -> None:
+    with pytest.raises(LedgerRefused, match="SQLite takes only one"):
+        Ledger(url)
+
+
+def test_whoever_was_killed_holds_the_ledger_no_longer(url: str) -> None:
+    script = (
+        "import sys, time\nfrom consumer.ledger.store import Ledger\n"
+        f"Ledger({url!r})\nprint('open', flush=True)\ntime.sleep(60)"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "open\n"
+    with pytest.raises(LedgerRefused, match=f"process {holder.pid} "):
+        Ledger(url)
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    holder.stdout.close()
+    Ledger(url).close()
+
+
+def test_others_may_look_while_one_works(ledger: Ledger, url: str) -> None:
+    with ledger.transaction() as connection:
+        a_clock(connection, 1)
+    looking = Ledger(url, read_only=True)
+    with ledger.transaction() as connection:
+        a_clock(connection, 2)
+        assert partitions(looking) == [1]
+    assert partitions(looking) == [1, 2]
+    with pytest.raises(OperationalError, match="readonly"), looking.transaction() as connection:
+        a_clock(connection, 3)
+    looking.close()
+
+
+def test_to_look_at_a_ledger_that_is_not_there_does_not_make_one(tmp_path: Path) -> None:
+    path = tmp_path / "lapse.db"
+    with pytest.raises(LedgerRefused, match="there is no ledger"):
+        Ledger(f"sqlite:///{path}", read_only=True)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "no url at all"])
+def test_a_ledger_that_cannot_last_is_refused(url: str) -> None:
+    with pytest.raises(LedgerRefused):
+        Ledger(url)
+
+
+def test_a_refusal_does_not_tell_the_password() -> None:
+    with pytest.raises(LedgerRefused) as refused:
+        Ledger("postgresql//lapse:s3cret@db/lapse")
+    assert "s3cret" not in str(refused.value)
+
+
+def test_writers_take_turns(ledger: Ledger) -> None:
+    def write(first: int) -> None:
+        for partition in range(first, first + 20):
+            with ledger.transaction() as connection:
+                a_clock(connection, partition)
+
+    threads = [threading.Thread(target=write, args=(100 * n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(partitions(ledger)) == 80
+
+
+def test_no_error_tells_a_phone_number(ledger: Ledger) -> None:
+    phone = "34612345678"
+    row = {"user_id": "maria", "phone": phone, "opt_in": True, "erased": False, "source_partition": 0}
+    with pytest.raises(StatementError) as missing, ledger.transaction() as connection:
+        connection.execute(insert(contacts), row)
+    with pytest.raises(IntegrityError) as twice, ledger.transaction() as connection:
+        connection.execute(insert(contacts), [{**row, "source_offset": n} for n in (1, 2)])
+    assert phone not in str(missing.value)
+    assert phone not in str(twice.value)
+
+
+def test_phone_numbers_are_for_nobody_else_to_read(ledger: Ledger, tmp_path: Path) -> None:
+    with ledger.transaction() as connection:
+        a_clock(connection, 1)
+    modes = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.iterdir()}
+    assert modes == dict.fromkeys(modes, 0)
+    assert "lapse.db-wal" in modes
+
+
+def test_what_a_newer_lapse_wrote_is_left_alone(url: str) -> None:
+    ledger = Ledger(url)
+    with ledger.transaction() as connection:
+        connection.execute(meta.update().where(meta.c.name == "schema_version").values(value="99"))
+    ledger.close()
+    with pytest.raises(LedgerRefused, match="a newer Lapse wrote this ledger"):
+        Ledger(url)
+
+
+def test_an_older_ledger_takes_the_steps_it_lacks_and_no_other(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Ledger(url).close()
+    taken: list[str] = []
+
+    def second(connection: Connection) -> None:
+        taken.append("second")
+        connection.execute(text("CREATE TABLE added (x INTEGER)"))
+
+    monkeypatch.setattr(migrations, "STEPS", (*migrations.STEPS, second))
+    Ledger(url).close()
+    Ledger(url).close()
+    assert taken == ["second"]
+
+
+def test_a_step_that_fails_leaves_the_ledger_at_its_version(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Ledger(url).close()
+
+    def broken(connection: Connection) -> None:
+        connection.execute(text("CREATE TABLE added (x INTEGER)"))
+        connection.execute(text("SELECT no_such_column FROM added"))
+
+    monkeypatch.setattr(migrations, "STEPS", (*migrations.STEPS, broken))
+    with pytest.raises(OperationalError):
+        Ledger(url)
+    monkeypatch.undo()
+    Ledger(url).close()
+    with sqlite3.connect(tmp_path / "lapse.db") as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    assert "added" not in tables

@@ -1,0 +1,264 @@
+"""A diary of deliver: what was asked, what was known, what went out, and what everybody else heard of it.
+
+The ledger is a real SQLite file, the channel a small one in memory, and a clock tells the story: `at` moves it, and
+everything that follows happens at that moment ("Mon 09:00" as in `detect_diary`).
+"""
+
+import asyncio
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from sqlalchemy import select
+
+from consumer.clock import DAY, HOUR, MINUTE, SECOND, ManualClock
+from consumer.deliver.answers import Answers
+from consumer.deliver.checks import Rules
+from consumer.deliver.claims import Claims
+from consumer.deliver.facts import Known
+from consumer.deliver.gate import ContactsGate
+from consumer.deliver.inbox import Inbox
+from consumer.deliver.intake import Intake
+from consumer.deliver.outbox import Outbox
+from consumer.deliver.pace import TokenBucket
+from consumer.deliver.plans import Plan
+from consumer.deliver.sender import Sender
+from consumer.deliver.tracker import Tracker
+from consumer.ledger.rows import REMINDER, ReminderRow
+from consumer.ledger.store import Ledger
+from consumer.ledger.tables import webhook_bodies
+from consumer.metrics import DeliverMetrics
+from consumer.onemsg.calls import OneMsgError
+from consumer.onemsg.message import TemplateMessage
+from consumer.onemsg.outcomes import Accepted, Outcome
+from consumer.onemsg.reports import StatusReport
+from consumer.records import Ask, Contact, DeliveryStatus, Received, Reminder
+
+from .detect_diary import moment
+
+RULES = Rules(require_opt_in=True, expire_after=72 * HOUR, max_staleness=5 * MINUTE)
+PLAN = Plan(
+    template="inactivity_reminder",
+    namespace="aaaa_bbbb",
+    language="en",
+    action="account setup",
+    shortest_rung=24 * HOUR,
+)
+PLANS = {
+    "account-setup": PLAN,
+    "checkout": replace(PLAN, template="order_waiting", action="your order", shortest_rung=2 * HOUR),
+}
+RUNGS = {"account-setup": (24 * HOUR, 72 * HOUR), "checkout": (2 * HOUR,)}
+LEASE = 30 * SECOND
+
+
+class Killed(BaseException):
+    """The process ends here, without a word."""
+
+
+@dataclass
+class FakeChannel:
+    """A 1MSG in memory: it takes what it is sent, unless the story says what it answers to the next ones."""
+
+    clock: ManualClock
+    answers: list[Outcome | BaseException | int] = field(default_factory=list)
+    """What comes of the next sends: an outcome, something raised, or so many milliseconds before it is accepted."""
+    sent: list[TemplateMessage] = field(default_factory=list)
+    hooks: dict[str, tuple[StatusReport, ...]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    trouble: OneMsgError | None = None
+    """What comes of being asked, while it is set."""
+
+    async def send_template(self, message: TemplateMessage) -> Outcome:
+        self.sent.append(message)
+        answer = self.answers.pop(0) if self.answers else 0
+        if isinstance(answer, BaseException):
+            raise answer
+        if not isinstance(answer, int):
+            return answer
+        self.clock.advance(answer)
+        return Accepted(message_id=f"wamid.{len(self.sent)}")
+
+    async def hook_info(self, message_id: str) -> tuple[StatusReport, ...]:
+        self.asked.append(message_id)
+        if self.trouble is not None:
+            raise self.trouble
+        return self.hooks.get(message_id, ())
+
+
+class Diary:
+    """One replica of deliver."""
+
+    def __init__(self, folder: Path, *, rules: Rules = RULES, contacts_end: int = 0, **known: Any) -> None:
+        self.clock = ManualClock(moment("Mon 09:00"))
+        self.metrics = DeliverMetrics(CollectorRegistry())
+        self.channel = FakeChannel(self.clock)
+        self.topic: list[DeliveryStatus] = []
+        self._heard = 0
+        self._url = f"sqlite:///{folder / 'lapse.db'}"
+        self.rules = rules
+        self._known = known
+        self._contacts_end = contacts_end
+        self._offsets = {"reminders": 0, "contacts": 0}
+        self._open()
+
+    def _open(self) -> None:
+        self.ledger = Ledger(self._url)
+        gate = ContactsGate("contacts", {0: self._contacts_end})
+        settings: dict[str, Any] = {"plans": PLANS, **self._known}
+        known = Known(rules=self.rules, gate=gate, **settings)
+        shared: dict[str, Any] = {"metrics": self.metrics}
+        wall, clock = self.clock.wall, self.clock
+        self.intake = Intake(self.ledger, rules=self.rules, gate=gate, now=wall, **shared)
+        self.claims = Claims(
+            self.ledger, medium="whatsapp", known=known, worker="one", lease=LEASE, ttl=None, clock=clock, **shared
+        )
+        self.answers = Answers(self.ledger, rules=self.rules, max_attempts=3, now=wall, **shared)
+        self.pace = TokenBucket(None, clock)
+        self.sender = Sender(self.claims, self.answers, channel=self.channel, pace=self.pace, clock=clock, **shared)
+        spans: dict[str, Any] = {"poll_after": 2 * MINUTE, "give_up_after": DAY, **shared}
+        self.tracker = Tracker(self.ledger, medium="whatsapp", channel=self.channel, clock=clock, **spans)
+        self.inbox = Inbox(self.ledger, now=wall, **shared)
+        self.outbox = Outbox(self.ledger, **shared)
+
+    def at(self, when: str) -> "Diary":
+        """Time passes until then."""
+        self.clock.advance(moment(when) - self.clock.wall())
+        return self
+
+    def after(self, span: int) -> "Diary":
+        self.clock.advance(span)
+        return self
+
+    # What detect says
+
+    def due(
+        self, user: str, process: str = "account-setup", step: int = 0, *, lapsed: str = "", partition: int = 0
+    ) -> "Diary":
+        """A lapse is noticed now; it happened now, unless told."""
+        return self._ask(Ask.DUE, user, process, step, lapsed, partition)
+
+    def returned(self, user: str, process: str = "account-setup", step: int = 0, *, lapsed: str = "") -> "Diary":
+        return self._ask(Ask.RETURNED, user, process, step, lapsed)
+
+    def completed(self, user: str, process: str = "account-setup", step: int = 0, *, lapsed: str = "") -> "Diary":
+        return self._ask(Ask.COMPLETED, user, process, step, lapsed)
+
+    def detect_is_at(self, when: str = "", partition: int = 0) -> "Diary":
+        """The partition's clock: now, unless told."""
+        clock = moment(when) if when else self.clock.wall()
+        return self._reminder(Reminder(kind=Ask.CLOCK, occurred_at=clock, detected_at=self.clock.wall()), partition)
+
+    def ask_of(self, kind: str, user: str, process: str = "account-setup", step: int = 0, lapsed: str = "") -> Reminder:
+        """What detect would write now."""
+        now = self.clock.wall()
+        lapsed_at = moment(lapsed) if lapsed else now
+        last_seen = lapsed_at - RUNGS[process][step]
+        return Reminder(
+            reminder_id=f"{user}/{process}/{last_seen}/{step}",
+            kind=Ask(kind),
+            user_id=user,
+            process=process,
+            step=step,
+            last_seen=last_seen,
+            lapsed_at=lapsed_at,
+            occurred_at=lapsed_at if kind == Ask.DUE else now,
+            detected_at=now,
+        )
+
+    def _ask(self, kind: Ask, user: str, process: str, step: int, lapsed: str, partition: int = 0) -> "Diary":
+        return self._reminder(self.ask_of(kind, user, process, step, lapsed), partition)
+
+    def _reminder(self, reminder: Reminder, partition: int) -> "Diary":
+        self.intake.reminders([self._received("reminders", reminder, partition)])
+        return self
+
+    # What the CRM says
+
+    def knows(
+        self, user: str, name: str | None = "Maria", phone: str | None = "+34 612 345 678", **more: Any
+    ) -> "Diary":
+        told = {"opt_in": True, "updated_at": self.clock.wall(), **more}
+        contact = Contact(user_id=user, name=name, phone=phone, **told)
+        self.intake.contacts([self._received("contacts", contact)])
+        return self
+
+    def forgets(self, user: str) -> "Diary":
+        self.intake.contacts([self._received("contacts", None, key=user.encode())])
+        return self
+
+    def _received(self, topic: str, value: Any, partition: int = 0, key: bytes | None = None) -> Received[Any]:
+        offset = self._offsets[topic]
+        self._offsets[topic] += 1
+        return Received(topic=topic, partition=partition, offset=offset, key=key, value=value)
+
+    # What 1MSG tells
+
+    def reports(self, message_id: str, *statuses: str, **more: Any) -> "Diary":
+        """One webhook body in the form seen in production (contract §8.1)."""
+        acks = [{"id": message_id, "status": status, **more} for status in statuses]
+        return self.posts(json.dumps({"instanceId": "CH1", "ack": acks}).encode())
+
+    def posts(self, *bodies: bytes) -> "Diary":
+        async def submit() -> None:
+            await asyncio.gather(*(self.inbox.submit(body) for body in bodies))
+            await self.inbox.idle()
+
+        asyncio.run(submit())
+        return self
+
+    # What Lapse does
+
+    def works(self) -> "Diary":
+        """Everything that can be done now is done, and told."""
+        return self.works_in_silence().publishes()
+
+    def works_in_silence(self) -> "Diary":
+        asyncio.run(self._work())
+        return self
+
+    async def _work(self) -> None:
+        while await self.sender.step() + await self.tracker.step():
+            pass
+
+    def publishes(self) -> "Diary":
+        while self.outbox.step(self.topic.extend):
+            pass
+        return self
+
+    def crashes_and_restarts(self) -> "Diary":
+        """Everything in memory is lost."""
+        self.ledger.close()
+        self._open()
+        return self
+
+    def close(self) -> None:
+        self.ledger.close()
+
+    # What is seen
+
+    def says(self, *expected: str) -> "Diary":
+        """Exactly this reached `delivery-status` since the last time, as "maria deferred no_contact"."""
+        told = [" ".join(filter(None, (s.user_id, s.status, s.reason))) for s in self.topic[self._heard :]]
+        assert told == list(expected)
+        self._heard = len(self.topic)
+        return self
+
+    def says_nothing(self) -> "Diary":
+        return self.says()
+
+    def went_out(self, *names: str) -> "Diary":
+        """Exactly these have been written to since the start, in order, by the name they were greeted with."""
+        assert [message.params[0] for message in self.channel.sent] == list(names)
+        return self
+
+    def rows(self) -> list[ReminderRow]:
+        """Every reminder in the ledger."""
+        with self.ledger.reading() as connection:
+            return [ReminderRow(*row) for row in connection.execute(select(*REMINDER))]
+
+    def kept_bodies(self) -> list[bytes]:
+        with self.ledger.reading() as connection:
+            return list(connection.scalars(select(webhook_bodies.c.body).order_by(webhook_bodies.c.id)))

@@ -1,0 +1,215 @@
+"""From what detect asks for to what the client reads, and why some are never written to."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumer.clock import DAY, HOUR, MINUTE
+from consumer.records import Ask, DeliveryStatus, Reminder
+
+from .deliver_diary import RULES, Diary
+from .detect_diary import moment
+
+
+def test_a_client_goes_quiet_and_reads_the_message(deliver: Diary) -> None:
+    deliver.knows("maria").due("maria").works()
+    deliver.says("maria accepted").went_out("Maria")
+    (message,) = deliver.channel.sent
+    assert (message.phone, message.template, message.namespace, message.language) == (
+        "34612345678",
+        "inactivity_reminder",
+        "aaaa_bbbb",
+        "en",
+    )
+    assert message.params == ("Maria", "account setup")
+    deliver.after(2_000).reports("wamid.1", "sent").works().says("maria sent")
+    deliver.after(3_000).reports("wamid.1", "delivered").works().says("maria delivered")
+    deliver.after(HOUR).reports("wamid.1", "read").works().says("maria read")
+    assert [(s.sequence, s.final, s.source, s.attempt, s.message_id) for s in deliver.topic] == [
+        (1, False, "response", 1, "wamid.1"),
+        (2, False, "webhook", 1, "wamid.1"),
+        (3, True, "webhook", 1, "wamid.1"),
+        (4, True, "webhook", 1, "wamid.1"),
+    ]
+    first = deliver.topic[0]
+    assert (first.process, first.step, first.medium, first.template, first.language) == (
+        "account-setup",
+        0,
+        "whatsapp",
+        "inactivity_reminder",
+        "en",
+    )
+    assert first.lapsed_at == first.occurred_at == first.recorded_at == moment("Mon 09:00")
+    deliver.after(DAY).works().says_nothing().went_out("Maria")
+
+
+def test_the_same_reminder_twice_is_one_message(deliver: Diary) -> None:
+    deliver.knows("maria").due("maria").due("maria").works()
+    deliver.due("maria").works()
+    deliver.crashes_and_restarts().due("maria").works()
+    deliver.says("maria accepted").went_out("Maria")
+
+
+def test_the_activitys_own_words_are_used_and_made_safe(deliver: Diary) -> None:
+    deliver.knows("maria", name="Ana\nMaria\t" + "x" * 5_000).due("maria").works()
+    (message,) = deliver.channel.sent
+    assert message.params[0].startswith("Ana Maria x")
+    assert len(message.params[0]) < 200
+
+
+def test_each_process_has_its_own_template(deliver: Diary) -> None:
+    deliver.knows("maria").due("maria", "checkout").works()
+    (message,) = deliver.channel.sent
+    assert (message.template, message.params[1]) == ("order_waiting", "your order")
+
+
+@pytest.mark.parametrize(
+    ("contact", "reason"),
+    [
+        ({"opt_in": False}, "no_opt_in"),
+        ({"name": None}, "no_name"),
+        ({"name": " \n "}, "no_name"),
+        ({"phone": None}, "no_phone"),
+        ({"phone": "  "}, "no_phone"),
+        ({"phone": "+34 CALL ME"}, "bad_phone"),
+    ],
+)
+def test_whoever_cannot_or_must_not_be_written_to_is_not_and_the_topic_says_why(
+    deliver: Diary, contact: dict[str, Any], reason: str
+) -> None:
+    deliver.knows("maria", **contact).due("maria").works()
+    deliver.says(f"maria suppressed {reason}").went_out()
+    assert deliver.topic[0].final
+    deliver.knows("maria").after(DAY).works().says_nothing().went_out()
+    assert deliver.metrics.suppressions.labels("suppressed", reason)._value.get() == 1
+
+
+def test_consent_is_not_asked_for_where_the_policy_says_so(tmp_path: Path) -> None:
+    diary = Diary(tmp_path, rules=replace(RULES, require_opt_in=False))
+    diary.knows("maria", opt_in=False).due("maria").works().says("maria accepted")
+    diary.close()
+
+
+def test_a_default_name_greets_whoever_has_none(tmp_path: Path) -> None:
+    diary = Diary(tmp_path, default_name="there")
+    diary.knows("maria", name=None).due("maria").works().says("maria accepted").went_out("there")
+    diary.close()
+
+
+def test_a_reminder_waits_for_its_contact_and_goes_out_when_it_comes(deliver: Diary) -> None:
+    deliver.due("maria").works().says("maria deferred no_contact")
+    (waits,) = deliver.topic
+    assert (waits.final, waits.until) == (False, moment("Thu 09:00") + 1)
+    deliver.at("Mon 10:00").detect_is_at().works().says_nothing()
+    deliver.at("Mon 11:00").detect_is_at().knows("maria").works().says("maria accepted").went_out("Maria")
+
+
+def test_a_contact_that_never_comes_lets_the_reminder_expire(deliver: Diary) -> None:
+    deliver.due("maria").works().says("maria deferred no_contact")
+    deliver.at("Thu 09:00").detect_is_at().works().says_nothing()
+    deliver.after(1).detect_is_at().works().says("maria suppressed expired")
+    deliver.knows("maria").works().says_nothing().went_out()
+
+
+def test_a_contact_that_was_deleted_is_no_contact(deliver: Diary) -> None:
+    deliver.knows("maria").forgets("maria").due("maria").works().says("maria deferred no_contact").went_out()
+
+
+def test_a_deleted_person_leaves_no_number_behind(deliver: Diary) -> None:
+    deliver.knows("maria").due("maria").works().says("maria accepted")
+    deliver.forgets("maria")
+    with deliver.ledger.reading() as connection:
+        for table in ("contacts", "reminders", "attempts", "outbox"):
+            everything = str(connection.exec_driver_sql(f"SELECT * FROM {table}").all())
+            assert "34612345678" not in everything.replace(" ", "")
+            assert "Maria" not in everything
+            assert "maria" in everything
+    deliver.reports("wamid.1", "delivered").works().says("maria delivered")
+
+
+def test_an_older_word_on_a_contact_changes_nothing(deliver: Diary) -> None:
+    deliver.knows("maria", phone="+34 612 000 001")
+    deliver.knows("maria", phone="+34 612 000 002")
+    deliver._offsets["contacts"] = 0  # the topic is read again from its beginning
+    deliver.knows("maria", phone="+34 612 000 001").due("maria").works()
+    assert [message.phone for message in deliver.channel.sent] == ["34612000002"]
+
+
+def test_a_lapse_that_is_too_old_when_it_comes_is_never_sent(deliver: Diary) -> None:
+    deliver.at("Fri 09:00").knows("maria").knows("paul", name="Paul")
+    deliver.due("maria", lapsed="Tue 08:59:59.999").due("paul", lapsed="Tue 09:00").detect_is_at().works()
+    deliver.says("maria suppressed expired", "paul accepted").went_out("Paul")
+
+
+def test_after_an_outage_of_detect_nobody_is_written_to_before_it_has_caught_up(deliver: Diary) -> None:
+    deliver.knows("maria").knows("paul", name="Paul").at("Mon 12:00")
+    deliver.due("maria", lapsed="Mon 09:00").due("paul", lapsed="Mon 09:00").detect_is_at("Mon 09:30").works()
+    deliver.says("maria deferred detect_behind", "paul deferred detect_behind").went_out()
+    deliver.after(MINUTE).detect_is_at("Mon 11:00").works().says_nothing()
+    deliver.after(MINUTE).returned("paul", lapsed="Mon 09:00").works().says("paul cancelled returned")
+    deliver.after(MINUTE).detect_is_at().works().says("maria accepted").went_out("Maria")
+
+
+def test_each_partition_has_its_own_clock(deliver: Diary) -> None:
+    deliver.knows("maria").knows("paul", name="Paul").at("Mon 12:00")
+    deliver.due("maria", lapsed="Mon 09:00", partition=1).due("paul", lapsed="Mon 09:00", partition=2)
+    deliver.detect_is_at(partition=2).works()
+    deliver.says("maria deferred detect_behind", "paul accepted").went_out("Paul")
+
+
+def test_a_clock_never_goes_back(deliver: Diary) -> None:
+    deliver.knows("maria").at("Mon 12:00").detect_is_at().detect_is_at("Mon 08:00")
+    deliver.due("maria", lapsed="Mon 09:00").works().says("maria accepted")
+
+
+def test_nobody_is_written_to_before_the_contacts_have_been_read_to_the_end_seen_at_start(tmp_path: Path) -> None:
+    diary = Diary(tmp_path, contacts_end=3)
+    diary.knows("maria").due("maria").works().says("maria deferred detect_behind").went_out()
+    diary.knows("paul", name="Paul").after(MINUTE).detect_is_at().works().says_nothing()
+    diary.knows("maria", opt_in=False).works().says("maria suppressed no_opt_in").went_out()
+    diary.crashes_and_restarts().due("paul").works().says("paul accepted")
+    diary.close()
+
+
+def test_a_contacts_topic_may_end_in_offsets_that_hold_no_record(tmp_path: Path) -> None:
+    diary = Diary(tmp_path, contacts_end=7)
+    diary.knows("maria").due("maria").works().says("maria deferred detect_behind")
+    diary.intake.reached("contacts", {0: 6})
+    diary.works().says_nothing()
+    diary.intake.reached("contacts", {0: 7})
+    diary.works().says("maria accepted")
+    diary.close()
+
+
+def test_a_process_that_configuration_no_longer_knows_waits_and_expires(deliver: Diary) -> None:
+    deliver._known["plans"] = {}
+    deliver.crashes_and_restarts().knows("maria").due("maria").works()
+    deliver.says("maria deferred template_unusable")
+    deliver.after(15 * MINUTE).detect_is_at().works().says_nothing()
+    deliver.at("Thu 09:16").detect_is_at().works().says("maria suppressed expired").went_out()
+
+
+def test_a_record_that_says_too_little_is_passed_over_and_the_others_are_not_lost(deliver: Diary) -> None:
+    now = deliver.clock.wall()
+    nothing = Reminder(kind=Ask.DUE, occurred_at=now, detected_at=now)
+    deliver._reminder(nothing, 0)
+    deliver.knows("maria").due("maria").works().says("maria accepted")
+
+
+def test_what_a_crash_repeats_has_the_same_event_ids_in_the_same_order(deliver: Diary) -> None:
+    deliver.knows("maria").due("maria")
+
+    def published_and_then_killed(records: Sequence[DeliveryStatus]) -> None:
+        deliver.topic.extend(records)
+        raise ConnectionError
+
+    deliver.works_in_silence().reports("wamid.1", "delivered")
+    with pytest.raises(ConnectionError):
+        deliver.outbox.step(published_and_then_killed)
+    deliver.crashes_and_restarts().publishes()
+    deliver.says("maria accepted", "maria delivered", "maria accepted", "maria delivered")
+    assert [s.event_id for s in deliver.topic[:2]] == [s.event_id for s in deliver.topic[2:]]
+    assert len({s.event_id for s in deliver.topic}) == 2

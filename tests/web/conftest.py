@@ -1,0 +1,52 @@
+"""The real web application under the real server, on a port of its own."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import httpx
+import pytest
+from starlette.types import ASGIApp
+
+from consumer.web.server import serve
+
+Serving = Callable[[ASGIApp], httpx.Client]
+
+
+@contextmanager
+def served(app: ASGIApp) -> Iterator[str]:
+    """Serves `app` in a thread and gives its address."""
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+    opened = threading.Event()
+    ports: list[int] = []
+
+    def listening(port: int) -> None:
+        ports.append(port)
+        opened.set()
+
+    thread = threading.Thread(
+        target=lambda: loop.run_until_complete(serve(app, "127.0.0.1", 0, stop, listening=listening))
+    )
+    thread.start()
+    try:
+        assert opened.wait(10)
+        yield f"http://127.0.0.1:{ports[0]}"
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+        loop.close()
+    assert not thread.is_alive()
+
+
+@pytest.fixture(scope="module")
+def serving() -> Iterator[Serving]:
+    """Serves an application and gives a client of it; everything ends with the module."""
+    with ExitStack() as stack:
+
+        def start(app: ASGIApp) -> httpx.Client:
+            address = stack.enter_context(served(app))
+            return stack.enter_context(httpx.Client(base_url=address, timeout=10))
+
+        yield start
