@@ -1,6 +1,5 @@
 """A YAML file read strictly: a key that is there twice is a mistake, and every key knows its line."""
 
-import json
 import re
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -41,15 +40,14 @@ def read(path: Path) -> Document:
     try:
         loader = _StrictLoader(text, str(path))
         root = loader.get_single_node()
-        data = loader.construct_document(root) if root else None
-        json.dumps(data, default=str)  # raises where an alias makes a value contain itself
+        data = _unshared(loader.construct_document(root)) if root else None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else f"{path}"
         raise ConfigError([f"{place}: no valid YAML: {_without_values(error.problem)}"]) from None
     except yaml.reader.ReaderError as error:
         raise ConfigError([f"{path}: no valid YAML: {error.reason} at position {error.position}"]) from None
-    except (RecursionError, ValueError):
+    except RecursionError:
         raise ConfigError([f"{path}: a value contains itself, or too many others within each other"]) from None
     if root is None or data is None:
         raise ConfigError([f"{path}: the file is empty: start from lapse.example.yaml"])
@@ -81,6 +79,13 @@ def _text(path: Path) -> str:
         raise ConfigError([f"{path}: is not UTF-8 text"]) from None
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
+
+
+def _unshared(value: Any) -> Any:
+    """A copy in which what came of one anchor is not one object, so that changing it here leaves it as it is there."""
+    if isinstance(value, dict):
+        return {key: _unshared(below) for key, below in value.items()}
+    return [_unshared(below) for below in value] if isinstance(value, list) else value
 
 
 def _without_values(problem: str | None) -> str:

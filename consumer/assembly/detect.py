@@ -28,7 +28,7 @@ def build(shared: Shared) -> DetectLoop:
     shared.codec.register(s.topics.reminders, Reminder)  # now, so that no commit ever waits for the registry
     restorer = Restorer(
         shared.admin,
-        lambda: _consumer(s.kafka, {"group.id": f"{group}-restore", "fetch.wait.max.ms": 10}),
+        lambda: consumer(s.kafka, {"group.id": f"{group}-restore", "fetch.wait.max.ms": 10}),
         topic=s.source.topic,
         state_topic=s.state_topic,
         group=group,
@@ -36,7 +36,7 @@ def build(shared: Shared) -> DetectLoop:
         from_latest=s.source.start == "latest",
     )
     return DetectLoop(
-        consumer=_consumer(
+        consumer=consumer(
             s.kafka,
             {
                 "group.id": group,
@@ -79,7 +79,7 @@ def _partition(shared: Shared, number: int, start: Start) -> Partition:
     )
 
 
-def _consumer(kafka: Kafka, ours: Mapping[str, object]) -> Consumer:
+def consumer(kafka: Kafka, ours: Mapping[str, object]) -> Consumer:
     reading = {
         "isolation.level": "read_committed",
         "enable.auto.commit": False,

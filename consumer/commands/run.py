@@ -1,6 +1,7 @@
 """`lapse run`: the service, once it is certain that it can begin."""
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,8 @@ from consumer.config_file import CLIENT_SECRETS, ConfigError, load, read_secret
 
 Role: TypeAlias = Literal["detect", "deliver"]
 
+_IN_A_URL = "web.webhook_secret"
+_UNCHANGED_IN_A_URL = re.compile(r"[A-Za-z0-9._~-]+")
 _BROKER_PATIENCE = 30
 """Seconds. What starts us often starts the broker too."""
 
@@ -55,6 +58,9 @@ def secrets(settings: Settings, roles: frozenset[Role], environ: Mapping[str, st
             found.append(read_secret(secret, key, environ))
         except ConfigError as error:
             problems += error.problems
+        else:
+            if key == _IN_A_URL and not _UNCHANGED_IN_A_URL.fullmatch(found[-1].get_secret_value()):
+                problems.append(f"{key}: becomes a part of an address: write letters, digits, - and _ only")
     if problems:
         raise ConfigError(problems)
     return found
@@ -67,6 +73,6 @@ def _configured(settings: Settings, roles: frozenset[Role]) -> Iterator[tuple[st
     if onemsg and "deliver" in roles:
         yield "onemsg.token", onemsg.token
     if web.webhook_secret and "deliver" in roles:
-        yield "web.webhook_secret", web.webhook_secret
+        yield _IN_A_URL, web.webhook_secret
     if web.api_token:
         yield "web.api_token", web.api_token

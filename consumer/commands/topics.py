@@ -12,7 +12,7 @@ from consumer.config import Settings
 from consumer.config_file import load
 from consumer.kafka import topics
 
-_BROKER_SECONDS = 10
+_BROKER_SECONDS = 5
 
 
 def main(config: Path, *, create: bool) -> int:

@@ -58,7 +58,7 @@ QUIRKS = (
     Quirk(ending="0008"),  # read without ever having been delivered
     Quirk(ending="0009"),  # failed, and delivered after all
     Quirk(ending="0012"),  # refused for the moment: tried again
-    *(Quirk(ending="0023"),) * 3,  # the connection breaks before the answer: nobody knows, until the echo comes
+    *(Quirk(ending="0023"),) * 3,  # the connection breaks before the answer: nobody knows whether it went out
     *(Quirk(ending="0025"),) * 2,  # likewise, with a 502
 )
 """Those who are not like everybody else; as many of them as there is room for are in every crowd."""

@@ -20,6 +20,7 @@ from consumer.config import Kafka
 from consumer.kafka.client import Trouble, settings
 from consumer.kafka.dead_letters import dead_letter
 from consumer.kafka.publisher import NotAcknowledged, Publisher
+from consumer.kafka.transaction import Fenced
 from consumer.records import Received
 
 T = TypeVar("T")
@@ -33,6 +34,7 @@ _PAUSE = 1.0  # seconds before what could not be done is tried again
 _ABSENT_FOR: Millis = 10 * SECOND
 """A topic that was just created may be unknown to some broker for a moment."""
 _ABSENT = {KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART}
+_FENCED = {KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID}
 _HOPELESS = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}
 _log = structlog.get_logger()
 
@@ -65,6 +67,8 @@ class Feed(Generic[T]):
         labels topic and reason; `dead_letters` is a topic.
         """
         self._topic = topic
+        self._group = group
+        self._instance = instance
         self._decode = decode
         self._handle = handle
         self._reached = reached
@@ -95,8 +99,8 @@ class Feed(Generic[T]):
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set.
 
-        Raises what the handler raised; TopicAbsent; publisher.Refused when a dead letter is not taken;
-        KafkaException when the consumer is of no more use (another process with its instance's name, no permission).
+        Raises what the handler raised; TopicAbsent; publisher.Refused when a dead letter is not taken; Fenced when
+        another process has taken this instance's place; KafkaException when we have no permission.
         """
         self._consumer.subscribe([self._topic], on_revoke=self._revoked, on_lost=self._lost)
         try:
@@ -130,7 +134,10 @@ class Feed(Generic[T]):
         return records, ends
 
     def _look_at(self, error: KafkaError) -> None:
-        if error.fatal() or error.code() in _HOPELESS:
+        if error.fatal() or error.code() in _FENCED:
+            advice = f"is another process running as {self._instance}? Give each its own kafka.instance"
+            raise Fenced(f"the broker has put {self._instance} out of the group {self._group}: {error.str()}: {advice}")
+        if error.code() in _HOPELESS:
             raise KafkaException(error)
         self._trouble.heard(error)
         if error.code() in _ABSENT and self._absent_since is None:

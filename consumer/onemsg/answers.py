@@ -41,7 +41,8 @@ class Said:
     @property
     def queued(self) -> bool:
         """A `jobId` means that it may still be sent (row C)."""
-        return self.body.get("jobId") not in (None, "", False)
+        job = self.body.get("jobId")
+        return job is not None and job is not False and job != ""
 
 
 def judge(

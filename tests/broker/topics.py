@@ -15,7 +15,7 @@ class FreshTopics:
     """Makes topics, and takes them away again."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._admin = AdminClient({"bootstrap.servers": bootstrap})
+        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
         self._made: list[str] = []
 
     def __call__(self, partitions: int = 4, *, about: str = "topic", config: Mapping[str, str] | None = None) -> str:

@@ -21,7 +21,7 @@ def test_help_names_every_command_and_says_what_each_does(lapse: Lapse) -> None:
     assert done.returncode == 0
     for name in COMMANDS:
         assert f"\n  {name} " in done.stdout
-    assert "..." not in done.stdout
+    assert "..." not in done.stdout.partition("Commands:")[2], "a sentence was cut short"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -99,6 +99,13 @@ def test_run_wants_its_secrets_before_it_does_anything(lapse: Lapse, tmp_path: P
         "onemsg.token: the environment variable ONEMSG_TOKEN is not set, or empty",
         "web.webhook_secret: cannot read /nowhere/secret: No such file or directory",
     ]
+
+
+def test_a_webhook_secret_that_an_address_would_change_is_refused_and_not_shown(lapse: Lapse, tmp_path: Path) -> None:
+    (tmp_path / "lapse.yaml").write_text(PROCESSES + CHANNEL + "web: {webhook_secret: {env: SECRET}}\n")
+    done = lapse("run", ONEMSG_TOKEN="t", SECRET="hunter2/with?more")
+    assert done.returncode == 2
+    assert done.stderr == "web.webhook_secret: becomes a part of an address: write letters, digits, - and _ only\n"
 
 
 def test_deliver_cannot_run_without_a_channel(lapse: Lapse, tmp_path: Path) -> None:

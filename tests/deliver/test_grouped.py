@@ -46,7 +46,7 @@ def test_a_write_that_fails_is_told_to_its_own_callers_and_to_no_other() -> None
     book.may_write.set()
     book.refuses = {2}
 
-    async def story() -> list[None | BaseException]:
+    async def story() -> list[BaseException | None]:
         grouped = Grouped(book.write, most=2)
         return await asyncio.gather(*(grouped.submit(n) for n in range(5)), return_exceptions=True)
 

@@ -58,4 +58,4 @@ def test_an_event_id_is_a_uuid_of_its_own_for_every_transition_and_always_the_sa
     ids = {event_id(r, m, s) for r in ("one", "two") for m in ("whatsapp", "email") for s in (1, 2)}
     assert len(ids) == 8
     assert {uuid.UUID(each).version for each in ids} == {5}
-    assert event_id("one", "whatsapp", 1) == "bbad2d26-9c2e-5a6e-9d3a-000000000000"
+    assert event_id("one", "whatsapp", 1) == "52e1f4fc-d4f4-582e-a89e-9f7b789e52d6"

@@ -129,7 +129,7 @@ def test_what_broke_after_the_request_had_left_is_unknown_and_was_asked_once(pla
 
 @pytest.mark.parametrize("play", [hang, drip])
 def test_an_answer_that_does_not_come_or_does_not_end_is_unknown_in_time(play: Play) -> None:
-    outcome, server = one_attempt(play, timeout=400)
+    outcome, server = one_attempt(play, timeout=1200)
     assert isinstance(outcome, Unknown)
     assert outcome.reason == "timeout"
     assert len(server.asked) == 1
@@ -241,7 +241,7 @@ def test_a_connection_that_never_opens_is_not_transmitted_although_it_took_long(
 
 def test_no_free_connection_means_that_nothing_was_transmitted() -> None:
     async def story() -> tuple[list[Outcome], Server]:
-        async with serving(hang) as server, server.client(timeout=800, max_connections=2) as client:
+        async with serving(hang) as server, server.client(timeout=1200, max_connections=2) as client:
             return await asyncio.gather(*(client.send_template(MESSAGE) for _ in range(3))), server
 
     outcomes, server = run(story())
@@ -253,7 +253,7 @@ def test_no_free_connection_means_that_nothing_was_transmitted() -> None:
 def test_a_connection_is_free_again_after_every_kind_of_end() -> None:
     async def story() -> list[Outcome]:
         plays = [hang_up, reset, half, flood, answer("", 500), hang, answer(ACCEPTED)]
-        async with serving(*plays) as server, server.client(timeout=400, max_connections=1) as client:
+        async with serving(*plays) as server, server.client(timeout=1200, max_connections=1) as client:
             return [await client.send_template(MESSAGE) for _ in plays]
 
     outcomes = run(story())

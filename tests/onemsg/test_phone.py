@@ -1,0 +1,220 @@
+"""Contract §11, phone numbers: what is sent to, what is refused, and whose number a reported one is."""
+
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.onemsg.phone import Phone, PhoneProblem, mask, normalise, same_recipient
+
+
+def digits(phone: str, region: str | None = None) -> str:
+    found = normalise(phone, region)
+    assert isinstance(found, Phone), found
+    return found.digits
+
+
+@pytest.mark.parametrize(
+    ("phone", "sent"),
+    [
+        ("+15551230000", "15551230000"),
+        ("15551230000", "15551230000"),
+        ("+1 (555) 123-0000", "15551230000"),
+        ("(+34) 600 111 222", "34600111222"),
+        ("0034600111222", "34600111222"),
+        ("+34.600.111.222", "34600111222"),
+        ("+49 30/123456", "4930123456"),
+        ("\u202a+34\u00a0600\u2011111\u2011222\u202c", "34600111222"),
+        ("＋34 600111222", "34600111222"),
+        ("+٣٤ ٦٠٠ ١١١ ٢٢٢", "34600111222"),
+        ("  +34600111222\n", "34600111222"),
+        ("+390612345678", "390612345678"),  # Italy's zero is part of the number
+        ("+44 (0)20 7946 0958", "442079460958"),  # England's is not
+        ("+58 0412 1234567", "584121234567"),
+        ("+77012345678", "77012345678"),
+    ],
+)
+def test_a_number_with_its_country_code_is_sent_as_digits(phone: str, sent: str) -> None:
+    assert digits(phone) == sent
+    assert digits(phone, "DE") == sent or not phone.strip().startswith(("+", "00"))
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "5215512345678",
+        "525512345678",
+        "5511912345678",
+        "551187654321",
+        "551132345678",
+        "5491123456789",
+        "541123456789",
+        "5401123456789",
+    ],
+)
+@pytest.mark.parametrize("region", [None, "MX", "BR", "AR", "ES"])
+def test_mexican_brazilian_and_argentine_digits_are_never_rewritten(number: str, region: str | None) -> None:
+    assert digits(f"+{number}", region) == number
+    assert digits(number) == number
+
+
+@pytest.mark.parametrize(
+    ("phone", "region", "sent"),
+    [
+        ("600 111 222", "ES", "34600111222"),
+        ("600 111 222", "es", "34600111222"),
+        ("34600111222", "ES", "34600111222"),
+        ("030 123456", "DE", "4930123456"),
+        ("(555) 123-0000", "US", "15551230000"),
+        ("15551230000", "US", "15551230000"),
+        ("55 1234 5678", "MX", "525512345678"),
+        ("5215512345678", "MX", "5215512345678"),
+        ("11 91234-5678", "BR", "5511912345678"),
+        ("5511912345678", "BR", "5511912345678"),
+        ("+15551230000", "ES", "15551230000"),
+        ("491701234567", "ES", "491701234567"),
+        ("06 12345678", "IT", "390612345678"),
+    ],
+)
+def test_a_number_without_a_code_is_read_in_the_default_region(phone: str, region: str, sent: str) -> None:
+    assert digits(phone, region) == sent
+
+
+@pytest.mark.parametrize("phone", [None, "", "   ", "\u200b\u202c"])
+def test_no_phone_is_no_phone(phone: str | None) -> None:
+    found = normalise(phone)
+    assert isinstance(found, PhoneProblem)
+    assert found.reason == "no_phone"
+
+
+@pytest.mark.parametrize(
+    "phone",
+    [
+        "1-800-FLOWERS",
+        "+34600111222 ext 5",
+        "+34600111222x5",
+        "tel:+34600111222",
+        "15551230000@c.us",
+        "US.1234567890",
+        "unknown",
+        "+34600111222;1",
+        "+34#600111222",
+        "34+600111222",
+        "++34600111222",
+        "+346001112223",  # too long for Spain
+        "+3460011122",  # too short
+        "600111222333444555",
+        "+1234",
+        "+999123456789",  # no country
+        "0000000000",
+        "+",
+        "-",
+        "()",
+        "٣²٤",
+        "+34600111222 / +34600111223",
+        "1" * 5000,
+        "+" + "3" * 5000,
+        "🙂",
+    ],
+)
+@pytest.mark.parametrize("region", [None, "ES", "XX", ""])
+def test_what_is_no_number_is_a_bad_phone_and_is_not_repeated(phone: str, region: str | None) -> None:
+    found = normalise(phone, region)
+    assert isinstance(found, PhoneProblem), found
+    assert found.reason == "bad_phone"
+    assert phone not in found.error or len(phone) < 3
+
+
+def test_a_national_number_without_a_region_is_bad() -> None:
+    assert isinstance(normalise("0600111222"), PhoneProblem)
+
+
+@pytest.mark.parametrize(
+    ("phone", "region", "zone"),
+    [
+        ("+34600111222", "ES", "Europe/Madrid"),
+        ("+525512345678", "MX", "America/Mexico_City"),
+        ("+5215512345678", "MX", "America/Mexico_City"),
+        ("+5511912345678", "BR", "America/Sao_Paulo"),
+        ("+15551230000", "US", "America/New_York"),
+        ("+12125551234", "US", "America/New_York"),
+        ("+77012345678", "KZ", "Asia/Almaty"),
+    ],
+)
+def test_a_number_tells_its_country_and_zones(phone: str, region: str, zone: str) -> None:
+    found = normalise(phone)
+    assert isinstance(found, Phone)
+    assert found.region == region
+    assert zone in found.zones
+    assert "Etc/Unknown" not in found.zones
+
+
+def test_a_number_of_no_country_has_none() -> None:
+    found = normalise("+88213123456")
+    assert isinstance(found, Phone)
+    assert found.region is None
+
+
+@pytest.mark.parametrize(
+    "forms",
+    [
+        ("5215512345678", "525512345678"),
+        ("5531987654321", "553187654321"),
+        ("5491123456789", "541123456789"),
+        ("5804121234567", "584121234567"),
+        ("15551230000", "15551230000"),
+    ],
+)
+def test_the_forms_of_one_number_are_one_recipient(forms: tuple[str, str]) -> None:
+    assert same_recipient(*forms)
+    assert same_recipient(*reversed(forms))
+
+
+def test_different_numbers_are_different_recipients() -> None:
+    numbers = [
+        "525512345678",
+        "525512345679",
+        "551132345678",  # a landline, which has no ninth digit …
+        "5511932345678",  # … so this is somebody else
+        "553187654321",
+        "541123456789",
+        "15551230000",
+        "34600111222",
+        "34600111223",
+        "1",
+        "",
+    ]
+    assert not [pair for pair in combinations(numbers, 2) if same_recipient(*pair)]
+
+
+def test_a_mask_shows_two_digits_at_most() -> None:
+    assert mask("+34 600 111 222") == "…22"
+    assert mask("1234") == "…"
+    assert mask("") == "…"
+    assert "600" not in repr(normalise("+34600111222"))
+
+
+@given(st.text(max_size=60), st.sampled_from([None, "ES", "US", "MX", "??", ""]))
+def test_any_text_is_a_number_to_send_to_or_a_named_problem(text: str, region: str | None) -> None:
+    found = normalise(text, region)
+    if isinstance(found, PhoneProblem):
+        assert found.reason in {"no_phone", "bad_phone"}
+    else:
+        assert found.digits.isascii()
+        assert found.digits.isdigit()
+        assert 6 <= len(found.digits) <= 15
+
+
+@given(st.text(alphabet="0123456789+-() ", max_size=25), st.sampled_from([None, "ES", "US", "MX", "BR", "AR", "DE"]))
+def test_what_was_made_sendable_stays_as_it_is(text: str, region: str | None) -> None:
+    found = normalise(text, region)
+    if isinstance(found, Phone):
+        assert digits(f"+{found.digits}") == found.digits
+        assert same_recipient(found.digits, found.digits)
+
+
+@given(st.text(alphabet="0123456789", max_size=16), st.text(alphabet="0123456789", max_size=16))
+def test_being_the_same_recipient_goes_both_ways(one: str, other: str) -> None:
+    assert same_recipient(one, other) == same_recipient(other, one)
+    assert same_recipient(one, one)
