@@ -96,9 +96,7 @@ def test_a_channel_that_is_not_reached_has_sent_nothing(lapse: Lapse, configured
     assert done.stderr.startswith("the message was not sent: connect: ")
 
 
-@pytest.mark.parametrize(
-    ("option", "value"), [("--phone", "no phone"), ("--phone", "123"), ("--name", " "), ("--action", "\u200b")]
-)
+@pytest.mark.parametrize(("option", "value"), [("--phone", "no phone"), ("--name", " "), ("--action", "\u200b")])
 def test_what_cannot_be_sent_is_bad_usage(
     lapse: Lapse, configured: Path, onemsg: Sandbox, option: str, value: str
 ) -> None:

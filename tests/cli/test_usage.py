@@ -85,10 +85,10 @@ def test_every_command_that_reads_the_settings_explains_their_mistakes(
 
 
 def test_settings_that_are_not_there_are_asked_for(lapse: Lapse, tmp_path: Path) -> None:
-    assert lapse("check").stderr.startswith("lapse.yaml: there is no such file")
-    done = lapse("check", "--config", "other.yaml")
+    assert lapse("topics").stderr.startswith("lapse.yaml: there is no such file")
+    done = lapse("topics", "--config", "other.yaml")
     assert (done.returncode, done.stderr.split(":")[0]) == (2, "other.yaml")
-    assert lapse("check", LAPSE_CONFIG="third.yaml").stderr.startswith("third.yaml: there is no such file")
+    assert lapse("topics", LAPSE_CONFIG="third.yaml").stderr.startswith("third.yaml: there is no such file")
 
 
 def test_run_wants_its_secrets_before_it_does_anything(lapse: Lapse, tmp_path: Path) -> None:

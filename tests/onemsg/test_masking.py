@@ -1,7 +1,6 @@
 """A provider's words, safe to log."""
 
 import re
-import time
 
 import pytest
 from hypothesis import given
@@ -46,18 +45,19 @@ def test_a_page_of_text_is_cut() -> None:
     assert len(safe("word " * 10_000)) == LIMIT
 
 
-@given(st.text(max_size=400), st.lists(st.text(min_size=3, max_size=10), max_size=3))
+@given(
+    st.text(max_size=400) | st.text(alphabet="0123456789 +-()./a@\n٣", max_size=80),
+    st.lists(st.text(min_size=3, max_size=10), max_size=3),
+)
 def test_any_text_comes_out_on_one_line_without_a_number(text: str, hide: list[str]) -> None:
     shown = safe(text, hide)
     assert len(shown) <= LIMIT
     assert not re.search(r"\d{7}", shown)
     assert "\n" not in shown
-    assert shown.encode()
+    assert not re.search("[\x00\ud800-\udfff]", shown)
 
 
 @pytest.mark.parametrize("piece", ["a", "1", "a1", "@", "-", "a@", "token", "eyJ", " ", "(1) ", "template "])
-def test_no_text_takes_long(piece: str) -> None:
-    started = time.process_time()
-    for _ in range(5):
-        safe(piece * 100_000)
-    assert time.process_time() - started < 5  # a regular expression gone wrong takes minutes
+def test_a_long_text_of_anything_is_masked_at_once(piece: str) -> None:
+    """A regular expression that tries everything would not come back from these."""
+    assert len(safe(piece * 100_000)) <= LIMIT

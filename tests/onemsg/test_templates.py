@@ -12,7 +12,7 @@ from consumer.onemsg.templates import Button, Template, entries_of, key_of, pars
 
 BODY = "Hello, {{1}}! We noticed that {{2}} is not finished."
 BUTTONS = [{"type": "URL", "text": "Continue", "url": "https://example.com/continue"}]
-COMPONENTS = [{"type": "BODY", "text": BODY}, {"type": "BUTTONS", "buttons": BUTTONS}]
+COMPONENTS: list[dict[str, object]] = [{"type": "BODY", "text": BODY}, {"type": "BUTTONS", "buttons": BUTTONS}]
 ENTRY: dict[str, object] = {
     "id": "1",
     "name": "inactivity_reminder",
@@ -130,7 +130,7 @@ odd = st.recursive(
 )
 
 
-@given(st.lists(odd | st.fixed_dictionaries({name: odd for name in ENTRY}), max_size=4))
+@given(st.lists(odd | st.fixed_dictionaries(dict.fromkeys(ENTRY, odd)), max_size=4))
 def test_any_list_is_parsed(entries: list[object]) -> None:
     for template in parse(entries):
         assert template.name

@@ -25,7 +25,7 @@ from consumer.onemsg.text import BODY_LIMIT, PARAMETER_LIMIT, cut, fitted, lengt
         ("Ma\x00ri\x07a\x1b[31m", "Maria[31m"),
         ("Mar\u0131\u0301a", "Mar\u0131\u0301a"),
         ("Mari\u0301a", "María"),
-        ("Mar\ud800ia", "Maria"),
+        ("Half\ud800a pair", "Halfa pair"),
         ("Mar\ufffdia", "Maria"),
         ("名前", "名前"),
         ("محمد", "محمد"),
@@ -63,14 +63,13 @@ def test_a_name_of_5000_characters_is_cut_with_an_ellipsis() -> None:
         ("a👍🏽bc", 6, "a👍🏽…"),
         ("🇪🇸🇫🇷", 7, "🇪🇸…"),  # nor half a flag left
         ("🇪🇸🇫🇷", 5, "🇪🇸…"),
-        ("क्षा है", 4, "क्षा"[:0] + "…"),
+        ("ab\u0915\u094d\u0937c", 5, "ab…"),  # a virama joins two letters
         ("one two", 5, "one…"),
         ("a" + "\u0301" * 50, 10, "a" + "\u0301" * 8 + "…"),  # one character longer than the limit
     ],
 )
 def test_a_cut_is_between_two_characters_as_people_see_them(text: str, limit: int, kept: str) -> None:
-    shorter = cut(text, limit)
-    assert shorter == (kept if kept != "…" else "")
+    assert cut(text, limit) == kept
 
 
 @given(st.text(max_size=200))
