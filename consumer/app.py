@@ -71,9 +71,9 @@ class _Service:
         serving = asyncio.create_task(self._serve(self._pages(deliver), closing, on_ready))
         helping = [] if deliver is None else [asyncio.create_task(deliver.register(self._ended))]
         try:
-            fine = await self._together(works)
+            fine = await self._together(works, serving)
             if deliver is not None:
-                fine &= await self._together([deliver.publish_the_rest()])
+                fine &= await self._together([deliver.publish_the_rest()], serving)
         finally:
             closing.set()
             await asyncio.gather(serving, *helping)
@@ -93,11 +93,14 @@ class _Service:
         web = self._shared.settings.web
         await serve(app, web.host, web.port, closing, listening=lambda port: on_ready(f"http://{web.host}:{port}"))
 
-    async def _together(self, works: Sequence[Work]) -> bool:
-        """Until all have ended; the first that ends by itself, or breaks, ends the others. False if one broke."""
+    async def _together(self, works: Sequence[Work], serving: "asyncio.Task[None]") -> bool:
+        """Until all works have ended; the first that ends by itself, or breaks, ends the others. False if one broke.
+
+        The web pages, which `serving` are, should outlast them: if they do not, everything ends.
+        """
         tasks = [asyncio.ensure_future(work) for work in works]
         stopping = asyncio.create_task(self._thread("stop", threading.Event.wait))
-        await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([stopping, serving, *tasks], return_when=asyncio.FIRST_COMPLETED)
         self._stop.set()
         self._ended.set()
         await asyncio.wait([stopping, *tasks])

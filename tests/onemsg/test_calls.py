@@ -153,6 +153,10 @@ def test_hook_info_of_an_unknown_message_is_empty(play: Play) -> None:
     assert found == ()
 
 
+def test_hook_info_that_fails_otherwise_is_an_error_and_not_silence() -> None:
+    assert failing(lambda client: client.hook_info("wamid.A"), answer("", 500)).trouble is Trouble.UNAVAILABLE
+
+
 @pytest.mark.parametrize(
     ("value", "urls"),
     [

@@ -59,6 +59,10 @@ def test_mexican_brazilian_and_argentine_digits_are_never_rewritten(number: str,
     assert digits(number) == number
 
 
+def test_a_zero_too_many_in_a_brazilian_number_is_left_to_whatsapp() -> None:
+    assert digits("5501187654321", "BR") == "5501187654321"
+
+
 @pytest.mark.parametrize(
     ("phone", "region", "sent"),
     [

@@ -59,6 +59,13 @@ def test_every_form_of_an_entry_is_the_same_template(changes: dict[str, object])
     assert one(**changes) == PARSED
 
 
+@pytest.mark.parametrize("components", [None, "", "[", "[" * 9999, 7, "null", [7, None, {"type": 3}]])
+def test_components_that_cannot_be_read_leave_a_template_without_a_body(components: object) -> None:
+    template = one(components=components)
+    assert (template.body, template.variables, template.buttons) == ("", (), ())
+    assert ("wrong_variables", True) in reasons(template)
+
+
 def test_the_root_is_an_object_or_a_bare_list() -> None:
     assert entries_of({"total": 1, "templates": [ENTRY]}) == [ENTRY]
     assert entries_of([ENTRY]) == [ENTRY]

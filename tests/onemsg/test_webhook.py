@@ -241,6 +241,18 @@ def test_an_item_without_an_id_is_passed_over_and_counted(message_id: object) ->
     assert said.ignored == 2
 
 
+def test_raw_items_that_say_too_little_are_passed_over_and_counted() -> None:
+    preferences = [{"wa_id": "15551230000", "category": "marketing_messages", "value": "perhaps"}, {"value": "stop"}]
+    said = told(raw(messages=[{"from": "1555"}], message_echoes=[{"to": "1555"}, 7], user_preferences=preferences))
+    assert said == Notification(ignored=5)
+
+
+def test_an_id_may_be_a_number() -> None:
+    [report] = told({"ack": [{"id": 41, "status": "sent"}]}).statuses
+    assert report.message_id == "41"
+    assert told({"ack": [{"id": 10**50, "status": "sent"}]}).ignored == 1
+
+
 def test_odd_items_do_not_spoil_their_neighbours() -> None:
     said = told({"ack": ["odd", None, 7, [ACK], ACK], "hooks": "odd", "messages": 3, "entry": [1, {"changes": None}]})
     assert [report.message_id for report in said.statuses] == ["wamid.AAA"]
