@@ -53,10 +53,12 @@ class Inbox:
         self._now = now
         self._stored = Grouped(self._store)
         self._applying: asyncio.Task[None] | None = None
+        self._more = False
 
     async def submit(self, body: bytes) -> None:
         """Returns once the body is durable; raises if it could not be stored. It is applied soon after."""
         await self._stored.submit(body)
+        self._more = True
         if self._applying is None or self._applying.done():
             self._applying = asyncio.create_task(self._apply_quietly())
 
@@ -74,7 +76,9 @@ class Inbox:
 
     async def _apply_quietly(self) -> None:
         try:
-            await self.step()
+            while self._more:  # (a body may have been stored just after the last look)
+                self._more = False
+                await self.step()
         except Exception:  # they are stored, and the next body or start takes them along
             log.exception("webhook_bodies_not_applied")
 

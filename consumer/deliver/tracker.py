@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import structlog
 
-from consumer.clock import DAY, HOUR, Clock, Millis
+from consumer.clock import DAY, HOUR, MINUTE, Clock, Millis
 from consumer.deliver import reports
 from consumer.deliver.channel import Channel
 from consumer.deliver.lifecycle import GaveUp, Lost, Source
@@ -25,6 +25,7 @@ from consumer.onemsg.calls import OneMsgError
 KEPT_FOR = DAY
 """How long reports wait for their message, and how long bodies that we could not read are kept."""
 
+_CROSSED = 15 * MINUTE
 _MOST = 500
 _POLLS = 100
 _POLLS_AT_ONCE = 10
@@ -70,7 +71,9 @@ class Tracker:
             book.hold(given_up)
             for row in given_up:
                 book.tell(row.key, GaveUp())
-            matched = reports.apply_parked(book, queries_inbox.parked_but_known(book.connection, _MOST))
+            # Parked in the same moment in which another replica learned the id.
+            crossed = queries_inbox.parked_but_known(book.connection, now - _CROSSED, _MOST)
+            matched = reports.apply_parked(book, crossed)
             queries_inbox.drop_older(book.connection, now - KEPT_FOR)
         self._count()
         return lost + len(given_up) + matched

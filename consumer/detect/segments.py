@@ -15,8 +15,8 @@ from consumer.detect.columns import Columns
 from consumer.detect.index import Rows
 from consumer.detect.table import Table
 
-PAGE = 1024
-"""Rows in a page: with the longest user id and action that are let in, it stays under a broker's message limit."""
+PAGE = 8192
+"""Rows in a page."""
 
 _NUMBERS = ("last_seen", "closed", "step", "asked_seen", "asked_step", "told")
 
@@ -38,57 +38,62 @@ def take_changes(table: Table) -> pl.DataFrame:
     users, actions = _latest(table.named, "user"), _latest(table.spoken, "action")
     table.named, table.spoken = [], []
     changed = _numbers(table, rows)
+    actions = actions.with_columns(spoke=pl.lit(True))
     joined = changed.join(users, on="row", how="left", maintain_order="left")
-    return joined.join(
-        actions.with_columns(spoke=pl.lit(True)), on="row", how="left", maintain_order="left"
-    ).with_columns(pl.col("spoke").fill_null(False))
+    joined = joined.join(actions, on="row", how="left", maintain_order="left")
+    return joined.with_columns(pl.col("spoke").fill_null(False))
 
 
-def page(table: Table, number: int) -> pl.DataFrame:
-    """The live rows of page `number`, whole."""
+def rows_between(table: Table, start: int, end: int) -> pl.DataFrame:
+    """The live rows of a range, whole."""
     c = table.columns
-    start = number * PAGE
-    rows = (start + np.flatnonzero(c.live[start : min(start + PAGE, c.used)])).astype(np.int32)
+    rows = (start + np.flatnonzero(c.live[start : min(end, c.used)])).astype(np.int32)
     return _numbers(table, rows).with_columns(
         pl.Series("user", c.user.get(rows), pl.String),
         pl.Series("action", c.action.get(rows), pl.String),
-        spoke=pl.lit(True),
+        pl.Series("spoke", np.ones(rows.size, np.bool_)),
     )
 
 
-def load_page(table: Table, number: int, frame: pl.DataFrame) -> None:
-    """Replace a page's rows."""
+def load_rows(table: Table, start: int, end: int, frame: pl.DataFrame, processes: Sequence[str]) -> None:
+    """Replace the rows of a range. Raises DamagedState."""
     c = table.columns
-    c.reserve((number + 1) * PAGE)
-    c.used = max(c.used, (number + 1) * PAGE)
-    rows = np.arange(number * PAGE, (number + 1) * PAGE, dtype=np.int32)
+    c.reserve(end)
+    c.used = max(c.used, end)
     kept = frame["row"].to_numpy()
-    if kept.size and (kept.min() < rows[0] or kept.max() > rows[-1]):
-        raise DamagedState(f"page {number} holds rows of another page")
-    _clear(c, np.setdiff1d(rows, kept, assume_unique=True))
-    load_changes(table, frame)
+    if kept.size and (kept.min() < start or kept.max() >= end):
+        raise DamagedState(f"it is of the rows {start} to {end}, and holds others")
+    gone = np.ones(end - start, np.bool_)
+    gone[kept - start] = False
+    _clear(c, (start + np.flatnonzero(gone)).astype(np.int32))
+    load_changes(table, frame, processes)
 
 
-def load_changes(table: Table, frame: pl.DataFrame) -> None:
-    """Apply a delta, or the rows of a page."""
+def load_changes(table: Table, frame: pl.DataFrame, processes: Sequence[str]) -> None:
+    """Apply a delta, or the rows of a page; `processes` are the names behind its numbers. Raises DamagedState."""
     if frame.is_empty():
         return
     c = table.columns
-    top = int(frame["row"].max()) + 1  # type: ignore[arg-type]
-    c.reserve(top)
-    c.used = max(c.used, top)
-    _clear(c, frame.filter(~pl.col("live"))["row"].to_numpy())
-    frame = frame.filter("live")
-    rows = frame["row"].to_numpy()
-    names = frame["process"].unique()
-    codes = frame["process"].replace_strict(names, [table.processes.code(n) for n in names], return_dtype=pl.UInt16)
-    c.process[rows] = codes.to_numpy()
+    rows, live = frame["row"].to_numpy(), frame["live"].to_numpy()
+    c.reserve(int(rows.max()) + 1)
+    c.used = max(c.used, int(rows.max()) + 1)
+    if not live.all():
+        _clear(c, rows[~live])
+        frame, rows = frame.filter(pl.Series(live)), rows[live]
+    numbers = frame["process"].to_numpy()
+    if numbers.size and numbers.max() >= len(processes):
+        raise DamagedState("it holds rows of a process that it does not name")
+    c.process[rows] = np.array([table.processes.code(name) for name in processes], np.uint16)[numbers]
     c.live[rows] = True
     for name in _NUMBERS:
         getattr(c, name)[rows] = frame[name].to_numpy()
-    _load_users(table, frame.filter(pl.col("user").is_not_null()))
-    spoken = frame.filter("spoke")
-    c.action.put(spoken["row"].to_numpy(), spoken["action"])
+    _load_users(table, *_told(rows, frame["user"], frame["user"].is_not_null()))
+    c.action.put(*_told(rows, frame["action"], frame["spoke"]))
+
+
+def _told(rows: Rows, texts: pl.Series, which: pl.Series) -> tuple[Rows, pl.Series]:
+    """The rows and texts for which `which` holds."""
+    return (rows, texts) if which.all() else (rows[which.to_numpy()], texts.filter(which))
 
 
 def finish(table: Table, clock: Millis, ladders: Mapping[str, Sequence[Millis]]) -> None:
@@ -115,14 +120,16 @@ def _skip_what_is_past(table: Table, rows: Rows, clock: Millis) -> None:
     c.dirty[rows] = True
 
 
-def _load_users(table: Table, frame: pl.DataFrame) -> None:
+def _load_users(table: Table, rows: Rows, users: pl.Series) -> None:
+    if not rows.size:
+        return
     c = table.columns
-    rows = frame["row"].to_numpy()
-    low, high = table.hashes(frame["user"], c.process[rows])
+    low, high = table.hashes(users, c.process[rows])
     # The same user told again is left where it is: a long run of deltas would fill the buffer with copies.
     other = (c.low[rows] != low) | (c.high[rows] != high) | c.user.is_none(rows)
     c.low[rows], c.high[rows] = low, high
-    c.user.put(rows[other], frame["user"].filter(pl.Series(other)))
+    if other.any():
+        c.user.put(*_told(rows, users, pl.Series(other)))
 
 
 def _clear(c: Columns, rows: Rows) -> None:
@@ -133,12 +140,11 @@ def _clear(c: Columns, rows: Rows) -> None:
 
 def _numbers(table: Table, rows: Rows) -> pl.DataFrame:
     c = table.columns
-    names = pl.Series(table.processes.names, dtype=pl.String)
     return pl.DataFrame(
         {
             "row": rows,
             "live": c.live[rows],
-            "process": names.gather(c.process[rows].astype(np.uint32)),
+            "process": c.process[rows],
             **{name: getattr(c, name)[rows] for name in _NUMBERS},
         }
     )

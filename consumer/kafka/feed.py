@@ -31,6 +31,7 @@ _Spoiled: TypeAlias = tuple[Message, BadRecord]
 BATCH = 500
 _PATIENCE = 0.1  # seconds to wait for a full batch
 _PAUSE = 1.0  # seconds before what could not be done is tried again
+_PROBE_EVERY: Millis = SECOND
 _ABSENT_FOR: Millis = 10 * SECOND
 """A topic that was just created may be unknown to some broker for a moment."""
 _ABSENT = {KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART}
@@ -78,7 +79,9 @@ class Feed(Generic[T]):
         self._clock = clock
         self._trouble = Trouble(group)
         self._waits_for: str | None = None
+        self._next_probe: Millis = 0  # on the steady clock, like the next
         self._absent_since: Millis | None = None
+        self._commits = 0  # asked for and not answered yet
         # By partition, of those that are ours: the offset behind what is done with, while it is not committed; and
         # the offset up to which the handler knows that it has everything.
         self._uncommitted: dict[int, int] = {}
@@ -94,7 +97,8 @@ class Feed(Generic[T]):
             "enable.auto.offset.store": False,
             "enable.partition.eof": reached is not None,
         }
-        self._consumer = Consumer({**settings(kafka, ours), "error_cb": self._trouble.heard})
+        callbacks = {"error_cb": self._trouble.heard, "on_commit": self._committed}
+        self._consumer = Consumer({**settings(kafka, ours), **callbacks})
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set.
@@ -106,18 +110,19 @@ class Feed(Generic[T]):
         try:
             while not stop.is_set():
                 self._turn(stop)
+            self._commit()
         finally:
-            self._consumer.close()
+            self._consumer.close()  # waits for commits that are under way
 
     def _turn(self, stop: threading.Event) -> None:
         records, ends = self._sorted(self._consumer.consume(BATCH, _PATIENCE))
-        if records:
-            self._trouble.over()
-        elif self._trouble:
-            self._probe(stop)
+        if self._trouble and self._clock.steady() >= self._next_probe:
+            self._probe()
+            self._next_probe = self._clock.steady() + _PROBE_EVERY
         if self._take(records, stop):
             self._note(ends)
-        self._commit()
+        if not self._commits:
+            self._commit()
 
     def _sorted(self, messages: Sequence[Message]) -> tuple[list[Message], dict[int, int]]:
         """Records, and the offsets of partitions' ends that were reached."""
@@ -143,10 +148,10 @@ class Feed(Generic[T]):
         if error.code() in _ABSENT and self._absent_since is None:
             self._absent_since = self._clock.steady()
 
-    def _probe(self, stop: threading.Event) -> None:
-        """Is it over? Nothing else says so while no records come."""
+    def _probe(self) -> None:
+        """Is it over? Nothing else says so: records may have been fetched long before they are handed to us."""
         try:
-            found = self._consumer.list_topics(self._topic, timeout=_PAUSE).topics[self._topic]
+            found = self._consumer.list_topics(self._topic, timeout=1.0).topics[self._topic]
         except KafkaException as failure:
             self._trouble.heard(failure.args[0])
             return
@@ -155,8 +160,6 @@ class Feed(Generic[T]):
             self._trouble.over()
         elif self._absent_since is not None and self._clock.steady() - self._absent_since >= _ABSENT_FOR:
             raise TopicAbsent(f"the topic {self._topic} is not there: create it, or run `lapse topics --create`")
-        else:
-            stop.wait(_PAUSE)
 
     def _take(self, records: Sequence[Message], stop: threading.Event) -> bool:
         """Hands a batch over; whether it is done with, or will be read again."""
@@ -229,23 +232,26 @@ class Feed(Generic[T]):
             self._told.update(unheard)
 
     def _commit(self) -> None:
-        """Fails only for good: what was not committed now is committed next time."""
-        if not self._uncommitted:
-            return
-        offsets = [TopicPartition(self._topic, *spot) for spot in self._uncommitted.items()]
-        try:
-            results = self._consumer.commit(offsets=offsets, asynchronous=False)
-        except KafkaException as failure:
-            self._look_at(failure.args[0])
-            return
-        for spot in results:
-            if spot.error is None:
-                self._uncommitted.pop(spot.partition, None)
-            else:
-                self._look_at(spot.error)
+        """Asks for it and goes on; `_committed` hears of it.
+
+        Not while the broker is in trouble: leaving the group would have to wait for the answer. What is not committed
+        now is committed later, and at worst handed over again.
+        """
+        if self._uncommitted and not self._trouble:
+            offsets = [TopicPartition(self._topic, *spot) for spot in self._uncommitted.items()]
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+            self._commits += 1
+
+    def _committed(self, error: KafkaError | None, spots: Sequence[TopicPartition]) -> None:
+        self._commits -= 1
+        for spot in spots:
+            if failure := error or spot.error:
+                self._look_at(failure)
+            elif self._uncommitted.get(spot.partition) == spot.offset:
+                del self._uncommitted[spot.partition]
 
     def _revoked(self, consumer: Consumer, spots: list[TopicPartition]) -> None:
-        self._commit()
+        self._commit()  # which arrives before our word that we let go
         self._lost(consumer, spots)
 
     def _lost(self, consumer: Consumer, spots: list[TopicPartition]) -> None:

@@ -5,7 +5,8 @@ oldest first. A delta that every page has outlived is tombstoned in the same tra
 as a few tables, no commit ever writes a whole one, and compaction may run when it likes.
 
     key d/<sequence>/<chunk>   value: Arrow IPC of changed rows, empty if none changed; null: outlived
-    key p/<page>               value: Arrow IPC of the page's live rows
+    key p/<start>/<end>        value: Arrow IPC of the live rows of that range: a page, or where its texts are long
+                               a half of one, a quarter, …; null: written in other pieces since
     header segment             JSON: see `Header`
 """
 
@@ -26,7 +27,10 @@ FORMAT = 1
 LARGEST = 900_000
 """Bytes of one segment: under a broker's default message limit of 1,048,588 with room for key and headers."""
 
-_LEAST_PAGES = 4
+_LEAST_ROWS = 1024
+"""Of the longest user ids (255 bytes) and actions (128 characters) that are let in, these take 900 kB."""
+
+_LEAST_PAGES = 1
 _PAGES_PER_DELTA = 0.25
 """Rows rewritten for each row changed: while all pages are rewritten once, deltas of four tables pile up."""
 
@@ -43,7 +47,8 @@ class Message:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
     """What each segment says of itself. `offset` is the next input offset to read, `clock` the partition's clock,
-    `chunks` how many pieces the delta of this commit has, `pages` how many pages the table has."""
+    `chunks` how many pieces the delta of this commit has, `pages` how many pages the table has, `processes` the names
+    behind the numbers in its rows."""
 
     version: int = FORMAT
     group: str
@@ -52,6 +57,7 @@ class Header:
     clock: Millis | None
     chunks: int
     pages: int
+    processes: Sequence[str]
     ladders: Mapping[str, Sequence[Millis]]
 
     def encode(self) -> list[tuple[str, bytes]]:
@@ -67,6 +73,8 @@ class Writer:
         self.sequence = 0
         self.written: list[int] = []
         """For each page the sequence at which it was last written."""
+        self.pieces: dict[int, set[bytes]] = {}
+        """For each page the keys under which it stands."""
         self.deltas: deque[tuple[int, int]] = deque()
         """Deltas not tombstoned yet, oldest first: sequence and number of chunks."""
 
@@ -84,14 +92,23 @@ class Writer:
             clock=clock,
             chunks=len(chunks),
             pages=pages,
+            processes=table.processes.names,
             ladders=self._ladders,
         ).encode()
         self.deltas.append((self.sequence, len(chunks)))
         messages = [Message(_delta_key(self.sequence, i), chunk, headers) for i, chunk in enumerate(chunks)]
         for page in self._pages_to_write(changed.height):
-            messages.append(Message(b"p/%d" % page, to_bytes(segments.page(table, page)), headers))
-            self.written[page] = self.sequence
+            messages += self._rewrite(table, page, headers)
         return messages + list(self._tombstones())
+
+    def _rewrite(self, table: Table, page: int, headers: list[tuple[str, bytes]]) -> list[Message]:
+        start = page * segments.PAGE
+        pieces = [Message(key, value, headers) for key, value in _ranges(table, start, start + segments.PAGE)]
+        keys = {piece.key for piece in pieces}
+        former = self.pieces.get(page, set()) - keys
+        self.pieces[page], self.written[page] = keys, self.sequence
+        # The former pieces go first: a reader between the two finds a gap, never old rows behind new ones.
+        return [Message(key, None, []) for key in sorted(former)] + pieces
 
     def _pages_to_write(self, changed: int) -> list[int]:
         wanted = max(_LEAST_PAGES, int(changed * _PAGES_PER_DELTA / segments.PAGE))
@@ -115,27 +132,25 @@ class Reader:
         self._last: Header | None = None
         self._seen: dict[int, set[int]] = {}
         self._wanted: dict[int, int] = {}
-        self._written: dict[int, int] = {}
+        self._pieces: dict[int, dict[bytes, int]] = {}
 
     def feed(self, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> None:
-        kind, number, chunk = _parse(key)
+        kind, number, part = _parse(key)
         if value is None:
-            if kind == "d":
-                self._seen.pop(number, None)
-                self._wanted.pop(number, None)
+            self._forget(kind, number, key)
             return
         header = self._header(headers)
         if self._last is None or header.sequence >= self._last.sequence:
             self._last = header
         try:
-            self._load(kind, number, from_bytes(value))
+            self._load(kind, number, part, from_bytes(value), header)
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
             raise segments.DamagedState("its columns are not those of a table") from error
         if kind == "p":
-            self._written[number] = header.sequence
+            self._pieces.setdefault(number // segments.PAGE, {})[key or b""] = header.sequence
         else:
             self._wanted[number] = header.chunks
-            self._seen.setdefault(number, set()).add(chunk)
+            self._seen.setdefault(number, set()).add(part)
 
     def finish(self) -> "Restored | None":
         """The table and where it stands; None if the partition holds nothing."""
@@ -146,15 +161,29 @@ class Reader:
         segments.finish(self._table, clock or 0, self._last.ladders)
         writer = Writer(self._group, self._rules.ladders)
         writer.sequence = self._last.sequence
-        writer.written = [self._written.get(page, 0) for page in range(self._last.pages)]
+        writer.written = [self._written(page) for page in range(self._last.pages)]
+        writer.pieces = {page: set(pieces) for page, pieces in self._pieces.items()}
         writer.deltas = deque((sequence, self._wanted[sequence]) for sequence in sorted(self._wanted))
         return Restored(self._table, writer, self._last.offset, clock)
 
-    def _load(self, kind: str, number: int, frame: pl.DataFrame) -> None:
+    def _load(self, kind: str, number: int, part: int, frame: pl.DataFrame, header: Header) -> None:
         if kind == "p":
-            segments.load_page(self._table, number, frame)
+            segments.load_rows(self._table, number, part, frame, header.processes)
         else:
-            segments.load_changes(self._table, frame)
+            segments.load_changes(self._table, frame, header.processes)
+
+    def _forget(self, kind: str, number: int, key: bytes | None) -> None:
+        if kind == "d":
+            self._seen.pop(number, None)
+            self._wanted.pop(number, None)
+        else:
+            self._pieces.get(number // segments.PAGE, {}).pop(key or b"", None)
+
+    def _written(self, page: int) -> int:
+        """The sequence at which a page was last written: 0 unless its pieces are all there and of one commit."""
+        pieces = self._pieces.get(page, {})
+        rows = sum(end - start for _, start, end in map(_parse, pieces))
+        return min(pieces.values()) if rows == segments.PAGE and len(set(pieces.values())) == 1 else 0
 
     def _header(self, headers: Sequence[tuple[str, bytes]]) -> Header:
         told = dict(headers).get("segment")
@@ -172,7 +201,7 @@ class Reader:
 
     def _check_continuity(self, last: Header) -> None:
         """Every delta that some page has not outlived must be there, whole."""
-        oldest = min((self._written.get(page, 0) for page in range(last.pages)), default=last.sequence)
+        oldest = min((self._written(page) for page in range(last.pages)), default=last.sequence)
         for sequence in range(min(oldest + 1, last.sequence), last.sequence + 1):
             if len(self._seen.get(sequence, ())) != self._wanted.get(sequence, 1):
                 raise segments.DamagedState(f"the segment with sequence {sequence} is missing or not whole")
@@ -207,14 +236,25 @@ def from_bytes(value: bytes) -> pl.DataFrame:
         raise segments.DamagedState("its content is damaged") from error
 
 
-def _chunks(frame: pl.DataFrame, rows: int = 16 * segments.PAGE) -> Iterator[bytes]:
+def _chunks(frame: pl.DataFrame, rows: int = 4 * segments.PAGE) -> Iterator[bytes]:
     """Pieces small enough to send; at least one."""
     for piece in frame.iter_slices(rows) if frame.height else [frame]:
         encoded = to_bytes(piece)
-        if len(encoded) <= LARGEST or rows <= segments.PAGE:
+        if len(encoded) <= LARGEST or rows <= _LEAST_ROWS:
             yield encoded
         else:
             yield from _chunks(piece, rows // 2)
+
+
+def _ranges(table: Table, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
+    """Keys and values of the pieces of a range that are each small enough to send."""
+    encoded = to_bytes(segments.rows_between(table, start, end))
+    if len(encoded) <= LARGEST or end - start <= _LEAST_ROWS:
+        yield b"p/%d/%d" % (start, end), encoded
+    else:
+        half = (start + end) // 2
+        yield from _ranges(table, start, half)
+        yield from _ranges(table, half, end)
 
 
 def _delta_key(sequence: int, chunk: int) -> bytes:
@@ -222,8 +262,8 @@ def _delta_key(sequence: int, chunk: int) -> bytes:
 
 
 def _parse(key: bytes | None) -> tuple[str, int, int]:
-    kind, _, rest = (key or b"").decode("ascii", "replace").partition("/")
-    number, _, chunk = rest.partition("/")
-    if kind not in {"d", "p"} or not number.isdigit() or (kind == "d") != chunk.isdigit():
+    """Of a delta its sequence and chunk, of a page's piece its first row and the one behind its last."""
+    kind, *numbers = (key or b"").decode("ascii", "replace").split("/")
+    if kind not in {"d", "p"} or len(numbers) != 2 or not all(number.isdigit() for number in numbers):
         raise segments.DamagedState(f"the key {key!r} names no segment")
-    return kind, int(number), int(chunk or 0)
+    return kind, int(numbers[0]), int(numbers[1])

@@ -75,11 +75,11 @@ def take_parked(connection: Connection, message_ids: Collection[str]) -> list[Pa
     return found
 
 
-def parked_but_known(connection: Connection, limit: int) -> list[str]:
-    """Ids of messages that are ours although reports of them are parked."""
+def parked_but_known(connection: Connection, since: Millis, limit: int) -> list[str]:
+    """Ids of messages that are ours although reports of them are parked, received from `since` on."""
     join = parked_reports.join(attempts, attempts.c.message_id == parked_reports.c.message_id)
-    query = select(parked_reports.c.message_id).select_from(join).distinct().limit(limit)
-    return list(connection.scalars(query))
+    query = select(parked_reports.c.message_id).select_from(join).distinct()
+    return list(connection.scalars(query.where(parked_reports.c.received_at >= since).limit(limit)))
 
 
 def drop_older(connection: Connection, moment: Millis) -> int:

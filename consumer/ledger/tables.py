@@ -82,13 +82,14 @@ reminders = Table(
 for _moment in ("due_at", "lease_until", "unknown_since", "quiet_from"):
     _column = reminders.c[_moment]
     Index(None, _column, sqlite_where=_column.is_not(None), postgresql_where=_column.is_not(None))
-Index(
-    "ix_reminders_waiting",
-    reminders.c.reason,
-    reminders.c.partition,
-    sqlite_where=reminders.c.due_at.is_not(None),
-    postgresql_where=reminders.c.due_at.is_not(None),
-)
+for _whose in ("partition", "user_id"):
+    Index(
+        f"ix_reminders_waiting_{_whose}",
+        reminders.c.reason,
+        reminders.c[_whose],
+        sqlite_where=reminders.c.due_at.is_not(None),
+        postgresql_where=reminders.c.due_at.is_not(None),
+    )
 
 attempts = Table(
     "attempts",

@@ -62,15 +62,19 @@ class Kept:
 
     def rewrite(self, table: Table) -> None:
         self.commit(table)
-        self.frames = [(n, segments.page(table, n)) for n in range(segments.pages(table))]
+        size = segments.PAGE
+        self.frames = [
+            (n, segments.rows_between(table, n * size, (n + 1) * size)) for n in range(segments.pages(table))
+        ]
 
     def restore(self, clock: int) -> Table:
         table = Table(RULES)
         for number, kept in self.frames:
             if number is None:
-                segments.load_changes(table, kept)
+                segments.load_changes(table, kept, table.processes.names)
             else:
-                segments.load_page(table, number, kept)
+                start = number * segments.PAGE
+                segments.load_rows(table, start, start + segments.PAGE, kept, table.processes.names)
         segments.finish(table, clock, RULES.ladders)
         return table
 

@@ -160,7 +160,7 @@ def test_a_topic_that_appears_a_moment_later_is_read(setup: Setup, topics: Fresh
 def test_a_second_process_with_the_same_name_takes_the_place_of_the_first(setup: Setup) -> None:
     write(setup, b"one")
     running = setup.running(first := Handed())
-    with pytest.raises(Fenced, match="Give each its own kafka.instance"), running:
+    with pytest.raises(Fenced, match=r"Give each its own kafka\.instance"), running:
         replaced_by_another(setup, running, first)
 
 

@@ -1,26 +1,19 @@
 """Answers, refusals, silence and crashes: nobody is written to twice, and nothing is forgotten."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
 from consumer.deliver.answers import Answer
 from consumer.ledger import queries_facts
-from consumer.onemsg.calls import OneMsgError, Trouble
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Rejected, Remedy, Unknown
-from consumer.onemsg.reports import Progress, StatusReport
 
 from .deliver_diary import LEASE, Diary, Killed
 from .detect_diary import moment
 
 BLOCKED = Rejected(reason="payment_problem", remedy=Remedy.CHANNEL, error_code=131042)
 NO_TEMPLATE = Rejected(reason="template_missing", remedy=Remedy.CHANNEL, error_code=132001, template=True)
-
-
-def report(progress: Progress, message_id: str = "wamid.1") -> StatusReport:
-    return StatusReport(message_id=message_id, progress=progress)
 
 
 # Interrupted
@@ -227,112 +220,3 @@ def test_five_silences_in_a_row_stop_the_channel(deliver: Diary) -> None:
     deliver.due(names[5]).works().says("user 5 deferred channel_stopped")
     deliver.after(MINUTE).detect_is_at().due(names[6]).works()
     deliver.says("user 5 accepted", "user 6 accepted")
-
-
-# Reported
-
-
-def test_a_status_that_arrives_before_the_answer_is_stored_is_not_lost(deliver: Diary) -> None:
-    deliver.reports("wamid.1", "sent", "delivered").works().says_nothing()
-    assert deliver.metrics.parked_reports._value.get() == 2
-    deliver.knows("maria").due("maria").works()
-    deliver.says("maria accepted", "maria sent", "maria delivered")
-    deliver.works()
-    assert deliver.metrics.parked_reports._value.get() == 0
-
-
-def test_repeated_and_reordered_reports_change_nothing(deliver: Diary) -> None:
-    deliver.knows("maria").due("maria").works().says("maria accepted")
-    for status in ("delivered", "sent", "delivered", "read", "delivered", "viewed", "failed"):
-        deliver.reports("wamid.1", status)
-    deliver.works().says("maria delivered", "maria read")
-
-
-def test_a_delivery_after_a_failure_wins(deliver: Diary) -> None:
-    deliver.knows("maria").due("maria").works()
-    deliver.reports("wamid.1", "failed", error="Message undeliverable").works()
-    deliver.says("maria accepted", "maria failed unreachable")
-    assert (deliver.topic[-1].error_code, deliver.topic[-1].final) == (131026, True)
-    deliver.reports("wamid.1", "delivered").works().says("maria delivered")
-    assert (deliver.topic[-1].error_code, deliver.topic[-1].final) == (None, True)
-
-
-def test_reports_of_strangers_wait_a_day_and_go(deliver: Diary) -> None:
-    deliver.knows("maria").due("maria").works().says("maria accepted")
-    deliver.reports("wamid.of-somebody-else", "sent").works()
-    assert deliver.metrics.parked_reports._value.get() == 1
-    deliver.after(DAY).works()
-    assert deliver.metrics.parked_reports._value.get() == 1
-    deliver.after(1).works().says_nothing()
-    assert deliver.metrics.parked_reports._value.get() == 0
-
-
-def test_a_body_nobody_can_read_is_kept_for_a_day_and_holds_nothing_up(deliver: Diary) -> None:
-    deliver.knows("maria").due("maria").works().says("maria accepted")
-    deliver.posts(b'["no", "object"]', b'{"ack": [{"id": "wamid.1", "status": "sent"}]}', b"[]")
-    deliver.works().says("maria sent")
-    assert deliver.kept_bodies() == [b'["no", "object"]', b"[]"]
-    deliver.after(DAY + 1).works()
-    assert deliver.kept_bodies() == []
-
-
-def test_a_body_that_was_stored_and_not_applied_is_applied_after_a_restart(deliver: Diary, tmp_path: Path) -> None:
-    deliver.knows("maria").due("maria").works().says("maria accepted")
-    deliver.inbox._store([b'{"ack": [{"id": "wamid.1", "status": "read"}]}'])
-    deliver.crashes_and_restarts()
-    assert asyncio.run(deliver.inbox.step()) == 1
-    deliver.publishes().says("maria read")
-
-
-def test_where_the_webhook_stays_silent_hookinfo_is_asked_ever_less_often(deliver: Diary) -> None:
-    deliver.knows("maria").due("maria").works().says("maria accepted")
-    deliver.after(2 * MINUTE - 1).works()
-    assert deliver.channel.asked == []
-    asked_after: list[int] = []
-    for minute in range(1, 32):
-        deliver.at(f"Mon 09:{minute:02}").works()
-        if len(deliver.channel.asked) > len(asked_after):
-            asked_after.append(minute)
-    assert asked_after == [2, 6, 14, 30]
-    deliver.channel.hooks["wamid.1"] = (report(Progress.SENT), report(Progress.DELIVERED))
-    deliver.at("Mon 10:02").works().says("maria sent", "maria delivered")
-    assert {s.source for s in deliver.topic[-2:]} == {"poll"}
-    polls = len(deliver.channel.asked)
-    deliver.after(DAY).works().says_nothing()
-    assert len(deliver.channel.asked) == polls
-
-
-def test_a_webhook_that_speaks_is_not_asked_behind_its_back(deliver: Diary) -> None:
-    deliver.knows("maria").due("maria").works()
-    deliver.at("Mon 09:01").reports("wamid.1", "sent").works()
-    deliver.at("Mon 09:02:59").works()
-    assert deliver.channel.asked == []
-    deliver.at("Mon 09:03").works()
-    assert deliver.channel.asked == ["wamid.1"]
-
-
-def test_nobody_is_asked_about_what_was_never_accepted(deliver: Diary) -> None:
-    deliver.knows("maria").due("maria")
-    deliver.channel.answers = [Unknown(reason="timeout")]
-    deliver.works().after(HOUR).works()
-    assert deliver.channel.asked == []
-
-
-def test_after_give_up_after_nobody_asks_any_more_and_a_late_report_still_counts(deliver: Diary) -> None:
-    deliver.knows("maria").due("maria").works()
-    for _ in range(60):
-        deliver.after(HOUR).works()
-    polls = len(deliver.channel.asked)
-    assert polls < 40
-    deliver.after(DAY).works()
-    assert len(deliver.channel.asked) == polls
-    deliver.reports("wamid.1", "read").works().says("maria accepted", "maria read")
-
-
-def test_a_poll_that_fails_has_its_next_turn(deliver: Diary) -> None:
-    deliver.knows("maria").due("maria").works()
-    deliver.channel.trouble = OneMsgError(Trouble.UNAVAILABLE, "hookInfo: no answer")
-    deliver.at("Mon 09:02").works()
-    deliver.channel.trouble = None
-    deliver.channel.hooks["wamid.1"] = (report(Progress.READ),)
-    deliver.at("Mon 09:06").works().says("maria accepted", "maria read")

@@ -1,0 +1,102 @@
+"""Detect's memory and its state topic: bytes a key, restored keys a second, and how long commits take.
+
+    python -m bench.state [--keys 5000000]
+
+Keys arrive as a platform's users would: all of them once, then a share of them again and again, committed every
+hundred thousand activities. Segments are kept as a topic would keep them before compaction has come by, and read back.
+The broker's part of a restore is left out: reading 30 bytes a key from it is the smaller one.
+"""
+
+import argparse
+import gc
+import resource
+import statistics
+import time
+
+import numpy as np
+import polars as pl
+
+from bench.events import PROCESSES
+from consumer.clock import DAY, HOUR, MINUTE, SECOND
+from consumer.detect.rules import Rules
+from consumer.detect.table import Table
+from consumer.kafka.state import Message, Reader, Writer
+
+BATCH = 100_000
+START = 1_790_000_000_000
+RULES = Rules(
+    ladders=dict.fromkeys(PROCESSES, (24 * HOUR, 72 * HOUR)),
+    allowed_lateness=30 * SECOND,
+    settle=5 * MINUTE,
+    expire_after=72 * HOUR,
+    forget_after=30 * DAY,
+)
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--keys", type=int, default=5_000_000)
+    keys = arguments.parse_args().keys
+    before = _resident()
+    table, writer, topic = Table(RULES), Writer("bench", RULES.ladders), list[Message]()
+    chance = np.random.default_rng(1)
+    commits: list[float] = []
+    for first in range(0, keys, BATCH):
+        _commit(table, writer, topic, np.arange(first, min(first + BATCH, keys)), first)
+    for turn in range(60):
+        commits.append(_commit(table, writer, topic, chance.integers(0, keys, BATCH // 2), keys + turn))
+    gc.collect()
+    print(f"keys {len(table):,}; table {table.nbytes / keys:.0f} bytes a key (arrays)")
+    segments = sum(len(m.value or b"") for m in topic)
+    print(f"process {(_resident() - before - segments) / keys:.0f} bytes a key (resident, less the segments kept here)")
+    live = {m.key: len(m.value or b"") for m in topic}
+    print(f"state topic {segments / 1e6:.0f} MB as written, {sum(live.values()) / keys:.0f} bytes a key compacted")
+    print(
+        f"commits of {BATCH // 2:,} activities: median {statistics.median(commits) * 1e3:.0f} ms,"
+        f" worst {max(commits) * 1e3:.0f} ms ({max(commits) / statistics.median(commits):.1f} times the median)"
+    )
+    _restore(topic, len(table))
+
+
+def _commit(table: Table, writer: Writer, topic: list[Message], who: np.ndarray, at: int) -> float:
+    """Apply one batch and write one commit; returns the commit's seconds."""
+    users = "user-" + pl.Series(who).cast(pl.String).str.zfill(8)
+    names = pl.Series(PROCESSES)
+    table.hear(
+        pl.DataFrame(
+            {
+                "user_id": users,
+                "process": names.gather(pl.Series(who % 3)),
+                "closes": np.zeros(who.size, np.bool_),
+                "action": pl.Series([None], dtype=pl.String).new_from_index(0, who.size),
+                "occurred_at": np.full(who.size, START + at),
+            }
+        ),
+        START,
+    )
+    started = time.perf_counter()
+    topic += writer.commit(table, at, START + at)
+    return time.perf_counter() - started
+
+
+def _restore(topic: list[Message], keys: int) -> None:
+    reader = Reader("bench", RULES)
+    started = time.perf_counter()
+    for message in topic:
+        reader.feed(message.key, message.value, message.headers)
+    read = time.perf_counter() - started
+    restored = reader.finish()
+    took = time.perf_counter() - started
+    assert restored is not None
+    assert len(restored.table) == keys
+    print(f"restored {keys / took / 1e6:.2f} million keys a second ({took - read:.1f} of {took:.1f} s for the index)")
+
+
+def _resident() -> int:
+    gc.collect()
+    with open("/proc/self/statm") as statm:  # noqa: PTH123
+        return int(statm.read().split()[1]) * resource.getpagesize()
+
+
+if __name__ == "__main__":
+    main()

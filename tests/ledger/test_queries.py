@@ -1,0 +1,150 @@
+"""The queries that everything hangs on: what is due, and that looking for it stays cheap."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from consumer.ledger import queries, queries_facts, queries_outbox
+from consumer.ledger.rows import ChannelRow, ReminderRow
+from consumer.ledger.store import Ledger
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    opened = Ledger(f"sqlite:///{tmp_path / 'lapse.db'}")
+    yield opened
+    opened.close()
+
+
+def row(name: str, **more: object) -> ReminderRow:
+    plain = ReminderRow(
+        reminder_id=name,
+        medium="whatsapp",
+        user_id=name,
+        process="checkout",
+        step=0,
+        action=None,
+        last_seen=1,
+        lapsed_at=5,
+        occurred_at=5,
+        partition=0,
+        status="planned",
+        created_at=5,
+        updated_at=5,
+    )
+    return replace(plain, **more)  # type: ignore[arg-type]
+
+
+def put(ledger: Ledger, *rows: ReminderRow) -> None:
+    with ledger.transaction() as connection:
+        queries.insert_reminders(connection, rows)
+
+
+def test_what_is_due_comes_in_the_order_in_which_it_became_due(ledger: Ledger) -> None:
+    put(ledger, row("late", due_at=30), row("early", due_at=10), row("later", due_at=31), row("never"))
+    with ledger.transaction() as connection:
+        assert [r.reminder_id for r in queries.take_due(connection, "whatsapp", 30, 10)] == ["early", "late"]
+        assert [r.reminder_id for r in queries.take_due(connection, "whatsapp", 99, 1)] == ["early"]
+        assert queries.take_due(connection, "email", 99, 10) == []
+        assert queries.anything_due(connection, "whatsapp", 10)
+        assert not queries.anything_due(connection, "whatsapp", 9)
+
+
+def test_a_row_comes_back_as_it_was_written(ledger: Ledger) -> None:
+    one = row("one", due_at=10)
+    put(ledger, one)
+    changed = replace(one, status="sending", due_at=None, lease_until=40, attempts=1, phone="34612345678", reason="x")
+    with ledger.transaction() as connection:
+        queries.update_reminders(connection, [changed])
+    with ledger.transaction() as connection:
+        assert queries.take_ids(connection, ["one", "nobody"]) == [changed]
+
+
+def test_the_same_reminder_cannot_be_there_twice(ledger: Ledger) -> None:
+    put(ledger, row("one"))
+    with pytest.raises(IntegrityError):
+        put(ledger, row("one"))
+    put(ledger, row("one", medium="email"))
+
+
+def test_an_attempt_belongs_to_a_reminder_that_is_there(ledger: Ledger) -> None:
+    attempt = {
+        "reminder_id": "nobody", "medium": "whatsapp", "number": 1, "user_id": "u", "process": "p", "step": 0,
+        "started_at": 1, "outcome": "sending", "may_have_gone": True,
+    }  # fmt: skip
+    with pytest.raises(IntegrityError, match="FOREIGN KEY"), ledger.transaction() as connection:
+        queries.journal_attempts(connection, [attempt])
+
+
+def test_only_whoever_waited_for_it_is_woken(ledger: Ledger) -> None:
+    put(
+        ledger,
+        row("waits", due_at=90, reason="detect_behind", partition=1),
+        row("elsewhere", due_at=90, reason="detect_behind", partition=2),
+        row("otherwise", due_at=90, reason="too_soon", partition=1),
+        row("final", reason="detect_behind", partition=1),
+    )
+    with ledger.transaction() as connection:
+        queries.wake(connection, "detect_behind", partitions={1})
+        assert [r.reminder_id for r in queries.take_due(connection, "whatsapp", 10, 10)] == ["waits"]
+        queries.wake(connection, "too_soon", users={"otherwise", "final"})
+        assert {r.reminder_id for r in queries.take_due(connection, "whatsapp", 10, 10)} == {"waits", "otherwise"}
+
+
+@pytest.mark.parametrize("moment", ["due_at", "lease_until", "unknown_since", "quiet_from"])
+def test_however_long_the_history_what_waits_is_found_by_an_index(ledger: Ledger, moment: str) -> None:
+    look = f"EXPLAIN QUERY PLAN SELECT * FROM reminders WHERE {moment} <= 10 ORDER BY {moment} LIMIT 100"
+    with ledger.reading() as connection:
+        plan = " ".join(str(line) for line in connection.execute(text(look)))
+    assert f"ix_reminders_{moment}" in plan
+    assert "TEMP B-TREE" not in plan
+
+
+@pytest.mark.parametrize("whose", ["partition", "user_id"])
+def test_whoever_is_to_be_woken_is_found_by_an_index(ledger: Ledger, whose: str) -> None:
+    look = (
+        "EXPLAIN QUERY PLAN UPDATE reminders SET due_at = 1"
+        f" WHERE due_at IS NOT NULL AND reason = 'no_contact' AND {whose} IN (1, 2, 3)"
+    )
+    with ledger.reading() as connection:
+        plan = " ".join(str(line) for line in connection.execute(text(look)))
+    assert f"ix_reminders_waiting_{whose} (reason=? AND {whose}=?)" in plan
+
+
+def test_what_is_not_published_yet_is_found_by_an_index(ledger: Ledger) -> None:
+    look = "EXPLAIN QUERY PLAN SELECT * FROM outbox WHERE published IS 0 ORDER BY id LIMIT 100"
+    with ledger.reading() as connection:
+        plan = " ".join(str(line) for line in connection.execute(text(look)))
+        assert queries_outbox.unpublished(connection, 10) == []
+    assert "ix_outbox_unpublished" in plan
+
+
+def test_a_channels_state_is_kept_beside_those_of_its_templates(ledger: Ledger) -> None:
+    stopped = ChannelRow("whatsapp/order/en", "template_missing", 1, 2, 3, 4)
+    with ledger.transaction() as connection:
+        queries_facts.put_channel(connection, replace(stopped, stops=1))
+        queries_facts.put_channel(connection, stopped)
+        queries_facts.put_channel(connection, ChannelRow("email"))
+    with ledger.reading() as connection:
+        assert queries_facts.channels_of(connection, "whatsapp") == {
+            "whatsapp": ChannelRow("whatsapp"),
+            "whatsapp/order/en": stopped,
+        }
+
+
+def test_an_opt_out_stands_until_it_is_lifted_and_can_be_made_again(ledger: Ledger) -> None:
+    with ledger.transaction() as connection:
+        queries_facts.opt_out(connection, ["user:a", "phone:x"], "whatsapp", "opted_out", 5)
+        queries_facts.opt_out(connection, ["user:a"], "whatsapp", "said_stop", 9)
+        assert queries_facts.opted_out(connection, ["user:a", "user:b"], "whatsapp") == {"user:a"}
+        assert queries_facts.opted_out(connection, ["user:a"], "email") == set()
+        first = connection.scalar(text("SELECT reason FROM opt_outs WHERE subject = 'user:a'"))
+        connection.execute(text("UPDATE opt_outs SET lifted_at = 20"))
+        assert queries_facts.opted_out(connection, ["user:a"], "whatsapp") == set()
+        queries_facts.opt_out(connection, ["user:a"], "whatsapp", "said_stop", 30)
+        assert queries_facts.opted_out(connection, ["user:a"], "whatsapp") == {"user:a"}
+    assert first == "opted_out"
