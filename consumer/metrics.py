@@ -15,7 +15,9 @@ class DetectMetrics:
         # Records that could not be read and went to the dead letters.
         self.dead_letters = Counter("lapse_dead_letters", "Records set aside", ["topic", "reason"], registry=registry)
         # Rows of the table: users in the middle of something, or not yet forgotten.
-        self.tracked_keys = Gauge("lapse_tracked_keys", "Tracked (user, process) pairs", ["partition"], registry=registry)
+        self.tracked_keys = Gauge(
+            "lapse_tracked_keys", "Tracked (user, process) pairs", ["partition"], registry=registry
+        )
         # Wall time minus the partition's clock. Grows with lag; grows for ever when a partition is cut off.
         self.clock_delay = Gauge("lapse_clock_delay_seconds", "Wall minus clock", ["partition"], registry=registry)
         # Lapses noticed, by what became of them: asked (a reminder was asked for), expired, skipped (a later step
@@ -32,7 +34,9 @@ class DetectMetrics:
         # Transactions that ended otherwise: aborted (and repeated), fenced.
         self.commit_failures = Counter("lapse_commit_failures", "Commits that failed", ["outcome"], registry=registry)
         # Reading a partition's table back from the state topic.
-        self.restore = Histogram("lapse_restore_seconds", "Restore of one partition", buckets=_SECONDS, registry=registry)
+        self.restore = Histogram(
+            "lapse_restore_seconds", "Restore of one partition", buckets=_SECONDS, registry=registry
+        )
 
 
 class DeliverMetrics:
@@ -60,4 +64,6 @@ class DeliverMetrics:
         # Reports whose message id is not ours, or not yet.
         self.parked_reports = Gauge("lapse_parked_reports", "Reports without a message", registry=registry)
         # Records that could not be read and went to the dead letters.
-        self.dead_letters = Counter("lapse_deliver_dead_letters", "Records set aside", ["topic", "reason"], registry=registry)
+        self.dead_letters = Counter(
+            "lapse_deliver_dead_letters", "Records set aside", ["topic", "reason"], registry=registry
+        )
