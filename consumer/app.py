@@ -29,6 +29,7 @@ from consumer.web.server import serve
 
 Role: TypeAlias = Literal["detect", "deliver"]
 Work: TypeAlias = Coroutine[Any, Any, None]
+_THREADS = 16
 _log = structlog.get_logger()
 
 
@@ -59,6 +60,8 @@ class _Service:
         """What `stop` is to threads, for tasks."""
 
     async def run(self, roles: frozenset[Role], on_ready: Callable[[str], None]) -> int:
+        # The default is six threads on two cores, which ledger work and name resolution would share.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "ledger"))
         s, admin = self._shared.settings, self._shared.admin
         topics.prepare(admin, s.topics, s.state_topic, s.source.topic)
         loop = detect.build(self._shared) if "detect" in roles else None

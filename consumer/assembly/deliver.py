@@ -33,6 +33,7 @@ from consumer.metrics import DeliverMetrics
 from consumer.onemsg import registration
 from consumer.onemsg.client import OneMsg, OneMsgError
 from consumer.records import Contact, DeliveryStatus, Received, Reminder
+from consumer.web.health import Part
 from consumer.web.webhook import Webhook
 
 _LEASE_BEYOND_TIMEOUT = 5 * SECOND
@@ -120,13 +121,20 @@ class Deliver:
         }
 
     async def send(self, ended: asyncio.Event) -> None:
-        """Send what is due until told to end, then wait for what is in flight."""
-        await self._sender.run(ended)
+        """Send what is due until told to end, then wait for what is in flight. A ledger out of reach is waited for."""
+        part = self._shared.health.part("sender")
+        while not ended.is_set():
+            try:
+                await self._sender.run(ended, progress=lambda: part.ok(self._sender.stopped_because))
+            except SQLAlchemyError as problem:
+                await self._wait(part, "sender", problem, ended)
 
     async def track(self, ended: asyncio.Event) -> None:
-        """Follow what went out; bodies that a crash left unread come first."""
-        await self._inbox.step()
-        await self._repeat("tracker", self._tracker.step, ended, idle=1.0)
+        """Follow what went out, and apply webhook bodies that were stored and not read yet."""
+        await self._repeat("tracker", self._follow, ended, idle=1.0)
+
+    async def _follow(self) -> int:
+        return await self._inbox.step() + await self._tracker.step()
 
     async def publish(self, ended: asyncio.Event) -> None:
         """Tell everybody else what happened."""
@@ -211,13 +219,16 @@ class Deliver:
             try:
                 done = await step()
             except (SQLAlchemyError, PublishFailed) as problem:
-                _log.warning("part_waits", part=name, reason=type(problem).__name__)
-                part.failing(type(problem).__name__)
-                await _either(ended, _RETRY)
+                await self._wait(part, name, problem, ended)
             else:
                 part.ok()
                 if not done:
                     await _either(ended, idle)
+
+    async def _wait(self, part: Part, name: str, problem: Exception, ended: asyncio.Event) -> None:
+        _log.warning("part_waits", part=name, reason=type(problem).__name__)
+        part.failing(type(problem).__name__)
+        await _either(ended, _RETRY)
 
 
 async def _either(event: asyncio.Event, seconds: float) -> None:
