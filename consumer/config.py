@@ -6,60 +6,15 @@ settings, and how a mistake is explained, is in `consumer/config_file.py`.
 
 import re
 from datetime import timedelta
-from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from consumer.clock import Millis
-
-_UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
-
-
-def _duration(value: object) -> object:
-    if isinstance(value, timedelta):
-        return value
-    found = _DURATION.fullmatch(str(value).strip())
-    if isinstance(value, bool) or found is None:
-        raise ValueError("a duration needs a unit: write 90s, 15m, 24h or 7d")
-    length = float(found[1]) * _UNITS[found[2]]
-    if length > 100 * 365 * _UNITS["d"]:
-        raise ValueError("a duration may be a hundred years at most")
-    return timedelta(milliseconds=length)
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-
-
-def millis(span: timedelta) -> Millis:
-    """A duration as whole milliseconds."""
-    return span // timedelta(milliseconds=1)
-
-
-def _zone(value: object) -> object:
-    try:
-        ZoneInfo(str(value))
-    except (KeyError, ValueError, OSError):
-        raise ValueError(f"{value!r} is no time zone: write a name such as Europe/Madrid") from None
-    return value
-
-
-Zone = Annotated[str, BeforeValidator(_zone)]
-
-
-def _address(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
-        raise ValueError("is no address: write it like https://example.com")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("write the address alone: users, passwords and tokens have keys of their own")
-    return value
-
-
-Address = Annotated[str, AfterValidator(_address)]
+from consumer.config_policy import Policy as Policy
+from consumer.config_policy import SendWindow as SendWindow
+from consumer.config_values import Address, Duration, Section
+from consumer.config_values import Secret as Secret
+from consumer.config_values import millis as millis
 
 
 def _channel_id(value: str) -> str:
@@ -68,32 +23,9 @@ def _channel_id(value: str) -> str:
     return value
 
 
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class Secret(Section):
-    """A secret, named by where it is kept: `{env: NAME}` or `{file: path}`; never written in the file itself."""
-
-    env: str | None = None
-    file: Path | None = None
-    value: SecretStr | None = None  # only through LAPSE_…, never from the file (config_file.py refuses it there)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_environment(cls, given: Any) -> Any:
-        return {"value": given} if isinstance(given, str) else given
-
-    @model_validator(mode="after")
-    def _one_place(self) -> "Secret":
-        if sum(place is not None for place in (self.env, self.file, self.value)) != 1:
-            raise ValueError("name one place: {env: NAME} or {file: /path}")
-        return self
-
-
 class Kafka(Section):
     bootstrap_servers: str = "localhost:9092"
-    client: dict[str, str | int | float | bool] = {}
+    client: dict[str, str | int | float | bool] = Field(default_factory=dict)
     group_prefix: str = "lapse"
     instance: str | None = None
     """Names this process among its replicas, the same at every start; the host's name unless set."""
@@ -134,6 +66,8 @@ class Process(Section):
     action: str = Field(min_length=1)
     remind_after: tuple[Duration, ...] = Field(min_length=1, max_length=100)
     template: TemplateChoice = TemplateChoice()
+    send_window: SendWindow | None = None
+    """`policy.send_window` unless set."""
 
     @model_validator(mode="after")
     def _ladder_rises(self) -> "Process":
@@ -168,15 +102,6 @@ class OneMsg(Section):
     max_attempts: int = Field(default=3, ge=1)
     ttl: int | None = None
     """`messageSendTtlSeconds`; which values are allowed depends on the template's category."""
-
-
-class Policy(Section):
-    require_opt_in: bool = True
-    timezone: Zone = "UTC"
-    default_region: str | None = None
-    default_name: str | None = None
-    expire_after: Duration = timedelta(hours=72)
-    max_staleness: Duration = timedelta(minutes=5)
 
 
 class Tracking(Section):
@@ -239,4 +164,17 @@ class Settings(Section):
                 f" + policy.expire_after + detect.allowed_lateness ({needed}): a user must not be forgotten"
                 " while a reminder may still be due"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _windows_open_in_time(self) -> "Settings":
+        windows = {f"processes.{name}.send_window": process.send_window for name, process in self.processes.items()}
+        for key, chosen in {"policy.send_window": self.policy.send_window, **windows}.items():
+            closed = timedelta(milliseconds=chosen.window.longest_closed) if chosen else timedelta(0)
+            if closed > self.policy.expire_after:
+                raise ValueError(
+                    f"{key} can be closed for {closed} (an hour of it for clocks that are put back), longer than"
+                    f" policy.expire_after ({self.policy.expire_after}): reminders would expire before it opens."
+                    " Open it on more days, or let them live longer"
+                )
         return self

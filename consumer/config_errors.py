@@ -9,6 +9,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from consumer.config import Secret, Settings
@@ -67,10 +68,15 @@ def is_section(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
+def fields_of(section: type[BaseModel]) -> dict[str, FieldInfo]:
+    """A section's fields by the keys that are written in the file (`from` is no name in Python)."""
+    return {field.alias or name: field for name, field in section.model_fields.items()}
+
+
 def inside(kind: Any, key: int | str) -> Any:
     """What `key` takes within something of this shape; `None` where there is no such key."""
     if is_section(kind):
-        field = kind.model_fields.get(key)
+        field = fields_of(kind).get(str(key))
         return shape(field.annotation) if field else None
     return shape(get_args(kind)[-1 if get_origin(kind) is dict else 0]) if get_origin(kind) in (dict, tuple) else None
 
@@ -87,7 +93,7 @@ def keys_of(kind: Any) -> list[str]:
     """The keys that may be written there."""
     if kind is Secret:
         return ["env", "file"]
-    return list(kind.model_fields) if is_section(kind) else []
+    return list(fields_of(kind)) if is_section(kind) else []
 
 
 def dotted(path: KeyPath) -> str:

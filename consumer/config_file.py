@@ -22,6 +22,7 @@ from consumer.config_errors import (
     KeyPath,
     dotted,
     explain,
+    fields_of,
     is_section,
     keys_of,
     near,
@@ -245,4 +246,4 @@ def _value(path: KeyPath, text: str) -> Any:
 
 def _takes_null(path: KeyPath) -> bool:
     above = shape_at(path[:-1])
-    return is_section(above) and NoneType in get_args(above.model_fields[path[-1]].annotation)
+    return is_section(above) and NoneType in get_args(fields_of(above)[str(path[-1])].annotation)

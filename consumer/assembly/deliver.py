@@ -67,10 +67,11 @@ class Deliver:
         gate = ContactsGate(s.topics.contacts, offsets.ends(shared.admin, s.topics.contacts))
         known = Known(
             rules=rules,
-            plans=plans(s.processes, s.onemsg.template),
+            plans=plans(s.processes, s.onemsg.template, s.policy.send_window),
             gate=gate,
             default_region=s.policy.default_region,
             default_name=s.policy.default_name,
+            default_zone=s.policy.timezone,
         )
         timeout = millis(s.onemsg.timeout)
         self.channel = OneMsg(

@@ -56,6 +56,8 @@ class Facts:
     template_stopped_until: Millis | None = None
     """When a template that was refused is tried again; None where nothing is known against it."""
     channel_stopped: bool = False
+    opens_at: Millis | None = None
+    """When the recipient's send window opens next, or `now` while it is open; None where none is set."""
 
     @property
     def too_old_at(self) -> Millis:
@@ -147,6 +149,12 @@ def template_is_usable(facts: Facts) -> Verdict | None:
     return None if facts.has_words else Defer("template_unusable", facts.now + 15 * MINUTE)
 
 
+def window_is_open(facts: Facts) -> Verdict | None:
+    if facts.opens_at is None or facts.opens_at <= facts.now:
+        return None
+    return Defer("quiet_hours", min(facts.opens_at, facts.too_old_at))
+
+
 CHECKS: Sequence[Check] = (
     still_wanted,
     detect_is_fresh,
@@ -159,6 +167,7 @@ CHECKS: Sequence[Check] = (
     spaced_out,
     channel_works,
     template_is_usable,
+    window_is_open,
 )
 
 

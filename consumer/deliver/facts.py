@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
@@ -17,6 +18,7 @@ from consumer.ledger.queries_facts import Wrote
 from consumer.ledger.rows import ContactRow, ReminderRow
 from consumer.onemsg.phone import Phone, PhoneProblem, normalise
 from consumer.onemsg.text import safe_parameter
+from consumer.send_window import Window, common_opening, next_opening, zone_of
 
 Reach: TypeAlias = Phone | PhoneProblem
 
@@ -30,6 +32,7 @@ class Known:
     gate: ContactsGate
     default_region: str | None = None
     default_name: str | None = None
+    default_zone: str = "UTC"
 
 
 class Gatherer:
@@ -75,11 +78,18 @@ class Gatherer:
                 wrote_at=max((w.at for w in before), default=None),
                 shortest_rung=None if plan is None else plan.shortest_rung,
                 has_words=plan is not None,
+                opens_at=self._opens_at(plan, contact, reach.get(row.user_id)),
             )
         return found
 
     def _name(self, contact: ContactRow | None) -> str | None:
         return (safe_parameter(contact.name) if contact else None) or self._known.default_name
+
+    def _opens_at(self, plan: Plan | None, contact: ContactRow | None, reach: Reach | None) -> Millis | None:
+        if plan is None or plan.window is None:
+            return None
+        default = ZoneInfo(self._known.default_zone)
+        return opens_at(self._now, plan.window, None if contact is None else contact.timezone, reach, default)
 
     def _opted_out(self, users: set[str], reach: Mapping[str, Reach]) -> set[str]:
         subjects = {user: subjects_of(user, _digits(reach.get(user)), self._hash_key) for user in users}
@@ -96,6 +106,20 @@ class Gatherer:
         for each in queries_facts.writes_since(self._connection, users, since):
             wrote.setdefault((each.user_id, each.process), []).append(each)
         return wrote
+
+
+def opens_at(now: Millis, window: Window, zone: str | None, reach: Reach | None, default: ZoneInfo) -> Millis:
+    """When this window opens next for somebody: in the zone they have named, or else in that of their phone.
+
+    A phone that can be in several zones is written to when it is open in all of them. Where they have no such moment
+    in common (the country is too wide), and where nothing is known, `default` decides.
+    """
+    named = zone_of(zone)
+    if named is not None:
+        return next_opening(now, named, window)
+    zones = [found for name in reach.zones if (found := zone_of(name))] if isinstance(reach, Phone) else []
+    common = common_opening(now, zones, window) if zones else None
+    return next_opening(now, default, window) if common is None else common
 
 
 def _digits(reach: Reach | None) -> str | None:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from consumer.clock import Millis
-from consumer.config import Process, Template, millis
+from consumer.config import Process, SendWindow, Template, millis
+from consumer.send_window import Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,20 +17,26 @@ class Plan:
     language: str
     action: str
     shortest_rung: Millis
+    window: Window | None = None
+    """When it may be sent; any time unless set."""
 
 
-def plans(processes: Mapping[str, Process], template: Template) -> dict[str, Plan]:
-    """The plan of each configured process; `template` where the process chooses none of its own."""
-    return {name: _plan(process, template) for name, process in processes.items()}
+def plans(
+    processes: Mapping[str, Process], template: Template, send_window: SendWindow | None = None
+) -> dict[str, Plan]:
+    """The plan of each configured process; `template` and `send_window` where it chooses none of its own."""
+    return {name: _plan(process, template, send_window) for name, process in processes.items()}
 
 
-def _plan(process: Process, template: Template) -> Plan:
+def _plan(process: Process, template: Template, send_window: SendWindow | None) -> Plan:
     chosen, spans = process.template, [millis(span) for span in process.remind_after]
     gaps = [later - earlier for earlier, later in zip([0, *spans], spans, strict=False)]
+    opened = process.send_window or send_window
     return Plan(
         template=chosen.name or template.name,
         namespace=chosen.namespace or template.namespace,
         language=chosen.language or template.language,
         action=process.action,
         shortest_rung=min(gaps),
+        window=None if opened is None else opened.window,
     )

@@ -1,0 +1,42 @@
+"""The section `policy`: who is written to, when, and how often."""
+
+from datetime import timedelta
+from typing import Literal, TypeAlias, get_args
+
+from pydantic import Field, model_validator
+
+from consumer.config_values import Duration, Section, TimeOfDay, Zone, millis
+from consumer.send_window import Window
+
+Weekday: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+_EVERY_DAY: tuple[Weekday, ...] = get_args(Weekday)
+
+
+class SendWindow(Section):
+    """When people may be written to, by their own clocks. It may cross midnight: from "18:00" to "02:00"."""
+
+    opens: TimeOfDay = Field(alias="from")
+    closes: TimeOfDay = Field(alias="to")
+    days: tuple[Weekday, ...] = Field(default=_EVERY_DAY, min_length=1)
+
+    @property
+    def window(self) -> Window:
+        days = frozenset(_EVERY_DAY.index(day) for day in self.days)
+        return Window(millis(self.opens), millis(self.closes), days)
+
+    @model_validator(mode="after")
+    def _opens_and_closes(self) -> "SendWindow":
+        if self.opens == self.closes or self.opens >= timedelta(hours=24):
+            raise ValueError('from and to must differ; for whole days write from: "00:00", to: "24:00"')
+        return self
+
+
+class Policy(Section):
+    require_opt_in: bool = True
+    timezone: Zone = "UTC"
+    default_region: str | None = None
+    default_name: str | None = None
+    send_window: SendWindow | None = None
+    """Any time unless set."""
+    expire_after: Duration = timedelta(hours=72)
+    max_staleness: Duration = timedelta(minutes=5)
