@@ -1,7 +1,7 @@
 """The section `policy`: who is written to, when, and how often."""
 
 from datetime import timedelta
-from typing import Literal, TypeAlias, get_args
+from typing import Annotated, Literal, TypeAlias, get_args
 
 from pydantic import Field, model_validator
 
@@ -38,5 +38,7 @@ class Policy(Section):
     default_name: str | None = None
     send_window: SendWindow | None = None
     """Any time unless set."""
+    max_per_user: dict[Duration, Annotated[int, Field(ge=1)]] = Field(default={timedelta(hours=24): 1})
+    """How many messages within such a span, to one user or one phone, whatever they are about."""
     expire_after: Duration = timedelta(hours=72)
     max_staleness: Duration = timedelta(minutes=5)

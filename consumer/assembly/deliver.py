@@ -71,6 +71,7 @@ class Deliver:
             gate=gate,
             default_region=s.policy.default_region,
             default_name=s.policy.default_name,
+            caps={millis(span): most for span, most in s.policy.max_per_user.items()},
             default_zone=s.policy.timezone,
         )
         timeout = millis(s.onemsg.timeout)

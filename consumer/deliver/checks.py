@@ -56,6 +56,8 @@ class Facts:
     template_stopped_until: Millis | None = None
     """When a template that was refused is tried again; None where nothing is known against it."""
     channel_stopped: bool = False
+    allowed_at: Millis = 0
+    """From when on one more message keeps the caps."""
     opens_at: Millis | None = None
     """When the recipient's send window opens next, or `now` while it is open; None where none is set."""
 
@@ -155,6 +157,12 @@ def window_is_open(facts: Facts) -> Verdict | None:
     return Defer("quiet_hours", min(facts.opens_at, facts.too_old_at))
 
 
+def under_the_caps(facts: Facts) -> Verdict | None:
+    if facts.allowed_at <= facts.now:
+        return None
+    return Defer("frequency_cap", min(facts.allowed_at, facts.too_old_at))
+
+
 CHECKS: Sequence[Check] = (
     still_wanted,
     detect_is_fresh,
@@ -168,6 +176,7 @@ CHECKS: Sequence[Check] = (
     channel_works,
     template_is_usable,
     window_is_open,
+    under_the_caps,
 )
 
 

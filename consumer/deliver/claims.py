@@ -93,10 +93,10 @@ class Claims:
             states = queries_facts.channels_of(book.connection, self._medium, lock=True)
             stops = _Stops(states, self._medium, now, self._lease)
             rows = _one_each(self._waiting(book, most, may_probe(states[self._medium], now)))
-            attempts = self._decide(book, rows, stops)
+            decided, attempts = self._decide(book, rows, stops)
             for state in stops.probed.values():
                 queries_facts.put_channel(book.connection, state)
-        return Claim(len(rows), attempts, now + self._lease, steady + self._lease)
+        return Claim(decided, attempts, now + self._lease, steady + self._lease)
 
     def _waiting(self, book: Book, most: int, probing: bool) -> list[ReminderRow]:
         if probing:
@@ -105,25 +105,32 @@ class Claims:
                 return stopped[:most]
         return queries.take_due(book.connection, self._medium, book.now, most)
 
-    def _decide(self, book: Book, rows: Sequence[ReminderRow], stops: "_Stops") -> list[Attempt]:
-        """Judge each row; journal those to which nothing objects."""
+    def _decide(self, book: Book, rows: Sequence[ReminderRow], stops: "_Stops") -> tuple[int, list[Attempt]]:
+        """Judge each row; journal those to which nothing objects. How many rows were judged, and the attempts."""
         if not rows:
-            return []
+            return 0, []
         book.hold(rows)
         facts = Gatherer(book.connection, self._known, self._ledger.hash_key, book.now).facts(rows)
         attempts: list[Attempt] = []
+        phones: set[str] = set()
+        decided = 0
         for row in rows:
+            if row.key not in facts or facts[row.key].phone in phones:
+                continue  # left for the next batch, which knows what came of it
+            decided += 1
             known = stops.told(facts[row.key], self._known.plans.get(row.process))
             verdict = judge(known)
             if verdict is not None:
                 book.tell(row.key, verdict)
             else:
                 attempts.append(self._prepare(book, row, known))
+                if self._known.caps:
+                    phones.add(attempts[-1].message.phone)
                 stops.used(self._known.plans[row.process])
         journal = [_journalled(book.get(attempt.key), attempt) for attempt in attempts]
         # (The rows they belong to are in the ledger since intake.)
         queries.journal_attempts(book.connection, journal)
-        return attempts
+        return decided, attempts
 
     def _prepare(self, book: Book, row: ReminderRow, facts: Facts) -> Attempt:
         plan, phone, name = self._known.plans[row.process], facts.phone, facts.name

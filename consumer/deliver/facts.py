@@ -1,20 +1,22 @@
 """Gathers what the checks ask about: a few questions to the ledger for a whole batch, then one `Facts` for each row."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from consumer.clock import Millis
+from consumer.deliver.caps import next_allowed
 from consumer.deliver.checks import Facts, Rules
 from consumer.deliver.gate import ContactsGate
 from consumer.deliver.opt_outs import subjects_of
 from consumer.deliver.plans import Plan
 from consumer.deliver.recording import Key
-from consumer.ledger import queries_facts
+from consumer.ledger import queries_facts, queries_recipients
 from consumer.ledger.queries_facts import Wrote
+from consumer.ledger.queries_recipients import Written
 from consumer.ledger.rows import ContactRow, ReminderRow
 from consumer.onemsg.phone import Phone, PhoneProblem, normalise
 from consumer.onemsg.text import safe_parameter
@@ -33,6 +35,8 @@ class Known:
     default_region: str | None = None
     default_name: str | None = None
     default_zone: str = "UTC"
+    caps: Mapping[Millis, int] = field(default_factory=dict)
+    """The most messages to one user or phone, by span."""
 
 
 class Gatherer:
@@ -45,12 +49,20 @@ class Gatherer:
         self._now = now
 
     def facts(self, rows: Sequence[ReminderRow]) -> dict[Key, Facts]:
-        """What is known about these rows at this moment, by key."""
-        users = {row.user_id for row in rows}
+        """What is known about these rows at this moment, by key.
+
+        Rows about whose recipient another replica is deciding are not among them.
+        """
+        users = self._mine({row.user_id for row in rows}, "user")
         contacts = queries_facts.contacts_of(self._connection, users)
         region = self._known.default_region
         reach = {user: normalise(contact.phone, region) for user, contact in contacts.items()}
+        phones = self._mine({digits for each in reach.values() if (digits := _digits(each))}, "phone")
+        rows = [r for r in rows if r.user_id in users and _digits(reach.get(r.user_id)) in {None, *phones}]
+        if not rows:
+            return {}
         out = self._opted_out(users, reach)
+        allowed = self._allowed(users, phones)
         wrote = self._writes(rows)
         clocks = queries_facts.clocks_of(self._connection)
         read = self._known.gate.open(self._connection)
@@ -78,6 +90,7 @@ class Gatherer:
                 wrote_at=max((w.at for w in before), default=None),
                 shortest_rung=None if plan is None else plan.shortest_rung,
                 has_words=plan is not None,
+                allowed_at=allowed(row.user_id, _digits(reach.get(row.user_id))),
                 opens_at=self._opens_at(plan, contact, reach.get(row.user_id)),
             )
         return found
@@ -90,6 +103,27 @@ class Gatherer:
             return None
         default = ZoneInfo(self._known.default_zone)
         return opens_at(self._now, plan.window, None if contact is None else contact.timezone, reach, default)
+
+    def _mine(self, names: set[str], kind: str) -> set[str]:
+        taken = queries_recipients.take_recipients(self._connection, {f"{kind}:{name}" for name in names})
+        return {name for name in names if f"{kind}:{name}" in taken}
+
+    def _allowed(self, users: set[str], phones: set[str]) -> Callable[[str, str | None], Millis]:
+        """From when on a user with that phone may be written to."""
+        caps = self._known.caps
+        since = self._now - max(caps, default=0)
+        written = queries_recipients.written_since(self._connection, users, phones, since) if caps else []
+        by_user: dict[str, list[Written]] = {}
+        by_phone: dict[str | None, list[Written]] = {}
+        for each in written:
+            by_user.setdefault(each.user_id, []).append(each)
+            by_phone.setdefault(each.phone, []).append(each)
+
+        def allowed(user: str, phone: str | None) -> Millis:
+            to_phone = by_phone.get(phone, []) if phone else []
+            return next_allowed([w.at for w in {*by_user.get(user, []), *to_phone}], caps)
+
+        return allowed
 
     def _opted_out(self, users: set[str], reach: Mapping[str, Reach]) -> set[str]:
         subjects = {user: subjects_of(user, _digits(reach.get(user)), self._hash_key) for user in users}

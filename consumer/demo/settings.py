@@ -51,7 +51,8 @@ def settings_for(broker: str, channel: Sandbox, folder: Path, port: int) -> Sett
             template=Template(namespace=channel.namespace, language=channel.language),
             timeout=timedelta(seconds=3),
         ),
-        policy=Policy(expire_after=timedelta(minutes=2), max_staleness=timedelta(seconds=15)),
+        # A demo's minute is a day: what people would get within days, they get within the minute.
+        policy=Policy(expire_after=timedelta(minutes=2), max_staleness=timedelta(seconds=15), max_per_user={}),
         tracking=Tracking(poll_after=timedelta(seconds=4), give_up_after=timedelta(seconds=30)),
         ledger=Ledger(url=f"sqlite:///{folder / 'lapse.db'}"),
         web=Web(

@@ -112,6 +112,7 @@ attempts = Table(
     PrimaryKeyConstraint("reminder_id", "medium", "number"),
     ForeignKeyConstraint(["reminder_id", "medium"], ["reminders.reminder_id", "reminders.medium"]),
     Index(None, "user_id", "started_at"),
+    Index(None, "phone", "started_at"),
     Index(None, "message_id"),
 )
 """One row for every POST, written before it leaves."""

@@ -136,7 +136,7 @@ def settings(bootstrap: str, channel: Sandbox, folder: Path, names: str, port: i
             "template": {key: told[key] for key in ("namespace", "language")} | {"name": told["template"]},
             "timeout": "2s",
         },
-        "policy": {"expire_after": "10m", "max_staleness": "30s"},
+        "policy": {"expire_after": "10m", "max_staleness": "30s", "max_per_user": {}},
         "tracking": {"poll_after": "2s", "give_up_after": "10m"},
         "ledger": {"url": f"sqlite:///{folder / 'lapse.db'}"},
         "web": {

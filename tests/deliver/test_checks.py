@@ -52,6 +52,8 @@ def test_whoever_gives_no_reason_not_to_is_written_to() -> None:
         (replace(FINE, channel_stopped=True), Defer("channel_stopped", TOO_OLD_AT)),
         (replace(FINE, opens_at=NOW + 1), Defer("quiet_hours", NOW + 1)),
         (replace(FINE, opens_at=TOO_OLD_AT + 1), Defer("quiet_hours", TOO_OLD_AT)),
+        (replace(FINE, allowed_at=NOW + 1), Defer("frequency_cap", NOW + 1)),
+        (replace(FINE, allowed_at=TOO_OLD_AT + 1), Defer("frequency_cap", TOO_OLD_AT)),
         (replace(FINE, has_words=False), Defer("template_unusable", NOW + 15 * MINUTE)),
     ],
 )
@@ -69,6 +71,7 @@ def test_each_objection_names_its_reason(facts: Facts, verdict: Verdict) -> None
         replace(FINE, wrote_at=NOW - 24 * HOUR),  # exactly the shortest rung ago
         replace(FINE, wrote_at=NOW - 1, shortest_rung=None),
         replace(FINE, opens_at=NOW),
+        replace(FINE, allowed_at=NOW),
     ],
 )
 def test_on_the_near_side_of_each_edge_nothing_objects(facts: Facts) -> None:
@@ -100,6 +103,7 @@ def test_the_checks_are_one_list_in_the_order_of_the_design() -> None:
         "channel_works",
         "template_is_usable",
         "window_is_open",
+        "under_the_caps",
     ]
     everything_is_wrong = replace(FINE, contacts_read=False, has_contact=False, opted_out=True, channel_stopped=True)
     assert judge(everything_is_wrong) == Defer("detect_behind", TOO_OLD_AT)
