@@ -12,6 +12,18 @@ Weekday: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _EVERY_DAY: tuple[Weekday, ...] = get_args(Weekday)
 
 
+OPT_OUT_WORDS = (
+    *("stop", "stop all", "stop promotions", "unsubscribe", "opt out", "baja", "dar de baja", "darme de baja", "parar"),
+    *("no más", "alto", "arrêt", "arrêter", "désabonner", "stopp", "abmelden", "abbestellen", "basta", "cancellami"),
+    *("disiscrivimi", "sair", "descadastrar", "remover", "afmelden", "avsluta", "avslutt", "dur", "стоп", "отписаться"),
+    *("توقف", "إلغاء الاشتراك", "停止", "退订", "配信停止", "berhenti", "rezygnuję"),
+)
+"""English, Spanish, French, German, Italian, Portuguese, Dutch, Scandinavian, Turkish, Russian, Arabic, Chinese, …
+
+Words that may as well be about an order or an appointment, such as cancel, are not among them.
+"""
+
+
 class SendWindow(Section):
     """When people may be written to, by their own clocks. It may cross midnight: from "18:00" to "02:00"."""
 
@@ -40,5 +52,7 @@ class Policy(Section):
     """Any time unless set."""
     max_per_user: dict[Duration, Annotated[int, Field(ge=1)]] = Field(default={timedelta(hours=24): 1})
     """How many messages within such a span, to one user or one phone, whatever they are about."""
+    opt_out_words: tuple[str, ...] = OPT_OUT_WORDS
+    """Whoever answers with one of these, and nothing else, is not written to again."""
     expire_after: Duration = timedelta(hours=72)
     max_staleness: Duration = timedelta(minutes=5)

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from consumer.assembly.shared import Shared, plain
 from consumer.clock import SECOND
 from consumer.config import millis
+from consumer.deliver import opt_outs
 from consumer.deliver.answers import Answers
 from consumer.deliver.checks import Rules
 from consumer.deliver.claims import Claims
@@ -32,7 +33,7 @@ from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg import registration
 from consumer.onemsg.client import OneMsg, OneMsgError
-from consumer.records import Contact, DeliveryStatus, Received, Reminder
+from consumer.records import Contact, DeliveryStatus, OptOut, Received, Reminder
 from consumer.web.health import Part
 from consumer.web.webhook import Webhook
 
@@ -56,6 +57,7 @@ class Deliver:
         self._metrics = metrics = DeliverMetrics(shared.metrics)
         self.ledger = ledger = Ledger(s.ledger.url)
         shared.codec.register(s.topics.delivery_status, DeliveryStatus)
+        shared.codec.register(s.topics.opt_outs, OptOut)
         self._publisher = Publisher(s.kafka, clock, name="publisher")
         secret = s.web.webhook_secret
         self._secret = SecretStr(plain(secret, "web.webhook_secret")) if secret else None
@@ -82,7 +84,9 @@ class Deliver:
             timeout=timeout,
             max_connections=_IN_FLIGHT,
         )
-        self._intake = Intake(ledger, rules=rules, gate=gate, metrics=metrics, now=clock.wall)
+        self._intake = Intake(
+            ledger, rules=rules, gate=gate, metrics=metrics, now=clock.wall, default_region=s.policy.default_region
+        )
         claims = Claims(
             ledger,
             medium=WHATSAPP,
@@ -111,7 +115,7 @@ class Deliver:
             clock=clock,
             metrics=metrics,
         )
-        self._inbox = Inbox(ledger, metrics=metrics, now=clock.wall)
+        self._inbox = Inbox(ledger, metrics=metrics, now=clock.wall, opt_out_words=s.policy.opt_out_words)
         self._outbox = Outbox(ledger, metrics=metrics)
 
     def feeds(self) -> dict[str, Callable[[threading.Event], None]]:
@@ -206,7 +210,15 @@ class Deliver:
         )
 
     async def _publish_some(self) -> int:
-        return await asyncio.to_thread(self._outbox.step, self._put_on_topic)
+        return await asyncio.to_thread(self._publish_both)
+
+    def _publish_both(self) -> int:
+        stops = opt_outs.publish(self.ledger, self._put_opt_outs)
+        return stops + self._outbox.step(self._put_on_topic)
+
+    def _put_opt_outs(self, stops: Sequence[OptOut]) -> None:
+        topic = self._topics.opt_outs
+        self._publisher.publish([(topic, s.user_id.encode(), self._shared.codec.encode(s, topic)) for s in stops])
 
     def _put_on_topic(self, statuses: Sequence[DeliveryStatus]) -> None:
         topic = self._topics.delivery_status

@@ -90,7 +90,7 @@ def _keep_opt_outs(book: Book, answers: Sequence[Answer]) -> None:
     for answer in answers:
         row, outcome = book.get(answer.key), answer.outcome
         if row is not None and isinstance(outcome, Rejected) and outcome.remedy is Remedy.OPT_OUT:
-            opt_outs.keep(book, row, outcome.reason)
+            opt_outs.keep(book, row, outcome.reason, book.now)
 
 
 def _move_channels(book: Book, answers: Sequence[Answer]) -> None:

@@ -9,16 +9,17 @@ attempt where exactly one fits. `_Told.echoes` is where they arrive.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
-from consumer.clock import Now
+from consumer.clock import Millis, Now
 from consumer.deliver import opt_outs, reports
 from consumer.deliver.grouped import Grouped
 from consumer.deliver.lifecycle import Source
+from consumer.deliver.opt_out_words import OptOutWords
 from consumer.deliver.recording import Book, booking
 from consumer.deliver.reports import Heard
 from consumer.ledger import queries_inbox
@@ -26,10 +27,19 @@ from consumer.ledger.queries_inbox import Body
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg import webhook
-from consumer.onemsg.reports import Echo, Preference
+from consumer.onemsg.reports import Echo
 
 _BATCH = 200
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    """Somebody (digits) wants no more, and since when."""
+
+    phone: str
+    reason: str
+    at: Millis
 
 
 @dataclass(slots=True)
@@ -38,7 +48,7 @@ class _Told:
 
     heard: list[Heard] = field(default_factory=list)
     echoes: list[Echo] = field(default_factory=list)
-    stops: list[Preference] = field(default_factory=list)
+    stops: list[_Stop] = field(default_factory=list)
     inbound: list[dict[str, Any]] = field(default_factory=list)
     read: list[int] = field(default_factory=list)
     unreadable: list[int] = field(default_factory=list)
@@ -47,10 +57,11 @@ class _Told:
 class Inbox:
     """Takes bodies from the webhook."""
 
-    def __init__(self, ledger: Ledger, *, metrics: DeliverMetrics, now: Now) -> None:
+    def __init__(self, ledger: Ledger, *, metrics: DeliverMetrics, now: Now, opt_out_words: Iterable[str] = ()) -> None:
         self._ledger = ledger
         self._metrics = metrics
         self._now = now
+        self._words = OptOutWords(opt_out_words)
         self._stored = Grouped(self._store)
         self._applying: asyncio.Task[None] | None = None
         self._more = False
@@ -98,8 +109,11 @@ class Inbox:
     def _apply(self, book: Book, told: _Told) -> None:
         reports.park(book, reports.apply(book, told.heard))
         for stop in told.stops:
-            if stop.sender is not None:
-                opt_outs.keep_number(book, stop.sender, "whatsapp", "stopped_in_whatsapp")
+            opt_outs.keep_number(book, stop.phone, "whatsapp", stop.reason, stop.at)
+        for message in told.inbound:
+            if message["sender"] and self._words.said(message["body"]):
+                at = message["received_at"] if message["at"] is None else message["at"]
+                opt_outs.keep_number(book, message["sender"], "whatsapp", "asked_to_stop", at)
         queries_inbox.keep_inbound(book.connection, told.inbound)
         queries_inbox.drop_bodies(book.connection, told.read)
         for body_id in told.unreadable:
@@ -117,7 +131,11 @@ def _read(body: Body, told: _Told) -> None:
         return
     told.heard += [Heard(report, Source.WEBHOOK, body.received_at) for report in said.statuses]
     told.echoes += said.echoes
-    told.stops += [said_so for said_so in said.preferences if not said_so.wanted]
+    told.stops += [
+        _Stop(each.sender, "stopped_in_whatsapp", body.received_at if each.at is None else each.at)
+        for each in said.preferences
+        if not each.wanted and each.sender is not None
+    ]
     told.inbound += [
         {
             "message_id": message.message_id,

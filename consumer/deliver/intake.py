@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import Connection
 
 from consumer.clock import Millis, Now
+from consumer.deliver import opt_outs
 from consumer.deliver.checks import Rules, is_fresh, too_old_at
 from consumer.deliver.gate import ContactsGate
 from consumer.deliver.lifecycle import FINAL, IN_DOUBT, UNSENT, Cancel, Status, Suppress
@@ -20,6 +21,7 @@ from consumer.ledger import queries, queries_contacts, queries_facts
 from consumer.ledger.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
+from consumer.onemsg.phone import Phone, normalise
 from consumer.records import Ask, Contact, Received, Reminder
 
 WHATSAPP = "whatsapp"
@@ -33,12 +35,22 @@ log = structlog.get_logger()
 class Intake:
     """The handler of the `reminders` and `contacts` topics. Blocks its thread."""
 
-    def __init__(self, ledger: Ledger, *, rules: Rules, gate: ContactsGate, metrics: DeliverMetrics, now: Now) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        rules: Rules,
+        gate: ContactsGate,
+        metrics: DeliverMetrics,
+        now: Now,
+        default_region: str | None = None,
+    ) -> None:
         self._ledger = ledger
         self._rules = rules
         self._gate = gate
         self._metrics = metrics
         self._now = now
+        self._default_region = default_region
 
     def reminders(self, batch: Sequence[Received[Reminder]]) -> None:
         """DUE becomes a row; RETURNED and COMPLETED cancel what has not gone out; CLOCK says how far detect is."""
@@ -54,14 +66,21 @@ class Intake:
         """The latest word on each user. A null value erases name, phone and e-mail."""
         rows = {str(row["user_id"]): row for row in map(_contact, batch) if row is not None}
         known = {user for user, row in rows.items() if not row["erased"]}
+        for row in rows.values():
+            row["phone_hash"] = self._phone_hash(row["phone"])
         with self._ledger.transaction() as connection:
             was_open = self._gate.open(connection)
             queries_contacts.put_contacts(connection, list(rows.values()))
             queries_contacts.forget_phones(connection, rows.keys() - known)
+            opt_outs.lift(connection, known)
             queries.wake(connection, "no_contact", users=known)
             _note_offsets(connection, batch)
             if not was_open:
                 self._wake_where_fresh(connection, self._now(), lambda partition: True)
+
+    def _phone_hash(self, phone: object) -> str | None:
+        reach = normalise(phone if isinstance(phone, str) else None, self._default_region)
+        return opt_outs.phone_hash(reach.digits, self._ledger.hash_key) if isinstance(reach, Phone) else None
 
     def reached(self, topic: str, positions: Mapping[int, int]) -> None:
         """These partitions have been read up to these offsets, although no record stands just before them.

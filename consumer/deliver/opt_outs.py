@@ -1,27 +1,85 @@
-"""Who wants no more: kept by user and by a keyed hash of the number, so that it outlives the contact."""
+"""Who wants no more: kept by user and by a keyed hash of the number, so that it outlives the contact.
+
+Whoever opts out by their number does so for every user who has it. The opt-outs topic hears of each user once, until
+a later opt-in has lifted it.
+"""
 
 import hashlib
 import hmac
+from collections.abc import Callable, Collection, Sequence
 
+from sqlalchemy import Connection
+
+from consumer.clock import Millis
 from consumer.deliver.recording import Book
-from consumer.ledger import queries_facts
+from consumer.ledger import queries_facts, queries_opt_outs
 from consumer.ledger.rows import ReminderRow
+from consumer.ledger.store import Ledger
+from consumer.onemsg.phone import one_form
+from consumer.records import OptOut
+
+Publish = Callable[[Sequence[OptOut]], None]
+"""Returns once all of these are where others can read them; raises if that is not certain."""
+
+_BATCH = 500
+
+
+def phone_hash(phone: str, hash_key: bytes) -> str:
+    """What is kept of a number (digits), the same for all the forms that WhatsApp has for it."""
+    return hmac.digest(hash_key, one_form(phone).encode(), hashlib.sha256).hex()
 
 
 def subjects_of(user_id: str | None, phone: str | None, hash_key: bytes) -> list[str]:
     """Whom an opt-out is kept by. `phone` is digits."""
     subjects = [] if user_id is None else [f"user:{user_id}"]
     if phone:
-        subjects.append(f"phone:{hmac.digest(hash_key, phone.encode(), hashlib.sha256).hex()}")
+        subjects.append(f"phone:{phone_hash(phone, hash_key)}")
     return subjects
 
 
-def keep(book: Book, row: ReminderRow, reason: str) -> None:
-    """Whom this reminder was for is not to be written to again on its medium."""
-    subjects = subjects_of(row.user_id, row.phone, book.hash_key)
-    queries_facts.opt_out(book.connection, subjects, row.medium, reason, book.now)
+def keep(book: Book, row: ReminderRow, reason: str, at: Millis) -> None:
+    """Whom this reminder was for said at that moment that they are not to be written to again on its medium."""
+    _keep(book, {row.user_id}, row.phone, row.medium, reason, at)
 
 
-def keep_number(book: Book, phone: str, medium: str, reason: str) -> None:
-    """Whoever has this number (digits) is not to be written to again on that medium."""
-    queries_facts.opt_out(book.connection, subjects_of(None, phone, book.hash_key), medium, reason, book.now)
+def keep_number(book: Book, phone: str, medium: str, reason: str, at: Millis) -> None:
+    """Whoever has this number (digits) said at that moment that they want no more on that medium."""
+    users = queries_opt_outs.users_with_phone(book.connection, phone_hash(phone, book.hash_key))
+    _keep(book, set(users), phone, medium, reason, at)
+
+
+def _keep(book: Book, users: set[str], phone: str | None, medium: str, reason: str, at: Millis) -> None:
+    connection = book.connection
+    subjects = {f"user:{user}" for user in users} | set(subjects_of(None, phone, book.hash_key))
+    before = queries_facts.opted_out(connection, subjects, medium)
+    queries_opt_outs.opt_out(connection, subjects, medium, reason, at)
+    lift(connection, users)  # their word to the contrary may have been quicker
+    new = queries_facts.opted_out(connection, subjects, medium) - before
+    told = {user for user in users if f"user:{user}" in new}
+    queries_opt_outs.tell(connection, told, medium, reason, at)
+
+
+def lift(connection: Connection, users: Collection[str]) -> None:
+    """Where the contact of one of these users says that they agree, and later than they opted out, it counts."""
+    for agreed in queries_opt_outs.opt_ins(connection, users):
+        subjects = [f"user:{agreed.user_id}"]
+        if agreed.phone_hash is not None:
+            subjects.append(f"phone:{agreed.phone_hash}")
+        queries_opt_outs.lift(connection, subjects, agreed.at)
+
+
+def publish(ledger: Ledger, put_on_topic: Publish) -> int:
+    """Tell the topic what it has not heard. Returns how many; raises what `put_on_topic` raised.
+
+    Published first and flagged after, as `outbox` does it: a crash between may repeat, and never loses.
+    """
+    with ledger.reading() as connection:
+        waiting = queries_opt_outs.untold(connection, _BATCH)
+    if not waiting:
+        return 0
+    put_on_topic(
+        [OptOut(user_id=t.user_id, medium=t.medium, reason=t.reason, occurred_at=t.occurred_at) for t in waiting]
+    )
+    with ledger.transaction() as connection:
+        queries_opt_outs.flag_told(connection, [told.id for told in waiting])
+    return len(waiting)

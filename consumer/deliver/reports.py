@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from consumer.clock import Millis
 from consumer.deliver import opt_outs
-from consumer.deliver.lifecycle import Reported, Source
+from consumer.deliver.lifecycle import NoChange, Reported, Source
 from consumer.deliver.recording import Book
 from consumer.ledger import queries, queries_inbox
 from consumer.ledger.queries_inbox import Parked
@@ -58,9 +58,9 @@ def _tell(book: Book, row: ReminderRow, heard: Heard) -> None:
         return
     rule = classify(report.error_code, report.error)
     code = rule.code if report.error_code is None else report.error_code
-    book.tell(row.key, Reported(report.progress, heard.source, rule.reason, code), at)
-    if rule.remedy is Remedy.OPT_OUT:
-        opt_outs.keep(book, row, rule.reason)
+    changes = book.tell(row.key, Reported(report.progress, heard.source, rule.reason, code), at)
+    if rule.remedy is Remedy.OPT_OUT and not isinstance(changes, NoChange):  # a repeated one may be long lifted
+        opt_outs.keep(book, row, rule.reason, at)
 
 
 def _parked(heard: Heard) -> Parked:

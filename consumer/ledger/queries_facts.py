@@ -41,18 +41,6 @@ def opted_out(connection: Connection, subjects: Collection[str], medium: str) ->
     return found
 
 
-def opt_out(connection: Connection, subjects: Collection[str], medium: str, reason: str, at: Millis) -> None:
-    """Remember that these subjects want no more; an opt-out that was lifted stands again."""
-    row = {"medium": medium, "reason": reason, "occurred_at": at, "lifted_at": None}
-    statement = upsert(connection, opt_outs)
-    again = {name: statement.excluded[name] for name in ("reason", "occurred_at", "lifted_at")}
-    statement = statement.on_conflict_do_update(
-        index_elements=["subject", "medium"], set_=again, where=opt_outs.c.lifted_at.is_not(None)
-    )
-    if subjects:
-        connection.execute(statement, [{"subject": subject, **row} for subject in subjects])
-
-
 def writes_since(connection: Connection, users: Collection[str], since: Millis) -> list[Wrote]:
     """Attempts to these users that may have gone out, from `since` on."""
     found: list[Wrote] = []

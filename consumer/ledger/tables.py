@@ -131,6 +131,8 @@ contacts = Table(
     Column("erased", Boolean, nullable=False),  # by a null value: what is left says how far we have read
     Column("source_partition", Integer, nullable=False),
     Column("source_offset", BigInteger, nullable=False),
+    Column("phone_hash", Text),  # keyed, as in `opt_outs`: finds who has a number
+    Index(None, "phone_hash"),
 )
 
 opt_outs = Table(
@@ -246,3 +248,21 @@ channels = Table(
     Column("silences", Integer, nullable=False),  # attempts in a row that got no clear answer
 )
 """What can be sent at all: no row, or no reason in it, means that nothing is known against it."""
+
+opt_out_outbox = Table(
+    "opt_out_outbox",
+    metadata,
+    Column("id", _Counted, primary_key=True, autoincrement=True),
+    Column("user_id", Text, nullable=False),
+    Column("medium", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("occurred_at", BigInteger, nullable=False),
+    Column("published", Boolean, nullable=False),
+)
+"""What the opt-outs topic has, or is about to have."""
+Index(
+    "ix_opt_out_outbox_unpublished",
+    opt_out_outbox.c.id,
+    sqlite_where=opt_out_outbox.c.published.is_(False),
+    postgresql_where=opt_out_outbox.c.published.is_(False),
+)

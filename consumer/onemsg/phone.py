@@ -59,7 +59,7 @@ def same_recipient(one: str, other: str) -> bool:
 
     Mexico 521/52, Brazil's ninth digit, Argentina 549/54 [S46–S48], and a trunk zero after the country code [O S11].
     """
-    return one == other or _form(one) == _form(other)
+    return one == other or one_form(one) == one_form(other)
 
 
 def mask(phone: str) -> str:
@@ -128,7 +128,7 @@ def _in_use(phone: Phone) -> bool:
     return number is not None and phonenumbers.is_valid_number(number)
 
 
-def _form(digits: str) -> str:
+def one_form(digits: str) -> str:
     """One form for all the forms of a number. Not one to send to."""
     number = _parse(f"+{digits}")
     plain = _e164(number) if number is not None else digits

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from consumer.ledger import queries, queries_facts, queries_outbox
+from consumer.ledger import queries, queries_facts, queries_opt_outs, queries_outbox
 from consumer.ledger.rows import ChannelRow, ReminderRow
 from consumer.ledger.store import Ledger
 
@@ -138,13 +138,13 @@ def test_a_channels_state_is_kept_beside_those_of_its_templates(ledger: Ledger) 
 
 def test_an_opt_out_stands_until_it_is_lifted_and_can_be_made_again(ledger: Ledger) -> None:
     with ledger.transaction() as connection:
-        queries_facts.opt_out(connection, ["user:a", "phone:x"], "whatsapp", "opted_out", 5)
-        queries_facts.opt_out(connection, ["user:a"], "whatsapp", "said_stop", 9)
+        queries_opt_outs.opt_out(connection, ["user:a", "phone:x"], "whatsapp", "opted_out", 5)
+        queries_opt_outs.opt_out(connection, ["user:a"], "whatsapp", "said_stop", 9)
         assert queries_facts.opted_out(connection, ["user:a", "user:b"], "whatsapp") == {"user:a"}
         assert queries_facts.opted_out(connection, ["user:a"], "email") == set()
-        first = connection.scalar(text("SELECT reason FROM opt_outs WHERE subject = 'user:a'"))
         connection.execute(text("UPDATE opt_outs SET lifted_at = 20"))
         assert queries_facts.opted_out(connection, ["user:a"], "whatsapp") == set()
-        queries_facts.opt_out(connection, ["user:a"], "whatsapp", "said_stop", 30)
+        queries_opt_outs.opt_out(connection, ["user:a"], "whatsapp", "said_stop", 19)  # told late
+        assert queries_facts.opted_out(connection, ["user:a"], "whatsapp") == set()
+        queries_opt_outs.opt_out(connection, ["user:a"], "whatsapp", "said_stop", 30)
         assert queries_facts.opted_out(connection, ["user:a"], "whatsapp") == {"user:a"}
-    assert first == "opted_out"

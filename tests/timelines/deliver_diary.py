@@ -14,6 +14,8 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 
 from consumer.clock import DAY, HOUR, MINUTE, SECOND, ManualClock
+from consumer.config import Policy
+from consumer.deliver import opt_outs
 from consumer.deliver.answers import Answers
 from consumer.deliver.checks import Rules
 from consumer.deliver.claims import Claims
@@ -34,7 +36,7 @@ from consumer.onemsg.calls import OneMsgError
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, Outcome
 from consumer.onemsg.reports import StatusReport
-from consumer.records import Ask, Contact, DeliveryStatus, Received, Reminder
+from consumer.records import Ask, Contact, DeliveryStatus, OptOut, Received, Reminder
 
 from .detect_diary import moment
 
@@ -96,6 +98,8 @@ class Diary:
         self.metrics = DeliverMetrics(CollectorRegistry())
         self.channel = FakeChannel(self.clock)
         self.topic: list[DeliveryStatus] = []
+        self.stops: list[OptOut] = []
+        """What reached the opt-outs topic."""
         self._heard = 0
         self._url = f"sqlite:///{folder / 'lapse.db'}"
         self.rules = rules
@@ -120,7 +124,7 @@ class Diary:
         self.sender = Sender(self.claims, self.answers, channel=self.channel, pace=self.pace, clock=clock, **shared)
         spans: dict[str, Any] = {"poll_after": 2 * MINUTE, "give_up_after": DAY, **shared}
         self.tracker = Tracker(self.ledger, medium="whatsapp", channel=self.channel, clock=clock, **spans)
-        self.inbox = Inbox(self.ledger, now=wall, **shared)
+        self.inbox = Inbox(self.ledger, now=wall, opt_out_words=Policy().opt_out_words, **shared)
         self.outbox = Outbox(self.ledger, **shared)
 
     def at(self, when: str) -> "Diary":
@@ -201,6 +205,11 @@ class Diary:
         acks = [{"id": message_id, "status": status, **more} for status in statuses]
         return self.posts(json.dumps({"instanceId": "CH1", "ack": acks}).encode())
 
+    def hears(self, text: str, phone: str = "34612345678", *, message: str = "wamid.in.1") -> "Diary":
+        """Somebody writes to us now."""
+        wrote = {"id": message, "type": "chat", "body": text, "fromMe": False, "author": f"{phone}@c.us"}
+        return self.posts(json.dumps({"messages": [{**wrote, "time": self.clock.wall() // SECOND}]}).encode())
+
     def posts(self, *bodies: bytes) -> "Diary":
         async def submit() -> None:
             await asyncio.gather(*(self.inbox.submit(body) for body in bodies))
@@ -225,6 +234,8 @@ class Diary:
 
     def publishes(self) -> "Diary":
         while self.outbox.step(self.topic.extend):
+            pass
+        while opt_outs.publish(self.ledger, self.stops.extend):
             pass
         return self
 

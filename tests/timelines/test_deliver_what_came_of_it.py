@@ -120,9 +120,10 @@ def test_whoever_stopped_our_marketing_is_not_written_to_again_by_id_or_by_numbe
     deliver.knows("maria").due("maria")
     deliver.channel.answers = [Rejected(reason="opted_out", remedy=Remedy.OPT_OUT, error_code=131050)]
     deliver.works().says("maria rejected opted_out", "maria failed opted_out")
-    deliver.at("Wed 09:00").knows("maria", phone="+34 699 999 999").due("maria", step=1).works()
+    said_before = moment("Mon 08:00")
+    deliver.at("Wed 09:00").knows("maria", phone="+34 699 999 999", updated_at=said_before).due("maria", step=1).works()
     deliver.says("maria suppressed opted_out")
-    deliver.knows("other", name="Other").due("other").works().says("other suppressed opted_out")
+    deliver.knows("other", name="Other", updated_at=said_before).due("other").works().says("other suppressed opted_out")
     with deliver.ledger.reading() as connection:
         kept = str(connection.exec_driver_sql("SELECT * FROM opt_outs").all())
     assert "34612345678" not in kept

@@ -1,0 +1,134 @@
+"""Whoever says stop, in whatever way, hears nothing more until they themselves say otherwise, later."""
+
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from consumer.config import Policy
+from consumer.deliver import opt_outs
+from consumer.deliver.opt_out_words import OptOutWords
+from consumer.onemsg.outcomes import Rejected, Remedy
+from consumer.records import OptOut
+
+from .deliver_diary import Diary
+from .detect_diary import moment
+
+
+def stops(diary: Diary) -> list[str]:
+    return [f"{stop.user_id} {stop.medium} {stop.reason}" for stop in diary.stops]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["STOP", " stop. ", "Stop!!! 🛑", "BAJA", "arrêt", "Désabonner", "Стоп", "stop\npromotions", "停止"],
+)
+def test_a_word_for_stop_is_understood(deliver: Diary, text: str) -> None:
+    deliver.knows("maria").hears(text).due("maria").works().says("maria suppressed opted_out").went_out()
+    assert stops(deliver) == ["maria whatsapp asked_to_stop"]
+
+
+@pytest.mark.parametrize("text", ["stop by tomorrow?", "I cannot stop the form", "baja por maternidad", "", "👍", "no"])
+def test_whoever_says_more_than_that_wants_something_else(deliver: Diary, text: str) -> None:
+    deliver.knows("maria").hears(text).due("maria").works().says("maria accepted")
+    assert stops(deliver) == []
+
+
+def test_every_word_that_is_configured_matches_itself() -> None:
+    words = OptOutWords(Policy().opt_out_words)
+    assert all(words.said(word.upper()) for word in Policy().opt_out_words)
+    assert not words.said(None)
+    assert not OptOutWords(["", "!"]).said("?")
+
+
+def test_what_was_waiting_for_its_moment_is_not_sent_after_a_stop(deliver: Diary) -> None:
+    deliver.due("maria").works().says("maria deferred no_contact")
+    deliver.at("Mon 10:00").hears("stop").knows("maria", updated_at=moment("Mon 09:30"))
+    deliver.detect_is_at().works().says("maria suppressed opted_out").went_out()
+
+
+def test_a_stop_beats_the_opt_in_that_was_there_before(deliver: Diary) -> None:
+    deliver.knows("maria", updated_at=moment("Mon 08:00")).hears("stop")
+    deliver.knows("maria", updated_at=moment("Mon 08:59:59.999"))  # an older word that comes late
+    deliver.due("maria").works().says("maria suppressed opted_out")
+
+
+def test_only_a_later_opt_in_lifts_it_and_a_second_stop_counts_again(deliver: Diary) -> None:
+    deliver.knows("maria").hears("stop")
+    deliver.at("Tue 09:00").knows("maria", opt_in=False).due("maria", "checkout").works()
+    deliver.says("maria suppressed opted_out")
+    deliver.at("Wed 09:00").knows("maria", opt_in=True).due("maria", "checkout").works().says("maria accepted")
+    deliver.at("Thu 09:00").hears("BAJA", message="wamid.in.2").due("maria", "checkout").works()
+    deliver.says("maria suppressed opted_out")
+    assert [(stop.user_id, stop.occurred_at) for stop in deliver.stops] == [
+        ("maria", moment("Mon 09:00")),
+        ("maria", moment("Thu 09:00")),
+    ]
+
+
+def test_a_stop_that_is_told_twice_is_published_once_and_does_not_undo_a_later_opt_in(deliver: Diary) -> None:
+    wrote = {"id": "wamid.in", "type": "chat", "body": "stop", "fromMe": False, "author": "34612345678@c.us"}
+    body = json.dumps({"messages": [{**wrote, "time": moment("Mon 09:00") // 1_000}]}).encode()
+    deliver.knows("maria").posts(body, body).works()
+    deliver.at("Tue 09:00").knows("maria").posts(body).due("maria", "checkout").works().says("maria accepted")
+    assert stops(deliver) == ["maria whatsapp asked_to_stop"]
+
+
+def test_an_opt_in_that_is_newer_counts_even_if_it_was_heard_first(deliver: Diary) -> None:
+    wrote = {"id": "wamid.in", "type": "chat", "body": "stop", "fromMe": False, "author": "34612345678@c.us"}
+    deliver.at("Tue 09:00").knows("maria")
+    deliver.posts(json.dumps({"messages": [{**wrote, "time": moment("Mon 09:00") // 1_000}]}).encode())
+    deliver.due("maria").works().says("maria accepted")
+    assert stops(deliver) == []
+
+
+def test_a_number_speaks_for_every_user_who_has_it_and_for_those_who_get_it(deliver: Diary) -> None:
+    deliver.knows("maria").knows("paul", name="Paul", phone="0034 612-345-678").hears("stop").works()
+    assert stops(deliver) == ["maria whatsapp asked_to_stop", "paul whatsapp asked_to_stop"]
+    deliver.knows("new", updated_at=0).due("new").works().says("new suppressed opted_out")
+
+
+def test_a_user_who_said_stop_is_not_written_to_at_another_number(deliver: Diary) -> None:
+    deliver.knows("maria").hears("stop").knows("maria", phone="+34 699 999 999").due("maria").works()
+    deliver.says("maria suppressed opted_out")
+
+
+def test_a_number_that_whatsapp_writes_in_its_own_way_is_the_same_number(deliver: Diary) -> None:
+    deliver.knows("maria", phone="+52 55 1234 5678").hears("stop", phone="5215512345678").due("maria").works()
+    deliver.says("maria suppressed opted_out")
+
+
+def test_it_survives_the_deletion_of_the_person(deliver: Diary) -> None:
+    deliver.knows("maria").hears("stop").forgets("maria").due("maria").works().says("maria deferred no_contact")
+    deliver.after(1).knows("maria", opt_in=True, updated_at=0).works().says("maria suppressed opted_out")
+    deliver.knows("again", updated_at=0).due("again").works().says("again suppressed opted_out")
+
+
+def test_what_whatsapp_itself_tells_of_is_published_too(deliver: Diary) -> None:
+    """Contract §10, 131050, and §11, user_preferences."""
+    deliver.knows("maria").knows("paul", name="Paul", phone="+34 677 777 777")
+    deliver.channel.answers = [Rejected(reason="opted_out", remedy=Remedy.OPT_OUT, error_code=131050)]
+    deliver.due("maria").works()
+    preference = {"wa_id": "34677777777", "category": "marketing_messages", "value": "stop"}
+    value = {"user_preferences": [preference]}
+    deliver.posts(json.dumps({"entry": [{"changes": [{"value": value}]}]}).encode()).works()
+    assert stops(deliver) == ["maria whatsapp opted_out", "paul whatsapp stopped_in_whatsapp"]
+
+
+def test_what_could_not_be_published_is_published_next_time(deliver: Diary) -> None:
+    deliver.knows("maria").hears("stop")
+
+    def refuses(records: Sequence[OptOut]) -> None:
+        raise ConnectionError("no broker")
+
+    with pytest.raises(ConnectionError):
+        opt_outs.publish(deliver.ledger, refuses)
+    deliver.crashes_and_restarts().publishes()
+    assert stops(deliver) == ["maria whatsapp asked_to_stop"]
+
+
+def test_what_is_kept_of_a_number_does_not_show_it(deliver: Diary) -> None:
+    deliver.knows("maria").hears("stop")
+    with deliver.ledger.reading() as connection:
+        kept = str(connection.exec_driver_sql("SELECT * FROM opt_outs").all())
+    assert "612345678" not in kept
