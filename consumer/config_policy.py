@@ -54,5 +54,11 @@ class Policy(Section):
     """How many messages within such a span, to one user or one phone, whatever they are about."""
     opt_out_words: tuple[str, ...] = OPT_OUT_WORDS
     """Whoever answers with one of these, and nothing else, is not written to again."""
+    holdout: float = Field(default=0.0, ge=0, lt=1)
+    """The share of users who get no message, so that those who get one can be compared with them."""
+    dry_run: bool = False
+    """Everything but the request."""
+    only_users: tuple[str, ...] | None = None
+    """A first launch: nobody else is written to."""
     expire_after: Duration = timedelta(hours=72)
     max_staleness: Duration = timedelta(minutes=5)

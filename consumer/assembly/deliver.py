@@ -74,6 +74,9 @@ class Deliver:
             default_region=s.policy.default_region,
             default_name=s.policy.default_name,
             caps={millis(span): most for span, most in s.policy.max_per_user.items()},
+            holdout=s.policy.holdout,
+            dry_run=s.policy.dry_run,
+            only_users=None if s.policy.only_users is None else frozenset(s.policy.only_users),
             default_zone=s.policy.timezone,
         )
         timeout = millis(s.onemsg.timeout)

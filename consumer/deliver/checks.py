@@ -58,6 +58,10 @@ class Facts:
     channel_stopped: bool = False
     allowed_at: Millis = 0
     """From when on one more message keeps the caps."""
+    selected: bool = True
+    """Among the few of a first launch, where there are such."""
+    held_out: bool = False
+    dry_run: bool = False
     opens_at: Millis | None = None
     """When the recipient's send window opens next, or `now` while it is open; None where none is set."""
 
@@ -163,6 +167,19 @@ def under_the_caps(facts: Facts) -> Verdict | None:
     return Defer("frequency_cap", min(facts.allowed_at, facts.too_old_at))
 
 
+def is_selected(facts: Facts) -> Verdict | None:
+    return None if facts.selected else Suppress("not_selected")
+
+
+def not_held_out(facts: Facts) -> Verdict | None:
+    """Among the last, so that those who are held out are like those who would have got the message."""
+    return Suppress("holdout") if facts.held_out else None
+
+
+def not_a_dry_run(facts: Facts) -> Verdict | None:
+    return Suppress("dry_run") if facts.dry_run else None
+
+
 CHECKS: Sequence[Check] = (
     still_wanted,
     detect_is_fresh,
@@ -177,6 +194,9 @@ CHECKS: Sequence[Check] = (
     template_is_usable,
     window_is_open,
     under_the_caps,
+    is_selected,
+    not_held_out,
+    not_a_dry_run,
 )
 
 

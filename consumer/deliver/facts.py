@@ -11,6 +11,7 @@ from consumer.clock import Millis
 from consumer.deliver.caps import next_allowed
 from consumer.deliver.checks import Facts, Rules
 from consumer.deliver.gate import ContactsGate
+from consumer.deliver.holdout import held_out
 from consumer.deliver.opt_outs import subjects_of
 from consumer.deliver.plans import Plan
 from consumer.deliver.recording import Key
@@ -35,6 +36,10 @@ class Known:
     default_region: str | None = None
     default_name: str | None = None
     default_zone: str = "UTC"
+    holdout: float = 0.0
+    """The share of users, from 0 to 1, who get nothing so that others can be compared with them."""
+    dry_run: bool = False
+    only_users: frozenset[str] | None = None
     caps: Mapping[Millis, int] = field(default_factory=dict)
     """The most messages to one user or phone, by span."""
 
@@ -91,6 +96,9 @@ class Gatherer:
                 shortest_rung=None if plan is None else plan.shortest_rung,
                 has_words=plan is not None,
                 allowed_at=allowed(row.user_id, _digits(reach.get(row.user_id))),
+                selected=self._known.only_users is None or row.user_id in self._known.only_users,
+                held_out=held_out(row.user_id, row.process, self._known.holdout, self._hash_key),
+                dry_run=self._known.dry_run,
                 opens_at=self._opens_at(plan, contact, reach.get(row.user_id)),
             )
         return found

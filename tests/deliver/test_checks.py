@@ -54,6 +54,9 @@ def test_whoever_gives_no_reason_not_to_is_written_to() -> None:
         (replace(FINE, opens_at=TOO_OLD_AT + 1), Defer("quiet_hours", TOO_OLD_AT)),
         (replace(FINE, allowed_at=NOW + 1), Defer("frequency_cap", NOW + 1)),
         (replace(FINE, allowed_at=TOO_OLD_AT + 1), Defer("frequency_cap", TOO_OLD_AT)),
+        (replace(FINE, selected=False, held_out=True, dry_run=True), Suppress("not_selected")),
+        (replace(FINE, held_out=True, dry_run=True), Suppress("holdout")),
+        (replace(FINE, dry_run=True), Suppress("dry_run")),
         (replace(FINE, has_words=False), Defer("template_unusable", NOW + 15 * MINUTE)),
     ],
 )
@@ -104,6 +107,9 @@ def test_the_checks_are_one_list_in_the_order_of_the_design() -> None:
         "template_is_usable",
         "window_is_open",
         "under_the_caps",
+        "is_selected",
+        "not_held_out",
+        "not_a_dry_run",
     ]
     everything_is_wrong = replace(FINE, contacts_read=False, has_contact=False, opted_out=True, channel_stopped=True)
     assert judge(everything_is_wrong) == Defer("detect_behind", TOO_OLD_AT)
