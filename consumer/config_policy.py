@@ -52,8 +52,8 @@ class Policy(Section):
     """Any time unless set."""
     max_per_user: dict[Duration, Annotated[int, Field(ge=1)]] = Field(default={timedelta(hours=24): 1})
     """How many messages within such a span, to one user or one phone, whatever they are about."""
-    opt_out_words: tuple[str, ...] = OPT_OUT_WORDS
-    """Whoever answers with one of these, and nothing else, is not written to again."""
+    opt_out_words: tuple[str, ...] | None = None
+    """Whoever answers with one of these, and nothing else, is not written to again; ours unless set."""
     holdout: float = Field(default=0.0, ge=0, lt=1)
     """The share of users who get no message, so that those who get one can be compared with them."""
     dry_run: bool = False
@@ -62,3 +62,7 @@ class Policy(Section):
     """A first launch: nobody else is written to."""
     expire_after: Duration = timedelta(hours=72)
     max_staleness: Duration = timedelta(minutes=5)
+
+    @property
+    def stop_words(self) -> tuple[str, ...]:
+        return OPT_OUT_WORDS if self.opt_out_words is None else self.opt_out_words

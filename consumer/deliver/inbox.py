@@ -111,6 +111,8 @@ class Inbox:
         for stop in told.stops:
             opt_outs.keep_number(book, stop.phone, "whatsapp", stop.reason, stop.at)
         for message in told.inbound:
+            sender = message["sender"]
+            message["phone_hash"] = opt_outs.phone_hash(sender, book.hash_key) if sender else None
             if message["sender"] and self._words.said(message["body"]):
                 at = message["received_at"] if message["at"] is None else message["at"]
                 opt_outs.keep_number(book, message["sender"], "whatsapp", "asked_to_stop", at)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from consumer.clock import Millis, Now
 from consumer.deliver import opt_outs
 from consumer.deliver.checks import Rules, is_fresh, too_old_at
+from consumer.deliver.erasure import Erasure
 from consumer.deliver.gate import ContactsGate
 from consumer.deliver.lifecycle import FINAL, IN_DOUBT, UNSENT, Cancel, Status, Suppress
 from consumer.deliver.recording import Book, Key, booking
@@ -63,15 +64,16 @@ class Intake:
             self._wake_where_fresh(book.connection, book.now, lambda partition: partition in clocks)
 
     def contacts(self, batch: Sequence[Received[Contact]]) -> None:
-        """The latest word on each user. A null value erases name, phone and e-mail."""
+        """The latest word on each user. A null value erases the person."""
         rows = {str(row["user_id"]): row for row in map(_contact, batch) if row is not None}
         known = {user for user, row in rows.items() if not row["erased"]}
         for row in rows.values():
             row["phone_hash"] = self._phone_hash(row["phone"])
         with self._ledger.transaction() as connection:
             was_open = self._gate.open(connection)
+            erasure = Erasure(connection, rows.keys() - known, self._default_region, self._ledger.hash_key)
             queries_contacts.put_contacts(connection, list(rows.values()))
-            queries_contacts.forget_phones(connection, rows.keys() - known)
+            erasure.apply()
             opt_outs.lift(connection, known)
             queries.wake(connection, "no_contact", users=known)
             _note_offsets(connection, batch)

@@ -1,11 +1,11 @@
-"""Contacts as they come in: only later ones count, and an erased person leaves no name, phone or address."""
+"""Contacts as they come in: only later ones count."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection
 
-from consumer.ledger.queries import chunks, upsert
-from consumer.ledger.tables import attempts, contacts, reminders
+from consumer.ledger.queries import upsert
+from consumer.ledger.tables import contacts
 
 _SETTABLE = [column.name for column in contacts.columns if not column.primary_key]
 
@@ -23,12 +23,3 @@ def put_contacts(connection: Connection, rows: Sequence[Mapping[str, object]]) -
         where=moved | (new.source_offset > contacts.c.source_offset),
     )
     connection.execute(statement, rows)
-
-
-def forget_phones(connection: Connection, users: Collection[str]) -> None:
-    """Take the phone numbers of those among these users who were erased out of what was sent."""
-    for some in chunks(sorted(users)):
-        erased = select(contacts.c.user_id).where(contacts.c.user_id.in_(some), contacts.c.erased.is_(True))
-        for table in (reminders, attempts):
-            numbered = table.c.user_id.in_(erased), table.c.phone.is_not(None)
-            connection.execute(update(table).where(*numbered).values(phone=None))

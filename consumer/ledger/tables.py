@@ -182,7 +182,9 @@ inbound_messages = Table(
     Column("kind", Text, nullable=False),
     Column("body", Text),
     Column("received_at", BigInteger, nullable=False),
+    Column("phone_hash", Text),  # of the sender
     Index(None, "received_at"),
+    Index(None, "phone_hash"),
 )
 
 outbox = Table(

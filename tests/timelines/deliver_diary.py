@@ -124,7 +124,7 @@ class Diary:
         self.sender = Sender(self.claims, self.answers, channel=self.channel, pace=self.pace, clock=clock, **shared)
         spans: dict[str, Any] = {"poll_after": 2 * MINUTE, "give_up_after": DAY, **shared}
         self.tracker = Tracker(self.ledger, medium="whatsapp", channel=self.channel, clock=clock, **spans)
-        self.inbox = Inbox(self.ledger, now=wall, opt_out_words=Policy().opt_out_words, **shared)
+        self.inbox = Inbox(self.ledger, now=wall, opt_out_words=Policy().stop_words, **shared)
         self.outbox = Outbox(self.ledger, **shared)
 
     def at(self, when: str) -> "Diary":

@@ -35,8 +35,8 @@ def test_whoever_says_more_than_that_wants_something_else(deliver: Diary, text: 
 
 
 def test_every_word_that_is_configured_matches_itself() -> None:
-    words = OptOutWords(Policy().opt_out_words)
-    assert all(words.said(word.upper()) for word in Policy().opt_out_words)
+    words = OptOutWords(Policy().stop_words)
+    assert all(words.said(word.upper()) for word in Policy().stop_words)
     assert not words.said(None)
     assert not OptOutWords(["", "!"]).said("?")
 
