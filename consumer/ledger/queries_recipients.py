@@ -9,7 +9,9 @@ from consumer.clock import Millis
 from consumer.ledger.queries import chunks
 from consumer.ledger.tables import attempts
 
-_TRY = text("SELECT name, pg_try_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest(:names) AS name")
+_TRY = text(
+    "SELECT name, pg_try_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest(CAST(:names AS text[])) AS name"
+)
 
 
 @dataclass(frozen=True, slots=True)
