@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own for tests: `LAPSE_TEST_POSTGRES` (a SQLAlchemy URL) if set, or Debian's in a temporary folder.
+"""A PostgreSQL for tests: `LAPSE_TEST_POSTGRES` (a SQLAlchemy URL) if set, or Debian's in a temporary folder.
 
 It refuses to run as root, so root hands it to `nobody`.
 """
