@@ -2,8 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Should .venv ever be something else than one, nothing must land in the machine's own Python.
+export PIP_REQUIRE_VIRTUALENV := 1
+# For what is installed, and (by the name that newer versions of pip have for it) for what builds it.
+export PIP_CONSTRAINT := constraints.txt
+export PIP_BUILD_CONSTRAINT := constraints.txt
 
-.PHONY: demo test check bench format clean
+.PHONY: demo test check bench format pins clean
 
 demo: .venv/run  ## watch it work; ends with Ctrl-C, or by itself: make demo SECONDS=20
 	@$(BIN)/lapse demo $(if $(SECONDS),--seconds $(SECONDS))
@@ -25,20 +30,28 @@ format: .venv/dev
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format --quiet .
 
+pins:  ## constraints.txt anew, with the newest versions that pyproject.toml allows
+	rm -rf .cache/pins
+	$(PYTHON) -m venv .cache/pins
+	env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT .cache/pins/bin/python -m pip install --quiet hatchling editables --editable ".[dev]"
+	{ head -1 constraints.txt; .cache/pins/bin/python -m pip freeze --exclude-editable; } > .cache/pins/constraints.txt
+	mv .cache/pins/constraints.txt constraints.txt
+	rm -rf .cache/pins
+
 clean:
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-# The demo needs nothing but the service itself, so that its set-up is short.
-.venv/run: pyproject.toml constraints.txt | .venv/bin/python
+# The demo needs nothing but the service itself, so that its set-up is short; compiling all of it would double that.
+.venv/run: pyproject.toml constraints.txt | .venv/bin/pip
 	@echo "Setting up .venv …"
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@$(BIN)/python -m pip install --quiet --no-compile --editable .
 	@touch $@
 
-.venv/dev: pyproject.toml constraints.txt | .venv/bin/python
+.venv/dev: pyproject.toml constraints.txt | .venv/bin/pip
 	@echo "Setting up .venv with what tests and checks need …"
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	@$(BIN)/python -m pip install --quiet --no-compile --editable ".[dev]"
 	@touch $@ .venv/run
 
-.venv/bin/python:
+.venv/bin/pip:  # not python, which is there even where making the rest of the environment failed
 	@$(PYTHON) -c 'import sys; sys.exit("Lapse needs Python 3.11 or newer: make PYTHON=python3.11 …" if sys.version_info < (3, 11) else 0)'
 	@$(PYTHON) -m venv .venv || { echo "The module venv is missing: on Debian, apt-get install python3-venv"; exit 1; }

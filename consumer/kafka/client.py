@@ -31,18 +31,27 @@ class Trouble:
     def __init__(self, client: str) -> None:
         self._client = client
         self._told: set[str] = set()
+        self._answered = False
 
     def __bool__(self) -> bool:
         return bool(self._told)
 
+    def error_cb(self, error: KafkaError) -> None:
+        """For a client's setting of that name."""
+        # Connections come and go, and idle ones do; it is trouble when none is left, which is another error.
+        if error.code() != KafkaError._TRANSPORT:
+            self.heard(error)
+
     def heard(self, error: KafkaError) -> None:
-        """An error that passes by itself; also fit to be a client's `error_cb`."""
+        """An error that passes by itself."""
+        self._answered = False
         if error.name() not in self._told:
             self._told.add(error.name())
             _log.warning("kafka_trouble", client=self._client, error=error.name(), detail=error.str())
 
-    def over(self) -> None:
-        """The broker has answered."""
-        if self._told:
+    def answered(self) -> None:
+        """The broker did what it was asked. Twice without an error between: clients hear of errors late."""
+        if self._told and self._answered:
             self._told.clear()
             _log.info("kafka_well_again", client=self._client)
+        self._answered = True

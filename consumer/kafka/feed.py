@@ -82,6 +82,7 @@ class Feed(Generic[T]):
         self._next_probe: Millis = 0  # on the steady clock, like the next
         self._absent_since: Millis | None = None
         self._commits = 0  # asked for and not answered yet
+        self._failed: list[KafkaError] = []
         # By partition, of those that are ours: the offset behind what is done with, while it is not committed; and
         # the offset up to which the handler knows that it has everything.
         self._uncommitted: dict[int, int] = {}
@@ -97,7 +98,7 @@ class Feed(Generic[T]):
             "enable.auto.offset.store": False,
             "enable.partition.eof": reached is not None,
         }
-        callbacks = {"error_cb": self._trouble.heard, "on_commit": self._committed}
+        callbacks = {"error_cb": self._trouble.error_cb, "on_commit": self._committed}
         self._consumer = Consumer({**settings(kafka, ours), **callbacks})
 
     def run(self, stop: threading.Event) -> None:
@@ -116,6 +117,8 @@ class Feed(Generic[T]):
 
     def _turn(self, stop: threading.Event) -> None:
         records, ends = self._sorted(self._consumer.consume(BATCH, _PATIENCE))
+        while self._failed:
+            self._look_at(self._failed.pop())
         if self._trouble and self._clock.steady() >= self._next_probe:
             self._probe()
             self._next_probe = self._clock.steady() + _PROBE_EVERY
@@ -157,7 +160,7 @@ class Feed(Generic[T]):
             return
         if found.error is None:
             self._absent_since = None
-            self._trouble.over()
+            self._trouble.answered()
         elif self._absent_since is not None and self._clock.steady() - self._absent_since >= _ABSENT_FOR:
             raise TopicAbsent(f"the topic {self._topic} is not there: create it, or run `lapse topics --create`")
 
@@ -206,10 +209,11 @@ class Feed(Generic[T]):
         if not dead:
             return
         self._publisher.write([dead_letter(self._dead_letters, record, bad) for record, bad in dead])
-        for record, bad in dead:
+        for _, bad in dead:
             self._spoiled.labels(self._topic, bad.reason).inc()
-            where = {"topic": self._topic, "partition": record.partition(), "offset": record.offset()}
-            _log.warning("record_set_aside", **where, reason=bad.reason)
+        first, reasons = dead[0][0], sorted({bad.reason for _, bad in dead})
+        where = {"topic": self._topic, "partition": first.partition(), "offset": first.offset()}
+        _log.warning("records_set_aside", **where, count=len(dead), reasons=reasons)
 
     def _later(self, records: Sequence[Message], stop: threading.Event, event: str, error: Exception) -> bool:
         """Goes back to the start of the batch and waits a moment; the group is heard in between. Says why once."""
@@ -246,7 +250,7 @@ class Feed(Generic[T]):
         self._commits -= 1
         for spot in spots:
             if failure := error or spot.error:
-                self._look_at(failure)
+                self._failed.append(failure)  # to be looked at by the loop: what a callback raises is lost
             elif self._uncommitted.get(spot.partition) == spot.offset:
                 del self._uncommitted[spot.partition]
 

@@ -30,12 +30,12 @@ class Refused(PublishFailed):
 class Publisher:
     """One idempotent producer. May be used by several threads; one at a time publishes."""
 
-    def __init__(self, kafka: Kafka, clock: Clock, *, name: str, patience: Millis = 60 * SECOND) -> None:
+    def __init__(self, kafka: Kafka, clock: Clock, *, name: str, patience: Millis = 20 * SECOND) -> None:
         """`patience` is how long one `publish` waits for its acknowledgements."""
         self._trouble = Trouble(name)
         # No time limit in the client: a record that it gave up might be overtaken by the next one of its key.
         ours = {"enable.idempotence": True, "acks": "all", "message.timeout.ms": 0, "message.max.bytes": LARGEST_RECORD}
-        self._producer = Producer({**settings(kafka, ours), "error_cb": self._trouble.heard})
+        self._producer = Producer({**settings(kafka, ours), "error_cb": self._trouble.error_cb})
         self._clock = clock
         self._patience = patience
         self._one_at_a_time = threading.Lock()
@@ -56,7 +56,7 @@ class Publisher:
             self._wait(batch)
         if batch.failure is not None:
             raise batch.failure
-        self._trouble.over()
+        self._trouble.answered()
 
     def close(self) -> None:
         """Everything has been acknowledged or given up by now: this only lets go of the connections."""

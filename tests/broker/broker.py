@@ -115,6 +115,8 @@ def properties(port: int, controller_port: int, *, listen: str, log_dir: str) ->
         "group.initial.rebalance.delay.ms": "0",
         # So that a test may have a member given up for dead soon.
         "group.min.session.timeout.ms": "1000",
+        # And a transaction that a killed process left open ended as soon as its time is up.
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500",
         # A topic is there because somebody asked for it.
         "auto.create.topics.enable": "false",
         # Stories in tests are told in other years; their records must not be too old to keep.

@@ -56,3 +56,32 @@ def test_nothing_is_open_to_others_than_this_machine() -> None:
     ports = [port for service in COMPOSE["services"].values() for port in service.get("ports", [])]
     assert ports
     assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_the_parts_find_each_other(environment: dict[str, str]) -> None:
+    settings, services = load(ROOT / "deploy" / "lapse.compose.yaml", environment), COMPOSE["services"]
+    sandbox = services["sandbox"]["command"]
+    called_back, port = (sandbox[sandbox.index(option) + 1] for option in ("--webhook-host", "--port"))
+    assert (
+        f"INSIDE://{settings.kafka.bootstrap_servers},"
+        in services["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
+    )
+    assert f"--topic {settings.source.topic} " in services["input"]["command"]
+    assert settings.onemsg is not None
+    assert settings.onemsg.base_url == f"http://sandbox:{port}"
+    assert settings.web.public_url == f"http://{called_back}:{settings.web.port}"
+
+
+def test_prometheus_asks_where_lapse_answers(environment: dict[str, str]) -> None:
+    web = load(ROOT / "deploy" / "lapse.compose.yaml", environment).web
+    [job] = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())["scrape_configs"]
+    assert job["static_configs"] == [{"targets": [f"lapse:{web.port}"]}]
+
+
+def test_the_image_is_given_all_that_it_is_built_from() -> None:
+    dockerfile = (ROOT / "deploy" / "Dockerfile").read_text().splitlines()
+    copied = [
+        word for line in dockerfile if line.startswith("COPY ") and "--from" not in line for word in line.split()[1:-1]
+    ]
+    ignore = (ROOT / "deploy" / "Dockerfile.dockerignore").read_text().splitlines()
+    assert {f"!{name}" for name in copied} <= set(ignore)
