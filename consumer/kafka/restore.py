@@ -74,7 +74,7 @@ class Restorer:
 
     def _check(self, partition: int, committed: int | None, restored: Restored | None) -> None:
         where = f"{self._topic}[{partition}]"
-        rebuild = "stop every detect process and run `lapse state rebuild`"
+        rebuild = "stop every detect process and let it read its history anew (README, Rebuilding)"
         if restored is None:
             raise StateRefused(
                 f"{where} is committed up to {committed}, but {self._state_topic}[{partition}] holds nothing: {rebuild}"
@@ -131,6 +131,6 @@ class Restorer:
 
     def _damaged(self, partition: int, where: str, damage: DamagedState) -> StateRefused:
         return StateRefused(
-            f"{self._state_topic}[{partition}] at {where}: {damage}. Stop every detect process and run"
-            " `lapse state rebuild`, or restore the topic"
+            f"{self._state_topic}[{partition}] at {where}: {damage}. Stop every detect process and"
+            " let it read its history anew (README, Rebuilding), or restore the topic"
         )

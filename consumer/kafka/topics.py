@@ -100,7 +100,8 @@ def wanted(topics: Topics, state: str, source: str, partitions: int) -> list[Wan
             partitions=partitions,
             config=_STATE,
             vital={
-                "partitions": same + "stop every detect process and run `lapse state rebuild`",
+                "partitions": same
+                + "stop every detect process and let detect read its history anew (README, Rebuilding)",
                 "cleanup.policy": "detect's memory would be forgotten piece by piece",
                 "max.message.bytes": "detect could not write the larger pieces of its memory",
             },
