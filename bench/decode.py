@@ -22,7 +22,7 @@ from fastavro import schemaless_reader, schemaless_writer
 from consumer.activity.avro import AvroReader
 from consumer.activity.avsc import WriterSchema, own, parse, single_object_header
 from consumer.activity.decode import ActivityDecoder
-from consumer.activity.json_values import read_json
+from consumer.activity.json_values import JsonReader
 from consumer.activity.schemas import WriterSchemas
 from consumer.clock import ManualClock
 from consumer.records import UserActivity
@@ -111,7 +111,9 @@ def main() -> None:
     }.items():
         report(name, batch, by_batch(avro, batch), partial(one_by_one, batch, schemas))
     objects = [json.dumps(event(n)).encode() for n in range(count // 10)]
-    report("JSON (beside json.loads)", objects, by_batch(ActivityDecoder(read_json), objects), partial(parsed, objects))
+    report(
+        "JSON (beside json.loads)", objects, by_batch(ActivityDecoder(JsonReader()), objects), partial(parsed, objects)
+    )
 
 
 def by_batch(decoder: ActivityDecoder, batch: Sequence[bytes]) -> Callable[[], object]:

@@ -6,10 +6,13 @@ settings, and how a mistake is explained, is in `consumer/config_file.py`.
 
 import re
 from datetime import timedelta
+from itertools import combinations
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from consumer.config_events import PATHS, EventPath, Listed, complaint, events_complaint
 from consumer.config_policy import Policy as Policy
 from consumer.config_policy import SendWindow as SendWindow
 from consumer.config_values import Address, Duration, Section
@@ -54,6 +57,34 @@ class Source(Section):
     topic: str = "user-activity"
     format: Literal["avro", "json"] = "avro"
     start: Literal["earliest", "latest"] = "earliest"
+    user: EventPath | None = None
+    """This path and the next five say where events of another schema than ours have what Lapse needs."""
+    time: EventPath | None = None
+    process: EventPath | None = None
+    kind: EventPath | None = None
+    action: EventPath | None = None
+    event: EventPath | None = None
+    time_unit: Literal["seconds", "millis", "micros", "nanos"] | None = None
+    """Of times that are numbers and whose schema does not say; told by their size unless set."""
+    records: Listed = ()
+    """Avro records with other names are not activities; any name unless set."""
+    schemas: tuple[Path, ...] = ()
+    """Files of writers' schemas, for values in single-object encoding."""
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """Those that are set, by their keys; none at all where the events are ours."""
+        return {key: path for key in PATHS if (path := getattr(self, key)) is not None}
+
+    @model_validator(mode="after")
+    def _says_all_that_is_needed(self) -> "Source":
+        if self.format == "json" and (self.schemas or self.records):
+            raise ValueError("schemas and records are for format: avro")
+        if self.time_unit and not self.paths:
+            raise ValueError("time_unit is for events of your own schema: add user, time and event")
+        if self.paths and (problem := complaint(self.paths)):
+            raise ValueError(problem)
+        return self
 
 
 class TemplateChoice(Section):
@@ -68,6 +99,17 @@ class Process(Section):
     template: TemplateChoice = TemplateChoice()
     send_window: SendWindow | None = None
     """`policy.send_window` unless set."""
+    active_on: Listed = ()
+    """Names of events (`source.event`) that show a user at work on it."""
+    complete_on: Listed = ()
+    cancel_on: Listed = ()
+
+    @model_validator(mode="after")
+    def _an_event_means_one_thing(self) -> "Process":
+        for one, other in combinations(("active_on", "complete_on", "cancel_on"), 2):
+            if set(getattr(self, one)) & set(getattr(self, other)):
+                raise ValueError(f"{one} and {other} name the same event: it can mean only one of them")
+        return self
 
     @model_validator(mode="after")
     def _ladder_rises(self) -> "Process":
@@ -153,6 +195,14 @@ class Settings(Section):
     @property
     def state_topic(self) -> str:
         return self.topics.state or f"{self.kafka.group_prefix}-state"
+
+    @model_validator(mode="after")
+    def _events_and_processes_meet(self) -> "Settings":
+        for name, process in self.processes.items():
+            closing = (*process.complete_on, *process.cancel_on)
+            if problem := events_complaint(self.source.paths, name, process.active_on, closing):
+                raise ValueError(problem)
+        return self
 
     @model_validator(mode="after")
     def _forgotten_only_when_past(self) -> "Settings":

@@ -10,7 +10,8 @@ class DetectMetrics:
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         # Activities applied to the table, by what became of them: applied, unknown_process, clamped (applied, but
-        # its time was later than its record's and was set back to it).
+        # its time was later than its record's and was set back to it), ignored (an event of a mapped source that
+        # concerns no process, or nobody).
         self.events = Counter("lapse_events", "Activities read", ["outcome"], registry=registry)
         # Records that could not be read and went to the dead letters.
         self.dead_letters = Counter("lapse_dead_letters", "Records set aside", ["topic", "reason"], registry=registry)

@@ -1,48 +1,50 @@
 """One Avro record by itself, with fastavro: for what is not worth reading side by side with others."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
 from fastavro import schemaless_reader
 
 from consumer.activity.avsc import WriterSchema
-from consumer.activity.columns import LEAVES, unit_of
 from consumer.activity.errors import BadRecord, Problem
-from consumer.activity.rows import Row, closes
-from consumer.clock import Millis
+from consumer.activity.fields import Fields
+from consumer.activity.leaves import unit_of
+from consumer.activity.rows import ReadOne, Row
+from consumer.activity.single import RowReader, Wants
+from consumer.activity.walk import schemas_at
 
 UNREADABLE = Problem(
     "unreadable", "the bytes do not follow their schema: were they damaged, or written with another one?"
 )
-MISFIT = Problem(
-    "incompatible_schema",
-    "a field has another type than Lapse reads: user_id, process and action must be strings, kind an enum or a"
-    " string, occurred_at a timestamp-millis or timestamp-micros",
-)
 
 
-def reader_of(writer: WriterSchema, header_size: int) -> Callable[[bytes], Row]:
-    """Reads values of this writer, from after their header. What it makes raises BadRecord."""
-    fields = [f for f in writer.bare["fields"] if f["name"] in LEAVES]
-    narrow = {**writer.bare, "fields": fields}  # the rest is passed over, unread
-    unit = _unit(next(f["type"] for f in writer.schema["fields"] if f["name"] == "occurred_at"))
+def reader_of(writer: WriterSchema, header_size: int, fields: Fields, wants: Wants | None) -> ReadOne:
+    """Reads values of this writer, from after their header."""
+    narrow = _narrow(writer.bare, {path[0] for path in fields.paths.values()})
+    rows = RowReader(fields, wants, "incompatible_schema", next(_units(writer, fields), fields.unit))
 
-    def read(value: bytes) -> Row:
-        found = _record(value, header_size, writer.bare, narrow)
-        kind = _text(found["kind"])
-        return (
-            _text(found["user_id"]),
-            _text(found["process"]),
-            None if kind is None else closes(kind),
-            _text(found.get("action")),
-            _time(found["occurred_at"], unit),
-        )
+    def read(value: bytes) -> Row | None:
+        return rows(_record(value, header_size, writer.bare, narrow))
 
     return read
 
 
-def _record(value: bytes, header_size: int, schema: Any, narrow: Any) -> dict[str, Any]:
+def _narrow(schema: Any, names: set[str]) -> Any:
+    """To read with: only the fields of these names, so that the rest is passed over, unread."""
+    if not isinstance(schema, dict):
+        return None
+    return {**schema, "fields": [f for f in schema["fields"] if f["name"] in names]}
+
+
+def _units(writer: WriterSchema, fields: Fields) -> Iterator[str | None]:
+    """What logical types say of the time; of several that it may have, the first counts."""
+    for schema in schemas_at(writer.schema, writer.named, fields.paths["occurred_at"]):
+        if (unit := unit_of(schema, None)) is not None:
+            yield unit
+
+
+def _record(value: bytes, header_size: int, schema: Any, narrow: Any) -> Any:
     body = BytesIO(value)
     body.seek(header_size)
     try:
@@ -51,28 +53,4 @@ def _record(value: bytes, header_size: int, schema: Any, narrow: Any) -> dict[st
         raise BadRecord(*UNREADABLE) from None
     if body.tell() != len(value):
         raise BadRecord(*UNREADABLE)
-    return found  # type: ignore[no-any-return]
-
-
-def _text(value: object) -> str | None:
-    if isinstance(value, bytes):
-        try:
-            return value.decode()
-        except UnicodeDecodeError:
-            raise BadRecord(*UNREADABLE) from None
-    if value is None or isinstance(value, str):
-        return value
-    raise BadRecord(*MISFIT)
-
-
-def _time(value: object, unit: int | None) -> Millis | None:
-    if value is None:
-        return None
-    if unit is None or not isinstance(value, int) or isinstance(value, bool):
-        raise BadRecord(*MISFIT)
-    return value // unit
-
-
-def _unit(schema: Any) -> int | None:
-    branches = schema if isinstance(schema, list) else [schema]
-    return next((unit for unit in map(unit_of, branches) if unit is not None), None)
+    return found

@@ -1,20 +1,23 @@
 """A batch of framed Avro values to rows: all of one schema side by side, the few odd ones by themselves."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 
-from consumer.activity.alone import MISFIT, UNREADABLE, reader_of
+from consumer.activity.alone import UNREADABLE, reader_of
 from consumer.activity.avsc import WriterSchema
 from consumer.activity.batch import Batch
-from consumer.activity.columns import LEAVES, REQUIRED, blank_sheet, frame_of
+from consumer.activity.columns import frame_of
+from consumer.activity.cursor import Cursor, Longs, Sheet, Verdict, Walk
 from consumer.activity.errors import BadRecord, Problem
+from consumer.activity.fields import NATIVE, Fields
 from consumer.activity.framing import UNFRAMED
-from consumer.activity.rows import EMPTY, Bad, Row, Rows, rows_of
+from consumer.activity.leaves import Leaves
+from consumer.activity.rows import EMPTY, Bad, ReadOne, Rows, rows_of, together
 from consumer.activity.schemas import WriterSchemas
-from consumer.activity.walk import Cursor, Longs, Sheet, Verdict, Walk, record_walk
+from consumer.activity.single import EXPECTED, Wants
+from consumer.activity.walk import record_walk, schemas_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,57 +25,83 @@ class _Plan:
     """How values with one header are read: side by side, or where that gives up, one at a time."""
 
     walk: Walk
-    alone: Callable[[bytes], Row]
+    alone: ReadOne
     header_size: int
 
 
 class AvroReader:
     """Reads batches of values, each in the Confluent wire format or Avro single-object encoding, of any schema that
-    has the fields of an activity. Raises RegistryUnavailable, and then nothing of the batch counts as read.
+    has a place for what `fields` needs. Raises RegistryUnavailable, and then nothing of the batch counts as read.
     """
 
-    def __init__(self, writers: WriterSchemas) -> None:
+    def __init__(self, writers: WriterSchemas, fields: Fields = NATIVE, wants: Wants | None = None) -> None:
         self._writers = writers
-        self._plans: dict[bytes, _Plan] = {}
+        self._fields = fields
+        self._wants = wants
+        self._leaves = Leaves(fields.unit)
+        self._plans: dict[bytes, _Plan | None] = {}
 
     def __call__(self, values: Sequence[bytes | None]) -> Rows:
         batch = Batch(values)
-        sheet = blank_sheet(len(values))
+        sheet = Sheet(len(values))
         bad = _set_aside(sheet, np.flatnonzero(batch.lengths == 0), EMPTY)
-        odd: list[Rows] = []
+        walked: list[tuple[_Plan, Longs]] = []
+        ignored = 0
         for header, rows in batch.groups():
             try:
                 plan = self._plan(header)
             except BadRecord as problem:
                 bad += _set_aside(sheet, rows, Problem(problem.reason, problem.error))
                 continue
-            plan.walk(Cursor(sheet, batch.data, rows, batch.starts[rows] + plan.header_size, batch.ends[rows]))
-            alone = rows[sheet.verdict[rows] == Verdict.ALONE]
-            if alone.size:
-                odd.append(rows_of(values, alone.tolist(), plan.alone))
-        frame = frame_of(values, batch.starts, sheet)
-        bad += _judged(sheet, Verdict.UNREADABLE, UNREADABLE) + _judged(sheet, Verdict.MISFIT, MISFIT)
-        return _together(Rows(frame, bad), odd)
+            if plan is None:
+                sheet.verdict[rows] = Verdict.ASIDE
+                ignored += rows.size
+            else:
+                plan.walk(Cursor(sheet, batch.data, rows, batch.starts[rows] + plan.header_size, batch.ends[rows]))
+                walked.append((plan, rows))
+        frame = frame_of(values, batch.starts, sheet, self._fields, self._leaves.symbols)
+        bad += [Bad(index, *UNREADABLE) for index in _those(sheet, Verdict.UNREADABLE)]
+        return together(Rows(frame, bad, ignored), self._read_alone(values, sheet, walked))
 
-    def _plan(self, header: bytes | None) -> _Plan:
+    def _read_alone(
+        self, values: Sequence[bytes | None], sheet: Sheet, walked: Sequence[tuple[_Plan, Longs]]
+    ) -> list[Rows]:
+        if not (sheet.verdict == Verdict.ALONE).any():
+            return []
+        alone = [(plan, rows[sheet.verdict[rows] == Verdict.ALONE].tolist()) for plan, rows in walked]
+        return [rows_of(values, indices, plan.alone, self._fields.columns) for plan, indices in alone if indices]
+
+    def _plan(self, header: bytes | None) -> _Plan | None:
+        """None for records that are no activities."""
         if header is None:
             raise BadRecord(*UNFRAMED)
-        plan = self._plans.get(header)
-        if plan is None:
-            plan = self._plans[header] = _plan_of(self._writers.find(header), len(header))
-        return plan
+        if header not in self._plans:
+            self._plans[header] = self._plan_of(self._writers.find(header), len(header))
+        return self._plans[header]
+
+    def _plan_of(self, writer: WriterSchema, header_size: int) -> _Plan | None:
+        if self._fields.records and not self._fields.records & _names(writer):
+            return None
+        self._refuse_misfits(writer)
+        walk = record_walk(writer.schema, writer.named, self._fields.tree(), self._leaves)
+        return _Plan(walk, reader_of(writer, header_size, self._fields, self._wants), header_size)
+
+    def _refuse_misfits(self, writer: WriterSchema) -> None:
+        """Raises BadRecord where no record of this schema could be an activity."""
+        for name, path in self._fields.paths.items():
+            found = schemas_at(writer.schema, writer.named, path)
+            if not found and name in self._fields.needed:
+                error = f"its schema lacks {'.'.join(path)}: its producer must add it, or source says where it is"
+                raise BadRecord("incompatible_schema", error)
+            if found and not any(self._leaves(name, schema) for schema in found):
+                error = f"{'.'.join(path)} is of a type that cannot be meant: it must be {EXPECTED[name]}"
+                raise BadRecord("incompatible_schema", error)
 
 
-def _plan_of(writer: WriterSchema, header_size: int) -> _Plan:
-    schema = writer.schema
-    if not isinstance(schema, dict) or schema["type"] != "record":
-        raise BadRecord("incompatible_schema", "its schema is not a record: an activity has fields")
-    missing = set(REQUIRED) - {f["name"] for f in schema["fields"]}
-    if missing:
-        raise BadRecord(
-            "incompatible_schema", f"its schema lacks {', '.join(sorted(missing))}: its producer must add them"
-        )
-    return _Plan(record_walk(schema, writer.named, LEAVES), reader_of(writer, header_size), header_size)
+def _names(writer: WriterSchema) -> set[str]:
+    """A record's full name, and its last part."""
+    name = writer.schema.get("name", "") if isinstance(writer.schema, dict) else ""
+    return {name, name.rpartition(".")[2]}
 
 
 def _set_aside(sheet: Sheet, rows: Longs, problem: Problem) -> list[Bad]:
@@ -80,12 +109,5 @@ def _set_aside(sheet: Sheet, rows: Longs, problem: Problem) -> list[Bad]:
     return [Bad(index, *problem) for index in rows.tolist()]
 
 
-def _judged(sheet: Sheet, verdict: Verdict, problem: Problem) -> list[Bad]:
-    return [Bad(index, *problem) for index in np.flatnonzero(sheet.verdict == verdict).tolist()]
-
-
-def _together(rows: Rows, odd: list[Rows]) -> Rows:
-    if not odd:
-        return rows
-    frame = pl.concat([rows.frame, *(o.frame for o in odd)]).sort("index")
-    return Rows(frame, rows.bad + [bad for o in odd for bad in o.bad])
+def _those(sheet: Sheet, verdict: Verdict) -> list[int]:
+    return np.flatnonzero(sheet.verdict == verdict).tolist()

@@ -1,7 +1,7 @@
 """Avro schemas as data: the five files of `schemas/`, and parsing what others wrote."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,23 @@ def parse(text: str, named: Mapping[str, Any] | None = None) -> WriterSchema:
         raise UnusableSchema(f"not a usable Avro schema ({type(problem).__name__})") from problem
     _refuse_traps(parsed, known, frozenset())
     return WriterSchema(parsed, bare, known)
+
+
+def read_schemas(files: Iterable[Path]) -> list[WriterSchema]:
+    """Writers' schemas from files, each whole in itself, as fingerprints are made of whole schemas.
+
+    Raises UnusableSchema, naming the file.
+    """
+    return [_read_schema(file) for file in files]
+
+
+def _read_schema(file: Path) -> WriterSchema:
+    try:
+        return parse(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UnusableSchema(f"{file} cannot be read ({type(problem).__name__})") from problem
+    except UnusableSchema as problem:
+        raise UnusableSchema(f"{file}: {problem}") from problem
 
 
 def own(cls: type[Record]) -> WriterSchema:

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from consumer.activity.cursor import SPARE, Bytes, Flags, Longs
 from consumer.activity.framing import CONFLUENT, CONFLUENT_SIZE, SINGLE_OBJECT, SINGLE_OBJECT_SIZE
-from consumer.activity.walk import Bytes, Flags, Longs
 
-_SPARE = bytes(16)  # so that a header, or a walk's next byte, may be looked at past the last value's end
+_SPARE = bytes(SPARE)
 
 
 class Batch:

@@ -1,127 +1,64 @@
-"""A walk's findings as the columns of an activity: which field is noted how, and what it means."""
+"""A walk's findings as the columns of activities."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
-from consumer.activity.rows import CLOSING, closes
-from consumer.activity.walk import ABSENT, Cursor, Flags, Leaf, Longs, Sheet, Verdict, Walk, type_of
+from consumer.activity import times
+from consumer.activity.cursor import ABSENT, Flags, Longs, Sheet, Verdict
+from consumer.activity.fields import Fields
+from consumer.activity.iso import NO_TIME
+from consumer.activity.rows import SMALL, closes, spelled
 
-REQUIRED = ("user_id", "process", "kind", "occurred_at")
-
-_TEXTS = ("user_id", "process", "action", "kind")  # kind only where it is written as a string
-_UNITS = {None: 1, "timestamp-millis": 1, "timestamp-micros": 1_000, "timestamp-nanos": 1_000_000}
-
-
-def blank_sheet(count: int) -> Sheet:
-    return Sheet(count, _TEXTS, ("closes", "occurred_at"))
+_Values = Sequence[bytes | None]
 
 
-def text(name: str) -> Leaf:
-    """Notes where a text is. Bytes are read as UTF-8, as Avro's resolution has it."""
+def frame_of(values: _Values, starts: Longs, sheet: Sheet, fields: Fields, symbols: Sequence[str]) -> pl.DataFrame:
+    """The rows of a sheet whose verdict is fine.
 
-    def walk(at: Cursor) -> None:
-        start, length = at.skip(at.long())
-        at.sheet.starts[name][at.rows] = start
-        at.sheet.lengths[name][at.rows] = length
-
-    return lambda schema: walk if type_of(schema) in ("string", "bytes") else None
-
-
-def kind(schema: Any) -> Walk | None:
-    """Notes whether it closes the process; a string is noted as a text, to be looked at later."""
-    if type_of(schema) != "enum":
-        return text("kind")(schema)
-    if not schema["symbols"]:
-        return None
-    meanings = np.array([closes(symbol) for symbol in schema["symbols"]], np.int64)
-
-    def walk(at: Cursor) -> None:
-        symbol = at.long()
-        wrong = (symbol < 0) | (symbol >= meanings.size)
-        at.sheet.numbers["closes"][at.rows] = meanings[np.where(wrong, 0, symbol)]
-        at.fail(wrong)
-
-    return walk
-
-
-def time(schema: Any) -> Walk | None:
-    """Notes a time in whole milliseconds."""
-    unit = unit_of(schema)
-    if unit is None:
-        return None
-
-    def walk(at: Cursor) -> None:
-        at.sheet.numbers["occurred_at"][at.rows] = at.long() // unit
-
-    return walk
-
-
-def unit_of(schema: Any) -> int | None:
-    """How many of a time's units make a millisecond, or None where it is no moment in UTC."""
-    if type_of(schema) not in ("long", "int"):
-        return None
-    return _UNITS.get(schema.get("logicalType") if isinstance(schema, dict) else None)
-
-
-LEAVES: dict[str, Leaf] = {
-    "user_id": text("user_id"),
-    "process": text("process"),
-    "kind": kind,
-    "action": text("action"),
-    "occurred_at": time,
-}
-
-
-def frame_of(values: Sequence[bytes | None], starts: Longs, sheet: Sheet) -> pl.DataFrame:
-    """The rows of a sheet whose verdict is fine. A text that is no UTF-8 makes its record unreadable.
-
-    Small batches come often, so what follows calls few of polars' expressions: each costs 0.1 ms, however few rows.
+    A text that is no UTF-8 makes its record unreadable; one that is no time, where one belongs, has it read alone.
     """
-    texts = _texts(values, starts, sheet)
-    columns = {
-        "index": pl.Series(np.arange(len(values), dtype=np.uint32)),
-        "user_id": texts["user_id"],
-        "process": texts["process"],
-        "closes": _closes(sheet, texts),
-        "action": texts["action"],
-        "occurred_at": _nullable(sheet.numbers["occurred_at"], sheet.numbers["occurred_at"] == ABSENT),
-    }
+    sliced = _sliced(values, starts, sheet)
+    columns = [_column(name, sheet, sliced, symbols).alias(name) for name in fields.columns]
     frame = pl.DataFrame(columns)
     return frame if not sheet.verdict.any() else frame.filter(pl.Series(sheet.verdict == Verdict.FINE))
 
 
-def _texts(values: Sequence[bytes | None], starts: Longs, sheet: Sheet) -> dict[str, pl.Series]:
-    parts = _slices(values, starts, sheet)
+def _sliced(values: _Values, starts: Longs, sheet: Sheet) -> dict[str, pl.Series]:
+    """What was noted as a place in the bytes; null where a record has none, or is not fine."""
+    unfit = sheet.verdict != Verdict.FINE
+    spots = {name: np.where(unfit | (start < 0), -1, start - starts) for name, start in sheet.starts.items()}
+    cut = _cut_small if len(values) <= SMALL else _cut
+    parts = cut(values, spots, sheet.lengths)
     texts = {}
-    for part in parts:
-        texts[part.name] = text = _decoded(part)
+    for name, part in parts.items():
+        texts[name] = text = _decoded(part)
         if text.null_count() > part.null_count():
             sheet.verdict[(text.is_null() & part.is_not_null()).to_numpy()] = Verdict.UNREADABLE
     return texts
 
 
-def _slices(values: Sequence[bytes | None], starts: Longs, sheet: Sheet) -> list[pl.Series]:
-    """The bytes of each text; null where a record has none, or is not fine."""
+def _cut(values: _Values, spots: Mapping[str, Longs], lengths: Mapping[str, Longs]) -> dict[str, pl.Series]:
     columns = {"value": pl.Series(values, dtype=pl.Binary)}
-    unfit = sheet.verdict != Verdict.FINE
-    for name in _TEXTS:
-        absent = (sheet.starts[name] < 0) | unfit
-        if name == "kind" and absent.all():
-            continue
-        columns[name] = _nullable(sheet.starts[name] - starts, absent)  # without a start there is no slice
-        columns[f"{name} length"] = pl.Series(sheet.lengths[name])
-    return (
-        pl.DataFrame(columns)
-        .select(
-            pl.col("value").bin.slice(pl.col(name), pl.col(f"{name} length")).alias(name)
-            for name in _TEXTS
-            if name in columns
+    for name, spot in spots.items():
+        columns[name] = _nullable(spot, spot < 0)  # without a start there is no slice
+        columns[f"{name} length"] = pl.Series(lengths[name])
+    cuts = [pl.col("value").bin.slice(pl.col(name), pl.col(f"{name} length")).alias(name) for name in spots]
+    return pl.DataFrame(columns).select(cuts).to_dict()
+
+
+def _cut_small(values: _Values, spots: Mapping[str, Longs], lengths: Mapping[str, Longs]) -> dict[str, pl.Series]:
+    return {
+        name: pl.Series(
+            [
+                None if start < 0 or value is None else value[start : start + length]
+                for value, start, length in zip(values, spot.tolist(), lengths[name].tolist(), strict=True)
+            ],
+            dtype=pl.Binary,
         )
-        .get_columns()
-    )
+        for name, spot in spots.items()
+    }
 
 
 def _decoded(parts: pl.Series) -> pl.Series:
@@ -139,13 +76,52 @@ def _utf8(part: bytes) -> str | None:
         return None
 
 
-def _closes(sheet: Sheet, texts: dict[str, pl.Series]) -> pl.Series:
-    noted = sheet.numbers["closes"]
-    closes = _nullable(noted == 1, noted == ABSENT)
-    if "kind" not in texts:
-        return closes
-    written = texts["kind"].str.to_uppercase()
-    return written.is_in(list(CLOSING)).zip_with(written.is_not_null(), closes)
+def _column(name: str, sheet: Sheet, sliced: Mapping[str, pl.Series], symbols: Sequence[str]) -> pl.Series:
+    if name == "index":
+        return pl.Series(np.arange(sheet.verdict.size, dtype=np.uint32))
+    if name == "closes":
+        return _closes(sheet, sliced.get("kind"))
+    if name == "occurred_at":
+        return _times(sheet, sliced.get(name))
+    return _texts(name, sheet, sliced.get(name), symbols)
+
+
+def _texts(name: str, sheet: Sheet, sliced: pl.Series | None, symbols: Sequence[str]) -> pl.Series:
+    """A field as text: what was noted as text, as a symbol, or as a whole number."""
+    found = [sliced] if sliced is not None else []
+    if name in sheet.symbols:
+        found.append(spelled(sheet.symbols[name], symbols))
+    if name in sheet.numbers:
+        found.append(_numbers(sheet, name).cast(pl.String))
+    if not found:
+        return pl.Series([None], dtype=pl.String).new_from_index(0, sheet.verdict.size)
+    first, *others = found
+    for other in others:
+        first = first.zip_with(first.is_not_null(), other)
+    return first
+
+
+def _times(sheet: Sheet, written: pl.Series | None) -> pl.Series:
+    noted = sheet.numbers.get("occurred_at", np.full(sheet.verdict.size, ABSENT))
+    if written is not None:
+        read = times.from_texts(written.to_list())
+        sheet.verdict[(read == NO_TIME) & written.is_not_null().to_numpy()] = Verdict.ALONE
+        noted = np.where(noted == ABSENT, read, noted)
+    return times.column(noted)
+
+
+def _closes(sheet: Sheet, kinds: pl.Series | None) -> pl.Series:
+    noted = sheet.numbers.get("closes", np.full(sheet.verdict.size, ABSENT))
+    known = _nullable(noted == 1, noted == ABSENT)
+    if kinds is None:
+        return known
+    distinct = kinds.unique().drop_nulls()
+    written = kinds.replace_strict(distinct, [closes(kind) for kind in distinct], default=None, return_dtype=pl.Boolean)
+    return written.zip_with(written.is_not_null(), known)
+
+
+def _numbers(sheet: Sheet, name: str) -> pl.Series:
+    return _nullable(sheet.numbers[name], sheet.numbers[name] == ABSENT)
 
 
 def _nullable(found: Longs | Flags, absent: Flags) -> pl.Series:

@@ -1,69 +1,112 @@
-"""A batch of JSON values to rows: one object each, with the field names of user_activity.avsc."""
+"""A batch of JSON values to rows: each an object, read by msgspec into no more than the fields that are wanted.
+
+Whatever msgspec stumbles upon is read once more by itself, with the standard library, and named.
+"""
 
 import json
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
+import msgspec
+import numpy as np
+import polars as pl
+
+from consumer.activity import times
 from consumer.activity.errors import BadRecord
-from consumer.activity.rows import Row, Rows, closes, rows_of
-from consumer.clock import Millis
+from consumer.activity.fields import NATIVE, Fields, Node, Tree
+from consumer.activity.iso import NO_TIME
+from consumer.activity.rows import Row, Rows, closes, rows_of, together
+from consumer.activity.single import NUMBERED, RowReader, Wants
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LARGEST = 2**63 - 1
-
-
-def read_json(values: Sequence[bytes | None]) -> Rows:
-    """`occurred_at` is whole milliseconds or ISO 8601 text (UTC unless it says otherwise)."""
-    return rows_of(values, range(len(values)), read_object)
+_Values = Sequence[bytes | None]
 
 
-def read_object(value: bytes) -> Row:
-    """One activity. Raises BadRecord (unreadable, missing_field)."""
-    try:
-        found = json.loads(value)
-    except (ValueError, RecursionError):
-        raise _unreadable("it is not JSON") from None
-    if not isinstance(found, dict):
-        raise _unreadable("it is not an object")
-    kind = _text(found, "kind")
-    return (
-        _text(found, "user_id"),
-        _text(found, "process"),
-        closes(kind),
-        None if found.get("action") is None else _text(found, "action"),
-        _time(found),
-    )
+class JsonReader:
+    """Reads batches of JSON objects."""
+
+    def __init__(self, fields: Fields = NATIVE, wants: Wants | None = None) -> None:
+        self._fields = fields
+        self._tree = fields.tree()
+        event = _struct(self._tree)
+        self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(event).decode
+        self._blank = event()
+        self._read_event = RowReader(fields, wants, "unreadable", fields.unit)
+
+    def __call__(self, values: _Values) -> Rows:
+        events, odd = self._decoded(values)
+        found = dict(_lists(self._tree, events))
+        moments = times.from_any(found["occurred_at"], self._fields.unit)
+        untimely = np.flatnonzero(moments == NO_TIME).tolist()
+        odd |= {place for place in untimely if found["occurred_at"][place] is not None}
+        frame = pl.DataFrame({name: self._column(name, found, moments) for name in self._fields.columns})
+        if not odd:
+            return Rows(frame, [])
+        good = np.ones(len(values), np.bool_)
+        good[list(odd)] = False
+        alone = rows_of(values, sorted(odd), self._read_one, self._fields.columns)
+        return together(Rows(frame.filter(good), []), [alone])
+
+    def _decoded(self, values: _Values) -> tuple[list[Any], set[int]]:
+        """An event for each value, and the places of those that must be read alone."""
+        events: list[Any] = []
+        odd: set[int] = set()
+        for value in values:
+            try:
+                events.append(self._decode(value))  # type: ignore[arg-type] # a null is odd
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError):
+                odd.add(len(events))
+                events.append(self._blank)
+        return events, odd
+
+    def _column(self, name: str, found: dict[str, list[Any]], moments: times.Longs) -> Any:
+        if name == "index":
+            return np.arange(moments.size, dtype=np.uint32)
+        if name == "closes":
+            meaning = {kind: None if kind is None else closes(kind) for kind in set(found["kind"])}
+            return pl.Series([meaning[kind] for kind in found["kind"]], dtype=pl.Boolean)
+        if name == "occurred_at":
+            return times.column(moments)
+        return pl.Series(_digits(found.get(name, [None] * moments.size)), dtype=pl.String)
+
+    def _read_one(self, value: bytes) -> Row | None:
+        try:
+            found = json.loads(value)
+        except (ValueError, RecursionError):
+            raise BadRecord("unreadable", "it is not JSON: does its producer write another format?") from None
+        if not isinstance(found, dict):
+            raise BadRecord("unreadable", "it is not a JSON object: an activity has fields")
+        return self._read_event(found)
 
 
-def _field(found: dict[str, Any], name: str) -> Any:
-    if found.get(name) is None:
-        raise BadRecord("missing_field", f"{name} is missing or null")
-    return found[name]
+def _struct(tree: Tree) -> type[msgspec.Struct]:
+    """A class of objects with what is in the tree, as attributes f0, f1 and so on; null wherever it is missing."""
+    attributes = [(f"f{place}", _type(node), None) for place, node in enumerate(tree.values())]
+    names = {f"f{place}": name for place, name in enumerate(tree)}
+    return msgspec.defstruct("Event", attributes, rename=names, gc=False)
 
 
-def _text(found: dict[str, Any], name: str) -> str:
-    value = _field(found, name)
-    if not isinstance(value, str):
-        raise _unreadable(f"{name} is not a string")
-    if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise _unreadable(f"{name} is not valid text")  # half a surrogate pair, which UTF-8 cannot hold
-    return value
+def _type(node: Node) -> Any:
+    if not isinstance(node, str):
+        return _struct(node) | None
+    if node == "occurred_at":
+        return int | float | str | None
+    return int | str | None if node in NUMBERED else str | None
 
 
-def _time(found: dict[str, Any]) -> Millis:
-    value = _field(found, "occurred_at")
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST:
-        return value
-    if not isinstance(value, str):
-        raise _unreadable("occurred_at is neither whole milliseconds nor ISO 8601")
-    try:
-        moment = datetime.fromisoformat(value)
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return (aware - _EPOCH) // timedelta(milliseconds=1)
-    except (ValueError, OverflowError):
-        raise _unreadable("occurred_at is not ISO 8601") from None
+def _lists(tree: Tree, events: list[Any]) -> Iterator[tuple[str, list[Any]]]:
+    """Every field that the tree leads to: its name, and what each event has there."""
+    for place, node in enumerate(tree.values()):
+        value = attrgetter(f"f{place}")
+        inner = [None if event is None else value(event) for event in events]
+        if isinstance(node, str):
+            yield node, inner
+        else:
+            yield from _lists(node, inner)
 
 
-def _unreadable(what: str) -> BadRecord:
-    return BadRecord("unreadable", f"{what}: compare it with the fields of user_activity.avsc")
+def _digits(found: list[Any]) -> list[str | None]:
+    """Whole numbers as texts."""
+    if int not in set(map(type, found)):
+        return found
+    return [str(one) if isinstance(one, int) else one for one in found]

@@ -4,23 +4,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from consumer.activity.errors import BadRecord, Problem
-from consumer.clock import Millis
 from consumer.records import Kind
+
+SMALL = 500
+"""Rows up to which Python's own lists are quicker than most of polars' expressions: those cost 0.05 to 0.1 ms each,
+however few rows there are, and live batches are small and many."""
 
 CLOSING = frozenset({Kind.COMPLETED.value, Kind.CANCELLED.value})
 """Kinds that close a process. Every other word, known or not, is a sign of life (see user_activity.avsc)."""
-
-COLUMNS: Mapping[str, Any] = {
-    "index": pl.UInt32,  # position in the batch
-    "user_id": pl.String,
-    "process": pl.String,
-    "closes": pl.Boolean,
-    "action": pl.String,
-    "occurred_at": pl.Int64,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +30,49 @@ class Bad:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A batch that was read but not judged: `frame` has COLUMNS, ordered by index; anything but index may be null."""
+    """A batch that was read but not judged: `frame` is ordered by index; anything but index may be null.
+
+    Its columns are those of the `Fields` it was read by. `ignored` counts values that concern no process.
+    """
 
     frame: pl.DataFrame
     bad: list[Bad]
+    ignored: int = 0
 
 
 EMPTY = Problem("empty_value", "the record has no value, and an activity cannot be deleted: let its producer send one")
 
-Row: TypeAlias = tuple[str | None, str | None, bool | None, str | None, Millis | None]
-"""One row without its index."""
+Row: TypeAlias = tuple[Any, ...]
+"""One row in the order of its columns, without its index."""
+
+ReadOne: TypeAlias = Callable[[bytes], Row | None]
+"""Reads one value; None where it concerns no process. Raises BadRecord."""
 
 Read: TypeAlias = Callable[[Sequence[bytes | None]], Rows]
 
 
-def rows_of(values: Sequence[bytes | None], indices: Sequence[int], read: Callable[[bytes], Row]) -> Rows:
-    """Read these values of a batch one at a time; `read` raises BadRecord."""
-    rows: list[tuple[Any, ...]] = []
+def rows_of(values: Sequence[bytes | None], indices: Sequence[int], read: ReadOne, columns: Mapping[str, Any]) -> Rows:
+    """Read these values of a batch one at a time."""
+    rows: list[Row] = []
     bad: list[Bad] = []
     for index in indices:
         try:
-            rows.append((index, *read(given(values[index]))))
+            row = read(given(values[index]))
         except BadRecord as problem:
             bad.append(Bad(index, problem.reason, problem.error))
-    return Rows(pl.DataFrame(rows, schema=COLUMNS, orient="row"), bad)
+        else:
+            rows += [(index, *row)] if row is not None else []
+    frame = pl.DataFrame(rows, schema=columns, orient="row")
+    return Rows(frame, bad, len(indices) - len(rows) - len(bad))
+
+
+def together(rows: Rows, odd: Sequence[Rows]) -> Rows:
+    """Rows of one batch, in order."""
+    if not odd:
+        return rows
+    frame = pl.concat([rows.frame, *(o.frame for o in odd)]).sort("index")
+    bad = rows.bad + [bad for o in odd for bad in o.bad]
+    return Rows(frame, bad, rows.ignored + sum(o.ignored for o in odd))
 
 
 def given(value: bytes | None) -> bytes:
@@ -65,6 +80,14 @@ def given(value: bytes | None) -> bytes:
     if not value:
         raise BadRecord(*EMPTY)
     return value
+
+
+def spelled(places: npt.NDArray[np.int64], words: Sequence[str]) -> pl.Series:
+    """The word at each place; null at negative ones."""
+    if places.size <= SMALL:
+        return pl.Series([words[place] if place >= 0 else None for place in places.tolist()], dtype=pl.String)
+    wanted = pl.Series(places) if (places >= 0).all() else pl.Series(places).set(pl.Series(places < 0), None)
+    return pl.Series(words, dtype=pl.String).gather(wanted)
 
 
 def closes(kind: str) -> bool:

@@ -26,8 +26,13 @@ class WriterSchemas:
     def __init__(self, clock: Clock, registry: "Registry | None" = None, others: Iterable[WriterSchema] = ()) -> None:
         self._clock = clock
         self._registry = registry
-        self._known = {single_object_header(w): w for w in (*map(own, FILES), *others)}
+        self._known: dict[bytes, WriterSchema] = {}
         self._absent: dict[bytes, tuple[Millis, Problem]] = {}
+        self.learn((*map(own, FILES), *others))
+
+    def learn(self, writers: Iterable[WriterSchema]) -> None:
+        """Know the values of these by their fingerprints."""
+        self._known.update((single_object_header(writer), writer) for writer in writers)
 
     def find(self, header: bytes) -> WriterSchema:
         """The schema of values with this header.

@@ -1,15 +1,20 @@
 """The detect role, built from settings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from confluent_kafka import Consumer, Producer
 
 from consumer.activity.avro import AvroReader
+from consumer.activity.avsc import UnusableSchema, WriterSchema, read_schemas
 from consumer.activity.decode import ActivityDecoder
-from consumer.activity.json_values import read_json
+from consumer.activity.fields import fields_of
+from consumer.activity.json_values import JsonReader
+from consumer.activity.meanings import meanings_of
 from consumer.assembly.shared import Shared
 from consumer.clock import SECOND
 from consumer.config import Kafka, Settings, millis
+from consumer.config_errors import ConfigError
 from consumer.detect.rules import Rules
 from consumer.kafka import client
 from consumer.kafka.ends import Ends
@@ -48,7 +53,7 @@ def build(shared: Shared) -> DetectLoop:
         transactions=Transactions(_producer(s.kafka, f"{group}-{shared.instance}")),
         restorer=restorer,
         ends=Ends(shared.admin, s.source.topic, clock, min(commit_interval, SECOND) // 2),
-        decoder=ActivityDecoder(read_json if s.source.format == "json" else AvroReader(shared.writers)),
+        decoder=decoder(shared),
         topics=LoopTopics(activity=s.source.topic, dead_letters=s.topics.dead_letters),
         make_partition=lambda number, start: _partition(shared, number, start),
         commit_interval=commit_interval,
@@ -56,6 +61,24 @@ def build(shared: Shared) -> DetectLoop:
         metrics=DetectMetrics(shared.metrics),
         progress=shared.health.part("detect").ok,
     )
+
+
+def decoder(shared: Shared) -> ActivityDecoder:
+    """Reads the input topic's records. Raises ConfigError for files of schemas that cannot be used."""
+    source = shared.settings.source
+    fields, meanings = fields_of(source), meanings_of(source, shared.settings.processes)
+    wants = meanings.wants if meanings else None
+    if source.format == "json":
+        return ActivityDecoder(JsonReader(fields, wants), meanings)
+    shared.writers.learn(_schemas(source.schemas))
+    return ActivityDecoder(AvroReader(shared.writers, fields, wants), meanings)
+
+
+def _schemas(files: Sequence[Path]) -> list[WriterSchema]:
+    try:
+        return read_schemas(files)
+    except UnusableSchema as problem:
+        raise ConfigError([f"source.schemas: {problem}"]) from problem
 
 
 def _rules(s: Settings) -> Rules:

@@ -156,6 +156,7 @@ class DetectLoop:
         self._metrics.events.labels("applied").inc(decoded.frame.height - strangers)
         self._metrics.events.labels("unknown_process").inc(strangers)
         self._metrics.events.labels("clamped").inc(decoded.clamped)
+        self._metrics.events.labels("ignored").inc(decoded.ignored)
 
     def _decoded(self, messages: list[Message], now: Millis) -> Decoded | None:
         """Step 2. A registry that does not answer makes no record a bad one: wait for it. None: told to stop."""

@@ -1,38 +1,52 @@
-"""A small Schema Registry that speaks the few calls of Confluent's HTTP API that Lapse makes."""
+"""Schema Registries that speak the few calls of Confluent's HTTP API that Lapse makes, at an address for each test."""
 
 import base64
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
-from typing import Any
+from typing import Any, TypeAlias
 
-Answer = tuple[int, dict[str, Any]]
+Answer: TypeAlias = tuple[int, dict[str, Any]]
+
+
+Keeps: TypeAlias = Callable[[str, str, Any], Answer]
+"""Answers a method, a path and a body: our small registry, or a real one."""
 
 
 class SchemaRegistry:
-    """Keeps schemas in memory. A test may look at `requests`, and set `down`, `refuses` or `login`."""
+    """A registry at an address of its own. A test may look at `requests`, and set `down` and `login`."""
 
-    def __init__(self) -> None:
+    def __init__(self, keeps: Keeps) -> None:
         self.url = ""
         self.requests: list[str] = []
         self.down = False  # every answer is a 503
-        self.refuses = False  # registering is a 409
         self.login: str | None = None  # "user:password" that must be given
+        self._keeps = keeps
+
+    def answer(self, method: str, path: str, body: Any = None, login: str | None = None) -> Answer:
+        self.requests.append(f"{method} {path}")
+        if self.down:
+            return 503, {"error_code": 50302, "message": "not now"}
+        if self.login is not None and login != self.login:
+            return 401, {"error_code": 401, "message": "who are you?"}
+        return self._keeps(method, path, body)
+
+
+class SmallRegistry:
+    """Keeps schemas in memory. Where a subject has a compatibility, it takes every change for an incompatible one."""
+
+    def __init__(self) -> None:
         self._lock = Lock()
         self._ids: dict[str, int] = {}  # normalised schema with its references -> id
         self._schemas: dict[int, dict[str, Any]] = {}
         self._subjects: dict[str, list[int]] = {}
+        self._guarded: set[str] = set()
 
-    def answer(self, method: str, path: str, login: str | None, body: Any) -> Answer:
+    def __call__(self, method: str, path: str, body: Any) -> Answer:
         with self._lock:
-            self.requests.append(f"{method} {path}")
-            if self.down:
-                return 503, {"error_code": 50302, "message": "not now"}
-            if self.login is not None and login != self.login:
-                return 401, {"error_code": 401, "message": "who are you?"}
             return self._routed(method, path, body)
 
     def _routed(self, method: str, path: str, body: Any) -> Answer:
@@ -44,6 +58,9 @@ class SchemaRegistry:
             return self._lookup(found[1], body)
         if found := re.fullmatch(r"GET /subjects/([^/]+)/versions/(\d+)", f"{method} {path}"):
             return self._version(found[1], int(found[2]))
+        if found := re.fullmatch(r"PUT /config/([^/]+)", f"{method} {path}"):
+            self._guarded.add(found[1])
+            return 200, body
         return 404, {"error_code": 404, "message": "HTTP 404 Not Found"}
 
     def _by_id(self, schema_id: int) -> Answer:
@@ -52,12 +69,12 @@ class SchemaRegistry:
         return 200, self._schemas[schema_id]
 
     def _register(self, subject: str, body: Any) -> Answer:
-        if self.refuses:
+        versions = self._subjects.setdefault(subject, [])
+        if subject in self._guarded and versions and self._ids.get(_normal(body)) not in versions:
             return 409, {"error_code": 409, "message": "incompatible with an earlier schema"}
         schema_id = self._ids.setdefault(_normal(body), len(self._ids) + 1)
         kept = {key: body[key] for key in ("schema", "schemaType", "references") if body.get(key)}
         self._schemas[schema_id] = kept
-        versions = self._subjects.setdefault(subject, [])
         if schema_id not in versions:
             versions.append(schema_id)
         return 200, {"id": schema_id}
@@ -78,9 +95,9 @@ class SchemaRegistry:
 
 
 @contextmanager
-def schema_registry() -> Iterator[SchemaRegistry]:
+def schema_registry(keeps: Keeps) -> Iterator[SchemaRegistry]:
     """Runs one on a free port of this machine."""
-    registry = SchemaRegistry()
+    registry = SchemaRegistry(keeps)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -92,7 +109,7 @@ def schema_registry() -> Iterator[SchemaRegistry]:
         def _serve(self, body: Any) -> None:
             given = self.headers.get("Authorization", "").removeprefix("Basic ")
             path = self.path.partition("?")[0]
-            status, answer = registry.answer(self.command, path, base64.b64decode(given).decode(), body)
+            status, answer = registry.answer(self.command, path, body, base64.b64decode(given).decode())
             content = json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/vnd.schemaregistry.v1+json")

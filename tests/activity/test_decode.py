@@ -30,6 +30,8 @@ from .writing import (
 )
 
 PLAIN = record(FIELDS)
+NOBODYS = 2_000_000_000
+"""An id that no registry has given away."""
 
 
 def beside_neighbours(bad: bytes | None, **given: Any) -> dict[int, str]:
@@ -45,7 +47,7 @@ def test_activities_become_columns_in_order() -> None:
     data = [
         event(user_id="ann"),
         event(user_id="bob", kind="COMPLETED", occurred_at=NOON - 5),
-        event(user_id="a" * 500, process="ärger", kind="CANCELLED", action="Bestellung 🛒"),
+        event(user_id="a" * 255, process="ärger", kind="CANCELLED", action="Bestellung 🛒"),
         event(user_id="ann", kind="PROGRESSED", action=""),
     ]
     decoded = decode([PLAIN], [framed(PLAIN, datum) for datum in data])
@@ -62,7 +64,7 @@ def test_activities_become_columns_in_order() -> None:
     assert decoded.frame.rows() == [
         (0, "ann", "checkout", False, None, NOON),
         (1, "bob", "checkout", True, None, NOON - 5),
-        (2, "a" * 500, "ärger", True, "Bestellung 🛒", NOON),
+        (2, "a" * 255, "ärger", True, "Bestellung 🛒", NOON),
         (3, "ann", "checkout", False, "", NOON),
     ]
     assert (decoded.bad, decoded.clamped) == ([], 0)
@@ -93,7 +95,7 @@ def test_both_framings_and_several_writers_mix_in_one_batch(registry: SchemaRegi
         registry_header(ids[0]) + body(PLAIN, event(user_id="a")),
         framed(PLAIN, event(user_id="b", kind="COMPLETED")),
         registry_header(ids[1]) + body(reordered, event(user_id="c", action="pay")),
-        registry_header(9) + body(PLAIN, event()),
+        registry_header(NOBODYS) + body(PLAIN, event()),
         registry_header(ids[0]) + body(PLAIN, event(user_id="d")),
         b'{"user_id": "ann"}',
         framed(PLAIN, event(user_id="e")),
@@ -109,7 +111,7 @@ def test_both_framings_and_several_writers_mix_in_one_batch(registry: SchemaRegi
 def test_the_registry_is_not_asked_again_for_every_batch(registry: SchemaRegistry) -> None:
     clock = ManualClock()
     decoder = ActivityDecoder(AvroReader(WriterSchemas(clock, Registry(registry.url), [PLAIN])))
-    values = [registry_header(9) + b"x", framed(PLAIN, event())]
+    values = [registry_header(NOBODYS) + b"x", framed(PLAIN, event())]
     for _ in range(3):
         assert reasons(decoder.decode(values, np.full(2, NOON), NOON)) == {0: "unknown_schema"}
         clock.advance(SECOND)
@@ -120,7 +122,7 @@ def test_when_the_registry_is_away_nothing_is_called_bad(registry: SchemaRegistr
     registry.down = True
     decoder = ActivityDecoder(AvroReader(WriterSchemas(ManualClock(), Registry(registry.url), [PLAIN])))
     with pytest.raises(RegistryUnavailable):
-        decoder.decode([registry_header(9) + b"x", framed(PLAIN, event())], np.full(2, NOON), NOON)
+        decoder.decode([registry_header(NOBODYS) + b"x", framed(PLAIN, event())], np.full(2, NOON), NOON)
 
 
 @pytest.mark.parametrize("value", [None, b""])
@@ -163,6 +165,22 @@ def test_an_unknown_schema_and_no_frame_at_all_are_set_aside() -> None:
 def test_empty_names_are_set_aside() -> None:
     assert beside_neighbours(framed(PLAIN, event(user_id=""))) == {1: "empty_user_id"}
     assert beside_neighbours(framed(PLAIN, event(process=""))) == {1: "empty_process"}
+
+
+@pytest.mark.parametrize("beside", [0, 600])
+def test_a_user_id_of_more_than_255_bytes_is_set_aside(beside: int) -> None:
+    ids = ["é" * 127 + "e", "é" * 128, "e" * 255, "e" * 256, *["ann"] * beside]
+    decoded = decode([PLAIN], [framed(PLAIN, event(user_id=user)) for user in ids])
+    assert reasons(decoded) == {1: "user_id_too_long", 3: "user_id_too_long"}
+    assert users(decoded) == [ids[0], ids[2], *["ann"] * beside]
+
+
+@pytest.mark.parametrize("beside", [0, 600])
+def test_an_action_of_more_than_128_characters_is_cut(beside: int) -> None:
+    actions = ["é" * 128, "🛒" * 129, "x" * 500, None, *["pay"] * beside]
+    decoded = decode([PLAIN], [framed(PLAIN, event(action=action)) for action in actions])
+    assert decoded.bad == []
+    assert decoded.frame["action"].to_list() == ["é" * 128, "🛒" * 128, "x" * 128, None, *["pay"] * beside]
 
 
 def test_nulls_where_a_value_is_needed_are_set_aside() -> None:

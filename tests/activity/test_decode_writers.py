@@ -78,6 +78,29 @@ def test_a_time_may_be_in_microseconds_or_without_a_logical_type() -> None:
     assert rows({**FIELDS, "occurred_at": "long"}, event())[0][-1] == NOON
 
 
+def test_a_time_may_be_a_number_with_a_fraction_or_iso_8601() -> None:
+    assert rows({**FIELDS, "occurred_at": "double"}, event(occurred_at=NOON - 0.6))[0][-1] == NOON - 1
+    texts = ["2026-09-21T14:13:20Z", "2026-09-21T16:13:20.000+02:00", "2026-09-21 14:13:20"]
+    read = rows({**FIELDS, "occurred_at": "string"}, *(event(occurred_at=text) for text in texts))
+    assert [row[-1] for row in read] == [NOON] * 3
+
+
+def test_a_time_that_is_none_is_unreadable_and_its_neighbours_are_read() -> None:
+    nothing = float("nan")
+    for kind, times in (("string", ["yesterday", "2026-09-21"]), ("double", [nothing, float("inf"), 1.79e12])):
+        writer = record({**FIELDS, "occurred_at": kind})
+        decoded = decode([writer], [framed(writer, event(occurred_at=time)) for time in times])
+        assert list(reasons(decoded).values()) == ["unreadable"] * (len(times) - 1)
+        assert decoded.frame["index"].to_list() == [len(times) - 1]
+        assert "ISO 8601" in decoded.bad[0].error
+
+
+def test_a_user_may_be_a_number() -> None:
+    numbered = {**FIELDS, "user_id": ["null", "long", "string"], "process": "int"}
+    data = [event(user_id=7, process=1), event(user_id="ann", process=-2)]
+    assert [row[:2] for row in rows(numbered, *data)] == [("7", "1"), ("ann", "-2")]
+
+
 @pytest.mark.parametrize("missing", ["user_id", "process", "kind", "occurred_at"])
 def test_a_writer_without_a_needed_field_does_not_fit(missing: str) -> None:
     writer = record({name: kind for name, kind in FIELDS.items() if name != missing})
@@ -89,17 +112,20 @@ def test_a_writer_without_a_needed_field_does_not_fit(missing: str) -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "value"),
     [
-        ("user_id", "long", 7),
+        ("user_id", "double", 7.0),
+        ("user_id", "boolean", True),
+        ("user_id", KIND, "STARTED"),
         ("kind", "int", 1),
         ("action", "boolean", True),
-        ("occurred_at", "string", "2026-09-21"),
-        ("occurred_at", "double", 1.79e12),
+        ("occurred_at", "float", 1.79e12),
+        ("occurred_at", "bytes", b"2026-09-21"),
         ("occurred_at", {"type": "int", "logicalType": "date"}, 20_000),
         ("occurred_at", {"type": "long", "logicalType": "local-timestamp-millis"}, NOON),
     ],
 )
 def test_a_field_of_a_type_that_cannot_be_meant_does_not_fit(name: str, kind: Any, value: Any) -> None:
-    writer = record({**FIELDS, name: kind}, name="Odd")  # logical types are no part of a fingerprint
+    fields = {**FIELDS, "kind": "string"} if kind is KIND else FIELDS
+    writer = record({**fields, name: kind}, name="Odd")  # logical types are no part of a fingerprint
     decoded = decode([writer, PLAIN], [framed(writer, event(**{name: value})), framed(PLAIN, event(user_id="bob"))])
     assert (reasons(decoded), users(decoded)) == ({0: "incompatible_schema"}, ["bob"])
 
@@ -111,8 +137,8 @@ def test_a_kind_without_any_symbols_does_not_fit() -> None:
 
 
 def test_of_a_union_the_values_that_fit_are_read() -> None:
-    writer = record({**FIELDS, "user_id": ["long", "string"]})
-    decoded = decode([writer], [framed(writer, event(user_id=u)) for u in (7, "ann")])
+    writer = record({**FIELDS, "user_id": ["double", "string"]})
+    decoded = decode([writer], [framed(writer, event(user_id=u)) for u in (7.0, "ann")])
     assert (reasons(decoded), users(decoded)) == ({0: "incompatible_schema"}, ["ann"])
 
 
@@ -145,7 +171,7 @@ def test_records_that_repeat_a_lot_are_read_by_themselves() -> None:
 
 
 def test_a_misfit_that_is_read_by_itself_is_one_all_the_same() -> None:
-    writer = record({**FIELDS, "user_id": ["long", "string"], "many": {"type": "array", "items": "int"}})
-    values = [framed(writer, event(user_id=u, many=[0] * 100)) for u in (7, "ann")]
+    writer = record({**FIELDS, "user_id": ["double", "string"], "many": {"type": "array", "items": "int"}})
+    values = [framed(writer, event(user_id=u, many=[0] * 100)) for u in (7.0, "ann")]
     decoded = decode([writer], values)
     assert (reasons(decoded), users(decoded)) == ({0: "incompatible_schema"}, ["ann"])

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from consumer.activity.decode import ActivityDecoder, Decoded
-from consumer.activity.json_values import read_json
+from consumer.activity.json_values import JsonReader
 
 from .writing import NOON, event, reasons, users
 
 
 def decode(*values: bytes | None) -> Decoded:
-    return ActivityDecoder(read_json).decode(values, np.full(len(values), NOON), NOON)
+    return ActivityDecoder(JsonReader()).decode(values, np.full(len(values), NOON), NOON)
 
 
 def said(**changes: Any) -> bytes:
@@ -40,12 +40,16 @@ def test_what_is_optional_may_be_missing() -> None:
         (b"[]", "unreadable"),
         (b"\xff\xfe", "unreadable"),
         (b"[" * 100_000, "unreadable"),
-        (said(user_id=7), "unreadable"),
+        (said(user_id=7.0), "unreadable"),
+        (said(user_id=True), "unreadable"),
         (said(user_id="\ud800"), "unreadable"),
         (said(action=["pay"]), "unreadable"),
         (said(occurred_at=True), "unreadable"),
-        (said(occurred_at=1.5), "unreadable"),
+        (said(occurred_at=1.5), "time_before_2000"),
         (said(occurred_at=2**63), "unreadable"),
+        (said(occurred_at=-(2**63)), "unreadable"),
+        (said(occurred_at=float("inf")), "unreadable"),
+        (said(occurred_at=float("nan")), "unreadable"),
         (said(occurred_at="yesterday"), "unreadable"),
         (said(occurred_at="0001-01-01T00:00:00+14:00"), "time_before_2000"),
         (said(occurred_at=None), "missing_field"),

@@ -5,6 +5,7 @@ from dataclasses import MISSING, fields
 from enum import StrEnum
 from types import NoneType, UnionType
 from typing import Any, get_args, get_type_hints
+from uuid import uuid4
 
 import pytest
 
@@ -14,11 +15,15 @@ from consumer.activity.framing import header_of, registry_header
 from consumer.activity.registry import Registry
 from consumer.activity.schemas import WriterSchemas
 from consumer.clock import SECOND, ManualClock
-from consumer.records import Record, UserActivity
+from consumer.records import Contact, Record, UserActivity
 
+from ..broker.broker import NoBroker
+from .conftest import without_registry
 from .registry import SchemaRegistry
 from .writing import FIELDS, record
 
+NOBODYS = 2_000_000_000
+"""An id that no registry has given away."""
 ALL = sorted(FILES, key=lambda cls: cls.__name__)
 
 
@@ -110,6 +115,11 @@ def test_what_is_no_schema_is_refused() -> None:
             parse(text)
 
 
+def fresh() -> str:
+    """A schema that no registry has seen."""
+    return json.dumps({"type": "record", "name": f"Fresh{uuid4().hex}", "fields": []})
+
+
 def test_the_registry_is_asked_once_for_a_schema(registry: SchemaRegistry) -> None:
     client = Registry(registry.url)
     schema_id = client.register("user-activity-value", schema_text(UserActivity))
@@ -119,17 +129,25 @@ def test_the_registry_is_asked_once_for_a_schema(registry: SchemaRegistry) -> No
     assert registry.requests == [f"GET /schemas/ids/{schema_id}"]
 
 
+def test_a_schema_that_is_registered_again_keeps_its_id(registry: SchemaRegistry) -> None:
+    ids = {Registry(registry.url).register("contacts-value", schema_text(Contact)) for _ in range(3)}
+    assert len(ids) == 1
+
+
 def test_an_id_that_is_registered_later_becomes_readable(registry: SchemaRegistry) -> None:
     clock = ManualClock()
     writers = WriterSchemas(clock, Registry(registry.url))
+    client = Registry(registry.url)
+    following = client.register("fresh-value", fresh()) + 1
+    registry.requests.clear()
     for _ in range(3):
-        with pytest.raises(BadRecord, match="no schema id 1") as caught:
-            writers.find(registry_header(1))
+        with pytest.raises(BadRecord, match=f"no schema id {following}") as caught:
+            writers.find(registry_header(following))
         assert caught.value.reason == "unknown_schema"
     assert len(registry.requests) == 1
-    Registry(registry.url).register("user-activity-value", schema_text(UserActivity))
+    assert client.register("fresh-value", later := fresh()) == following
     clock.advance(10 * SECOND)
-    assert writers.find(registry_header(1)).schema == own(UserActivity).schema
+    assert writers.find(registry_header(following)).schema == parse(later).schema
 
 
 def test_a_registry_that_cannot_be_asked_is_no_bad_record(registry: SchemaRegistry) -> None:
@@ -145,7 +163,7 @@ def test_a_registry_that_cannot_be_asked_is_no_bad_record(registry: SchemaRegist
 
 def test_the_registry_is_told_who_asks_and_its_password_stays_out_of_errors(registry: SchemaRegistry) -> None:
     registry.login = "lapse:hush:hush"
-    assert Registry(registry.url, user="lapse", password="hush:hush").find(1) is None
+    assert Registry(registry.url, user="lapse", password="hush:hush").find(NOBODYS) is None
     with pytest.raises(RegistryUnavailable, match="user and password") as caught:
         Registry(registry.url, user="lapse", password="wrong-one").find(1)
     assert "wrong-one" not in repr(caught.value)
@@ -155,24 +173,29 @@ def test_a_schema_may_use_types_of_another_subject(registry: SchemaRegistry) -> 
     kind = '{"type": "enum", "name": "shop.Kind", "symbols": ["STARTED", "COMPLETED"]}'
     using = {"type": "record", "name": "shop.Event", "fields": [{"name": "kind", "type": "shop.Kind"}]}
     reference = {"name": "shop.Kind", "subject": "kinds", "version": 1}
-    registry.answer("POST", "/subjects/kinds/versions", None, {"schema": kind})
-    registry.answer("POST", "/subjects/v/versions", None, {"schema": json.dumps(using), "references": [reference]})
-    found = WriterSchemas(ManualClock(), Registry(registry.url)).find(registry_header(2))
+    registry.answer("POST", "/subjects/kinds/versions", {"schema": kind})
+    body = {"schema": json.dumps(using), "schemaType": "AVRO", "references": [reference]}
+    status, answer = registry.answer("POST", "/subjects/using/versions", body)
+    assert status == 200
+    found = WriterSchemas(ManualClock(), Registry(registry.url)).find(registry_header(answer["id"]))
     assert set(found.named) == {"shop.Event", "shop.Kind"}
 
 
 def test_a_schema_of_another_kind_does_not_fit(registry: SchemaRegistry) -> None:
-    body = {"schema": 'syntax = "proto3";', "schemaType": "PROTOBUF"}
-    registry.answer("POST", "/subjects/v/versions", None, body)
+    body = {"schema": 'syntax = "proto3"; message Event { string name = 1; }', "schemaType": "PROTOBUF"}
+    status, answer = registry.answer("POST", "/subjects/proto/versions", body)
+    assert status == 200
     with pytest.raises(BadRecord, match="PROTOBUF, not Avro") as caught:
-        WriterSchemas(ManualClock(), Registry(registry.url)).find(registry_header(1))
+        WriterSchemas(ManualClock(), Registry(registry.url)).find(registry_header(answer["id"]))
     assert caught.value.reason == "incompatible_schema"
 
 
 def test_a_refused_registration_says_what_to_compare(registry: SchemaRegistry) -> None:
-    registry.refuses = True
-    with pytest.raises(SchemaRefused, match="contacts-value"):
-        Registry(registry.url).register("contacts-value", "{}")
+    subject = f"guarded-{uuid4().hex}-value"
+    Registry(registry.url).register(subject, schema_text(Contact))
+    assert registry.answer("PUT", f"/config/{subject}", {"compatibility": "BACKWARD"})[0] == 200
+    with pytest.raises(SchemaRefused, match=subject):
+        Registry(registry.url).register(subject, schema_text(UserActivity))
 
 
 def test_without_a_registry_its_ids_are_unknown() -> None:
@@ -180,3 +203,10 @@ def test_without_a_registry_its_ids_are_unknown() -> None:
         with pytest.raises(BadRecord, match=hint) as caught:
             WriterSchemas(ManualClock()).find(header)
         assert caught.value.reason == "unknown_schema"
+
+
+def test_without_a_java_a_test_says_why_it_is_skipped_and_fails_in_ci() -> None:
+    with pytest.raises(pytest.skip.Exception, match="needs a Schema Registry: no Java"):
+        without_registry(NoBroker("no Java"), {})
+    with pytest.raises(pytest.fail.Exception, match="needs a Schema Registry: no Java"):
+        without_registry(NoBroker("no Java"), {"CI": "true"})

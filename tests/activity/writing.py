@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
@@ -11,8 +12,12 @@ from fastavro import schemaless_writer
 from consumer.activity.avro import AvroReader
 from consumer.activity.avsc import WriterSchema, parse, single_object_header
 from consumer.activity.decode import ActivityDecoder, Decoded
+from consumer.activity.fields import fields_of
+from consumer.activity.json_values import JsonReader
+from consumer.activity.meanings import meanings_of
 from consumer.activity.schemas import WriterSchemas
 from consumer.clock import ManualClock, Millis
+from consumer.config import Process, Source
 
 NOON: Millis = 1_790_000_000_000
 
@@ -59,6 +64,30 @@ def decode(writers: Sequence[WriterSchema], values: Sequence[bytes | None], **gi
     now: Millis = given.get("now", NOON)
     timestamps = given.get("timestamps", [now] * len(values))
     return decoder.decode(values, np.array(timestamps, np.int64), now)
+
+
+def own_events(
+    source: Source, processes: Mapping[str, Process], writers: Sequence[WriterSchema] = ()
+) -> ActivityDecoder:
+    """A decoder of a platform's own events, as its configuration has them."""
+    fields, meanings = fields_of(source), meanings_of(source, processes)
+    wants = meanings.wants if meanings else None
+    if source.format == "json":
+        return ActivityDecoder(JsonReader(fields, wants), meanings)
+    return ActivityDecoder(AvroReader(WriterSchemas(ManualClock(), others=writers), fields, wants), meanings)
+
+
+def process(**events: Any) -> Process:
+    return Process(action="something", remind_after=(timedelta(days=1),), **events)
+
+
+def at_noon(decoder: ActivityDecoder, values: Sequence[bytes | None]) -> Decoded:
+    return decoder.decode(values, np.full(len(values), NOON), NOON)
+
+
+def rows(decoded: Decoded) -> list[tuple[Any, ...]]:
+    """Without their index."""
+    return decoded.frame.drop("index").rows()
 
 
 def reasons(decoded: Decoded) -> dict[int, str]:

@@ -68,6 +68,11 @@ class Service:
         self._log = (folder / "log.txt").open("a")
         self.process: subprocess.Popen[str] | None = None
 
+    def configure(self, **sections: Any) -> None:
+        """Put these in place of what the configuration has there."""
+        self.settings |= sections
+        self._file.write_text(yaml.safe_dump(self.settings))
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.settings['web']['port']}"

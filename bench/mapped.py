@@ -1,0 +1,123 @@
+"""Reading events of a platform's own, mapped by `source`, beside reading our own: microseconds an event.
+
+    python -m bench.mapped [--events N]
+
+Each kind of mapped input is measured in turn with native input of the same format, so that both see the same machine;
+`ratio` is the mapped rate over the native one. The aim is 0.5 or more.
+"""
+
+import argparse
+import json
+import random
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from bench.decode import NATIVE, NOW, best, event, values
+from consumer.activity.avro import AvroReader
+from consumer.activity.avsc import WriterSchema, parse
+from consumer.activity.decode import ActivityDecoder
+from consumer.activity.fields import fields_of
+from consumer.activity.json_values import JsonReader
+from consumer.activity.meanings import meanings_of
+from consumer.activity.schemas import WriterSchemas
+from consumer.clock import ManualClock
+from consumer.config import Process, Source
+from tests.activity.writing import framed
+
+_TIME = {"type": "long", "logicalType": "timestamp-micros"}
+_NESTED = {
+    "id": "string",
+    "name": "string",
+    "user": ["null", {"type": "record", "name": "User", "fields": [{"name": "id", "type": "string"}]}],
+    "time": _TIME,
+}
+_EVENTS = ["Cart Viewed", "Checkout Started", "Order Completed", "Signed Up"]
+_DAY = (timedelta(days=1),)
+_PROCESSES = {
+    "checkout": Process(
+        action="order", remind_after=_DAY, active_on=(_EVENTS[0], _EVENTS[1]), complete_on=("Order Completed",)
+    ),
+    "account-setup": Process(action="account setup", remind_after=_DAY, active_on=("Signed Up",)),
+}
+_NESTED_SOURCE = Source(user="user.id", time="time", event="name")
+_WITH_ACTION = Source(user="user.id", time="time", event="name", action="properties.product")
+_ISO = Source(user="userId", time="timestamp", event="name")
+_SEGMENT = Source(format="json", user="userId", time="timestamp", event="name", action="properties.product")
+
+
+def schema(fields: dict[str, Any]) -> WriterSchema:
+    listed = [{"name": name, "type": kind} for name, kind in fields.items()]
+    return parse(json.dumps({"type": "record", "name": "Track", "fields": listed}))
+
+
+def track(number: int, names: Sequence[str]) -> dict[str, Any]:
+    user = f"user-{random.randrange(500_000):06d}"
+    millis = NOW - random.randrange(60_000)
+    stamp = str(np.datetime64(millis, "ms"))
+    return {
+        "id": f"event-{number:09d}",
+        "name": random.choice(names),
+        "user": {"id": user},
+        "time": millis * 1000,
+        "timestamp": f"{stamp}Z",
+        "userId": user,
+        "properties": {"page": "/basket", "product": "a blue lamp", "referrer": "mail"},
+    }
+
+
+def decoder(source: Source, writers: Sequence[WriterSchema] = ()) -> ActivityDecoder:
+    fields, meanings = fields_of(source), meanings_of(source, _PROCESSES)
+    wants = meanings.wants if meanings else None
+    if source.format == "json":
+        return ActivityDecoder(JsonReader(fields, wants), meanings)
+    return ActivityDecoder(AvroReader(WriterSchemas(ManualClock(), others=writers), fields, wants), meanings)
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--events", type=int, default=20_000)
+    count = arguments.parse_args().events
+    random.seed(1)
+    print(f"{'mapped input':46} {'bytes':>6} {'native µs':>10} {'mapped µs':>10} {'ratio':>6}")
+    avro = decoded(decoder(Source()), values(NATIVE, count))
+    for name, (source, batch, writer) in avro_inputs(count).items():
+        report(name, avro, batch, decoder(source, [writer]))
+    objects = [json.dumps(event(number)).encode() for number in range(count)]
+    native = decoded(decoder(Source(format="json")), objects)
+    lines = [json.dumps(track(number, _EVENTS)).encode() for number in range(count)]
+    report("JSON: a Segment-like track", native, lines, decoder(_SEGMENT))
+
+
+def avro_inputs(count: int) -> dict[str, tuple[Source, list[bytes], WriterSchema]]:
+    nested, wide = schema(_NESTED), schema({**_NESTED, "properties": {"type": "map", "values": "string"}})
+    iso = schema({"id": "string", "name": "string", "userId": "string", "timestamp": "string"})
+    others = [*_EVENTS, *(f"Page {n} Viewed" for n in range(36))]
+
+    def batch(writer: WriterSchema, names: Sequence[str] = _EVENTS) -> list[bytes]:
+        return [framed(writer, track(number, names)) for number in range(count)]
+
+    return {
+        "Avro: a record in a union": (_NESTED_SOURCE, batch(nested), nested),
+        "Avro: of which nine in ten concern nobody": (_NESTED_SOURCE, batch(nested, others), nested),
+        "Avro: times as ISO 8601": (_ISO, batch(iso), iso),
+        "Avro: the action in a map of three": (_WITH_ACTION, batch(wide), wide),
+    }
+
+
+def decoded(by: ActivityDecoder, batch: Sequence[bytes]) -> Callable[[], object]:
+    return partial(by.decode, batch, np.full(len(batch), NOW), NOW)
+
+
+def report(name: str, native: Callable[[], object], batch: Sequence[bytes], by: ActivityDecoder) -> None:
+    assert by.decode(batch, np.full(len(batch), NOW), NOW).bad == []
+    ours, mapped = best(native, decoded(by, batch), rounds=7)
+    size, scale = sum(map(len, batch)) // len(batch), 1e6 / len(batch)
+    print(f"{name:46} {size:6} {ours * scale:10.2f} {mapped * scale:10.2f} {ours / mapped:6.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""A real Schema Registry: Apicurio's, run by the Java of this machine. It speaks the HTTP API of Confluent's."""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+from ..broker.broker import START_WITHIN, BrokerFailed, free_ports
+from ..broker.jars import brought
+from ..broker.java import find_java
+from ..broker.local import guard
+from .registry import Answer
+
+_POM = Path(__file__).with_name("apicurio.pom.xml")
+_BASE = "/apis/ccompat/v7"
+_SMALL = ["-Xmx160m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+
+
+class RealRegistry:
+    """One that listens on this port."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    def __call__(self, method: str, path: str, body: Any) -> Answer:
+        connection = HTTPConnection("127.0.0.1", self._port, timeout=30)
+        try:
+            content = None if body is None else json.dumps(body)
+            connection.request(method, _BASE + path, content, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read() or b"{}")
+        finally:
+            connection.close()
+
+    def answers(self) -> bool:
+        try:
+            return self("GET", "/subjects", None)[0] == 200
+        except (OSError, HTTPException, ValueError):
+            return False
+
+
+@contextmanager
+def apicurio() -> Iterator[RealRegistry]:
+    """Runs one, its schemas in memory. Raises NoBroker where this machine cannot, BrokerFailed where it will not."""
+    java = find_java()
+    jars = brought(java, "apicurio", _POM, "unpack")
+    (port,) = free_ports(1)
+    with tempfile.TemporaryDirectory(prefix="lapse-registry-") as folder:
+        log = Path(folder, "registry.log")
+        listening = ["-Dquarkus.http.host=127.0.0.1", f"-Dquarkus.http.port={port}"]
+        runner = next(jars.glob("*-runner.jar"))
+        with log.open("wb") as said:
+            process = subprocess.Popen(
+                [str(java), *_SMALL, *listening, "-jar", str(runner)],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+            )
+        watch = guard(process.pid)
+        try:
+            yield _once_up(RealRegistry(port), process, log)
+        finally:
+            watch.kill()  # before the number it would kill may be somebody else's
+            watch.communicate()
+            process.kill()
+            process.wait()
+
+
+def _once_up(registry: RealRegistry, process: "subprocess.Popen[bytes]", log: Path) -> RealRegistry:
+    deadline = monotonic() + START_WITHIN
+    while not registry.answers():
+        if process.poll() is not None or monotonic() > deadline:
+            raise BrokerFailed(f"the registry did not start. It said:\n{log.read_text(errors='replace')[-4000:]}")
+        sleep(0.05)
+    return registry

@@ -1,0 +1,76 @@
+"""The example of a Segment-style stream does what its comments say."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from consumer.activity.decode import Decoded
+from consumer.assembly.detect import decoder
+from consumer.assembly.shared import Shared
+from consumer.clock import HOUR, Millis
+from consumer.config import Process, Settings, Source
+from consumer.config_file import ConfigError, load
+
+from .writing import own_events
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "segment-track"
+NINE: Millis = 1_793_610_000_000
+"""2026-11-02, 9:00 UTC."""
+
+
+@pytest.fixture(scope="module")
+def settings() -> Settings:
+    return load(EXAMPLE / "lapse.yaml", {})
+
+
+@pytest.fixture(scope="module")
+def decoded(settings: Settings) -> Decoded:
+    lines = (EXAMPLE / "events.jsonl").read_bytes().splitlines()
+    recorded = np.full(len(lines), NINE + HOUR)
+    return own_events(settings.source, settings.processes).decode(lines, recorded, NINE + HOUR)
+
+
+def test_its_calls_are_about_the_processes_that_name_them(decoded: Decoded) -> None:
+    assert decoded.frame.drop("index", "occurred_at").rows() == [
+        ("ann", "account-setup", False, None),
+        ("ann", "checkout", False, "your blue lamp"),
+        ("ann", "first-order", False, "your blue lamp"),
+        ("bob", "checkout", False, None),
+        ("bob", "checkout", False, None),
+        ("ann", "account-setup", True, None),
+        ("ann", "first-order", False, None),
+        ("bob", "checkout", True, None),
+        ("bob", "first-order", True, None),
+    ]
+    assert decoded.frame["occurred_at"][0] == NINE
+    assert decoded.frame["occurred_at"][1] == NINE + (4 * 60 + 30) * 1000 + 250
+
+
+def test_visitors_other_calls_and_other_events_are_left_alone(decoded: Decoded) -> None:
+    assert decoded.ignored == 4
+    assert (decoded.bad, decoded.clamped) == ([], 0)
+
+
+def test_who_stays_in_the_middle_of_something_is_asked_about(settings: Settings, decoded: Decoded) -> None:
+    last = {}
+    for user, process, closes in decoded.frame.select("user_id", "process", "closes").rows():
+        last[user, process] = closes
+    unfinished = {key for key, closed in last.items() if not closed}
+    assert unfinished == {("ann", "checkout"), ("ann", "first-order")}
+    assert settings.processes["checkout"].action == "your order"
+
+
+def test_the_service_reads_it_so(settings: Settings, decoded: Decoded) -> None:
+    lines = (EXAMPLE / "events.jsonl").read_bytes().splitlines()
+    served = decoder(Shared(settings)).decode(lines, np.full(len(lines), NINE + HOUR), NINE + HOUR)
+    assert served.frame.equals(decoded.frame)
+    assert served.ignored == decoded.ignored
+
+
+def test_the_service_names_a_file_of_schemas_that_it_cannot_use(settings: Settings, tmp_path: Path) -> None:
+    source = Source(schemas=(tmp_path / "absent.avsc",))
+    processes = {"checkout": Process(action="order", remind_after=(timedelta(hours=2),))}
+    with pytest.raises(ConfigError, match=r"source\.schemas: .*absent\.avsc cannot be read"):
+        decoder(Shared(settings.model_copy(update={"source": source, "processes": processes})))
