@@ -65,11 +65,16 @@ class Intake:
 
     def contacts(self, batch: Sequence[Received[Contact]]) -> None:
         """The latest word on each user. A null value erases the person."""
-        rows = {str(row["user_id"]): row for row in map(_contact, batch) if row is not None}
+        said = [(received.value, row) for received in batch if (row := _contact(received)) is not None]
+        rows = {str(row["user_id"]): row for _, row in said}
         known = {user for user, row in rows.items() if not row["erased"]}
         for row in rows.values():
             row["phone_hash"] = self._phone_hash(row["phone"])
         with self._ledger.transaction() as connection:
+            declined: dict[str, Millis | None] = {**queries_contacts.declined_by(connection, rows)}
+            for contact, row in said:  # a no before the last word counts as well
+                user = str(row["user_id"])
+                row["declined_at"] = declined[user] = opt_outs.declined_after(declined.get(user), contact)
             was_open = self._gate.open(connection)
             erasure = Erasure(connection, rows.keys() - known, self._default_region, self._ledger.hash_key)
             queries_contacts.put_contacts(connection, list(rows.values()))

@@ -1,7 +1,11 @@
 """Who wants no more: kept by user and by a keyed hash of the number, so that it outlives the contact.
 
 Whoever opts out by their number does so for every user who has it. The opt-outs topic hears of each user once, until
-a later opt-in has lifted it.
+it has been lifted.
+
+Only an explicit yes lifts an opt-out: the CRM's records about the user have to say no first (`opt_in: false`, with an
+`updated_at` not before the opt-out's `occurred_at`) and yes after that, later still. So a CRM that writes everybody
+anew every night, stamped with the present, lifts nothing; and one that has never heard of the opt-out cannot.
 """
 
 import hashlib
@@ -16,7 +20,7 @@ from consumer.ledger import queries_facts, queries_opt_outs
 from consumer.ledger.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.onemsg.phone import one_form
-from consumer.records import OptOut
+from consumer.records import Contact, OptOut
 
 Publish = Callable[[Sequence[OptOut]], None]
 """Returns once all of these are where others can read them; raises if that is not certain."""
@@ -53,19 +57,29 @@ def _keep(book: Book, users: set[str], phone: str | None, medium: str, reason: s
     subjects = {f"user:{user}" for user in users} | set(subjects_of(None, phone, book.hash_key))
     before = queries_facts.opted_out(connection, subjects, medium)
     queries_opt_outs.opt_out(connection, subjects, medium, reason, at)
-    lift(connection, users)  # their word to the contrary may have been quicker
+    lift(connection, users)  # what took it back may have been quicker
     new = queries_facts.opted_out(connection, subjects, medium) - before
     told = {user for user in users if f"user:{user}" in new}
     queries_opt_outs.tell(connection, told, medium, reason, at)
 
 
 def lift(connection: Connection, users: Collection[str]) -> None:
-    """Where the contact of one of these users says that they agree, and later than they opted out, it counts."""
+    """Where the records about one of these users have said no, and then yes, what was said up to the no is over."""
     for agreed in queries_opt_outs.opt_ins(connection, users):
         subjects = [f"user:{agreed.user_id}"]
         if agreed.phone_hash is not None:
             subjects.append(f"phone:{agreed.phone_hash}")
-        queries_opt_outs.lift(connection, subjects, agreed.at)
+        queries_opt_outs.lift(connection, subjects, agreed.declined_at)
+
+
+def declined_after(before: Millis | None, said: Contact | None) -> Millis | None:
+    """When a user was last said to decline, once this record of theirs has been read too (None: a deletion).
+
+    A deletion forgets it: whoever is created anew has to say no and yes like everybody else.
+    """
+    if said is None or said.opt_in:
+        return before if said else None
+    return said.updated_at if before is None else max(before, said.updated_at)
 
 
 def publish(ledger: Ledger, put_on_topic: Publish) -> int:

@@ -1,13 +1,24 @@
 """Contacts as they come in: only later ones count."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
-from consumer.ledger.queries import upsert
+from consumer.clock import Millis
+from consumer.ledger.queries import chunks, upsert
 from consumer.ledger.tables import contacts
 
 _SETTABLE = [column.name for column in contacts.columns if not column.primary_key]
+
+
+def declined_by(connection: Connection, users: Collection[str]) -> dict[str, Millis]:
+    """When those of these users of whom a record has said no were last said to decline."""
+    found: dict[str, Millis] = {}
+    c = contacts.c
+    for some in chunks(users):
+        query = select(c.user_id, c.declined_at).where(c.user_id.in_(some), c.declined_at.is_not(None))
+        found.update((row[0], row[1]) for row in connection.execute(query))
+    return found
 
 
 def put_contacts(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:

@@ -23,11 +23,11 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class OptIn:
-    """A contact that agrees, and since when."""
+    """A contact that agrees after it had declined, and when it had."""
 
     user_id: str
     phone_hash: str | None
-    at: Millis
+    declined_at: Millis
 
 
 _COLUMNS = [opt_out_outbox.c[name] for name in Told.__dataclass_fields__]
@@ -37,7 +37,7 @@ def opt_out(connection: Connection, subjects: Collection[str], medium: str, reas
     """Remember that these subjects want no more. Later ones count; one from before it was lifted does not."""
     statement = upsert(connection, opt_outs)
     new, old = statement.excluded, opt_outs.c
-    later = (new.occurred_at > old.occurred_at) & (old.lifted_at.is_(None) | (new.occurred_at >= old.lifted_at))
+    later = (new.occurred_at > old.occurred_at) & (old.lifted_at.is_(None) | (new.occurred_at > old.lifted_at))
     again = {name: new[name] for name in ("reason", "occurred_at", "lifted_at")}
     statement = statement.on_conflict_do_update(index_elements=["subject", "medium"], set_=again, where=later)
     row = {"medium": medium, "reason": reason, "occurred_at": at, "lifted_at": None}
@@ -46,20 +46,20 @@ def opt_out(connection: Connection, subjects: Collection[str], medium: str, reas
 
 
 def opt_ins(connection: Connection, users: Collection[str]) -> list[OptIn]:
-    """What those of these users who agree have said last."""
+    """Those of these users who agree, by a record later than one that said no."""
     found: list[OptIn] = []
     c = contacts.c
     for some in chunks(users):
-        query = select(c.user_id, c.phone_hash, c.updated_at).where(
-            c.user_id.in_(some), c.opt_in.is_(True), c.erased.is_(False), c.updated_at.is_not(None)
+        query = select(c.user_id, c.phone_hash, c.declined_at).where(
+            c.user_id.in_(some), c.opt_in.is_(True), c.erased.is_(False), c.updated_at > c.declined_at
         )
         found += [OptIn(*row) for row in connection.execute(query)]
     return found
 
 
 def lift(connection: Connection, subjects: Collection[str], at: Millis) -> None:
-    """These subjects have agreed at that moment: whatever they said before it stands no longer."""
-    standing = opt_outs.c.lifted_at.is_(None), opt_outs.c.occurred_at < at
+    """These subjects took back their no of that moment: whatever they said up to it stands no longer."""
+    standing = opt_outs.c.lifted_at.is_(None), opt_outs.c.occurred_at <= at
     for some in chunks(subjects):
         connection.execute(update(opt_outs).where(opt_outs.c.subject.in_(some), *standing).values(lifted_at=at))
 

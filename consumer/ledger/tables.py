@@ -128,6 +128,7 @@ contacts = Table(
     Column("email", Text),
     Column("opt_in", Boolean, nullable=False),
     Column("updated_at", BigInteger),
+    Column("declined_at", BigInteger),  # the latest `updated_at` of a record that said no
     Column("erased", Boolean, nullable=False),  # by a null value: what is left says how far we have read
     Column("source_partition", Integer, nullable=False),
     Column("source_offset", BigInteger, nullable=False),
@@ -142,7 +143,7 @@ opt_outs = Table(
     Column("medium", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("occurred_at", BigInteger, nullable=False),
-    Column("lifted_at", BigInteger),
+    Column("lifted_at", BigInteger),  # of the no that was taken back: what was said up to then stands no longer
     PrimaryKeyConstraint("subject", "medium"),
 )
 
