@@ -25,6 +25,7 @@ check: .venv/dev  ## style, types, and which room may import which
 bench: .venv/dev  ## the figures of the README
 	@$(BIN)/python -m bench.decode
 	@$(BIN)/python -m bench.detect
+	@$(BIN)/python -m bench.send
 
 format: .venv/dev
 	@$(BIN)/ruff check --fix --quiet .

@@ -19,8 +19,8 @@ class NoPostgres(Exception):
 
 
 @contextmanager
-def running(environ: Mapping[str, str] = os.environ) -> Iterator[str]:
-    """The URL of a database that tests may empty. Raises NoPostgres."""
+def running(environ: Mapping[str, str] = os.environ, *, durable: bool = False) -> Iterator[str]:
+    """The URL of a database that tests may empty; its commits are on the disk if `durable`. Raises NoPostgres."""
     if environ.get(ADDRESS):
         yield environ[ADDRESS]
         return
@@ -32,7 +32,10 @@ def running(environ: Mapping[str, str] = os.environ) -> Iterator[str]:
         if os.getuid() == 0:
             shutil.chown(folder, "nobody")
         _do(programs[-1], "-D", f"{folder}/data", "-U", "lapse", "-A", "trust", "-E", "UTF8", "--no-sync")
-        control, options = programs[-1].with_name("pg_ctl"), f"-k {folder} -c listen_addresses='' -c fsync=off"
+        control, options = (
+            programs[-1].with_name("pg_ctl"),
+            f"-k {folder} -c listen_addresses='' -c fsync={'on' if durable else 'off'}",
+        )
         _do(control, "-D", f"{folder}/data", "-o", options, "-l", f"{folder}/log", "-w", "start")
         try:
             yield f"postgresql+psycopg://lapse@/postgres?host={folder}"

@@ -1,0 +1,133 @@
+"""Sends a second through the whole of the sender, beside bare POSTs by the same client, in the same run.
+
+    python -m bench.send [--reminders 8000]
+
+A sandbox that answers after 50 ms is a process of its own on the same cores. Each attempt is on the disk before its
+request leaves, each answer before it is told to anybody; the channel's rate is lifted. The ledger's cost is CPU time
+of the threads that work on it, by stage.
+"""
+
+import argparse
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from sqlalchemy import text
+
+from bench.desk import IN_FLIGHT, Desk, cpu_of, phone
+from consumer import log
+from consumer.clock import SECOND
+from consumer.config import Log
+from consumer.ledger.store import Ledger
+from consumer.onemsg.client import OneMsg
+from consumer.onemsg.message import TemplateMessage
+from consumer.onemsg.outcomes import Accepted
+from tests.app.service import Sandbox, sandbox
+from tests.ledger.postgresql import NoPostgres, running
+
+_STAGES = ("contacts", "intake", "look", "claim", "record", "outbox")
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--reminders", type=int, default=8_000)
+    count = arguments.parse_args().reminders
+    log.configure(Log(level="warning"))
+    with ExitStack() as stack:
+        box = stack.enter_context(sandbox("--latency", "50"))
+        bare = _rate("bare POSTs, same client", box, count, lambda: asyncio.run(_bare(box, count)))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        _sends("SQLite", f"sqlite:///{folder}/lapse.db", box, count, bare)
+        try:
+            postgres = stack.enter_context(running(durable=True))
+        except NoPostgres as reason:
+            print(f"PostgreSQL left out: {reason}")
+        else:
+            _sends("PostgreSQL", postgres, box, count, bare)
+
+
+def _rate(name: str, box: Sandbox, count: int, run: Callable[[], None]) -> float:
+    ours, theirs, began = time.process_time(), cpu_of(box.process.pid), time.perf_counter()
+    run()
+    rate = count / (time.perf_counter() - began)
+    ours, theirs = time.process_time() - ours, cpu_of(box.process.pid) - theirs
+    each = f"CPU a send: {ours / count * 1e6:.0f} µs ours, {theirs / count * 1e6:.0f} µs the sandbox's"
+    print(f"{name:30} {rate:6.0f} sends a second    {each}", flush=True)
+    return rate
+
+
+async def _bare(box: Sandbox, count: int) -> None:
+    told, numbers = box.told, iter(range(500_000, 500_000 + count))
+    async with client(box) as channel:
+
+        async def lane() -> None:
+            for number in numbers:
+                message = TemplateMessage(
+                    phone=phone(number),
+                    template=told["template"],
+                    namespace=told["namespace"],
+                    language=told["language"],
+                    params=("Maria", "account setup"),
+                )
+                assert isinstance(await channel.send_template(message), Accepted)
+
+        await asyncio.gather(*(lane() for _ in range(IN_FLIGHT)))
+
+
+def _sends(name: str, url: str, box: Sandbox, count: int, bare: float) -> None:
+    ledger = Ledger(url)
+    try:
+        empty = _size(ledger, url)
+        desk = Desk(ledger, client(box), box.told)
+        desk.fill(range(count))
+        rate = _rate(f"sender, {name}", box, count, lambda: asyncio.run(_send(desk, count)))
+        published = desk.publish()
+        assert published == count, published
+        size = (_size(ledger, url) - empty) / count
+    finally:
+        ledger.close()
+    watch = desk.watch
+    costs = "  ".join(f"{stage} {watch.cpu[stage] / count * 1e6:.0f}" for stage in _STAGES)
+    total = sum(watch.cpu[stage] for stage in _STAGES[1:]) / count
+    groups = f"{count / watch.calls['claim']:.0f} a claim, {count / watch.calls['record']:.0f} a record"
+    print(f"    {rate / bare:.2f} of the bare POSTs; {groups}")
+    print(f"    ledger {total * 1e6:.0f} µs of CPU and {size:.0f} bytes a reminder: {costs}", flush=True)
+
+
+async def _send(desk: Desk, count: int) -> None:
+    stop = asyncio.Event()
+    accepted = desk.metrics.sends.labels("accepted", "")
+
+    def look() -> None:
+        if accepted._value.get() >= count:
+            stop.set()
+
+    await desk.sender.run(stop, idle=0.02, progress=look)
+    await desk.channel.aclose()
+
+
+def client(box: Sandbox) -> OneMsg:
+    """Lapse's own, as assembly/deliver.py makes it."""
+    return OneMsg(
+        base_url=box.told["base_url"],
+        channel_id=box.told["channel_id"],
+        token=box.told["token"],
+        timeout=10 * SECOND,
+        max_connections=IN_FLIGHT,
+    )
+
+
+def _size(ledger: Ledger, url: str) -> int:
+    """Bytes on the disk."""
+    with ledger.reading() as connection:
+        if url.startswith("sqlite"):
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+            return int(pages) * int(connection.exec_driver_sql("PRAGMA page_size").scalar_one())
+        return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
+
+
+if __name__ == "__main__":
+    main()
