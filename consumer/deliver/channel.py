@@ -12,7 +12,7 @@ from consumer.ledger.rows import ChannelRow
 from consumer.onemsg.errors import wait
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
-from consumer.onemsg.reports import StatusReport
+from consumer.onemsg.reports import Echo, StatusReport
 
 MANY_SILENCES = 5
 """Attempts in a row without a clear answer, after which the next one would be one too many (design §5)."""
@@ -27,6 +27,10 @@ class Channel(Protocol):
 
     async def hook_info(self, message_id: str) -> tuple[StatusReport, ...]:
         """What is known of a message. Raises OneMsgError."""
+        ...
+
+    async def messages(self, recipient: str, since: Millis) -> list[Echo]:
+        """Our messages to this number (digits) since then. Raises OneMsgError."""
         ...
 
 

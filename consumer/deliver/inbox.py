@@ -4,8 +4,7 @@
 A crash between leaves stored bodies, which `step` applies at the next start. Everything is idempotent, since 1MSG
 repeats, reorders and mixes (contract §8.7).
 
-Echoes, our own messages seen from outside, are read and passed over for now: they will tell what became of an unknown
-attempt where exactly one fits. `_Told.echoes` is where they arrive.
+Echoes, our own messages seen from outside, tell what became of an unknown attempt where exactly one fits: see `echoes`.
 """
 
 import asyncio
@@ -16,7 +15,8 @@ from typing import Any
 import structlog
 
 from consumer.clock import Millis, Now
-from consumer.deliver import opt_outs, reports
+from consumer.deliver import echoes, opt_outs, reports
+from consumer.deliver.adoption import Seen
 from consumer.deliver.grouped import Grouped
 from consumer.deliver.lifecycle import Source
 from consumer.deliver.opt_out_words import OptOutWords
@@ -27,7 +27,6 @@ from consumer.ledger.queries_inbox import Body
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg import webhook
-from consumer.onemsg.reports import Echo
 
 _BATCH = 200
 log = structlog.get_logger()
@@ -47,7 +46,7 @@ class _Told:
     """What a few bodies say, together."""
 
     heard: list[Heard] = field(default_factory=list)
-    echoes: list[Echo] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
     stops: list[_Stop] = field(default_factory=list)
     inbound: list[dict[str, Any]] = field(default_factory=list)
     read: list[int] = field(default_factory=list)
@@ -108,6 +107,7 @@ class Inbox:
 
     def _apply(self, book: Book, told: _Told) -> None:
         reports.park(book, reports.apply(book, told.heard))
+        echoes.notice(book, told.seen)
         for stop in told.stops:
             opt_outs.keep_number(book, stop.phone, "whatsapp", stop.reason, stop.at)
         for message in told.inbound:
@@ -132,7 +132,7 @@ def _read(body: Body, told: _Told) -> None:
         told.unreadable.append(body.id)
         return
     told.heard += [Heard(report, Source.WEBHOOK, body.received_at) for report in said.statuses]
-    told.echoes += said.echoes
+    told.seen += echoes.seen(said.echoes, Source.ECHO, body.received_at)
     told.stops += [
         _Stop(each.sender, "stopped_in_whatsapp", body.received_at if each.at is None else each.at)
         for each in said.preferences

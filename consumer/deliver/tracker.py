@@ -1,7 +1,7 @@
 """Looks after what went out: leases that ran out, unknowns nobody could settle, messages of which we hear nothing.
 
-hookInfo is asked about accepted and sent messages whose webhook stays silent, ever less often, and about nothing
-else. It tells the same as the webhook, and is applied the same way.
+hookInfo is asked about accepted and sent messages whose webhook stays silent, the message list about attempts that got
+no answer; both ever less often. They tell the same as the webhook, and are applied the same way.
 """
 
 import asyncio
@@ -11,12 +11,13 @@ from dataclasses import replace
 import structlog
 
 from consumer.clock import DAY, HOUR, MINUTE, Clock, Millis
-from consumer.deliver import reports
+from consumer.deliver import echoes, reports
+from consumer.deliver.adoption import AFTER, BEFORE, Seen
 from consumer.deliver.channel import Channel
 from consumer.deliver.lifecycle import GaveUp, Lost, Source
 from consumer.deliver.recording import Book, booking
 from consumer.deliver.reports import Heard
-from consumer.ledger import queries, queries_inbox
+from consumer.ledger import queries, queries_echoes, queries_inbox
 from consumer.ledger.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
@@ -59,8 +60,9 @@ class Tracker:
         moved = await asyncio.to_thread(self._settle)
         silent = await asyncio.to_thread(self._take_silent)
         heard = await self._ask(silent)
-        if heard:
-            await asyncio.to_thread(self._apply, heard)
+        seen = await self._look_for(silent)
+        if heard or seen:
+            await asyncio.to_thread(self._apply, heard, seen)
         return moved + len(silent)
 
     def _settle(self) -> int:
@@ -75,6 +77,9 @@ class Tracker:
             crossed = queries_inbox.parked_but_known(book.connection, now - _CROSSED, _MOST)
             matched = reports.apply_parked(book, crossed)
             queries_inbox.drop_older(book.connection, now - KEPT_FOR)
+            queries_echoes.drop_claimed(book.connection)
+            queries_echoes.drop_older(book.connection, now - KEPT_FOR)
+            matched += echoes.settle_unknowns(book)
         self._count()
         return lost + len(given_up) + matched
 
@@ -90,7 +95,7 @@ class Tracker:
             silent = queries.take_quiet_from(book.connection, self._medium, now - self._poll_after, _POLLS)
             for row in silent:
                 book.note(replace(row, polls=row.polls + 1, quiet_from=self._next(row, now)))
-        return [row for row in silent if row.message_id is not None]
+        return silent
 
     def _next(self, row: ReminderRow, now: Millis) -> Millis | None:
         """From when silence counts again: each turn waits twice as long as the one before, at most an hour."""
@@ -101,8 +106,27 @@ class Tracker:
 
     async def _ask(self, rows: Sequence[ReminderRow]) -> list[Heard]:
         turn = asyncio.Semaphore(_POLLS_AT_ONCE)
-        answers = await asyncio.gather(*(self._ask_one(row, turn) for row in rows))
+        answers = await asyncio.gather(*(self._ask_one(row, turn) for row in rows if row.message_id is not None))
         return [heard for answer in answers for heard in answer]
+
+    async def _look_for(self, rows: Sequence[ReminderRow]) -> list[Seen]:
+        """What the message list shows where an attempt got no answer. That it shows nothing proves nothing."""
+        turn = asyncio.Semaphore(_POLLS_AT_ONCE)
+        unknown = [row for row in rows if row.unknown_since is not None]
+        answers = await asyncio.gather(*(self._look_for_one(row, turn) for row in unknown))
+        return [seen for answer in answers for seen in answer]
+
+    async def _look_for_one(self, row: ReminderRow, turn: asyncio.Semaphore) -> list[Seen]:
+        if row.phone is None or row.attempted_at is None:
+            return []
+        async with turn:
+            try:
+                listed = await self._channel.messages(row.phone, row.attempted_at - BEFORE)
+            except OneMsgError as error:  # its next turn comes
+                log.warning("list_failed", reminder=row.reminder_id, error=str(error))
+                return []
+        timed = [echo for echo in listed if echo.at is not None and echo.at <= row.attempted_at + AFTER]
+        return echoes.seen(timed, Source.CHECK, self._clock.wall())
 
     async def _ask_one(self, row: ReminderRow, turn: asyncio.Semaphore) -> list[Heard]:
         assert row.message_id is not None
@@ -114,9 +138,10 @@ class Tracker:
                 return []
         return [Heard(report, Source.POLL, self._clock.wall()) for report in told]
 
-    def _apply(self, heard: Sequence[Heard]) -> None:
+    def _apply(self, heard: Sequence[Heard], seen: Sequence[Seen]) -> None:
         with booking(self._ledger, self._metrics, self._clock.wall()) as book:
             reports.apply(book, heard)
+            echoes.notice(book, seen)
 
 
 def _lose(book: Book) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, inspect, select
 
+from consumer.ledger import tables
 from consumer.ledger.refused import LedgerRefused
 from consumer.ledger.tables import meta, metadata
 
@@ -20,7 +21,15 @@ def _begin(connection: Connection) -> None:
     connection.execute(meta.insert(), [{"name": name, "value": value} for name, value in born.items()])
 
 
-STEPS: Sequence[Step] = (_begin,)
+def _echoes_and_holds(connection: Connection) -> None:
+    """Version 2: our messages as others saw them, and verdicts about recipients. (A new ledger has them already.)"""
+    for table in (tables.echoes, tables.holds):
+        table.create(connection, checkfirst=True)
+    for index in tables.attempts.indexes:
+        index.create(connection, checkfirst=True)
+
+
+STEPS: Sequence[Step] = (_begin, _echoes_and_holds)
 """Step N leads to version N."""
 
 

@@ -1,8 +1,8 @@
 """The tables of the ledger, for SQLite and PostgreSQL alike. Moments are whole milliseconds, UTC.
 
-A reminder that waits for something has exactly one of four moments set, and each has an index of its own, so that
-"what is next?" is one short read however long the history is: `due_at` (planned, deferred), `lease_until`
-(sending), `unknown_since` (unknown), `quiet_from` (accepted or sent, and nothing heard for a while).
+A reminder that waits for something has a moment set for it, and each has an index of its own, so that "what is next?"
+is one short read however long the history is: `due_at` (planned, deferred), `lease_until` (sending), `unknown_since`
+(unknown), `quiet_from` (accepted, sent or unknown: since when nothing has been heard; whom to ask next).
 """
 
 from sqlalchemy import (
@@ -269,3 +269,34 @@ Index(
     sqlite_where=opt_out_outbox.c.published.is_(False),
     postgresql_where=opt_out_outbox.c.published.is_(False),
 )
+
+echoes = Table(
+    "echoes",
+    metadata,
+    Column("message_id", Text, primary_key=True),
+    Column("recipient", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("source", Text, nullable=False),  # echo, check
+    Column("received_at", BigInteger, nullable=False),
+    Index(None, "at"),
+)
+"""Our own messages seen from outside that no attempt had claimed. They go when one does, or after a day."""
+
+Index(
+    "ix_attempts_without_id",
+    attempts.c.started_at,
+    sqlite_where=attempts.c.message_id.is_(None) & attempts.c.may_have_gone.is_(True),
+    postgresql_where=attempts.c.message_id.is_(None) & attempts.c.may_have_gone.is_(True),
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("subject", Text, nullable=False),  # `phone:` and the number's keyed hash
+    Column("medium", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("unreachable", Boolean, nullable=False),  # what is due is not put off but given up
+    PrimaryKeyConstraint("subject", "medium"),
+)
+"""Verdicts about a recipient, whichever process learned of them. One whose moment is past holds nothing."""

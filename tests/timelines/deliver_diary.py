@@ -13,7 +13,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 
-from consumer.clock import DAY, HOUR, MINUTE, SECOND, ManualClock
+from consumer.clock import DAY, HOUR, MINUTE, SECOND, ManualClock, Millis
 from consumer.config import Policy
 from consumer.deliver import opt_outs
 from consumer.deliver.answers import Answers
@@ -35,7 +35,7 @@ from consumer.metrics import DeliverMetrics
 from consumer.onemsg.calls import OneMsgError
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, Outcome
-from consumer.onemsg.reports import StatusReport
+from consumer.onemsg.reports import Echo, StatusReport
 from consumer.records import Ask, Contact, DeliveryStatus, OptOut, Received, Reminder
 
 from .detect_diary import moment
@@ -70,6 +70,10 @@ class FakeChannel:
     sent: list[TemplateMessage] = field(default_factory=list)
     hooks: dict[str, tuple[StatusReport, ...]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    listed: list[Echo] = field(default_factory=list)
+    """What the message list holds, of every chat."""
+    looked: list[Millis] = field(default_factory=list)
+    """When somebody looked into the message list."""
     trouble: OneMsgError | None = None
     """What comes of being asked, while it is set."""
 
@@ -88,6 +92,13 @@ class FakeChannel:
         if self.trouble is not None:
             raise self.trouble
         return self.hooks.get(message_id, ())
+
+    async def messages(self, recipient: str, since: Millis) -> list[Echo]:
+        self.looked.append(self.clock.wall())
+        if self.trouble is not None:
+            raise self.trouble
+        chat = (echo for echo in self.listed if echo.recipient == recipient)
+        return [echo for echo in chat if echo.at is not None and echo.at >= since]
 
 
 class Diary:
@@ -209,6 +220,12 @@ class Diary:
         """Somebody writes to us now."""
         wrote = {"id": message, "type": "chat", "body": text, "fromMe": False, "author": f"{phone}@c.us"}
         return self.posts(json.dumps({"messages": [{**wrote, "time": self.clock.wall() // SECOND}]}).encode())
+
+    def echoes(self, message_id: str, phone: str = "34612345678", at: Millis | None = None) -> "Diary":
+        """The channel shows us a message of ours (contract §8.2)."""
+        told = {"id": message_id, "fromMe": True, "type": "chat", "chatId": f"{phone}@c.us", "senderName": "Us"}
+        told["time"] = (self.clock.wall() if at is None else at) // SECOND
+        return self.posts(json.dumps({"instanceId": "CH1", "messages": [told]}).encode())
 
     def posts(self, *bodies: bytes) -> "Diary":
         async def submit() -> None:

@@ -1,0 +1,75 @@
+"""Our own messages, seen from outside: kept until it is clear whose they are, and given to the attempt they settle.
+
+A message may be seen before its attempt is known to have no answer, so what nobody has claimed is kept for a day, and
+looked through again while an unknown is open.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+
+import structlog
+
+from consumer.clock import Millis
+from consumer.deliver import reports
+from consumer.deliver.adoption import AFTER, BEFORE, Open, Seen, matches
+from consumer.deliver.lifecycle import Source, Status, Taken
+from consumer.deliver.recording import Book
+from consumer.ledger import queries, queries_echoes
+from consumer.onemsg.reports import Echo
+
+MEDIUM = "whatsapp"
+_LOOKED_FOR = {Status.UNKNOWN, Status.UNRESOLVED}
+log = structlog.get_logger()
+
+
+def seen(echoes: Iterable[Echo], source: Source, received_at: Millis) -> list[Seen]:
+    """What can be compared with an attempt. Without a time of its own, a message was sent when we heard of it."""
+    return [
+        Seen(e.message_id, e.recipient, received_at if e.at is None else e.at, source.value, received_at)
+        for e in echoes
+        if e.recipient is not None
+    ]
+
+
+def notice(book: Book, found: Sequence[Seen]) -> int:
+    """Keep those that nobody has claimed, and settle what they settle. Returns how many attempts that was."""
+    claimed = queries.reminders_of_messages(book.connection, {each.message_id for each in found})
+    new = [each for each in found if each.message_id not in claimed]
+    if not new:
+        return 0
+    queries_echoes.keep(book.connection, [asdict(each) for each in new])
+    return settle(book, min(each.at for each in new) - AFTER)
+
+
+def settle_unknowns(book: Book) -> int:
+    """Look again whether what was seen settles an unknown. Returns how many it did."""
+    oldest = queries_echoes.oldest_unknown(book.connection, MEDIUM)
+    return 0 if oldest is None else settle(book, oldest)
+
+
+def settle(book: Book, since: Millis) -> int:
+    """Give the attempts made since then the messages that can only be theirs. Returns how many."""
+    unclaimed = [Seen(**row) for row in queries_echoes.kept_since(book.connection, since - BEFORE)]
+    if not unclaimed:
+        return 0
+    # All that could lay claim to one of them, so that no choice is overlooked.
+    first, last = unclaimed[0].at - AFTER, unclaimed[-1].at + BEFORE
+    attempts = [Open(**row) for row in queries_echoes.open_attempts(book.connection, MEDIUM, first, last)]
+    pairs = matches(attempts, unclaimed)
+    book.fetch([(attempt.reminder_id, attempt.medium) for attempt, _ in pairs])
+    adopted = [one.message_id for attempt, one in pairs if _adopt(book, attempt, one)]
+    reports.apply_parked(book, adopted)
+    return len(adopted)
+
+
+def _adopt(book: Book, attempt: Open, one: Seen) -> bool:
+    """Unless its fate is being decided elsewhere: while a request is out, its answer is waited for."""
+    key = (attempt.reminder_id, attempt.medium)
+    row = book.get(key)
+    if row is None or row.attempts != attempt.number or Status(row.status) not in _LOOKED_FOR:
+        return False
+    end = {"key": key, "number": attempt.number, "outcome": "accepted", "message_id": one.message_id}
+    queries.finish_attempts(book.connection, [{**end, "finished_at": book.now}])
+    book.tell(key, Taken(one.message_id, Source(one.source)), one.at)
+    log.info("unknown_settled", reminder=key[0], attempt=attempt.number, source=one.source)
+    return True

@@ -1,0 +1,117 @@
+"""Attempts without an answer, settled by what others saw of them, or left alone."""
+
+from consumer.clock import DAY, HOUR, MINUTE, SECOND
+from consumer.onemsg.outcomes import Accepted, Outcome, Unknown
+from consumer.onemsg.reports import Echo
+
+from .deliver_diary import LEASE, Diary
+
+LOST = Unknown(reason="timeout")
+
+
+def lost(deliver: Diary, *answers: Outcome) -> Diary:
+    """Maria was written to, and nobody knows whether it arrived."""
+    deliver.channel.answers = list(answers or (LOST,))
+    return deliver.knows("maria").due("maria").works().says("maria unknown timeout")
+
+
+def listed(deliver: Diary, message_id: str = "wamid.7", phone: str = "34612345678") -> Echo:
+    return Echo(message_id=message_id, recipient=phone, at=deliver.clock.wall())
+
+
+def test_an_echo_settles_an_unknown_and_what_was_said_of_it_before_applies(deliver: Diary) -> None:
+    lost(deliver).reports("wamid.7", "sent", "delivered").works().says_nothing()
+    deliver.echoes("wamid.7").works().says("maria accepted", "maria sent", "maria delivered")
+    assert [(s.source, s.message_id) for s in deliver.topic[1:]] == [
+        ("echo", "wamid.7"),
+        ("webhook", "wamid.7"),
+        ("webhook", "wamid.7"),
+    ]
+    deliver.went_out("Maria")
+
+
+def test_an_echo_that_is_there_before_anybody_knows_that_the_answer_is_lost(deliver: Diary) -> None:
+    deliver.knows("maria").due("maria")
+    assert len(deliver.claims.take(10).attempts) == 1
+    deliver.echoes("wamid.7").works().says_nothing()
+    deliver.after(LEASE).works().says("maria unknown lease_ran_out", "maria accepted")
+
+
+def test_an_echo_of_what_was_answered_is_nobody_elses(deliver: Diary) -> None:
+    deliver.knows("maria").due("maria").works().says("maria accepted")
+    deliver.channel.answers = [LOST]
+    deliver.after(MINUTE).due("maria", "checkout").works().says("maria unknown timeout")
+    deliver.echoes("wamid.1").works().says_nothing()
+
+
+def test_two_messages_in_the_chat_settle_nothing(deliver: Diary) -> None:
+    deliver.knows("maria").due("maria")
+    assert len(deliver.claims.take(10).attempts) == 1
+    deliver.echoes("wamid.7").echoes("wamid.8").after(LEASE).works().says("maria unknown lease_ran_out")
+    deliver.after(HOUR).works().says_nothing()
+
+
+def test_two_unknowns_in_one_chat_stay_unknown(deliver: Diary) -> None:
+    deliver.channel.answers = [LOST, LOST]
+    deliver.knows("maria").due("maria").works().due("maria", "checkout").works()
+    deliver.says("maria unknown timeout", "maria unknown timeout")
+    deliver.echoes("wamid.7").works().says_nothing()
+
+
+def test_a_status_with_an_id_that_nobody_knows_settles_nothing(deliver: Diary) -> None:
+    lost(deliver).reports("wamid.7", "delivered", phone="34612345678").works().says_nothing()
+
+
+def test_an_echo_in_another_chat_or_at_another_time_settles_nothing(deliver: Diary) -> None:
+    lost(deliver).echoes("wamid.7", phone="34612345679")
+    deliver.echoes("wamid.8", at=deliver.clock.wall() - HOUR).works().says_nothing()
+
+
+def test_the_message_list_is_asked_ever_less_often_and_settles_an_unknown(deliver: Diary) -> None:
+    lost(deliver)
+    seen = listed(deliver)
+    start = deliver.clock.wall()
+    for minute in range(1, 32):
+        deliver.at(f"Mon 09:{minute:02}").works()
+    assert [(at - start) // MINUTE for at in deliver.channel.looked] == [2, 6, 14, 30]
+    assert deliver.channel.asked == []
+    deliver.channel.listed = [seen]
+    deliver.at("Mon 10:02").works().says("maria accepted")
+    assert (deliver.topic[-1].source, deliver.topic[-1].message_id) == ("check", "wamid.7")
+    assert deliver.topic[-1].occurred_at == seen.at
+    deliver.channel.listed = []
+    deliver.reports("wamid.7", "read").works().says("maria read")
+
+
+def test_a_list_with_two_that_nobody_claimed_settles_nothing_and_with_one_it_does(deliver: Diary) -> None:
+    deliver.knows("maria").due("maria").works().says("maria accepted")
+    deliver.channel.answers = [LOST]
+    deliver.due("maria", "checkout").works().says("maria unknown timeout")
+    deliver.channel.listed = [listed(deliver, "wamid.1"), listed(deliver, "wamid.7"), listed(deliver, "wamid.8")]
+    deliver.after(2 * MINUTE).works().says_nothing()
+
+
+def test_what_was_claimed_is_passed_over_in_the_list(deliver: Diary) -> None:
+    deliver.knows("maria").due("maria").works().says("maria accepted")
+    deliver.channel.answers = [LOST]
+    deliver.due("maria", "checkout").works().says("maria unknown timeout")
+    deliver.channel.listed = [listed(deliver, "wamid.1"), listed(deliver, "wamid.7")]
+    deliver.after(2 * MINUTE).works().says("maria accepted")
+    assert deliver.topic[-1].message_id == "wamid.7"
+
+
+def test_an_echo_that_comes_after_we_gave_up_still_settles_it(deliver: Diary) -> None:
+    lost(deliver)
+    sent = deliver.clock.wall()
+    deliver.after(DAY).works().says("maria unresolved gave_up")
+    deliver.echoes("wamid.7", at=sent + SECOND).works().says("maria accepted")
+    looked = len(deliver.channel.looked)
+    deliver.after(DAY).works()
+    assert len(deliver.channel.looked) == looked
+
+
+def test_an_answer_that_is_late_beats_what_was_seen(deliver: Diary) -> None:
+    lost(deliver, Unknown(reason="timeout"), Accepted(message_id="wamid.2"))
+    deliver.due("maria", "checkout").works().says("maria accepted")
+    deliver.echoes("wamid.2").echoes("wamid.7").works().says("maria accepted")
+    assert deliver.topic[-1].message_id == "wamid.7"
