@@ -96,6 +96,28 @@ def send(
 
 
 @app.command()
+def resolve(
+    reminder: Annotated[str | None, typer.Argument(help="One reminder, by its id.")] = None,
+    since: Annotated[str | None, typer.Option(help="All tried from then on, such as 2026-03-01.")] = None,
+    until: Annotated[str | None, typer.Option(help="All that were tried before this moment.")] = None,
+    sent: Annotated[
+        bool | None, typer.Option("--sent/--not-sent", help="Whether they reached people; what did not is tried again.")
+    ] = None,
+    config: Config = CONFIG,
+) -> None:
+    """Say what became of reminders of which nobody knows whether they went out."""
+    with explained():
+        from consumer.commands import resolve as command
+        from consumer.ledger.queries_unresolved import Which
+
+        if sent is None or (reminder is None) == (since is None or until is None):
+            raise typer.BadParameter("name a REMINDER, or both --since and --until; and say --sent or --not-sent")
+        first, last = (None if text is None else command.moment(text) for text in (since, until))
+        which = Which(reminder_id=reminder, since=first, until=last)
+        raise typer.Exit(command.main(config, which, sent=sent))
+
+
+@app.command()
 def sandbox(
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")] = 0,

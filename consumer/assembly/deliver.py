@@ -24,6 +24,7 @@ from consumer.deliver.intake import WHATSAPP, Intake
 from consumer.deliver.outbox import Outbox
 from consumer.deliver.pace import TokenBucket
 from consumer.deliver.plans import plans
+from consumer.deliver.retries import Limits
 from consumer.deliver.sender import Sender
 from consumer.deliver.tracker import Tracker
 from consumer.kafka import offsets
@@ -109,16 +110,20 @@ class Deliver:
             metrics=metrics,
             in_flight=_IN_FLIGHT,
         )
+        limits = Limits(rules=rules, max_attempts=s.onemsg.max_attempts)
         self._tracker = Tracker(
             ledger,
             medium=WHATSAPP,
             channel=self.channel,
             poll_after=millis(s.tracking.poll_after),
             give_up_after=millis(s.tracking.give_up_after),
+            limits=limits,
             clock=clock,
             metrics=metrics,
         )
-        self._inbox = Inbox(ledger, metrics=metrics, now=clock.wall, opt_out_words=s.policy.stop_words)
+        self._inbox = Inbox(
+            ledger, limits=limits, metrics=metrics, now=clock.wall, opt_out_words=s.policy.stop_words
+        )
         self._outbox = Outbox(ledger, metrics=metrics)
 
     def feeds(self) -> dict[str, Callable[[threading.Event], None]]:
@@ -139,7 +144,7 @@ class Deliver:
                 await self._wait(part, "sender", problem, ended)
 
     async def track(self, ended: asyncio.Event) -> None:
-        """Follow what went out, and apply webhook bodies that were stored and not read yet."""
+        """Follow what went out; bodies that a crash, or a ledger out of reach, left unread come first."""
         await self._repeat("tracker", self._follow, ended, idle=1.0)
 
     async def _follow(self) -> int:

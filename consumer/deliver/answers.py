@@ -8,13 +8,14 @@ from typing import Any
 import structlog
 
 from consumer.clock import Millis, Now
-from consumer.deliver import opt_outs, reports, retries
-from consumer.deliver.channel import channel_after, template_after, template_key
-from consumer.deliver.checks import Rules, too_old_at
+from consumer.deliver import holds, opt_outs, reports, retries, stops
+from consumer.deliver.checks import Rules
 from consumer.deliver.lifecycle import Event, Lost, Refused, Taken
 from consumer.deliver.recording import Book, Key, booking
-from consumer.ledger import queries, queries_facts
-from consumer.ledger.rows import ChannelRow, ReminderRow
+from consumer.deliver.retries import Limits
+from consumer.deliver.stops import Tried
+from consumer.ledger import queries
+from consumer.ledger.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.errors import wait
@@ -38,8 +39,7 @@ class Answers:
 
     def __init__(self, ledger: Ledger, *, rules: Rules, max_attempts: int, metrics: DeliverMetrics, now: Now) -> None:
         self._ledger = ledger
-        self._rules = rules
-        self._max_attempts = max_attempts
+        self._limits = Limits(rules=rules, max_attempts=max_attempts)
         self._metrics = metrics
         self._now = now
 
@@ -51,9 +51,9 @@ class Answers:
                 self._tell(book, answer)
             queries.finish_attempts(book.connection, [_end(answer, book.now) for answer in answers])
             accepted = [a.outcome.message_id for a in answers if isinstance(a.outcome, Accepted)]
-            reports.apply_parked(book, accepted)
-            _keep_opt_outs(book, answers)
-            _move_channels(book, answers)
+            reports.apply_parked(book, accepted, self._limits)
+            _keep_verdicts(book, answers)
+            stops.move(book, _tried(book, answers))
         counted = Counter((_label(a.outcome), getattr(a.outcome, "reason", "")) for a in answers)
         for (outcome, reason), number in counted.items():
             self._metrics.sends.labels(outcome, reason).inc(number)
@@ -75,50 +75,24 @@ class Answers:
             case Unknown(reason=reason):
                 return Lost(reason)
             case Rejected() | NotTransmitted():
-                lapsed_at = row.last_seen if row.lapsed_at is None else row.lapsed_at
-                then = retries.after_refusal(
-                    outcome,
-                    refusals=row.refusals,
-                    max_attempts=self._max_attempts,
-                    now=now,
-                    too_old_at=too_old_at(lapsed_at, self._rules),
-                )
+                then = self._limits.after(outcome, row, row.refusals, now)
                 return Refused(outcome.reason, then, outcome.error_code if isinstance(outcome, Rejected) else None)
 
 
-def _keep_opt_outs(book: Book, answers: Sequence[Answer]) -> None:
+def _keep_verdicts(book: Book, answers: Sequence[Answer]) -> None:
+    """Whoever asked for no more, and whoever cannot be reached or not now."""
     for answer in answers:
         row, outcome = book.get(answer.key), answer.outcome
-        if row is not None and isinstance(outcome, Rejected) and outcome.remedy is Remedy.OPT_OUT:
+        if row is None or not isinstance(outcome, Rejected):
+            continue
+        holds.keep(book, row, outcome)
+        if outcome.remedy is Remedy.OPT_OUT:
             opt_outs.keep(book, row, outcome.reason, book.now)
 
 
-def _move_channels(book: Book, answers: Sequence[Answer]) -> None:
-    """Stop or open the channels and templates that the answers speak of; what waited for one that opens is due."""
-    for medium in sorted({answer.key[1] for answer in answers}):
-        before = queries_facts.channels_of(book.connection, medium, lock=True)
-        states = dict(before)
-        for answer in answers:
-            row = book.get(answer.key)
-            if row is not None and row.medium == medium:
-                template = template_key(medium, row.template, row.language)
-                known = states.get(template, ChannelRow(template))
-                states[medium] = channel_after(states[medium], answer.outcome, answer.started_at, book.now)
-                states[template] = template_after(known, answer.outcome, answer.started_at, book.now)
-        for name, state in states.items():
-            _move(book, medium, before.get(name, ChannelRow(name)), state)
-
-
-def _move(book: Book, medium: str, before: ChannelRow, state: ChannelRow) -> None:
-    if state == before:
-        return
-    queries_facts.put_channel(book.connection, state)
-    whole = state.name == medium
-    if before.stopped_because is not None and state.stopped_because is None:
-        log.info("channel_opened", channel=state.name)
-        queries.wake(book.connection, "channel_stopped" if whole else "template_unusable", medium=medium)
-    elif before.stopped_because is None and state.stopped_because is not None:
-        log.error("channel_stopped", channel=state.name, reason=state.stopped_because)
+def _tried(book: Book, answers: Sequence[Answer]) -> list[Tried]:
+    rows = ((book.get(answer.key), answer) for answer in answers)
+    return [Tried(row, answer.started_at, answer.outcome) for row, answer in rows if row is not None]
 
 
 def hold_for(outcome: Outcome) -> Millis:

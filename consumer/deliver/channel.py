@@ -9,6 +9,7 @@ from typing import Protocol
 
 from consumer.clock import Millis
 from consumer.ledger.rows import ChannelRow
+from consumer.onemsg.client import ChannelStatus
 from consumer.onemsg.errors import wait
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
@@ -16,6 +17,10 @@ from consumer.onemsg.reports import Echo, StatusReport
 
 MANY_SILENCES = 5
 """Attempts in a row without a clear answer, after which the next one would be one too many (design §5)."""
+
+
+SILENT = frozenset({"no_answers", "not_reachable"})
+"""Stopped because nothing answered: before a message is risked, the channel's status is asked."""
 
 
 class Channel(Protocol):
@@ -27,6 +32,10 @@ class Channel(Protocol):
 
     async def hook_info(self, message_id: str) -> tuple[StatusReport, ...]:
         """What is known of a message. Raises OneMsgError."""
+        ...
+
+    async def status(self) -> ChannelStatus:
+        """Whether the channel is connected. Raises OneMsgError."""
         ...
 
     async def messages(self, recipient: str, since: Millis) -> list[Echo]:
@@ -42,6 +51,17 @@ def template_key(medium: str, template: str | None, language: str | None) -> str
 def may_probe(state: ChannelRow, now: Millis) -> bool:
     """Whether what is stopped is to be tried with one message."""
     return state.stopped_because is not None and state.probe_at is not None and now >= state.probe_at
+
+
+def asks_first(state: ChannelRow, now: Millis) -> bool:
+    """Whether the channel has to answer a harmless question before a probing message leaves (design §5)."""
+    return may_probe(state, now) and state.stopped_because in SILENT
+
+
+def still_silent(state: ChannelRow, now: Millis) -> ChannelRow:
+    """The state after that question got no good answer: as after a fruitless probe."""
+    stops = state.stops + 1
+    return replace(state, probe_at=now + wait(Remedy.CHANNEL, stops), stops=stops)
 
 
 def channel_after(state: ChannelRow, outcome: Outcome, started_at: Millis, now: Millis) -> ChannelRow:

@@ -1,7 +1,7 @@
 """May this reminder go out now? One visible list of small questions, asked in order; the first "no" decides.
 
 Nothing here reads a clock or a database: everything that is asked about is a field of `Facts`. Each check returns
-None, or what to do instead of sending and why. Those of issues to come (recipient hold, pause, template, window, cap,
+None, or what to do instead of sending and why. Those of issues to come (pause, template, window, cap,
 holdout, dry run) have their places marked by the order of design §5.
 """
 
@@ -45,6 +45,9 @@ class Facts:
     """There is a number, and it cannot be one."""
     opt_in: bool = False
     opted_out: bool = False
+    held_until: Millis | None = None
+    """Nothing for this recipient before then, whichever process learned of it."""
+    unreachable: bool = False
     asked_at: Millis | None = None
     """Latest other attempt for this user, process and step that may have gone out."""
     wrote_at: Millis | None = None
@@ -129,6 +132,13 @@ def consent_is_given(facts: Facts) -> Verdict | None:
     return None
 
 
+def recipient_is_free(facts: Facts) -> Verdict | None:
+    """A verdict about this number holds, until it is looked at again (contract §10: P-rcpt, DAY, PAIR)."""
+    if facts.held_until is None or facts.now >= facts.held_until:
+        return None
+    return Suppress("unreachable") if facts.unreachable else Defer("recipient_hold", facts.held_until)
+
+
 def not_asked_before(facts: Facts) -> Verdict | None:
     """A late event can move a lapse to another id: what was written since then was about the same silence."""
     if facts.asked_at is not None and facts.asked_at > facts.last_seen:
@@ -188,6 +198,7 @@ CHECKS: Sequence[Check] = (
     name_is_known,
     phone_is_good,
     consent_is_given,
+    recipient_is_free,
     not_asked_before,
     spaced_out,
     channel_works,

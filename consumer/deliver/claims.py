@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from consumer.clock import SECOND, Clock, Millis
-from consumer.deliver.channel import may_probe, template_key
+from consumer.deliver.channel import asks_first, may_probe, still_silent, template_key
 from consumer.deliver.checks import Facts, judge
 from consumer.deliver.facts import Gatherer, Known
 from consumer.deliver.lifecycle import Claimed
@@ -42,6 +42,8 @@ class Look:
 
     work: bool
     stopped_because: str | None
+    asks_first: bool
+    """A probe is due, and the channel's status has to be asked before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,14 @@ class Claims:
         with self._ledger.reading() as connection:
             channel = queries_facts.channels_of(connection, self._medium)[self._medium]
             work = may_probe(channel, now) or queries.anything_due(connection, self._medium, now)
-        return Look(work, channel.stopped_because)
+        return Look(work, channel.stopped_because, asks_first(channel, now))
+
+    def put_off_probe(self) -> None:
+        """The channel does not say that it is connected: no message is risked yet."""
+        with booking(self._ledger, self._metrics, self._clock.wall()) as book:
+            state = queries_facts.channels_of(book.connection, self._medium, lock=True)[self._medium]
+            if asks_first(state, book.now):  # (another replica may have asked as well)
+                queries_facts.put_channel(book.connection, still_silent(state, book.now))
 
     def take(self, most: int) -> Claim:
         """Decide about at most `most` due reminders, and journal those that may go out."""

@@ -14,6 +14,7 @@ from consumer.deliver import reports
 from consumer.deliver.adoption import AFTER, BEFORE, Open, Seen, matches
 from consumer.deliver.lifecycle import Source, Status, Taken
 from consumer.deliver.recording import Book
+from consumer.deliver.retries import Limits
 from consumer.ledger import queries, queries_echoes
 from consumer.onemsg.reports import Echo
 
@@ -31,23 +32,23 @@ def seen(echoes: Iterable[Echo], source: Source, received_at: Millis) -> list[Se
     ]
 
 
-def notice(book: Book, found: Sequence[Seen]) -> int:
+def notice(book: Book, found: Sequence[Seen], limits: Limits) -> int:
     """Keep those that nobody has claimed, and settle what they settle. Returns how many attempts that was."""
     claimed = queries.reminders_of_messages(book.connection, {each.message_id for each in found})
     new = [each for each in found if each.message_id not in claimed]
     if not new:
         return 0
     queries_echoes.keep(book.connection, [asdict(each) for each in new])
-    return settle(book, min(each.at for each in new) - AFTER)
+    return settle(book, min(each.at for each in new) - AFTER, limits)
 
 
-def settle_unknowns(book: Book) -> int:
+def settle_unknowns(book: Book, limits: Limits) -> int:
     """Look again whether what was seen settles an unknown. Returns how many it did."""
     oldest = queries_echoes.oldest_unknown(book.connection, MEDIUM)
-    return 0 if oldest is None else settle(book, oldest)
+    return 0 if oldest is None else settle(book, oldest, limits)
 
 
-def settle(book: Book, since: Millis) -> int:
+def settle(book: Book, since: Millis, limits: Limits) -> int:
     """Give the attempts made since then the messages that can only be theirs. Returns how many."""
     unclaimed = [Seen(**row) for row in queries_echoes.kept_since(book.connection, since - BEFORE)]
     if not unclaimed:
@@ -58,7 +59,7 @@ def settle(book: Book, since: Millis) -> int:
     pairs = matches(attempts, unclaimed)
     book.fetch([(attempt.reminder_id, attempt.medium) for attempt, _ in pairs])
     adopted = [one.message_id for attempt, one in pairs if _adopt(book, attempt, one)]
-    reports.apply_parked(book, adopted)
+    reports.apply_parked(book, adopted, limits)
     return len(adopted)
 
 

@@ -15,8 +15,9 @@ from consumer.deliver.holdout import held_out
 from consumer.deliver.opt_outs import subjects_of
 from consumer.deliver.plans import Plan
 from consumer.deliver.recording import Key
-from consumer.ledger import queries_facts, queries_recipients
+from consumer.ledger import queries_facts, queries_holds, queries_recipients
 from consumer.ledger.queries_facts import Wrote
+from consumer.ledger.queries_holds import Hold
 from consumer.ledger.queries_recipients import Written
 from consumer.ledger.rows import ContactRow, ReminderRow
 from consumer.onemsg.phone import Phone, PhoneProblem, normalise
@@ -71,9 +72,11 @@ class Gatherer:
         wrote = self._writes(rows)
         clocks = queries_facts.clocks_of(self._connection)
         read = self._known.gate.open(self._connection)
+        held = self._held(reach)
         found = {}
         for row in rows:
             contact, plan = contacts.get(row.user_id), self._known.plans.get(row.process)
+            hold = held.get(row.user_id)
             before = [w for w in wrote.get((row.user_id, row.process), ()) if w.reminder_id != row.reminder_id]
             found[row.key] = Facts(
                 now=self._now,
@@ -91,6 +94,8 @@ class Gatherer:
                 bad_phone=_is_bad(reach.get(row.user_id)),
                 opt_in=contact is not None and contact.opt_in,
                 opted_out=row.user_id in out,
+                held_until=None if hold is None else hold.until,
+                unreachable=hold is not None and hold.unreachable,
                 asked_at=max((w.at for w in before if w.step == row.step), default=None),
                 wrote_at=max((w.at for w in before), default=None),
                 shortest_rung=None if plan is None else plan.shortest_rung,
@@ -138,6 +143,13 @@ class Gatherer:
         every = {subject for each in subjects.values() for subject in each}
         out = queries_facts.opted_out(self._connection, every, "whatsapp")
         return {user for user, each in subjects.items() if not out.isdisjoint(each)}
+
+    def _held(self, reach: Mapping[str, Reach]) -> dict[str, Hold]:
+        """By user: a verdict about the number."""
+        subjects = {user: subjects_of(None, _digits(each), self._hash_key) for user, each in reach.items()}
+        every = {subject for each in subjects.values() for subject in each}
+        held = queries_holds.held(self._connection, every, "whatsapp", self._now)
+        return {user: held[each[0]] for user, each in subjects.items() if each and each[0] in held}
 
     def _writes(self, rows: Sequence[ReminderRow]) -> dict[tuple[str, str], list[Wrote]]:
         """Attempts that may matter to these rows, by (user, process)."""

@@ -22,6 +22,7 @@ from consumer.deliver.lifecycle import Source
 from consumer.deliver.opt_out_words import OptOutWords
 from consumer.deliver.recording import Book, booking
 from consumer.deliver.reports import Heard
+from consumer.deliver.retries import Limits
 from consumer.ledger import queries_inbox
 from consumer.ledger.queries_inbox import Body
 from consumer.ledger.store import Ledger
@@ -56,8 +57,11 @@ class _Told:
 class Inbox:
     """Takes bodies from the webhook."""
 
-    def __init__(self, ledger: Ledger, *, metrics: DeliverMetrics, now: Now, opt_out_words: Iterable[str] = ()) -> None:
+    def __init__(
+        self, ledger: Ledger, *, limits: Limits, metrics: DeliverMetrics, now: Now, opt_out_words: Iterable[str] = ()
+    ) -> None:
         self._ledger = ledger
+        self._limits = limits
         self._metrics = metrics
         self._now = now
         self._words = OptOutWords(opt_out_words)
@@ -106,8 +110,8 @@ class Inbox:
         return len(bodies)
 
     def _apply(self, book: Book, told: _Told) -> None:
-        reports.park(book, reports.apply(book, told.heard))
-        echoes.notice(book, told.seen)
+        reports.park(book, reports.apply(book, told.heard, self._limits))
+        echoes.notice(book, told.seen, self._limits)
         for stop in told.stops:
             opt_outs.keep_number(book, stop.phone, "whatsapp", stop.reason, stop.at)
         for message in told.inbound:

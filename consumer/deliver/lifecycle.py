@@ -1,24 +1,25 @@
 """The life of a reminder: every transition there is, and nothing that acts.
 
-| status       | meaning                                              | goes to                                    |
-|--------------|------------------------------------------------------|--------------------------------------------|
-| `planned`    | the row exists                                       | suppressed, cancelled, deferred, sending   |
-| `deferred`   | not now: why, and until when; then all checks again  | suppressed, cancelled, deferred, sending   |
-| `suppressed` | never sent, for a reason; final                      | –                                          |
-| `cancelled`  | no longer wanted, for a reason; final                | –                                          |
-| `sending`    | claimed and journalled, under a lease                | accepted, rejected, unknown                |
-| `accepted`   | 1MSG took it and gave an id                          | sent, delivered, read, failed              |
-| `unknown`    | it may have gone out; never sent again by itself     | accepted, unresolved                       |
-| `unresolved` | still unknown; final unless somebody learns more     | accepted, planned                          |
-| `rejected`   | certainly not accepted                               | deferred, failed                           |
-| `sent`       | WhatsApp has it                                      | delivered, read, failed                    |
-| `delivered`  | the phone has it; final                              | read                                       |
-| `read`       | the client has read it; final                        | –                                          |
-| `failed`     | final on this medium                                 | delivered, read (late ones override it)    |
+| status       | meaning                                   | goes to                                                   |
+|--------------|-------------------------------------------|-----------------------------------------------------------|
+| `planned`    | the row exists                            | suppressed, cancelled, deferred, sending                  |
+| `deferred`   | not now; at `until` all checks again      | suppressed, cancelled, deferred, sending, delivered, read |
+| `suppressed` | never sent, for a reason; final           | –                                                         |
+| `cancelled`  | no longer wanted, for a reason; final     | –                                                         |
+| `sending`    | claimed and journalled, under a lease     | accepted, rejected, unknown                               |
+| `accepted`   | 1MSG took it and gave an id               | accepted, sent, delivered, read, failed                   |
+| `unknown`    | may be out; never sent again by itself    | accepted, unresolved, planned                             |
+| `unresolved` | still unknown; final until more is known  | accepted, planned                                         |
+| `rejected`   | certainly not accepted                    | deferred, failed                                          |
+| `sent`       | WhatsApp has it                           | sent, delivered, read, failed                             |
+| `delivered`  | the phone has it; final                   | read                                                      |
+| `read`       | the client has read it; final             | –                                                         |
+| `failed`     | final, unless another try is allowed      | deferred, delivered, read (late ones override it)         |
 
 Reports may come in any order and any number of times: among what they say, the greatest of
-accepted < sent < failed < delivered < read wins. `planned` and `sending` are nobody else's business and are not
-published; neither is a deferral repeated for the same reason.
+accepted < sent < failed < delivered < read wins. What arrived after all is not tried again. A message of which nothing
+more is heard keeps its status in a last record (`no_report`). `planned` and `sending` are nobody else's business and
+are not published; neither is a deferral repeated for the same reason.
 """
 
 from collections.abc import Mapping
@@ -48,18 +49,18 @@ class Status(StrEnum):
 _S = Status
 TRANSITIONS: Mapping[Status, frozenset[Status]] = {
     _S.PLANNED: frozenset({_S.SUPPRESSED, _S.CANCELLED, _S.DEFERRED, _S.SENDING}),
-    _S.DEFERRED: frozenset({_S.SUPPRESSED, _S.CANCELLED, _S.DEFERRED, _S.SENDING}),
+    _S.DEFERRED: frozenset({_S.SUPPRESSED, _S.CANCELLED, _S.DEFERRED, _S.SENDING, _S.DELIVERED, _S.READ}),
     _S.SUPPRESSED: frozenset(),
     _S.CANCELLED: frozenset(),
     _S.SENDING: frozenset({_S.ACCEPTED, _S.REJECTED, _S.UNKNOWN}),
-    _S.ACCEPTED: frozenset({_S.SENT, _S.DELIVERED, _S.READ, _S.FAILED}),
-    _S.UNKNOWN: frozenset({_S.ACCEPTED, _S.UNRESOLVED}),
+    _S.ACCEPTED: frozenset({_S.ACCEPTED, _S.SENT, _S.DELIVERED, _S.READ, _S.FAILED}),
+    _S.UNKNOWN: frozenset({_S.ACCEPTED, _S.UNRESOLVED, _S.PLANNED}),
     _S.UNRESOLVED: frozenset({_S.ACCEPTED, _S.PLANNED}),
     _S.REJECTED: frozenset({_S.DEFERRED, _S.FAILED}),
-    _S.SENT: frozenset({_S.DELIVERED, _S.READ, _S.FAILED}),
+    _S.SENT: frozenset({_S.SENT, _S.DELIVERED, _S.READ, _S.FAILED}),
     _S.DELIVERED: frozenset({_S.READ}),
     _S.READ: frozenset(),
-    _S.FAILED: frozenset({_S.DELIVERED, _S.READ}),
+    _S.FAILED: frozenset({_S.DEFERRED, _S.DELIVERED, _S.READ}),
 }
 
 UNSENT = frozenset({_S.PLANNED, _S.DEFERRED})
@@ -73,6 +74,9 @@ FINAL = frozenset({_S.SUPPRESSED, _S.CANCELLED, _S.UNRESOLVED, _S.DELIVERED, _S.
 
 SILENT = frozenset({_S.PLANNED, _S.SENDING})
 """Not published."""
+
+NO_REPORT = "no_report"
+"""The reason of a last record about a message that was taken, and of which nothing more was ever heard."""
 
 _RANKS = (_S.ACCEPTED, _S.SENT, _S.FAILED, _S.DELIVERED, _S.READ)
 
@@ -160,16 +164,18 @@ class Reported:
     source: Source
     reason: str | None = None
     error_code: int | None = None
+    then: Defer | None = None
+    """With a failure: when another message is to be tried."""
 
 
 @dataclass(frozen=True, slots=True)
 class GaveUp:
-    """An unknown has been looked for long enough."""
+    """An unknown has been looked for, or a report waited for, long enough."""
 
 
 @dataclass(frozen=True, slots=True)
 class WasNotSent:
-    """An operator knows that an unresolved attempt reached nobody."""
+    """An operator knows that an attempt in doubt reached nobody."""
 
 
 Event = Verdict | Claimed | Taken | Refused | Lost | Reported | GaveUp | WasNotSent
@@ -186,10 +192,12 @@ class Change:
     error_code: int | None = None
     message_id: str | None = None
     publish: bool = True
+    closes: bool | None = None
+    """Whether it is the last that is intended, where the status alone does not say."""
 
     @property
     def final(self) -> bool:
-        return self.status in FINAL
+        return self.status in FINAL if self.closes is None else self.closes
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,9 +226,9 @@ def follow(status: Status, reason: str | None, event: Event) -> tuple[Change, ..
         case Reported():
             return _reported(status, event)
         case GaveUp():
-            return _only({_S.UNKNOWN}, status, Change(_S.UNRESOLVED, Source.CHECK, "gave_up"))
+            return _given_up(status, reason)
         case WasNotSent():
-            return _only({_S.UNRESOLVED}, status, Change(_S.PLANNED, Source.OPERATOR, publish=False))
+            return _only({_S.UNKNOWN, _S.UNRESOLVED}, status, Change(_S.PLANNED, Source.OPERATOR, publish=False))
 
 
 def _only(where: frozenset[Status] | set[Status], status: Status, change: Change) -> tuple[Change, ...] | NoChange:
@@ -243,7 +251,8 @@ def _judged(status: Status, reason: str | None, verdict: Verdict) -> tuple[Chang
 def _taken(status: Status, message_id: str | None, source: Source) -> tuple[Change, ...] | NoChange:
     answered = {_S.SENDING, _S.UNKNOWN, _S.UNRESOLVED}  # an answer that was too late for its lease still counts
     reason = "by_operator" if source is Source.OPERATOR else None
-    return _only(answered, status, Change(_S.ACCEPTED, source, reason, message_id=message_id))
+    closes = True if message_id is None else None  # (without an id no report can be about it)
+    return _only(answered, status, Change(_S.ACCEPTED, source, reason, message_id=message_id, closes=closes))
 
 
 def _refused(status: Status, refused: Refused) -> tuple[Change, ...] | NoChange:
@@ -259,12 +268,26 @@ def _refused(status: Status, refused: Refused) -> tuple[Change, ...] | NoChange:
             return first, Change(_S.FAILED, source, why, error_code=code)
 
 
+def _given_up(status: Status, reason: str | None) -> tuple[Change, ...] | NoChange:
+    """A message of which nothing more is heard keeps its status, and that is the last record unless a report comes."""
+    if status in {_S.ACCEPTED, _S.SENT}:
+        silent = Change(status, Source.CHECK, NO_REPORT, closes=True)
+        return NoChange("repeated") if reason == NO_REPORT else (silent,)
+    return _only({_S.UNKNOWN}, status, Change(_S.UNRESOLVED, Source.CHECK, "gave_up"))
+
+
 def _reported(status: Status, report: Reported) -> tuple[Change, ...] | NoChange:
+    said = Status(report.progress)
+    if status is _S.DEFERRED and said in {_S.DELIVERED, _S.READ}:  # it arrived after all: no other is needed
+        return (Change(said, report.source),)
     if status not in _RANKS:
         return NoChange(f"is_{status}")
-    said = Status(report.progress)
     if _RANKS.index(said) <= _RANKS.index(status):
         return NoChange("repeated" if said is status else f"already_{status}")
-    failed = said is _S.FAILED
-    reason, code = (report.reason or "failed", report.error_code) if failed else (None, None)
-    return (Change(said, report.source, reason, error_code=code),)
+    if said is not _S.FAILED:
+        return (Change(said, report.source),)
+    reason, code, then = report.reason or "failed", report.error_code, report.then
+    if then is None:
+        return (Change(said, report.source, reason, error_code=code),)
+    failed = Change(said, report.source, reason, error_code=code, closes=False)
+    return failed, Change(_S.DEFERRED, report.source, then.reason, then.until, code)

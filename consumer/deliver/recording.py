@@ -40,7 +40,7 @@ def advance(row: ReminderRow, change: Change, now: Millis) -> ReminderRow:
         due_at=(now if change.until is None else change.until) if status in UNSENT else None,
         lease_until=row.lease_until if status is Status.SENDING else None,
         unknown_since=now if status is Status.UNKNOWN else None,
-        quiet_from=now if heard or status is Status.UNKNOWN else None,
+        quiet_from=now if (heard or status is Status.UNKNOWN) and not change.final else None,
         polls=0,
         sequence=row.sequence + change.publish,
         updated_at=now,

@@ -1,17 +1,19 @@
 """Joins reports to the reminders they are about: by message id, and by nothing else (contract fact 5)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from consumer.clock import Millis
-from consumer.deliver import opt_outs
-from consumer.deliver.lifecycle import NoChange, Reported, Source
+from consumer.deliver import holds, opt_outs, stops
+from consumer.deliver.lifecycle import Defer, Fail, NoChange, Reported, Source
 from consumer.deliver.recording import Book
+from consumer.deliver.retries import Limits
+from consumer.deliver.stops import Tried
 from consumer.ledger import queries, queries_inbox
 from consumer.ledger.queries_inbox import Parked
 from consumer.ledger.rows import ReminderRow
 from consumer.onemsg.errors import classify
-from consumer.onemsg.outcomes import Remedy
+from consumer.onemsg.outcomes import Rejected, Remedy
 from consumer.onemsg.reports import Progress, StatusReport
 
 
@@ -24,7 +26,7 @@ class Heard:
     received_at: Millis
 
 
-def apply(book: Book, heard: Sequence[Heard]) -> list[Heard]:
+def apply(book: Book, heard: Sequence[Heard], limits: Limits) -> list[Heard]:
     """Let the reports happen to their reminders, in order. Returns those whose message is not ours, or not yet."""
     keys = queries.reminders_of_messages(book.connection, {h.report.message_id for h in heard})
     book.fetch(keys.values())
@@ -34,7 +36,7 @@ def apply(book: Book, heard: Sequence[Heard]) -> list[Heard]:
         if key is None:
             strangers.append(each)
         elif (row := book.get(key)) is not None and row.message_id == each.report.message_id:
-            _tell(book, row, each)
+            _tell(book, row, each, limits)
     return strangers
 
 
@@ -43,24 +45,59 @@ def park(book: Book, strangers: Sequence[Heard]) -> None:
     queries_inbox.park(book.connection, [_parked(each) for each in strangers])
 
 
-def apply_parked(book: Book, message_ids: Sequence[str]) -> int:
+def apply_parked(book: Book, message_ids: Sequence[str], limits: Limits) -> int:
     """Now that these ids are known, let what was said of them early happen. Returns how much that was."""
     parked = queries_inbox.take_parked(book.connection, message_ids)
-    apply(book, [_heard(each) for each in parked])
+    apply(book, [_heard(each) for each in parked], limits)
     return len(parked)
 
 
-def _tell(book: Book, row: ReminderRow, heard: Heard) -> None:
+def _tell(book: Book, row: ReminderRow, heard: Heard, limits: Limits) -> None:
     report = heard.report
     at = heard.received_at if report.at is None else report.at
-    if report.progress is not Progress.FAILED:
-        book.tell(row.key, Reported(report.progress, heard.source), at)
+    if report.progress is Progress.FAILED:
+        _fail(book, row, heard, at, limits)
         return
+    changes = book.tell(row.key, Reported(report.progress, heard.source), at)
+    if not isinstance(changes, NoChange) and report.progress in {Progress.DELIVERED, Progress.READ}:
+        holds.was_reached(book, row)
+
+
+def _fail(book: Book, row: ReminderRow, heard: Heard, at: Millis, limits: Limits) -> None:
+    """A failure that is told afterwards follows the same table as one that is answered (contract §10)."""
+    refusal = _refusal(heard.report)
+    # Another try is a new message: every failure counts here, also that of a channel which takes all and sends none.
+    refusals = row.refusals + 1
+    then = limits.after(refusal, row, refusals, book.now)
+    if refusals >= limits.max_attempts:
+        then = Fail(refusal.reason)
+    again = then if isinstance(then, Defer) else None
+    event = Reported(Progress.FAILED, heard.source, refusal.reason, refusal.error_code, again)
+    if isinstance(book.tell(row.key, event, at), NoChange):
+        return
+    counted = replace(row, refusals=refusals)
+    told = book.get(row.key) or counted
+    book.note(replace(told, refusals=refusals))
+    said = {"reason": refusal.reason, "error_code": refusal.error_code, "error": refusal.error}
+    queries.finish_attempts(book.connection, [{"key": row.key, "number": row.attempts, **said}])
+    holds.keep(book, counted, refusal)
+    if refusal.remedy is Remedy.OPT_OUT:
+        opt_outs.keep(book, row, refusal.reason, at)
+    if refusal.remedy is Remedy.CHANNEL:
+        stops.move(book, [Tried(row, row.attempted_at or book.now, refusal)])
+
+
+def _refusal(report: StatusReport) -> Rejected:
+    """The failure as if it had been the answer. It keeps the code that was given, though nobody may know it."""
     rule = classify(report.error_code, report.error)
-    code = rule.code if report.error_code is None else report.error_code
-    changes = book.tell(row.key, Reported(report.progress, heard.source, rule.reason, code), at)
-    if rule.remedy is Remedy.OPT_OUT and not isinstance(changes, NoChange):  # a repeated one may be long lifted
-        opt_outs.keep(book, row, rule.reason, at)
+    return Rejected(
+        reason=rule.reason,
+        remedy=rule.remedy,
+        error_code=rule.code if report.error_code is None else report.error_code,
+        error=report.error,
+        retry_after=rule.not_before,
+        template=rule.template,
+    )
 
 
 def _parked(heard: Heard) -> Parked:

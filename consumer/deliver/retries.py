@@ -3,12 +3,30 @@
 How long to wait is `onemsg.errors`' to say (contract §10); here it meets `max_attempts` and the reminder's age.
 """
 
+from dataclasses import dataclass
+
 from consumer.clock import Millis
+from consumer.deliver.checks import Rules, too_old_at
 from consumer.deliver.lifecycle import Defer, Fail
+from consumer.ledger.rows import ReminderRow
 from consumer.onemsg.errors import may_retry, wait
 from consumer.onemsg.outcomes import NotTransmitted, Rejected, Remedy
 
 Refusal = Rejected | NotTransmitted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How often, and how long, a reminder may be tried."""
+
+    rules: Rules
+    max_attempts: int
+
+    def after(self, refusal: Refusal, row: ReminderRow, refusals: int, now: Millis) -> Defer | Fail:
+        """What follows for this reminder from the `refusals`-th refusal (from 1) that counts."""
+        lapsed_at = row.last_seen if row.lapsed_at is None else row.lapsed_at
+        until = too_old_at(lapsed_at, self.rules)
+        return after_refusal(refusal, refusals=refusals, max_attempts=self.max_attempts, now=now, too_old_at=until)
 
 
 def counts(refusal: Refusal) -> bool:

@@ -20,6 +20,7 @@ from consumer.deliver.claims import Attempt, Claim, Claims
 from consumer.deliver.grouped import Grouped
 from consumer.deliver.pace import Pace
 from consumer.metrics import DeliverMetrics
+from consumer.onemsg.calls import OneMsgError
 from consumer.onemsg.outcomes import Outcome, Unknown
 
 _RECORD_TRIES = 6
@@ -95,6 +96,8 @@ class Sender:
             return None
         seen = await asyncio.to_thread(self._claims.look)
         self.stopped_because = seen.stopped_because
+        if seen.asks_first and not await self._is_connected():
+            await asyncio.to_thread(self._claims.put_off_probe)
         if not seen.work:
             return None
         rights = self._pace.take(min(self._batch, self._room))
@@ -108,6 +111,16 @@ class Sender:
             self._pace.give_back(rights - used)
         self._room -= used
         return claim
+
+    async def _is_connected(self) -> bool:
+        try:
+            status = await self._channel.status()
+        except OneMsgError as error:
+            log.warning("channel_does_not_answer", error=str(error))
+            return False
+        if not status.connected:
+            log.warning("channel_not_connected", status=status.status)
+        return status.connected
 
     async def _carry_out(self, claim: Claim) -> None:
         """Steps 3 and 4."""

@@ -17,7 +17,8 @@ from consumer.deliver.channel import Channel
 from consumer.deliver.lifecycle import GaveUp, Lost, Source
 from consumer.deliver.recording import Book, booking
 from consumer.deliver.reports import Heard
-from consumer.ledger import queries, queries_echoes, queries_inbox
+from consumer.deliver.retries import Limits
+from consumer.ledger import queries, queries_echoes, queries_holds, queries_inbox
 from consumer.ledger.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
@@ -44,6 +45,7 @@ class Tracker:
         channel: Channel,
         poll_after: Millis,
         give_up_after: Millis,
+        limits: Limits,
         clock: Clock,
         metrics: DeliverMetrics,
     ) -> None:
@@ -52,6 +54,7 @@ class Tracker:
         self._channel = channel
         self._poll_after = poll_after
         self._give_up_after = give_up_after
+        self._limits = limits
         self._clock = clock
         self._metrics = metrics
 
@@ -75,11 +78,12 @@ class Tracker:
                 book.tell(row.key, GaveUp())
             # Parked in the same moment in which another replica learned the id.
             crossed = queries_inbox.parked_but_known(book.connection, now - _CROSSED, _MOST)
-            matched = reports.apply_parked(book, crossed)
+            matched = reports.apply_parked(book, crossed, self._limits)
             queries_inbox.drop_older(book.connection, now - KEPT_FOR)
+            queries_holds.drop_over(book.connection, now)
             queries_echoes.drop_claimed(book.connection)
             queries_echoes.drop_older(book.connection, now - KEPT_FOR)
-            matched += echoes.settle_unknowns(book)
+            matched += echoes.settle_unknowns(book, self._limits)
         self._count()
         return lost + len(given_up) + matched
 
@@ -93,16 +97,26 @@ class Tracker:
         now = self._clock.wall()
         with booking(self._ledger, self._metrics, now) as book:
             silent = queries.take_quiet_from(book.connection, self._medium, now - self._poll_after, _POLLS)
+            book.hold(silent)
+            still = []
             for row in silent:
-                book.note(replace(row, polls=row.polls + 1, quiet_from=self._next(row, now)))
-        return silent
+                if self._over(row) > now:
+                    book.note(replace(row, polls=row.polls + 1, quiet_from=self._next(row, now)))
+                    still.append(row)
+                elif row.unknown_since is None:
+                    book.tell(row.key, GaveUp())
+                else:  # (what is unknown is given up from the moment on at which it became so)
+                    book.note(replace(row, quiet_from=None))
+        return still
 
-    def _next(self, row: ReminderRow, now: Millis) -> Millis | None:
+    def _over(self, row: ReminderRow) -> Millis:
+        """When there is no sense in asking any more."""
+        return (row.attempted_at or 0) + self._give_up_after
+
+    def _next(self, row: ReminderRow, now: Millis) -> Millis:
         """From when silence counts again: each turn waits twice as long as the one before, at most an hour."""
-        if row.attempted_at is None or now - row.attempted_at >= self._give_up_after:
-            return None
         wait = min(self._poll_after << min(row.polls + 1, 20), max(HOUR, self._poll_after))
-        return now + wait - self._poll_after
+        return min(now + wait, max(self._over(row), now + self._poll_after)) - self._poll_after
 
     async def _ask(self, rows: Sequence[ReminderRow]) -> list[Heard]:
         turn = asyncio.Semaphore(_POLLS_AT_ONCE)
@@ -140,8 +154,8 @@ class Tracker:
 
     def _apply(self, heard: Sequence[Heard], seen: Sequence[Seen]) -> None:
         with booking(self._ledger, self._metrics, self._clock.wall()) as book:
-            reports.apply(book, heard)
-            echoes.notice(book, seen)
+            reports.apply(book, heard, self._limits)
+            echoes.notice(book, seen, self._limits)
 
 
 def _lose(book: Book) -> int:

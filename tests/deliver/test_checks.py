@@ -47,6 +47,8 @@ def test_whoever_gives_no_reason_not_to_is_written_to() -> None:
         (replace(FINE, opt_in=False), Suppress("no_opt_in")),
         (replace(FINE, opted_out=True), Suppress("opted_out")),
         (replace(FINE, opted_out=True, opt_in=False), Suppress("opted_out")),
+        (replace(FINE, held_until=NOW + 1), Defer("recipient_hold", NOW + 1)),
+        (replace(FINE, held_until=NOW + 1, unreachable=True), Suppress("unreachable")),
         (replace(FINE, asked_at=FINE.last_seen + 1), Suppress("already_asked")),
         (replace(FINE, wrote_at=NOW - 24 * HOUR + 1), Defer("too_soon", NOW + 1)),
         (replace(FINE, channel_stopped=True), Defer("channel_stopped", TOO_OLD_AT)),
@@ -70,6 +72,7 @@ def test_each_objection_names_its_reason(facts: Facts, verdict: Verdict) -> None
         replace(FINE, clock=NOW - 5 * MINUTE + 1),  # a millisecond younger than max_staleness
         replace(FINE, lapsed_at=NOW - 72 * HOUR),  # exactly as old as expire_after
         replace(FINE, rules=replace(RULES, require_opt_in=False), opt_in=False),
+        replace(FINE, held_until=NOW, unreachable=True),  # looked at again
         replace(FINE, asked_at=FINE.last_seen),  # the message was about the silence before
         replace(FINE, wrote_at=NOW - 24 * HOUR),  # exactly the shortest rung ago
         replace(FINE, wrote_at=NOW - 1, shortest_rung=None),
@@ -101,6 +104,7 @@ def test_the_checks_are_one_list_in_the_order_of_the_design() -> None:
         "name_is_known",
         "phone_is_good",
         "consent_is_given",
+        "recipient_is_free",
         "not_asked_before",
         "spaced_out",
         "channel_works",

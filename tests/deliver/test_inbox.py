@@ -8,9 +8,12 @@ from sqlalchemy import event, select
 from sqlalchemy.exc import DBAPIError
 
 from consumer.deliver.inbox import Inbox
+from consumer.deliver.retries import Limits
 from consumer.ledger.tables import inbound_messages, webhook_bodies
 
-from ..timelines.deliver_diary import Diary
+from ..timelines.deliver_diary import RULES, Diary
+
+LIMITS = Limits(rules=RULES, max_attempts=3)
 
 
 def stored(diary: Diary) -> int:
@@ -27,7 +30,7 @@ def test_a_body_is_on_the_disk_when_submit_returns(diary: Diary) -> None:
             await super()._apply_quietly()
 
     async def story() -> None:
-        inbox = Slow(diary.ledger, metrics=diary.metrics, now=diary.clock.wall)
+        inbox = Slow(diary.ledger, limits=LIMITS, metrics=diary.metrics, now=diary.clock.wall)
         await inbox.submit(b"{}")
         assert stored(diary) == 1
         await inbox.idle()

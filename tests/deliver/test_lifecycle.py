@@ -168,7 +168,7 @@ def test_an_answer_that_comes_after_the_lease_still_counts_if_it_is_a_yes() -> N
 
 def test_an_unresolved_reminder_may_be_settled_by_an_operator_either_way() -> None:
     sent = follow(Status.UNRESOLVED, "gave_up", Taken(None, Source.OPERATOR))
-    assert sent == (Change(Status.ACCEPTED, Source.OPERATOR, "by_operator"),)
+    assert sent == (Change(Status.ACCEPTED, Source.OPERATOR, "by_operator", closes=True),)
     not_sent = follow(Status.UNRESOLVED, "gave_up", WasNotSent())
     assert not_sent == (Change(Status.PLANNED, Source.OPERATOR, publish=False),)
 

@@ -26,6 +26,7 @@ from consumer.deliver.intake import Intake
 from consumer.deliver.outbox import Outbox
 from consumer.deliver.pace import TokenBucket
 from consumer.deliver.plans import Plan
+from consumer.deliver.retries import Limits
 from consumer.deliver.sender import Sender
 from consumer.deliver.tracker import Tracker
 from consumer.ledger.rows import REMINDER, ReminderRow
@@ -33,6 +34,7 @@ from consumer.ledger.store import Ledger
 from consumer.ledger.tables import webhook_bodies
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.calls import OneMsgError
+from consumer.onemsg.client import ChannelStatus
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, Outcome
 from consumer.onemsg.reports import Echo, StatusReport
@@ -74,6 +76,7 @@ class FakeChannel:
     """What the message list holds, of every chat."""
     looked: list[Millis] = field(default_factory=list)
     """When somebody looked into the message list."""
+    state: str = "connected"
     trouble: OneMsgError | None = None
     """What comes of being asked, while it is set."""
 
@@ -92,6 +95,12 @@ class FakeChannel:
         if self.trouble is not None:
             raise self.trouble
         return self.hooks.get(message_id, ())
+
+    async def status(self) -> ChannelStatus:
+        self.asked.append("status")
+        if self.trouble is not None:
+            raise self.trouble
+        return ChannelStatus(self.state)
 
     async def messages(self, recipient: str, since: Millis) -> list[Echo]:
         self.looked.append(self.clock.wall())
@@ -133,10 +142,11 @@ class Diary:
         self.answers = Answers(self.ledger, rules=self.rules, max_attempts=3, now=wall, **shared)
         self.pace = TokenBucket(None, clock)
         self.sender = Sender(self.claims, self.answers, channel=self.channel, pace=self.pace, clock=clock, **shared)
+        shared["limits"] = Limits(rules=self.rules, max_attempts=3)
         spans: dict[str, Any] = {"poll_after": 2 * MINUTE, "give_up_after": DAY, **shared}
         self.tracker = Tracker(self.ledger, medium="whatsapp", channel=self.channel, clock=clock, **spans)
         self.inbox = Inbox(self.ledger, now=wall, opt_out_words=Policy().stop_words, **shared)
-        self.outbox = Outbox(self.ledger, **shared)
+        self.outbox = Outbox(self.ledger, metrics=self.metrics)
 
     def at(self, when: str) -> "Diary":
         """Time passes until then."""

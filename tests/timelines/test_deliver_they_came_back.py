@@ -89,7 +89,8 @@ def test_a_newer_lapse_stops_the_second_try_of_one_that_is_under_way(deliver: Di
 
 def test_the_second_step_of_the_ladder_goes_out_after_the_first(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works().says("maria accepted")
-    deliver.at("Wed 09:00").due("maria", step=1).works().says("maria accepted").went_out("Maria", "Maria")
+    deliver.at("Wed 09:00").due("maria", step=1).works().says("maria accepted", "maria accepted no_report")
+    deliver.went_out("Maria", "Maria")
 
 
 def test_two_messages_are_never_closer_than_the_ladder_allows(deliver: Diary) -> None:

@@ -7,6 +7,7 @@ import pytest
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
 from consumer.deliver.answers import Answer
 from consumer.ledger import queries_facts
+from consumer.onemsg.calls import OneMsgError, Trouble
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Rejected, Remedy, Unknown
 
 from .deliver_diary import LEASE, Diary, Killed
@@ -221,3 +222,24 @@ def test_five_silences_in_a_row_stop_the_channel(deliver: Diary) -> None:
     deliver.due(names[5]).works().says("user 5 deferred channel_stopped")
     deliver.after(MINUTE).detect_is_at().due(names[6]).works()
     deliver.says("user 5 accepted", "user 6 accepted")
+    assert deliver.channel.asked == ["status"]
+
+
+def test_a_channel_that_fell_silent_is_asked_how_it_is_before_a_message_is_risked(deliver: Diary) -> None:
+    names = [f"user {n}" for n in range(6)]
+    for name in names:
+        deliver.knows(name, name=name)
+    deliver.channel.answers = [Unknown(reason="timeout")] * 5
+    for name in names:
+        deliver.due(name).works()
+    assert len(deliver.channel.sent) == 5
+    deliver.channel.trouble = OneMsgError(Trouble.UNAVAILABLE, "status: no answer")
+    deliver.after(MINUTE).detect_is_at().works()
+    deliver.channel.trouble, deliver.channel.state = None, "connecting"
+    deliver.after(2 * MINUTE).detect_is_at().works()
+    assert (deliver.channel.asked.count("status"), len(deliver.channel.sent)) == (2, 5)
+    deliver.channel.state = "connected"
+    deliver.after(2 * MINUTE).detect_is_at().works()
+    assert len(deliver.channel.sent) == 5
+    deliver.after(2 * MINUTE).detect_is_at().works()
+    assert (deliver.channel.asked.count("status"), len(deliver.channel.sent)) == (3, 6)

@@ -1,0 +1,39 @@
+"""An operator's word on attempts of which nobody knows what became of them."""
+
+from collections.abc import Sequence
+
+from consumer.deliver.lifecycle import NoChange, Source, Taken, WasNotSent
+from consumer.deliver.recording import Book
+from consumer.ledger import queries, queries_unresolved
+from consumer.ledger.queries_unresolved import Which
+from consumer.ledger.rows import ReminderRow
+
+MOST = 500
+"""Reminders settled in one transaction."""
+
+
+def resolve(book: Book, which: Which, *, sent: bool) -> list[ReminderRow]:
+    """Settle at most MOST of these unknown or unresolved reminders. Returns those that were, as they stand now.
+
+    What was sent is accepted, without an id, and that is its last record. What was not sent is planned again, and
+    has to pass all the checks once more.
+    """
+    rows = queries_unresolved.take(book.connection, which, MOST)
+    book.hold(rows)
+    settled = [row for row in rows if not isinstance(book.tell(row.key, _word(sent)), NoChange)]
+    queries.finish_attempts(book.connection, [_end(row, book.now, sent=sent) for row in settled])
+    return _now(book, settled)
+
+
+def _word(sent: bool) -> Taken | WasNotSent:
+    return Taken(None, Source.OPERATOR) if sent else WasNotSent()
+
+
+def _end(row: ReminderRow, now: int, *, sent: bool) -> dict[str, object]:
+    outcome = "accepted" if sent else "rejected"
+    said = {"outcome": outcome, "may_have_gone": sent, "reason": "by_operator", "finished_at": now}
+    return {"key": row.key, "number": row.attempts, **said}
+
+
+def _now(book: Book, rows: Sequence[ReminderRow]) -> list[ReminderRow]:
+    return [row for row in map(book.get, (each.key for each in rows)) if row is not None]

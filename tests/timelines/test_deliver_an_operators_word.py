@@ -1,0 +1,56 @@
+"""What nobody knows, an operator may: then it is settled, or tried again from the top."""
+
+from consumer.clock import DAY, HOUR
+from consumer.deliver.recording import booking
+from consumer.deliver.resolving import resolve
+from consumer.ledger.queries_unresolved import Which
+from consumer.onemsg.outcomes import Unknown
+
+from .deliver_diary import Diary
+from .detect_diary import moment
+
+LOST = Unknown(reason="timeout")
+
+
+def told(deliver: Diary, which: Which, *, sent: bool) -> int:
+    with booking(deliver.ledger, deliver.metrics, deliver.clock.wall()) as book:
+        return len(resolve(book, which, sent=sent))
+
+
+def lost(deliver: Diary) -> str:
+    deliver.channel.answers = [LOST]
+    deliver.knows("maria").due("maria").works().says("maria unknown timeout")
+    return deliver.rows()[0].reminder_id
+
+
+def test_it_was_sent_and_that_is_the_last_word(deliver: Diary) -> None:
+    reminder = lost(deliver)
+    assert told(deliver, Which(reminder_id=reminder), sent=True) == 1
+    deliver.works().says("maria accepted by_operator")
+    assert (deliver.topic[-1].source, deliver.topic[-1].final) == ("operator", True)
+    deliver.after(2 * DAY).detect_is_at().works().says_nothing().went_out("Maria")
+    assert told(deliver, Which(reminder_id=reminder), sent=False) == 0
+
+
+def test_it_was_not_sent_and_is_sent_now(deliver: Diary) -> None:
+    told(deliver, Which(reminder_id=lost(deliver)), sent=False)
+    deliver.works().says("maria accepted").went_out("Maria", "Maria")
+
+
+def test_it_was_not_sent_and_all_the_checks_run_again(deliver: Diary) -> None:
+    reminder = lost(deliver)
+    deliver.after(DAY).detect_is_at().works().says("maria unresolved gave_up")
+    deliver.knows("maria", opt_in=False)
+    told(deliver, Which(reminder_id=reminder), sent=False)
+    deliver.works().says("maria suppressed no_opt_in").went_out("Maria")
+
+
+def test_a_span_is_settled_and_what_lies_outside_it_or_is_known_is_not(deliver: Diary) -> None:
+    for user, when in (("Ana", "Mon 09:00"), ("Ben", "Mon 10:00"), ("Eve", "Mon 11:00")):
+        deliver.at(when).detect_is_at().knows(user, name=user).due(user)
+        deliver.channel.answers = [LOST]
+        deliver.works()
+    deliver.after(HOUR).detect_is_at().knows("Kim", name="Kim").due("Kim", lapsed="Mon 10:30").works()
+    span = Which(since=moment("Mon 10:00"), until=moment("Mon 11:00"))
+    assert told(deliver, span, sent=False) == 1
+    deliver.works().went_out("Ana", "Ben", "Eve", "Kim", "Ben")
