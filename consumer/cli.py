@@ -105,7 +105,7 @@ def resolve(
     ] = None,
     config: Config = CONFIG,
 ) -> None:
-    """Say what became of reminders of which nobody knows whether they went out."""
+    """Settle reminders of which nobody knows whether they went out."""
     with explained():
         from consumer.commands import resolve as command
         from consumer.ledger.queries_unresolved import Which
