@@ -142,7 +142,7 @@ class Diary:
         self.answers = Answers(self.ledger, rules=self.rules, max_attempts=3, now=wall, **shared)
         self.pace = TokenBucket(None, clock)
         self.sender = Sender(self.claims, self.answers, channel=self.channel, pace=self.pace, clock=clock, **shared)
-        shared["limits"] = Limits(rules=self.rules, max_attempts=3)
+        shared["limits"] = self.limits = Limits(rules=self.rules, max_attempts=3)
         spans: dict[str, Any] = {"poll_after": 2 * MINUTE, "give_up_after": DAY, **shared}
         self.tracker = Tracker(self.ledger, medium="whatsapp", channel=self.channel, clock=clock, **spans)
         self.inbox = Inbox(self.ledger, now=wall, opt_out_words=Policy().stop_words, **shared)
