@@ -121,9 +121,7 @@ class Deliver:
             clock=clock,
             metrics=metrics,
         )
-        self._inbox = Inbox(
-            ledger, limits=limits, metrics=metrics, now=clock.wall, opt_out_words=s.policy.stop_words
-        )
+        self._inbox = Inbox(ledger, limits=limits, metrics=metrics, now=clock.wall, opt_out_words=s.policy.stop_words)
         self._outbox = Outbox(ledger, metrics=metrics)
 
     def feeds(self) -> dict[str, Callable[[threading.Event], None]]:

@@ -280,7 +280,7 @@ class Diary:
     def says(self, *expected: str) -> "Diary":
         """Exactly this reached `delivery-status` since the last time, as "maria deferred no_contact"."""
         told = [" ".join(filter(None, (s.user_id, s.status, s.reason))) for s in self.topic[self._heard :]]
-        assert told == list(expected)
+        assert told == list(expected), told
         self._heard = len(self.topic)
         return self
 

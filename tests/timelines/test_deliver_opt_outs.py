@@ -59,7 +59,7 @@ def test_only_a_no_and_then_a_yes_lift_it_and_a_second_stop_counts_again(deliver
     deliver.says("maria suppressed opted_out")
     deliver.at("Wed 09:00").knows("maria", opt_in=True).due("maria", "checkout").works().says("maria accepted")
     deliver.at("Thu 09:00").hears("BAJA", message="wamid.in.2").due("maria", "checkout").works()
-    deliver.says("maria suppressed opted_out")
+    deliver.says("maria suppressed opted_out", "maria accepted no_report")
     deliver.at("Fri 09:00").knows("maria", opt_in=True).due("maria", "checkout").works()
     deliver.says("maria suppressed opted_out")  # the no of Tuesday has been used up
     assert [(stop.user_id, stop.occurred_at) for stop in deliver.stops] == [
