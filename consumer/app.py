@@ -70,16 +70,16 @@ class _Service:
         if deliver is not None:
             works += [self._thread(name, feed) for name, feed in deliver.feeds().items()]
             works += [deliver.send(self._ended), deliver.track(self._ended), deliver.publish(self._ended)]
+            works.append(deliver.upkeep(self._ended))
         closing = asyncio.Event()
         serving = asyncio.create_task(self._serve(self._pages(deliver), closing, on_ready))
-        helping = [] if deliver is None else [asyncio.create_task(deliver.register(self._ended))]
         try:
             fine = await self._together(works, serving)
             if deliver is not None:
                 fine &= await self._together([deliver.publish_the_rest()], serving)
         finally:
             closing.set()
-            await asyncio.gather(serving, *helping)
+            await serving
             if deliver is not None:
                 await deliver.close()
         return 0 if fine else 1

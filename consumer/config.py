@@ -15,6 +15,10 @@ from pydantic import AfterValidator, Field, model_validator
 from consumer.config_events import PATHS, EventPath, Listed, complaint, events_complaint
 from consumer.config_policy import Policy as Policy
 from consumer.config_policy import SendWindow as SendWindow
+from consumer.config_template import Action as Action
+from consumer.config_template import Template as Template
+from consumer.config_template import TemplateChoice as TemplateChoice
+from consumer.config_template import wrong_action
 from consumer.config_values import Address, Duration, Section
 from consumer.config_values import Secret as Secret
 from consumer.config_values import millis as millis
@@ -87,14 +91,8 @@ class Source(Section):
         return self
 
 
-class TemplateChoice(Section):
-    name: str | None = None
-    namespace: str | None = None
-    language: str | None = None
-
-
 class Process(Section):
-    action: str = Field(min_length=1)
+    action: Action
     remind_after: tuple[Duration, ...] = Field(min_length=1, max_length=100)
     template: TemplateChoice = TemplateChoice()
     send_window: SendWindow | None = None
@@ -127,12 +125,6 @@ class Detect(Section):
     forget_after: Duration = timedelta(days=30)
 
 
-class Template(Section):
-    name: str = "inactivity_reminder"
-    namespace: str = Field(min_length=1)
-    language: str = "en"
-
-
 class OneMsg(Section):
     base_url: Address = "https://api.1msg.io"
     channel_id: Annotated[str, AfterValidator(_channel_id)]
@@ -144,6 +136,8 @@ class OneMsg(Section):
     max_attempts: int = Field(default=3, ge=1)
     ttl: int | None = None
     """`messageSendTtlSeconds`; which values are allowed depends on the template's category."""
+    look_every: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(minutes=5)
+    """How often templates and the webhook's registration are looked at again."""
 
 
 class Tracking(Section):
@@ -202,6 +196,14 @@ class Settings(Section):
             closing = (*process.complete_on, *process.cancel_on)
             if problem := events_complaint(self.source.paths, name, process.active_on, closing):
                 raise ValueError(problem)
+        return self
+
+    @model_validator(mode="after")
+    def _words_for_every_language(self) -> "Settings":
+        for name, process in self.processes.items() if self.onemsg else ():
+            wrong = wrong_action(process.action, process.template.over(self.onemsg.template)) if self.onemsg else None
+            if wrong:
+                raise ValueError(f"processes.{name}.action: {wrong}")
         return self
 
     @model_validator(mode="after")

@@ -15,7 +15,7 @@ import yaml
 from pydantic import SecretStr, ValidationError
 
 from consumer import config_yaml
-from consumer.config import Secret, Settings
+from consumer.config import Action, Secret, Settings
 from consumer.config_errors import (
     SECRET_ADVICE,
     ConfigError,
@@ -26,6 +26,7 @@ from consumer.config_errors import (
     is_section,
     keys_of,
     near,
+    shape,
     shape_at,
     unknown_key,
 )
@@ -239,7 +240,7 @@ def _value(path: KeyPath, text: str) -> Any:
         return config_yaml.parse(text) if text.startswith("{") else text
     if get_origin(kind) is tuple and not text.lstrip().startswith("["):
         return [item.strip() for item in text.split(",")]
-    if is_section(kind) or get_origin(kind) in (dict, tuple):
+    if is_section(kind) or get_origin(kind) in (dict, tuple) or (kind == shape(Action) and text.startswith("{")):
         return config_yaml.parse(text)
     return None if text in ("", "null") and _takes_null(path) else text
 

@@ -54,6 +54,14 @@ class DeliverMetrics:
         self.suppressions = Counter("lapse_suppressions", "Reminders not sent", ["status", "reason"], registry=registry)
         # Attempts of which nobody knows yet whether they reached anybody. Should be zero.
         self.unknown_sends = Gauge("lapse_unknown_sends", "Attempts with an unknown outcome", registry=registry)
+        # By 1MSG's list: whether a template can be sent (1) or its reminders wait (0), and whether it counts as
+        # marketing (1), which switches the marketing rules on. Not there until the list was seen.
+        self.template_usable = Gauge(
+            "lapse_template_usable", "Templates that can be sent", ["template", "language"], registry=registry
+        )
+        self.template_marketing = Gauge(
+            "lapse_template_marketing", "Templates that count as marketing", ["template", "language"], registry=registry
+        )
         # From the lapse to the request leaving.
         self.lapse_to_send = Histogram(
             "lapse_lapse_to_send_seconds", "Lapse to request", buckets=_SECONDS, registry=registry

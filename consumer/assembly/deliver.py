@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
 from consumer.assembly.shared import Shared, plain
+from consumer.assembly.upkeep import Upkeep
 from consumer.clock import SECOND
 from consumer.config import millis
 from consumer.deliver import opt_outs
@@ -26,14 +27,15 @@ from consumer.deliver.pace import TokenBucket
 from consumer.deliver.plans import plans
 from consumer.deliver.retries import Limits
 from consumer.deliver.sender import Sender
+from consumer.deliver.standings import Standings, wanted_by
 from consumer.deliver.tracker import Tracker
+from consumer.deliver.watch import TemplateWatch
 from consumer.kafka import offsets
 from consumer.kafka.feed import Feed
 from consumer.kafka.publisher import Publisher, PublishFailed
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
-from consumer.onemsg import registration
-from consumer.onemsg.client import OneMsg, OneMsgError
+from consumer.onemsg.client import OneMsg
 from consumer.records import Contact, DeliveryStatus, OptOut, Received, Reminder
 from consumer.web.health import Part
 from consumer.web.webhook import Webhook
@@ -42,7 +44,6 @@ _LEASE_BEYOND_TIMEOUT = 5 * SECOND
 _IN_FLIGHT = 200
 _IDLE = 0.1
 _RETRY = 5.0
-_WEBHOOK = "/webhooks/1msg/"
 R = TypeVar("R", Reminder, Contact)
 _log = structlog.get_logger()
 
@@ -71,6 +72,7 @@ class Deliver:
         known = Known(
             rules=rules,
             plans=plans(s.processes, s.onemsg.template, s.policy.send_window),
+            templates=Standings(),
             gate=gate,
             default_region=s.policy.default_region,
             default_name=s.policy.default_name,
@@ -87,6 +89,22 @@ class Deliver:
             token=plain(s.onemsg.token, "onemsg.token"),
             timeout=timeout,
             max_connections=_IN_FLIGHT,
+        )
+        watch = TemplateWatch(
+            self.channel,
+            wanted_by(known.plans, s.onemsg.ttl),
+            known.templates,
+            ledger=ledger,
+            medium=WHATSAPP,
+            metrics=metrics,
+        )
+        self._upkeep = Upkeep(
+            self.channel,
+            watch,
+            shared.health,
+            public_url=s.web.public_url if s.web.register_webhook else None,
+            secret=self._secret,
+            every=millis(s.onemsg.look_every),
         )
         self._intake = Intake(
             ledger, rules=rules, gate=gate, metrics=metrics, now=clock.wall, default_region=s.policy.default_region
@@ -134,6 +152,7 @@ class Deliver:
 
     async def send(self, ended: asyncio.Event) -> None:
         """Send what is due until told to end, then wait for what is in flight. A ledger out of reach is waited for."""
+        await self._upkeep.looked(ended)
         part = self._shared.health.part("sender")
         while not ended.is_set():
             try:
@@ -158,24 +177,9 @@ class Deliver:
             while await self._publish_some():
                 continue
 
-    async def register(self, ended: asyncio.Event) -> None:
-        """Have 1MSG call our webhook, however often it takes to ask."""
-        web = self._shared.settings.web
-        if not (web.register_webhook and web.public_url and self._secret):
-            return
-        url = web.public_url.rstrip("/") + _WEBHOOK + self._secret.get_secret_value()
-        while not ended.is_set():
-            try:
-                told = await registration.register(self.channel, url)
-            except OneMsgError as problem:
-                _log.warning("webhook_not_registered", reason=str(problem))
-                await _either(ended, _RETRY)
-                continue
-            if isinstance(told, registration.Refusal):
-                _log.error("webhook_not_registered", reason=told.reason, advice=told.advice)
-            else:
-                _log.info("webhook_registered", others=told.others, reports_on=told.reports_on)
-            return
+    async def upkeep(self, ended: asyncio.Event) -> None:
+        """Look after our templates and our webhook on 1MSG's side."""
+        await self._upkeep.run(ended)
 
     def webhook(self) -> Webhook | None:
         """The endpoint, where a secret is set."""

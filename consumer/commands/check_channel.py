@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from consumer.commands.lines import Line
 from consumer.config import OneMsg as Section
 from consumer.config import Process, Web
+from consumer.deliver import standings
 from consumer.deliver.plans import plans
 from consumer.onemsg import values
 from consumer.onemsg.client import OneMsg, OneMsgError, Trouble
@@ -40,7 +41,7 @@ async def connected(channel: OneMsg) -> Line:
 async def templates(channel: OneMsg, wanted: Sequence[Wanted]) -> list[Line]:
     """Can each of these templates be sent?"""
     try:
-        there = await channel.templates()
+        there = (await channel.templates()).templates
     except OneMsgError as problem:
         return [_failed("templates", problem)]
     return [line for each in wanted for line in _template(there, each)]
@@ -48,12 +49,7 @@ async def templates(channel: OneMsg, wanted: Sequence[Wanted]) -> list[Line]:
 
 def wanted_by(section: Section, processes: Mapping[str, Process]) -> list[Wanted]:
     """Every template that some process sends, each once."""
-    sent = plans(processes, section.template).values()
-    return list(
-        dict.fromkeys(
-            Wanted(name=p.template, namespace=p.namespace, language=p.language, ttl=section.ttl) for p in sent
-        )
-    )
+    return standings.wanted_by(plans(processes, section.template), section.ttl)
 
 
 def _template(there: Sequence[Template], wanted: Wanted) -> list[Line]:
@@ -78,12 +74,12 @@ def secret(given: SecretStr | None) -> Line:
 async def webhook(channel: OneMsg, web: Web, secret: SecretStr) -> Line:
     """Does 1MSG call our webhook?"""
     try:
-        urls = await channel.webhook()
+        there = await channel.webhook()
         told = values.truth((await channel.settings()).get("ackNotificationsOn"))
     except OneMsgError as problem:
         return _failed("webhook", problem)
     end = WEBHOOK + secret.get_secret_value()
-    ours = [url for url in urls if url.rstrip("/").endswith(end)]
+    ours = [url for url in there.urls if url.rstrip("/").endswith(end)]
     if web.public_url:
         ours = [url for url in ours if url.rstrip("/") == web.public_url.rstrip("/") + end]
     if web.register_webhook and web.public_url and not (ours and told):

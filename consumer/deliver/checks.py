@@ -54,10 +54,14 @@ class Facts:
     """Latest other attempt for this user and process that may have gone out."""
     shortest_rung: Millis | None = None
     """Of the process's ladder; None for a process that configuration does not know."""
+    locale: str | None = None
+    """As the contact has it; nobody has checked that it is one."""
     has_words: bool = True
     """There are a template and an action to fill it with."""
     template_stopped_until: Millis | None = None
-    """When a template that was refused is tried again; None where nothing is known against it."""
+    """When it is tried again whether there is a template that can be sent; None where there is one."""
+    marketing: bool = False
+    """The template that would be sent counts as marketing (contract §11)."""
     channel_stopped: bool = False
     allowed_at: Millis = 0
     """From when on one more message keeps the caps."""

@@ -4,22 +4,23 @@ When it returns, every attempt in it is on the disk as `sending`, under a lease.
 or unknown: nothing sends it again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from consumer.clock import SECOND, Clock, Millis
-from consumer.deliver.channel import asks_first, may_probe, still_silent, template_key
+from consumer.clock import Clock, Millis
+from consumer.deliver.channel import asks_first, may_probe, still_silent
 from consumer.deliver.checks import Facts, judge
+from consumer.deliver.choice import Choice
 from consumer.deliver.facts import Gatherer, Known
 from consumer.deliver.lifecycle import Claimed
-from consumer.deliver.plans import Plan
+from consumer.deliver.plans import Words
 from consumer.deliver.recording import Book, Key, booking
 from consumer.ledger import queries, queries_facts
-from consumer.ledger.rows import ChannelRow, ReminderRow
+from consumer.ledger.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.message import TemplateMessage
-from consumer.onemsg.text import safe_parameter
+from consumer.onemsg.text import fitted, safe_parameter
 
 _PROBED = 10
 """Rows looked at to find one that can be the probe of a stopped channel."""
@@ -100,10 +101,10 @@ class Claims:
         now, steady = self._clock.wall(), self._clock.steady()
         with booking(self._ledger, self._metrics, now) as book:
             states = queries_facts.channels_of(book.connection, self._medium, lock=True)
-            stops = _Stops(states, self._medium, now, self._lease)
+            choice = Choice(states, self._known.templates, self._medium, now, self._lease)
             rows = _one_each(self._waiting(book, most, may_probe(states[self._medium], now)))
-            decided, attempts = self._decide(book, rows, stops)
-            for state in stops.probed.values():
+            decided, attempts = self._decide(book, rows, choice)
+            for state in choice.probed.values():
                 queries_facts.put_channel(book.connection, state)
         return Claim(decided, attempts, now + self._lease, steady + self._lease)
 
@@ -114,7 +115,7 @@ class Claims:
                 return stopped[:most]
         return queries.take_due(book.connection, self._medium, book.now, most)
 
-    def _decide(self, book: Book, rows: Sequence[ReminderRow], stops: "_Stops") -> tuple[int, list[Attempt]]:
+    def _decide(self, book: Book, rows: Sequence[ReminderRow], choice: Choice) -> tuple[int, list[Attempt]]:
         """Judge each row; journal those to which nothing objects. How many rows were judged, and the attempts."""
         if not rows:
             return 0, []
@@ -127,22 +128,23 @@ class Claims:
             if row.key not in facts or facts[row.key].phone in phones:
                 continue  # left for the next batch, which knows what came of it
             decided += 1
-            known = stops.told(facts[row.key], self._known.plans.get(row.process))
+            known, words = choice.told(facts[row.key], self._known.plans.get(row.process))
             verdict = judge(known)
             if verdict is not None:
                 book.tell(row.key, verdict)
             else:
-                attempts.append(self._prepare(book, row, known))
+                assert words is not None  # the checks have seen to them
+                attempts.append(self._prepare(book, row, known, words))
                 if self._known.caps:
                     phones.add(attempts[-1].message.phone)
-                stops.used(self._known.plans[row.process])
+                choice.used(words)
         journal = [_journalled(book.get(attempt.key), attempt) for attempt in attempts]
         # (The rows they belong to are in the ledger since intake.)
         queries.journal_attempts(book.connection, journal)
         return decided, attempts
 
-    def _prepare(self, book: Book, row: ReminderRow, facts: Facts) -> Attempt:
-        plan, phone, name = self._known.plans[row.process], facts.phone, facts.name
+    def _prepare(self, book: Book, row: ReminderRow, facts: Facts, words: Words) -> Attempt:
+        phone, name = facts.phone, facts.name
         assert phone is not None  # the checks have seen to both
         assert name is not None
         book.note(
@@ -153,59 +155,24 @@ class Claims:
                 lease_until=book.now + self._lease,
                 claimed_by=self._worker,
                 phone=phone,
-                template=plan.template,
-                language=plan.language,
+                template=words.template,
+                language=words.language,
             )
         )
         book.tell(row.key, Claimed())
-        message = _message(plan, phone, name, row.action or plan.action, self._ttl)
+        params = (name, safe_parameter(row.action) or words.action)
+        body = self._known.templates.of(words).body
+        message = _message(words, phone, (body and fitted(body, params)) or params, self._ttl)
         return Attempt(row.key, row.attempts + 1, book.now, facts.lapsed_at, message)
 
 
-class _Stops:
-    """What a batch may use: whatever is not stopped, and one message to probe what is."""
-
-    def __init__(self, states: Mapping[str, ChannelRow], medium: str, now: Millis, lease: Millis) -> None:
-        self._states = dict(states)
-        self._medium = medium
-        self._now = now
-        self._next_probe = now + lease + 10 * SECOND
-        """Nobody else probes until this one's fate is known."""
-        self.probed: dict[str, ChannelRow] = {}
-
-    def told(self, facts: Facts, plan: Plan | None) -> Facts:
-        """The facts with what is known about the channel and the template."""
-        if not any(state.stopped_because for state in self._states.values()):
-            return facts
-        template = None if plan is None else self._closed(self._template(plan))
-        return replace(
-            facts,
-            channel_stopped=self._closed(self._medium) is not None,
-            template_stopped_until=None if template is None else template.probe_at,
-        )
-
-    def used(self, plan: Plan) -> None:
-        """A message is on its way: of what is stopped, it is the probe."""
-        for name in (self._medium, self._template(plan)):
-            state = self._states.get(name)
-            if state is not None and state.stopped_because is not None:
-                self._states[name] = self.probed[name] = replace(state, probe_at=self._next_probe)
-
-    def _closed(self, name: str) -> ChannelRow | None:
-        state = self._states.get(name)
-        return state if state and state.stopped_because is not None and not may_probe(state, self._now) else None
-
-    def _template(self, plan: Plan) -> str:
-        return template_key(self._medium, plan.template, plan.language)
-
-
-def _message(plan: Plan, phone: str, name: str, action: str, ttl: int | None) -> TemplateMessage:
+def _message(words: Words, phone: str, params: tuple[str, ...], ttl: int | None) -> TemplateMessage:
     return TemplateMessage(
         phone=phone,
-        template=plan.template,
-        namespace=plan.namespace,
-        language=plan.language,
-        params=(name, safe_parameter(action) or plan.action),
+        template=words.template,
+        namespace=words.namespace,
+        language=words.language,
+        params=params,
         ttl=ttl,
     )
 

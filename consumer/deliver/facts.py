@@ -15,6 +15,7 @@ from consumer.deliver.holdout import held_out
 from consumer.deliver.opt_outs import subjects_of
 from consumer.deliver.plans import Plan
 from consumer.deliver.recording import Key
+from consumer.deliver.standings import Standings
 from consumer.ledger import queries_facts, queries_holds, queries_recipients
 from consumer.ledger.queries_facts import Wrote
 from consumer.ledger.queries_holds import Hold
@@ -34,6 +35,8 @@ class Known:
     rules: Rules
     plans: Mapping[str, Plan]
     gate: ContactsGate
+    templates: Standings = field(default_factory=Standings)
+    """What 1MSG's list says of the templates."""
     default_region: str | None = None
     default_name: str | None = None
     default_zone: str = "UTC"
@@ -99,6 +102,7 @@ class Gatherer:
                 asked_at=max((w.at for w in before if w.step == row.step), default=None),
                 wrote_at=max((w.at for w in before), default=None),
                 shortest_rung=None if plan is None else plan.shortest_rung,
+                locale=None if contact is None else contact.locale,
                 has_words=plan is not None,
                 allowed_at=allowed(row.user_id, _digits(reach.get(row.user_id))),
                 selected=self._known.only_users is None or row.user_id in self._known.only_users,

@@ -1,11 +1,23 @@
 """What a process's reminders say, and how far apart they must be: a view of the configuration."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from consumer.clock import Millis
 from consumer.config import Process, SendWindow, Template, millis
+from consumer.config_template import action_in
+from consumer.deliver.languages import ranked
 from consumer.send_window import Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What a message says: a template in one language, and the action where the activity said nothing."""
+
+    template: str
+    namespace: str
+    language: str
+    action: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,9 +28,23 @@ class Plan:
     namespace: str
     language: str
     action: str
+    translations: Mapping[str, str] = field(default_factory=dict)
+    """The further languages of the template, each with its action."""
     shortest_rung: Millis
     window: Window | None = None
     """When it may be sent; any time unless set."""
+
+    def words(self, locale: str | None) -> tuple[Words, ...]:
+        """What may be said to somebody with that locale, best first; what is said to anybody comes last."""
+        actions = {self.language: self.action, **self.translations}
+        return tuple(self._in(language, actions[language]) for language in ranked(locale, tuple(actions)))
+
+    def every_words(self) -> tuple[Words, ...]:
+        """Everything that may be said to anybody."""
+        return tuple(self._in(*each) for each in {self.language: self.action, **self.translations}.items())
+
+    def _in(self, language: str, action: str) -> Words:
+        return Words(template=self.template, namespace=self.namespace, language=language, action=action)
 
 
 def plans(
@@ -29,14 +55,19 @@ def plans(
 
 
 def _plan(process: Process, template: Template, send_window: SendWindow | None) -> Plan:
-    chosen, spans = process.template, [millis(span) for span in process.remind_after]
+    chosen, spans = process.template.over(template), [millis(span) for span in process.remind_after]
     gaps = [later - earlier for earlier, later in zip([0, *spans], spans, strict=False)]
     opened = process.send_window or send_window
+    words = {
+        language: action_in(process.action, language, chosen.language)
+        for language in dict.fromkeys([chosen.language, *chosen.languages])
+    }
     return Plan(
-        template=chosen.name or template.name,
-        namespace=chosen.namespace or template.namespace,
-        language=chosen.language or template.language,
-        action=process.action,
+        template=chosen.name,
+        namespace=chosen.namespace,
+        language=chosen.language,
+        action=words.pop(chosen.language),
+        translations=words,
         shortest_rung=min(gaps),
         window=None if opened is None else opened.window,
     )

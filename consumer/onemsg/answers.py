@@ -19,7 +19,7 @@ _BY_STATUS: Mapping[int, ErrorRule] = {
     401: ErrorRule(None, "credential", Remedy.CHANNEL, "contract §3 row E"),
     403: ErrorRule(None, "channel_blocked", Remedy.CHANNEL, "contract §3 row F"),
     404: ErrorRule(None, "wrong_address", Remedy.CHANNEL, "contract §3 row G: path or channel id"),
-    422: ErrorRule(None, "unprocessable", Remedy.MESSAGE, "contract §3 row H"),
+    422: ErrorRule(None, "unprocessable", Remedy.CHANNEL, "contract §3 row H: namespace or variables", template=True),
     429: ErrorRule(None, "rate_limited", Remedy.SLOW, "contract §3 row I"),
 }
 """Explicit refusals. Any other status proves nothing, so it is no permission to send again."""

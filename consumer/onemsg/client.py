@@ -25,8 +25,9 @@ from consumer.onemsg.failures import TooLong, outcome_of
 from consumer.onemsg.lanes import Lanes, lanes_to
 from consumer.onemsg.message import TemplateMessage, body_of
 from consumer.onemsg.outcomes import Outcome
+from consumer.onemsg.registration import Destinations, disabled_among
 from consumer.onemsg.reports import Echo, StatusReport
-from consumer.onemsg.templates import Template, entries_of, key_of, parse
+from consumer.onemsg.templates import Listing, entries_of, key_of, parse
 
 __all__ = ["ChannelStatus", "OneMsg", "OneMsgError", "TemplateMessage", "Trouble"]
 
@@ -108,24 +109,29 @@ class OneMsg:
             return outcome_of(error, hide)
         return judge(*answer, now=self._now(), hide=hide)
 
-    async def templates(self) -> tuple[Template, ...]:
-        """All templates of the channel (contract §4). Raises OneMsgError.
+    async def templates(self) -> Listing:
+        """All templates of the channel that it shows (contract §4). Raises OneMsgError.
 
-        Some channels ignore `offset`: a page that adds nothing is the end.
+        Some channels ignore `offset`: a page that adds nothing is the end, and unless it is empty, or the channel has
+        told how many there are, nobody knows whether something was left out.
         """
         found: dict[object, object] = {}
-        offset = 0
+        total: int | None = None
+        offset, whole = 0, False
         for _ in range(_PAGES):
-            page = entries_of(await self._get("templates", limit=_PAGE, offset=offset))
+            answer = await self._get("templates", limit=_PAGE, offset=offset)
+            page = entries_of(answer)
             if page is None:
                 raise OneMsgError(Trouble.UNREADABLE, "templates: neither a list nor an object with one")
             before = len(found)
             for entry in page:
                 found.setdefault(key_of(entry), entry)
+            total = values.first(values.whole(values.mapping(answer).get("total")), total)
             if len(found) == before:
+                whole = not page
                 break
             offset += len(page)
-        return parse(found.values())
+        return Listing(parse(found.values()), whole if total is None else len(found) >= total)
 
     async def messages(self, recipient: str, since: Millis) -> list[Echo]:
         """Our messages to this number (digits) since then, newest first, at most a hundred. Raises OneMsgError.
@@ -158,8 +164,8 @@ class OneMsg:
             raise OneMsgError(Trouble.UNREADABLE, "status: the answer has none")
         return ChannelStatus(status, values.text(answer.get("accountStatus")))
 
-    async def webhook(self) -> list[str]:
-        """The URLs that 1MSG reports to (contract §7). Some carry secrets: not for a log. Raises OneMsgError.
+    async def webhook(self) -> Destinations:
+        """Whom 1MSG reports to (contract §7). Raises OneMsgError.
 
         An answer that is not understood in full is an error: the list is written back, and nobody's URL may be lost.
         """
@@ -168,7 +174,7 @@ class OneMsg:
         urls = _urls(values.mapping(answer).get("webhookUrl")) if known else None
         if urls is None:
             raise OneMsgError(Trouble.UNREADABLE, "webhook: the answer has no list of URLs that can be read")
-        return urls
+        return Destinations(tuple(urls), disabled_among(values.mapping(answer).get("webhookStatuses")))
 
     async def set_webhook(self, urls: Sequence[str]) -> None:
         """Replaces the whole list (contract §7): one to five URLs. Raises OneMsgError."""

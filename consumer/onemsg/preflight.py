@@ -88,11 +88,17 @@ def _missing(templates: Sequence[Template], wanted: Wanted) -> Problem:
 def _approved(template: Template, wanted: Wanted) -> Problem | None:
     if template.sendable:
         return None
-    status = template.status or "unknown"
+    if not template.status:
+        return Problem(
+            reason="status_not_stated",
+            text=f"1MSG does not say whether template {template.name} ({template.language}) is approved",
+            advice="look at it in WhatsApp Manager: only APPROVED can be sent",
+            blocks=False,
+        )
     return Problem(
         reason="template_not_approved",
-        text=f"template {template.name} ({template.language}) is {status}, and only APPROVED can be sent",
-        advice=_STATUS_ADVICE.get(status, "look at it in WhatsApp Manager"),
+        text=f"template {template.name} ({template.language}) is {template.status}, and only APPROVED can be sent",
+        advice=_STATUS_ADVICE.get(template.status, "look at it in WhatsApp Manager"),
     )
 
 
@@ -108,7 +114,7 @@ def _namespace(template: Template, wanted: Wanted) -> Problem | None:
         )
     return Problem(
         reason="namespace_differs",
-        text=f"template {template.name} is in another namespace than configured",
+        text=f"template {template.name} ({template.language}) is in another namespace than configured",
         advice=f"write namespace: {template.namespace}",
     )
 
@@ -116,10 +122,17 @@ def _namespace(template: Template, wanted: Wanted) -> Problem | None:
 def _variables(template: Template, wanted: Wanted) -> Problem | None:
     if set(template.variables) == set(VARIABLES):
         return None
+    if not template.body:
+        return Problem(
+            reason="body_not_stated",
+            text=f"1MSG does not show the text of template {template.name} ({template.language})",
+            advice="it needs exactly {{1}}, the name, and {{2}}, the action",
+            blocks=False,
+        )
     shown = ", ".join(f"{{{{{name}}}}}" for name in template.variables) or "none"
     return Problem(
         reason="wrong_variables",
-        text=f"the body of template {template.name} has these variables: {shown}",
+        text=f"the body of template {template.name} ({template.language}) has these variables: {shown}",
         advice="it needs exactly {{1}}, the name, and {{2}}, the action",
     )
 

@@ -40,6 +40,20 @@ Plan = Keep | Write | Refusal
 
 
 @dataclass(frozen=True, slots=True)
+class Destinations:
+    """Whom a channel reports to. Some URLs carry secrets. `disabled` are no longer called, after they failed."""
+
+    urls: tuple[str, ...] = field(repr=False)
+    disabled: frozenset[str] = field(default=frozenset(), repr=False)
+
+    def has(self, url: str) -> bool:
+        return any(_same(each, url) for each in self.urls)
+
+    def is_disabled(self, url: str) -> bool:
+        return any(_same(each, url) for each in self.disabled)
+
+
+@dataclass(frozen=True, slots=True)
 class Registered:
     """Ours is on the list, read back. `others` counts those of others; `written` is false if it was there before."""
 
@@ -49,10 +63,28 @@ class Registered:
     """`ackNotificationsOn`, read back; without it no status comes."""
 
 
+def disabled_among(statuses: object) -> frozenset[str]:
+    """The URLs that `webhookStatuses` says are disabled. Its shape was never seen (contract §7): a status by URL, or
+    items with both, in words or with a flag. What cannot be read says nothing."""
+    if isinstance(statuses, dict):
+        return frozenset(str(url) for url, status in statuses.items() if _is_off(status))
+    items = [values.mapping(item) for item in values.items(statuses)]
+    urls = ((values.first(values.text(i.get("url")), values.text(i.get("webhookUrl"))), i) for i in items)
+    return frozenset(url for url, item in urls if url and _is_off(item))
+
+
+def _is_off(status: object) -> bool:
+    given = values.mapping(status)
+    words = (values.text(status) or values.text(given.get("status")) or values.text(given.get("state")) or "").lower()
+    flagged = [values.truth(given.get("disabled")) is True]
+    flagged += [values.truth(given.get(name)) is False for name in ("enabled", "active", "isActive")]
+    return words in ("disabled", "inactive") or any(flagged)
+
+
 class Channel(Protocol):
     """What registration needs of 1MSG."""
 
-    async def webhook(self) -> list[str]: ...
+    async def webhook(self) -> Destinations: ...
     async def set_webhook(self, urls: Sequence[str]) -> None: ...
     async def settings(self) -> Mapping[str, object]: ...
     async def set_settings(self, **partial: object) -> Mapping[str, object]: ...
@@ -76,16 +108,14 @@ def plan(current: Sequence[str], ours: str, *, former: str | None = None, renew:
     return Write((*theirs, ours))
 
 
-async def register(
-    channel: Channel, ours: str, *, former: str | None = None, renew: bool = False
-) -> Registered | Refusal:
+async def register(channel: Channel, ours: str, *, former: str | None = None) -> Registered | Refusal:
     """The whole procedure. Raises OneMsgError where a call fails."""
-    decided = await _decide(channel, ours, former, renew)
+    decided = await _decide(channel, ours, former)
     if isinstance(decided, Refusal):
         return decided
     if isinstance(decided, Write):
         await channel.set_webhook(decided.urls)
-    now_there = await channel.webhook()
+    now_there = (await channel.webhook()).urls
     if not any(_same(url, ours) for url in now_there):
         return Refusal("not_kept", "1MSG took the list but does not show our address on it: look at the channel")
     if isinstance(decided, Write) and not _all_there(decided.urls, now_there):
@@ -94,11 +124,11 @@ async def register(
     return Registered(others, isinstance(decided, Write), await _reports_on(channel))
 
 
-async def _decide(channel: Channel, ours: str, former: str | None, renew: bool) -> Plan:
+async def _decide(channel: Channel, ours: str, former: str | None) -> Plan:
     """Steps 1 to 3: a plan for a list that stayed the same while it was made."""
     seen = await channel.webhook()
     for _ in range(_TURNS):
-        decided = plan(seen, ours, former=former, renew=renew)
+        decided = plan(seen.urls, ours, former=former, renew=seen.is_disabled(ours))
         if not isinstance(decided, Write):
             return decided
         again = await channel.webhook()

@@ -52,6 +52,14 @@ class Template:
         return self.category in (None, "MARKETING")
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a channel shows of its templates; `whole` only if nothing can have been left out."""
+
+    templates: tuple[Template, ...]
+    whole: bool
+
+
 def entries_of(answer: object) -> list[object] | None:
     """The entries of one page: the root is an object with `templates`, or a bare array. None for anything else."""
     listed = values.mapping(answer).get("templates") if isinstance(answer, dict) else answer

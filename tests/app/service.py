@@ -81,6 +81,11 @@ class Service:
     def log(self) -> str:
         return (self.folder / "log.txt").read_text()
 
+    def change(self, section: str, **keys: Any) -> None:
+        """Other settings, from the next start on."""
+        self.settings[section] = _over(self.settings[section], keys)
+        self._file.write_text(yaml.safe_dump(self.settings))
+
     def start(self, *arguments: str) -> "Service":
         command = [*LAPSE, "run", "--config", str(self._file), *arguments]
         self.process = subprocess.Popen(command, stdout=self._log, stderr=self._log, text=True, env=self._environment)
@@ -231,6 +236,11 @@ class Reading:
 
     def close(self) -> None:
         self._consumer.close()
+
+
+def _over(settings: dict[str, Any], keys: dict[str, Any]) -> dict[str, Any]:
+    deeper = {key: _over(settings[key], value) for key, value in keys.items() if isinstance(settings.get(key), dict)}
+    return settings | keys | deeper
 
 
 def _taken(error: object, message: object) -> None:

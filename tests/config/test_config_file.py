@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.reading import SMALL, loaded, problems
+from consumer.config import Settings
+from consumer.deliver.plans import Plan, plans
+from tests.config.reading import CHANNEL, SMALL, loaded, problems
 
 
 def test_a_file_with_nothing_but_processes_is_enough(file: Path) -> None:
@@ -138,3 +140,80 @@ def test_a_ladder_that_falls_or_is_no_list_is_explained(file: Path) -> None:
 )
 def test_a_mistake_in_a_variable_is_told_with_its_name(file: Path, variable: str, value: str, said: str) -> None:
     assert problems(file, SMALL, **{variable: value}) == [f"{variable}: {said}"]
+
+
+class TestTheTemplatesLanguages:
+    LANGUAGES = CHANNEL.replace("{namespace: ns}", "{namespace: ns, language: en, languages: [es, pt_BR]}")
+
+    def test_an_action_has_words_for_each(self, file: Path) -> None:
+        text = "processes:\n  checkout: {action: {default: your order, es: tu pedido}, remind_after: [2h]}\n"
+        plan = plans_of(loaded(file, text + self.LANGUAGES))["checkout"]
+        assert [(w.language, w.action) for w in plan.every_words()] == [
+            ("en", "your order"),
+            ("es", "tu pedido"),
+            ("pt_BR", "your order"),
+        ]
+
+    def test_words_for_a_language_do_for_all_its_countries(self, file: Path) -> None:
+        text = "processes:\n  checkout: {action: {en: your order, pt: seu pedido}, remind_after: [2h]}\n"
+        plan = plans_of(loaded(file, text + self.LANGUAGES))["checkout"]
+        assert {w.language: w.action for w in plan.every_words()} == {
+            "en": "your order",
+            "es": "your order",
+            "pt_BR": "seu pedido",
+        }
+
+    def test_a_process_may_have_languages_of_its_own(self, file: Path) -> None:
+        text = (
+            "processes:\n  checkout:\n    action: tu pedido\n    remind_after: [2h]\n"
+            "    template: {name: order_waiting, language: es, languages: []}\n"
+        )
+        plan = plans_of(loaded(file, text + self.LANGUAGES))["checkout"]
+        assert [(w.template, w.namespace, w.language) for w in plan.every_words()] == [("order_waiting", "ns", "es")]
+
+    def test_the_environment_gives_words_for_each_as_well(self, file: Path) -> None:
+        name, words = "LAPSE_PROCESSES__CHECKOUT__ACTION", '{"default": "your cart", "es": "tu cesta"}'
+        settings = loaded(file, SMALL + self.LANGUAGES, **{name: words})
+        assert settings.processes["checkout"].action == {"default": "your cart", "es": "tu cesta"}
+        assert loaded(file, SMALL, **{name: "yes: your cart"}).processes["checkout"].action == "yes: your cart"
+
+    @pytest.mark.parametrize(
+        ("action", "said"),
+        [
+            ("[your order]", "write the words, or some for each language"),
+            ("7", "write the words, or some for each language"),
+            ("' '", "write the words, or some for each language"),
+            ("{}", "write the words, or some for each language"),
+            ("{default: ''}", "write the words, or some for each language"),
+            ("{es: [x]}", "write the words, or some for each language"),
+        ],
+    )
+    def test_words_that_are_none_are_refused(self, file: Path, action: str, said: str) -> None:
+        [problem] = problems(file, f"processes:\n  checkout: {{action: {action}, remind_after: [2h]}}\n")
+        assert problem.startswith(f"lapse.yaml:2: processes.checkout.action: {said}")
+
+    @pytest.mark.parametrize(
+        ("action", "said"),
+        [
+            ("{default: x, fr: y}", "fr is not among the template's languages (en, es, pt_BR)"),
+            ("{es: y}", "has no words in en, the template's language: add some, or a default"),
+        ],
+    )
+    def test_words_must_be_in_the_templates_languages(self, file: Path, action: str, said: str) -> None:
+        text = f"processes:\n  checkout: {{action: {action}, remind_after: [2h]}}\n"
+        [problem] = problems(file, text + self.LANGUAGES)
+        assert f"processes.checkout.action: {said}" in problem
+
+    @pytest.mark.parametrize(
+        ("language", "said"),
+        [("pt-BR", "write pt_BR"), ("PT_br.UTF-8", "write pt_BR"), ("Spanish", "write it as 1MSG lists it")],
+    )
+    def test_a_language_is_written_as_1msg_lists_it(self, file: Path, language: str, said: str) -> None:
+        text = SMALL + CHANNEL.replace("{namespace: ns}", f"{{namespace: ns, languages: [es, {language}]}}")
+        [problem] = problems(file, text)
+        assert problem.startswith("lapse.yaml:9: onemsg.template.languages[1]: is no language of a template: " + said)
+
+
+def plans_of(settings: Settings) -> dict[str, Plan]:
+    assert settings.onemsg is not None
+    return plans(settings.processes, settings.onemsg.template)

@@ -133,8 +133,8 @@ def test_a_job_id_that_is_none_is_no_job(job: object) -> None:
         (403, b"<html>no</html>", "channel_blocked", Remedy.CHANNEL),
         (404, b"Not Found", "wrong_address", Remedy.CHANNEL),  # row G
         (404, {"message": "template welcome_1 was not found"}, "template_missing", Remedy.CHANNEL),
-        (422, {"errors": ["?"]}, "unprocessable", Remedy.MESSAGE),  # row H
-        (422, b"namespace", "unprocessable", Remedy.MESSAGE),
+        (422, {"errors": ["?"]}, "unprocessable", Remedy.CHANNEL),  # row H
+        (422, b"namespace", "unprocessable", Remedy.CHANNEL),
         (422, {"error": META}, "wrong_variables", Remedy.CHANNEL),
         (429, {"message": "rate limit"}, "rate_limited", Remedy.SLOW),  # row I
         (429, b"<html>slow down</html>", "rate_limited", Remedy.SLOW),

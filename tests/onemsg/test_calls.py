@@ -59,19 +59,36 @@ def test_templates_are_read_page_by_page_until_a_page_adds_nothing() -> None:
         await answer({"total": 230, "templates": page(asked)})(asked, writer)
 
     found, server = ask(OneMsg.templates, play)
-    assert [template.name for template in found] == [f"t{n}" for n in range(230)]
+    assert [template.name for template in found.templates] == [f"t{n}" for n in range(230)]
+    assert found.whole
     assert [asked.query["offset"] for asked in server.asked] == ["0", "100", "200", "230"]
 
 
 def test_a_channel_that_ignores_the_offset_is_asked_twice_and_no_more() -> None:
     found, server = ask(OneMsg.templates, answer([entry(1), entry(2), entry(2)]))
-    assert [template.name for template in found] == ["t1", "t2"]
+    assert [template.name for template in found.templates] == ["t1", "t2"]
     assert len(server.asked) == 2
+    assert not found.whole  # it may have more than it can show
+
+
+@pytest.mark.parametrize(("total", "whole"), [(2, True), (3, False), ("2", True), ("many", False), (None, False)])
+def test_a_channel_that_ignores_the_offset_is_believed_whole_if_it_says_how_many_there_are(
+    total: object, whole: bool
+) -> None:
+    found, _ = ask(OneMsg.templates, answer({"total": total, "templates": [entry(1), entry(2)]}))
+    assert found.whole is whole
+
+
+def test_a_list_without_a_total_is_whole_when_the_next_page_is_empty() -> None:
+    found, _ = ask(OneMsg.templates, answer([entry(1)]), answer([]))
+    assert (len(found.templates), found.whole) == (1, True)
+    found, _ = ask(OneMsg.templates, answer([]))
+    assert (len(found.templates), found.whole) == (0, True)
 
 
 def test_one_name_in_two_languages_is_two_templates() -> None:
     found, _ = ask(OneMsg.templates, answer([entry(1), {**entry(1), "language": {"code": "es"}}]))
-    assert [(template.name, template.language) for template in found] == [("t1", "en"), ("t1", "es")]
+    assert [(template.name, template.language) for template in found.templates] == [("t1", "en"), ("t1", "es")]
 
 
 def test_an_endless_list_of_templates_is_left_at_some_point() -> None:
@@ -79,7 +96,8 @@ def test_an_endless_list_of_templates_is_left_at_some_point() -> None:
         await answer([entry(int(asked.query["offset"]))])(asked, writer)
 
     found, server = ask(OneMsg.templates, play)
-    assert len(found) == len(server.asked) == 200
+    assert len(found.templates) == len(server.asked) == 200
+    assert not found.whole
 
 
 @pytest.mark.parametrize("body", [{}, {"templates": {}}, {"templates": None}, "7"])
@@ -171,7 +189,26 @@ def test_hook_info_that_fails_otherwise_is_an_error_and_not_silence() -> None:
 )
 def test_the_webhook_list_comes_in_three_forms(value: object, urls: list[str]) -> None:
     found, _ = ask(OneMsg.webhook, answer({"webhookUrl": value, "webhookStatuses": {"?": 1}}))
-    assert found == urls
+    assert found.disabled == frozenset()
+    assert found.urls == tuple(urls)
+
+
+@pytest.mark.parametrize(
+    "statuses",
+    [
+        {"https://a/": "disabled", "https://b": "active"},
+        {"https://a": "Disabled"},
+        {"https://a": {"status": "disabled"}},
+        {"https://a": {"active": False}, "https://b": {"active": True}},
+        [{"url": "https://a", "status": "disabled"}, {"url": "https://b", "status": "active"}, 7, {}],
+        [{"webhookUrl": "https://a", "disabled": True}, {"webhookUrl": "https://b", "disabled": False}],
+        [{"url": "https://a", "enabled": "false"}],
+    ],
+)
+def test_a_disabled_webhook_is_seen_in_whatever_shape_it_is_told(statuses: object) -> None:
+    told = {"webhookUrl": ["https://a", "https://b"], "webhookStatuses": statuses}
+    found, _ = ask(OneMsg.webhook, answer(told))
+    assert (found.is_disabled("https://a"), found.is_disabled("https://b")) == (True, False)
 
 
 @pytest.mark.parametrize(

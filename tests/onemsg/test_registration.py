@@ -58,6 +58,7 @@ class Hooked:
         self._between = between
         self.keeps: Callable[[list[str]], list[str]] = lambda urls: urls
         self.stubborn = False
+        self.disabled: list[str] = []
 
     async def play(self, asked: Asked, writer: asyncio.StreamWriter) -> None:
         method = asked.path.rsplit("/", 1)[1]
@@ -72,11 +73,12 @@ class Hooked:
         if asked.verb == "POST":
             given = json.loads(asked.body)["webhookUrl"]
             self.urls = self.keeps([given] if isinstance(given, str) else given)
+            self.disabled = []
             return {"set": True, "message": "ok"}
         reads = self.calls.count("GET webhook")
         changed = self._between(reads) if self._between else None
         self.urls = changed if changed is not None else self.urls
-        return {"webhookUrl": self.urls}
+        return {"webhookUrl": self.urls, "webhookStatuses": dict.fromkeys(self.disabled, "disabled")}
 
 
 def registering(channel: Hooked, **more: Any) -> Registered | Refusal:
@@ -102,8 +104,15 @@ def test_what_is_there_already_is_not_written() -> None:
 
 def test_a_disabled_address_is_enabled_by_writing_the_list_again() -> None:
     channel = Hooked([INBOX, OURS])
-    assert registering(channel, renew=True) == Registered(others=1, written=True, reports_on=True)
-    assert channel.urls == [INBOX, OURS]
+    channel.disabled = [OURS]
+    assert registering(channel) == Registered(others=1, written=True, reports_on=True)
+    assert (channel.urls, channel.disabled) == ([INBOX, OURS], [])
+
+
+def test_an_address_of_others_that_is_disabled_is_their_business() -> None:
+    channel = Hooked([INBOX, OURS])
+    channel.disabled = [INBOX]
+    assert registering(channel) == Registered(others=1, written=False, reports_on=True)
 
 
 def test_an_address_that_somebody_adds_meanwhile_is_kept() -> None:

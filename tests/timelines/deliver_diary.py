@@ -28,7 +28,9 @@ from consumer.deliver.pace import TokenBucket
 from consumer.deliver.plans import Plan
 from consumer.deliver.retries import Limits
 from consumer.deliver.sender import Sender
+from consumer.deliver.standings import wanted_by
 from consumer.deliver.tracker import Tracker
+from consumer.deliver.watch import TemplateWatch
 from consumer.ledger.rows import REMINDER, ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.ledger.tables import webhook_bodies
@@ -38,6 +40,7 @@ from consumer.onemsg.client import ChannelStatus
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, Outcome
 from consumer.onemsg.reports import Echo, StatusReport
+from consumer.onemsg.templates import Listing, Template
 from consumer.records import Ask, Contact, DeliveryStatus, OptOut, Received, Reminder
 
 from .detect_diary import moment
@@ -54,6 +57,15 @@ PLANS = {
     "account-setup": PLAN,
     "checkout": replace(PLAN, template="order_waiting", action="your order", shortest_rung=2 * HOUR),
 }
+TEMPLATE = Template(
+    name="inactivity_reminder",
+    language="en",
+    namespace="aaaa_bbbb",
+    status="APPROVED",
+    category="UTILITY",
+    variables=("1", "2"),
+    body="Hello, {{1}}! We noticed you have not yet completed {{2}}.",
+)
 RUNGS = {"account-setup": (24 * HOUR, 72 * HOUR), "checkout": (2 * HOUR,)}
 LEASE = 30 * SECOND
 
@@ -79,6 +91,8 @@ class FakeChannel:
     state: str = "connected"
     trouble: OneMsgError | None = None
     """What comes of being asked, while it is set."""
+    shown: Listing = field(default_factory=lambda: Listing((), whole=True))
+    """What it shows of its templates."""
 
     async def send_template(self, message: TemplateMessage) -> Outcome:
         self.sent.append(message)
@@ -109,6 +123,11 @@ class FakeChannel:
         chat = (echo for echo in self.listed if echo.recipient == recipient)
         return [echo for echo in chat if echo.at is not None and echo.at >= since]
 
+    async def templates(self) -> Listing:
+        if self.trouble is not None:
+            raise self.trouble
+        return self.shown
+
 
 class Diary:
     """One replica of deliver."""
@@ -134,6 +153,10 @@ class Diary:
         settings: dict[str, Any] = {"plans": PLANS, **self._known}
         known = Known(rules=self.rules, gate=gate, **settings)
         shared: dict[str, Any] = {"metrics": self.metrics}
+        wanted = wanted_by(known.plans, None)
+        self.watch = TemplateWatch(
+            self.channel, wanted, known.templates, ledger=self.ledger, medium="whatsapp", **shared
+        )
         wall, clock = self.clock.wall, self.clock
         self.intake = Intake(self.ledger, rules=self.rules, gate=gate, now=wall, **shared)
         self.claims = Claims(
@@ -193,6 +216,10 @@ class Diary:
             detected_at=now,
         )
 
+    def asks(self, reminder: Reminder) -> "Diary":
+        """Detect asks for exactly this."""
+        return self._reminder(reminder, 0)
+
     def _ask(self, kind: Ask, user: str, process: str, step: int, lapsed: str, partition: int = 0) -> "Diary":
         return self._reminder(self.ask_of(kind, user, process, step, lapsed), partition)
 
@@ -236,6 +263,12 @@ class Diary:
         told = {"id": message_id, "fromMe": True, "type": "chat", "chatId": f"{phone}@c.us", "senderName": "Us"}
         told["time"] = (self.clock.wall() if at is None else at) // SECOND
         return self.posts(json.dumps({"instanceId": "CH1", "messages": [told]}).encode())
+
+    def lists(self, *templates: Template, whole: bool = True) -> "Diary":
+        """1MSG is asked for its templates, and shows these."""
+        self.channel.shown = Listing(templates, whole)
+        asyncio.run(self.watch.look())
+        return self
 
     def posts(self, *bodies: bytes) -> "Diary":
         async def submit() -> None:
