@@ -1,12 +1,16 @@
-"""A real Kafka for every test that asks for one (see `broker/find.py` for where it comes from).
+"""A real Kafka for every test that asks for one (see `broker/find.py` for where it comes from), and a real PostgreSQL.
 
 `kafka`      the address of one for all tests; nobody stops it.
 `own_kafka`  one for a single test, to be stopped, killed, paused and started again.
 `topics`     makes fresh topics on `kafka`: `topics()`, `topics(partitions=1, about="contacts", config={...})`.
+
+`postgresql`  the URL of one for all tests, for a single test at a time.
+`ledger_url`  of an empty ledger; a test that asks for it runs on SQLite and on PostgreSQL.
 """
 
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -14,6 +18,7 @@ import pytest
 from .broker.broker import Broker, NoBroker
 from .broker.find import ADDRESS, own_broker, running_kafka
 from .broker.topics import FreshTopics
+from .ledger import databases
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +47,16 @@ def topics(kafka: str) -> Iterator[FreshTopics]:
     fresh = FreshTopics(kafka)
     yield fresh
     fresh.delete_all()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    yield from databases.server()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return databases.empty(request.param, tmp_path, request)
 
 
 def without_broker(reason: NoBroker, environ: Mapping[str, str] = os.environ) -> NoReturn:

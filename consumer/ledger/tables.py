@@ -38,7 +38,7 @@ meta = Table(
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
-"""`schema_version`, `ledger_id` and `hash_key` (hex; keys the hashes of phone numbers that opted out)."""
+"""`ledger_id` and `hash_key` (hex; keys the hashes of phone numbers that opted out)."""
 
 reminders = Table(
     "reminders",

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -13,10 +12,9 @@ import pytest
 from sqlalchemy import Connection, insert, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 
-from consumer.ledger import migrations
 from consumer.ledger.refused import LedgerRefused
 from consumer.ledger.store import Ledger
-from consumer.ledger.tables import clocks, contacts, meta, metadata
+from consumer.ledger.tables import clocks, contacts, metadata
 
 
 @pytest.fixture
@@ -171,45 +169,3 @@ def test_phone_numbers_are_for_nobody_else_to_read(ledger: Ledger, tmp_path: Pat
     modes = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.iterdir()}
     assert modes == dict.fromkeys(modes, 0)
     assert "lapse.db-wal" in modes
-
-
-def test_what_a_newer_lapse_wrote_is_left_alone(url: str) -> None:
-    ledger = Ledger(url)
-    with ledger.transaction() as connection:
-        connection.execute(meta.update().where(meta.c.name == "schema_version").values(value="99"))
-    ledger.close()
-    with pytest.raises(LedgerRefused, match="a newer Lapse wrote this ledger"):
-        Ledger(url)
-
-
-def test_an_older_ledger_takes_the_steps_it_lacks_and_no_other(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    Ledger(url).close()
-    taken: list[str] = []
-
-    def second(connection: Connection) -> None:
-        taken.append("second")
-        connection.execute(text("CREATE TABLE added (x INTEGER)"))
-
-    monkeypatch.setattr(migrations, "STEPS", (*migrations.STEPS, second))
-    Ledger(url).close()
-    Ledger(url).close()
-    assert taken == ["second"]
-
-
-def test_a_step_that_fails_leaves_the_ledger_at_its_version(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    Ledger(url).close()
-
-    def broken(connection: Connection) -> None:
-        connection.execute(text("CREATE TABLE added (x INTEGER)"))
-        connection.execute(text("SELECT no_such_column FROM added"))
-
-    monkeypatch.setattr(migrations, "STEPS", (*migrations.STEPS, broken))
-    with pytest.raises(OperationalError):
-        Ledger(url)
-    monkeypatch.undo()
-    Ledger(url).close()
-    with sqlite3.connect(tmp_path / "lapse.db") as connection:
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-    assert "added" not in tables

@@ -1,17 +1,15 @@
 """Several replicas of deliver on one PostgreSQL."""
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from consumer.clock import DAY
 
-from ..ledger.postgresql import NoPostgres, running
+from ..ledger.databases import emptied
 from .deliver_diary import Diary
 
 CAPS = {DAY: 1}
@@ -27,24 +25,9 @@ class Replica(Diary):
         super()._open()
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    try:
-        with running() as url:
-            yield url
-    except NoPostgres as reason:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(reason), pytrace=False)
-        pytest.skip(str(reason))
-
-
 @pytest.fixture
-def replicas(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Diary, Diary]]:
-    engine = create_engine(address)
-    with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    engine.dispose()
+def replicas(postgresql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Diary, Diary]]:
+    address = emptied(postgresql)
     monkeypatch.setattr(Replica, "url", address)
     one, other = Replica(tmp_path, caps=CAPS), Replica(tmp_path, caps=CAPS)
     yield one, other
