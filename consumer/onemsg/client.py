@@ -1,11 +1,9 @@
 """1MSG over HTTP, called directly: contract §9 says why not through its SDK.
 
 The token goes into one place, the Authorization header (contract §1). Nothing is followed and nothing is repeated: a
-redirect or a second POST could be a second message. httpx logs the URL of each request at INFO, and some name a chat,
-so that logger is kept at WARNING (consumer/log.py).
+redirect or a second POST could be a second message.
 """
 
-import asyncio
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -13,31 +11,24 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
-
-import httpx
 
 from consumer.clock import SECOND, Millis, Now, SystemClock
 from consumer.onemsg import values, webhook
 from consumer.onemsg.answers import judge
 from consumer.onemsg.calls import OneMsgError, Trouble, content
-from consumer.onemsg.failures import TooLong, outcome_of
-from consumer.onemsg.lanes import Lanes, lanes_to
+from consumer.onemsg.failures import FAILURES, TooLong, outcome_of
 from consumer.onemsg.message import TemplateMessage, body_of
 from consumer.onemsg.outcomes import Outcome
 from consumer.onemsg.registration import Destinations, disabled_among
 from consumer.onemsg.reports import Echo, StatusReport
 from consumer.onemsg.templates import Listing, entries_of, key_of, parse
+from consumer.onemsg.wire import Wire
 
 __all__ = ["ChannelStatus", "OneMsg", "OneMsgError", "TemplateMessage", "Trouble"]
 
 _SEND_ANSWER = 1_000_000
 _LIST_ANSWER = 32_000_000
 """Bytes of an answer that are read at most."""
-
-_IDLE = 4.0
-"""Seconds that a connection is kept for. Servers often close theirs after 5, and an attempt that meets that moment
-would be unknown for nothing."""
 
 _PAGE = 100
 _PAGES = 200
@@ -58,9 +49,8 @@ class ChannelStatus:
 class OneMsg:
     """One channel. Made anywhere, used in one event loop, closed with `aclose` or as a context manager.
 
-    `timeout` (milliseconds) bounds each request as a whole, so that no attempt outlives its lease; waiting for a
-    connection and making one may take a quarter of it each, so that their end is always known for what it is.
-    `transport` replaces the network. Raises ValueError for an address, channel or token that cannot be one.
+    `timeout` (milliseconds) bounds each request as a whole, so that no attempt outlives its lease. Raises ValueError
+    for an address, channel or token that cannot be one.
     """
 
     def __init__(
@@ -71,21 +61,15 @@ class OneMsg:
         token: str,
         timeout: Millis,
         max_connections: int = 100,
-        transport: httpx.AsyncBaseTransport | None = None,
         now: Now | None = None,
     ) -> None:
         if not re.fullmatch(r"[\x21-\x7e]+", token):
             raise ValueError("the token must be one word of plain characters: is there a line break in its file?")
         self._token = token
         self._now = now or SystemClock().wall
-        self._seconds = timeout / SECOND
-        self._http = httpx.AsyncClient(
-            base_url=_address(base_url, channel_id),
-            headers={"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": "lapse"},
-            timeout=httpx.Timeout(self._seconds, connect=self._seconds / 4, pool=self._seconds / 4),
-            follow_redirects=False,
-            transport=transport or _network(base_url, max_connections),
-        )
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": "lapse"}
+        address = _address(base_url, channel_id)
+        self._wire = Wire(address, headers=headers, timeout=timeout, connections=max_connections)
 
     async def __aenter__(self) -> Self:
         return self
@@ -97,15 +81,14 @@ class OneMsg:
 
     async def aclose(self) -> None:
         """Closes the connections. Attempts under way become unknown."""
-        await self._http.aclose()
+        await self._wire.aclose()
 
     async def send_template(self, message: TemplateMessage) -> Outcome:
         """Tries once. Every answer and every failure is an Outcome (contract §3); only being cancelled raises."""
         hide = (self._token, message.phone, *message.params)
-        request = self._request("POST", "sendTemplate", body=body_of(message))
         try:
-            answer = await self._exchange(request, _SEND_ANSWER)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, TooLong) as error:
+            answer = await self._wire.exchange("POST", "sendTemplate", body=body_of(message), limit=_SEND_ANSWER)
+        except FAILURES as error:
             return outcome_of(error, hide)
         return judge(*answer, now=self._now(), hide=hide)
 
@@ -179,7 +162,7 @@ class OneMsg:
     async def set_webhook(self, urls: Sequence[str]) -> None:
         """Replaces the whole list (contract §7): one to five URLs. Raises OneMsgError."""
         given: object = urls[0] if len(urls) == 1 else list(urls)
-        answer = await self._call(self._request("POST", "webhook", body=_json({"webhookUrl": given})), urls)
+        answer = await self._call("POST", "webhook", body=_json({"webhookUrl": given}), hide=urls)
         if values.truth(values.mapping(answer).get("set")) is False:
             raise OneMsgError(Trouble.REFUSED, "webhook: 1MSG did not set the list")
 
@@ -189,62 +172,44 @@ class OneMsg:
 
     async def set_settings(self, **partial: object) -> Mapping[str, object]:
         """Changes these settings, leaves the others, and returns what 1MSG answers. Raises OneMsgError."""
-        return values.mapping(await self._call(self._request("POST", "settings", body=_json(partial))))
+        return values.mapping(await self._call("POST", "settings", body=_json(partial)))
 
     async def _get(self, method: str, **query: str | int) -> object:
-        return await self._call(self._request("GET", method, query=query))
+        return await self._call("GET", method, query=query)
 
-    def _request(
-        self, verb: str, method: str, *, query: Mapping[str, str | int] | None = None, body: bytes | None = None
-    ) -> httpx.Request:
-        headers = None if body is None else {"Content-Type": "application/json"}
-        return self._http.build_request(verb, method, params=query, content=body, headers=headers)
-
-    async def _call(self, request: httpx.Request, hide: Sequence[str] = ()) -> object:
+    async def _call(
+        self,
+        verb: str,
+        method: str,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        body: bytes | None = None,
+        hide: Sequence[str] = (),
+    ) -> object:
         hidden = (self._token, *hide)
         try:
-            answer = await self._exchange(request, _LIST_ANSWER)
+            answer = await self._wire.exchange(verb, method, query=query, body=body, limit=_LIST_ANSWER)
         except TooLong:
             raise OneMsgError(Trouble.UNREADABLE, "the answer does not end") from None
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except FAILURES as error:
             failed = outcome_of(error, hidden)
             raise OneMsgError(Trouble.UNAVAILABLE, f"{failed.reason}: {failed.error}") from None
         return content(*answer, now=self._now(), hide=hidden)
-
-    async def _exchange(self, request: httpx.Request, limit: int) -> tuple[int, httpx.Headers, bytes]:
-        """One request, one answer: status, headers, and a body of at most `limit` bytes."""
-        async with asyncio.timeout(self._seconds):
-            response = await self._http.send(request, stream=True)
-            try:
-                body = bytearray()
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > limit:
-                        raise TooLong
-            finally:
-                await response.aclose()
-        return response.status_code, response.headers, bytes(body)
 
 
 def _address(base_url: str, channel_id: str) -> str:
     parts = urlsplit(base_url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
         raise ValueError("base_url must look like https://api.1msg.io")
+    try:
+        parts.hostname.encode("idna")
+    except UnicodeError:
+        raise ValueError("base_url must name a host that can exist, like https://api.1msg.io") from None
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("base_url must be an address alone: the token has its own place")
     if not re.fullmatch(r"[\w.-]+", channel_id, re.ASCII) or channel_id in (".", ".."):
         raise ValueError("channel_id must be the channel's id alone")
     return f"{base_url.rstrip('/')}/{channel_id}/"
-
-
-def _network(base_url: str, connections: int) -> Lanes:
-    """The way to 1MSG: through the environment's proxy, if it names one for this address."""
-    address = urlsplit(base_url)
-    host = address.hostname or ""
-    inside = host in ("localhost", "::1") or host.startswith("127.") or bool(proxy_bypass(host))
-    context = httpx.create_ssl_context() if address.scheme == "https" else False
-    proxy = None if inside else getproxies().get(address.scheme)
-    return lanes_to(connections, context=context, proxy=proxy, idle=_IDLE)
 
 
 def _json(value: object) -> bytes:

@@ -4,15 +4,19 @@ import asyncio
 import json
 import logging
 import socket
+import ssl
 from collections.abc import Coroutine
 from typing import Any
 
-import httpx
+import aiohttp
 import pytest
+from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.http_exceptions import ContentEncodingError
+from yarl import URL
 
 from consumer.clock import SECOND
 from consumer.onemsg.client import OneMsg, TemplateMessage
-from consumer.onemsg.failures import outcome_of
+from consumer.onemsg.failures import NoConnection, TooLong, outcome_of
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Unknown
 from tests.onemsg.server import (
     TOKEN,
@@ -203,7 +207,7 @@ def test_a_refused_connection_is_certainly_not_transmitted() -> None:
 
 
 def test_a_name_that_does_not_resolve_is_certainly_not_transmitted() -> None:
-    outcome = unreached(f"http://{'x' * 64}.invalid")  # a label that long is refused without asking anybody
+    outcome = unreached(f"http://{'.'.join(['x' * 60] * 5)}.invalid")  # so long that nobody has to be asked
     assert isinstance(outcome, NotTransmitted)
     assert outcome.reason == "name_resolution"
 
@@ -315,27 +319,42 @@ def test_a_proxy_is_not_asked_for_what_is_on_this_machine(monkeypatch: pytest.Mo
     assert isinstance(outcome, Accepted)
 
 
+HOST = ConnectionKey("api.1msg.io", 443, True, True, None, None, None)
+REQUEST = aiohttp.RequestInfo(URL("https://api.1msg.io"), "POST", {}, URL("https://api.1msg.io"))  # type: ignore[arg-type]
+
+
+def from_(cause: Exception, error: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "outcome", "reason"),
     [
-        (httpx.ConnectError("x"), NotTransmitted, "connect"),
-        (httpx.ConnectTimeout("x"), NotTransmitted, "connect_timeout"),
-        (httpx.PoolTimeout("x"), NotTransmitted, "no_connection"),
-        (httpx.UnsupportedProtocol("x"), NotTransmitted, "bad_address"),
-        (httpx.InvalidURL("x"), NotTransmitted, "bad_address"),
-        (httpx.ProxyError("x"), NotTransmitted, "proxy"),
-        (httpx.ReadError("x"), Unknown, "reset"),
-        (httpx.WriteError("x"), Unknown, "reset"),
-        (httpx.CloseError("x"), Unknown, "reset"),
-        (httpx.RemoteProtocolError("x"), Unknown, "reset"),
-        (httpx.LocalProtocolError("x"), Unknown, "reset"),
-        (httpx.ReadTimeout("x"), Unknown, "timeout"),
-        (httpx.WriteTimeout("x"), Unknown, "timeout"),
-        (httpx.DecodingError("x"), Unknown, "unreadable_answer"),
+        (NoConnection("x"), NotTransmitted, "no_connection"),
+        (aiohttp.ConnectionTimeoutError("x"), NotTransmitted, "connect_timeout"),
+        (aiohttp.ClientConnectorDNSError(HOST, OSError("x")), NotTransmitted, "name_resolution"),
+        (aiohttp.ClientConnectorSSLError(HOST, OSError("x")), NotTransmitted, "tls"),
+        (aiohttp.ClientConnectorCertificateError(HOST, Exception("x")), NotTransmitted, "tls"),
+        (aiohttp.ClientProxyConnectionError(HOST, OSError("x")), NotTransmitted, "proxy"),
+        (aiohttp.ClientHttpProxyError(REQUEST, ()), NotTransmitted, "proxy"),
+        (aiohttp.ClientConnectorError(HOST, OSError("x")), NotTransmitted, "connect"),
+        (aiohttp.InvalidURL("x"), NotTransmitted, "bad_address"),
+        (aiohttp.NonHttpUrlClientError("x"), NotTransmitted, "bad_address"),
+        (aiohttp.ClientOSError("x"), Unknown, "reset"),
+        (aiohttp.ClientConnectionResetError("x"), Unknown, "reset"),
+        (aiohttp.ServerDisconnectedError("x"), Unknown, "reset"),
+        (aiohttp.ClientPayloadError("x"), Unknown, "reset"),
+        (aiohttp.ClientResponseError(REQUEST, ()), Unknown, "reset"),
+        (aiohttp.SocketTimeoutError("x"), Unknown, "timeout"),
+        (from_(ContentEncodingError("x"), aiohttp.ClientPayloadError("x")), Unknown, "unreadable_answer"),
+        (TooLong(), Unknown, "unreadable_answer"),
         (TimeoutError(), Unknown, "timeout"),
         (OSError("x"), Unknown, "reset"),
         (ConnectionResetError("x"), Unknown, "reset"),
-        (socket.gaierror("x"), Unknown, "reset"),  # bare: not known to come from connecting
+        (ssl.SSLError("x"), Unknown, "reset"),  # bare: not known to come from connecting
+        (socket.gaierror("x"), Unknown, "reset"),
+        (UnicodeError("x"), Unknown, "reset"),
     ],
 )
 def test_only_what_happens_before_the_request_is_written_counts_as_not_transmitted(
@@ -386,6 +405,7 @@ def test_a_token_that_no_header_can_carry_is_refused_without_repeating_it(token:
         ("api.1msg.io", "CH1"),
         ("ftp://api.1msg.io", "CH1"),
         ("https://", "CH1"),
+        (f"https://{'x' * 64}.io", "CH1"),
         ("https://user:pass@api.1msg.io", "CH1"),
         ("https://api.1msg.io?token=abc", "CH1"),
         ("https://api.1msg.io:port", "CH1"),
