@@ -32,12 +32,19 @@ class DetectMetrics:
         )
         # One transaction: outputs, state, offsets.
         self.commit = Histogram("lapse_commit_seconds", "One commit", buckets=_SECONDS, registry=registry)
+        # Partitions that nobody works on, because their state does not fit. Should be zero; the log says what to do.
+        self.refused_partitions = Gauge("lapse_refused_partitions", "Partitions not worked on", registry=registry)
         # Transactions that ended otherwise: aborted (and repeated), fenced.
         self.commit_failures = Counter("lapse_commit_failures", "Commits that failed", ["outcome"], registry=registry)
         # Reading a partition's table back from the state topic.
         self.restore = Histogram(
             "lapse_restore_seconds", "Restore of one partition", buckets=_SECONDS, registry=registry
         )
+
+    def forget_partition(self, number: int) -> None:
+        """It is another process's now: what was last seen of it here must not stand for ever."""
+        for gauge in (self.tracked_keys, self.clock_delay):
+            gauge.remove(number)
 
 
 class DeliverMetrics:

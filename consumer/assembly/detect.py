@@ -17,6 +17,9 @@ from consumer.config import Kafka, Settings, millis
 from consumer.config_errors import ConfigError
 from consumer.detect.rules import Rules
 from consumer.kafka import client
+from consumer.kafka.assignment import Assignment
+from consumer.kafka.commits import Commits
+from consumer.kafka.count import PartitionCount
 from consumer.kafka.ends import Ends
 from consumer.kafka.loop import DetectLoop, LoopTopics
 from consumer.kafka.partition import Partition
@@ -25,42 +28,64 @@ from consumer.kafka.transaction import Transactions
 from consumer.metrics import DetectMetrics
 from consumer.records import Reminder
 
+# Of a minute that librdkafka would wait for an answer that a broker in trouble has lost, and nobody else could speak.
+_PATIENCE = {"socket.timeout.ms": 10_000}
+
 
 def build(shared: Shared) -> DetectLoop:
     """The loop, ready to run. Raises RegistryUnavailable, SchemaRefused."""
-    s, clock = shared.settings, shared.clock
-    group, commit_interval = f"{s.kafka.group_prefix}-detect", millis(s.detect.commit_interval)
+    s, clock, metrics = shared.settings, shared.clock, DetectMetrics(shared.metrics)
+    group, commit_interval, topic = group_name(s), millis(s.detect.commit_interval), s.source.topic
+    part = shared.health.part("detect")
+
+    def waits(whom: str) -> None:
+        part.failing(f"waiting for {whom}")
+
     shared.codec.register(s.topics.reminders, Reminder)  # now, so that no commit ever waits for the registry
     restorer = Restorer(
         shared.admin,
         lambda: consumer(s.kafka, {"group.id": f"{group}-restore", "fetch.wait.max.ms": 10}),
-        topic=s.source.topic,
+        topic=topic,
         state_topic=s.state_topic,
         group=group,
-        rules=_rules(s),
+        rules=rules(s),
         from_latest=s.source.start == "latest",
     )
-    return DetectLoop(
-        consumer=consumer(
-            s.kafka,
-            {
-                "group.id": group,
-                "group.instance.id": shared.instance,
-                "auto.offset.reset": "error",
-                "partition.assignment.strategy": "cooperative-sticky",
-            },
-        ),
-        transactions=Transactions(_producer(s.kafka, f"{group}-{shared.instance}")),
-        restorer=restorer,
-        ends=Ends(shared.admin, s.source.topic, clock, min(commit_interval, SECOND) // 2),
-        decoder=decoder(shared),
-        topics=LoopTopics(activity=s.source.topic, dead_letters=s.topics.dead_letters),
-        make_partition=lambda number, start: _partition(shared, number, start),
-        commit_interval=commit_interval,
-        clock=clock,
-        metrics=DetectMetrics(shared.metrics),
-        progress=shared.health.part("detect").ok,
+    reading = consumer(
+        s.kafka,
+        {
+            "group.id": group,
+            "group.instance.id": shared.instance,
+            "auto.offset.reset": "error",
+            "partition.assignment.strategy": "cooperative-sticky",
+        },
     )
+    transactions = Transactions(producer(s.kafka, f"{group}-{shared.instance}"), waits)
+    return DetectLoop(
+        consumer=reading,
+        transactions=transactions,
+        assignment=Assignment(
+            restorer,
+            lambda number, start: _partition(shared, number, start),
+            clock=clock,
+            metrics=metrics,
+            waits=waits,
+        ),
+        commits=Commits(reading, transactions, topic=topic, every=commit_interval, clock=clock, metrics=metrics),
+        ends=Ends(shared.admin, topic, clock, min(commit_interval, SECOND) // 2),
+        count=PartitionCount(shared.admin, topic, s.state_topic, clock),
+        decoder=decoder(shared),
+        topics=LoopTopics(activity=topic, dead_letters=s.topics.dead_letters),
+        clock=clock,
+        metrics=metrics,
+        progress=part.ok,
+        waits=waits,
+    )
+
+
+def group_name(s: Settings) -> str:
+    """Of the consumer group; the state topic's segments carry it."""
+    return f"{s.kafka.group_prefix}-detect"
 
 
 def decoder(shared: Shared) -> ActivityDecoder:
@@ -81,7 +106,7 @@ def _schemas(files: Sequence[Path]) -> list[WriterSchema]:
         raise ConfigError([f"source.schemas: {problem}"]) from problem
 
 
-def _rules(s: Settings) -> Rules:
+def rules(s: Settings) -> Rules:
     return Rules(
         ladders={name: [millis(span) for span in p.remind_after] for name, p in s.processes.items()},
         allowed_lateness=millis(s.detect.allowed_lateness),
@@ -111,8 +136,18 @@ def consumer(kafka: Kafka, ours: Mapping[str, object]) -> Consumer:
         "queued.min.messages": 500_000,
         "fetch.queue.backoff.ms": 10,
     }
-    return Consumer(client.settings(kafka, reading | dict(ours)))
+    return Consumer(_PATIENCE | client.settings(kafka, reading | dict(ours)))
 
 
-def _producer(kafka: Kafka, name: str) -> Producer:
-    return Producer(client.settings(kafka, {"transactional.id": name, "linger.ms": 5, "compression.type": "lz4"}))
+def producer(kafka: Kafka, name: str) -> Producer:
+    """`name` is its transactional id."""
+    ours = {
+        "transactional.id": name,
+        "linger.ms": 5,
+        "compression.type": "lz4",
+        "message.max.bytes": client.LARGEST_RECORD,  # of dead letters; state segments are smaller
+    }
+    # A record gives up before its transaction does, so that we abort, and the broker does not: that would end us.
+    # While a transaction is open readers of the reminders wait: a killed process may hold them up for so long.
+    patience = {"transaction.timeout.ms": 30_000, "message.timeout.ms": 20_000}
+    return Producer(_PATIENCE | patience | client.settings(kafka, ours))

@@ -1,4 +1,4 @@
-"""Asks for the ends of the assigned partitions, and lets their clocks reach them."""
+"""Asks for the ends of the assigned partitions, for their clocks to reach."""
 
 from collections.abc import Iterable
 from concurrent.futures import Future
@@ -11,7 +11,9 @@ from confluent_kafka.admin import AdminClient
 from consumer.clock import Clock, Millis
 from consumer.detect.clock import WallGuard
 from consumer.kafka import offsets
+from consumer.kafka.client import Trouble
 
+_PATIENCE = 5.0  # seconds: one silent broker of several must not keep the others' answers back for long
 _log = structlog.get_logger()
 
 
@@ -24,6 +26,7 @@ class Ends:
         self._clock = clock
         self._every = every
         self._guard = WallGuard()
+        self._trouble = Trouble("ends")
         self._asked_at: Millis = 0
         self._next: Millis = 0  # on the steady clock
         self._waiting: dict[int, Future[Any]] = {}
@@ -36,11 +39,12 @@ class Ends:
         if self._waiting or steady < self._next:
             return
         self._next = steady + self._every
-        wall = self._clock.wall()  # before the request leaves: the end it brings is not older than this
-        if not self._agrees(wall, steady):
+        if self._trouble and not self._finds_leaders():
             return
-        self._asked_at = wall
-        self._waiting = offsets.ask(self._admin, self._topic, partitions)
+        wall = self._clock.wall()  # before the request leaves: the end it brings is not older than this
+        if self._agrees(wall, self._clock.steady()):
+            self._asked_at = wall
+            self._waiting = offsets.ask(self._admin, self._topic, partitions, patience=_PATIENCE)
 
     def answers(self) -> tuple[Millis, dict[int, int]]:
         """The wall time of the last request, and the ends it brought since this was called before."""
@@ -51,8 +55,18 @@ class Ends:
             try:
                 ends[partition] = int(future.result().offset)
             except KafkaException as failure:
-                _log.warning("end_offset_unknown", partition=partition, error=failure.args[0].name())
+                self._trouble.heard(failure.args[0])
+        if ends and len(ends) == len(arrived):
+            self._trouble.answered()
         return self._asked_at, ends
+
+    def _finds_leaders(self) -> bool:
+        try:
+            offsets.find_leaders(self._admin, self._topic)
+        except KafkaException as failure:
+            self._trouble.heard(failure.args[0])
+            return False
+        return True
 
     def _agrees(self, wall: Millis, steady: Millis) -> bool:
         agrees = self._guard.agrees(wall, steady)

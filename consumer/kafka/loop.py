@@ -9,9 +9,10 @@
 7. Commit.
 
 What a crash leaves behind: before 7 nothing (the successor's first call aborts the transaction), after 7 everything.
-A commit that timed out is called again, never aborted. After an abort the outputs stay with their partitions and are
-produced by the next commit, unless the partition has gone. On revocation: commit, then let go. On loss: only drop,
-since somebody else may already be at work on it.
+A commit that timed out is called again, never aborted. After an abort nothing new is read: the outputs stay with
+their partitions and are produced again until they are written, unless the partition has gone. On revocation: commit,
+then let go. On loss: only drop, since somebody else may already be at work on it. Whoever breaks in the middle
+commits nothing on its way out.
 """
 
 import threading
@@ -25,16 +26,29 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumer.activity.decode import ActivityDecoder, Decoded
 from consumer.activity.errors import BadRecord, RegistryUnavailable
-from consumer.clock import Clock, Millis
+from consumer.clock import SECOND, Clock, Millis
+from consumer.kafka.assignment import Assignment
+from consumer.kafka.client import Trouble
+from consumer.kafka.commits import Commits
+from consumer.kafka.count import PartitionCount
 from consumer.kafka.dead_letters import dead_letter
 from consumer.kafka.ends import Ends
 from consumer.kafka.partition import Partition
-from consumer.kafka.restore import Restorer, Start
-from consumer.kafka.transaction import Aborted, Fenced, Transactions
+from consumer.kafka.restore import lost_records
+from consumer.kafka.transaction import Fenced, Transactions, Unanswered
 from consumer.metrics import DetectMetrics
 
 _BATCH = 20_000
-_REGISTRY_PAUSE = 1.0
+_PATIENCE = 0.1  # seconds to wait for a full batch: short, so that no clock is late for want of input
+_REGISTRY_PAUSE: Millis = SECOND
+_FENCED = KafkaError(KafkaError.FENCED_INSTANCE_ID).str()
+_HOPELESS = {
+    KafkaError._FATAL,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.INVALID_SESSION_TIMEOUT,
+    KafkaError.INCONSISTENT_GROUP_PROTOCOL,
+}
 Message: TypeAlias = Any
 """confluent_kafka's own, whose every field may be None by its types and is not where there is no error."""
 _log = structlog.get_logger()
@@ -49,71 +63,92 @@ class LoopTopics:
 
 
 class DetectLoop:
-    """Runs until told to stop. Raises Fenced, StateRefused or KafkaException when it cannot go on."""
+    """Runs until told to stop. Raises Fenced, PartitionsChanged or KafkaException when it cannot go on."""
 
     def __init__(
         self,
         *,
         consumer: Consumer,
         transactions: Transactions,
-        restorer: Restorer,
+        assignment: Assignment,
+        commits: Commits,
         ends: Ends,
+        count: PartitionCount,
         decoder: ActivityDecoder,
         topics: LoopTopics,
-        make_partition: Callable[[int, Start], Partition],
-        commit_interval: Millis,
         clock: Clock,
         metrics: DetectMetrics,
         progress: Callable[[str], None],
+        waits: Callable[[str], None],
     ) -> None:
+        """`progress` hears after every turn how it stands, `waits` for whom we wait instead."""
         self._consumer = consumer
         self._transactions = transactions
-        self._restorer = restorer
+        self._assignment = assignment
+        self._commits = commits
         self._ends = ends
+        self._count = count
         self._decoder = decoder
         self._topics = topics
-        self._make_partition = make_partition
-        self._commit_interval = commit_interval
         self._clock = clock
         self._metrics = metrics
         self._progress = progress
+        self._waits = waits
+        self._trouble = Trouble("detect")
         self._stop = threading.Event()
-        self._next_commit: Millis = 0
         self._refusal: Exception | None = None
-        self.partitions: dict[int, Partition] = {}
+        self._broken = False
+        self._postponed: list[TopicPartition] = []
+        """Those that wait for the schema registry, until `_postponed_to` on the steady clock."""
+        self._postponed_to: Millis = 0
+
+    @property
+    def partitions(self) -> dict[int, Partition]:
+        """Those that are worked on."""
+        return self._assignment.partitions
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set, then commit and leave the group."""
         self._stop = stop
-        self._transactions.begin()
-        self._consumer.subscribe(
-            [self._topics.activity], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
-        )
         try:
+            self._transactions.begin(stop)
+            self._consumer.subscribe(
+                [self._topics.activity], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
+            )
             while not stop.is_set():
                 self.turn()
-            self._commit_if_news()
+            self._commits.commit(self.partitions, stop)
+        except Unanswered as left:
+            self._broken = True
+            _log.warning("stopped_without_an_answer", reason=str(left))
+        except BaseException:
+            self._broken = True
+            raise
         finally:
             self._consumer.close()
 
     def turn(self) -> None:
         """Once through the steps."""
-        messages = self._consumer.consume(_BATCH, self._patience())
+        messages = self._consumer.consume(_BATCH, _PATIENCE)
         self._raise_refusal()
+        self._count.check()
         records, ends = self._sorted(messages)
-        for number, batch in records.items():
-            self._take(self.partitions[number], batch)
-        for number, position in ends.items():
-            self.partitions[number].read_to(position)
-        self._advance_clocks()
-        if self._clock.steady() >= self._next_commit:
-            self._commit_if_news()
-            self._next_commit = self._clock.steady() + self._commit_interval
-        self._progress(f"{len(self.partitions)} partitions")
+        if not self._commits.pending:
+            self._resume_postponed()
+            self._read(records, ends)
+            self._advance_clocks()
+        if self._commits.due:
+            self._commits.commit(self.partitions, self._stop)
+        self._assignment.remind()
+        self._tell()
 
-    def _patience(self) -> float:
-        """Seconds to wait for records: short, so that clocks and commits are never late for want of input."""
-        return min(0.1, self._commit_interval / 4_000)
+    def _tell(self) -> None:
+        if self._commits.pending:
+            self._waits("the broker, to take a commit")
+        elif self._postponed:
+            self._waits("the schema registry")
+        else:
+            self._progress("; ".join([f"{len(self.partitions)} partitions", *self._assignment.refused.values()]))
 
     def _sorted(self, messages: Sequence[Message]) -> tuple[dict[int, list[Message]], dict[int, int]]:
         """Step 1: records by partition, and positions at which a partition's end was reached."""
@@ -125,6 +160,8 @@ class DetectLoop:
                 self._look_at(message, ends)
             elif number in self.partitions:
                 records.setdefault(number, []).append(message)
+        if records:
+            self._trouble.answered()
         return records, ends
 
     def _look_at(self, message: Message, ends: dict[int, int]) -> None:
@@ -132,21 +169,36 @@ class DetectLoop:
         if error.code() == KafkaError._PARTITION_EOF:
             if number in self.partitions:
                 ends[number] = message.offset()
-        elif error.fatal() or error.code() in {KafkaError._AUTO_OFFSET_RESET, KafkaError.TOPIC_AUTHORIZATION_FAILED}:
-            raise KafkaException(error)
+        elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+            if number in self.partitions:
+                why = lost_records(self._topics.activity, number, self.partitions[number].position)
+                self._assignment.refuse(self._consumer, TopicPartition(self._topics.activity, number), why)
+        elif error.code() in _HOPELESS or error.fatal():
+            raise _explained(error)
         else:
-            _log.warning("consumer_error", error=error.name(), detail=error.str())
+            self._trouble.heard(error)
+
+    def _read(self, records: dict[int, list[Message]], ends: dict[int, int]) -> None:
+        """Steps 2 and 3. A registry that does not answer makes no record a bad one: it is read again later."""
+        left = list(records)
+        try:
+            for number, batch in records.items():
+                if number in self.partitions:  # (and not refused for what came behind)
+                    self._take(self.partitions[number], batch)
+                left.remove(number)
+        except RegistryUnavailable as error:
+            _log.warning("registry_unavailable", error=str(error))
+            self._postpone(left)
+        for number, position in ends.items():
+            if number in self.partitions and number not in left:
+                self.partitions[number].read_to(position)
 
     def _take(self, partition: Partition, messages: list[Message]) -> None:
-        """Steps 2 and 3."""
-        if messages[0].offset() < partition.position:  # fetched before the partition was assigned anew
-            messages = [m for m in messages if m.offset() >= partition.position]
-            if not messages:
-                return
+        messages = [m for m in messages if m.offset() >= partition.position]  # (a seek may bring some twice)
+        if not messages:
+            return
         now = self._clock.wall()
         decoded = self._decoded(messages, now)
-        if decoded is None:
-            return
         strangers = partition.hear(decoded.frame, now)
         for bad in decoded.bad:
             problem = BadRecord(bad.reason, bad.error)
@@ -158,18 +210,24 @@ class DetectLoop:
         self._metrics.events.labels("clamped").inc(decoded.clamped)
         self._metrics.events.labels("ignored").inc(decoded.ignored)
 
-    def _decoded(self, messages: list[Message], now: Millis) -> Decoded | None:
-        """Step 2. A registry that does not answer makes no record a bad one: wait for it. None: told to stop."""
+    def _decoded(self, messages: list[Message], now: Millis) -> Decoded:
         values = [m.value() for m in messages]
         timestamps = np.array([m.timestamp()[1] for m in messages], np.int64)
-        while not self._stop.is_set():
-            try:
-                return self._decoder.decode(values, timestamps, now)
-            except RegistryUnavailable as error:
-                _log.warning("registry_unavailable", error=str(error))
-                self._progress("waiting for the schema registry")
-                self._stop.wait(_REGISTRY_PAUSE)
-        return None
+        return self._decoder.decode(values, timestamps, now)
+
+    def _postpone(self, numbers: Sequence[int]) -> None:
+        """Go back to where these partitions' tables stand, and leave them alone for a moment."""
+        spots = [TopicPartition(self._topics.activity, n, self.partitions[n].position) for n in numbers]
+        self._consumer.pause(spots)  # first: pausing remembers the last record handed out, and seeking undoes that
+        for spot in spots:
+            self._consumer.seek(spot)
+        self._postponed = spots
+        self._postponed_to = self._clock.steady() + _REGISTRY_PAUSE
+
+    def _resume_postponed(self) -> None:
+        if self._postponed and self._clock.steady() >= self._postponed_to:
+            self._consumer.resume([spot for spot in self._postponed if spot.partition in self.partitions])
+            self._postponed = []
 
     def _advance_clocks(self) -> None:
         """Step 4."""
@@ -183,70 +241,37 @@ class DetectLoop:
             for (process, step, outcome), count in partition.notice(now).lapses.items():
                 self._metrics.lapses.labels(process, step, outcome).inc(count)
 
-    def _commit_if_news(self) -> None:
-        """Steps 5 to 7, for every partition that has something to write."""
-        news = [partition for partition in self.partitions.values() if partition.has_news()]
-        if not news:
-            return
-        now = self._clock.wall()
-        outputs = [output for partition in news for output in partition.close_batch(now)]
-        offsets = [TopicPartition(self._topics.activity, p.number, p.position) for p in news]
-        try:
-            with self._metrics.commit.time():
-                self._transactions.commit(outputs, offsets, self._consumer)
-        except Aborted as aborted:
-            self._metrics.commit_failures.labels("aborted").inc()
-            _log.warning("commit_aborted", error=str(aborted))
-            return
-        except Fenced:
-            self._metrics.commit_failures.labels("fenced").inc()
-            raise
-        for partition in news:
-            self._published(partition)
-
-    def _published(self, partition: Partition) -> None:
-        now = self._clock.wall()
-        for reminder in partition.committed():
-            self._metrics.reminders.labels(reminder.process, reminder.step, reminder.kind).inc()
-            if reminder.kind == "DUE" and reminder.lapsed_at is not None:
-                self._metrics.lapse_to_reminder.observe((now - reminder.lapsed_at) / 1000)
-        self._metrics.tracked_keys.labels(partition.number).set(len(partition.table))
-        delay = partition.clock.delay(now)
-        if delay is not None:
-            self._metrics.clock_delay.labels(partition.number).set(delay / 1000)
-
     def _assigned(self, consumer: Consumer, assigned: list[TopicPartition]) -> None:
-        """Restore, then start where the restored table ends. A failure is kept: callbacks must not raise."""
+        """A failure is kept: callbacks must not raise."""
         try:
-            committed = consumer.committed(assigned, timeout=30.0)
-            starts = []
-            for spot in committed:
-                with self._metrics.restore.time():
-                    start = self._restorer.open(spot.partition, None if spot.offset < 0 else spot.offset)
-                self.partitions[spot.partition] = self._make_partition(spot.partition, start)
-                starts.append(TopicPartition(spot.topic, spot.partition, start.offset))
-                _log.info("partition_opened", partition=spot.partition, offset=start.offset, keys=len(start.table))
-            consumer.incremental_assign(starts)
+            self._assignment.open(consumer, assigned, self._stop)
+            if self._commits.pending:
+                consumer.pause(assigned)
         except Exception as error:  # noqa: BLE001 - raised again by the loop
             self._refusal = error
 
     def _revoked(self, consumer: Consumer, revoked: list[TopicPartition]) -> None:
         try:
-            self._commit_if_news()
+            if not self._broken:
+                self._commits.commit(self.partitions, self._stop)
         except Exception as error:  # noqa: BLE001 - raised again by the loop
-            self._refusal = error
+            self._refusal, self._broken = error, True
         self._let_go(consumer, revoked, "partition_revoked")
 
     def _lost(self, consumer: Consumer, lost: list[TopicPartition]) -> None:
         self._let_go(consumer, lost, "partition_lost")
 
     def _let_go(self, consumer: Consumer, spots: list[TopicPartition], event: str) -> None:
-        for spot in spots:
-            self.partitions.pop(spot.partition, None)
-            _log.info(event, partition=spot.partition)
-        consumer.incremental_unassign(spots)
+        self._assignment.let_go(consumer, spots, event)
+        self._commits.let_go(self.partitions)
 
     def _raise_refusal(self) -> None:
         if self._refusal is not None:
             refusal, self._refusal = self._refusal, None
             raise refusal
+
+
+def _explained(error: KafkaError) -> Exception:
+    if _FENCED in error.str():
+        return Fenced("another process has started under the same name: give each its own kafka.instance")
+    return KafkaException(error)

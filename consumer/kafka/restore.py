@@ -1,7 +1,9 @@
 """Reads a partition's table back from the state topic, and refuses to start from one that does not fit."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -12,10 +14,18 @@ from consumer.detect.segments import DamagedState
 from consumer.detect.table import Table
 from consumer.kafka import offsets
 from consumer.kafka.state import Reader, Restored, Writer
+from consumer.kafka.transaction import Unanswered
+
+REBUILT = b"rebuilt"
+"""The key of the record behind which a partition begins anew: what lies before it, damaged or not, is over."""
 
 _BATCH = 500
 _PATIENCE = 0.05  # seconds to wait for a full batch: the end of the topic comes in a short one
+_SILENCE = 600  # batches without anything: half a minute
+_ANSWER = 5.0  # seconds to wait for an offset
 _PASSING = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT}
+REBUILD = "stop every detect process and let it read its history anew (README, Rebuilding)"
+"""What to do when a partition's state cannot be used."""
 
 
 class StateRefused(Exception):
@@ -56,12 +66,12 @@ class Restorer:
         self._rules = rules
         self._from_latest = from_latest
 
-    def open(self, partition: int, committed: int | None) -> Start:
+    def open(self, partition: int, committed: int | None, stop: threading.Event) -> Start:
         """The table that belongs to the committed input offset (None: nothing committed yet).
 
-        Raises StateRefused, or KafkaException if the broker does not answer.
+        Raises StateRefused; KafkaException if the broker does not answer; Unanswered once `stop` is set.
         """
-        restored = self._read(partition)
+        restored = self._read(partition, stop)
         if restored is None and committed is None:
             return self._first(partition)
         self._check(partition, committed, restored)
@@ -69,68 +79,109 @@ class Restorer:
         return Start(restored.table, restored.writer, restored.offset, restored.clock, first=False)
 
     def _first(self, partition: int) -> Start:
-        offset = offsets.get(self._admin, self._topic, partition, "latest" if self._from_latest else "earliest")
+        which: Literal["earliest", "latest"] = "latest" if self._from_latest else "earliest"
+        offset = offsets.get(self._admin, self._topic, partition, which, patience=_ANSWER)
         return Start(Table(self._rules), Writer(self._group, self._rules.ladders), offset, None, first=True)
 
     def _check(self, partition: int, committed: int | None, restored: Restored | None) -> None:
         where = f"{self._topic}[{partition}]"
-        rebuild = "stop every detect process and let it read its history anew (README, Rebuilding)"
         if restored is None:
             raise StateRefused(
-                f"{where} is committed up to {committed}, but {self._state_topic}[{partition}] holds nothing: {rebuild}"
+                f"{where} is committed up to {committed}, but {self._state_topic}[{partition}] holds nothing: {REBUILD}"
             )
         if committed is None:
             raise StateRefused(
                 f"{self._state_topic}[{partition}] belongs to offset {restored.offset} of {where}, but the group"
-                f" {self._group!r} has no committed offset (it may have expired): {rebuild}"
+                f" {self._group!r} has no committed offset (it may have expired): {REBUILD}"
             )
         if committed != restored.offset:
             raise StateRefused(
                 f"{where} is committed up to {committed}, but {self._state_topic}[{partition}] stands at"
-                f" {restored.offset}: somebody moved the offsets of {self._group!r}, or wrote to the state: {rebuild}"
+                f" {restored.offset}: somebody moved the offsets of {self._group!r}, or wrote to the state: {REBUILD}"
             )
 
-    def _read(self, partition: int) -> Restored | None:
-        end = offsets.get(self._admin, self._state_topic, partition)
+    def _read(self, partition: int, stop: threading.Event) -> Restored | None:
+        end = offsets.get(self._admin, self._state_topic, partition, patience=_ANSWER)
         if end == 0:
             return None
-        reader = Reader(self._group, self._rules)
+        # A number, since "beginning" makes librdkafka ask again, half a second later.
+        first = offsets.get(self._admin, self._state_topic, partition, "earliest", patience=_ANSWER)
+        reading = _Reading(lambda: Reader(self._group, self._rules), self._group)
         consumer = self._make_consumer()
         try:
-            # A number, since "beginning" makes librdkafka ask again, half a second later.
-            first = offsets.get(self._admin, self._state_topic, partition, "earliest")
             consumer.assign([TopicPartition(self._state_topic, partition, first)])
-            return self._read_to(consumer, reader, partition, end)
+            _read_to(consumer, end, reading, stop)
         finally:
             consumer.close()
-
-    def _read_to(self, consumer: Consumer, reader: Reader, partition: int, end: int) -> Restored | None:
-        position = 0
-        while position < end:
-            for message in consumer.consume(_BATCH, _PATIENCE):
-                position = max(position, self._take(reader, partition, message))
         try:
-            return reader.finish()
+            return reading.finish()
         except DamagedState as damage:
-            raise self._damaged(partition, "the end", damage) from damage
+            raise StateRefused(
+                f"{self._state_topic}[{partition}] at {reading.where}: {damage}. Restore the topic, or {REBUILD}"
+            ) from damage
 
-    def _take(self, reader: Reader, partition: int, message: "Message[bytes, bytes]") -> int:
-        """Feed one message; returns the position behind it."""
-        error, offset = message.error(), message.offset() or 0
-        if error is not None:
-            if error.code() == KafkaError._PARTITION_EOF:
-                return offset
-            if error.retriable() or error.code() in _PASSING:
-                return 0
-            raise KafkaException(error)
+
+def lost_records(topic: str, partition: int, position: int) -> StateRefused:
+    """What to say when the input no longer has the record to go on with."""
+    return StateRefused(
+        f"{topic}[{partition}] no longer has its records from offset {position} on (were they past its retention? was"
+        f" the topic made anew?), and what they said is lost: {REBUILD}"
+    )
+
+
+class _Reading:
+    """What a partition of the state topic has told so far. Damage counts unless the partition was rebuilt since."""
+
+    def __init__(self, make_reader: Callable[[], Reader], group: str) -> None:
+        self._make_reader = make_reader
+        self._group = group
+        self._reader = make_reader()
+        self._damage: DamagedState | None = None
+        self.where = "the end"
+
+    def feed(self, message: Message) -> None:
         try:
-            reader.feed(message.key(), message.value(), message.headers() or [])  # type: ignore[arg-type]
+            if message.key() == REBUILT:
+                self._begin_anew(message)
+            elif self._damage is None:
+                self._reader.feed(message.key(), message.value(), message.headers() or [])  # type: ignore[arg-type]
         except DamagedState as damage:
-            raise self._damaged(partition, f"offset {offset}", damage) from damage
+            self._damage, self.where = damage, f"offset {message.offset()}"
+
+    def finish(self) -> Restored | None:
+        """Raises DamagedState."""
+        if self._damage is not None:
+            raise self._damage
+        return self._reader.finish()
+
+    def _begin_anew(self, message: Message) -> None:
+        if message.value() != self._group.encode():
+            raise DamagedState(f"it was rebuilt for the group {message.value()!r}, not {self._group!r}")
+        self._reader, self._damage, self.where = self._make_reader(), None, "the end"
+
+
+def _read_to(consumer: Consumer, end: int, reading: _Reading, stop: threading.Event) -> None:
+    """Feed what lies before `end`. What is uncommitted is waited for: the end may lie behind an open transaction."""
+    position = silence = 0
+    while position < end:
+        messages = consumer.consume(_BATCH, _PATIENCE)
+        silence = 0 if messages else silence + 1
+        if stop.is_set():
+            raise Unanswered("stopped while a partition's state was read")
+        if silence > _SILENCE:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the state topic cannot be read to its end"))
+        for message in messages:
+            position = max(position, _take(message, reading))
+
+
+def _take(message: Message, reading: _Reading) -> int:
+    """Feed one message; returns the position behind it."""
+    error, offset = message.error(), message.offset() or 0
+    if error is None:
+        reading.feed(message)
         return offset + 1
-
-    def _damaged(self, partition: int, where: str, damage: DamagedState) -> StateRefused:
-        return StateRefused(
-            f"{self._state_topic}[{partition}] at {where}: {damage}. Stop every detect process and"
-            " let it read its history anew (README, Rebuilding), or restore the topic"
-        )
+    if error.code() == KafkaError._PARTITION_EOF:
+        return offset
+    if error.retriable() or error.code() in _PASSING:
+        return 0
+    raise KafkaException(error)

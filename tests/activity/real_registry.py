@@ -63,7 +63,7 @@ def apicurio() -> Iterator[RealRegistry]:
                 stderr=said,
                 start_new_session=True,
             )
-        watch = guard(process.pid)
+        watch = guard(process.pid, folder)
         try:
             yield _once_up(RealRegistry(port), process, log)
         finally:

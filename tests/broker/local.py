@@ -45,7 +45,7 @@ class LocalBroker(Broker):
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for the tests; they stop the broker when they are done with it
             )
-        self._guard = guard(self._process.pid)
+        self._guard = guard(self._process.pid, self._folder.name)
         self.wait_until_up()
 
     def stop(self) -> None:
@@ -98,10 +98,11 @@ class LocalBroker(Broker):
         return [str(self._java), *_SMALL, "-cp", f"{self._jars}{os.sep}*", *arguments]
 
 
-def guard(process_id: int) -> "subprocess.Popen[bytes]":
-    """A shell that waits for our end of a pipe to close, even by our sudden death, and then kills that process."""
-    script = 'read -r _; kill -9 "$0"'
-    return subprocess.Popen(["sh", "-c", script, str(process_id)], stdin=subprocess.PIPE, start_new_session=True)
+def guard(process_id: int, folder: str) -> "subprocess.Popen[bytes]":
+    """A shell that waits for our end of a pipe to close, as by our sudden death: it kills the process and tidies up."""
+    script = 'read -r _; kill -9 "$0"; rm -rf "$1"'
+    command = ["sh", "-c", script, str(process_id), folder]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
 
 def _dismiss(guard: "subprocess.Popen[bytes]") -> None:

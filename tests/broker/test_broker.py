@@ -84,10 +84,13 @@ def test_a_java_that_does_not_run_is_no_java(tmp_path: Path) -> None:
     assert version_of(stub) == version_of(tmp_path / "missing") == 0
 
 
-def test_a_broker_does_not_outlive_the_tests_that_started_it() -> None:
+def test_a_broker_does_not_outlive_the_tests_that_started_it(tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
     with subprocess.Popen(["sleep", "60"]) as left_behind:
-        guarding = guard(left_behind.pid)
+        guarding = guard(left_behind.pid, str(files))
         assert guarding.stdin is not None
         guarding.stdin.close()  # as our death would
         assert left_behind.wait(30) == -9
         guarding.wait(30)
+    assert not files.exists()

@@ -1,0 +1,313 @@
+"""Several detect processes of one group on a real broker, who writes to them, and what a reader of `reminders` sees.
+
+Days are seconds here: a step lapses after one, a member is given up for dead after one and a half, a
+transaction after three.
+"""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
+
+import fastavro
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
+from consumer.assembly import detect
+from consumer.assembly.shared import Shared
+from consumer.config import Settings
+from consumer.kafka import offsets, topics
+from consumer.web.health import State
+from tests.app.service import Platform, eventually
+from tests.broker.topics import fresh_name
+
+PARTITIONS = 4
+CLIENT = {
+    "session.timeout.ms": 1500,
+    "heartbeat.interval.ms": 250,
+    "transaction.timeout.ms": 3000,
+    "message.timeout.ms": 1500,
+    "socket.timeout.ms": 1500,
+}
+ROOT = Path(__file__).parents[2]
+_REMINDER = fastavro.schema.load_schema(str(ROOT / "schemas" / "reminder.avsc"))
+
+
+class World:
+    """The topics of one story, and everybody who has to do with them."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap = bootstrap
+        self.names = fresh_name("fault")
+        self.admin = AdminClient({"bootstrap.servers": bootstrap})
+        for made in self.admin.create_topics([NewTopic(self.topic("activity"), PARTITIONS, 1)]).values():
+            made.result(30)
+        s = self.settings("nobody")
+        eventually(lambda: s.source.topic in self.admin.list_topics(timeout=10).topics, meaning="the topic is seen")
+        topics.prepare(self.admin, s.topics, s.state_topic, s.source.topic)
+        self.platform = Platform(bootstrap, self.names)
+        self.reminders = Reminders(bootstrap, self.topic("reminders"))
+        self.everybody: list[str] = []
+
+    def topic(self, about: str) -> str:
+        return f"{self.names}-{about}"
+
+    def file(self, instance: str, **client: int) -> dict[str, Any]:
+        """What would stand in its lapse.yaml; `client` in `kafka.client`, with underscores for dots."""
+        more = {name.replace("_", "."): value for name, value in client.items()}
+        named = ("contacts", "reminders", "delivery_status", "opt_outs", "dead_letters", "state")
+        return {
+            "kafka": {
+                "bootstrap_servers": self.bootstrap,
+                "group_prefix": self.names,
+                "instance": instance,
+                "client": {**CLIENT, **more},
+            },
+            "topics": {about: self.topic(about) for about in named},
+            "source": {"topic": self.topic("activity")},
+            "processes": {"checkout": {"action": "your order", "remind_after": ["1s"]}},
+            "detect": {"commit_interval": "100ms", "allowed_lateness": "100ms", "settle": "100ms"},
+            "policy": {"expire_after": "1h"},
+        }
+
+    def settings(self, instance: str, **client: int) -> Settings:
+        return Settings.model_validate(self.file(instance, **client))
+
+    def member(self, instance: str, **client: int) -> "Member":
+        return Member(self.settings(instance, **client))
+
+    def process(self, instance: str, *stumbles: str, **client: int) -> "Process":
+        """One that works, or stumbles at a MOMENT by a SIGNAL (see member.py)."""
+        return Process(self.file(instance, **client), stumbles)
+
+    def somebody_stalls(self, count: int = 12) -> list[str]:
+        """So many new people, on all partitions, begin something and leave it at that."""
+        users = [f"user-{len(self.everybody) + n}" for n in range(count)]
+        self.everybody += users
+        for user in users:
+            self.platform.says(user, "STARTED", "checkout")
+        self.platform.flush()
+        return users
+
+    def all_are_asked(self, *, seconds: float = 60.0) -> None:
+        """Waits until everybody who stalled so far has been asked for."""
+        eventually(lambda: set(self.everybody) <= set(self.reminders.of("DUE")), seconds, meaning="all are asked for")
+
+    def nobody_was_asked_twice(self) -> None:
+        """Of what is on the topic by now, to its end; whoever could write more should have ended."""
+        self.reminders.read_to_the_end(self.admin)
+        assert sorted(self.reminders.of("DUE")) == sorted(self.everybody)
+
+    def takes_no_dead_letters(self) -> None:
+        """Somebody has deleted their topic, and a record arrives that cannot be read."""
+        for gone in self.admin.delete_topics([self.topic("dead_letters")]).values():
+            gone.result(30)
+        self.platform.write_bytes("activity", b"nobody", b"these bytes mean nothing")
+
+    def takes_dead_letters_again(self) -> None:
+        for made in self.admin.create_topics([NewTopic(self.topic("dead_letters"), PARTITIONS, 1)]).values():
+            made.result(30)
+
+    def dead_letters(self) -> list[bytes | None]:
+        """All of them, once all processes have ended."""
+        reader = Reading(self.bootstrap, self.topic("dead_letters"))
+        reader.read_to_the_end(self.admin)
+        reader.close()
+        return [message.value() for message in reader.messages]
+
+    def belongs_to(self, instance: str) -> set[int]:
+        """The partitions that the group has given to a process, whether it is at work on them or not."""
+        group = f"{self.names}-detect"
+        members = self.admin.describe_consumer_groups([group])[group].result(30).members
+        given = [m.assignment.topic_partitions for m in members if m.group_instance_id == instance and m.assignment]
+        return {spot.partition for spots in given for spot in spots}
+
+    def committed(self) -> dict[int, int]:
+        """The group's offsets."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": f"{self.names}-detect"})
+        spots = [TopicPartition(self.topic("activity"), number) for number in range(PARTITIONS)]
+        told = {spot.partition: spot.offset for spot in consumer.committed(spots, timeout=30)}
+        consumer.close()
+        return told
+
+    def close(self) -> None:
+        self.reminders.close()
+
+
+class Member:
+    """One detect process, as a thread of this one. Leaving the context stops it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._shared = Shared(settings)
+        self.loop = detect.build(self._shared)
+        self._stop = threading.Event()
+        self._pool = ThreadPoolExecutor(1)
+        self._work: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        self._work = self._pool.submit(self.loop.run, self._stop)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
+        """Raises what it raised, unless the test has something to say itself."""
+        self._stop.set()
+        self._pool.shutdown()
+        if kind is None:
+            self.broke_with(None)
+
+    def metric(self, name: str, **labels: str) -> float:
+        return self._shared.metrics.get_sample_value(name, labels) or 0.0
+
+    def aborted_commits(self) -> float:
+        return self.metric("lapse_commit_failures_total", outcome="aborted")
+
+    def health(self) -> State:
+        return self._shared.health.states()["detect"]
+
+    def owns(self) -> set[int]:
+        return set(self.loop.partitions)
+
+    def clock(self, partition: int) -> int | None:
+        found = self.loop.partitions.get(partition)
+        return None if found is None else found.clock.value
+
+    def broke_with(self, expected: type[Exception] | None, seconds: float = 60.0) -> str:
+        """What it ended with by itself: its text."""
+        assert self._work is not None
+        problem = self._work.exception(seconds)
+        self._work = self._pool_is_done()
+        if problem is not None and (expected is None or not isinstance(problem, expected)):
+            raise problem
+        assert (problem is None) == (expected is None), "it ended without a word"
+        return str(problem)
+
+    def _pool_is_done(self) -> "Future[None]":
+        done: Future[None] = Future()
+        done.set_result(None)
+        return done
+
+
+class Process:
+    """One detect process, as a process: to be killed, and to be stopped and woken up. Leaving the context ends it."""
+
+    def __init__(self, settings: dict[str, Any], stumbles: Sequence[str]) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        file = Path(self._folder.name, "settings.json")
+        file.write_text(json.dumps(settings))
+        command = [sys.executable, "-m", "tests.faults.member", str(file), *stumbles]
+        self._process = subprocess.Popen(command, cwd=ROOT)
+
+    def is_killed(self) -> None:
+        """Waits until it has been, or does it."""
+        self._process.wait(60)
+        assert self._process.returncode == -signal.SIGKILL
+
+    def is_stopped(self) -> None:
+        """Waits until it stands still."""
+        _, status = os.waitpid(self._process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+
+    def wakes_up(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+    def ends(self, how: signal.Signals | None = None) -> int:
+        """Its exit status, once it has ended by itself or by this signal."""
+        if how is not None:
+            self._process.send_signal(how)
+        return self._process.wait(60)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(60)
+        self._folder.cleanup()
+
+
+class Reading:
+    """All that a reader of committed records sees on a topic."""
+
+    def __init__(self, bootstrap: str, topic: str) -> None:
+        self._topic = topic
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": "reads only",
+                "isolation.level": "read_committed",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+            }
+        )
+        self._consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
+        self._reached: dict[int, int] = {}
+        self.messages: list[Message] = []
+
+    def read(self) -> None:
+        for message in self._consumer.consume(1000, 0.1):
+            if message.error() is None:
+                self.messages.append(message)
+            else:
+                self._reached[message.partition() or 0] = message.offset() or 0
+
+    def read_to_the_end(self, admin: AdminClient) -> None:
+        ends = offsets.ends(admin, self._topic)
+
+        def reached() -> bool:
+            self.read()
+            return all(self._reached.get(number, 0) >= end for number, end in ends.items())
+
+        eventually(reached, meaning=f"{self._topic} is read to its end")
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+class Reminders(Reading):
+    """What is asked for, and what is told of it."""
+
+    def so_far(self) -> list[dict[str, Any]]:
+        self.read()
+        return [self._decoded(message.value() or b"") for message in self.messages]
+
+    def of(self, kind: str) -> list[str]:
+        return [record["user_id"] for record in self.so_far() if record["kind"] == kind]
+
+    def _decoded(self, value: bytes) -> dict[str, Any]:
+        record = fastavro.schemaless_reader(io.BytesIO(value[10:]), _REMINDER, None)
+        assert isinstance(record, dict)
+        return record
+
+
+def clocks_pass(member: Member, moment: int, partitions: Iterable[int]) -> Callable[[], bool]:
+    return lambda: all((member.clock(number) or 0) > moment for number in partitions)
+
+
+class Upstream:
+    """A producer of activities that writes in transactions."""
+
+    def __init__(self, world: World) -> None:
+        self._producer = Producer({"bootstrap.servers": world.bootstrap, "transactional.id": fresh_name("upstream")})
+        self._producer.init_transactions(30)
+        self._topic = world.topic("activity")
+
+    def begins(self, partition: int, *values: bytes) -> None:
+        self._producer.begin_transaction()
+        for value in values:
+            self._producer.produce(self._topic, value, partition=partition)
+        assert self._producer.flush(30) == 0
+
+    def commits(self) -> None:
+        self._producer.commit_transaction(30)
+
+    def aborts(self) -> None:
+        self._producer.abort_transaction(30)
