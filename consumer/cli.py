@@ -95,6 +95,27 @@ def send(
         raise typer.Exit(command.main(config, person, wait_seconds=timeout if wait else None))
 
 
+Paused = Annotated[str | None, typer.Argument(metavar="[PROCESS]", help="One of them; everything unless named.")]
+
+
+@app.command()
+def pause(process: Paused = None, config: Config = CONFIG) -> None:
+    """Let nothing go out for now: of one process, or at all."""
+    with explained():
+        from consumer.commands import pause as command
+
+        raise typer.Exit(command.pause(config, process))
+
+
+@app.command()
+def resume(process: Paused = None, config: Config = CONFIG) -> None:
+    """Let it go out again."""
+    with explained():
+        from consumer.commands import pause as command
+
+        raise typer.Exit(command.resume(config, process))
+
+
 @app.command()
 def resolve(
     reminder: Annotated[str | None, typer.Argument(help="One reminder, by its id.")] = None,

@@ -69,6 +69,8 @@ class DeliverMetrics:
         self.template_marketing = Gauge(
             "lapse_template_marketing", "Templates that count as marketing", ["template", "language"], registry=registry
         )
+        # 1 for what an operator has paused: a process, or * for everything; 0 once it has been resumed.
+        self.paused = Gauge("lapse_paused", "What an operator has paused", ["process"], registry=registry)
         # From the lapse to the request leaving.
         self.lapse_to_send = Histogram(
             "lapse_lapse_to_send_seconds", "Lapse to request", buckets=_SECONDS, registry=registry

@@ -24,6 +24,7 @@ from consumer.deliver.inbox import Inbox
 from consumer.deliver.intake import WHATSAPP, Intake
 from consumer.deliver.outbox import Outbox
 from consumer.deliver.pace import TokenBucket
+from consumer.deliver.pauses import Seen
 from consumer.deliver.plans import plans
 from consumer.deliver.retries import Limits
 from consumer.deliver.sender import Sender
@@ -141,6 +142,7 @@ class Deliver:
         )
         self._inbox = Inbox(ledger, limits=limits, metrics=metrics, now=clock.wall, opt_out_words=s.policy.stop_words)
         self._outbox = Outbox(ledger, metrics=metrics)
+        self._paused = Seen(ledger, metrics)
 
     def feeds(self) -> dict[str, Callable[[threading.Event], None]]:
         """What blocks: the topics that deliver reads, by the name of the thread."""
@@ -156,15 +158,19 @@ class Deliver:
         part = self._shared.health.part("sender")
         while not ended.is_set():
             try:
-                await self._sender.run(ended, progress=lambda: part.ok(self._sender.stopped_because))
+                await self._sender.run(ended, progress=lambda: part.ok(self._held_up()))
             except SQLAlchemyError as problem:
                 await self._wait(part, "sender", problem, ended)
+
+    def _held_up(self) -> str | None:
+        return "; ".join(filter(None, [self._sender.stopped_because, self._paused.detail])) or None
 
     async def track(self, ended: asyncio.Event) -> None:
         """Follow what went out; bodies that a crash, or a ledger out of reach, left unread come first."""
         await self._repeat("tracker", self._follow, ended, idle=1.0)
 
     async def _follow(self) -> int:
+        await asyncio.to_thread(self._paused.look)
         return await self._inbox.step() + await self._tracker.step()
 
     async def publish(self, ended: asyncio.Event) -> None:

@@ -62,6 +62,8 @@ class Facts:
     """When it is tried again whether there is a template that can be sent; None where there is one."""
     marketing: bool = False
     """The template that would be sent counts as marketing (contract §11)."""
+    paused: bool = False
+    """By an operator: this process, or everything."""
     channel_stopped: bool = False
     allowed_at: Millis = 0
     """From when on one more message keeps the caps."""
@@ -157,6 +159,11 @@ def spaced_out(facts: Facts) -> Verdict | None:
     return Defer("too_soon", next_at) if facts.now < next_at else None
 
 
+def not_paused(facts: Facts) -> Verdict | None:
+    """`lapse resume` wakes these rows."""
+    return Defer("paused", facts.too_old_at) if facts.paused else None
+
+
 def channel_works(facts: Facts) -> Verdict | None:
     """The sender wakes these rows when a probing send has gone through."""
     return Defer("channel_stopped", facts.too_old_at) if facts.channel_stopped else None
@@ -205,6 +212,7 @@ CHECKS: Sequence[Check] = (
     recipient_is_free,
     not_asked_before,
     spaced_out,
+    not_paused,
     channel_works,
     template_is_usable,
     window_is_open,

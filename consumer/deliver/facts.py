@@ -13,10 +13,11 @@ from consumer.deliver.checks import Facts, Rules
 from consumer.deliver.gate import ContactsGate
 from consumer.deliver.holdout import held_out
 from consumer.deliver.opt_outs import subjects_of
+from consumer.deliver.pauses import covers
 from consumer.deliver.plans import Plan
 from consumer.deliver.recording import Key
 from consumer.deliver.standings import Standings
-from consumer.ledger import queries_facts, queries_holds, queries_recipients
+from consumer.ledger import queries_facts, queries_holds, queries_pauses, queries_recipients
 from consumer.ledger.queries_facts import Wrote
 from consumer.ledger.queries_holds import Hold
 from consumer.ledger.queries_recipients import Written
@@ -76,6 +77,7 @@ class Gatherer:
         clocks = queries_facts.clocks_of(self._connection)
         read = self._known.gate.open(self._connection)
         held = self._held(reach)
+        paused = queries_pauses.paused(self._connection)
         found = {}
         for row in rows:
             contact, plan = contacts.get(row.user_id), self._known.plans.get(row.process)
@@ -103,6 +105,7 @@ class Gatherer:
                 wrote_at=max((w.at for w in before), default=None),
                 shortest_rung=None if plan is None else plan.shortest_rung,
                 locale=None if contact is None else contact.locale,
+                paused=covers(paused, row.process),
                 has_words=plan is not None,
                 allowed_at=allowed(row.user_id, _digits(reach.get(row.user_id))),
                 selected=self._known.only_users is None or row.user_id in self._known.only_users,

@@ -122,19 +122,19 @@ def wake(
     medium: str | None = None,
     users: Collection[str] | None = None,
     partitions: Collection[int] | None = None,
-) -> None:
-    """Deferred rows that waited for this may be looked at now; those that lapsed first, first."""
+    process: str | None = None,
+) -> int:
+    """Deferred rows that waited for this may be looked at now; those that lapsed first, first. Returns how many."""
     waiting = (reminders.c.due_at.is_not(None)) & (reminders.c.reason == reason)
     wakes = update(reminders).where(waiting).values(due_at=func.coalesce(reminders.c.lapsed_at, 0))
     if medium is not None:
         wakes = wakes.where(reminders.c.medium == medium)
-    if users is not None:
-        for some in chunks(sorted(users)):
-            connection.execute(wakes.where(reminders.c.user_id.in_(some)))
-    elif partitions is not None:
-        connection.execute(wakes.where(reminders.c.partition.in_(sorted(partitions))))
-    else:
-        connection.execute(wakes)
+    if process is not None:
+        wakes = wakes.where(reminders.c.process == process)
+    if partitions is not None:
+        wakes = wakes.where(reminders.c.partition.in_(sorted(partitions)))
+    each = [wakes] if users is None else [wakes.where(reminders.c.user_id.in_(some)) for some in chunks(sorted(users))]
+    return sum(connection.execute(statement).rowcount for statement in each)
 
 
 def take_oldest(connection: Connection, medium: str, reason: str, limit: int) -> list[ReminderRow]:

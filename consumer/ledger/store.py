@@ -26,22 +26,23 @@ _READS = "lapse_reads"
 class Ledger:
     """The ledger at an SQLAlchemy URL (`sqlite:///lapse.db`, `postgresql+psycopg://…`), its schema brought up to date.
 
-    With `read_only` an existing ledger is looked at beside the process that works on it.
+    With `read_only` an existing ledger is looked at beside the process that works on it; with `beside` an operator's
+    command may also write, in transactions as short as that process's own.
     Raises LedgerRefused if the URL is none, another process has this SQLite file, or a newer Lapse wrote it.
     """
 
-    def __init__(self, url: str, *, read_only: bool = False) -> None:
+    def __init__(self, url: str, *, read_only: bool = False, beside: bool = False) -> None:
         parsed = _parsed(url)
         self._sqlite = parsed.get_backend_name() == "sqlite"
         self._guard: int | None = None
         if self._sqlite:
-            path = _file(parsed, must_exist=read_only)
-            self._guard = None if read_only else _take(path)
+            path = _file(parsed, must_exist=read_only or beside)
+            self._guard = None if read_only or beside else _take(path)
         self._engine = _engine(parsed, read_only)
         self._writer: AbstractContextManager[object] = threading.Lock() if self._sqlite else nullcontext()
         try:
             with self.reading() if read_only else self.transaction() as connection:
-                found = migrations.check(connection) if read_only else migrations.migrate(connection)
+                found = (migrations.check if read_only or beside else migrations.migrate)(connection)
         except BaseException:
             self.close()
             raise

@@ -252,6 +252,14 @@ channels = Table(
 )
 """What can be sent at all: no row, or no reason in it, means that nothing is known against it."""
 
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("process", Text, primary_key=True),  # empty: everything
+    Column("since", BigInteger, nullable=False),
+)
+"""What an operator does not want to go out for now."""
+
 opt_out_outbox = Table(
     "opt_out_outbox",
     metadata,

@@ -13,7 +13,7 @@ from tests.cli.conftest import Lapse, command, environment
 
 PROCESSES = "processes:\n  checkout: {action: your order, remind_after: [2h]}\n"
 CHANNEL = "onemsg: {channel_id: CH1, token: {env: ONEMSG_TOKEN}, template: {namespace: ns}}\n"
-COMMANDS = ["run", "check", "topics", "send", "sandbox", "demo"]
+COMMANDS = ["run", "check", "topics", "send", "pause", "resume", "sandbox", "demo"]
 
 
 def test_help_names_every_command_and_says_what_each_does(lapse: Lapse) -> None:

@@ -1,0 +1,100 @@
+"""An operator pauses a process, or everything: nothing goes out, nothing is lost, and what went stale stays home."""
+
+import pytest
+
+from consumer.clock import HOUR
+from consumer.deliver import pauses
+from consumer.ledger import queries_pauses
+from consumer.onemsg.outcomes import NotTransmitted
+
+from .deliver_diary import Diary
+from .detect_diary import moment
+
+
+def pause(diary: Diary, process: str = "") -> None:
+    with diary.ledger.transaction() as connection:
+        queries_pauses.pause(connection, process, diary.clock.wall())
+
+
+def resume(diary: Diary, process: str = "") -> int:
+    with diary.ledger.transaction() as connection:
+        return pauses.resume(connection, process)
+
+
+def test_a_paused_process_waits_and_the_others_go_on(deliver: Diary) -> None:
+    deliver.knows("maria").knows("paul", name="Paul", phone="+34 677 777 777")
+    pause(deliver, "checkout")
+    deliver.due("maria", "checkout").due("paul").works()
+    deliver.says("maria deferred paused", "paul accepted").went_out("Paul")
+    assert deliver.topic[0].until == moment("Thu 09:00:00.001")  # at the latest: when it would expire
+    deliver.at("Mon 15:00").detect_is_at().works().says_nothing()
+    assert resume(deliver, "checkout") == 1
+    deliver.works().says("maria accepted").went_out("Paul", "Maria")
+
+
+def test_a_pause_of_everything_is_one_and_those_of_processes_stay(deliver: Diary) -> None:
+    deliver.knows("maria").knows("paul", name="Paul", phone="+34 677 777 777")
+    pause(deliver)
+    pause(deliver, "checkout")
+    deliver.due("maria", "checkout").due("paul").works().says("maria deferred paused", "paul deferred paused")
+    assert resume(deliver) == 2
+    deliver.works().says("paul accepted")
+    deliver.at("Mon 10:00").detect_is_at().works().says_nothing()
+    resume(deliver, "checkout")
+    deliver.works().says("maria accepted")
+
+
+def test_a_pause_outlives_a_restart(deliver: Diary) -> None:
+    pause(deliver)
+    deliver.crashes_and_restarts()
+    deliver.knows("maria").due("maria").works().says("maria deferred paused").went_out()
+
+
+@pytest.mark.parametrize("ending", ["returned", "completed"])
+def test_whoever_comes_back_during_the_pause_is_not_written_to_after_it(deliver: Diary, ending: str) -> None:
+    pause(deliver)
+    deliver.knows("maria").due("maria").works().says("maria deferred paused")
+    getattr(deliver.at("Mon 12:00"), ending)("maria", lapsed="Mon 09:00").works().says(f"maria cancelled {ending}")
+    assert resume(deliver) == 0
+    deliver.works().says_nothing().went_out()
+
+
+def test_what_a_long_pause_has_made_too_old_expires(deliver: Diary) -> None:
+    pause(deliver)
+    deliver.knows("maria").due("maria").knows("paul", name="Paul", phone="+34 677 777 777").works()
+    deliver.says("maria deferred paused")
+    deliver.at("Thu 09:00").detect_is_at().due("paul", lapsed="Mon 09:00").works().says("paul deferred paused")
+    resume(deliver)
+    deliver.works().says("maria accepted", "paul accepted")  # exactly three days old is not too old
+    pause(deliver)
+    deliver.due("maria", "checkout", lapsed="Mon 09:00").works().says("maria deferred paused")
+    deliver.after(1).detect_is_at().works().says("maria suppressed expired")
+
+
+def test_what_would_not_be_sent_anyway_says_so_during_the_pause(deliver: Diary) -> None:
+    pause(deliver)
+    deliver.knows("maria", opt_in=False).due("maria").works().says("maria suppressed no_opt_in")
+
+
+def test_a_second_try_waits_for_the_end_of_the_pause_as_well(deliver: Diary) -> None:
+    deliver.channel.answers = [NotTransmitted(reason="connect")]
+    deliver.knows("maria").due("maria").works().says("maria rejected connect", "maria deferred retry_later")
+    pause(deliver)
+    deliver.after(HOUR).detect_is_at().works().says("maria deferred paused")
+    resume(deliver)
+    deliver.works().says("maria accepted").went_out("Maria", "Maria")
+
+
+def test_what_is_paused_can_be_seen(deliver: Diary) -> None:
+    seen = pauses.Seen(deliver.ledger, deliver.metrics)
+    seen.look()
+    assert seen.detail is None
+    pause(deliver, "checkout")
+    pause(deliver)
+    seen.look()
+    assert seen.detail == "paused: everything, checkout"
+    assert deliver.metrics.paused.labels("*")._value.get() == 1
+    resume(deliver)
+    seen.look()
+    assert seen.detail == "paused: checkout"
+    assert deliver.metrics.paused.labels("*")._value.get() == 0
