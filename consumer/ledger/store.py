@@ -39,6 +39,7 @@ class Ledger:
             path = _file(parsed, must_exist=read_only or beside)
             self._guard = None if read_only or beside else _take(path)
         self._engine = _engine(parsed, read_only)
+        self._reads = self._engine.execution_options(**{_READS: True})
         self._writer: AbstractContextManager[object] = threading.Lock() if self._sqlite else nullcontext()
         try:
             with self.reading() if read_only else self.transaction() as connection:
@@ -61,7 +62,7 @@ class Ledger:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Reads of one moment, which hold nobody up."""
-        with self._engine.execution_options(**{_READS: True}).begin() as connection:
+        with self._reads.begin() as connection:
             yield connection
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import phonenumbers
@@ -11,6 +12,7 @@ _LONGEST = 40  # characters, with everything that people put between digits
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _SHAPE = re.compile(r"[\s(]*\+?[\d\s().\-/]*")
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−－", "-") | {"＋": "+"})
+_MEXICAN = re.compile(r"^\+521(\d{10})$")
 _KEPT = frozenset({52, 54, 55})
 """Mexico, Argentina, Brazil: WhatsApp's own form differs from the dialled one, in ways that nobody should guess at
 before sending (contract §11)."""
@@ -18,14 +20,28 @@ before sending (contract §11)."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phone:
-    """`digits` with the country code, as 1MSG wants them. `region` as ES, `zones` as Europe/Madrid.
-
-    Some countries, and numbers without a known area, have several zones or none.
-    """
+    """`digits` with the country code, as 1MSG wants them. Where it is from is looked up when asked for."""
 
     digits: str = field(repr=False)
-    region: str | None
-    zones: tuple[str, ...] = ()
+
+    @property
+    def region(self) -> str | None:
+        """As ES."""
+        number = _parse(f"+{self.digits}")
+        if number is None:
+            return None
+        region = phonenumbers.region_code_for_number(number)
+        region = region or phonenumbers.region_code_for_country_code(number.country_code or 0)
+        return region if region.isalpha() and region != "ZZ" else None
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """As Europe/Madrid. Some countries, and numbers without a known area, have several or none."""
+        number = _parse(f"+{self.digits}")
+        if number is None:
+            return ()
+        zones = _known(timezone.time_zones_for_number(number))
+        return zones or _known(timezone.time_zones_for_geographical_number(number))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +67,9 @@ def normalise(phone: str | None, default_region: str | None = None) -> Phone | P
         return _international(digits.removeprefix("00")) or _bad()
     readings = [_national(digits, default_region), _international(digits)]
     found = [reading for reading in readings if reading is not None]
-    return next((reading for reading in found if _in_use(reading)), found[0]) if found else _bad()
+    if len(found) < 2:
+        return found[0] if found else _bad()
+    return next((reading for reading in found if _in_use(reading)), found[0])
 
 
 def same_recipient(one: str, other: str) -> bool:
@@ -84,8 +102,8 @@ def _international(digits: str) -> Phone | None:
     if number is None or not 6 <= len(digits) <= 15:
         return None
     if number.country_code in _KEPT:
-        return _phone(digits, number)
-    return _phone(_e164(number), number)  # without a trunk zero: +44 (0)20 …
+        return Phone(digits=digits)
+    return Phone(digits=_e164(number))  # without a trunk zero: +44 (0)20 …
 
 
 def _national(digits: str, region: str | None) -> Phone | None:
@@ -95,12 +113,12 @@ def _national(digits: str, region: str | None) -> Phone | None:
         return None
     has_code = number.country_code in _KEPT and digits.startswith(str(number.country_code))
     kept = has_code and same_recipient(digits, _e164(number))
-    return _phone(digits if kept else _e164(number), number)
+    return Phone(digits=digits if kept else _e164(number))
 
 
 def _parse(text: str, region: str | None = None) -> PhoneNumber | None:
     """The number, if its length is one that its country has."""
-    dialled = re.sub(r"^\+521(\d{10})$", r"+52\1", text)  # WhatsApp's form of a Mexican mobile, no longer dialled
+    dialled = _MEXICAN.sub(r"+52\1", text)  # WhatsApp's form of a Mexican mobile, no longer dialled
     try:
         number = phonenumbers.parse(dialled, region)
     except NumberParseException:
@@ -113,14 +131,8 @@ def _e164(number: PhoneNumber) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164).removeprefix("+")
 
 
-def _phone(digits: str, number: PhoneNumber) -> Phone:
-    region = phonenumbers.region_code_for_number(number)
-    region = region or phonenumbers.region_code_for_country_code(number.country_code or 0)
-    zones = [zone for zone in timezone.time_zones_for_number(number) if zone != timezone.UNKNOWN_TIMEZONE]
-    if not zones:
-        zones = list(timezone.time_zones_for_geographical_number(number))
-    known = tuple(zone for zone in zones if zone != timezone.UNKNOWN_TIMEZONE)
-    return Phone(digits=digits, region=region if region.isalpha() and region != "ZZ" else None, zones=known)
+def _known(zones: Iterable[str]) -> tuple[str, ...]:
+    return tuple(zone for zone in zones if zone != timezone.UNKNOWN_TIMEZONE)
 
 
 def _in_use(phone: Phone) -> bool:
