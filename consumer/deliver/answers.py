@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -64,7 +64,7 @@ class Answers:
             log.error("answer_without_attempt", reminder=answer.key[0], attempt=answer.number)
             return
         if isinstance(answer.outcome, Rejected | NotTransmitted) and retries.counts(answer.outcome):
-            row = replace(row, refusals=row.refusals + 1)
+            row = row._replace(refusals=row.refusals + 1)
             book.note(row)
         book.tell(answer.key, self._event(row, answer.outcome, book.now))
 

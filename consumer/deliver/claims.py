@@ -5,7 +5,7 @@ or unknown: nothing sends it again.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from consumer.clock import Clock, Millis
 from consumer.deliver.channel import asks_first, may_probe, still_silent
@@ -148,8 +148,8 @@ class Claims:
         assert phone is not None  # the checks have seen to both
         assert name is not None
         book.note(
-            replace(
-                row,
+            row._replace(
+                updated_at=book.now,
                 attempts=row.attempts + 1,
                 attempted_at=book.now,
                 lease_until=book.now + self._lease,

@@ -5,7 +5,6 @@ reminders by their primary key, contacts by their offset, clocks because they ne
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TypeAlias, TypeVar
 
 import structlog
@@ -151,7 +150,7 @@ class _Asks:
         if status in UNSENT:
             self._book.tell(earlier.key, Cancel("superseded"))
         elif status in IN_DOUBT and earlier.superseded_at is None:
-            self._book.note(replace(earlier, superseded_at=self._book.now))
+            self._book.note(earlier._replace(superseded_at=self._book.now))
 
     def _answered(self, row: ReminderRow, kind: Ask) -> None:
         """The user came back, or finished. Noted on every row of the reminder, sent or not."""
@@ -160,9 +159,9 @@ class _Asks:
         for key in self._by_id[row.reminder_id]:
             there = self._row(key)
             if kind is Ask.RETURNED and there.returned_at is None:
-                self._book.note(replace(there, returned_at=row.occurred_at))
+                self._book.note(there._replace(returned_at=row.occurred_at))
             elif kind is Ask.COMPLETED and there.completed_at is None:
-                self._book.note(replace(there, completed_at=row.occurred_at))
+                self._book.note(there._replace(completed_at=row.occurred_at))
             if Status(there.status) not in FINAL:
                 self._book.tell(key, Cancel("returned" if kind is Ask.RETURNED else "completed"), row.occurred_at)
 

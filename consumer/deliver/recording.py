@@ -6,7 +6,6 @@ A `Book` belongs to one transaction: it holds rows that are locked, changes them
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -30,8 +29,7 @@ def advance(row: ReminderRow, change: Change, now: Millis) -> ReminderRow:
     status = change.status
     message_id = None if status is Status.SENDING else change.message_id or row.message_id
     heard = status in {Status.ACCEPTED, Status.SENT} and message_id is not None
-    return replace(
-        row,
+    return row._replace(
         status=status.value,
         reason=change.reason,
         until=change.until,
@@ -55,6 +53,8 @@ class Book:
         self.now = now
         self.hash_key = hash_key
         self._rows: dict[Key, ReminderRow] = {}
+        self._before: dict[Key, ReminderRow] = {}
+        """Rows as the ledger has them."""
         self._new: set[Key] = set()
         self._touched: dict[Key, None] = {}
         self._told: list[dict[str, Any]] = []
@@ -62,7 +62,8 @@ class Book:
     def hold(self, rows: Iterable[ReminderRow]) -> None:
         """Rows that this transaction has locked; one that is here already stays as it is."""
         for row in rows:
-            self._rows.setdefault(row.key, row)
+            if row.key not in self._rows:
+                self._rows[row.key] = self._before[row.key] = row
 
     def fetch(self, keys: Collection[Key]) -> None:
         """Lock and hold the rows with these keys that are not here yet."""
@@ -84,7 +85,7 @@ class Book:
 
     def note(self, row: ReminderRow) -> None:
         """The row with something written beside its status."""
-        self._rows[row.key] = replace(row, updated_at=self.now)
+        self._rows[row.key] = row if row.updated_at == self.now else row._replace(updated_at=self.now)
         self._touched[row.key] = None
 
     def tell(self, key: Key, event: Event, at: Millis | None = None) -> tuple[Change, ...] | NoChange:
@@ -108,7 +109,8 @@ class Book:
         """Everything that changed, each table once, in the order in which it happened."""
         new = [self._rows[key] for key in self._touched if key in self._new]
         queries.insert_reminders(self.connection, new)
-        queries.update_reminders(self.connection, [self._rows[key] for key in self._touched if key not in self._new])
+        changed = ((self._before[key], self._rows[key]) for key in self._touched if key not in self._new)
+        queries.update_reminders(self.connection, changed)
         queries_outbox.add(self.connection, self._told)
 
     def count(self, metrics: DeliverMetrics) -> None:

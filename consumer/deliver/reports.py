@@ -1,7 +1,7 @@
 """Joins reports to the reminders they are about: by message id, and by nothing else (contract fact 5)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from consumer.clock import Millis
 from consumer.deliver import holds, opt_outs, stops
@@ -75,9 +75,9 @@ def _fail(book: Book, row: ReminderRow, heard: Heard, at: Millis, limits: Limits
     event = Reported(Progress.FAILED, heard.source, refusal.reason, refusal.error_code, again)
     if isinstance(book.tell(row.key, event, at), NoChange):
         return
-    counted = replace(row, refusals=refusals)
+    counted = row._replace(refusals=refusals)
     told = book.get(row.key) or counted
-    book.note(replace(told, refusals=refusals))
+    book.note(told._replace(refusals=refusals))
     said = {"reason": refusal.reason, "error_code": refusal.error_code, "error": refusal.error}
     queries.finish_attempts(book.connection, [{"key": row.key, "number": row.attempts, **said}])
     holds.keep(book, counted, refusal)

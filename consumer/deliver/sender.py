@@ -33,8 +33,8 @@ log = structlog.get_logger()
 class Sender:
     """Sends the reminders of one medium over its channel.
 
-    `batch` reminders are claimed at a time, and at most `in_flight` requests are out at once: no more than
-    the channel has connections, since none may wait for one.
+    At most `batch` reminders are claimed at a time, and at most `in_flight` requests are out at once: no more than the
+    channel has connections, since none may wait for one.
     """
 
     def __init__(
@@ -58,6 +58,10 @@ class Sender:
         self._metrics = metrics
         self._batch = batch
         self._room = in_flight
+        # A claim is a commit: not for a handful while many requests are out.
+        self._least = max(1, min(batch, in_flight) // 4)
+        self._more = False
+        """The last batch was a full one, so there is more without looking."""
         self._record_again_after = record_again_after
         self.stopped_because: str | None = None
         """Why the channel took nothing when it was last looked at."""
@@ -86,19 +90,13 @@ class Sender:
                     under_way.add(task)
                     task.add_done_callback(under_way.discard)
                 if claim is None or not claim.rows:
-                    await _either(stop, idle if self._room > 0 else _SOON)
+                    await _either(stop, idle if self._room >= self._least else _SOON)
         finally:
             await asyncio.gather(*under_way)
 
     async def _claim(self) -> Claim | None:
         """Steps 1 and 2; None if there is nothing to do, or no right to do it."""
-        if self._room <= 0:
-            return None
-        seen = await asyncio.to_thread(self._claims.look)
-        self.stopped_because = seen.stopped_because
-        if seen.asks_first and not await self._is_connected():
-            await asyncio.to_thread(self._claims.put_off_probe)
-        if not seen.work:
+        if self._room < self._least or not (self._more or await self._work()):
             return None
         rights = self._pace.take(min(self._batch, self._room))
         if not rights:
@@ -110,7 +108,16 @@ class Sender:
         finally:
             self._pace.give_back(rights - used)
         self._room -= used
+        self._more = used == rights
         return claim
+
+    async def _work(self) -> bool:
+        """Whether there is anything to do. Before a silent channel is probed, it is asked whether it is there."""
+        seen = await asyncio.to_thread(self._claims.look)
+        self.stopped_because = seen.stopped_because
+        if seen.asks_first and not await self._is_connected():
+            await asyncio.to_thread(self._claims.put_off_probe)
+        return seen.work
 
     async def _is_connected(self) -> bool:
         try:
@@ -127,13 +134,17 @@ class Sender:
         await asyncio.gather(*(self._attempt(attempt, claim) for attempt in claim.attempts))
 
     async def _attempt(self, attempt: Attempt, claim: Claim) -> None:
+        clear = False
         try:
             outcome = await self._send(attempt, claim)
+            # Its connection is free. An unknown keeps its place until it is recorded: it may stop the channel.
+            clear = not isinstance(outcome, Unknown)
+            self._room += clear
             if outcome is not None:
                 self._pace.hold(hold_for(outcome))
                 await self._record(Answer(attempt.key, attempt.number, attempt.started_at, outcome))
         finally:
-            self._room += 1
+            self._room += not clear
 
     async def _send(self, attempt: Attempt, claim: Claim) -> Outcome | None:
         """What became of the request; None if it was not made, because its lease is over."""

@@ -6,7 +6,6 @@ no answer; both ever less often. They tell the same as the webhook, and are appl
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 import structlog
 
@@ -101,12 +100,12 @@ class Tracker:
             still = []
             for row in silent:
                 if self._over(row) > now:
-                    book.note(replace(row, polls=row.polls + 1, quiet_from=self._next(row, now)))
+                    book.note(row._replace(polls=row.polls + 1, quiet_from=self._next(row, now)))
                     still.append(row)
                 elif row.unknown_since is None:
                     book.tell(row.key, GaveUp())
                 else:  # (what is unknown is given up from the moment on at which it became so)
-                    book.note(replace(row, quiet_from=None))
+                    book.note(row._replace(quiet_from=None))
         return still
 
     def _over(self, row: ReminderRow) -> Millis:

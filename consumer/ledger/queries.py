@@ -17,8 +17,6 @@ from consumer.ledger.tables import attempts, reminders
 
 _CHUNK = 500
 """Values in one IN list; SQLite and PostgreSQL both take more."""
-_KEY = ("reminder_id", "medium")
-_MUTABLE = [c.name for c in REMINDER if c.name not in _KEY]
 
 T = TypeVar("T")
 
@@ -35,7 +33,7 @@ def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.I
 
 
 def _rows(found: Iterable[Sequence[Any]]) -> list[ReminderRow]:
-    return [ReminderRow(*row) for row in found]
+    return [ReminderRow._make(row) for row in found]
 
 
 def anything_due(connection: Connection, medium: str, now: Millis) -> bool:
@@ -97,22 +95,27 @@ def take_related(
 
 def insert_reminders(connection: Connection, rows: Sequence[ReminderRow]) -> None:
     if rows:
-        connection.execute(insert(reminders), [{c.name: getattr(row, c.name) for c in REMINDER} for row in rows])
+        connection.execute(insert(reminders), [row._asdict() for row in rows])
 
 
-def update_reminders(connection: Connection, rows: Sequence[ReminderRow]) -> None:
-    """Write back rows that were taken in this transaction."""
-    if not rows:
-        return
+def update_reminders(connection: Connection, changes: Iterable[tuple[ReminderRow, ReminderRow]]) -> None:
+    """Write back rows that were taken in this transaction: each as it was, and as it is now.
+
+    Only what changed is written, all rows at once in which the same columns did.
+    """
+    by_columns: dict[tuple[str, ...], list[dict[str, object]]] = {}
+    for before, after in changes:
+        assert before.key == after.key
+        each = zip(ReminderRow._fields, before, after, strict=True)
+        values: dict[str, object] = {name: new for name, old, new in each if new != old}
+        if values:
+            key = {"key_reminder_id": after.reminder_id, "key_medium": after.medium}
+            by_columns.setdefault(tuple(values), []).append(values | key)
     statement = update(reminders).where(
         reminders.c.reminder_id == bindparam("key_reminder_id"), reminders.c.medium == bindparam("key_medium")
     )
-    connection.execute(statement, [_changes(row) for row in rows])
-
-
-def _changes(row: ReminderRow) -> dict[str, object]:
-    values = {name: getattr(row, name) for name in _MUTABLE}
-    return {**values, "key_reminder_id": row.reminder_id, "key_medium": row.medium}
+    for rows in by_columns.values():
+        connection.execute(statement, rows)
 
 
 def wake(

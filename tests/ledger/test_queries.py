@@ -36,7 +36,7 @@ def row(name: str, **more: object) -> ReminderRow:
         created_at=5,
         updated_at=5,
     )
-    return replace(plain, **more)  # type: ignore[arg-type]
+    return plain._replace(**more)  # type: ignore[arg-type]
 
 
 def put(ledger: Ledger, *rows: ReminderRow) -> None:
@@ -57,9 +57,9 @@ def test_what_is_due_comes_in_the_order_in_which_it_became_due(ledger: Ledger) -
 def test_a_row_comes_back_as_it_was_written(ledger: Ledger) -> None:
     one = row("one", due_at=10)
     put(ledger, one)
-    changed = replace(one, status="sending", due_at=None, lease_until=40, attempts=1, phone="34612345678", reason="x")
+    changed = one._replace(status="sending", due_at=None, lease_until=40, attempts=1, phone="34612345678", reason="x")
     with ledger.transaction() as connection:
-        queries.update_reminders(connection, [changed])
+        queries.update_reminders(connection, [(one, changed)])
     with ledger.transaction() as connection:
         assert queries.take_ids(connection, ["one", "nobody"]) == [changed]
 
