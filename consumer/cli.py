@@ -50,7 +50,7 @@ def run(
         Literal["detect", "deliver"] | None, typer.Option(help="Do only this part of the work; both unless set.")
     ] = None,
 ) -> None:
-    """Run the service until it is told to stop (SIGTERM or Ctrl-C)."""
+    """Run the service until it is told to stop (SIGTERM, Ctrl-C)."""
     with explained():
         from consumer.commands import run as command
 
@@ -59,7 +59,7 @@ def run(
 
 @app.command()
 def check(config: Config = CONFIG) -> None:
-    """Try all that the service will need, and say what to do about it."""
+    """Try all the service will need, and say what to do about it."""
     with explained():
         from consumer.commands import check as command
 
@@ -87,7 +87,7 @@ def send(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it is delivered, read or has failed.")] = False,
     timeout: Annotated[float, typer.Option(min=1, help="How many seconds to wait at most.")] = 60,
 ) -> None:
-    """Send one template now, unless the person has opted out."""
+    """Send one template now, unless they have opted out."""
     with explained():
         from consumer.commands import send as command
 
@@ -169,6 +169,86 @@ def demo(
         from consumer.commands import demo as command
 
         raise typer.Exit(command.main(seconds))
+
+
+contacts = typer.Typer(help="Import contacts from a file, or delete them.", no_args_is_help=True)
+app.add_typer(contacts, name="contacts")
+
+
+@contacts.command("import")
+def import_contacts(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The CSV file.")],
+    config: Config = CONFIG,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Delete the contacts of these users: the file has a column user_id only.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look whether every row will do.")] = False,
+) -> None:
+    """Put the contacts of a CSV file onto their topic, all of them or none.
+
+    UTF-8, separated by commas, semicolons or tabs, up to 500,000 rows. The first line names the columns: user_id, and
+    whichever there are of name, phone, locale, timezone, email, opt_in, updated_at.
+
+    A contact is replaced as a whole: what the file leaves empty is forgotten. opt_in is yes or no, true or false,
+    1 or 0; empty means no. updated_at is a time in ISO 8601 (UTC unless it says otherwise) or milliseconds since 1970;
+    empty means now. A phone needs its country code unless policy.default_region is set.
+
+    If a row will not do, each such row is named, and nothing is written.
+    """
+    with explained():
+        from consumer.commands import contacts as command
+
+        raise typer.Exit(command.main(config, file, delete=delete, dry_run=dry_run))
+
+
+dead_letters = typer.Typer(help="Show what could not be read, or put it back onto its topic.", no_args_is_help=True)
+app.add_typer(dead_letters, name="dead-letters")
+
+Reason = Annotated[str | None, typer.Option(help="Only those set aside for this reason, such as unknown_schema.")]
+Topic = Annotated[str | None, typer.Option(help="Only those that came from this topic.")]
+Since = Annotated[
+    str | None, typer.Option(metavar="WHEN", help="Only those set aside since: 24h (ago), or 2026-03-29T14:00Z.")
+]
+Until = Annotated[str | None, typer.Option(metavar="WHEN", help="Only those set aside before.")]
+
+
+@dead_letters.command("list")
+def list_dead_letters(
+    config: Config = CONFIG,
+    reason: Reason = None,
+    topic: Topic = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show so many, the newest.")] = 50,
+    show: Annotated[
+        bool, typer.Option("--show", help="Show the first 200 bytes of each; they may name people.")
+    ] = False,
+) -> None:
+    """Show what could not be read, where it came from, and why."""
+    with explained():
+        from consumer.commands import dead_letters as common
+        from consumer.commands import dead_letters_list as command
+
+        chosen = common.chosen(reason=reason, topic=topic, since=since, until=until)
+        raise typer.Exit(command.main(config, chosen, limit=limit, show=show))
+
+
+@dead_letters.command("replay")
+def replay_dead_letters(
+    config: Config = CONFIG,
+    reason: Reason = None,
+    topic: Topic = None,
+    since: Since = None,
+    until: Until = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Put what could not be read back onto its topic, each record at most once, however often this is called."""
+    with explained():
+        from consumer.commands import dead_letters as common
+        from consumer.commands import dead_letters_replay as command
+
+        chosen = common.chosen(reason=reason, topic=topic, since=since, until=until)
+        raise typer.Exit(command.main(config, chosen, yes=yes))
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """The real command, run as a process of its own, with real neighbours: a broker, and a stand-in for 1MSG."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -8,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 import yaml
+from typer.testing import CliRunner
 
+from consumer.cli import app
 from consumer.demo.broker import embedded_broker
 from consumer.sandbox.app import Setup
 from consumer.sandbox.server import Sandbox, running
@@ -42,6 +46,26 @@ def lapse(tmp_path: Path) -> Lapse:
             timeout=60,
             check=False,
         )
+
+    return run
+
+
+@pytest.fixture
+def lapse_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lapse:
+    """As `lapse`, without a process of its own, of which each takes a second to start: for stories of many commands."""
+
+    def run(*arguments: str, typed: str = "", **variables: str) -> "subprocess.CompletedProcess[str]":
+        log, handlers = structlog.get_config(), logging.getLogger().handlers[:]
+        with monkeypatch.context() as here:
+            here.chdir(tmp_path)
+            for name in [name for name in os.environ if name.startswith("LAPSE_")]:
+                here.delenv(name)
+            done = CliRunner().invoke(app, arguments, typed, env=variables, prog_name="lapse")
+        structlog.configure(**log)
+        logging.getLogger().handlers[:] = handlers
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
 
     return run
 

@@ -14,12 +14,13 @@ from tests.cli.conftest import Lapse, command, environment
 PROCESSES = "processes:\n  checkout: {action: your order, remind_after: [2h]}\n"
 CHANNEL = "onemsg: {channel_id: CH1, token: {env: ONEMSG_TOKEN}, template: {namespace: ns}}\n"
 COMMANDS = ["run", "check", "topics", "send", "pause", "resume", "sandbox", "demo"]
+GROUPS = ["contacts", "dead-letters"]
 
 
 def test_help_names_every_command_and_says_what_each_does(lapse: Lapse) -> None:
     done = lapse("--help")
     assert done.returncode == 0
-    for name in COMMANDS:
+    for name in COMMANDS + GROUPS:
         assert f"\n  {name} " in done.stdout
     assert "..." not in done.stdout.partition("Commands:")[2], "a sentence was cut short"
 

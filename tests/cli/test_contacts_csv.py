@@ -1,0 +1,128 @@
+"""A CSV file becomes rows with line numbers, as the many programs write it that call theirs CSV."""
+
+from pathlib import Path
+
+import pytest
+
+from consumer.commands.contacts_csv import BadFile, Row, Unreadable, opened, rows
+
+COLUMNS = ("user_id", "name", "phone")
+
+
+def read(folder: Path, content: str | bytes) -> list[Row | Unreadable]:
+    file = folder / "contacts.csv"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with opened(file) as text:
+        return list(rows(text, COLUMNS, "user_id"))
+
+
+def one(folder: Path, content: str | bytes) -> Row:
+    (row,) = read(folder, content)
+    assert isinstance(row, Row)
+    return row
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_whatever_the_program_separates_with_the_cells_are_the_same(
+    tmp_path: Path, separator: str, end: str, mark: str
+) -> None:
+    lines = [separator.join(cells) for cells in (("User_ID", " name ", "PHONE"), ("u1", "Ána", " 1 "), ("u2", "", ""))]
+    found = read(tmp_path, mark + end.join(lines) + end)
+    assert found == [
+        Row(2, {"user_id": "u1", "name": "Ána", "phone": "1"}),
+        Row(3, {"user_id": "u2", "name": "", "phone": ""}),
+    ]
+
+
+def test_a_single_column_needs_no_separator(tmp_path: Path) -> None:
+    assert one(tmp_path, "user_id\nu,1\n".replace(",", "")).cells == {"user_id": "u1"}
+
+
+def test_the_separator_may_stand_in_a_quoted_text(tmp_path: Path) -> None:
+    assert one(tmp_path, 'user_id;name\nu1;"Ann; called ""An"", of course"\n').cells["name"] == (
+        'Ann; called "An", of course'
+    )
+
+
+def test_a_row_over_several_lines_is_known_by_its_first(tmp_path: Path) -> None:
+    found = read(tmp_path, 'user_id,name\nu1,"Ann\nof\nSpain"\n\nu2,Bob\n')
+    assert [row.line for row in found] == [2, 6]
+    assert isinstance(found[0], Row)
+    assert found[0].cells["name"] == "Ann\nof\nSpain"
+
+
+def test_lines_before_the_names_and_rows_without_anything_are_nothing(tmp_path: Path) -> None:
+    assert one(tmp_path, "\n\nuser_id,name\n,\n , \nu1,Ann\n,\n").line == 6
+
+
+def test_a_row_of_another_length_is_told_by_its_line(tmp_path: Path) -> None:
+    found = read(tmp_path, "user_id,name\nu1,Ann,more\nu2,Bob\nu3")
+    assert [row.line for row in found if isinstance(row, Unreadable)] == [2, 4]
+    assert isinstance(found[0], Unreadable)
+    assert found[0].why.startswith("has 3 cells and the first line has 2")
+
+
+@pytest.mark.parametrize("row", ['u2,"Bob', 'u2,"Bob" Bobson'])
+def test_a_quote_out_of_place_is_told_by_its_line_and_the_rest_is_still_read(tmp_path: Path, row: str) -> None:
+    found = read(tmp_path, f"user_id,name\nu1,Ann\n{row}\n")
+    assert [type(each) for each in found] == [Row, Unreadable]
+    assert found[1].line == 3
+    after = read(tmp_path, 'user_id,name\nu1,"Ann" Annson\nu2,Bob\n')
+    assert [type(each) for each in after] == [Unreadable, Row]
+
+
+def test_a_quote_that_swallows_a_large_file_is_told_where_it_begins(tmp_path: Path) -> None:
+    found = read(tmp_path, 'user_id,name\nu0,"Ann\n' + "".join(f"u{n},Bob\n" for n in range(1, 50_000)))
+    assert isinstance(found[0], Unreadable)
+    assert found[0].line == 2
+
+
+def test_bytes_that_are_not_utf_8_are_told_by_their_line(tmp_path: Path) -> None:
+    found = read(tmp_path, b"user_id,name\nu1,Ann\nu2,Jos\xe9\nu3,Bob\n")
+    assert [(row.line, isinstance(row, Row)) for row in found] == [(2, True), (3, False), (4, True)]
+    assert isinstance(found[1], Unreadable)
+    assert found[1].why == "is not UTF-8: save the file as CSV in UTF-8"
+
+
+def test_a_nul_is_no_character_of_a_contact(tmp_path: Path) -> None:
+    (row,) = read(tmp_path, "user_id\nu\x001\n")
+    assert row == Unreadable(2, "has a NUL character in it")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("", "is empty"),
+        ("\n \n", "is empty"),
+        ("user_id,fone\nu1,1\n", "the column fone is unknown: did you mean phone?"),
+        ("user_id,shoe size\n", "the column shoe size is unknown: known are user_id, name, phone"),
+        ("user_id,phone,Phone\n", "there are two columns phone"),
+        ("name,phone\n", "there is no column user_id"),
+        ("user_id,name,\n", "column 3 has no name"),
+        ("id|name|phone\nu1|Ann|1\n", "separated by commas, semicolons or tabs"),
+        ('user_id,"name\nphone"\n', "names no column that is known"),
+        ("user_id,name\n".encode("utf-16"), "is not UTF-8"),
+    ],
+)
+def test_a_first_line_that_names_no_columns_or_wrong_ones_is_refused(
+    tmp_path: Path, content: str | bytes, why: str
+) -> None:
+    with pytest.raises(BadFile) as refused:
+        read(tmp_path, content)
+    assert why in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "content", ["u1,Ann,+34600123456\n", "user_id,name,+34600123456\n", "u1;600 123 456;user_id\n"]
+)
+def test_a_file_without_names_of_columns_does_not_show_whom_it_begins_with(tmp_path: Path, content: str) -> None:
+    with pytest.raises(BadFile) as refused:
+        read(tmp_path, content)
+    assert "600" not in str(refused.value)
+    assert "Ann" not in str(refused.value)
+
+
+def test_rows_do_not_show_their_cells_in_a_traceback() -> None:
+    assert "34600" not in repr(Row(2, {"phone": "+34600123456"}))
