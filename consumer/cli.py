@@ -126,7 +126,7 @@ def resolve(
     ] = None,
     config: Config = CONFIG,
 ) -> None:
-    """Settle reminders of which nobody knows whether they went out."""
+    """Settle reminders that may have gone out, or may not."""
     with explained():
         from consumer.commands import resolve as command
         from consumer.ledger.queries_unresolved import Which
