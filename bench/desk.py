@@ -16,7 +16,7 @@ from consumer.deliver.facts import Known
 from consumer.deliver.gate import ContactsGate
 from consumer.deliver.intake import WHATSAPP, Intake
 from consumer.deliver.outbox import Outbox
-from consumer.deliver.pace import TokenBucket
+from consumer.deliver.pace import Pace
 from consumer.deliver.plans import Plan
 from consumer.deliver.sender import Sender
 from consumer.ledger.store import Ledger
@@ -70,6 +70,7 @@ class Desk:
             ledger,
             medium=WHATSAPP,
             known=Known(rules=RULES, plans={"account-setup": plan}, gate=gate, caps={DAY: 1}),
+            pace=Pace("whatsapp", None),
             worker="bench",
             lease=15 * SECOND,
             ttl=None,
@@ -82,7 +83,6 @@ class Desk:
             self.claims,
             answers,
             channel=channel,
-            pace=TokenBucket(None, clock),
             clock=clock,
             metrics=metrics,
             in_flight=IN_FLIGHT,

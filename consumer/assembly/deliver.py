@@ -11,10 +11,10 @@ from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
 from consumer.assembly.shared import Shared, plain
+from consumer.assembly.telling import Telling
 from consumer.assembly.upkeep import Upkeep
 from consumer.clock import SECOND
 from consumer.config import millis
-from consumer.deliver import opt_outs
 from consumer.deliver.answers import Answers
 from consumer.deliver.checks import Rules
 from consumer.deliver.claims import Claims
@@ -22,8 +22,7 @@ from consumer.deliver.facts import Known
 from consumer.deliver.gate import ContactsGate
 from consumer.deliver.inbox import Inbox
 from consumer.deliver.intake import WHATSAPP, Intake
-from consumer.deliver.outbox import Outbox
-from consumer.deliver.pace import TokenBucket
+from consumer.deliver.pace import Pace
 from consumer.deliver.pauses import Seen
 from consumer.deliver.plans import plans
 from consumer.deliver.retries import Limits
@@ -37,7 +36,7 @@ from consumer.kafka.publisher import Publisher, PublishFailed
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.client import OneMsg
-from consumer.records import Contact, DeliveryStatus, OptOut, Received, Reminder
+from consumer.records import Contact, Received, Reminder
 from consumer.web.health import Part
 from consumer.web.webhook import Webhook
 
@@ -59,8 +58,6 @@ class Deliver:
         self._topics = s.topics
         self._metrics = metrics = DeliverMetrics(shared.metrics)
         self.ledger = ledger = Ledger(s.ledger.url)
-        shared.codec.register(s.topics.delivery_status, DeliveryStatus)
-        shared.codec.register(s.topics.opt_outs, OptOut)
         self._publisher = Publisher(s.kafka, clock, name="publisher")
         secret = s.web.webhook_secret
         self._secret = SecretStr(plain(secret, "web.webhook_secret")) if secret else None
@@ -114,6 +111,7 @@ class Deliver:
             ledger,
             medium=WHATSAPP,
             known=known,
+            pace=Pace(WHATSAPP, s.onemsg.rate),
             worker=shared.instance,
             lease=timeout + _LEASE_BEYOND_TIMEOUT,
             ttl=s.onemsg.ttl,
@@ -124,7 +122,6 @@ class Deliver:
             claims,
             Answers(ledger, rules=rules, max_attempts=s.onemsg.max_attempts, metrics=metrics, now=clock.wall),
             channel=self.channel,
-            pace=TokenBucket(s.onemsg.rate, clock),
             clock=clock,
             metrics=metrics,
             in_flight=_IN_FLIGHT,
@@ -141,7 +138,7 @@ class Deliver:
             metrics=metrics,
         )
         self._inbox = Inbox(ledger, limits=limits, metrics=metrics, now=clock.wall, opt_out_words=s.policy.stop_words)
-        self._outbox = Outbox(ledger, metrics=metrics)
+        self._telling = Telling(shared, ledger, metrics)
         self._paused = Seen(ledger, metrics)
 
     def feeds(self) -> dict[str, Callable[[threading.Event], None]]:
@@ -175,12 +172,12 @@ class Deliver:
 
     async def publish(self, ended: asyncio.Event) -> None:
         """Tell everybody else what happened."""
-        await self._repeat("outbox", self._publish_some, ended, idle=_IDLE)
+        await self._repeat("outbox", self._tell, ended, idle=_IDLE)
 
     async def publish_the_rest(self) -> None:
         """The last word before the process ends; what stays behind is published at the next start."""
         with contextlib.suppress(PublishFailed):
-            while await self._publish_some():
+            while await self._tell():
                 continue
 
     async def upkeep(self, ended: asyncio.Event) -> None:
@@ -201,6 +198,8 @@ class Deliver:
         await self._inbox.idle()
         await self.channel.aclose()
         self._publisher.close()
+        with contextlib.suppress(SQLAlchemyError):  # out of reach: our turn runs out by itself
+            self._telling.close()
         self.ledger.close()
 
     def _write_nothing(self) -> None:
@@ -225,20 +224,8 @@ class Deliver:
             spoiled=self._metrics.dead_letters,
         )
 
-    async def _publish_some(self) -> int:
-        return await asyncio.to_thread(self._publish_both)
-
-    def _publish_both(self) -> int:
-        stops = opt_outs.publish(self.ledger, self._put_opt_outs)
-        return stops + self._outbox.step(self._put_on_topic)
-
-    def _put_opt_outs(self, stops: Sequence[OptOut]) -> None:
-        topic = self._topics.opt_outs
-        self._publisher.publish([(topic, s.user_id.encode(), self._shared.codec.encode(s, topic)) for s in stops])
-
-    def _put_on_topic(self, statuses: Sequence[DeliveryStatus]) -> None:
-        topic = self._topics.delivery_status
-        self._publisher.publish([(topic, s.user_id.encode(), self._shared.codec.encode(s, topic)) for s in statuses])
+    async def _tell(self) -> int:
+        return await asyncio.to_thread(self._telling.step)
 
     async def _repeat(
         self, name: str, step: Callable[[], Awaitable[int]], ended: asyncio.Event, *, idle: float

@@ -14,7 +14,7 @@ from consumer.deliver.lifecycle import Event, Lost, Refused, Taken
 from consumer.deliver.recording import Book, Key, booking
 from consumer.deliver.retries import Limits
 from consumer.deliver.stops import Tried
-from consumer.ledger import queries
+from consumer.ledger import queries, queries_pace
 from consumer.ledger.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
@@ -54,6 +54,7 @@ class Answers:
             reports.apply_parked(book, accepted, self._limits)
             _keep_verdicts(book, answers)
             stops.move(book, _tried(book, answers))
+            _hold_pace(book, answers)
         counted = Counter((_label(a.outcome), getattr(a.outcome, "reason", "")) for a in answers)
         for (outcome, reason), number in counted.items():
             self._metrics.sends.labels(outcome, reason).inc(number)
@@ -93,6 +94,14 @@ def _keep_verdicts(book: Book, answers: Sequence[Answer]) -> None:
 def _tried(book: Book, answers: Sequence[Answer]) -> list[Tried]:
     rows = ((book.get(answer.key), answer) for answer in answers)
     return [Tried(row, answer.started_at, answer.outcome) for row, answer in rows if row is not None]
+
+
+def _hold_pace(book: Book, answers: Sequence[Answer]) -> None:
+    """Where the channel says that we are too fast, no replica sends for a while."""
+    for medium in sorted({answer.key[1] for answer in answers}):
+        span = max(hold_for(answer.outcome) for answer in answers if answer.key[1] == medium)
+        if span:
+            queries_pace.hold(book.connection, medium, book.now + span)
 
 
 def hold_for(outcome: Outcome) -> Millis:

@@ -13,6 +13,7 @@ from consumer.deliver.checks import Facts, judge
 from consumer.deliver.choice import Choice
 from consumer.deliver.facts import Gatherer, Known
 from consumer.deliver.lifecycle import Claimed
+from consumer.deliver.pace import Pace
 from consumer.deliver.plans import Words
 from consumer.deliver.recording import Book, Key, booking
 from consumer.ledger import queries, queries_facts
@@ -66,6 +67,7 @@ class Claims:
         *,
         medium: str,
         known: Known,
+        pace: Pace,
         worker: str,
         lease: Millis,
         ttl: int | None,
@@ -75,6 +77,7 @@ class Claims:
         self._ledger = ledger
         self._medium = medium
         self._known = known
+        self._pace = pace
         self._worker = worker
         self._lease = lease
         self._ttl = ttl
@@ -87,6 +90,7 @@ class Claims:
         with self._ledger.reading() as connection:
             channel = queries_facts.channels_of(connection, self._medium)[self._medium]
             work = may_probe(channel, now) or queries.anything_due(connection, self._medium, now)
+            work = work and self._pace.seen(connection, now, 1) > 0
         return Look(work, channel.stopped_because, asks_first(channel, now))
 
     def put_off_probe(self) -> None:
@@ -102,8 +106,10 @@ class Claims:
         with booking(self._ledger, self._metrics, now) as book:
             states = queries_facts.channels_of(book.connection, self._medium, lock=True)
             choice = Choice(states, self._known.templates, self._medium, now, self._lease)
-            rows = _one_each(self._waiting(book, most, may_probe(states[self._medium], now)))
+            most = self._pace.taken(book.connection, self._clock.wall(), most)
+            rows = _one_each(self._waiting(book, most, may_probe(states[self._medium], now))) if most else []
             decided, attempts = self._decide(book, rows, choice)
+            self._pace.used(book.connection, self._clock.wall(), len(attempts))
             for state in choice.probed.values():
                 queries_facts.put_channel(book.connection, state)
         return Claim(decided, attempts, now + self._lease, steady + self._lease)

@@ -1,52 +1,69 @@
-"""How fast requests may leave. One replica's own measure for now; a shared one has the same surface."""
+"""How fast requests may leave: one measure for a channel, kept in the ledger and shared by all replicas.
 
-from typing import Protocol
+Rights to send come into being evenly, so many a second, and at most a quarter of a second's worth is kept for later.
+How many there are follows from one moment, `counted_from`, up to which all of them have been used. A claim takes them
+in its own transaction, under a lock on that moment, and gives back nothing: it takes as many as it journalled attempts.
 
-from consumer.clock import SECOND, Clock, Millis
+The replicas' wall clocks need not agree: the one that is ahead sets the measure. (One that runs a second ahead of the
+others lets a second's worth leave once more, when it begins.)
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from consumer.clock import MINUTE, SECOND, Millis
+from consumer.ledger import queries_pace
+from consumer.ledger.queries_pace import PaceRow
+
+_MICRO = 1_000
+"""Microseconds in a millisecond: at a thousand requests a second each has but one of those."""
 
 
-class Pace(Protocol):
-    """Hands out the right to send. Never waits: whoever gets none asks again."""
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """`rate` requests a second over this medium's channel, all replicas together; None for no limit of ours."""
 
-    def take(self, most: int) -> int:
-        """How many requests, at most `most`, may leave now."""
-        ...
+    medium: str
+    rate: float | None
 
-    def give_back(self, unused: int) -> None:
-        """Rights that were taken and not used."""
-        ...
+    def seen(self, connection: Connection, now: Millis, most: int) -> int:
+        """How many requests, at most `most`, might leave now. Takes nothing, and waits for nobody."""
+        return rights(queries_pace.pace_of(connection, self.medium), self.rate, now, most)
 
-    def hold(self, span: Millis) -> None:
-        """Nothing leaves for so long: the channel said that we are too fast."""
-        ...
+    def taken(self, connection: Connection, now: Millis, most: int) -> int:
+        """How many may leave; nobody else takes any until the transaction ends."""
+        pace = queries_pace.pace_of(connection, self.medium, lock=self.rate is not None)
+        return rights(pace, self.rate, now, most)
+
+    def used(self, connection: Connection, now: Millis, count: int) -> None:
+        """So many of those that were taken in this transaction leave."""
+        if self.rate is not None and count:
+            pace = queries_pace.pace_of(connection, self.medium)
+            queries_pace.put_counted(connection, self.medium, counted_from(pace, self.rate, now, count))
 
 
-class TokenBucket:
-    """`rate` requests a second (None for no limit), of which a quarter of a second's worth may leave at once."""
+def rights(pace: PaceRow, rate: float | None, now: Millis, most: int) -> int:
+    """How many requests, at most `most`, may leave at this moment."""
+    if now < pace.held_until:
+        return 0
+    if rate is None:
+        return most
+    return max(0, min(most, (now * _MICRO - _begin(pace, rate, now)) // _each(rate)))
 
-    def __init__(self, rate: float | None, clock: Clock) -> None:
-        self._rate = rate
-        self._clock = clock
-        self._room = 0.0 if rate is None else max(1.0, rate / 4)
-        self._tokens = self._room
-        self._filled_at = clock.steady()
-        self._held_until = clock.steady()
 
-    def take(self, most: int) -> int:
-        now = self._clock.steady()
-        if now < self._held_until:
-            return 0
-        if self._rate is None:
-            return most
-        gained = (now - self._filled_at) * self._rate / SECOND
-        self._tokens, self._filled_at = min(self._room, self._tokens + gained), now
-        taken = min(most, int(self._tokens))
-        self._tokens -= taken
-        return taken
+def counted_from(pace: PaceRow, rate: float, now: Millis, used: int) -> int:
+    """The moment after so many requests, in microseconds."""
+    return _begin(pace, rate, now) + used * _each(rate)
 
-    def give_back(self, unused: int) -> None:
-        if self._rate is not None:
-            self._tokens = min(self._room, self._tokens + unused)
 
-    def hold(self, span: Millis) -> None:
-        self._held_until = max(self._held_until, self._clock.steady() + span)
+def _begin(pace: PaceRow, rate: float, now: Millis) -> int:
+    """From where rights count now: what came into being before has been used, or is too old to be kept."""
+    oldest = now * _MICRO - max(1, int(rate / 4)) * _each(rate)
+    if pace.counted_from > (now + MINUTE) * _MICRO:
+        return oldest  # some clock was an hour ahead: that must not silence the channel for as long
+    return max(pace.counted_from, oldest)
+
+
+def _each(rate: float) -> int:
+    return round(SECOND * _MICRO / rate)

@@ -1,11 +1,11 @@
 """Sends what is due: claim and journal, then the requests, then the record of what came of them.
 
-1. Take the right to send from the pace, before anything is claimed: afterwards nothing may wait.
-2. Claim.  One transaction decides about a batch and journals its attempts, durably, each under a lease.
-3. Send.   All at once. A request whose lease is over (a process that was paused) does not leave.
-4. Record. Answers that arrive together share one transaction.
+1. Claim.  One transaction takes rights to send from the channel's pace, decides about a batch and journals its
+           attempts, durably, each under a lease. Afterwards nothing may wait.
+2. Send.   All at once. A request whose lease is over (a process that was paused) does not leave.
+3. Record. Answers that arrive together share one transaction.
 
-A crash after 2 leaves attempts in `sending`; when their lease is over they are unknown, and are not sent again.
+A crash after 1 leaves attempts in `sending`; when their lease is over they are unknown, and are not sent again.
 """
 
 import asyncio
@@ -14,11 +14,10 @@ from collections.abc import Callable
 import structlog
 
 from consumer.clock import SECOND, Clock
-from consumer.deliver.answers import Answer, Answers, hold_for
+from consumer.deliver.answers import Answer, Answers
 from consumer.deliver.channel import Channel
 from consumer.deliver.claims import Attempt, Claim, Claims
 from consumer.deliver.grouped import Grouped
-from consumer.deliver.pace import Pace
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.calls import OneMsgError
 from consumer.onemsg.outcomes import Outcome, Unknown
@@ -43,7 +42,6 @@ class Sender:
         answers: Answers,
         *,
         channel: Channel,
-        pace: Pace,
         clock: Clock,
         metrics: DeliverMetrics,
         batch: int = 100,
@@ -53,7 +51,6 @@ class Sender:
         self._claims = claims
         self._answers = Grouped(answers.record)
         self._channel = channel
-        self._pace = pace
         self._clock = clock
         self._metrics = metrics
         self._batch = batch
@@ -95,20 +92,13 @@ class Sender:
             await asyncio.gather(*under_way)
 
     async def _claim(self) -> Claim | None:
-        """Steps 1 and 2; None if there is nothing to do, or no right to do it."""
+        """Step 1; None if there is nothing to do, or no right to do it."""
         if self._room < self._least or not (self._more or await self._work()):
             return None
-        rights = self._pace.take(min(self._batch, self._room))
-        if not rights:
-            return None
-        used = 0
-        try:
-            claim = await asyncio.to_thread(self._claims.take, rights)
-            used = len(claim.attempts)
-        finally:
-            self._pace.give_back(rights - used)
-        self._room -= used
-        self._more = used == rights
+        most = min(self._batch, self._room)
+        claim = await asyncio.to_thread(self._claims.take, most)
+        self._room -= len(claim.attempts)
+        self._more = len(claim.attempts) == most
         return claim
 
     async def _work(self) -> bool:
@@ -130,7 +120,7 @@ class Sender:
         return status.connected
 
     async def _carry_out(self, claim: Claim) -> None:
-        """Steps 3 and 4."""
+        """Steps 2 and 3."""
         await asyncio.gather(*(self._attempt(attempt, claim) for attempt in claim.attempts))
 
     async def _attempt(self, attempt: Attempt, claim: Claim) -> None:
@@ -141,7 +131,6 @@ class Sender:
             clear = not isinstance(outcome, Unknown)
             self._room += clear
             if outcome is not None:
-                self._pace.hold(hold_for(outcome))
                 await self._record(Answer(attempt.key, attempt.number, attempt.started_at, outcome))
         finally:
             self._room += not clear
@@ -167,7 +156,7 @@ class Sender:
             return Unknown(reason="client_error")
 
     async def _record(self, answer: Answer) -> None:
-        """Step 4. Where the ledger refuses for long the attempt stays `sending`, and becomes unknown."""
+        """Step 3. Where the ledger refuses for long the attempt stays `sending`, and becomes unknown."""
         for turn in range(1, _RECORD_TRIES + 1):
             try:
                 await self._answers.submit(answer)

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from sqlalchemy.exc import OperationalError
 
 from consumer.clock import SECOND
 from consumer.deliver.answers import Answer, Answers
-from consumer.deliver.pace import TokenBucket
 from consumer.deliver.sender import Sender
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, Outcome
@@ -44,9 +43,7 @@ class GatedChannel(FakeChannel):
 def gated(diary: Diary, **sizes: Any) -> tuple[Sender, GatedChannel]:
     channel = GatedChannel(diary.clock)
     channel.gate = asyncio.Event()
-    sender = Sender(
-        diary.claims, diary.answers, channel=channel, pace=diary.pace, clock=diary.clock, metrics=diary.metrics, **sizes
-    )
+    sender = Sender(diary.claims, diary.answers, channel=channel, clock=diary.clock, metrics=diary.metrics, **sizes)
     return sender, channel
 
 
@@ -121,12 +118,17 @@ def test_no_more_requests_are_out_than_there_is_room_for(diary: Diary) -> None:
     assert asyncio.run(story()).most_under_way == 5
 
 
-def test_no_more_leave_than_the_pace_allows_and_nothing_waits_after_its_claim(diary: Diary) -> None:
+@pytest.fixture
+def paced(tmp_path: Path) -> Iterator[Diary]:
+    diary = Diary(tmp_path, rate=40)
+    yield diary
+    diary.close()
+
+
+def test_no_more_leave_than_the_pace_allows_and_nothing_waits_after_its_claim(paced: Diary) -> None:
+    diary = paced
     quiet_people(diary, 30)
-    pace = TokenBucket(40, diary.clock)
-    sender = Sender(
-        diary.claims, diary.answers, channel=diary.channel, pace=pace, clock=diary.clock, metrics=diary.metrics
-    )
+    sender = diary.sender
     assert asyncio.run(sender.step()) == 10
     assert asyncio.run(sender.step()) == 0
     assert {row.status for row in diary.rows()} == {"accepted", "planned"}
@@ -134,14 +136,11 @@ def test_no_more_leave_than_the_pace_allows_and_nothing_waits_after_its_claim(di
     assert asyncio.run(sender.step()) == 4
 
 
-def test_what_is_decided_without_a_message_costs_no_pace(diary: Diary) -> None:
+def test_what_is_decided_without_a_message_costs_no_pace(paced: Diary) -> None:
+    diary = paced
     for n in range(30):
         diary.knows(f"user {n}", opt_in=False).due(f"user {n}")
-    pace = TokenBucket(40, diary.clock)
-    sender = Sender(
-        diary.claims, diary.answers, channel=diary.channel, pace=pace, clock=diary.clock, metrics=diary.metrics
-    )
-    assert [asyncio.run(sender.step()) for _ in range(4)] == [10, 10, 10, 0]
+    assert [asyncio.run(diary.sender.step()) for _ in range(4)] == [10, 10, 10, 0]
 
 
 class ForgetfulAnswers(Answers):
@@ -165,7 +164,7 @@ def test_an_answer_that_cannot_be_recorded_is_tried_again_and_is_unknown_in_the_
         diary.ledger, rules=diary.rules, max_attempts=3, metrics=diary.metrics, now=diary.clock.wall
     )
     answers.failures = failures
-    shared: Any = {"channel": diary.channel, "pace": diary.pace, "clock": diary.clock, "metrics": diary.metrics}
+    shared: Any = {"channel": diary.channel, "clock": diary.clock, "metrics": diary.metrics}
     sender = Sender(diary.claims, answers, record_again_after=0.001, **shared)
     asyncio.run(sender.step())
     diary.after(LEASE).works()

@@ -32,9 +32,7 @@ def diary_at(folder: Path, sandbox: Sandbox, channel: OneMsg) -> Diary:
     plan = replace(PLAN, template=sandbox.template, namespace=sandbox.namespace, language=sandbox.language)
     diary = Diary(folder, plans={"account-setup": plan})
     diary.clock.advance(SystemClock().wall() - diary.clock.wall())  # the sandbox's own clock is the real one
-    diary.sender = Sender(
-        diary.claims, diary.answers, channel=channel, pace=diary.pace, clock=diary.clock, metrics=diary.metrics
-    )
+    diary.sender = Sender(diary.claims, diary.answers, channel=channel, clock=diary.clock, metrics=diary.metrics)
     diary.tracker = Tracker(
         diary.ledger,
         medium="whatsapp",

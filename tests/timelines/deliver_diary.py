@@ -24,7 +24,7 @@ from consumer.deliver.gate import ContactsGate
 from consumer.deliver.inbox import Inbox
 from consumer.deliver.intake import Intake
 from consumer.deliver.outbox import Outbox
-from consumer.deliver.pace import TokenBucket
+from consumer.deliver.pace import Pace
 from consumer.deliver.plans import Plan
 from consumer.deliver.retries import Limits
 from consumer.deliver.sender import Sender
@@ -132,7 +132,9 @@ class FakeChannel:
 class Diary:
     """One replica of deliver."""
 
-    def __init__(self, folder: Path, *, rules: Rules = RULES, contacts_end: int = 0, **known: Any) -> None:
+    def __init__(
+        self, folder: Path, *, rules: Rules = RULES, contacts_end: int = 0, rate: float | None = None, **known: Any
+    ) -> None:
         self.clock = ManualClock(moment("Mon 09:00"))
         self.metrics = DeliverMetrics(CollectorRegistry())
         self.channel = FakeChannel(self.clock)
@@ -142,6 +144,7 @@ class Diary:
         self._heard = 0
         self._url = f"sqlite:///{folder / 'lapse.db'}"
         self.rules = rules
+        self.rate = rate
         self._known = known
         self._contacts_end = contacts_end
         self._offsets = {"reminders": 0, "contacts": 0}
@@ -159,12 +162,10 @@ class Diary:
         )
         wall, clock = self.clock.wall, self.clock
         self.intake = Intake(self.ledger, rules=self.rules, gate=gate, now=wall, **shared)
-        self.claims = Claims(
-            self.ledger, medium="whatsapp", known=known, worker="one", lease=LEASE, ttl=None, clock=clock, **shared
-        )
+        limits: dict[str, Any] = {"pace": Pace("whatsapp", self.rate), "lease": LEASE, "ttl": None}
+        self.claims = Claims(self.ledger, medium="whatsapp", known=known, worker="one", clock=clock, **limits, **shared)
         self.answers = Answers(self.ledger, rules=self.rules, max_attempts=3, now=wall, **shared)
-        self.pace = TokenBucket(None, clock)
-        self.sender = Sender(self.claims, self.answers, channel=self.channel, pace=self.pace, clock=clock, **shared)
+        self.sender = Sender(self.claims, self.answers, channel=self.channel, clock=clock, **shared)
         shared["limits"] = self.limits = Limits(rules=self.rules, max_attempts=3)
         spans: dict[str, Any] = {"poll_after": 2 * MINUTE, "give_up_after": DAY, **shared}
         self.tracker = Tracker(self.ledger, medium="whatsapp", channel=self.channel, clock=clock, **spans)

@@ -3,6 +3,9 @@
 from alembic import context
 
 from consumer.ledger.tables import metadata
+from consumer.ledger.tables_replicas import paces
+
+assert paces.metadata is metadata  # (a table counts once its module has been imported)
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -1,0 +1,26 @@
+"""Whose turn it is, where one replica at a time may act."""
+
+from sqlalchemy import Connection, delete, select
+
+from consumer.clock import Millis
+from consumer.ledger.queries import upsert
+from consumer.ledger.tables_replicas import turns
+
+
+def take(connection: Connection, name: str, holder: str, now: Millis, until: Millis) -> bool:
+    """Whether the turn is this holder's until then: it was already, or nobody's, or the last one's has run out."""
+    statement = upsert(connection, turns).values(name=name, holder=holder, until=until)
+    free = (turns.c.holder == holder) | (turns.c.until <= now)
+    values = {"holder": holder, "until": until}
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values, where=free))
+    return connection.scalar(select(turns.c.holder).where(turns.c.name == name)) == holder
+
+
+def until(connection: Connection, name: str) -> Millis | None:
+    """Until when it is somebody's."""
+    return connection.scalar(select(turns.c.until).where(turns.c.name == name))
+
+
+def give_up(connection: Connection, name: str, holder: str) -> None:
+    """The turn is nobody's any more, if it is this holder's."""
+    connection.execute(delete(turns).where(turns.c.name == name, turns.c.holder == holder))
