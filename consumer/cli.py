@@ -251,6 +251,22 @@ def replay_dead_letters(
         raise typer.Exit(command.main(config, chosen, yes=yes))
 
 
+state = typer.Typer(help="What detect remembers, kept on its state topic.", no_args_is_help=True)
+app.add_typer(state, name="state")
+
+
+@state.command()
+def rebuild(
+    config: Config = CONFIG,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this, only say what would be done.")] = False,
+) -> None:
+    """Have detect read its history anew, from the first record that the input topic still has."""
+    with explained():
+        from consumer.commands import state as command
+
+        raise typer.Exit(command.rebuild(config, yes=yes))
+
+
 def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

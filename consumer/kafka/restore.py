@@ -1,5 +1,6 @@
 """Reads a partition's table back from the state topic, and refuses to start from one that does not fit."""
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,14 +18,15 @@ from consumer.kafka.state import Reader, Restored, Writer
 from consumer.kafka.transaction import Unanswered
 
 REBUILT = b"rebuilt"
-"""The key of the record behind which a partition begins anew: what lies before it, damaged or not, is over."""
+"""The key of the record behind which a partition begins anew: what lies before it, damaged or not, is over. Its value
+says for which group, and from which offset of the input (`anew`)."""
 
 _BATCH = 500
 _PATIENCE = 0.05  # seconds to wait for a full batch: the end of the topic comes in a short one
 _SILENCE = 600  # batches without anything: half a minute
 _ANSWER = 5.0  # seconds to wait for an offset
 _PASSING = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT}
-REBUILD = "stop every detect process and let it read its history anew (README, Rebuilding)"
+REBUILD = "stop every detect process and run `lapse state rebuild`"
 """What to do when a partition's state cannot be used."""
 
 
@@ -71,16 +73,18 @@ class Restorer:
 
         Raises StateRefused; KafkaException if the broker does not answer; Unanswered once `stop` is set.
         """
-        restored = self._read(partition, stop)
-        if restored is None and committed is None:
-            return self._first(partition)
+        restored, begins_at = self._read(partition, stop)
+        if restored is None and committed in (None, begins_at):
+            return self._first(partition, begins_at)
         self._check(partition, committed, restored)
         assert restored is not None
         return Start(restored.table, restored.writer, restored.offset, restored.clock, first=False)
 
-    def _first(self, partition: int) -> Start:
-        which: Literal["earliest", "latest"] = "latest" if self._from_latest else "earliest"
-        offset = offsets.get(self._admin, self._topic, partition, which, patience=_ANSWER)
+    def _first(self, partition: int, offset: int | None) -> Start:
+        """`offset` is what a rebuild has told to begin from."""
+        if offset is None:
+            which: Literal["earliest", "latest"] = "latest" if self._from_latest else "earliest"
+            offset = offsets.get(self._admin, self._topic, partition, which, patience=_ANSWER)
         return Start(Table(self._rules), Writer(self._group, self._rules.ladders), offset, None, first=True)
 
     def _check(self, partition: int, committed: int | None, restored: Restored | None) -> None:
@@ -100,10 +104,11 @@ class Restorer:
                 f" {restored.offset}: somebody moved the offsets of {self._group!r}, or wrote to the state: {REBUILD}"
             )
 
-    def _read(self, partition: int, stop: threading.Event) -> Restored | None:
+    def _read(self, partition: int, stop: threading.Event) -> tuple[Restored | None, int | None]:
+        """What the state topic holds, and where a rebuild has told to begin, if one was the last to write."""
         end = offsets.get(self._admin, self._state_topic, partition, patience=_ANSWER)
         if end == 0:
-            return None
+            return None, None
         # A number, since "beginning" makes librdkafka ask again, half a second later.
         first = offsets.get(self._admin, self._state_topic, partition, "earliest", patience=_ANSWER)
         reading = _Reading(lambda: Reader(self._group, self._rules), self._group)
@@ -114,11 +119,16 @@ class Restorer:
         finally:
             consumer.close()
         try:
-            return reading.finish()
+            return reading.finish(), reading.begins_at
         except DamagedState as damage:
             raise StateRefused(
                 f"{self._state_topic}[{partition}] at {reading.where}: {damage}. Restore the topic, or {REBUILD}"
             ) from damage
+
+
+def anew(group: str, offset: int) -> bytes:
+    """The value of a record with the key REBUILT: begin from this offset, with nothing remembered."""
+    return json.dumps({"group": group, "offset": offset}).encode()
 
 
 def lost_records(topic: str, partition: int, position: int) -> StateRefused:
@@ -138,6 +148,8 @@ class _Reading:
         self._reader = make_reader()
         self._damage: DamagedState | None = None
         self.where = "the end"
+        self.begins_at: int | None = None
+        """What the last rebuild has told."""
 
     def feed(self, message: Message) -> None:
         try:
@@ -155,9 +167,14 @@ class _Reading:
         return self._reader.finish()
 
     def _begin_anew(self, message: Message) -> None:
-        if message.value() != self._group.encode():
-            raise DamagedState(f"it was rebuilt for the group {message.value()!r}, not {self._group!r}")
-        self._reader, self._damage, self.where = self._make_reader(), None, "the end"
+        try:
+            told = json.loads(message.value() or b"")
+            group, offset = str(told["group"]), int(told["offset"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedState("its word on a rebuild cannot be read") from error
+        if group != self._group:
+            raise DamagedState(f"it was rebuilt for the group {group!r}, not {self._group!r}")
+        self._reader, self._damage, self.where, self.begins_at = self._make_reader(), None, "the end", offset
 
 
 def _read_to(consumer: Consumer, end: int, reading: _Reading, stop: threading.Event) -> None:

@@ -100,8 +100,7 @@ def wanted(topics: Topics, state: str, source: str, partitions: int) -> list[Wan
             partitions=partitions,
             config=_STATE,
             vital={
-                "partitions": same
-                + "stop every detect process and let detect read its history anew (README, Rebuilding)",
+                "partitions": same + "stop every detect process and run `lapse state rebuild`",
                 "cleanup.policy": "detect's memory would be forgotten piece by piece",
                 "max.message.bytes": "detect could not write the larger pieces of its memory",
             },

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 import fastavro
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic  # type: ignore[attr-defined]
 
 from consumer.assembly import detect
 from consumer.assembly.shared import Shared
@@ -105,6 +105,16 @@ class World:
         """Of what is on the topic by now, to its end; whoever could write more should have ended."""
         self.reminders.read_to_the_end(self.admin)
         assert sorted(self.reminders.of("DUE")) == sorted(self.everybody)
+
+    def writes_state(self, partition: int, key: bytes, value: bytes | None) -> None:
+        """Somebody who has no business there."""
+        producer = Producer({"bootstrap.servers": self.bootstrap})
+        producer.produce(self.topic("state"), value, key, partition)
+        assert producer.flush(30) == 0
+
+    def gives_more_partitions(self, about: str, count: int) -> None:
+        topic = self.topic(about)
+        self.admin.create_partitions([NewPartitions(topic, count)])[topic].result(30)
 
     def takes_no_dead_letters(self) -> None:
         """Somebody has deleted their topic, and a record arrives that cannot be read."""
@@ -281,6 +291,10 @@ class Reminders(Reading):
 
     def of(self, kind: str) -> list[str]:
         return [record["user_id"] for record in self.so_far() if record["kind"] == kind]
+
+    def ids(self) -> dict[str, str]:
+        """By user, the id of the last reminder that was asked for."""
+        return {record["user_id"]: record["reminder_id"] for record in self.so_far() if record["kind"] == "DUE"}
 
     def _decoded(self, value: bytes) -> dict[str, Any]:
         record = fastavro.schemaless_reader(io.BytesIO(value[10:]), _REMINDER, None)

@@ -1,0 +1,72 @@
+"""`lapse state rebuild`: says what it would do, and with `--yes` does it."""
+
+import threading
+from pathlib import Path
+
+import typer
+
+from consumer import log
+from consumer.assembly import detect
+from consumer.commands import broker
+from consumer.commands.exits import DONE, Failed
+from consumer.config import Settings
+from consumer.config_file import load
+from consumer.kafka.rebuild import Plan, RebuildRefused, make_room, plan
+from consumer.kafka.transaction import Aborted, Fenced, Transactions
+
+_BROKER_SECONDS = 5
+
+
+def rebuild(config: Path, *, yes: bool) -> int:
+    """Prints what it is about; the exit status.
+
+    Raises:
+        ConfigError: the settings are not right.
+        Failed: the broker does not answer, detect is at work, or nothing could be written.
+    """
+    settings = load(config)
+    log.configure_quietly()
+    admin, _ = broker.reach(settings.kafka, _BROKER_SECONDS)
+    group = detect.group_name(settings)
+    try:
+        found = plan(admin, topic=settings.source.topic, state_topic=settings.state_topic, group=group)
+    except RebuildRefused as why:
+        raise Failed(str(why)) from None
+    for line in _explained(found, settings):
+        typer.echo(line)
+    if not yes:
+        typer.echo("Nothing was changed. To do it, run it again with --yes.")
+        return DONE
+    make_room(admin, found)
+    _write(settings, found)
+    typer.echo("Done. Start detect again: it reads from there.")
+    return DONE
+
+
+def _explained(found: Plan, settings: Settings) -> list[str]:
+    spans = [f"  partition {n}: from offset {begin} to {found.ends[n]}" for n, begin in sorted(found.begins.items())]
+    more = len(found.begins) - found.remembered
+    return [
+        f"Detect forgets what {found.state_topic} remembers, and reads all that {found.topic} still has:",
+        *spans,
+        *([f"  {found.state_topic} is given {more} more partitions"] if more else []),
+        f"What lapsed longer ago than policy.expire_after ({settings.policy.expire_after}) is counted, not asked for.",
+        "What was asked for before is asked for under the same id, which the ledger knows: nobody hears twice.",
+        "Until it has caught up, deliver defers everything (detect_behind).",
+    ]
+
+
+def _write(settings: Settings, found: Plan) -> None:
+    """All partitions at once, with the offsets: a reader of the state finds all of it, or nothing."""
+    consumer = detect.consumer(settings.kafka, {"group.id": found.group})  # never joins: it only names the group
+    transactions = Transactions(detect.producer(settings.kafka, f"{found.group}-rebuild"))
+    never = threading.Event()
+    try:
+        transactions.begin(never)
+        transactions.commit(found.outputs(), found.offsets(), consumer, never)
+    except Aborted as aborted:
+        raise Failed(f"nothing was changed: the broker refused the transaction ({aborted}). Run it again") from None
+    except Fenced:
+        raise Failed("another rebuild has begun: let that one finish") from None
+    finally:
+        consumer.close()
