@@ -26,6 +26,7 @@ bench: .venv/dev  ## the figures of the README
 	@$(BIN)/python -m bench.decode
 	@$(BIN)/python -m bench.detect
 	@$(BIN)/python -m bench.send
+	@$(BIN)/python -m bench.webhooks
 
 format: .venv/dev
 	@$(BIN)/ruff check --fix --quiet .

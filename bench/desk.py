@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from consumer.clock import DAY, HOUR, MINUTE, SECOND, Millis, SystemClock
 from consumer.deliver.answers import Answer, Answers
+from consumer.deliver.channel import Channel
 from consumer.deliver.checks import Rules
 from consumer.deliver.claims import Claim, Claims, Look
 from consumer.deliver.facts import Known
@@ -21,7 +22,6 @@ from consumer.deliver.plans import Plan
 from consumer.deliver.sender import Sender
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
-from consumer.onemsg.client import OneMsg
 from consumer.records import Ask, Contact, DeliveryStatus, Received, Reminder
 
 RULES = Rules(require_opt_in=True, expire_after=72 * HOUR, max_staleness=5 * MINUTE)
@@ -51,9 +51,9 @@ class Stopwatch:
 
 
 class Desk:
-    """Deliver on one ledger: from what detect asks to what others hear of it. Its rate is lifted."""
+    """Deliver on one ledger: from what detect asks to what others hear of it. `rate` is in sends a second."""
 
-    def __init__(self, ledger: Ledger, channel: OneMsg, told: dict[str, str]) -> None:
+    def __init__(self, ledger: Ledger, channel: Channel, told: dict[str, str], rate: float | None = None) -> None:
         self.ledger = ledger
         self.watch = Stopwatch()
         metrics, clock, gate = DeliverMetrics(CollectorRegistry()), SystemClock(), ContactsGate("contacts", {})
@@ -70,7 +70,7 @@ class Desk:
             ledger,
             medium=WHATSAPP,
             known=Known(rules=RULES, plans={"account-setup": plan}, gate=gate, caps={DAY: 1}),
-            pace=Pace("whatsapp", None),
+            pace=Pace("whatsapp", rate),
             worker="bench",
             lease=15 * SECOND,
             ttl=None,
@@ -87,7 +87,6 @@ class Desk:
             metrics=metrics,
             in_flight=IN_FLIGHT,
         )
-        self.channel = channel
         self.outbox = Outbox(ledger, metrics=metrics)
         self.metrics = metrics
 

@@ -81,9 +81,10 @@ def _sends(name: str, url: str, box: Sandbox, count: int, bare: float) -> None:
     ledger = Ledger(url)
     try:
         empty = _size(ledger, url)
-        desk = Desk(ledger, client(box), box.told)
+        channel = client(box)
+        desk = Desk(ledger, channel, box.told)
         desk.fill(range(count))
-        rate = _rate(f"sender, {name}", box, count, lambda: asyncio.run(_send(desk, count)))
+        rate = _rate(f"sender, {name}", box, count, lambda: asyncio.run(_send(desk, channel, count)))
         published = desk.publish()
         assert published == count, published
         size = (_size(ledger, url) - empty) / count
@@ -97,7 +98,7 @@ def _sends(name: str, url: str, box: Sandbox, count: int, bare: float) -> None:
     print(f"    ledger {total * 1e6:.0f} µs of CPU and {size:.0f} bytes a reminder: {costs}", flush=True)
 
 
-async def _send(desk: Desk, count: int) -> None:
+async def _send(desk: Desk, channel: OneMsg, count: int) -> None:
     stop = asyncio.Event()
     accepted = desk.metrics.sends.labels("accepted", "")
 
@@ -106,7 +107,7 @@ async def _send(desk: Desk, count: int) -> None:
             stop.set()
 
     await desk.sender.run(stop, idle=0.02, progress=look)
-    await desk.channel.aclose()
+    await channel.aclose()
 
 
 def client(box: Sandbox) -> OneMsg:

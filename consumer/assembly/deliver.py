@@ -43,6 +43,7 @@ from consumer.web.webhook import Webhook
 _LEASE_BEYOND_TIMEOUT = 5 * SECOND
 _IN_FLIGHT = 200
 _IDLE = 0.1
+_GATHER = 0.01
 _RETRY = 5.0
 R = TypeVar("R", Reminder, Contact)
 _log = structlog.get_logger()
@@ -137,7 +138,14 @@ class Deliver:
             clock=clock,
             metrics=metrics,
         )
-        self._inbox = Inbox(ledger, limits=limits, metrics=metrics, now=clock.wall, opt_out_words=s.policy.stop_words)
+        self._inbox = Inbox(
+            ledger,
+            limits=limits,
+            metrics=metrics,
+            now=clock.wall,
+            opt_out_words=s.policy.stop_words,
+            gather=_GATHER,
+        )
         self._telling = Telling(shared, ledger, metrics)
         self._paused = Seen(ledger, metrics)
 

@@ -10,12 +10,14 @@ T = TypeVar("T")
 class Grouped(Generic[T]):
     """`write` is called in a thread, by one caller's task at a time, with at most `most` items in order.
 
-    The busier it is the larger the groups, so that the cost of a durable commit is shared; alone, nobody waits.
+    The busier it is the larger the groups, so that the cost of a durable commit is shared. `gather` seconds are waited
+    for company before each write; without it nobody waits who is alone.
     """
 
-    def __init__(self, write: Callable[[Sequence[T]], None], *, most: int = 500) -> None:
+    def __init__(self, write: Callable[[Sequence[T]], None], *, most: int = 500, gather: float = 0.0) -> None:
         self._write = write
         self._most = most
+        self._gather = gather
         self._waiting: list[tuple[T, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
 
@@ -29,6 +31,8 @@ class Grouped(Generic[T]):
 
     async def _write_all(self) -> None:
         while self._waiting:
+            if self._gather:
+                await asyncio.sleep(self._gather)
             group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
             trouble: Exception | None = None
             try:

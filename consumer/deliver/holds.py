@@ -35,7 +35,20 @@ def keep(book: Book, row: ReminderRow, refusal: Rejected) -> None:
             queries_holds.keep(book.connection, subject, row.medium, hold)
 
 
-def was_reached(book: Book, row: ReminderRow) -> None:
-    """Whoever got a message can be reached, whatever was said before."""
-    if row.phone is not None:
-        queries_holds.lift_unreachable(book.connection, subjects_of(None, row.phone, book.hash_key), row.medium)
+class Reached:
+    """Whoever got a message can be reached, whatever was said before. Told one by one, written together by `lift`."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+        self._phones: dict[str, set[str]] = {}
+
+    def add(self, row: ReminderRow) -> None:
+        if row.phone is not None:
+            self._phones.setdefault(row.medium, set()).add(row.phone)
+
+    def lift(self) -> None:
+        if self._phones and queries_holds.anybody_unreachable(self._book.connection):  # hashing is dear
+            for medium, phones in self._phones.items():
+                subjects = {subject for phone in phones for subject in subjects_of(None, phone, self._book.hash_key)}
+                queries_holds.lift_unreachable(self._book.connection, subjects, medium)
+        self._phones = {}

@@ -30,13 +30,14 @@ def apply(book: Book, heard: Sequence[Heard], limits: Limits) -> list[Heard]:
     """Let the reports happen to their reminders, in order. Returns those whose message is not ours, or not yet."""
     keys = queries.reminders_of_messages(book.connection, {h.report.message_id for h in heard})
     book.fetch(keys.values())
-    strangers = []
+    strangers, reached = [], holds.Reached(book)
     for each in heard:
         key = keys.get(each.report.message_id)
         if key is None:
             strangers.append(each)
         elif (row := book.get(key)) is not None and row.message_id == each.report.message_id:
-            _tell(book, row, each, limits)
+            _tell(book, row, each, limits, reached)
+    reached.lift()
     return strangers
 
 
@@ -52,15 +53,16 @@ def apply_parked(book: Book, message_ids: Sequence[str], limits: Limits) -> int:
     return len(parked)
 
 
-def _tell(book: Book, row: ReminderRow, heard: Heard, limits: Limits) -> None:
+def _tell(book: Book, row: ReminderRow, heard: Heard, limits: Limits, reached: holds.Reached) -> None:
     report = heard.report
     at = heard.received_at if report.at is None else report.at
     if report.progress is Progress.FAILED:
+        reached.lift()  # what is heard first counts first
         _fail(book, row, heard, at, limits)
         return
     changes = book.tell(row.key, Reported(report.progress, heard.source), at)
     if not isinstance(changes, NoChange) and report.progress in {Progress.DELIVERED, Progress.READ}:
-        holds.was_reached(book, row)
+        reached.add(row)
 
 
 def _fail(book: Book, row: ReminderRow, heard: Heard, at: Millis, limits: Limits) -> None:

@@ -38,9 +38,14 @@ def held(connection: Connection, subjects: Collection[str], medium: str, now: Mi
     return found
 
 
+def anybody_unreachable(connection: Connection) -> bool:
+    return connection.scalar(select(holds.c.subject).where(holds.c.unreachable.is_(True)).limit(1)) is not None
+
+
 def lift_unreachable(connection: Connection, subjects: Collection[str], medium: str) -> None:
-    which = holds.c.subject.in_(subjects), holds.c.medium == medium, holds.c.unreachable.is_(True)
-    connection.execute(delete(holds).where(*which))
+    for some in chunks(subjects):
+        which = holds.c.subject.in_(some), holds.c.medium == medium, holds.c.unreachable.is_(True)
+        connection.execute(delete(holds).where(*which))
 
 
 def drop_over(connection: Connection, now: Millis) -> None:

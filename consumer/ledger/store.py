@@ -6,9 +6,8 @@ commit on the disk before it returns. PostgreSQL: whatever its own locks allow.
 
 import fcntl
 import os
-import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -18,6 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from consumer.ledger import migrations
 from consumer.ledger.refused import LedgerRefused
+from consumer.ledger.turns import Turns
 
 _READS = "lapse_reads"
 """Execution option of connections that only read: they wait for nobody."""
@@ -40,7 +40,7 @@ class Ledger:
             self._guard = None if read_only or beside else _take(path)
         self._engine = _engine(parsed, read_only)
         self._reads = self._engine.execution_options(**{_READS: True})
-        self._writer: AbstractContextManager[object] = threading.Lock() if self._sqlite else nullcontext()
+        self._turns = Turns() if self._sqlite else None
         try:
             with self.reading() if read_only else self.transaction() as connection:
                 found = (migrations.check if read_only or beside else migrations.migrate)(connection)
@@ -51,12 +51,13 @@ class Ledger:
         self.hash_key = found.hash_key
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, *, urgent: bool = False) -> Iterator[Connection]:
         """Reads and writes that are durable when this returns, and did not happen if it raises.
 
-        Blocks its thread; in SQLite also for as long as another thread is in one.
+        Blocks its thread; in SQLite also for as long as another thread is in one. An urgent one, which must be short,
+        goes before all others that wait.
         """
-        with self._writer, self._engine.begin() as connection:
+        with self._turns.turn(urgent) if self._turns else nullcontext(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
