@@ -22,6 +22,7 @@ from consumer.deliver.plans import Plan
 from consumer.deliver.sender import Sender
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
+from consumer.onemsg.message import TemplateMessage
 from consumer.records import Ask, Contact, DeliveryStatus, Received, Reminder
 
 RULES = Rules(require_opt_in=True, expire_after=72 * HOUR, max_staleness=5 * MINUTE)
@@ -116,7 +117,7 @@ class _Claims(Claims):
         with self.watch.stage("look"):
             return super().look()
 
-    def take(self, most: int) -> Claim:
+    def take(self, most: int) -> Claim[TemplateMessage]:
         with self.watch.stage("claim"):
             return super().take(most)
 

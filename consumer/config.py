@@ -13,6 +13,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from consumer.config_events import PATHS, EventPath, Listed, complaint, events_complaint
+from consumer.config_fallback import EmailFallback as EmailFallback
+from consumer.config_fallback import Fallback as Fallback
+from consumer.config_fallback import WebhookFallback as WebhookFallback
 from consumer.config_policy import Policy as Policy
 from consumer.config_policy import SendWindow as SendWindow
 from consumer.config_template import Action as Action
@@ -182,6 +185,7 @@ class Settings(Section):
     """May be left out where only detect runs."""
     policy: Policy = Policy()
     tracking: Tracking = Tracking()
+    fallback: Fallback = Fallback()
     ledger: Ledger = Ledger()
     web: Web = Web()
     log: Log = Log()

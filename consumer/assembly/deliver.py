@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 import structlog
 from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
+from consumer.assembly.fallback import Fallbacks
 from consumer.assembly.shared import Shared, plain
 from consumer.assembly.telling import Telling
 from consumer.assembly.upkeep import Upkeep
@@ -148,6 +149,7 @@ class Deliver:
         )
         self._telling = Telling(shared, ledger, metrics)
         self._paused = Seen(ledger, metrics)
+        self._fallbacks = Fallbacks(shared, ledger, known, metrics)
 
     def feeds(self) -> dict[str, Callable[[threading.Event], None]]:
         """What blocks: the topics that deliver reads, by the name of the thread."""
@@ -160,15 +162,22 @@ class Deliver:
     async def send(self, ended: asyncio.Event) -> None:
         """Send what is due until told to end, then wait for what is in flight. A ledger out of reach is waited for."""
         await self._upkeep.looked(ended)
-        part = self._shared.health.part("sender")
+        await self._send("sender", self._sender, ended)
+
+    def send_otherwise(self, ended: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
+        """The same for each medium of the fallback."""
+        return [self._send(f"sender_{medium}", sender, ended) for medium, sender in self._fallbacks.senders.items()]
+
+    async def _send(self, name: str, sender: Sender[Any], ended: asyncio.Event) -> None:
+        part = self._shared.health.part(name)
         while not ended.is_set():
             try:
-                await self._sender.run(ended, progress=lambda: part.ok(self._held_up()))
+                await sender.run(ended, progress=lambda: part.ok(self._held_up(sender)))
             except SQLAlchemyError as problem:
-                await self._wait(part, "sender", problem, ended)
+                await self._wait(part, name, problem, ended)
 
-    def _held_up(self) -> str | None:
-        return "; ".join(filter(None, [self._sender.stopped_because, self._paused.detail])) or None
+    def _held_up(self, sender: Sender[Any]) -> str | None:
+        return "; ".join(filter(None, [sender.stopped_because, self._paused.detail])) or None
 
     async def track(self, ended: asyncio.Event) -> None:
         """Follow what went out; bodies that a crash, or a ledger out of reach, left unread come first."""
@@ -176,7 +185,7 @@ class Deliver:
 
     async def _follow(self) -> int:
         await asyncio.to_thread(self._paused.look)
-        return await self._inbox.step() + await self._tracker.step()
+        return await self._fallbacks.plan() + await self._inbox.step() + await self._tracker.step()
 
     async def publish(self, ended: asyncio.Event) -> None:
         """Tell everybody else what happened."""
@@ -205,6 +214,7 @@ class Deliver:
     async def close(self) -> None:
         await self._inbox.idle()
         await self.channel.aclose()
+        await self._fallbacks.aclose()
         self._publisher.close()
         with contextlib.suppress(SQLAlchemyError):  # out of reach: our turn runs out by itself
             self._telling.close()

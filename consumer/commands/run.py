@@ -74,5 +74,11 @@ def _configured(settings: Settings, roles: frozenset[Role]) -> Iterator[tuple[st
         yield "onemsg.token", onemsg.token
     if web.webhook_secret and "deliver" in roles:
         yield _IN_A_URL, web.webhook_secret
+    if "deliver" in roles:
+        email, hook = settings.fallback.email, settings.fallback.webhook
+        if email and email.password:
+            yield "fallback.email.password", email.password
+        if hook:
+            yield "fallback.webhook.secret", hook.secret
     if web.api_token:
         yield "web.api_token", web.api_token

@@ -37,7 +37,18 @@ class Answer:
 class Answers:
     """`record` blocks its thread and returns when everything is durable."""
 
-    def __init__(self, ledger: Ledger, *, rules: Rules, max_attempts: int, metrics: DeliverMetrics, now: Now) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        rules: Rules,
+        max_attempts: int,
+        metrics: DeliverMetrics,
+        now: Now,
+        reports: bool = True,
+    ) -> None:
+        """Without `reports` nothing more is ever heard of what was accepted, and that is its last record."""
+        self._reported = reports
         self._ledger = ledger
         self._limits = Limits(rules=rules, max_attempts=max_attempts)
         self._metrics = metrics
@@ -72,7 +83,7 @@ class Answers:
     def _event(self, row: ReminderRow, outcome: Outcome, now: Millis) -> Event:
         match outcome:
             case Accepted(message_id=message_id):
-                return Taken(message_id)
+                return Taken(message_id, last=not self._reported)
             case Unknown(reason=reason):
                 return Lost(reason)
             case Rejected() | NotTransmitted():

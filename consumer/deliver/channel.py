@@ -5,7 +5,7 @@ tried again with one probing message after a pause, and each fruitless probe mak
 """
 
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from consumer.clock import Millis
 from consumer.ledger.rows import ChannelRow
@@ -15,6 +15,8 @@ from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
 from consumer.onemsg.reports import Echo, StatusReport
 
+M = TypeVar("M", contravariant=True)
+
 MANY_SILENCES = 5
 """Attempts in a row without a clear answer, after which the next one would be one too many (design §5)."""
 
@@ -23,19 +25,23 @@ SILENT = frozenset({"no_answers", "not_reachable"})
 """Stopped because nothing answered: before a message is risked, the channel's status is asked."""
 
 
-class Channel(Protocol):
-    """1MSG, or something that behaves like it."""
+class Outlet(Protocol[M]):
+    """Whatever carries one medium's messages."""
 
-    async def send_template(self, message: TemplateMessage) -> Outcome:
+    async def send_template(self, message: M) -> Outcome:
         """Tries once. Every answer and every failure is an Outcome."""
-        ...
-
-    async def hook_info(self, message_id: str) -> tuple[StatusReport, ...]:
-        """What is known of a message. Raises OneMsgError."""
         ...
 
     async def status(self) -> ChannelStatus:
         """Whether the channel is connected. Raises OneMsgError."""
+        ...
+
+
+class Channel(Outlet[TemplateMessage], Protocol):
+    """1MSG, or something that behaves like it."""
+
+    async def hook_info(self, message_id: str) -> tuple[StatusReport, ...]:
+        """What is known of a message. Raises OneMsgError."""
         ...
 
     async def messages(self, recipient: str, since: Millis) -> list[Echo]:

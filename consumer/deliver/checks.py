@@ -43,6 +43,11 @@ class Facts:
     """Digits with country code."""
     bad_phone: bool = False
     """There is a number, and it cannot be one."""
+    email: str | None = None
+    bad_email: bool = False
+    """There is an address, and it cannot be one."""
+    arrived: bool = False
+    """What another medium carried has arrived after all."""
     opt_in: bool = False
     opted_out: bool = False
     held_until: Millis | None = None
@@ -99,6 +104,8 @@ def still_wanted(facts: Facts) -> Verdict | None:
         return Cancel("completed")
     if facts.returned:
         return Cancel("returned")
+    if facts.arrived:
+        return Cancel("arrived")
     return Cancel("superseded") if facts.superseded else None
 
 

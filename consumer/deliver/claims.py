@@ -6,6 +6,7 @@ or unknown: nothing sends it again.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from consumer.clock import Clock, Millis
 from consumer.deliver.channel import asks_first, may_probe, still_silent
@@ -23,19 +24,22 @@ from consumer.metrics import DeliverMetrics
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.text import fitted, safe_parameter
 
+M = TypeVar("M")
+"""What is sent: a template message, or a fallback's."""
+
 _PROBED = 10
 """Rows looked at to find one that can be the probe of a stopped channel."""
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Generic[M]):
     """One journalled attempt, ready to leave."""
 
     key: Key
     number: int
     started_at: Millis
     lapsed_at: Millis
-    message: TemplateMessage
+    message: M
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +53,11 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Generic[M]):
     """What came of a batch: how many rows were decided about, and the attempts. The lease ends at both moments."""
 
     rows: int
-    attempts: Sequence[Attempt]
+    attempts: Sequence[Attempt[M]]
     lease_until: Millis
     steady_until: Millis
 
@@ -100,14 +104,14 @@ class Claims:
             if asks_first(state, book.now):  # (another replica may have asked as well)
                 queries_facts.put_channel(book.connection, still_silent(state, book.now))
 
-    def take(self, most: int) -> Claim:
+    def take(self, most: int) -> Claim[TemplateMessage]:
         """Decide about at most `most` due reminders, and journal those that may go out."""
         now, steady = self._clock.wall(), self._clock.steady()
         with booking(self._ledger, self._metrics, now) as book:
             states = queries_facts.channels_of(book.connection, self._medium, lock=True)
             choice = Choice(states, self._known.templates, self._medium, now, self._lease)
             most = self._pace.taken(book.connection, self._clock.wall(), most)
-            rows = _one_each(self._waiting(book, most, may_probe(states[self._medium], now))) if most else []
+            rows = one_each(self._waiting(book, most, may_probe(states[self._medium], now))) if most else []
             decided, attempts = self._decide(book, rows, choice)
             self._pace.used(book.connection, self._clock.wall(), len(attempts))
             for state in choice.probed.values():
@@ -121,13 +125,15 @@ class Claims:
                 return stopped[:most]
         return queries.take_due(book.connection, self._medium, book.now, most)
 
-    def _decide(self, book: Book, rows: Sequence[ReminderRow], choice: Choice) -> tuple[int, list[Attempt]]:
+    def _decide(
+        self, book: Book, rows: Sequence[ReminderRow], choice: Choice
+    ) -> tuple[int, list[Attempt[TemplateMessage]]]:
         """Judge each row; journal those to which nothing objects. How many rows were judged, and the attempts."""
         if not rows:
             return 0, []
         book.hold(rows)
         facts = Gatherer(book.connection, self._known, self._ledger.hash_key, book.now).facts(rows)
-        attempts: list[Attempt] = []
+        attempts: list[Attempt[TemplateMessage]] = []
         phones: set[str] = set()
         decided = 0
         for row in rows:
@@ -144,12 +150,12 @@ class Claims:
                 if self._known.caps:
                     phones.add(attempts[-1].message.phone)
                 choice.used(words)
-        journal = [_journalled(book.get(attempt.key), attempt) for attempt in attempts]
+        journal = [journalled(book.get(attempt.key), attempt) for attempt in attempts]
         # (The rows they belong to are in the ledger since intake.)
         queries.journal_attempts(book.connection, journal)
         return decided, attempts
 
-    def _prepare(self, book: Book, row: ReminderRow, facts: Facts, words: Words) -> Attempt:
+    def _prepare(self, book: Book, row: ReminderRow, facts: Facts, words: Words) -> Attempt[TemplateMessage]:
         phone, name = facts.phone, facts.name
         assert phone is not None  # the checks have seen to both
         assert name is not None
@@ -183,7 +189,7 @@ def _message(words: Words, phone: str, params: tuple[str, ...], ttl: int | None)
     )
 
 
-def _one_each(rows: Iterable[ReminderRow]) -> list[ReminderRow]:
+def one_each(rows: Iterable[ReminderRow]) -> list[ReminderRow]:
     """One row for each user: what is written to somebody now counts for what is decided about them next."""
     firsts: dict[str, ReminderRow] = {}
     for row in rows:
@@ -191,7 +197,8 @@ def _one_each(rows: Iterable[ReminderRow]) -> list[ReminderRow]:
     return list(firsts.values())
 
 
-def _journalled(row: ReminderRow | None, attempt: Attempt) -> dict[str, object]:
+def journalled(row: ReminderRow | None, attempt: Attempt[M]) -> dict[str, object]:
+    """The attempt as a row of `tables.attempts`, before it leaves."""
     assert row is not None
     return {
         "reminder_id": row.reminder_id,

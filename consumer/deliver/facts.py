@@ -22,6 +22,7 @@ from consumer.ledger.queries_facts import Wrote
 from consumer.ledger.queries_holds import Hold
 from consumer.ledger.queries_recipients import Written
 from consumer.ledger.rows import ContactRow, ReminderRow
+from consumer.mail_address import mail_address
 from consumer.onemsg.phone import Phone, PhoneProblem, normalise
 from consumer.onemsg.text import safe_parameter
 from consumer.send_window import Window, common_opening, next_opening, zone_of
@@ -97,6 +98,8 @@ class Gatherer:
                 name=self._name(contact),
                 phone=_digits(reach.get(row.user_id)),
                 bad_phone=_is_bad(reach.get(row.user_id)),
+                email=mail_address(contact.email) if contact and contact.email else None,
+                bad_email=bool(contact and contact.email and contact.email.strip() and not mail_address(contact.email)),
                 opt_in=contact is not None and contact.opt_in,
                 opted_out=row.user_id in out,
                 held_until=None if hold is None else hold.until,
@@ -107,7 +110,7 @@ class Gatherer:
                 locale=None if contact is None else contact.locale,
                 paused=covers(paused, row.process),
                 has_words=plan is not None,
-                allowed_at=allowed(row.user_id, _digits(reach.get(row.user_id))),
+                allowed_at=allowed(row, _digits(reach.get(row.user_id))),
                 selected=self._known.only_users is None or row.user_id in self._known.only_users,
                 held_out=held_out(row.user_id, row.process, self._known.holdout, self._hash_key),
                 dry_run=self._known.dry_run,
@@ -128,8 +131,11 @@ class Gatherer:
         taken = queries_recipients.take_recipients(self._connection, {f"{kind}:{name}" for name in names})
         return {name for name in names if f"{kind}:{name}" in taken}
 
-    def _allowed(self, users: set[str], phones: set[str]) -> Callable[[str, str | None], Millis]:
-        """From when on a user with that phone may be written to."""
+    def _allowed(self, users: set[str], phones: set[str]) -> Callable[[ReminderRow, str | None], Millis]:
+        """From when on this reminder may go to its user, who has that phone.
+
+        What was tried for the same reminder on another medium has failed, or nobody would ask.
+        """
         caps = self._known.caps
         since = self._now - max(caps, default=0)
         written = queries_recipients.written_since(self._connection, users, phones, since) if caps else []
@@ -139,9 +145,10 @@ class Gatherer:
             by_user.setdefault(each.user_id, []).append(each)
             by_phone.setdefault(each.phone, []).append(each)
 
-        def allowed(user: str, phone: str | None) -> Millis:
-            to_phone = by_phone.get(phone, []) if phone else []
-            return next_allowed([w.at for w in {*by_user.get(user, []), *to_phone}], caps)
+        def allowed(row: ReminderRow, phone: str | None) -> Millis:
+            them = {*by_user.get(row.user_id, []), *(by_phone.get(phone, []) if phone else [])}
+            same = [w for w in them if w.reminder_id == row.reminder_id and w.medium != row.medium]
+            return next_allowed([w.at for w in them.difference(same)], caps)
 
         return allowed
 

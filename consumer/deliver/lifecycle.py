@@ -137,6 +137,8 @@ class Taken:
 
     message_id: str | None
     source: Source = Source.RESPONSE
+    last: bool = False
+    """No report of it will come: this medium has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +219,8 @@ def follow(status: Status, reason: str | None, event: Event) -> tuple[Change, ..
             return _judged(status, reason, event)
         case Claimed():
             return _only(UNSENT, status, Change(_S.SENDING, Source.CHECK, publish=False))
-        case Taken(message_id, source):
-            return _taken(status, message_id, source)
+        case Taken():
+            return _taken(status, event)
         case Refused():
             return _refused(status, event)
         case Lost(why, source):
@@ -248,11 +250,12 @@ def _judged(status: Status, reason: str | None, verdict: Verdict) -> tuple[Chang
             return (Change(_S.DEFERRED, Source.CHECK, why, until, publish=not said_before),)
 
 
-def _taken(status: Status, message_id: str | None, source: Source) -> tuple[Change, ...] | NoChange:
+def _taken(status: Status, taken: Taken) -> tuple[Change, ...] | NoChange:
     answered = {_S.SENDING, _S.UNKNOWN, _S.UNRESOLVED}  # an answer that was too late for its lease still counts
-    reason = "by_operator" if source is Source.OPERATOR else None
-    closes = True if message_id is None else None  # (without an id no report can be about it)
-    return _only(answered, status, Change(_S.ACCEPTED, source, reason, message_id=message_id, closes=closes))
+    reason = "by_operator" if taken.source is Source.OPERATOR else None
+    closes = True if taken.last or taken.message_id is None else None  # (without an id no report can be about it)
+    change = Change(_S.ACCEPTED, taken.source, reason, message_id=taken.message_id, closes=closes)
+    return _only(answered, status, change)
 
 
 def _refused(status: Status, refused: Refused) -> tuple[Change, ...] | NoChange:

@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import Connection
 
 from consumer.clock import Millis
+from consumer.deliver.fallback import leads_on
 from consumer.deliver.lifecycle import SILENT, UNSENT, Change, Event, NoChange, Status, follow
 from consumer.ledger import queries, queries_outbox
 from consumer.ledger.rows import ReminderRow
@@ -39,6 +40,7 @@ def advance(row: ReminderRow, change: Change, now: Millis) -> ReminderRow:
         lease_until=row.lease_until if status is Status.SENDING else None,
         unknown_since=now if status is Status.UNKNOWN else None,
         quiet_from=now if (heard or status is Status.UNKNOWN) and not change.final else None,
+        fallback_at=now if leads_on(status, change.reason) else None,
         polls=0,
         sequence=row.sequence + change.publish,
         updated_at=now,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from consumer.clock import Millis
 from consumer.deliver import holds, opt_outs, stops
-from consumer.deliver.lifecycle import Defer, Fail, NoChange, Reported, Source
+from consumer.deliver.lifecycle import UNSENT, Cancel, Defer, Fail, NoChange, Reported, Source, Status
 from consumer.deliver.recording import Book
 from consumer.deliver.retries import Limits
 from consumer.deliver.stops import Tried
@@ -63,6 +63,15 @@ def _tell(book: Book, row: ReminderRow, heard: Heard, limits: Limits, reached: h
     changes = book.tell(row.key, Reported(report.progress, heard.source), at)
     if not isinstance(changes, NoChange) and report.progress in {Progress.DELIVERED, Progress.READ}:
         reached.add(row)
+        if row.status == Status.FAILED:
+            _call_off(book, row, heard.source)
+
+
+def _call_off(book: Book, row: ReminderRow, source: Source) -> None:
+    """It arrived: whatever was to carry it instead need not go out. (A second try of that is stopped by the checks.)"""
+    for other in book.rows():
+        if other.reminder_id == row.reminder_id and other.medium != row.medium and Status(other.status) in UNSENT:
+            book.tell(other.key, Cancel("arrived", source))
 
 
 def _fail(book: Book, row: ReminderRow, heard: Heard, at: Millis, limits: Limits) -> None:

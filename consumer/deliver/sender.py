@@ -10,13 +10,14 @@ A crash after 1 leaves attempts in `sending`; when their lease is over they are 
 
 import asyncio
 from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
 
 import structlog
 
 from consumer.clock import SECOND, Clock
 from consumer.deliver.answers import Answer, Answers
-from consumer.deliver.channel import Channel
-from consumer.deliver.claims import Attempt, Claim, Claims
+from consumer.deliver.channel import Outlet
+from consumer.deliver.claims import Attempt, Claim, Look
 from consumer.deliver.grouped import Grouped
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.calls import OneMsgError
@@ -29,7 +30,20 @@ _SOON = 0.005
 log = structlog.get_logger()
 
 
-class Sender:
+M = TypeVar("M")
+
+
+class Claiming(Protocol[M]):
+    """Takes due reminders of one medium: `claims`, or `fallback_claims`. Blocks its thread."""
+
+    def look(self) -> Look: ...
+
+    def put_off_probe(self) -> None: ...
+
+    def take(self, most: int) -> Claim[M]: ...
+
+
+class Sender(Generic[M]):
     """Sends the reminders of one medium over its channel.
 
     At most `batch` reminders are claimed at a time, and at most `in_flight` requests are out at once: no more than the
@@ -38,10 +52,10 @@ class Sender:
 
     def __init__(
         self,
-        claims: Claims,
+        claims: Claiming[M],
         answers: Answers,
         *,
-        channel: Channel,
+        channel: Outlet[M],
         clock: Clock,
         metrics: DeliverMetrics,
         batch: int = 100,
@@ -91,7 +105,7 @@ class Sender:
         finally:
             await asyncio.gather(*under_way)
 
-    async def _claim(self) -> Claim | None:
+    async def _claim(self) -> Claim[M] | None:
         """Step 1; None if there is nothing to do, or no right to do it."""
         if self._room < self._least or not (self._more or await self._work()):
             return None
@@ -119,11 +133,11 @@ class Sender:
             log.warning("channel_not_connected", status=status.status)
         return status.connected
 
-    async def _carry_out(self, claim: Claim) -> None:
+    async def _carry_out(self, claim: Claim[M]) -> None:
         """Steps 2 and 3."""
         await asyncio.gather(*(self._attempt(attempt, claim) for attempt in claim.attempts))
 
-    async def _attempt(self, attempt: Attempt, claim: Claim) -> None:
+    async def _attempt(self, attempt: Attempt[M], claim: Claim[M]) -> None:
         clear = False
         try:
             outcome = await self._send(attempt, claim)
@@ -135,7 +149,7 @@ class Sender:
         finally:
             self._room += not clear
 
-    async def _send(self, attempt: Attempt, claim: Claim) -> Outcome | None:
+    async def _send(self, attempt: Attempt[M], claim: Claim[M]) -> Outcome | None:
         """What became of the request; None if it was not made, because its lease is over."""
         now = self._clock.wall()
         left = min(claim.lease_until - now, claim.steady_until - self._clock.steady())

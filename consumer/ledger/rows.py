@@ -33,6 +33,7 @@ class ReminderRow(NamedTuple):
     lease_until: Millis | None = None
     unknown_since: Millis | None = None
     quiet_from: Millis | None = None
+    fallback_at: Millis | None = None
     polls: int = 0
     sequence: int = 0
     attempts: int = 0

@@ -60,6 +60,7 @@ reminders = Table(
     Column("lease_until", BigInteger),
     Column("unknown_since", BigInteger),
     Column("quiet_from", BigInteger),
+    Column("fallback_at", BigInteger),  # it ended in a way that another medium may mend; see `deliver/fallback.py`
     Column("polls", Integer, nullable=False),  # since the last report
     Column("sequence", Integer, nullable=False),  # of the last published record, from 1
     Column("attempts", Integer, nullable=False),
@@ -79,7 +80,7 @@ reminders = Table(
     PrimaryKeyConstraint("reminder_id", "medium"),
     Index(None, "user_id", "process"),
 )
-for _moment in ("due_at", "lease_until", "unknown_since", "quiet_from"):
+for _moment in ("due_at", "lease_until", "unknown_since", "quiet_from", "fallback_at"):
     _column = reminders.c[_moment]
     Index(None, _column, sqlite_where=_column.is_not(None), postgresql_where=_column.is_not(None))
 for _whose in ("partition", "user_id"):

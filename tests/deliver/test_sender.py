@@ -40,7 +40,7 @@ class GatedChannel(FakeChannel):
         return Accepted(message_id=f"wamid.{number}")
 
 
-def gated(diary: Diary, **sizes: Any) -> tuple[Sender, GatedChannel]:
+def gated(diary: Diary, **sizes: Any) -> tuple[Sender[TemplateMessage], GatedChannel]:
     channel = GatedChannel(diary.clock)
     channel.gate = asyncio.Event()
     sender = Sender(diary.claims, diary.answers, channel=channel, clock=diary.clock, metrics=diary.metrics, **sizes)

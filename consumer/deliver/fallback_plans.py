@@ -1,0 +1,43 @@
+"""Adds the row of the next medium where one was impossible. Whoever comes second adds nothing."""
+
+from collections.abc import Sequence
+
+from consumer.clock import Now
+from consumer.deliver.checks import Rules, too_old_at
+from consumer.deliver.fallback import after
+from consumer.deliver.recording import booking
+from consumer.ledger import queries, queries_fallback
+from consumer.ledger.store import Ledger
+from consumer.metrics import DeliverMetrics
+
+_MOST = 200
+
+
+class FallbackPlans:
+    """`media` are those configured, in their order. Blocks its thread."""
+
+    def __init__(
+        self, ledger: Ledger, *, media: Sequence[str], rules: Rules, metrics: DeliverMetrics, now: Now
+    ) -> None:
+        self._ledger = ledger
+        self._media = media
+        self._rules = rules
+        self._metrics = metrics
+        self._now = now
+
+    def step(self) -> int:
+        """Look once at what has ended since. Returns how many reminders that were; raises what the ledger raised."""
+        now = self._now()
+        with self._ledger.reading() as connection:
+            if not queries_fallback.anything(connection, now):
+                return 0
+        with booking(self._ledger, self._metrics, now) as book:
+            ended = queries_fallback.take(book.connection, now, _MOST)
+            book.hold(queries.take_ids(book.connection, {row.reminder_id for row in ended}))
+            for row in ended:
+                book.note(row._replace(fallback_at=None))
+                lapsed_at = row.last_seen if row.lapsed_at is None else row.lapsed_at
+                following = after(row, self._media, now) if now < too_old_at(lapsed_at, self._rules) else None
+                if following is not None and book.get(following.key) is None:
+                    book.add(following)
+        return len(ended)

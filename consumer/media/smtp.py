@@ -1,0 +1,148 @@
+"""Sends e-mails by SMTP, one connection each: there are few, and a server closes those that are kept open.
+
+What is certain decides. Until the message's content has been handed over nothing was sent, whatever went wrong. From
+then on only the server's own answer tells; where it does not come the attempt is unknown, and is not sent again.
+"""
+
+import asyncio
+import contextlib
+import re
+import socket
+import ssl
+from dataclasses import dataclass
+
+import aiosmtplib
+from aiosmtplib import SMTP, SMTPException, SMTPResponseException
+
+from consumer.clock import MINUTE
+from consumer.config_fallback import EmailFallback
+from consumer.config_values import millis
+from consumer.media.mail import Mail
+from consumer.onemsg.client import ChannelStatus
+from consumer.onemsg.masking import safe
+from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
+
+_COME_AGAIN = 5 * MINUTE
+"""After which a server that greylists takes a message (RFC 6647 names a minute to a day; most wait five)."""
+
+_ENHANCED = re.compile(r"\b([45])\.(\d{1,3})\.(\d{1,3})\b")
+_PATIENCE_AT_THE_END = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    reason: str
+    remedy: Remedy
+
+
+def verdict(code: int, text: str, stage: str) -> _Refusal:
+    """What a refusal means, by its code (RFC 5321) and the finer one in its text (RFC 3463, such as `5.1.1`).
+
+    `stage` is what was refused: `sender`, `recipient`, or else `data` for the message.
+    Only what is about this mailbox makes the person unreachable; what is about us stops the channel.
+    """
+    enhanced = _ENHANCED.search(text)
+    subject = enhanced[2] if enhanced else ""
+    if code in (530, 534, 535, 538) or (subject, enhanced and enhanced[3]) == ("7", "8"):
+        return _Refusal("credential", Remedy.CHANNEL)
+    if code < 500:
+        return _Refusal("try_later", Remedy.TRANSIENT)
+    if stage == "sender" or (code in (500, 501, 502, 503, 504) and stage != "recipient"):
+        return _Refusal("sender_refused", Remedy.CHANNEL)
+    if subject == "7":  # policy: relaying, blocklists, authentication of the domain
+        return _Refusal("refused_by_policy", Remedy.MESSAGE)
+    if stage == "recipient" or subject in ("1", "2"):
+        return _Refusal("unreachable", Remedy.RECIPIENT)
+    return _Refusal("refused", Remedy.MESSAGE)
+
+
+class Smtp:
+    """One server. `context` overrides the certificates that are trusted."""
+
+    def __init__(self, settings: EmailFallback, password: str | None, context: ssl.SSLContext | None = None) -> None:
+        self._settings = settings
+        self._password = password
+        self._context = context
+        self._timeout = millis(settings.timeout) / 1000
+
+    async def send_template(self, message: Mail) -> Outcome:
+        """Tries once. Every answer and every failure is an Outcome."""
+        client, handed_over = self._client(), False
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._open(client)
+                await client.mail(message.sender)
+                await client.rcpt(message.to)
+                handed_over = True
+                await client.data(message.content)
+        except (SMTPException, OSError, ssl.SSLError) as error:
+            return _outcome(error, handed_over, message.to)
+        else:
+            return Accepted(message_id=message.message_id)
+        finally:
+            await _leave(client)
+
+    async def status(self) -> ChannelStatus:
+        """Whether the server lets us in; asked before a stopped channel is tried with a message."""
+        client = self._client()
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._open(client)
+        except (SMTPException, OSError) as error:
+            return ChannelStatus(type(error).__name__)
+        else:
+            return ChannelStatus("connected")
+        finally:
+            await _leave(client)
+
+    def _client(self) -> SMTP:
+        s = self._settings
+        return SMTP(
+            hostname=s.host,
+            port=s.port,
+            timeout=self._timeout,
+            use_tls=s.tls == "implicit",
+            start_tls=s.tls == "starttls",
+            tls_context=self._context,
+        )
+
+    async def _open(self, client: SMTP) -> None:
+        await client.connect()
+        if self._settings.user is not None and self._password is not None:
+            await client.login(self._settings.user, self._password)
+
+
+def _outcome(error: Exception, handed_over: bool, to: str) -> Outcome:
+    words = f"{type(error).__name__}: {safe(str(error), [to])}"
+    if isinstance(error, SMTPResponseException) and not isinstance(error, aiosmtplib.SMTPConnectError):
+        stage = {aiosmtplib.SMTPSenderRefused: "sender", aiosmtplib.SMTPRecipientRefused: "recipient"}
+        said = verdict(error.code, str(error.message), stage.get(type(error), "data"))
+        if isinstance(error, aiosmtplib.SMTPAuthenticationError) and error.code >= 500:
+            said = _Refusal("credential", Remedy.CHANNEL)
+        later = _COME_AGAIN if said.remedy is Remedy.TRANSIENT else None
+        return Rejected(reason=said.reason, remedy=said.remedy, error_code=error.code, error=words, retry_after=later)
+    if isinstance(error, aiosmtplib.SMTPNotSupported):
+        return Rejected(reason="not_supported", remedy=Remedy.CHANNEL, error=words)
+    if handed_over:
+        return Unknown(reason="timeout" if isinstance(error, TimeoutError) else "reset", error=words)
+    return NotTransmitted(reason=_before(error), error=words)
+
+
+def _before(error: BaseException) -> str:
+    causes: list[BaseException] = []
+    while error is not None and error not in causes:
+        causes.append(error)
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    if any(isinstance(cause, socket.gaierror) for cause in causes):
+        return "name_resolution"
+    if any(isinstance(cause, ssl.SSLError) for cause in causes):
+        return "tls"
+    return "connect_timeout" if any(isinstance(cause, TimeoutError) for cause in causes) else "connect"
+
+
+async def _leave(client: SMTP) -> None:
+    """Say goodbye; whatever the server makes of that changes nothing."""
+    with contextlib.suppress(SMTPException, OSError):
+        async with asyncio.timeout(_PATIENCE_AT_THE_END):
+            await client.quit()
+    client.close()

@@ -1,0 +1,94 @@
+"""The section `fallback`: texts that can be filled, addresses that are some, and no password in the clear."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from consumer.commands.run import secrets
+from consumer.config_file import ConfigError
+from consumer.mail_address import mail_address
+
+from .reading import CHANNEL, SMALL, loaded, problems
+
+EMAIL = {
+    "host": "smtp.example.com",
+    "user": "lapse",
+    "password": {"env": "SMTP_PASSWORD"},
+    "from": "Our Shop <no-reply@example.com>",
+    "subject": "{name}, {action} waits",
+    "text": "Hello {name}: {link}",
+    "link": "https://example.com/{process}?u={user_id}",
+}
+
+
+def section(**more: Any) -> str:
+    return SMALL + CHANNEL + yaml.safe_dump({"fallback": {"email": EMAIL | more}})
+
+
+def test_a_good_section_loads_and_its_secrets_are_asked_for(tmp_path: Path) -> None:
+    text = section() + yaml.safe_dump({"tracking": {}})
+    settings = loaded(tmp_path / "lapse.yaml", text)
+    assert settings.fallback.email is not None
+    assert (settings.fallback.email.port, settings.fallback.email.tls) == (587, "starttls")
+    given = {"ONEMSG_TOKEN": "t", "LAPSE_WEBHOOK_SECRET": "w"}
+    with pytest.raises(ConfigError, match=r"fallback\.email\.password"):
+        secrets(settings, frozenset({"deliver"}), given)
+    assert len(secrets(settings, frozenset({"deliver"}), {**given, "SMTP_PASSWORD": "p"})) == 2
+    assert len(secrets(settings, frozenset({"detect"}), given)) == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"text": "Hello {nmae}"}, "{nmae} is filled by nothing: there are {name}, {action}, {link}"),
+        ({"text": "Hello {name.__class__}: {}"}, "{} is filled by nothing"),
+        ({"subject": "one\ntwo"}, "a subject is one line"),
+        ({"link": None}, "text has {link}, and no link is set"),
+        ({"link": "javascript:alert(1)"}, "is no link"),
+        ({"link": "https://{user_id}.example.com/"}, "is no link"),
+        ({"link": "https://example.com/{name}"}, "{name} is filled by nothing"),
+        ({"from": "nobody"}, "is no address"),
+        ({"from": "Shop <no-reply@example.com>\nBcc: all@example.com"}, "is no address"),
+        ({"unsubscribe": ["http://example.com/u"]}, "write where people unsubscribe"),
+        ({"unsubscribe": ["https://example.com/u>, <https://evil.example"]}, "write where people unsubscribe"),
+        ({"tls": "none"}, "a password is not sent over a connection that anybody can read"),
+        ({"user": None}, "user and password belong together"),
+        ({"pasword": {"env": "X"}}, "did you mean password?"),
+        ({"password": "hunter2"}, "a secret must not stand in the file"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, wrong: dict[str, Any], said: str) -> None:
+    (first, *_) = problems(tmp_path / "lapse.yaml", section(**wrong))
+    assert "fallback.email" in first
+    assert said in first
+    assert "hunter2" not in first
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        (" Maria.Lopez+x@Example.COM ", "Maria.Lopez+x@example.com"),
+        ("maria@münchen.example", "maria@xn--mnchen-3ya.example"),
+        ("o'brien@example.co.uk", "o'brien@example.co.uk"),
+        ("maria@example", None),
+        ("maria", None),
+        ("@example.com", None),
+        ("a b@example.com", None),
+        ("a..b@example.com", None),
+        (".a@example.com", None),
+        ("maría@example.com", None),
+        ("maria@-example.com", None),
+        ("maria@127.0.0.1", None),
+        ("maria@example.com>\r\nRCPT TO:<all@example.com", None),
+        ("maria@example.com\r\n", "maria@example.com"),
+        ("maria@example.com, paul@example.com", None),
+        ("a" * 65 + "@example.com", None),
+        ("maria@" + "a" * 64 + ".com", None),
+        ("maria@" + ".".join(["a" * 60] * 5), None),
+        ("", None),
+    ],
+)
+def test_an_address_is_one_or_none(text: str, address: str | None) -> None:
+    assert mail_address(text) == address

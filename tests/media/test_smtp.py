@@ -1,0 +1,203 @@
+"""E-mails to a real SMTP server: what it takes, what it refuses and what that means, and what nobody can know."""
+
+import asyncio
+import email
+import email.policy
+import ssl
+from typing import Any
+
+import pytest
+
+from consumer.clock import MINUTE
+from consumer.config import EmailFallback
+from consumer.media.mail import Mail, MailWriter
+from consumer.media.smtp import Smtp, verdict
+from consumer.media.texts import Letter
+from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
+
+from .conftest import HOST, Post, Serve, only
+
+Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
+LETTER = Letter(
+    reminder_id="6f1f2b4e",
+    user_id="maria/1",
+    process="account-setup",
+    step=0,
+    lapsed_at=0,
+    name="Maria",
+    action="account setup",
+    email="maria@example.com",
+)
+
+
+def configured(port: int, **more: Any) -> EmailFallback:
+    return EmailFallback.model_validate(
+        {
+            "host": HOST,
+            "port": port,
+            "tls": "none",
+            "from": "Shop <no-reply@shop.example>",
+            "subject": "{name}, {action} waits",
+            "text": "Hello {name},\n.\n{action}: {link}\n",
+            "link": "https://shop.example/{process}?u={user_id}",
+            "timeout": "5s",
+            **more,
+        }
+    )
+
+
+def written(settings: EmailFallback, letter: Letter = LETTER) -> Mail:
+    return MailWriter(settings)(letter, 1_767_571_200_000)
+
+
+def send(post: Post, said: str | None = None, context: ssl.SSLContext | None = None, **more: Any) -> Outcome:
+    settings = configured(post.port, **more)
+    return asyncio.run(Smtp(settings, said, context).send_template(written(settings)))
+
+
+def read(post: Post) -> Any:
+    (envelope,) = post.taken
+    return email.message_from_bytes(envelope.content, policy=email.policy.default)
+
+
+def test_an_email_arrives_as_it_was_meant(serve: Serve) -> None:
+    post = serve()
+    more: dict[str, Any] = {
+        "reply_to": "help@shop.example",
+        "unsubscribe": ["https://shop.example/u", "mailto:u@shop.example"],
+    }
+    assert send(post, **more) == Accepted(message_id="<6f1f2b4e@shop.example>")
+    message = read(post)
+    assert (post.taken[0].mail_from, post.taken[0].rcpt_tos) == ("no-reply@shop.example", ["maria@example.com"])
+    assert message["From"] == "Shop <no-reply@shop.example>"
+    assert message["Subject"] == "Maria, account setup waits"
+    assert message["List-Unsubscribe"] == "<https://shop.example/u>, <mailto:u@shop.example>"
+    assert message["Reply-To"] == "help@shop.example"
+    assert message["Message-ID"] == "<6f1f2b4e@shop.example>"
+    body = "Hello Maria,\n.\naccount setup: https://shop.example/account-setup?u=maria%2F1\n"
+    assert message.get_content().replace("\r\n", "\n") == body
+
+
+@pytest.mark.parametrize("name", ["Máría 😀", "名前", "a" * 60, "{action}", "<script>", '"; DROP'])
+def test_any_name_is_only_a_name(serve: Serve, name: str) -> None:
+    post = serve()
+    settings = configured(post.port)
+    letter = Letter(**{field: getattr(LETTER, field) for field in LETTER.__dataclass_fields__} | {"name": name})
+    outcome = asyncio.run(Smtp(settings, None).send_template(written(settings, letter)))
+    assert isinstance(outcome, Accepted)
+    assert read(post)["Subject"] == f"{name}, account setup waits"
+    assert f"Hello {name}," in read(post).get_content()
+
+
+def test_no_name_becomes_a_header_or_a_second_recipient() -> None:
+    """Names come without line breaks; were one to bring them, they end up as spaces."""
+    letter = Letter(
+        **{field: getattr(LETTER, field) for field in LETTER.__dataclass_fields__}
+        | {"name": "Eve\r\nBcc: all@example.com\r\n\r\nBuy"}
+    )
+    message = email.message_from_bytes(written(configured(25), letter).content, policy=email.policy.default)
+    assert message["Bcc"] is None
+    assert message["Subject"] == "Eve Bcc: all@example.com Buy, account setup waits"
+
+
+@pytest.mark.parametrize(
+    ("stage", "words", "reason", "remedy"),
+    [
+        ("at_recipient", "550 5.1.1 <maria@example.com>: user unknown", "unreachable", Remedy.RECIPIENT),
+        ("at_recipient", "552 5.2.2 mailbox full", "unreachable", Remedy.RECIPIENT),
+        ("at_recipient", "550 no such user", "unreachable", Remedy.RECIPIENT),
+        ("at_recipient", "550 5.7.1 relaying denied", "refused_by_policy", Remedy.MESSAGE),
+        ("at_recipient", "451 4.7.1 greylisted, come back", "try_later", Remedy.TRANSIENT),
+        ("at_recipient", "530 5.7.0 authentication required", "credential", Remedy.CHANNEL),
+        ("at_sender", "550 5.1.8 bad sender", "sender_refused", Remedy.CHANNEL),
+        ("at_sender", "452 4.3.1 no room", "try_later", Remedy.TRANSIENT),
+        ("at_data", "554 5.6.0 looks odd", "refused", Remedy.MESSAGE),
+        ("at_data", "550 5.1.1 gone", "unreachable", Remedy.RECIPIENT),
+        ("at_data", "451 4.3.0 later", "try_later", Remedy.TRANSIENT),
+    ],
+)
+def test_a_refusal_means_what_its_code_says(serve: Serve, stage: str, words: str, reason: str, remedy: Remedy) -> None:
+    post = serve()
+    setattr(post, stage, words)
+    outcome = send(post)
+    assert isinstance(outcome, Rejected)
+    assert (outcome.reason, outcome.remedy, outcome.error_code) == (reason, remedy, int(words[:3]))
+    assert outcome.retry_after == (5 * MINUTE if remedy is Remedy.TRANSIENT else None)
+    assert "maria" not in str(outcome.error)
+    assert post.taken == []
+
+
+def test_a_connection_that_dies_after_the_message_leaves_it_unknown(serve: Serve) -> None:
+    post = serve()
+    post.hangs_up = True
+    outcome = send(post)
+    assert isinstance(outcome, Unknown)
+    assert outcome.reason == "reset"
+
+
+def test_a_server_that_falls_silent_after_the_message_leaves_it_unknown(serve: Serve) -> None:
+    post = serve()
+
+    async def silent(server: Any, session: Any, envelope: Any) -> str:
+        await asyncio.sleep(30)
+        return "250 OK"
+
+    post.handle_DATA = silent  # type: ignore[method-assign]
+    outcome = send(post, timeout="300ms")
+    assert outcome == Unknown(reason="timeout", error=outcome.error if isinstance(outcome, Unknown) else None)
+
+
+def test_a_server_that_is_not_there_was_certainly_not_told(serve: Serve) -> None:
+    post = serve()
+    settings = configured(1)
+    outcome = asyncio.run(Smtp(settings, None).send_template(written(settings)))
+    assert isinstance(outcome, NotTransmitted)
+    assert outcome.reason == "connect"
+    nowhere = configured(post.port, host="no.such.host.invalid")
+    outcome = asyncio.run(Smtp(nowhere, None).send_template(written(nowhere)))
+    assert isinstance(outcome, NotTransmitted)
+    assert outcome.reason == "name_resolution"
+
+
+def test_starttls_and_a_password_are_used(serve: Serve, certificate: Contexts) -> None:
+    server, client = certificate
+    post = serve(tls_context=server, require_starttls=True, authenticator=only("lapse", "s3cret"), auth_required=True)
+    login = {"tls": "starttls", "user": "lapse", "password": {"env": "P"}}
+    assert isinstance(send(post, "s3cret", client, **login), Accepted)
+    wrong = send(post, "wrong", client, **login)
+    assert isinstance(wrong, Rejected)
+    assert (wrong.reason, wrong.remedy) == ("credential", Remedy.CHANNEL)
+    assert "wrong" not in str(wrong.error)
+
+
+def test_implicit_tls_is_used(serve: Serve, certificate: Contexts) -> None:
+    server, client = certificate
+    post = serve(ssl_context=server)
+    assert isinstance(send(post, None, client, tls="implicit"), Accepted)
+
+
+def test_nothing_is_sent_where_the_certificate_is_not_good_or_there_is_no_tls(
+    serve: Serve, certificate: Contexts
+) -> None:
+    post = serve(tls_context=certificate[0])
+    outcome = send(post, tls="starttls")  # without the context that trusts it
+    assert isinstance(outcome, NotTransmitted)
+    assert outcome.reason == "tls"
+    plain = serve()
+    refused = send(plain, tls="starttls")
+    assert isinstance(refused, Rejected | NotTransmitted)
+    assert post.taken == plain.taken == []
+
+
+def test_whether_the_server_lets_us_in_can_be_asked_without_a_message(serve: Serve) -> None:
+    post = serve()
+    assert asyncio.run(Smtp(configured(post.port), None).status()).connected
+    assert not asyncio.run(Smtp(configured(1), None).status()).connected
+    assert post.taken == []
+
+
+def test_a_refusal_without_a_finer_code_is_read_by_its_stage() -> None:
+    assert verdict(550, "no", "recipient").reason == "unreachable"
+    assert verdict(554, "no", "data").reason == "refused"
+    assert verdict(503, "bad sequence", "data").remedy is Remedy.CHANNEL
+    assert verdict(454, "4.7.8 later", "recipient").reason == "credential"
