@@ -162,17 +162,19 @@ class Deliver:
     async def send(self, ended: asyncio.Event) -> None:
         """Send what is due until told to end, then wait for what is in flight. A ledger out of reach is waited for."""
         await self._upkeep.looked(ended)
-        await self._send("sender", self._sender, ended)
+        await self._send("sender", self._sender, ended, _IDLE)
 
     def send_otherwise(self, ended: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
         """The same for each medium of the fallback."""
-        return [self._send(f"sender_{medium}", sender, ended) for medium, sender in self._fallbacks.senders.items()]
+        return [
+            self._send(f"sender_{medium}", sender, ended, 1.0) for medium, sender in self._fallbacks.senders.items()
+        ]
 
-    async def _send(self, name: str, sender: Sender[Any], ended: asyncio.Event) -> None:
+    async def _send(self, name: str, sender: Sender[Any], ended: asyncio.Event, idle: float) -> None:
         part = self._shared.health.part(name)
         while not ended.is_set():
             try:
-                await sender.run(ended, progress=lambda: part.ok(self._held_up(sender)))
+                await sender.run(ended, idle=idle, progress=lambda: part.ok(self._held_up(sender)))
             except SQLAlchemyError as problem:
                 await self._wait(part, name, problem, ended)
 

@@ -51,13 +51,17 @@ class Outbound(Generic[M]):
 
 
 class FallbackDiary(Diary):
-    """`media` are those configured, in their order."""
+    """`media` are those configured, in their order; `url` is of a ledger that others may share."""
 
-    def __init__(self, folder: Path, *, media: Sequence[str] = ("email", "webhook"), **more: Any) -> None:
+    def __init__(
+        self, folder: Path, *, media: Sequence[str] = ("email", "webhook"), url: str | None = None, **more: Any
+    ) -> None:
         self.media = media
+        self._shared_url = url
         super().__init__(folder, **more)
 
     def _open(self) -> None:
+        self._url = self._shared_url or self._url
         super()._open()
         if not hasattr(self, "mail"):
             self.mail: Outbound[Mail] = Outbound(self.clock)

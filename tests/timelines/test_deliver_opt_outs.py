@@ -41,6 +41,12 @@ def test_every_word_that_is_configured_matches_itself() -> None:
     assert not OptOutWords(["", "!"]).said("?")
 
 
+def test_the_words_are_the_companys_own_where_it_has_any() -> None:
+    own = OptOutWords(Policy.model_validate({"opt_out_words": ["genug", "Nein, danke!"]}).stop_words)
+    assert [own.said(text) for text in ("GENUG", "nein danke", "stop", "nein")] == [True, True, False, False]
+    assert not OptOutWords(Policy.model_validate({"opt_out_words": []}).stop_words).said("stop")
+
+
 def test_what_was_waiting_for_its_moment_is_not_sent_after_a_stop(deliver: Diary) -> None:
     deliver.due("maria").works().says("maria deferred no_contact")
     deliver.at("Mon 10:00").hears("stop").knows("maria", updated_at=moment("Mon 09:30"))

@@ -74,6 +74,16 @@ def test_friday_evening_waits_for_monday(begin: Begin) -> None:
     diary.at("Mon+1w 08:00").detect_is_at().works().says("maria accepted")
 
 
+def test_the_weekday_is_the_one_where_they_are(begin: Begin) -> None:
+    """Friday afternoon in UTC is Saturday in Tokyo, and Sunday evening is Monday morning."""
+    diary = begin(OFFICE).knows("ken", name="Ken", phone="+81 90 8765 4321").knows("yuki", phone="+81 90 1234 5678")
+    diary.at("Fri 15:00").due("ken").works().says("ken deferred quiet_hours")
+    assert until(diary) == moment("Mon+1w 00:00")  # 09:00 there
+    diary.at("Sun 23:59:59.999").due("yuki").works().says("yuki deferred quiet_hours")
+    assert until(diary) == moment("Mon+1w 00:00")
+    diary.at("Mon+1w 00:00").works().says("ken accepted", "yuki accepted")
+
+
 def test_a_night_window_is_open_on_both_sides_of_midnight_and_belongs_to_the_day_it_began_on(begin: Begin) -> None:
     night = Window(22 * HOUR, 2 * HOUR, WORKDAYS)
     diary = begin(night, default_zone="UTC")

@@ -1,0 +1,69 @@
+"""Two replicas that share a ledger and have other ways to somebody: nobody is written to twice, or too late."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from consumer.deliver.fallback import after
+from consumer.deliver.recording import booking
+from consumer.ledger import queries_fallback
+
+from ..ledger.databases import emptied
+from .fallback_diary import FallbackDiary
+
+Two = tuple[FallbackDiary, FallbackDiary]
+
+
+@pytest.fixture
+def replicas(postgresql: str, tmp_path: Path) -> Iterator[Two]:
+    url = emptied(postgresql)
+    one, other = FallbackDiary(tmp_path, url=url), FallbackDiary(tmp_path, url=url)
+    yield one, other
+    one.close()
+    other.close()
+
+
+def test_what_both_see_is_handed_over_and_sent_once(replicas: Two) -> None:
+    one, _ = replicas
+    everybody = [f"user{n}" for n in range(30)]
+    for user in everybody:
+        one.knows_by_mail(user, f"{user}@example.com").due(user)
+    asyncio.run(one.sender.step())
+    with ThreadPoolExecutor(2) as pool:
+        assert sum(pool.map(lambda replica: replica.plans.step(), replicas)) == 30
+        for _ in range(20):
+            list(pool.map(lambda replica: asyncio.run(replica.others[0].step()), replicas))
+    sent = [mail.to for replica in replicas for mail in replica.mail.sent]
+    assert sorted(sent) == sorted(f"{user}@example.com" for user in everybody)
+
+
+def test_a_return_that_is_told_in_the_moment_of_handing_over_still_calls_it_off(replicas: Two) -> None:
+    """The other replica's intake waits for the row, and cannot see the one that is being added beside it."""
+    one, other = replicas
+    one.knows_by_mail().due("maria")
+    asyncio.run(one.sender.step())
+    with ThreadPoolExecutor(1) as pool:
+        with booking(one.ledger, one.metrics, one.clock.wall()) as book:
+            (row,) = queries_fallback.take(book.connection, book.now, 1)
+            book.hold([row])
+            returned = pool.submit(other.returned, "maria")
+            while not waiting(one):
+                time.sleep(0.01)
+            book.note(row._replace(fallback_at=None))
+            following = after(row, one.media, book.now)
+            assert following is not None
+            book.add(following)
+        returned.result()
+    one.works()
+    one.tells("maria whatsapp suppressed no_phone", "maria email cancelled returned").mailed()
+
+
+def waiting(replica: FallbackDiary) -> bool:
+    """Whether somebody waits for a lock."""
+    with replica.ledger.reading() as connection:
+        return bool(connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
