@@ -142,7 +142,7 @@ def resolve(
 def sandbox(
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")] = 0,
-    faults: Annotated[str, typer.Option(help="What goes wrong how often, such as seed=7,slow=0.1,5xx=0.05.")] = "",
+    faults: Annotated[str, typer.Option(help="What goes wrong how often, see above: seed=7,slow=0.1,5xx=0.05.")] = "",
     latency: Annotated[int, typer.Option(min=0, help="Milliseconds before every answer to a send.")] = 0,
     seed: Annotated[int, typer.Option(help="Another seed, other fates.")] = 0,
     webhook_host: Annotated[
@@ -152,6 +152,32 @@ def sandbox(
     """Run a stand-in for 1MSG.
 
     Its first line is JSON and says where it is and how to talk to it.
+
+    --faults takes rates from 0 to 1 of all sends, and a seed: the same seed, the same faults.
+
+    \b
+    What becomes of the answer (one of these for a send, so at most 1 together):
+      hangup        accepted, and the connection is closed without an answer
+      5xx           502; every second such message was accepted
+      queued        sent:false with a jobId; every second one goes out
+      html          200 with HTML; every second one was accepted
+      no_id         sent:true without an id, accepted
+      created       201 instead of 200, accepted
+      refuse        sent:false without a jobId
+      string_false  sent:"false"
+      429           too many requests; 429_after: with Retry-After
+
+    \b
+    Beside that, each on its own:
+      slow          the answer comes slow_ms later (1500)
+      dup           every callback comes twice
+      reorder       the statuses come in the opposite order
+      early         the first status comes before the answer
+      foreign       a callback for somebody else's message comes too
+      lost          a callback, or every one, never comes
+
+    \b
+    lapse sandbox --faults seed=7,slow=0.1,hangup=0.02,dup=0.2,slow_ms=3000
     """
     with explained():
         from consumer.commands import sandbox as command

@@ -79,11 +79,11 @@ async def _channel(settings: Settings, section: OneMsg) -> list[Line]:
     told = settings.web.webhook_secret
     secret: SecretStr | None = read_secret(told, "web.webhook_secret") if told else None
     async with opened(section) as channel:
-        lines = [await check_channel.connected(channel)]
+        lines = await check_channel.connected(channel)
         if not lines[0].ok:
             return lines  # the rest would fail for the same reason
         lines += await check_channel.templates(channel, check_channel.wanted_by(section, settings.processes))
         lines.append(check_channel.secret(secret))
         if secret:
-            lines.append(await check_channel.webhook(channel, settings.web, secret))
+            lines += await check_channel.webhook(channel, settings.web, secret)
         return lines

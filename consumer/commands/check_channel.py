@@ -11,7 +11,8 @@ from consumer.deliver import standings
 from consumer.deliver.plans import plans
 from consumer.onemsg import values
 from consumer.onemsg.client import OneMsg, OneMsgError, Trouble
-from consumer.onemsg.preflight import Wanted, find, preflight
+from consumer.onemsg.preflight import MARKETING, Wanted, find, preflight
+from consumer.onemsg.registration import Destinations
 from consumer.onemsg.templates import Template
 
 WEBHOOK = "/webhooks/1msg/"
@@ -27,15 +28,17 @@ _ADVICE = {
 }
 
 
-async def connected(channel: OneMsg) -> Line:
+async def connected(channel: OneMsg) -> list[Line]:
     """Does 1MSG take our token, and is the channel connected to WhatsApp?"""
     try:
         found = await channel.status()
     except OneMsgError as problem:
-        return _failed("1MSG channel", problem)
+        return [_failed("1MSG", problem)]
+    token = Line(True, "1MSG: takes the token for this channel")
     if found.connected:
-        return Line(True, "1MSG channel: connected")
-    return Line(False, f"1MSG channel is {found.status}", "nothing is sent until it is connected: look at it in 1MSG")
+        return [token, Line(True, "1MSG channel: connected")]
+    advice = "nothing is sent until it is connected: look at it in 1MSG"
+    return [token, Line(False, f"1MSG channel is {found.status}", advice)]
 
 
 async def templates(channel: OneMsg, wanted: Sequence[Wanted]) -> list[Line]:
@@ -54,11 +57,13 @@ def wanted_by(section: Section, processes: Mapping[str, Process]) -> list[Wanted
 
 def _template(there: Sequence[Template], wanted: Wanted) -> list[Line]:
     problems, found = preflight(there, wanted), find(there, wanted)
-    lines = [Line(not problem.blocks, problem.text, problem.advice) for problem in problems]
+    lines = [
+        Line(not problem.blocks, problem.text, problem.advice) for problem in problems if problem.reason != MARKETING
+    ]
     if all(line.ok for line in lines):
-        category = (found and found.category) or "no category told"
+        category = (found and found.category) or "no category told, so taken for MARKETING"
         what = f"template {wanted.name} ({wanted.language}): approved, with the two variables, {category}"
-        lines.insert(0, Line(True, what))
+        lines.insert(0, Line(True, what, "".join(p.advice for p in problems if p.reason == MARKETING)))
     return lines
 
 
@@ -71,19 +76,24 @@ def secret(given: SecretStr | None) -> Line:
     return Line(True, "webhook: has its secret")
 
 
-async def webhook(channel: OneMsg, web: Web, secret: SecretStr) -> Line:
-    """Does 1MSG call our webhook?"""
+async def webhook(channel: OneMsg, web: Web, secret: SecretStr) -> list[Line]:
+    """Does 1MSG call our webhook, and with statuses?"""
     try:
         there = await channel.webhook()
         told = values.truth((await channel.settings()).get("ackNotificationsOn"))
     except OneMsgError as problem:
-        return _failed("webhook", problem)
+        return [_failed("webhook", problem)]
     end = WEBHOOK + secret.get_secret_value()
     ours = [url for url in there.urls if url.rstrip("/").endswith(end)]
     if web.public_url:
         ours = [url for url in ours if url.rstrip("/") == web.public_url.rstrip("/") + end]
-    if web.register_webhook and web.public_url and not (ours and told):
-        return Line(True, "webhook: will be registered with 1MSG at the start")
+    by_itself = bool(web.register_webhook and web.public_url)
+    if by_itself and not (ours and told and not there.is_disabled(ours[0])):
+        return [Line(True, "webhook: will be registered with 1MSG at the start")]
+    return [_called(there, ours, web), _told(told)]
+
+
+def _called(there: Destinations, ours: Sequence[str], web: Web) -> Line:
     if not ours:
         address = f"{(web.public_url or 'https://<our address>').rstrip('/')}{WEBHOOK}<secret>"
         return Line(
@@ -91,9 +101,19 @@ async def webhook(channel: OneMsg, web: Web, secret: SecretStr) -> Line:
             "webhook: 1MSG does not call us",
             f"register {address} there, or set web.register_webhook and public_url",
         )
-    if not told:
-        return Line(False, "webhook: 1MSG reports no statuses", "switch ackNotificationsOn on for the channel")
-    return Line(True, "webhook: 1MSG calls us, with statuses")
+    if there.is_disabled(ours[0]):
+        return Line(
+            False,
+            "webhook: 1MSG has disabled it after calls that failed",
+            "post the whole list of webhooks again, or set web.register_webhook and public_url",
+        )
+    return Line(True, f"webhook: 1MSG calls us; others on the list: {len(there.urls) - len(ours)}")
+
+
+def _told(statuses: bool | None) -> Line:
+    if statuses:
+        return Line(True, "webhook: 1MSG reports statuses (ackNotificationsOn)")
+    return Line(False, "webhook: 1MSG reports no statuses", "switch ackNotificationsOn on for the channel")
 
 
 def _failed(what: str, problem: OneMsgError) -> Line:

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
@@ -9,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, func, make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from consumer import log
+from consumer.clock import SECOND, Millis, SystemClock
 from consumer.commands.channel import opened, section_of
 from consumer.commands.exits import DONE, FAILED, Failed
 from consumer.config import Settings
@@ -113,9 +115,15 @@ def _digits(phone: str, region: str | None) -> str | None:
 
 async def _send(channel: OneMsg, message: TemplateMessage, wait_seconds: float | None) -> int:
     async with channel:
-        message_id = _accepted(await channel.send_template(message))
-        typer.echo(f"{message_id} accepted")
-        return DONE if wait_seconds is None else await _follow(channel, message_id, wait_seconds)
+        try:
+            message_id = _accepted(await channel.send_template(message))
+        except asyncio.CancelledError:  # Ctrl-C
+            raise Failed("interrupted: nobody knows whether the message was sent. Look in 1MSG") from None
+        if wait_seconds is None:
+            typer.echo(f"{message_id} accepted")
+            return DONE
+        typer.echo(f"{message_id} accepted {_moment(None)}")
+        return await _follow(channel, message_id, wait_seconds)
 
 
 def _accepted(outcome: Outcome) -> str:
@@ -139,9 +147,18 @@ async def _follow(channel: OneMsg, message_id: str, seconds: float) -> int:
                 for report in sorted(await channel.hook_info(message_id), key=lambda r: _RANKS.index(r.progress)):
                     if known is None or _RANKS.index(report.progress) > _RANKS.index(known):
                         known = report.progress
-                        typer.echo(" ".join(filter(None, [message_id, known, report.error])))
+                        code = None if report.error_code is None else str(report.error_code)
+                        typer.echo(" ".join(filter(None, [message_id, known, _moment(report.at), code, report.error])))
     except TimeoutError:
         raise Failed(f"after {seconds:g} s it is {known or 'accepted'}, and no more is known") from None
+    except asyncio.CancelledError:  # Ctrl-C
+        raise Failed(f"no longer waiting: it is {known or 'accepted'}, and goes its way") from None
     except OneMsgError as problem:
         raise Failed(f"it was accepted, but 1MSG does not tell what became of it: {problem}") from None
     return FAILED if known is Progress.FAILED else DONE
+
+
+def _moment(at: Millis | None) -> str:
+    """When it happened, as 1MSG says, or else now."""
+    seconds = (SystemClock().wall() if at is None else at) / SECOND
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -8,6 +8,9 @@ from consumer.onemsg.templates import Template
 VARIABLES = ("1", "2")
 """{{1}} is the name, {{2}} the action; positional, since no source shows a named send (contract §2)."""
 
+MARKETING = "marketing"
+"""The reason of the problem that is none: it is worth knowing."""
+
 _TTL: Mapping[str, tuple[int, int]] = {
     # seconds; contract §2, the 2023 names beside today's (§4)
     "MARKETING": (43_200, 2_592_000),
@@ -160,8 +163,9 @@ def _category(template: Template, wanted: Wanted) -> Problem | None:
     if not template.marketing:
         return None
     return Problem(
-        reason="marketing",
-        text=f"template {template.name} counts as {template.category or 'marketing, since nobody says otherwise'}",
+        reason=MARKETING,
+        text=f"template {template.name} ({template.language}) counts as marketing"
+        + ("" if template.category else ", since nobody says otherwise"),
         advice="expect a limit per person (131049), none to US numbers, and offer a way to opt out",
         blocks=False,
     )

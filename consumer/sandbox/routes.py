@@ -111,7 +111,7 @@ class Routes:
         return json_reply("hooks", 200, {"hooks": [hook(message, step) for step in steps if message]})
 
     def status(self, request: Request, body: dict[str, Any]) -> Reply:
-        return json_reply("status", 200, {"status": "connected", "mm_lite_available": False})
+        return json_reply("status", 200, {"status": self._channel.status, "mm_lite_available": False})
 
     def webhook(self, request: Request, body: dict[str, Any]) -> Reply:
         urls = shown_webhooks(self._channel.settings)
@@ -177,20 +177,26 @@ class Routes:
         return json_reply("sandbox", 200, {"id": message.id, "chatId": message.recipient.chat_id})
 
     def sandbox_templates(self, request: Request, body: dict[str, Any]) -> Reply:
-        """`name` and `status` (approved, PAUSED, …): what WhatsApp's review makes of a template, in all languages."""
-        name, status = body.get("name"), body.get("status")
-        if not isinstance(name, str) or not isinstance(status, str) or not status:
-            raise Refused('give {"name": "inactivity_reminder", "status": "PAUSED"}')
-        changed = self._channel.set_template_status(name, status)
-        return json_reply("sandbox", 200, {"changed": changed})
+        """What WhatsApp makes of the template `name`, in all languages or in `language`: another `status` (approved,
+        PAUSED, …; "gone" takes it off the list), `category`, or `body`."""
+        name, language = body.get("name"), body.get("language")
+        changes: dict[str, str] = {key: body[key] for key in ("status", "category", "body") if key in body}
+        texts = [name, *changes.values(), *([] if language is None else [language])]
+        if not changes or not all(isinstance(text, str) and text for text in texts):
+            raise Refused('give {"name": "inactivity_reminder", "status": "PAUSED"}, or another category, or body')
+        return json_reply("sandbox", 200, {"changed": self._channel.change_template(str(name), language, changes)})
 
     def sandbox_channel(self, request: Request, body: dict[str, Any]) -> Reply:
-        """`blocked`: true as when the subscription has ended (every send is answered 403), or false."""
-        blocked = body.get("blocked")
-        if not isinstance(blocked, bool):
-            raise Refused('give {"blocked": true} or {"blocked": false}')
-        self._channel.blocked = blocked
-        return json_reply("sandbox", 200, {"blocked": blocked})
+        """`blocked`: true as when the subscription has ended (every send is answered 403), or false; `status`: what
+        `GET /status` says (connected, disconnected, …); `namespace`: another one, for all templates."""
+        now = {"blocked": self._channel.blocked, "status": self._channel.status, "namespace": self._channel.namespace}
+        told: dict[str, Any] = now | body
+        blocked, status, namespace = told["blocked"], told["status"], told["namespace"]
+        fits = isinstance(blocked, bool) and all(isinstance(text, str) and text for text in (status, namespace))
+        if not body or set(told) > set(now) or not fits:
+            raise Refused('give {"blocked": true} or {"blocked": false}, {"status": "disconnected"}, or a namespace')
+        self._channel.blocked, self._channel.status, self._channel.namespace = blocked, status, namespace
+        return json_reply("sandbox", 200, told)
 
     def _guarded(self, answer: Answerer) -> Callable[[Request], Awaitable[Response]]:
         """Only for those who know the channel and its token."""

@@ -5,7 +5,7 @@ The newest `keep` messages are kept: 100,000 unless told otherwise, at about 1.5
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from secrets import token_hex
@@ -173,6 +173,7 @@ class Channel:
         self.messages = Messages(keep)
         self.history = history
         self.blocked = False
+        self.status = "connected"
         self.requests = 0
         self.accepted = 0
         self.answers: Counter[str] = Counter()
@@ -216,11 +217,16 @@ class Channel:
         recipient = Recipient("15550100199", "15550100199", "15550100199@c.us", "US.199")
         return Message(number=0, id=f"wamid.OTHER{token_hex(8).upper()}", recipient=recipient, text="", at=at)
 
-    def set_template_status(self, name: str, status: str) -> int:
-        """Gives all languages of a template another status; answers how many there were."""
-        found = [key for key in self.templates if key[0] == name]
+    def change_template(self, name: str, language: str | None, changes: Mapping[str, str]) -> int:
+        """Changes a template in this language, or in all; with the status "gone" it leaves the list. Answers how many
+        there were."""
+        found = [key for key in self.templates if key[0] == name and language in (None, key[1])]
         for key in found:
-            self.templates[key] = replace(self.templates[key], status=status)
+            changed = replace(self.templates[key], **changes)
+            if changed.status == "gone":
+                del self.templates[key]
+            else:
+                self.templates[key] = changed
         return len(found)
 
     def sent(self, now: int, *, limit: int | None = None) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -49,28 +50,37 @@ def wanted(sandbox: Sandbox) -> Wanted:
 
 class TestTheChannel:
     def test_is_connected(self, onemsg: Sandbox) -> None:
-        assert str(asked(onemsg, connected)) == "✓ 1MSG channel: connected"
+        assert [str(line) for line in asked(onemsg, connected)] == [
+            "✓ 1MSG: takes the token for this channel",
+            "✓ 1MSG channel: connected",
+        ]
+
+    def test_is_not_connected(self, fresh: Sandbox) -> None:
+        httpx.post(f"{fresh.base_url}/_sandbox/channel", json={"status": "disconnected"}).raise_for_status()
+        token, line = asked(fresh, connected)
+        assert token.ok
+        assert str(line).startswith("✗ 1MSG channel is disconnected: nothing is sent until")
 
     def test_does_not_take_the_token(self, onemsg: Sandbox) -> None:
-        line = asked(onemsg, connected, token="hunter2")
+        (line,) = asked(onemsg, connected, token="hunter2")
         assert not line.ok
         assert "onemsg.token must be the channel's current token" in line.advice
         assert "hunter2" not in str(line)
 
     def test_is_another_one(self, onemsg: Sandbox) -> None:
-        line = asked(replace(onemsg, channel_id="CH404"), connected)
+        (line,) = asked(replace(onemsg, channel_id="CH404"), connected)
         assert "are onemsg.base_url and onemsg.channel_id right?" in line.advice
 
     def test_is_not_reached(self, onemsg: Sandbox) -> None:
-        line = asked(replace(onemsg, base_url="http://127.0.0.1:9"), connected)
+        (line,) = asked(replace(onemsg, base_url="http://127.0.0.1:9"), connected)
         assert "1MSG is not reached: is onemsg.base_url right" in line.advice
 
 
 class TestTheTemplate:
     def test_can_be_sent_and_its_category_is_told(self, onemsg: Sandbox) -> None:
-        first, second = asked(onemsg, lambda channel: templates(channel, [wanted(onemsg)]))
-        assert str(first) == "✓ template inactivity_reminder (en): approved, with the two variables, MARKETING"
-        assert (second.ok, second.what) == (True, "template inactivity_reminder counts as MARKETING")
+        (line,) = asked(onemsg, lambda channel: templates(channel, [wanted(onemsg)]))
+        assert line.what == "template inactivity_reminder (en): approved, with the two variables, MARKETING"
+        assert (line.ok, "none to US numbers" in line.advice) == (True, True)
 
     @pytest.mark.parametrize(
         ("other", "advice"),
@@ -120,23 +130,26 @@ class TestTheWebhook:
 
     def test_is_called_with_statuses(self, fresh: Sandbox) -> None:
         fresh.register("http://localhost:9/somebody/else", OURS)
-        line = asked(fresh, lambda channel: webhook(channel, Web(public_url="http://127.0.0.1:9/"), SECRET))
-        assert str(line) == "✓ webhook: 1MSG calls us, with statuses"
-        assert asked(fresh, lambda channel: webhook(channel, Web(), SECRET)).ok
+        lines = asked(fresh, lambda channel: webhook(channel, Web(public_url="http://127.0.0.1:9/"), SECRET))
+        assert [str(line) for line in lines] == [
+            "✓ webhook: 1MSG calls us; others on the list: 1",
+            "✓ webhook: 1MSG reports statuses (ackNotificationsOn)",
+        ]
+        assert all(line.ok for line in asked(fresh, lambda channel: webhook(channel, Web(), SECRET)))
 
     def test_is_not_called(self, fresh: Sandbox) -> None:
-        line = asked(fresh, lambda channel: webhook(channel, Web(public_url=PUBLIC), SECRET))
+        line, _ = asked(fresh, lambda channel: webhook(channel, Web(public_url=PUBLIC), SECRET))
         assert line.what == "webhook: 1MSG does not call us"
         assert f"register {PUBLIC}/webhooks/1msg/<secret> there" in line.advice
         assert SECRET.get_secret_value() not in str(line)
 
     def test_is_called_somewhere_else(self, fresh: Sandbox) -> None:
         fresh.register(OURS)
-        assert not asked(fresh, lambda channel: webhook(channel, Web(public_url=PUBLIC), SECRET)).ok
+        assert not asked(fresh, lambda channel: webhook(channel, Web(public_url=PUBLIC), SECRET))[0].ok
 
     def test_will_be_registered_by_the_service(self, fresh: Sandbox) -> None:
         web = Web(public_url=PUBLIC, register_webhook=True)
-        line = asked(fresh, lambda channel: webhook(channel, web, SECRET))
+        (line,) = asked(fresh, lambda channel: webhook(channel, web, SECRET))
         assert str(line) == "✓ webhook: will be registered with 1MSG at the start"
 
     def test_is_called_but_statuses_are_switched_off(self, fresh: Sandbox) -> None:
@@ -144,6 +157,8 @@ class TestTheWebhook:
 
         async def off_and_asked(channel: OneMsg) -> str:
             await channel.set_settings(ackNotificationsOn=False)
-            return (await webhook(channel, Web(), SECRET)).advice
+            called, told = await webhook(channel, Web(), SECRET)
+            assert called.ok
+            return told.advice
 
         assert asked(fresh, off_and_asked) == "switch ackNotificationsOn on for the channel"

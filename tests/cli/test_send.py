@@ -1,5 +1,8 @@
 """`lapse send`: one message to one person, and never to somebody who has opted out."""
 
+import signal
+import subprocess
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,7 @@ from consumer.ledger.queries_opt_outs import opt_out
 from consumer.ledger.store import Ledger
 from consumer.ledger.tables import contacts
 from consumer.sandbox.server import Sandbox
-from tests.cli.conftest import Lapse, settings, write
+from tests.cli.conftest import Lapse, command, environment, settings, write
 
 MARIA = ["--name", "Maria", "--action", "your order"]
 
@@ -51,6 +54,25 @@ def test_waiting_shows_how_far_it_got(lapse: Lapse, configured: Path, onemsg: Sa
     assert done.returncode == 0, done.stderr
     steps = [line.split()[1] for line in done.stdout.splitlines()]
     assert steps == ["accepted", "sent", "delivered"]
+    times = [datetime.fromisoformat(line.split()[2]) for line in done.stdout.splitlines()]
+    assert all(time.tzinfo is not None for time in times)
+
+
+def test_waiting_ends_with_ctrl_c_and_says_where_the_message_stands(configured: Path, onemsg: Sandbox) -> None:
+    arguments = ["send", "--phone", "+34600120004", *MARIA, "--wait"]
+    process = subprocess.Popen(
+        command(*arguments),
+        cwd=configured,
+        env=environment(TOKEN=onemsg.token),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().split()[1] == "accepted"
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert (process.returncode, said) == (1, "no longer waiting: it is accepted, and goes its way\n")
 
 
 def test_waiting_for_a_message_that_fails_is_a_failure(lapse: Lapse, configured: Path, onemsg: Sandbox) -> None:

@@ -256,6 +256,26 @@ def test_a_paused_template_is_refused_until_it_is_approved_again(client: Client)
     client.send_ok()
 
 
+def test_a_template_changes_under_its_senders(client: Client) -> None:
+    own = f"{client.sandbox.base_url}/_sandbox/templates"
+    three = {"name": "inactivity_reminder", "language": "en", "body": "{{1}}, {{2}}, {{3}}", "category": "UTILITY"}
+    assert client.http.post(own, json=three).json() == {"changed": 1}
+    assert client.send().status_code == 422
+    client.http.post(own, json={"name": "inactivity_reminder", "status": "gone"})
+    assert code(client) == 132001
+    for wrong in ({}, {"name": "x"}, {"name": "x", "status": 7}, {"status": "PAUSED"}):
+        assert client.http.post(own, json=wrong).status_code == 400
+
+
+def test_a_channel_changes_under_its_senders(client: Client) -> None:
+    own = f"{client.sandbox.base_url}/_sandbox/channel"
+    client.http.post(own, json={"status": "disconnected", "namespace": "another"}).raise_for_status()
+    assert client.http.get("status").json()["status"] == "disconnected"
+    assert client.send().status_code == 422
+    for wrong in ({}, {"blocked": 1}, {"status": ""}, {"namespace": None}, {"blocekd": True}):
+        assert client.http.post(own, json=wrong).status_code == 400
+
+
 def test_a_blocked_channel_answers_403_in_plain_text_until_it_is_released(client: Client) -> None:
     own = f"{client.sandbox.base_url}/_sandbox/channel"
     assert client.http.post(own, json={"blocked": True}).status_code == 200
