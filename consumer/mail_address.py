@@ -2,7 +2,7 @@
 
 import re
 
-_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -13,7 +13,7 @@ def mail_address(text: str) -> str | None:
     ASCII, which few servers take.
     """
     local, at, domain = text.strip().rpartition("@")
-    if not at or len(local) > 64 or not _LOCAL.fullmatch(local):
+    if not at or len(local) > 64 or not LOCAL.fullmatch(local):
         return None
     try:
         domain = domain.encode("idna").decode("ascii").lower()

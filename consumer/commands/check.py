@@ -8,7 +8,7 @@ from confluent_kafka import KafkaException
 from pydantic import SecretStr
 
 from consumer import log
-from consumer.commands import check_channel, check_kafka, check_ledger, topics
+from consumer.commands import check_channel, check_fallback, check_kafka, check_ledger, topics
 from consumer.commands.channel import opened
 from consumer.commands.exits import DONE, FAILED, MISUSED
 from consumer.commands.lines import Line, show
@@ -56,6 +56,9 @@ def _tried(settings: Settings, *, with_secrets: bool) -> Iterator[Line]:
     yield check_ledger.ledger(settings.ledger.url)
     if with_secrets:
         yield from asyncio.run(_channel(settings, settings.onemsg))
+        if email := settings.fallback.email:
+            secret = read_secret(email.password, "fallback.email.password") if email.password else None
+            yield asyncio.run(check_fallback.mail(email, secret.get_secret_value() if secret else None))
 
 
 def _kafka(settings: Settings) -> Iterator[Line]:

@@ -63,7 +63,7 @@ class HookWriter:
             "link": link,
             "text": filled(self._settings.text, letter, link),
         }
-        return Call(id=letter.reminder_id, body=json.dumps(said, ensure_ascii=False).encode())
+        return Call(id=letter.reminder_id, body=json.dumps(said).encode())
 
 
 def signature(secret: str, timestamp: int, body: bytes) -> str:

@@ -30,7 +30,7 @@ def filled(template: str, letter: Letter, link: str | None = None) -> str:
 def linked(link: str | None, letter: Letter) -> str | None:
     """The link with {process}, {user_id} and {reminder_id}, none of which can leave its place there."""
     said = {"process": letter.process, "user_id": letter.user_id, "reminder_id": letter.reminder_id}
-    return link and _fill(link, {name: quote(value, safe="") for name, value in said.items()})
+    return link and _fill(link, {name: quote(value, safe="", errors="replace") for name, value in said.items()})
 
 
 def _fill(template: str, values: Mapping[str, str]) -> str:

@@ -6,18 +6,27 @@ import email.policy
 import ssl
 from typing import Any
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given
 
 from consumer.clock import MINUTE
+from consumer.commands.check_fallback import mail
 from consumer.config import EmailFallback
+from consumer.mail_address import LOCAL, mail_address
 from consumer.media.mail import Mail, MailWriter
 from consumer.media.smtp import Smtp, verdict
 from consumer.media.texts import Letter
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
+from consumer.onemsg.text import safe_parameter
 
 from .conftest import HOST, Post, Serve, only
 
 Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
+HEADERS = {
+    *("From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted"),
+    *("MIME-Version", "Content-Type", "Content-Transfer-Encoding"),
+}
 LETTER = Letter(
     reminder_id="6f1f2b4e",
     user_id="maria/1",
@@ -194,6 +203,29 @@ def test_whether_the_server_lets_us_in_can_be_asked_without_a_message(serve: Ser
     assert asyncio.run(Smtp(configured(post.port), None).status()).connected
     assert not asyncio.run(Smtp(configured(1), None).status()).connected
     assert post.taken == []
+
+
+def test_the_check_says_whether_it_lets_us_in_and_else_what_to_do(serve: Serve, certificate: Contexts) -> None:
+    post = serve()
+    told = asyncio.run(mail(configured(post.port), None))
+    assert str(told) == f"✓ e-mail: {HOST}:{post.port} lets us in"
+    told = asyncio.run(mail(configured(1), None))
+    assert str(told).startswith(f"✗ e-mail: {HOST}:1 (SMTPConnectError): are fallback.email.host, port and tls right")
+    locked = serve(tls_context=certificate[0], require_starttls=True)
+    assert not asyncio.run(mail(configured(locked.port, tls="starttls"), None)).ok  # a certificate nobody trusts
+
+
+@given(st.from_regex(LOCAL, fullmatch=True), st.text(max_size=80), st.text(max_size=80))
+def test_whatever_the_checks_let_through_can_be_written(local: str, name: str, action: str) -> None:
+    """A letter that could not be written would stand in the way of all the others."""
+    address = mail_address(f"{local}@example.com")
+    safe_name, safe_action = safe_parameter(name), safe_parameter(action)
+    if address and safe_name and safe_action:
+        changed = {"email": address, "name": safe_name, "action": safe_action}
+        letter = Letter(**{field: getattr(LETTER, field) for field in LETTER.__dataclass_fields__} | changed)
+        message = email.message_from_bytes(written(configured(25), letter).content, policy=email.policy.default)
+        assert message["To"] == address
+        assert set(message.keys()) <= HEADERS
 
 
 def test_a_refusal_without_a_finer_code_is_read_by_its_stage() -> None:

@@ -38,13 +38,16 @@ class Outbound(Generic[M]):
     """Takes what it is given, unless the story says what it answers to the next ones."""
 
     clock: ManualClock
-    answers: list[Outcome] = field(default_factory=list)
+    answers: list[Outcome | BaseException] = field(default_factory=list)
     sent: list[M] = field(default_factory=list)
     state: str = "connected"
 
     async def send_template(self, message: M) -> Outcome:
         self.sent.append(message)
-        return self.answers.pop(0) if self.answers else Accepted(message_id=f"out.{len(self.sent)}")
+        answer = self.answers.pop(0) if self.answers else Accepted(message_id=f"out.{len(self.sent)}")
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
     async def status(self) -> ChannelStatus:
         return ChannelStatus(self.state)

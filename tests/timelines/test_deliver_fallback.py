@@ -18,7 +18,7 @@ from consumer.onemsg.errors import BY_CODE
 from consumer.onemsg.outcomes import NotTransmitted, Rejected, Remedy, Unknown
 from consumer.send_window import Window
 
-from .deliver_diary import PLANS
+from .deliver_diary import LEASE, PLANS, Killed
 from .detect_diary import moment
 from .fallback_diary import FallbackDiary, soon
 
@@ -247,6 +247,18 @@ def test_an_email_of_which_nobody_knows_is_never_sent_again_by_itself(diary: Fal
     diary.crashes_and_restarts()
     soon(diary).works().says_nothing()
     diary.mailed("maria@example.com").called(0)
+
+
+def test_an_email_that_was_under_way_when_the_process_was_killed_is_unknown(diary: FallbackDiary) -> None:
+    diary.knows_by_mail().due("maria")
+    diary.mail.answers = [Killed()]
+    with pytest.raises(Killed):
+        diary.works()
+    diary.crashes_and_restarts()
+    diary.after(LEASE - 1).works().says("maria suppressed no_phone")
+    diary.after(1).works().says("maria unknown lease_ran_out")
+    soon(diary).works().says_nothing()
+    diary.mailed("maria@example.com")
 
 
 def test_a_credential_that_is_refused_stops_the_mail_and_one_probe_opens_it(diary: FallbackDiary) -> None:
