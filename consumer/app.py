@@ -19,12 +19,14 @@ from starlette.applications import Starlette
 
 from consumer.assembly import detect
 from consumer.assembly.deliver import Deliver
-from consumer.assembly.shared import Shared
+from consumer.assembly.shared import Shared, plain
 from consumer.config import Settings
 from consumer.kafka import topics
 from consumer.kafka.restore import StateRefused
 from consumer.kafka.transaction import Fenced
 from consumer.web import pages
+from consumer.web.console import Console
+from consumer.web.guard import Guard, is_loopback
 from consumer.web.server import serve
 
 Role: TypeAlias = Literal["detect", "deliver"]
@@ -85,11 +87,16 @@ class _Service:
         return 0 if fine else 1
 
     def _pages(self, deliver: Deliver | None) -> Starlette:
+        web = self._shared.settings.web
+        token = plain(web.api_token, "web.api_token") if web.api_token else None
+        guard = Guard(token, open_to_this_machine=is_loopback(web.host))
+        console = Console(self._shared.health, deliver.ledger if deliver else None, self._shared.clock)
         return pages.build(
             health=self._shared.health,
             metrics=self._shared.metrics,
             webhook=deliver.webhook() if deliver else None,
             probes={"ledger": deliver.probe} if deliver else {},
+            api=console.routes(guard),
         )
 
     async def _serve(self, app: Starlette, closing: asyncio.Event, on_ready: Callable[[str], None]) -> None:

@@ -1,7 +1,7 @@
 """The pages Lapse shows to machines: the webhook, its health, its metrics."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import TypeAlias
 
@@ -31,12 +31,17 @@ def build(
     metrics: CollectorRegistry,
     webhook: Webhook | None = None,
     probes: Mapping[str, Probe] | None = None,
+    api: Sequence[Route] = (),
 ) -> Starlette:
-    """The web application. Without a `webhook` (detect alone, or no secret configured) its page does not exist."""
+    """The web application; `api` are further routes.
+
+    Without a `webhook` (detect alone, or no secret configured) its page does not exist.
+    """
     pages = [
         Route("/healthz", _healthz(health)),
         Route("/readyz", _readyz(health, dict(probes or {}))),
         Route("/metrics", _metrics(metrics)),
+        *api,
     ]
     if webhook:
         pages.append(Route("/webhooks/1msg/{secret:path}", webhook.receive, methods=["POST"]))

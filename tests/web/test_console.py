@@ -1,0 +1,137 @@
+"""What an operator sees, who may see it, and that nobody's number or name is among it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
+
+from consumer.clock import SECOND, SystemClock
+from consumer.ledger.store import Ledger
+from consumer.onemsg.outcomes import Rejected, Remedy, Unknown
+from consumer.web.console import Console
+from consumer.web.guard import Guard
+from consumer.web.health import Health
+from consumer.web.pages import build
+from tests.timelines.deliver_diary import Diary
+
+Serving = Callable[[ASGIApp], httpx.Client]
+TOKEN = "a-token-of-the-tests"
+
+
+@pytest.fixture
+def diary(tmp_path: Path) -> Iterator[Diary]:
+    diary = Diary(tmp_path)
+    yield diary
+    diary.close()
+
+
+def shown(serving: Serving, ledger: Ledger | None, guard: Guard, health: Health | None = None) -> httpx.Client:
+    clock = SystemClock()
+    health = health or Health(clock.steady)
+    console = Console(health, ledger, clock)
+    return serving(build(health=health, metrics=CollectorRegistry(), api=console.routes(guard)))
+
+
+HERE = Guard(None, open_to_this_machine=True)
+ASKS = Guard(TOKEN, open_to_this_machine=True)
+
+
+def test_what_stands_where_and_what_is_in_doubt_and_stopped(serving: Serving, diary: Diary) -> None:
+    diary.channel.answers = [
+        Unknown(reason="timeout"),
+        Rejected(reason="template_paused", remedy=Remedy.CHANNEL, template=True),
+    ]
+    diary.knows("maria").due("maria").works()
+    diary.knows("tom", "Tom", "+34 612 000 000").due("tom").due("nobody").works()
+    client = shown(serving, diary.ledger, HERE)
+    seen: dict[str, Any] = client.get("/api/overview").json()
+    assert {(r["status"], r["reason"], r["count"]) for r in seen["reminders"]} == {
+        ("unknown", "timeout", 1),
+        ("deferred", "template_unusable", 1),
+        ("deferred", "no_contact", 1),
+    }
+    (doubt,) = seen["in_doubt"]
+    assert (doubt["user_id"], doubt["status"], doubt["attempts"], seen["doubts"]) == ("maria", "unknown", 1, 1)
+    (stop,) = seen["stopped"]
+    assert (stop["name"], stop["stopped_because"]) == ("whatsapp/inactivity_reminder/en", "template_paused")
+    page = client.get("/")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    for word in ("maria", "unknown", "template_paused", "lapse resolve", "no_contact"):
+        assert word in page.text
+    for secret in ("612", "Maria", "Tom"):
+        assert secret not in page.text + client.get("/api/overview").text
+
+
+def test_an_empty_ledger_has_nothing_to_be_afraid_of(serving: Serving, diary: Diary) -> None:
+    page = shown(serving, diary.ledger, HERE).get("/").text
+    assert "<p class=good>none</p>" in page
+    assert "<p class=good>nothing</p>" in page
+
+
+def test_where_only_detect_runs_its_health_is_shown(serving: Serving) -> None:
+    health = Health(SystemClock().steady)
+    health.part("detect").ok("<b>the brake is engaged</b>")
+    client = shown(serving, None, HERE, health)
+    assert client.get("/api/overview").json()["parts"] == {
+        "detect": {"ok": True, "detail": "<b>the brake is engaged</b>"}
+    }
+    assert "&lt;b&gt;the brake is engaged" in client.get("/").text
+
+
+def test_a_user_whose_id_is_a_script_stays_text(serving: Serving, diary: Diary) -> None:
+    diary.channel.answers = [Unknown(reason="timeout")]
+    user = "<script>alert(1)</script>"
+    diary.knows(user).due(user).works()
+    answer = shown(serving, diary.ledger, HERE).get("/")
+    assert "<script" not in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("path", ["/", "/api/overview", "/api/openapi.json"])
+def test_a_token_is_asked_for_where_one_is_set(serving: Serving, diary: Diary, path: str) -> None:
+    client = shown(serving, diary.ledger, ASKS)
+    wrongs: tuple[dict[str, str], ...] = (
+        {},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": f"Basic {TOKEN}"},
+        {"Authorization": "Basic !"},
+    )
+    for wrong in wrongs:
+        assert client.get(path, headers=wrong).status_code == 401
+    assert client.get(path, headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+
+
+def test_a_browser_gives_the_token_as_a_password_and_only_to_the_page(serving: Serving, diary: Diary) -> None:
+    client = shown(serving, diary.ledger, ASKS)
+    assert client.get("/").headers["www-authenticate"].startswith("Basic ")
+    assert client.get("/", auth=("anybody", TOKEN)).status_code == 200
+    assert client.get("/", auth=("anybody", "wrong")).status_code == 401
+    assert client.get("/api/overview", auth=("anybody", TOKEN)).status_code == 401
+    assert client.get("/api/overview").headers["www-authenticate"] == "Bearer"
+
+
+def test_without_a_token_nobody_else_gets_in(serving: Serving, diary: Diary) -> None:
+    closed = shown(serving, diary.ledger, Guard(None, open_to_this_machine=False))
+    assert closed.get("/").status_code == 403
+    assert "web.api_token" in closed.get("/api/overview").json()["error"]
+    here = shown(serving, diary.ledger, HERE)
+    for foreign in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
+        assert here.get("/", headers=foreign).status_code == 403
+
+
+def test_the_api_describes_what_is_there(serving: Serving, diary: Diary) -> None:
+    told = shown(serving, diary.ledger, HERE).get("/api/openapi.json").json()
+    assert told["openapi"] == "3.1.0"
+    assert set(told["paths"]) == {"/api/overview", "/api/openapi.json"}
+    shape = told["paths"]["/api/overview"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    assert set(shape["required"]) == set(shown(serving, diary.ledger, HERE).get("/api/overview").json())
+
+
+def test_a_storm_of_reloads_reads_the_ledger_once_in_a_while(serving: Serving, diary: Diary) -> None:
+    client = shown(serving, diary.ledger, HERE)
+    moments = {client.get("/api/overview").json()["at"] for _ in range(20)}
+    assert max(moments) - min(moments) in {0, *range(5 * SECOND, 60 * SECOND)}
