@@ -1,5 +1,6 @@
 """What 1MSG, or anybody else, gets for an answer at the webhook's address."""
 
+import gzip
 import io
 import json
 import logging
@@ -97,6 +98,30 @@ def test_what_is_no_json_is_refused_by_name_and_not_stored(site: Site, body: byt
     assert (answer.status_code, answer.json()) == (400, {"error": "unreadable"})
     assert site.inbox.bodies == []
     assert site.counted() == {"unreadable": 1}
+
+
+def test_a_body_that_unpacks_to_gigabytes_is_not_unpacked(site: Site) -> None:
+    bomb = gzip.compress(b'{"ack": "' + b"a" * 50_000_000 + b'"}')
+    address = f"/webhooks/1msg/{SECRET}"
+    answer = site.client.post(address, content=bomb, headers={"Content-Encoding": "gzip"})
+    assert (answer.status_code, answer.json()) == (400, {"error": "unreadable"})
+    assert site.inbox.bodies == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"ack": ' + b"9" * 100_000 + b"}",
+        b'{"ack": [' + b"[" * 50_000 + b"]" * 50_000 + b"]}",
+        b'{"ack": [{"id": 1e999, "status": NaN}]}',
+        b'{"ack": [{"id": "\\ud800", "status": "sent"}]}',
+        b'{"ack": [' + b",".join([b'{"id": "x", "status": "sent"}'] * 30_000) + b"]}",
+        b'{"a": 1' + b', "a": 1' * 100_000 + b"}",
+    ],
+)
+def test_whatever_somebody_thinks_of_it_is_answered_and_the_next_call_served(site: Site, body: bytes) -> None:
+    assert site.post(body).status_code in {200, 400}
+    assert site.post(b"{}").status_code == 200
 
 
 def test_a_body_that_cannot_be_stored_is_asked_for_again(site: Site) -> None:
