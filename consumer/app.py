@@ -22,9 +22,10 @@ from consumer.assembly.deliver import Deliver
 from consumer.assembly.shared import Shared, plain
 from consumer.config import Settings
 from consumer.kafka import topics
+from consumer.kafka.loop import DetectLoop
 from consumer.kafka.restore import StateRefused
 from consumer.kafka.transaction import Fenced
-from consumer.web import pages
+from consumer.web import brake, pages
 from consumer.web.console import Console
 from consumer.web.guard import Guard, is_loopback
 from consumer.web.server import serve
@@ -74,7 +75,7 @@ class _Service:
             works += [deliver.send(self._ended), deliver.track(self._ended), deliver.publish(self._ended)]
             works += [deliver.upkeep(self._ended), *deliver.send_otherwise(self._ended)]
         closing = asyncio.Event()
-        serving = asyncio.create_task(self._serve(self._pages(deliver), closing, on_ready))
+        serving = asyncio.create_task(self._serve(self._pages(deliver, loop), closing, on_ready))
         try:
             fine = await self._together(works, serving)
             if deliver is not None:
@@ -86,7 +87,7 @@ class _Service:
                 await deliver.close()
         return 0 if fine else 1
 
-    def _pages(self, deliver: Deliver | None) -> Starlette:
+    def _pages(self, deliver: Deliver | None, loop: DetectLoop | None) -> Starlette:
         web = self._shared.settings.web
         token = plain(web.api_token, "web.api_token") if web.api_token else None
         guard = Guard(token, open_to_this_machine=is_loopback(web.host))
@@ -96,7 +97,7 @@ class _Service:
             metrics=self._shared.metrics,
             webhook=deliver.webhook() if deliver else None,
             probes={"ledger": deliver.probe} if deliver else {},
-            api=console.routes(guard),
+            api=[*console.routes(guard), *(brake.routes(loop.caution, guard) if loop else [])],
         )
 
     async def _serve(self, app: Starlette, closing: asyncio.Event, on_ready: Callable[[str], None]) -> None:

@@ -277,6 +277,19 @@ def replay_dead_letters(
         raise typer.Exit(command.main(config, chosen, yes=yes))
 
 
+@app.command()
+def brake(
+    what: Annotated[Literal["status", "release"], typer.Argument(help="Say what is held back, or let it go.")],
+    config: Config = CONFIG,
+    url: Annotated[str | None, typer.Option(help="Another replica: http://its-host:8080.")] = None,
+) -> None:
+    """What a running detect holds back because its input looks broken."""
+    with explained():
+        from consumer.commands import brake as command
+
+        raise typer.Exit((command.status if what == "status" else command.release)(config, url))
+
+
 state = typer.Typer(help="What detect remembers, kept on its state topic.", no_args_is_help=True)
 app.add_typer(state, name="state")
 

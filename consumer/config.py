@@ -121,11 +121,29 @@ class Process(Section):
         return self
 
 
+class Brake(Section):
+    floor: float | None = Field(default=None, gt=0)
+    """Records a second, of all partitions of a process."""
+    share_of_mean: float | None = Field(default=0.1, gt=0, lt=1)
+    window: Annotated[Duration, Field(ge=timedelta(seconds=10))] = timedelta(minutes=1)
+    mean_over: Duration = timedelta(hours=1)
+    lapse_limit: int | None = Field(default=None, ge=1)
+    """Lapses a minute, of all partitions of a process."""
+
+    @model_validator(mode="after")
+    def _a_mean_of_more_than_a_few_windows(self) -> "Brake":
+        if self.mean_over < 6 * self.window:
+            raise ValueError(f"mean_over must be at least six times window ({6 * self.window})")
+        return self
+
+
 class Detect(Section):
     commit_interval: Duration = timedelta(seconds=1)
     allowed_lateness: Duration = timedelta(seconds=30)
     settle: Duration = timedelta(minutes=5)
     forget_after: Duration = timedelta(days=30)
+    bad_record_share: float = Field(default=0.5, gt=0, le=1)
+    brake: Brake = Brake()
 
 
 class OneMsg(Section):

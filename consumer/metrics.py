@@ -22,7 +22,7 @@ class DetectMetrics:
         # Wall time minus the partition's clock. Grows with lag; grows for ever when a partition is cut off.
         self.clock_delay = Gauge("lapse_clock_delay_seconds", "Wall minus clock", ["partition"], registry=registry)
         # Lapses noticed, by what became of them: asked (a reminder was asked for), expired, skipped (a later step
-        # had lapsed too).
+        # had lapsed too), expired_held (expired while the brake held it back).
         self.lapses = Counter("lapse_lapses", "Lapses noticed", ["process", "step", "outcome"], registry=registry)
         # Records written to the reminders topic.
         self.reminders = Counter("lapse_reminders", "Reminder records", ["process", "step", "kind"], registry=registry)
@@ -32,6 +32,14 @@ class DetectMetrics:
         )
         # One transaction: outputs, state, offsets.
         self.commit = Histogram("lapse_commit_seconds", "One commit", buckets=_SECONDS, registry=registry)
+        # 1 while lapses are held back for this reason: below_floor, below_mean, lapse_storm. Worth an alert.
+        self.brake_engaged = Gauge("lapse_brake_engaged", "Lapses are held back", ["reason"], registry=registry)
+        # Lapses that wait for the brake.
+        self.held_lapses = Gauge("lapse_held_lapses", "Lapses that the brake holds back", registry=registry)
+        # Partitions whose clock stands until an operator releases it, since too many records cannot be read.
+        self.distrusted_partitions = Gauge(
+            "lapse_distrusted_partitions", "Partitions with too many unreadable records", registry=registry
+        )
         # Partitions that nobody works on, because their state does not fit. Should be zero; the log says what to do.
         self.refused_partitions = Gauge("lapse_refused_partitions", "Partitions not worked on", registry=registry)
         # Transactions that ended otherwise: aborted (and repeated), fenced.

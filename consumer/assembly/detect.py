@@ -15,9 +15,11 @@ from consumer.assembly.shared import Shared
 from consumer.clock import SECOND
 from consumer.config import Kafka, Settings, millis
 from consumer.config_errors import ConfigError
+from consumer.detect.brake import BrakeRules
 from consumer.detect.rules import Rules
 from consumer.kafka import client
 from consumer.kafka.assignment import Assignment
+from consumer.kafka.caution import Caution
 from consumer.kafka.commits import Commits
 from consumer.kafka.count import PartitionCount
 from consumer.kafka.ends import Ends
@@ -74,6 +76,7 @@ def build(shared: Shared) -> DetectLoop:
         commits=Commits(reading, transactions, topic=topic, every=commit_interval, clock=clock, metrics=metrics),
         ends=Ends(shared.admin, topic, clock, min(commit_interval, SECOND) // 2),
         count=PartitionCount(shared.admin, topic, s.state_topic, clock),
+        caution=Caution(brake_rules(s), clock, metrics),
         decoder=decoder(shared),
         topics=LoopTopics(activity=topic, dead_letters=s.topics.dead_letters),
         clock=clock,
@@ -116,6 +119,17 @@ def rules(s: Settings) -> Rules:
     )
 
 
+def brake_rules(s: Settings) -> BrakeRules:
+    brake = s.detect.brake
+    return BrakeRules(
+        floor=brake.floor,
+        share_of_mean=brake.share_of_mean,
+        window=millis(brake.window),
+        mean_over=millis(brake.mean_over),
+        lapse_limit=brake.lapse_limit,
+    )
+
+
 def _partition(shared: Shared, number: int, start: Start) -> Partition:
     s = shared.settings
     return Partition(
@@ -124,6 +138,7 @@ def _partition(shared: Shared, number: int, start: Start) -> Partition:
         encode=lambda reminder: shared.codec.encode(reminder, s.topics.reminders),
         reminders_topic=s.topics.reminders,
         state_topic=s.state_topic,
+        most_bad=s.detect.bad_record_share,
     )
 
 

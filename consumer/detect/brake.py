@@ -2,7 +2,7 @@
 
 It judges the input by the time its records were written, not by when they were read, so catching up with a backlog
 looks like the days it is made of. While it is engaged no lapse is asked for; it lets go by itself when the input is
-normal again, or when an operator releases it. Pure: the clock comes in as an argument.
+known to be normal again, or when an operator releases it. Pure: the clock comes in as an argument.
 """
 
 from collections import deque
@@ -16,6 +16,8 @@ from consumer.detect.rules import Times
 _BUCKET: Millis = 5 * SECOND
 _JUDGED_FROM = 100
 """Records that the recent mean lets expect in a window, for their absence to mean anything."""
+_NEAR = 10_000
+"""Buckets: the span of a batch for which an array of counts is cheaper than sorting."""
 _HISTORY = 5
 """Windows of history before there is a recent mean."""
 
@@ -35,6 +37,21 @@ class BrakeRules:
     lapse_limit: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdicts:
+    """What must outlive a restart, and go with a partition to another process.
+
+    `distrusted`: its records cannot be read, so its clock stands. `held` and `released` are reasons of the brake.
+    """
+
+    distrusted: bool = False
+    held: str | None = None
+    released: str | None = None
+
+
+NONE_SO_FAR = Verdicts()
+
+
 class Brake:
     """One for all partitions of a process."""
 
@@ -44,19 +61,40 @@ class Brake:
         """Records by the bucket of time in which they were written."""
         self._since: Millis | None = None
         self._lapsed: deque[tuple[Millis, int]] = deque()
-        self._released: str | None = None
+        self._standing: str | None = None
+        """The last that was said against the input, until it is known to be normal: not knowing is no pardon."""
+        self.released: str | None = None
+        """The reason that holds nothing back, by an operator's word, until it has passed."""
         self.engaged: str | None = None
         """Why lapses are held back: below_floor, below_mean, lapse_storm; None while they are not."""
 
-    def start_anew(self) -> None:
-        """Other partitions, other volume: what was heard before says nothing about them."""
+    def start_anew(self, *taken_over: Verdicts) -> None:
+        """Other partitions, other volume: what was heard before says nothing about them.
+
+        What was said against the input stands, here or where the partitions `taken_over` come from.
+        """
         self._heard.clear()
         self._since = None
+        for verdicts in taken_over:
+            self.released = self.released or verdicts.released
+            self._standing = self._standing or verdicts.held or verdicts.released
+        if self._standing and self._standing != self.released:
+            self.engaged = self._standing
 
     def hear(self, written_at: Times) -> None:
         """Note records by the times (ms) at which they were written."""
-        buckets, counts = np.unique(written_at // _BUCKET, return_counts=True)
-        for bucket, count in zip(buckets.tolist(), counts.tolist(), strict=True):
+        if not written_at.size:
+            return
+        places = written_at // _BUCKET
+        first = int(places.min())
+        if places.max() - first < _NEAR:
+            counted = np.bincount(places - first)
+            found = np.flatnonzero(counted)
+            pairs = zip((found + first).tolist(), counted[found].tolist(), strict=True)
+        else:
+            buckets, counts = np.unique(places, return_counts=True)
+            pairs = zip(buckets.tolist(), counts.tolist(), strict=True)
+        for bucket, count in pairs:
             self._heard[bucket] = self._heard.get(bucket, 0) + count
 
     def judge(self, clock: Millis, due: int) -> str | None:
@@ -67,10 +105,13 @@ class Brake:
         if self._since is None:
             self._since = min([clock, *(bucket * _BUCKET for bucket in self._heard)])
         self._forget(clock)
-        reason = self._low_input(clock) or self._storm(clock, due)
-        if reason != self._released:
-            self._released = None
-        self.engaged = None if reason == self._released else reason
+        low = self._low_input(clock)
+        if low is not None or self._can_tell(clock):
+            self._standing = low
+        reason = self._standing or self._storm(clock, due)
+        if reason != self.released:
+            self.released = None
+        self.engaged = None if reason == self.released else reason
         return self.engaged
 
     def asked(self, clock: Millis, count: int) -> None:
@@ -83,24 +124,39 @@ class Brake:
 
         Returns the reason that was released.
         """
-        self._released, self.engaged = self.engaged, None
-        return self._released
+        if self.engaged is not None:
+            self.released, self.engaged = self.engaged, None
+        return self.released
 
     def _low_input(self, clock: Millis) -> str | None:
         rules, window = self._rules, self._rules.window
-        assert self._since is not None
-        known = clock - self._since
-        if known < window:
+        if self._known(clock) < window:
             return None
         recent = self._count(clock - window, clock)
         if rules.floor is not None and recent < rules.floor * window / SECOND:
             return "below_floor"
-        if rules.share_of_mean is not None and known >= _HISTORY * window:
-            before = min(known, rules.mean_over) - window
-            expected = self._count(clock - window - before, clock - window) * window / before
-            if expected >= _JUDGED_FROM and recent < rules.share_of_mean * expected:
-                return "below_mean"
+        expected = self._expected(clock)
+        if rules.share_of_mean is not None and expected >= _JUDGED_FROM and recent < rules.share_of_mean * expected:
+            return "below_mean"
         return None
+
+    def _can_tell(self, clock: Millis) -> bool:
+        """Whether input that nothing is said against is normal, and not just unknown."""
+        if self._standing == "below_mean" and self._rules.share_of_mean is not None:
+            return self._expected(clock) >= _JUDGED_FROM
+        return self._known(clock) >= self._rules.window
+
+    def _expected(self, clock: Millis) -> float:
+        """Records in a window by the recent mean; 0 while there is none."""
+        window, known = self._rules.window, self._known(clock)
+        if known < _HISTORY * window:
+            return 0.0
+        before = min(known, self._rules.mean_over) - window
+        return self._count(clock - window - before, clock - window) * window / before
+
+    def _known(self, clock: Millis) -> Millis:
+        assert self._since is not None
+        return clock - self._since
 
     def _storm(self, clock: Millis, due: int) -> str | None:
         while self._lapsed and self._lapsed[0][0] <= clock - MINUTE:

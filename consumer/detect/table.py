@@ -28,6 +28,8 @@ class Noticed:
     asked: list[Reminder] = field(default_factory=list)
     lapses: dict[tuple[str, int, str], int] = field(default_factory=dict)
     forgotten: int = 0
+    held: int = 0
+    """Lapses that were not asked for because they are held back."""
 
 
 class Table:
@@ -72,19 +74,33 @@ class Table:
         self.schedule(rows)
         return self._follow_up(rows, now), strangers
 
-    def notice(self, clock: Millis, now: Millis) -> Noticed:
-        """Let the partition's clock reach `clock`: ask for what has lapsed, forget what can be forgotten."""
+    def notice(self, clock: Millis, now: Millis, *, hold: bool = False) -> Noticed:
+        """Let the partition's clock reach `clock`: ask for what has lapsed, forget what can be forgotten.
+
+        With `hold` nothing is asked for: what has lapsed stays due, unless it is too old to be of use.
+        """
         c = self.columns
-        rows = np.flatnonzero(c.due[: c.used] <= clock).astype(np.int32)
+        rows = self._due(clock)
         noticed = Noticed()
         if rows.size:
-            self._ask(rows[self.armed(rows)], clock, now, noticed)
+            held = self._ask(rows[self.armed(rows)], clock, now, noticed, hold=hold)
+            rows = np.setdiff1d(rows, held, assume_unique=True) if held.size else rows
+            noticed.held = held.size
             self.schedule(rows)
             c.dirty[rows] = True
             gone = rows[c.due[rows] <= clock]  # what is due still, after it was asked for, is due to go
             noticed.forgotten = gone.size
             self._forget(gone)
         return noticed
+
+    def waiting(self, clock: Millis) -> int:
+        """How many reminders would be asked for if the clock reached `clock`."""
+        rows = self._due(clock)
+        _, _, _, expired = self._lapses(rows[self.armed(rows)], clock)
+        return int(np.count_nonzero(~expired))
+
+    def _due(self, clock: Millis) -> Rows:
+        return np.flatnonzero(self.columns.due[: self.columns.used] <= clock).astype(np.int32)
 
     def _see(self, rows: Rows, at: Times, actions: pl.Series) -> None:
         """Rule 1: a later activity starts a new episode; an older one changes nothing."""
@@ -140,21 +156,33 @@ class Table:
         finished = np.maximum(seen, closed) + self.rules.closed_kept_for
         c.due[rows] = np.where(seen > closed + self.rules.settle, unfinished, finished)
 
-    def _ask(self, rows: Rows, clock: Millis, now: Millis, noticed: Noticed) -> None:
-        """Rules 2, 3 and 5: the latest lapsed step is asked for, once, unless it is too old to be of use."""
+    def _ask(self, rows: Rows, clock: Millis, now: Millis, noticed: Noticed, *, hold: bool) -> Rows:
+        """Rules 2, 3 and 5: the latest lapsed step is asked for, once, unless it is too old to be of use.
+
+        Returns the rows that are held back.
+        """
         c = self.columns
-        quiet = clock - self.rules.allowed_lateness - c.last_seen[rows]
-        step = self.processes.latest_lapsed(c.process[rows], quiet)
-        lapsed = step >= c.step[rows]
-        rows, step = rows[lapsed], step[lapsed]
-        lapsed_at = c.last_seen[rows] + self.processes.wait(c.process[rows], step)
-        expired = clock - lapsed_at > self.rules.expire_after
+        rows, step, lapsed_at, expired = self._lapses(rows, clock)
+        held = rows[~expired][: None if hold else 0]
+        if hold:
+            rows, step, lapsed_at, expired = rows[expired], step[expired], lapsed_at[expired], expired[expired]
         self._count(rows, step, expired, noticed)
         c.step[rows] = step + 1
         rows, step, lapsed_at = rows[~expired], step[~expired], lapsed_at[~expired]
         c.asked_seen[rows], c.asked_step[rows], c.told[rows] = c.last_seen[rows], step, 0
         actions = self.columns.action.get(rows)
         noticed.asked += self._reminders(Ask.DUE, rows, lapsed_at, now, actions)
+        return held
+
+    def _lapses(self, rows: Rows, clock: Millis) -> tuple[Rows, npt.NDArray[np.int64], Times, Flags]:
+        """Of these armed rows those that have lapsed: the latest step, when it did, whether that is too long ago."""
+        c = self.columns
+        quiet = clock - self.rules.allowed_lateness - c.last_seen[rows]
+        step = self.processes.latest_lapsed(c.process[rows], quiet)
+        lapsed = step >= c.step[rows]
+        rows, step = rows[lapsed], step[lapsed]
+        lapsed_at = c.last_seen[rows] + self.processes.wait(c.process[rows], step)
+        return rows, step, lapsed_at, clock - lapsed_at > self.rules.expire_after
 
     def _count(self, rows: Rows, step: npt.NDArray[np.int64], expired: Flags, noticed: Noticed) -> None:
         first = self.columns.step[rows]

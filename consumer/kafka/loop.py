@@ -3,7 +3,8 @@
 1. Poll.                 A batch of records, and the ends of partitions that were reached.
 2. Decode.               Bytes become columns; what cannot be read becomes a dead letter.
 3. Apply.                Each partition's whole batch updates its table; returns and completions are noted.
-4. Advance the clocks.   Ends that were asked for and have been reached move them; lapses are collected.
+4. Advance the clocks.   Ends that were asked for and have been reached move them; lapses are collected, unless the
+                         brake holds them back.
 5. Begin and produce.    Reminders, dead letters, clocks and state segments go into one transaction.
 6. Send offsets.         Explicit ones, also when only a timer fired: they are the fence.
 7. Commit.
@@ -24,10 +25,11 @@ import numpy as np
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from consumer.activity.decode import ActivityDecoder, Decoded
+from consumer.activity.decode import ActivityDecoder
 from consumer.activity.errors import BadRecord, RegistryUnavailable
 from consumer.clock import SECOND, Clock, Millis
 from consumer.kafka.assignment import Assignment
+from consumer.kafka.caution import Caution
 from consumer.kafka.client import Trouble
 from consumer.kafka.commits import Commits
 from consumer.kafka.count import PartitionCount
@@ -74,6 +76,7 @@ class DetectLoop:
         commits: Commits,
         ends: Ends,
         count: PartitionCount,
+        caution: Caution,
         decoder: ActivityDecoder,
         topics: LoopTopics,
         clock: Clock,
@@ -88,6 +91,7 @@ class DetectLoop:
         self._commits = commits
         self._ends = ends
         self._count = count
+        self.caution = caution
         self._decoder = decoder
         self._topics = topics
         self._clock = clock
@@ -148,7 +152,8 @@ class DetectLoop:
         elif self._postponed:
             self._waits("the schema registry")
         else:
-            self._progress("; ".join([f"{len(self.partitions)} partitions", *self._assignment.refused.values()]))
+            matters = [*self._assignment.refused.values(), *self.caution.status.words]
+            self._progress("; ".join([f"{len(self.partitions)} partitions", *matters]))
 
     def _sorted(self, messages: Sequence[Message]) -> tuple[dict[int, list[Message]], dict[int, int]]:
         """Step 1: records by partition, and positions at which a partition's end was reached."""
@@ -198,7 +203,9 @@ class DetectLoop:
         if not messages:
             return
         now = self._clock.wall()
-        decoded = self._decoded(messages, now)
+        written_at = np.array([m.timestamp()[1] for m in messages], np.int64)
+        decoded = self._decoder.decode([m.value() for m in messages], written_at, now)
+        self.caution.hear(partition, written_at, len(messages) - len(decoded.bad), len(decoded.bad))
         strangers = partition.hear(decoded.frame, now)
         for bad in decoded.bad:
             problem = BadRecord(bad.reason, bad.error)
@@ -209,11 +216,6 @@ class DetectLoop:
         self._metrics.events.labels("unknown_process").inc(strangers)
         self._metrics.events.labels("clamped").inc(decoded.clamped)
         self._metrics.events.labels("ignored").inc(decoded.ignored)
-
-    def _decoded(self, messages: list[Message], now: Millis) -> Decoded:
-        values = [m.value() for m in messages]
-        timestamps = np.array([m.timestamp()[1] for m in messages], np.int64)
-        return self._decoder.decode(values, timestamps, now)
 
     def _postpone(self, numbers: Sequence[int]) -> None:
         """Go back to where these partitions' tables stand, and leave them alone for a moment."""
@@ -238,8 +240,13 @@ class DetectLoop:
             if number in ends:
                 partition.clock.ask(asked_at, ends[number])
                 partition.read_to(partition.position)
-            for (process, step, outcome), count in partition.notice(now).lapses.items():
-                self._metrics.lapses.labels(process, step, outcome).inc(count)
+        hold = self.caution.holds(self.partitions)
+        found = {number: partition.notice(now, hold=hold) for number, partition in self.partitions.items()}
+        self.caution.noticed(found)
+        for noticed in found.values():
+            for (process, step, outcome), count in noticed.lapses.items():
+                told = "expired_held" if hold and outcome == "expired" else outcome
+                self._metrics.lapses.labels(process, step, told).inc(count)
 
     def _assigned(self, consumer: Consumer, assigned: list[TopicPartition]) -> None:
         """A failure is kept: callbacks must not raise."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import polars as pl
 
 from consumer.clock import Millis
+from consumer.detect.brake import Trust
 from consumer.detect.clock import PartitionClock
 from consumer.detect.table import Noticed
 from consumer.kafka.restore import Start
@@ -26,17 +27,24 @@ class Partition:
         encode: Callable[[Reminder], bytes],
         reminders_topic: str,
         state_topic: str,
+        most_bad: float = 1.0,
     ) -> None:
+        """`most_bad` is the share of records that may be unreadable before its silence means nothing."""
         self.number = number
         self.position = start.offset
         self.clock = PartitionClock(start.clock)
         self.table = start.table
+        self.trust = Trust(most_bad, lost=start.verdicts.distrusted)
+        self.verdicts = self._written = self._closing = start.verdicts
+        """To be remembered with the state."""
         self._writer = start.writer
         self._encode = encode
         self._reminders_topic = reminders_topic
         self._state_topic = state_topic
         self._committed_position = None if start.first else start.offset
         self._noticed_at: Millis | None = None
+        self.held = 0
+        """Lapses that wait, as of the last look."""
         self._told_clock: Millis | None = None
         self.outputs: list[Output] = []
         self.unpublished: list[Reminder] = []
@@ -51,29 +59,36 @@ class Partition:
     def read_to(self, position: int) -> None:
         """Everything before `position` has been read and applied."""
         self.position = max(self.position, position)
-        self.clock.read_to(self.position)
+        if not self.trust.lost:  # records that cannot be read are not silence
+            self.clock.read_to(self.position)
 
-    def notice(self, now: Millis) -> Noticed:
-        """Step 4: look at the rows if the clock has moved."""
+    def waiting(self) -> int:
+        """How many lapses the next `notice` would ask for."""
+        return 0 if self.clock.value is None else self.table.waiting(self.clock.value)
+
+    def notice(self, now: Millis, *, hold: bool = False) -> Noticed:
+        """Step 4: look at the rows if the clock has moved. With `hold` nothing is asked for: it stays due."""
         clock = self.clock.value
         if clock is None or clock == self._noticed_at:
             return Noticed()
         self._noticed_at = clock
-        noticed = self.table.notice(clock, now)
+        noticed = self.table.notice(clock, now, hold=hold)
+        self.held = noticed.held
         self._say(noticed.asked)
         return noticed
 
     def has_news(self) -> bool:
         """Whether the next commit has anything of this partition to write."""
-        return bool(self.outputs) or self.position != self._committed_position or self._clock_is_due()
+        return bool(self.outputs) or self._is_elsewhere() or self._clock_is_due()
 
     def close_batch(self, now: Millis) -> list[Output]:
         """Step 5: everything to write, the state and the clock last."""
         if self._clock_is_due() and self.clock.value is not None:
             self._say([Reminder(kind=Ask.CLOCK, occurred_at=self.clock.value, detected_at=now)])
             self._told_clock = self.clock.value
-        if self.position != self._committed_position or self.table.columns.dirty[: self.table.columns.used].any():
-            for message in self._writer.commit(self.table, self.position, self.clock.value):
+        if self._is_elsewhere() or self.table.columns.dirty[: self.table.columns.used].any():
+            self._closing = self.verdicts
+            for message in self._writer.commit(self.table, self.position, self.clock.value, self.verdicts):
                 self.outputs.append(Output(self._state_topic, self.number, message.key, message.value, message.headers))
         return self.outputs
 
@@ -82,7 +97,12 @@ class Partition:
         published, self.unpublished = self.unpublished, []
         self.outputs = []
         self._committed_position = self.position
+        self._written = self._closing
         return published
+
+    def _is_elsewhere(self) -> bool:
+        """Whether it stands elsewhere, or is judged otherwise, than what was committed last says."""
+        return self.position != self._committed_position or self.verdicts != self._written
 
     def _clock_is_due(self) -> bool:
         clock = self.clock.value

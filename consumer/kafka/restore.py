@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from confluent_kafka.admin import AdminClient
 
 from consumer.clock import Millis
+from consumer.detect.brake import NONE_SO_FAR, Verdicts
 from consumer.detect.rules import Rules
 from consumer.detect.segments import DamagedState
 from consumer.detect.table import Table
@@ -44,6 +45,7 @@ class Start:
     clock: Millis | None
     first: bool
     """Nothing was ever committed for it: its first offset must be, even if nothing arrives."""
+    verdicts: Verdicts = NONE_SO_FAR
 
 
 class Restorer:
@@ -78,7 +80,7 @@ class Restorer:
             return self._first(partition, begins_at)
         self._check(partition, committed, restored)
         assert restored is not None
-        return Start(restored.table, restored.writer, restored.offset, restored.clock, first=False)
+        return Start(restored.table, restored.writer, restored.offset, restored.clock, False, restored.verdicts)
 
     def _first(self, partition: int, offset: int | None) -> Start:
         """`offset` is what a rebuild has told to begin from."""

@@ -20,6 +20,7 @@ import polars as pl
 
 from consumer.clock import Millis
 from consumer.detect import segments
+from consumer.detect.brake import NONE_SO_FAR, Verdicts
 from consumer.detect.rules import Rules
 from consumer.detect.table import Table
 
@@ -48,7 +49,7 @@ class Message:
 class Header:
     """What each segment says of itself. `offset` is the next input offset to read, `clock` the partition's clock,
     `chunks` how many pieces the delta of this commit has, `pages` how many pages the table has, `processes` the names
-    behind the numbers in its rows."""
+    behind the numbers in its rows, `verdicts` what is held against the partition's input."""
 
     version: int = FORMAT
     group: str
@@ -59,6 +60,7 @@ class Header:
     pages: int
     processes: Sequence[str]
     ladders: Mapping[str, Sequence[Millis]]
+    verdicts: Verdicts = NONE_SO_FAR
 
     def encode(self) -> list[tuple[str, bytes]]:
         return [("segment", json.dumps(asdict(self), separators=(",", ":")).encode())]
@@ -78,7 +80,9 @@ class Writer:
         self.deltas: deque[tuple[int, int]] = deque()
         """Deltas not tombstoned yet, oldest first: sequence and number of chunks."""
 
-    def commit(self, table: Table, offset: int, clock: Millis | None) -> list[Message]:
+    def commit(
+        self, table: Table, offset: int, clock: Millis | None, verdicts: Verdicts = NONE_SO_FAR
+    ) -> list[Message]:
         """The messages of one commit. They must be produced before the next call."""
         self.sequence += 1
         changed = segments.take_changes(table)
@@ -94,6 +98,7 @@ class Writer:
             pages=pages,
             processes=table.processes.names,
             ladders=self._ladders,
+            verdicts=verdicts,
         ).encode()
         self.deltas.append((self.sequence, len(chunks)))
         messages = [Message(_delta_key(self.sequence, i), chunk, headers) for i, chunk in enumerate(chunks)]
@@ -164,7 +169,7 @@ class Reader:
         writer.written = [self._written(page) for page in range(self._last.pages)]
         writer.pieces = {page: set(pieces) for page, pieces in self._pieces.items()}
         writer.deltas = deque((sequence, self._wanted[sequence]) for sequence in sorted(self._wanted))
-        return Restored(self._table, writer, self._last.offset, clock)
+        return Restored(self._table, writer, self._last.offset, clock, self._last.verdicts)
 
     def _load(self, kind: str, number: int, part: int, frame: pl.DataFrame, header: Header) -> None:
         if kind == "p":
@@ -190,8 +195,9 @@ class Reader:
         if told is None:
             raise segments.DamagedState("a record without a segment header: not written by Lapse")
         try:
-            header = Header(**json.loads(told))
-        except (ValueError, TypeError) as error:
+            fields = json.loads(told)
+            header = Header(**{**fields, "verdicts": Verdicts(**fields.get("verdicts", {}))})
+        except (ValueError, TypeError, AttributeError) as error:
             raise segments.DamagedState("its segment header cannot be read") from error
         if header.version != FORMAT:
             raise segments.DamagedState(f"its format is {header.version}; this Lapse reads {FORMAT}")
@@ -215,6 +221,7 @@ class Restored:
     writer: Writer
     offset: int
     clock: Millis | None
+    verdicts: Verdicts
 
 
 def to_bytes(frame: pl.DataFrame) -> bytes:

@@ -109,14 +109,19 @@ class Diary:
             reader.feed(message.key, message.value, message.headers)
         restored = reader.finish()
         assert restored is not None
-        self._start(Start(restored.table, restored.writer, restored.offset, restored.clock, first=False))
+        self._start(Start(restored.table, restored.writer, restored.offset, restored.clock, False, restored.verdicts))
         return self
 
     def _start(self, start: Start) -> None:
         if start.first:
             self._kept: list[Output] = []
         self.partition = Partition(
-            0, start, encode=lambda reminder: b"", reminders_topic="reminders", state_topic="state"
+            0,
+            start,
+            encode=lambda reminder: b"",
+            reminders_topic="reminders",
+            state_topic="state",
+            most_bad=0.5,
         )
 
     def _commit(self) -> None:

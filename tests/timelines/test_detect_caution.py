@@ -1,0 +1,187 @@
+"""The brake, joined to partitions: what is held back, what is remembered, and what an operator's word does."""
+
+from concurrent.futures import Future
+
+import numpy as np
+import pytest
+import structlog
+from prometheus_client import CollectorRegistry
+
+from consumer.clock import HOUR, MINUTE, SECOND, Clock, Millis
+from consumer.detect.brake import BrakeRules
+from consumer.kafka.caution import Caution, Status
+from consumer.metrics import DetectMetrics
+
+from .detect_diary import Diary, moment
+
+
+class _Told(Clock):
+    def __init__(self) -> None:
+        self.now: Millis = moment("Mon 09:00")
+
+    def wall(self) -> Millis:
+        return self.now
+
+    def steady(self) -> Millis:
+        return self.now
+
+
+class Watched:
+    """A diary whose lapses pass through the brake, a turn at a time."""
+
+    def __init__(self, diary: Diary | None = None, **rules: object) -> None:
+        self.diary = diary or Diary()
+        self.clock = _Told()
+        self.registry = CollectorRegistry()
+        self.caution = Caution(BrakeRules(**rules), self.clock, DetectMetrics(self.registry))  # type: ignore[arg-type]
+
+    def hears(self, records: int, *, unreadable: int = 0) -> "Watched":
+        """A batch from the last minute."""
+        written = self.clock.now - np.linspace(MINUTE - 1, 0, records + unreadable).astype(np.int64)
+        self.caution.hear(self.diary.partition, written, records, unreadable)
+        return self
+
+    def turns(self, when: str) -> list[str]:
+        """Whom it asks about when the clock reaches this moment and everything has been read."""
+        self.diary.at(when)
+        self.clock.now = self.diary.now
+        partition = self.diary.partition
+        self.diary.asks_for_the_end()
+        partition.read_to(partition.position)
+        hold = self.caution.holds({0: partition})
+        noticed = partition.notice(self.diary.now, hold=hold)
+        self.caution.noticed({0: noticed})
+        return [str(reminder.user_id) for reminder in noticed.asked]
+
+    def is_released(self) -> Status:
+        answer: Future[Status] = self.caution.release()
+        self.caution.holds({0: self.diary.partition})
+        self.caution.noticed({})
+        return answer.result(0)
+
+    def metric(self, name: str, **labels: str) -> float:
+        return self.registry.get_sample_value(name, labels) or 0.0
+
+
+def somebody_stalls(**rules: object) -> Watched:
+    watched = Watched(None, **rules)
+    watched.diary.at("Mon 09:00").happens("maria", "STARTED", "checkout").reads()
+    return watched
+
+
+def test_while_the_input_is_below_its_floor_nothing_is_asked_and_then_it_is() -> None:
+    watched = somebody_stalls(floor=10.0)
+    assert watched.hears(700).turns("Mon 09:01") == []
+    with structlog.testing.capture_logs() as said:
+        assert watched.turns("Mon 11:00:30") == [], "due, and held back"
+    [line] = [line for line in said if line["event"] == "brake_engaged"]
+    assert "lapse brake release" in line["what_to_do"]
+    assert watched.metric("lapse_brake_engaged", reason="below_floor") == 1
+    assert watched.metric("lapse_held_lapses") == 1
+    assert watched.caution.status.words[0].startswith("the brake holds 1 lapses back: fewer records than")
+    watched.clock.now = moment("Mon 11:05")
+    assert watched.hears(700).turns("Mon 11:05") == ["maria"]
+    assert watched.metric("lapse_brake_engaged", reason="below_floor") == 0
+
+
+def test_an_operator_lets_go_and_what_was_held_is_asked_for_once() -> None:
+    watched = somebody_stalls(floor=10.0)
+    watched.hears(700).turns("Mon 09:01")
+    assert watched.turns("Mon 11:01") == []
+    assert watched.is_released().held == 1
+    assert watched.turns("Mon 11:02") == ["maria"]
+    assert watched.turns("Mon 11:03") == []
+
+
+def test_what_expires_while_it_is_held_is_counted_and_never_asked_for() -> None:
+    watched = somebody_stalls(floor=10.0)
+    watched.hears(700).turns("Mon 09:01")
+    assert watched.turns("Mon 12:00") == []
+    with structlog.testing.capture_logs() as said:
+        assert watched.turns("Thu 12:00") == []
+    assert [line["count"] for line in said if line["event"] == "lapses_expired_while_held"] == [1]
+    watched.is_released()
+    assert watched.turns("Thu 12:01") == []
+
+
+def test_somebody_who_comes_back_while_it_is_held_is_not_asked_about() -> None:
+    watched = somebody_stalls(floor=10.0)
+    watched.hears(700).turns("Mon 09:01")
+    assert watched.turns("Mon 11:30") == []
+    watched.diary.happens("maria", "COMPLETED", "checkout").reads()
+    watched.is_released()
+    assert watched.turns("Mon 11:40") == []
+    assert "maria" not in watched.turns("Mon 11:50")
+
+
+def test_neither_a_restart_nor_a_move_is_a_pardon() -> None:
+    watched = somebody_stalls(floor=10.0)
+    watched.hears(700).turns("Mon 09:01")
+    assert watched.turns("Mon 11:01") == []
+    watched.diary.crashes_and_restarts()
+    after = Watched(watched.diary, floor=10.0)
+    assert after.turns("Mon 11:01:10") == [], "nothing is known yet, and what was said stands"
+    assert after.caution.status.engaged == "below_floor"
+    assert after.turns("Mon 11:03") == [], "now it is known to be low"
+
+
+def test_an_operators_word_outlives_a_restart() -> None:
+    watched = somebody_stalls(floor=10.0)
+    watched.hears(700).turns("Mon 09:01")
+    watched.turns("Mon 11:01")
+    watched.is_released()
+    watched.diary.crashes_and_restarts()
+    after = Watched(watched.diary, floor=10.0)
+    assert after.turns("Mon 11:02") == ["maria"]
+    assert after.turns("Mon 11:10") == []
+    assert after.caution.status.released == "below_floor"
+
+
+def test_an_input_that_stays_dead_for_hours_is_not_taken_for_the_new_normal() -> None:
+    watched = somebody_stalls(share_of_mean=0.1)
+    for minute in range(1, 30):
+        watched.clock.now = moment(f"Mon 09:{minute:02}")
+        watched.hears(600).turns(f"Mon 09:{minute:02}")
+    assert watched.turns("Mon 09:32") == []
+    assert watched.caution.status.engaged == "below_mean"
+    assert [watched.turns(f"Mon {hour}:00") for hour in range(10, 15)] == [[]] * 5
+    assert watched.caution.status.engaged == "below_mean"
+
+
+def test_more_lapses_than_allowed_are_held_back_until_an_operator_says_that_they_are_meant() -> None:
+    watched = Watched(lapse_limit=2)
+    watched.diary.at("Mon 09:00")
+    for user in ("ana", "boris", "chloe"):
+        watched.diary.happens(user, "STARTED", "checkout")
+    watched.diary.reads()
+    assert watched.turns("Mon 11:01") == []
+    assert watched.caution.status.engaged == "lapse_storm"
+    assert watched.is_released().engaged == "lapse_storm"
+    assert sorted(watched.turns("Mon 11:02")) == ["ana", "boris", "chloe"]
+
+
+def test_past_the_share_of_unreadable_records_the_clock_stands_until_it_is_released() -> None:
+    watched = somebody_stalls()
+    watched.turns("Mon 10:00")
+    before = watched.diary.partition.clock.value
+    watched.hears(40, unreadable=60)
+    assert watched.turns("Mon 11:30") == []
+    assert watched.diary.partition.clock.value == before
+    assert watched.caution.status.distrusted == (0,)
+    assert watched.metric("lapse_distrusted_partitions") == 1
+    watched.diary.crashes_and_restarts()
+    after = Watched(watched.diary)
+    assert after.turns("Mon 11:40") == [], "remembered with the state"
+    assert after.is_released().distrusted == (0,)
+    assert after.turns("Mon 11:50") == ["maria"]
+    after.diary.crashes_and_restarts()
+    assert not after.diary.partition.trust.lost, "and so is the release"
+
+
+@pytest.mark.parametrize("span", [10 * SECOND, 3 * HOUR])
+def test_a_producers_clock_that_is_ahead_hides_no_record(span: Millis) -> None:
+    watched = somebody_stalls(floor=1.0)
+    watched.turns("Mon 11:00")
+    watched.clock.now = moment("Mon 11:02")
+    watched.caution.hear(watched.diary.partition, np.full(200, watched.clock.now + span), 200, 0)
+    assert watched.turns("Mon 11:02") == ["maria"]

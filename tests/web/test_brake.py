@@ -1,0 +1,84 @@
+"""Who may look at the brake and release it over HTTP, and who may not."""
+
+import threading
+from concurrent.futures import Future
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+
+from consumer.clock import SystemClock
+from consumer.detect.brake import BrakeRules
+from consumer.kafka.caution import Caution
+from consumer.metrics import DetectMetrics
+from consumer.web import brake, pages
+from consumer.web.guard import Guard, is_loopback
+from consumer.web.health import Health
+
+from .conftest import Serving
+
+TOKEN = "a token that nobody guesses"
+
+
+def client(serving: Serving, guard: Guard) -> httpx.Client:
+    clock = SystemClock()
+    caution = Caution(BrakeRules(), clock, DetectMetrics(CollectorRegistry()))
+    threading.Thread(target=_turns, args=(caution,), daemon=True).start()
+    routes = brake.routes(caution, guard)
+    return serving(pages.build(health=Health(clock.steady), metrics=CollectorRegistry(), api=routes))
+
+
+def _turns(caution: Caution) -> None:
+    """What detect's loop does, for as long as the test lives."""
+    beat: Future[None] = Future()
+    for _ in range(600):
+        caution.holds({})
+        try:
+            beat.result(0.05)
+        except TimeoutError:
+            continue
+
+
+def test_on_loopback_it_can_be_used_without_a_token(serving: Serving) -> None:
+    api = client(serving, Guard(None, open_to_this_machine=True))
+    nothing: dict[str, object] = {"engaged": None, "released": None, "held": 0, "distrusted": [], "words": []}
+    assert api.get("/api/brake").json() == nothing
+    assert api.post("/api/brake/release").json() == nothing
+    assert api.get("/api/brake/release").status_code == 405
+
+
+def test_no_web_page_in_a_browser_of_this_machine_can_release_it(serving: Serving) -> None:
+    api = client(serving, Guard(None, open_to_this_machine=True))
+    assert api.post("/api/brake/release", headers={"origin": "https://evil.example"}).status_code == 403
+    assert api.get("/api/brake", headers={"host": "rebound.example:8080"}).status_code == 403
+
+
+def test_where_others_can_reach_it_it_is_closed_without_a_token(serving: Serving) -> None:
+    api = client(serving, Guard(None, open_to_this_machine=False))
+    refused = api.post("/api/brake/release")
+    assert refused.status_code == 403
+    assert "web.api_token" in refused.json()["error"]
+
+
+@pytest.mark.parametrize("told", ["", TOKEN, f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer", "Bearer \xfc"])
+def test_a_wrong_token_is_refused(serving: Serving, told: str) -> None:
+    api = client(serving, Guard(TOKEN, open_to_this_machine=False))
+    headers = {"authorization": told.encode("latin-1")}
+    refused = api.post("/api/brake/release", headers=headers)  # type: ignore[arg-type]
+    assert refused.status_code == 401
+    assert TOKEN not in refused.text
+
+
+def test_the_token_opens_it(serving: Serving) -> None:
+    api = client(serving, Guard(TOKEN, open_to_this_machine=False))
+    assert api.get("/api/brake", headers={"authorization": f"Bearer {TOKEN}"}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "[::1]", "127.9.9.9"])
+def test_loopback(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "lapse.example", "127.0.0.1.example", ""])
+def test_not_loopback(host: str) -> None:
+    assert not is_loopback(host)
