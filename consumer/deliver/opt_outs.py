@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from sqlalchemy import Connection
 
-from consumer.clock import Millis
+from consumer.clock import DAY, Millis
 from consumer.deliver.recording import Book
 from consumer.ledger import queries_facts, queries_opt_outs
 from consumer.ledger.rows import ReminderRow
@@ -26,6 +26,8 @@ Publish = Callable[[Sequence[OptOut]], None]
 """Returns once all of these are where others can read them; raises if that is not certain."""
 
 _BATCH = 500
+_ANSWERED_WITHIN = 30 * DAY
+"""After which a number may be somebody else's."""
 
 
 def phone_hash(phone: str, hash_key: bytes) -> str:
@@ -47,9 +49,13 @@ def keep(book: Book, row: ReminderRow, reason: str, at: Millis) -> None:
 
 
 def keep_number(book: Book, phone: str, medium: str, reason: str, at: Millis) -> None:
-    """Whoever has this number (digits) said at that moment that they want no more on that medium."""
-    users = queries_opt_outs.users_with_phone(book.connection, phone_hash(phone, book.hash_key))
-    _keep(book, set(users), phone, medium, reason, at)
+    """Whoever has this number (digits) said at that moment that they want no more on that medium.
+
+    It is the word of those too who were written to there lately: an answer may come after the contact has changed.
+    """
+    users = set(queries_opt_outs.users_with_phone(book.connection, phone_hash(phone, book.hash_key)))
+    users.update(queries_opt_outs.users_written_to(book.connection, {phone, one_form(phone)}, at - _ANSWERED_WITHIN))
+    _keep(book, users, phone, medium, reason, at)
 
 
 def _keep(book: Book, users: set[str], phone: str | None, medium: str, reason: str, at: Millis) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from consumer.clock import Millis
 from consumer.ledger.queries import chunks, upsert
-from consumer.ledger.tables import contacts, opt_out_outbox, opt_outs
+from consumer.ledger.tables import attempts, contacts, opt_out_outbox, opt_outs
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,13 @@ def users_with_phone(connection: Connection, phone_hash: str) -> list[str]:
     """The users whose contact has this number."""
     query = select(contacts.c.user_id).where(contacts.c.phone_hash == phone_hash)
     return list(connection.scalars(query.order_by(contacts.c.user_id)))
+
+
+def users_written_to(connection: Connection, phones: Collection[str], since: Millis) -> list[str]:
+    """The users who were written to at one of these numbers (digits) since then."""
+    a = attempts.c
+    query = select(a.user_id).where(a.phone.in_(phones), a.started_at >= since)
+    return list(connection.scalars(query.distinct().order_by(a.user_id)))
 
 
 def tell(connection: Connection, users: Collection[str], medium: str, reason: str, at: Millis) -> None:

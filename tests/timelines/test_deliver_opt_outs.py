@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from consumer.clock import DAY, SECOND
 from consumer.config import Policy
 from consumer.deliver import opt_outs
 from consumer.deliver.opt_out_words import OptOutWords
@@ -145,6 +146,23 @@ def test_a_number_speaks_for_every_user_who_has_it_and_for_those_who_get_it(deli
 def test_a_user_who_said_stop_is_not_written_to_at_another_number(deliver: Diary) -> None:
     deliver.knows("maria").hears("stop").knows("maria", phone="+34 699 999 999").due("maria").works()
     deliver.says("maria suppressed opted_out")
+
+
+@pytest.mark.parametrize("phone", ["+34 699 999 999", None])
+def test_an_answer_is_theirs_who_were_written_to_even_if_their_contact_has_changed_since(
+    deliver: Diary, phone: str | None
+) -> None:
+    deliver.knows("maria").due("maria").works().says("maria accepted")
+    deliver.at("Mon 20:00").detect_is_at().knows("maria", phone=phone).hears("stop").works()
+    assert stops(deliver) == ["maria whatsapp asked_to_stop"]
+    deliver.knows("maria", phone="+34 688 888 888").due("maria", "checkout").works().says("maria suppressed opted_out")
+
+
+def test_after_a_month_a_number_may_be_somebody_elses(deliver: Diary) -> None:
+    deliver.knows("maria").due("maria").works().says("maria accepted").knows("maria", phone="+34 699 999 999")
+    deliver.after(30 * DAY + SECOND).hears("stop").works().says("maria accepted no_report")
+    deliver.due("maria", "checkout").works().says("maria accepted")
+    assert stops(deliver) == []
 
 
 def test_a_number_that_whatsapp_writes_in_its_own_way_is_the_same_number(deliver: Diary) -> None:
