@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 Hashes = npt.NDArray[np.uint64]
-Rows = npt.NDArray[np.int32]
+Rows = npt.NDArray[np.int64]
+"""Positions in arrays: numpy looks up with 64-bit numbers three times as fast as with others."""
 
 _EMPTY = -1
 _GONE = -2  # a key was here; the search goes on behind it
@@ -21,7 +22,7 @@ class KeyIndex:
     """Slots that hold row numbers; the hashes themselves are the table's columns, indexed by row."""
 
     def __init__(self, capacity: int = 1024) -> None:
-        self._slots: Rows = np.full(capacity, _EMPTY, np.int32)
+        self._slots: npt.NDArray[np.int32] = np.full(capacity, _EMPTY, np.int32)
         self._taken = 0  # rows and gone ones
 
     def __len__(self) -> int:
@@ -29,20 +30,24 @@ class KeyIndex:
 
     def find(self, low: Hashes, high: Hashes, lows: Hashes, highs: Hashes) -> Rows:
         """The rows of keys, -1 where there is none. `lows` and `highs` are the table's columns."""
-        found = np.full(low.size, -1, np.int32)
-        looking = np.arange(low.size)
         slots = self._home(low)
+        found = self._slots[slots].astype(np.int64)  # most keys are at home: only the others go round
+        looking = self._others(found, low, high, lows, highs)
         while looking.size:
-            rows = self._slots[slots]
-            same = (rows >= 0) & (lows[rows] == low[looking]) & (highs[rows] == high[looking])
-            found[looking[same]] = rows[same]
-            on = ~same & (rows != _EMPTY)
-            looking, slots = looking[on], self._next(slots[on])
-        return found
+            slots[looking] = at = self._next(slots[looking])
+            rows = self._slots[at].astype(np.int64)
+            found[looking] = rows
+            looking = looking[self._others(rows, low[looking], high[looking], lows, highs)]
+        return np.maximum(found, -1)
+
+    def _others(self, rows: Rows, low: Hashes, high: Hashes, lows: Hashes, highs: Hashes) -> npt.NDArray[np.int64]:
+        """Whose search goes on: keys that met neither their row nor an empty slot."""
+        same = (lows[rows] == low) & (highs[rows] == high)  # (what -1 and -2 find there means nothing)
+        return np.flatnonzero(~(same & (rows >= 0)) & (rows != _EMPTY))
 
     def insert(self, low: Hashes, rows: Rows) -> None:
         """Put distinct keys that are not there yet."""
-        pending = np.arange(low.size, dtype=np.int32)
+        pending = np.arange(low.size)
         slots = self._home(low)
         while pending.size:
             free = self._slots[slots] == _EMPTY
@@ -54,11 +59,15 @@ class KeyIndex:
 
     def remove(self, low: Hashes, rows: Rows) -> None:
         """Take out keys that are there."""
+        self.replace(low, rows, np.full(rows.size, _GONE))
+
+    def replace(self, low: Hashes, rows: Rows, by: Rows) -> None:
+        """Keys that are there have moved to other rows."""
         looking = np.arange(low.size)
         slots = self._home(low)
         while looking.size:
             here = self._slots[slots] == rows[looking]
-            self._slots[slots[here]] = _GONE
+            self._slots[slots[here]] = by[looking[here]]
             looking, slots = looking[~here], self._next(slots[~here])
 
     def has_room_for(self, more: int) -> bool:

@@ -77,8 +77,8 @@ class Processes:
 
     def wait(self, codes: npt.NDArray[np.uint16], steps: npt.NDArray[Any]) -> Times:
         """How long after `last_seen` these steps lapse; `ALWAYS` beyond the last rung."""
-        last = self._rungs.shape[1] - 1
-        return self._rungs[codes, np.minimum(steps, last)]  # type: ignore[no-any-return]
+        width = self._rungs.shape[1]
+        return self._rungs.ravel()[codes.astype(np.int64) * width + np.minimum(steps, width - 1)]  # type: ignore[no-any-return]
 
     def latest_lapsed(self, codes: npt.NDArray[np.uint16], quiet: Times) -> npt.NDArray[np.int64]:
         """The latest step that has lapsed after being quiet for so long, -1 if none."""

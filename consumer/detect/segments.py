@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from consumer.clock import Millis
-from consumer.detect.columns import Columns
+from consumer.detect.columns import Columns, Flags
 from consumer.detect.index import Rows
 from consumer.detect.table import Table
 
@@ -33,26 +33,20 @@ def pages(table: Table) -> int:
 def take_changes(table: Table) -> pl.DataFrame:
     """The rows that changed since this was last asked, and those that left (not `live`)."""
     c = table.columns
-    rows = np.flatnonzero(c.dirty[: c.used]).astype(np.int32)
+    rows = np.flatnonzero(c.dirty[: c.used])
     c.dirty[rows] = False
-    users, actions = _latest(table.named, "user"), _latest(table.spoken, "action")
+    user, _ = _latest(table.named, rows, c.used)
+    action, spoke = _latest(table.spoken, rows, c.used)
     table.named, table.spoken = [], []
-    changed = _numbers(table, rows)
-    actions = actions.with_columns(spoke=pl.lit(True))
-    joined = changed.join(users, on="row", how="left", maintain_order="left")
-    joined = joined.join(actions, on="row", how="left", maintain_order="left")
-    return joined.with_columns(pl.col("spoke").fill_null(False))
+    return _frame(table, rows, user, action, spoke)
 
 
 def rows_between(table: Table, start: int, end: int) -> pl.DataFrame:
     """The live rows of a range, whole."""
     c = table.columns
-    rows = (start + np.flatnonzero(c.live[start : min(end, c.used)])).astype(np.int32)
-    return _numbers(table, rows).with_columns(
-        pl.Series("user", c.user.get(rows), pl.String),
-        pl.Series("action", c.action.get(rows), pl.String),
-        pl.Series("spoke", np.ones(rows.size, np.bool_)),
-    )
+    rows = start + np.flatnonzero(c.live[start : min(end, c.used)])
+    user, action = (pl.Series(texts.get(rows), dtype=pl.String) for texts in (c.user, c.action))
+    return _frame(table, rows, user, action, np.ones(rows.size, np.bool_))
 
 
 def load_rows(table: Table, start: int, end: int, frame: pl.DataFrame, processes: Sequence[str]) -> None:
@@ -65,7 +59,7 @@ def load_rows(table: Table, start: int, end: int, frame: pl.DataFrame, processes
         raise DamagedState(f"it is of the rows {start} to {end}, and holds others")
     gone = np.ones(end - start, np.bool_)
     gone[kept - start] = False
-    _clear(c, (start + np.flatnonzero(gone)).astype(np.int32))
+    _clear(c, start + np.flatnonzero(gone))
     load_changes(table, frame, processes)
 
 
@@ -74,7 +68,7 @@ def load_changes(table: Table, frame: pl.DataFrame, processes: Sequence[str]) ->
     if frame.is_empty():
         return
     c = table.columns
-    rows, live = frame["row"].to_numpy(), frame["live"].to_numpy()
+    rows, live = frame["row"].to_numpy().astype(np.int64), frame["live"].to_numpy()
     c.reserve(int(rows.max()) + 1)
     c.used = max(c.used, int(rows.max()) + 1)
     if not live.all():
@@ -102,10 +96,9 @@ def finish(table: Table, clock: Millis, ladders: Mapping[str, Sequence[Millis]])
     `clock` and `ladders` are those under which the last frame was taken. Raises DamagedState.
     """
     c = table.columns
-    live = c.live_rows()
+    live = c.settle()
     if c.user.is_none(live).any():
         raise DamagedState("rows without a user: a segment is missing")
-    c.free_the_rest()
     for name, now in table.rules.ladders.items():
         if name in ladders and list(ladders[name]) != list(now):
             _skip_what_is_past(table, live[c.process[live] == table.processes.code(name)], clock)
@@ -138,21 +131,19 @@ def _clear(c: Columns, rows: Rows) -> None:
     c.action.clear(rows)
 
 
-def _numbers(table: Table, rows: Rows) -> pl.DataFrame:
+def _frame(table: Table, rows: Rows, user: pl.Series, action: pl.Series, spoke: Flags) -> pl.DataFrame:
     c = table.columns
-    return pl.DataFrame(
-        {
-            "row": rows,
-            "live": c.live[rows],
-            "process": c.process[rows],
-            **{name: getattr(c, name)[rows] for name in _NUMBERS},
-        }
-    )
+    numbers = {name: getattr(c, name)[rows] for name in ("live", "process", *_NUMBERS)}
+    return pl.DataFrame({"row": rows.astype(np.int32), **numbers, "user": user, "action": action, "spoke": spoke})
 
 
-def _latest(told: list[tuple[Rows, pl.Series]], name: str) -> pl.DataFrame:
-    frames = [
-        pl.DataFrame({"row": rows, name: texts}, schema={"row": pl.Int32, name: pl.String}) for rows, texts in told
-    ]
-    empty = pl.DataFrame(schema={"row": pl.Int32, name: pl.String})
-    return pl.concat([empty, *frames]).unique("row", keep="last")
+def _latest(told: list[tuple[Rows, pl.Series]], rows: Rows, used: int) -> tuple[pl.Series, Flags]:
+    """For each of the rows what was last told of it, and whether anything was."""
+    if not told:
+        return pl.Series([None], dtype=pl.String).new_from_index(0, rows.size), np.zeros(rows.size, np.bool_)
+    places = np.full(used, -1, np.int32)
+    every = np.concatenate([of for of, _ in told])
+    places[every] = np.arange(every.size)  # of several for one row the last stays
+    found = places[rows]
+    texts = pl.concat([texts for _, texts in told])
+    return texts.gather(pl.Series(found).set(pl.Series(found < 0), None)), found >= 0

@@ -1,7 +1,5 @@
 """A column of texts that change: their bytes end to end in one buffer, each row knowing where its own begin."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -24,18 +22,17 @@ class Strings:
     def resize(self, rows: int) -> None:
         """Have this many rows; new ones hold none."""
         had = self._start.size
-        self._start = _widened(self._start, rows)
-        self._length = _widened(self._length, rows)
+        self._start.resize(rows, refcheck=False)
+        self._length.resize(rows, refcheck=False)
         self._length[had:] = _NONE
 
     def put(self, rows: Rows, texts: pl.Series) -> None:
         """Set distinct rows to these texts; a null means none."""
         self.clear(rows)
-        told = texts.is_not_null().to_numpy()
-        if not told.any():
+        if texts.null_count():
+            rows, texts = rows[texts.is_not_null().to_numpy()], texts.drop_nulls()
+        if not rows.size:
             return
-        if not told.all():
-            rows, texts = rows[told], texts.drop_nulls()
         lengths = texts.str.len_bytes().to_numpy().astype(np.int32)
         joined = np.frombuffer(texts.str.join("").item().encode(), np.uint8)
         self._make_room(joined.size)
@@ -48,16 +45,31 @@ class Strings:
 
     def clear(self, rows: Rows) -> None:
         lengths = self._length[rows]
-        self._live -= int(lengths[lengths > 0].sum())
+        self._live -= int(np.maximum(lengths, 0).sum())
+        self._length[rows] = _NONE
+
+    def move(self, rows: Rows, to: Rows) -> None:
+        """To rows that hold none."""
+        self._start[to], self._length[to] = self._start[rows], self._length[rows]
         self._length[rows] = _NONE
 
     def is_none(self, rows: Rows) -> npt.NDArray[np.bool_]:
         return self._length[rows] == _NONE  # type: ignore[no-any-return]
 
     def get(self, rows: Rows) -> list[str | None]:
+        texts: list[str | None] = [None] * rows.size
+        lengths = self._length[rows]
+        told = np.flatnonzero(lengths != _NONE)
         buffer = self._bytes.data
-        spans = zip(self._start[rows].tolist(), self._length[rows].tolist(), strict=True)
-        return [str(buffer[at : at + length], "utf-8") if length >= 0 else None for at, length in spans]
+        spans = zip(told.tolist(), self._start[rows[told]].tolist(), lengths[told].tolist(), strict=True)
+        for place, at, length in spans:
+            texts[place] = str(buffer[at : at + length], "utf-8")
+        return texts
+
+    def shrink(self) -> None:
+        """Give back the room of texts that are gone."""
+        if self._live < self._end // 2:
+            self._pack(0)
 
     @property
     def nbytes(self) -> int:
@@ -66,14 +78,19 @@ class Strings:
     def _make_room(self, more: int) -> None:
         if self._end + more <= self._bytes.size:
             return
-        rows = np.flatnonzero(self._length > 0).astype(np.int32)
-        kept = self._gather(rows) if self._live < self._end // 2 else self._bytes[: self._end]
-        grown = np.empty(int((kept.size + more) * 1.25) + 1024, np.uint8)
-        grown[: kept.size] = kept
-        if kept.size != self._end:
-            lengths = self._length[rows].astype(np.int64)
-            self._start[rows] = np.cumsum(lengths) - lengths
-        self._bytes, self._end = grown, kept.size
+        if self._live < self._end // 2:
+            self._pack(more)
+        else:
+            self._bytes.resize(_roomy(self._end + more), refcheck=False)
+
+    def _pack(self, more: int) -> None:
+        rows = np.flatnonzero(self._length > 0)
+        kept = self._gather(rows)
+        packed = np.empty(_roomy(kept.size + more), np.uint8)
+        packed[: kept.size] = kept
+        lengths = self._length[rows].astype(np.int64)
+        self._start[rows] = np.cumsum(lengths) - lengths
+        self._bytes, self._end = packed, kept.size
 
     def _gather(self, rows: Rows) -> npt.NDArray[np.uint8]:
         lengths = self._length[rows].astype(np.int64)
@@ -81,7 +98,5 @@ class Strings:
         return self._bytes[np.arange(shift.size) + shift]  # type: ignore[no-any-return]
 
 
-def _widened(column: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
-    wider = np.empty(size, column.dtype)
-    wider[: column.size] = column
-    return wider
+def _roomy(size: int) -> int:
+    return size + size // 8 + 1024

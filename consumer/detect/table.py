@@ -17,6 +17,8 @@ from consumer.detect.index import Hashes, KeyIndex, Rows
 from consumer.detect.rules import ALWAYS, NEVER, Processes, Rules, Times, reminder_id
 from consumer.records import Ask, Reminder
 
+_ROOMY = 1 << 16  # rows below which nothing is tidied
+_MOVED = 1 << 14
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: neighbouring process codes land far apart
 
 
@@ -68,8 +70,8 @@ class Table:
         rows = self._rows_of(activities["user_id"], codes.to_numpy().astype(np.uint16))
         at = activities["occurred_at"].to_numpy()
         closes = activities["closes"].to_numpy()
-        self._see(rows[~closes], at[~closes], activities["action"].filter(~activities["closes"]))
-        np.maximum.at(self.columns.closed, rows[closes], at[closes])
+        self._see(rows, np.where(closes, NEVER, at), activities["action"])
+        np.maximum.at(self.columns.closed, rows, np.where(closes, at, NEVER))
         self.columns.dirty[rows] = True
         self.schedule(rows)
         return self._follow_up(rows, now), strangers
@@ -91,6 +93,7 @@ class Table:
             gone = rows[c.due[rows] <= clock]  # what is due still, after it was asked for, is due to go
             noticed.forgotten = gone.size
             self._forget(gone)
+        self._tidy()
         return noticed
 
     def waiting(self, clock: Millis) -> int:
@@ -100,24 +103,22 @@ class Table:
         return int(np.count_nonzero(~expired))
 
     def _due(self, clock: Millis) -> Rows:
-        return np.flatnonzero(self.columns.due[: self.columns.used] <= clock).astype(np.int32)
+        return np.flatnonzero(self.columns.due[: self.columns.used] <= clock)
 
     def _see(self, rows: Rows, at: Times, actions: pl.Series) -> None:
-        """Rule 1: a later activity starts a new episode; an older one changes nothing."""
+        """Rule 1: a later activity starts a new episode; an older one (or none: NEVER) changes nothing."""
         c = self.columns
         before = c.last_seen[rows]
         np.maximum.at(c.last_seen, rows, at)
-        latest = at == c.last_seen[rows]
+        latest = (at == c.last_seen[rows]) & (at != NEVER)
         newer = latest & (at > before)
         c.step[rows[newer]] = 0
-        self._speak(rows[latest], actions.filter(pl.Series(latest)), fresh=(at > before)[latest])
+        changes = np.flatnonzero(latest & (actions.is_not_null().to_numpy() | ~c.action.is_none(rows)))
+        if changes.size:
+            self._speak(rows[changes], actions.gather(changes), fresh=newer[changes])
 
     def _speak(self, rows: Rows, actions: pl.Series, fresh: Flags) -> None:
         """The action of the latest activity; at equal times the greater bytes win, and none is the least."""
-        changes = ~(actions.is_null().to_numpy() & self.columns.action.is_none(rows))
-        if not changes.any():
-            return
-        rows, actions, fresh = rows[changes], actions.filter(pl.Series(changes)), fresh[changes]
         if self._repeats(rows):
             said = pl.DataFrame({"row": rows, "action": actions, "fresh": fresh})
             said = said.group_by("row").agg(pl.col("action").max(), pl.col("fresh").any())
@@ -241,6 +242,27 @@ class Table:
             self._index.remove(self.columns.low[rows], rows)
             self.columns.give_back(rows)
 
+    def _tidy(self) -> None:
+        """Where most rows are free: move the last ones forward and, once that is written, give their room back.
+
+        So many at a time that no commit grows long by it.
+        """
+        c = self.columns
+        if c.used < _ROOMY or c.tracked > c.used // 2:
+            return
+        end = c.used - _MOVED
+        c.withdraw(end)
+        last = c.live_rows(end)
+        if last.size:
+            to = c.take(last.size)
+            self._index.replace(c.low[last], last, to)
+            c.move(last, to)
+            c.dirty[last] = c.dirty[to] = True
+            self.named.append((to, pl.Series(c.user.get(to), dtype=pl.String)))
+            self.spoken.append((to, pl.Series(c.action.get(to), dtype=pl.String)))
+        elif not c.dirty[end : c.used].any() and c.cut(end):
+            self.reindex()
+
     def _rows_of(self, users: pl.Series, codes: npt.NDArray[np.uint16]) -> Rows:
         """The rows of these keys, made where there are none."""
         low, high = self.hashes(users, codes)
@@ -260,6 +282,7 @@ class Table:
         c.low[rows], c.high[rows], c.process[rows] = low, high, codes
         c.user.put(rows, users)
         self.named.append((rows, users))
+        self.spoken.append((rows, pl.Series([None], dtype=pl.String).new_from_index(0, rows.size)))
         if self._index.has_room_for(rows.size):
             self._index.insert(low, rows)
         else:

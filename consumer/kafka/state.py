@@ -86,7 +86,8 @@ class Writer:
         """The messages of one commit. They must be produced before the next call."""
         self.sequence += 1
         changed = segments.take_changes(table)
-        pages = segments.pages(table)
+        # A table that shrank still has its pages, written empty: what was in them must not come back.
+        pages = max(segments.pages(table), len(self.written))
         self.written += [0] * (pages - len(self.written))
         chunks = list(_chunks(changed))
         headers = Header(

@@ -1,0 +1,51 @@
+"""A table whose rows have left grows small again, and the state topic can tell what became of it."""
+
+import numpy as np
+import polars as pl
+
+from consumer.clock import DAY, HOUR
+from consumer.detect.rules import Rules
+from consumer.detect.table import Table
+from consumer.kafka.state import Message, Reader, Writer
+
+RULES = Rules(ladders={"checkout": (HOUR,)}, allowed_lateness=0, settle=0, expire_after=DAY, forget_after=30 * DAY)
+MANY = 200_000
+
+
+def somebody(first: int, count: int, at: int) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "user_id": [f"user-{n}" for n in range(first, first + count)],
+            "process": ["checkout"] * count,
+            "closes": np.zeros(count, np.bool_),
+            "action": [f"order {n}" for n in range(first, first + count)],
+            "occurred_at": np.full(count, at),
+        }
+    )
+
+
+def test_most_users_leave_and_their_room_is_given_back() -> None:
+    table, writer, log = Table(RULES), Writer("lapse", RULES.ladders), list[Message]()
+    table.hear(somebody(0, MANY, at=0), 0)
+    table.hear(somebody(MANY, 500, at=20 * DAY), 0)
+    large = table.nbytes
+    log += writer.commit(table, 1, 0)
+    for turn in range(40):  # the clock goes on, and a few rows move with each look at it
+        table.notice(31 * DAY + turn, 0)
+        log += writer.commit(table, 2 + turn, 0)
+    assert len(table) == 500
+    assert table.nbytes < large / 2
+
+    reader = Reader("lapse", RULES)
+    for message in log:
+        reader.feed(message.key, message.value, message.headers)
+    restored = reader.finish()
+    assert restored is not None
+    table.hear(somebody(MANY + 250, 500, at=32 * DAY), 0)
+    restored.table.hear(somebody(MANY + 250, 500, at=32 * DAY), 0)
+    asked = [
+        sorted((r.user_id or "", r.action or "") for r in t.notice(33 * DAY, 0).asked) for t in (table, restored.table)
+    ]
+    assert asked[0] == asked[1]
+    assert len(asked[0]) == 500
+    assert ("user-200250", "order 200250") in asked[0]
