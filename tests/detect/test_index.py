@@ -18,7 +18,7 @@ def test_finds_exactly_what_was_put_in_and_not_taken_out(turns: list[tuple[bool,
     high[:41] = np.arange(41)
     index, there = KeyIndex(), set[int]()
     for puts, chosen in turns:
-        rows = np.array([k for k in chosen if (k in there) != puts], np.int32)
+        rows = np.array([k for k in chosen if (k in there) != puts], np.int64)
         if puts:
             index.insert(low[rows], rows)
             there |= set(rows.tolist())
