@@ -30,7 +30,7 @@ from tests.broker.find import running_kafka
 from tests.broker.topics import fresh_name
 
 PARTITIONS = 4
-BATCH = 20_000
+POLL = 500  # the quickest for a reader that does nothing else: few objects at a time, and all of them near
 
 
 def main() -> None:
@@ -86,7 +86,7 @@ def _consume(settings: Settings, count: int, take: Callable[[list[bytes]], None]
 
 
 def _values(consumer: Consumer) -> list[bytes]:
-    return [message.value() or b"" for message in consumer.consume(BATCH, 0.1)]
+    return [message.value() or b"" for message in consumer.consume(POLL, 0.1)]
 
 
 def _plain(settings: Settings, count: int) -> float:

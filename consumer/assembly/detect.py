@@ -148,7 +148,7 @@ def consumer(kafka: Kafka, ours: Mapping[str, object]) -> Consumer:
         "enable.auto.commit": False,
         "enable.partition.eof": True,
         # The defaults let a reader that catches up wait for a second whenever its queue is full.
-        "queued.min.messages": 500_000,
+        "queued.min.messages": 1_000_000,
         "fetch.queue.backoff.ms": 10,
     }
     return Consumer(_PATIENCE | client.settings(kafka, reading | dict(ours)))
