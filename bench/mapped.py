@@ -9,7 +9,7 @@ Each kind of mapped input is measured in turn with native input of the same form
 import argparse
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -43,6 +43,7 @@ _PROCESSES = {
     ),
     "account-setup": Process(action="account setup", remind_after=_DAY, active_on=("Signed Up",)),
 }
+_MIXED = {"price": 39.9, "in_stock": True, "coupon": None, "page": "/basket"}
 _NESTED_SOURCE = Source(user="user.id", time="time", event="name")
 _WITH_ACTION = Source(user="user.id", time="time", event="name", action="properties.product")
 _ISO = Source(user="userId", time="timestamp", event="name")
@@ -67,6 +68,13 @@ def track(number: int, names: Sequence[str]) -> dict[str, Any]:
         "userId": user,
         "properties": {"page": "/basket", "product": "a blue lamp", "referrer": "mail"},
     }
+
+
+def shuffled(most: int, more: Mapping[str, object]) -> dict[str, object]:
+    """Properties in any order: a product, these, and up to so many others."""
+    some = {f"property_{n}": "value of it" for n in random.sample(range(20), random.randint(0, most))}
+    found = [*some.items(), *more.items(), ("product", "a blue lamp")]
+    return dict(random.sample(found, len(found)))
 
 
 def decoder(source: Source, writers: Sequence[WriterSchema] = ()) -> ActivityDecoder:
@@ -97,14 +105,23 @@ def avro_inputs(count: int) -> dict[str, tuple[Source, list[bytes], WriterSchema
     iso = schema({"id": "string", "name": "string", "userId": "string", "timestamp": "string"})
     others = [*_EVENTS, *(f"Page {n} Viewed" for n in range(36))]
 
+    mixed = schema({**_NESTED, "properties": {"type": "map", "values": ["null", "string", "double", "boolean"]}})
+
     def batch(writer: WriterSchema, names: Sequence[str] = _EVENTS) -> list[bytes]:
         return [framed(writer, track(number, names)) for number in range(count)]
+
+    def various(writer: WriterSchema, most: int, **more: object) -> list[bytes]:
+        return [
+            framed(writer, {**track(number, _EVENTS), "properties": shuffled(most, more)}) for number in range(count)
+        ]
 
     return {
         "Avro: a record in a union": (_NESTED_SOURCE, batch(nested), nested),
         "Avro: of which nine in ten concern nobody": (_NESTED_SOURCE, batch(nested, others), nested),
         "Avro: times as ISO 8601": (_ISO, batch(iso), iso),
         "Avro: the action in a map of three": (_WITH_ACTION, batch(wide), wide),
+        "Avro: in a map of one to eight, in any order": (_WITH_ACTION, various(wide, 7), wide),
+        "Avro: in a map of five values of several types": (_WITH_ACTION, various(mixed, 1, **_MIXED), mixed),
     }
 
 

@@ -108,23 +108,25 @@ class Cursor:
     def skip(self, length: Longs) -> tuple[Longs, Longs]:
         """Pass so many bytes. Returns where they start and how many there are."""
         start = self.pos
-        wrong = (length < 0) | (length > self.end - start)
+        wrong = length.view(np.uint64) > (self.end - start).view(np.uint64)  # as such a negative length is a huge one
         if wrong.any():
             length = np.where(wrong, 0, length)
+            self.fail(wrong)
+            start = np.where(wrong, self.end, start)
         self.pos = start + length
-        self.fail(wrong)
         return start, length
 
     def long(self) -> Longs:
         """A zig-zag number of at most ten bytes, as the Avro specification has it."""
         byte = self.data[self.pos]
         if byte.max(initial=0) < 128:
-            value = byte.astype(np.uint64)
+            found = ((byte >> 1).view(np.int8) ^ -(byte & 1).view(np.int8)).astype(np.int64)
             self.pos = self.pos + 1
         else:
             value = self._longer()
+            found = (value >> 1).view(np.int64) ^ -(value & 1).view(np.int64)
         self.fail(self.pos > self.end)
-        return (value >> 1).view(np.int64) ^ -(value & 1).view(np.int64)
+        return found
 
     def _longer(self) -> Words:
         """Numbers of up to eight bytes in one go: the lowest byte without its high bit is a number's last."""
@@ -148,12 +150,14 @@ class Cursor:
         wrong[which] = more & (tenth > 1)
         self.fail(wrong)
 
-    def spell(self, start: Longs, length: Longs, word: bytes) -> Flags:
+    def spell(self, start: Longs, length: Longs, word: "Spelling") -> Flags:
         """Whose text of this start and length is this word?"""
-        found: Flags = length == len(word)
+        found: Flags = length == word.size
         which = np.flatnonzero(found)
-        letters = self.data[start[which, None] + np.arange(len(word))]
-        found[which] = (letters == np.frombuffer(word, np.uint8)).all(axis=1)
+        if which.size:
+            start = start[which]
+            for place, within, letters in word.parts:
+                found[which] &= (_word_at(self.data, start + place) & within) == letters
         return found
 
     def part(self, which: Longs) -> "Cursor":
@@ -168,6 +172,18 @@ class Cursor:
             part = self.part(which)
             walk(part)
             self.pos[which] = part.pos
+
+
+class Spelling:
+    """A word, eight bytes at a time: where they are in it, a mask for as many as there are, and the bytes."""
+
+    def __init__(self, word: bytes) -> None:
+        self.size = len(word)
+        self.parts = [
+            (place, np.uint64((1 << 8 * len(part)) - 1), np.uint64(int.from_bytes(part, "little")))
+            for place in range(0, len(word), 8)
+            for part in [word[place : place + 8]]
+        ]
 
 
 Walk: TypeAlias = Callable[[Cursor], None]

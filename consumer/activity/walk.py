@@ -1,11 +1,12 @@
 """From a writer's schema to a walk through all records that were written with it: see cursor.py."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from consumer.activity.cursor import Cursor, Longs, Verdict, Walk, nothing
+from consumer.activity.cursor import Cursor, Longs, Spelling, Verdict, Walk, nothing
 from consumer.activity.fields import Node, Path, Tree
 
 Leaf: TypeAlias = Callable[[str, Any], Walk | None]
@@ -75,7 +76,7 @@ class _Types:
         if kind in ("record", "error"):
             return _sequence([self._field(f, node) for f in full["fields"]])
         if kind == "map":
-            keyed = [(key.encode(), self.noting(full["values"], below)) for key, below in node.items()]
+            keyed = [(Spelling(key.encode()), self.noting(full["values"], below)) for key, below in node.items()]
             return _blocks(_entry(keyed, self.passing(full["values"])))
         return self.passing(schema)
 
@@ -119,11 +120,18 @@ def _lengthy(at: Cursor) -> None:
     at.skip(at.long())
 
 
-def _sized(size: int) -> Walk:
-    def walk(at: Cursor) -> None:
-        at.skip(np.full(at.rows.size, size))
+@dataclass(frozen=True, slots=True)
+class _Sized:
+    """Passes values of so many bytes."""
 
-    return walk if size else nothing
+    size: int
+
+    def __call__(self, at: Cursor) -> None:
+        at.skip(np.full(at.rows.size, self.size))
+
+
+def _sized(size: int) -> Walk:
+    return _Sized(size) if size else nothing
 
 
 def _sequence(walks: list[Walk]) -> Walk:
@@ -137,27 +145,35 @@ def _sequence(walks: list[Walk]) -> Walk:
 
 
 def _union(branches: list[Walk]) -> Walk:
+    none = len(branches)
+    sizes = np.array([step.size if isinstance(step, _Sized) else 0 for step in [*branches, nothing]], np.int64)
+    others = [(n, step) for n, step in enumerate(branches) if step is not nothing and not isinstance(step, _Sized)]
+
     def walk(at: Cursor) -> None:
         branch = at.long()
-        at.fail((branch < 0) | (branch >= len(branches)))
-        for number, step in enumerate(branches):
-            if step is not nothing:
-                at.only(np.flatnonzero(branch == number), step)
+        wrong = branch.view(np.uint64) >= none  # as such a negative number is a huge one
+        if wrong.any():
+            at.fail(wrong)
+            branch = np.where(wrong, none, branch)
+        if sizes.any():
+            at.skip(sizes[branch])
+        for number, step in others:
+            at.only(np.flatnonzero(branch == number), step)
 
     return walk
 
 
-def _entry(keyed: list[tuple[bytes, Walk]], other: Walk) -> Walk:
-    """One entry of a map: what is wanted of these keys, and past the others."""
+def _entry(keyed: list[tuple[Spelling, Walk]], past: Walk) -> Walk:
+    """One entry of a map. All are passed together, and those of these keys then looked at once more: they are few."""
 
     def walk(at: Cursor) -> None:
         start, length = at.skip(at.long())
-        others = np.ones(at.rows.size, np.bool_)
+        value = at.pos
+        past(at)
         for key, step in keyed:
-            meant = at.spell(start, length, key)
-            at.only(np.flatnonzero(meant), step)
-            others &= ~meant
-        at.only(np.flatnonzero(others), other)
+            meant = np.flatnonzero(at.spell(start, length, key))
+            if meant.size:
+                step(Cursor(at.sheet, at.data, at.rows[meant], value[meant], at.end[meant], at.depth))
 
     return walk
 
@@ -166,11 +182,12 @@ def _blocks(item: Walk) -> Walk:
     """Arrays and maps: blocks of items until one is empty. A negative count is followed by the block's size."""
 
     def walk(at: Cursor) -> None:
-        going = np.arange(at.rows.size)
+        going = np.flatnonzero(_block(at, item))
         while going.size:
-            part = at.part(going)
+            part = at.part(going) if going.size < at.rows.size else at
             count = _block(part, item)
-            at.pos[going] = part.pos
+            if part is not at:
+                at.pos[going] = part.pos
             going = going[count > 0]
 
     return walk

@@ -69,3 +69,17 @@ def test_own_events_are_read_as_a_plain_reading_of_each_says(data: Sequence[Even
         ]
         assert reasons(decoded) == {n: found for n, found in enumerate(expected) if isinstance(found, str)}
         assert decoded.ignored == expected.count([])
+
+
+@given(st.lists(st.tuples(events, st.integers(0, 60), st.binary(max_size=3)), min_size=1, max_size=12))
+@settings(max_examples=80, deadline=None)
+def test_damaged_bytes_are_nobody_elses_trouble(data: Sequence[tuple[Event, int, bytes]]) -> None:
+    values = []
+    for event, place, damage in data:
+        whole = framed(WRITER, event)
+        cut = 10 + place % (len(whole) - 10)  # behind the header
+        values.append(whole[:cut] + damage + whole[cut + len(damage) :])
+    decoder = own_events(Source.model_validate(SOURCE), PROCESSES, [WRITER])
+    together, alone = at_noon(decoder, values), [at_noon(decoder, [value]) for value in values]
+    assert together.frame.drop("index").rows() == [row for one in alone for row in one.frame.drop("index").rows()]
+    assert reasons(together) == {n: one.bad[0].reason for n, one in enumerate(alone) if one.bad}
