@@ -12,7 +12,8 @@ from consumer.clock import DAY, HOUR, MINUTE, SECOND, Millis, SystemClock
 from consumer.deliver.answers import Answer, Answers
 from consumer.deliver.channel import Channel
 from consumer.deliver.checks import Rules
-from consumer.deliver.claims import Claim, Claims, Look
+from consumer.deliver.claims import Claims
+from consumer.deliver.desk import Claim, Look
 from consumer.deliver.facts import Known
 from consumer.deliver.gate import ContactsGate
 from consumer.deliver.intake import WHATSAPP, Intake

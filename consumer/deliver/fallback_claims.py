@@ -5,15 +5,16 @@ There are few of them, and no templates to choose from: the words are the config
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Generic, TypeVar
+from typing import Generic
 
 from consumer.clock import SECOND, Clock, Millis
-from consumer.deliver.channel import asks_first, may_probe, still_silent
+from consumer.deliver.channel import may_probe
 from consumer.deliver.checks import Facts, judge
-from consumer.deliver.claims import Attempt, Claim, Look, journalled, one_each
+from consumer.deliver.desk import Attempt, Claim, Desk, M, journalled, one_each
 from consumer.deliver.facts import Gatherer, Known
 from consumer.deliver.fallback import along_with, checks_for
 from consumer.deliver.lifecycle import Claimed
+from consumer.deliver.pace import Pace
 from consumer.deliver.recording import Book, Key, booking
 from consumer.ledger import queries, queries_facts, queries_fallback
 from consumer.ledger.rows import ChannelRow, ReminderRow
@@ -22,10 +23,8 @@ from consumer.media.texts import Letter
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.text import safe_parameter
 
-M = TypeVar("M")
 
-
-class FallbackClaims(Generic[M]):
+class FallbackClaims(Desk, Generic[M]):
     """Takes due reminders of one medium, whose messages `write` makes of letters. Blocks its thread."""
 
     def __init__(
@@ -40,30 +39,12 @@ class FallbackClaims(Generic[M]):
         clock: Clock,
         metrics: DeliverMetrics,
     ) -> None:
-        self._ledger = ledger
-        self._medium = medium
+        super().__init__(ledger, medium=medium, pace=Pace(medium, None), clock=clock, metrics=metrics)
         self._known = known
         self._write = write
         self._worker = worker
         self._lease = lease
-        self._clock = clock
-        self._metrics = metrics
         self._checks = checks_for(medium)
-
-    def look(self) -> Look:
-        """Whether there is anything to do: cheap, and it holds nobody up."""
-        now = self._clock.wall()
-        with self._ledger.reading() as connection:
-            channel = queries_facts.channels_of(connection, self._medium)[self._medium]
-            work = may_probe(channel, now) or queries.anything_due(connection, self._medium, now)
-        return Look(work, channel.stopped_because, asks_first(channel, now))
-
-    def put_off_probe(self) -> None:
-        """The channel does not say that it is connected: no message is risked yet."""
-        with booking(self._ledger, self._metrics, self._clock.wall()) as book:
-            state = self._state(book)
-            if asks_first(state, book.now):  # (another replica may have asked as well)
-                queries_facts.put_channel(book.connection, still_silent(state, book.now))
 
     def take(self, most: int) -> Claim[M]:
         """Decide about at most `most` due reminders, and journal those that may go out."""

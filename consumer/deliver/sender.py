@@ -17,7 +17,7 @@ import structlog
 from consumer.clock import SECOND, Clock
 from consumer.deliver.answers import Answer, Answers
 from consumer.deliver.channel import Outlet
-from consumer.deliver.claims import Attempt, Claim, Look
+from consumer.deliver.desk import Attempt, Claim, Look
 from consumer.deliver.grouped import Grouped
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.calls import OneMsgError
