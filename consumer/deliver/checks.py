@@ -1,8 +1,8 @@
 """May this reminder go out now? One visible list of small questions, asked in order; the first "no" decides.
 
 Nothing here reads a clock or a database: everything that is asked about is a field of `Facts`. Each check returns
-None, or what to do instead of sending and why. Those of issues to come (pause, template, window, cap,
-holdout, dry run) have their places marked by the order of design §5.
+None, or what to do instead of sending and why. `CHECKS` is the list for WhatsApp; `fallback.checks_for` makes those of
+other media of it.
 """
 
 from collections.abc import Callable, Sequence
