@@ -50,6 +50,8 @@ class Upkeep:
 
     async def run(self, ended: asyncio.Event) -> None:
         """Until told to end."""
+        for part in filter(None, (self._templates, self._webhook)):
+            part.ok("1MSG was not asked yet")  # which is no reason to be taken out either
         await asyncio.gather(self._look_at_templates(ended), self._look_at_webhook(ended))
 
     async def looked(self, ended: asyncio.Event) -> None:
