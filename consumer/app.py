@@ -73,7 +73,7 @@ class _Service:
         if deliver is not None:
             works += [self._thread(name, feed) for name, feed in deliver.feeds().items()]
             works += [deliver.send(self._ended), deliver.track(self._ended), deliver.publish(self._ended)]
-            works += [deliver.upkeep(self._ended), *deliver.send_otherwise(self._ended)]
+            works += [deliver.upkeep(self._ended), deliver.prune(self._ended), *deliver.send_otherwise(self._ended)]
         closing = asyncio.Event()
         serving = asyncio.create_task(self._serve(self._pages(deliver, loop), closing, on_ready))
         try:

@@ -290,6 +290,19 @@ def brake(
         raise typer.Exit((command.status if what == "status" else command.release)(config, url))
 
 
+ledger = typer.Typer(help="The database in which deliver knows what was done.", no_args_is_help=True)
+app.add_typer(ledger, name="ledger")
+
+
+@ledger.command()
+def begin(config: Config = CONFIG) -> None:
+    """Begin with an empty ledger where another one was lost: nothing asked for up to now is sent."""
+    with explained():
+        from consumer.commands import ledger as command
+
+        raise typer.Exit(command.begin(config))
+
+
 state = typer.Typer(help="What detect remembers, kept on its state topic.", no_args_is_help=True)
 app.add_typer(state, name="state")
 

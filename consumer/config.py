@@ -174,6 +174,8 @@ def _ledger_url(value: str) -> str:
 
 class Ledger(Section):
     url: Annotated[str, AfterValidator(_ledger_url)] = "sqlite:///lapse.db"
+    keep: Duration = timedelta(days=90)
+    """For how long reminders that are over can be looked up, and what people wrote to us."""
 
 
 class Web(Section):
@@ -237,6 +239,18 @@ class Settings(Section):
                 f"detect.forget_after ({self.detect.forget_after}) must be longer than the longest remind_after"
                 f" + policy.expire_after + detect.allowed_lateness ({needed}): a user must not be forgotten"
                 " while a reminder may still be due"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _kept_while_it_counts(self) -> "Settings":
+        longest = max(p.remind_after[-1] for p in self.processes.values())
+        counted = max(longest + self.policy.expire_after, *self.policy.max_per_user, self.tracking.give_up_after)
+        if self.ledger.keep <= counted:
+            raise ValueError(
+                f"ledger.keep ({self.ledger.keep}) must be longer than anything that is counted from what was sent"
+                f" ({counted}): the longest remind_after + policy.expire_after, the spans of policy.max_per_user,"
+                " tracking.give_up_after"
             )
         return self
 

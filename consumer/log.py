@@ -25,7 +25,7 @@ _TELLING = re.compile(
 )
 _PASSWORD_IN_URL = re.compile(r"(://[^/@:\s]*:)[^/@\s]+(?=@)")
 # Each request of these libraries would be a line with a URL in it, and some URLs name a chat.
-_TALKATIVE = ("httpx", "httpcore", "uvicorn.access", "sqlalchemy.engine", "asyncio")
+_TALKATIVE = ("alembic.runtime.plugins", "httpx", "httpcore", "uvicorn.access", "sqlalchemy.engine", "asyncio")
 
 
 class Mask:

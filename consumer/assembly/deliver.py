@@ -11,12 +11,14 @@ from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
 from consumer.assembly.fallback import Fallbacks
+from consumer.assembly.ledger import opened, patiently, read_up_to
 from consumer.assembly.shared import Shared, plain
 from consumer.assembly.telling import Telling
 from consumer.assembly.upkeep import Upkeep
 from consumer.clock import SECOND
 from consumer.config import millis
 from consumer.deliver.answers import Answers
+from consumer.deliver.belonging import group_name
 from consumer.deliver.checks import Rules
 from consumer.deliver.claims import Claims
 from consumer.deliver.facts import Known
@@ -26,6 +28,7 @@ from consumer.deliver.intake import WHATSAPP, Intake
 from consumer.deliver.pace import Pace
 from consumer.deliver.pauses import Seen
 from consumer.deliver.plans import plans
+from consumer.deliver.pruning import Pruning
 from consumer.deliver.retries import Limits
 from consumer.deliver.sender import Sender
 from consumer.deliver.standings import Standings, wanted_by
@@ -34,7 +37,6 @@ from consumer.deliver.watch import TemplateWatch
 from consumer.kafka import offsets
 from consumer.kafka.feed import Feed
 from consumer.kafka.publisher import Publisher, PublishFailed
-from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.client import OneMsg
 from consumer.records import Contact, Received, Reminder
@@ -46,6 +48,7 @@ _IN_FLIGHT = 200
 _IDLE = 0.1
 _GATHER = 0.01
 _RETRY = 5.0
+_PRUNE = 20.0
 R = TypeVar("R", Reminder, Contact)
 _log = structlog.get_logger()
 
@@ -59,7 +62,7 @@ class Deliver:
         self._shared = shared
         self._topics = s.topics
         self._metrics = metrics = DeliverMetrics(shared.metrics)
-        self.ledger = ledger = Ledger(s.ledger.url)
+        self.ledger = ledger = opened(shared, metrics)
         self._publisher = Publisher(s.kafka, clock, name="publisher")
         secret = s.web.webhook_secret
         self._secret = SecretStr(plain(secret, "web.webhook_secret")) if secret else None
@@ -148,6 +151,7 @@ class Deliver:
             gather=_GATHER,
         )
         self._telling = Telling(shared, ledger, metrics)
+        self._pruning = Pruning(ledger, keep=millis(s.ledger.keep), now=clock.wall)
         self._paused = Seen(ledger, metrics)
         self._fallbacks = Fallbacks(shared, ledger, known, metrics)
 
@@ -203,6 +207,10 @@ class Deliver:
         """Look after our templates and our webhook on 1MSG's side."""
         await self._upkeep.run(ended)
 
+    async def prune(self, ended: asyncio.Event) -> None:
+        """Let go of what is over and old."""
+        await self._repeat("pruning", lambda: asyncio.to_thread(self._pruning.step), ended, idle=_PRUNE)
+
     def webhook(self) -> Webhook | None:
         """The endpoint, where a secret is set."""
         if self._secret is None:
@@ -230,15 +238,20 @@ class Deliver:
         self, topic: str, cls: type[R], handle: Callable[[Sequence[Received[R]]], None], *, tells_ends: bool = False
     ) -> Feed[R]:
         s, codec = self._shared.settings, self._shared.codec
+        part = self._shared.health.part(f"{cls.__name__.lower()}s")
         return Feed(
             s.kafka,
             self._shared.clock,
             topic=topic,
-            group=f"{s.kafka.group_prefix}-deliver-{cls.__name__.lower()}s",
+            group=group_name(s.kafka.group_prefix, f"{cls.__name__.lower()}s"),
             instance=self._shared.instance,
             decode=lambda data: codec.decode(cls, data),
-            handle=handle,
-            reached=self._intake.reached if tells_ends else None,
+            handle=patiently(handle),
+            reached=patiently(self._intake.reached),
+            tells_ends=tells_ends,
+            behind=lambda: read_up_to(self.ledger, topic),
+            mark=self.ledger.id,
+            progress=lambda waits_for: part.ok() if waits_for is None else part.failing(waits_for),
             publisher=self._publisher,
             dead_letters=self._topics.dead_letters,
             spoiled=self._metrics.dead_letters,

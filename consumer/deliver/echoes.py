@@ -15,7 +15,7 @@ from consumer.deliver.adoption import AFTER, BEFORE, Open, Seen, matches
 from consumer.deliver.lifecycle import Source, Status, Taken
 from consumer.deliver.recording import Book
 from consumer.deliver.retries import Limits
-from consumer.ledger import queries, queries_echoes
+from consumer.ledger import queries, queries_echoes, queries_turns
 from consumer.onemsg.reports import Echo
 
 MEDIUM = "whatsapp"
@@ -49,7 +49,13 @@ def settle_unknowns(book: Book, limits: Limits) -> int:
 
 
 def settle(book: Book, since: Millis, limits: Limits) -> int:
-    """Give the attempts made since then the messages that can only be theirs. Returns how many."""
+    """Give the attempts made since then the messages that can only be theirs. Returns how many.
+
+    One replica at a time chooses: what another is just giving away must not look free. What is passed over now is kept
+    and looked through again.
+    """
+    if not queries_turns.alone(book.connection, "settle"):
+        return 0
     unclaimed = [Seen(**row) for row in queries_echoes.kept_since(book.connection, since - BEFORE)]
     if not unclaimed:
         return 0

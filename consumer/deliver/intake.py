@@ -4,20 +4,20 @@ Each batch is one transaction together with the offsets it was read at, and a ba
 reminders by their primary key, contacts by their offset, clocks because they never go back.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
 import structlog
 from sqlalchemy import Connection
 
 from consumer.clock import Millis, Now
-from consumer.deliver import opt_outs
+from consumer.deliver import opt_outs, restoring
 from consumer.deliver.checks import Rules, is_fresh, too_old_at
 from consumer.deliver.erasure import Erasure
 from consumer.deliver.gate import ContactsGate
 from consumer.deliver.lifecycle import FINAL, IN_DOUBT, UNSENT, Cancel, Status, Suppress
 from consumer.deliver.recording import Book, Key, booking
-from consumer.ledger import queries, queries_contacts, queries_facts
+from consumer.ledger import queries, queries_contacts, queries_facts, queries_restoring
 from consumer.ledger.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
@@ -57,7 +57,7 @@ class Intake:
         clocks = _clocks(batch)
         with booking(self._ledger, self._metrics, self._now()) as book:
             asks = [ask for ask in (_ask(received, book.now) for received in batch) if ask is not None]
-            _Asks(book, self._rules).take(asks)
+            _Asks(book, self._rules, _in_doubt(book.connection, batch)).take(asks)
             queries_facts.put_clocks(book.connection, clocks)
             _note_offsets(book.connection, batch)
             self._wake_where_fresh(book.connection, book.now, lambda partition: partition in clocks)
@@ -111,9 +111,11 @@ class Intake:
 class _Asks:
     """One batch of asks, taken one after the other, over the rows that they may concern."""
 
-    def __init__(self, book: Book, rules: Rules) -> None:
+    def __init__(self, book: Book, rules: Rules, in_doubt: Collection[str] = ()) -> None:
+        """`in_doubt` are ids of reminders that may have been sent before the ledger was restored from a backup."""
         self._book = book
         self._rules = rules
+        self._in_doubt = in_doubt
         self._by_id: dict[str, list[Key]] = {}
         self._by_user: dict[tuple[str, str], list[Key]] = {}
 
@@ -137,7 +139,9 @@ class _Asks:
             return  # it came before, or its return overtook it
         others = [self._row(key) for key in self._by_user.get((row.user_id, row.process), ())]
         self._add(row)
-        if row.lapsed_at is not None and self._book.now >= too_old_at(row.lapsed_at, self._rules):
+        if row.reminder_id in self._in_doubt:
+            restoring.doubt(self._book, row.key)
+        elif row.lapsed_at is not None and self._book.now >= too_old_at(row.lapsed_at, self._rules):
             self._book.tell(row.key, Suppress("expired"))
         elif any(_rung(other) > _rung(row) for other in others):
             self._book.tell(row.key, Cancel("superseded"))
@@ -207,6 +211,16 @@ def _ask(received: Received[Reminder], now: Millis) -> Asked | None:
         created_at=now,
         updated_at=now,
     )
+
+
+def _in_doubt(connection: Connection, batch: Sequence[Received[Reminder]]) -> set[str]:
+    """What was asked for up to where the ledger once was, before it was restored from a backup."""
+    until = queries_restoring.doubtful(connection, batch[0].topic) if batch else {}
+    return {
+        received.value.reminder_id
+        for received in batch
+        if received.offset < until.get(received.partition, 0) and received.value and received.value.reminder_id
+    }
 
 
 def _clocks(batch: Sequence[Received[Reminder]]) -> dict[int, Millis]:

@@ -4,7 +4,7 @@ A `Book` belongs to one transaction: it holds rows that are locked, changes them
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -60,6 +60,7 @@ class Book:
         self._new: set[Key] = set()
         self._touched: dict[Key, None] = {}
         self._told: list[dict[str, Any]] = []
+        self._attempts: list[Mapping[str, object]] = []
 
     def hold(self, rows: Iterable[ReminderRow]) -> None:
         """Rows that this transaction has locked; one that is here already stays as it is."""
@@ -84,6 +85,10 @@ class Book:
         self._rows[row.key] = row
         self._new.add(row.key)
         self._touched[row.key] = None
+
+    def journal(self, attempt: Mapping[str, object]) -> None:
+        """A row of `tables.attempts`, written as soon as its reminder is there."""
+        self._attempts.append(attempt)
 
     def note(self, row: ReminderRow) -> None:
         """The row with something written beside its status."""
@@ -113,6 +118,7 @@ class Book:
         queries.insert_reminders(self.connection, new)
         changed = ((self._before[key], self._rows[key]) for key in self._touched if key not in self._new)
         queries.update_reminders(self.connection, changed)
+        queries.journal_attempts(self.connection, self._attempts)
         queries_outbox.add(self.connection, self._told)
 
     def count(self, metrics: DeliverMetrics) -> None:

@@ -17,7 +17,7 @@ from consumer.deliver.lifecycle import GaveUp, Lost, Source
 from consumer.deliver.recording import Book, booking
 from consumer.deliver.reports import Heard
 from consumer.deliver.retries import Limits
-from consumer.ledger import queries, queries_echoes, queries_holds, queries_inbox
+from consumer.ledger import queries, queries_echoes, queries_holds, queries_inbox, queries_turns
 from consumer.ledger.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
@@ -70,6 +70,8 @@ class Tracker:
     def _settle(self) -> int:
         now = self._clock.wall()
         with booking(self._ledger, self._metrics, now) as book:
+            if not queries_turns.alone(book.connection, "tracker"):
+                return 0  # another replica sees to all of it
             lost = _lose(book)
             given_up = queries.take_unknown_since(book.connection, now - self._give_up_after, _MOST)
             book.hold(given_up)

@@ -31,6 +31,7 @@ _Spoiled: TypeAlias = tuple[Message, BadRecord]
 BATCH = 500
 _PATIENCE = 0.1  # seconds to wait for a full batch
 _PAUSE = 1.0  # seconds before what could not be done is tried again
+_ANSWER = 30.0  # seconds for the group's committed offsets
 _PROBE_EVERY: Millis = SECOND
 _ABSENT_FOR: Millis = 10 * SECOND
 """A topic that was just created may be unknown to some broker for a moment."""
@@ -38,6 +39,10 @@ _ABSENT = {KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART}
 _FENCED = {KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID}
 _HOPELESS = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}
 _log = structlog.get_logger()
+
+
+class NotNow(Exception):
+    """A handler cannot take the batch at the moment: it is handed over again. The text says why, for the log."""
 
 
 class TopicAbsent(Exception):
@@ -57,14 +62,22 @@ class Feed(Generic[T]):
         instance: str,
         decode: Callable[[bytes], T],
         handle: Callable[[Sequence[Received[T]]], None],
-        reached: Callable[[str, Mapping[int, int]], None] | None = None,
+        reached: Callable[[str, Mapping[int, int]], None],
+        tells_ends: bool = False,
+        behind: Callable[[], Mapping[int, int]] = dict,
+        mark: str = "",
+        progress: Callable[[str | None], None] = lambda waits_for: None,
         publisher: Publisher,
         dead_letters: str,
         spoiled: Counter,
     ) -> None:
         """`decode` raises BadRecord or RegistryUnavailable; a null value is never given to it.
 
-        `reached(topic, {partition: offset})` hears of ends that no record stands just before; `spoiled` has the
+        `reached(topic, {partition: offset})` hears how far partitions have been read beyond what was handed over: past
+        records that could not be read and, if it `tells_ends`, up to ends that no record stands just before. `handle`
+        and `reached` may raise NotNow. `behind()` says how far the handler itself has each partition, where it knows:
+        of a partition that is assigned to us, nothing after that is skipped, whatever was committed. `mark` is kept
+        beside every committed offset. `progress` hears after every turn what is waited for, or None. `spoiled` has the
         labels topic and reason; `dead_letters` is a topic.
         """
         self._topic = topic
@@ -73,6 +86,9 @@ class Feed(Generic[T]):
         self._decode = decode
         self._handle = handle
         self._reached = reached
+        self._behind = behind
+        self._mark = mark
+        self._progress = progress
         self._publisher = publisher
         self._dead_letters = dead_letters
         self._spoiled = spoiled
@@ -96,7 +112,7 @@ class Feed(Generic[T]):
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
-            "enable.partition.eof": reached is not None,
+            "enable.partition.eof": tells_ends,
         }
         callbacks = {"error_cb": self._trouble.error_cb, "on_commit": self._committed}
         self._consumer = Consumer({**settings(kafka, ours), **callbacks})
@@ -107,7 +123,8 @@ class Feed(Generic[T]):
         Raises what the handler raised; TopicAbsent; publisher.Refused when a dead letter is not taken; Fenced when
         another process has taken this instance's place; KafkaException when we have no permission.
         """
-        self._consumer.subscribe([self._topic], on_revoke=self._revoked, on_lost=self._lost)
+        callbacks = {"on_assign": self._assigned, "on_revoke": self._revoked, "on_lost": self._lost}
+        self._consumer.subscribe([self._topic], **callbacks)
         try:
             while not stop.is_set():
                 self._turn(stop)
@@ -122,8 +139,10 @@ class Feed(Generic[T]):
         if self._trouble and self._clock.steady() >= self._next_probe:
             self._probe()
             self._next_probe = self._clock.steady() + _PROBE_EVERY
-        if self._take(records, stop):
-            self._note(ends)
+        if self._take(records, ends, stop):
+            self._progress(None)
+        else:
+            self._progress(self._waits_for)
         if not self._commits:
             self._commit()
 
@@ -164,19 +183,22 @@ class Feed(Generic[T]):
         elif self._absent_since is not None and self._clock.steady() - self._absent_since >= _ABSENT_FOR:
             raise TopicAbsent(f"the topic {self._topic} is not there: create it, or run `lapse topics --create`")
 
-    def _take(self, records: Sequence[Message], stop: threading.Event) -> bool:
-        """Hands a batch over; whether it is done with, or will be read again."""
+    def _take(self, records: Sequence[Message], ends: Mapping[int, int], stop: threading.Event) -> bool:
+        """Hands a batch over, and the ends behind it; whether it is done with, or will be read again."""
         try:
             good, dead = self._read(records)
         except RegistryUnavailable as error:
             return self._later(records, stop, "registry_unavailable", error)
-        if good:
-            self._handle(good)
-            self._told.update((received.partition, received.offset + 1) for received in good)
         try:
+            if good:
+                self._handle(good)
+                self._told.update((received.partition, received.offset + 1) for received in good)
             self._bury(dead)
+            self._note({**{record.partition(): record.offset() + 1 for record in records}, **ends})
         except NotAcknowledged as error:
             return self._later(records, stop, "dead_letters_unavailable", error)
+        except NotNow as error:
+            return self._later(records, stop, "handler_unavailable", error)
         for record in records:
             self._uncommitted[record.partition()] = record.offset() + 1
         if records and self._waits_for is not None:
@@ -229,9 +251,9 @@ class Feed(Generic[T]):
         return False
 
     def _note(self, ends: Mapping[int, int]) -> None:
-        """An end that the handler cannot know of: no record that it was handed stands just before it."""
+        """What the handler cannot know of: no record that it was handed stands just before these offsets."""
         unheard = {partition: end for partition, end in ends.items() if self._told.get(partition) != end}
-        if unheard and self._reached is not None:
+        if unheard:
             self._reached(self._topic, unheard)
             self._told.update(unheard)
 
@@ -242,7 +264,7 @@ class Feed(Generic[T]):
         now is committed later, and at worst handed over again.
         """
         if self._uncommitted and not self._trouble:
-            offsets = [TopicPartition(self._topic, *spot) for spot in self._uncommitted.items()]
+            offsets = [TopicPartition(self._topic, *spot, self._mark) for spot in self._uncommitted.items()]
             self._consumer.commit(offsets=offsets, asynchronous=True)
             self._commits += 1
 
@@ -253,6 +275,16 @@ class Feed(Generic[T]):
                 self._failed.append(failure)  # to be looked at by the loop: what a callback raises is lost
             elif self._uncommitted.get(spot.partition) == spot.offset:
                 del self._uncommitted[spot.partition]
+
+    def _assigned(self, consumer: Consumer, spots: list[TopicPartition]) -> None:
+        behind = self._behind()
+        committed = {c.partition: c.offset for c in consumer.committed(spots, timeout=_ANSWER)} if behind else {}
+        for spot in spots:
+            there = behind.get(spot.partition)
+            if there is not None and there < committed[spot.partition]:
+                spot.offset = there
+                _log.warning("read_again", topic=self._topic, partition=spot.partition, offset=there)
+        consumer.incremental_assign(spots)
 
     def _revoked(self, consumer: Consumer, spots: list[TopicPartition]) -> None:
         self._commit()  # which arrives before our word that we let go

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, func, select
 from consumer.clock import Millis
 from consumer.ledger.queries import chunks, upsert
 from consumer.ledger.rows import CHANNEL, CONTACT, ChannelRow, ContactRow
-from consumer.ledger.tables import attempts, channels, clocks, contacts, intake_offsets, opt_outs
+from consumer.ledger.tables import attempts, channels, contacts, opt_outs
+from consumer.ledger.tables_replicas import clocks, intake_offsets
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,22 @@
 """Whose turn it is, where one replica at a time may act."""
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, text
 
 from consumer.clock import Millis
 from consumer.ledger.queries import upsert
 from consumer.ledger.tables_replicas import turns
+
+_ALONE = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
+
+
+def alone(connection: Connection, name: str) -> bool:
+    """Whether nobody else is at this; nobody else will be until the transaction ends. Waits for nobody.
+
+    In SQLite a transaction that writes is alone anyway.
+    """
+    if connection.dialect.name == "sqlite":
+        return True
+    return bool(connection.scalar(_ALONE, {"name": f"alone: {name}"}))
 
 
 def take(connection: Connection, name: str, holder: str, now: Millis, until: Millis) -> bool:

@@ -22,6 +22,15 @@ from consumer.ledger.turns import Turns
 _READS = "lapse_reads"
 """Execution option of connections that only read: they wait for nobody."""
 
+_NOT_HELD_UP = {
+    "idle_in_transaction_session_timeout": "15s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+"""PostgreSQL takes back the locks of a replica that was paused, or is gone without a word, in the middle of something.
+What it was about to write did not happen then; were it to wait for a commit for ever, so would all the others."""
+
 
 class Ledger:
     """The ledger at an SQLAlchemy URL (`sqlite:///lapse.db`, `postgresql+psycopg://…`), its schema brought up to date.
@@ -113,8 +122,25 @@ def _take(path: Path) -> int:
 
 
 def _engine(url: URL, read_only: bool) -> Engine:
-    if url.get_backend_name() != "sqlite":
-        return create_engine(url, hide_parameters=True, pool_pre_ping=True)
+    return _sqlite(url, read_only) if url.get_backend_name() == "sqlite" else _postgresql(url)
+
+
+def _postgresql(url: URL) -> Engine:
+    engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
+
+    def connected(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+        connection.autocommit = True  # (what is set within a transaction goes with it)
+        cursor = connection.cursor()
+        for setting, value in _NOT_HELD_UP.items():
+            cursor.execute(f"SET {setting} = '{value}'")
+        cursor.close()
+        connection.autocommit = False
+
+    event.listen(engine, "connect", connected)
+    return engine
+
+
+def _sqlite(url: URL, read_only: bool) -> Engine:
     engine = create_engine(url, hide_parameters=True, pool_size=4, max_overflow=16)
 
     def connected(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:

@@ -79,6 +79,7 @@ reminders = Table(
     Column("updated_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("reminder_id", "medium"),
     Index(None, "user_id", "process"),
+    Index(None, "created_at"),
 )
 for _moment in ("due_at", "lease_until", "unknown_since", "quiet_from", "fallback_at"):
     _column = reminders.c[_moment]
@@ -222,24 +223,6 @@ Index(
     sqlite_where=outbox.c.published.is_(False),
     postgresql_where=outbox.c.published.is_(False),
 )
-
-intake_offsets = Table(
-    "intake_offsets",
-    metadata,
-    Column("topic", Text, nullable=False),
-    Column("partition", Integer, nullable=False),
-    Column("next_offset", BigInteger, nullable=False),
-    PrimaryKeyConstraint("topic", "partition"),
-)
-"""How far each topic is in the ledger."""
-
-clocks = Table(
-    "clocks",
-    metadata,
-    Column("partition", Integer, primary_key=True, autoincrement=False),
-    Column("clock", BigInteger, nullable=False),
-)
-"""Up to when detect has heard everything, by partition of the reminders topic."""
 
 channels = Table(
     "channels",

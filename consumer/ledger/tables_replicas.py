@@ -1,8 +1,27 @@
-"""The tables by which replicas keep out of each other's way. See `tables` for the rest."""
+"""How far everything is, and how replicas keep out of each other's way. See `tables` for the rest."""
 
-from sqlalchemy import BigInteger, Column, Table, Text
+from sqlalchemy import BigInteger, Column, Integer, PrimaryKeyConstraint, Table, Text
 
 from consumer.ledger.tables import metadata
+
+intake_offsets = Table(
+    "intake_offsets",
+    metadata,
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("next_offset", BigInteger, nullable=False),
+    Column("doubtful_until", BigInteger),  # an earlier state of this ledger was read up to here, before a backup
+    PrimaryKeyConstraint("topic", "partition"),
+)
+"""How far each topic is in the ledger."""
+
+clocks = Table(
+    "clocks",
+    metadata,
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("clock", BigInteger, nullable=False),
+)
+"""Up to when detect has heard everything, by partition of the reminders topic."""
 
 paces = Table(
     "paces",

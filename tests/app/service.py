@@ -178,7 +178,7 @@ class Platform:
         self.write("contacts", user, "contact", blank | told | contact)
 
     def write(self, topic: str, user: str, schema: str, record: dict[str, Any]) -> None:
-        self.write_bytes(topic, user.encode(), self._single_object(schema, record))
+        self.write_bytes(topic, user.encode(), self.bytes_of(schema, record))
 
     def write_bytes(self, topic: str, key: bytes, value: bytes | None) -> None:
         self._producer.produce(f"{self.names}-{topic}", value, key, on_delivery=_taken)
@@ -190,7 +190,8 @@ class Platform:
     def reads(self, topic: str, schema: str) -> "Reading":
         return Reading(self._bootstrap, f"{self.names}-{topic}", self._schemas[schema])
 
-    def _single_object(self, schema: str, record: dict[str, Any]) -> bytes:
+    def bytes_of(self, schema: str, record: dict[str, Any]) -> bytes:
+        """Single-object encoding."""
         out = io.BytesIO()
         canonical = fastavro.schema.to_parsing_canonical_form(self._schemas[schema])
         print_of = bytes.fromhex(fastavro.schema.fingerprint(canonical, "CRC-64-AVRO"))
@@ -199,7 +200,7 @@ class Platform:
         return out.getvalue()
 
 
-_FILES = ("user_activity", "contact", "reminder", "delivery_status")
+_FILES = ("user_activity", "contact", "reminder", "delivery_status", "opt_out")
 
 
 class Reading:

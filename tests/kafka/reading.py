@@ -89,6 +89,7 @@ class Setup:
             decode=self.decode,
             handle=handle or handed.take,
             reached=handed.reached,
+            tells_ends=True,
             publisher=publisher,
             dead_letters=self.dead_letters,
             spoiled=self.spoiled,

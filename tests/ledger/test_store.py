@@ -14,7 +14,8 @@ from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 
 from consumer.ledger.refused import LedgerRefused
 from consumer.ledger.store import Ledger
-from consumer.ledger.tables import clocks, contacts, metadata
+from consumer.ledger.tables import contacts, metadata
+from consumer.ledger.tables_replicas import clocks
 
 
 @pytest.fixture

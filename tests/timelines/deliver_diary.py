@@ -133,7 +133,14 @@ class Diary:
     """One replica of deliver."""
 
     def __init__(
-        self, folder: Path, *, rules: Rules = RULES, contacts_end: int = 0, rate: float | None = None, **known: Any
+        self,
+        folder: Path,
+        *,
+        url: str | None = None,
+        rules: Rules = RULES,
+        contacts_end: int = 0,
+        rate: float | None = None,
+        **known: Any,
     ) -> None:
         self.clock = ManualClock(moment("Mon 09:00"))
         self.metrics = DeliverMetrics(CollectorRegistry())
@@ -142,7 +149,7 @@ class Diary:
         self.stops: list[OptOut] = []
         """What reached the opt-outs topic."""
         self._heard = 0
-        self._url = f"sqlite:///{folder / 'lapse.db'}"
+        self._url = url or f"sqlite:///{folder / 'lapse.db'}"
         self.rules = rules
         self.rate = rate
         self._known = known

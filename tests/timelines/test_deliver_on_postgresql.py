@@ -15,21 +15,10 @@ from .deliver_diary import Diary
 CAPS = {DAY: 1}
 
 
-class Replica(Diary):
-    """One that shares its ledger."""
-
-    url = ""
-
-    def _open(self) -> None:
-        self._url = self.url
-        super()._open()
-
-
 @pytest.fixture
-def replicas(postgresql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Diary, Diary]]:
+def replicas(postgresql: str, tmp_path: Path) -> Iterator[tuple[Diary, Diary]]:
     address = emptied(postgresql)
-    monkeypatch.setattr(Replica, "url", address)
-    one, other = Replica(tmp_path, caps=CAPS), Replica(tmp_path, caps=CAPS)
+    one, other = Diary(tmp_path, url=address, caps=CAPS), Diary(tmp_path, url=address, caps=CAPS)
     yield one, other
     one.close()
     other.close()

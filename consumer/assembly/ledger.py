@@ -1,0 +1,101 @@
+"""Opens the ledger, and makes sure that it is the one that these topics belong to, as it was when it was left."""
+
+from collections.abc import Callable, Sequence
+from typing import ParamSpec
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from consumer.assembly.shared import Shared
+from consumer.deliver import belonging, restoring
+from consumer.deliver.belonging import Group, Held
+from consumer.kafka import group, offsets
+from consumer.kafka.feed import NotNow
+from consumer.ledger import queries_facts, queries_opt_outs, queries_restoring
+from consumer.ledger.refused import LedgerRefused
+from consumer.ledger.store import Ledger
+from consumer.metrics import DeliverMetrics
+from consumer.records import OptOut
+
+P = ParamSpec("P")
+_log = structlog.get_logger()
+
+
+def opened(shared: Shared, metrics: DeliverMetrics) -> Ledger:
+    """Raises LedgerRefused, with what to do."""
+    ledger = Ledger(shared.settings.ledger.url)
+    try:
+        _look(shared, ledger, metrics)
+    except BaseException:
+        ledger.close()
+        raise
+    return ledger
+
+
+def patiently(handle: Callable[P, None]) -> Callable[P, None]:
+    """A ledger out of reach, or busy with what another replica does, is waited for."""
+
+    def handled(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            handle(*args, **kwargs)
+        except SQLAlchemyError as problem:
+            raise NotNow(type(problem).__name__) from problem
+
+    return handled
+
+
+def read_up_to(ledger: Ledger, topic: str) -> dict[int, int]:
+    """How far the ledger has each partition of a topic."""
+    with ledger.reading() as connection:
+        return queries_facts.next_offsets(connection, topic)
+
+
+def groups(shared: Shared) -> dict[str, Group]:
+    """What deliver's consumer groups have committed, by topic."""
+    kafka, topics = shared.settings.kafka, shared.settings.topics
+    found = {}
+    for topic, what in ((topics.reminders, "reminders"), (topics.contacts, "contacts")):
+        name = belonging.group_name(kafka.group_prefix, what)
+        spots = group.committed(kafka, name, topic, offsets.ends(shared.admin, topic))
+        marks = frozenset(spot.mark for spot in spots.values())
+        found[topic] = Group(name, topic, {number: spot.offset for number, spot in spots.items()}, marks)
+    return found
+
+
+def _look(shared: Shared, ledger: Ledger, metrics: DeliverMetrics) -> None:
+    # First the broker, then the ledger: other replicas are at work, and the ledger is never behind what they commit.
+    known = groups(shared)
+    told = any(offsets.ends(shared.admin, shared.settings.topics.delivery_status).values())
+    with ledger.reading() as connection:
+        seen = {
+            topic: (
+                of,
+                Held(queries_facts.next_offsets(connection, topic), queries_restoring.doubtful(connection, topic)),
+            )
+            for topic, of in known.items()
+        }
+    if why := belonging.refusal(ledger.id, seen, told=told):
+        raise LedgerRefused(why)
+    lost = {topic: belonging.lost(of, held) for topic, (of, held) in seen.items()}
+    if any(lost.values()):
+        _read_opt_outs_again(shared, ledger)
+        restoring.doubt_everything_unsent(ledger, lost, metrics=metrics, now=shared.clock.wall)
+
+
+def _read_opt_outs_again(shared: Shared, ledger: Ledger) -> None:
+    """Who opted out since the backup was made is on their topic, and nowhere else."""
+    topic, found = shared.settings.topics.opt_outs, list[OptOut]()
+
+    def take(value: bytes) -> None:
+        found.append(shared.codec.decode(OptOut, value))
+
+    group.read_all(shared.settings.kafka, topic, offsets.ends(shared.admin, topic), take)
+    _keep(ledger, found)
+    _log.info("opt_outs_read_again", count=len(found))
+
+
+def _keep(ledger: Ledger, found: Sequence[OptOut]) -> None:
+    with ledger.transaction() as connection:
+        for stop in found:
+            subject = f"user:{stop.user_id}"
+            queries_opt_outs.opt_out(connection, [subject], stop.medium, stop.reason, stop.occurred_at)

@@ -1,0 +1,50 @@
+"""`lapse ledger begin`: a ledger that knows nothing of what was done before takes over, and sends nothing of it."""
+
+from pathlib import Path
+
+from consumer import log
+from consumer.commands import broker
+from consumer.commands.exits import DONE, Failed
+from consumer.commands.lines import Line, show
+from consumer.config_file import load
+from consumer.deliver.belonging import group_name
+from consumer.kafka import group, offsets
+from consumer.ledger import queries_facts
+from consumer.ledger.store import Ledger
+
+_BROKER_SECONDS = 5
+
+
+def begin(config: Path) -> int:
+    """Moves deliver's consumer groups to this ledger: past all reminders, to the beginning of the contacts.
+
+    Raises:
+        ConfigError: the settings are not right.
+        Failed: the broker does not answer, a deliver is at work, or the ledger is not an empty one.
+        LedgerRefused: the ledger cannot be opened.
+    """
+    settings = load(config)
+    log.configure_quietly()
+    kafka, topics = settings.kafka, settings.topics
+    admin, _ = broker.reach(kafka, _BROKER_SECONDS)
+    ends = offsets.ends(admin, topics.reminders)
+    beginnings = dict.fromkeys(offsets.ends(admin, topics.contacts), 0)
+    ledger = Ledger(settings.ledger.url)
+    try:
+        with ledger.reading() as connection:
+            if queries_facts.next_offsets(connection, topics.reminders):
+                raise Failed(
+                    "this ledger is not empty: it knows what was asked for, and `lapse run` goes on from there"
+                )
+        for topic, what, spots in ((topics.reminders, "reminders", ends), (topics.contacts, "contacts", beginnings)):
+            group.commit(kafka, group_name(kafka.group_prefix, what), topic, spots, ledger.id)
+        with ledger.transaction() as connection:
+            queries_facts.put_offsets(connection, topics.reminders, ends)
+    except group.GroupAtWork as problem:
+        raise Failed(
+            f"deliver is at work, or has been a moment ago ({problem}): stop all of it and wait for a minute"
+        ) from None
+    finally:
+        ledger.close()
+    show(Line(True, f"ledger: {ledger.id} begins now; the {sum(ends.values())} records on {topics.reminders} are past"))
+    return DONE

@@ -1,0 +1,74 @@
+"""What a consumer group has noted at the broker, seen by somebody who is not a member."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from consumer.config import Kafka
+from consumer.kafka.client import Trouble, settings
+
+_WAIT = 30.0  # seconds for one answer
+_BATCH = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A committed offset, and the mark that was left beside it."""
+
+    offset: int
+    mark: str
+
+
+class GroupAtWork(Exception):
+    """The group has members, so nobody else may move its offsets."""
+
+
+def committed(kafka: Kafka, group: str, topic: str, partitions: Iterable[int]) -> dict[int, Spot]:
+    """By partition, where there is one. Raises KafkaException."""
+    with _outsider(kafka, group) as consumer:
+        spots = consumer.committed([TopicPartition(topic, number) for number in partitions], timeout=_WAIT)
+    return {spot.partition: Spot(spot.offset, spot.metadata or "") for spot in spots if spot.offset >= 0}
+
+
+def commit(kafka: Kafka, group: str, topic: str, offsets: Mapping[int, int], mark: str) -> None:
+    """Move a group that nobody is a member of. Raises GroupAtWork; KafkaException."""
+    spots = [TopicPartition(topic, number, offset, mark) for number, offset in offsets.items()]
+    with _outsider(kafka, group) as consumer:
+        try:
+            done = consumer.commit(offsets=spots, asynchronous=False)
+        except KafkaException as failure:
+            raise GroupAtWork(failure.args[0].str()) from None
+    if failed := [spot.error for spot in done or () if spot.error is not None]:
+        raise GroupAtWork(failed[0].str())
+
+
+def read_all(kafka: Kafka, topic: str, ends: Mapping[int, int], take: Callable[[bytes], None]) -> None:
+    """Every value of a topic from its beginning up to these ends. Raises KafkaException."""
+    left = {number: end for number, end in ends.items() if end > 0}
+    with _outsider(kafka, f"{kafka.group_prefix}-reading") as consumer:
+        consumer.assign([TopicPartition(topic, number, 0) for number in left])
+        while left:
+            for message in consumer.consume(_BATCH, 1.0):
+                number, offset = message.partition() or 0, message.offset() or 0
+                error = message.error()
+                if error is None and (value := message.value()) is not None:
+                    take(value)
+                if offset + (error is None) >= left.get(number, 0):
+                    left.pop(number, None)
+
+
+@contextmanager
+def _outsider(kafka: Kafka, group: str) -> Iterator[Consumer]:
+    ours = {
+        "group.id": group,
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+        "enable.partition.eof": True,
+    }
+    consumer = Consumer({**settings(kafka, ours), "error_cb": Trouble(f"a look at {group}").error_cb})
+    try:
+        yield consumer
+    finally:
+        consumer.close()
