@@ -164,5 +164,7 @@ def producer(kafka: Kafka, name: str) -> Producer:
     }
     # A record gives up before its transaction does, so that we abort, and the broker does not: that would end us.
     # While a transaction is open readers of the reminders wait: a killed process may hold them up for so long.
+    # A request that waits for a coordinator is looked at again when a connection comes or goes, and by no clock.
+    idle = {"connections.max.idle.ms": 10_000}
     patience = {"transaction.timeout.ms": 30_000, "message.timeout.ms": 20_000}
-    return Producer(_PATIENCE | patience | client.settings(kafka, ours))
+    return Producer(_PATIENCE | patience | idle | client.settings(kafka, ours))

@@ -293,5 +293,8 @@ class DetectLoop:
 
 def _explained(error: KafkaError) -> Exception:
     if _FENCED in error.str():
-        return Fenced("another process has started under the same name: give each its own kafka.instance")
+        return Fenced(
+            "another process has started under the same name: give each its own kafka.instance. Or the broker was away"
+            " and has lost sight of this one: a restart goes on from the last commit"
+        )
     return KafkaException(error)

@@ -1,0 +1,56 @@
+"""What moves the clock of a partition on a real broker, and what keeps it where it is."""
+
+import time
+
+from tests.app.service import eventually
+from tests.broker.broker import Broker
+from tests.faults.world import PARTITIONS, Upstream, World, clocks_pass
+
+PATIENT = {"transaction_timeout_ms": 60_000, "message_timeout_ms": 50_000, "session_timeout_ms": 30_000}
+"""A short outage costs neither membership nor a transaction."""
+
+
+def now() -> int:
+    return int(time.time() * 1000)
+
+
+def test_a_partition_that_never_had_any_data_has_a_clock_that_runs(world: World) -> None:
+    with world.member("one") as one:
+        eventually(clocks_pass(one, now(), range(PARTITIONS)), meaning="all run")
+        eventually(clocks_pass(one, now(), range(PARTITIONS)), meaning="and go on")
+
+
+def test_a_transaction_left_open_upstream_stops_the_clock_until_it_is_decided(world: World) -> None:
+    world.somebody_stalls()
+    with world.member("one") as one:
+        world.all_are_asked()
+        upstream = Upstream(world)
+        upstream.begins(2, b"these bytes mean nothing")
+        begun = now()
+        eventually(clocks_pass(one, begun + 1_000, [0, 1, 3]), meaning="the others run on")
+        stood = one.clock(2)
+        assert stood is not None
+        assert stood <= begun, "what lies behind the open transaction cannot be read"
+        upstream.aborts()
+        eventually(clocks_pass(one, now(), [2]), meaning="aborted, at the end of the partition: the clock runs again")
+        upstream.begins(2, b"these bytes mean nothing either")
+        upstream.commits()
+        eventually(clocks_pass(one, now(), [2]), meaning="committed: the clock runs on")
+    assert world.dead_letters() == [b"these bytes mean nothing either"]
+
+
+def test_a_broker_that_cannot_be_reached_stops_the_clocks_and_nobody_is_asked_too_early(own_kafka: Broker) -> None:
+    world = World(own_kafka.bootstrap)
+    with world.member("one", **PATIENT) as one:
+        eventually(clocks_pass(one, now(), range(PARTITIONS)), meaning="all run")
+        own_kafka.pause()
+        paused = now()
+        eventually(lambda: one.metric("lapse_clock_delay_seconds", partition="0") > 3, meaning="it is late")
+        clocks = [one.clock(number) for number in range(PARTITIONS)]
+        assert all(clock is not None and clock <= paused for clock in clocks)
+        own_kafka.resume()
+        eventually(clocks_pass(one, now(), range(PARTITIONS)), meaning="all run again")
+        world.somebody_stalls()
+        world.all_are_asked()
+    world.nobody_was_asked_twice()
+    world.close()

@@ -1,0 +1,51 @@
+"""A commit that changes a million rows goes through a broker that has nothing but its default limits."""
+
+import threading
+
+import numpy as np
+import polars as pl
+from confluent_kafka import Consumer, TopicPartition
+
+from consumer.assembly import detect
+from consumer.config import Kafka
+from consumer.detect.rules import Rules
+from consumer.detect.table import Table
+from consumer.kafka.state import Reader, Writer
+from consumer.kafka.transaction import Output, Transactions
+from tests.broker.topics import FreshTopics, fresh_name
+from tests.kafka.committed import committed
+
+ROWS = 1_000_000
+RULES = Rules(
+    ladders={"checkout": (7_200_000,)},
+    allowed_lateness=30_000,
+    settle=300_000,
+    expire_after=86_400_000,
+    forget_after=30 * 86_400_000,
+)
+
+
+def test_a_million_rows_in_one_commit(kafka: str, topics: FreshTopics) -> None:
+    state, activity, group = topics(1, config={"cleanup.policy": "compact"}), topics(1), fresh_name("group")
+    table, writer, stop = Table(RULES), Writer(group, RULES.ladders), threading.Event()
+    users = pl.select(pl.format("user-{}", pl.int_range(ROWS))).to_series()
+    everybody = pl.DataFrame({"user_id": users}).with_columns(
+        process=pl.lit("checkout"),
+        closes=pl.lit(False),
+        action=pl.lit(None, pl.String),
+        occurred_at=pl.Series(np.full(ROWS, 1_767_571_200_000)),
+    )
+    table.hear(everybody, 1_767_571_200_000)
+    outputs = [Output(state, 0, m.key, m.value, m.headers) for m in writer.commit(table, ROWS, None)]
+    reading = Kafka(bootstrap_servers=kafka)
+    consumer = Consumer({"bootstrap.servers": kafka, "group.id": group})
+    transactions = Transactions(detect.producer(reading, fresh_name("large")))
+    transactions.begin(stop)
+    transactions.commit(outputs, [TopicPartition(activity, 0, ROWS)], consumer, stop)
+    consumer.close()
+    reader = Reader(group, RULES)
+    for seen in committed(kafka, state):
+        reader.feed(seen.key, seen.value, list(seen.headers.items()))
+    restored = reader.finish()
+    assert restored is not None
+    assert (len(restored.table), restored.offset) == (ROWS, ROWS)
