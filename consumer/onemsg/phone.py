@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, ValidationResult, timezone
@@ -116,6 +117,7 @@ def _national(digits: str, region: str | None) -> Phone | None:
     return Phone(digits=digits if kept else _e164(number))
 
 
+@lru_cache(maxsize=2_000)  # one decision asks about the same number several times
 def _parse(text: str, region: str | None = None) -> PhoneNumber | None:
     """The number, if its length is one that its country has."""
     dialled = _MEXICAN.sub(r"+52\1", text)  # WhatsApp's form of a Mexican mobile, no longer dialled
