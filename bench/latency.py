@@ -1,0 +1,109 @@
+"""From a lapse to its request at 1MSG, with all of Lapse in between: seconds, at a steady number of lapses a second.
+
+    python -m bench.latency [--rate 80] [--seconds 30]
+
+Somebody is active, and goes quiet; the moment of the lapse is known beforehand. `lapse run` is one process with both
+roles and a ledger in SQLite, the broker a real one, and the request's time is the sandbox's own. Commits every second,
+nothing allowed for lateness, the channel's rate as it comes (80 a second).
+"""
+
+import argparse
+import socket
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
+from bench.desk import phone
+from tests.app.service import Platform, Sandbox, Service, eventually, sandbox, settings
+from tests.broker.find import running_kafka
+
+_QUIET = 5.0
+"""Seconds after which somebody has lapsed."""
+_WARM = 3
+"""Seconds of people who are not counted: the first of them pay for connections and for code that runs once."""
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--rate", type=int, default=80)
+    arguments.add_argument("--seconds", type=int, default=30)
+    asked = arguments.parse_args()
+    with running_kafka() as bootstrap, sandbox("--latency", "50") as channel:
+        first = 0
+        for name, limit in (("rate: 80", 80), ("rate: null", None)):
+            people = range(first, first + asked.rate * (asked.seconds + _WARM))
+            with _service(bootstrap, channel, limit) as (service, platform):
+                _told(name, *_measured(service, platform, channel, people, asked.rate))
+            first = people.stop
+
+
+@contextmanager
+def _service(bootstrap: str, channel: Sandbox, limit: int | None) -> Iterator[tuple[Service, Platform]]:
+    prefix = f"latency-{uuid.uuid4().hex[:8]}"
+    topics = [NewTopic(f"{prefix}-activity", 4, 1), NewTopic(f"{prefix}-contacts", 4, 1)]
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    for made in admin.create_topics(topics).values():
+        made.result()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        told = settings(bootstrap, channel, folder, prefix, port)
+        told["processes"] = {"account-setup": {"action": "account setup", "remind_after": [f"{_QUIET:.0f}s"]}}
+        told["detect"] |= {"commit_interval": "1s", "allowed_lateness": "0s", "settle": "100ms"}
+        told["onemsg"]["rate"] = limit
+        service = Service(folder, told, channel.told["token"])
+        try:
+            yield service.start(), Platform(bootstrap, prefix)
+        finally:
+            if service.stop() != 0:
+                print(service.log[-3_000:])
+
+
+def _measured(
+    service: Service, platform: Platform, channel: Sandbox, people: range, rate: int
+) -> tuple[list[float], str]:
+    """Seconds from each lapse to its request, and what the service's own metric says of it."""
+    for number in people:
+        platform.knows(f"user-{number}", name="Maria", phone=phone(number))
+    platform.flush()
+    lapses: dict[str, float] = {}
+    began = time.time()
+    for count, number in enumerate(people):
+        at = began + count / rate
+        time.sleep(max(0.0, at - time.time()))
+        said = int(time.time() * 1_000)
+        platform.says(f"user-{number}", "STARTED", occurred_at=said)
+        if count >= rate * _WARM:
+            lapses[phone(number)] = said / 1_000 + _QUIET
+    platform.flush()
+    sent: dict[str, Any] = {}
+
+    def all_sent() -> bool:
+        sent.update((message["phone"], message) for message in channel.messages() if message["phone"] in lapses)
+        return len(sent) == len(lapses)
+
+    eventually(all_sent, 60, meaning="everybody's message has been asked for")
+    name, part = "lapse_lapse_to_send_seconds", "lapse_lapse_to_reminder_seconds"
+    sends, total = service.metric(f"{name}_count"), service.metric(f"{name}_sum")
+    under = service.metric(f'{name}_bucket{{le="2.0"}}')
+    asked = service.metric(f"{part}_sum") / service.metric(f"{part}_count")
+    metric = f"metrics: {sends:.0f} sends, mean {total / sends:.2f} s (of it {asked:.2f} s to the reminder),"
+    metric += f" {under / sends:.1%} within 2 s"
+    return [sent[each]["time"] / 1_000 - lapse for each, lapse in lapses.items()], metric
+
+
+def _told(name: str, delays: Sequence[float], metric: str) -> None:
+    each = sorted(delays)
+    p50, p99 = each[len(each) // 2], each[len(each) * 99 // 100]
+    print(f"{name:12} {len(each)} lapses: p50 {p50:.2f} s, p99 {p99:.2f} s, worst {each[-1]:.2f} s    {metric}")
+
+
+if __name__ == "__main__":
+    main()
