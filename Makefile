@@ -26,6 +26,8 @@ bench: .venv/dev  ## the figures of the README
 	@$(BIN)/python -m bench.decode
 	@$(BIN)/python -m bench.detect
 	@$(BIN)/python -m bench.send
+	@$(BIN)/python -m bench.latency
+	@$(BIN)/python -m bench.growth
 	@$(BIN)/python -m bench.webhooks
 
 format: .venv/dev

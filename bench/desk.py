@@ -79,7 +79,7 @@ class Desk:
             clock=clock,
             metrics=metrics,
         )
-        answers = _Answers(ledger, rules=RULES, max_attempts=3, metrics=metrics, now=clock.wall)
+        self.answers = answers = _Answers(ledger, rules=RULES, max_attempts=3, metrics=metrics, now=clock.wall)
         self.claims.watch = answers.watch = self.watch
         self.sender = Sender(
             self.claims,

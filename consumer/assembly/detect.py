@@ -74,7 +74,7 @@ def build(shared: Shared) -> DetectLoop:
             waits=waits,
         ),
         commits=Commits(reading, transactions, topic=topic, every=commit_interval, clock=clock, metrics=metrics),
-        ends=Ends(shared.admin, topic, clock, min(commit_interval, SECOND) // 2),
+        ends=Ends(shared.admin, topic, clock, min(commit_interval, SECOND) // 5),
         count=PartitionCount(shared.admin, topic, s.state_topic, clock),
         caution=Caution(brake_rules(s), clock, metrics),
         decoder=decoder(shared),

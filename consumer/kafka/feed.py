@@ -29,7 +29,7 @@ Message: TypeAlias = Any
 _Spoiled: TypeAlias = tuple[Message, BadRecord]
 
 BATCH = 500
-_PATIENCE = 0.1  # seconds to wait for a full batch
+_PATIENCE = 0.03  # seconds to wait for a full batch: someone is waiting for the record that has come
 _PAUSE = 1.0  # seconds before what could not be done is tried again
 _ANSWER = 30.0  # seconds for the group's committed offsets
 _PROBE_EVERY: Millis = SECOND
