@@ -5,9 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from sqlalchemy import make_url
 
 from consumer.commands.run import secrets
 from consumer.config_file import load
@@ -15,11 +17,42 @@ from consumer.config_file import load
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 
+REPLICAS = {f"{role}-{number}": role for role in ("detect", "deliver") for number in (1, 2)}
+
+
+def test_there_are_two_replicas_of_each_role_and_each_has_a_name_of_its_own() -> None:
+    services = COMPOSE["services"]
+    assert {name for name, service in services.items() if "run" in service.get("command", ())} == set(REPLICAS)
+    for name, role in REPLICAS.items():
+        given = {key: value.rpartition(":-")[2].rstrip("}") for key, value in services[name]["environment"].items()}
+        settings = load(ROOT / "deploy" / "lapse.compose.yaml", given)
+        assert services[name]["command"][-2:] == ["--role", role]
+        assert settings.kafka.instance == name
+
+
+def test_there_are_partitions_for_every_replica() -> None:
+    command = COMPOSE["services"]["input"]["command"].split()
+    assert int(command[command.index("--partitions") + 1]) >= len(REPLICAS)
+
+
+def test_the_ledger_is_the_database_that_the_file_starts(environment: dict[str, str]) -> None:
+    ledger = make_url(load(ROOT / "deploy" / "lapse.compose.yaml", environment).ledger.url)
+    given = COMPOSE["services"][ledger.host or ""]["environment"]
+    assert (ledger.username, ledger.database) == (given["POSTGRES_USER"], given["POSTGRES_DB"])
+    assert given["POSTGRES_PASSWORD"].rpartition(":-")[2].rstrip("}") == environment["PGPASSWORD"]
+
+
+def test_1msg_calls_back_a_name_that_both_deliverers_answer_to(environment: dict[str, str]) -> None:
+    public = load(ROOT / "deploy" / "lapse.compose.yaml", environment).web.public_url
+    for name, role in REPLICAS.items():
+        aliases = COMPOSE["services"][name].get("networks", {}).get("default", {}).get("aliases", [])
+        assert (urlsplit(public or "").hostname in aliases) == (role == "deliver")
+
 
 @pytest.fixture
 def environment() -> dict[str, str]:
     """Lapse's own, with the defaults that the file gives."""
-    given: dict[str, str] = COMPOSE["services"]["lapse"]["environment"]
+    given: dict[str, str] = COMPOSE["services"]["deliver-1"]["environment"]
     return {name: value.rpartition(":-")[2].rstrip("}") for name, value in given.items()}
 
 
@@ -75,7 +108,7 @@ def test_the_parts_find_each_other(environment: dict[str, str]) -> None:
 def test_prometheus_asks_where_lapse_answers(environment: dict[str, str]) -> None:
     web = load(ROOT / "deploy" / "lapse.compose.yaml", environment).web
     [job] = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())["scrape_configs"]
-    assert job["static_configs"] == [{"targets": [f"lapse:{web.port}"]}]
+    assert job["static_configs"] == [{"targets": [f"{name}:{web.port}" for name in sorted(REPLICAS)]}]
 
 
 def test_the_image_is_given_all_that_it_is_built_from() -> None:
