@@ -8,7 +8,8 @@ from confluent_kafka import KafkaException
 from pydantic import SecretStr
 
 from consumer import log
-from consumer.commands import check_channel, check_fallback, check_kafka, check_ledger, topics
+from consumer.assembly.shared import Shared
+from consumer.commands import check_channel, check_fallback, check_kafka, check_ledger, check_users, topics
 from consumer.commands.channel import opened
 from consumer.commands.exits import DONE, FAILED, MISUSED
 from consumer.commands.lines import Line, show
@@ -45,7 +46,7 @@ def _missing_secrets(settings: Settings) -> tuple[str, ...]:
 
 
 def _tried(settings: Settings, *, with_secrets: bool) -> Iterator[Line]:
-    yield from _kafka(settings)
+    yield from _kafka(settings, with_secrets=with_secrets)
     if settings.schema_registry and with_secrets:
         told = settings.schema_registry
         password = read_secret(told.password, "schema_registry.password") if told.password else None
@@ -61,7 +62,7 @@ def _tried(settings: Settings, *, with_secrets: bool) -> Iterator[Line]:
             yield asyncio.run(check_fallback.mail(email, secret.get_secret_value() if secret else None))
 
 
-def _kafka(settings: Settings) -> Iterator[Line]:
+def _kafka(settings: Settings, *, with_secrets: bool) -> Iterator[Line]:
     line, reached = check_kafka.reachable(settings.kafka)
     yield line
     if reached is None:
@@ -76,6 +77,8 @@ def _kafka(settings: Settings) -> Iterator[Line]:
         yield Line(False, "topics", f"the broker does not tell about them: {problem.args[0].str()}")
     except TopicsRefused as problem:
         yield Line(False, "topics", str(problem))
+    if with_secrets:  # (the registry may want one)
+        yield from check_users.sampled(Shared(settings))
 
 
 async def _channel(settings: Settings, section: OneMsg) -> list[Line]:

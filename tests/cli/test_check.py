@@ -21,6 +21,7 @@ def test_all_is_well(lapse: Lapse, tmp_path: Path, kafka: str, topics: FreshTopi
     assert lines[0] == "✓ configuration: lapse.yaml, processes checkout"
     assert f"✓ input topic {source}: 3 partitions" in lines
     assert any(line.startswith("✓ topic lapse-state: ") for line in lines)
+    assert f"✓ users of {source}: each of the newest 0 is in one partition" in lines
     assert f"✓ ledger: {tmp_path}/lapse.db will be made at the first start" in lines
     assert "✓ 1MSG channel: connected" in lines
     assert "✓ webhook: will be registered with 1MSG at the start" in lines

@@ -190,3 +190,54 @@ def test_processes_may_change_places_vanish_and_come_back_in_the_file() -> None:
     diary.crashes_and_restarts(ladder(checkout=(2 * HOUR,), account_setup=(24 * HOUR, 72 * HOUR)))
     diary.at("Mon 12:01").passes().says("DUE maria checkout 0")
     diary.at("Tue 09:01").passes().says("DUE ken account-setup 0")
+
+
+def test_a_first_run_over_a_year_of_history_writes_to_nobody_who_left_long_ago() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED").happens("ken", "STARTED").happens("ken", "COMPLETED")
+    diary.at("Mon+2w 09:00").happens("eve", "STARTED", when="Sun+1w 08:00")
+    diary.passes().says("DUE eve account-setup 0")
+    diary.at("Wed+2w 08:01").passes().says("DUE eve account-setup 1")
+
+
+def test_after_an_outage_what_is_still_of_use_is_asked_for_and_what_expired_stays_silent() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED", "checkout").happens("ken", "STARTED").passes()
+    diary.crashes_and_restarts()
+    diary.at("Fri 12:00").reads().says_nothing()
+    diary.passes().says("DUE ken account-setup 1")
+    diary.at("Fri 12:01").happens("maria", "PROGRESSED", "checkout").passes().says_nothing()
+    diary.at("Fri 14:02").passes().says("DUE maria checkout 0")
+
+
+def test_after_an_expired_step_the_next_one_is_asked_for_in_its_time() -> None:
+    diary = Diary(ladder(account_setup=(HOUR, 200 * HOUR)))
+    diary.at("Mon 09:00").happens("maria", "STARTED").passes()
+    diary.at("Sat 09:00").passes().says_nothing()
+    diary.at("Tue+1w 17:01").passes().says("DUE maria account-setup 1")
+
+
+def test_a_process_that_got_another_name_begins_anew_and_the_old_one_is_not_told_of_again() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED", "checkout").passes()
+    diary.at("Mon 11:01").passes().says("DUE maria checkout 0")
+    diary.crashes_and_restarts(ladder(account_setup=(24 * HOUR, 72 * HOUR), order=(2 * HOUR,)))
+    diary.at("Mon 12:00").happens("maria", "COMPLETED", "checkout").passes().says_nothing()
+    diary.at("Mon 13:00").happens("maria", "STARTED", "order").passes()
+    diary.at("Mon 15:01").passes().says("DUE maria order 0")
+
+
+def test_a_ladder_that_lost_its_last_step_asks_for_no_more() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED").passes()
+    diary.at("Tue 09:01").passes().says("DUE maria account-setup 0")
+    diary.crashes_and_restarts(ladder(account_setup=(24 * HOUR,), checkout=(2 * HOUR,)))
+    diary.at("Thu 10:00").passes().says_nothing()
+    diary.at("Thu 11:00").happens("maria", "COMPLETED").passes().says("COMPLETED maria account-setup 0")
+
+
+def test_a_millisecond_before_it_is_forgotten_a_repeated_start_still_finds_its_completion() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED", "checkout").happens("maria", "COMPLETED", "checkout").passes()
+    diary.at("Sun 09:00:29.999").happens("maria", "STARTED", "checkout", when="Mon 09:00").passes().says_nothing()
+    assert len(diary.partition.table) == 1

@@ -1,0 +1,55 @@
+"""The state topic beside the plain model: restarted at every commit, the table says what the model says."""
+
+from typing import Any
+
+import hypothesis.strategies as st
+from hypothesis import given, settings
+
+from consumer.detect.table import Table
+from consumer.kafka.state import Message, Reader, Writer
+from tests.detect.model import Model
+from tests.detect.test_table_against_model import RULES, events, frame, said
+
+turns = st.one_of(
+    st.tuples(st.just("hear"), st.lists(events, min_size=1, max_size=12)),
+    st.tuples(st.just("clock"), st.integers(0, 40)),
+)
+
+
+class Topic:
+    """One partition of the state topic. Compaction has been at work on it, or has not."""
+
+    def __init__(self) -> None:
+        self._log: list[Message] = []
+
+    def takes(self, messages: list[Message]) -> None:
+        self._log += messages
+
+    def restores(self, *, compacted: bool) -> tuple[Table, Writer, int, int | None]:
+        latest = {message.key: message for message in self._log}
+        reader = Reader("lapse", RULES)
+        for message in self._log:
+            if not compacted or (latest[message.key] is message and message.value is not None):
+                reader.feed(message.key, message.value, message.headers)
+        restored = reader.finish()
+        assert restored is not None
+        return restored.table, restored.writer, restored.offset, restored.clock
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(turns, max_size=25), st.booleans())
+def test_a_restart_at_every_commit_changes_nothing(history: list[tuple[str, Any]], compacted: bool) -> None:
+    table, writer, model, topic, clock = Table(RULES), Writer("lapse", RULES.ladders), Model(RULES), Topic(), 0
+    for offset, (turn, what) in enumerate(history):
+        if turn == "hear":
+            reminders, _ = table.hear(frame(what), now=clock)
+            assert said(reminders) == said(model.hear(what, now=clock))
+        else:
+            clock += what
+            noticed = table.notice(clock, now=clock)
+            asked, counts = model.notice(clock, now=clock)
+            assert (said(noticed.asked), noticed.lapses) == (said(asked), counts)
+        topic.takes(writer.commit(table, offset, clock))
+        table, writer, *told = topic.restores(compacted=compacted)
+        assert told == [offset, clock]
+        assert len(table) == len(model.lives)
