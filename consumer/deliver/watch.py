@@ -16,6 +16,10 @@ from consumer.onemsg.calls import OneMsgError
 from consumer.onemsg.preflight import Wanted
 from consumer.onemsg.templates import Listing
 
+_WAKES = 2
+"""A decision that was under way in another transaction when a template became usable may put its row to sleep after
+the first."""
+
 log = structlog.get_logger()
 
 
@@ -46,8 +50,9 @@ class TemplateWatch:
         self._ledger = ledger
         self._medium = medium
         self._metrics = metrics
-        self._waking: set[Wanted] = set(self._wanted)
-        """Rows may be waiting for these; at first for all, since nobody knows what was said before the start."""
+        self._waking: dict[Wanted, int] = dict.fromkeys(self._wanted, _WAKES)
+        """For these rows may be waiting, and are to be woken so often once they can be sent. At first for all, since
+        nobody knows what was said before the start."""
         self._mended: set[Wanted] = set()
         """Those that could not be sent and can be now."""
         self._trouble: str | None = None
@@ -55,7 +60,7 @@ class TemplateWatch:
     @property
     def doubtful(self) -> bool:
         """Whether something may soon be otherwise."""
-        return self._trouble is not None or any(self._standings.of(each).doubtful for each in self._wanted)
+        return bool(self._trouble or self._waking) or any(self._standings.of(each).doubtful for each in self._wanted)
 
     @property
     def detail(self) -> str:
@@ -86,7 +91,7 @@ class TemplateWatch:
         about = {"template": wanted.name, "language": wanted.language}
         if now.problem is not None and now.problem != before.problem:
             log.error("template_unusable", **about, reason=now.problem.reason, advice=now.problem.advice)
-            self._waking.add(wanted)
+            self._waking[wanted] = _WAKES
         if before.problem is not None and now.usable:
             log.info("template_usable", **about)
             self._mended.add(wanted)
@@ -104,7 +109,8 @@ class TemplateWatch:
                 if name in states and states[name].stopped_because is not None:
                     queries_facts.put_channel(connection, ChannelRow(name))
             queries.wake(connection, "template_unusable", medium=self._medium)
-        self._waking -= usable
+        turns = {each: left - (each in usable) for each, left in self._waking.items()}
+        self._waking = {each: left for each, left in turns.items() if left}
         self._mended -= usable
 
 

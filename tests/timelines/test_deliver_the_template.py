@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from consumer.clock import HOUR, MINUTE
+from consumer.ledger.tables import reminders
 from consumer.onemsg.calls import OneMsgError, Trouble
 from consumer.onemsg.outcomes import Rejected, Remedy
 from consumer.onemsg.templates import Template
@@ -71,6 +73,17 @@ def test_what_waits_is_woken_after_a_restart_too(deliver: Diary) -> None:
     deliver.knows("maria").lists(PAUSED).due("maria").works().says("maria deferred template_unusable")
     deliver.crashes_and_restarts().lists(PAUSED).works().says_nothing()
     deliver.crashes_and_restarts().lists(TEMPLATE).works().says("maria accepted")
+
+
+def test_a_row_that_fell_asleep_while_the_others_were_woken_is_woken_a_look_later(deliver: Diary) -> None:
+    deliver.knows("maria").lists(PAUSED, ORDER).due("maria").works().says("maria deferred template_unusable")
+    deliver.lists(TEMPLATE, ORDER)
+    assert deliver.watch.doubtful  # so the next look comes soon
+    with deliver.ledger.transaction() as connection:  # another replica had decided just before
+        connection.execute(update(reminders).values(due_at=reminders.c.until))
+    deliver.works().says_nothing()
+    deliver.lists(TEMPLATE, ORDER).works().says("maria accepted")
+    assert not deliver.watch.doubtful
 
 
 def test_lists_that_prove_nothing_stop_nothing(deliver: Diary) -> None:
