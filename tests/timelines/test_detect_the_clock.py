@@ -1,5 +1,13 @@
 """The clock of a partition (design §4): it runs by what has been read, and by nothing else."""
 
+import json
+
+import numpy as np
+
+from consumer.activity.decode import ActivityDecoder
+from consumer.activity.fields import fields_of
+from consumer.activity.json_values import JsonReader
+from consumer.config import Source
 from consumer.detect.clock import PartitionClock, WallGuard
 
 from .detect_diary import Diary, moment
@@ -91,3 +99,15 @@ def test_a_wall_clock_that_jumps_is_not_believed_until_it_comes_back() -> None:
     assert not guard.agrees(wall=1_010_100 + 86_400_000, steady=10_000)
     assert not guard.agrees(wall=1_020_000 + 86_400_000, steady=20_000)
     assert guard.agrees(wall=1_030_000, steady=30_000)
+
+
+def test_a_producer_whose_clock_is_ahead_puts_nobodys_reminder_off() -> None:
+    diary = Diary().at("Mon 09:00")
+    activity = {"event_id": "1", "user_id": "maria", "process": "account-setup", "kind": "STARTED"}
+    told = json.dumps({**activity, "occurred_at": moment("Mon 17:00")}).encode()
+    decoder = ActivityDecoder(JsonReader(fields_of(Source(format="json")), None), None)
+    decoded = decoder.decode([told], np.array([diary.now]), diary.now)
+    assert decoded.clamped == 1, "set back to the time of its record, and counted"
+    diary.partition.hear(decoded.frame, diary.now)
+    diary.at("Tue 09:00:29.999").passes().says_nothing()
+    diary.at("Tue 09:00:30").passes().says("DUE maria account-setup 0")
