@@ -17,6 +17,7 @@ from consumer.sandbox.answers import to_json
 from consumer.sandbox.app import Parts, Setup, assemble
 from consumer.sandbox.recipients import from_phone
 from consumer.sandbox.sending import HANG_UP
+from consumer.sandbox.state import Now
 
 T = TypeVar("T")
 
@@ -80,10 +81,13 @@ class Sandbox(Access):
 
 
 @contextmanager
-def running(setup: Setup | None = None) -> Generator[Sandbox]:
-    """A sandbox in a thread of its own, gone at the end of the block. Raises BadFaults, CouldNotStart, OSError."""
+def running(setup: Setup | None = None, now: Now | None = None) -> Generator[Sandbox]:
+    """A sandbox in a thread of its own, gone at the end of the block. Raises BadFaults, CouldNotStart, OSError.
+
+    `now` tells what time it is in a story; delays pass in real time all the same.
+    """
     setup = setup or Setup()
-    parts = assemble(setup, _wall)
+    parts = assemble(setup, now or _wall)
     up = Event()
     with _listening(setup) as listener:
         server = _Server(parts, up.set)

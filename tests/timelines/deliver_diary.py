@@ -17,6 +17,7 @@ from consumer.clock import DAY, HOUR, MINUTE, SECOND, ManualClock, Millis
 from consumer.config import Policy
 from consumer.deliver import opt_outs
 from consumer.deliver.answers import Answers
+from consumer.deliver.channel import Channel
 from consumer.deliver.checks import Rules
 from consumer.deliver.claims import Claims
 from consumer.deliver.facts import Known
@@ -155,9 +156,9 @@ class Diary:
         self._known = known
         self._contacts_end = contacts_end
         self._offsets = {"reminders": 0, "contacts": 0}
-        self._open()
+        self._open(self.channel)
 
-    def _open(self) -> None:
+    def _open(self, channel: Channel) -> None:
         self.ledger = Ledger(self._url)
         gate = ContactsGate("contacts", {0: self._contacts_end})
         settings: dict[str, Any] = {"plans": PLANS, **self._known}
@@ -172,10 +173,10 @@ class Diary:
         limits: dict[str, Any] = {"pace": Pace("whatsapp", self.rate), "lease": LEASE, "ttl": None}
         self.claims = Claims(self.ledger, medium="whatsapp", known=known, worker="one", clock=clock, **limits, **shared)
         self.answers = Answers(self.ledger, rules=self.rules, max_attempts=3, now=wall, **shared)
-        self.sender = Sender(self.claims, self.answers, channel=self.channel, clock=clock, **shared)
+        self.sender = Sender(self.claims, self.answers, channel=channel, clock=clock, **shared)
         shared["limits"] = self.limits = Limits(rules=self.rules, max_attempts=3)
         spans: dict[str, Any] = {"poll_after": 2 * MINUTE, "give_up_after": DAY, **shared}
-        self.tracker = Tracker(self.ledger, medium="whatsapp", channel=self.channel, clock=clock, **spans)
+        self.tracker = Tracker(self.ledger, medium="whatsapp", channel=channel, clock=clock, **spans)
         self.inbox = Inbox(self.ledger, now=wall, opt_out_words=Policy().stop_words, **shared)
         self.outbox = Outbox(self.ledger, metrics=self.metrics)
 
@@ -309,8 +310,12 @@ class Diary:
 
     def crashes_and_restarts(self) -> "Diary":
         """Everything in memory is lost."""
+        return self.talks_to(self.channel)
+
+    def talks_to(self, channel: Channel) -> "Diary":
+        """Begins anew, with another channel in place of the one in memory."""
         self.ledger.close()
-        self._open()
+        self._open(channel)
         return self
 
     def close(self) -> None:
