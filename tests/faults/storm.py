@@ -14,10 +14,12 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
+from sqlalchemy import exists, or_, select
 
 from consumer.clock import DAY, HOUR, SECOND
 from consumer.deliver.lifecycle import FINAL, NO_REPORT
 from consumer.ledger.rows import ReminderRow
+from consumer.ledger.tables import reminders as reminders_table
 from consumer.onemsg.client import OneMsg
 from consumer.records import Contact, DeliveryStatus
 from consumer.sandbox.app import Setup
@@ -38,6 +40,7 @@ _TIMEOUT = 1500
 """Milliseconds: what is slow comes too late."""
 _SECRET = "a-secret-of-the-storm"
 _LONGEST = 6 * DAY
+_PAUSE = 5 * SECOND
 _RANKS = ("accepted", "sent", "delivered", "read")
 
 
@@ -147,31 +150,32 @@ async def _blow(diary: Diary, sandbox: Sandbox) -> None:
     diary.talks_to(channel)
     async with channel, _webhook(diary) as url:
         await asyncio.to_thread(sandbox.register, url)
-        end, span = diary.clock.wall() + _LONGEST, SECOND
-        while diary.clock.wall() < end:
-            worked = await _round(diary, sandbox)
-            if not worked and not any(map(_waits, diary.rows())):
-                return
-            span = SECOND if worked else min(2 * span, HOUR)
+        end, span = diary.clock.wall() + _LONGEST, _PAUSE
+        while diary.clock.wall() < end and _waits(diary):
+            span = _PAUSE if await _round(diary, sandbox) else min(2 * span, HOUR)
             diary.clock.advance(span)
 
 
-def _waits(row: ReminderRow) -> bool:
-    """Whether there is a moment at which it is looked at again."""
-    moments = (row.due_at, row.lease_until, row.unknown_since, row.quiet_from)
-    return any(moment is not None for moment in moments)
+def _waits(diary: Diary) -> bool:
+    """Whether there is a reminder that will be looked at again."""
+    r = reminders_table.c
+    moments = (r.due_at, r.lease_until, r.unknown_since, r.quiet_from)
+    with diary.ledger.reading() as connection:
+        return bool(connection.scalar(select(or_(*(exists().where(m.is_not(None)) for m in moments)))))
 
 
 async def _round(diary: Diary, sandbox: Sandbox) -> int:
-    """All that can be done at this moment. Returns how much that was."""
+    """All that can be done at this moment. Returns how many reminders were decided about."""
     await asyncio.to_thread(diary.detect_is_at)
-    worked = 0
+    decided = 0
     while done := await diary.sender.step():
-        worked += done
+        decided += done
     while (await asyncio.to_thread(sandbox.stats))["callbacks"]["pending"]:
         await asyncio.sleep(0.02)
     await diary.inbox.idle()
-    return worked + await diary.tracker.step()
+    while await diary.tracker.step():
+        continue
+    return decided
 
 
 @asynccontextmanager
