@@ -156,9 +156,10 @@ class Diary:
         self._known = known
         self._contacts_end = contacts_end
         self._offsets = {"reminders": 0, "contacts": 0}
-        self._open(self.channel)
+        self._line: Channel = self.channel
+        self._open()
 
-    def _open(self, channel: Channel) -> None:
+    def _open(self) -> None:
         self.ledger = Ledger(self._url)
         gate = ContactsGate("contacts", {0: self._contacts_end})
         settings: dict[str, Any] = {"plans": PLANS, **self._known}
@@ -173,10 +174,10 @@ class Diary:
         limits: dict[str, Any] = {"pace": Pace("whatsapp", self.rate), "lease": LEASE, "ttl": None}
         self.claims = Claims(self.ledger, medium="whatsapp", known=known, worker="one", clock=clock, **limits, **shared)
         self.answers = Answers(self.ledger, rules=self.rules, max_attempts=3, now=wall, **shared)
-        self.sender = Sender(self.claims, self.answers, channel=channel, clock=clock, **shared)
+        self.sender = Sender(self.claims, self.answers, channel=self._line, clock=clock, **shared)
         shared["limits"] = self.limits = Limits(rules=self.rules, max_attempts=3)
         spans: dict[str, Any] = {"poll_after": 2 * MINUTE, "give_up_after": DAY, **shared}
-        self.tracker = Tracker(self.ledger, medium="whatsapp", channel=channel, clock=clock, **spans)
+        self.tracker = Tracker(self.ledger, medium="whatsapp", channel=self._line, clock=clock, **spans)
         self.inbox = Inbox(self.ledger, now=wall, opt_out_words=Policy().stop_words, **shared)
         self.outbox = Outbox(self.ledger, metrics=self.metrics)
 
@@ -310,13 +311,14 @@ class Diary:
 
     def crashes_and_restarts(self) -> "Diary":
         """Everything in memory is lost."""
-        return self.talks_to(self.channel)
+        self.ledger.close()
+        self._open()
+        return self
 
     def talks_to(self, channel: Channel) -> "Diary":
-        """Begins anew, with another channel in place of the one in memory."""
-        self.ledger.close()
-        self._open(channel)
-        return self
+        """It begins anew, with another channel in place of the one in memory."""
+        self._line = channel
+        return self.crashes_and_restarts()
 
     def close(self) -> None:
         self.ledger.close()
