@@ -119,14 +119,14 @@ def resume(process: Paused = None, config: Config = CONFIG) -> None:
 @app.command()
 def resolve(
     reminder: Annotated[str | None, typer.Argument(help="One reminder, by its id.")] = None,
-    since: Annotated[str | None, typer.Option(help="All tried from then on, such as 2026-03-01.")] = None,
+    since: Annotated[str | None, typer.Option(help="All tried from then on: 2026-03-01T09:00Z.")] = None,
     until: Annotated[str | None, typer.Option(help="All that were tried before this moment.")] = None,
     sent: Annotated[
         bool | None, typer.Option("--sent/--not-sent", help="Whether they reached people; what did not is tried again.")
     ] = None,
     config: Config = CONFIG,
 ) -> None:
-    """Settle reminders that may have gone out, or may not."""
+    """Settle reminders that nobody could find out about."""
     with explained():
         from consumer.commands import resolve as command
         from consumer.ledger.queries_unresolved import Which

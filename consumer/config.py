@@ -154,6 +154,8 @@ class OneMsg(Section):
     timeout: Duration = timedelta(seconds=10)
     rate: float | None = Field(default=80, gt=0)
     """Requests a second for the channel, all replicas together; null for no limit of ours."""
+    unique_recipients_per_day: int | None = Field(default=None, ge=1)
+    """Different people that may be written to within 24 hours: your messaging limit (250, 2000, …); none unless set."""
     max_attempts: int = Field(default=3, ge=1)
     ttl: int | None = None
     """`messageSendTtlSeconds`; which values are allowed depends on the template's category."""

@@ -69,6 +69,8 @@ class DeliverMetrics:
         self.suppressions = Counter("lapse_suppressions", "Reminders not sent", ["status", "reason"], registry=registry)
         # Attempts of which nobody knows yet whether they reached anybody. Should be zero.
         self.unknown_sends = Gauge("lapse_unknown_sends", "Attempts with an unknown outcome", registry=registry)
+        # Given up on: whether they reached anybody is for an operator to find out (lapse resolve). Should be zero.
+        self.unresolved = Gauge("lapse_unresolved", "Reminders that nobody could settle", registry=registry)
         # By 1MSG's list: whether a template can be sent (1) or its reminders wait (0), and whether it counts as
         # marketing (1), which switches the marketing rules on. Not there until the list was seen.
         self.template_usable = Gauge(

@@ -39,6 +39,7 @@ from consumer.kafka.feed import Feed
 from consumer.kafka.publisher import Publisher, PublishFailed
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.client import OneMsg
+from consumer.onemsg.limits import PAIR_SPAN
 from consumer.records import Contact, Received, Reminder
 from consumer.web.health import Part
 from consumer.web.webhook import Webhook
@@ -79,7 +80,8 @@ class Deliver:
             gate=gate,
             default_region=s.policy.default_region,
             default_name=s.policy.default_name,
-            caps={millis(span): most for span, most in s.policy.max_per_user.items()},
+            caps={PAIR_SPAN: 1, **{millis(span): most for span, most in s.policy.max_per_user.items()}},
+            unique_recipients=s.onemsg.unique_recipients_per_day,
             holdout=s.policy.holdout,
             dry_run=s.policy.dry_run,
             only_users=None if s.policy.only_users is None else frozenset(s.policy.only_users),
@@ -187,7 +189,7 @@ class Deliver:
 
     async def track(self, ended: asyncio.Event) -> None:
         """Follow what went out; bodies that a crash, or a ledger out of reach, left unread come first."""
-        await self._repeat("tracker", self._follow, ended, idle=1.0)
+        await self._repeat("tracker", self._follow, ended, idle=1.0, detail=lambda: self._tracker.detail)
 
     async def _follow(self) -> int:
         await asyncio.to_thread(self._paused.look)
@@ -261,9 +263,15 @@ class Deliver:
         return await asyncio.to_thread(self._telling.step)
 
     async def _repeat(
-        self, name: str, step: Callable[[], Awaitable[int]], ended: asyncio.Event, *, idle: float
+        self,
+        name: str,
+        step: Callable[[], Awaitable[int]],
+        ended: asyncio.Event,
+        *,
+        idle: float,
+        detail: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """One part's rounds. A ledger or a broker that is out of reach is waited for."""
+        """One part's rounds; `detail` is for readiness. A ledger or a broker that is out of reach is waited for."""
         part = self._shared.health.part(name)
         while not ended.is_set():
             try:
@@ -271,7 +279,7 @@ class Deliver:
             except (SQLAlchemyError, PublishFailed) as problem:
                 await self._wait(part, name, problem, ended)
             else:
-                part.ok()
+                part.ok(detail())
                 if not done:
                     await _either(ended, idle)
 

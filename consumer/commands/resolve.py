@@ -1,6 +1,7 @@
-"""`lapse resolve`: the operator's word on reminders of which nobody knows whether they went out."""
+"""`lapse resolve`: the operator's word on reminders of which nobody could find out whether they went out."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import typer
@@ -8,40 +9,47 @@ from prometheus_client import CollectorRegistry
 
 from consumer import log
 from consumer.clock import SECOND, Millis, SystemClock
-from consumer.commands.exits import DONE, FAILED, Failed
+from consumer.commands.exits import DONE, FAILED
 from consumer.config_file import load
 from consumer.deliver.recording import booking
 from consumer.deliver.resolving import MOST, resolve
+from consumer.ledger import queries_unresolved
 from consumer.ledger.queries_unresolved import Which
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 
 
 def moment(text: str) -> Millis:
-    """Milliseconds of an ISO date or time; UTC where it names no zone. Raises Failed."""
+    """Milliseconds of an ISO 8601 time with a zone. Raises typer.BadParameter."""
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
-        raise Failed(f"{text} is no moment: write 2026-03-01 or 2026-03-01T09:00+01:00") from None
-    return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * SECOND)
+        parsed = None
+    if parsed is None or parsed.tzinfo is None:
+        raise typer.BadParameter(f"{text}: write a time with its zone, such as 2026-03-01T09:00+01:00 or …T08:00Z")
+    return int(parsed.timestamp() * SECOND)
 
 
 def main(config: Path, which: Which, *, sent: bool) -> int:
-    """Settles them, prints a line for each, and returns the exit status: 1 if there was none.
+    """Settles those that are unresolved, says how many that were, and returns the exit status: 1 if there were none.
 
-    It works beside a running service where the ledger is PostgreSQL. SQLite takes one process: there the service has
-    to be stopped first, which the refusal says. Everybody else hears of it when the service publishes.
+    It works beside a running service, which publishes what was said. What was tried after it began is left alone,
+    so that a reminder that goes out again meanwhile is not settled by a word about the attempt before.
 
     Raises:
         ConfigError: the settings are not right.
-        LedgerRefused: the ledger cannot be opened, or the service is at work on it.
+        LedgerRefused: there is no ledger yet, or another version of Lapse keeps it.
     """
     settings = load(config)
     log.configure_quietly()
-    ledger = Ledger(settings.ledger.url)
-    metrics = DeliverMetrics(CollectorRegistry())
-    clock, number, last = SystemClock(), 0, MOST
+    clock, metrics = SystemClock(), DeliverMetrics(CollectorRegistry())
+    began = clock.wall()
+    which = replace(which, until=began if which.until is None else min(which.until, began))
+    ledger = Ledger(settings.ledger.url, beside=True)
+    number, last = 0, MOST
     try:
+        with ledger.reading() as connection:
+            others = queries_unresolved.others(connection, which)
         while last == MOST:
             with booking(ledger, metrics, clock.wall()) as book:
                 rows = resolve(book, which, sent=sent)
@@ -51,6 +59,13 @@ def main(config: Path, which: Which, *, sent: bool) -> int:
             number += last
     finally:
         ledger.close()
-    if not number:
-        typer.echo("none of these is unknown or unresolved: nothing was changed", err=True)
+    _say(number, others, sent=sent)
     return DONE if number else FAILED
+
+
+def _say(number: int, others: dict[str, int], *, sent: bool) -> None:
+    what = "noted as sent" if sent else "to be tried again, after all the checks"
+    typer.echo(f"{number} {what}" if number else "none of these is unresolved: nothing was changed", err=not number)
+    for status, count in sorted(others.items()):
+        why = "still being looked for, see tracking.give_up_after" if status == "unknown" else "nothing to settle"
+        typer.echo(f"{count} left alone: {status}, {why}", err=True)

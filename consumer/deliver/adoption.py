@@ -19,6 +19,11 @@ AFTER = 5 * MINUTE
 _TAIL = 6  # digits that all forms of one number have in common, and a cheap first look
 
 
+def tail(phone: str) -> str:
+    """The end of a number (digits): it differs for whoever is not the same recipient, mostly."""
+    return phone[-_TAIL:]
+
+
 @dataclass(frozen=True, slots=True)
 class Open:
     """An attempt that may have gone out and has no id; `phone` is digits as it was sent to."""
@@ -32,7 +37,7 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One of our messages, seen in an echo or in the message list; `recipient` is digits as the provider says them."""
+    """One of our messages, seen from outside; `recipient` is digits as the provider says them."""
 
     message_id: str
     recipient: str = field(repr=False)
@@ -44,7 +49,7 @@ class Seen:
 def fits(attempt: Open, seen: Seen) -> bool:
     """Whether this message may be this attempt's: the same chat, at about the time."""
     in_time = attempt.started_at - BEFORE <= seen.at <= attempt.started_at + AFTER
-    alike = attempt.phone[-_TAIL:] == seen.recipient[-_TAIL:]
+    alike = tail(attempt.phone) == tail(seen.recipient)
     return in_time and alike and same_recipient(attempt.phone, seen.recipient)
 
 
@@ -52,7 +57,7 @@ def matches(attempts: Sequence[Open], unclaimed: Sequence[Seen]) -> list[tuple[O
     """The attempts whose message is certain. `attempts` are all without an id, whether still under way or not."""
     tails: dict[str, list[Seen]] = {}
     for seen in unclaimed:
-        tails.setdefault(seen.recipient[-_TAIL:], []).append(seen)
-    pairs = [(a, seen) for a in attempts for seen in tails.get(a.phone[-_TAIL:], ()) if fits(a, seen)]
+        tails.setdefault(tail(seen.recipient), []).append(seen)
+    pairs = [(a, seen) for a in attempts for seen in tails.get(tail(a.phone), ()) if fits(a, seen)]
     of_attempt, of_message = Counter(a for a, _ in pairs), Counter(seen.message_id for _, seen in pairs)
     return [(a, seen) for a, seen in pairs if of_attempt[a] == of_message[seen.message_id] == 1]

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from consumer.clock import Millis, Now
-from consumer.deliver import holds, opt_outs, reports, retries, stops
+from consumer.deliver import echoes, holds, opt_outs, reports, retries, stops
 from consumer.deliver.checks import Rules
 from consumer.deliver.lifecycle import Event, Lost, Refused, Taken
 from consumer.deliver.recording import Book, Key, booking
@@ -63,6 +63,7 @@ class Answers:
             queries.finish_attempts(book.connection, [_end(answer, book.now) for answer in answers])
             accepted = [a.outcome.message_id for a in answers if isinstance(a.outcome, Accepted)]
             reports.apply_parked(book, accepted, self._limits)
+            echoes.settle(book, _without_answer(book, answers), self._limits)
             _keep_verdicts(book, answers)
             stops.move(book, _tried(book, answers))
             _hold_pace(book, answers)
@@ -87,8 +88,14 @@ class Answers:
             case Unknown(reason=reason):
                 return Lost(reason)
             case Rejected() | NotTransmitted():
-                then = self._limits.after(outcome, row, row.refusals, now)
+                then = self._limits.after(outcome, row, now)
                 return Refused(outcome.reason, then, outcome.error_code if isinstance(outcome, Rejected) else None)
+
+
+def _without_answer(book: Book, answers: Sequence[Answer]) -> set[str]:
+    """Numbers (digits) to which something may have gone; it may have been seen already."""
+    rows = (book.get(answer.key) for answer in answers if isinstance(answer.outcome, Unknown))
+    return {row.phone for row in rows if row is not None and row.phone is not None}
 
 
 def _keep_verdicts(book: Book, answers: Sequence[Answer]) -> None:

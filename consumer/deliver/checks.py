@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from consumer.clock import MINUTE, Millis
 from consumer.deliver.lifecycle import Cancel, Defer, Suppress, Verdict
+from consumer.onemsg.limits import WITHOUT_MARKETING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,8 @@ class Facts:
     """Safe to be a template parameter; the default name where the contact has none."""
     phone: str | None = None
     """Digits with country code."""
+    region: str | None = None
+    """The country of the phone, as ES, where its number says so."""
     bad_phone: bool = False
     """There is a number, and it cannot be one."""
     email: str | None = None
@@ -72,6 +75,8 @@ class Facts:
     channel_stopped: bool = False
     allowed_at: Millis = 0
     """From when on one more message keeps the caps."""
+    room_at: Millis = 0
+    """From when on one more recipient keeps the channel's limit on different ones."""
     selected: bool = True
     """Among the few of a first launch, where there are such."""
     held_out: bool = False
@@ -183,6 +188,11 @@ def template_is_usable(facts: Facts) -> Verdict | None:
     return None if facts.has_words else Defer("template_unusable", facts.now + 15 * MINUTE)
 
 
+def marketing_is_delivered(facts: Facts) -> Verdict | None:
+    """WhatsApp takes marketing to some countries, and does not deliver it."""
+    return Suppress("unreachable") if facts.marketing and facts.region in WITHOUT_MARKETING else None
+
+
 def window_is_open(facts: Facts) -> Verdict | None:
     if facts.opens_at is None or facts.opens_at <= facts.now:
         return None
@@ -193,6 +203,13 @@ def under_the_caps(facts: Facts) -> Verdict | None:
     if facts.allowed_at <= facts.now:
         return None
     return Defer("frequency_cap", min(facts.allowed_at, facts.too_old_at))
+
+
+def there_is_room(facts: Facts) -> Verdict | None:
+    """The channel may write to so many different people within a day; the first to be due are the first to go."""
+    if facts.room_at <= facts.now:
+        return None
+    return Defer("frequency_cap", min(facts.room_at, facts.too_old_at))
 
 
 def is_selected(facts: Facts) -> Verdict | None:
@@ -222,8 +239,10 @@ CHECKS: Sequence[Check] = (
     not_paused,
     channel_works,
     template_is_usable,
+    marketing_is_delivered,
     window_is_open,
     under_the_caps,
+    there_is_room,
     is_selected,
     not_held_out,
     not_a_dry_run,

@@ -5,6 +5,7 @@ or unknown: nothing sends it again.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from consumer.clock import Clock, Millis
 from consumer.deliver.channel import may_probe
@@ -16,6 +17,7 @@ from consumer.deliver.lifecycle import Claimed
 from consumer.deliver.pace import Pace
 from consumer.deliver.plans import Words
 from consumer.deliver.recording import Book, booking
+from consumer.deliver.uniques import room
 from consumer.ledger import queries, queries_facts
 from consumer.ledger.rows import ReminderRow
 from consumer.ledger.store import Ledger
@@ -78,6 +80,8 @@ class Claims(Desk):
             return 0, []
         book.hold(rows)
         facts = Gatherer(book.connection, self._known, self._ledger.hash_key, book.now).facts(rows)
+        numbers = {each.phone for each in facts.values() if each.phone is not None}
+        places = room(book.connection, self._known.unique_recipients, numbers, book.now)
         attempts: list[Attempt[TemplateMessage]] = []
         phones: set[str] = set()
         decided = 0
@@ -86,7 +90,8 @@ class Claims(Desk):
                 continue  # left for the next batch, which knows what came of it
             decided += 1
             known, words = choice.told(facts[row.key], self._known.plans.get(row.process))
-            verdict = judge(known)
+            room_at = places.at(known.phone) if known.phone else 0
+            verdict = judge(replace(known, room_at=room_at) if room_at else known)
             if verdict is not None:
                 book.tell(row.key, verdict)
             else:
@@ -94,6 +99,7 @@ class Claims(Desk):
                 attempts.append(self._prepare(book, row, known, words))
                 if self._known.caps:
                     phones.add(attempts[-1].message.phone)
+                places.used(attempts[-1].message.phone)
                 choice.used(words)
         journal = [journalled(book.get(attempt.key), attempt) for attempt in attempts]
         # (The rows they belong to are in the ledger since intake.)

@@ -1,22 +1,23 @@
 """Our own messages, seen from outside: kept until it is clear whose they are, and given to the attempt they settle.
 
-A message may be seen before its attempt is known to have no answer, so what nobody has claimed is kept for a day, and
-looked through again while an unknown is open.
+A message may be seen before its attempt is known to have no answer, so what nobody has claimed is kept for a day. It is
+looked through again when an attempt turns out to have none, and whenever the message list is asked about one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 
 import structlog
 
 from consumer.clock import Millis
 from consumer.deliver import reports
-from consumer.deliver.adoption import AFTER, BEFORE, Open, Seen, matches
+from consumer.deliver.adoption import AFTER, BEFORE, Open, Seen, matches, tail
 from consumer.deliver.lifecycle import Source, Status, Taken
 from consumer.deliver.recording import Book
+from consumer.deliver.reports import Heard
 from consumer.deliver.retries import Limits
 from consumer.ledger import queries, queries_echoes, queries_turns
-from consumer.onemsg.reports import Echo
+from consumer.onemsg.reports import Echo, Progress
 
 MEDIUM = "whatsapp"
 _LOOKED_FOR = {Status.UNKNOWN, Status.UNRESOLVED}
@@ -32,35 +33,37 @@ def seen(echoes: Iterable[Echo], source: Source, received_at: Millis) -> list[Se
     ]
 
 
+def reported(strangers: Iterable[Heard]) -> list[Seen]:
+    """What reports of messages that nobody knows show: `sent` comes at about the time of sending, others may not."""
+    return [
+        Seen(h.report.message_id, h.report.recipient, h.report.at or h.received_at, h.source.value, h.received_at)
+        for h in strangers
+        if h.report.progress is Progress.SENT and h.report.recipient is not None
+    ]
+
+
 def notice(book: Book, found: Sequence[Seen], limits: Limits) -> int:
     """Keep those that nobody has claimed, and settle what they settle. Returns how many attempts that was."""
     claimed = queries.reminders_of_messages(book.connection, {each.message_id for each in found})
     new = [each for each in found if each.message_id not in claimed]
-    if not new:
-        return 0
-    queries_echoes.keep(book.connection, [asdict(each) for each in new])
-    return settle(book, min(each.at for each in new) - AFTER, limits)
+    queries_echoes.keep(book.connection, [{**asdict(each), "tail": tail(each.recipient)} for each in new])
+    return settle(book, {each.recipient for each in new}, limits)
 
 
-def settle_unknowns(book: Book, limits: Limits) -> int:
-    """Look again whether what was seen settles an unknown. Returns how many it did."""
-    oldest = queries_echoes.oldest_unknown(book.connection, MEDIUM)
-    return 0 if oldest is None else settle(book, oldest, limits)
-
-
-def settle(book: Book, since: Millis, limits: Limits) -> int:
-    """Give the attempts made since then the messages that can only be theirs. Returns how many.
+def settle(book: Book, phones: Collection[str], limits: Limits) -> int:
+    """Give attempts to these numbers (digits) the messages that can only be theirs. Returns how many got one.
 
     One replica at a time chooses: what another is just giving away must not look free. What is passed over now is kept
     and looked through again.
     """
-    if not queries_turns.alone(book.connection, "settle"):
+    if not phones or not queries_turns.alone(book.connection, "settle"):
         return 0
-    unclaimed = [Seen(**row) for row in queries_echoes.kept_since(book.connection, since - BEFORE)]
+    rows = queries_echoes.unclaimed(book.connection, {tail(phone) for phone in phones})
+    unclaimed = [Seen(**{name: row[name] for name in Seen.__dataclass_fields__}) for row in rows]
     if not unclaimed:
         return 0
     # All that could lay claim to one of them, so that no choice is overlooked.
-    first, last = unclaimed[0].at - AFTER, unclaimed[-1].at + BEFORE
+    first, last = min(each.at for each in unclaimed) - AFTER, max(each.at for each in unclaimed) + BEFORE
     attempts = [Open(**row) for row in queries_echoes.open_attempts(book.connection, MEDIUM, first, last)]
     pairs = matches(attempts, unclaimed)
     book.fetch([(attempt.reminder_id, attempt.medium) for attempt, _ in pairs])

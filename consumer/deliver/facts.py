@@ -48,6 +48,8 @@ class Known:
     only_users: frozenset[str] | None = None
     caps: Mapping[Millis, int] = field(default_factory=dict)
     """The most messages to one user or phone, by span."""
+    unique_recipients: int | None = None
+    """The most different phones within 24 hours; None for no limit of ours."""
 
 
 class Gatherer:
@@ -97,6 +99,7 @@ class Gatherer:
                 has_contact=contact is not None,
                 name=self._name(contact),
                 phone=_digits(reach.get(row.user_id)),
+                region=_region(reach.get(row.user_id)),
                 bad_phone=_is_bad(reach.get(row.user_id)),
                 email=mail_address(contact.email) if contact and contact.email else None,
                 bad_email=bool(contact and contact.email and contact.email.strip() and not mail_address(contact.email)),
@@ -192,6 +195,10 @@ def opens_at(now: Millis, window: Window, zone: str | None, reach: Reach | None,
 
 def _digits(reach: Reach | None) -> str | None:
     return reach.digits if isinstance(reach, Phone) else None
+
+
+def _region(reach: Reach | None) -> str | None:
+    return reach.region if isinstance(reach, Phone) else None
 
 
 def _is_bad(reach: Reach | None) -> bool:

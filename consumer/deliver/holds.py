@@ -17,7 +17,7 @@ UNREACHABLE_FOR = 30 * DAY
 
 
 def verdict(refusal: Rejected, tries: int, now: Millis) -> Hold | None:
-    """What the `tries`-th refusal (from 1) says about the recipient, if anything. Pure."""
+    """What the refusal of the `tries`-th attempt (from 1) says about the recipient, if anything. Pure."""
     match refusal.remedy:
         case Remedy.DAY | Remedy.PAIR:
             return Hold(refusal.reason, now + wait(refusal.remedy, tries, refusal.retry_after), unreachable=False)
@@ -29,7 +29,7 @@ def verdict(refusal: Rejected, tries: int, now: Millis) -> Hold | None:
 
 def keep(book: Book, row: ReminderRow, refusal: Rejected) -> None:
     """Remember what a refusal says about whom this reminder was for."""
-    hold = verdict(refusal, max(row.refusals, 1), book.now)
+    hold = verdict(refusal, max(row.attempts, 1), book.now)
     if hold is not None and row.phone is not None:
         for subject in subjects_of(None, row.phone, book.hash_key):
             queries_holds.keep(book.connection, subject, row.medium, hold)

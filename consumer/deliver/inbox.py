@@ -122,8 +122,9 @@ class Inbox:
         return len(bodies)
 
     def _apply(self, book: Book, told: _Told) -> None:
-        reports.park(book, reports.apply(book, told.heard, self._limits))
-        echoes.notice(book, told.seen, self._limits)
+        strangers = reports.apply(book, told.heard, self._limits)
+        reports.park(book, strangers)
+        echoes.notice(book, [*told.seen, *echoes.reported(strangers)], self._limits)
         for stop in told.stops:
             opt_outs.keep_number(book, stop.phone, "whatsapp", stop.reason, stop.at)
         for message in told.inbound:

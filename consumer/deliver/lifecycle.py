@@ -8,7 +8,7 @@
 | `cancelled`  | no longer wanted, for a reason; final     | –                                                         |
 | `sending`    | claimed and journalled, under a lease     | accepted, rejected, unknown                               |
 | `accepted`   | 1MSG took it and gave an id               | accepted, sent, delivered, read, failed                   |
-| `unknown`    | may be out; never sent again by itself    | accepted, unresolved, planned                             |
+| `unknown`    | may be out; never sent again by itself    | accepted, unresolved                                      |
 | `unresolved` | still unknown; final until more is known  | accepted, planned                                         |
 | `rejected`   | certainly not accepted                    | deferred, failed                                          |
 | `sent`       | WhatsApp has it                           | sent, delivered, read, failed                             |
@@ -54,7 +54,7 @@ TRANSITIONS: Mapping[Status, frozenset[Status]] = {
     _S.CANCELLED: frozenset(),
     _S.SENDING: frozenset({_S.ACCEPTED, _S.REJECTED, _S.UNKNOWN}),
     _S.ACCEPTED: frozenset({_S.ACCEPTED, _S.SENT, _S.DELIVERED, _S.READ, _S.FAILED}),
-    _S.UNKNOWN: frozenset({_S.ACCEPTED, _S.UNRESOLVED, _S.PLANNED}),
+    _S.UNKNOWN: frozenset({_S.ACCEPTED, _S.UNRESOLVED}),
     _S.UNRESOLVED: frozenset({_S.ACCEPTED, _S.PLANNED}),
     _S.REJECTED: frozenset({_S.DEFERRED, _S.FAILED}),
     _S.SENT: frozenset({_S.SENT, _S.DELIVERED, _S.READ, _S.FAILED}),
@@ -177,7 +177,7 @@ class GaveUp:
 
 @dataclass(frozen=True, slots=True)
 class WasNotSent:
-    """An operator knows that an attempt in doubt reached nobody."""
+    """An operator knows that an attempt which was looked for in vain reached nobody."""
 
 
 Event = Verdict | Claimed | Taken | Refused | Lost | Reported | GaveUp | WasNotSent
@@ -230,7 +230,7 @@ def follow(status: Status, reason: str | None, event: Event) -> tuple[Change, ..
         case GaveUp():
             return _given_up(status, reason)
         case WasNotSent():
-            return _only({_S.UNKNOWN, _S.UNRESOLVED}, status, Change(_S.PLANNED, Source.OPERATOR, publish=False))
+            return _only({_S.UNRESOLVED}, status, Change(_S.PLANNED, Source.OPERATOR, publish=False))
 
 
 def _only(where: frozenset[Status] | set[Status], status: Status, change: Change) -> tuple[Change, ...] | NoChange:

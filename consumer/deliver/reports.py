@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from consumer.clock import Millis
 from consumer.deliver import holds, opt_outs, stops
-from consumer.deliver.lifecycle import UNSENT, Cancel, Defer, Fail, NoChange, Reported, Source, Status
+from consumer.deliver.lifecycle import UNSENT, Cancel, Defer, NoChange, Reported, Source, Status
 from consumer.deliver.recording import Book
-from consumer.deliver.retries import Limits
+from consumer.deliver.retries import REPORTED_AGAIN, Limits
 from consumer.deliver.stops import Tried
 from consumer.ledger import queries, queries_inbox
 from consumer.ledger.queries_inbox import Parked
@@ -78,17 +78,14 @@ def _fail(book: Book, row: ReminderRow, heard: Heard, at: Millis, limits: Limits
     """A failure that is told afterwards follows the same table as one that is answered (contract §10)."""
     refusal = _refusal(heard.report)
     # Another try is a new message: every failure counts here, also that of a channel which takes all and sends none.
-    refusals = row.refusals + 1
-    then = limits.after(refusal, row, refusals, book.now)
-    if refusals >= limits.max_attempts:
-        then = Fail(refusal.reason)
-    again = then if isinstance(then, Defer) else None
+    counted = row._replace(refusals=row.refusals + 1)
+    then = limits.after(refusal, counted, book.now)
+    again = then if isinstance(then, Defer) and counted.refusals < limits.max_attempts else None
     event = Reported(Progress.FAILED, heard.source, refusal.reason, refusal.error_code, again)
     if isinstance(book.tell(row.key, event, at), NoChange):
         return
-    counted = row._replace(refusals=refusals)
     told = book.get(row.key) or counted
-    book.note(told._replace(refusals=refusals))
+    book.note(told._replace(refusals=counted.refusals))
     said = {"reason": refusal.reason, "error_code": refusal.error_code, "error": refusal.error}
     queries.finish_attempts(book.connection, [{"key": row.key, "number": row.attempts, **said}])
     holds.keep(book, counted, refusal)
@@ -99,14 +96,18 @@ def _fail(book: Book, row: ReminderRow, heard: Heard, at: Millis, limits: Limits
 
 
 def _refusal(report: StatusReport) -> Rejected:
-    """The failure as if it had been the answer. It keeps the code that was given, though nobody may know it."""
+    """The failure as if it had been the answer. It keeps the code that was given, though nobody may know it.
+
+    What would be tried again soon waits a little: the delivery that overrides it may be on its way.
+    """
     rule = classify(report.error_code, report.error)
+    again = rule.not_before if rule.remedy is Remedy.CHANNEL else max(rule.not_before or 0, REPORTED_AGAIN)
     return Rejected(
         reason=rule.reason,
         remedy=rule.remedy,
         error_code=rule.code if report.error_code is None else report.error_code,
         error=report.error,
-        retry_after=rule.not_before,
+        retry_after=again,
         template=rule.template,
     )
 

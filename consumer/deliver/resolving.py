@@ -1,4 +1,4 @@
-"""An operator's word on attempts of which nobody knows what became of them."""
+"""An operator's word on attempts of which nobody could find out what became of them."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ MOST = 500
 
 
 def resolve(book: Book, which: Which, *, sent: bool) -> list[ReminderRow]:
-    """Settle at most MOST of these unknown or unresolved reminders. Returns those that were, as they stand now.
+    """Settle at most MOST of these reminders that are unresolved. Returns them as they stand now.
 
     What was sent is accepted, without an id, and that is its last record. What was not sent is planned again, and
     has to pass all the checks once more.

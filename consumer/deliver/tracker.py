@@ -17,7 +17,7 @@ from consumer.deliver.lifecycle import GaveUp, Lost, Source
 from consumer.deliver.recording import Book, booking
 from consumer.deliver.reports import Heard
 from consumer.deliver.retries import Limits
-from consumer.ledger import queries, queries_echoes, queries_holds, queries_inbox, queries_turns
+from consumer.ledger import queries, queries_echoes, queries_holds, queries_inbox, queries_turns, queries_unresolved
 from consumer.ledger.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
@@ -56,6 +56,8 @@ class Tracker:
         self._limits = limits
         self._clock = clock
         self._metrics = metrics
+        self.detail: str | None = None
+        """What is in doubt, for people."""
 
     async def step(self) -> int:
         """Everything once. Returns how many reminders and reports were looked at; raises what the ledger raised."""
@@ -63,8 +65,8 @@ class Tracker:
         silent = await asyncio.to_thread(self._take_silent)
         heard = await self._ask(silent)
         seen = await self._look_for(silent)
-        if heard or seen:
-            await asyncio.to_thread(self._apply, heard, seen)
+        if silent:
+            await asyncio.to_thread(self._apply, heard, seen, silent)
         return moved + len(silent)
 
     def _settle(self) -> int:
@@ -82,15 +84,18 @@ class Tracker:
             matched = reports.apply_parked(book, crossed, self._limits)
             queries_inbox.drop_older(book.connection, now - KEPT_FOR)
             queries_holds.drop_over(book.connection, now)
-            queries_echoes.drop_claimed(book.connection)
             queries_echoes.drop_older(book.connection, now - KEPT_FOR)
-            matched += echoes.settle_unknowns(book, self._limits)
+            echoes.settle(book, {row.phone for row in lost if row.phone}, self._limits)
         self._count()
-        return lost + len(given_up) + matched
+        return len(lost) + len(given_up) + matched
 
     def _count(self) -> None:
         with self._ledger.reading() as connection:
-            self._metrics.unknown_sends.set(queries.unknown_count(connection))
+            in_doubt = queries_unresolved.counts(connection)
+            self._metrics.unknown_sends.set(in_doubt["unknown"])
+            self._metrics.unresolved.set(in_doubt["unresolved"])
+            said = ", ".join(f"{name}: {number}" for name, number in in_doubt.items())
+            self.detail = f"{said} (lapse resolve)" if any(in_doubt.values()) else None
             self._metrics.parked_reports.set(queries_inbox.parked_count(connection))
 
     def _take_silent(self) -> list[ReminderRow]:
@@ -153,13 +158,15 @@ class Tracker:
                 return []
         return [Heard(report, Source.POLL, self._clock.wall()) for report in told]
 
-    def _apply(self, heard: Sequence[Heard], seen: Sequence[Seen]) -> None:
+    def _apply(self, heard: Sequence[Heard], seen: Sequence[Seen], rows: Sequence[ReminderRow]) -> None:
         with booking(self._ledger, self._metrics, self._clock.wall()) as book:
             reports.apply(book, heard, self._limits)
             echoes.notice(book, seen, self._limits)
+            unknown = {row.phone for row in rows if row.unknown_since is not None and row.phone is not None}
+            echoes.settle(book, unknown, self._limits)
 
 
-def _lose(book: Book) -> int:
+def _lose(book: Book) -> list[ReminderRow]:
     """Attempts whose lease is over: whoever sent them is gone, or as good as."""
     over = queries.take_leases_over(book.connection, book.now, _MOST)
     book.hold(over)
@@ -177,4 +184,4 @@ def _lose(book: Book) -> int:
         for row in over
     ]
     queries.finish_attempts(book.connection, ends)
-    return len(over)
+    return over

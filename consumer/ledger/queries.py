@@ -180,8 +180,3 @@ def reminders_of_messages(connection: Connection, message_ids: Collection[str]) 
         for row in connection.execute(query.where(attempts.c.message_id.in_(some))):
             found[row.message_id] = (row.reminder_id, row.medium)
     return found
-
-
-def unknown_count(connection: Connection) -> int:
-    """Reminders of which nobody knows whether they went out, and that are still looked for."""
-    return connection.scalar(select(func.count()).where(reminders.c.unknown_since.is_not(None))) or 0

@@ -1,12 +1,12 @@
 """Our messages as others saw them, kept until an attempt claims them; attempts that have no id yet."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import Connection, RowMapping, delete, func, select
+from sqlalchemy import Connection, RowMapping, delete, select
 
 from consumer.clock import Millis
-from consumer.ledger.queries import upsert
-from consumer.ledger.tables import attempts, echoes, reminders
+from consumer.ledger.queries import chunks, upsert
+from consumer.ledger.tables import attempts, echoes
 
 
 def keep(connection: Connection, seen: Sequence[Mapping[str, object]]) -> None:
@@ -15,17 +15,14 @@ def keep(connection: Connection, seen: Sequence[Mapping[str, object]]) -> None:
         connection.execute(upsert(connection, echoes).on_conflict_do_nothing(), seen)
 
 
-def kept_since(connection: Connection, since: Millis) -> Sequence[RowMapping]:
-    """Messages sent from that moment on that no attempt has claimed, oldest first."""
+def unclaimed(connection: Connection, tails: Collection[str]) -> list[RowMapping]:
+    """Messages to numbers that end like this, and that no attempt has claimed."""
     claimed = select(attempts.c.message_id).where(attempts.c.message_id == echoes.c.message_id).exists()
-    query = select(echoes).where(echoes.c.at >= since, ~claimed).order_by(echoes.c.at)
-    return connection.execute(query).mappings().all()
-
-
-def drop_claimed(connection: Connection) -> None:
-    """Let go of messages that are somebody's by now."""
-    claimed = select(attempts.c.message_id).where(attempts.c.message_id == echoes.c.message_id).exists()
-    connection.execute(delete(echoes).where(claimed))
+    found: list[RowMapping] = []
+    for some in chunks(tails):
+        query = select(echoes).where(echoes.c.tail.in_(some), ~claimed)
+        found += connection.execute(query).mappings().all()
+    return found
 
 
 def drop_older(connection: Connection, moment: Millis) -> None:
@@ -39,11 +36,3 @@ def open_attempts(connection: Connection, medium: str, since: Millis, until: Mil
     nameless = a.message_id.is_(None), a.may_have_gone.is_(True), a.phone.is_not(None), a.medium == medium
     query = select(*columns).where(*nameless, a.started_at >= since, a.started_at <= until)
     return connection.execute(query.order_by(a.started_at)).mappings().all()
-
-
-def oldest_unknown(connection: Connection, medium: str) -> Millis | None:
-    """When the oldest attempt that is still looked for was made."""
-    r = reminders.c
-    query = select(func.min(r.attempted_at)).where(r.unknown_since.is_not(None), r.medium == medium)
-    oldest: Millis | None = connection.scalar(query)
-    return oldest

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -92,6 +93,8 @@ for _whose in ("partition", "user_id"):
         sqlite_where=reminders.c.due_at.is_not(None),
         postgresql_where=reminders.c.due_at.is_not(None),
     )
+_unresolved = reminders.c.status == text("'unresolved'")
+Index("ix_reminders_unresolved", reminders.c.attempted_at, sqlite_where=_unresolved, postgresql_where=_unresolved)
 
 attempts = Table(
     "attempts",
@@ -115,6 +118,7 @@ attempts = Table(
     ForeignKeyConstraint(["reminder_id", "medium"], ["reminders.reminder_id", "reminders.medium"]),
     Index(None, "user_id", "started_at"),
     Index(None, "phone", "started_at"),
+    Index(None, "started_at", "phone"),
     Index(None, "message_id"),
 )
 """One row for every POST, written before it leaves."""
@@ -267,12 +271,14 @@ echoes = Table(
     metadata,
     Column("message_id", Text, primary_key=True),
     Column("recipient", Text, nullable=False),
+    Column("tail", Text, nullable=False),  # of the recipient: what all forms of a number share
     Column("at", BigInteger, nullable=False),
-    Column("source", Text, nullable=False),  # echo, check
+    Column("source", Text, nullable=False),  # echo, check, webhook
     Column("received_at", BigInteger, nullable=False),
-    Index(None, "at"),
+    Index(None, "tail"),
+    Index(None, "received_at"),
 )
-"""Our own messages seen from outside that no attempt had claimed. They go when one does, or after a day."""
+"""Our own messages seen from outside that no attempt had claimed. They go after a day."""
 
 Index(
     "ix_attempts_without_id",

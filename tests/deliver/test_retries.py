@@ -10,8 +10,8 @@ from consumer.onemsg.outcomes import NotTransmitted, Rejected, Remedy
 NOW = 1_767_571_200_000
 
 
-def after(refusal: Rejected | NotTransmitted, refusals: int = 1, max_attempts: int = 3) -> Defer | Fail:
-    return after_refusal(refusal, refusals=refusals, max_attempts=max_attempts, now=NOW, too_old_at=NOW + 71 * HOUR)
+def after(refusal: Rejected | NotTransmitted, tries: int = 1, *, last: bool = False) -> Defer | Fail:
+    return after_refusal(refusal, tries=tries, last=last, now=NOW, too_old_at=NOW + 71 * HOUR)
 
 
 def refused(remedy: Remedy, retry_after: Millis | None = None) -> Rejected:
@@ -25,7 +25,7 @@ def test_what_will_never_be_taken_is_never_tried_again(remedy: Remedy) -> None:
 
 @pytest.mark.parametrize("remedy", [Remedy.TRANSIENT, Remedy.SLOW, Remedy.PAIR])
 def test_each_pause_is_longer_than_the_one_before(remedy: Remedy) -> None:
-    found = [after(refused(remedy), n, max_attempts=10) for n in (1, 2, 3)]
+    found = [after(refused(remedy), n) for n in (1, 2, 3)]
     assert [defer.reason for defer in found] == ["retry_later"] * 3
     pauses = [defer.until - NOW for defer in found if isinstance(defer, Defer)]
     assert 0 < pauses[0] < pauses[1] < pauses[2] < HOUR
@@ -41,20 +41,32 @@ def test_a_pause_the_channel_asks_for_is_kept() -> None:
 
 
 def test_after_max_attempts_it_has_failed_for_the_last_reason() -> None:
-    assert after(refused(Remedy.TRANSIENT), 3) == Fail("because")
-    assert isinstance(after(NotTransmitted(reason="connect"), 2), Defer)
-    assert after(NotTransmitted(reason="connect"), 3) == Fail("connect")
+    assert after(refused(Remedy.TRANSIENT), 3, last=True) == Fail("because")
+    assert isinstance(after(refused(Remedy.TRANSIENT), 2), Defer)
 
 
-def test_a_stopped_channel_is_no_fault_of_the_message() -> None:
-    stop = refused(Remedy.CHANNEL)
-    assert not counts(stop)
+def test_to_one_recipient_the_pauses_are_powers_of_four() -> None:
+    found = [after(refused(Remedy.PAIR), n) for n in (1, 2, 3, 4)]
+    assert [each.until - NOW for each in found if isinstance(each, Defer)] == [n * SECOND for n in (1, 4, 16, 64)]
+
+
+@pytest.mark.parametrize("remedy", [Remedy.SLOW, Remedy.PAIR, Remedy.CHANNEL])
+def test_a_channel_that_takes_nothing_or_not_so_fast_is_no_fault_of_the_message(remedy: Remedy) -> None:
+    assert not counts(refused(remedy))
     assert counts(refused(Remedy.TRANSIENT))
-    assert counts(NotTransmitted(reason="connect"))
-    assert after(stop, refusals=50) == Defer("channel_stopped", NOW + 71 * HOUR)
+    assert counts(refused(Remedy.DAY))
+
+
+def test_neither_is_a_line_that_is_down() -> None:
+    assert not counts(NotTransmitted(reason="connect"))
+    assert isinstance(after(NotTransmitted(reason="connect"), 50), Defer)
+
+
+def test_what_waits_for_a_stopped_channel_waits_as_long_as_it_lives() -> None:
+    assert after(refused(Remedy.CHANNEL), 50) == Defer("channel_stopped", NOW + 71 * HOUR)
 
 
 def test_a_template_that_is_refused_is_no_fault_of_the_message_either() -> None:
     gone = Rejected(reason="template_missing", remedy=Remedy.CHANNEL, template=True)
     assert not counts(gone)
-    assert after(gone, refusals=50) == Defer("template_unusable", NOW + MINUTE)
+    assert after(gone, 50) == Defer("template_unusable", NOW + MINUTE)

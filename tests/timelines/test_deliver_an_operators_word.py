@@ -1,8 +1,9 @@
 """What nobody knows, an operator may: then it is settled, or tried again from the top."""
 
-from consumer.clock import DAY, HOUR
+from consumer.clock import DAY
 from consumer.deliver.recording import booking
 from consumer.deliver.resolving import resolve
+from consumer.ledger import queries_unresolved
 from consumer.ledger.queries_unresolved import Which
 from consumer.onemsg.outcomes import Unknown
 
@@ -20,6 +21,7 @@ def told(deliver: Diary, which: Which, *, sent: bool) -> int:
 def lost(deliver: Diary) -> str:
     deliver.channel.answers = [LOST]
     deliver.knows("maria").due("maria").works().says("maria unknown timeout")
+    deliver.after(DAY).detect_is_at().works().says("maria unresolved gave_up")
     return deliver.rows()[0].reminder_id
 
 
@@ -32,14 +34,41 @@ def test_it_was_sent_and_that_is_the_last_word(deliver: Diary) -> None:
     assert told(deliver, Which(reminder_id=reminder), sent=False) == 0
 
 
-def test_it_was_not_sent_and_is_sent_now(deliver: Diary) -> None:
-    told(deliver, Which(reminder_id=lost(deliver)), sent=False)
+def test_it_was_not_sent_and_is_sent_now_and_once(deliver: Diary) -> None:
+    reminder = lost(deliver)
+    assert told(deliver, Which(reminder_id=reminder), sent=False) == 1
+    assert told(deliver, Which(reminder_id=reminder), sent=False) == 0
     deliver.works().says("maria accepted").went_out("Maria", "Maria")
+    assert told(deliver, Which(reminder_id=reminder), sent=False) == 0
+    deliver.works().says_nothing()
+
+
+def test_what_is_still_looked_for_is_not_settled_by_anybody(deliver: Diary) -> None:
+    deliver.channel.answers = [LOST]
+    deliver.knows("maria").due("maria").works().says("maria unknown timeout")
+    reminder = deliver.rows()[0].reminder_id
+    for sent in (True, False):
+        assert told(deliver, Which(reminder_id=reminder), sent=sent) == 0
+    with deliver.ledger.reading() as connection:
+        assert queries_unresolved.others(connection, Which(reminder_id=reminder)) == {"unknown": 1}
+    deliver.echoes("wamid.9").works().says("maria accepted")
+
+
+def test_both_are_counted_for_whoever_looks(deliver: Diary) -> None:
+    deliver.channel.answers = [LOST]
+    deliver.knows("maria").due("maria").works()
+    seen = deliver.metrics.unknown_sends, deliver.metrics.unresolved
+    assert [gauge._value.get() for gauge in seen] == [1, 0]
+    assert deliver.tracker.detail == "unknown: 1, unresolved: 0 (lapse resolve)"
+    deliver.after(DAY).detect_is_at().works()
+    assert [gauge._value.get() for gauge in seen] == [0, 1]
+    told(deliver, Which(reminder_id=deliver.rows()[0].reminder_id), sent=True)
+    deliver.works()
+    assert deliver.tracker.detail is None
 
 
 def test_it_was_not_sent_and_all_the_checks_run_again(deliver: Diary) -> None:
     reminder = lost(deliver)
-    deliver.after(DAY).detect_is_at().works().says("maria unresolved gave_up")
     deliver.knows("maria", opt_in=False)
     told(deliver, Which(reminder_id=reminder), sent=False)
     deliver.works().says("maria suppressed no_opt_in").went_out("Maria")
@@ -50,7 +79,7 @@ def test_a_span_is_settled_and_what_lies_outside_it_or_is_known_is_not(deliver: 
         deliver.at(when).detect_is_at().knows(user, name=user).due(user)
         deliver.channel.answers = [LOST]
         deliver.works()
-    deliver.after(HOUR).detect_is_at().knows("Kim", name="Kim").due("Kim", lapsed="Mon 10:30").works()
+    deliver.at("Tue 11:00").detect_is_at().knows("Kim", name="Kim").due("Kim", lapsed="Mon 10:30").works()
     span = Which(since=moment("Mon 10:00"), until=moment("Mon 11:00"))
     assert told(deliver, span, sent=False) == 1
     deliver.works().went_out("Ana", "Ben", "Eve", "Kim", "Ben")

@@ -91,15 +91,17 @@ def test_a_client_that_breaks_is_an_unknown_and_not_a_crash(deliver: Diary) -> N
 def test_what_was_refused_for_now_is_tried_again_and_then_given_up(deliver: Diary) -> None:
     busy = Rejected(reason="provider_overloaded", remedy=Remedy.TRANSIENT, error_code=2)
     deliver.knows("maria").due("maria")
-    deliver.channel.answers = [busy, NotTransmitted(reason="connect"), busy]
+    deliver.channel.answers = [busy, NotTransmitted(reason="connect"), busy, busy]
     deliver.works().says("maria rejected provider_overloaded", "maria deferred retry_later")
     assert deliver.topic[-1].until is not None
     deliver.after(deliver.topic[-1].until - deliver.clock.wall() - 1).works().says_nothing()
     deliver.after(1).works().says("maria rejected connect", "maria deferred retry_later")
     deliver.after(HOUR).detect_is_at().works()
+    deliver.says("maria rejected provider_overloaded", "maria deferred retry_later")
+    deliver.after(HOUR).detect_is_at().works()  # (what never left was no refusal of it)
     deliver.says("maria rejected provider_overloaded", "maria failed provider_overloaded")
-    assert [(s.attempt, s.final) for s in deliver.topic[-2:]] == [(3, False), (3, True)]
-    assert [s.sequence for s in deliver.topic] == [1, 2, 3, 4, 5, 6]
+    assert [(s.attempt, s.final) for s in deliver.topic[-2:]] == [(4, False), (4, True)]
+    assert [s.sequence for s in deliver.topic] == [1, 2, 3, 4, 5, 6, 7, 8]
     deliver.after(DAY).detect_is_at().works().says_nothing()
 
 
