@@ -13,17 +13,28 @@ def test_it_says_how_it_wants_to_be_asked(lapse: Lapse, tmp_path: Path, onemsg: 
         assert lapse("resolve", *arguments, TOKEN=onemsg.token).returncode == 2
 
 
-def test_where_nothing_is_unknown_it_says_so(lapse: Lapse, tmp_path: Path, onemsg: Sandbox) -> None:
+def test_a_time_needs_a_zone(lapse: Lapse, tmp_path: Path, onemsg: Sandbox) -> None:
     write(tmp_path, settings(onemsg))
+    for since in ("2026-03-01T09:00", "yesterday", "2026-03-01"):
+        done = lapse("resolve", "--since", since, "--until", "2026-03-02T09:00Z", "--sent", TOKEN=onemsg.token)
+        assert done.returncode == 2
+        assert "with its zone" in done.stderr
+
+
+def test_where_nothing_is_unresolved_it_says_so(lapse: Lapse, tmp_path: Path, onemsg: Sandbox) -> None:
+    write(tmp_path, settings(onemsg))
+    Ledger(f"sqlite:///{tmp_path / 'lapse.db'}").close()
     done = lapse("resolve", "some-id", "--not-sent", TOKEN=onemsg.token)
     assert (done.returncode, done.stdout) == (1, "")
     assert "nothing was changed" in done.stderr
 
 
-def test_beside_a_service_on_sqlite_it_says_what_to_do(lapse: Lapse, tmp_path: Path, onemsg: Sandbox) -> None:
+def test_it_works_beside_a_service_on_sqlite(lapse: Lapse, tmp_path: Path, onemsg: Sandbox) -> None:
     write(tmp_path, settings(onemsg))
     ledger = Ledger(f"sqlite:///{tmp_path / 'lapse.db'}")
-    done = lapse("resolve", "--since", "2026-03-01", "--until", "2026-03-02", "--sent", TOKEN=onemsg.token)
+    done = lapse(
+        "resolve", "--since", "2026-03-01T00:00Z", "--until", "2026-03-02T00:00Z", "--sent", TOKEN=onemsg.token
+    )
     ledger.close()
     assert done.returncode == 1
-    assert "stop it, or use PostgreSQL" in done.stderr
+    assert "none of these is unresolved" in done.stderr

@@ -30,6 +30,26 @@ def test_an_echo_settles_an_unknown_and_what_was_said_of_it_before_applies(deliv
     deliver.went_out("Maria")
 
 
+def test_a_status_settles_an_unknown_where_it_names_the_chat_and_tells_of_the_sending(deliver: Diary) -> None:
+    lost(deliver).reports("wamid.7", "sent", phone="34612345678").works()
+    deliver.says("maria accepted", "maria sent")
+    assert deliver.topic[-2].source == "webhook"
+    deliver.reports("wamid.7", "read").works().says("maria read").went_out("Maria")
+
+
+def test_a_delivery_may_be_of_any_earlier_message_and_settles_nothing(deliver: Diary) -> None:
+    lost(deliver).reports("wamid.6", "delivered", "read", phone="34612345678").works().says_nothing()
+    deliver.reports("wamid.7", "sent", phone="34699999999").works().says_nothing()
+
+
+def test_two_messages_of_which_statuses_tell_settle_nothing(deliver: Diary) -> None:
+    deliver.knows("maria").due("maria")
+    assert len(deliver.claims.take(10).attempts) == 1
+    for message in ("wamid.7", "wamid.8"):
+        deliver.reports(message, "sent", phone="34612345678")
+    deliver.after(LEASE).works().says("maria unknown lease_ran_out")
+
+
 def test_an_echo_that_is_there_before_anybody_knows_that_the_answer_is_lost(deliver: Diary) -> None:
     deliver.knows("maria").due("maria")
     assert len(deliver.claims.take(10).attempts) == 1

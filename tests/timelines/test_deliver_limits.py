@@ -1,0 +1,88 @@
+"""WhatsApp's own limits, kept before it has to refuse: recipients within a day, one message at a time, the US."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumer.clock import SECOND
+from consumer.deliver.checks import marketing_is_delivered
+from consumer.deliver.lifecycle import Suppress
+from consumer.deliver.uniques import LOOK_AGAIN, Limited
+from consumer.onemsg.limits import PAIR_SPAN, UNIQUE_SPAN
+from consumer.onemsg.outcomes import NotTransmitted
+from tests.deliver.test_checks import FINE
+
+from .deliver_diary import Diary
+from .detect_diary import moment
+
+Begin = Callable[..., Diary]
+
+
+@pytest.fixture
+def begin(tmp_path: Path) -> Iterator[Begin]:
+    begun: list[Diary] = []
+
+    def with_limits(**known: Any) -> Diary:
+        begun.append(Diary(tmp_path, **known))
+        return begun[-1]
+
+    yield with_limits
+    for diary in begun:
+        diary.close()
+
+
+def people(diary: Diary, *names: str) -> Diary:
+    for name in names:
+        diary.knows(name, name=name, phone=f"+34 612 34 {sum(map(ord, name)):04}").due(name)
+    return diary
+
+
+def test_whoever_is_one_too_many_waits_until_another_was_written_to_a_day_ago(begin: Begin) -> None:
+    diary = people(begin(unique_recipients=2), "Ana").works()
+    people(diary.at("Mon 10:00").detect_is_at(), "Ben", "Cleo").works()
+    diary.says("Ana accepted", "Ben accepted", "Cleo deferred frequency_cap").went_out("Ana", "Ben")
+    assert diary.topic[-1].until == moment("Tue 09:00")
+    diary.at("Tue 08:59:59").detect_is_at().works_in_silence().went_out("Ana", "Ben")
+    diary.at("Tue 09:00").detect_is_at().works_in_silence().went_out("Ana", "Ben", "Cleo")
+
+
+def test_whoever_was_written_to_takes_no_other_place(begin: Begin) -> None:
+    diary = people(begin(unique_recipients=1), "Ana").works().due("Ana", "checkout").works()
+    diary.went_out("Ana", "Ana")
+
+
+def test_what_certainly_never_left_takes_no_place(begin: Begin) -> None:
+    diary = begin(unique_recipients=1)
+    diary.channel.answers = [NotTransmitted(reason="connect")]
+    people(diary, "Ana").works()
+    people(diary.after(SECOND), "Ben").works().went_out("Ana", "Ben")
+
+
+def test_a_queue_is_given_one_place_after_the_other_and_is_not_looked_through_all_the_time() -> None:
+    now = 1_000_000_000_000
+    latest = [now - UNIQUE_SPAN + 1, now - UNIQUE_SPAN + 3 * LOOK_AGAIN, now]
+    room = Limited(3, now, 3, {"34600000001"}, latest)
+    assert room.at("34600000001") == 0
+    assert [room.at(f"3460000001{n}") - now for n in range(4)] == [
+        LOOK_AGAIN,
+        3 * LOOK_AGAIN,
+        UNIQUE_SPAN,
+        UNIQUE_SPAN,
+    ]
+
+
+def test_to_one_phone_messages_leave_six_seconds_apart(begin: Begin) -> None:
+    diary = begin(caps={PAIR_SPAN: 1}).knows("maria").due("maria").due("maria", "checkout").works()
+    diary.says("maria accepted", "maria deferred frequency_cap")
+    diary.after(PAIR_SPAN - 1).works().says_nothing()
+    diary.after(1).works().says("maria accepted")
+
+
+def test_marketing_to_the_us_is_given_up_before_it_is_refused() -> None:
+    american = replace(FINE, region="US")
+    assert marketing_is_delivered(replace(american, marketing=True)) == Suppress("unreachable")
+    assert marketing_is_delivered(american) is None
+    assert marketing_is_delivered(replace(FINE, region="CA", marketing=True)) is None
