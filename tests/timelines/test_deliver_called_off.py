@@ -137,6 +137,8 @@ def test_an_attempt_of_which_nobody_knows_is_not_made_again_even_if_an_operator_
     if given_up:
         deliver.at("Tue 09:00").detect_is_at().works().says("maria unresolved gave_up")
     getattr(deliver.after(MINUTE), ending)("maria", lapsed="Mon 09:00").works().says_nothing()
+    if not given_up:
+        deliver.at("Tue 09:00").detect_is_at().works().says("maria unresolved gave_up")
     with booking(deliver.ledger, deliver.metrics, deliver.clock.wall()) as book:
         resolve(book, Which(reminder_id=deliver.rows()[0].reminder_id), sent=False)
     deliver.detect_is_at().works().says(f"maria cancelled {ending}").went_out("Maria")
