@@ -6,8 +6,8 @@ Echoes are made anew: they are kept for a day at most, and the message list show
 from alembic import op
 from sqlalchemy import BigInteger, Column, PrimaryKeyConstraint, Text, text
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 
 
 def upgrade() -> None:
