@@ -25,6 +25,10 @@ check: .venv/dev  ## style, types, and which room may import which
 bench: .venv/dev  ## the figures of the README
 	@$(BIN)/python -m bench.decode
 	@$(BIN)/python -m bench.detect
+	@$(BIN)/python -m bench.detect --format json --events 1000000 --users 268000
+	@$(BIN)/python -m bench.stages
+	@$(BIN)/python -m bench.state --keys 1000000
+	@$(BIN)/python -m bench.live
 	@$(BIN)/python -m bench.send
 	@$(BIN)/python -m bench.latency
 	@$(BIN)/python -m bench.growth

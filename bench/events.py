@@ -8,13 +8,13 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from consumer.activity.avsc import own, single_object_header
-from consumer.records import UserActivity
+from consumer.records import Kind, UserActivity
 
 PROCESSES = ("account-setup", "checkout", "document-upload")
 _KINDS = (0, 1, 1, 1, 1, 1, 1, 2, 2, 3)  # as in the schema: started, progressed, completed, cancelled
 
 
-def _varint(number: int) -> bytes:
+def varint(number: int) -> bytes:
     number = (number << 1) ^ (number >> 63)
     out = bytearray()
     while number > 127:
@@ -23,22 +23,27 @@ def _varint(number: int) -> bytes:
     return bytes([*out, number])
 
 
-def _text(text: str) -> bytes:
-    encoded = text.encode()
-    return _varint(len(encoded)) + encoded
+def text(written: str) -> bytes:
+    encoded = written.encode()
+    return varint(len(encoded)) + encoded
 
 
-def events(count: int, users: int, start: int, seed: int = 1) -> Iterator[tuple[bytes, bytes]]:
-    """Keys and framed values: `count` activities of `users` people, a millisecond apart from `start` on."""
+def events(
+    count: int, users: int, start: int, seed: int = 1, *, everyone: bool = False
+) -> Iterator[tuple[bytes, bytes]]:
+    """Keys and framed values: `count` activities of `users` people, a millisecond apart from `start` on.
+
+    Of anybody at any time, or of `everyone` in turn.
+    """
     chance = random.Random(seed)
     header = single_object_header(own(UserActivity))
     names = [f"user-{n:07d}" for n in range(users)]
-    encoded = [(name.encode(), _text(name)) for name in names]
-    processes = [_text(name) for name in PROCESSES]
-    kinds = [_varint(kind) for kind in _KINDS]
-    actions = [_varint(0)] * 3 + [_varint(1) + _text("your passport")]
+    encoded = [(name.encode(), text(name)) for name in names]
+    processes = [text(name) for name in PROCESSES]
+    kinds = [varint(kind) for kind in _KINDS]
+    actions = [varint(0)] * 3 + [varint(1) + text("your passport")]
     for n in range(count):
-        who = chance.randrange(users)
+        who = n % users if everyone else chance.randrange(users)
         key, user = encoded[who]
         # One process for each person, so that there are as many keys as people.
         yield (
@@ -46,15 +51,30 @@ def events(count: int, users: int, start: int, seed: int = 1) -> Iterator[tuple[
             b"".join(
                 (
                     header,
-                    _text(f"e{n:09d}"),
+                    text(f"e{n:09d}"),
                     user,
                     processes[who % 3],
                     chance.choice(kinds),
                     chance.choice(actions),
-                    _varint(start + n),
+                    varint(start + n),
                 )
             ),
         )
+
+
+def json_events(count: int, users: int, start: int, seed: int = 1) -> Iterator[tuple[bytes, bytes]]:
+    """The same activities as JSON objects."""
+    chance = random.Random(seed)
+    kinds = [tuple(Kind)[kind] for kind in _KINDS]
+    for n in range(count):
+        who = chance.randrange(users)
+        name = f"user-{who:07d}"
+        action = chance.choice(("null", "null", "null", '"your passport"'))
+        said = (
+            f'{{"event_id":"e{n:09d}","user_id":"{name}","process":"{PROCESSES[who % 3]}",'
+            f'"kind":"{chance.choice(kinds)}","action":{action},"occurred_at":{start + n}}}'
+        )
+        yield name.encode(), said.encode()
 
 
 def fill(bootstrap: str, topic: str, partitions: int, made: Iterator[tuple[bytes, bytes]]) -> None:

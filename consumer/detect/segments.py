@@ -22,7 +22,11 @@ _NUMBERS = ("last_seen", "closed", "step", "asked_seen", "asked_step", "told")
 
 
 class DamagedState(Exception):
-    """Frames that do not make a table."""
+    """Frames that do not make a table; `where` says which of them, if it is known."""
+
+    def __init__(self, problem: str, where: str = "") -> None:
+        super().__init__(problem)
+        self.where = where
 
 
 def pages(table: Table) -> int:

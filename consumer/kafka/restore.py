@@ -123,8 +123,9 @@ class Restorer:
         try:
             return reading.finish(), reading.begins_at
         except DamagedState as damage:
+            where = damage.where or reading.where
             raise StateRefused(
-                f"{self._state_topic}[{partition}] at {reading.where}: {damage}. Restore the topic, or {REBUILD}"
+                f"{self._state_topic}[{partition}] at {where}: {damage}. Restore the topic, or {REBUILD}"
             ) from damage
 
 
@@ -158,7 +159,8 @@ class _Reading:
             if message.key() == REBUILT:
                 self._begin_anew(message)
             elif self._damage is None:
-                self._reader.feed(message.key(), message.value(), message.headers() or [])  # type: ignore[arg-type]
+                where = f"offset {message.offset()}"
+                self._reader.feed(message.key(), message.value(), message.headers() or [], where)  # type: ignore[arg-type]
         except DamagedState as damage:
             self._damage, self.where = damage, f"offset {message.offset()}"
 

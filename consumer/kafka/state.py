@@ -15,6 +15,7 @@ import json
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 import polars as pl
 
@@ -128,40 +129,49 @@ class Writer:
             yield from (Message(_delta_key(sequence, i), None, []) for i in range(chunks))
 
 
+class _Segment(NamedTuple):
+    """A segment as it was read; `where` says where, should it be damaged."""
+
+    kind: str
+    number: int
+    part: int
+    value: bytes
+    header: Header
+    where: str
+
+
 class Reader:
-    """Takes the messages of one partition of the state topic in order. Each call may raise `DamagedState`."""
+    """Takes the messages of one partition of the state topic in order, and keeps the latest of each key, as compaction
+    would: what has been replaced since is never looked into. Both calls may raise `DamagedState`."""
 
     def __init__(self, group: str, rules: Rules) -> None:
         self._group = group
         self._rules = rules
         self._table = Table(rules)
         self._last: Header | None = None
+        self._segments: dict[bytes, _Segment] = {}
         self._seen: dict[int, set[int]] = {}
         self._wanted: dict[int, int] = {}
         self._pieces: dict[int, dict[bytes, int]] = {}
 
-    def feed(self, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> None:
-        kind, number, part = _parse(key)
+    def feed(
+        self, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]], where: str = ""
+    ) -> None:
+        name, kind, number, part = key or b"", *_parse(key)
+        self._segments.pop(name, None)  # so that it takes its place at the end
         if value is None:
-            self._forget(kind, number, key)
             return
         header = self._header(headers)
         if self._last is None or header.sequence >= self._last.sequence:
             self._last = header
-        try:
-            self._load(kind, number, part, from_bytes(value), header)
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-            raise segments.DamagedState("its columns are not those of a table") from error
-        if kind == "p":
-            self._pieces.setdefault(number // segments.PAGE, {})[key or b""] = header.sequence
-        else:
-            self._wanted[number] = header.chunks
-            self._seen.setdefault(number, set()).add(part)
+        self._segments[name] = _Segment(kind, number, part, value, header, where)
 
     def finish(self) -> "Restored | None":
         """The table and where it stands; None if the partition holds nothing."""
         if self._last is None:
             return None
+        for key in list(self._segments):
+            self._take(key, self._segments.pop(key))
         self._check_continuity(self._last)
         clock = self._last.clock
         segments.finish(self._table, clock or 0, self._last.ladders)
@@ -172,18 +182,25 @@ class Reader:
         writer.deltas = deque((sequence, self._wanted[sequence]) for sequence in sorted(self._wanted))
         return Restored(self._table, writer, self._last.offset, clock, self._last.verdicts)
 
+    def _take(self, key: bytes, segment: _Segment) -> None:
+        kind, number, part, value, header, where = segment
+        try:
+            self._load(kind, number, part, from_bytes(value), header)
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            raise segments.DamagedState("its columns are not those of a table", where) from error
+        except segments.DamagedState as damage:
+            raise segments.DamagedState(str(damage), where) from damage
+        if kind == "p":
+            self._pieces.setdefault(number // segments.PAGE, {})[key] = header.sequence
+        else:
+            self._wanted[number] = header.chunks
+            self._seen.setdefault(number, set()).add(part)
+
     def _load(self, kind: str, number: int, part: int, frame: pl.DataFrame, header: Header) -> None:
         if kind == "p":
             segments.load_rows(self._table, number, part, frame, header.processes)
         else:
             segments.load_changes(self._table, frame, header.processes)
-
-    def _forget(self, kind: str, number: int, key: bytes | None) -> None:
-        if kind == "d":
-            self._seen.pop(number, None)
-            self._wanted.pop(number, None)
-        else:
-            self._pieces.get(number // segments.PAGE, {}).pop(key or b"", None)
 
     def _written(self, page: int) -> int:
         """The sequence at which a page was last written: 0 unless its pieces are all there and of one commit."""

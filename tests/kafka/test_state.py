@@ -113,6 +113,18 @@ def test_a_damaged_segment_is_noticed(partition: Partition) -> None:
         read([Message(good.key, good.value[: len(good.value) // 2], good.headers)])
 
 
+def test_damage_is_told_by_its_place_unless_it_was_replaced_since(partition: Partition) -> None:
+    good = next(m for m in partition.log if m.value)
+    reader = Reader("lapse", RULES)
+    reader.feed(good.key, b"no columns", good.headers, "offset 7")
+    with pytest.raises(DamagedState, match="damaged") as refused:
+        reader.finish()
+    assert refused.value.where == "offset 7"
+    page = next(m for m in partition.log if m.key.startswith(b"p/") and m.value)
+    damaged = Message(page.key, b"no columns", page.headers)
+    assert len(read([damaged, *partition.log]).table) == len(partition.table)
+
+
 def test_a_frame_that_is_no_table_is_noticed(partition: Partition) -> None:
     good = next(m for m in partition.log if m.value)
     with pytest.raises(DamagedState, match="columns"):
