@@ -76,6 +76,11 @@ def test_what_could_not_be_read_is_said_before_it_is_set_aside(topic: Topic) -> 
     assert "Maria" not in line
 
 
+def test_a_few_that_cannot_be_read_are_told_of_and_no_failure(topic: Topic) -> None:
+    line, _ = topic.has(*[(0, event("ann"))] * 99, (0, b"{")).told()
+    assert line.startswith(f"✓ records of {topic.name}: 1 of the newest would go to the dead letters")
+
+
 def test_a_mapping_that_fits_nothing_is_said(topic: Topic) -> None:
     line, _ = topic.has((0, event("ann", "Viewed")), (1, event("bob", "seen"))).told()
     assert "none of the newest 2 concerns a process" in line
