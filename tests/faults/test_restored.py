@@ -1,0 +1,120 @@
+"""A ledger is lost, or comes back from a backup: nobody hears twice, and whoever opted out stays out."""
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.app.service import Platform, Sandbox, Service, eventually
+from tests.faults.replicas import PATIENCE, Detect, channel, deliver, free_port, names
+from tests.ledger.databases import emptied
+
+__all__ = ["channel", "names"]
+
+
+class Backup:
+    """One of a ledger in use, as README says to make it, and to put it back."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self._sqlite = Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite") else None
+        self._url = url.replace("+psycopg", "")
+        self._copy = folder / "backup"
+
+    def make(self) -> None:
+        if self._sqlite is None:
+            subprocess.run(["pg_dump", "--format=custom", f"--file={self._copy}", self._url], check=True, timeout=60)
+            return
+        with sqlite3.connect(self._sqlite) as ledger, sqlite3.connect(self._copy) as copy:
+            ledger.backup(copy)
+
+    def put_back(self) -> None:
+        if self._sqlite is None:
+            subprocess.run(
+                ["pg_restore", "--clean", "--if-exists", f"--dbname={self._url}", self._copy], check=True, timeout=60
+            )
+            return
+        for ending in ("", "-wal", "-shm"):
+            self._sqlite.with_name(self._sqlite.name + ending).unlink(missing_ok=True)
+        shutil.copy(self._copy, self._sqlite)
+
+
+class Story:
+    def __init__(self, service: Service, detect: Detect, platform: Platform, channel: Sandbox, url: str) -> None:
+        self.service, self.detect, self.platform, self.channel, self.url = service, detect, platform, channel, url
+        self.statuses = platform.reads("delivery_status", "delivery_status")
+
+    def knows(self, user: str, last: str = "999") -> None:
+        self.platform.knows(user, name=user, phone=f"+34 612 {100 + sum(user.encode()) % 80 * 10} {last}")
+        self.platform.flush()
+
+    def says(self, user: str, status: str, reason: str | None = None) -> None:
+        def told() -> bool:
+            return any(
+                (r["user_id"], r["status"], r["reason"]) == (user, status, reason) for r in self.statuses.so_far()
+            )
+
+        eventually(told, PATIENCE, meaning=f"{user} {status} {reason}; its log is in {self.service.folder}")
+
+    def written_to(self) -> Counter[str]:
+        return Counter(message["params"][0] for message in self.channel.messages())
+
+
+@pytest.fixture
+def story(kafka: str, names: str, channel: Sandbox, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Story]:
+    kind = getattr(request, "param", "sqlite")
+    url = f"sqlite:///{tmp_path / 'lapse.db'}"
+    if kind == "postgresql":
+        url = emptied(request.getfixturevalue("postgresql"))
+    platform = Platform(kafka, names)
+    detect = Detect(kafka, platform)
+    service = deliver(kafka, channel, tmp_path, names, free_port(), "one", url)
+    with detect.running():
+        yield Story(service, detect, platform, channel, url)
+        if service.process is not None and service.process.poll() is None:
+            service.process.send_signal(signal.SIGKILL)
+
+
+@pytest.mark.parametrize("story", ["sqlite"], indirect=True)
+def test_after_a_backup_is_put_back_nobody_hears_twice_and_an_opt_out_stands(story: Story, tmp_path: Path) -> None:
+    if not story.url.startswith("sqlite") and "LAPSE_TEST_POSTGRES" in os.environ and not shutil.which("pg_dump"):
+        pytest.skip("needs pg_dump beside the PostgreSQL named in LAPSE_TEST_POSTGRES")
+    story.service.start("--role", "deliver")
+    story.knows("anna")
+    story.detect.asks("anna")
+    story.detect.asks("bea")  # of whom nothing is known yet
+    story.says("anna", "accepted")
+    story.says("bea", "deferred", "no_contact")
+    backup = Backup(story.url, tmp_path)
+    backup.make()
+
+    story.knows("bea")
+    story.knows("carl")
+    story.knows("dora", last="010")  # answers STOP
+    for user in ("carl", "dora"):
+        story.detect.asks(user)
+    for user in ("bea", "carl", "dora"):
+        story.says(user, "accepted")
+    stops = story.platform.reads("opt_outs", "opt_out")
+    eventually(lambda: [r["user_id"] for r in stops.so_far()] == ["dora"], PATIENCE, meaning="dora has opted out")
+    assert story.service.stop() == 0
+    backup.put_back()
+
+    story.service.start("--role", "deliver")
+    story.says("bea", "unknown", "ledger_restored")
+    story.says("carl", "unknown", "ledger_restored")
+    story.detect.asks("dora", "checkout")
+    story.says("dora", "suppressed", "opted_out")
+    story.knows("emil")
+    story.detect.asks("emil")
+    story.says("emil", "accepted")  # life goes on
+    assert story.written_to() == {"anna": 1, "bea": 1, "carl": 1, "dora": 1, "emil": 1}
+    assert story.service.stop() == 0
+    story.service.start("--role", "deliver")  # and a second start finds nothing restored
+    assert story.service.log.count("ledger_restored") == 1
+    assert story.service.stop() == 0
