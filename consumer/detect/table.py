@@ -252,8 +252,7 @@ class Table:
             return
         end = c.used - _MOVED
         c.withdraw(end)
-        last = c.live_rows(end)
-        if last.size:
+        if (last := c.live_rows(end)).size:
             to = c.take(last.size)
             self._index.replace(c.low[last], last, to)
             c.move(last, to)
