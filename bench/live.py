@@ -45,23 +45,28 @@ def main() -> None:
     with running_kafka() as bootstrap, tempfile.TemporaryDirectory() as folder:
         names = fresh_name("live")
         admin = AdminClient({"bootstrap.servers": bootstrap})
-        for made in admin.create_topics([NewTopic(f"{names}-activity", 4, 1)]).values():
+        for made in admin.create_topics(
+            [NewTopic(f"{names}-{topic}", 4, 1) for topic in ("activity", "reminders")]
+        ).values():
             made.result()
         process = _start(bootstrap, names, Path(folder))
-        stop = threading.Event()
+        stop, ready = threading.Event(), threading.Event()
         found: list[int] = []
-        reading = threading.Thread(target=_read, args=(bootstrap, names, stop, found))
-        time.sleep(5)  # the group has formed and the partitions are open
+        reading = threading.Thread(target=_read, daemon=True, args=(bootstrap, names, stop, ready, found))
         reading.start()
+        if not ready.wait(60):
+            sys.exit("detect has told no clock within a minute")
         cpu, begun = _cpu(process.pid), time.monotonic()
         _produce(bootstrap, f"{names}-activity", asked.rate, asked.seconds)
         share = (_cpu(process.pid) - cpu) / (time.monotonic() - begun)
-        time.sleep(QUIET_FOR / 1000 + 3)
+        expected = len(range(50, asked.rate * asked.seconds + 1, 50))
+        deadline = time.monotonic() + QUIET_FOR / 1000 + 30
+        while len(found) < expected and time.monotonic() < deadline:
+            time.sleep(0.1)
         stop.set()
         reading.join()
         process.terminate()
         process.wait()
-        expected = asked.rate * asked.seconds // 50
         print(f"{asked.rate:,} events a second for {asked.seconds} s: {share:.2f} of one core")
         p50, p99 = np.percentile(found, [50, 99])
         print(f"{len(found):,} reminders of {expected:,} lapses; lapse to reader p50 {p50:.0f} ms, p99 {p99:.0f} ms")
@@ -105,7 +110,7 @@ def _produce(bootstrap: str, topic: str, rate: int, seconds: int) -> None:
     producer.flush()
 
 
-def _read(bootstrap: str, names: str, stop: threading.Event, found: list[int]) -> None:
+def _read(bootstrap: str, names: str, stop: threading.Event, ready: threading.Event, found: list[int]) -> None:
     clock = SystemClock()
     codec = Codec(WriterSchemas(clock))
     consumer = Consumer(
@@ -123,6 +128,7 @@ def _read(bootstrap: str, names: str, stop: threading.Event, found: list[int]) -
             value = message.value()
             if message.error() is None and value is not None:
                 reminder = codec.decode(Reminder, value)
+                ready.set()  # a clock was told: the partitions are open
                 gone = (reminder.user_id or "").startswith(GONE)  # (the busy ones go quiet too, when all is over)
                 if gone and reminder.kind is Ask.DUE and reminder.lapsed_at is not None:
                     found.append(clock.wall() - reminder.lapsed_at)
