@@ -14,7 +14,7 @@ demo: .venv/run  ## watch it work; ends with Ctrl-C, or by itself: make demo SEC
 	@$(BIN)/lapse demo $(if $(SECONDS),--seconds $(SECONDS))
 
 test: .venv/dev  ## prove it, on a real Kafka
-	@$(BIN)/pytest $(TESTS)
+	@$(BIN)/pytest --numprocesses 2 --dist worksteal $(TESTS)
 
 check: .venv/dev  ## style, types, and which room may import which
 	@$(BIN)/ruff check .

@@ -13,8 +13,8 @@ from tests.cli.conftest import Lapse, command, environment
 
 PROCESSES = "processes:\n  checkout: {action: your order, remind_after: [2h]}\n"
 CHANNEL = "onemsg: {channel_id: CH1, token: {env: ONEMSG_TOKEN}, template: {namespace: ns}}\n"
-COMMANDS = ["run", "check", "topics", "send", "pause", "resume", "sandbox", "demo"]
-GROUPS = ["contacts", "dead-letters"]
+COMMANDS = ["run", "check", "topics", "send", "pause", "resume", "resolve", "sandbox", "demo", "brake"]
+GROUPS = ["contacts", "dead-letters", "ledger", "state"]
 
 
 def test_help_names_every_command_and_says_what_each_does(lapse: Lapse) -> None:
