@@ -8,9 +8,12 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from consumer.ledger import queries_facts
+from consumer.ledger.store import Ledger
 from tests.app.service import Platform, Sandbox, Service, eventually
 from tests.faults.replicas import PATIENCE, Detect, channel, deliver, free_port, names
 from tests.ledger.databases import emptied
@@ -80,7 +83,7 @@ def story(kafka: str, names: str, channel: Sandbox, tmp_path: Path, request: pyt
             service.process.send_signal(signal.SIGKILL)
 
 
-@pytest.mark.parametrize("story", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("story", ["sqlite", "postgresql"], indirect=True)
 def test_after_a_backup_is_put_back_nobody_hears_twice_and_an_opt_out_stands(story: Story, tmp_path: Path) -> None:
     if not story.url.startswith("sqlite") and "LAPSE_TEST_POSTGRES" in os.environ and not shutil.which("pg_dump"):
         pytest.skip("needs pg_dump beside the PostgreSQL named in LAPSE_TEST_POSTGRES")
@@ -118,3 +121,21 @@ def test_after_a_backup_is_put_back_nobody_hears_twice_and_an_opt_out_stands(sto
     story.service.start("--role", "deliver")  # and a second start finds nothing restored
     assert story.service.log.count("ledger_restored") == 1
     assert story.service.stop() == 0
+
+
+def test_another_ledger_than_the_one_that_the_group_belongs_to_is_refused(story: Story, tmp_path: Path) -> None:
+    story.service.start("--role", "deliver")
+    story.knows("anna")
+    story.detect.asks("anna")
+    story.says("anna", "accepted")
+    assert story.service.stop() == 0
+    other: dict[str, Any] = {"url": f"sqlite:///{tmp_path / 'other.db'}"}
+    made = Ledger(other["url"])
+    with made.transaction() as connection:
+        queries_facts.put_offsets(connection, f"{story.platform.names}-reminders", {0: 1})
+    made.close()
+    story.service.change("ledger", **other)
+    refused = story.service.command("run", "--role", "deliver")
+    assert refused.returncode == 1
+    assert "belongs to the ledger" in refused.stderr
+    assert made.id in refused.stderr
