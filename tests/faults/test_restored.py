@@ -123,6 +123,35 @@ def test_after_a_backup_is_put_back_nobody_hears_twice_and_an_opt_out_stands(sto
     assert story.service.stop() == 0
 
 
+def test_an_empty_ledger_in_place_of_the_one_that_knows_is_refused_until_told_to_begin(story: Story) -> None:
+    story.service.start("--role", "deliver")
+    story.knows("anna")
+    story.detect.asks("anna")
+    story.says("anna", "accepted")
+    assert story.service.stop() == 0
+    lost = Path(story.url.removeprefix("sqlite:///"))
+    for each in lost.parent.glob("lapse.db*"):
+        each.unlink()
+
+    refused = story.service.command("run", "--role", "deliver")
+    assert refused.returncode == 1
+    assert "belongs to the ledger" in refused.stderr
+    assert "`lapse ledger begin`" in refused.stderr
+
+    def begins() -> bool:
+        told = story.service.command("ledger", "begin")
+        assert told.returncode == 0 or "wait for a minute" in told.stderr, told.stderr
+        return told.returncode == 0
+
+    eventually(begins, PATIENCE, meaning="the group's last member is forgotten")
+    story.service.start("--role", "deliver")
+    story.knows("bea")
+    story.detect.asks("bea")
+    story.says("bea", "accepted")
+    assert story.written_to() == {"anna": 1, "bea": 1}
+    assert story.service.stop() == 0
+
+
 def test_another_ledger_than_the_one_that_the_group_belongs_to_is_refused(story: Story, tmp_path: Path) -> None:
     story.service.start("--role", "deliver")
     story.knows("anna")
