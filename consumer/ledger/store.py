@@ -11,12 +11,12 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from consumer.ledger import migrations
-from consumer.ledger.refused import LedgerRefused
+from consumer.ledger.refused import LedgerRefused, NoLedger
 from consumer.ledger.turns import Turns
 
 _READS = "lapse_reads"
@@ -98,7 +98,7 @@ def _file(url: URL, *, must_exist: bool) -> Path:
         raise LedgerRefused("the ledger must outlive this process: name a file, such as sqlite:///lapse.db")
     path = Path(url.database).absolute()
     if must_exist and not path.exists():
-        raise LedgerRefused(f"there is no ledger at {path}")
+        raise NoLedger(f"there is no ledger at {path}")
     return path
 
 
@@ -122,22 +122,35 @@ def _take(path: Path) -> int:
 
 
 def _engine(url: URL, read_only: bool) -> Engine:
-    return _sqlite(url, read_only) if url.get_backend_name() == "sqlite" else _postgresql(url)
+    return _sqlite(url, read_only) if url.get_backend_name() == "sqlite" else _postgresql(url, read_only)
 
 
-def _postgresql(url: URL) -> Engine:
+def _postgresql(url: URL, read_only: bool) -> Engine:
     engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
+    settings = {**_NOT_HELD_UP, "default_transaction_read_only": "on" if read_only else "off"}
 
     def connected(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
         connection.autocommit = True  # (what is set within a transaction goes with it)
         cursor = connection.cursor()
-        for setting, value in _NOT_HELD_UP.items():
+        for setting, value in settings.items():
             cursor.execute(f"SET {setting} = '{value}'")
         cursor.close()
         connection.autocommit = False
 
     event.listen(engine, "connect", connected)
+    event.listen(engine, "handle_error", _hide_values)
     return engine
+
+
+def _hide_values(context: ExceptionContext) -> None:
+    """PostgreSQL tells in its details what was in the row: a phone number, say. Only its first line is kept."""
+    from psycopg import DatabaseError  # takes its time to load, and SQLite does without
+
+    error, shown = context.original_exception, context.sqlalchemy_exception
+    if isinstance(error, DatabaseError) and error.diag.message_primary:
+        error.args = (error.diag.message_primary,)
+        if shown is not None:
+            shown.args = (f"({type(error).__name__}) {error.diag.message_primary}",)
 
 
 def _sqlite(url: URL, read_only: bool) -> Engine:

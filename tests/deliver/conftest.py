@@ -1,4 +1,4 @@
-"""A replica of deliver for tests that need its parts rather than a story."""
+"""A replica of deliver for tests that need its parts rather than a story, on SQLite and on PostgreSQL."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from ..timelines.deliver_diary import Diary
 
 
 @pytest.fixture
-def diary(tmp_path: Path) -> Iterator[Diary]:
-    diary = Diary(tmp_path)
+def diary(ledger_url: str, tmp_path: Path) -> Iterator[Diary]:
+    diary = Diary(tmp_path, url=ledger_url)
     yield diary
     diary.close()

@@ -107,8 +107,10 @@ def every_life_is_in_order_and_ends(diary: Diary) -> None:
         assert row.unknown_since is None
 
 
-def test_a_sender_and_an_intake_that_work_at_the_same_time_do_not_harm_each_other(tmp_path: Path) -> None:
-    diary = Diary(tmp_path)
+def test_a_sender_and_an_intake_that_work_at_the_same_time_do_not_harm_each_other(
+    ledger_url: str, tmp_path: Path
+) -> None:
+    diary = Diary(tmp_path, url=ledger_url)
     names = [f"user {n}" for n in range(60)]
     for name in names:
         diary.knows(name, name=name)

@@ -119,8 +119,8 @@ def test_no_more_requests_are_out_than_there_is_room_for(diary: Diary) -> None:
 
 
 @pytest.fixture
-def paced(tmp_path: Path) -> Iterator[Diary]:
-    diary = Diary(tmp_path, rate=40)
+def paced(ledger_url: str, tmp_path: Path) -> Iterator[Diary]:
+    diary = Diary(tmp_path, url=ledger_url, rate=40)
     yield diary
     diary.close()
 

@@ -9,8 +9,8 @@ from .deliver_diary import Diary
 
 
 @pytest.fixture
-def deliver(tmp_path: Path) -> Iterator[Diary]:
-    """A replica of deliver with a ledger of its own."""
-    diary = Diary(tmp_path)
+def deliver(ledger_url: str, tmp_path: Path) -> Iterator[Diary]:
+    """A replica of deliver with a ledger of its own, on SQLite and on PostgreSQL."""
+    diary = Diary(tmp_path, url=ledger_url)
     yield diary
     diary.close()

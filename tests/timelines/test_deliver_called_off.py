@@ -31,11 +31,11 @@ REASONS = ("detect_behind", "no_contact", "quiet_hours", "frequency_cap", "too_s
 
 
 @pytest.fixture
-def begin(tmp_path: Path) -> Iterator[Begin]:
+def begin(ledger_url: str, tmp_path: Path) -> Iterator[Begin]:
     begun: list[Diary] = []
 
     def so(**more: Any) -> Diary:
-        begun.append(Diary(tmp_path, **more))
+        begun.append(Diary(tmp_path, url=ledger_url, **more))
         return begun[-1]
 
     yield so

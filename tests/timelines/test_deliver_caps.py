@@ -19,11 +19,11 @@ Begin = Callable[..., Diary]
 
 
 @pytest.fixture
-def begin(tmp_path: Path) -> Iterator[Begin]:
+def begin(ledger_url: str, tmp_path: Path) -> Iterator[Begin]:
     begun: list[Diary] = []
 
     def with_caps(caps: dict[int, int], **more: Any) -> Diary:
-        begun.append(Diary(tmp_path, caps=caps, **more))
+        begun.append(Diary(tmp_path, url=ledger_url, caps=caps, **more))
         return begun[-1]
 
     yield with_caps

@@ -27,11 +27,11 @@ NOT_ON_WHATSAPP = Rejected(reason="unreachable", remedy=Remedy.RECIPIENT, error_
 
 
 @pytest.fixture
-def begin(tmp_path: Path) -> Iterator[Begin]:
+def begin(ledger_url: str, tmp_path: Path) -> Iterator[Begin]:
     begun: list[FallbackDiary] = []
 
     def so(**more: Any) -> FallbackDiary:
-        begun.append(FallbackDiary(tmp_path, **more))
+        begun.append(FallbackDiary(tmp_path, url=ledger_url, **more))
         return begun[-1]
 
     yield so

@@ -15,11 +15,11 @@ Begin = Callable[..., Diary]
 
 
 @pytest.fixture
-def begin(tmp_path: Path) -> Iterator[Begin]:
+def begin(ledger_url: str, tmp_path: Path) -> Iterator[Begin]:
     begun: list[Diary] = []
 
     def so(**known: Any) -> Diary:
-        begun.append(Diary(tmp_path, **known))
+        begun.append(Diary(tmp_path, url=ledger_url, **known))
         return begun[-1]
 
     yield so

@@ -22,11 +22,11 @@ Begin = Callable[..., Diary]
 
 
 @pytest.fixture
-def begin(tmp_path: Path) -> Iterator[Begin]:
+def begin(ledger_url: str, tmp_path: Path) -> Iterator[Begin]:
     begun: list[Diary] = []
 
     def with_limits(**known: Any) -> Diary:
-        begun.append(Diary(tmp_path, **known))
+        begun.append(Diary(tmp_path, url=ledger_url, **known))
         return begun[-1]
 
     yield with_limits

@@ -25,10 +25,10 @@ REFUSED = Rejected(reason="template_paused", remedy=Remedy.CHANNEL, error_code=1
 
 
 @pytest.fixture
-def abroad(tmp_path: Path) -> Iterator[Diary]:
+def abroad(ledger_url: str, tmp_path: Path) -> Iterator[Diary]:
     """The template exists in three languages."""
     plans = PLANS | {"account-setup": replace(PLANS["account-setup"], translations=WORDS)}
-    diary = Diary(tmp_path, plans=plans)
+    diary = Diary(tmp_path, url=ledger_url, plans=plans)
     yield diary
     diary.close()
 

@@ -19,13 +19,13 @@ Begin = Callable[..., Diary]
 
 
 @pytest.fixture
-def begin(tmp_path: Path) -> Iterator[Begin]:
+def begin(ledger_url: str, tmp_path: Path) -> Iterator[Begin]:
     """A replica whose processes are sent in this window, and that thinks of nobody in particular in Madrid."""
     begun: list[Diary] = []
 
     def with_window(window: Window, **more: Any) -> Diary:
         plans = {name: replace(plan, window=window) for name, plan in PLANS.items()}
-        diary = Diary(tmp_path, **{"plans": plans, "default_zone": "Europe/Madrid", **more})
+        diary = Diary(tmp_path, url=ledger_url, **{"plans": plans, "default_zone": "Europe/Madrid", **more})
         begun.append(diary)
         return diary
 

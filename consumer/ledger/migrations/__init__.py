@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, inspect, select, text
 
-from consumer.ledger.refused import LedgerRefused
+from consumer.ledger.refused import LedgerRefused, NoLedger
 from consumer.ledger.tables import meta
 
 _FOLDER = Path(__file__).parent
@@ -57,6 +57,8 @@ def migrate(connection: Connection) -> Found:
 def check(connection: Connection) -> Found:
     """The ledger's identity. Raises LedgerRefused unless its schema is the one of this version of Lapse."""
     version = _version(connection)
+    if version is None and not inspect(connection).has_table(meta.name):
+        raise NoLedger("there is no ledger in this database: the first `lapse run` makes one")
     if version != HEAD:
         raise LedgerRefused(
             f"the ledger's schema is at version {version or 'none'}, this Lapse works with {HEAD}:"
