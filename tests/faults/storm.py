@@ -110,7 +110,7 @@ def _compared(row: ReminderRow, message: dict[str, Any] | None) -> Iterator[str]
         yield f"{row.reminder_id}: is {row.status}, and its message only {message['status']}"
 
 
-def storm(folder: Path, *, reminders: int, seed: int, faults: str = FAULTS) -> Books:
+def storm(folder: Path, *, reminders: int, seed: int, faults: str = FAULTS, url: str | None = None) -> Books:
     """So many reminders, each for somebody else, from their lapses until nothing more is intended for any."""
     setup = Setup(
         faults=f"seed={seed},{faults}",
@@ -122,7 +122,7 @@ def storm(folder: Path, *, reminders: int, seed: int, faults: str = FAULTS) -> B
     plan = replace(
         PLAN, template=setup.templates[0].name, namespace=setup.namespace, language=setup.templates[0].language
     )
-    diary = Diary(folder, plans={"account-setup": plan})
+    diary = Diary(folder, url=url, plans={"account-setup": plan})
     try:
         with running(setup, diary.clock.wall) as sandbox:
             _lapse(diary, reminders)

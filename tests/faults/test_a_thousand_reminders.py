@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.storm import storm
+from tests.ledger.databases import emptied
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -16,3 +17,10 @@ def test_at_most_one_message_reaches_each_and_every_life_is_accounted_for(tmp_pa
     assert len(books.found()) > 70
     assert len(books.in_doubt()) < 100
     assert books.taken_in_doubt() <= 10
+
+
+def test_on_postgresql_no_less(postgresql: str, tmp_path: Path) -> None:
+    books = storm(tmp_path, reminders=200, seed=3, url=emptied(postgresql))
+    assert len(books.rows) == 200
+    assert list(books.contradictions()) == []
+    assert len(books.found()) > 10

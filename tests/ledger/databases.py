@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
+from consumer.ledger.store import Ledger
+
 from .postgresql import NoPostgres, running
 
 
@@ -36,3 +38,9 @@ def empty(kind: str, folder: Path, request: pytest.FixtureRequest) -> str:
     if kind == "sqlite":
         return f"sqlite:///{folder / 'lapse.db'}"
     return emptied(request.getfixturevalue("postgresql"))
+
+
+def somebody_waits(ledger: Ledger) -> bool:
+    """Whether somebody waits for a lock of this PostgreSQL."""
+    with ledger.reading() as connection:
+        return bool(connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))

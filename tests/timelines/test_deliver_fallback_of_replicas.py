@@ -7,13 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
 from consumer.deliver.fallback import after
 from consumer.deliver.recording import booking
 from consumer.ledger import queries_fallback
 
-from ..ledger.databases import emptied
+from ..ledger.databases import emptied, somebody_waits
 from .fallback_diary import FallbackDiary
 
 Two = tuple[FallbackDiary, FallbackDiary]
@@ -52,7 +51,7 @@ def test_a_return_that_is_told_in_the_moment_of_handing_over_still_calls_it_off(
             (row,) = queries_fallback.take(book.connection, book.now, 1)
             book.hold([row])
             returned = pool.submit(other.returned, "maria")
-            while not waiting(one):
+            while not somebody_waits(one.ledger):
                 time.sleep(0.01)
             book.note(row._replace(fallback_at=None))
             following = after(row, one.media, book.now)
@@ -61,9 +60,3 @@ def test_a_return_that_is_told_in_the_moment_of_handing_over_still_calls_it_off(
         returned.result()
     one.works()
     one.tells("maria whatsapp suppressed no_phone", "maria email cancelled returned").mailed()
-
-
-def waiting(replica: FallbackDiary) -> bool:
-    """Whether somebody waits for a lock."""
-    with replica.ledger.reading() as connection:
-        return bool(connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))

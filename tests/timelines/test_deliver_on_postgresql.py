@@ -1,15 +1,19 @@
 """Several replicas of deliver on one PostgreSQL."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import Connection, event
 
 from consumer.clock import DAY
+from consumer.deliver.desk import Claim
 
-from ..ledger.databases import emptied
+from ..ledger.databases import emptied, somebody_waits
 from .deliver_diary import Diary
 
 CAPS = {DAY: 1}
@@ -48,6 +52,41 @@ def test_two_who_claim_at_once_write_once_to_each_user_and_each_phone(replicas: 
     with ThreadPoolExecutor(2) as pool:
         written = [phone for phones in pool.map(claim, (one, other)) for phone in phones]
     assert Counter(written) == dict.fromkeys((f"34612345{n:03d}" for n in range(20)), 1)
+
+
+@pytest.fixture
+def limited(postgresql: str, tmp_path: Path) -> Iterator[tuple[Diary, Diary]]:
+    """To three different people within a day, both together."""
+    address = emptied(postgresql)
+    one, other = (Diary(tmp_path, url=address, unique_recipients=3) for _ in range(2))
+    yield one, other
+    one.close()
+    other.close()
+
+
+def people(diary: Diary, number: int) -> None:
+    for n in range(number):
+        diary.knows(f"user {n}", name=f"user {n}", phone=f"+34 612 345 {n:03d}").due(f"user {n}")
+
+
+def test_who_counts_the_different_people_waits_for_whoever_has_counted_and_not_written_yet(
+    limited: tuple[Diary, Diary],
+) -> None:
+    one, other = limited
+    people(one, 6)
+    meanwhile: list[Future[Claim[Any]]] = []
+
+    def about_to_commit(connection: Connection) -> None:
+        meanwhile.append(pool.submit(other.claims.take, 10))
+        while not (somebody_waits(one.ledger) or meanwhile[0].done()):
+            time.sleep(0.01)
+
+    with ThreadPoolExecutor(1) as pool:
+        event.listen(one.ledger._engine, "commit", about_to_commit, once=True)
+        claimed = one.claims.take(2)
+        afterwards = meanwhile[0].result(30)
+    assert len(claimed.attempts) == 2
+    assert (afterwards.rows, len(afterwards.attempts)) == (4, 1)
 
 
 def test_what_a_replica_had_in_hand_when_it_died_is_unknown_to_the_other_and_never_sent(
