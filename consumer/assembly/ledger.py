@@ -1,12 +1,15 @@
 """Opens the ledger, and makes sure that it is the one that these topics belong to, as it was when it was left."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import ParamSpec
 
 import structlog
+from confluent_kafka.admin import AdminClient
 from sqlalchemy.exc import SQLAlchemyError
 
 from consumer.assembly.shared import Shared
+from consumer.config import Settings
 from consumer.deliver import belonging, restoring
 from consumer.deliver.belonging import Group, Held
 from consumer.kafka import group, offsets
@@ -25,7 +28,12 @@ def opened(shared: Shared, metrics: DeliverMetrics) -> Ledger:
     """Raises LedgerRefused, with what to do."""
     ledger = Ledger(shared.settings.ledger.url)
     try:
-        _look(shared, ledger, metrics)
+        seen = look(shared.settings, shared.admin, ledger)
+        if seen.refusal:
+            raise LedgerRefused(seen.refusal)
+        if seen.lost:
+            _read_opt_outs_again(shared, ledger)
+            restoring.doubt_everything_unsent(ledger, seen.lost, metrics=metrics, now=shared.clock.wall)
     except BaseException:
         ledger.close()
         raise
@@ -50,36 +58,44 @@ def read_up_to(ledger: Ledger, topic: str) -> dict[int, int]:
         return queries_facts.next_offsets(connection, topic)
 
 
-def groups(shared: Shared) -> dict[str, Group]:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A ledger beside what deliver's consumer groups have committed."""
+
+    refusal: str | None
+    """Why it must not be used, and what to do."""
+    lost: Mapping[str, Mapping[int, int]]
+    """By topic and partition, up to where it was once read: it is a backup from before that."""
+
+
+def look(settings: Settings, admin: AdminClient, ledger: Ledger | None) -> Seen:
+    """Changes nothing. None is a ledger that is yet to be made. Raises KafkaException."""
+    # First the broker, then the ledger: other replicas are at work, and the ledger is never behind what they commit.
+    known = _groups(settings, admin)
+    told = any(offsets.ends(admin, settings.topics.delivery_status).values())
+    seen = {topic: (of, _held(ledger, topic)) for topic, of in known.items()}
+    lost = {topic: belonging.lost(of, held) for topic, (of, held) in seen.items()}
+    why = belonging.refusal(ledger.id if ledger else "one yet to be made", seen, told=told)
+    return Seen(why, {topic: spots for topic, spots in lost.items() if spots})
+
+
+def _groups(settings: Settings, admin: AdminClient) -> dict[str, Group]:
     """What deliver's consumer groups have committed, by topic."""
-    kafka, topics = shared.settings.kafka, shared.settings.topics
+    kafka, topics = settings.kafka, settings.topics
     found = {}
     for topic, what in ((topics.reminders, "reminders"), (topics.contacts, "contacts")):
         name = belonging.group_name(kafka.group_prefix, what)
-        spots = group.committed(kafka, name, topic, offsets.ends(shared.admin, topic))
+        spots = group.committed(kafka, name, topic, offsets.ends(admin, topic))
         marks = frozenset(spot.mark for spot in spots.values())
         found[topic] = Group(name, topic, {number: spot.offset for number, spot in spots.items()}, marks)
     return found
 
 
-def _look(shared: Shared, ledger: Ledger, metrics: DeliverMetrics) -> None:
-    # First the broker, then the ledger: other replicas are at work, and the ledger is never behind what they commit.
-    known = groups(shared)
-    told = any(offsets.ends(shared.admin, shared.settings.topics.delivery_status).values())
+def _held(ledger: Ledger | None, topic: str) -> Held:
+    if ledger is None:
+        return Held({}, {})
     with ledger.reading() as connection:
-        seen = {
-            topic: (
-                of,
-                Held(queries_facts.next_offsets(connection, topic), queries_restoring.doubtful(connection, topic)),
-            )
-            for topic, of in known.items()
-        }
-    if why := belonging.refusal(ledger.id, seen, told=told):
-        raise LedgerRefused(why)
-    lost = {topic: belonging.lost(of, held) for topic, (of, held) in seen.items()}
-    if any(lost.values()):
-        _read_opt_outs_again(shared, ledger)
-        restoring.doubt_everything_unsent(ledger, lost, metrics=metrics, now=shared.clock.wall)
+        return Held(queries_facts.next_offsets(connection, topic), queries_restoring.doubtful(connection, topic))
 
 
 def _read_opt_outs_again(shared: Shared, ledger: Ledger) -> None:

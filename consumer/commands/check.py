@@ -46,7 +46,10 @@ def _missing_secrets(settings: Settings) -> tuple[str, ...]:
 
 
 def _tried(settings: Settings, *, with_secrets: bool) -> Iterator[Line]:
-    yield from _kafka(settings, with_secrets=with_secrets)
+    line, reached = check_kafka.reachable(settings.kafka)
+    yield line
+    if reached is not None:
+        yield from _kafka(settings, reached, with_secrets=with_secrets)
     if settings.schema_registry and with_secrets:
         told = settings.schema_registry
         password = read_secret(told.password, "schema_registry.password") if told.password else None
@@ -54,7 +57,7 @@ def _tried(settings: Settings, *, with_secrets: bool) -> Iterator[Line]:
     if settings.onemsg is None:
         yield Line(True, "1MSG: no onemsg section, so only `lapse run --role detect` will do")
         return
-    yield check_ledger.ledger(settings.ledger.url)
+    yield check_ledger.ledger(settings.ledger.url, check_ledger.looking(settings, reached))
     if with_secrets:
         yield from asyncio.run(_channel(settings, settings.onemsg))
         if email := settings.fallback.email:
@@ -62,11 +65,7 @@ def _tried(settings: Settings, *, with_secrets: bool) -> Iterator[Line]:
             yield asyncio.run(check_fallback.mail(email, secret.get_secret_value() if secret else None))
 
 
-def _kafka(settings: Settings, *, with_secrets: bool) -> Iterator[Line]:
-    line, reached = check_kafka.reachable(settings.kafka)
-    yield line
-    if reached is None:
-        return
+def _kafka(settings: Settings, reached: check_kafka.Reached, *, with_secrets: bool) -> Iterator[Line]:
     yield (line := check_kafka.input_topic(reached, settings.source.topic))
     if not line.ok:
         return

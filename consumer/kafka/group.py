@@ -4,13 +4,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumer.config import Kafka
 from consumer.kafka.client import Trouble, settings
 
 _WAIT = 30.0  # seconds for one answer
 _BATCH = 1_000
+_TURNS = 100
+_SETTLING = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +32,20 @@ class GroupAtWork(Exception):
 
 
 def committed(kafka: Kafka, group: str, topic: str, partitions: Iterable[int]) -> dict[int, Spot]:
-    """By partition, where there is one. Raises KafkaException."""
+    """By partition, where there is one; asked until it is known who keeps the group, which on a new cluster takes a
+    moment. Raises KafkaException.
+    """
+    wanted = [TopicPartition(topic, number) for number in partitions]
     with _outsider(kafka, group) as consumer:
-        spots = consumer.committed([TopicPartition(topic, number) for number in partitions], timeout=_WAIT)
-    return {spot.partition: Spot(spot.offset, spot.metadata or "") for spot in spots if spot.offset >= 0}
+        for turn in range(_TURNS):
+            try:
+                spots = consumer.committed(wanted, timeout=_WAIT)
+                return {spot.partition: Spot(spot.offset, spot.metadata or "") for spot in spots if spot.offset >= 0}
+            except KafkaException as failure:
+                if failure.args[0].code() not in _SETTLING or turn == _TURNS - 1:
+                    raise
+                consumer.poll(0.1)
+    raise AssertionError("the last turn returns or raises")
 
 
 def commit(kafka: Kafka, group: str, topic: str, offsets: Mapping[int, int], mark: str) -> None:

@@ -8,11 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from consumer.assembly.ledger import Seen
 from consumer.commands.check_kafka import input_topic, reachable, registry
 from consumer.commands.check_ledger import ledger
 from consumer.commands.lines import Line
 from consumer.config import Kafka
 from consumer.ledger.store import Ledger
+
+
+def no_topics(_: Ledger | None) -> Seen:
+    """Nobody has been at work."""
+    return Seen(None, {})
 
 
 def test_a_line_shows_whether_it_is_good_what_was_found_and_what_to_do() -> None:
@@ -113,28 +119,28 @@ class TestTheLedger:
     def test_opens(self, tmp_path: Path) -> None:
         url = f"sqlite:///{tmp_path}/lapse.db"
         Ledger(url).close()
-        assert ledger(url).ok
+        assert ledger(url, no_topics).ok
 
     def test_opens_while_the_service_is_at_work_on_it(self, tmp_path: Path) -> None:
         url = f"sqlite:///{tmp_path}/lapse.db"
         at_work = Ledger(url)
-        assert ledger(url).ok
+        assert ledger(url, no_topics).ok
         at_work.close()
 
     def test_is_not_there_yet_and_a_look_does_not_make_it(self, tmp_path: Path) -> None:
-        line = ledger(f"sqlite:///{tmp_path}/new/lapse.db")
+        line = ledger(f"sqlite:///{tmp_path}/new/lapse.db", no_topics)
         assert str(line) == f"✓ ledger: {tmp_path}/new/lapse.db will be made at the first start"
         assert list(tmp_path.iterdir()) == []
 
     def test_is_a_file_of_another_kind(self, tmp_path: Path) -> None:
         (tmp_path / "lapse.db").write_bytes(b"a letter to grandmother" * 100)
-        line = ledger(f"sqlite:///{tmp_path}/lapse.db")
+        line = ledger(f"sqlite:///{tmp_path}/lapse.db", no_topics)
         assert not line.ok
         assert "ledger.url" in line.advice
 
     @pytest.mark.parametrize("url", ["postgresql+psycopg://lapse:hunter2@127.0.0.1:9/lapse"])
     def test_is_a_database_that_is_not_up(self, url: str) -> None:
-        line = ledger(url)
+        line = ledger(url, no_topics)
         assert not line.ok
         assert "is the database up" in line.advice
         assert "hunter2" not in str(line)
