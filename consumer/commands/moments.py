@@ -1,6 +1,6 @@
 """Moments as people write them, on a command line or in a file."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import typer
 from pydantic import TypeAdapter, ValidationError
@@ -13,13 +13,17 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SPAN: TypeAdapter[timedelta] = TypeAdapter(Duration)
 
 
-def iso(text: str) -> Millis | None:
-    """A date or a time in ISO 8601, which is UTC unless it says otherwise; None for anything else."""
+def iso(text: str, zone: tzinfo | None = UTC) -> Millis | None:
+    """A date or a time in ISO 8601, in `zone` unless it says otherwise; None for anything else.
+
+    Without a `zone` the text has to name one.
+    """
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return millis((found if found.tzinfo else found.replace(tzinfo=UTC)) - _EPOCH)
+    found = found if found.tzinfo else found.replace(tzinfo=zone)
+    return millis(found - _EPOCH) if found.tzinfo else None
 
 
 def since(text: str, now: Millis, option: str) -> Millis:

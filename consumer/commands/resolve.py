@@ -1,14 +1,14 @@
 """`lapse resolve`: the operator's word on reminders of which nobody could find out whether they went out."""
 
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 
 import typer
 from prometheus_client import CollectorRegistry
 
 from consumer import log
-from consumer.clock import SECOND, Millis, SystemClock
+from consumer.clock import Millis, SystemClock
+from consumer.commands import moments
 from consumer.commands.exits import DONE, FAILED
 from consumer.config_file import load
 from consumer.deliver.recording import booking
@@ -21,13 +21,10 @@ from consumer.metrics import DeliverMetrics
 
 def moment(text: str) -> Millis:
     """Milliseconds of an ISO 8601 time with a zone. Raises typer.BadParameter."""
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        parsed = None
-    if parsed is None or parsed.tzinfo is None:
+    found = moments.iso(text, zone=None)
+    if found is None:
         raise typer.BadParameter(f"{text}: write a time with its zone, such as 2026-03-01T09:00+01:00 or …T08:00Z")
-    return int(parsed.timestamp() * SECOND)
+    return found
 
 
 def main(config: Path, which: Which, *, sent: bool) -> int:
