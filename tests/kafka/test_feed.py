@@ -168,9 +168,9 @@ def test_a_second_process_with_the_same_name_takes_the_place_of_the_first(setup:
 def replaced_by_another(setup: Setup, older: Running, first: Handed) -> None:
     first.wait_for("one")
     with setup.running(second := Handed()):
-        write(setup, b"two")
-        second.wait_for("two")
         assert older.broke_with() is not None
+        write(setup, b"two")  # (only now: before, either of them might get it)
+        second.wait_for("two")
     assert second.values() == ["two"]
 
 
