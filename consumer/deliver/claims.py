@@ -53,11 +53,13 @@ class Claims(Desk):
 
     def take(self, most: int) -> Claim[TemplateMessage]:
         """Decide about at most `most` due reminders, and journal those that may go out."""
-        now, steady = self._clock.wall(), self._clock.steady()
-        with booking(self._ledger, self._metrics, now) as book:
+        with booking(self._ledger, self._metrics, self._clock.wall()) as book:
             states = queries_facts.channels_of(book.connection, self._medium, lock=True)
-            choice = Choice(states, self._known.templates, self._medium, now, self._lease)
             most = self._pace.taken(book.connection, self._clock.wall(), most)
+            # Only now that these are ours: a lease must not be spent on waiting for them.
+            now, steady = self._clock.wall(), self._clock.steady()
+            book.now = now
+            choice = Choice(states, self._known.templates, self._medium, now, self._lease)
             rows = one_each(self._waiting(book, most, may_probe(states[self._medium], now))) if most else []
             decided, attempts = self._decide(book, rows, choice)
             self._pace.used(book.connection, self._clock.wall(), len(attempts))
