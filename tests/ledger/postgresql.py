@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy import create_engine, make_url, text
+
 ADDRESS = "LAPSE_TEST_POSTGRES"
 
 
@@ -22,7 +24,8 @@ class NoPostgres(Exception):
 def running(environ: Mapping[str, str] = os.environ, *, durable: bool = False) -> Iterator[str]:
     """The URL of a database that tests may empty; its commits are on the disk if `durable`. Raises NoPostgres."""
     if environ.get(ADDRESS):
-        yield environ[ADDRESS]
+        with _of_our_own(environ[ADDRESS], environ.get("PYTEST_XDIST_WORKER", "")) as url:
+            yield url
         return
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not programs:
@@ -43,6 +46,22 @@ def running(environ: Mapping[str, str] = os.environ, *, durable: bool = False) -
             _do(control, "-D", f"{folder}/data", "-m", "immediate", "-w", "stop")
     finally:
         shutil.rmtree(folder)
+
+
+@contextmanager
+def _of_our_own(given: str, worker: str) -> Iterator[str]:
+    """A database beside the given one for each of several test processes, which would empty each other's."""
+    if not worker:
+        yield given
+        return
+    name = f"lapse_tests_{worker}"
+    engine = create_engine(given, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        connection.execute(text(f"CREATE DATABASE {name}"))
+        yield make_url(given).set(database=name).render_as_string(hide_password=False)
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
 
 
 def _do(program: Path, *arguments: str) -> None:
