@@ -54,6 +54,7 @@ class Claims(Desk):
     def take(self, most: int) -> Claim[TemplateMessage]:
         """Decide about at most `most` due reminders, and journal those that may go out."""
         with booking(self._ledger, self._metrics, self._clock.wall()) as book:
+            queries_facts.hold_still(book.connection)
             states = queries_facts.channels_of(book.connection, self._medium, lock=True)
             most = self._pace.taken(book.connection, self._clock.wall(), most)
             # Only now that these are ours: a lease must not be spent on waiting for them.

@@ -50,6 +50,7 @@ class FallbackClaims(Desk, Generic[M]):
         """Decide about at most `most` due reminders, and journal those that may go out."""
         now, steady = self._clock.wall(), self._clock.steady()
         with booking(self._ledger, self._metrics, now) as book:
+            queries_facts.hold_still(book.connection)
             state = self._state(book)
             probing = may_probe(state, now)
             rows = queries.take_oldest(book.connection, self._medium, "channel_stopped", 1) if probing else []

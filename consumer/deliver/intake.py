@@ -70,6 +70,7 @@ class Intake:
         for row in rows.values():
             row["phone_hash"] = self._phone_hash(row["phone"])
         with self._ledger.transaction() as connection:
+            queries_facts.change(connection)
             declined: dict[str, Millis | None] = {**queries_contacts.declined_by(connection, rows)}
             for contact, row in said:  # a no before the last word counts as well
                 user = str(row["user_id"])

@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection
 
-from consumer.ledger import queries, queries_pauses
+from consumer.ledger import queries, queries_facts, queries_pauses
 from consumer.ledger.queries_pauses import EVERYTHING
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
@@ -22,6 +22,7 @@ def covers(paused: Collection[str], process: str) -> bool:
 
 def resume(connection: Connection, process: str) -> int:
     """End the pause of a process, or of EVERYTHING. Returns how many reminders had waited for that."""
+    queries_facts.change(connection)
     queries_pauses.resume(connection, process)
     return queries.wake(connection, "paused", process=process if process != EVERYTHING else None)
 

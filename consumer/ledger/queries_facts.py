@@ -4,13 +4,32 @@ from collections.abc import Collection
 from dataclasses import astuple, dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
 from consumer.clock import Millis
 from consumer.ledger.queries import chunks, upsert
 from consumer.ledger.rows import CHANNEL, CONTACT, ChannelRow, ContactRow
 from consumer.ledger.tables import attempts, channels, contacts, opt_outs
 from consumer.ledger.tables_replicas import clocks, intake_offsets
+
+_DECIDING = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('facts', 0))")
+_CHANGING = text("SELECT pg_advisory_xact_lock(hashtextextended('facts', 0))")
+
+
+def hold_still(connection: Connection) -> None:
+    """Nobody changes until this transaction ends what `change` announces. Before anything else is locked.
+
+    A row that is put off because its contact is missing, while another replica writes that contact, would not be
+    there yet when those who wait for it are woken. In SQLite a transaction that writes is alone anyway.
+    """
+    if connection.dialect.name != "sqlite":
+        connection.execute(_DECIDING)
+
+
+def change(connection: Connection) -> None:
+    """Once no decision is under way: what wakes rows that wait without a date. Before anything else is locked."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(_CHANGING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,22 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import pytest
 from sqlalchemy import Connection, event
 
 from consumer.clock import DAY
-from consumer.deliver.desk import Claim
 
 from ..ledger.databases import emptied, somebody_waits
 from .deliver_diary import Diary
+from .test_deliver_pauses import pause, resume
 
+T = TypeVar("T")
+U = TypeVar("U")
 CAPS = {DAY: 1}
 
 
@@ -54,6 +56,35 @@ def test_two_who_claim_at_once_write_once_to_each_user_and_each_phone(replicas: 
     assert Counter(written) == dict.fromkeys((f"34612345{n:03d}" for n in range(20)), 1)
 
 
+def as_it_commits(one: Diary, first: Callable[[], T], second: Callable[[], U]) -> tuple[T, U]:
+    """The first of these, and what another does when all of it is written and not yet committed."""
+    meanwhile: list[Future[U]] = []
+
+    def about_to_commit(connection: Connection) -> None:
+        meanwhile.append(pool.submit(second))
+        while not (somebody_waits(one.ledger) or meanwhile[0].done()):
+            time.sleep(0.01)
+
+    with ThreadPoolExecutor(1) as pool:
+        event.listen(one.ledger._engine, "commit", about_to_commit, once=True)
+        return first(), meanwhile[0].result(30)
+
+
+def test_a_contact_that_comes_while_its_lack_is_being_noted_is_not_missed(replicas: tuple[Diary, Diary]) -> None:
+    one, other = replicas
+    one.due("maria")
+    as_it_commits(one, lambda: one.claims.take(10), lambda: other.knows("maria"))
+    one.works().says("maria deferred no_contact", "maria accepted").went_out("Maria")
+
+
+def test_a_pause_that_ends_while_a_row_is_put_off_for_it_lets_that_row_go(replicas: tuple[Diary, Diary]) -> None:
+    one, other = replicas
+    pause(one)
+    one.knows("maria").due("maria")
+    as_it_commits(one, lambda: one.claims.take(10), lambda: resume(other))
+    one.works().says("maria deferred paused", "maria accepted").went_out("Maria")
+
+
 @pytest.fixture
 def limited(postgresql: str, tmp_path: Path) -> Iterator[tuple[Diary, Diary]]:
     """To three different people within a day, both together."""
@@ -74,17 +105,7 @@ def test_who_counts_the_different_people_waits_for_whoever_has_counted_and_not_w
 ) -> None:
     one, other = limited
     people(one, 6)
-    meanwhile: list[Future[Claim[Any]]] = []
-
-    def about_to_commit(connection: Connection) -> None:
-        meanwhile.append(pool.submit(other.claims.take, 10))
-        while not (somebody_waits(one.ledger) or meanwhile[0].done()):
-            time.sleep(0.01)
-
-    with ThreadPoolExecutor(1) as pool:
-        event.listen(one.ledger._engine, "commit", about_to_commit, once=True)
-        claimed = one.claims.take(2)
-        afterwards = meanwhile[0].result(30)
+    claimed, afterwards = as_it_commits(one, lambda: one.claims.take(2), lambda: other.claims.take(10))
     assert len(claimed.attempts) == 2
     assert (afterwards.rows, len(afterwards.attempts)) == (4, 1)
 
