@@ -22,6 +22,7 @@ from consumer.activity.avro import AvroReader
 from consumer.activity.decode import ActivityDecoder
 from consumer.activity.schemas import WriterSchemas
 from consumer.clock import SECOND, ManualClock
+from consumer.detect.activities import Activities
 from consumer.detect.table import Table
 from consumer.kafka.state import Writer
 
@@ -49,7 +50,7 @@ def main() -> None:
     arguments.add_argument("--batches", type=int, nargs="*", default=[500, 5_000, 20_000, 50_000])
     arguments.add_argument("--keys", type=int, nargs="*", default=[10_000, 268_000, 1_000_000])
     asked = arguments.parse_args()
-    print(f"{'':24} {'decode':>8} {'apply':>8} {'notice':>8} {'commit':>8} {'all':>8}   µs an event")
+    print(f"{'':24} {'decode':>8} {'prepare':>8} {'apply':>8} {'notice':>8} {'commit':>8} {'all':>8}   µs an event")
     for batch in asked.batches:
         report(f"batches of {batch:,}", asked.events, asked.users, batch)
     for keys in asked.keys:
@@ -58,7 +59,7 @@ def main() -> None:
 
 def report(name: str, count: int, users: int, batch: int) -> None:
     spent = measure(count, users, batch).spent
-    columns = [spent[stage] / count * 1e6 for stage in ("decode", "apply", "notice", "commit")]
+    columns = [spent[stage] / count * 1e6 for stage in ("decode", "prepare", "apply", "notice", "commit")]
     print(f"{name:24} " + " ".join(f"{one:8.2f}" for one in [*columns, sum(columns)]), flush=True)
 
 
@@ -88,7 +89,8 @@ def hear(table: Table, decoder: ActivityDecoder, values: list[bytes], stages: St
     now = START + 3_600 * SECOND
     stamps = np.full(len(values), now)
     frame = stages.time("decode", lambda: decoder.decode(values, stamps, now)).frame
-    stages.time("apply", lambda: table.hear(frame, now))
+    heard = stages.time("prepare", lambda: Activities.of(frame, table.processes.known))
+    stages.time("apply", lambda: table.hear(heard, now))
 
 
 if __name__ == "__main__":

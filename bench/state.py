@@ -18,6 +18,7 @@ import polars as pl
 
 from bench.events import PROCESSES
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
+from consumer.detect.activities import Activities
 from consumer.detect.rules import Rules
 from consumer.detect.table import Table
 from consumer.kafka.state import Message, Reader, Writer
@@ -62,7 +63,7 @@ def _commit(table: Table, writer: Writer, topic: list[Message], who: np.ndarray,
     """Apply one batch and write one commit; returns the commit's seconds."""
     users = "user-" + pl.Series(who).cast(pl.String).str.zfill(8)
     names = pl.Series(PROCESSES)
-    table.hear(
+    activities = Activities.of(
         pl.DataFrame(
             {
                 "user_id": users,
@@ -72,8 +73,9 @@ def _commit(table: Table, writer: Writer, topic: list[Message], who: np.ndarray,
                 "occurred_at": np.full(who.size, START + at),
             }
         ),
-        START,
+        table.processes.known,
     )
+    table.hear(activities, START)
     started = time.perf_counter()
     topic += writer.commit(table, at, START + at)
     return time.perf_counter() - started

@@ -23,8 +23,9 @@ from consumer.kafka.caution import Caution
 from consumer.kafka.commits import Commits
 from consumer.kafka.count import PartitionCount
 from consumer.kafka.ends import Ends
-from consumer.kafka.loop import DetectLoop, LoopTopics
+from consumer.kafka.loop import DetectLoop
 from consumer.kafka.partition import Partition
+from consumer.kafka.reading import Reading
 from consumer.kafka.restore import Restorer, Start
 from consumer.kafka.transaction import Transactions
 from consumer.metrics import DetectMetrics
@@ -53,7 +54,7 @@ def build(shared: Shared) -> DetectLoop:
         rules=rules(s),
         from_latest=s.source.start == "latest",
     )
-    reading = consumer(
+    member = consumer(
         s.kafka,
         {
             "group.id": group,
@@ -63,8 +64,9 @@ def build(shared: Shared) -> DetectLoop:
         },
     )
     transactions = Transactions(producer(s.kafka, f"{group}-{shared.instance}"), waits)
+    caution = Caution(brake_rules(s), clock, metrics)
     return DetectLoop(
-        consumer=reading,
+        consumer=member,
         transactions=transactions,
         assignment=Assignment(
             restorer,
@@ -73,12 +75,20 @@ def build(shared: Shared) -> DetectLoop:
             metrics=metrics,
             waits=waits,
         ),
-        commits=Commits(reading, transactions, topic=topic, every=commit_interval, clock=clock, metrics=metrics),
+        commits=Commits(member, transactions, topic=topic, every=commit_interval, clock=clock, metrics=metrics),
         ends=Ends(shared.admin, topic, clock, min(commit_interval, SECOND) // 5),
         count=PartitionCount(shared.admin, topic, s.state_topic, clock),
-        caution=Caution(brake_rules(s), clock, metrics),
-        decoder=decoder(shared),
-        topics=LoopTopics(activity=topic, dead_letters=s.topics.dead_letters),
+        caution=caution,
+        reading=Reading(
+            member,
+            decoder(shared),
+            topic=topic,
+            dead_letters=s.topics.dead_letters,
+            caution=caution,
+            clock=clock,
+            metrics=metrics,
+        ),
+        topic=topic,
         clock=clock,
         metrics=metrics,
         progress=part.ok,

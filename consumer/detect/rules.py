@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from consumer.clock import Millis
 
@@ -59,10 +60,11 @@ class Processes:
 
     def __init__(self, rules: Rules) -> None:
         self.names: list[str] = list(rules.ladders)
-        self.configured = len(self.names)
+        self.known = pl.Enum(self.names)
+        """Those of the configuration."""
         self._codes = {name: code for code, name in enumerate(self.names)}
         longest = max(len(ladder) for ladder in rules.ladders.values())
-        self._rungs = np.full((self.configured, longest + 1), ALWAYS, np.int64)
+        self._rungs = np.full((len(self.names), longest + 1), ALWAYS, np.int64)
         for code, ladder in enumerate(rules.ladders.values()):
             self._rungs[code, : len(ladder)] = ladder
 

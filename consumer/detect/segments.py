@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from consumer.clock import Millis
+from consumer.detect.activities import keys
 from consumer.detect.columns import Columns, Flags
 from consumer.detect.index import Rows
 from consumer.detect.table import Table
@@ -121,7 +122,7 @@ def _load_users(table: Table, rows: Rows, users: pl.Series) -> None:
     if not rows.size:
         return
     c = table.columns
-    low, high = table.hashes(users, c.process[rows])
+    low, high = keys(users.hash(1).to_numpy(), users.hash(2).to_numpy(), c.process[rows])
     # The same user told again is left where it is: a long run of deltas would fill the buffer with copies.
     other = (c.low[rows] != low) | (c.high[rows] != high) | c.user.is_none(rows)
     c.low[rows], c.high[rows] = low, high

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from consumer.clock import Millis
+from consumer.detect.activities import Activities
 from consumer.detect.columns import COMPLETED, RETURNED, Columns, Flags
 from consumer.detect.index import Hashes, KeyIndex, Rows
 from consumer.detect.rules import ALWAYS, NEVER, Processes, Rules, Times, reminder_id
@@ -19,7 +20,6 @@ from consumer.records import Ask, Reminder
 
 _ROOMY = 1 << 16  # rows below which nothing is tidied
 _MOVED = 1 << 14
-_SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: neighbouring process codes land far apart
 
 
 @dataclass(slots=True)
@@ -54,27 +54,16 @@ class Table:
     def nbytes(self) -> int:
         return self.columns.nbytes + 4 * len(self._index)
 
-    def hear(self, activities: pl.DataFrame, now: Millis) -> tuple[list[Reminder], int]:
-        """Apply one batch: columns `user_id`, `process`, `closes`, `action`, `occurred_at` (ms).
-
-        Returns RETURNED and COMPLETED for reminders that were asked for, and how many activities belong to
-        processes that are not configured (they leave no trace).
-        """
-        names = pl.Enum(self.processes.names[: self.processes.configured])
-        codes = activities["process"].cast(names, strict=False).to_physical()
-        strangers = codes.null_count()
-        if strangers:
-            activities, codes = activities.filter(codes.is_not_null()), codes.drop_nulls()
-        if activities.is_empty():
-            return [], strangers
-        rows = self._rows_of(activities["user_id"], codes.to_numpy().astype(np.uint16))
-        at = activities["occurred_at"].to_numpy()
-        closes = activities["closes"].to_numpy()
-        self._see(rows, np.where(closes, NEVER, at), activities["action"])
-        np.maximum.at(self.columns.closed, rows, np.where(closes, at, NEVER))
+    def hear(self, heard: Activities, now: Millis) -> list[Reminder]:
+        """Apply one batch. Returns RETURNED and COMPLETED for reminders that were asked for."""
+        if not len(heard):
+            return []
+        rows = self._rows_of(heard)
+        self._see(rows, heard)
+        np.maximum.at(self.columns.closed, rows, np.where(heard.closes, heard.at, NEVER))
         self.columns.dirty[rows] = True
         self.schedule(rows)
-        return self._follow_up(rows, now), strangers
+        return self._follow_up(rows, now)
 
     def notice(self, clock: Millis, now: Millis, *, hold: bool = False) -> Noticed:
         """Let the partition's clock reach `clock`: ask for what has lapsed, forget what can be forgotten.
@@ -105,17 +94,17 @@ class Table:
     def _due(self, clock: Millis) -> Rows:
         return np.flatnonzero(self.columns.due[: self.columns.used] <= clock)
 
-    def _see(self, rows: Rows, at: Times, actions: pl.Series) -> None:
+    def _see(self, rows: Rows, heard: Activities) -> None:
         """Rule 1: a later activity starts a new episode; an older one (or none: NEVER) changes nothing."""
-        c = self.columns
+        c, at = self.columns, np.where(heard.closes, NEVER, heard.at)
         before = c.last_seen[rows]
         np.maximum.at(c.last_seen, rows, at)
         latest = (at == c.last_seen[rows]) & (at != NEVER)
         newer = latest & (at > before)
         c.step[rows[newer]] = 0
-        changes = np.flatnonzero(latest & (actions.is_not_null().to_numpy() | ~c.action.is_none(rows)))
+        changes = np.flatnonzero(latest & (heard.says | ~c.action.is_none(rows)))
         if changes.size:
-            self._speak(rows[changes], actions.gather(changes), fresh=newer[changes])
+            self._speak(rows[changes], heard.actions.gather(changes), fresh=newer[changes])
 
     def _speak(self, rows: Rows, actions: pl.Series, fresh: Flags) -> None:
         """The action of the latest activity; at equal times the greater bytes win, and none is the least."""
@@ -262,15 +251,14 @@ class Table:
         elif not c.dirty[end : c.used].any() and c.cut(end):
             self.reindex()
 
-    def _rows_of(self, users: pl.Series, codes: npt.NDArray[np.uint16]) -> Rows:
+    def _rows_of(self, heard: Activities) -> Rows:
         """The rows of these keys, made where there are none."""
-        low, high = self.hashes(users, codes)
-        c = self.columns
+        low, high, c = heard.low, heard.high, self.columns
         rows = self._index.find(low, high, c.low, c.high)
         new = np.flatnonzero(rows < 0)
         while new.size:
             firsts = new[np.unique(low[new], return_index=True)[1]]
-            self._add(users.gather(firsts), codes[firsts], low[firsts], high[firsts])
+            self._add(heard.users.gather(firsts), heard.codes[firsts], low[firsts], high[firsts])
             rows[new] = self._index.find(low[new], high[new], c.low, c.high)
             new = new[rows[new] < 0]
         return rows
@@ -292,9 +280,3 @@ class Table:
         c = self.columns
         live = c.live_rows()
         self._index.rebuild(c.low[live], live)
-
-    @staticmethod
-    def hashes(users: pl.Series, codes: npt.NDArray[np.uint16]) -> tuple[Hashes, Hashes]:
-        """128 bits of each (user, process). They live in memory only: another version may hash otherwise."""
-        turn = (codes.astype(np.uint64) + np.uint64(1)) * _SPREAD
-        return users.hash(1).to_numpy() ^ turn, users.hash(2).to_numpy() + turn

@@ -73,9 +73,12 @@ class Caution:
         self._asked_to.put(answer)
         return answer
 
-    def hear(self, partition: Partition, written_at: Times, good: int, bad: int) -> None:
-        """A batch of a partition was read: when its records were written, and how many of them could be read."""
+    def hear(self, written_at: Times) -> None:
+        """A batch was read: when its records were written."""
         self._brake.hear(np.minimum(written_at, self._clock.wall()))  # (a producer's clock may be ahead)
+
+    def judge(self, partition: Partition, good: int, bad: int) -> None:
+        """So many of a partition's records in it could be read, and so many not."""
         was_lost = partition.trust.lost
         partition.trust.hear(good, bad)
         if partition.trust.lost and not was_lost:

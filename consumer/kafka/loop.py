@@ -19,25 +19,20 @@ commits nothing on its way out.
 import gc
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-import numpy as np
-import polars as pl
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from consumer.activity.decode import ActivityDecoder, Decoded
-from consumer.activity.errors import BadRecord, RegistryUnavailable
-from consumer.clock import SECOND, Clock, Millis
+from consumer.clock import Clock
 from consumer.kafka.assignment import Assignment
 from consumer.kafka.caution import Caution
 from consumer.kafka.client import Trouble
 from consumer.kafka.commits import Commits
 from consumer.kafka.count import PartitionCount
-from consumer.kafka.dead_letters import dead_letter
 from consumer.kafka.ends import Ends
 from consumer.kafka.partition import Partition
 from consumer.kafka.poll import Message, Poll
+from consumer.kafka.reading import Reading
 from consumer.kafka.restore import lost_records
 from consumer.kafka.transaction import Fenced, Transactions, Unanswered
 from consumer.metrics import DetectMetrics
@@ -47,7 +42,6 @@ _BATCH = 50_000
 _YOUNG = 4 * _BATCH
 """Objects made before Python looks for cycles. A poll makes many, in none; a look at every 700 outweighs all else."""
 _PATIENCE = 0.1  # seconds to wait for a full batch: short, so that no clock is late for want of input
-_REGISTRY_PAUSE: Millis = SECOND
 _FENCED = KafkaError(KafkaError.FENCED_INSTANCE_ID).str()
 _HOPELESS = {
     KafkaError._FATAL,
@@ -57,14 +51,6 @@ _HOPELESS = {
     KafkaError.INCONSISTENT_GROUP_PROTOCOL,
 }
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoopTopics:
-    """Where the loop reads and writes."""
-
-    activity: str
-    dead_letters: str
 
 
 class DetectLoop:
@@ -80,8 +66,8 @@ class DetectLoop:
         ends: Ends,
         count: PartitionCount,
         caution: Caution,
-        decoder: ActivityDecoder,
-        topics: LoopTopics,
+        reading: Reading,
+        topic: str,
         clock: Clock,
         metrics: DetectMetrics,
         progress: Callable[[str], None],
@@ -95,8 +81,8 @@ class DetectLoop:
         self._ends = ends
         self._count = count
         self.caution = caution
-        self._decoder = decoder
-        self._topics = topics
+        self._reading = reading
+        self._topic = topic
         self._clock = clock
         self._metrics = metrics
         self._progress = progress
@@ -105,9 +91,6 @@ class DetectLoop:
         self._stop = threading.Event()
         self._refusal: Exception | None = None
         self._broken = False
-        self._postponed: list[TopicPartition] = []
-        """Those that wait for the schema registry, until `_postponed_to` on the steady clock."""
-        self._postponed_to: Millis = 0
 
     @property
     def partitions(self) -> dict[int, Partition]:
@@ -121,7 +104,7 @@ class DetectLoop:
         try:
             self._transactions.begin(stop)
             self._consumer.subscribe(
-                [self._topics.activity], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
+                [self._topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
             )
             while not stop.is_set():
                 self.turn()
@@ -142,8 +125,7 @@ class DetectLoop:
         self._count.check()
         poll, ends = self._sorted(messages)
         if not self._commits.pending:
-            self._resume_postponed()
-            self._read(poll, ends)
+            self._reading.take(poll, ends, self.partitions)
             self._advance_clocks()
         if self._commits.due:
             self._commits.commit(self.partitions, self._stop)
@@ -153,7 +135,7 @@ class DetectLoop:
     def _tell(self) -> None:
         if self._commits.pending:
             self._waits("the broker, to take a commit")
-        elif self._postponed:
+        elif self._reading.postponed:
             self._waits("the schema registry")
         else:
             matters = [*self._assignment.refused.values(), *self.caution.status.words]
@@ -177,72 +159,12 @@ class DetectLoop:
                 ends[number] = message.offset()
         elif error.code() == KafkaError._AUTO_OFFSET_RESET:
             if number in self.partitions:
-                why = lost_records(self._topics.activity, number, self.partitions[number].position)
-                self._assignment.refuse(self._consumer, TopicPartition(self._topics.activity, number), why)
+                why = lost_records(self._topic, number, self.partitions[number].position)
+                self._assignment.refuse(self._consumer, TopicPartition(self._topic, number), why)
         elif error.code() in _HOPELESS or error.fatal():
             raise _explained(error)
         else:
             self._trouble.heard(error)
-
-    def _read(self, poll: Poll, ends: dict[int, int]) -> None:
-        """Steps 2 and 3. A registry that does not answer makes no record a bad one: it is read again later."""
-        poll = poll.news({number: partition.position for number, partition in self.partitions.items()})
-        left: list[int] = []
-        try:
-            self._take(poll)
-        except RegistryUnavailable:
-            for number in poll.numbers():  # one after the other: most may need nothing that is not known
-                try:
-                    self._take(poll.only({number}))
-                except RegistryUnavailable as error:
-                    _log.warning("registry_unavailable", error=str(error))
-                    left.append(number)
-            self._postpone(left)
-        for number, position in ends.items():
-            if number in self.partitions and number not in left:
-                self.partitions[number].read_to(position)
-
-    def _take(self, poll: Poll) -> None:
-        """All partitions are decoded together, and each hears its own."""
-        if not len(poll):
-            return
-        now = self._clock.wall()
-        decoded = self._decoder.decode(poll.values, poll.timestamps, now)
-        of_rows = poll.partitions[decoded.frame["index"].to_numpy()]
-        of_bad = poll.partitions[np.array([bad.index for bad in decoded.bad], np.int64)]
-        strangers = 0
-        for number, _, last in poll.spans():
-            partition, written_at = self.partitions[number], poll.timestamps[poll.partitions == number]
-            bad_ones = int(np.count_nonzero(of_bad == number))
-            self.caution.hear(partition, written_at, written_at.size - bad_ones, bad_ones)
-            strangers += partition.hear(decoded.frame.filter(pl.Series(of_rows == number)), now)
-            partition.read_to(last + 1)
-        for bad in decoded.bad:
-            letter = dead_letter(self._topics.dead_letters, poll.messages[bad.index], BadRecord(bad.reason, bad.error))
-            self.partitions[int(poll.partitions[bad.index])].outputs.append(letter)
-            self._metrics.dead_letters.labels(self._topics.activity, bad.reason).inc()
-        self._count_events(decoded, strangers)
-
-    def _count_events(self, decoded: Decoded, strangers: int) -> None:
-        events = self._metrics.events
-        events.labels("applied").inc(decoded.frame.height - strangers)
-        events.labels("unknown_process").inc(strangers)
-        events.labels("clamped").inc(decoded.clamped)
-        events.labels("ignored").inc(decoded.ignored)
-
-    def _postpone(self, numbers: Sequence[int]) -> None:
-        """Go back to where these partitions' tables stand, and leave them alone for a moment."""
-        spots = [TopicPartition(self._topics.activity, n, self.partitions[n].position) for n in numbers]
-        self._consumer.pause(spots)  # first: pausing remembers the last record handed out, and seeking undoes that
-        for spot in spots:
-            self._consumer.seek(spot)
-        self._postponed = [*self._postponed, *spots]
-        self._postponed_to = self._clock.steady() + _REGISTRY_PAUSE
-
-    def _resume_postponed(self) -> None:
-        if self._postponed and self._clock.steady() >= self._postponed_to:
-            self._consumer.resume([spot for spot in self._postponed if spot.partition in self.partitions])
-            self._postponed = []
 
     def _advance_clocks(self) -> None:
         """Step 4."""

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 
-import polars as pl
-
 from consumer.clock import Millis
+from consumer.detect.activities import Activities
 from consumer.detect.brake import Trust
 from consumer.detect.clock import PartitionClock
 from consumer.detect.table import Noticed
@@ -50,11 +49,9 @@ class Partition:
         self.unpublished: list[Reminder] = []
         """The reminders among `outputs`, for the metrics once they are committed."""
 
-    def hear(self, activities: pl.DataFrame, now: Millis) -> int:
-        """Step 3: apply a batch. Returns how many belong to processes that are not configured."""
-        followed, strangers = self.table.hear(activities, now)
-        self._say(followed)
-        return strangers
+    def hear(self, activities: Activities, now: Millis) -> None:
+        """Step 3: apply a batch."""
+        self._say(self.table.hear(activities, now))
 
     def read_to(self, position: int) -> None:
         """Everything before `position` has been read and applied."""

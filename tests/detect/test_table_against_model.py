@@ -12,6 +12,7 @@ from consumer.detect.rules import Rules
 from consumer.detect.table import Table
 from consumer.records import Kind, UserActivity
 
+from .hearing import hear
 from .model import OPEN, Model
 
 RULES = Rules(
@@ -91,8 +92,7 @@ def test_the_table_says_what_the_model_says_whatever_is_heard_and_however_often_
     table, model, kept, clock = Table(RULES), Model(RULES), Kept(), 0
     for turn, what in history:
         if turn == "hear":
-            reminders, _ = table.hear(frame(what), now=clock)
-            assert said(reminders) == said(model.hear(what, now=clock))
+            assert said(hear(table, frame(what), clock)) == said(model.hear(what, now=clock))
         elif turn == "clock":
             clock += what
             noticed = table.notice(clock, now=clock)
@@ -114,8 +114,8 @@ def test_duplicates_and_order_change_nothing(batch: list[UserActivity], chance: 
     chance.shuffle(other)
     one, two = Table(RULES), Table(RULES)
     for event in batch:
-        one.hear(frame([event]), now=0)
+        hear(one, frame([event]), 0)
     if other:
-        two.hear(frame(other), now=0)
+        hear(two, frame(other), 0)
     for clock in range(0, 200, 7):
         assert said(one.notice(clock, 0).asked) == said(two.notice(clock, 0).asked)

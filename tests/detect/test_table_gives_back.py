@@ -8,6 +8,8 @@ from consumer.detect.rules import Rules
 from consumer.detect.table import Table
 from consumer.kafka.state import Message, Reader, Writer
 
+from .hearing import hear
+
 RULES = Rules(ladders={"checkout": (HOUR,)}, allowed_lateness=0, settle=0, expire_after=DAY, forget_after=30 * DAY)
 MANY = 200_000
 
@@ -26,8 +28,8 @@ def somebody(first: int, count: int, at: int) -> pl.DataFrame:
 
 def test_most_users_leave_and_their_room_is_given_back() -> None:
     table, writer, log = Table(RULES), Writer("lapse", RULES.ladders), list[Message]()
-    table.hear(somebody(0, MANY, at=0), 0)
-    table.hear(somebody(MANY, 500, at=20 * DAY), 0)
+    hear(table, somebody(0, MANY, at=0), 0)
+    hear(table, somebody(MANY, 500, at=20 * DAY), 0)
     large = table.nbytes
     log += writer.commit(table, 1, 0)
     for turn in range(40):  # the clock goes on, and a few rows move with each look at it
@@ -41,8 +43,8 @@ def test_most_users_leave_and_their_room_is_given_back() -> None:
         reader.feed(message.key, message.value, message.headers)
     restored = reader.finish()
     assert restored is not None
-    table.hear(somebody(MANY + 250, 500, at=32 * DAY), 0)
-    restored.table.hear(somebody(MANY + 250, 500, at=32 * DAY), 0)
+    hear(table, somebody(MANY + 250, 500, at=32 * DAY), 0)
+    hear(restored.table, somebody(MANY + 250, 500, at=32 * DAY), 0)
     asked = [
         sorted((r.user_id or "", r.action or "") for r in t.notice(33 * DAY, 0).asked) for t in (table, restored.table)
     ]

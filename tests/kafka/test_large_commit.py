@@ -13,6 +13,7 @@ from consumer.detect.table import Table
 from consumer.kafka.state import Reader, Writer
 from consumer.kafka.transaction import Output, Transactions
 from tests.broker.topics import FreshTopics, fresh_name
+from tests.detect.hearing import hear
 from tests.kafka.committed import committed
 
 ROWS = 1_000_000
@@ -35,7 +36,7 @@ def test_a_million_rows_in_one_commit(kafka: str, topics: FreshTopics) -> None:
         action=pl.lit(None, pl.String),
         occurred_at=pl.Series(np.full(ROWS, 1_767_571_200_000)),
     )
-    table.hear(everybody, 1_767_571_200_000)
+    hear(table, everybody, 1_767_571_200_000)
     outputs = [Output(state, 0, m.key, m.value, m.headers) for m in writer.commit(table, ROWS, None)]
     reading = Kafka(bootstrap_servers=kafka)
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": group})

@@ -11,6 +11,7 @@ from consumer.detect.segments import DamagedState
 from consumer.detect.table import Table
 from consumer.kafka import state
 from consumer.kafka.state import Message, Reader, Writer
+from tests.detect.hearing import hear
 
 RULES = Rules(
     ladders={"checkout": (HOUR,)}, allowed_lateness=0, settle=0, expire_after=DAY, forget_after=30 * DAY
@@ -39,7 +40,7 @@ class Partition:
 
     def commit(self, offset: int, *, hears: pl.DataFrame | None = None) -> None:
         if hears is not None:
-            self.table.hear(hears, 0)
+            hear(self.table, hears, 0)
         self.log += self.writer.commit(self.table, offset, clock=offset)
 
     def compacted(self) -> list[Message]:
@@ -88,7 +89,7 @@ def test_a_tombstone_that_compaction_has_not_cleaned_up_is_harmless(partition: P
 def test_a_restored_writer_goes_on_where_the_other_stopped(partition: Partition) -> None:
     restored = read(partition.log)
     for n in range(30, 40):
-        restored.table.hear(users(n * 300, 500, at=n), 0)
+        hear(restored.table, users(n * 300, 500, at=n), 0)
         partition.log += restored.writer.commit(restored.table, n * 500, clock=0)
     assert len(read(partition.compacted()).table) == len(restored.table)
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 
 from consumer.detect.table import Table
 from consumer.kafka.state import Message, Reader, Writer
+from tests.detect.hearing import hear
 from tests.detect.model import Model
 from tests.detect.test_table_against_model import RULES, events, frame, said
 
@@ -42,8 +43,7 @@ def test_a_restart_at_every_commit_changes_nothing(history: list[tuple[str, Any]
     table, writer, model, topic, clock = Table(RULES), Writer("lapse", RULES.ladders), Model(RULES), Topic(), 0
     for offset, (turn, what) in enumerate(history):
         if turn == "hear":
-            reminders, _ = table.hear(frame(what), now=clock)
-            assert said(reminders) == said(model.hear(what, now=clock))
+            assert said(hear(table, frame(what), clock)) == said(model.hear(what, now=clock))
         else:
             clock += what
             noticed = table.notice(clock, now=clock)

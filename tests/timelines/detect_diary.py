@@ -10,6 +10,7 @@ from dataclasses import replace
 import polars as pl
 
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
+from consumer.detect.activities import Activities
 from consumer.detect.rules import Rules
 from consumer.detect.table import Table
 from consumer.kafka.partition import Partition
@@ -79,12 +80,16 @@ class Diary:
         batch = self._log[at:] if count is None else self._log[at : at + count]
         if batch:
             schema = {"action": pl.String, "occurred_at": pl.Int64}
-            self.partition.hear(pl.DataFrame(batch, schema_overrides=schema), self.now)
+            self.hears(pl.DataFrame(batch, schema_overrides=schema))
         self.partition.read_to(at + len(batch))
         self.partition.notice(self.now)
         self._said += self.partition.unpublished
         self.partition.unpublished = []
         return self
+
+    def hears(self, activities: pl.DataFrame) -> None:
+        known = self.partition.table.processes.known
+        self.partition.hear(Activities.of(activities, known), self.now)
 
     def passes(self) -> "Diary":
         """An ordinary moment: the end is asked for, everything is read, the clock gets there."""

@@ -38,7 +38,8 @@ class Watched:
     def hears(self, records: int, *, unreadable: int = 0) -> "Watched":
         """A batch from the last minute."""
         written = self.clock.now - np.linspace(MINUTE - 1, 0, records + unreadable).astype(np.int64)
-        self.caution.hear(self.diary.partition, written, records, unreadable)
+        self.caution.hear(written)
+        self.caution.judge(self.diary.partition, records, unreadable)
         return self
 
     def turns(self, when: str) -> list[str]:
@@ -183,5 +184,5 @@ def test_a_producers_clock_that_is_ahead_hides_no_record(span: Millis) -> None:
     watched = somebody_stalls(floor=1.0)
     watched.turns("Mon 11:00")
     watched.clock.now = moment("Mon 11:02")
-    watched.caution.hear(watched.diary.partition, np.full(200, watched.clock.now + span), 200, 0)
+    watched.caution.hear(np.full(200, watched.clock.now + span))
     assert watched.turns("Mon 11:02") == ["maria"]

@@ -108,6 +108,6 @@ def test_a_producer_whose_clock_is_ahead_puts_nobodys_reminder_off() -> None:
     decoder = ActivityDecoder(JsonReader(fields_of(Source(format="json")), None), None)
     decoded = decoder.decode([told], np.array([diary.now]), diary.now)
     assert decoded.clamped == 1, "set back to the time of its record, and counted"
-    diary.partition.hear(decoded.frame, diary.now)
+    diary.hears(decoded.frame)
     diary.at("Tue 09:00:29.999").passes().says_nothing()
     diary.at("Tue 09:00:30").passes().says("DUE maria account-setup 0")

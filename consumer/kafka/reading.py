@@ -1,0 +1,115 @@
+"""Steps 2 and 3 of detect's loop: bytes become columns or dead letters, and each partition hears its own."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import structlog
+from confluent_kafka import Consumer, TopicPartition
+
+from consumer.activity.decode import ActivityDecoder, Bad, Decoded
+from consumer.activity.errors import BadRecord, RegistryUnavailable
+from consumer.clock import SECOND, Clock, Millis
+from consumer.detect.activities import Activities
+from consumer.kafka.caution import Caution
+from consumer.kafka.dead_letters import dead_letter
+from consumer.kafka.partition import Partition
+from consumer.kafka.poll import Poll
+from consumer.metrics import DetectMetrics
+
+_REGISTRY_PAUSE: Millis = SECOND
+_log = structlog.get_logger()
+
+
+class Reading:
+    """On the loop's thread."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        decoder: ActivityDecoder,
+        *,
+        topic: str,
+        dead_letters: str,
+        caution: Caution,
+        clock: Clock,
+        metrics: DetectMetrics,
+    ) -> None:
+        self._consumer = consumer
+        self._decoder = decoder
+        self._topic = topic
+        self._dead_letters = dead_letters
+        self._caution = caution
+        self._clock = clock
+        self._metrics = metrics
+        self.postponed: list[TopicPartition] = []
+        """Those that wait for the schema registry, until `_postponed_to` on the steady clock."""
+        self._postponed_to: Millis = 0
+
+    def take(self, poll: Poll, ends: Mapping[int, int], partitions: Mapping[int, Partition]) -> None:
+        """A poll's records, and positions at which a partition's end was reached.
+
+        A registry that does not answer makes no record a bad one: it is read again later.
+        """
+        self._resume(partitions)
+        poll = poll.news({number: partition.position for number, partition in partitions.items()})
+        left: list[int] = []
+        try:
+            self._apply(poll, partitions)
+        except RegistryUnavailable:
+            for number, *_ in poll.spans():  # one after the other: most may need nothing that is not known
+                try:
+                    self._apply(poll.only({number}), partitions)
+                except RegistryUnavailable as error:
+                    _log.warning("registry_unavailable", error=str(error))
+                    left.append(number)
+            self._postpone([partitions[number] for number in left])
+        for number, position in ends.items():
+            if number in partitions and number not in left:
+                partitions[number].read_to(position)
+
+    def _apply(self, poll: Poll, partitions: Mapping[int, Partition]) -> None:
+        """All partitions are decoded together, and each hears its own."""
+        if not len(poll):
+            return
+        now = self._clock.wall()
+        decoded = self._decoder.decode(poll.values, poll.timestamps, now)
+        spans = poll.spans()
+        heard = Activities.of(decoded.frame, partitions[spans[0].number].table.processes.known)
+        self._caution.hear(poll.timestamps)
+        good = decoded.frame["index"].to_numpy()[heard.places]
+        bad = np.array([bad.index for bad in decoded.bad], np.int64)
+        for number, start, stop, last in spans:
+            partition, between = partitions[number], [start, stop]
+            letters = decoded.bad[slice(*np.searchsorted(bad, between))]
+            self._set_aside(partition, poll, letters)
+            self._caution.judge(partition, stop - start - len(letters), len(letters))
+            partition.hear(heard.part(*np.searchsorted(good, between).tolist()), now)
+            partition.read_to(last + 1)
+        self._count_events(decoded, decoded.frame.height - len(heard))
+
+    def _set_aside(self, partition: Partition, poll: Poll, bad: Sequence[Bad]) -> None:
+        for one in bad:
+            why = BadRecord(one.reason, one.error)
+            partition.outputs.append(dead_letter(self._dead_letters, poll.messages[one.index], why))
+            self._metrics.dead_letters.labels(self._topic, one.reason).inc()
+
+    def _count_events(self, decoded: Decoded, strangers: int) -> None:
+        events = self._metrics.events
+        events.labels("applied").inc(decoded.frame.height - strangers)
+        events.labels("unknown_process").inc(strangers)
+        events.labels("clamped").inc(decoded.clamped)
+        events.labels("ignored").inc(decoded.ignored)
+
+    def _postpone(self, partitions: Sequence[Partition]) -> None:
+        """Go back to where these tables stand, and leave them alone for a moment."""
+        spots = [TopicPartition(self._topic, partition.number, partition.position) for partition in partitions]
+        self._consumer.pause(spots)  # first: pausing remembers the last record handed out, and seeking undoes that
+        for spot in spots:
+            self._consumer.seek(spot)
+        self.postponed = [*self.postponed, *spots]
+        self._postponed_to = self._clock.steady() + _REGISTRY_PAUSE
+
+    def _resume(self, partitions: Mapping[int, Partition]) -> None:
+        if self.postponed and self._clock.steady() >= self._postponed_to:
+            self._consumer.resume([spot for spot in self.postponed if spot.partition in partitions])
+            self.postponed = []
