@@ -21,7 +21,8 @@ from consumer.clock import DAY, HOUR, MINUTE, SECOND
 from consumer.detect.activities import Activities
 from consumer.detect.rules import Rules
 from consumer.detect.table import Table
-from consumer.kafka.state import Message, Reader, Writer
+from consumer.kafka.state import Message, Writer
+from consumer.kafka.state_reader import Reader
 
 BATCH = 100_000
 START = 1_790_000_000_000

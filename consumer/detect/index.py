@@ -80,7 +80,22 @@ class KeyIndex:
             size *= 2
         self._slots = np.full(size, _EMPTY, np.int32)
         self._taken = 0
-        self.insert(low, rows)
+        self._fill(low, rows)
+
+    def _fill(self, low: Hashes, rows: Rows) -> None:
+        """What `insert` does, into empty slots: in the order of their homes all keys find their slots in one pass."""
+        placed = (low & np.uint64(self._slots.size - 1)) << np.uint64(32) | rows.astype(np.uint64)
+        placed.sort()
+        slots = (placed >> np.uint64(32)).astype(np.int64)
+        places = np.arange(slots.size)
+        slots -= places
+        np.maximum.accumulate(slots, out=slots)
+        slots += places  # at home, or behind the one before
+        rows = (placed & np.uint64(0xFFFFFFFF)).astype(np.int64)
+        inside = int(np.searchsorted(slots, self._slots.size))
+        self._slots[slots[:inside]] = rows[:inside]
+        self._taken = inside
+        self.insert(placed[inside:] >> np.uint64(32), rows[inside:])  # what ran over the end goes on at the start
 
     def _home(self, low: Hashes) -> npt.NDArray[np.int64]:
         return (low & np.uint64(self._slots.size - 1)).astype(np.int64)

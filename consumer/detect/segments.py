@@ -1,25 +1,37 @@
-"""A table as frames to keep and to load: what changed, and pages of whole rows.
+"""A table as frames to keep: what changed, and pages of whole rows.
 
 A delta holds the rows that changed, with a user where the row was filled and an action where one was set; texts it
-leaves out are those of earlier frames. A page holds every live row of its range, whole, and replaces it. Loading
-frames in the order they were taken rebuilds the table, wherever one starts, once each page has been met.
+leaves out are those of earlier frames. A page holds every live row of its range, whole, and replaces it. The frames
+since each page was last taken make the table again (`detect/loading.py`).
 """
-
-from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
-from consumer.clock import Millis
-from consumer.detect.activities import keys
-from consumer.detect.columns import Columns, Flags
+from consumer.detect.columns import Flags
 from consumer.detect.index import Rows
 from consumer.detect.table import Table
 
 PAGE = 8192
 """Rows in a page."""
 
-_NUMBERS = ("last_seen", "closed", "step", "asked_seen", "asked_step", "told")
+NUMBERS = ("last_seen", "closed", "step", "asked_seen", "asked_step", "told")
+
+SCHEMA = {
+    "row": pl.Int32,
+    "live": pl.Boolean,
+    "process": pl.UInt16,
+    "last_seen": pl.Int64,
+    "closed": pl.Int64,
+    "step": pl.UInt8,
+    "asked_seen": pl.Int64,
+    "asked_step": pl.UInt8,
+    "told": pl.UInt8,
+    "user": pl.String,
+    "action": pl.String,
+    "spoke": pl.Boolean,
+}
+"""The columns of every frame."""
 
 
 class DamagedState(Exception):
@@ -54,91 +66,9 @@ def rows_between(table: Table, start: int, end: int) -> pl.DataFrame:
     return _frame(table, rows, user, action, np.ones(rows.size, np.bool_))
 
 
-def load_rows(table: Table, start: int, end: int, frame: pl.DataFrame, processes: Sequence[str]) -> None:
-    """Replace the rows of a range. Raises DamagedState."""
-    c = table.columns
-    c.reserve(end)
-    c.used = max(c.used, end)
-    kept = frame["row"].to_numpy()
-    if kept.size and (kept.min() < start or kept.max() >= end):
-        raise DamagedState(f"it is of the rows {start} to {end}, and holds others")
-    gone = np.ones(end - start, np.bool_)
-    gone[kept - start] = False
-    _clear(c, start + np.flatnonzero(gone))
-    load_changes(table, frame, processes)
-
-
-def load_changes(table: Table, frame: pl.DataFrame, processes: Sequence[str]) -> None:
-    """Apply a delta, or the rows of a page; `processes` are the names behind its numbers. Raises DamagedState."""
-    if frame.is_empty():
-        return
-    c = table.columns
-    rows, live = frame["row"].to_numpy().astype(np.int64), frame["live"].to_numpy()
-    c.reserve(int(rows.max()) + 1)
-    c.used = max(c.used, int(rows.max()) + 1)
-    if not live.all():
-        _clear(c, rows[~live])
-        frame, rows = frame.filter(pl.Series(live)), rows[live]
-    numbers = frame["process"].to_numpy()
-    if numbers.size and numbers.max() >= len(processes):
-        raise DamagedState("it holds rows of a process that it does not name")
-    c.process[rows] = np.array([table.processes.code(name) for name in processes], np.uint16)[numbers]
-    c.live[rows] = True
-    for name in _NUMBERS:
-        getattr(c, name)[rows] = frame[name].to_numpy()
-    _load_users(table, *_told(rows, frame["user"], frame["user"].is_not_null()))
-    c.action.put(*_told(rows, frame["action"], frame["spoke"]))
-
-
-def _told(rows: Rows, texts: pl.Series, which: pl.Series) -> tuple[Rows, pl.Series]:
-    """The rows and texts for which `which` holds."""
-    return (rows, texts) if which.all() else (rows[which.to_numpy()], texts.filter(which))
-
-
-def finish(table: Table, clock: Millis, ladders: Mapping[str, Sequence[Millis]]) -> None:
-    """After the last frame: check the rows, index them, and skip steps that a changed ladder finds already past.
-
-    `clock` and `ladders` are those under which the last frame was taken. Raises DamagedState.
-    """
-    c = table.columns
-    live = c.settle()
-    if c.user.is_none(live).any():
-        raise DamagedState("rows without a user: a segment is missing")
-    for name, now in table.rules.ladders.items():
-        if name in ladders and list(ladders[name]) != list(now):
-            _skip_what_is_past(table, live[c.process[live] == table.processes.code(name)], clock)
-    table.reindex()
-    table.schedule(live)
-
-
-def _skip_what_is_past(table: Table, rows: Rows, clock: Millis) -> None:
-    c = table.columns
-    quiet = clock - table.rules.allowed_lateness - c.last_seen[rows]
-    c.step[rows] = table.processes.latest_lapsed(c.process[rows], quiet) + 1
-    c.dirty[rows] = True
-
-
-def _load_users(table: Table, rows: Rows, users: pl.Series) -> None:
-    if not rows.size:
-        return
-    c = table.columns
-    low, high = keys(users.hash(1).to_numpy(), users.hash(2).to_numpy(), c.process[rows])
-    # The same user told again is left where it is: a long run of deltas would fill the buffer with copies.
-    other = (c.low[rows] != low) | (c.high[rows] != high) | c.user.is_none(rows)
-    c.low[rows], c.high[rows] = low, high
-    if other.any():
-        c.user.put(*_told(rows, users, pl.Series(other)))
-
-
-def _clear(c: Columns, rows: Rows) -> None:
-    c.blank(rows)
-    c.user.clear(rows)
-    c.action.clear(rows)
-
-
 def _frame(table: Table, rows: Rows, user: pl.Series, action: pl.Series, spoke: Flags) -> pl.DataFrame:
     c = table.columns
-    numbers = {name: getattr(c, name)[rows] for name in ("live", "process", *_NUMBERS)}
+    numbers = {name: getattr(c, name)[rows] for name in ("live", "process", *NUMBERS)}
     return pl.DataFrame({"row": rows.astype(np.int32), **numbers, "user": user, "action": action, "spoke": spoke})
 
 

@@ -15,7 +15,8 @@ from consumer.detect.rules import Rules
 from consumer.detect.segments import DamagedState
 from consumer.detect.table import Table
 from consumer.kafka import offsets
-from consumer.kafka.state import Reader, Restored, Writer
+from consumer.kafka.state import Writer
+from consumer.kafka.state_reader import Reader, Restored
 from consumer.kafka.transaction import Unanswered
 
 REBUILT = b"rebuilt"

@@ -1,4 +1,4 @@
-"""The state topic of one partition: what each commit writes, and how reading it in order makes the table again.
+"""The state topic of one partition: what each commit writes (`state_reader.py` makes the table of it again).
 
 Every commit writes one delta (the rows that changed) under its sequence number and rewrites some pages of rows, the
 oldest first. A delta that every page has outlived is tombstoned in the same transaction, so the topic stays as large
@@ -15,14 +15,12 @@ import json
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
 
 import polars as pl
 
 from consumer.clock import Millis
 from consumer.detect import segments
 from consumer.detect.brake import NONE_SO_FAR, Verdicts
-from consumer.detect.rules import Rules
 from consumer.detect.table import Table
 
 FORMAT = 1
@@ -129,119 +127,6 @@ class Writer:
             yield from (Message(_delta_key(sequence, i), None, []) for i in range(chunks))
 
 
-class _Segment(NamedTuple):
-    """A segment as it was read; `where` says where, should it be damaged."""
-
-    kind: str
-    number: int
-    part: int
-    value: bytes
-    header: Header
-    where: str
-
-
-class Reader:
-    """Takes the messages of one partition of the state topic in order, and keeps the latest of each key, as compaction
-    would: what has been replaced since is never looked into. Both calls may raise `DamagedState`."""
-
-    def __init__(self, group: str, rules: Rules) -> None:
-        self._group = group
-        self._rules = rules
-        self._table = Table(rules)
-        self._last: Header | None = None
-        self._segments: dict[bytes, _Segment] = {}
-        self._seen: dict[int, set[int]] = {}
-        self._wanted: dict[int, int] = {}
-        self._pieces: dict[int, dict[bytes, int]] = {}
-
-    def feed(
-        self, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]], where: str = ""
-    ) -> None:
-        name, kind, number, part = key or b"", *_parse(key)
-        self._segments.pop(name, None)  # so that it takes its place at the end
-        if value is None:
-            return
-        header = self._header(headers)
-        if self._last is None or header.sequence >= self._last.sequence:
-            self._last = header
-        self._segments[name] = _Segment(kind, number, part, value, header, where)
-
-    def finish(self) -> "Restored | None":
-        """The table and where it stands; None if the partition holds nothing."""
-        if self._last is None:
-            return None
-        for key in list(self._segments):
-            self._take(key, self._segments.pop(key))
-        self._check_continuity(self._last)
-        clock = self._last.clock
-        segments.finish(self._table, clock or 0, self._last.ladders)
-        writer = Writer(self._group, self._rules.ladders)
-        writer.sequence = self._last.sequence
-        writer.written = [self._written(page) for page in range(self._last.pages)]
-        writer.pieces = {page: set(pieces) for page, pieces in self._pieces.items()}
-        writer.deltas = deque((sequence, self._wanted[sequence]) for sequence in sorted(self._wanted))
-        return Restored(self._table, writer, self._last.offset, clock, self._last.verdicts)
-
-    def _take(self, key: bytes, segment: _Segment) -> None:
-        kind, number, part, value, header, where = segment
-        try:
-            self._load(kind, number, part, from_bytes(value), header)
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-            raise segments.DamagedState("its columns are not those of a table", where) from error
-        except segments.DamagedState as damage:
-            raise segments.DamagedState(str(damage), where) from damage
-        if kind == "p":
-            self._pieces.setdefault(number // segments.PAGE, {})[key] = header.sequence
-        else:
-            self._wanted[number] = header.chunks
-            self._seen.setdefault(number, set()).add(part)
-
-    def _load(self, kind: str, number: int, part: int, frame: pl.DataFrame, header: Header) -> None:
-        if kind == "p":
-            segments.load_rows(self._table, number, part, frame, header.processes)
-        else:
-            segments.load_changes(self._table, frame, header.processes)
-
-    def _written(self, page: int) -> int:
-        """The sequence at which a page was last written: 0 unless its pieces are all there and of one commit."""
-        pieces = self._pieces.get(page, {})
-        rows = sum(end - start for _, start, end in map(_parse, pieces))
-        return min(pieces.values()) if rows == segments.PAGE and len(set(pieces.values())) == 1 else 0
-
-    def _header(self, headers: Sequence[tuple[str, bytes]]) -> Header:
-        told = dict(headers).get("segment")
-        if told is None:
-            raise segments.DamagedState("a record without a segment header: not written by Lapse")
-        try:
-            fields = json.loads(told)
-            header = Header(**{**fields, "verdicts": Verdicts(**fields.get("verdicts", {}))})
-        except (ValueError, TypeError, AttributeError) as error:
-            raise segments.DamagedState("its segment header cannot be read") from error
-        if header.version != FORMAT:
-            raise segments.DamagedState(f"its format is {header.version}; this Lapse reads {FORMAT}")
-        if header.group != self._group:
-            raise segments.DamagedState(f"it belongs to the group {header.group!r}, not {self._group!r}")
-        return header
-
-    def _check_continuity(self, last: Header) -> None:
-        """Every delta that some page has not outlived must be there, whole."""
-        oldest = min((self._written(page) for page in range(last.pages)), default=last.sequence)
-        for sequence in range(min(oldest + 1, last.sequence), last.sequence + 1):
-            if len(self._seen.get(sequence, ())) != self._wanted.get(sequence, 1):
-                raise segments.DamagedState(f"the segment with sequence {sequence} is missing or not whole")
-
-
-@dataclass(frozen=True, slots=True)
-class Restored:
-    """A table as the state topic had it, and the input offset and clock that belong to it."""
-
-    table: Table
-    writer: Writer
-    offset: int
-    clock: Millis | None
-    verdicts: Verdicts
-
-
 def to_bytes(frame: pl.DataFrame) -> bytes:
     """A frame as Arrow IPC; nothing at all for no rows."""
     if frame.is_empty():
@@ -249,16 +134,6 @@ def to_bytes(frame: pl.DataFrame) -> bytes:
     out = io.BytesIO()
     frame.write_ipc(out, compression="zstd")
     return out.getvalue()
-
-
-def from_bytes(value: bytes) -> pl.DataFrame:
-    """The frame of a segment. Raises DamagedState."""
-    if not value:
-        return pl.DataFrame(schema={"row": pl.Int32})
-    try:
-        return pl.read_ipc(io.BytesIO(value))
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
-        raise segments.DamagedState("its content is damaged") from error
 
 
 def _chunks(frame: pl.DataFrame, rows: int = 4 * segments.PAGE) -> Iterator[bytes]:
@@ -286,8 +161,11 @@ def _delta_key(sequence: int, chunk: int) -> bytes:
     return b"d/%d/%d" % (sequence, chunk)
 
 
-def _parse(key: bytes | None) -> tuple[str, int, int]:
-    """Of a delta its sequence and chunk, of a page's piece its first row and the one behind its last."""
+def parse_key(key: bytes | None) -> tuple[str, int, int]:
+    """Of a delta its sequence and chunk, of a page's piece its first row and the one behind its last.
+
+    Raises DamagedState.
+    """
     kind, *numbers = (key or b"").decode("ascii", "replace").split("/")
     if kind not in {"d", "p"} or len(numbers) != 2 or not all(number.isdigit() for number in numbers):
         raise segments.DamagedState(f"the key {key!r} names no segment")

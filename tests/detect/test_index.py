@@ -10,16 +10,19 @@ keys = st.lists(st.integers(0, 40), unique=True, min_size=1, max_size=40)
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.tuples(st.booleans(), keys), max_size=12))
-def test_finds_exactly_what_was_put_in_and_not_taken_out(turns: list[tuple[bool, list[int]]]) -> None:
+@given(st.lists(st.tuples(st.sampled_from(["put", "take", "rebuild"]), keys), max_size=12))
+def test_finds_exactly_what_was_put_in_and_not_taken_out(turns: list[tuple[str, list[int]]]) -> None:
     low = np.zeros(64, np.uint64)
     high = np.zeros(64, np.uint64)
     low[:41] = np.arange(41) // 8 + 1020  # eight keys to a hash, close to the end so that probing wraps
     high[:41] = np.arange(41)
     index, there = KeyIndex(), set[int]()
-    for puts, chosen in turns:
-        rows = np.array([k for k in chosen if (k in there) != puts], np.int64)
-        if puts:
+    for turn, chosen in turns:
+        rows = np.array([k for k in chosen if (k in there) != (turn == "put")], np.int64)
+        if turn == "rebuild":
+            everybody = np.array(sorted(there), np.int64)
+            index.rebuild(low[everybody], everybody)
+        elif turn == "put":
             index.insert(low[rows], rows)
             there |= set(rows.tolist())
         else:

@@ -8,6 +8,7 @@ import polars as pl
 from hypothesis import given, settings
 
 from consumer.detect import segments
+from consumer.detect.loading import Loader
 from consumer.detect.rules import Rules
 from consumer.detect.table import Table
 from consumer.records import Kind, UserActivity
@@ -70,13 +71,14 @@ class Kept:
 
     def restore(self, clock: int) -> Table:
         table = Table(RULES)
-        for number, kept in self.frames:
+        loader = Loader(table, 1)
+        for number, kept in reversed(self.frames):
             if number is None:
-                segments.load_changes(table, kept, table.processes.names)
+                loader.changes(kept, table.processes.names)
             else:
                 start = number * segments.PAGE
-                segments.load_rows(table, start, start + segments.PAGE, kept, table.processes.names)
-        segments.finish(table, clock, RULES.ladders)
+                loader.page(start, start + segments.PAGE, kept, table.processes.names)
+        loader.finish(clock, RULES.ladders)
         return table
 
 

@@ -6,7 +6,8 @@ import polars as pl
 from consumer.clock import DAY, HOUR
 from consumer.detect.rules import Rules
 from consumer.detect.table import Table
-from consumer.kafka.state import Message, Reader, Writer
+from consumer.kafka.state import Message, Writer
+from consumer.kafka.state_reader import Reader
 
 from .hearing import hear
 

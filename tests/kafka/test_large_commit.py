@@ -10,7 +10,8 @@ from consumer.assembly import detect
 from consumer.config import Kafka
 from consumer.detect.rules import Rules
 from consumer.detect.table import Table
-from consumer.kafka.state import Reader, Writer
+from consumer.kafka.state import Writer
+from consumer.kafka.state_reader import Reader
 from consumer.kafka.transaction import Output, Transactions
 from tests.broker.topics import FreshTopics, fresh_name
 from tests.detect.hearing import hear

@@ -6,11 +6,13 @@ import polars as pl
 import pytest
 
 from consumer.clock import DAY, HOUR
+from consumer.detect import segments
 from consumer.detect.rules import Rules
 from consumer.detect.segments import DamagedState
 from consumer.detect.table import Table
 from consumer.kafka import state
-from consumer.kafka.state import Message, Reader, Writer
+from consumer.kafka.state import Message, Writer
+from consumer.kafka.state_reader import Reader, Restored
 from tests.detect.hearing import hear
 
 RULES = Rules(
@@ -48,7 +50,7 @@ class Partition:
         return [m for m in self.log if latest[m.key] is m and m.value is not None]
 
 
-def read(messages: list[Message], group: str = "lapse") -> state.Restored:
+def read(messages: list[Message], group: str = "lapse") -> Restored:
     reader = Reader(group, RULES)
     for message in messages:
         reader.feed(message.key, message.value, message.headers)
@@ -97,8 +99,21 @@ def test_a_restored_writer_goes_on_where_the_other_stopped(partition: Partition)
 def test_the_topic_stays_as_large_as_a_few_tables_however_long_it_runs(partition: Partition) -> None:
     for n in range(30, 600):
         partition.commit(n, hears=users((n % 30) * 300, 500, at=n))
-    rows = sum(state.from_bytes(m.value).height for m in partition.compacted() if m.value is not None)
+    rows = sum(pl.read_ipc(m.value).height for m in partition.compacted() if m.value)
     assert rows < 6 * len(partition.table)
+
+
+def test_a_commit_that_adds_several_pages_needs_no_delta_from_before_them() -> None:
+    """What is outlived by the pages of then is gone, when more users than fit on a page come at once."""
+    made = Partition()
+    for n in range(3):
+        made.commit(n)
+    made.commit(3, hears=users(0, 30_000, at=3))
+    for messages in (made.log, made.compacted()):
+        assert len(read(messages).table) == 30_000
+    gone = next(i for i, m in enumerate(made.log) if m.key == b"d/4/0")
+    with pytest.raises(DamagedState, match="sequence 4 is missing"):
+        read(made.log[:gone] + made.log[gone + 1 :])
 
 
 def test_a_missing_delta_is_noticed(partition: Partition) -> None:
@@ -133,8 +148,35 @@ def test_a_frame_that_is_no_table_is_noticed(partition: Partition) -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "rows"),
+    [
+        (b"d/30/0", [3, 2]),
+        (b"d/30/0", [3, 3]),
+        (b"d/30/0", [-1, 0]),
+        (b"d/30/0", [0, 8192 * 2]),
+        (b"p/8192/16384", [0, 8192]),
+        (b"p/0/16384", [0, 1]),
+        (b"p/8192/0", [0, 1]),
+    ],
+)
+def test_rows_that_no_commit_of_ours_would_write_are_refused(partition: Partition, key: bytes, rows: list[int]) -> None:
+    frame = segments.rows_between(partition.table, 0, 2).with_columns(row=pl.Series(rows, dtype=pl.Int32))
+    headers = next(m.headers for m in partition.log if m.key == b"d/30/0")
+    reader = Reader("lapse", RULES)
+    for message in [*partition.log, Message(key, state.to_bytes(frame), headers)]:
+        reader.feed(message.key, message.value, message.headers, "offset 9")
+    with pytest.raises(DamagedState, match="row") as refused:
+        reader.finish()
+    assert refused.value.where == "offset 9"
+
+
+@pytest.mark.parametrize(
     ("change", "complaint"),
-    [({"group": "another"}, "belongs to the group 'another'"), ({"version": 9}, "its format is 9")],
+    [
+        ({"group": "another"}, "belongs to the group 'another'"),
+        ({"version": 9}, "its format is 9"),
+        ({"pages": 10**12}, "pages"),
+    ],
 )
 def test_a_foreign_segment_is_refused(partition: Partition, change: dict[str, object], complaint: str) -> None:
     told = json.loads(dict(partition.log[0].headers)["segment"]) | change

@@ -15,7 +15,8 @@ from consumer.detect.rules import Rules
 from consumer.detect.table import Table
 from consumer.kafka.partition import Partition
 from consumer.kafka.restore import Start
-from consumer.kafka.state import Reader, Writer
+from consumer.kafka.state import Writer
+from consumer.kafka.state_reader import Reader
 from consumer.kafka.transaction import Output
 from consumer.records import Kind, Reminder
 
