@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from consumer.detect.index import Hashes, Rows
 from consumer.detect.rules import ALWAYS, NEVER, Times
+from consumer.detect.stretch import Stretch
 from consumer.detect.strings import Strings
 
 Flags = npt.NDArray[np.bool_]
@@ -68,9 +69,10 @@ class Columns:
         self.used = 0
         self.tracked = 0
         self._free: list[Rows] = []
-        self.rows = np.empty(0, _ROW)
-        self.dirty: Flags = np.empty(0, np.bool_)  # changed since the state was last written
-        self.due: Times = np.empty(0, np.int64)  # derived: when the clock must look at the row again
+        self._stretches = Stretch(_ROW, _BLANK), Stretch(np.bool_, False), Stretch(np.int64, ALWAYS)
+        self.rows: npt.NDArray[np.void]
+        self.dirty: Flags  # changed since the state was last written
+        self.due: Times  # derived: when the clock must look at the row again
         self.user = Strings()
         self.action = Strings()
         self._resize(_LEAST)
@@ -156,12 +158,6 @@ class Columns:
         return rows
 
     def _resize(self, rows: int) -> None:
-        # In place: the system moves large arrays without copying them, so growing needs no second one beside the first.
-        # (Nobody may keep a field's array for longer than a moment: it would still look at the old place.)
-        had = self.capacity
-        for column in (self.rows, self.dirty, self.due):
-            column.resize(rows, refcheck=False)
+        self.rows, self.dirty, self.due = (stretch.resize(rows) for stretch in self._stretches)
         self.user.resize(rows)
         self.action.resize(rows)
-        self.rows[had:] = _BLANK
-        self.due[had:] = ALWAYS

@@ -94,7 +94,8 @@ class Loader:
         rows = rows[at]
         if not rows.size:
             return
-        c.reserve(int(rows[-1]) + 1)
+        if rows[-1] >= c.capacity:  # once for all, unless that would be much more than there are rows to be seen
+            c.reserve(min(self._known.size, 2 * int(rows[-1]) + 1))
         c.used = max(c.used, int(rows[-1]) + 1)
         c.live[rows] = True
         c.process[rows] = np.array([self._table.processes.code(name) for name in processes], np.uint16)[codes[at]]

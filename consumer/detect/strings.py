@@ -5,6 +5,7 @@ import numpy.typing as npt
 import polars as pl
 
 from consumer.detect.index import Rows
+from consumer.detect.stretch import Stretch
 
 _NONE = -1
 
@@ -13,18 +14,16 @@ class Strings:
     """One text, or none, for each row. Room of texts that were replaced is given back now and then."""
 
     def __init__(self) -> None:
-        self._bytes = np.empty(1 << 12, np.uint8)
+        self._stretches = Stretch(np.uint8), Stretch(np.int64), Stretch(np.int32, _NONE)
+        self._bytes: npt.NDArray[np.uint8] = self._stretches[0].resize(1 << 12)
         self._end = 0
         self._live = 0  # bytes that some row still means
-        self._start = np.empty(0, np.int64)
-        self._length = np.empty(0, np.int32)
+        self.resize(0)
 
     def resize(self, rows: int) -> None:
         """Have this many rows; new ones hold none."""
-        had = self._start.size
-        self._start.resize(rows, refcheck=False)
-        self._length.resize(rows, refcheck=False)
-        self._length[had:] = _NONE
+        self._start: npt.NDArray[np.int64] = self._stretches[1].resize(rows)
+        self._length: npt.NDArray[np.int32] = self._stretches[2].resize(rows)
 
     def put(self, rows: Rows, texts: pl.Series) -> None:
         """Set distinct rows to these texts; a null means none."""
@@ -81,16 +80,17 @@ class Strings:
         if self._live < self._end // 2:
             self._pack(more)
         else:
-            self._bytes.resize(_roomy(self._end + more), refcheck=False)
+            self._bytes = self._stretches[0].resize(_roomy(self._end + more))
 
     def _pack(self, more: int) -> None:
         rows = np.flatnonzero(self._length > 0)
         kept = self._gather(rows)
-        packed = np.empty(_roomy(kept.size + more), np.uint8)
-        packed[: kept.size] = kept
+        self._stretches[0].resize(0)
+        self._bytes = self._stretches[0].resize(_roomy(kept.size + more))
+        self._bytes[: kept.size] = kept
         lengths = self._length[rows].astype(np.int64)
         self._start[rows] = np.cumsum(lengths) - lengths
-        self._bytes, self._end = packed, kept.size
+        self._end = kept.size
 
     def _gather(self, rows: Rows) -> npt.NDArray[np.uint8]:
         lengths = self._length[rows].astype(np.int64)
