@@ -3,12 +3,13 @@
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from consumer.kafka.count import PartitionsChanged
 from tests.app.service import eventually
-from tests.faults.world import PARTITIONS, ROOT, World
+from tests.faults.world import PARTITIONS, ROOT, Member, World
 
 
 def rebuild(world: World, folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
@@ -24,18 +25,24 @@ def rebuilt(world: World, folder: Path) -> str:
     return str(done.stdout)
 
 
-def test_a_foreign_segment_stops_its_partition_alone_until_it_is_rebuilt(world: World, tmp_path: Path) -> None:
+def test_harmed_state_stops_its_partitions_alone_until_it_is_rebuilt(world: World, tmp_path: Path) -> None:
     with world.member("one"):
         world.somebody_stalls()
         world.all_are_asked()
     before = world.reminders.ids()
-    world.writes_state(2, b"key", b"not ours")
+    foreign(world, 0)
+    damaged(world, 1)
+    with_a_gap(world, 2)
     with world.member("one") as one:
-        eventually(lambda: len(one.owns()) == PARTITIONS - 1, meaning="the others are worked on")
-        told = eventually(lambda: one.health().ok and one.health().detail)
-        assert f"{world.topic('state')}[2] at offset" in told
-        assert "lapse state rebuild" in told
-        assert one.metric("lapse_refused_partitions") == 1
+        eventually(lambda: one.owns() == {3}, meaning="the whole one is worked on")
+        told = eventually(lambda: refusals(one) if len(refusals(one)) == 3 else None, meaning="it says which are not")
+        for number, what in enumerate(("names no segment", "its content is damaged", "is missing or not whole")):
+            [line] = [line for line in told if f"{world.topic('state')}[{number}] at " in line]
+            assert what in line
+        assert one.metric("lapse_refused_partitions") == 3
+        new, homes = world.somebody_stalls(), world.homes()
+        served = {user for user in new if homes[user] == 3}
+        eventually(lambda: served and served <= set(world.reminders.of("DUE")), meaning="and goes on")
         refused = rebuild(world, tmp_path, "--yes")
         assert refused.returncode == 1
         assert "detect is at work: one in the group" in refused.stderr
@@ -45,9 +52,32 @@ def test_a_foreign_segment_stops_its_partition_alone_until_it_is_rebuilt(world: 
         eventually(lambda: len(one.owns()) == PARTITIONS, meaning="all are worked on")
         world.somebody_stalls()
         world.all_are_asked()
-        eventually(lambda: len(world.reminders.of("DUE")) == 36, meaning="the first twelve are asked for again")
+        twice = Counter(2 * list(before))
+        eventually(lambda: Counter(world.reminders.of("DUE")) >= twice, meaning="the first are asked for again")
     assert world.reminders.ids().keys() == set(world.everybody)
     assert {user: world.reminders.ids()[user] for user in before} == before, "under the same ids"
+
+
+def refusals(member: Member) -> list[str]:
+    """What it says of its partitions that need a rebuild."""
+    return [line for line in str(member.health().detail).split("; ") if "run `lapse state rebuild`" in line]
+
+
+def foreign(world: World, partition: int) -> None:
+    world.writes_state(partition, b"key", b"not ours")
+
+
+def damaged(world: World, partition: int) -> None:
+    """The first half of a segment, with all that belongs to it."""
+    [key, segment] = next((k, s) for k, s in world.segments(partition).items() if s.value())
+    whole = segment.value() or b""
+    world.writes_state(partition, key, whole[: len(whole) // 2], like=segment)
+
+
+def with_a_gap(world: World, partition: int) -> None:
+    """Without the delta of its last commit."""
+    deltas = [key for key in world.segments(partition) if key.startswith(b"d/")]
+    world.writes_state(partition, max(deltas, key=lambda key: int(key.split(b"/")[1])), None)
 
 
 def test_what_a_rebuild_would_do_is_told_first_and_nothing_done(world: World, tmp_path: Path) -> None:

@@ -97,6 +97,11 @@ class World:
         self.platform.flush()
         return users
 
+    def homes(self) -> dict[str, int]:
+        """The partition of everybody."""
+        activities = self.all_of("activity")
+        return {(message.key() or b"").decode(): message.partition() or 0 for message in activities}
+
     def all_are_asked(self, *, seconds: float = 60.0) -> None:
         """Waits until everybody who stalled so far has been asked for."""
         eventually(lambda: set(self.everybody) <= set(self.reminders.of("DUE")), seconds, meaning="all are asked for")
@@ -106,11 +111,23 @@ class World:
         self.reminders.read_to_the_end(self.admin)
         assert sorted(self.reminders.of("DUE")) == sorted(self.everybody)
 
-    def writes_state(self, partition: int, key: bytes, value: bytes | None) -> None:
-        """Somebody who has no business there."""
+    def writes_state(self, partition: int, key: bytes, value: bytes | None, *, like: Message | None = None) -> None:
+        """Somebody who has no business there, with headers `like` that record's."""
         producer = Producer({"bootstrap.servers": self.bootstrap})
-        producer.produce(self.topic("state"), value, key, partition)
+        producer.produce(self.topic("state"), value, key, partition, headers=like.headers() if like else None)
         assert producer.flush(30) == 0
+
+    def all_of(self, about: str, isolation: str = "read_committed") -> list[Message]:
+        """All records of a topic up to now, those of a partition in order."""
+        reader = Reading(self.bootstrap, self.topic(about), isolation)
+        reader.read_to_the_end(self.admin)
+        reader.close()
+        return reader.messages
+
+    def segments(self, partition: int) -> dict[bytes, Message]:
+        """What compaction would leave of a partition of the state topic, by key."""
+        latest = {message.key() or b"": message for message in self.all_of("state") if message.partition() == partition}
+        return {key: message for key, message in latest.items() if message.value() is not None}
 
     def gives_more_partitions(self, about: str, count: int) -> None:
         topic = self.topic(about)
@@ -128,10 +145,7 @@ class World:
 
     def dead_letters(self) -> list[bytes | None]:
         """All of them, once all processes have ended."""
-        reader = Reading(self.bootstrap, self.topic("dead_letters"))
-        reader.read_to_the_end(self.admin)
-        reader.close()
-        return [message.value() for message in reader.messages]
+        return [message.value() for message in self.all_of("dead_letters")]
 
     def belongs_to(self, instance: str) -> set[int]:
         """The partitions that the group has given to a process, whether it is at work on them or not."""
@@ -245,15 +259,15 @@ class Process:
 
 
 class Reading:
-    """All that a reader of committed records sees on a topic."""
+    """All that a reader sees on a topic, of committed records alone unless told otherwise."""
 
-    def __init__(self, bootstrap: str, topic: str) -> None:
+    def __init__(self, bootstrap: str, topic: str, isolation: str = "read_committed") -> None:
         self._topic = topic
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
                 "group.id": "reads only",
-                "isolation.level": "read_committed",
+                "isolation.level": isolation,
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
             }
