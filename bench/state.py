@@ -59,11 +59,11 @@ def main() -> None:
     _restore(topic, len(table))
 
 
-def _commit(table: Table, writer: Writer, topic: list[Message], who: np.ndarray, at: int) -> tuple[float, float]:
-    """Apply one batch and write one commit; returns the seconds of processor time for both, and for the commit."""
+def activities(table: Table, who: np.ndarray, at: int) -> Activities:
+    """One of each of these users, named by number."""
     users = "user-" + pl.Series(who).cast(pl.String).str.zfill(8)
     names = pl.Series(PROCESSES)
-    activities = Activities.of(
+    return Activities.of(
         pl.DataFrame(
             {
                 "user_id": users,
@@ -75,8 +75,13 @@ def _commit(table: Table, writer: Writer, topic: list[Message], who: np.ndarray,
         ),
         table.processes.known,
     )
+
+
+def _commit(table: Table, writer: Writer, topic: list[Message], who: np.ndarray, at: int) -> tuple[float, float]:
+    """Apply one batch and write one commit; returns the seconds of processor time for both, and for the commit."""
+    heard_of = activities(table, who, at)
     started = time.process_time()
-    table.hear(activities, START)
+    table.hear(heard_of, START)
     heard = time.process_time()
     topic += writer.commit(table, at, START + at)
     done = time.process_time()

@@ -45,15 +45,6 @@ def build(shared: Shared) -> DetectLoop:
         part.failing(f"waiting for {whom}")
 
     shared.codec.register(s.topics.reminders, Reminder)  # now, so that no commit ever waits for the registry
-    restorer = Restorer(
-        shared.admin,
-        lambda: consumer(s.kafka, {"group.id": f"{group}-restore", "fetch.wait.max.ms": 10}),
-        topic=topic,
-        state_topic=s.state_topic,
-        group=group,
-        rules=rules(s),
-        from_latest=s.source.start == "latest",
-    )
     member = consumer(
         s.kafka,
         {
@@ -69,7 +60,7 @@ def build(shared: Shared) -> DetectLoop:
         consumer=member,
         transactions=transactions,
         assignment=Assignment(
-            restorer,
+            restorer(shared),
             lambda number, start: _partition(shared, number, start),
             clock=clock,
             metrics=metrics,
@@ -93,6 +84,20 @@ def build(shared: Shared) -> DetectLoop:
         metrics=metrics,
         progress=part.ok,
         waits=waits,
+    )
+
+
+def restorer(shared: Shared) -> Restorer:
+    """Opens partitions with what the state topic holds of them."""
+    s, group = shared.settings, group_name(shared.settings)
+    return Restorer(
+        shared.admin,
+        lambda: consumer(s.kafka, {"group.id": f"{group}-restore", "fetch.wait.max.ms": 10}),
+        topic=s.source.topic,
+        state_topic=s.state_topic,
+        group=group,
+        rules=rules(s),
+        from_latest=s.source.start == "latest",
     )
 
 

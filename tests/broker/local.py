@@ -29,7 +29,8 @@ class LocalBroker(Broker):
         root = Path(self._folder.name)
         self._log = root / "broker.log"
         self._config = root / "server.properties"
-        settings = properties(port, controller_port, listen="127.0.0.1", log_dir=str(root / "data"))
+        self.data = root / "data"
+        settings = properties(port, controller_port, listen="127.0.0.1", log_dir=str(self.data))
         self._config.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
