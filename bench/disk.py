@@ -9,7 +9,7 @@ is on disk is the partition's log: what was cleaned, what was written since, and
 cleaned. Bounded means that the last quarter of the run holds no more than the second did, while what was written goes
 on growing. Needs a broker that keeps its files on this machine: Kafka's jars and a Java.
 
-Seen with the defaults: 336 bytes a key written in 600 commits, 19 to 58 on disk at any look after the first minute.
+Seen with the defaults: 336 bytes a key written in 600 commits, 19 to 58 on disk whenever it was looked at.
 With segments of full size add their 64 MB: a cleaner looks at none before it is full, or `max.compaction.lag.ms` old.
 """
 

@@ -6,7 +6,6 @@ So each row is written once, however often it changed, and a frame that later on
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from consumer.clock import Millis
@@ -18,6 +17,8 @@ from consumer.detect.table import Table
 
 _NUMBERS_KNOWN, _USER_KNOWN, _ACTION_KNOWN = np.uint8(1), np.uint8(2), np.uint8(4)
 _ALL_KNOWN = np.uint8(7)
+_NEVER_NULL = ("row", "live", "process", "spoke", *NUMBERS)
+_BLOCK = 1 << 15  # rows looked at in one go: what is worked out about so many stays in the processor's cache
 
 
 class Loader:
@@ -68,49 +69,61 @@ class Loader:
             if name in ladders and list(ladders[name]) != list(now):
                 _skip_what_is_past(table, live[c.process[live] == table.processes.code(name)], clock)
         table.reindex()
-        table.schedule(live)
+        for first in range(0, live.size, _BLOCK):
+            table.schedule(live[first : first + _BLOCK])
 
     def _load(self, frame: pl.DataFrame, processes: Sequence[str], start: int, end: int) -> None:
         if frame.is_empty():
             return
         rows = _checked(frame, start, end)
-        known = self._known[rows]
+        at = _span(rows)
+        known = self._known[at]
         if (known == _ALL_KNOWN).all():
             return
         live = frame["live"].to_numpy()
         self._take_numbers(frame, processes, rows, live & (known & _NUMBERS_KNOWN == 0))
-        named, spoke = _are_told(frame["user"]) & live, frame["spoke"].to_numpy() & live
-        _keep(self._users, rows, frame["user"], named & (known & _USER_KNOWN == 0))
-        _keep(self._actions, rows, frame["action"], spoke & (known & _ACTION_KNOWN == 0))
-        known |= _NUMBERS_KNOWN | named * _USER_KNOWN | spoke * _ACTION_KNOWN
+        known |= _NUMBERS_KNOWN
+        user, spoke = frame["user"], frame["spoke"].to_numpy()
+        if spoke.any() or user.null_count() < user.len():
+            named, spoke = _are_told(user) & live, spoke & live
+            _keep(self._users, rows, user, named & (known & _USER_KNOWN == 0))
+            _keep(self._actions, rows, frame["action"], spoke & (known & _ACTION_KNOWN == 0))
+            known |= named * _USER_KNOWN | spoke * _ACTION_KNOWN
         known[~live] = _ALL_KNOWN  # it left: whatever was told of it before is over
-        self._known[rows] = known
+        self._known[at] = known
 
     def _take_numbers(self, frame: pl.DataFrame, processes: Sequence[str], rows: Rows, which: Flags) -> None:
         c, codes = self._table.columns, frame["process"].to_numpy()
         if codes.max() >= len(processes):
             raise DamagedState("it holds rows of a process that it does not name")
-        at = _places(which)
-        rows = rows[at]
+        places = slice(None) if which.all() else np.flatnonzero(which)  # a slice costs no copy
+        rows = rows[places]
         if not rows.size:
             return
         if rows[-1] >= c.capacity:  # once for all, unless that would be much more than there are rows to be seen
             c.reserve(min(self._known.size, 2 * int(rows[-1]) + 1))
         c.used = max(c.used, int(rows[-1]) + 1)
-        c.live[rows] = True
-        c.process[rows] = np.array([self._table.processes.code(name) for name in processes], np.uint16)[codes[at]]
+        at = _span(rows)
+        c.live[at] = True
+        c.process[at] = np.array([self._table.processes.code(name) for name in processes], np.uint16)[codes[places]]
         for name in NUMBERS:
-            getattr(c, name)[rows] = frame[name].to_numpy()[at]
+            getattr(c, name)[at] = frame[name].to_numpy()[places]
 
 
 def _checked(frame: pl.DataFrame, start: int, end: int) -> Rows:
     """The rows of a frame, which are distinct, in order and within the range."""
-    if dict(frame.schema) != SCHEMA or any(frame[name].null_count() for name in ("row", "live", "process", *NUMBERS)):
+    if dict(frame.schema) != SCHEMA or any(frame[name].null_count() for name in _NEVER_NULL):
         raise DamagedState("its columns are not those of a table")
-    rows = frame["row"].to_numpy().astype(np.int64)
-    if rows[0] < start or rows[-1] >= end or (np.diff(rows) <= 0).any():
+    rows = frame["row"].to_numpy()
+    if rows[0] < start or rows[-1] >= end or not (rows[1:] > rows[:-1]).all():
         raise DamagedState(f"it is of the rows {start} to {end}, and holds others, or not in order")
-    return rows
+    return rows.astype(np.int64)
+
+
+def _span(rows: Rows) -> slice | Rows:
+    """Rows in order, as numpy finds them quickest: without a gap they are a slice."""
+    first, last = int(rows[0]), int(rows[-1])
+    return slice(first, last + 1) if last - first + 1 == rows.size else rows
 
 
 def _are_told(texts: pl.Series) -> Flags:
@@ -120,12 +133,10 @@ def _are_told(texts: pl.Series) -> Flags:
     return texts.is_not_null().to_numpy()
 
 
-def _places(which: Flags) -> slice | npt.NDArray[np.int64]:
-    """Where `which` holds; a slice where that is everywhere, which costs no copy."""
-    return slice(None) if which.all() else np.flatnonzero(which)
-
-
 def _keep(told: list[tuple[Rows, pl.Series]], rows: Rows, texts: pl.Series, which: Flags) -> None:
+    """Note the texts of some rows. (Nulls too, unless there is nothing else: a row has none to begin with.)"""
+    if texts.null_count() == texts.len():
+        return
     if which.all():
         told.append((rows, texts))
     elif which.any():

@@ -16,8 +16,8 @@ class Stretch:
 
     def __init__(self, dtype: npt.DTypeLike, blank: Any = None) -> None:
         """`blank` is what new places hold; None: whatever happens to be there."""
-        self._blank = blank
         self._whole: npt.NDArray[Any] = np.empty(0, dtype)
+        self._blank = None if blank is None else _words(np.array([blank], dtype))
         self._size = 0
 
     def resize(self, size: int) -> npt.NDArray[Any]:
@@ -28,5 +28,11 @@ class Stretch:
             self._whole[:kept] = whole[:kept]
         self._size = size
         if self._blank is not None:
-            self._whole[kept:size] = self._blank
+            _words(self._whole[kept:size])[:] = self._blank
         return self._whole[:size]
+
+
+def _words(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Rows of several fields as rows of whole words, which numpy fills several times as fast."""
+    size = array.dtype.itemsize
+    return array.view(np.int64).reshape(-1, size // 8) if size % 8 == 0 else array

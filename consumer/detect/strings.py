@@ -33,7 +33,7 @@ class Strings:
         if not rows.size:
             return
         lengths = texts.str.len_bytes().to_numpy().astype(np.int32)
-        joined = np.frombuffer(texts.str.join("").item().encode(), np.uint8)
+        joined = np.frombuffer(texts.str.join("").cast(pl.Binary).item(), np.uint8)
         self._make_room(joined.size)
         self._bytes[self._end : self._end + joined.size] = joined
         ends = np.cumsum(lengths, dtype=np.int64)
