@@ -1,9 +1,14 @@
 """A broker that does not answer for a while: the work waits, says so, and goes on."""
 
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
-from tests.app.service import eventually
+from tests.app.service import Service, eventually
 from tests.broker.broker import Broker
+from tests.faults.replicas import free_port
 from tests.faults.world import PARTITIONS, World
 
 PATIENT = {"transaction_timeout_ms": 60_000, "message_timeout_ms": 50_000, "session_timeout_ms": 30_000}
@@ -11,8 +16,10 @@ PATIENT = {"transaction_timeout_ms": 60_000, "message_timeout_ms": 50_000, "sess
 
 
 @pytest.fixture
-def world(own_kafka: Broker) -> World:
-    return World(own_kafka.bootstrap)
+def world(own_kafka: Broker) -> Iterator[World]:
+    made = World(own_kafka.bootstrap)
+    yield made
+    made.close()
 
 
 def test_the_work_waits_and_goes_on_when_the_broker_answers_again(own_kafka: Broker, world: World) -> None:
@@ -27,4 +34,26 @@ def test_the_work_waits_and_goes_on_when_the_broker_answers_again(own_kafka: Bro
         world.somebody_stalls()
         world.all_are_asked()
     world.nobody_was_asked_twice()
-    world.close()
+
+
+def test_told_to_stop_while_the_broker_is_silent_it_ends_and_a_restart_goes_on(
+    own_kafka: Broker, world: World, tmp_path: Path
+) -> None:
+    service = Service(tmp_path, world.file("one", **PATIENT) | {"web": {"port": free_port()}}, "no token")
+    service.start("--role", "detect")
+    world.somebody_stalls()
+    own_kafka.pause()
+    eventually(lambda: "transaction_call_repeated" in service.log, meaning="it waits for an answer")
+    assert service.stop() == 0  # within the 30 seconds that orchestrators grant
+    assert "stopped_without_an_answer" in service.log
+    own_kafka.resume()
+    with world.process("one", **PATIENT) as second:
+        world.all_are_asked()
+        world.somebody_stalls()
+        own_kafka.pause()
+        assert second.ends(signal.SIGTERM) == 0, "without having noticed that nobody answers"
+        own_kafka.resume()
+    with world.process("one", **PATIENT) as third:
+        world.all_are_asked()
+        assert third.ends(signal.SIGTERM) == 0
+    world.nobody_was_asked_twice()

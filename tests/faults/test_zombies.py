@@ -1,6 +1,10 @@
 """A process is stopped, taken for dead and replaced, and wakes up: what it had in hand is never seen."""
 
 import signal
+from collections import Counter
+from collections.abc import Iterable
+
+from confluent_kafka import Message
 
 from tests.app.service import eventually
 from tests.faults.member import FENCED
@@ -35,7 +39,10 @@ def test_it_slept_through_its_transactions_time_and_has_to_go(world: World) -> N
             zombie.wakes_up()
             assert zombie.ends() == FENCED
     world.nobody_was_asked_twice()
-    with world.member("two"):  # restores what it left, and nothing of the zombie's
+    only_the_successors_state_is_seen(world)
+    with world.member("two") as two:
+        eventually(lambda: len(two.owns()) == PARTITIONS, meaning="it restores what it left")
+        assert two.keys() == len(world.everybody)
         world.somebody_stalls()
         world.all_are_asked()
     world.nobody_was_asked_twice()
@@ -53,3 +60,21 @@ def test_it_wakes_up_in_an_open_transaction_and_its_offsets_are_refused(world: W
             world.all_are_asked()
             assert zombie.ends(signal.SIGTERM) == 0
     world.nobody_was_asked_twice()
+    only_the_successors_state_is_seen(world)
+
+
+def only_the_successors_state_is_seen(world: World) -> None:
+    """What the zombie wrote lies on the topic; who reads what is committed finds its successor's in its place."""
+    committed = world.all_of("state")
+    seen = {(record.partition(), record.offset()) for record in committed}
+    everything = world.all_of("state", "read_uncommitted")
+    zombies = deltas(record for record in everything if (record.partition(), record.offset()) not in seen)
+    assert zombies
+    assert zombies.keys() <= deltas(committed).keys(), "its successor has written the same ones"
+    assert set(deltas(committed).values()) == {1}, "and nobody sees two of them"
+
+
+def deltas(records: Iterable[Message]) -> Counter[tuple[int | None, bytes]]:
+    """What commits have added, by partition and key: how often."""
+    added = [r for r in records if (r.key() or b"").startswith(b"d/") and r.value() is not None]
+    return Counter((record.partition(), record.key() or b"") for record in added)

@@ -104,7 +104,10 @@ class World:
 
     def all_are_asked(self, *, seconds: float = 60.0) -> None:
         """Waits until everybody who stalled so far has been asked for."""
-        eventually(lambda: set(self.everybody) <= set(self.reminders.of("DUE")), seconds, meaning="all are asked for")
+        eventually(self.all_are_asked_now, seconds, meaning="all are asked for")
+
+    def all_are_asked_now(self) -> bool:
+        return set(self.everybody) <= set(self.reminders.of("DUE"))
 
     def nobody_was_asked_twice(self) -> None:
         """Of what is on the topic by now, to its end; whoever could write more should have ended."""
@@ -198,6 +201,10 @@ class Member:
 
     def owns(self) -> set[int]:
         return set(self.loop.partitions)
+
+    def keys(self) -> int:
+        """How many users it remembers."""
+        return sum(len(partition.table) for partition in self.loop.partitions.values())
 
     def clock(self, partition: int) -> int | None:
         found = self.loop.partitions.get(partition)
