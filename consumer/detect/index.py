@@ -16,6 +16,7 @@ _EMPTY = -1
 _GONE = -2  # a key was here; the search goes on behind it
 _CLAIMS = -3  # and below: claimed by the key at position -3 - value of the batch being inserted
 _FULL = 0.6
+_BLOCK = 1 << 15  # keys placed in one go, so that what is worked out about them stays in the processor's cache
 
 
 class KeyIndex:
@@ -84,18 +85,23 @@ class KeyIndex:
 
     def _fill(self, low: Hashes, rows: Rows) -> None:
         """What `insert` does, into empty slots: in the order of their homes all keys find their slots in one pass."""
-        placed = (low & np.uint64(self._slots.size - 1)) << np.uint64(32) | rows.astype(np.uint64)
+        placed = low & np.uint64(self._slots.size - 1)
+        placed <<= np.uint64(32)
+        placed |= rows.astype(np.uint64)
         placed.sort()
-        slots = (placed >> np.uint64(32)).astype(np.int64)
-        places = np.arange(slots.size)
-        slots -= places
-        np.maximum.accumulate(slots, out=slots)
-        slots += places  # at home, or behind the one before
-        rows = (placed & np.uint64(0xFFFFFFFF)).astype(np.int64)
-        inside = int(np.searchsorted(slots, self._slots.size))
-        self._slots[slots[:inside]] = rows[:inside]
-        self._taken = inside
-        self.insert(placed[inside:] >> np.uint64(32), rows[inside:])  # what ran over the end goes on at the start
+        lead = 0  # of the slot before on its key's rank
+        for first in range(0, placed.size, _BLOCK):
+            block = placed[first : first + _BLOCK]
+            ranks = np.arange(first, first + block.size)
+            leads = (block >> np.uint64(32)).astype(np.int64) - ranks
+            leads[0] = max(leads[0], lead)
+            np.maximum.accumulate(leads, out=leads)  # at home, or behind the one before
+            lead, slots = leads[-1], leads + ranks
+            inside = int(np.searchsorted(slots, self._slots.size))
+            found = (block & np.uint64(0xFFFFFFFF)).astype(np.int64)
+            self._slots[slots[:inside]] = found[:inside]
+            self._taken += inside
+            self.insert(block[inside:] >> np.uint64(32), found[inside:])  # what runs over the end goes on at the start
 
     def _home(self, low: Hashes) -> npt.NDArray[np.int64]:
         return (low & np.uint64(self._slots.size - 1)).astype(np.int64)

@@ -1,17 +1,21 @@
 """Arrays that grow at their end, a little at a time, and seldom move."""
 
+import mmap
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+_LARGE_PAGE = 1 << 21
 
 
 class Stretch:
     """An array at the start of one twice as long, which the system backs with memory only as far as it was touched.
 
     So to grow is to touch some more of it; it is copied when it has doubled. Resized in place (`ndarray.resize`), it
-    would move each time, out of the large memory pages that numpy asks the system for: with those every trip to a row
-    is a quarter shorter, and to fill an array takes a fifth of the time.
+    would move each time, and lose its large memory pages: with those every trip to a row is a quarter shorter, and to
+    fill an array takes a fifth of the time.
     """
 
     def __init__(self, dtype: npt.DTypeLike, blank: Any = None) -> None:
@@ -24,12 +28,22 @@ class Stretch:
         """The array with this many places. Arrays that were returned before are used no longer."""
         kept, whole = min(self._size, size), self._whole
         if size < self._size or size > whole.size:  # (to shrink is to move: what was touched goes back as a whole)
-            self._whole = np.empty(2 * size, whole.dtype)
+            self._whole = _memory(2 * size * whole.dtype.itemsize).view(whole.dtype)
             self._whole[:kept] = whole[:kept]
         self._size = size
         if self._blank is not None:
             _words(self._whole[kept:size])[:] = self._blank
         return self._whole[:size]
+
+
+def _memory(size: int) -> npt.NDArray[np.uint8]:
+    """Memory from the system itself, to which it goes back whole: of arrays under 32 MB the C library would keep it."""
+    if size < _LARGE_PAGE:
+        return np.empty(size, np.uint8)
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with suppress(AttributeError, OSError):  # other systems, or kernels without large pages
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(memory, np.uint8)
 
 
 def _words(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
