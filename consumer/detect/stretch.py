@@ -13,7 +13,7 @@ _LARGE_PAGE = 1 << 21
 class Stretch:
     """An array at the start of one twice as long, which the system backs with memory only as far as it was touched.
 
-    So to grow is to touch some more of it; it is copied when it has doubled. Resized in place (`ndarray.resize`), it
+    So to grow is to touch some more of it; it is copied when that one is full. Resized in place (`ndarray.resize`), it
     would move each time, and lose its large memory pages: with those every trip to a row is a quarter shorter, and to
     fill an array takes a fifth of the time.
     """
@@ -29,7 +29,7 @@ class Stretch:
         kept, whole = min(self._size, size), self._whole
         if size < self._size or size > whole.size:  # (to shrink is to move: what was touched goes back as a whole)
             self._whole = _memory(2 * size * whole.dtype.itemsize).view(whole.dtype)
-            self._whole[:kept] = whole[:kept]
+            _words(self._whole[:kept])[:] = _words(whole[:kept])
         self._size = size
         if self._blank is not None:
             _words(self._whole[kept:size])[:] = self._blank
@@ -47,6 +47,6 @@ def _memory(size: int) -> npt.NDArray[np.uint8]:
 
 
 def _words(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Rows of several fields as rows of whole words, which numpy fills several times as fast."""
+    """Rows of several fields as rows of whole words, which numpy copies and fills several times as fast."""
     size = array.dtype.itemsize
     return array.view(np.int64).reshape(-1, size // 8) if size % 8 == 0 else array
