@@ -28,6 +28,8 @@ bench: .venv/dev  ## the figures of the README
 	@$(BIN)/python -m bench.detect --format json --events 1000000 --users 268000
 	@$(BIN)/python -m bench.stages
 	@$(BIN)/python -m bench.state --keys 1000000
+	@$(BIN)/python -m bench.restore
+	@$(BIN)/python -m bench.disk
 	@$(BIN)/python -m bench.live
 	@$(BIN)/python -m bench.send
 	@$(BIN)/python -m bench.latency

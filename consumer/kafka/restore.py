@@ -24,8 +24,8 @@ REBUILT = b"rebuilt"
 says for which group, and from which offset of the input (`anew`)."""
 
 _BATCH = 500
-_PATIENCE = 0.05  # seconds to wait for a full batch: the end of the topic comes in a short one
-_SILENCE = 600  # batches without anything: half a minute
+_PATIENCE = 0.02  # seconds to wait for a full batch: the end of the topic comes in a short one
+_SILENCE = 1500  # batches without anything: half a minute
 _ANSWER = 5.0  # seconds to wait for an offset
 _PASSING = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT}
 REBUILD = "stop every detect process and run `lapse state rebuild`"
