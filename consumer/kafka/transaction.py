@@ -1,7 +1,8 @@
 """One transaction: outputs and input offsets, all or nothing."""
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 
 _CALL = 2.0  # seconds for one call of the client; what is not done by then is called again
 _PAUSE = 0.2  # seconds between two calls, should the client answer at once
+_WAKE_EVERY = 12.0  # seconds: longer than connections.max.idle.ms, so that idle ones still go
 _log = structlog.get_logger()
 
 
@@ -93,7 +95,8 @@ class Transactions:
     def _send(self, offsets: list[TopicPartition], consumer: Consumer, patience: float) -> None:
         # Fresh metadata each time: a member that was rebalanced away is refused here. (That each instance has a name
         # is part of the fence: the broker takes offsets at any time from a transaction that names no member.)
-        self._producer.send_offsets_to_transaction(offsets, consumer.consumer_group_metadata(), patience)
+        with _woken(self._producer):
+            self._producer.send_offsets_to_transaction(offsets, consumer.consumer_group_metadata(), patience)
 
     def _produce(self, output: Output) -> None:
         while True:
@@ -135,6 +138,27 @@ class Transactions:
         if error.code() in _REPLACED or error.code() in _HOPELESS:
             return _final(failure)
         return Aborted(error.name())
+
+
+@contextmanager
+def _woken(producer: Producer) -> Iterator[None]:
+    """For a call that waits for the group's coordinator. librdkafka (up to 2.16 at least, its issue 5456) forgets how
+    long it was to wait, and looks again only when a connection comes or goes: after a broker's death there may be none
+    that does. Whoever asks for metadata opens one.
+    """
+    done = threading.Event()
+
+    def wake() -> None:
+        while not done.wait(_WAKE_EVERY):
+            with suppress(KafkaException):  # (no answer is what the call waits for, too)
+                producer.list_topics(timeout=_CALL)
+
+    waking = threading.Thread(target=wake, name="wakes a transaction", daemon=True)
+    waking.start()
+    try:
+        yield
+    finally:
+        done.set()
 
 
 def _final(failure: KafkaException) -> Exception:

@@ -1,4 +1,4 @@
-"""A broker that does not answer for a while: the work waits, says so, and goes on."""
+"""A broker that does not answer for a while, or dies and comes back: nothing is lost, and nobody is asked twice."""
 
 import signal
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 from tests.app.service import Service, eventually
 from tests.broker.broker import Broker
 from tests.faults.replicas import free_port
-from tests.faults.world import PARTITIONS, World
+from tests.faults.world import PARTITIONS, KeptUp, World
 
 PATIENT = {"transaction_timeout_ms": 60_000, "message_timeout_ms": 50_000, "session_timeout_ms": 30_000}
 """A short outage costs neither membership nor a transaction."""
@@ -56,4 +56,18 @@ def test_told_to_stop_while_the_broker_is_silent_it_ends_and_a_restart_goes_on(
     with world.process("one", **PATIENT) as third:
         world.all_are_asked()
         assert third.ends(signal.SIGTERM) == 0
+    world.nobody_was_asked_twice()
+
+
+def test_a_broker_that_is_killed_and_comes_back_loses_and_doubles_nothing(own_kafka: Broker, world: World) -> None:
+    with KeptUp(world, "one", **PATIENT) as one:
+        world.somebody_stalls()
+        one.does(world.all_are_asked_now, meaning="all are asked for")
+        for _ in range(2):
+            world.somebody_stalls()
+            own_kafka.kill()
+            own_kafka.start()
+            world.somebody_stalls()
+            one.does(world.all_are_asked_now, meaning="it goes on")
+        one.ends()
     world.nobody_was_asked_twice()
