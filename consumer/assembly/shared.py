@@ -9,7 +9,7 @@ from prometheus_client.registry import CollectorRegistry
 
 from consumer.activity.codec import Codec
 from consumer.activity.schemas import WriterSchemas
-from consumer.clock import SystemClock
+from consumer.clock import Clock, SystemClock
 from consumer.config import Secret, Settings
 from consumer.config_file import read_secret
 from consumer.kafka import client
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 class Shared:
     """One of each for the process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        """`clock` is this machine's unless told otherwise."""
         self.settings = settings
-        self.clock = SystemClock()
+        self.clock: Clock = clock or SystemClock()
         self.health = Health(self.clock.steady)
         self.metrics = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):

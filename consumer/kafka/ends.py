@@ -70,7 +70,7 @@ class Ends:
 
     def _agrees(self, wall: Millis, steady: Millis) -> bool:
         agrees = self._guard.agrees(wall, steady)
-        held = None if agrees else "the wall clock jumped: set it right, or restart to accept it"
+        held = None if agrees else "the clocks stand: the wall clock jumped. Set it right, or restart to accept it"
         if held != self.held:
             _log.warning("clock_held" if held else "clock_released", reason=held)
         self.held = held

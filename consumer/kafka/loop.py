@@ -138,7 +138,8 @@ class DetectLoop:
         elif self._reading.postponed:
             self._waits("the schema registry")
         else:
-            matters = [*self._assignment.refused.values(), *self.caution.status.words]
+            held = [self._ends.held] if self._ends.held else []
+            matters = [*self._assignment.refused.values(), *self.caution.status.words, *held]
             self._progress("; ".join([f"{len(self.partitions)} partitions", *matters]))
 
     def _sorted(self, messages: Sequence[Message]) -> tuple[Poll, dict[int, int]]:

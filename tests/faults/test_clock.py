@@ -2,12 +2,29 @@
 
 import time
 
+from consumer.clock import DAY, HOUR, Millis, SystemClock
 from tests.app.service import eventually
 from tests.broker.broker import Broker
-from tests.faults.world import PARTITIONS, Upstream, World, clocks_pass
+from tests.faults.world import PARTITIONS, Member, Upstream, World, clocks_pass
 
 PATIENT = {"transaction_timeout_ms": 60_000, "message_timeout_ms": 50_000, "session_timeout_ms": 30_000}
 """A short outage costs neither membership nor a transaction."""
+
+JUMPED = "the wall clock jumped"
+
+
+class SetClock(SystemClock):
+    """This machine's clocks, and somebody who sets the wall clock."""
+
+    def __init__(self) -> None:
+        self._off: Millis = 0
+
+    def wall(self) -> Millis:
+        return super().wall() + self._off
+
+    def is_set(self, off: Millis) -> None:
+        """So far from what it should be."""
+        self._off = off
 
 
 def now() -> int:
@@ -54,3 +71,46 @@ def test_a_broker_that_cannot_be_reached_stops_the_clocks_and_nobody_is_asked_to
         world.all_are_asked()
     world.nobody_was_asked_twice()
     world.close()
+
+
+def test_a_wall_clock_that_jumps_ahead_asks_nobody_too_early(world: World) -> None:
+    clock = SetClock()
+    with world.member_by(clock, "one") as one:
+        world.somebody_stalls()
+        world.all_are_asked()
+        clock.is_set(DAY)
+        eventually(lambda: JUMPED in str(one.health().detail), meaning="it is noticed")
+        nobody_is_asked_while_it_is_wrong(world, one)
+        clock.is_set(0)
+        world.all_are_asked()
+        eventually(lambda: JUMPED not in str(one.health().detail), meaning="all is well again")
+    world.nobody_was_asked_twice()
+
+
+def test_a_wall_clock_that_is_set_back_has_nobody_asked_twice(world: World) -> None:
+    clock = SetClock()
+    with world.member_by(clock, "one") as one:
+        world.somebody_stalls()
+        world.all_are_asked()
+        clock.is_set(-HOUR)
+        eventually(lambda: JUMPED in str(one.health().detail), meaning="it is noticed")
+        nobody_is_asked_while_it_is_wrong(world, one)
+        clock.is_set(0)
+        world.all_are_asked()
+    clock.is_set(-HOUR)
+    with world.member_by(clock, "one") as one:  # which believes what it finds, and remembers a later moment
+        eventually(lambda: len(one.owns()) == PARTITIONS)
+        nobody_is_asked_while_it_is_wrong(world, one)
+    with world.member("one"):
+        world.all_are_asked()
+    world.nobody_was_asked_twice()
+
+
+def nobody_is_asked_while_it_is_wrong(world: World, member: Member) -> None:
+    """The work goes on, but for that."""
+    asked, heard, begun = world.reminders.of("DUE"), member.heard(), now()
+    new = world.somebody_stalls()
+    eventually(lambda: member.heard() == heard + len(new), meaning="it reads on")
+    eventually(lambda: sum(world.committed().values()) == len(world.everybody), meaning="and commits")
+    eventually(lambda: now() > begun + 3_000, meaning="by a clock that runs they have lapsed")
+    assert world.reminders.of("DUE") == asked

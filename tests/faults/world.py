@@ -14,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,11 +24,13 @@ from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic  # type: 
 
 from consumer.assembly import detect
 from consumer.assembly.shared import Shared
+from consumer.clock import Clock
 from consumer.config import Settings
 from consumer.kafka import offsets, topics
 from consumer.web.health import State
 from tests.app.service import Platform, eventually
 from tests.broker.topics import fresh_name
+from tests.faults.member import FENCED
 
 PARTITIONS = 4
 CLIENT = {
@@ -83,6 +86,10 @@ class World:
 
     def member(self, instance: str, **client: int) -> "Member":
         return Member(self.settings(instance, **client))
+
+    def member_by(self, clock: Clock, instance: str) -> "Member":
+        """One with a clock of its own."""
+        return Member(self.settings(instance), clock)
 
     def process(self, instance: str, *stumbles: str, **client: int) -> "Process":
         """One that works, or stumbles at a MOMENT by a SIGNAL (see member.py)."""
@@ -172,8 +179,8 @@ class World:
 class Member:
     """One detect process, as a thread of this one. Leaving the context stops it."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._shared = Shared(settings)
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self._shared = Shared(settings, clock)
         self.loop = detect.build(self._shared)
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(1)
@@ -192,6 +199,10 @@ class Member:
 
     def metric(self, name: str, **labels: str) -> float:
         return self._shared.metrics.get_sample_value(name, labels) or 0.0
+
+    def heard(self) -> float:
+        """How many activities it has applied."""
+        return self.metric("lapse_events_total", outcome="applied")
 
     def aborted_commits(self) -> float:
         return self.metric("lapse_commit_failures_total", outcome="aborted")
@@ -249,6 +260,10 @@ class Process:
     def wakes_up(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
+    def ended(self) -> int | None:
+        """Its exit status, if it has."""
+        return self._process.poll()
+
     def ends(self, how: signal.Signals | None = None) -> int:
         """Its exit status, once it has ended by itself or by this signal."""
         if how is not None:
@@ -263,6 +278,35 @@ class Process:
             self._process.kill()
             self._process.wait(60)
         self._folder.cleanup()
+
+
+class KeptUp:
+    """One detect process, and who starts it again when it has ended because it found its place taken."""
+
+    def __init__(self, world: World, instance: str, **client: int) -> None:
+        self._start = partial(world.process, instance, **client)
+        self._process = self._start()
+
+    def does(self, what: Callable[[], object], seconds: float = 120.0, *, meaning: str) -> None:
+        """Waits until it has."""
+        eventually(lambda: self._is_up() and what(), seconds, meaning=meaning)
+
+    def ends(self) -> None:
+        """As it is told to."""
+        code = self._process.ends(signal.SIGTERM)
+        assert code in (0, FENCED)
+
+    def _is_up(self) -> bool:
+        if (code := self._process.ended()) is not None:
+            assert code == FENCED
+            self._process = self._start()
+        return True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._process.__exit__(*raised)
 
 
 class Reading:
