@@ -167,6 +167,8 @@ def _header(headers: Sequence[tuple[str, bytes]], group: str) -> Header:
         raise DamagedState("its segment header cannot be read") from error
     if header.version != FORMAT:
         raise DamagedState(f"its format is {header.version}; this Lapse reads {FORMAT}")
+    if not all(isinstance(n, int) for n in (header.sequence, header.offset, header.chunks, header.pages)):
+        raise DamagedState("its segment header cannot be read")
     if header.group != group:
         raise DamagedState(f"it belongs to the group {header.group!r}, not {group!r}")
     return header
