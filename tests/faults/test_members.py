@@ -6,7 +6,7 @@ from functools import partial
 
 from consumer.kafka.transaction import Fenced
 from tests.app.service import eventually
-from tests.faults.world import PARTITIONS, World
+from tests.faults.world import PARTITIONS, SHORT, World
 
 
 def test_members_join_and_leave_and_every_lapse_is_asked_for_once(world: World) -> None:
@@ -52,7 +52,7 @@ def test_killed_at_any_moment_of_a_commit_it_goes_on_when_started_again(world: W
 
 
 def test_when_a_member_is_killed_the_others_take_its_partitions_over(world: World) -> None:
-    with world.member("one") as one, world.process("two", "sent", "SIGKILL") as two:
+    with world.member("one") as one, world.process("two", "sent", "SIGKILL", **SHORT) as two:
         eventually(lambda: one.owns() and world.belongs_to("two"), meaning="both have something to do")
         world.somebody_stalls()
         two.is_killed()

@@ -8,7 +8,7 @@ from confluent_kafka import Message
 
 from tests.app.service import eventually
 from tests.faults.member import FENCED
-from tests.faults.world import PARTITIONS, World
+from tests.faults.world import PARTITIONS, SHORT, World
 
 
 def test_it_wakes_up_between_two_commits_and_joins_again(world: World) -> None:
@@ -30,7 +30,7 @@ def test_it_wakes_up_between_two_commits_and_joins_again(world: World) -> None:
 
 def test_it_slept_through_its_transactions_time_and_has_to_go(world: World) -> None:
     world.somebody_stalls()
-    with world.process("one", "sent", "SIGSTOP") as zombie:
+    with world.process("one", "sent", "SIGSTOP", **SHORT) as zombie:
         zombie.is_stopped()
         with world.member("two") as two:
             world.somebody_stalls()
@@ -50,7 +50,7 @@ def test_it_slept_through_its_transactions_time_and_has_to_go(world: World) -> N
 
 def test_it_wakes_up_in_an_open_transaction_and_its_offsets_are_refused(world: World) -> None:
     world.somebody_stalls()
-    with world.process("one", "produced", "SIGSTOP", transaction_timeout_ms=60_000) as zombie:
+    with world.process("one", "produced", "SIGSTOP") as zombie:
         zombie.is_stopped()
         with world.member("two") as two:
             world.somebody_stalls()
