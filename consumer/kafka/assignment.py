@@ -16,6 +16,7 @@ from consumer.clock import MINUTE, SECOND, Clock, Millis
 from consumer.kafka.client import Trouble
 from consumer.kafka.partition import Partition
 from consumer.kafka.restore import Restorer, Start, StateRefused
+from consumer.kafka.transaction import Unanswered
 from consumer.metrics import DetectMetrics
 
 _ANSWER = 10.0  # seconds for the broker to tell committed offsets; a predecessor's open transaction may delay it
@@ -104,7 +105,9 @@ class Assignment:
             try:
                 start = self._restorer.open(spot.partition, _committed(consumer, spot), stop)
             except KafkaException as failure:
-                if stop.is_set() or self._clock.steady() > deadline:
+                if stop.is_set():
+                    raise Unanswered("stopped before the broker let a partition be opened") from failure
+                if self._clock.steady() > deadline:
                     raise
                 self._trouble.heard(failure.args[0])
                 self._waits(f"the broker, to open partition {spot.partition}")

@@ -63,6 +63,18 @@ def test_it_wakes_up_in_an_open_transaction_and_its_offsets_are_refused(world: W
     only_the_successors_state_is_seen(world)
 
 
+def test_told_to_stop_while_it_waits_for_what_a_zombie_began_its_successor_ends(world: World) -> None:
+    world.somebody_stalls()
+    with world.process("one", "sent", "SIGSTOP") as zombie:
+        zombie.is_stopped()
+        with world.process("two") as two:
+            eventually(lambda: len(world.belongs_to("two")) == PARTITIONS, meaning="the group gives all to another")
+            assert two.ends(signal.SIGTERM) == 0
+    with world.member("one"):
+        world.all_are_asked()
+    world.nobody_was_asked_twice()
+
+
 def only_the_successors_state_is_seen(world: World) -> None:
     """What the zombie wrote lies on the topic; who reads what is committed finds its successor's in its place."""
     committed = world.all_of("state")
