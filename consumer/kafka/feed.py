@@ -18,7 +18,7 @@ from consumer.activity.errors import BadRecord, RegistryUnavailable
 from consumer.clock import SECOND, Clock, Millis
 from consumer.config import Kafka
 from consumer.kafka.client import Trouble, settings
-from consumer.kafka.dead_letters import dead_letter
+from consumer.kafka.dead_letters import dead_letter, spoiled
 from consumer.kafka.publisher import NotAcknowledged, Publisher
 from consumer.kafka.transaction import Fenced
 from consumer.records import Received
@@ -230,7 +230,7 @@ class Feed(Generic[T]):
     def _bury(self, dead: Sequence[_Spoiled]) -> None:
         if not dead:
             return
-        self._publisher.write([dead_letter(self._dead_letters, record, bad) for record, bad in dead])
+        self._publisher.write([dead_letter(self._dead_letters, spoiled(record), bad) for record, bad in dead])
         for _, bad in dead:
             self._spoiled.labels(self._topic, bad.reason).inc()
         first, reasons = dead[0][0], sorted({bad.reason for _, bad in dead})

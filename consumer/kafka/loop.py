@@ -18,12 +18,12 @@ commits nothing on its way out.
 
 import gc
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from consumer.clock import Clock
+from consumer.clock import SECOND, Clock, Millis
 from consumer.kafka.assignment import Assignment
 from consumer.kafka.caution import Caution
 from consumer.kafka.client import Trouble
@@ -31,17 +31,18 @@ from consumer.kafka.commits import Commits
 from consumer.kafka.count import PartitionCount
 from consumer.kafka.ends import Ends
 from consumer.kafka.partition import Partition
-from consumer.kafka.poll import Message, Poll
+from consumer.kafka.poll import Gathering, Message
 from consumer.kafka.reading import Reading
 from consumer.kafka.restore import lost_records
 from consumer.kafka.transaction import Fenced, Transactions, Unanswered
 from consumer.metrics import DetectMetrics
 
 _BATCH = 50_000
-"""Records of one poll at most: whoever lags reads many at a time, and what each batch costs besides is paid once."""
+"""Records of one turn at most: whoever lags reads many at a time, and what each batch costs besides is paid once."""
 _YOUNG = 4 * _BATCH
-"""Objects made before Python looks for cycles. A poll makes many, in none; a look at every 700 outweighs all else."""
-_PATIENCE = 0.1  # seconds to wait for a full batch: short, so that no clock is late for want of input
+"""Objects made before Python looks for cycles. A turn makes many, in none; a look at every 700 outweighs all else."""
+_PATIENCE: Millis = 100  # to wait for a full batch: short, so that no clock is late for want of input
+_AT_HAND = 500  # messages that the consumer hands out at a time
 _FENCED = KafkaError(KafkaError.FENCED_INSTANCE_ID).str()
 _HOPELESS = {
     KafkaError._FATAL,
@@ -91,6 +92,7 @@ class DetectLoop:
         self._stop = threading.Event()
         self._refusal: Exception | None = None
         self._broken = False
+        self._gathered = Gathering()
 
     @property
     def partitions(self) -> dict[int, Partition]:
@@ -120,12 +122,13 @@ class DetectLoop:
 
     def turn(self) -> None:
         """Once through the steps."""
-        messages = self._consumer.consume(_BATCH, _PATIENCE)
-        self._raise_refusal()
+        self._gather()
         self._count.check()
-        poll, ends = self._sorted(messages)
-        if not self._commits.pending:
-            self._reading.take(poll, ends, self.partitions)
+        poll = self._gathered.poll()
+        if self._commits.pending:
+            self._reading.leave(poll, self.partitions)
+        else:
+            self._reading.take(poll, self._gathered.ends, self.partitions)
             self._advance_clocks()
         if self._commits.due:
             self._commits.commit(self.partitions, self._stop)
@@ -142,22 +145,26 @@ class DetectLoop:
             matters = [*self._assignment.refused.values(), *self.caution.status.words, *held]
             self._progress("; ".join([f"{len(self.partitions)} partitions", *matters]))
 
-    def _sorted(self, messages: Sequence[Message]) -> tuple[Poll, dict[int, int]]:
-        """Step 1: the records, and positions at which a partition's end was reached."""
-        errors = [m for m in messages if m.error() is not None]
-        ends: dict[int, int] = {}
-        for message in errors:
-            self._look_at(message, ends)
-        poll = Poll([m for m in messages if m.error() is None] if errors else messages)
-        if len(poll):
+    def _gather(self) -> None:
+        """Step 1: as many records as make a batch, or come within its time."""
+        self._gathered = gathered = Gathering()
+        left, until = _PATIENCE, self._clock.steady() + _PATIENCE
+        while gathered.count < _BATCH and left > 0:
+            messages = self._consumer.consume(_AT_HAND, left / SECOND)
+            self._raise_refusal()
+            errors = [m for m in messages if m.error() is not None]
+            for message in errors:
+                self._look_at(message)
+            gathered.add([m for m in messages if m.error() is None] if errors else messages)
+            left = until - self._clock.steady()
+        if gathered.count:
             self._trouble.answered()
-        return poll, ends
 
-    def _look_at(self, message: Message, ends: dict[int, int]) -> None:
+    def _look_at(self, message: Message) -> None:
         error, number = message.error(), message.partition()
         if error.code() == KafkaError._PARTITION_EOF:
             if number in self.partitions:
-                ends[number] = message.offset()
+                self._gathered.ends[number] = message.offset()
         elif error.code() == KafkaError._AUTO_OFFSET_RESET:
             if number in self.partitions:
                 why = lost_records(self._topic, number, self.partitions[number].position)
@@ -205,6 +212,7 @@ class DetectLoop:
         self._let_go(consumer, lost, "partition_lost")
 
     def _let_go(self, consumer: Consumer, spots: list[TopicPartition], event: str) -> None:
+        self._gathered.drop([spot.partition for spot in spots])
         self._assignment.let_go(consumer, spots, event)
         self._commits.let_go(self.partitions)
 

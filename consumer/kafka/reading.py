@@ -11,9 +11,9 @@ from consumer.activity.errors import BadRecord, RegistryUnavailable
 from consumer.clock import SECOND, Clock, Millis
 from consumer.detect.activities import Activities
 from consumer.kafka.caution import Caution
-from consumer.kafka.dead_letters import dead_letter
+from consumer.kafka.dead_letters import Spoiled, dead_letter
 from consumer.kafka.partition import Partition
-from consumer.kafka.poll import Poll
+from consumer.kafka.poll import Poll, Records
 from consumer.metrics import DetectMetrics
 
 _REGISTRY_PAUSE: Millis = SECOND
@@ -56,7 +56,7 @@ class Reading:
         try:
             self._apply(poll, partitions)
         except RegistryUnavailable:
-            for number, *_ in poll.spans():  # one after the other: most may need nothing that is not known
+            for number, *_ in poll.spans:  # one after the other: most may need nothing that is not known
                 try:
                     self._apply(poll.only({number}), partitions)
                 except RegistryUnavailable as error:
@@ -67,30 +67,40 @@ class Reading:
             if number in partitions and number not in left:
                 partitions[number].read_to(position)
 
+    def leave(self, poll: Poll, partitions: Mapping[int, Partition]) -> None:
+        """Nothing may be read now: have these records handed out again later. Their partitions are paused."""
+        for number, *_ in poll.spans:
+            if number in partitions:
+                self._consumer.seek(TopicPartition(self._topic, number, partitions[number].position))
+
     def _apply(self, poll: Poll, partitions: Mapping[int, Partition]) -> None:
         """All partitions are decoded together, and each hears its own."""
         if not len(poll):
             return
         now = self._clock.wall()
-        decoded = self._decoder.decode(poll.values, poll.timestamps, now)
-        spans = poll.spans()
-        heard = Activities.of(decoded.frame, partitions[spans[0].number].table.processes.known)
-        self._caution.hear(poll.timestamps)
+        offsets, timestamps, _, values = poll.records
+        decoded = self._decoder.decode(values, timestamps, now)
+        heard = Activities.of(decoded.frame, partitions[poll.spans[0].number].table.processes.known)
+        self._caution.hear(timestamps)
         good = decoded.frame["index"].to_numpy()[heard.places]
         bad = np.array([bad.index for bad in decoded.bad], np.int64)
-        for number, start, stop, last in spans:
+        for number, start, stop in poll.spans:
             partition, between = partitions[number], [start, stop]
             letters = decoded.bad[slice(*np.searchsorted(bad, between))]
-            self._set_aside(partition, poll, letters)
+            self._set_aside(partition, poll.records, letters)
             self._caution.judge(partition, stop - start - len(letters), len(letters))
             partition.hear(heard.part(*np.searchsorted(good, between).tolist()), now)
-            partition.read_to(last + 1)
+            partition.read_to(int(offsets[stop - 1]) + 1)
         self._count_events(decoded, decoded.frame.height - len(heard))
 
-    def _set_aside(self, partition: Partition, poll: Poll, bad: Sequence[Bad]) -> None:
+    def _set_aside(self, partition: Partition, records: Records, bad: Sequence[Bad]) -> None:
         for one in bad:
-            why = BadRecord(one.reason, one.error)
-            partition.outputs.append(dead_letter(self._dead_letters, poll.messages[one.index], why))
+            at = one.index
+            record = Spoiled(
+                self._topic, partition.number, int(records.offsets[at]), records.keys[at], records.values[at]
+            )
+            letter = dead_letter(self._dead_letters, record, BadRecord(one.reason, one.error))
+            partition.outputs.append(letter)
             self._metrics.dead_letters.labels(self._topic, one.reason).inc()
 
     def _count_events(self, decoded: Decoded, strangers: int) -> None:

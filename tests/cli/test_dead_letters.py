@@ -15,7 +15,7 @@ from consumer.clock import SystemClock
 from consumer.config import Kafka
 from consumer.kafka import letters
 from consumer.kafka.all_or_nothing import AllOrNothing
-from consumer.kafka.dead_letters import dead_letter
+from consumer.kafka.dead_letters import dead_letter, spoiled
 from consumer.kafka.publisher import Publisher
 from consumer.kafka.transaction import Output
 from tests.broker.topics import FreshTopics, fresh_name
@@ -43,7 +43,8 @@ class Place:
         before = len(committed(self.bootstrap, topic))
         publisher.write([Output(topic, 0, b"u%d" % number, value) for number, value in enumerate(values)])
         messages = list(self._messages(topic, before, len(values)))
-        publisher.write([dead_letter(self.dead, each, BadRecord(reason, "it [cannot] be read")) for each in messages])
+        bad = BadRecord(reason, "it [cannot] be read")
+        publisher.write([dead_letter(self.dead, spoiled(each), bad) for each in messages])
         publisher.close()
 
     def _messages(self, topic: str, first: int, count: int) -> "Iterator[object]":
