@@ -1,17 +1,19 @@
 """Events a second: detect catching up, beside raw `consume` of the same topic and a plain loop, in the same run.
 
-    python -m bench.detect [--events 4000000] [--users 536000] [--format avro|json]
+    python -m bench.detect [--events 4000000] [--users 536000] [--rounds 3] [--format avro|json]
 
 Raw `consume` has the same client settings and does nothing with what it gets, in polls of the size that is best for
 it. The plain loop decodes each event with fastavro (or json) and keeps a dictionary: no transactions, no state,
-nothing written. Detect does all of its work: exactly-once commits every second, reminders, the state topic.
+nothing written. Detect does all of its work: exactly-once commits every second, reminders, the state topic. They take
+turns, and the median of the ratios is told: a machine's speed may change from one minute to the next.
 """
 
 import argparse
 import json
+import statistics
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -39,6 +41,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--events", type=int, default=4_000_000)
     arguments.add_argument("--users", type=int, default=536_000)
+    arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--format", choices=("avro", "json"), default="avro")
     asked = arguments.parse_args()
     log.configure(Log(level="warning"))
@@ -48,12 +51,27 @@ def main() -> None:
         start = SystemClock().wall() - asked.events
         made = events if asked.format == "avro" else json_events
         fill(bootstrap, topic, PARTITIONS, made(asked.events, asked.users, start))
-        settings = _settings(bootstrap, topic, asked.format)
-        raw = _rate("raw consume", asked.events, lambda: _consume(settings, asked.events, lambda messages: None))
-        few = asked.events // 8
-        plain = _rate(f"plain loop ({asked.format}, dict)", few, lambda: _plain(settings, few))
-        ours = _rate("detect", asked.events, lambda: _detect(settings))
-        print(f"detect / raw consume: {ours / raw:.2f}    detect / plain loop: {ours / plain:.1f}")
+        rounds = [
+            _round(_settings(bootstrap, topic, asked.format), asked.events, asked.format) for _ in range(asked.rounds)
+        ]
+    raws, plains, ours = zip(*rounds, strict=True)
+    _compare("raw consume", ours, raws)
+    _compare("plain loop", ours, plains)
+
+
+def _round(settings: Settings, count: int, form: str) -> tuple[float, float, float]:
+    """Events a second: raw, plain, ours."""
+    few = count // 8
+    return (
+        _rate("raw consume", count, lambda: _consume(settings, count, lambda messages: None)),
+        _rate(f"plain loop ({form}, dict)", few, lambda: _plain(settings, few)),
+        _rate("detect", count, lambda: _detect(settings)),
+    )
+
+
+def _compare(name: str, ours: Sequence[float], theirs: Sequence[float]) -> None:
+    ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
+    print(f"detect / {name}: {statistics.median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})")
 
 
 def _rate(name: str, count: int, run: Callable[[], float]) -> float:
@@ -65,11 +83,12 @@ def _rate(name: str, count: int, run: Callable[[], float]) -> float:
 
 
 def _settings(bootstrap: str, topic: str, form: str) -> Settings:
+    group = fresh_name("bench")
     names = ("contacts", "reminders", "delivery_status", "opt_outs", "dead_letters", "state")
     return Settings.model_validate(
         {
-            "kafka": {"bootstrap_servers": bootstrap, "group_prefix": fresh_name("bench"), "instance": "bench"},
-            "topics": {name: f"{topic}-{name}" for name in names},
+            "kafka": {"bootstrap_servers": bootstrap, "group_prefix": group, "instance": "bench"},
+            "topics": {name: f"{group}-{name}" for name in names},
             "source": {"topic": topic, "format": form},
             "processes": {name: {"action": name, "remind_after": ["24h", "72h"]} for name in PROCESSES},
             "detect": {"commit_interval": "1s"},
