@@ -48,10 +48,12 @@ class FallbackClaims(Desk, Generic[M]):
 
     def take(self, most: int) -> Claim[M]:
         """Decide about at most `most` due reminders, and journal those that may go out."""
-        now, steady = self._clock.wall(), self._clock.steady()
-        with booking(self._ledger, self._metrics, now) as book:
+        with booking(self._ledger, self._metrics, self._clock.wall()) as book:
             queries_facts.hold_still(book.connection)
             state = self._state(book)
+            # As in `claims`: a lease must not be spent on waiting.
+            now, steady = self._clock.wall(), self._clock.steady()
+            book.now = now
             probing = may_probe(state, now)
             rows = queries.take_oldest(book.connection, self._medium, "channel_stopped", 1) if probing else []
             rows = rows or one_each(queries.take_due(book.connection, self._medium, now, 1 if probing else most))
