@@ -28,6 +28,8 @@ _PATIENCE = 0.02  # seconds to wait for a full batch: the end of the topic comes
 _SILENCE = 1500  # batches without anything: half a minute
 _ANSWER = 5.0  # seconds to wait for an offset
 _PASSING = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT}
+_SPOILED = {KafkaError._BAD_MSG, KafkaError._NOT_IMPLEMENTED}
+"""A checksum that does not fit; librdkafka (2.16 at least) then goes on inside, and finds "an unsupported version"."""
 REBUILD = "stop every detect process and run `lapse state rebuild`"
 """What to do when a partition's state cannot be used."""
 
@@ -117,8 +119,9 @@ class Restorer:
         reading = _Reading(lambda: Reader(self._group, self._rules), self._group)
         consumer = self._make_consumer()
         try:
-            consumer.assign([TopicPartition(self._state_topic, partition, first)])
-            _read_to(consumer, end, reading, stop)
+            spot = TopicPartition(self._state_topic, partition, first)
+            consumer.assign([spot])
+            _read_to(consumer, spot, end, reading, stop)
         finally:
             consumer.close()
         try:
@@ -156,14 +159,18 @@ class _Reading:
         """What the last rebuild has told."""
 
     def feed(self, message: Message) -> None:
+        where = f"offset {message.offset()}"
         try:
             if message.key() == REBUILT:
                 self._begin_anew(message)
             elif self._damage is None:
-                where = f"offset {message.offset()}"
                 self._reader.feed(message.key(), message.value(), message.headers() or [], where)  # type: ignore[arg-type]
         except DamagedState as damage:
-            self._damage, self.where = damage, f"offset {message.offset()}"
+            self._damage, self.where = damage, where
+
+    def spoiled(self, offset: int) -> None:
+        """In this place there are bytes that the broker was never given."""
+        self._damage = self._damage or DamagedState("the broker's own file is damaged there", f"offset {offset}")
 
     def finish(self) -> Restored | None:
         """Raises DamagedState."""
@@ -182,9 +189,11 @@ class _Reading:
         self._reader, self._damage, self.where, self.begins_at = self._make_reader(), None, "the end", offset
 
 
-def _read_to(consumer: Consumer, end: int, reading: _Reading, stop: threading.Event) -> None:
-    """Feed what lies before `end`. What is uncommitted is waited for: the end may lie behind an open transaction."""
-    position = silence = 0
+def _read_to(consumer: Consumer, spot: TopicPartition, end: int, reading: _Reading, stop: threading.Event) -> None:
+    """Feed what lies from the spot up to `end`. What is uncommitted is waited for: the end may lie behind an open
+    transaction.
+    """
+    position, silence = spot.offset, 0
     while position < end:
         messages = consumer.consume(_BATCH, _PATIENCE)
         silence = 0 if messages else silence + 1
@@ -193,7 +202,19 @@ def _read_to(consumer: Consumer, end: int, reading: _Reading, stop: threading.Ev
         if silence > _SILENCE:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the state topic cannot be read to its end"))
         for message in messages:
+            if _is_spoiled(message):
+                reading.spoiled(position)
+                # The client would fetch the same again, and again. How long it is only it could tell.
+                position += 1
+                consumer.seek(TopicPartition(spot.topic, spot.partition, position))
+                break
             position = max(position, _take(message, reading))
+
+
+def _is_spoiled(message: Message) -> bool:
+    """Whether it tells of records that do not fit their checksum, or of what the client made of them afterwards."""
+    error = message.error()
+    return error is not None and error.code() in _SPOILED
 
 
 def _take(message: Message, reading: _Reading) -> int:

@@ -7,8 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from consumer.kafka.count import PartitionsChanged
 from tests.app.service import eventually
+from tests.broker.broker import Broker
+from tests.broker.local import LocalBroker
 from tests.faults.world import PARTITIONS, ROOT, Member, World
 
 
@@ -78,6 +82,34 @@ def with_a_gap(world: World, partition: int) -> None:
     """Without the delta of its last commit."""
     deltas = [key for key in world.segments(partition) if key.startswith(b"d/")]
     world.writes_state(partition, max(deltas, key=lambda key: int(key.split(b"/")[1])), None)
+
+
+def test_a_byte_that_changed_on_the_brokers_disk_is_no_state(own_kafka: Broker, tmp_path: Path) -> None:
+    if not isinstance(own_kafka, LocalBroker):
+        pytest.skip("the files of a broker in a container are not at hand")
+    world = World(own_kafka.bootstrap)
+    with world.member("one"):
+        world.somebody_stalls()
+        world.all_are_asked()
+    own_kafka.stop()
+    changed_on_disk(own_kafka.data / f"{world.topic('state')}-1")
+    own_kafka.start()
+    with world.member("one") as one:
+        eventually(lambda: one.owns() == {0, 2, 3}, meaning="the others are worked on")
+        [told] = eventually(lambda: refusals(one))
+        assert "the broker's own file is damaged there" in told
+    rebuilt(world, tmp_path)
+    with world.member("one") as one:
+        eventually(lambda: len(one.owns()) == PARTITIONS, meaning="what lies before the rebuild matters no more")
+    world.close()
+
+
+def changed_on_disk(partition: Path) -> None:
+    """The clock of the last segment is another: still such a number."""
+    [file] = partition.glob("*.log")
+    held = file.read_bytes()
+    digit = held.rindex(b'"clock":') + len(b'"clock":')
+    file.write_bytes(held[:digit] + bytes([held[digit] ^ 1]) + held[digit + 1 :])
 
 
 def test_what_a_rebuild_would_do_is_told_first_and_nothing_done(world: World, tmp_path: Path) -> None:
