@@ -162,9 +162,11 @@ def consumer(kafka: Kafka, ours: Mapping[str, object]) -> Consumer:
         "isolation.level": "read_committed",
         "enable.auto.commit": False,
         "enable.partition.eof": True,
-        # The defaults let a reader that catches up wait for a second whenever its queue is full.
+        # A short queue: what is taken from it is still in the processor's cache. And one that is looked at often: the
+        # default has a reader that catches up wait for a second whenever it was full.
         "queued.min.messages": 1_000_000,
-        "fetch.queue.backoff.ms": 10,
+        "queued.max.messages.kbytes": 1_000,
+        "fetch.queue.backoff.ms": 2,
     }
     return Consumer(_PATIENCE | client.settings(kafka, reading | dict(ours)))
 
