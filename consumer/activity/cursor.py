@@ -116,6 +116,18 @@ class Cursor:
         self.pos = start + length
         return start, length
 
+    def text(self) -> tuple[Longs, Longs]:
+        """Pass a length and so many bytes. Returns where they start and how many there are."""
+        byte = self.data[self.pos]
+        if np.bitwise_or.reduce(byte, initial=0) & 0x81 == 0:  # as most are: a length of one byte, and not negative
+            length = (byte >> 1).astype(np.int64)
+            start = self.pos + 1
+            stop = start + length
+            if (stop <= self.end).all():
+                self.pos = stop
+                return start, length
+        return self.skip(self.long())
+
     def long(self) -> Longs:
         """A zig-zag number of at most ten bytes, as the Avro specification has it."""
         byte = self.data[self.pos]

@@ -75,7 +75,7 @@ def _text(name: str) -> Walk:
     """Notes where a text is. Bytes are read as UTF-8, as Avro's resolution has it."""
 
     def walk(at: Cursor) -> None:
-        start, length = at.skip(at.long())
+        start, length = at.text()
         at.sheet.text(name, at.rows, start, length)
 
     return walk
@@ -121,7 +121,7 @@ def _time_in_doubles(unit: str | None) -> Walk:
 
 def _time_in_texts(at: Cursor) -> None:
     """Notes a time in the usual form, and what may be one in another form as a text."""
-    start, length = at.skip(at.long())
+    start, length = at.text()
     found = usual_form(at.data, start, length)
     at.sheet.number("occurred_at", at.rows, found)
     other = found == NO_TIME

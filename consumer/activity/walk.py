@@ -117,7 +117,7 @@ def _number(at: Cursor) -> None:
 
 
 def _lengthy(at: Cursor) -> None:
-    at.skip(at.long())
+    at.text()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ def _entry(keyed: list[tuple[Spelling, Walk]], past: Walk) -> Walk:
     """One entry of a map. All are passed together, and those of these keys then looked at once more: they are few."""
 
     def walk(at: Cursor) -> None:
-        start, length = at.skip(at.long())
+        start, length = at.text()
         value = at.pos
         past(at)
         for key, step in keyed:
