@@ -168,9 +168,11 @@ class _Reading:
         except DamagedState as damage:
             self._damage, self.where = damage, where
 
-    def spoiled(self, offset: int) -> None:
+    def spoiled(self, offset: int, why: str) -> None:
         """In this place there are bytes that the broker was never given."""
-        self._damage = self._damage or DamagedState("the broker's own file is damaged there", f"offset {offset}")
+        self._damage = self._damage or DamagedState(
+            f"the broker's file cannot be read there: {why}", f"offset {offset}"
+        )
 
     def finish(self) -> Restored | None:
         """Raises DamagedState."""
@@ -202,19 +204,14 @@ def _read_to(consumer: Consumer, spot: TopicPartition, end: int, reading: _Readi
         if silence > _SILENCE:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the state topic cannot be read to its end"))
         for message in messages:
-            if _is_spoiled(message):
-                reading.spoiled(position)
+            error = message.error()
+            if error is not None and error.code() in _SPOILED:
+                reading.spoiled(position, error.str())
                 # The client would fetch the same again, and again. How long it is only it could tell.
                 position += 1
                 consumer.seek(TopicPartition(spot.topic, spot.partition, position))
                 break
             position = max(position, _take(message, reading))
-
-
-def _is_spoiled(message: Message) -> bool:
-    """Whether it tells of records that do not fit their checksum, or of what the client made of them afterwards."""
-    error = message.error()
-    return error is not None and error.code() in _SPOILED
 
 
 def _take(message: Message, reading: _Reading) -> int:
