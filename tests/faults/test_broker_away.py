@@ -2,13 +2,11 @@
 
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.app.service import Service, eventually
+from tests.app.service import eventually
 from tests.broker.broker import Broker
-from tests.faults.replicas import free_port
 from tests.faults.world import PARTITIONS, KeptUp, World
 
 PATIENT = {"transaction_timeout_ms": 60_000, "message_timeout_ms": 50_000, "session_timeout_ms": 30_000}
@@ -36,16 +34,13 @@ def test_the_work_waits_and_goes_on_when_the_broker_answers_again(own_kafka: Bro
     world.nobody_was_asked_twice()
 
 
-def test_told_to_stop_while_the_broker_is_silent_it_ends_and_a_restart_goes_on(
-    own_kafka: Broker, world: World, tmp_path: Path
-) -> None:
-    service = Service(tmp_path, world.file("one", **PATIENT) | {"web": {"port": free_port()}}, "no token")
-    service.start("--role", "detect")
-    world.somebody_stalls()
-    own_kafka.pause()
-    eventually(lambda: "transaction_call_repeated" in service.log, meaning="it waits for an answer")
-    assert service.stop() == 0  # within the 30 seconds that orchestrators grant
-    assert "stopped_without_an_answer" in service.log
+def test_told_to_stop_while_the_broker_is_silent_it_ends_and_a_restart_goes_on(own_kafka: Broker, world: World) -> None:
+    with world.process("one", "produced", "SIGSTOP", **PATIENT) as first:
+        world.somebody_stalls()
+        first.is_stopped()
+        own_kafka.pause()
+        first.wakes_up()
+        assert first.ends(signal.SIGTERM) == 0, "in the middle of a transaction"
     own_kafka.resume()
     with world.process("one", **PATIENT) as second:
         world.all_are_asked()
