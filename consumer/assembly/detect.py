@@ -67,7 +67,7 @@ def build(shared: Shared) -> DetectLoop:
             waits=waits,
         ),
         commits=Commits(member, transactions, topic=topic, every=commit_interval, clock=clock, metrics=metrics),
-        ends=Ends(shared.admin, topic, clock, min(commit_interval, SECOND) // 20),
+        ends=Ends(shared.admin, topic, clock, min(commit_interval, SECOND) // 5),
         count=PartitionCount(shared.admin, topic, s.state_topic, clock),
         caution=caution,
         reading=Reading(
@@ -92,7 +92,7 @@ def restorer(shared: Shared) -> Restorer:
     s, group = shared.settings, group_name(shared.settings)
     return Restorer(
         shared.admin,
-        lambda: consumer(s.kafka, {"group.id": f"{group}-restore", "fetch.wait.max.ms": 10, "check.crcs": True}),
+        lambda: consumer(s.kafka, {"group.id": f"{group}-restore", "fetch.wait.max.ms": 10}),
         topic=s.source.topic,
         state_topic=s.state_topic,
         group=group,
