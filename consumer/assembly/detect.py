@@ -92,7 +92,7 @@ def restorer(shared: Shared) -> Restorer:
     s, group = shared.settings, group_name(shared.settings)
     return Restorer(
         shared.admin,
-        lambda: consumer(s.kafka, {"group.id": f"{group}-restore", "fetch.wait.max.ms": 10}),
+        lambda: consumer(s.kafka, {"group.id": f"{group}-restore", "fetch.wait.max.ms": 10, "check.crcs": True}),
         topic=s.source.topic,
         state_topic=s.state_topic,
         group=group,
