@@ -34,13 +34,16 @@ def test_the_work_waits_and_goes_on_when_the_broker_answers_again(own_kafka: Bro
     world.nobody_was_asked_twice()
 
 
-def test_told_to_stop_while_the_broker_is_silent_it_ends_and_a_restart_goes_on(own_kafka: Broker, world: World) -> None:
+def test_told_to_stop_while_the_broker_is_silent_it_ends_and_a_restart_goes_on(
+    own_kafka: Broker, world: World, capfd: pytest.CaptureFixture[str]
+) -> None:
     with world.process("one", "produced", "SIGSTOP", **PATIENT) as first:
         world.somebody_stalls()
         first.is_stopped()
         own_kafka.pause()
         first.wakes_up()
-        assert first.ends(signal.SIGTERM) == 0, "in the middle of a transaction"
+        assert first.ends(signal.SIGTERM, 30) == 0, "in the middle of a transaction, in the time orchestrators grant"
+    assert "stopped_without_an_answer" in capfd.readouterr().out
     own_kafka.resume()
     with world.process("one", **PATIENT) as second:
         world.all_are_asked()

@@ -264,11 +264,11 @@ class Process:
         """Its exit status, if it has."""
         return self._process.poll()
 
-    def ends(self, how: signal.Signals | None = None) -> int:
+    def ends(self, how: signal.Signals | None = None, seconds: float = 60) -> int:
         """Its exit status, once it has ended by itself or by this signal."""
         if how is not None:
             self._process.send_signal(how)
-        return self._process.wait(60)
+        return self._process.wait(seconds)
 
     def __enter__(self) -> Self:
         return self
