@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from math import inf
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -31,6 +31,17 @@ class Replaced(Exception):
     """
 
 
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """confluent-kafka (2.16, on Python 3.11) forgets which exception ended one of our callbacks where it has no
+    instance yet, as Ctrl-C has not. Ours raise nothing else.
+    """
+    try:
+        yield
+    except SystemError:
+        raise KeyboardInterrupt from None
+
+
 class AllOrNothing:
     """A transactional producer for one job at a time.
 
@@ -50,6 +61,7 @@ class AllOrNothing:
             "acks": "all",
             "message.max.bytes": LARGEST_RECORD,
             "linger.ms": 20,
+            "delivery.report.only.error": True,
             # As Kafka's own Java client does it, and with it most of what writes onto a company's topics: a key that
             # two programs write must be in one partition, or a compacted topic keeps two records of it.
             "partitioner": kafka.client.get("partitioner", "murmur2_random"),
@@ -63,6 +75,7 @@ class AllOrNothing:
         """Takes the place of any other of this name. Raises KafkaException."""
         _until_done(self._producer.init_transactions)
 
+    @_interruptible()
     def write(self, outputs: Iterable[Output]) -> int:
         """Writes all of them; how many they were. What `outputs` itself raises ends the transaction unwritten.
 
@@ -85,6 +98,7 @@ class AllOrNothing:
             raise self._ended(failure) from None
         return count
 
+    @_interruptible()
     def close(self) -> None:
         # It aborts whatever is open; where another of this name has done so already it complains, in one way or other.
         with warnings.catch_warnings(), contextlib.suppress(KafkaException):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from signal import SIGINT, raise_signal
 
 import pytest
 
@@ -73,6 +74,23 @@ def test_a_record_that_the_broker_refuses_takes_the_others_with_it(kafka: str, t
         assert values(kafka, other) == []
         writer.write(outputs(other, "later"))
     assert values(kafka, other) == ["later"]
+
+
+def test_who_interrupts_it_while_it_hears_of_a_refusal_has_it_interrupted(
+    kafka: str, topics: FreshTopics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = topics(1, config={"max.message.bytes": "2000"})
+    signals = [SIGINT]
+
+    def interrupted(*_: object) -> None:
+        while signals:
+            raise_signal(signals.pop())
+
+    with writing(kafka) as writer:
+        monkeypatch.setattr(writer, "_reported", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            writer.write(outputs(topic, "fine", "x" * 5_000))
+    assert values(kafka, topic) == []
 
 
 def test_a_partition_that_is_not_there_is_named(kafka: str, topics: FreshTopics) -> None:
