@@ -22,6 +22,7 @@ from consumer.assembly.deliver import Deliver
 from consumer.assembly.shared import Shared, plain
 from consumer.config import Settings
 from consumer.kafka import topics
+from consumer.kafka.contact import CutOff
 from consumer.kafka.loop import DetectLoop
 from consumer.kafka.restore import StateRefused
 from consumer.kafka.transaction import Fenced
@@ -126,7 +127,7 @@ class _Service:
 def _complain(task: "asyncio.Future[None]") -> bool:
     """Say in the log why a part broke, if it did."""
     problem = task.exception()
-    if isinstance(problem, StateRefused | Fenced):
+    if isinstance(problem, StateRefused | Fenced | CutOff):
         _log.error("stopped", reason=str(problem))
     elif problem is not None:
         _log.error("part_broke", exc_info=problem)

@@ -1,7 +1,8 @@
 """A real Kafka for every test that asks for one (see `broker/find.py` for where it comes from), and a real PostgreSQL.
 
 `kafka`      the address of one for all tests; nobody stops it.
-`own_kafka`  one for a single test, to be stopped, killed, paused and started again.
+`own_kafka`  one for a single test, to be stopped, killed and started again.
+`pausable_kafka`  one for a single test, to be paused for a while.
 `topics`     makes fresh topics on `kafka`: `topics()`, `topics(partitions=1, about="contacts", config={...})`.
 
 `postgresql`  the URL of one for all tests, for a single test at a time.
@@ -9,14 +10,14 @@
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
 from .broker.broker import Broker, NoBroker
-from .broker.find import ADDRESS, own_broker, running_kafka
+from .broker.find import ADDRESS, PAUSABLE, own_broker, running_kafka
 from .broker.topics import FreshTopics
 from .ledger import databases
 
@@ -34,12 +35,21 @@ def kafka() -> Iterator[str]:
 
 @pytest.fixture
 def own_kafka() -> Iterator[Broker]:
+    with _own() as broker:
+        yield broker
+
+
+@pytest.fixture
+def pausable_kafka() -> Iterator[Broker]:
+    with _own(PAUSABLE) as broker:
+        yield broker
+
+
+def _own(*kinds: Sequence[Callable[[], Broker]]) -> Broker:
     try:
-        broker = own_broker()
+        return own_broker(*kinds)
     except NoBroker as reason:
         without_broker(reason)
-    with broker:
-        yield broker
 
 
 @pytest.fixture

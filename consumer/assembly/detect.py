@@ -21,6 +21,7 @@ from consumer.kafka import client
 from consumer.kafka.assignment import Assignment
 from consumer.kafka.caution import Caution
 from consumer.kafka.commits import Commits
+from consumer.kafka.contact import Contact
 from consumer.kafka.count import PartitionCount
 from consumer.kafka.ends import Ends
 from consumer.kafka.loop import DetectLoop
@@ -54,7 +55,14 @@ def build(shared: Shared) -> DetectLoop:
             "partition.assignment.strategy": "cooperative-sticky",
         },
     )
-    transactions = Transactions(producer(s.kafka, f"{group}-{shared.instance}"), waits)
+    writer = producer(s.kafka, f"{group}-{shared.instance}")
+    reads, writes, asks = (Contact(client, s.kafka, topic, clock) for client in (member, writer, shared.admin))
+
+    def unanswered(whom: str) -> None:
+        waits(whom)
+        writes.missed()
+
+    transactions = Transactions(writer, unanswered)
     caution = Caution(brake_rules(s), clock, metrics)
     return DetectLoop(
         consumer=member,
@@ -67,7 +75,7 @@ def build(shared: Shared) -> DetectLoop:
             waits=waits,
         ),
         commits=Commits(member, transactions, topic=topic, every=commit_interval, clock=clock, metrics=metrics),
-        ends=Ends(shared.admin, topic, clock, min(commit_interval, SECOND) // 5),
+        ends=Ends(shared.admin, topic, clock, min(commit_interval, SECOND) // 5, asks.missed),
         count=PartitionCount(shared.admin, topic, s.state_topic, clock),
         caution=caution,
         reading=Reading(
@@ -84,6 +92,7 @@ def build(shared: Shared) -> DetectLoop:
         metrics=metrics,
         progress=part.ok,
         waits=waits,
+        idle=reads.missed,
     )
 
 

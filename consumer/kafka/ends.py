@@ -1,6 +1,6 @@
 """Asks for the ends of the assigned partitions, for their clocks to reach."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any
 
@@ -20,11 +20,13 @@ _log = structlog.get_logger()
 class Ends:
     """One request at a time for all partitions, never waited for. A failed one moves no clock."""
 
-    def __init__(self, admin: AdminClient, topic: str, clock: Clock, every: Millis) -> None:
+    def __init__(self, admin: AdminClient, topic: str, clock: Clock, every: Millis, missed: Callable[[], None]) -> None:
+        """`missed` is told each time that nobody answers."""
         self._admin = admin
         self._topic = topic
         self._clock = clock
         self._every = every
+        self._missed = missed
         self._guard = WallGuard()
         self._trouble = Trouble("ends")
         self._asked_at: Millis = 0
@@ -65,6 +67,7 @@ class Ends:
             offsets.find_leaders(self._admin, self._topic)
         except KafkaException as failure:
             self._trouble.heard(failure.args[0])
+            self._missed()
             return False
         return True
 

@@ -55,7 +55,7 @@ _log = structlog.get_logger()
 
 
 class DetectLoop:
-    """Runs until told to stop. Raises Fenced, PartitionsChanged or KafkaException when it cannot go on."""
+    """Runs until told to stop. Raises Fenced, PartitionsChanged, CutOff or KafkaException when it cannot go on."""
 
     def __init__(
         self,
@@ -73,8 +73,12 @@ class DetectLoop:
         metrics: DetectMetrics,
         progress: Callable[[str], None],
         waits: Callable[[str], None],
+        idle: Callable[[], None],
     ) -> None:
-        """`progress` hears after every turn how it stands, `waits` for whom we wait instead."""
+        """`progress` hears after every turn how it stands, `waits` for whom we wait instead.
+
+        `idle` is called after each turn without a partition.
+        """
         self._consumer = consumer
         self._transactions = transactions
         self._assignment = assignment
@@ -88,6 +92,7 @@ class DetectLoop:
         self._metrics = metrics
         self._progress = progress
         self._waits = waits
+        self._idle = idle
         self._trouble = Trouble("detect")
         self._stop = threading.Event()
         self._refusal: Exception | None = None
@@ -133,6 +138,8 @@ class DetectLoop:
         if self._commits.due:
             self._commits.commit(self.partitions, self._stop)
         self._assignment.remind()
+        if not self.partitions:
+            self._idle()
         self._tell()
 
     def _tell(self) -> None:

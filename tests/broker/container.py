@@ -6,7 +6,7 @@ import docker  # type: ignore[import-untyped]
 from docker.errors import DockerException  # type: ignore[import-untyped]
 from testcontainers.core.container import DockerContainer
 
-from .broker import Broker, NoBroker, free_ports, properties
+from .broker import MISSED_SOON, Broker, NoBroker, free_ports, properties
 
 IMAGE = "apache/kafka:4.1.1"
 _CONTROLLER_PORT = 9093  # seen only inside the container
@@ -16,7 +16,7 @@ _LOG_TAIL = 30  # lines
 class ContainerBroker(Broker):
     """A container whose port is the same inside and outside: clients are told one address by the broker itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, missed_after: int = MISSED_SOON) -> None:
         """Raises NoBroker where no Docker daemon answers."""
         try:
             docker.from_env(timeout=0.5).ping()
@@ -24,7 +24,8 @@ class ContainerBroker(Broker):
             raise NoBroker(f"no Docker daemon ({type(error).__name__})") from None
         [port] = free_ports(1)
         self.bootstrap = f"127.0.0.1:{port}"
-        settings = properties(port, _CONTROLLER_PORT, listen="0.0.0.0", log_dir="/tmp/kafka-data")
+        where = {"listen": "0.0.0.0", "log_dir": "/tmp/kafka-data"}
+        settings = properties(port, _CONTROLLER_PORT, **where, missed_after=missed_after)
         environ = {f"KAFKA_{key.upper().replace('.', '_')}": value for key, value in settings.items()}
         self._container = DockerContainer(IMAGE).with_envs(**environ, KAFKA_HEAP_OPTS="-Xmx256m")
         self._container.with_bind_ports(port, port)

@@ -6,21 +6,24 @@ An address in `LAPSE_TEST_BOOTSTRAP`, else Docker, else Kafka's jars with a Java
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 
-from .broker import Broker, NoBroker
+from .broker import MISSED_LATE, Broker, NoBroker
 from .local import LocalBroker
 
 ADDRESS = "LAPSE_TEST_BOOTSTRAP"
 
 
-def _container() -> Broker:
+def _container(*missed_after: int) -> Broker:
     # Only now: its library is slow to import, and whoever has an address needs none of it.
     from .container import ContainerBroker
 
-    return ContainerBroker()
+    return ContainerBroker(*missed_after)
 
 
 _KINDS = (_container, LocalBroker)
+PAUSABLE = tuple(partial(kind, MISSED_LATE) for kind in _KINDS)
+"""Kinds of brokers that the cluster does not give up while they are paused, and lets in late after a kill."""
 
 
 @contextmanager

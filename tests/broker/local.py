@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from .broker import Broker, BrokerFailed, free_ports, properties
+from .broker import MISSED_SOON, Broker, BrokerFailed, free_ports, properties
 from .jars import kafka_jars
 from .java import find_java
 
@@ -19,7 +19,7 @@ _LOG_TAIL = 4_000  # characters
 class LocalBroker(Broker):
     """A process of this machine, its files in a temporary folder. It does not outlive this one, however that ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, missed_after: int = MISSED_SOON) -> None:
         """Raises NoBroker where this machine cannot run one."""
         self._java = find_java()
         self._jars = kafka_jars(self._java)
@@ -30,7 +30,8 @@ class LocalBroker(Broker):
         self._log = root / "broker.log"
         self._config = root / "server.properties"
         self.data = root / "data"
-        settings = properties(port, controller_port, listen="127.0.0.1", log_dir=str(self.data))
+        data = str(self.data)
+        settings = properties(port, controller_port, listen="127.0.0.1", log_dir=data, missed_after=missed_after)
         self._config.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None

@@ -45,12 +45,12 @@ def test_a_broker_that_was_killed_comes_back_with_what_it_had(own_kafka: Broker)
     assert first_value(own_kafka.bootstrap, "letters") == b"kept"
 
 
-def test_a_paused_broker_is_silent_until_it_goes_on(own_kafka: Broker) -> None:
-    client = Producer({"bootstrap.servers": own_kafka.bootstrap, **QUIET})
-    own_kafka.pause()
+def test_a_paused_broker_is_silent_until_it_goes_on(pausable_kafka: Broker) -> None:
+    client = Producer({"bootstrap.servers": pausable_kafka.bootstrap, **QUIET})
+    pausable_kafka.pause()
     with pytest.raises(KafkaException):
         client.list_topics(timeout=0.5)
-    own_kafka.resume()
+    pausable_kafka.resume()
     assert client.list_topics(timeout=30).brokers
 
 

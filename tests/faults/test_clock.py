@@ -56,16 +56,19 @@ def test_a_transaction_left_open_upstream_stops_the_clock_until_it_is_decided(wo
     assert world.dead_letters() == [b"these bytes mean nothing either"]
 
 
-def test_a_broker_that_cannot_be_reached_stops_the_clocks_and_nobody_is_asked_too_early(own_kafka: Broker) -> None:
-    world = World(own_kafka.bootstrap)
+def test_a_broker_that_cannot_be_reached_stops_the_clocks_and_nobody_is_asked_too_early(pausable_kafka: Broker) -> None:
+    world = World(pausable_kafka.bootstrap)
     with world.member("one", **PATIENT) as one:
         eventually(clocks_pass(one, now(), range(PARTITIONS)), meaning="all run")
-        own_kafka.pause()
+        eventually(lambda: one.metric("lapse_clock_delay_seconds", partition="0") < 1.5, meaning="and are on time")
+        commits = one.metric("lapse_commit_seconds_count")
+        eventually(lambda: one.metric("lapse_commit_seconds_count") > commits, meaning="no commit is under way")
+        pausable_kafka.pause()
         eventually(lambda: one.metric("lapse_clock_delay_seconds", partition="0") > 3, meaning="it is late")
         clocks = [one.clock(number) for number in range(PARTITIONS)]
         eventually(lambda: one.metric("lapse_clock_delay_seconds", partition="0") > 5, meaning="it is later still")
         assert [one.clock(number) for number in range(PARTITIONS)] == clocks
-        own_kafka.resume()
+        pausable_kafka.resume()
         eventually(clocks_pass(one, now(), range(PARTITIONS)), meaning="all run again")
         world.somebody_stalls()
         world.all_are_asked()
