@@ -75,7 +75,7 @@ def build(shared: Shared) -> DetectLoop:
             waits=waits,
         ),
         commits=Commits(member, transactions, topic=topic, every=commit_interval, clock=clock, metrics=metrics),
-        ends=Ends(shared.admin, topic, clock, min(commit_interval, SECOND) // 5, asks.missed),
+        ends=Ends(shared.admin, topic, clock, min(commit_interval, SECOND) // 20, asks.missed),
         count=PartitionCount(shared.admin, topic, s.state_topic, clock),
         caution=caution,
         reading=Reading(

@@ -45,8 +45,13 @@ class Commits:
         return bool(self._aborted)
 
     @property
+    def left(self) -> Millis:
+        """Until the next commit; none or less when it is due."""
+        return self._next - self._clock.steady()
+
+    @property
     def due(self) -> bool:
-        return self._clock.steady() >= self._next
+        return self.left <= 0
 
     def commit(self, partitions: Mapping[int, Partition], stop: threading.Event) -> None:
         """Write what these partitions have to say, or what an abort left. Raises Fenced, Unanswered, KafkaException."""

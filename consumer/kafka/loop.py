@@ -42,6 +42,8 @@ _BATCH = 50_000
 _YOUNG = 4 * _BATCH
 """Objects made before Python looks for cycles. A turn makes many, in none; a look at every 700 outweighs all else."""
 _PATIENCE: Millis = 100  # to wait for a full batch: short, so that no clock is late for want of input
+_LAST: Millis = 20
+"""The turn before a commit waits so long. The ends it reaches were asked for when it began: the clock is no older."""
 _AT_HAND = 500  # messages that the consumer hands out at a time
 _FENCED = KafkaError(KafkaError.FENCED_INSTANCE_ID).str()
 _HOPELESS = {
@@ -155,7 +157,8 @@ class DetectLoop:
     def _gather(self) -> None:
         """Step 1: as many records as make a batch, or come within its time."""
         self._gathered = gathered = Gathering()
-        left, until = _PATIENCE, self._clock.steady() + _PATIENCE
+        left = self._patience()
+        until = self._clock.steady() + left
         while gathered.count < _BATCH and left > 0:
             messages = self._consumer.consume(_AT_HAND, left / SECOND)
             self._raise_refusal()
@@ -166,6 +169,11 @@ class DetectLoop:
             left = until - self._clock.steady()
         if gathered.count:
             self._trouble.answered()
+
+    def _patience(self) -> Millis:
+        """How long to wait for a batch: not past the next commit."""
+        left = self._commits.left
+        return max(1, min(_PATIENCE, left - _LAST if left > _LAST else left))
 
     def _look_at(self, message: Message) -> None:
         error, number = message.error(), message.partition()
