@@ -18,6 +18,7 @@ from consumer.activity.errors import BadRecord, RegistryUnavailable
 from consumer.clock import SECOND, Clock, Millis
 from consumer.config import Kafka
 from consumer.kafka.client import Trouble, settings
+from consumer.kafka.contact import Contact
 from consumer.kafka.dead_letters import dead_letter, spoiled
 from consumer.kafka.publisher import NotAcknowledged, Publisher
 from consumer.kafka.transaction import Fenced
@@ -116,12 +117,13 @@ class Feed(Generic[T]):
         }
         callbacks = {"error_cb": self._trouble.error_cb, "on_commit": self._committed}
         self._consumer = Consumer({**settings(kafka, ours), **callbacks})
+        self._contact = Contact(self._consumer, kafka, topic, clock)
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set.
 
         Raises what the handler raised; TopicAbsent; publisher.Refused when a dead letter is not taken; Fenced when
-        another process has taken this instance's place; KafkaException when we have no permission.
+        another process has taken this instance's place; CutOff; KafkaException when we have no permission.
         """
         callbacks = {"on_assign": self._assigned, "on_revoke": self._revoked, "on_lost": self._lost}
         self._consumer.subscribe([self._topic], **callbacks)
@@ -176,6 +178,7 @@ class Feed(Generic[T]):
             found = self._consumer.list_topics(self._topic, timeout=1.0).topics[self._topic]
         except KafkaException as failure:
             self._trouble.heard(failure.args[0])
+            self._contact.missed()
             return
         if found.error is None:
             self._absent_since = None
