@@ -59,7 +59,7 @@ class AvroReader:
             else:
                 plan.walk(Cursor(sheet, batch.data, rows, batch.starts[rows] + plan.header_size, batch.ends[rows]))
                 walked.append((plan, rows))
-        frame = frame_of(values, batch.starts, sheet, self._fields, self._leaves.symbols)
+        frame = frame_of(batch.joined, sheet, self._fields, self._leaves.symbols)
         bad += [Bad(index, *UNREADABLE) for index in _those(sheet, Verdict.UNREADABLE)]
         return together(Rows(frame, bad, ignored), self._read_alone(values, sheet, walked))
 

@@ -12,7 +12,7 @@ _SPARE = bytes(SPARE)
 
 
 class Batch:
-    """`data` holds all values (a null as nothing), value i from `starts[i]` to `ends[i]`."""
+    """`joined` and `data` are all values (a null as nothing), value i from `starts[i]` to `ends[i]`."""
 
     def __init__(self, values: Sequence[bytes | None]) -> None:
         parts = _without_nulls(values)
@@ -20,7 +20,8 @@ class Batch:
         self.ends: Longs = np.cumsum(self.lengths)
         self.starts: Longs = self.ends - self.lengths
         parts.append(_SPARE)
-        self.data: Bytes = np.frombuffer(b"".join(parts), np.uint8)
+        self.joined = b"".join(parts)
+        self.data: Bytes = np.frombuffer(self.joined, np.uint8)
 
     def groups(self) -> Iterator[tuple[bytes | None, Longs]]:
         """Each header, and the values that have it; None for those that have none and are not empty."""

@@ -5,6 +5,7 @@ Whatever msgspec stumbles upon is read once more by itself, with the standard li
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from operator import attrgetter
 from typing import Any
 
@@ -21,6 +22,11 @@ from consumer.activity.single import NUMBERED, RowReader, Wants
 
 _Values = Sequence[bytes | None]
 
+_AT_HAND = 2_000
+"""Values read together: what each becomes in Python is looked at while the processor still has it at hand."""
+_ODD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError)
+"""What a value raises that must be read alone."""
+
 
 class JsonReader:
     """Reads batches of JSON objects."""
@@ -34,6 +40,17 @@ class JsonReader:
         self._read_event = RowReader(fields, wants, "unreadable", fields.unit)
 
     def __call__(self, values: _Values) -> Rows:
+        frames: list[pl.DataFrame] = []
+        odd: list[int] = []
+        for start in range(0, max(1, len(values)), _AT_HAND):
+            frame, places = self._side_by_side(values[start : start + _AT_HAND])
+            frames.append(frame.with_columns(pl.col("index") + start) if start else frame)
+            odd += [start + place for place in places]
+        rows = Rows(pl.concat(frames, rechunk=True), [])
+        return together(rows, [rows_of(values, odd, self._read_one, self._fields.columns)]) if odd else rows
+
+    def _side_by_side(self, values: _Values) -> tuple[pl.DataFrame, list[int]]:
+        """Their rows, and the places of those that must be read alone."""
         events, odd = self._decoded(values)
         found = dict(_lists(self._tree, events))
         moments = times.from_any(found["occurred_at"], self._fields.unit)
@@ -41,20 +58,21 @@ class JsonReader:
         odd |= {place for place in untimely if found["occurred_at"][place] is not None}
         frame = pl.DataFrame({name: self._column(name, found, moments) for name in self._fields.columns})
         if not odd:
-            return Rows(frame, [])
+            return frame, []
         good = np.ones(len(values), np.bool_)
         good[list(odd)] = False
-        alone = rows_of(values, sorted(odd), self._read_one, self._fields.columns)
-        return together(Rows(frame.filter(good), []), [alone])
+        return frame.filter(good), sorted(odd)
 
     def _decoded(self, values: _Values) -> tuple[list[Any], set[int]]:
         """An event for each value, and the places of those that must be read alone."""
+        with suppress(*_ODD):
+            return list(map(self._decode, values)), set()  # type: ignore[arg-type] # a null is odd
         events: list[Any] = []
         odd: set[int] = set()
         for value in values:
             try:
-                events.append(self._decode(value))  # type: ignore[arg-type] # a null is odd
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError):
+                events.append(self._decode(value))  # type: ignore[arg-type]
+            except _ODD:
                 odd.add(len(events))
                 events.append(self._blank)
         return events, odd
@@ -97,12 +115,21 @@ def _type(node: Node) -> Any:
 def _lists(tree: Tree, events: list[Any]) -> Iterator[tuple[str, list[Any]]]:
     """Every field that the tree leads to: its name, and what each event has there."""
     for place, node in enumerate(tree.values()):
-        value = attrgetter(f"f{place}")
-        inner = [None if event is None else value(event) for event in events]
+        inner = list(map(attrgetter(f"f{place}"), events))
         if isinstance(node, str):
             yield node, inner
         else:
-            yield from _lists(node, inner)
+            yield from _lists(node, [_NOTHING if event is None else event for event in inner])
+
+
+class _Nothing:
+    """Stands where an object could be and is not: whatever it is asked for is missing."""
+
+    def __getattr__(self, name: str) -> None:
+        return None
+
+
+_NOTHING = _Nothing()
 
 
 def _digits(found: list[Any]) -> list[str | None]:

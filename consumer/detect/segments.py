@@ -62,8 +62,7 @@ def rows_between(table: Table, start: int, end: int) -> pl.DataFrame:
     """The live rows of a range, whole."""
     c = table.columns
     rows = start + np.flatnonzero(c.live[start : min(end, c.used)])
-    user, action = (pl.Series(texts.get(rows), dtype=pl.String) for texts in (c.user, c.action))
-    return _frame(table, rows, user, action, np.ones(rows.size, np.bool_))
+    return _frame(table, rows, c.user.column(rows), c.action.column(rows), np.ones(rows.size, np.bool_))
 
 
 def _frame(table: Table, rows: Rows, user: pl.Series, action: pl.Series, spoke: Flags) -> pl.DataFrame:

@@ -65,6 +65,16 @@ class Strings:
             texts[place] = str(buffer[at : at + length], "utf-8")
         return texts
 
+    def column(self, rows: Rows) -> pl.Series:
+        """What `get` returns, of thousands in a quarter of its time."""
+        lengths = np.maximum(self._length[rows], 0).astype(np.int64)
+        starts, none = pl.Series(np.cumsum(lengths) - lengths), self._length[rows] == _NONE
+        if none.any():
+            starts = starts.set(pl.Series(none), None)  # without a start there is no slice
+        whole = pl.lit(pl.Series([self._gather(rows).tobytes()], dtype=pl.Binary))
+        spots = pl.DataFrame({"start": starts, "length": lengths})
+        return spots.select(whole.bin.slice("start", "length").cast(pl.String)).to_series()
+
     def shrink(self) -> None:
         """Give back the room of texts that are gone."""
         if self._live < self._end // 2:
@@ -93,7 +103,7 @@ class Strings:
         self._end = kept.size
 
     def _gather(self, rows: Rows) -> npt.NDArray[np.uint8]:
-        lengths = self._length[rows].astype(np.int64)
+        lengths = np.maximum(self._length[rows], 0).astype(np.int64)
         shift = np.repeat(self._start[rows] - (np.cumsum(lengths) - lengths), lengths)
         return self._bytes[np.arange(shift.size) + shift]  # type: ignore[no-any-return]
 

@@ -246,8 +246,8 @@ class Table:
             self._index.replace(c.low[last], last, to)
             c.move(last, to)
             c.dirty[last] = c.dirty[to] = True
-            self.named.append((to, pl.Series(c.user.get(to), dtype=pl.String)))
-            self.spoken.append((to, pl.Series(c.action.get(to), dtype=pl.String)))
+            self.named.append((to, c.user.column(to)))
+            self.spoken.append((to, c.action.column(to)))
         elif not c.dirty[end : c.used].any() and c.cut(end):
             self.reindex()
 
