@@ -15,12 +15,14 @@ class Batch:
     """`joined` and `data` are all values (a null as nothing), value i from `starts[i]` to `ends[i]`."""
 
     def __init__(self, values: Sequence[bytes | None]) -> None:
-        parts = _without_nulls(values)
-        self.lengths: Longs = np.fromiter(map(len, parts), np.int64, len(parts))
+        try:
+            self.joined = b"".join([*values, _SPARE])  # type: ignore[list-item] # where there are nulls it is done anew
+        except TypeError:
+            values = [value or b"" for value in values]
+            self.joined = b"".join([*values, _SPARE])
+        self.lengths: Longs = np.fromiter(map(len, values), np.int64, len(values))  # type: ignore[arg-type]
         self.ends: Longs = np.cumsum(self.lengths)
         self.starts: Longs = self.ends - self.lengths
-        parts.append(_SPARE)
-        self.joined = b"".join(parts)
         self.data: Bytes = np.frombuffer(self.joined, np.uint8)
 
     def groups(self) -> Iterator[tuple[bytes | None, Longs]]:
@@ -45,11 +47,6 @@ class Batch:
             alike = rows[ids == schema] if distinct.size > 1 else rows
             start = self.starts[alike[0]]
             yield self.data[start : start + size].tobytes(), alike
-
-
-def _without_nulls(values: Sequence[bytes | None]) -> list[bytes]:
-    # `all` asks for truth only, which is a good deal quicker than comparing every value with None.
-    return list(values) if all(values) else [value or b"" for value in values]  # type: ignore[arg-type]
 
 
 def _unaligned(data: Bytes, number: "np.dtype[np.unsignedinteger]") -> npt.NDArray[np.unsignedinteger]:
