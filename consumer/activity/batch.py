@@ -15,12 +15,13 @@ class Batch:
     """`joined` and `data` are all values (a null as nothing), value i from `starts[i]` to `ends[i]`."""
 
     def __init__(self, values: Sequence[bytes | None]) -> None:
+        parts: list[bytes] = [*values, _SPARE]  # type: ignore[list-item] # a null is found when they are joined
         try:
-            self.joined = b"".join([*values, _SPARE])  # type: ignore[list-item] # where there are nulls it is done anew
+            self.joined = b"".join(parts)
         except TypeError:
-            values = [value or b"" for value in values]
-            self.joined = b"".join([*values, _SPARE])
-        self.lengths: Longs = np.fromiter(map(len, values), np.int64, len(values))  # type: ignore[arg-type]
+            parts = [part or b"" for part in parts]
+            self.joined = b"".join(parts)
+        self.lengths: Longs = np.fromiter(map(len, parts), np.int64, len(values))
         self.ends: Longs = np.cumsum(self.lengths)
         self.starts: Longs = self.ends - self.lengths
         self.data: Bytes = np.frombuffer(self.joined, np.uint8)

@@ -8,10 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 _LARGE_PAGE = 1 << 21
+_ROOM = 8
+"""How many times as long as was asked for."""
+_LEAST_ROOM = 2
 
 
 class Stretch:
-    """An array at the start of one twice as long, which the system backs with memory only as far as it was touched.
+    """An array at the start of a far longer one, which the system backs with memory only as far as it was touched.
 
     So to grow is to touch some more of it; it is copied when that one is full. Resized in place (`ndarray.resize`), it
     would move each time, and lose its large memory pages: with those every trip to a row is a quarter shorter, and to
@@ -28,7 +31,7 @@ class Stretch:
         """The array with this many places. Arrays that were returned before are used no longer."""
         kept, whole = min(self._size, size), self._whole
         if size < self._size or size > whole.size:  # (to shrink is to move: what was touched goes back as a whole)
-            self._whole = _memory(2 * size * whole.dtype.itemsize).view(whole.dtype)
+            self._whole = _memory(size * whole.dtype.itemsize).view(whole.dtype)
             _words(self._whole[:kept])[:] = _words(whole[:kept])
         self._size = size
         if self._blank is not None:
@@ -38,12 +41,19 @@ class Stretch:
 
 def _memory(size: int) -> npt.NDArray[np.uint8]:
     """Memory from the system itself, to which it goes back whole: of arrays under 32 MB the C library would keep it."""
-    if size < _LARGE_PAGE:
-        return np.empty(size, np.uint8)
-    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if _LEAST_ROOM * size < _LARGE_PAGE:
+        return np.empty(_LEAST_ROOM * size, np.uint8)
+    try:
+        memory = _mapped(_ROOM * size)
+    except OSError:  # a system that promises no more than it has
+        memory = _mapped(_LEAST_ROOM * size)
     with suppress(AttributeError, OSError):  # other systems, or kernels without large pages
         memory.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(memory, np.uint8)
+
+
+def _mapped(size: int) -> mmap.mmap:
+    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
 def _words(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
