@@ -35,7 +35,8 @@ class Publisher:
         self._trouble = Trouble(name)
         # No time limit in the client: a record that it gave up might be overtaken by the next one of its key.
         ours = {"enable.idempotence": True, "acks": "all", "message.timeout.ms": 0, "message.max.bytes": LARGEST_RECORD}
-        self._producer = Producer({**settings(kafka, ours), "error_cb": self._trouble.error_cb})
+        self._settings = {**settings(kafka, ours), "error_cb": self._trouble.error_cb}
+        self._producer = Producer(self._settings)
         self._clock = clock
         self._patience = patience
         self._one_at_a_time = threading.Lock()
@@ -54,6 +55,10 @@ class Publisher:
             for output in outputs:
                 self._produce(output, batch)
             self._wait(batch)
+            if isinstance(batch.failure, NotAcknowledged):
+                # It may have lost sight of the brokers for good (contact.py). What it has under way may yet arrive
+                # behind newer records, and as often: of dead letters any order will do.
+                self._producer = Producer(self._settings)
         if batch.failure is not None:
             raise batch.failure
         self._trouble.answered()
