@@ -26,6 +26,7 @@ bench: .venv/dev  ## the figures of the README
 	@$(BIN)/python -m bench.decode
 	@$(BIN)/python -m bench.detect
 	@$(BIN)/python -m bench.detect --format json --events 1000000 --users 268000
+	@$(BIN)/python -m bench.mapped_detect
 	@$(BIN)/python -m bench.stages
 	@$(BIN)/python -m bench.state --keys 1000000
 	@$(BIN)/python -m bench.restore

@@ -52,7 +52,8 @@ def main() -> None:
         made = events if asked.format == "avro" else json_events
         fill(bootstrap, topic, PARTITIONS, made(asked.events, asked.users, start))
         rounds = [
-            _round(_settings(bootstrap, topic, asked.format), asked.events, asked.format) for _ in range(asked.rounds)
+            _round(settings_for(bootstrap, topic, asked.format), asked.events, asked.format)
+            for _ in range(asked.rounds)
         ]
     raws, plains, ours = zip(*rounds, strict=True)
     _compare("raw consume", ours, raws)
@@ -63,9 +64,9 @@ def _round(settings: Settings, count: int, form: str) -> tuple[float, float, flo
     """Events a second: raw, plain, ours."""
     few = count // 8
     return (
-        _rate("raw consume", count, lambda: _consume(settings, count, lambda messages: None)),
-        _rate(f"plain loop ({form}, dict)", few, lambda: _plain(settings, few)),
-        _rate("detect", count, lambda: _detect(settings)),
+        rate("raw consume", count, lambda: _consume(settings, count, lambda messages: None)),
+        rate(f"plain loop ({form}, dict)", few, lambda: _plain(settings, few)),
+        rate("detect", count, lambda: catch_up(settings)),
     )
 
 
@@ -74,15 +75,15 @@ def _compare(name: str, ours: Sequence[float], theirs: Sequence[float]) -> None:
     print(f"detect / {name}: {statistics.median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})")
 
 
-def _rate(name: str, count: int, run: Callable[[], float]) -> float:
+def rate(name: str, count: int, run: Callable[[], float]) -> float:
     cpu = time.process_time()
-    rate = count / run()
+    found = count / run()
     cpu = (time.process_time() - cpu) / count * 1e6
-    print(f"{name:30} {rate / 1e6:6.2f} million events a second, {cpu:5.2f} µs of this process an event", flush=True)
-    return rate
+    print(f"{name:30} {found / 1e6:6.2f} million events a second, {cpu:5.2f} µs of this process an event", flush=True)
+    return found
 
 
-def _settings(bootstrap: str, topic: str, form: str) -> Settings:
+def settings_for(bootstrap: str, topic: str, form: str) -> Settings:
     group = fresh_name("bench")
     names = ("contacts", "reminders", "delivery_status", "opt_outs", "dead_letters", "state")
     return Settings.model_validate(
@@ -136,7 +137,8 @@ def _read_json(value: bytes) -> Any:
     return json.loads(value)
 
 
-def _detect(settings: Settings) -> float:
+def catch_up(settings: Settings) -> float:
+    """Seconds until detect has read, applied and committed all there is."""
     shared = Shared(settings)
     topics.prepare(shared.admin, settings.topics, settings.state_topic, settings.source.topic)
     ends = offsets.ends(shared.admin, settings.source.topic)

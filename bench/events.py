@@ -11,7 +11,7 @@ from consumer.activity.avsc import own, single_object_header
 from consumer.records import Kind, UserActivity
 
 PROCESSES = ("account-setup", "checkout", "document-upload")
-_KINDS = (0, 1, 1, 1, 1, 1, 1, 2, 2, 3)  # as in the schema: started, progressed, completed, cancelled
+KINDS = (0, 1, 1, 1, 1, 1, 1, 2, 2, 3)  # as in the schema: started, progressed, completed, cancelled
 
 
 def varint(number: int) -> bytes:
@@ -40,7 +40,7 @@ def events(
     names = [f"user-{n:07d}" for n in range(users)]
     encoded = [(name.encode(), text(name)) for name in names]
     processes = [text(name) for name in PROCESSES]
-    kinds = [varint(kind) for kind in _KINDS]
+    kinds = [varint(kind) for kind in KINDS]
     actions = [varint(0)] * 3 + [varint(1) + text("your passport")]
     for n in range(count):
         who = n % users if everyone else chance.randrange(users)
@@ -65,7 +65,7 @@ def events(
 def json_events(count: int, users: int, start: int, seed: int = 1) -> Iterator[tuple[bytes, bytes]]:
     """The same activities as JSON objects."""
     chance = random.Random(seed)
-    kinds = [tuple(Kind)[kind] for kind in _KINDS]
+    kinds = [tuple(Kind)[kind] for kind in KINDS]
     for n in range(count):
         who = chance.randrange(users)
         name = f"user-{who:07d}"
