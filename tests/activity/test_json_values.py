@@ -63,3 +63,14 @@ def test_what_cannot_be_read_is_named_and_its_neighbours_are_read(value: bytes |
     decoded = decode(said(), value, said(user_id="bob"))
     assert reasons(decoded) == {1: reason}
     assert users(decoded) == ["ann", "bob"]
+
+
+def test_many_values_are_read_as_each_is_by_itself_wherever_the_odd_ones_are() -> None:
+    """They are read a few thousand at a time."""
+    odd: dict[int, bytes | None] = {0: None, 1_999: b"{", 2_000: said(occurred_at="yesterday"), 4_999: said(user_id="")}
+    values = [odd.get(place, said(user_id=f"user-{place}")) for place in range(5_000)]
+    decoded = decode(*values)
+    assert list(reasons(decoded)) == list(odd)
+    good = [place for place in range(5_000) if place not in odd]
+    assert decoded.frame["index"].to_list() == good
+    assert users(decoded) == [f"user-{place}" for place in good]
