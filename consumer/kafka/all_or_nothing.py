@@ -100,9 +100,10 @@ class AllOrNothing:
 
     @_interruptible()
     def close(self) -> None:
-        # It aborts whatever is open; where another of this name has done so already it complains, in one way or other.
+        # Where another of this name has begun meanwhile it complains, in one way or other.
         with warnings.catch_warnings(), contextlib.suppress(KafkaException):
             warnings.simplefilter("ignore", RuntimeWarning)
+            self._producer.purge()  # a record that was queued just when that was found out would be waited for
             self._producer.close()
 
     def _produced(self, output: Output) -> int:
