@@ -56,8 +56,8 @@ def main() -> None:
             for _ in range(asked.rounds)
         ]
     raws, plains, ours = zip(*rounds, strict=True)
-    _compare("raw consume", ours, raws)
-    _compare("plain loop", ours, plains)
+    compare("detect / raw consume", ours, raws)
+    compare("detect / plain loop", ours, plains)
 
 
 def _round(settings: Settings, count: int, form: str) -> tuple[float, float, float]:
@@ -70,9 +70,9 @@ def _round(settings: Settings, count: int, form: str) -> tuple[float, float, flo
     )
 
 
-def _compare(name: str, ours: Sequence[float], theirs: Sequence[float]) -> None:
+def compare(name: str, ours: Sequence[float], theirs: Sequence[float]) -> None:
     ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
-    print(f"detect / {name}: {statistics.median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})")
+    print(f"{name}: {statistics.median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})")
 
 
 def rate(name: str, count: int, run: Callable[[], float]) -> float:

@@ -9,12 +9,11 @@ properties of several types, one of which is the action, which is what costs mos
 import argparse
 import json
 import random
-import statistics
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.detect import PARTITIONS, catch_up, rate, settings_for
+from bench.detect import PARTITIONS, catch_up, compare, rate, settings_for
 from bench.events import KINDS, PROCESSES, events, fill, text, varint
 from consumer import log
 from consumer.activity.avsc import parse, single_object_header
@@ -50,12 +49,15 @@ def main() -> None:
         start = SystemClock().wall() - asked.events
         fill(bootstrap, ours, PARTITIONS, events(asked.events, asked.users, start))
         fill(bootstrap, theirs, PARTITIONS, tracks(asked.events, asked.users, start))
-        ratios = []
-        for _ in range(asked.rounds):
-            native = rate("ours", asked.events, lambda: catch_up(settings_for(bootstrap, ours, "avro")))
-            mapped = rate("mapped", asked.events, lambda: catch_up(_mapped(bootstrap, theirs, schema)))
-            ratios.append(mapped / native)
-    print(f"mapped / ours: {statistics.median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})")
+        rounds = [
+            (
+                rate("ours", asked.events, lambda: catch_up(settings_for(bootstrap, ours, "avro"))),
+                rate("mapped", asked.events, lambda: catch_up(_mapped(bootstrap, theirs, schema))),
+            )
+            for _ in range(asked.rounds)
+        ]
+    native, mapped = zip(*rounds, strict=True)
+    compare("mapped / ours", mapped, native)
 
 
 def _mapped(bootstrap: str, topic: str, schema: Path) -> Settings:

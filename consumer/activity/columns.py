@@ -10,6 +10,7 @@ from consumer.activity.cursor import ABSENT, Flags, Longs, Sheet, Verdict
 from consumer.activity.fields import Fields
 from consumer.activity.iso import NO_TIME
 from consumer.activity.rows import SMALL, closes, spelled
+from consumer.texts import Spots, cut
 
 
 def frame_of(joined: bytes, sheet: Sheet, fields: Fields, symbols: Sequence[str]) -> pl.DataFrame:
@@ -26,9 +27,8 @@ def frame_of(joined: bytes, sheet: Sheet, fields: Fields, symbols: Sequence[str]
 def _sliced(joined: bytes, sheet: Sheet) -> dict[str, pl.Series]:
     """What was noted as a place in the bytes; null where a record has none, or is not fine."""
     unfit = sheet.verdict != Verdict.FINE
-    spots = {name: np.where(unfit, -1, start) for name, start in sheet.starts.items()}
-    cut = _cut_small if sheet.verdict.size <= SMALL else _cut
-    parts = cut(joined, spots, sheet.lengths)
+    spots = {name: (np.where(unfit, -1, start), sheet.lengths[name]) for name, start in sheet.starts.items()}
+    parts = _cut_small(joined, spots) if sheet.verdict.size <= SMALL else cut(joined, spots)
     texts = {}
     for name, part in parts.items():
         texts[name] = text = _decoded(part)
@@ -37,25 +37,16 @@ def _sliced(joined: bytes, sheet: Sheet) -> dict[str, pl.Series]:
     return texts
 
 
-def _cut(joined: bytes, spots: Mapping[str, Longs], lengths: Mapping[str, Longs]) -> dict[str, pl.Series]:
-    columns = {}
-    for name, spot in spots.items():
-        columns[name] = _nullable(spot, spot < 0)  # without a start there is no slice
-        columns[f"{name} length"] = pl.Series(lengths[name])
-    whole = pl.lit(pl.Series([joined], dtype=pl.Binary))  # (as a plain literal it takes three times as long)
-    return pl.DataFrame(columns).select(whole.bin.slice(name, f"{name} length").alias(name) for name in spots).to_dict()
-
-
-def _cut_small(joined: bytes, spots: Mapping[str, Longs], lengths: Mapping[str, Longs]) -> dict[str, pl.Series]:
+def _cut_small(joined: bytes, spots: Mapping[str, Spots]) -> dict[str, pl.Series]:
     return {
         name: pl.Series(
             [
                 None if start < 0 else joined[start : start + length]
-                for start, length in zip(spot.tolist(), lengths[name].tolist(), strict=True)
+                for start, length in zip(starts.tolist(), lengths.tolist(), strict=True)
             ],
             dtype=pl.Binary,
         )
-        for name, spot in spots.items()
+        for name, (starts, lengths) in spots.items()
     }
 
 

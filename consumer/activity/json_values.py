@@ -5,7 +5,6 @@ Whatever msgspec stumbles upon is read once more by itself, with the standard li
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from operator import attrgetter
 from typing import Any
 
@@ -24,8 +23,6 @@ _Values = Sequence[bytes | None]
 
 _AT_HAND = 2_000
 """Values read together: what each becomes in Python is looked at while the processor still has it at hand."""
-_ODD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError)
-"""What a value raises that must be read alone."""
 
 
 class JsonReader:
@@ -65,14 +62,13 @@ class JsonReader:
 
     def _decoded(self, values: _Values) -> tuple[list[Any], set[int]]:
         """An event for each value, and the places of those that must be read alone."""
-        with suppress(*_ODD):
-            return list(map(self._decode, values)), set()  # type: ignore[arg-type] # a null is odd
         events: list[Any] = []
         odd: set[int] = set()
-        for value in values:
+        decoded = map(self._decode, values)  # type: ignore[arg-type] # a null is odd
+        while len(events) < len(values):
             try:
-                events.append(self._decode(value))  # type: ignore[arg-type]
-            except _ODD:
+                events.extend(decoded)  # up to an odd one: what came before it stays
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError):
                 odd.add(len(events))
                 events.append(self._blank)
         return events, odd

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 _LARGE_PAGE = 1 << 21
 _ROOM = 8
-"""How many times as long as was asked for."""
+"""How many times as long as was asked for; where the system does not grant that, and of small ones, _LEAST_ROOM."""
 _LEAST_ROOM = 2
 
 
@@ -40,7 +40,8 @@ class Stretch:
 
 
 def _memory(size: int) -> npt.NDArray[np.uint8]:
-    """Memory from the system itself, to which it goes back whole: of arrays under 32 MB the C library would keep it."""
+    """So many bytes and room behind them, from the system itself, to which they go back whole: of arrays under 32 MB
+    the C library would keep them."""
     if _LEAST_ROOM * size < _LARGE_PAGE:
         return np.empty(_LEAST_ROOM * size, np.uint8)
     try:

@@ -6,6 +6,7 @@ import polars as pl
 
 from consumer.detect.index import Rows
 from consumer.detect.stretch import Stretch
+from consumer.texts import cut
 
 _NONE = -1
 
@@ -67,13 +68,11 @@ class Strings:
 
     def column(self, rows: Rows) -> pl.Series:
         """What `get` returns, of thousands in a quarter of its time."""
-        lengths = np.maximum(self._length[rows], 0).astype(np.int64)
-        starts, none = pl.Series(np.cumsum(lengths) - lengths), self._length[rows] == _NONE
-        if none.any():
-            starts = starts.set(pl.Series(none), None)  # without a start there is no slice
-        whole = pl.lit(pl.Series([self._gather(rows).tobytes()], dtype=pl.Binary))
-        spots = pl.DataFrame({"start": starts, "length": lengths})
-        return spots.select(whole.bin.slice("start", "length").cast(pl.String)).to_series()
+        found = self._length[rows].astype(np.int64)
+        lengths = np.maximum(found, 0)
+        starts = np.where(found == _NONE, -1, np.cumsum(lengths) - lengths)
+        joined = self._gather(rows, lengths).tobytes()
+        return cut(joined, {"text": (starts, lengths)})["text"].cast(pl.String)
 
     def shrink(self) -> None:
         """Give back the room of texts that are gone."""
@@ -94,16 +93,16 @@ class Strings:
 
     def _pack(self, more: int) -> None:
         rows = np.flatnonzero(self._length > 0)
-        kept = self._gather(rows)
+        lengths = self._length[rows].astype(np.int64)
+        kept = self._gather(rows, lengths)
         self._stretches[0].resize(0)
         self._bytes = self._stretches[0].resize(_roomy(kept.size + more))
         self._bytes[: kept.size] = kept
-        lengths = self._length[rows].astype(np.int64)
         self._start[rows] = np.cumsum(lengths) - lengths
         self._end = kept.size
 
-    def _gather(self, rows: Rows) -> npt.NDArray[np.uint8]:
-        lengths = np.maximum(self._length[rows], 0).astype(np.int64)
+    def _gather(self, rows: Rows, lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """So many bytes of each row, end to end."""
         shift = np.repeat(self._start[rows] - (np.cumsum(lengths) - lengths), lengths)
         return self._bytes[np.arange(shift.size) + shift]  # type: ignore[no-any-return]
 
