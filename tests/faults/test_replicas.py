@@ -118,7 +118,9 @@ def test_a_replica_that_wakes_up_after_its_claim_is_over_does_not_send(story: St
     with psycopg.connect(postgresql.replace("+psycopg", "")) as hands:
         hands.execute("SELECT * FROM paces FOR UPDATE")
         story.lapses(5)
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        waiting = """
+            SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
+        """
         with psycopg.connect(postgresql.replace("+psycopg", ""), autocommit=True) as eyes:
             eventually(lambda: eyes.execute(waiting).fetchone() != (0,), PATIENCE, meaning="a claim under way")
         assert story.one.process is not None
