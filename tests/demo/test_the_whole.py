@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 DEMO = [sys.executable, "-m", "consumer.cli", "demo"]
 
 
+@pytest.mark.slow
 def test_reminders_go_out_and_their_fate_is_read_back(tmp_path: Path) -> None:
     done = subprocess.run(
         [*DEMO, "--seconds", "14"], capture_output=True, text=True, timeout=90, env=_environment(tmp_path)
@@ -23,6 +26,7 @@ def test_reminders_go_out_and_their_fate_is_read_back(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir()), "a demo that went well leaves nothing behind"
 
 
+@pytest.mark.slow
 def test_interrupted_too_early_it_says_what_was_missing_and_keeps_the_log(tmp_path: Path) -> None:
     with subprocess.Popen(
         DEMO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=_environment(tmp_path)

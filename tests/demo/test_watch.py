@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 
+import pytest
 from confluent_kafka import Producer
 
 from consumer.activity.codec import Codec
@@ -12,6 +13,7 @@ from consumer.demo.watch import Watch
 from tests.demo.test_tally import RECORD
 
 
+@pytest.mark.slow
 def test_records_are_added_up_and_unreadable_ones_counted(broker: str, codec: Codec) -> None:
     watch = Watch(broker, "delivery-status", codec)
     later = replace(RECORD, sequence=2, status="delivered")

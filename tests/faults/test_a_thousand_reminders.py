@@ -8,6 +8,7 @@ from tests.faults.storm import storm
 from tests.ledger.databases import emptied
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_at_most_one_message_reaches_each_and_every_life_is_accounted_for(tmp_path: Path, seed: int) -> None:
     books = storm(tmp_path, reminders=1000, seed=seed)

@@ -212,6 +212,7 @@ def test_a_broker_that_goes_away_is_told_of_once_and_the_feed_goes_on(own_kafka:
     assert len(before) == len(set(before)), "each kind of error once"
 
 
+@pytest.mark.slow
 def test_the_demos_broker_is_read_like_a_real_one() -> None:
     with embedded_broker(["letters", "dead"]) as address:
         setup = Setup(bootstrap=address, topic="letters", dead_letters="dead", group="g", client=QUIET)

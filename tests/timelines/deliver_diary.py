@@ -44,6 +44,7 @@ from consumer.onemsg.reports import Echo, StatusReport
 from consumer.onemsg.templates import Listing, Template
 from consumer.records import Ask, Contact, DeliveryStatus, OptOut, Received, Reminder
 
+from ..ledger.databases import unused_sqlite
 from .detect_diary import moment
 
 RULES = Rules(require_opt_in=True, expire_after=72 * HOUR, max_staleness=5 * MINUTE)
@@ -150,7 +151,7 @@ class Diary:
         self.stops: list[OptOut] = []
         """What reached the opt-outs topic."""
         self._heard = 0
-        self._url = url or f"sqlite:///{folder / 'lapse.db'}"
+        self._url = url or unused_sqlite(folder)
         self.rules = rules
         self.rate = rate
         self._known = known

@@ -131,6 +131,7 @@ def test_the_api_describes_what_is_there(serving: Serving, diary: Diary) -> None
     assert set(shape["required"]) == set(shown(serving, diary.ledger, HERE).get("/api/overview").json())
 
 
+@pytest.mark.slow
 def test_a_storm_of_reloads_reads_the_ledger_once_in_a_while(serving: Serving, diary: Diary) -> None:
     client = shown(serving, diary.ledger, HERE)
     moments = {client.get("/api/overview").json()["at"] for _ in range(20)}
