@@ -7,11 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-
 from consumer.kafka.count import PartitionsChanged
 from tests.app.service import eventually
-from tests.broker.broker import Broker
 from tests.broker.local import LocalBroker
 from tests.faults.world import PARTITIONS, ROOT, Member, World
 
@@ -84,16 +81,14 @@ def with_a_gap(world: World, partition: int) -> None:
     world.writes_state(partition, max(deltas, key=lambda key: int(key.split(b"/")[1])), None)
 
 
-def test_a_byte_that_changed_on_the_brokers_disk_is_no_state(own_kafka: Broker, tmp_path: Path) -> None:
-    if not isinstance(own_kafka, LocalBroker):
-        pytest.skip("the files of a broker in a container are not at hand")
-    world = World(own_kafka.bootstrap)
+def test_a_byte_that_changed_on_the_brokers_disk_is_no_state(local_kafka: LocalBroker, tmp_path: Path) -> None:
+    world = World(local_kafka.bootstrap)
     with world.member("one"):
         world.somebody_stalls()
         world.all_are_asked()
-    own_kafka.stop()
-    changed_on_disk(own_kafka.data / f"{world.topic('state')}-1")
-    own_kafka.start()
+    local_kafka.stop()
+    changed_on_disk(local_kafka.data / f"{world.topic('state')}-1")
+    local_kafka.start()
     with world.member("one") as one:
         eventually(lambda: one.owns() == {0, 2, 3}, meaning="the others are worked on")
         [told] = eventually(lambda: refusals(one))
