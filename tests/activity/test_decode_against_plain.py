@@ -115,6 +115,7 @@ def check(values: Sequence[bytes], expected: Sequence[tuple[Any, ...] | str], wr
     assert list(rows) == sorted(rows)
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=100, deadline=None)
 def test_records_of_any_writer_are_read(data: st.DataObject) -> None:

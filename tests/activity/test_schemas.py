@@ -148,6 +148,7 @@ def test_an_id_that_is_registered_later_becomes_readable(registry: SchemaRegistr
     assert writers.find(registry_header(following)).schema == parse(later).schema
 
 
+@pytest.mark.slow
 def test_a_registry_that_cannot_be_asked_is_no_bad_record(registry: SchemaRegistry) -> None:
     registry.down = True
     with pytest.raises(RegistryUnavailable, match="503"):

@@ -66,6 +66,7 @@ def test_texts_are_read_together_as_each_by_itself(given: list[tuple[datetime, s
     assert [times.from_one(text, "nanos") for text in texts] == expected
 
 
+@pytest.mark.slow
 @given(st.lists(st.text("0123456789-:TZ. +x", max_size=32)))
 @settings(deadline=None)
 def test_no_text_breaks_its_neighbours(texts: list[str]) -> None:

@@ -32,6 +32,7 @@ class TestTheBroker:
         assert str(line) == f"✓ broker: {embedded} answers (1 in the cluster)"
         assert reached
 
+    @pytest.mark.slow
     def test_is_not_up(self) -> None:
         line, reached = reachable(Kafka(bootstrap_servers="localhost:9"), seconds=1)
         assert reached is None
@@ -39,10 +40,12 @@ class TestTheBroker:
             "✗ broker: kafka.bootstrap_servers: nobody answers at localhost:9 (tried for 1 s): is the broker up"
         )
 
+    @pytest.mark.slow
     def test_has_a_name_that_nobody_knows(self) -> None:
         line, _ = reachable(Kafka(bootstrap_servers="nobody.invalid:9092"), seconds=1)
         assert "the name in nobody.invalid:9092 is not known here" in line.advice
 
+    @pytest.mark.slow
     def test_speaks_no_tls_where_we_do(self) -> None:
         with web_server(200, b"") as url:
             kafka = Kafka(bootstrap_servers=url.removeprefix("http://"), client={"security.protocol": "SSL"})

@@ -201,6 +201,7 @@ def test_a_topic_that_is_not_there_is_named(lapse: Lapse, tmp_path: Path, kafka:
     assert done.stderr == "the topic contcats is not there: create it, or run `lapse topics --create`\n"
 
 
+@pytest.mark.slow
 def test_a_pipe_is_refused_because_it_cannot_be_read_twice(tmp_path: Path) -> None:
     write(tmp_path, content("nobody.invalid:9092", "contacts"))
     done = subprocess.run(

@@ -57,6 +57,7 @@ def test_a_thousand_bodies_at_once_are_a_handful_of_transactions(diary: Diary) -
     assert diary.metrics.parked_reports._value.get() == 1_000
 
 
+@pytest.mark.slow
 def test_a_body_that_fails_to_apply_stays_and_is_taken_along_by_the_next(diary: Diary) -> None:
     diary.knows("maria").due("maria").works().says("maria accepted")
     with diary.ledger.transaction() as connection:

@@ -109,6 +109,7 @@ def every_life_is_in_order_and_ends(diary: Diary) -> None:
         assert row.unknown_since is None
 
 
+@pytest.mark.slow
 def test_a_sender_and_an_intake_that_work_at_the_same_time_do_not_harm_each_other(
     ledger_url: str, tmp_path: Path
 ) -> None:

@@ -82,6 +82,7 @@ def test_a_clock_that_was_an_hour_ahead_does_not_silence_the_channel_for_an_hour
 SPANS = st.lists(st.tuples(st.integers(0, 2_000), st.integers(0, 300)), max_size=60)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(rate=st.sampled_from([0.5, 1, 3, 80, 1000]), asked=SPANS)
 def test_in_no_second_do_more_leave_than_the_rate_and_what_was_kept(rate: float, asked: list[tuple[int, int]]) -> None:

@@ -79,6 +79,7 @@ def test_a_lapse_that_is_older_than_its_row_is_expired_by_its_age(diary: Diary) 
     assert last(diary) == ("maria", "suppressed", "expired")
 
 
+@pytest.mark.slow
 def test_it_goes_in_small_batches(diary: Diary) -> None:
     for n in range(450):
         diary.due(f"user {n}", lapsed="Mon 08:00")

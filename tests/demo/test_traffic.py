@@ -32,6 +32,7 @@ def play(running: Traffic, activities: int) -> None:
             time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_contacts_come_once_and_activities_under_their_users_keys(broker: str, codec: Codec) -> None:
     running = traffic(broker, codec, "busy")
     play(running, 60)
@@ -48,6 +49,7 @@ def test_contacts_come_once_and_activities_under_their_users_keys(broker: str, c
     assert all(len(numbers) == 1 for numbers in partitions.values()), "all of a user's events are in one partition"
 
 
+@pytest.mark.slow
 def test_when_it_is_told_to_end_those_who_are_busy_finish(broker: str, codec: Codec) -> None:
     running = traffic(broker, codec, "ending")
     play(running, 30)

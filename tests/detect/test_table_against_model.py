@@ -111,6 +111,7 @@ def test_the_table_says_what_the_model_says_whatever_is_heard_and_however_often_
         assert len(table) == len(model.lives)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.lists(events, max_size=30), st.randoms(use_true_random=False))
 def test_duplicates_and_order_change_nothing(batch: list[UserActivity], chance: Any) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given, settings
 
 from consumer.detect.table import Table
@@ -38,6 +39,7 @@ class Topic:
         return restored.table, restored.writer, restored.offset, restored.clock
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(turns, max_size=25), st.booleans())
 def test_a_restart_at_every_commit_changes_nothing(history: list[tuple[str, Any]], compacted: bool) -> None:

@@ -286,6 +286,7 @@ def test_a_busy_channel_says_when_to_come_back() -> None:
     assert (error.trouble, error.retry_after) == (Trouble.UNAVAILABLE, 30 * SECOND)
 
 
+@pytest.mark.slow
 def test_a_call_that_hangs_ends_in_time() -> None:
     assert failing(OneMsg.status, hang, timeout=1200).trouble is Trouble.UNAVAILABLE
 

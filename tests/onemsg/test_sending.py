@@ -131,6 +131,7 @@ def test_what_broke_after_the_request_had_left_is_unknown_and_was_asked_once(pla
     assert len(server.asked) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("play", [hang, drip])
 def test_an_answer_that_does_not_come_or_does_not_end_is_unknown_in_time(play: Play) -> None:
     outcome, server = one_attempt(play, timeout=1200)
@@ -228,6 +229,7 @@ def test_a_server_that_speaks_no_tls_is_certainly_not_given_the_message() -> Non
     assert server.asked == []
 
 
+@pytest.mark.slow
 def test_a_connection_that_never_opens_is_not_transmitted_although_it_took_long() -> None:
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
@@ -243,6 +245,7 @@ def test_a_connection_that_never_opens_is_not_transmitted_although_it_took_long(
     assert outcome.reason == "connect_timeout"
 
 
+@pytest.mark.slow
 def test_no_free_connection_means_that_nothing_was_transmitted() -> None:
     async def story() -> tuple[list[Outcome], Server]:
         async with serving(hang) as server, server.client(timeout=1200, max_connections=2) as client:
@@ -254,6 +257,7 @@ def test_no_free_connection_means_that_nothing_was_transmitted() -> None:
     assert len(server.asked) == 2
 
 
+@pytest.mark.slow
 def test_a_connection_is_free_again_after_every_kind_of_end() -> None:
     async def story() -> list[Outcome]:
         plays = [hang_up, reset, half, flood, answer("", 500), hang, answer(ACCEPTED)]

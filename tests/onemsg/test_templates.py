@@ -137,6 +137,7 @@ odd = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(odd | st.fixed_dictionaries(dict.fromkeys(ENTRY, odd)), max_size=4))
 def test_any_list_is_parsed(entries: list[object]) -> None:
     for template in parse(entries):

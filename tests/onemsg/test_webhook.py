@@ -312,6 +312,7 @@ documents = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(keys, documents, max_size=6))
 def test_any_json_object_is_read(body: dict[str, object]) -> None:
     said = told(body)

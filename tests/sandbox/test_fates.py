@@ -53,6 +53,7 @@ def test_the_table_in_the_docstring_is_the_table_in_use_and_all_of_it_is_tried_h
     assert set(documented) == TOLD.keys() | UNTOLD.keys() | REFUSED.keys() | UNKNOWN.keys() | CUT_OFF.keys()
 
 
+@pytest.mark.slow
 def test_what_becomes_of_accepted_messages(client: Client, receiver: Receiver) -> None:
     client.register(receiver.url)
     ids = {ending: str(client.send(phone=to(ending)).json()["id"]) for ending in TOLD}
@@ -132,6 +133,7 @@ def test_created_is_201(client: Client) -> None:
     assert client.send(phone=to("0029")).status_code == 201
 
 
+@pytest.mark.slow
 def test_a_load_test_can_switch_fates_off(start: Callable[..., Client]) -> None:
     client = start(fixed_fates=False)
     for ending in fates.FATES:

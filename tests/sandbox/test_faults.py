@@ -115,6 +115,7 @@ def test_an_answer_is_as_the_fault_says(start: Callable[..., Client], name: str,
     assert len(client.sandbox.messages()) == int(decide(parse(f"{name}=1"), 1).accepted)
 
 
+@pytest.mark.slow
 def test_refusals_vary_and_never_carry_a_job(start: Callable[..., Client]) -> None:
     client = start(faults="refuse=1")
     answers = [client.send().json() for _ in range(30)]
@@ -130,6 +131,7 @@ def test_hanging_up_hides_an_accepted_message(start: Callable[..., Client]) -> N
     assert client.sandbox.stats()["answers"] == {"hangup": 1}
 
 
+@pytest.mark.slow
 def test_a_slow_answer_comes_after_the_message_was_accepted(start: Callable[..., Client]) -> None:
     client = start(faults="slow=1,slow_ms=600")
     with pytest.raises(httpx.ReadTimeout):
