@@ -22,7 +22,7 @@ from confluent_kafka import Message, TopicPartition
 
 from bench.events import PROCESSES, events, fill, json_events
 from consumer import log
-from consumer.activity.avsc import own
+from consumer.activity.schemas.avro_schema import own
 from consumer.assembly import detect
 from consumer.assembly.shared import Shared
 from consumer.clock import SystemClock

@@ -7,7 +7,7 @@ from itertools import islice
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from consumer.activity.avsc import own, single_object_header
+from consumer.activity.schemas.avro_schema import own, single_object_header
 from consumer.records import Kind, UserActivity
 
 PROCESSES = ("account-setup", "checkout", "document-upload")

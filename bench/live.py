@@ -23,9 +23,9 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from bench.events import text, varint
-from consumer.activity.avsc import own, single_object_header
-from consumer.activity.codec import Codec
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.record_codec import Codec
+from consumer.activity.schemas.avro_schema import own, single_object_header
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SystemClock
 from consumer.records import Ask, Reminder, UserActivity
 from tests.broker.find import running_kafka

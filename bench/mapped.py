@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 
 from bench.decode import NATIVE, NOW, best, event, values
-from consumer.activity.avro import AvroReader
-from consumer.activity.avsc import WriterSchema, parse
-from consumer.activity.decode import ActivityDecoder
-from consumer.activity.fields import fields_of
-from consumer.activity.json_values import JsonReader
-from consumer.activity.meanings import meanings_of
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.avro.batch_reader import AvroReader
+from consumer.activity.decoder import ActivityDecoder
+from consumer.activity.event_mapping import meanings_of
+from consumer.activity.field_paths import fields_of
+from consumer.activity.json_reader import JsonReader
+from consumer.activity.schemas.avro_schema import WriterSchema, parse
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import ManualClock
 from consumer.config import Process, Source
 from tests.activity.writing import framed

@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.detect import PARTITIONS, catch_up, compare, rate, settings_for
 from bench.events import KINDS, PROCESSES, events, fill, text, varint
 from consumer import log
-from consumer.activity.avsc import parse, single_object_header
+from consumer.activity.schemas.avro_schema import parse, single_object_header
 from consumer.clock import SystemClock
 from consumer.config import Log, Settings
 from tests.broker.find import running_kafka

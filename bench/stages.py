@@ -18,9 +18,9 @@ import numpy as np
 
 from bench.events import events
 from bench.state import RULES, START
-from consumer.activity.avro import AvroReader
-from consumer.activity.decode import ActivityDecoder
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.avro.batch_reader import AvroReader
+from consumer.activity.decoder import ActivityDecoder
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SECOND, ManualClock
 from consumer.detect.activities import Activities
 from consumer.detect.table import Table

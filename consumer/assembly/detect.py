@@ -5,12 +5,12 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, Producer
 
-from consumer.activity.avro import AvroReader
-from consumer.activity.avsc import UnusableSchema, WriterSchema, read_schemas
-from consumer.activity.decode import ActivityDecoder
-from consumer.activity.fields import fields_of
-from consumer.activity.json_values import JsonReader
-from consumer.activity.meanings import meanings_of
+from consumer.activity.avro.batch_reader import AvroReader
+from consumer.activity.decoder import ActivityDecoder
+from consumer.activity.event_mapping import meanings_of
+from consumer.activity.field_paths import fields_of
+from consumer.activity.json_reader import JsonReader
+from consumer.activity.schemas.avro_schema import UnusableSchema, WriterSchema, read_schemas
 from consumer.assembly.shared import Shared
 from consumer.clock import SECOND
 from consumer.config import Kafka, Settings, millis

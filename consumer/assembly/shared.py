@@ -7,8 +7,8 @@ from confluent_kafka.admin import AdminClient
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.registry import CollectorRegistry
 
-from consumer.activity.codec import Codec
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.record_codec import Codec
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import Clock, SystemClock
 from consumer.config import Secret, Settings
 from consumer.config_file import read_secret
@@ -16,7 +16,7 @@ from consumer.kafka import client
 from consumer.web.health import Health
 
 if TYPE_CHECKING:
-    from consumer.activity.registry import Registry
+    from consumer.activity.schemas.registry import Registry
 
 
 class Shared:
@@ -46,7 +46,7 @@ def _registry(settings: Settings) -> "Registry | None":
     told = settings.schema_registry
     if told is None:
         return None
-    from consumer.activity.registry import Registry  # half a second to import: only for those who have one
+    from consumer.activity.schemas.registry import Registry
 
     password = plain(told.password, "schema_registry.password") if told.password else None
     return Registry(told.url, user=told.user, password=password)

@@ -52,7 +52,7 @@ def input_topic(reached: Reached, topic: str) -> Line:
 
 def registry(url: str, user: str | None, password: str | None) -> Line:
     """Does the Schema Registry answer?"""
-    from consumer.activity.registry import Registry  # takes its time to load, and few have a registry
+    from consumer.activity.schemas.registry import Registry
 
     try:
         Registry(url, user=user, password=password).find(_NO_SUCH_SCHEMA)

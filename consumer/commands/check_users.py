@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from consumer.activity.decode import ActivityDecoder, Decoded
+from consumer.activity.decoder import ActivityDecoder, Decoded
 from consumer.activity.errors import RegistryUnavailable
 from consumer.assembly import detect
 from consumer.assembly.shared import Shared

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
-from consumer.activity.decode import LONGEST_USER
+from consumer.activity.decoder import LONGEST_USER
 from consumer.clock import DAY, Millis
 from consumer.commands.contacts_csv import Row, Unreadable
 from consumer.commands.moments import iso

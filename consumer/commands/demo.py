@@ -15,8 +15,8 @@ from typing import Any
 from rich.console import Console
 
 from consumer import app, log
-from consumer.activity.codec import Codec
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.record_codec import Codec
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SECOND, Clock, Millis, SystemClock
 from consumer.commands.exits import Failed
 from consumer.config import Settings

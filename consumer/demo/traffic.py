@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from consumer.activity.codec import Codec
+from consumer.activity.record_codec import Codec
 from consumer.clock import SECOND, Clock, Millis
 from consumer.demo.broker import QUIET
 from consumer.demo.people import Person

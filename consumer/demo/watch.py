@@ -4,7 +4,7 @@ import threading
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from consumer.activity.codec import BadRecord, Codec
+from consumer.activity.record_codec import BadRecord, Codec
 from consumer.demo.broker import PARTITIONS, QUIET
 from consumer.demo.tally import Counts, Life, Tally
 from consumer.records import DeliveryStatus

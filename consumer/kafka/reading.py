@@ -6,7 +6,7 @@ import numpy as np
 import structlog
 from confluent_kafka import Consumer, TopicPartition
 
-from consumer.activity.decode import ActivityDecoder, Bad, Decoded
+from consumer.activity.decoder import ActivityDecoder, Bad, Decoded
 from consumer.activity.errors import BadRecord, RegistryUnavailable
 from consumer.clock import SECOND, Clock, Millis
 from consumer.detect.activities import Activities

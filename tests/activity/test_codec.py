@@ -8,11 +8,11 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from consumer.activity.avsc import own, schema_text
-from consumer.activity.codec import BadRecord, Codec, RegistryUnavailable
-from consumer.activity.framing import registry_header
-from consumer.activity.registry import Registry
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.record_codec import BadRecord, Codec, RegistryUnavailable
+from consumer.activity.schemas.avro_schema import own, schema_text
+from consumer.activity.schemas.framing import registry_header
+from consumer.activity.schemas.registry import Registry
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import ManualClock
 from consumer.records import Ask, Contact, DeliveryStatus, Kind, OptOut, Record, Reminder, UserActivity
 

@@ -7,12 +7,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from consumer.activity.avro import AvroReader
-from consumer.activity.codec import Codec, RegistryUnavailable
-from consumer.activity.decode import ActivityDecoder
-from consumer.activity.framing import registry_header
-from consumer.activity.registry import Registry
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.avro.batch_reader import AvroReader
+from consumer.activity.decoder import ActivityDecoder
+from consumer.activity.record_codec import Codec, RegistryUnavailable
+from consumer.activity.schemas.framing import registry_header
+from consumer.activity.schemas.registry import Registry
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import DAY, HOUR, SECOND, ManualClock
 from consumer.records import Kind, UserActivity
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from consumer.activity.avro import AvroReader
-from consumer.activity.avsc import UnusableSchema, WriterSchema, parse, read_schemas
-from consumer.activity.decode import ActivityDecoder, Decoded
-from consumer.activity.fields import fields_of
-from consumer.activity.framing import registry_header
-from consumer.activity.meanings import meanings_of
-from consumer.activity.registry import Registry
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.avro.batch_reader import AvroReader
+from consumer.activity.decoder import ActivityDecoder, Decoded
+from consumer.activity.event_mapping import meanings_of
+from consumer.activity.field_paths import fields_of
+from consumer.activity.schemas.avro_schema import UnusableSchema, WriterSchema, parse, read_schemas
+from consumer.activity.schemas.framing import registry_header
+from consumer.activity.schemas.registry import Registry
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import ManualClock
 from consumer.config import Source
 

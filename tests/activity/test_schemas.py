@@ -9,11 +9,19 @@ from uuid import uuid4
 
 import pytest
 
-from consumer.activity.avsc import FILES, UnusableSchema, own, parse, schema_folder, schema_text, single_object_header
 from consumer.activity.errors import BadRecord, RegistryUnavailable, SchemaRefused
-from consumer.activity.framing import header_of, registry_header
-from consumer.activity.registry import Registry
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.schemas.avro_schema import (
+    FILES,
+    UnusableSchema,
+    own,
+    parse,
+    schema_folder,
+    schema_text,
+    single_object_header,
+)
+from consumer.activity.schemas.framing import header_of, registry_header
+from consumer.activity.schemas.registry import Registry
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SECOND, ManualClock
 from consumer.records import Contact, Record, UserActivity
 

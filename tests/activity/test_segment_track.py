@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from consumer.activity.decode import Decoded
+from consumer.activity.decoder import Decoded
 from consumer.assembly.detect import decoder
 from consumer.assembly.shared import Shared
 from consumer.clock import HOUR, Millis

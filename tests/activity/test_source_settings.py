@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from consumer.activity.fields import NATIVE, fields_of
-from consumer.activity.meanings import meanings_of
+from consumer.activity.event_mapping import meanings_of
+from consumer.activity.field_paths import NATIVE, fields_of
 from consumer.config_file import ConfigError, load
 
 PATHS = {"user": "who.id", "time": "at"}

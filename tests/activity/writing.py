@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from fastavro import schemaless_writer
 
-from consumer.activity.avro import AvroReader
-from consumer.activity.avsc import WriterSchema, parse, single_object_header
-from consumer.activity.decode import ActivityDecoder, Decoded
-from consumer.activity.fields import fields_of
-from consumer.activity.json_values import JsonReader
-from consumer.activity.meanings import meanings_of
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.avro.batch_reader import AvroReader
+from consumer.activity.decoder import ActivityDecoder, Decoded
+from consumer.activity.event_mapping import meanings_of
+from consumer.activity.field_paths import fields_of
+from consumer.activity.json_reader import JsonReader
+from consumer.activity.schemas.avro_schema import WriterSchema, parse, single_object_header
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import ManualClock, Millis
 from consumer.config import Process, Source
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from consumer.activity.codec import Codec
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.record_codec import Codec
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SystemClock
 from consumer.records import Contact
 from tests.broker.topics import FreshTopics, fresh_name

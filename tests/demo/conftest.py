@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from consumer.activity.codec import Codec
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.record_codec import Codec
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SystemClock
 from consumer.demo.broker import embedded_broker
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import pytest
 
-from consumer.activity.codec import Codec
+from consumer.activity.record_codec import Codec
 from consumer.clock import SystemClock
 from consumer.demo.background import under_way
 from consumer.demo.people import people

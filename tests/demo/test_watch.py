@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from confluent_kafka import Producer
 
-from consumer.activity.codec import Codec
+from consumer.activity.record_codec import Codec
 from consumer.demo.background import under_way
 from consumer.demo.broker import QUIET
 from consumer.demo.watch import Watch

@@ -4,9 +4,9 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from prometheus_client import CollectorRegistry
 
-from consumer.activity.avro import AvroReader
-from consumer.activity.decode import ActivityDecoder
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.avro.batch_reader import AvroReader
+from consumer.activity.decoder import ActivityDecoder
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import ManualClock
 from consumer.detect.brake import BrakeRules
 from consumer.detect.table import Table

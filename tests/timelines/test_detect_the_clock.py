@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 
-from consumer.activity.decode import ActivityDecoder
-from consumer.activity.fields import fields_of
-from consumer.activity.json_values import JsonReader
+from consumer.activity.decoder import ActivityDecoder
+from consumer.activity.field_paths import fields_of
+from consumer.activity.json_reader import JsonReader
 from consumer.config import Source
 from consumer.detect.clock import PartitionClock, WallGuard
 

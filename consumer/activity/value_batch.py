@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from consumer.activity.cursor import SPARE, Bytes, Flags, Longs
-from consumer.activity.framing import CONFLUENT, CONFLUENT_SIZE, SINGLE_OBJECT, SINGLE_OBJECT_SIZE
+from consumer.activity.avro.cursor import SPARE, Bytes, Flags, Longs
+from consumer.activity.schemas.framing import CONFLUENT, CONFLUENT_SIZE, SINGLE_OBJECT, SINGLE_OBJECT_SIZE
 
 _SPARE = bytes(SPARE)
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from consumer.activity import times
+from consumer.activity import timestamps
 from consumer.activity.errors import BadRecord, Problem
-from consumer.activity.fields import Fields, Path
+from consumer.activity.field_paths import Fields, Path
 from consumer.activity.rows import Row, closes
 from consumer.clock import Millis
 
@@ -78,7 +78,7 @@ class RowReader:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise self._unfit("occurred_at")
-        moment = times.from_one(value, self._unit)
+        moment = timestamps.from_one(value, self._unit)
         if moment is None:
             raise BadRecord(*UNTIMELY)
         return moment

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from consumer.activity.errors import Problem
-from consumer.activity.meanings import Meanings
+from consumer.activity.event_mapping import Meanings
 from consumer.activity.rows import SMALL, Bad, Read, Rows
 from consumer.clock import DAY, Millis
 

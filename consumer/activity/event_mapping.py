@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import polars as pl
 
-from consumer.activity.cursor import Flags, Longs
+from consumer.activity.avro.cursor import Flags, Longs
 from consumer.activity.rows import SMALL, Rows, spelled
 from consumer.config import Process, Source
 

@@ -6,8 +6,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from consumer.activity.cursor import Cursor, Longs, Spelling, Verdict, Walk, nothing
-from consumer.activity.fields import Node, Path, Tree
+from consumer.activity.avro.cursor import Cursor, Longs, Spelling, Verdict, Walk, nothing
+from consumer.activity.field_paths import Node, Path, Tree
 
 Leaf: TypeAlias = Callable[[str, Any], Walk | None]
 """For the name of a field and a schema that was found for it (never a union): a walk that notes it, or None where it

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from consumer.activity.avsc import FILES, WriterSchema, own, single_object_header
 from consumer.activity.errors import BadRecord, Problem
-from consumer.activity.framing import registry_id
+from consumer.activity.schemas.avro_schema import FILES, WriterSchema, own, single_object_header
+from consumer.activity.schemas.framing import registry_id
 from consumer.clock import SECOND, Clock, Millis
 
 if TYPE_CHECKING:  # the registry's client takes half a second to import: only those who have one should wait
-    from consumer.activity.registry import Registry
+    from consumer.activity.schemas.registry import Registry
 
 _FORGET_ABSENT: Millis = 10 * SECOND
 _MOST_ABSENT = 1000

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from consumer.activity.iso import NO_TIME, WIDTH, usual_form
+from consumer.activity.iso8601 import NO_TIME, WIDTH, usual_form
 from consumer.clock import Millis
 
 Longs: TypeAlias = npt.NDArray[np.int64]

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from fastavro.read import SchemaResolutionError
 
-from consumer.activity.avsc import WriterSchema, own, schema_text, single_object_header
 from consumer.activity.errors import BadRecord, RegistryUnavailable, SchemaRefused
-from consumer.activity.framing import header_of, registry_header
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.schemas.avro_schema import WriterSchema, own, schema_text, single_object_header
+from consumer.activity.schemas.framing import header_of, registry_header
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.records import Record
 
 if TYPE_CHECKING:  # see schemas.py
-    from consumer.activity.registry import Registry
+    from consumer.activity.schemas.registry import Registry
 
 __all__ = ["BadRecord", "Codec", "RegistryUnavailable", "SchemaRefused"]
 

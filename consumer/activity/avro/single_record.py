@@ -6,13 +6,13 @@ from typing import Any
 
 from fastavro import schemaless_reader
 
-from consumer.activity.avsc import WriterSchema
+from consumer.activity.avro.field_decoders import unit_of
+from consumer.activity.avro.schema_compiler import schemas_at
 from consumer.activity.errors import BadRecord, Problem
-from consumer.activity.fields import Fields
-from consumer.activity.leaves import unit_of
+from consumer.activity.field_paths import Fields
+from consumer.activity.row_reader import RowReader, Wants
 from consumer.activity.rows import ReadOne, Row
-from consumer.activity.single import RowReader, Wants
-from consumer.activity.walk import schemas_at
+from consumer.activity.schemas.avro_schema import WriterSchema
 
 UNREADABLE = Problem(
     "unreadable", "the bytes do not follow their schema: were they damaged, or written with another one?"

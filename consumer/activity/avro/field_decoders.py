@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from consumer.activity import times
-from consumer.activity.cursor import Cursor, Verdict, Walk
-from consumer.activity.iso import NO_TIME, usual_form
+from consumer.activity import timestamps
+from consumer.activity.avro.cursor import Cursor, Verdict, Walk
+from consumer.activity.avro.schema_compiler import type_of
+from consumer.activity.iso8601 import NO_TIME, usual_form
+from consumer.activity.row_reader import NUMBERED
 from consumer.activity.rows import closes
-from consumer.activity.single import NUMBERED
-from consumer.activity.walk import type_of
 
 _UNITS = {"timestamp-millis": "millis", "timestamp-micros": "micros", "timestamp-nanos": "nanos"}
 
@@ -103,7 +103,7 @@ def _kind(symbols: list[str]) -> Walk | None:
 
 def _time_in_longs(unit: str | None) -> Walk:
     def walk(at: Cursor) -> None:
-        at.sheet.number("occurred_at", at.rows, times.from_longs(at.long(), unit))
+        at.sheet.number("occurred_at", at.rows, timestamps.from_longs(at.long(), unit))
 
     return walk
 
@@ -112,7 +112,7 @@ def _time_in_doubles(unit: str | None) -> Walk:
     def walk(at: Cursor) -> None:
         start, passed = at.skip(np.full(at.rows.size, 8))
         letters = at.data[start[:, None] + np.arange(8)]
-        found = times.from_doubles(letters.view("<f8")[:, 0], unit)
+        found = timestamps.from_doubles(letters.view("<f8")[:, 0], unit)
         at.sheet.number("occurred_at", at.rows, found)
         at.fail((found == NO_TIME) & (passed > 0), Verdict.ALONE)
 

@@ -21,8 +21,8 @@ FILES: Mapping[type[Record], str] = {
 
 def schema_folder() -> Path:
     """Where the `.avsc` files are: inside the installed package, or at the root of a checkout."""
-    packaged = Path(__file__).parents[1] / "schemas"
-    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "schemas"
+    packaged = Path(__file__).parents[2] / "schemas"
+    return packaged if packaged.is_dir() else Path(__file__).parents[3] / "schemas"
 
 
 def schema_text(cls: type[Record]) -> str:

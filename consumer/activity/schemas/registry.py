@@ -4,8 +4,8 @@ from typing import Any
 
 from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegistryClient, SchemaRegistryError
 
-from consumer.activity.avsc import UnusableSchema, WriterSchema, parse
 from consumer.activity.errors import BadRecord, RegistryUnavailable, SchemaRefused
+from consumer.activity.schemas.avro_schema import UnusableSchema, WriterSchema, parse
 
 _NOT_THERE = {40401, 40402, 40403}  # subject, version, schema not found; a 404 of its own kind is a wrong address
 _REFUSED = {409, 422}  # not compatible with what the subject has; not valid

@@ -5,19 +5,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from consumer.activity.alone import UNREADABLE, reader_of
-from consumer.activity.avsc import WriterSchema
-from consumer.activity.batch import Batch
+from consumer.activity.avro.cursor import Cursor, Longs, Sheet, Verdict, Walk
+from consumer.activity.avro.field_decoders import Leaves
+from consumer.activity.avro.schema_compiler import record_walk, schemas_at
+from consumer.activity.avro.single_record import UNREADABLE, reader_of
 from consumer.activity.columns import frame_of
-from consumer.activity.cursor import Cursor, Longs, Sheet, Verdict, Walk
 from consumer.activity.errors import BadRecord, Problem
-from consumer.activity.fields import NATIVE, Fields
-from consumer.activity.framing import UNFRAMED
-from consumer.activity.leaves import Leaves
+from consumer.activity.field_paths import NATIVE, Fields
+from consumer.activity.row_reader import EXPECTED, Wants
 from consumer.activity.rows import EMPTY, Bad, ReadOne, Rows, rows_of, together
-from consumer.activity.schemas import WriterSchemas
-from consumer.activity.single import EXPECTED, Wants
-from consumer.activity.walk import record_walk, schemas_at
+from consumer.activity.schemas.avro_schema import WriterSchema
+from consumer.activity.schemas.framing import UNFRAMED
+from consumer.activity.schemas.writer_schemas import WriterSchemas
+from consumer.activity.value_batch import Batch
 
 
 @dataclass(frozen=True, slots=True)

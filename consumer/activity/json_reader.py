@@ -12,12 +12,12 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from consumer.activity import times
+from consumer.activity import timestamps
 from consumer.activity.errors import BadRecord
-from consumer.activity.fields import NATIVE, Fields, Node, Tree
-from consumer.activity.iso import NO_TIME
+from consumer.activity.field_paths import NATIVE, Fields, Node, Tree
+from consumer.activity.iso8601 import NO_TIME
+from consumer.activity.row_reader import NUMBERED, RowReader, Wants
 from consumer.activity.rows import Row, Rows, closes, rows_of, together
-from consumer.activity.single import NUMBERED, RowReader, Wants
 
 _Values = Sequence[bytes | None]
 
@@ -50,7 +50,7 @@ class JsonReader:
         """Their rows, and the places of those that must be read alone."""
         events, odd = self._decoded(values)
         found = dict(_lists(self._tree, events))
-        moments = times.from_any(found["occurred_at"], self._fields.unit)
+        moments = timestamps.from_any(found["occurred_at"], self._fields.unit)
         untimely = np.flatnonzero(moments == NO_TIME).tolist()
         odd |= {place for place in untimely if found["occurred_at"][place] is not None}
         frame = pl.DataFrame({name: self._column(name, found, moments) for name in self._fields.columns})
@@ -73,14 +73,14 @@ class JsonReader:
                 events.append(self._blank)
         return events, odd
 
-    def _column(self, name: str, found: dict[str, list[Any]], moments: times.Longs) -> Any:
+    def _column(self, name: str, found: dict[str, list[Any]], moments: timestamps.Longs) -> Any:
         if name == "index":
             return np.arange(moments.size, dtype=np.uint32)
         if name == "closes":
             meaning = {kind: None if kind is None else closes(kind) for kind in set(found["kind"])}
             return pl.Series([meaning[kind] for kind in found["kind"]], dtype=pl.Boolean)
         if name == "occurred_at":
-            return times.column(moments)
+            return timestamps.column(moments)
         return pl.Series(_digits(found.get(name, [None] * moments.size)), dtype=pl.String)
 
     def _read_one(self, value: bytes) -> Row | None:
