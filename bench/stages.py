@@ -22,7 +22,7 @@ from consumer.activity.avro.batch_reader import AvroReader
 from consumer.activity.decoder import ActivityDecoder
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SECOND, ManualClock
-from consumer.detect.activities import Activities
+from consumer.detect.activity_batch import Activities
 from consumer.detect.table import Table
 from consumer.kafka.state import Writer
 

@@ -19,8 +19,8 @@ import polars as pl
 
 from bench.events import PROCESSES
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
-from consumer.detect.activities import Activities
-from consumer.detect.rules import Rules
+from consumer.detect.activity_batch import Activities
+from consumer.detect.lapse_rules import Rules
 from consumer.detect.table import Table
 from consumer.kafka.state import Message, Writer
 from consumer.kafka.state_reader import Reader

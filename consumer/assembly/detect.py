@@ -16,7 +16,7 @@ from consumer.clock import SECOND
 from consumer.config import Kafka, Settings, millis
 from consumer.config_errors import ConfigError
 from consumer.detect.brake import BrakeRules
-from consumer.detect.rules import Rules
+from consumer.detect.lapse_rules import Rules
 from consumer.kafka import client
 from consumer.kafka.assignment import Assignment
 from consumer.kafka.caution import Caution

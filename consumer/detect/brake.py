@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from consumer.clock import MINUTE, SECOND, Millis
-from consumer.detect.rules import Times
+from consumer.detect.lapse_rules import Times
 
 _BUCKET: Millis = 5 * SECOND
 _JUDGED_FROM = 100

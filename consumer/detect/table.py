@@ -12,10 +12,10 @@ import numpy.typing as npt
 import polars as pl
 
 from consumer.clock import Millis
-from consumer.detect.activities import Activities
-from consumer.detect.columns import COMPLETED, RETURNED, Columns, Flags
-from consumer.detect.index import Hashes, KeyIndex, Rows
-from consumer.detect.rules import ALWAYS, NEVER, Processes, Rules, Times, reminder_id
+from consumer.detect.activity_batch import Activities
+from consumer.detect.lapse_rules import ALWAYS, NEVER, Processes, Rules, Times, reminder_id
+from consumer.detect.storage.hash_index import Hashes, KeyIndex, Rows
+from consumer.detect.storage.row_store import COMPLETED, RETURNED, Columns, Flags
 from consumer.records import Ask, Reminder
 
 _ROOMY = 1 << 16  # rows below which nothing is tidied

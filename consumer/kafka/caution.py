@@ -13,7 +13,7 @@ import structlog
 
 from consumer.clock import MINUTE, Clock, Millis
 from consumer.detect.brake import Brake, BrakeRules, Verdicts
-from consumer.detect.rules import Times
+from consumer.detect.lapse_rules import Times
 from consumer.detect.table import Noticed
 from consumer.kafka.partition import Partition
 from consumer.metrics import DetectMetrics

@@ -9,7 +9,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from consumer.clock import Clock, Millis
-from consumer.detect.clock import WallGuard
+from consumer.detect.watermark import WallGuard
 from consumer.kafka import offsets
 from consumer.kafka.client import Trouble
 

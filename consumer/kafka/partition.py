@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from consumer.clock import Millis
-from consumer.detect.activities import Activities
+from consumer.detect.activity_batch import Activities
 from consumer.detect.brake import Trust
-from consumer.detect.clock import PartitionClock
 from consumer.detect.table import Noticed
+from consumer.detect.watermark import PartitionClock
 from consumer.kafka.restore import Start
 from consumer.kafka.transaction import Output
 from consumer.records import Ask, Reminder

@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, TopicPartition
 from consumer.activity.decoder import ActivityDecoder, Bad, Decoded
 from consumer.activity.errors import BadRecord, RegistryUnavailable
 from consumer.clock import SECOND, Clock, Millis
-from consumer.detect.activities import Activities
+from consumer.detect.activity_batch import Activities
 from consumer.kafka.caution import Caution
 from consumer.kafka.dead_letters import Spoiled, dead_letter
 from consumer.kafka.partition import Partition

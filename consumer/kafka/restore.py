@@ -11,8 +11,8 @@ from confluent_kafka.admin import AdminClient
 
 from consumer.clock import Millis
 from consumer.detect.brake import NONE_SO_FAR, Verdicts
-from consumer.detect.rules import Rules
-from consumer.detect.segments import DamagedState
+from consumer.detect.lapse_rules import Rules
+from consumer.detect.snapshot import DamagedState
 from consumer.detect.table import Table
 from consumer.kafka import offsets
 from consumer.kafka.state import Writer

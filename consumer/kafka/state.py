@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 import polars as pl
 
 from consumer.clock import Millis
-from consumer.detect import segments
+from consumer.detect import snapshot
 from consumer.detect.brake import NONE_SO_FAR, Verdicts
 from consumer.detect.table import Table
 
@@ -84,9 +84,9 @@ class Writer:
     ) -> list[Message]:
         """The messages of one commit. They must be produced before the next call."""
         self.sequence += 1
-        changed = segments.take_changes(table)
+        changed = snapshot.take_changes(table)
         # A table that shrank still has its pages, written empty: what was in them must not come back.
-        pages = max(segments.pages(table), len(self.written))
+        pages = max(snapshot.pages(table), len(self.written))
         self.written += [0] * (pages - len(self.written))
         chunks = list(_chunks(changed))
         headers = Header(
@@ -107,8 +107,8 @@ class Writer:
         return messages + list(self._tombstones())
 
     def _rewrite(self, table: Table, page: int, headers: list[tuple[str, bytes]]) -> list[Message]:
-        start = page * segments.PAGE
-        pieces = [Message(key, value, headers) for key, value in _ranges(table, start, start + segments.PAGE)]
+        start = page * snapshot.PAGE
+        pieces = [Message(key, value, headers) for key, value in _ranges(table, start, start + snapshot.PAGE)]
         keys = {piece.key for piece in pieces}
         former = self.pieces.get(page, set()) - keys
         self.pieces[page], self.written[page] = keys, self.sequence
@@ -116,7 +116,7 @@ class Writer:
         return [Message(key, None, []) for key in sorted(former)] + pieces
 
     def _pages_to_write(self, changed: int) -> list[int]:
-        wanted = max(_LEAST_PAGES, int(changed * _PAGES_PER_DELTA / segments.PAGE))
+        wanted = max(_LEAST_PAGES, int(changed * _PAGES_PER_DELTA / snapshot.PAGE))
         oldest = sorted(range(len(self.written)), key=self.written.__getitem__)
         return oldest[:wanted]
 
@@ -136,7 +136,7 @@ def to_bytes(frame: pl.DataFrame) -> bytes:
     return out.getvalue()
 
 
-def _chunks(frame: pl.DataFrame, rows: int = 4 * segments.PAGE) -> Iterator[bytes]:
+def _chunks(frame: pl.DataFrame, rows: int = 4 * snapshot.PAGE) -> Iterator[bytes]:
     """Pieces small enough to send; at least one."""
     for piece in frame.iter_slices(rows) if frame.height else [frame]:
         encoded = to_bytes(piece)
@@ -148,7 +148,7 @@ def _chunks(frame: pl.DataFrame, rows: int = 4 * segments.PAGE) -> Iterator[byte
 
 def _ranges(table: Table, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
     """Keys and values of the pieces of a range that are each small enough to send."""
-    encoded = to_bytes(segments.rows_between(table, start, end))
+    encoded = to_bytes(snapshot.rows_between(table, start, end))
     if len(encoded) <= LARGEST or end - start <= _LEAST_ROWS:
         yield b"p/%d/%d" % (start, end), encoded
     else:
@@ -168,5 +168,5 @@ def parse_key(key: bytes | None) -> tuple[str, int, int]:
     """
     kind, *numbers = (key or b"").decode("ascii", "replace").split("/")
     if kind not in {"d", "p"} or len(numbers) != 2 or not all(number.isdigit() for number in numbers):
-        raise segments.DamagedState(f"the key {key!r} names no segment")
+        raise snapshot.DamagedState(f"the key {key!r} names no segment")
     return kind, int(numbers[0]), int(numbers[1])

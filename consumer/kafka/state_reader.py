@@ -10,9 +10,9 @@ import polars as pl
 
 from consumer.clock import Millis
 from consumer.detect.brake import Verdicts
-from consumer.detect.loading import Loader
-from consumer.detect.rules import Rules
-from consumer.detect.segments import PAGE, SCHEMA, DamagedState
+from consumer.detect.lapse_rules import Rules
+from consumer.detect.snapshot import PAGE, SCHEMA, DamagedState
+from consumer.detect.snapshot_loader import Loader
 from consumer.detect.table import Table
 from consumer.kafka.state import FORMAT, Header, Writer, parse_key
 

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from consumer.detect.activities import Activities
+from consumer.detect.activity_batch import Activities
 from consumer.detect.table import Table
 from consumer.records import Reminder
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from consumer.detect.rules import NEVER, Rules, reminder_id
+from consumer.detect.lapse_rules import NEVER, Rules, reminder_id
 from consumer.records import Ask, Kind, Reminder, UserActivity
 
 OPEN = {Kind.STARTED, Kind.PROGRESSED}

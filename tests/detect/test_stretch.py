@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 import numpy as np
 from hypothesis import given
 
-from consumer.detect.stretch import Stretch
+from consumer.detect.storage.growable_array import Stretch
 
 
 @given(st.lists(st.integers(0, 40), max_size=20))

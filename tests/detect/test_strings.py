@@ -5,7 +5,7 @@ import numpy as np
 import polars as pl
 from hypothesis import given
 
-from consumer.detect.strings import Strings
+from consumer.detect.storage.string_column import Strings
 
 ROWS = 12
 TEXTS = st.none() | st.text(max_size=20)

@@ -7,9 +7,9 @@ import hypothesis.strategies as st
 import polars as pl
 from hypothesis import given, settings
 
-from consumer.detect import segments
-from consumer.detect.loading import Loader
-from consumer.detect.rules import Rules
+from consumer.detect import snapshot
+from consumer.detect.lapse_rules import Rules
+from consumer.detect.snapshot_loader import Loader
 from consumer.detect.table import Table
 from consumer.records import Kind, UserActivity
 
@@ -60,13 +60,13 @@ class Kept:
     frames: list[tuple[int | None, pl.DataFrame]] = field(default_factory=list)
 
     def commit(self, table: Table) -> None:
-        self.frames.append((None, segments.take_changes(table)))
+        self.frames.append((None, snapshot.take_changes(table)))
 
     def rewrite(self, table: Table) -> None:
         self.commit(table)
-        size = segments.PAGE
+        size = snapshot.PAGE
         self.frames = [
-            (n, segments.rows_between(table, n * size, (n + 1) * size)) for n in range(segments.pages(table))
+            (n, snapshot.rows_between(table, n * size, (n + 1) * size)) for n in range(snapshot.pages(table))
         ]
 
     def restore(self, clock: int) -> Table:
@@ -76,8 +76,8 @@ class Kept:
             if number is None:
                 loader.changes(kept, table.processes.names)
             else:
-                start = number * segments.PAGE
-                loader.page(start, start + segments.PAGE, kept, table.processes.names)
+                start = number * snapshot.PAGE
+                loader.page(start, start + snapshot.PAGE, kept, table.processes.names)
         loader.finish(clock, RULES.ladders)
         return table
 

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from consumer.clock import DAY, HOUR
-from consumer.detect.rules import Rules
+from consumer.detect.lapse_rules import Rules
 from consumer.detect.table import Table
 from consumer.kafka.state import Message, Writer
 from consumer.kafka.state_reader import Reader

@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from consumer.assembly import detect
 from consumer.config import Kafka
-from consumer.detect.rules import Rules
+from consumer.detect.lapse_rules import Rules
 from consumer.detect.table import Table
 from consumer.kafka.state import Writer
 from consumer.kafka.state_reader import Reader

@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 
 from consumer.clock import DAY, HOUR
-from consumer.detect import segments
-from consumer.detect.rules import Rules
-from consumer.detect.segments import DamagedState
+from consumer.detect import snapshot
+from consumer.detect.lapse_rules import Rules
+from consumer.detect.snapshot import DamagedState
 from consumer.detect.table import Table
 from consumer.kafka import state
 from consumer.kafka.state import Message, Writer
@@ -160,7 +160,7 @@ def test_a_frame_that_is_no_table_is_noticed(partition: Partition) -> None:
     ],
 )
 def test_rows_that_no_commit_of_ours_would_write_are_refused(partition: Partition, key: bytes, rows: list[int]) -> None:
-    frame = segments.rows_between(partition.table, 0, 2).with_columns(row=pl.Series(rows, dtype=pl.Int32))
+    frame = snapshot.rows_between(partition.table, 0, 2).with_columns(row=pl.Series(rows, dtype=pl.Int32))
     headers = next(m.headers for m in partition.log if m.key == b"d/30/0")
     reader = Reader("lapse", RULES)
     for message in [*partition.log, Message(key, state.to_bytes(frame), headers)]:

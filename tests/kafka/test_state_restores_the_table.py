@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from consumer.detect.rules import Rules
+from consumer.detect.lapse_rules import Rules
 from consumer.detect.table import Table
 from consumer.kafka import state
 from consumer.kafka.state import Message, Writer

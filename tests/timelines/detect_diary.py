@@ -10,8 +10,8 @@ from dataclasses import replace
 import polars as pl
 
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
-from consumer.detect.activities import Activities
-from consumer.detect.rules import Rules
+from consumer.detect.activity_batch import Activities
+from consumer.detect.lapse_rules import Rules
 from consumer.detect.table import Table
 from consumer.kafka.partition import Partition
 from consumer.kafka.restore import Start

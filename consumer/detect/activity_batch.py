@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from consumer.detect.columns import Flags
-from consumer.detect.index import Hashes, Rows
-from consumer.detect.rules import Times
+from consumer.detect.lapse_rules import Times
+from consumer.detect.storage.hash_index import Hashes, Rows
+from consumer.detect.storage.row_store import Flags
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: neighbouring process codes land far apart
 

@@ -9,10 +9,10 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from consumer.detect.index import Hashes, Rows
-from consumer.detect.rules import ALWAYS, NEVER, Times
-from consumer.detect.stretch import Stretch
-from consumer.detect.strings import Strings
+from consumer.detect.lapse_rules import ALWAYS, NEVER, Times
+from consumer.detect.storage.growable_array import Stretch
+from consumer.detect.storage.hash_index import Hashes, Rows
+from consumer.detect.storage.string_column import Strings
 
 Flags = npt.NDArray[np.bool_]
 Small = npt.NDArray[np.uint8]

@@ -8,8 +8,8 @@ since each page was last taken make the table again (`detect/loading.py`).
 import numpy as np
 import polars as pl
 
-from consumer.detect.columns import Flags
-from consumer.detect.index import Rows
+from consumer.detect.storage.hash_index import Rows
+from consumer.detect.storage.row_store import Flags
 from consumer.detect.table import Table
 
 PAGE = 8192

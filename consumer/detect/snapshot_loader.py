@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 
 from consumer.clock import Millis
-from consumer.detect.activities import keys
-from consumer.detect.columns import Flags
-from consumer.detect.index import Rows
-from consumer.detect.segments import NUMBERS, PAGE, SCHEMA, DamagedState
+from consumer.detect.activity_batch import keys
+from consumer.detect.snapshot import NUMBERS, PAGE, SCHEMA, DamagedState
+from consumer.detect.storage.hash_index import Rows
+from consumer.detect.storage.row_store import Flags
 from consumer.detect.table import Table
 
 _NUMBERS_KNOWN, _USER_KNOWN, _ACTION_KNOWN = np.uint8(1), np.uint8(2), np.uint8(4)
