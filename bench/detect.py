@@ -27,8 +27,8 @@ from consumer.assembly import detect
 from consumer.assembly.shared import Shared
 from consumer.clock import SystemClock
 from consumer.config import Log, Settings
-from consumer.kafka import offsets, topics
-from consumer.kafka.loop import DetectLoop
+from consumer.kafka.clients import end_offsets, topics
+from consumer.kafka.detect_loop.loop import DetectLoop
 from consumer.records import UserActivity
 from tests.broker.find import running_kafka
 from tests.broker.topics import fresh_name
@@ -141,7 +141,7 @@ def catch_up(settings: Settings) -> float:
     """Seconds until detect has read, applied and committed all there is."""
     shared = Shared(settings)
     topics.prepare(shared.admin, settings.topics, settings.state_topic, settings.source.topic)
-    ends = offsets.ends(shared.admin, settings.source.topic)
+    ends = end_offsets.ends(shared.admin, settings.source.topic)
     loop = detect.build(shared)
     stop, begun, done = threading.Event(), threading.Event(), threading.Event()
     running = threading.Thread(target=loop.run, args=(stop,))

@@ -24,7 +24,7 @@ from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SECOND, ManualClock
 from consumer.detect.activity_batch import Activities
 from consumer.detect.table import Table
-from consumer.kafka.state import Writer
+from consumer.kafka.changelog.writer import Writer
 
 COMMIT_EVERY = 500_000
 T = TypeVar("T")

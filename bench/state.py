@@ -22,8 +22,8 @@ from consumer.clock import DAY, HOUR, MINUTE, SECOND
 from consumer.detect.activity_batch import Activities
 from consumer.detect.lapse_rules import Rules
 from consumer.detect.table import Table
-from consumer.kafka.state import Message, Writer
-from consumer.kafka.state_reader import Reader
+from consumer.kafka.changelog.reader import Reader
+from consumer.kafka.changelog.writer import Message, Writer
 
 BATCH = 100_000
 START = 1_790_000_000_000

@@ -12,9 +12,9 @@ from consumer.assembly import detect
 from consumer.assembly.shared import Shared
 from consumer.config import Settings
 from consumer.detect.table import Table
-from consumer.kafka import topics
-from consumer.kafka.state import Writer
-from consumer.kafka.transaction import Output, Transactions
+from consumer.kafka.changelog.writer import Writer
+from consumer.kafka.clients import topics
+from consumer.kafka.clients.transaction import Output, Transactions
 from tests.broker.topics import fresh_name
 
 

@@ -21,11 +21,11 @@ from consumer.assembly import detect
 from consumer.assembly.deliver import Deliver
 from consumer.assembly.shared import Shared, plain
 from consumer.config import Settings
-from consumer.kafka import topics
-from consumer.kafka.contact import CutOff
-from consumer.kafka.loop import DetectLoop
-from consumer.kafka.restore import StateRefused
-from consumer.kafka.transaction import Fenced
+from consumer.kafka.changelog.restore import StateRefused
+from consumer.kafka.clients import topics
+from consumer.kafka.clients.connection_watchdog import CutOff
+from consumer.kafka.clients.transaction import Fenced
+from consumer.kafka.detect_loop.loop import DetectLoop
 from consumer.web import brake, pages
 from consumer.web.console import Console
 from consumer.web.guard import Guard, is_loopback

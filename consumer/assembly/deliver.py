@@ -34,9 +34,9 @@ from consumer.deliver.sender import Sender
 from consumer.deliver.standings import Standings, wanted_by
 from consumer.deliver.tracker import Tracker
 from consumer.deliver.watch import TemplateWatch
-from consumer.kafka import offsets
-from consumer.kafka.feed import Feed
-from consumer.kafka.publisher import Publisher, PublishFailed
+from consumer.kafka.at_least_once_consumer import Feed
+from consumer.kafka.clients import end_offsets
+from consumer.kafka.clients.publisher import Publisher, PublishFailed
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.client import OneMsg
 from consumer.onemsg.limits import PAIR_SPAN
@@ -72,7 +72,7 @@ class Deliver:
             expire_after=millis(s.policy.expire_after),
             max_staleness=millis(s.policy.max_staleness),
         )
-        gate = ContactsGate(s.topics.contacts, offsets.ends(shared.admin, s.topics.contacts))
+        gate = ContactsGate(s.topics.contacts, end_offsets.ends(shared.admin, s.topics.contacts))
         known = Known(
             rules=rules,
             plans=plans(s.processes, s.onemsg.template, s.policy.send_window),

@@ -17,18 +17,18 @@ from consumer.config import Kafka, Settings, millis
 from consumer.config_errors import ConfigError
 from consumer.detect.brake import BrakeRules
 from consumer.detect.lapse_rules import Rules
-from consumer.kafka import client
-from consumer.kafka.assignment import Assignment
-from consumer.kafka.caution import Caution
-from consumer.kafka.commits import Commits
-from consumer.kafka.contact import Contact
-from consumer.kafka.count import PartitionCount
-from consumer.kafka.ends import Ends
-from consumer.kafka.loop import DetectLoop
-from consumer.kafka.partition import Partition
-from consumer.kafka.reading import Reading
-from consumer.kafka.restore import Restorer, Start
-from consumer.kafka.transaction import Transactions
+from consumer.kafka.changelog.restore import Restorer, Start
+from consumer.kafka.clients import settings
+from consumer.kafka.clients.connection_watchdog import Contact
+from consumer.kafka.clients.transaction import Transactions
+from consumer.kafka.detect_loop.assignment import Assignment
+from consumer.kafka.detect_loop.batch_processing import Reading
+from consumer.kafka.detect_loop.brake_control import Caution
+from consumer.kafka.detect_loop.checkpoint import Commits
+from consumer.kafka.detect_loop.end_offset_poller import Ends
+from consumer.kafka.detect_loop.loop import DetectLoop
+from consumer.kafka.detect_loop.partition_count_guard import PartitionCount
+from consumer.kafka.detect_loop.partition_task import Partition
 from consumer.metrics import DetectMetrics
 from consumer.records import Reminder
 
@@ -177,7 +177,7 @@ def consumer(kafka: Kafka, ours: Mapping[str, object]) -> Consumer:
         "queued.max.messages.kbytes": 1_000,
         "fetch.queue.backoff.ms": 2,
     }
-    return Consumer(_PATIENCE | client.settings(kafka, reading | dict(ours)))
+    return Consumer(_PATIENCE | settings.settings(kafka, reading | dict(ours)))
 
 
 def producer(kafka: Kafka, name: str) -> Producer:
@@ -186,11 +186,11 @@ def producer(kafka: Kafka, name: str) -> Producer:
         "transactional.id": name,
         "linger.ms": 5,
         "compression.type": "lz4",
-        "message.max.bytes": client.LARGEST_RECORD,  # of dead letters; state segments are smaller
+        "message.max.bytes": settings.LARGEST_RECORD,  # of dead letters; state segments are smaller
     }
     # A record gives up before its transaction does, so that we abort, and the broker does not: that would end us.
     # While a transaction is open readers of the reminders wait: a killed process may hold them up for so long.
     # A request that waits for a coordinator is looked at again when a connection comes or goes, and by no clock.
     idle = {"connections.max.idle.ms": 10_000}
     patience = {"transaction.timeout.ms": 30_000, "message.timeout.ms": 20_000}
-    return Producer(_PATIENCE | patience | idle | client.settings(kafka, ours))
+    return Producer(_PATIENCE | patience | idle | settings.settings(kafka, ours))

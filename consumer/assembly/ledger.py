@@ -12,8 +12,8 @@ from consumer.assembly.shared import Shared
 from consumer.config import Settings
 from consumer.deliver import belonging, restoring
 from consumer.deliver.belonging import Group, Held
-from consumer.kafka import group, offsets
-from consumer.kafka.feed import NotNow
+from consumer.kafka.at_least_once_consumer import NotNow
+from consumer.kafka.clients import end_offsets, group_offsets
 from consumer.ledger import queries_facts, queries_opt_outs, queries_restoring
 from consumer.ledger.refused import LedgerRefused
 from consumer.ledger.store import Ledger
@@ -72,7 +72,7 @@ def look(settings: Settings, admin: AdminClient, ledger: Ledger | None) -> Seen:
     """Changes nothing. None is a ledger that is yet to be made. Raises KafkaException."""
     # First the broker, then the ledger: other replicas are at work, and the ledger is never behind what they commit.
     known = _groups(settings, admin)
-    told = any(offsets.ends(admin, settings.topics.delivery_status).values())
+    told = any(end_offsets.ends(admin, settings.topics.delivery_status).values())
     seen = {topic: (of, _held(ledger, topic)) for topic, of in known.items()}
     lost = {topic: belonging.lost(of, held) for topic, (of, held) in seen.items()}
     why = belonging.refusal(ledger.id if ledger else "one yet to be made", seen, told=told)
@@ -85,7 +85,7 @@ def _groups(settings: Settings, admin: AdminClient) -> dict[str, Group]:
     found = {}
     for topic, what in ((topics.reminders, "reminders"), (topics.contacts, "contacts")):
         name = belonging.group_name(kafka.group_prefix, what)
-        spots = group.committed(kafka, name, topic, offsets.ends(admin, topic))
+        spots = group_offsets.committed(kafka, name, topic, end_offsets.ends(admin, topic))
         marks = frozenset(spot.mark for spot in spots.values())
         found[topic] = Group(name, topic, {number: spot.offset for number, spot in spots.items()}, marks)
     return found
@@ -105,7 +105,7 @@ def _read_opt_outs_again(shared: Shared, ledger: Ledger) -> None:
     def take(value: bytes) -> None:
         found.append(shared.codec.decode(OptOut, value))
 
-    group.read_all(shared.settings.kafka, topic, offsets.ends(shared.admin, topic), take)
+    group_offsets.read_all(shared.settings.kafka, topic, end_offsets.ends(shared.admin, topic), take)
     _keep(ledger, found)
     _log.info("opt_outs_read_again", count=len(found))
 

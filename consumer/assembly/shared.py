@@ -12,7 +12,7 @@ from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import Clock, SystemClock
 from consumer.config import Secret, Settings
 from consumer.config_file import read_secret
-from consumer.kafka import client
+from consumer.kafka.clients import settings as client
 from consumer.web.health import Health
 
 if TYPE_CHECKING:

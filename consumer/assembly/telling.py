@@ -8,9 +8,9 @@ from consumer.assembly.shared import Shared
 from consumer.deliver import opt_outs
 from consumer.deliver.outbox import Outbox
 from consumer.deliver.turn import Turn
-from consumer.kafka.publisher import PublishFailed
-from consumer.kafka.sole_publisher import SolePublisher
-from consumer.kafka.transaction import Output
+from consumer.kafka.clients.publisher import PublishFailed
+from consumer.kafka.clients.sole_publisher import SolePublisher
+from consumer.kafka.clients.transaction import Output
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.records import DeliveryStatus, OptOut

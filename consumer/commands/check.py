@@ -16,7 +16,7 @@ from consumer.commands.lines import Line, show
 from consumer.commands.run import Role, secrets
 from consumer.config import OneMsg, Settings
 from consumer.config_file import ConfigError, load, read_secret
-from consumer.kafka.topics import TopicsRefused
+from consumer.kafka.clients.topics import TopicsRefused
 
 
 def main(config: Path) -> int:

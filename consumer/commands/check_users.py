@@ -17,7 +17,8 @@ from consumer.assembly import detect
 from consumer.assembly.shared import Shared
 from consumer.clock import SECOND, Clock, Millis
 from consumer.commands.lines import Line
-from consumer.kafka import client, letters
+from consumer.kafka.clients import settings
+from consumer.kafka.dead_letters import topic_reader
 
 MOST, MOST_BYTES = 20_000, 64 * 1024 * 1024
 """Of all partitions together."""
@@ -80,11 +81,11 @@ def _decoded(decoder: ActivityDecoder, batch: Sequence[Any], clock: Clock) -> De
 
 def _newest(shared: Shared, topic: str) -> dict[int, list[Any]]:
     """The newest records by partition, committed or not: whoever wrote them wrote them where they are."""
-    spans = {number: span for number, span in letters.whole(shared.admin, topic).items() if span}
+    spans = {number: span for number, span in topic_reader.whole(shared.admin, topic).items() if span}
     share = MOST // max(1, len(spans))
     ours = {"group.id": f"{shared.settings.kafka.group_prefix}-check", "enable.auto.commit": False}
     ours |= {"enable.partition.eof": True, "isolation.level": "read_uncommitted", "auto.offset.reset": "earliest"}
-    consumer = Consumer(client.settings(shared.settings.kafka, ours))
+    consumer = Consumer(settings.settings(shared.settings.kafka, ours))
     try:
         starts = {number: max(span.start, span.stop - share) for number, span in spans.items()}
         consumer.assign([TopicPartition(topic, number, start) for number, start in starts.items()])

@@ -24,8 +24,8 @@ from consumer.commands.contacts_judge import COLUMNS, KEY, Bad, Judged, Rules, S
 from consumer.commands.exits import DONE, Failed
 from consumer.config import Kafka, Settings
 from consumer.config_file import load
-from consumer.kafka.all_or_nothing import AllOrNothing, NotWritten, Replaced
-from consumer.kafka.transaction import Output
+from consumer.kafka.clients.all_or_nothing import AllOrNothing, NotWritten, Replaced
+from consumer.kafka.clients.transaction import Output
 from consumer.records import Contact
 
 MOST_ROWS = 500_000

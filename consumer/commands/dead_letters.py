@@ -12,8 +12,8 @@ from consumer.clock import Millis, SystemClock
 from consumer.commands import broker, moments
 from consumer.commands.exits import Failed
 from consumer.config import Settings
-from consumer.kafka import letters
-from consumer.kafka.letters import Letter, StillOpen
+from consumer.kafka.dead_letters import topic_reader
+from consumer.kafka.dead_letters.topic_reader import Letter, StillOpen
 
 _BROKER_SECONDS = 5
 
@@ -63,7 +63,7 @@ def box(settings: Settings) -> Iterator[Box]:
         raise Failed(
             f"the topic {topic} is not there: is topics.dead_letters its name? Nothing was ever set aside here"
         )
-    consumer = letters.reader(settings.kafka, group_of(settings))
+    consumer = topic_reader.reader(settings.kafka, group_of(settings))
     try:
         yield Box(topic, admin, cluster, consumer)
     except StillOpen as problem:

@@ -17,9 +17,9 @@ from consumer.commands.dead_letters import Chosen, box
 from consumer.commands.exits import DONE
 from consumer.commands.moments import shown
 from consumer.config_file import load
-from consumer.kafka import letters
-from consumer.kafka.letters import HEAD, Letter, Note
-from consumer.kafka.marks import Marks
+from consumer.kafka.dead_letters import topic_reader
+from consumer.kafka.dead_letters.offset_bitmap import Marks
+from consumer.kafka.dead_letters.topic_reader import HEAD, Letter, Note
 
 _WIDE = 500  # columns: what is read by a program is not folded
 _ACROSS = 16  # bytes on a line of a dump
@@ -36,7 +36,7 @@ def main(config: Path, chosen: Chosen, *, limit: int, show: bool) -> int:
     log.configure_quietly()
     with box(settings) as b:
         found = _Found(chosen)
-        records = map(letters.opened, letters.read(b.consumer, b.topic, letters.whole(b.admin, b.topic)))
+        records = map(topic_reader.opened, topic_reader.read(b.consumer, b.topic, topic_reader.whole(b.admin, b.topic)))
         newest = heapq.nlargest(limit, found.letters_in(records), key=lambda each: (each.at, each.offset))
     if newest:
         console = Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False)

@@ -34,11 +34,11 @@ from consumer.commands.dead_letters import Box, Chosen, box, group_of
 from consumer.commands.exits import DONE, FAILED, Failed
 from consumer.config import Settings
 from consumer.config_file import load
-from consumer.kafka import letters
-from consumer.kafka.all_or_nothing import AllOrNothing, NotWritten, Replaced
-from consumer.kafka.letters import Letter, Message, Note
-from consumer.kafka.marks import Marks
-from consumer.kafka.transaction import Output
+from consumer.kafka.clients.all_or_nothing import AllOrNothing, NotWritten, Replaced
+from consumer.kafka.clients.transaction import Output
+from consumer.kafka.dead_letters import topic_reader
+from consumer.kafka.dead_letters.offset_bitmap import Marks
+from consumer.kafka.dead_letters.topic_reader import Letter, Message, Note
 
 _MOST, _MOST_BYTES = 500, 8 * 1024 * 1024  # of one transaction
 
@@ -88,7 +88,7 @@ def main(config: Path, chosen: Chosen, *, yes: bool) -> int:
     with box(settings) as b, closing(AllOrNothing(settings.kafka, name=group_of(settings))) as writer:
         writer.begin()
         targets = {topic: len(b.cluster.topics[topic].partitions) for topic in reads if topic in b.cluster.topics}
-        records = map(letters.opened, letters.read(b.consumer, b.topic, letters.whole(b.admin, b.topic)))
+        records = map(topic_reader.opened, topic_reader.read(b.consumer, b.topic, topic_reader.whole(b.admin, b.topic)))
         found = survey(records, chosen, targets)
         number = found.by_topic().total()
         for line in _told(found, contacts=settings.topics.contacts):
@@ -169,7 +169,7 @@ def _put_back(b: Box, writer: AllOrNothing, found: Survey) -> int:
             writer.write(
                 [
                     *(copy(letter, message, b.topic) for letter, message in batch),
-                    *(letters.note(b.topic, partition, offsets) for partition, offsets in places.items()),
+                    *(topic_reader.note(b.topic, partition, offsets) for partition, offsets in places.items()),
                 ]
             )
             done += len(batch)
@@ -186,10 +186,10 @@ def _batches(b: Box, found: Survey) -> Iterator[list[tuple[Letter, Message]]]:
     """The letters to go, as many at a time as one transaction takes."""
     batch: list[tuple[Letter, Message]] = []
     size = 0
-    for message in letters.read(b.consumer, b.topic, found.spans()):
+    for message in topic_reader.read(b.consumer, b.topic, found.spans()):
         if not found.has_to_go(message.partition(), message.offset()):
             continue
-        letter = letters.opened(message)
+        letter = topic_reader.opened(message)
         assert isinstance(letter, Letter)
         batch.append((letter, message))
         size += letter.size or 0

@@ -11,8 +11,8 @@ from consumer.commands import broker
 from consumer.commands.exits import DONE, Failed
 from consumer.config import Settings
 from consumer.config_file import load
-from consumer.kafka.rebuild import Plan, RebuildRefused, make_room, plan
-from consumer.kafka.transaction import Aborted, Fenced, Transactions
+from consumer.kafka.changelog.rebuild import Plan, RebuildRefused, make_room, plan
+from consumer.kafka.clients.transaction import Aborted, Fenced, Transactions
 
 _BROKER_SECONDS = 5
 

@@ -10,7 +10,7 @@ from consumer.commands.exits import DONE, FAILED
 from consumer.commands.lines import Line, show
 from consumer.config import Settings
 from consumer.config_file import load
-from consumer.kafka import topics
+from consumer.kafka.clients import topics
 
 _BROKER_SECONDS = 5
 

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from consumer.kafka.caution import Caution, Status
+from consumer.kafka.detect_loop.brake_control import Caution, Status
 from consumer.web.guard import Guard
 
 _PATIENCE = 10.0  # seconds for the loop to come round

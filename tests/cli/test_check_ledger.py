@@ -10,7 +10,7 @@ from consumer.commands.lines import Line
 from consumer.config import Settings
 from consumer.config_file import load
 from consumer.deliver.belonging import group_name
-from consumer.kafka import group
+from consumer.kafka.clients import group_offsets
 from consumer.ledger import queries_facts
 from consumer.ledger.store import Ledger
 from consumer.sandbox.server import Sandbox
@@ -42,7 +42,7 @@ def made(known: Settings, read: int) -> str:
 
 def commits(known: Settings, offset: int, mark: str) -> None:
     name = group_name(known.kafka.group_prefix, "reminders")
-    group.commit(known.kafka, name, known.topics.reminders, {0: offset}, mark)
+    group_offsets.commit(known.kafka, name, known.topics.reminders, {0: offset}, mark)
 
 
 def checked(known: Settings) -> Line:

@@ -13,11 +13,11 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from consumer.activity.errors import BadRecord
 from consumer.clock import SystemClock
 from consumer.config import Kafka
-from consumer.kafka import letters
-from consumer.kafka.all_or_nothing import AllOrNothing
-from consumer.kafka.dead_letters import dead_letter, spoiled
-from consumer.kafka.publisher import Publisher
-from consumer.kafka.transaction import Output
+from consumer.kafka.clients.all_or_nothing import AllOrNothing
+from consumer.kafka.clients.publisher import Publisher
+from consumer.kafka.clients.transaction import Output
+from consumer.kafka.dead_letters import topic_reader
+from consumer.kafka.dead_letters.records import dead_letter, spoiled
 from tests.broker.topics import FreshTopics, fresh_name
 from tests.cli.conftest import Lapse, command, environment, write
 from tests.kafka.committed import Seen, committed, wait_until_written
@@ -239,7 +239,7 @@ class TestAReplay:
         producer.begin_transaction()
         producer.produce(place.dead, b"another letter", partition=letter.partition)
         producer.flush(WAIT)
-        with_writer(place, [letters.note(place.dead, letter.partition, [letter.offset])])
+        with_writer(place, [topic_reader.note(place.dead, letter.partition, [letter.offset])])
         with replaying(place) as process:
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(3)

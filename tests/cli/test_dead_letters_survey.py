@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from consumer.commands.dead_letters import Chosen
 from consumer.commands.dead_letters_list import dump
 from consumer.commands.dead_letters_replay import copy, obstacle_of, survey
-from consumer.kafka.letters import Letter, Note, Origin, note, opened
-from consumer.kafka.transaction import Output
+from consumer.kafka.clients.transaction import Output
+from consumer.kafka.dead_letters.topic_reader import Letter, Note, Origin, note, opened
 
 TARGETS = {"activity": 4, "contacts": 1}
 LETTER = Letter(

@@ -6,8 +6,8 @@ import polars as pl
 from consumer.clock import DAY, HOUR
 from consumer.detect.lapse_rules import Rules
 from consumer.detect.table import Table
-from consumer.kafka.state import Message, Writer
-from consumer.kafka.state_reader import Reader
+from consumer.kafka.changelog.reader import Reader
+from consumer.kafka.changelog.writer import Message, Writer
 
 from .hearing import hear
 

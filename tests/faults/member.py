@@ -18,7 +18,7 @@ from confluent_kafka import Producer
 from consumer.assembly import detect
 from consumer.assembly.shared import Shared
 from consumer.config import Settings
-from consumer.kafka.transaction import Fenced
+from consumer.kafka.clients.transaction import Fenced
 
 FENCED = 3
 """The exit status of a process that found its place taken."""

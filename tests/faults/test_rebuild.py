@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.kafka.count import PartitionsChanged
+from consumer.kafka.detect_loop.partition_count_guard import PartitionsChanged
 from tests.app.service import eventually
 from tests.broker.broker import Broker
 from tests.broker.local import LocalBroker

@@ -26,7 +26,7 @@ from consumer.assembly import detect
 from consumer.assembly.shared import Shared
 from consumer.clock import Clock
 from consumer.config import Settings
-from consumer.kafka import offsets, topics
+from consumer.kafka.clients import end_offsets, topics
 from consumer.web.health import State
 from tests.app.service import Platform, eventually
 from tests.broker.topics import fresh_name
@@ -335,7 +335,7 @@ class Reading:
                 self._reached[message.partition() or 0] = message.offset() or 0
 
     def read_to_the_end(self, admin: AdminClient) -> None:
-        ends = offsets.ends(admin, self._topic)
+        ends = end_offsets.ends(admin, self._topic)
 
         def reached() -> bool:
             self.read()

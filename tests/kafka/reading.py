@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry, Counter
 from consumer.activity.errors import BadRecord
 from consumer.clock import Clock, SystemClock
 from consumer.config import Kafka
-from consumer.kafka.feed import Feed
-from consumer.kafka.publisher import Publisher
+from consumer.kafka.at_least_once_consumer import Feed
+from consumer.kafka.clients.publisher import Publisher
 from consumer.records import Received
 
 WAIT = 30.0

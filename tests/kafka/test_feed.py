@@ -11,9 +11,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from consumer.activity.errors import RegistryUnavailable
 from consumer.clock import SECOND, Millis, SystemClock
 from consumer.demo.broker import QUIET, embedded_broker
-from consumer.kafka.feed import TopicAbsent
-from consumer.kafka.publisher import Refused
-from consumer.kafka.transaction import Fenced
+from consumer.kafka.at_least_once_consumer import TopicAbsent
+from consumer.kafka.clients.publisher import Refused
+from consumer.kafka.clients.transaction import Fenced
 from consumer.records import Received
 from tests.broker.broker import Broker
 from tests.broker.topics import FreshTopics, fresh_name

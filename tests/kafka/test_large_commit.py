@@ -10,9 +10,9 @@ from consumer.assembly import detect
 from consumer.config import Kafka
 from consumer.detect.lapse_rules import Rules
 from consumer.detect.table import Table
-from consumer.kafka.state import Writer
-from consumer.kafka.state_reader import Reader
-from consumer.kafka.transaction import Output, Transactions
+from consumer.kafka.changelog.reader import Reader
+from consumer.kafka.changelog.writer import Writer
+from consumer.kafka.clients.transaction import Output, Transactions
 from tests.broker.topics import FreshTopics, fresh_name
 from tests.detect.hearing import hear
 from tests.kafka.committed import committed

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.kafka.marks import Marks
+from consumer.kafka.dead_letters.offset_bitmap import Marks
 
 OFFSETS = st.integers(990, 1_100)
 

@@ -5,7 +5,7 @@ import numpy as np
 from confluent_kafka import Message
 from hypothesis import given
 
-from consumer.kafka.poll import Gathering, Poll
+from consumer.kafka.detect_loop.batch_builder import Gathering, Poll
 
 RUNS = st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4)), max_size=6)
 """Of which partition, and how many records."""

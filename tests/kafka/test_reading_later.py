@@ -10,12 +10,12 @@ from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import ManualClock
 from consumer.detect.brake import BrakeRules
 from consumer.detect.table import Table
-from consumer.kafka.caution import Caution
-from consumer.kafka.partition import Partition
-from consumer.kafka.poll import Gathering
-from consumer.kafka.reading import Reading
-from consumer.kafka.restore import Start
-from consumer.kafka.state import Writer
+from consumer.kafka.changelog.restore import Start
+from consumer.kafka.changelog.writer import Writer
+from consumer.kafka.detect_loop.batch_builder import Gathering
+from consumer.kafka.detect_loop.batch_processing import Reading
+from consumer.kafka.detect_loop.brake_control import Caution
+from consumer.kafka.detect_loop.partition_task import Partition
 from consumer.metrics import DetectMetrics
 from tests.app.service import eventually
 from tests.broker.topics import FreshTopics, fresh_name

@@ -8,10 +8,10 @@ from confluent_kafka import Consumer, TopicPartition
 
 from consumer.clock import SystemClock
 from consumer.config import Kafka
-from consumer.kafka import sole_publisher
-from consumer.kafka.publisher import NotAcknowledged
-from consumer.kafka.sole_publisher import Replaced, SolePublisher
-from consumer.kafka.transaction import Output
+from consumer.kafka.clients import sole_publisher
+from consumer.kafka.clients.publisher import NotAcknowledged
+from consumer.kafka.clients.sole_publisher import Replaced, SolePublisher
+from consumer.kafka.clients.transaction import Output
 from tests.broker.broker import Broker
 from tests.broker.topics import FreshTopics, fresh_name
 

@@ -10,9 +10,9 @@ from consumer.detect import snapshot
 from consumer.detect.lapse_rules import Rules
 from consumer.detect.snapshot import DamagedState
 from consumer.detect.table import Table
-from consumer.kafka import state
-from consumer.kafka.state import Message, Writer
-from consumer.kafka.state_reader import Reader, Restored
+from consumer.kafka.changelog import writer
+from consumer.kafka.changelog.reader import Reader, Restored
+from consumer.kafka.changelog.writer import Message, Writer
 from tests.detect.hearing import hear
 
 RULES = Rules(
@@ -144,7 +144,7 @@ def test_damage_is_told_by_its_place_unless_it_was_replaced_since(partition: Par
 def test_a_frame_that_is_no_table_is_noticed(partition: Partition) -> None:
     good = next(m for m in partition.log if m.value)
     with pytest.raises(DamagedState, match="columns"):
-        read([Message(good.key, state.to_bytes(pl.DataFrame({"row": [1], "x": [2]})), good.headers)])
+        read([Message(good.key, writer.to_bytes(pl.DataFrame({"row": [1], "x": [2]})), good.headers)])
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_rows_that_no_commit_of_ours_would_write_are_refused(partition: Partitio
     frame = snapshot.rows_between(partition.table, 0, 2).with_columns(row=pl.Series(rows, dtype=pl.Int32))
     headers = next(m.headers for m in partition.log if m.key == b"d/30/0")
     reader = Reader("lapse", RULES)
-    for message in [*partition.log, Message(key, state.to_bytes(frame), headers)]:
+    for message in [*partition.log, Message(key, writer.to_bytes(frame), headers)]:
         reader.feed(message.key, message.value, message.headers, "offset 9")
     with pytest.raises(DamagedState, match="row") as refused:
         reader.finish()
@@ -195,5 +195,5 @@ def test_a_delta_of_many_rows_is_cut_into_pieces_a_broker_takes() -> None:
     made = Partition()
     wide = pl.Series([f"{n:08d}" + "x" * 200 + str(n * 7919) for n in range(30_000)])
     made.commit(1, hears=users(0, 30_000, at=1).with_columns(user_id=wide))
-    assert all(len(m.value or b"") <= state.LARGEST for m in made.log)
+    assert all(len(m.value or b"") <= writer.LARGEST for m in made.log)
     assert len(read(made.log).table) == 30_000

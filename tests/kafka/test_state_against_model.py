@@ -6,8 +6,8 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 
 from consumer.detect.table import Table
-from consumer.kafka.state import Message, Writer
-from consumer.kafka.state_reader import Reader
+from consumer.kafka.changelog.reader import Reader
+from consumer.kafka.changelog.writer import Message, Writer
 from tests.detect.hearing import hear
 from tests.detect.model import Model
 from tests.detect.test_table_against_model import RULES, events, frame, said

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 
 from consumer.detect.lapse_rules import Rules
 from consumer.detect.table import Table
-from consumer.kafka import state
-from consumer.kafka.state import Message, Writer
-from consumer.kafka.state_reader import Reader
+from consumer.kafka.changelog import writer as state
+from consumer.kafka.changelog.reader import Reader
+from consumer.kafka.changelog.writer import Message, Writer
 from tests.detect.hearing import hear
 
 RULES = Rules(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from consumer.config import Topics
-from consumer.kafka.topics import Different, Fine, Found, Missing, Wanted, plan, wanted
+from consumer.kafka.clients.topics import Different, Fine, Found, Missing, Wanted, plan, wanted
 
 NEEDED = {topic.name: topic for topic in wanted(Topics(), "lapse-state", "user-activity", 4)}
 STATE, REMINDERS = NEEDED["lapse-state"], NEEDED["reminders"]

@@ -5,7 +5,7 @@ from confluent_kafka.admin import AdminClient
 
 from consumer.config import Topics
 from consumer.demo.broker import embedded_broker
-from consumer.kafka.topics import Fine, TopicsRefused, create, inspect, plan, prepare, wanted
+from consumer.kafka.clients.topics import Fine, TopicsRefused, create, inspect, plan, prepare, wanted
 from tests.broker.topics import FreshTopics, fresh_name
 
 

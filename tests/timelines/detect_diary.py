@@ -13,11 +13,11 @@ from consumer.clock import DAY, HOUR, MINUTE, SECOND
 from consumer.detect.activity_batch import Activities
 from consumer.detect.lapse_rules import Rules
 from consumer.detect.table import Table
-from consumer.kafka.partition import Partition
-from consumer.kafka.restore import Start
-from consumer.kafka.state import Writer
-from consumer.kafka.state_reader import Reader
-from consumer.kafka.transaction import Output
+from consumer.kafka.changelog.reader import Reader
+from consumer.kafka.changelog.restore import Start
+from consumer.kafka.changelog.writer import Writer
+from consumer.kafka.clients.transaction import Output
+from consumer.kafka.detect_loop.partition_task import Partition
 from consumer.records import Kind, Reminder
 
 MONDAY = 1_767_571_200_000

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from consumer.clock import HOUR, MINUTE, SECOND, Clock, Millis
 from consumer.detect.brake import BrakeRules
-from consumer.kafka.caution import Caution, Status
+from consumer.kafka.detect_loop.brake_control import Caution, Status
 from consumer.metrics import DetectMetrics
 
 from .detect_diary import Diary, moment

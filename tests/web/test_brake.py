@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from consumer.clock import SystemClock
 from consumer.detect.brake import BrakeRules
-from consumer.kafka.caution import Caution
+from consumer.kafka.detect_loop.brake_control import Caution
 from consumer.metrics import DetectMetrics
 from consumer.web import brake, pages
 from consumer.web.guard import Guard, is_loopback

@@ -17,11 +17,11 @@ from prometheus_client import Counter
 from consumer.activity.errors import BadRecord, RegistryUnavailable
 from consumer.clock import SECOND, Clock, Millis
 from consumer.config import Kafka
-from consumer.kafka.client import Trouble, settings
-from consumer.kafka.contact import Contact
-from consumer.kafka.dead_letters import dead_letter, spoiled
-from consumer.kafka.publisher import NotAcknowledged, Publisher
-from consumer.kafka.transaction import Fenced
+from consumer.kafka.clients.connection_watchdog import Contact
+from consumer.kafka.clients.publisher import NotAcknowledged, Publisher
+from consumer.kafka.clients.settings import Trouble, settings
+from consumer.kafka.clients.transaction import Fenced
+from consumer.kafka.dead_letters.records import dead_letter, spoiled
 from consumer.records import Received
 
 T = TypeVar("T")

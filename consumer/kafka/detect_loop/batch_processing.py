@@ -10,10 +10,10 @@ from consumer.activity.decoder import ActivityDecoder, Bad, Decoded
 from consumer.activity.errors import BadRecord, RegistryUnavailable
 from consumer.clock import SECOND, Clock, Millis
 from consumer.detect.activity_batch import Activities
-from consumer.kafka.caution import Caution
-from consumer.kafka.dead_letters import Spoiled, dead_letter
-from consumer.kafka.partition import Partition
-from consumer.kafka.poll import Poll, Records
+from consumer.kafka.dead_letters.records import Spoiled, dead_letter
+from consumer.kafka.detect_loop.batch_builder import Poll, Records
+from consumer.kafka.detect_loop.brake_control import Caution
+from consumer.kafka.detect_loop.partition_task import Partition
 from consumer.metrics import DetectMetrics
 
 _REGISTRY_PAUSE: Millis = SECOND

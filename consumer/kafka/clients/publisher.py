@@ -7,8 +7,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.clock import SECOND, Clock, Millis
 from consumer.config import Kafka
-from consumer.kafka.client import LARGEST_RECORD, Trouble, settings
-from consumer.kafka.transaction import Output
+from consumer.kafka.clients.settings import LARGEST_RECORD, Trouble, settings
+from consumer.kafka.clients.transaction import Output
 
 _POLL = 0.1  # seconds
 _ABSENT = {KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART}

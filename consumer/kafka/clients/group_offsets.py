@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumer.config import Kafka
-from consumer.kafka.client import Trouble, settings
+from consumer.kafka.clients.settings import Trouble, settings
 
 _WAIT = 30.0  # seconds for one answer
 _BATCH = 1_000

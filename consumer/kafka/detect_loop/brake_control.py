@@ -15,7 +15,7 @@ from consumer.clock import MINUTE, Clock, Millis
 from consumer.detect.brake import Brake, BrakeRules, Verdicts
 from consumer.detect.lapse_rules import Times
 from consumer.detect.table import Noticed
-from consumer.kafka.partition import Partition
+from consumer.kafka.detect_loop.partition_task import Partition
 from consumer.metrics import DetectMetrics
 
 WHY = {

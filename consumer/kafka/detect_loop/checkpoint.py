@@ -7,8 +7,8 @@ import structlog
 from confluent_kafka import Consumer, TopicPartition
 
 from consumer.clock import SECOND, Clock, Millis
-from consumer.kafka.partition import Partition
-from consumer.kafka.transaction import Aborted, Fenced, Transactions
+from consumer.kafka.clients.transaction import Aborted, Fenced, Transactions
+from consumer.kafka.detect_loop.partition_task import Partition
 from consumer.metrics import DetectMetrics
 
 _FIRST_PAUSE: Millis = SECOND // 5  # before an aborted commit is tried again; twice as long each time

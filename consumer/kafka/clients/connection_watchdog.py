@@ -5,7 +5,7 @@ from confluent_kafka.admin import AdminClient
 
 from consumer.clock import SECOND, Clock, Millis
 from consumer.config import Kafka
-from consumer.kafka.client import settings
+from consumer.kafka.clients.settings import settings
 
 _PATIENCE: Millis = 30 * SECOND
 _PAUSE: Millis = 10 * SECOND

@@ -7,7 +7,7 @@ from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from consumer.clock import SECOND, Clock, Millis
-from consumer.kafka.restore import REBUILD, StateRefused
+from consumer.kafka.changelog.restore import REBUILD, StateRefused
 
 _EVERY: Millis = 5 * SECOND
 _PATIENCE = 5.0  # seconds

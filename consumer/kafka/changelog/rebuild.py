@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 
-from consumer.kafka import offsets
-from consumer.kafka.restore import REBUILT, anew
-from consumer.kafka.transaction import Output
+from consumer.kafka.changelog.restore import REBUILT, anew
+from consumer.kafka.clients import end_offsets
+from consumer.kafka.clients.transaction import Output
 
 _PATIENCE = 30.0  # seconds
 
@@ -54,13 +54,13 @@ def plan(admin: AdminClient, *, topic: str, state_topic: str, group: str) -> Pla
         if failure.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
             raise
         raise RebuildRefused(f"the topic {state_topic} is not there: run `lapse topics --create` first") from None
-    begins = offsets.ends(admin, topic, "earliest")
+    begins = end_offsets.ends(admin, topic, "earliest")
     if remembered > len(begins):
         raise RebuildRefused(
             f"{state_topic} has {remembered} partitions and {topic} only {len(begins)}: a topic cannot be given fewer."
             f" Delete {state_topic} (everything in it is made anew), run `lapse topics --create`, then this again"
         )
-    ends = offsets.ends(admin, topic)
+    ends = end_offsets.ends(admin, topic)
     return Plan(topic=topic, state_topic=state_topic, group=group, begins=begins, ends=ends, remembered=remembered)
 
 
@@ -69,7 +69,7 @@ def make_room(admin: AdminClient, plan: Plan) -> None:
     if plan.remembered < len(plan.begins):
         wanted = NewPartitions(plan.state_topic, len(plan.begins))
         admin.create_partitions([wanted])[plan.state_topic].result(_PATIENCE)
-        offsets.ends(admin, plan.state_topic)  # (waits until they have leaders)
+        end_offsets.ends(admin, plan.state_topic)  # (waits until they have leaders)
 
 
 def _refuse_while_at_work(admin: AdminClient, group: str) -> None:

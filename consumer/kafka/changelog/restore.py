@@ -14,10 +14,10 @@ from consumer.detect.brake import NONE_SO_FAR, Verdicts
 from consumer.detect.lapse_rules import Rules
 from consumer.detect.snapshot import DamagedState
 from consumer.detect.table import Table
-from consumer.kafka import offsets
-from consumer.kafka.state import Writer
-from consumer.kafka.state_reader import Reader, Restored
-from consumer.kafka.transaction import Unanswered
+from consumer.kafka.changelog.reader import Reader, Restored
+from consumer.kafka.changelog.writer import Writer
+from consumer.kafka.clients import end_offsets
+from consumer.kafka.clients.transaction import Unanswered
 
 REBUILT = b"rebuilt"
 """The key of the record behind which a partition begins anew: what lies before it, damaged or not, is over. Its value
@@ -89,7 +89,7 @@ class Restorer:
         """`offset` is what a rebuild has told to begin from."""
         if offset is None:
             which: Literal["earliest", "latest"] = "latest" if self._from_latest else "earliest"
-            offset = offsets.get(self._admin, self._topic, partition, which, patience=_ANSWER)
+            offset = end_offsets.get(self._admin, self._topic, partition, which, patience=_ANSWER)
         return Start(Table(self._rules), Writer(self._group, self._rules.ladders), offset, None, first=True)
 
     def _check(self, partition: int, committed: int | None, restored: Restored | None) -> None:
@@ -111,11 +111,11 @@ class Restorer:
 
     def _read(self, partition: int, stop: threading.Event) -> tuple[Restored | None, int | None]:
         """What the state topic holds, and where a rebuild has told to begin, if one was the last to write."""
-        end = offsets.get(self._admin, self._state_topic, partition, patience=_ANSWER)
+        end = end_offsets.get(self._admin, self._state_topic, partition, patience=_ANSWER)
         if end == 0:
             return None, None
         # A number, since "beginning" makes librdkafka ask again, half a second later.
-        first = offsets.get(self._admin, self._state_topic, partition, "earliest", patience=_ANSWER)
+        first = end_offsets.get(self._admin, self._state_topic, partition, "earliest", patience=_ANSWER)
         reading = _Reading(lambda: Reader(self._group, self._rules), self._group)
         consumer = self._make_consumer()
         try:

@@ -10,9 +10,9 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.clock import SECOND, Clock, Millis
 from consumer.config import Kafka
-from consumer.kafka.client import LARGEST_RECORD, Trouble, settings
-from consumer.kafka.publisher import NotAcknowledged, PublishFailed, Refused
-from consumer.kafka.transaction import Output
+from consumer.kafka.clients.publisher import NotAcknowledged, PublishFailed, Refused
+from consumer.kafka.clients.settings import LARGEST_RECORD, Trouble, settings
+from consumer.kafka.clients.transaction import Output
 
 _PATIENCE: Millis = 20 * SECOND
 _POLL = 0.1  # seconds

@@ -14,7 +14,7 @@ from consumer.detect.lapse_rules import Rules
 from consumer.detect.snapshot import PAGE, SCHEMA, DamagedState
 from consumer.detect.snapshot_loader import Loader
 from consumer.detect.table import Table
-from consumer.kafka.state import FORMAT, Header, Writer, parse_key
+from consumer.kafka.changelog.writer import FORMAT, Header, Writer, parse_key
 
 _TOGETHER = 16  # segments decoded in one go: each call of polars costs as much as a thousand rows
 _NOT_OURS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)

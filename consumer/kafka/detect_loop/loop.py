@@ -24,17 +24,17 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumer.clock import SECOND, Clock, Millis
-from consumer.kafka.assignment import Assignment
-from consumer.kafka.caution import Caution
-from consumer.kafka.client import Trouble
-from consumer.kafka.commits import Commits
-from consumer.kafka.count import PartitionCount
-from consumer.kafka.ends import Ends
-from consumer.kafka.partition import Partition
-from consumer.kafka.poll import Gathering, Message
-from consumer.kafka.reading import Reading
-from consumer.kafka.restore import lost_records
-from consumer.kafka.transaction import Fenced, Transactions, Unanswered
+from consumer.kafka.changelog.restore import lost_records
+from consumer.kafka.clients.settings import Trouble
+from consumer.kafka.clients.transaction import Fenced, Transactions, Unanswered
+from consumer.kafka.detect_loop.assignment import Assignment
+from consumer.kafka.detect_loop.batch_builder import Gathering, Message
+from consumer.kafka.detect_loop.batch_processing import Reading
+from consumer.kafka.detect_loop.brake_control import Caution
+from consumer.kafka.detect_loop.checkpoint import Commits
+from consumer.kafka.detect_loop.end_offset_poller import Ends
+from consumer.kafka.detect_loop.partition_count_guard import PartitionCount
+from consumer.kafka.detect_loop.partition_task import Partition
 from consumer.metrics import DetectMetrics
 
 _BATCH = 50_000

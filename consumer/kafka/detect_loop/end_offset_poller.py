@@ -10,8 +10,8 @@ from confluent_kafka.admin import AdminClient
 
 from consumer.clock import Clock, Millis
 from consumer.detect.watermark import WallGuard
-from consumer.kafka import offsets
-from consumer.kafka.client import Trouble
+from consumer.kafka.clients import end_offsets
+from consumer.kafka.clients.settings import Trouble
 
 _PATIENCE = 5.0  # seconds: one silent broker of several must not keep the others' answers back for long
 _log = structlog.get_logger()
@@ -46,7 +46,7 @@ class Ends:
         wall = self._clock.wall()  # before the request leaves: the end it brings is not older than this
         if self._agrees(wall, self._clock.steady()):
             self._asked_at = wall
-            self._waiting = offsets.ask(self._admin, self._topic, partitions, patience=_PATIENCE)
+            self._waiting = end_offsets.ask(self._admin, self._topic, partitions, patience=_PATIENCE)
 
     def answers(self) -> tuple[Millis, dict[int, int]]:
         """The wall time of the last request, and the ends it brought since this was called before."""
@@ -64,7 +64,7 @@ class Ends:
 
     def _finds_leaders(self) -> bool:
         try:
-            offsets.find_leaders(self._admin, self._topic)
+            end_offsets.find_leaders(self._admin, self._topic)
         except KafkaException as failure:
             self._trouble.heard(failure.args[0])
             self._missed()

@@ -13,10 +13,10 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from consumer.clock import MINUTE, SECOND, Clock, Millis
-from consumer.kafka.client import Trouble
-from consumer.kafka.partition import Partition
-from consumer.kafka.restore import Restorer, Start, StateRefused
-from consumer.kafka.transaction import Unanswered
+from consumer.kafka.changelog.restore import Restorer, Start, StateRefused
+from consumer.kafka.clients.settings import Trouble
+from consumer.kafka.clients.transaction import Unanswered
+from consumer.kafka.detect_loop.partition_task import Partition
 from consumer.metrics import DetectMetrics
 
 _ANSWER = 10.0  # seconds for the broker to tell committed offsets; a predecessor's open transaction may delay it

@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 
 from consumer.clock import DAY, MINUTE
 from consumer.config import Topics
-from consumer.kafka.client import LARGEST_RECORD
+from consumer.kafka.clients.settings import LARGEST_RECORD
 
 _WAIT = 30.0  # seconds for one answer of the broker
 _APPEARS_WITHIN = 100  # tenths of a second, from a topic's creation to every client's seeing it

@@ -10,8 +10,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.clock import MINUTE, Millis
 from consumer.config import Kafka
-from consumer.kafka.client import LARGEST_RECORD, Trouble, settings
-from consumer.kafka.transaction import Output
+from consumer.kafka.clients.settings import LARGEST_RECORD, Trouble, settings
+from consumer.kafka.clients.transaction import Output
 
 _CONSEQUENCES = {KafkaError._STATE, KafkaError._FATAL, KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}
 """What is said of the other records of a transaction that has failed."""

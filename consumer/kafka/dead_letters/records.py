@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from consumer.activity.errors import BadRecord
-from consumer.kafka.transaction import Output
+from consumer.kafka.clients.transaction import Output
 
 
 class Spoiled(NamedTuple):

@@ -7,8 +7,8 @@ from consumer.detect.activity_batch import Activities
 from consumer.detect.brake import Trust
 from consumer.detect.table import Noticed
 from consumer.detect.watermark import PartitionClock
-from consumer.kafka.restore import Start
-from consumer.kafka.transaction import Output
+from consumer.kafka.changelog.restore import Start
+from consumer.kafka.clients.transaction import Output
 from consumer.records import Ask, Reminder
 
 CLOCK_EVERY: Millis = 5_000

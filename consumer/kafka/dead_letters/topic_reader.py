@@ -15,9 +15,9 @@ from confluent_kafka.admin import AdminClient
 
 from consumer.clock import Millis
 from consumer.config import Kafka
-from consumer.kafka import offsets
-from consumer.kafka.client import settings
-from consumer.kafka.transaction import Output
+from consumer.kafka.clients import end_offsets
+from consumer.kafka.clients.settings import settings
+from consumer.kafka.clients.transaction import Output
 
 HEAD = 200
 """Bytes of a letter that are kept for showing."""
@@ -111,8 +111,8 @@ def reader(kafka: Kafka, group: str) -> Consumer:
 
 def whole(admin: AdminClient, topic: str) -> dict[int, range]:
     """The offsets of every partition, as they are now. Raises KafkaException."""
-    ends = offsets.ends(admin, topic)
-    return {number: range(offsets.get(admin, topic, number, "earliest"), end) for number, end in ends.items()}
+    ends = end_offsets.ends(admin, topic)
+    return {number: range(end_offsets.get(admin, topic, number, "earliest"), end) for number, end in ends.items()}
 
 
 def read(consumer: Consumer, topic: str, spans: Mapping[int, range]) -> Iterator[Message]:
