@@ -21,8 +21,8 @@ from consumer.clock import DAY, SystemClock
 from consumer.config import Log
 from consumer.deliver.answers import Answer
 from consumer.deliver.intake import WHATSAPP
+from consumer.ledger.schema.tables import attempts, outbox, reminders
 from consumer.ledger.store import Ledger
-from consumer.ledger.tables import attempts, outbox, reminders
 from consumer.onemsg.client import OneMsg
 from consumer.onemsg.outcomes import Accepted
 from tests.ledger.postgresql import NoPostgres, running

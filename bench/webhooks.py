@@ -38,8 +38,8 @@ from consumer.deliver.inbox import Inbox
 from consumer.deliver.intake import WHATSAPP
 from consumer.deliver.retries import Limits
 from consumer.deliver.tracker import Tracker
+from consumer.ledger.schema.tables import reminders
 from consumer.ledger.store import Ledger
-from consumer.ledger.tables import reminders
 from consumer.onemsg.client import ChannelStatus
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, Outcome

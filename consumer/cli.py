@@ -128,7 +128,7 @@ def resolve(
     """Settle reminders that nobody could find out about."""
     with explained():
         from consumer.commands import resolve as command
-        from consumer.ledger.queries_unresolved import Which
+        from consumer.ledger.queries.unresolved import Which
 
         if sent is None or (reminder is None) == (since is None or until is None):
             raise typer.BadParameter("name a REMINDER, or both --since and --until; and say --sent or --not-sent")

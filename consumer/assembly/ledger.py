@@ -14,8 +14,8 @@ from consumer.deliver import belonging, restoring
 from consumer.deliver.belonging import Group, Held
 from consumer.kafka.at_least_once_consumer import NotNow
 from consumer.kafka.clients import end_offsets, group_offsets
-from consumer.ledger import queries_facts, queries_opt_outs, queries_restoring
-from consumer.ledger.refused import LedgerRefused
+from consumer.ledger import queries
+from consumer.ledger.errors import LedgerRefused
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.records import OptOut
@@ -55,7 +55,7 @@ def patiently(handle: Callable[P, None]) -> Callable[P, None]:
 def read_up_to(ledger: Ledger, topic: str) -> dict[int, int]:
     """How far the ledger has each partition of a topic."""
     with ledger.reading() as connection:
-        return queries_facts.next_offsets(connection, topic)
+        return queries.facts.next_offsets(connection, topic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def _held(ledger: Ledger | None, topic: str) -> Held:
     if ledger is None:
         return Held({}, {})
     with ledger.reading() as connection:
-        return Held(queries_facts.next_offsets(connection, topic), queries_restoring.doubtful(connection, topic))
+        return Held(queries.facts.next_offsets(connection, topic), queries.restore.doubtful(connection, topic))
 
 
 def _read_opt_outs_again(shared: Shared, ledger: Ledger) -> None:
@@ -114,4 +114,4 @@ def _keep(ledger: Ledger, found: Sequence[OptOut]) -> None:
     with ledger.transaction() as connection:
         for stop in found:
             subject = f"user:{stop.user_id}"
-            queries_opt_outs.opt_out(connection, [subject], stop.medium, stop.reason, stop.occurred_at)
+            queries.opt_outs.opt_out(connection, [subject], stop.medium, stop.reason, stop.occurred_at)

@@ -13,7 +13,7 @@ from consumer.assembly.ledger import Seen, look
 from consumer.commands.check_kafka import Reached
 from consumer.commands.lines import Line
 from consumer.config import Settings
-from consumer.ledger.refused import LedgerRefused, NoLedger
+from consumer.ledger.errors import LedgerRefused, NoLedger
 from consumer.ledger.store import Ledger
 
 _RESTORED = (

@@ -36,7 +36,7 @@ def _words(problem: Exception) -> tuple[int, str] | None:
     from consumer.activity.errors import RegistryUnavailable, SchemaRefused
     from consumer.config_errors import ConfigError
     from consumer.kafka.clients.topics import TopicsRefused
-    from consumer.ledger.refused import LedgerRefused
+    from consumer.ledger.errors import LedgerRefused
     from consumer.web.server import PortTaken
 
     if isinstance(problem, ConfigError):

@@ -9,7 +9,7 @@ from consumer.commands.lines import Line, show
 from consumer.config_file import load
 from consumer.deliver.belonging import group_name
 from consumer.kafka.clients import end_offsets, group_offsets
-from consumer.ledger import queries_facts
+from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 
 _BROKER_SECONDS = 5
@@ -32,14 +32,14 @@ def begin(config: Path) -> int:
     ledger = Ledger(settings.ledger.url)
     try:
         with ledger.reading() as connection:
-            if queries_facts.next_offsets(connection, topics.reminders):
+            if queries.facts.next_offsets(connection, topics.reminders):
                 raise Failed(
                     "this ledger is not empty: it knows what was asked for, and `lapse run` goes on from there"
                 )
         for topic, what, spots in ((topics.reminders, "reminders", ends), (topics.contacts, "contacts", beginnings)):
             group_offsets.commit(kafka, group_name(kafka.group_prefix, what), topic, spots, ledger.id)
         with ledger.transaction() as connection:
-            queries_facts.put_offsets(connection, topics.reminders, ends)
+            queries.facts.put_offsets(connection, topics.reminders, ends)
     except group_offsets.GroupAtWork as problem:
         raise Failed(
             f"deliver is at work, or has been a moment ago ({problem}): stop all of it and wait for a minute"

@@ -14,8 +14,8 @@ from consumer.config import Settings
 from consumer.config_errors import near
 from consumer.config_file import load
 from consumer.deliver import pauses
-from consumer.ledger import queries_pauses
-from consumer.ledger.queries_pauses import EVERYTHING
+from consumer.ledger import queries
+from consumer.ledger.queries.pauses import EVERYTHING
 from consumer.ledger.store import Ledger
 
 
@@ -29,9 +29,9 @@ def pause(config: Path, process: str | None) -> int:
     """
     settings = load(config)
     with _ledger(settings) as ledger, ledger.transaction() as connection:
-        before = queries_pauses.paused(connection)
+        before = queries.pauses.paused(connection)
         name = _named(process, settings, before)
-        queries_pauses.pause(connection, name, SystemClock().wall())
+        queries.pauses.pause(connection, name, SystemClock().wall())
     if name in before:
         typer.echo(f"{_words(name)} has been paused since {_moment(before[name])}")
     else:
@@ -47,7 +47,7 @@ def resume(config: Path, process: str | None) -> int:
     """
     settings = load(config)
     with _ledger(settings) as ledger, ledger.transaction() as connection:
-        before = queries_pauses.paused(connection)
+        before = queries.pauses.paused(connection)
         name = _named(process, settings, before)
         waited = pauses.resume(connection, name)
     if name not in before:

@@ -13,8 +13,8 @@ from consumer.commands.exits import DONE, FAILED
 from consumer.config_file import load
 from consumer.deliver.recording import booking
 from consumer.deliver.resolving import MOST, resolve
-from consumer.ledger import queries_unresolved
-from consumer.ledger.queries_unresolved import Which
+from consumer.ledger import queries
+from consumer.ledger.queries.unresolved import Which
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 
@@ -46,7 +46,7 @@ def main(config: Path, which: Which, *, sent: bool) -> int:
     number, last = 0, MOST
     try:
         with ledger.reading() as connection:
-            others = queries_unresolved.others(connection, which)
+            others = queries.unresolved.others(connection, which)
         while last == MOST:
             with booking(ledger, metrics, clock.wall()) as book:
                 rows = resolve(book, which, sent=sent)

@@ -16,9 +16,9 @@ from consumer.commands.exits import DONE, FAILED, Failed
 from consumer.config import Settings
 from consumer.config_file import load
 from consumer.deliver.opt_outs import subjects_of
-from consumer.ledger.queries_facts import opted_out
+from consumer.ledger.queries.facts import opted_out
+from consumer.ledger.schema.tables import contacts
 from consumer.ledger.store import Ledger
-from consumer.ledger.tables import contacts
 from consumer.onemsg.client import OneMsg, OneMsgError
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected

@@ -14,8 +14,8 @@ from consumer.deliver.lifecycle import Event, Lost, Refused, Taken
 from consumer.deliver.recording import Book, Key, booking
 from consumer.deliver.retries import Limits
 from consumer.deliver.stops import Tried
-from consumer.ledger import queries, queries_pace
-from consumer.ledger.rows import ReminderRow
+from consumer.ledger import queries
+from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.errors import wait
@@ -60,7 +60,7 @@ class Answers:
             book.fetch([answer.key for answer in answers])
             for answer in answers:
                 self._tell(book, answer)
-            queries.finish_attempts(book.connection, [_end(answer, book.now) for answer in answers])
+            queries.reminders.finish_attempts(book.connection, [_end(answer, book.now) for answer in answers])
             accepted = [a.outcome.message_id for a in answers if isinstance(a.outcome, Accepted)]
             reports.apply_parked(book, accepted, self._limits)
             echoes.settle(book, _without_answer(book, answers), self._limits)
@@ -119,7 +119,7 @@ def _hold_pace(book: Book, answers: Sequence[Answer]) -> None:
     for medium in sorted({answer.key[1] for answer in answers}):
         span = max(hold_for(answer.outcome) for answer in answers if answer.key[1] == medium)
         if span:
-            queries_pace.hold(book.connection, medium, book.now + span)
+            queries.rate_limit.hold(book.connection, medium, book.now + span)
 
 
 def hold_for(outcome: Outcome) -> Millis:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from consumer.clock import Millis
-from consumer.ledger.rows import ChannelRow
+from consumer.ledger.schema.rows import ChannelRow
 from consumer.onemsg.client import ChannelStatus
 from consumer.onemsg.errors import wait
 from consumer.onemsg.message import TemplateMessage

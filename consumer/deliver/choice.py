@@ -8,7 +8,7 @@ from consumer.deliver.channel import may_probe, template_key
 from consumer.deliver.checks import Facts
 from consumer.deliver.plans import Plan, Words
 from consumer.deliver.standings import Standings
-from consumer.ledger.rows import ChannelRow
+from consumer.ledger.schema.rows import ChannelRow
 
 
 class Choice:

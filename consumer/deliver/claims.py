@@ -18,8 +18,8 @@ from consumer.deliver.pace import Pace
 from consumer.deliver.plans import Words
 from consumer.deliver.recording import Book, booking
 from consumer.deliver.uniques import room
-from consumer.ledger import queries, queries_facts
-from consumer.ledger.rows import ReminderRow
+from consumer.ledger import queries
+from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.message import TemplateMessage
@@ -54,8 +54,8 @@ class Claims(Desk):
     def take(self, most: int) -> Claim[TemplateMessage]:
         """Decide about at most `most` due reminders, and journal those that may go out."""
         with booking(self._ledger, self._metrics, self._clock.wall()) as book:
-            queries_facts.hold_still(book.connection)
-            states = queries_facts.channels_of(book.connection, self._medium, lock=True)
+            queries.facts.hold_still(book.connection)
+            states = queries.facts.channels_of(book.connection, self._medium, lock=True)
             most = self._pace.taken(book.connection, self._clock.wall(), most)
             # Only now that these are ours: a lease must not be spent on waiting for them.
             now, steady = self._clock.wall(), self._clock.steady()
@@ -65,15 +65,15 @@ class Claims(Desk):
             decided, attempts = self._decide(book, rows, choice)
             self._pace.used(book.connection, self._clock.wall(), len(attempts))
             for state in choice.probed.values():
-                queries_facts.put_channel(book.connection, state)
+                queries.facts.put_channel(book.connection, state)
         return Claim(decided, attempts, now + self._lease, steady + self._lease)
 
     def _waiting(self, book: Book, most: int, probing: bool) -> list[ReminderRow]:
         if probing:
-            stopped = queries.take_oldest(book.connection, self._medium, "channel_stopped", _PROBED)
+            stopped = queries.reminders.take_oldest(book.connection, self._medium, "channel_stopped", _PROBED)
             if stopped:
                 return stopped[:most]
-        return queries.take_due(book.connection, self._medium, book.now, most)
+        return queries.reminders.take_due(book.connection, self._medium, book.now, most)
 
     def _decide(
         self, book: Book, rows: Sequence[ReminderRow], choice: Choice
@@ -106,7 +106,7 @@ class Claims(Desk):
                 choice.used(words)
         journal = [journalled(book.get(attempt.key), attempt) for attempt in attempts]
         # (The rows they belong to are in the ledger since intake.)
-        queries.journal_attempts(book.connection, journal)
+        queries.reminders.journal_attempts(book.connection, journal)
         return decided, attempts
 
     def _prepare(self, book: Book, row: ReminderRow, facts: Facts, words: Words) -> Attempt[TemplateMessage]:

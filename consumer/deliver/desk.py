@@ -8,8 +8,8 @@ from consumer.clock import Clock, Millis
 from consumer.deliver.channel import asks_first, may_probe, still_silent
 from consumer.deliver.pace import Pace
 from consumer.deliver.recording import Key, booking
-from consumer.ledger import queries, queries_facts
-from consumer.ledger.rows import ReminderRow
+from consumer.ledger import queries
+from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 
@@ -62,17 +62,17 @@ class Desk:
         """Whether there is anything to do: cheap, and it holds nobody up."""
         now = self._clock.wall()
         with self._ledger.reading() as connection:
-            channel = queries_facts.channels_of(connection, self._medium)[self._medium]
-            work = may_probe(channel, now) or queries.anything_due(connection, self._medium, now)
+            channel = queries.facts.channels_of(connection, self._medium)[self._medium]
+            work = may_probe(channel, now) or queries.reminders.anything_due(connection, self._medium, now)
             work = work and self._pace.seen(connection, now, 1) > 0
         return Look(work, channel.stopped_because, asks_first(channel, now))
 
     def put_off_probe(self) -> None:
         """The channel does not say that it is connected: no message is risked yet."""
         with booking(self._ledger, self._metrics, self._clock.wall()) as book:
-            state = queries_facts.channels_of(book.connection, self._medium, lock=True)[self._medium]
+            state = queries.facts.channels_of(book.connection, self._medium, lock=True)[self._medium]
             if asks_first(state, book.now):  # (another replica may have asked as well)
-                queries_facts.put_channel(book.connection, still_silent(state, book.now))
+                queries.facts.put_channel(book.connection, still_silent(state, book.now))
 
 
 def one_each(rows: Iterable[ReminderRow]) -> list[ReminderRow]:

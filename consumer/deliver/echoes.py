@@ -16,7 +16,7 @@ from consumer.deliver.lifecycle import Source, Status, Taken
 from consumer.deliver.recording import Book
 from consumer.deliver.reports import Heard
 from consumer.deliver.retries import Limits
-from consumer.ledger import queries, queries_echoes, queries_turns
+from consumer.ledger import queries
 from consumer.onemsg.reports import Echo, Progress
 
 MEDIUM = "whatsapp"
@@ -44,9 +44,9 @@ def reported(strangers: Iterable[Heard]) -> list[Seen]:
 
 def notice(book: Book, found: Sequence[Seen], limits: Limits) -> int:
     """Keep those that nobody has claimed, and settle what they settle. Returns how many attempts that was."""
-    claimed = queries.reminders_of_messages(book.connection, {each.message_id for each in found})
+    claimed = queries.reminders.reminders_of_messages(book.connection, {each.message_id for each in found})
     new = [each for each in found if each.message_id not in claimed]
-    queries_echoes.keep(book.connection, [{**asdict(each), "tail": tail(each.recipient)} for each in new])
+    queries.echoes.keep(book.connection, [{**asdict(each), "tail": tail(each.recipient)} for each in new])
     return settle(book, {each.recipient for each in new}, limits)
 
 
@@ -56,15 +56,15 @@ def settle(book: Book, phones: Collection[str], limits: Limits) -> int:
     One replica at a time chooses: what another is just giving away must not look free. What is passed over now is kept
     and looked through again.
     """
-    if not phones or not queries_turns.alone(book.connection, "settle"):
+    if not phones or not queries.leases.alone(book.connection, "settle"):
         return 0
-    rows = queries_echoes.unclaimed(book.connection, {tail(phone) for phone in phones})
+    rows = queries.echoes.unclaimed(book.connection, {tail(phone) for phone in phones})
     unclaimed = [Seen(**{name: row[name] for name in Seen.__dataclass_fields__}) for row in rows]
     if not unclaimed:
         return 0
     # All that could lay claim to one of them, so that no choice is overlooked.
     first, last = min(each.at for each in unclaimed) - AFTER, max(each.at for each in unclaimed) + BEFORE
-    attempts = [Open(**row) for row in queries_echoes.open_attempts(book.connection, MEDIUM, first, last)]
+    attempts = [Open(**row) for row in queries.echoes.open_attempts(book.connection, MEDIUM, first, last)]
     pairs = matches(attempts, unclaimed)
     book.fetch([(attempt.reminder_id, attempt.medium) for attempt, _ in pairs])
     adopted = [one.message_id for attempt, one in pairs if _adopt(book, attempt, one)]
@@ -79,7 +79,7 @@ def _adopt(book: Book, attempt: Open, one: Seen) -> bool:
     if row is None or row.attempts != attempt.number or Status(row.status) not in _LOOKED_FOR:
         return False
     end = {"key": key, "number": attempt.number, "outcome": "accepted", "message_id": one.message_id}
-    queries.finish_attempts(book.connection, [{**end, "finished_at": book.now}])
+    queries.reminders.finish_attempts(book.connection, [{**end, "finished_at": book.now}])
     book.tell(key, Taken(one.message_id, Source(one.source)), one.at)
     log.info("unknown_settled", reminder=key[0], attempt=attempt.number, source=one.source)
     return True

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from sqlalchemy import Connection
 
 from consumer.deliver.opt_outs import phone_hash
-from consumer.ledger import queries_erasure
+from consumer.ledger import queries
 from consumer.onemsg.phone import Phone, normalise
 
 
@@ -20,22 +20,22 @@ class Erasure:
         self._users = set(users)
         self._hash_key = hash_key
         self._phones: dict[str, set[str]] = {}
-        for user, stored in queries_erasure.phones_of(connection, users) if users else ():
+        for user, stored in queries.erasure.phones_of(connection, users) if users else ():
             digits = _digits(stored, region)
             if digits:
                 self._phones.setdefault(user, set()).add(digits)
 
     def apply(self) -> None:
         """Once the contacts are written: whose deletion was not overtaken by a later record is forgotten."""
-        erased = queries_erasure.erased_among(self._connection, self._users) if self._users else set()
+        erased = queries.erasure.erased_among(self._connection, self._users) if self._users else set()
         if not erased:
             return
-        queries_erasure.forget_phones(self._connection, erased)
+        queries.erasure.forget_phones(self._connection, erased)
         phones = {phone for user in erased for phone in self._phones.get(user, ())}
         if phones:
             hashes = {phone_hash(phone, self._hash_key) for phone in phones}
-            queries_erasure.drop_inbound(self._connection, hashes)
-            queries_erasure.drop_bodies_naming(self._connection, phones)
+            queries.erasure.drop_inbound(self._connection, hashes)
+            queries.erasure.drop_bodies_naming(self._connection, phones)
 
 
 def _digits(stored: str, region: str | None) -> str | None:

@@ -17,11 +17,11 @@ from consumer.deliver.pauses import covers
 from consumer.deliver.plans import Plan
 from consumer.deliver.recording import Key
 from consumer.deliver.standings import Standings
-from consumer.ledger import queries_facts, queries_holds, queries_pauses, queries_recipients
-from consumer.ledger.queries_facts import Wrote
-from consumer.ledger.queries_holds import Hold
-from consumer.ledger.queries_recipients import Written
-from consumer.ledger.rows import ContactRow, ReminderRow
+from consumer.ledger import queries
+from consumer.ledger.queries.facts import Wrote
+from consumer.ledger.queries.holds import Hold
+from consumer.ledger.queries.recipients import Written
+from consumer.ledger.schema.rows import ContactRow, ReminderRow
 from consumer.mail_address import mail_address
 from consumer.onemsg.phone import Phone, PhoneProblem, normalise
 from consumer.onemsg.text import safe_parameter
@@ -67,7 +67,7 @@ class Gatherer:
         Rows about whose recipient another replica is deciding are not among them.
         """
         users = self._mine({row.user_id for row in rows}, "user")
-        contacts = queries_facts.contacts_of(self._connection, users)
+        contacts = queries.facts.contacts_of(self._connection, users)
         region = self._known.default_region
         reach = {user: normalise(contact.phone, region) for user, contact in contacts.items()}
         phones = self._mine({digits for each in reach.values() if (digits := _digits(each))}, "phone")
@@ -77,10 +77,10 @@ class Gatherer:
         out = self._opted_out(users, reach)
         allowed = self._allowed(users, phones)
         wrote = self._writes(rows)
-        clocks = queries_facts.clocks_of(self._connection)
+        clocks = queries.facts.clocks_of(self._connection)
         read = self._known.gate.open(self._connection)
         held = self._held(reach)
-        paused = queries_pauses.paused(self._connection)
+        paused = queries.pauses.paused(self._connection)
         found = {}
         for row in rows:
             contact, plan = contacts.get(row.user_id), self._known.plans.get(row.process)
@@ -131,7 +131,7 @@ class Gatherer:
         return opens_at(self._now, plan.window, None if contact is None else contact.timezone, reach, default)
 
     def _mine(self, names: set[str], kind: str) -> set[str]:
-        taken = queries_recipients.take_recipients(self._connection, {f"{kind}:{name}" for name in names})
+        taken = queries.recipients.take_recipients(self._connection, {f"{kind}:{name}" for name in names})
         return {name for name in names if f"{kind}:{name}" in taken}
 
     def _allowed(self, users: set[str], phones: set[str]) -> Callable[[ReminderRow, str | None], Millis]:
@@ -141,7 +141,7 @@ class Gatherer:
         """
         caps = self._known.caps
         since = self._now - max(caps, default=0)
-        written = queries_recipients.written_since(self._connection, users, phones, since) if caps else []
+        written = queries.recipients.written_since(self._connection, users, phones, since) if caps else []
         by_user: dict[str, list[Written]] = {}
         by_phone: dict[str | None, list[Written]] = {}
         for each in written:
@@ -158,14 +158,14 @@ class Gatherer:
     def _opted_out(self, users: set[str], reach: Mapping[str, Reach]) -> set[str]:
         subjects = {user: subjects_of(user, _digits(reach.get(user)), self._hash_key) for user in users}
         every = {subject for each in subjects.values() for subject in each}
-        out = queries_facts.opted_out(self._connection, every, "whatsapp")
+        out = queries.facts.opted_out(self._connection, every, "whatsapp")
         return {user for user, each in subjects.items() if not out.isdisjoint(each)}
 
     def _held(self, reach: Mapping[str, Reach]) -> dict[str, Hold]:
         """By user: a verdict about the number."""
         subjects = {user: subjects_of(None, _digits(each), self._hash_key) for user, each in reach.items()}
         every = {subject for each in subjects.values() for subject in each}
-        held = queries_holds.held(self._connection, every, "whatsapp", self._now)
+        held = queries.holds.held(self._connection, every, "whatsapp", self._now)
         return {user: held[each[0]] for user, each in subjects.items() if each and each[0] in held}
 
     def _writes(self, rows: Sequence[ReminderRow]) -> dict[tuple[str, str], list[Wrote]]:
@@ -174,7 +174,7 @@ class Gatherer:
         since = min(min(row.last_seen for row in rows), self._now - max(spans, default=0))
         users = {row.user_id for row in rows}
         wrote: dict[tuple[str, str], list[Wrote]] = {}
-        for each in queries_facts.writes_since(self._connection, users, since):
+        for each in queries.facts.writes_since(self._connection, users, since):
             wrote.setdefault((each.user_id, each.process), []).append(each)
         return wrote
 

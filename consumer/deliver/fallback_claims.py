@@ -16,8 +16,8 @@ from consumer.deliver.fallback import along_with, checks_for
 from consumer.deliver.lifecycle import Claimed
 from consumer.deliver.pace import Pace
 from consumer.deliver.recording import Book, Key, booking
-from consumer.ledger import queries, queries_facts, queries_fallback
-from consumer.ledger.rows import ChannelRow, ReminderRow
+from consumer.ledger import queries
+from consumer.ledger.schema.rows import ChannelRow, ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.media.texts import Letter
 from consumer.metrics import DeliverMetrics
@@ -49,24 +49,26 @@ class FallbackClaims(Desk, Generic[M]):
     def take(self, most: int) -> Claim[M]:
         """Decide about at most `most` due reminders, and journal those that may go out."""
         with booking(self._ledger, self._metrics, self._clock.wall()) as book:
-            queries_facts.hold_still(book.connection)
+            queries.facts.hold_still(book.connection)
             state = self._state(book)
             # As in `claims`: a lease must not be spent on waiting.
             now, steady = self._clock.wall(), self._clock.steady()
             book.now = now
             probing = may_probe(state, now)
-            rows = queries.take_oldest(book.connection, self._medium, "channel_stopped", 1) if probing else []
-            rows = rows or one_each(queries.take_due(book.connection, self._medium, now, 1 if probing else most))
+            rows = queries.reminders.take_oldest(book.connection, self._medium, "channel_stopped", 1) if probing else []
+            rows = rows or one_each(
+                queries.reminders.take_due(book.connection, self._medium, now, 1 if probing else most)
+            )
             stopped = state.stopped_because is not None and not probing
             decided, attempts = self._decide(book, rows, stopped)
             if probing and attempts:
                 # Nobody else probes until this one's fate is known.
                 put_off = replace(state, probe_at=now + self._lease + 10 * SECOND)
-                queries_facts.put_channel(book.connection, put_off)
+                queries.facts.put_channel(book.connection, put_off)
         return Claim(decided, attempts, now + self._lease, steady + self._lease)
 
     def _state(self, book: Book) -> ChannelRow:
-        return queries_facts.channels_of(book.connection, self._medium, lock=True)[self._medium]
+        return queries.facts.channels_of(book.connection, self._medium, lock=True)[self._medium]
 
     def _decide(self, book: Book, rows: Sequence[ReminderRow], stopped: bool) -> tuple[int, list[Attempt[M]]]:
         if not rows:
@@ -88,13 +90,13 @@ class FallbackClaims(Desk, Generic[M]):
                 attempts.append(self._prepare(book, row, known))
                 if self._known.caps and known.phone:
                     phones.add(known.phone)
-        queries.journal_attempts(book.connection, [journalled(book.get(each.key), each) for each in attempts])
+        queries.reminders.journal_attempts(book.connection, [journalled(book.get(each.key), each) for each in attempts])
         return decided, attempts
 
     def _facts(self, book: Book, rows: Sequence[ReminderRow]) -> dict[Key, Facts]:
         facts = Gatherer(book.connection, self._known, self._ledger.hash_key, book.now).facts(rows)
-        everywhere = queries_fallback.on_all_media(book.connection, {row.reminder_id for row in rows})
-        overtaken = queries_fallback.overtaken(book.connection, rows)
+        everywhere = queries.fallback.on_all_media(book.connection, {row.reminder_id for row in rows})
+        overtaken = queries.fallback.overtaken(book.connection, rows)
         others = {row.key: [o for o in everywhere[row.reminder_id] if o.medium != row.medium] for row in rows}
         return {key: along_with(known, others[key], key[0] in overtaken) for key, known in facts.items()}
 

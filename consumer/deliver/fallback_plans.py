@@ -6,7 +6,7 @@ from consumer.clock import Now
 from consumer.deliver.checks import Rules, too_old_at
 from consumer.deliver.fallback import after
 from consumer.deliver.recording import booking
-from consumer.ledger import queries, queries_fallback
+from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 
@@ -29,11 +29,11 @@ class FallbackPlans:
         """Look once at what has ended since. Returns how many reminders that were; raises what the ledger raised."""
         now = self._now()
         with self._ledger.reading() as connection:
-            if not queries_fallback.anything(connection, now):
+            if not queries.fallback.anything(connection, now):
                 return 0
         with booking(self._ledger, self._metrics, now) as book:
-            ended = queries_fallback.take(book.connection, now, _MOST)
-            book.hold(queries.take_ids(book.connection, {row.reminder_id for row in ended}))
+            ended = queries.fallback.take(book.connection, now, _MOST)
+            book.hold(queries.reminders.take_ids(book.connection, {row.reminder_id for row in ended}))
             for row in ended:
                 book.note(row._replace(fallback_at=None))
                 lapsed_at = row.last_seen if row.lapsed_at is None else row.lapsed_at

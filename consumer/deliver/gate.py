@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
-from consumer.ledger import queries_facts
+from consumer.ledger import queries
 
 
 class ContactsGate:
@@ -22,6 +22,6 @@ class ContactsGate:
     def open(self, connection: Connection) -> bool:
         """Whether all of it is in the ledger, as this transaction sees it."""
         if not self._open:
-            read = queries_facts.next_offsets(connection, self.topic)
+            read = queries.facts.next_offsets(connection, self.topic)
             self._open = all(read.get(partition, 0) >= end for partition, end in self._ends.items())
         return self._open

@@ -7,9 +7,9 @@ again after a month, since people install WhatsApp and countries are opened.
 from consumer.clock import DAY, Millis
 from consumer.deliver.opt_outs import subjects_of
 from consumer.deliver.recording import Book
-from consumer.ledger import queries_holds
-from consumer.ledger.queries_holds import Hold
-from consumer.ledger.rows import ReminderRow
+from consumer.ledger import queries
+from consumer.ledger.queries.holds import Hold
+from consumer.ledger.schema.rows import ReminderRow
 from consumer.onemsg.errors import wait
 from consumer.onemsg.outcomes import Rejected, Remedy
 
@@ -32,7 +32,7 @@ def keep(book: Book, row: ReminderRow, refusal: Rejected) -> None:
     hold = verdict(refusal, max(row.attempts, 1), book.now)
     if hold is not None and row.phone is not None:
         for subject in subjects_of(None, row.phone, book.hash_key):
-            queries_holds.keep(book.connection, subject, row.medium, hold)
+            queries.holds.keep(book.connection, subject, row.medium, hold)
 
 
 class Reached:
@@ -47,8 +47,8 @@ class Reached:
             self._phones.setdefault(row.medium, set()).add(row.phone)
 
     def lift(self) -> None:
-        if self._phones and queries_holds.anybody_unreachable(self._book.connection):  # hashing is dear
+        if self._phones and queries.holds.anybody_unreachable(self._book.connection):  # hashing is dear
             for medium, phones in self._phones.items():
                 subjects = {subject for phone in phones for subject in subjects_of(None, phone, self._book.hash_key)}
-                queries_holds.lift_unreachable(self._book.connection, subjects, medium)
+                queries.holds.lift_unreachable(self._book.connection, subjects, medium)
         self._phones = {}

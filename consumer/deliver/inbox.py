@@ -23,8 +23,8 @@ from consumer.deliver.opt_out_words import OptOutWords
 from consumer.deliver.recording import Book, booking
 from consumer.deliver.reports import Heard
 from consumer.deliver.retries import Limits
-from consumer.ledger import queries_inbox
-from consumer.ledger.queries_inbox import Body
+from consumer.ledger import queries
+from consumer.ledger.queries.inbox import Body
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg import webhook
@@ -110,11 +110,11 @@ class Inbox:
 
     def _store(self, bodies: Sequence[bytes]) -> None:
         with self._ledger.transaction(urgent=True) as connection:  # 1MSG waits for it
-            queries_inbox.store_bodies(connection, bodies, self._now())
+            queries.inbox.store_bodies(connection, bodies, self._now())
 
     def _apply_some(self) -> int:
         with booking(self._ledger, self._metrics, self._now()) as book:
-            bodies = queries_inbox.bodies_to_apply(book.connection, _BATCH)
+            bodies = queries.inbox.bodies_to_apply(book.connection, _BATCH)
             told = _Told()
             for body in bodies:
                 _read(body, told)
@@ -133,10 +133,10 @@ class Inbox:
             if message["sender"] and self._words.said(message["body"]):
                 at = message["received_at"] if message["at"] is None else message["at"]
                 opt_outs.keep_number(book, message["sender"], "whatsapp", "asked_to_stop", at)
-        queries_inbox.keep_inbound(book.connection, told.inbound)
-        queries_inbox.drop_bodies(book.connection, told.read)
+        queries.inbox.keep_inbound(book.connection, told.inbound)
+        queries.inbox.drop_bodies(book.connection, told.read)
         for body_id in told.unreadable:
-            queries_inbox.keep_body(book.connection, body_id, "unreadable")
+            queries.inbox.keep_body(book.connection, body_id, "unreadable")
 
 
 def _read(body: Body, told: _Told) -> None:

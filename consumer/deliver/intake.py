@@ -17,8 +17,8 @@ from consumer.deliver.erasure import Erasure
 from consumer.deliver.gate import ContactsGate
 from consumer.deliver.lifecycle import FINAL, IN_DOUBT, UNSENT, Cancel, Status, Suppress
 from consumer.deliver.recording import Book, Key, booking
-from consumer.ledger import queries, queries_contacts, queries_facts, queries_restoring
-from consumer.ledger.rows import ReminderRow
+from consumer.ledger import queries
+from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.phone import Phone, normalise
@@ -58,7 +58,7 @@ class Intake:
         with booking(self._ledger, self._metrics, self._now()) as book:
             asks = [ask for ask in (_ask(received, book.now) for received in batch) if ask is not None]
             _Asks(book, self._rules, _in_doubt(book.connection, batch)).take(asks)
-            queries_facts.put_clocks(book.connection, clocks)
+            queries.facts.put_clocks(book.connection, clocks)
             _note_offsets(book.connection, batch)
             self._wake_where_fresh(book.connection, book.now, lambda partition: partition in clocks)
 
@@ -70,17 +70,17 @@ class Intake:
         for row in rows.values():
             row["phone_hash"] = self._phone_hash(row["phone"])
         with self._ledger.transaction() as connection:
-            queries_facts.change(connection)
-            declined: dict[str, Millis | None] = {**queries_contacts.declined_by(connection, rows)}
+            queries.facts.change(connection)
+            declined: dict[str, Millis | None] = {**queries.contacts.declined_by(connection, rows)}
             for contact, row in said:  # a no before the last word counts as well
                 user = str(row["user_id"])
                 row["declined_at"] = declined[user] = opt_outs.declined_after(declined.get(user), contact)
             was_open = self._gate.open(connection)
             erasure = Erasure(connection, rows.keys() - known, self._default_region, self._ledger.hash_key)
-            queries_contacts.put_contacts(connection, list(rows.values()))
+            queries.contacts.put_contacts(connection, list(rows.values()))
             erasure.apply()
             opt_outs.lift(connection, known)
-            queries.wake(connection, "no_contact", users=known)
+            queries.reminders.wake(connection, "no_contact", users=known)
             _note_offsets(connection, batch)
             if not was_open:
                 self._wake_where_fresh(connection, self._now(), lambda partition: True)
@@ -96,17 +96,17 @@ class Intake:
         """
         with self._ledger.transaction() as connection:
             was_open = self._gate.open(connection)
-            queries_facts.put_offsets(connection, topic, dict(positions))
+            queries.facts.put_offsets(connection, topic, dict(positions))
             if not was_open:
                 self._wake_where_fresh(connection, self._now(), lambda partition: True)
 
     def _wake_where_fresh(self, connection: Connection, now: Millis, concerns: Callable[[int], bool]) -> None:
         """Rows that waited for detect or for the contacts may be looked at again."""
         if self._gate.open(connection):
-            clocks = queries_facts.clocks_of(connection)
+            clocks = queries.facts.clocks_of(connection)
             fresh = {n for n, clock in clocks.items() if concerns(n) and is_fresh(clock, now, self._rules)}
             if fresh:
-                queries.wake(connection, "detect_behind", partitions=fresh)
+                queries.reminders.wake(connection, "detect_behind", partitions=fresh)
 
 
 class _Asks:
@@ -122,10 +122,10 @@ class _Asks:
 
     def take(self, asks: Sequence[Asked]) -> None:
         book, due = self._book, [row for kind, row in asks if kind is Ask.DUE]
-        book.hold(queries.take_ids(book.connection, {row.reminder_id for _, row in asks}))
+        book.hold(queries.reminders.take_ids(book.connection, {row.reminder_id for _, row in asks}))
         if due:
             users, oldest = {row.user_id for row in due}, min(row.last_seen for row in due)
-            book.hold(queries.take_related(book.connection, users, oldest, _OPEN))
+            book.hold(queries.reminders.take_related(book.connection, users, oldest, _OPEN))
         for row in book.rows():
             self._index(row)
         for kind, row in asks:
@@ -216,7 +216,7 @@ def _ask(received: Received[Reminder], now: Millis) -> Asked | None:
 
 def _in_doubt(connection: Connection, batch: Sequence[Received[Reminder]]) -> set[str]:
     """What was asked for up to where the ledger once was, before it was restored from a backup."""
-    until = queries_restoring.doubtful(connection, batch[0].topic) if batch else {}
+    until = queries.restore.doubtful(connection, batch[0].topic) if batch else {}
     return {
         received.value.reminder_id
         for received in batch
@@ -275,4 +275,4 @@ def _note_offsets(connection: Connection, batch: Sequence[Received[T]]) -> None:
         partitions = ends.setdefault(received.topic, {})
         partitions[received.partition] = max(partitions.get(received.partition, 0), received.offset + 1)
     for topic, offsets in ends.items():
-        queries_facts.put_offsets(connection, topic, offsets)
+        queries.facts.put_offsets(connection, topic, offsets)

@@ -16,8 +16,8 @@ from sqlalchemy import Connection
 
 from consumer.clock import DAY, Millis
 from consumer.deliver.recording import Book
-from consumer.ledger import queries_facts, queries_opt_outs
-from consumer.ledger.rows import ReminderRow
+from consumer.ledger import queries
+from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.onemsg.phone import one_form
 from consumer.records import Contact, OptOut
@@ -53,29 +53,29 @@ def keep_number(book: Book, phone: str, medium: str, reason: str, at: Millis) ->
 
     It is the word of those too who were written to there lately: an answer may come after the contact has changed.
     """
-    users = set(queries_opt_outs.users_with_phone(book.connection, phone_hash(phone, book.hash_key)))
-    users.update(queries_opt_outs.users_written_to(book.connection, {phone, one_form(phone)}, at - _ANSWERED_WITHIN))
+    users = set(queries.opt_outs.users_with_phone(book.connection, phone_hash(phone, book.hash_key)))
+    users.update(queries.opt_outs.users_written_to(book.connection, {phone, one_form(phone)}, at - _ANSWERED_WITHIN))
     _keep(book, users, phone, medium, reason, at)
 
 
 def _keep(book: Book, users: set[str], phone: str | None, medium: str, reason: str, at: Millis) -> None:
     connection = book.connection
     subjects = {f"user:{user}" for user in users} | set(subjects_of(None, phone, book.hash_key))
-    before = queries_facts.opted_out(connection, subjects, medium)
-    queries_opt_outs.opt_out(connection, subjects, medium, reason, at)
+    before = queries.facts.opted_out(connection, subjects, medium)
+    queries.opt_outs.opt_out(connection, subjects, medium, reason, at)
     lift(connection, users)  # what took it back may have been quicker
-    new = queries_facts.opted_out(connection, subjects, medium) - before
+    new = queries.facts.opted_out(connection, subjects, medium) - before
     told = {user for user in users if f"user:{user}" in new}
-    queries_opt_outs.tell(connection, told, medium, reason, at)
+    queries.opt_outs.tell(connection, told, medium, reason, at)
 
 
 def lift(connection: Connection, users: Collection[str]) -> None:
     """Where the records about one of these users have said no, and then yes, what was said up to the no is over."""
-    for agreed in queries_opt_outs.opt_ins(connection, users):
+    for agreed in queries.opt_outs.opt_ins(connection, users):
         subjects = [f"user:{agreed.user_id}"]
         if agreed.phone_hash is not None:
             subjects.append(f"phone:{agreed.phone_hash}")
-        queries_opt_outs.lift(connection, subjects, agreed.declined_at)
+        queries.opt_outs.lift(connection, subjects, agreed.declined_at)
 
 
 def declined_after(before: Millis | None, said: Contact | None) -> Millis | None:
@@ -94,12 +94,12 @@ def publish(ledger: Ledger, put_on_topic: Publish) -> int:
     Published first and flagged after, as `outbox` does it: a crash between may repeat, and never loses.
     """
     with ledger.reading() as connection:
-        waiting = queries_opt_outs.untold(connection, _BATCH)
+        waiting = queries.opt_outs.untold(connection, _BATCH)
     if not waiting:
         return 0
     put_on_topic(
         [OptOut(user_id=t.user_id, medium=t.medium, reason=t.reason, occurred_at=t.occurred_at) for t in waiting]
     )
     with ledger.transaction() as connection:
-        queries_opt_outs.flag_told(connection, [told.id for told in waiting])
+        queries.opt_outs.flag_told(connection, [told.id for told in waiting])
     return len(waiting)

@@ -8,8 +8,8 @@ import threading
 import uuid
 from collections.abc import Callable, Sequence
 
-from consumer.ledger import queries_outbox
-from consumer.ledger.queries_outbox import Transition
+from consumer.ledger import queries
+from consumer.ledger.queries.outbox import Transition
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.records import DeliveryStatus
@@ -33,14 +33,14 @@ class Outbox:
         """Publish the oldest transitions that are not out yet. Returns how many; raises what `publish` raised."""
         with self._one_at_a_time:
             with self._ledger.reading() as connection:
-                waiting = queries_outbox.unpublished(connection, self._batch)
-                backlog = queries_outbox.backlog(connection) if waiting else 0
+                waiting = queries.outbox.unpublished(connection, self._batch)
+                backlog = queries.outbox.backlog(connection) if waiting else 0
             self._metrics.outbox_backlog.set(backlog)
             if not waiting:
                 return 0
             publish([_status(transition) for transition in waiting])
             with self._ledger.transaction() as connection:
-                queries_outbox.flag(connection, [transition.id for transition in waiting])
+                queries.outbox.flag(connection, [transition.id for transition in waiting])
             self._metrics.outbox_backlog.set(backlog - len(waiting))
             return len(waiting)
 

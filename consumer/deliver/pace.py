@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from consumer.clock import MINUTE, SECOND, Millis
-from consumer.ledger import queries_pace
-from consumer.ledger.queries_pace import PaceRow
+from consumer.ledger import queries
+from consumer.ledger.queries.rate_limit import PaceRow
 
 _MICRO = 1_000
 """Microseconds in a millisecond: at a thousand requests a second each has but one of those."""
@@ -29,18 +29,18 @@ class Pace:
 
     def seen(self, connection: Connection, now: Millis, most: int) -> int:
         """How many requests, at most `most`, might leave now. Takes nothing, and waits for nobody."""
-        return rights(queries_pace.pace_of(connection, self.medium), self.rate, now, most)
+        return rights(queries.rate_limit.pace_of(connection, self.medium), self.rate, now, most)
 
     def taken(self, connection: Connection, now: Millis, most: int) -> int:
         """How many may leave; nobody else takes any until the transaction ends."""
-        pace = queries_pace.pace_of(connection, self.medium, lock=self.rate is not None)
+        pace = queries.rate_limit.pace_of(connection, self.medium, lock=self.rate is not None)
         return rights(pace, self.rate, now, most)
 
     def used(self, connection: Connection, now: Millis, count: int) -> None:
         """So many of those that were taken in this transaction leave."""
         if self.rate is not None and count:
-            pace = queries_pace.pace_of(connection, self.medium)
-            queries_pace.put_counted(connection, self.medium, counted_from(pace, self.rate, now, count))
+            pace = queries.rate_limit.pace_of(connection, self.medium)
+            queries.rate_limit.put_counted(connection, self.medium, counted_from(pace, self.rate, now, count))
 
 
 def rights(pace: PaceRow, rate: float | None, now: Millis, most: int) -> int:

@@ -9,8 +9,8 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection
 
-from consumer.ledger import queries, queries_facts, queries_pauses
-from consumer.ledger.queries_pauses import EVERYTHING
+from consumer.ledger import queries
+from consumer.ledger.queries.pauses import EVERYTHING
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 
@@ -22,9 +22,9 @@ def covers(paused: Collection[str], process: str) -> bool:
 
 def resume(connection: Connection, process: str) -> int:
     """End the pause of a process, or of EVERYTHING. Returns how many reminders had waited for that."""
-    queries_facts.change(connection)
-    queries_pauses.resume(connection, process)
-    return queries.wake(connection, "paused", process=process if process != EVERYTHING else None)
+    queries.facts.change(connection)
+    queries.pauses.resume(connection, process)
+    return queries.reminders.wake(connection, "paused", process=process if process != EVERYTHING else None)
 
 
 class Seen:
@@ -39,7 +39,7 @@ class Seen:
 
     def look(self) -> None:
         with self._ledger.reading() as connection:
-            now = set(queries_pauses.paused(connection))
+            now = set(queries.pauses.paused(connection))
         for name in self._shown | now:
             self._metrics.paused.labels(name or "*").set(name in now)
         self._shown |= now

@@ -7,7 +7,7 @@ its row is expired by its age alone.
 
 from consumer.clock import Millis, Now
 from consumer.deliver.lifecycle import FINAL, Status
-from consumer.ledger import queries_pruning, queries_turns
+from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 
 _BATCH = 200
@@ -27,11 +27,11 @@ class Pruning:
         """One small batch, if no other replica is at it. Returns how many rows went."""
         before = self._now() - self._keep
         with self._ledger.transaction() as connection:
-            if not queries_turns.alone(connection, "pruning"):
+            if not queries.leases.alone(connection, "pruning"):
                 return 0
-            keys = queries_pruning.old_reminders(connection, before, _OVER, _BATCH)
+            keys = queries.retention.old_reminders(connection, before, _OVER, _BATCH)
             if keys:
-                queries_pruning.drop_reminders(connection, keys)
-            others = queries_pruning.drop_inbound(connection, before, _BATCH)
-            others += queries_pruning.drop_told_opt_outs(connection, before, _BATCH)
+                queries.retention.drop_reminders(connection, keys)
+            others = queries.retention.drop_inbound(connection, before, _BATCH)
+            others += queries.retention.drop_told_opt_outs(connection, before, _BATCH)
         return len(keys) + others

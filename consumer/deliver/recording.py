@@ -14,8 +14,8 @@ from sqlalchemy import Connection
 from consumer.clock import Millis
 from consumer.deliver.fallback import leads_on
 from consumer.deliver.lifecycle import SILENT, UNSENT, Change, Event, NoChange, Status, follow
-from consumer.ledger import queries, queries_outbox
-from consumer.ledger.rows import ReminderRow
+from consumer.ledger import queries
+from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 
@@ -72,7 +72,7 @@ class Book:
         """Lock and hold the rows with these keys that are not here yet."""
         missing = {reminder_id for reminder_id, medium in keys if (reminder_id, medium) not in self._rows}
         if missing:
-            self.hold(queries.take_ids(self.connection, missing))
+            self.hold(queries.reminders.take_ids(self.connection, missing))
 
     def get(self, key: Key) -> ReminderRow | None:
         return self._rows.get(key)
@@ -115,11 +115,11 @@ class Book:
     def write(self) -> None:
         """Everything that changed, each table once, in the order in which it happened."""
         new = [self._rows[key] for key in self._touched if key in self._new]
-        queries.insert_reminders(self.connection, new)
+        queries.reminders.insert_reminders(self.connection, new)
         changed = ((self._before[key], self._rows[key]) for key in self._touched if key not in self._new)
-        queries.update_reminders(self.connection, changed)
-        queries.journal_attempts(self.connection, self._attempts)
-        queries_outbox.add(self.connection, self._told)
+        queries.reminders.update_reminders(self.connection, changed)
+        queries.reminders.journal_attempts(self.connection, self._attempts)
+        queries.outbox.add(self.connection, self._told)
 
     def count(self, metrics: DeliverMetrics) -> None:
         """Once the transaction is durable."""

@@ -9,9 +9,9 @@ from consumer.deliver.lifecycle import UNSENT, Cancel, Defer, NoChange, Reported
 from consumer.deliver.recording import Book
 from consumer.deliver.retries import REPORTED_AGAIN, Limits
 from consumer.deliver.stops import Tried
-from consumer.ledger import queries, queries_inbox
-from consumer.ledger.queries_inbox import Parked
-from consumer.ledger.rows import ReminderRow
+from consumer.ledger import queries
+from consumer.ledger.queries.inbox import Parked
+from consumer.ledger.schema.rows import ReminderRow
 from consumer.onemsg.errors import classify
 from consumer.onemsg.outcomes import Rejected, Remedy
 from consumer.onemsg.reports import Progress, StatusReport
@@ -28,7 +28,7 @@ class Heard:
 
 def apply(book: Book, heard: Sequence[Heard], limits: Limits) -> list[Heard]:
     """Let the reports happen to their reminders, in order. Returns those whose message is not ours, or not yet."""
-    keys = queries.reminders_of_messages(book.connection, {h.report.message_id for h in heard})
+    keys = queries.reminders.reminders_of_messages(book.connection, {h.report.message_id for h in heard})
     book.fetch(keys.values())
     strangers, reached = [], holds.Reached(book)
     for each in heard:
@@ -43,12 +43,12 @@ def apply(book: Book, heard: Sequence[Heard], limits: Limits) -> list[Heard]:
 
 def park(book: Book, strangers: Sequence[Heard]) -> None:
     """Keep reports until their message is known."""
-    queries_inbox.park(book.connection, [_parked(each) for each in strangers])
+    queries.inbox.park(book.connection, [_parked(each) for each in strangers])
 
 
 def apply_parked(book: Book, message_ids: Sequence[str], limits: Limits) -> int:
     """Now that these ids are known, let what was said of them early happen. Returns how much that was."""
-    parked = queries_inbox.take_parked(book.connection, message_ids)
+    parked = queries.inbox.take_parked(book.connection, message_ids)
     apply(book, [_heard(each) for each in parked], limits)
     return len(parked)
 
@@ -87,7 +87,7 @@ def _fail(book: Book, row: ReminderRow, heard: Heard, at: Millis, limits: Limits
     told = book.get(row.key) or counted
     book.note(told._replace(refusals=counted.refusals))
     said = {"reason": refusal.reason, "error_code": refusal.error_code, "error": refusal.error}
-    queries.finish_attempts(book.connection, [{"key": row.key, "number": row.attempts, **said}])
+    queries.reminders.finish_attempts(book.connection, [{"key": row.key, "number": row.attempts, **said}])
     holds.keep(book, counted, refusal)
     if refusal.remedy is Remedy.OPT_OUT:
         opt_outs.keep(book, row, refusal.reason, at)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from consumer.deliver.lifecycle import NoChange, Source, Taken, WasNotSent
 from consumer.deliver.recording import Book
-from consumer.ledger import queries, queries_unresolved
-from consumer.ledger.queries_unresolved import Which
-from consumer.ledger.rows import ReminderRow
+from consumer.ledger import queries
+from consumer.ledger.queries.unresolved import Which
+from consumer.ledger.schema.rows import ReminderRow
 
 MOST = 500
 """Reminders settled in one transaction."""
@@ -18,10 +18,10 @@ def resolve(book: Book, which: Which, *, sent: bool) -> list[ReminderRow]:
     What was sent is accepted, without an id, and that is its last record. What was not sent is planned again, and
     has to pass all the checks once more.
     """
-    rows = queries_unresolved.take(book.connection, which, MOST)
+    rows = queries.unresolved.take(book.connection, which, MOST)
     book.hold(rows)
     settled = [row for row in rows if not isinstance(book.tell(row.key, _word(sent)), NoChange)]
-    queries.finish_attempts(book.connection, [_end(row, book.now, sent=sent) for row in settled])
+    queries.reminders.finish_attempts(book.connection, [_end(row, book.now, sent=sent) for row in settled])
     return _now(book, settled)
 
 

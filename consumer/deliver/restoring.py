@@ -11,8 +11,8 @@ import structlog
 from consumer.clock import Millis, Now
 from consumer.deliver.lifecycle import Claimed, Lost, Source, Status
 from consumer.deliver.recording import Book, Key, booking
-from consumer.ledger import queries_restoring
-from consumer.ledger.rows import ReminderRow
+from consumer.ledger import queries
+from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 
@@ -32,13 +32,13 @@ def doubt_everything_unsent(
     count = 0
     while True:
         with booking(ledger, metrics, now()) as book:
-            rows = queries_restoring.take_unsent(book.connection, _BATCH)
+            rows = queries.restore.take_unsent(book.connection, _BATCH)
             book.hold(rows)
             for row in rows:
                 doubt(book, row.key)
             if not rows:
                 for topic, until in lost.items():
-                    queries_restoring.put_doubtful(book.connection, topic, until)
+                    queries.restore.put_doubtful(book.connection, topic, until)
         count += len(rows)
         if not rows:
             break

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from consumer.clock import MINUTE, Millis
 from consumer.deliver.checks import Rules, too_old_at
 from consumer.deliver.lifecycle import Defer, Fail
-from consumer.ledger.rows import ReminderRow
+from consumer.ledger.schema.rows import ReminderRow
 from consumer.onemsg.errors import may_retry, wait
 from consumer.onemsg.outcomes import NotTransmitted, Rejected, Remedy
 

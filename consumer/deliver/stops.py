@@ -8,8 +8,8 @@ import structlog
 from consumer.clock import Millis
 from consumer.deliver.channel import channel_after, template_after, template_key
 from consumer.deliver.recording import Book
-from consumer.ledger import queries, queries_facts
-from consumer.ledger.rows import ChannelRow, ReminderRow
+from consumer.ledger import queries
+from consumer.ledger.schema.rows import ChannelRow, ReminderRow
 from consumer.onemsg.outcomes import Outcome
 
 log = structlog.get_logger()
@@ -27,7 +27,7 @@ class Tried:
 def move(book: Book, tried: Sequence[Tried]) -> None:
     """Let the channels and templates that these attempts used take note, in order."""
     for medium in sorted({each.row.medium for each in tried}):
-        before = queries_facts.channels_of(book.connection, medium, lock=True)
+        before = queries.facts.channels_of(book.connection, medium, lock=True)
         states = dict(before)
         for each in tried:
             if each.row.medium == medium:
@@ -43,10 +43,10 @@ def put(book: Book, medium: str, before: ChannelRow, state: ChannelRow) -> None:
     """Write a state that changed; wake what waited for it."""
     if state == before:
         return
-    queries_facts.put_channel(book.connection, state)
+    queries.facts.put_channel(book.connection, state)
     whole = state.name == medium
     if before.stopped_because is not None and state.stopped_because is None:
         log.info("channel_opened", channel=state.name)
-        queries.wake(book.connection, "channel_stopped" if whole else "template_unusable", medium=medium)
+        queries.reminders.wake(book.connection, "channel_stopped" if whole else "template_unusable", medium=medium)
     elif before.stopped_because is None and state.stopped_because is not None:
         log.error("channel_stopped", channel=state.name, reason=state.stopped_because)

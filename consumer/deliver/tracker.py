@@ -17,8 +17,8 @@ from consumer.deliver.lifecycle import GaveUp, Lost, Source
 from consumer.deliver.recording import Book, booking
 from consumer.deliver.reports import Heard
 from consumer.deliver.retries import Limits
-from consumer.ledger import queries, queries_echoes, queries_holds, queries_inbox, queries_turns, queries_unresolved
-from consumer.ledger.rows import ReminderRow
+from consumer.ledger import queries
+from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.calls import OneMsgError
@@ -72,37 +72,37 @@ class Tracker:
     def _settle(self) -> int:
         now = self._clock.wall()
         with booking(self._ledger, self._metrics, now) as book:
-            if not queries_turns.alone(book.connection, "tracker"):
+            if not queries.leases.alone(book.connection, "tracker"):
                 return 0  # another replica sees to all of it
             lost = _lose(book)
-            given_up = queries.take_unknown_since(book.connection, now - self._give_up_after, _MOST)
+            given_up = queries.reminders.take_unknown_since(book.connection, now - self._give_up_after, _MOST)
             book.hold(given_up)
             for row in given_up:
                 book.tell(row.key, GaveUp())
             # Parked in the same moment in which another replica learned the id.
-            crossed = queries_inbox.parked_but_known(book.connection, now - _CROSSED, _MOST)
+            crossed = queries.inbox.parked_but_known(book.connection, now - _CROSSED, _MOST)
             matched = reports.apply_parked(book, crossed, self._limits)
-            queries_inbox.drop_older(book.connection, now - KEPT_FOR)
-            queries_holds.drop_over(book.connection, now)
-            queries_echoes.drop_older(book.connection, now - KEPT_FOR)
+            queries.inbox.drop_older(book.connection, now - KEPT_FOR)
+            queries.holds.drop_over(book.connection, now)
+            queries.echoes.drop_older(book.connection, now - KEPT_FOR)
             echoes.settle(book, {row.phone for row in lost if row.phone}, self._limits)
         self._count()
         return len(lost) + len(given_up) + matched
 
     def _count(self) -> None:
         with self._ledger.reading() as connection:
-            in_doubt = queries_unresolved.counts(connection)
+            in_doubt = queries.unresolved.counts(connection)
             self._metrics.unknown_sends.set(in_doubt["unknown"])
             self._metrics.unresolved.set(in_doubt["unresolved"])
             said = ", ".join(f"{name}: {number}" for name, number in in_doubt.items())
             self.detail = f"{said} (lapse resolve)" if any(in_doubt.values()) else None
-            self._metrics.parked_reports.set(queries_inbox.parked_count(connection))
+            self._metrics.parked_reports.set(queries.inbox.parked_count(connection))
 
     def _take_silent(self) -> list[ReminderRow]:
         """Messages to ask about, each put off until its next turn, so that no other replica asks as well."""
         now = self._clock.wall()
         with booking(self._ledger, self._metrics, now) as book:
-            silent = queries.take_quiet_from(book.connection, self._medium, now - self._poll_after, _POLLS)
+            silent = queries.reminders.take_quiet_from(book.connection, self._medium, now - self._poll_after, _POLLS)
             book.hold(silent)
             still = []
             for row in silent:
@@ -168,7 +168,7 @@ class Tracker:
 
 def _lose(book: Book) -> list[ReminderRow]:
     """Attempts whose lease is over: whoever sent them is gone, or as good as."""
-    over = queries.take_leases_over(book.connection, book.now, _MOST)
+    over = queries.reminders.take_leases_over(book.connection, book.now, _MOST)
     book.hold(over)
     for row in over:
         log.warning("attempt_unknown", reminder=row.reminder_id, attempt=row.attempts, worker=row.claimed_by)
@@ -183,5 +183,5 @@ def _lose(book: Book) -> list[ReminderRow]:
         }
         for row in over
     ]
-    queries.finish_attempts(book.connection, ends)
+    queries.reminders.finish_attempts(book.connection, ends)
     return over

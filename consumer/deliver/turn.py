@@ -1,7 +1,7 @@
 """The right to do what one replica at a time may do. It goes to another when its holder falls silent."""
 
 from consumer.clock import SECOND, Clock, Millis
-from consumer.ledger import queries_turns
+from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 
 
@@ -35,16 +35,16 @@ class Turn:
         """Let another one try at once."""
         self._mine_until = -1
         with self._ledger.transaction() as connection:
-            queries_turns.give_up(connection, self._name, self._holder)
+            queries.leases.give_up(connection, self._name, self._holder)
 
     def _take(self, steady: Millis) -> bool:
         now = self._clock.wall()
         with self._ledger.reading() as connection:
-            others_until = queries_turns.until(connection, self._name)
+            others_until = queries.leases.until(connection, self._name)
         mine = False
         if self._mine_until >= 0 or others_until is None or others_until <= now:
             with self._ledger.transaction() as connection:
-                mine = queries_turns.take(connection, self._name, self._holder, now, now + self._lasts)
+                mine = queries.leases.take(connection, self._name, self._holder, now, now + self._lasts)
         self._mine_until = steady + self._lasts if mine else -1
         self._look_again = steady + SECOND
         return mine

@@ -7,7 +7,7 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from consumer.clock import MINUTE, Millis
-from consumer.ledger import queries_uniques
+from consumer.ledger import queries
 from consumer.onemsg.limits import UNIQUE_SPAN
 
 LOOK_AGAIN = 5 * MINUTE
@@ -67,9 +67,9 @@ def room(connection: Connection, limit: int | None, phones: Collection[str], now
     """What is left of the limit for these phones (digits). Other replicas wait until this transaction has used it."""
     if limit is None:
         return Boundless()
-    queries_uniques.take_turns(connection)
+    queries.recipient_quota.take_turns(connection)
     since = now - UNIQUE_SPAN
-    written = queries_uniques.count(connection, since)
-    known = queries_uniques.among(connection, phones, since)
+    written = queries.recipient_quota.count(connection, since)
+    known = queries.recipient_quota.among(connection, phones, since)
     leaving = max(written - limit, 0) + len(phones) + 1 if written + len(phones) > limit else 0
-    return Limited(limit, now, written, known, queries_uniques.latest(connection, since, leaving))
+    return Limited(limit, now, written, known, queries.recipient_quota.latest(connection, since, leaving))

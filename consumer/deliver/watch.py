@@ -8,8 +8,8 @@ import structlog
 
 from consumer.deliver.channel import template_key
 from consumer.deliver.standings import Standing, Standings, after
-from consumer.ledger import queries, queries_facts
-from consumer.ledger.rows import ChannelRow
+from consumer.ledger import queries
+from consumer.ledger.schema.rows import ChannelRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.calls import OneMsgError
@@ -104,11 +104,11 @@ class TemplateWatch:
         """What waited for a template is due. One that was mended is not probed first: 1MSG says that it can be sent."""
         usable = {each for each in self._waking if self._standings.of(each).usable}
         with self._ledger.transaction() as connection:
-            states = queries_facts.channels_of(connection, self._medium, lock=True)
+            states = queries.facts.channels_of(connection, self._medium, lock=True)
             for name in {template_key(self._medium, each.name, each.language) for each in self._mended & usable}:
                 if name in states and states[name].stopped_because is not None:
-                    queries_facts.put_channel(connection, ChannelRow(name))
-            queries.wake(connection, "template_unusable", medium=self._medium)
+                    queries.facts.put_channel(connection, ChannelRow(name))
+            queries.reminders.wake(connection, "template_unusable", medium=self._medium)
         turns = {each: left - (each in usable) for each, left in self._waking.items()}
         self._waking = {each: left for each, left in turns.items() if left}
         self._mended -= usable

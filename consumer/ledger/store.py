@@ -15,9 +15,9 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from consumer.ledger import migrations
-from consumer.ledger.refused import LedgerRefused, NoLedger
-from consumer.ledger.turns import Turns
+from consumer.ledger.errors import LedgerRefused, NoLedger
+from consumer.ledger.priority_lock import Turns
+from consumer.ledger.schema import migrations
 
 _READS = "lapse_reads"
 """Execution option of connections that only read: they wait for nobody."""

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from consumer.clock import SECOND, Clock, Millis
-from consumer.ledger import queries_console
+from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 from consumer.web import openapi
 from consumer.web.guard import Guard, Handler
@@ -75,14 +75,14 @@ class Console:
         if self._ledger is None:
             return Overview(at=now, parts=parts)
         with self._ledger.reading() as connection:
-            reminders = tuple(queries_console.standings(connection))
+            reminders = tuple(queries.console.standings(connection))
             return Overview(
                 at=now,
                 parts=parts,
                 reminders=reminders,
                 doubts=sum(each.count for each in reminders if each.status in ("unknown", "unresolved")),
-                in_doubt=tuple(queries_console.in_doubt(connection, _MOST)),
-                stopped=tuple(queries_console.stopped(connection)),
+                in_doubt=tuple(queries.console.in_doubt(connection, _MOST)),
+                stopped=tuple(queries.console.stopped(connection)),
             )
 
 

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from consumer.clock import Millis
-from consumer.ledger.queries_console import InDoubt, Standing
-from consumer.ledger.rows import ChannelRow
+from consumer.ledger.queries.console import InDoubt, Standing
+from consumer.ledger.schema.rows import ChannelRow
 from consumer.web.health import State
 
 

@@ -11,7 +11,7 @@ from consumer.config import Settings
 from consumer.config_file import load
 from consumer.deliver.belonging import group_name
 from consumer.kafka.clients import group_offsets
-from consumer.ledger import queries_facts
+from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 from consumer.sandbox.server import Sandbox
 from tests.broker.topics import FreshTopics, fresh_name
@@ -35,7 +35,7 @@ def made(known: Settings, read: int) -> str:
     """A ledger that has so many reminders from the topic; its id."""
     opened = Ledger(known.ledger.url)
     with opened.transaction() as connection:
-        queries_facts.put_offsets(connection, known.topics.reminders, {0: read} if read else {})
+        queries.facts.put_offsets(connection, known.topics.reminders, {0: read} if read else {})
     opened.close()
     return opened.id
 

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from consumer.deliver.inbox import Inbox
 from consumer.deliver.retries import Limits
-from consumer.ledger.tables import inbound_messages, webhook_bodies
+from consumer.ledger.schema.tables import inbound_messages, webhook_bodies
 
 from ..timelines.deliver_diary import RULES, Diary
 

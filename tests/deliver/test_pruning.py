@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from consumer.clock import DAY, HOUR
 from consumer.deliver.pruning import Pruning
-from consumer.ledger.tables import attempts, inbound_messages, opt_outs, outbox, reminders
+from consumer.ledger.schema.tables import attempts, inbound_messages, opt_outs, outbox, reminders
 from consumer.onemsg.outcomes import Unknown
 
 from ..timelines.deliver_diary import Diary

@@ -18,8 +18,8 @@ from sqlalchemy import exists, or_, select
 
 from consumer.clock import DAY, HOUR, SECOND
 from consumer.deliver.lifecycle import FINAL, NO_REPORT
-from consumer.ledger.rows import ReminderRow
-from consumer.ledger.tables import reminders as reminders_table
+from consumer.ledger.schema.rows import ReminderRow
+from consumer.ledger.schema.tables import reminders as reminders_table
 from consumer.onemsg.client import OneMsg
 from consumer.records import Contact, DeliveryStatus
 from consumer.sandbox.app import Setup

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from consumer.ledger.turns import Turns
+from consumer.ledger.priority_lock import Turns
 
 
 class Line:

@@ -32,9 +32,9 @@ from consumer.deliver.sender import Sender
 from consumer.deliver.standings import wanted_by
 from consumer.deliver.tracker import Tracker
 from consumer.deliver.watch import TemplateWatch
-from consumer.ledger.rows import REMINDER, ReminderRow
+from consumer.ledger.schema.rows import REMINDER, ReminderRow
+from consumer.ledger.schema.tables import webhook_bodies
 from consumer.ledger.store import Ledger
-from consumer.ledger.tables import webhook_bodies
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.calls import OneMsgError
 from consumer.onemsg.client import ChannelStatus

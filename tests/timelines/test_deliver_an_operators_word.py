@@ -3,8 +3,8 @@
 from consumer.clock import DAY
 from consumer.deliver.recording import booking
 from consumer.deliver.resolving import resolve
-from consumer.ledger import queries_unresolved
-from consumer.ledger.queries_unresolved import Which
+from consumer.ledger import queries
+from consumer.ledger.queries.unresolved import Which
 from consumer.onemsg.outcomes import Unknown
 
 from .deliver_diary import Diary
@@ -50,7 +50,7 @@ def test_what_is_still_looked_for_is_not_settled_by_anybody(deliver: Diary) -> N
     for sent in (True, False):
         assert told(deliver, Which(reminder_id=reminder), sent=sent) == 0
     with deliver.ledger.reading() as connection:
-        assert queries_unresolved.others(connection, Which(reminder_id=reminder)) == {"unknown": 1}
+        assert queries.unresolved.others(connection, Which(reminder_id=reminder)) == {"unknown": 1}
     deliver.echoes("wamid.9").works().says("maria accepted")
 
 

@@ -11,8 +11,8 @@ from consumer.clock import DAY, HOUR, MINUTE
 from consumer.deliver import pauses
 from consumer.deliver.recording import booking
 from consumer.deliver.resolving import resolve
-from consumer.ledger import queries_pauses
-from consumer.ledger.queries_unresolved import Which
+from consumer.ledger import queries
+from consumer.ledger.queries.unresolved import Which
 from consumer.onemsg.outcomes import NotTransmitted, Outcome, Rejected, Remedy, Unknown
 from consumer.send_window import Window
 
@@ -51,7 +51,7 @@ def waiting(begin: Begin, reason: str) -> Diary:
         diary.knows("maria", timezone="UTC")
     if reason == "paused":
         with diary.ledger.transaction() as connection:
-            queries_pauses.pause(connection, "account-setup", diary.clock.wall())
+            queries.pauses.pause(connection, "account-setup", diary.clock.wall())
     elif reason == "frequency_cap":
         diary.due("maria", "checkout")
     elif reason == "too_soon":

@@ -13,7 +13,7 @@ from consumer.clock import DAY, HOUR, MINUTE
 from consumer.deliver import pauses
 from consumer.deliver.fallback import FAILURES, checks_for, leads_on
 from consumer.deliver.lifecycle import Status
-from consumer.ledger import queries_pauses
+from consumer.ledger import queries
 from consumer.onemsg.errors import BY_CODE
 from consumer.onemsg.outcomes import NotTransmitted, Rejected, Remedy, Unknown
 from consumer.send_window import Window
@@ -135,7 +135,7 @@ def test_an_email_waits_for_the_window_the_pause_and_detect_like_any_message(beg
     diary.says("maria suppressed no_phone", "maria deferred quiet_hours")
     diary.at("Tue 09:00").works().says("maria deferred detect_behind")
     with diary.ledger.transaction() as connection:
-        queries_pauses.pause(connection, "account-setup", diary.clock.wall())
+        queries.pauses.pause(connection, "account-setup", diary.clock.wall())
     diary.detect_is_at().works().says("maria deferred paused")
     with diary.ledger.transaction() as connection:
         assert pauses.resume(connection, "account-setup") == 1

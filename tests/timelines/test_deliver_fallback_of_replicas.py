@@ -10,7 +10,7 @@ import pytest
 
 from consumer.deliver.fallback import after
 from consumer.deliver.recording import booking
-from consumer.ledger import queries_fallback
+from consumer.ledger import queries
 
 from ..ledger.databases import emptied, somebody_waits
 from .fallback_diary import FallbackDiary
@@ -48,7 +48,7 @@ def test_a_return_that_is_told_in_the_moment_of_handing_over_still_calls_it_off(
     asyncio.run(one.sender.step())
     with ThreadPoolExecutor(1) as pool:
         with booking(one.ledger, one.metrics, one.clock.wall()) as book:
-            (row,) = queries_fallback.take(book.connection, book.now, 1)
+            (row,) = queries.fallback.take(book.connection, book.now, 1)
             book.hold([row])
             returned = pool.submit(other.returned, "maria")
             while not somebody_waits(one.ledger):

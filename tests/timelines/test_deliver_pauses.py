@@ -4,7 +4,7 @@ import pytest
 
 from consumer.clock import HOUR
 from consumer.deliver import pauses
-from consumer.ledger import queries_pauses
+from consumer.ledger import queries
 from consumer.onemsg.outcomes import NotTransmitted
 
 from .deliver_diary import Diary
@@ -13,7 +13,7 @@ from .detect_diary import moment
 
 def pause(diary: Diary, process: str = "") -> None:
     with diary.ledger.transaction() as connection:
-        queries_pauses.pause(connection, process, diary.clock.wall())
+        queries.pauses.pause(connection, process, diary.clock.wall())
 
 
 def resume(diary: Diary, process: str = "") -> int:

@@ -7,7 +7,7 @@ import pytest
 
 from consumer.clock import DAY
 from consumer.deliver import restoring
-from consumer.ledger import queries_restoring
+from consumer.ledger import queries
 
 from .deliver_diary import Diary
 
@@ -53,5 +53,5 @@ def test_what_may_have_gone_out_counts_as_if_it_had(deliver: Diary) -> None:
 def test_a_second_start_restores_nothing(deliver: Diary) -> None:
     restored(deliver, 5)
     with deliver.ledger.reading() as connection:
-        assert queries_restoring.doubtful(connection, "reminders") == {0: 5}
-        assert queries_restoring.doubtful(connection, "contacts") == {}
+        assert queries.restore.doubtful(connection, "reminders") == {0: 5}
+        assert queries.restore.doubtful(connection, "contacts") == {}

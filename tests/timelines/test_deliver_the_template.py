@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from consumer.clock import HOUR, MINUTE
-from consumer.ledger.tables import reminders
+from consumer.ledger.schema.tables import reminders
 from consumer.onemsg.calls import OneMsgError, Trouble
 from consumer.onemsg.outcomes import Rejected, Remedy
 from consumer.onemsg.templates import Template

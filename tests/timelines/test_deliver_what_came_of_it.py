@@ -6,7 +6,7 @@ import pytest
 
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
 from consumer.deliver.answers import Answer
-from consumer.ledger import queries_facts
+from consumer.ledger import queries
 from consumer.onemsg.calls import OneMsgError, Trouble
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Rejected, Remedy, Unknown
 
@@ -181,7 +181,7 @@ def test_a_stopped_channel_says_so_where_people_look(deliver: Diary) -> None:
     deliver.channel.answers = [BLOCKED]
     deliver.works()
     with deliver.ledger.reading() as connection:
-        state = queries_facts.channels_of(connection, "whatsapp")["whatsapp"]
+        state = queries.facts.channels_of(connection, "whatsapp")["whatsapp"]
     assert (state.stopped_because, state.stopped_at) == ("payment_problem", moment("Mon 09:00"))
     assert state.probe_at == moment("Mon 09:01")
 

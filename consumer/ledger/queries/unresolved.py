@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, func, select, text
 
 from consumer.clock import Millis
-from consumer.ledger.rows import REMINDER, ReminderRow
-from consumer.ledger.tables import reminders
+from consumer.ledger.schema.rows import REMINDER, ReminderRow
+from consumer.ledger.schema.tables import reminders
 
 _UNRESOLVED = reminders.c.status == text("'unresolved'")  # (as in the index)
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, inspect, select, text
 
-from consumer.ledger.refused import LedgerRefused, NoLedger
-from consumer.ledger.tables import meta
+from consumer.ledger.errors import LedgerRefused, NoLedger
+from consumer.ledger.schema.tables import meta
 
 _FOLDER = Path(__file__).parent
 _NUMBERS = sorted(path.stem[1:5] for path in (_FOLDER / "versions").glob("r*.py"))

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, select
 
-from consumer.ledger.queries import upsert
-from consumer.ledger.rows import REMINDER, ReminderRow
-from consumer.ledger.tables import reminders
-from consumer.ledger.tables_replicas import intake_offsets
+from consumer.ledger.queries.reminders import upsert
+from consumer.ledger.schema.replica_tables import intake_offsets
+from consumer.ledger.schema.rows import REMINDER, ReminderRow
+from consumer.ledger.schema.tables import reminders
 
 _UNSENT = ("planned", "deferred", "sending")
 

@@ -3,8 +3,8 @@
 from sqlalchemy import Connection, delete, select
 
 from consumer.clock import Millis
-from consumer.ledger.queries import upsert
-from consumer.ledger.tables import pauses
+from consumer.ledger.queries.reminders import upsert
+from consumer.ledger.schema.tables import pauses
 
 EVERYTHING = ""
 """In place of a process's name, which is never empty."""

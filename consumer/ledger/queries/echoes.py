@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlalchemy import Connection, RowMapping, delete, select
 
 from consumer.clock import Millis
-from consumer.ledger.queries import chunks, upsert
-from consumer.ledger.tables import attempts, echoes
+from consumer.ledger.queries.reminders import chunks, upsert
+from consumer.ledger.schema.tables import attempts, echoes
 
 
 def keep(connection: Connection, seen: Sequence[Mapping[str, object]]) -> None:

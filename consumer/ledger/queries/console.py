@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields
 from sqlalchemy import Connection, func, select
 
 from consumer.clock import Millis
-from consumer.ledger.rows import CHANNEL, ChannelRow
-from consumer.ledger.tables import channels, reminders
+from consumer.ledger.schema.rows import CHANNEL, ChannelRow
+from consumer.ledger.schema.tables import channels, reminders
 
 
 @dataclass(frozen=True, slots=True)

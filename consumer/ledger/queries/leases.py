@@ -3,8 +3,8 @@
 from sqlalchemy import Connection, delete, select, text
 
 from consumer.clock import Millis
-from consumer.ledger.queries import upsert
-from consumer.ledger.tables_replicas import turns
+from consumer.ledger.queries.reminders import upsert
+from consumer.ledger.schema.replica_tables import turns
 
 _ALONE = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
 

@@ -4,8 +4,8 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, delete, select, update
 
-from consumer.ledger.queries import chunks
-from consumer.ledger.tables import attempts, contacts, inbound_messages, reminders, webhook_bodies
+from consumer.ledger.queries.reminders import chunks
+from consumer.ledger.schema.tables import attempts, contacts, inbound_messages, reminders, webhook_bodies
 
 
 def phones_of(connection: Connection, users: Collection[str]) -> list[tuple[str, str]]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from consumer.clock import Millis
-from consumer.ledger.queries import chunks, upsert
-from consumer.ledger.tables import attempts, contacts, opt_out_outbox, opt_outs
+from consumer.ledger.queries.reminders import chunks, upsert
+from consumer.ledger.schema.tables import attempts, contacts, opt_out_outbox, opt_outs
 
 
 @dataclass(frozen=True, slots=True)

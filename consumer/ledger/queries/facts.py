@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, func, select, text
 
 from consumer.clock import Millis
-from consumer.ledger.queries import chunks, upsert
-from consumer.ledger.rows import CHANNEL, CONTACT, ChannelRow, ContactRow
-from consumer.ledger.tables import attempts, channels, contacts, opt_outs
-from consumer.ledger.tables_replicas import clocks, intake_offsets
+from consumer.ledger.queries.reminders import chunks, upsert
+from consumer.ledger.schema.replica_tables import clocks, intake_offsets
+from consumer.ledger.schema.rows import CHANNEL, CONTACT, ChannelRow, ContactRow
+from consumer.ledger.schema.tables import attempts, channels, contacts, opt_outs
 
 _DECIDING = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('facts', 0))")
 _CHANGING = text("SELECT pg_advisory_xact_lock(hashtextextended('facts', 0))")

@@ -5,8 +5,8 @@ from collections.abc import Collection
 from sqlalchemy import ColumnElement, Connection, func, select, text
 
 from consumer.clock import Millis
-from consumer.ledger.queries import chunks
-from consumer.ledger.tables import attempts
+from consumer.ledger.queries.reminders import chunks
+from consumer.ledger.schema.tables import attempts
 
 _ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended('lapse: recipients', 0))")
 

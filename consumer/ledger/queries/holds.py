@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, select
 
 from consumer.clock import Millis
-from consumer.ledger.queries import chunks, upsert
-from consumer.ledger.tables import holds
+from consumer.ledger.queries.reminders import chunks, upsert
+from consumer.ledger.schema.tables import holds
 
 
 @dataclass(frozen=True, slots=True)

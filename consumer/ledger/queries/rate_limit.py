@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from consumer.clock import Millis
-from consumer.ledger.queries import upsert
-from consumer.ledger.tables_replicas import paces
+from consumer.ledger.queries.reminders import upsert
+from consumer.ledger.schema.replica_tables import paces
 
 
 @dataclass(frozen=True, slots=True)

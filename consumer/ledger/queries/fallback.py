@@ -5,9 +5,9 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Connection, and_, or_, select
 
 from consumer.clock import Millis
-from consumer.ledger.queries import chunks
-from consumer.ledger.rows import REMINDER, ReminderRow
-from consumer.ledger.tables import reminders
+from consumer.ledger.queries.reminders import chunks
+from consumer.ledger.schema.rows import REMINDER, ReminderRow
+from consumer.ledger.schema.tables import reminders
 
 
 def take(connection: Connection, now: Millis, limit: int) -> list[ReminderRow]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from consumer.clock import Millis
-from consumer.ledger.tables import outbox
+from consumer.ledger.schema.tables import outbox
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Integer, PrimaryKeyConstraint, Table, Text
 
-from consumer.ledger.tables import metadata
+from consumer.ledger.schema.tables import metadata
 
 intake_offsets = Table(
     "intake_offsets",

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from consumer.clock import Millis
-from consumer.ledger.queries import chunks, upsert
-from consumer.ledger.tables import attempts, inbound_messages, parked_reports, webhook_bodies
+from consumer.ledger.queries.reminders import chunks, upsert
+from consumer.ledger.schema.tables import attempts, inbound_messages, parked_reports, webhook_bodies
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select, text
 
 from consumer.clock import Millis
-from consumer.ledger.queries import chunks
-from consumer.ledger.tables import attempts
+from consumer.ledger.queries.reminders import chunks
+from consumer.ledger.schema.tables import attempts
 
 _TRY = text(
     "SELECT name, pg_try_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest(CAST(:names AS text[])) AS name"

@@ -12,8 +12,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.schema import Table
 
 from consumer.clock import Millis
-from consumer.ledger.rows import REMINDER, ReminderRow
-from consumer.ledger.tables import attempts, reminders
+from consumer.ledger.schema.rows import REMINDER, ReminderRow
+from consumer.ledger.schema.tables import attempts, reminders
 
 _CHUNK = 500
 """Values in one IN list; SQLite and PostgreSQL both take more."""

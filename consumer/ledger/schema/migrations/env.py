@@ -2,8 +2,8 @@
 
 from alembic import context
 
-from consumer.ledger.tables import metadata
-from consumer.ledger.tables_replicas import paces
+from consumer.ledger.schema.replica_tables import paces
+from consumer.ledger.schema.tables import metadata
 
 assert paces.metadata is metadata  # (a table counts once its module has been imported)
 

@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlalchemy import Connection, select
 
 from consumer.clock import Millis
-from consumer.ledger.queries import chunks, upsert
-from consumer.ledger.tables import contacts
+from consumer.ledger.queries.reminders import chunks, upsert
+from consumer.ledger.schema.tables import contacts
 
 _SETTABLE = [column.name for column in contacts.columns if not column.primary_key]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 from consumer.clock import Millis
-from consumer.ledger import tables
+from consumer.ledger.schema import tables
 
 
 class ReminderRow(NamedTuple):

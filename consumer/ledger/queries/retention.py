@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, delete, select, tuple_
 
 from consumer.clock import Millis
-from consumer.ledger.tables import attempts, inbound_messages, opt_out_outbox, outbox, reminders
+from consumer.ledger.schema.tables import attempts, inbound_messages, opt_out_outbox, outbox, reminders
 
 
 def old_reminders(connection: Connection, before: Millis, over: Sequence[str], limit: int) -> list[tuple[str, str]]:
