@@ -9,18 +9,18 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from consumer.clock import DAY, HOUR, MINUTE, SECOND, Millis, SystemClock
-from consumer.deliver.answers import Answer, Answers
-from consumer.deliver.channel import Channel
-from consumer.deliver.checks import Rules
-from consumer.deliver.claims import Claims
-from consumer.deliver.desk import Claim, Look
-from consumer.deliver.facts import Known
-from consumer.deliver.gate import ContactsGate
+from consumer.deliver.channel.circuit_breaker import Channel
+from consumer.deliver.channel.rate_limit import Pace
 from consumer.deliver.intake import WHATSAPP, Intake
-from consumer.deliver.outbox import Outbox
-from consumer.deliver.pace import Pace
-from consumer.deliver.plans import Plan
-from consumer.deliver.sender import Sender
+from consumer.deliver.outbox.status_outbox import Outbox
+from consumer.deliver.policy.checks import Rules
+from consumer.deliver.policy.message_plan import Plan
+from consumer.deliver.recipients.contacts_barrier import ContactsGate
+from consumer.deliver.sending.claim_base import Claim, Look
+from consumer.deliver.sending.claims import Claims
+from consumer.deliver.sending.facts import Known
+from consumer.deliver.sending.results import Answer, Answers
+from consumer.deliver.sending.sender import Sender
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.message import TemplateMessage

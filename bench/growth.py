@@ -19,8 +19,8 @@ from bench.desk import Desk
 from consumer import log
 from consumer.clock import DAY, SystemClock
 from consumer.config import Log
-from consumer.deliver.answers import Answer
 from consumer.deliver.intake import WHATSAPP
+from consumer.deliver.sending.results import Answer
 from consumer.ledger.schema.tables import attempts, outbox, reminders
 from consumer.ledger.store import Ledger
 from consumer.onemsg.client import OneMsg

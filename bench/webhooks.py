@@ -34,10 +34,10 @@ from bench.send import client
 from consumer import log
 from consumer.clock import DAY, MINUTE, Millis, SystemClock
 from consumer.config import Log
-from consumer.deliver.inbox import Inbox
 from consumer.deliver.intake import WHATSAPP
-from consumer.deliver.retries import Limits
-from consumer.deliver.tracker import Tracker
+from consumer.deliver.policy.retries import Limits
+from consumer.deliver.tracking.poller import Tracker
+from consumer.deliver.tracking.webhook_inbox import Inbox
 from consumer.ledger.schema.tables import reminders
 from consumer.ledger.store import Ledger
 from consumer.onemsg.client import ChannelStatus

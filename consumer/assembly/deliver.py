@@ -17,23 +17,23 @@ from consumer.assembly.telling import Telling
 from consumer.assembly.upkeep import Upkeep
 from consumer.clock import SECOND
 from consumer.config import millis
-from consumer.deliver.answers import Answers
-from consumer.deliver.belonging import group_name
-from consumer.deliver.checks import Rules
-from consumer.deliver.claims import Claims
-from consumer.deliver.facts import Known
-from consumer.deliver.gate import ContactsGate
-from consumer.deliver.inbox import Inbox
+from consumer.deliver.channel.rate_limit import Pace
+from consumer.deliver.channel.template_status import Standings, wanted_by
+from consumer.deliver.channel.template_watcher import TemplateWatch
 from consumer.deliver.intake import WHATSAPP, Intake
-from consumer.deliver.pace import Pace
-from consumer.deliver.pauses import Seen
-from consumer.deliver.plans import plans
-from consumer.deliver.pruning import Pruning
-from consumer.deliver.retries import Limits
-from consumer.deliver.sender import Sender
-from consumer.deliver.standings import Standings, wanted_by
-from consumer.deliver.tracker import Tracker
-from consumer.deliver.watch import TemplateWatch
+from consumer.deliver.operations.ledger_identity import group_name
+from consumer.deliver.operations.pauses import Seen
+from consumer.deliver.operations.retention import Pruning
+from consumer.deliver.policy.checks import Rules
+from consumer.deliver.policy.message_plan import plans
+from consumer.deliver.policy.retries import Limits
+from consumer.deliver.recipients.contacts_barrier import ContactsGate
+from consumer.deliver.sending.claims import Claims
+from consumer.deliver.sending.facts import Known
+from consumer.deliver.sending.results import Answers
+from consumer.deliver.sending.sender import Sender
+from consumer.deliver.tracking.poller import Tracker
+from consumer.deliver.tracking.webhook_inbox import Inbox
 from consumer.kafka.at_least_once_consumer import Feed
 from consumer.kafka.clients import end_offsets
 from consumer.kafka.clients.publisher import Publisher, PublishFailed

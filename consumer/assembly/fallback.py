@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 from consumer.assembly.shared import Shared, plain
 from consumer.clock import SECOND, Millis
 from consumer.config import millis
-from consumer.deliver.answers import Answers
-from consumer.deliver.channel import Outlet
-from consumer.deliver.facts import Known
-from consumer.deliver.fallback import EMAIL, WEBHOOK
-from consumer.deliver.fallback_claims import FallbackClaims
-from consumer.deliver.fallback_plans import FallbackPlans
-from consumer.deliver.sender import Sender
+from consumer.deliver.channel.circuit_breaker import Outlet
+from consumer.deliver.policy.fallback import EMAIL, WEBHOOK
+from consumer.deliver.sending.facts import Known
+from consumer.deliver.sending.fallback_claims import FallbackClaims
+from consumer.deliver.sending.fallback_planner import FallbackPlans
+from consumer.deliver.sending.results import Answers
+from consumer.deliver.sending.sender import Sender
 from consumer.ledger.store import Ledger
 from consumer.media.hook import Hook, HookWriter
 from consumer.media.mail import MailWriter

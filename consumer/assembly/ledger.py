@@ -10,8 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from consumer.assembly.shared import Shared
 from consumer.config import Settings
-from consumer.deliver import belonging, restoring
-from consumer.deliver.belonging import Group, Held
+from consumer.deliver.operations import ledger_identity, ledger_restore
+from consumer.deliver.operations.ledger_identity import Group, Held
 from consumer.kafka.at_least_once_consumer import NotNow
 from consumer.kafka.clients import end_offsets, group_offsets
 from consumer.ledger import queries
@@ -33,7 +33,7 @@ def opened(shared: Shared, metrics: DeliverMetrics) -> Ledger:
             raise LedgerRefused(seen.refusal)
         if seen.lost:
             _read_opt_outs_again(shared, ledger)
-            restoring.doubt_everything_unsent(ledger, seen.lost, metrics=metrics, now=shared.clock.wall)
+            ledger_restore.doubt_everything_unsent(ledger, seen.lost, metrics=metrics, now=shared.clock.wall)
     except BaseException:
         ledger.close()
         raise
@@ -74,8 +74,8 @@ def look(settings: Settings, admin: AdminClient, ledger: Ledger | None) -> Seen:
     known = _groups(settings, admin)
     told = any(end_offsets.ends(admin, settings.topics.delivery_status).values())
     seen = {topic: (of, _held(ledger, topic)) for topic, of in known.items()}
-    lost = {topic: belonging.lost(of, held) for topic, (of, held) in seen.items()}
-    why = belonging.refusal(ledger.id if ledger else "one yet to be made", seen, told=told)
+    lost = {topic: ledger_identity.lost(of, held) for topic, (of, held) in seen.items()}
+    why = ledger_identity.refusal(ledger.id if ledger else "one yet to be made", seen, told=told)
     return Seen(why, {topic: spots for topic, spots in lost.items() if spots})
 
 
@@ -84,7 +84,7 @@ def _groups(settings: Settings, admin: AdminClient) -> dict[str, Group]:
     kafka, topics = settings.kafka, settings.topics
     found = {}
     for topic, what in ((topics.reminders, "reminders"), (topics.contacts, "contacts")):
-        name = belonging.group_name(kafka.group_prefix, what)
+        name = ledger_identity.group_name(kafka.group_prefix, what)
         spots = group_offsets.committed(kafka, name, topic, end_offsets.ends(admin, topic))
         marks = frozenset(spot.mark for spot in spots.values())
         found[topic] = Group(name, topic, {number: spot.offset for number, spot in spots.items()}, marks)

@@ -5,9 +5,9 @@ import uuid
 from collections.abc import Sequence
 
 from consumer.assembly.shared import Shared
-from consumer.deliver import opt_outs
-from consumer.deliver.outbox import Outbox
-from consumer.deliver.turn import Turn
+from consumer.deliver.leader_lease import Turn
+from consumer.deliver.outbox.status_outbox import Outbox
+from consumer.deliver.recipients import opt_outs
 from consumer.kafka.clients.publisher import PublishFailed
 from consumer.kafka.clients.sole_publisher import SolePublisher
 from consumer.kafka.clients.transaction import Output

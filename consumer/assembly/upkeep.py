@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
 from consumer.clock import MINUTE, SECOND, Millis
-from consumer.deliver.watch import TemplateWatch
+from consumer.deliver.channel.template_watcher import TemplateWatch
 from consumer.onemsg import registration
 from consumer.onemsg.client import OneMsg, OneMsgError
 from consumer.web.health import Health

@@ -7,8 +7,8 @@ from pydantic import SecretStr
 from consumer.commands.lines import Line
 from consumer.config import OneMsg as Section
 from consumer.config import Process, Web
-from consumer.deliver import standings
-from consumer.deliver.plans import plans
+from consumer.deliver.channel import template_status
+from consumer.deliver.policy.message_plan import plans
 from consumer.onemsg import values
 from consumer.onemsg.client import OneMsg, OneMsgError, Trouble
 from consumer.onemsg.preflight import MARKETING, Wanted, find, preflight
@@ -52,7 +52,7 @@ async def templates(channel: OneMsg, wanted: Sequence[Wanted]) -> list[Line]:
 
 def wanted_by(section: Section, processes: Mapping[str, Process]) -> list[Wanted]:
     """Every template that some process sends, each once."""
-    return standings.wanted_by(plans(processes, section.template), section.ttl)
+    return template_status.wanted_by(plans(processes, section.template), section.ttl)
 
 
 def _template(there: Sequence[Template], wanted: Wanted) -> list[Line]:

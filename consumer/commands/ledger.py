@@ -7,7 +7,7 @@ from consumer.commands import broker
 from consumer.commands.exits import DONE, Failed
 from consumer.commands.lines import Line, show
 from consumer.config_file import load
-from consumer.deliver.belonging import group_name
+from consumer.deliver.operations.ledger_identity import group_name
 from consumer.kafka.clients import end_offsets, group_offsets
 from consumer.ledger import queries
 from consumer.ledger.store import Ledger

@@ -13,7 +13,7 @@ from consumer.commands.exits import DONE
 from consumer.config import Settings
 from consumer.config_errors import near
 from consumer.config_file import load
-from consumer.deliver import pauses
+from consumer.deliver.operations import pauses
 from consumer.ledger import queries
 from consumer.ledger.queries.pauses import EVERYTHING
 from consumer.ledger.store import Ledger

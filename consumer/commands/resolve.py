@@ -11,8 +11,8 @@ from consumer.clock import Millis, SystemClock
 from consumer.commands import moments
 from consumer.commands.exits import DONE, FAILED
 from consumer.config_file import load
-from consumer.deliver.recording import booking
-from consumer.deliver.resolving import MOST, resolve
+from consumer.deliver.operations.resolve import MOST, resolve
+from consumer.deliver.unit_of_work import booking
 from consumer.ledger import queries
 from consumer.ledger.queries.unresolved import Which
 from consumer.ledger.store import Ledger

@@ -15,7 +15,7 @@ from consumer.commands.channel import opened, section_of
 from consumer.commands.exits import DONE, FAILED, Failed
 from consumer.config import Settings
 from consumer.config_file import load
-from consumer.deliver.opt_outs import subjects_of
+from consumer.deliver.recipients.opt_outs import subjects_of
 from consumer.ledger.queries.facts import opted_out
 from consumer.ledger.schema.tables import contacts
 from consumer.ledger.store import Ledger

@@ -11,12 +11,13 @@ import structlog
 from sqlalchemy import Connection
 
 from consumer.clock import Millis, Now
-from consumer.deliver import opt_outs, restoring
-from consumer.deliver.checks import Rules, is_fresh, too_old_at
-from consumer.deliver.erasure import Erasure
-from consumer.deliver.gate import ContactsGate
 from consumer.deliver.lifecycle import FINAL, IN_DOUBT, UNSENT, Cancel, Status, Suppress
-from consumer.deliver.recording import Book, Key, booking
+from consumer.deliver.operations import ledger_restore
+from consumer.deliver.policy.checks import Rules, is_fresh, too_old_at
+from consumer.deliver.recipients import opt_outs
+from consumer.deliver.recipients.contacts_barrier import ContactsGate
+from consumer.deliver.recipients.erasure import Erasure
+from consumer.deliver.unit_of_work import Book, Key, booking
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
@@ -141,7 +142,7 @@ class _Asks:
         others = [self._row(key) for key in self._by_user.get((row.user_id, row.process), ())]
         self._add(row)
         if row.reminder_id in self._in_doubt:
-            restoring.doubt(self._book, row.key)
+            ledger_restore.doubt(self._book, row.key)
         elif row.lapsed_at is not None and self._book.now >= too_old_at(row.lapsed_at, self._rules):
             self._book.tell(row.key, Suppress("expired"))
         elif any(_rung(other) > _rung(row) for other in others):

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 
 from consumer.assembly.upkeep import Upkeep
 from consumer.clock import SECOND, SystemClock
-from consumer.deliver.standings import Standings
-from consumer.deliver.watch import TemplateWatch
+from consumer.deliver.channel.template_status import Standings
+from consumer.deliver.channel.template_watcher import TemplateWatch
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.client import OneMsg

@@ -9,7 +9,7 @@ from consumer.commands.check_ledger import ledger, looking
 from consumer.commands.lines import Line
 from consumer.config import Settings
 from consumer.config_file import load
-from consumer.deliver.belonging import group_name
+from consumer.deliver.operations.ledger_identity import group_name
 from consumer.kafka.clients import group_offsets
 from consumer.ledger import queries
 from consumer.ledger.store import Ledger

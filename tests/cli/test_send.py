@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.deliver.opt_outs import subjects_of
+from consumer.deliver.recipients.opt_outs import subjects_of
 from consumer.ledger.queries.opt_outs import opt_out
 from consumer.ledger.schema.tables import contacts
 from consumer.ledger.store import Ledger

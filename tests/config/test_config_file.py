@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from consumer.config import Settings
-from consumer.deliver.plans import Plan, plans
+from consumer.deliver.policy.message_plan import Plan, plans
 from tests.config.reading import CHANNEL, SMALL, loaded, problems
 
 

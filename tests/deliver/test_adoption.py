@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 
 from consumer.clock import MINUTE, SECOND
-from consumer.deliver.adoption import AFTER, BEFORE, Open, Seen, matches
+from consumer.deliver.tracking.message_matching import AFTER, BEFORE, Open, Seen, matches
 
 T0 = 1_767_571_200_000
 MARIA, BRAZIL, OTHER = "34612345678", "5511987654321", "34612345679"

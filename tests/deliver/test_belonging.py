@@ -2,7 +2,7 @@
 
 import pytest
 
-from consumer.deliver.belonging import Group, Held, lost, refusal
+from consumer.deliver.operations.ledger_identity import Group, Held, lost, refusal
 
 MINE, OTHERS = "ledger-a", "ledger-b"
 NOTHING = Held({}, {})

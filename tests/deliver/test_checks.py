@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from consumer.clock import HOUR, MINUTE
-from consumer.deliver.checks import CHECKS, Facts, Rules, judge
 from consumer.deliver.lifecycle import Cancel, Defer, Suppress, Verdict
+from consumer.deliver.policy.checks import CHECKS, Facts, Rules, judge
 
 RULES = Rules(require_opt_in=True, expire_after=72 * HOUR, max_staleness=5 * MINUTE)
 NOW = 1_767_571_200_000

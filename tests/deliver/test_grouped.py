@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from consumer.deliver.grouped import Grouped
+from consumer.deliver.group_commit import Grouped
 
 
 class Book:

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import event, select
 from sqlalchemy.exc import DBAPIError
 
-from consumer.deliver.inbox import Inbox
-from consumer.deliver.retries import Limits
+from consumer.deliver.policy.retries import Limits
+from consumer.deliver.tracking.webhook_inbox import Inbox
 from consumer.ledger.schema.tables import inbound_messages, webhook_bodies
 
 from ..timelines.deliver_diary import RULES, Diary

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from consumer.clock import HOUR, MINUTE
-from consumer.deliver.gate import ContactsGate
+from consumer.deliver.recipients.contacts_barrier import ContactsGate
 from consumer.ledger import queries
 from consumer.records import Contact, Received, Reminder
 

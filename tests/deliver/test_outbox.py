@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from consumer.deliver.outbox import Outbox, event_id
+from consumer.deliver.outbox.status_outbox import Outbox, event_id
 from consumer.records import DeliveryStatus
 
 from ..timelines.deliver_diary import Diary

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.clock import HOUR, SECOND
-from consumer.deliver.pace import Pace, counted_from, rights
+from consumer.deliver.channel.rate_limit import Pace, counted_from, rights
 from consumer.ledger import queries
 from consumer.ledger.queries.rate_limit import PaceRow
 from consumer.ledger.store import Ledger

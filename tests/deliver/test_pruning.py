@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from consumer.clock import DAY, HOUR
-from consumer.deliver.pruning import Pruning
+from consumer.deliver.operations.retention import Pruning
 from consumer.ledger.schema.tables import attempts, inbound_messages, opt_outs, outbox, reminders
 from consumer.onemsg.outcomes import Unknown
 

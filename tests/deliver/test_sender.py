@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from consumer.clock import SECOND
-from consumer.deliver.answers import Answer, Answers
-from consumer.deliver.sender import Sender
+from consumer.deliver.sending.results import Answer, Answers
+from consumer.deliver.sending.sender import Sender
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, Outcome
 

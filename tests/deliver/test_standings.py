@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from consumer.deliver.standings import PROOF, Standing, Standings, after, wanted_by
+from consumer.deliver.channel.template_status import PROOF, Standing, Standings, after, wanted_by
 from consumer.onemsg.preflight import Wanted
 from consumer.onemsg.templates import Listing, Template
 from tests.timelines.deliver_diary import PLAN

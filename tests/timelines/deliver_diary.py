@@ -15,23 +15,23 @@ from sqlalchemy import select
 
 from consumer.clock import DAY, HOUR, MINUTE, SECOND, ManualClock, Millis
 from consumer.config import Policy
-from consumer.deliver import opt_outs
-from consumer.deliver.answers import Answers
-from consumer.deliver.channel import Channel
-from consumer.deliver.checks import Rules
-from consumer.deliver.claims import Claims
-from consumer.deliver.facts import Known
-from consumer.deliver.gate import ContactsGate
-from consumer.deliver.inbox import Inbox
+from consumer.deliver.channel.circuit_breaker import Channel
+from consumer.deliver.channel.rate_limit import Pace
+from consumer.deliver.channel.template_status import wanted_by
+from consumer.deliver.channel.template_watcher import TemplateWatch
 from consumer.deliver.intake import Intake
-from consumer.deliver.outbox import Outbox
-from consumer.deliver.pace import Pace
-from consumer.deliver.plans import Plan
-from consumer.deliver.retries import Limits
-from consumer.deliver.sender import Sender
-from consumer.deliver.standings import wanted_by
-from consumer.deliver.tracker import Tracker
-from consumer.deliver.watch import TemplateWatch
+from consumer.deliver.outbox.status_outbox import Outbox
+from consumer.deliver.policy.checks import Rules
+from consumer.deliver.policy.message_plan import Plan
+from consumer.deliver.policy.retries import Limits
+from consumer.deliver.recipients import opt_outs
+from consumer.deliver.recipients.contacts_barrier import ContactsGate
+from consumer.deliver.sending.claims import Claims
+from consumer.deliver.sending.facts import Known
+from consumer.deliver.sending.results import Answers
+from consumer.deliver.sending.sender import Sender
+from consumer.deliver.tracking.poller import Tracker
+from consumer.deliver.tracking.webhook_inbox import Inbox
 from consumer.ledger.schema.rows import REMINDER, ReminderRow
 from consumer.ledger.schema.tables import webhook_bodies
 from consumer.ledger.store import Ledger

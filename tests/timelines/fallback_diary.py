@@ -7,10 +7,10 @@ from typing import Any, Generic, TypeVar
 
 from consumer.clock import MINUTE, ManualClock
 from consumer.config import EmailFallback, WebhookFallback
-from consumer.deliver.answers import Answers
-from consumer.deliver.fallback_claims import FallbackClaims
-from consumer.deliver.fallback_plans import FallbackPlans
-from consumer.deliver.sender import Sender
+from consumer.deliver.sending.fallback_claims import FallbackClaims
+from consumer.deliver.sending.fallback_planner import FallbackPlans
+from consumer.deliver.sending.results import Answers
+from consumer.deliver.sending.sender import Sender
 from consumer.media.hook import Call, HookWriter
 from consumer.media.mail import Mail, MailWriter
 from consumer.onemsg.client import ChannelStatus

@@ -1,8 +1,8 @@
 """What nobody knows, an operator may: then it is settled, or tried again from the top."""
 
 from consumer.clock import DAY
-from consumer.deliver.recording import booking
-from consumer.deliver.resolving import resolve
+from consumer.deliver.operations.resolve import resolve
+from consumer.deliver.unit_of_work import booking
 from consumer.ledger import queries
 from consumer.ledger.queries.unresolved import Which
 from consumer.onemsg.outcomes import Unknown

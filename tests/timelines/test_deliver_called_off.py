@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from consumer.clock import DAY, HOUR, MINUTE
-from consumer.deliver import pauses
-from consumer.deliver.recording import booking
-from consumer.deliver.resolving import resolve
+from consumer.deliver.operations import pauses
+from consumer.deliver.operations.resolve import resolve
+from consumer.deliver.unit_of_work import booking
 from consumer.ledger import queries
 from consumer.ledger.queries.unresolved import Which
 from consumer.onemsg.outcomes import NotTransmitted, Outcome, Rejected, Remedy, Unknown

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from consumer.clock import DAY, HOUR, MINUTE
-from consumer.deliver import pauses
-from consumer.deliver.fallback import FAILURES, checks_for, leads_on
 from consumer.deliver.lifecycle import Status
+from consumer.deliver.operations import pauses
+from consumer.deliver.policy.fallback import FAILURES, checks_for, leads_on
 from consumer.ledger import queries
 from consumer.onemsg.errors import BY_CODE
 from consumer.onemsg.outcomes import NotTransmitted, Rejected, Remedy, Unknown

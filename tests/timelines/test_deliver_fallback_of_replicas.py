@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from consumer.deliver.fallback import after
-from consumer.deliver.recording import booking
+from consumer.deliver.policy.fallback import after
+from consumer.deliver.unit_of_work import booking
 from consumer.ledger import queries
 
 from ..ledger.databases import emptied, somebody_waits

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from consumer.clock import SECOND
-from consumer.deliver.checks import marketing_is_delivered
+from consumer.deliver.channel.recipient_quota import LOOK_AGAIN, Limited
 from consumer.deliver.lifecycle import Suppress
-from consumer.deliver.uniques import LOOK_AGAIN, Limited
+from consumer.deliver.policy.checks import marketing_is_delivered
 from consumer.onemsg.limits import PAIR_SPAN, UNIQUE_SPAN
 from consumer.onemsg.outcomes import NotTransmitted
 from tests.deliver.test_checks import FINE

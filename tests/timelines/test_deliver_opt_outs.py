@@ -7,8 +7,8 @@ import pytest
 
 from consumer.clock import DAY, SECOND
 from consumer.config import Policy
-from consumer.deliver import opt_outs
-from consumer.deliver.opt_out_words import OptOutWords
+from consumer.deliver.recipients import opt_outs
+from consumer.deliver.recipients.opt_out_words import OptOutWords
 from consumer.onemsg.outcomes import Rejected, Remedy
 from consumer.records import Contact, OptOut, Received
 

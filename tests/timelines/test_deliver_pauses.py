@@ -3,7 +3,7 @@
 import pytest
 
 from consumer.clock import HOUR
-from consumer.deliver import pauses
+from consumer.deliver.operations import pauses
 from consumer.ledger import queries
 from consumer.onemsg.outcomes import NotTransmitted
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from consumer.clock import DAY
-from consumer.deliver import restoring
+from consumer.deliver.operations import ledger_restore
 from consumer.ledger import queries
 
 from .deliver_diary import Diary
@@ -22,7 +22,7 @@ def deliver(ledger_url: str, tmp_path: Path) -> Iterator[Diary]:
 def restored(deliver: Diary, until: int) -> None:
     """The group had read partition 0 of the reminders up to there, and the ledger has not."""
     lost = {"reminders": {0: until}}
-    restoring.doubt_everything_unsent(deliver.ledger, lost, metrics=deliver.metrics, now=deliver.clock.wall)
+    ledger_restore.doubt_everything_unsent(deliver.ledger, lost, metrics=deliver.metrics, now=deliver.clock.wall)
 
 
 def test_what_had_not_gone_out_is_unknown_and_what_had_stays_as_it_is(deliver: Diary) -> None:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
-from consumer.deliver.answers import Answer
+from consumer.deliver.sending.results import Answer
 from consumer.ledger import queries
 from consumer.onemsg.calls import OneMsgError, Trouble
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Rejected, Remedy, Unknown

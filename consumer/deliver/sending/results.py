@@ -8,12 +8,15 @@ from typing import Any
 import structlog
 
 from consumer.clock import Millis, Now
-from consumer.deliver import echoes, holds, opt_outs, reports, retries, stops
-from consumer.deliver.checks import Rules
+from consumer.deliver.channel import breaker_updates
+from consumer.deliver.channel.breaker_updates import Tried
 from consumer.deliver.lifecycle import Event, Lost, Refused, Taken
-from consumer.deliver.recording import Book, Key, booking
-from consumer.deliver.retries import Limits
-from consumer.deliver.stops import Tried
+from consumer.deliver.policy import retries
+from consumer.deliver.policy.checks import Rules
+from consumer.deliver.policy.retries import Limits
+from consumer.deliver.recipients import holds, opt_outs
+from consumer.deliver.tracking import reconciliation, status_reports
+from consumer.deliver.unit_of_work import Book, Key, booking
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
@@ -62,10 +65,10 @@ class Answers:
                 self._tell(book, answer)
             queries.reminders.finish_attempts(book.connection, [_end(answer, book.now) for answer in answers])
             accepted = [a.outcome.message_id for a in answers if isinstance(a.outcome, Accepted)]
-            reports.apply_parked(book, accepted, self._limits)
-            echoes.settle(book, _without_answer(book, answers), self._limits)
+            status_reports.apply_parked(book, accepted, self._limits)
+            reconciliation.settle(book, _without_answer(book, answers), self._limits)
             _keep_verdicts(book, answers)
-            stops.move(book, _tried(book, answers))
+            breaker_updates.move(book, _tried(book, answers))
             _hold_pace(book, answers)
         counted = Counter((_label(a.outcome), getattr(a.outcome, "reason", "")) for a in answers)
         for (outcome, reason), number in counted.items():

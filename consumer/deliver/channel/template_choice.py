@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from consumer.clock import SECOND, Millis
-from consumer.deliver.channel import may_probe, template_key
-from consumer.deliver.checks import Facts
-from consumer.deliver.plans import Plan, Words
-from consumer.deliver.standings import Standings
+from consumer.deliver.channel.circuit_breaker import may_probe, template_key
+from consumer.deliver.channel.template_status import Standings
+from consumer.deliver.policy.checks import Facts
+from consumer.deliver.policy.message_plan import Plan, Words
 from consumer.ledger.schema.rows import ChannelRow
 
 

@@ -9,7 +9,7 @@ as it was, and usable to begin with: 1MSG itself refuses what cannot be sent, an
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from consumer.deliver.plans import Plan, Words
+from consumer.deliver.policy.message_plan import Plan, Words
 from consumer.onemsg.preflight import Problem, Wanted, find, preflight
 from consumer.onemsg.templates import Listing
 

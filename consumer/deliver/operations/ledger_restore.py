@@ -10,7 +10,7 @@ import structlog
 
 from consumer.clock import Millis, Now
 from consumer.deliver.lifecycle import Claimed, Lost, Source, Status
-from consumer.deliver.recording import Book, Key, booking
+from consumer.deliver.unit_of_work import Book, Key, booking
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from consumer.clock import Millis
 from consumer.config import Process, SendWindow, Template, millis
 from consumer.config_template import action_in
-from consumer.deliver.languages import ranked
+from consumer.deliver.policy.languages import ranked
 from consumer.send_window import Window
 
 

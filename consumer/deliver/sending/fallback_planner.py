@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from consumer.clock import Now
-from consumer.deliver.checks import Rules, too_old_at
-from consumer.deliver.fallback import after
-from consumer.deliver.recording import booking
+from consumer.deliver.policy.checks import Rules, too_old_at
+from consumer.deliver.policy.fallback import after
+from consumer.deliver.unit_of_work import booking
 from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from consumer.clock import Millis
-from consumer.deliver import holds, opt_outs, stops
+from consumer.deliver.channel import breaker_updates
+from consumer.deliver.channel.breaker_updates import Tried
 from consumer.deliver.lifecycle import UNSENT, Cancel, Defer, NoChange, Reported, Source, Status
-from consumer.deliver.recording import Book
-from consumer.deliver.retries import REPORTED_AGAIN, Limits
-from consumer.deliver.stops import Tried
+from consumer.deliver.policy.retries import REPORTED_AGAIN, Limits
+from consumer.deliver.recipients import holds, opt_outs
+from consumer.deliver.unit_of_work import Book
 from consumer.ledger import queries
 from consumer.ledger.queries.inbox import Parked
 from consumer.ledger.schema.rows import ReminderRow
@@ -92,7 +93,7 @@ def _fail(book: Book, row: ReminderRow, heard: Heard, at: Millis, limits: Limits
     if refusal.remedy is Remedy.OPT_OUT:
         opt_outs.keep(book, row, refusal.reason, at)
     if refusal.remedy is Remedy.CHANNEL:
-        stops.move(book, [Tried(row, row.attempted_at or book.now, refusal)])
+        breaker_updates.move(book, [Tried(row, row.attempted_at or book.now, refusal)])
 
 
 def _refusal(report: StatusReport) -> Rejected:

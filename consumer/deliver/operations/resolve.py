@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from consumer.deliver.lifecycle import NoChange, Source, Taken, WasNotSent
-from consumer.deliver.recording import Book
+from consumer.deliver.unit_of_work import Book
 from consumer.ledger import queries
 from consumer.ledger.queries.unresolved import Which
 from consumer.ledger.schema.rows import ReminderRow

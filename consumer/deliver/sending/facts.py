@@ -8,15 +8,15 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from consumer.clock import Millis
-from consumer.deliver.caps import next_allowed
-from consumer.deliver.checks import Facts, Rules
-from consumer.deliver.gate import ContactsGate
-from consumer.deliver.holdout import held_out
-from consumer.deliver.opt_outs import subjects_of
-from consumer.deliver.pauses import covers
-from consumer.deliver.plans import Plan
-from consumer.deliver.recording import Key
-from consumer.deliver.standings import Standings
+from consumer.deliver.channel.template_status import Standings
+from consumer.deliver.operations.pauses import covers
+from consumer.deliver.policy.checks import Facts, Rules
+from consumer.deliver.policy.frequency_cap import next_allowed
+from consumer.deliver.policy.holdout import held_out
+from consumer.deliver.policy.message_plan import Plan
+from consumer.deliver.recipients.contacts_barrier import ContactsGate
+from consumer.deliver.recipients.opt_outs import subjects_of
+from consumer.deliver.unit_of_work import Key
 from consumer.ledger import queries
 from consumer.ledger.queries.facts import Wrote
 from consumer.ledger.queries.holds import Hold

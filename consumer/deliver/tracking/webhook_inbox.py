@@ -15,14 +15,15 @@ from typing import Any
 import structlog
 
 from consumer.clock import Millis, Now
-from consumer.deliver import echoes, opt_outs, reports
-from consumer.deliver.adoption import Seen
-from consumer.deliver.grouped import Grouped
+from consumer.deliver.group_commit import Grouped
 from consumer.deliver.lifecycle import Source
-from consumer.deliver.opt_out_words import OptOutWords
-from consumer.deliver.recording import Book, booking
-from consumer.deliver.reports import Heard
-from consumer.deliver.retries import Limits
+from consumer.deliver.policy.retries import Limits
+from consumer.deliver.recipients import opt_outs
+from consumer.deliver.recipients.opt_out_words import OptOutWords
+from consumer.deliver.tracking import reconciliation, status_reports
+from consumer.deliver.tracking.message_matching import Seen
+from consumer.deliver.tracking.status_reports import Heard
+from consumer.deliver.unit_of_work import Book, booking
 from consumer.ledger import queries
 from consumer.ledger.queries.inbox import Body
 from consumer.ledger.store import Ledger
@@ -122,9 +123,9 @@ class Inbox:
         return len(bodies)
 
     def _apply(self, book: Book, told: _Told) -> None:
-        strangers = reports.apply(book, told.heard, self._limits)
-        reports.park(book, strangers)
-        echoes.notice(book, [*told.seen, *echoes.reported(strangers)], self._limits)
+        strangers = status_reports.apply(book, told.heard, self._limits)
+        status_reports.park(book, strangers)
+        reconciliation.notice(book, [*told.seen, *reconciliation.reported(strangers)], self._limits)
         for stop in told.stops:
             opt_outs.keep_number(book, stop.phone, "whatsapp", stop.reason, stop.at)
         for message in told.inbound:
@@ -149,7 +150,7 @@ def _read(body: Body, told: _Told) -> None:
         told.unreadable.append(body.id)
         return
     told.heard += [Heard(report, Source.WEBHOOK, body.received_at) for report in said.statuses]
-    told.seen += echoes.seen(said.echoes, Source.ECHO, body.received_at)
+    told.seen += reconciliation.seen(said.echoes, Source.ECHO, body.received_at)
     told.stops += [
         _Stop(each.sender, "stopped_in_whatsapp", body.received_at if each.at is None else each.at)
         for each in said.preferences

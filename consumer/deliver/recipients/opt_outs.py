@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Sequence
 from sqlalchemy import Connection
 
 from consumer.clock import DAY, Millis
-from consumer.deliver.recording import Book
+from consumer.deliver.unit_of_work import Book
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger

@@ -12,8 +12,8 @@ import structlog
 from sqlalchemy import Connection
 
 from consumer.clock import Millis
-from consumer.deliver.fallback import leads_on
 from consumer.deliver.lifecycle import SILENT, UNSENT, Change, Event, NoChange, Status, follow
+from consumer.deliver.policy.fallback import leads_on
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger

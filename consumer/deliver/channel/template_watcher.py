@@ -6,8 +6,8 @@ from typing import Protocol
 
 import structlog
 
-from consumer.deliver.channel import template_key
-from consumer.deliver.standings import Standing, Standings, after
+from consumer.deliver.channel.circuit_breaker import template_key
+from consumer.deliver.channel.template_status import Standing, Standings, after
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ChannelRow
 from consumer.ledger.store import Ledger

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import structlog
 
 from consumer.clock import Millis
-from consumer.deliver.channel import channel_after, template_after, template_key
-from consumer.deliver.recording import Book
+from consumer.deliver.channel.circuit_breaker import channel_after, template_after, template_key
+from consumer.deliver.unit_of_work import Book
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ChannelRow, ReminderRow
 from consumer.onemsg.outcomes import Outcome

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from consumer.clock import Clock, Millis
-from consumer.deliver.channel import asks_first, may_probe, still_silent
-from consumer.deliver.pace import Pace
-from consumer.deliver.recording import Key, booking
+from consumer.deliver.channel.circuit_breaker import asks_first, may_probe, still_silent
+from consumer.deliver.channel.rate_limit import Pace
+from consumer.deliver.unit_of_work import Key, booking
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from consumer.clock import Millis
-from consumer.deliver.checks import CHECKS, Check, Facts, phone_is_good, recipient_is_free
 from consumer.deliver.lifecycle import Status, Suppress, Verdict
+from consumer.deliver.policy.checks import CHECKS, Check, Facts, phone_is_good, recipient_is_free
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.onemsg.errors import BY_CODE
 from consumer.onemsg.outcomes import Remedy

@@ -15,10 +15,10 @@ from typing import Generic, Protocol, TypeVar
 import structlog
 
 from consumer.clock import SECOND, Clock
-from consumer.deliver.answers import Answer, Answers
-from consumer.deliver.channel import Outlet
-from consumer.deliver.desk import Attempt, Claim, Look
-from consumer.deliver.grouped import Grouped
+from consumer.deliver.channel.circuit_breaker import Outlet
+from consumer.deliver.group_commit import Grouped
+from consumer.deliver.sending.claim_base import Attempt, Claim, Look
+from consumer.deliver.sending.results import Answer, Answers
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.calls import OneMsgError
 from consumer.onemsg.outcomes import Outcome, Unknown

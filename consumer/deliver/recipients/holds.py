@@ -5,8 +5,8 @@ again after a month, since people install WhatsApp and countries are opened.
 """
 
 from consumer.clock import DAY, Millis
-from consumer.deliver.opt_outs import subjects_of
-from consumer.deliver.recording import Book
+from consumer.deliver.recipients.opt_outs import subjects_of
+from consumer.deliver.unit_of_work import Book
 from consumer.ledger import queries
 from consumer.ledger.queries.holds import Hold
 from consumer.ledger.schema.rows import ReminderRow

@@ -10,12 +10,12 @@ from dataclasses import asdict
 import structlog
 
 from consumer.clock import Millis
-from consumer.deliver import reports
-from consumer.deliver.adoption import AFTER, BEFORE, Open, Seen, matches, tail
 from consumer.deliver.lifecycle import Source, Status, Taken
-from consumer.deliver.recording import Book
-from consumer.deliver.reports import Heard
-from consumer.deliver.retries import Limits
+from consumer.deliver.policy.retries import Limits
+from consumer.deliver.tracking import status_reports
+from consumer.deliver.tracking.message_matching import AFTER, BEFORE, Open, Seen, matches, tail
+from consumer.deliver.tracking.status_reports import Heard
+from consumer.deliver.unit_of_work import Book
 from consumer.ledger import queries
 from consumer.onemsg.reports import Echo, Progress
 
@@ -68,7 +68,7 @@ def settle(book: Book, phones: Collection[str], limits: Limits) -> int:
     pairs = matches(attempts, unclaimed)
     book.fetch([(attempt.reminder_id, attempt.medium) for attempt, _ in pairs])
     adopted = [one.message_id for attempt, one in pairs if _adopt(book, attempt, one)]
-    reports.apply_parked(book, adopted, limits)
+    status_reports.apply_parked(book, adopted, limits)
     return len(adopted)
 
 

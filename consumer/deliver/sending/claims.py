@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from consumer.clock import Clock, Millis
-from consumer.deliver.channel import may_probe
-from consumer.deliver.checks import Facts, judge
-from consumer.deliver.choice import Choice
-from consumer.deliver.desk import Attempt, Claim, Desk, journalled, one_each
-from consumer.deliver.facts import Gatherer, Known
+from consumer.deliver.channel.circuit_breaker import may_probe
+from consumer.deliver.channel.rate_limit import Pace
+from consumer.deliver.channel.recipient_quota import room
+from consumer.deliver.channel.template_choice import Choice
 from consumer.deliver.lifecycle import Claimed
-from consumer.deliver.pace import Pace
-from consumer.deliver.plans import Words
-from consumer.deliver.recording import Book, booking
-from consumer.deliver.uniques import room
+from consumer.deliver.policy.checks import Facts, judge
+from consumer.deliver.policy.message_plan import Words
+from consumer.deliver.sending.claim_base import Attempt, Claim, Desk, journalled, one_each
+from consumer.deliver.sending.facts import Gatherer, Known
+from consumer.deliver.unit_of_work import Book, booking
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger

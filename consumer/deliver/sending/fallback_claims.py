@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import Generic
 
 from consumer.clock import SECOND, Clock, Millis
-from consumer.deliver.channel import may_probe
-from consumer.deliver.checks import Facts, judge
-from consumer.deliver.desk import Attempt, Claim, Desk, M, journalled, one_each
-from consumer.deliver.facts import Gatherer, Known
-from consumer.deliver.fallback import along_with, checks_for
+from consumer.deliver.channel.circuit_breaker import may_probe
+from consumer.deliver.channel.rate_limit import Pace
 from consumer.deliver.lifecycle import Claimed
-from consumer.deliver.pace import Pace
-from consumer.deliver.recording import Book, Key, booking
+from consumer.deliver.policy.checks import Facts, judge
+from consumer.deliver.policy.fallback import along_with, checks_for
+from consumer.deliver.sending.claim_base import Attempt, Claim, Desk, M, journalled, one_each
+from consumer.deliver.sending.facts import Gatherer, Known
+from consumer.deliver.unit_of_work import Book, Key, booking
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ChannelRow, ReminderRow
 from consumer.ledger.store import Ledger

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 import structlog
 
 from consumer.clock import DAY, HOUR, MINUTE, Clock, Millis
-from consumer.deliver import echoes, reports
-from consumer.deliver.adoption import AFTER, BEFORE, Seen
-from consumer.deliver.channel import Channel
+from consumer.deliver.channel.circuit_breaker import Channel
 from consumer.deliver.lifecycle import GaveUp, Lost, Source
-from consumer.deliver.recording import Book, booking
-from consumer.deliver.reports import Heard
-from consumer.deliver.retries import Limits
+from consumer.deliver.policy.retries import Limits
+from consumer.deliver.tracking import reconciliation, status_reports
+from consumer.deliver.tracking.message_matching import AFTER, BEFORE, Seen
+from consumer.deliver.tracking.status_reports import Heard
+from consumer.deliver.unit_of_work import Book, booking
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
@@ -81,11 +81,11 @@ class Tracker:
                 book.tell(row.key, GaveUp())
             # Parked in the same moment in which another replica learned the id.
             crossed = queries.inbox.parked_but_known(book.connection, now - _CROSSED, _MOST)
-            matched = reports.apply_parked(book, crossed, self._limits)
+            matched = status_reports.apply_parked(book, crossed, self._limits)
             queries.inbox.drop_older(book.connection, now - KEPT_FOR)
             queries.holds.drop_over(book.connection, now)
             queries.echoes.drop_older(book.connection, now - KEPT_FOR)
-            echoes.settle(book, {row.phone for row in lost if row.phone}, self._limits)
+            reconciliation.settle(book, {row.phone for row in lost if row.phone}, self._limits)
         self._count()
         return len(lost) + len(given_up) + matched
 
@@ -146,7 +146,7 @@ class Tracker:
                 log.warning("list_failed", reminder=row.reminder_id, error=str(error))
                 return []
         timed = [echo for echo in listed if echo.at is not None and echo.at <= row.attempted_at + AFTER]
-        return echoes.seen(timed, Source.CHECK, self._clock.wall())
+        return reconciliation.seen(timed, Source.CHECK, self._clock.wall())
 
     async def _ask_one(self, row: ReminderRow, turn: asyncio.Semaphore) -> list[Heard]:
         assert row.message_id is not None
@@ -160,10 +160,10 @@ class Tracker:
 
     def _apply(self, heard: Sequence[Heard], seen: Sequence[Seen], rows: Sequence[ReminderRow]) -> None:
         with booking(self._ledger, self._metrics, self._clock.wall()) as book:
-            reports.apply(book, heard, self._limits)
-            echoes.notice(book, seen, self._limits)
+            status_reports.apply(book, heard, self._limits)
+            reconciliation.notice(book, seen, self._limits)
             unknown = {row.phone for row in rows if row.unknown_since is not None and row.phone is not None}
-            echoes.settle(book, unknown, self._limits)
+            reconciliation.settle(book, unknown, self._limits)
 
 
 def _lose(book: Book) -> list[ReminderRow]:

@@ -8,8 +8,8 @@ so fast say nothing about it, and a reminder waits for them as long as it lives.
 from dataclasses import dataclass
 
 from consumer.clock import MINUTE, Millis
-from consumer.deliver.checks import Rules, too_old_at
 from consumer.deliver.lifecycle import Defer, Fail
+from consumer.deliver.policy.checks import Rules, too_old_at
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.onemsg.errors import may_retry, wait
 from consumer.onemsg.outcomes import NotTransmitted, Rejected, Remedy
