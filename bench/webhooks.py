@@ -43,7 +43,7 @@ from consumer.ledger.store import Ledger
 from consumer.onemsg.client import ChannelStatus
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, Outcome
-from consumer.onemsg.reports import Echo, StatusReport
+from consumer.onemsg.webhook.notifications import Echo, StatusReport
 from consumer.web import pages
 from consumer.web.health import Health
 from consumer.web.server import serve

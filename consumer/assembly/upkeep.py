@@ -9,8 +9,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from consumer.clock import MINUTE, SECOND, Millis
 from consumer.deliver.channel.template_watcher import TemplateWatch
-from consumer.onemsg import registration
 from consumer.onemsg.client import OneMsg, OneMsgError
+from consumer.onemsg.webhook import registration
 from consumer.web.health import Health
 
 WEBHOOK = "/webhooks/1msg/"

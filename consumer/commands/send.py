@@ -23,8 +23,8 @@ from consumer.onemsg.client import OneMsg, OneMsgError
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected
 from consumer.onemsg.phone import Phone, PhoneProblem, normalise
-from consumer.onemsg.reports import Progress
-from consumer.onemsg.text import safe_parameter
+from consumer.onemsg.templates.parameters import safe_parameter
+from consumer.onemsg.webhook.notifications import Progress
 
 _MEDIUM = "whatsapp"
 _POLL_SECONDS = 1.0

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from consumer.clock import Millis
-from consumer.onemsg.reports import Progress
+from consumer.onemsg.webhook.notifications import Progress
 
 
 class Status(StrEnum):

@@ -28,7 +28,7 @@ from consumer.config_fallback import WebhookFallback
 from consumer.config_values import millis
 from consumer.media.texts import Letter, filled, linked
 from consumer.onemsg.client import ChannelStatus
-from consumer.onemsg.failures import FAILURES, outcome_of
+from consumer.onemsg.http.transport_errors import FAILURES, outcome_of
 from consumer.onemsg.outcomes import Accepted, Outcome, Rejected, Remedy, Unknown
 
 _REFUSED = {400, 410, 413, 415}

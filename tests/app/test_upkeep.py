@@ -16,7 +16,7 @@ from consumer.deliver.channel.template_watcher import TemplateWatch
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.client import OneMsg
-from consumer.onemsg.preflight import Wanted
+from consumer.onemsg.templates.preflight import Wanted
 from consumer.sandbox.app import Setup
 from consumer.sandbox.server import Sandbox, running
 from consumer.web.health import Health

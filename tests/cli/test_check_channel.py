@@ -13,7 +13,7 @@ from consumer.commands.check_channel import connected, secret, templates, wanted
 from consumer.config import OneMsg as Section
 from consumer.config import Process, Secret, Template, TemplateChoice, Web
 from consumer.onemsg.client import OneMsg
-from consumer.onemsg.preflight import Wanted
+from consumer.onemsg.templates.preflight import Wanted
 from consumer.sandbox.app import Setup
 from consumer.sandbox.server import Sandbox, running
 from consumer.sandbox.templates import DEFAULT_TEMPLATES

@@ -34,7 +34,7 @@ from consumer.deliver.lifecycle import (
     WasNotSent,
     follow,
 )
-from consumer.onemsg.reports import Progress
+from consumer.onemsg.webhook.notifications import Progress
 
 progresses = st.sampled_from(Progress)
 events: st.SearchStrategy[Event] = st.one_of(

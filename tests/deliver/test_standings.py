@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from consumer.deliver.channel.template_status import PROOF, Standing, Standings, after, wanted_by
-from consumer.onemsg.preflight import Wanted
-from consumer.onemsg.templates import Listing, Template
+from consumer.onemsg.templates.listing import Listing, Template
+from consumer.onemsg.templates.preflight import Wanted
 from tests.timelines.deliver_diary import PLAN
 
 WANTED = Wanted(name="reminder", namespace="ns", language="en")

@@ -18,7 +18,7 @@ from consumer.media.mail import Mail, MailWriter
 from consumer.media.smtp import Smtp, verdict
 from consumer.media.texts import Letter
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
-from consumer.onemsg.text import safe_parameter
+from consumer.onemsg.templates.parameters import safe_parameter
 
 from .conftest import HOST, Post, Serve, only
 

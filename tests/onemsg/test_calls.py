@@ -11,7 +11,7 @@ import pytest
 
 from consumer.clock import SECOND
 from consumer.onemsg.client import ChannelStatus, OneMsg, OneMsgError, Trouble
-from consumer.onemsg.reports import Echo, Progress
+from consumer.onemsg.webhook.notifications import Echo, Progress
 from tests.onemsg.server import TOKEN, Asked, Play, Server, answer, flood, hang, hang_up, reset, serving
 
 Call = Callable[[OneMsg], Awaitable[Any]]

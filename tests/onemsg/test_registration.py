@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from consumer.onemsg.client import OneMsg, OneMsgError
-from consumer.onemsg.registration import Keep, Plan, Refusal, Registered, Write, plan, register
+from consumer.onemsg.webhook.registration import Keep, Plan, Refusal, Registered, Write, plan, register
 from tests.onemsg.server import Asked, answer, serving
 
 OURS = "https://us.example/webhooks/1msg/secret"

@@ -16,7 +16,7 @@ from yarl import URL
 
 from consumer.clock import SECOND
 from consumer.onemsg.client import OneMsg, TemplateMessage
-from consumer.onemsg.failures import NoConnection, TooLong, outcome_of
+from consumer.onemsg.http.transport_errors import NoConnection, TooLong, outcome_of
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Unknown
 from tests.onemsg.server import (
     TOKEN,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.onemsg.preflight import Wanted, find, preflight, usable
-from consumer.onemsg.templates import Button, Template, entries_of, key_of, parse
+from consumer.onemsg.templates.listing import Button, Template, entries_of, key_of, parse
+from consumer.onemsg.templates.preflight import Wanted, find, preflight, usable
 
 BODY = "Hello, {{1}}! We noticed that {{2}} is not finished."
 BUTTONS = [{"type": "URL", "text": "Continue", "url": "https://example.com/continue"}]

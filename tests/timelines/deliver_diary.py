@@ -36,12 +36,12 @@ from consumer.ledger.schema.rows import REMINDER, ReminderRow
 from consumer.ledger.schema.tables import webhook_bodies
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
-from consumer.onemsg.calls import OneMsgError
 from consumer.onemsg.client import ChannelStatus
+from consumer.onemsg.http.api_errors import OneMsgError
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, Outcome
-from consumer.onemsg.reports import Echo, StatusReport
-from consumer.onemsg.templates import Listing, Template
+from consumer.onemsg.templates.listing import Listing, Template
+from consumer.onemsg.webhook.notifications import Echo, StatusReport
 from consumer.records import Ask, Contact, DeliveryStatus, OptOut, Received, Reminder
 
 from .detect_diary import moment

@@ -14,7 +14,7 @@ from consumer.deliver.lifecycle import Status
 from consumer.deliver.operations import pauses
 from consumer.deliver.policy.fallback import FAILURES, checks_for, leads_on
 from consumer.ledger import queries
-from consumer.onemsg.errors import BY_CODE
+from consumer.onemsg.error_table import BY_CODE
 from consumer.onemsg.outcomes import NotTransmitted, Rejected, Remedy, Unknown
 from consumer.send_window import Window
 

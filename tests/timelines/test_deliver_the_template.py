@@ -9,10 +9,10 @@ from sqlalchemy import update
 
 from consumer.clock import HOUR, MINUTE
 from consumer.ledger.schema.tables import reminders
-from consumer.onemsg.calls import OneMsgError, Trouble
+from consumer.onemsg.http.api_errors import OneMsgError, Trouble
 from consumer.onemsg.outcomes import Rejected, Remedy
-from consumer.onemsg.templates import Template
-from consumer.onemsg.text import BODY_LIMIT
+from consumer.onemsg.templates.listing import Template
+from consumer.onemsg.templates.parameters import BODY_LIMIT
 
 from .deliver_diary import PLANS, TEMPLATE, Diary
 

@@ -2,7 +2,7 @@
 
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
 from consumer.onemsg.outcomes import Accepted, Outcome, Unknown
-from consumer.onemsg.reports import Echo
+from consumer.onemsg.webhook.notifications import Echo
 
 from .deliver_diary import LEASE, Diary
 

@@ -4,9 +4,9 @@ import asyncio
 from pathlib import Path
 
 from consumer.clock import DAY, HOUR, MINUTE
-from consumer.onemsg.calls import OneMsgError, Trouble
+from consumer.onemsg.http.api_errors import OneMsgError, Trouble
 from consumer.onemsg.outcomes import Unknown
-from consumer.onemsg.reports import Progress, StatusReport
+from consumer.onemsg.webhook.notifications import Progress, StatusReport
 
 from .deliver_diary import Diary
 

@@ -10,10 +10,10 @@ from typing import Protocol, TypeVar
 from consumer.clock import Millis
 from consumer.ledger.schema.rows import ChannelRow
 from consumer.onemsg.client import ChannelStatus
-from consumer.onemsg.errors import wait
+from consumer.onemsg.error_table import wait
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
-from consumer.onemsg.reports import Echo, StatusReport
+from consumer.onemsg.webhook.notifications import Echo, StatusReport
 
 M = TypeVar("M", contravariant=True)
 

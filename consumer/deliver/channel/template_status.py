@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from consumer.deliver.policy.message_plan import Plan, Words
-from consumer.onemsg.preflight import Problem, Wanted, find, preflight
-from consumer.onemsg.templates import Listing
+from consumer.onemsg.templates.listing import Listing
+from consumer.onemsg.templates.preflight import Problem, Wanted, find, preflight
 
 PROOF = 3
 """Whole lists in a row without a template, after which it is believed to be gone."""

@@ -12,9 +12,9 @@ from consumer.ledger import queries
 from consumer.ledger.schema.rows import ChannelRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
-from consumer.onemsg.calls import OneMsgError
-from consumer.onemsg.preflight import Wanted
-from consumer.onemsg.templates import Listing
+from consumer.onemsg.http.api_errors import OneMsgError
+from consumer.onemsg.templates.listing import Listing
+from consumer.onemsg.templates.preflight import Wanted
 
 _WAKES = 2
 """A decision that was under way in another transaction when a template became usable may put its row to sleep after

@@ -13,7 +13,7 @@ from consumer.clock import Millis
 from consumer.deliver.lifecycle import Status, Suppress, Verdict
 from consumer.deliver.policy.checks import CHECKS, Check, Facts, phone_is_good, recipient_is_free
 from consumer.ledger.schema.rows import ReminderRow
-from consumer.onemsg.errors import BY_CODE
+from consumer.onemsg.error_table import BY_CODE
 from consumer.onemsg.outcomes import Remedy
 
 EMAIL = "email"

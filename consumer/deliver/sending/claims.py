@@ -23,7 +23,7 @@ from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.message import TemplateMessage
-from consumer.onemsg.text import fitted, safe_parameter
+from consumer.onemsg.templates.parameters import fitted, safe_parameter
 
 _PROBED = 10
 """Rows looked at to find one that can be the probe of a stopped channel."""

@@ -24,7 +24,7 @@ from consumer.ledger.queries.recipients import Written
 from consumer.ledger.schema.rows import ContactRow, ReminderRow
 from consumer.mail_address import mail_address
 from consumer.onemsg.phone import Phone, PhoneProblem, normalise
-from consumer.onemsg.text import safe_parameter
+from consumer.onemsg.templates.parameters import safe_parameter
 from consumer.send_window import Window, common_opening, next_opening, zone_of
 
 Reach: TypeAlias = Phone | PhoneProblem

@@ -21,7 +21,7 @@ from consumer.ledger.schema.rows import ChannelRow, ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.media.texts import Letter
 from consumer.metrics import DeliverMetrics
-from consumer.onemsg.text import safe_parameter
+from consumer.onemsg.templates.parameters import safe_parameter
 
 
 class FallbackClaims(Desk, Generic[M]):

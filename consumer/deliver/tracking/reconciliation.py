@@ -17,7 +17,7 @@ from consumer.deliver.tracking.message_matching import AFTER, BEFORE, Open, Seen
 from consumer.deliver.tracking.status_reports import Heard
 from consumer.deliver.unit_of_work import Book
 from consumer.ledger import queries
-from consumer.onemsg.reports import Echo, Progress
+from consumer.onemsg.webhook.notifications import Echo, Progress
 
 MEDIUM = "whatsapp"
 _LOOKED_FOR = {Status.UNKNOWN, Status.UNRESOLVED}

@@ -13,9 +13,9 @@ from consumer.deliver.unit_of_work import Book
 from consumer.ledger import queries
 from consumer.ledger.queries.inbox import Parked
 from consumer.ledger.schema.rows import ReminderRow
-from consumer.onemsg.errors import classify
+from consumer.onemsg.error_table import classify
 from consumer.onemsg.outcomes import Rejected, Remedy
-from consumer.onemsg.reports import Progress, StatusReport
+from consumer.onemsg.webhook.notifications import Progress, StatusReport
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from consumer.ledger import queries
 from consumer.ledger.queries.inbox import Body
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
-from consumer.onemsg import webhook
+from consumer.onemsg.webhook import parser
 
 _BATCH = 100
 """Bodies that are applied together. Whoever stores some waits for one such batch at most."""
@@ -143,9 +143,9 @@ class Inbox:
 def _read(body: Body, told: _Told) -> None:
     """Adds what a body says. One that cannot be read is kept as it is, and does not hold the others up."""
     try:
-        said = webhook.read(body.body)
+        said = parser.read(body.body)
     except Exception as error:
-        known = isinstance(error, webhook.UnreadableBody)
+        known = isinstance(error, parser.UnreadableBody)
         log.warning("webhook_body_unreadable", body_id=body.id, size=len(body.body), exc_info=not known)
         told.unreadable.append(body.id)
         return

@@ -16,7 +16,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from consumer.clock import SECOND, Millis
-from consumer.onemsg.failures import NoConnection, TooLong
+from consumer.onemsg.http.transport_errors import NoConnection, TooLong
 
 _IDLE = 4.0
 """Seconds that a connection is kept for. Servers often close theirs after 5, and an attempt that meets that moment

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from consumer.onemsg.templates import VARIABLE
+from consumer.onemsg.templates.listing import VARIABLE
 
 PARAMETER_LIMIT = 60
 """Length of one parameter: what WhatsApp allows a header. Real names and actions are shorter, and two of these leave

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from consumer.clock import Millis
-from consumer.onemsg import values
-from consumer.onemsg.answers import Said, read, retry_after_of
-from consumer.onemsg.errors import classify
+from consumer.onemsg.error_table import classify
+from consumer.onemsg.http import lenient_json
 from consumer.onemsg.masking import safe
+from consumer.onemsg.send_response import Said, read, retry_after_of
 
 
 class Trouble(StrEnum):
@@ -45,10 +45,10 @@ def content(
     """
     if 200 <= status_code < 300:
         try:
-            document = values.decode(body)
-        except values.NotJson:
+            document = lenient_json.decode(body)
+        except lenient_json.NotJson:
             raise OneMsgError(Trouble.UNREADABLE, f"{status_code} with something that is not JSON") from None
-        if values.mapping(document).get("error"):
+        if lenient_json.mapping(document).get("error"):
             raise _refusal(status_code, read(headers, body), hide)
         return document
     raise _error(status_code, headers, body, now, hide)

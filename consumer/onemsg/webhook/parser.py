@@ -6,9 +6,9 @@ passed over: its neighbours are good.
 
 from collections.abc import Iterator, Mapping
 
-from consumer.onemsg import values
+from consumer.onemsg.http import lenient_json
 from consumer.onemsg.masking import safe
-from consumer.onemsg.reports import Echo, Inbound, Notification, Preference, Progress, StatusReport
+from consumer.onemsg.webhook.notifications import Echo, Inbound, Notification, Preference, Progress, StatusReport
 
 _PROGRESS = {
     # contract §8.6
@@ -31,8 +31,8 @@ class UnreadableBody(ValueError):
 def read(body: bytes) -> Notification:
     """Everything that a body tells. Raises UnreadableBody, and nothing else."""
     try:
-        root = values.decode(body)
-    except values.NotJson as error:
+        root = lenient_json.decode(body)
+    except lenient_json.NotJson as error:
         raise UnreadableBody(str(error)) from None
     if not isinstance(root, dict):
         raise UnreadableBody("not a JSON object")
@@ -51,8 +51,8 @@ def _everything(root: Mapping[str, object]) -> Iterator[Item | None]:
         yield from map(status_report, _listed(root, key))
     yield from map(message, _listed(root, "messages"))  # §8.2
     for entry in _listed(root, "entry"):  # §8.3
-        for change in values.items(values.mapping(entry).get("changes")) or [None]:
-            yield from _change(values.mapping(values.mapping(change).get("value")))
+        for change in lenient_json.items(lenient_json.mapping(entry).get("changes")) or [None]:
+            yield from _change(lenient_json.mapping(lenient_json.mapping(change).get("value")))
 
 
 def _change(inner: Mapping[str, object]) -> Iterator[Item | None]:
@@ -70,22 +70,22 @@ def _listed(holder: Mapping[str, object], key: str) -> list[object]:
     """The items under `key`; something there that is no list counts as one item that says nothing."""
     value = holder.get(key)
     if value is None or isinstance(value, list | dict):
-        return values.items(value)
+        return lenient_json.items(value)
     return [None]
 
 
 def status_report(item: object) -> StatusReport | None:
     """One status of `ack[]`, `hooks[]`, raw `statuses[]` or hookInfo; None where nothing changes (§8.6)."""
-    given = values.mapping(item)
-    message_id = values.identifier(given.get("id"))
-    progress = _PROGRESS.get((values.text(given.get("status")) or "").lower())
+    given = lenient_json.mapping(item)
+    message_id = lenient_json.identifier(given.get("id"))
+    progress = _PROGRESS.get((lenient_json.text(given.get("status")) or "").lower())
     if message_id is None or progress is None:
         return None
     code, error = _error(given) if progress is Progress.FAILED else (None, None)
     return StatusReport(
         message_id=message_id,
         progress=progress,
-        at=values.first(values.moment(given.get("timestamp")), values.moment(given.get("time"))),
+        at=lenient_json.first(lenient_json.moment(given.get("timestamp")), lenient_json.moment(given.get("time"))),
         error_code=code,
         error=error,
         recipient=_number(given, "recipient_id", "phone", "chatId"),
@@ -94,73 +94,78 @@ def status_report(item: object) -> StatusReport | None:
 
 def _error(given: Mapping[str, object]) -> tuple[int | None, str | None]:
     """Code and text of a failure: `error` as text (§8.1), as an object, or Meta's `errors[]` (§8.3)."""
-    if text := values.text(given.get("error")):
+    if text := lenient_json.text(given.get("error")):
         return None, safe(text) or None
-    details = [values.mapping(error) for key in ("errors", "error") for error in values.items(given.get(key))]
+    details = [
+        lenient_json.mapping(error) for key in ("errors", "error") for error in lenient_json.items(given.get(key))
+    ]
     texts: list[str] = []
     for each in details:
-        words = [values.mapping(each.get("error_data")).get("details"), *map(each.get, ("details", "message", "title"))]
-        texts += [text for word in words if (text := values.text(word))]
-    code = values.first(*(values.whole(each.get("code")) for each in details))
+        words = [
+            lenient_json.mapping(each.get("error_data")).get("details"),
+            *map(each.get, ("details", "message", "title")),
+        ]
+        texts += [text for word in words if (text := lenient_json.text(word))]
+    code = lenient_json.first(*(lenient_json.whole(each.get("code")) for each in details))
     return code, safe(": ".join(dict.fromkeys(texts))) or None
 
 
 def message(item: object) -> Echo | Inbound | None:
     """One row of `messages[]`, from the webhook (§8.2) or the message list (§5): ours, or the client's."""
-    given = values.mapping(item)
-    message_id = values.identifier(given.get("id"))
-    ours = values.truth(given.get("fromMe"))
+    given = lenient_json.mapping(item)
+    message_id = lenient_json.identifier(given.get("id"))
+    ours = lenient_json.truth(given.get("fromMe"))
     if message_id is None or (ours is None and given.get("fromMe") is not None):
         return None
-    at = values.moment(given.get("time"))
-    body = values.first(values.text(given.get("body")), values.text(given.get("caption")))
+    at = lenient_json.moment(given.get("time"))
+    body = lenient_json.first(lenient_json.text(given.get("body")), lenient_json.text(given.get("caption")))
     if ours:
         return Echo(message_id=message_id, recipient=_number(given, "chatId", "phone"), at=at, body=body)
     sender = _number(given, "author", "chatId", "phone")
-    kind = values.text(given.get("type"), 40) or "unknown"
+    kind = lenient_json.text(given.get("type"), 40) or "unknown"
     return Inbound(message_id=message_id, sender=sender, at=at, kind=kind, body=body)
 
 
 def _raw_echo(item: object) -> Echo | None:
-    given = values.mapping(item)
-    message_id = values.identifier(given.get("id"))
+    given = lenient_json.mapping(item)
+    message_id = lenient_json.identifier(given.get("id"))
     if message_id is None:
         return None
-    at = values.moment(given.get("timestamp"))
+    at = lenient_json.moment(given.get("timestamp"))
     return Echo(message_id=message_id, recipient=_number(given, "to"), at=at, body=_raw_body(given))
 
 
 def _raw_inbound(item: object) -> Inbound | None:
-    given = values.mapping(item)
-    message_id = values.identifier(given.get("id"))
+    given = lenient_json.mapping(item)
+    message_id = lenient_json.identifier(given.get("id"))
     if message_id is None:
         return None
-    kind = values.text(given.get("type"), 40) or "unknown"
-    at = values.moment(given.get("timestamp"))
+    kind = lenient_json.text(given.get("type"), 40) or "unknown"
+    at = lenient_json.moment(given.get("timestamp"))
     return Inbound(message_id=message_id, sender=_number(given, "from"), at=at, kind=kind, body=_raw_body(given))
 
 
 def _raw_body(given: Mapping[str, object]) -> str | None:
     """What was written, or the words on the button that was tapped."""
-    replies = values.mapping(given.get("interactive"))
+    replies = lenient_json.mapping(given.get("interactive"))
     places = (
-        (values.mapping(given.get("text")), "body"),
-        (values.mapping(given.get("button")), "text"),
-        (values.mapping(replies.get("button_reply")), "title"),
-        (values.mapping(replies.get("list_reply")), "title"),
+        (lenient_json.mapping(given.get("text")), "body"),
+        (lenient_json.mapping(given.get("button")), "text"),
+        (lenient_json.mapping(replies.get("button_reply")), "title"),
+        (lenient_json.mapping(replies.get("list_reply")), "title"),
     )
-    return values.first(*(values.text(place.get(key)) for place, key in places))
+    return lenient_json.first(*(lenient_json.text(place.get(key)) for place, key in places))
 
 
 def _preference(item: object) -> Preference | None:
-    given = values.mapping(item)
-    wanted = {"resume": True, "stop": False}.get((values.text(given.get("value")) or "").lower())
-    category = values.text(given.get("category"), 60)
+    given = lenient_json.mapping(item)
+    wanted = {"resume": True, "stop": False}.get((lenient_json.text(given.get("value")) or "").lower())
+    category = lenient_json.text(given.get("category"), 60)
     if wanted is None or category is None:
         return None
-    at = values.moment(given.get("timestamp"))
+    at = lenient_json.moment(given.get("timestamp"))
     return Preference(sender=_number(given, "wa_id"), category=category, wanted=wanted, at=at)
 
 
 def _number(given: Mapping[str, object], *keys: str) -> str | None:
-    return values.first(*(values.recipient(given.get(key)) for key in keys))
+    return lenient_json.first(*(lenient_json.recipient(given.get(key)) for key in keys))

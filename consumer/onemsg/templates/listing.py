@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from consumer.onemsg import values
+from consumer.onemsg.http import lenient_json
 
 VARIABLE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 """`{{1}}`, or `{{name}}` in a template with named variables."""
@@ -62,33 +62,35 @@ class Listing:
 
 def entries_of(answer: object) -> list[object] | None:
     """The entries of one page: the root is an object with `templates`, or a bare array. None for anything else."""
-    listed = values.mapping(answer).get("templates") if isinstance(answer, dict) else answer
+    listed = lenient_json.mapping(answer).get("templates") if isinstance(answer, dict) else answer
     return listed if isinstance(listed, list) else None
 
 
 def key_of(entry: object) -> object:
     """What tells entries of different pages apart: id, name and language (contract §4)."""
-    given = values.mapping(entry)
-    return values.identifier(given.get("id")), values.text(given.get("name")), _language(given)
+    given = lenient_json.mapping(entry)
+    return lenient_json.identifier(given.get("id")), lenient_json.text(given.get("name")), _language(given)
 
 
 def parse(entries: Iterable[object]) -> tuple[Template, ...]:
     """Templates from the entries of all pages. What has no name is passed over."""
-    given = [values.mapping(entry) for entry in entries]
+    given = [lenient_json.mapping(entry) for entry in entries]
     shared = _shared_namespace(given)
-    return tuple(_template(each, shared) for each in given if values.text(each.get("name")))
+    return tuple(_template(each, shared) for each in given if lenient_json.text(each.get("name")))
 
 
 def _template(given: Mapping[str, object], shared: str | None) -> Template:
-    parts = [values.mapping(part) for part in _components(given.get("components"))]
-    body = next((text for part in parts if _kind(part) == "BODY" and (text := values.text(part.get("text")))), "")
-    buttons = [_button(b) for part in parts if _kind(part) == "BUTTONS" for b in values.items(part.get("buttons"))]
+    parts = [lenient_json.mapping(part) for part in _components(given.get("components"))]
+    body = next((text for part in parts if _kind(part) == "BODY" and (text := lenient_json.text(part.get("text")))), "")
+    buttons = [
+        _button(b) for part in parts if _kind(part) == "BUTTONS" for b in lenient_json.items(part.get("buttons"))
+    ]
     return Template(
-        name=values.text(given.get("name")) or "",
+        name=lenient_json.text(given.get("name")) or "",
         language=_language(given),
-        namespace=values.first(_namespace(given), shared),
-        status=(values.text(given.get("status")) or "").upper(),
-        category=(values.text(given.get("category")) or "").upper() or None,
+        namespace=lenient_json.first(_namespace(given), shared),
+        status=(lenient_json.text(given.get("status")) or "").upper(),
+        category=(lenient_json.text(given.get("category")) or "").upper() or None,
         variables=variables_of(body),
         body=body,
         buttons=tuple(buttons),
@@ -108,33 +110,33 @@ def _components(value: object) -> list[object]:
             value = json.loads(value)
         except (ValueError, RecursionError):
             return []
-    return values.items(value)
+    return lenient_json.items(value)
 
 
 def _kind(part: Mapping[str, object]) -> str:
-    return (values.text(part.get("type")) or "").upper()
+    return (lenient_json.text(part.get("type")) or "").upper()
 
 
 def _button(given: object) -> Button:
-    button = values.mapping(given)
-    url = values.text(button.get("url"))
-    return Button(kind=_kind(button) or "UNKNOWN", text=values.text(button.get("text")), url=url)
+    button = lenient_json.mapping(given)
+    url = lenient_json.text(button.get("url"))
+    return Button(kind=_kind(button) or "UNKNOWN", text=lenient_json.text(button.get("text")), url=url)
 
 
 def _header_needs(part: Mapping[str, object]) -> bool:
-    shape = (values.text(part.get("format")) or "TEXT").upper()
-    return shape != "TEXT" or bool(VARIABLE.search(values.text(part.get("text")) or ""))
+    shape = (lenient_json.text(part.get("format")) or "TEXT").upper()
+    return shape != "TEXT" or bool(VARIABLE.search(lenient_json.text(part.get("text")) or ""))
 
 
 def _language(given: Mapping[str, object]) -> str:
     """A string, or `{"code": "en"}`."""
     language = given.get("language")
-    return values.text(language) or values.text(values.mapping(language).get("code")) or ""
+    return lenient_json.text(language) or lenient_json.text(lenient_json.mapping(language).get("code")) or ""
 
 
 def _namespace(given: Mapping[str, object]) -> str | None:
     names = ("namespace", "message_template_namespace", "messageTemplateNamespace")
-    return values.first(*(values.text(given.get(name)) for name in names))
+    return lenient_json.first(*(lenient_json.text(given.get(name)) for name in names))
 
 
 def _shared_namespace(given: Sequence[Mapping[str, object]]) -> str | None:

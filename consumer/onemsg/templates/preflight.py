@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from consumer.onemsg.templates import Template
+from consumer.onemsg.templates.listing import Template
 
 VARIABLES = ("1", "2")
 """{{1}} is the name, {{2}} the action; positional, since no source shows a named send (contract §2)."""
