@@ -15,10 +15,10 @@ from consumer.deliver.sending.fallback_planner import FallbackPlans
 from consumer.deliver.sending.results import Answers
 from consumer.deliver.sending.sender import Sender
 from consumer.ledger.store import Ledger
-from consumer.media.hook import Hook, HookWriter
-from consumer.media.mail import MailWriter
+from consumer.media.mail_message import MailWriter
+from consumer.media.signed_webhook import Hook, HookWriter
 from consumer.media.smtp import Smtp
-from consumer.media.texts import Letter
+from consumer.media.text_template import Letter
 from consumer.metrics import DeliverMetrics
 
 _LEASE_BEYOND_TIMEOUT = 15 * SECOND

@@ -17,7 +17,7 @@ from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 from consumer.clock import MINUTE
 from consumer.config_fallback import EmailFallback
 from consumer.config_values import millis
-from consumer.media.mail import Mail
+from consumer.media.mail_message import Mail
 from consumer.onemsg.client import ChannelStatus
 from consumer.onemsg.masking import safe
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown

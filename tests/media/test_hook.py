@@ -14,8 +14,8 @@ import pytest
 
 from consumer.clock import MINUTE, SECOND
 from consumer.config import WebhookFallback
-from consumer.media.hook import Call, Hook, HookWriter
-from consumer.media.texts import Letter
+from consumer.media.signed_webhook import Call, Hook, HookWriter
+from consumer.media.text_template import Letter
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
 
 SECRET = "only-the-two-of-us"

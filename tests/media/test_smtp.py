@@ -14,9 +14,9 @@ from consumer.clock import MINUTE
 from consumer.commands.check_fallback import mail
 from consumer.config import EmailFallback
 from consumer.mail_address import LOCAL, mail_address
-from consumer.media.mail import Mail, MailWriter
+from consumer.media.mail_message import Mail, MailWriter
 from consumer.media.smtp import Smtp, verdict
-from consumer.media.texts import Letter
+from consumer.media.text_template import Letter
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
 from consumer.onemsg.templates.parameters import safe_parameter
 

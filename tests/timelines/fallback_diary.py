@@ -11,8 +11,8 @@ from consumer.deliver.sending.fallback_claims import FallbackClaims
 from consumer.deliver.sending.fallback_planner import FallbackPlans
 from consumer.deliver.sending.results import Answers
 from consumer.deliver.sending.sender import Sender
-from consumer.media.hook import Call, HookWriter
-from consumer.media.mail import Mail, MailWriter
+from consumer.media.mail_message import Mail, MailWriter
+from consumer.media.signed_webhook import Call, HookWriter
 from consumer.onemsg.client import ChannelStatus
 from consumer.onemsg.outcomes import Accepted, Outcome
 

@@ -19,7 +19,7 @@ from consumer.deliver.unit_of_work import Book, Key, booking
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ChannelRow, ReminderRow
 from consumer.ledger.store import Ledger
-from consumer.media.texts import Letter
+from consumer.media.text_template import Letter
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.templates.parameters import safe_parameter
 

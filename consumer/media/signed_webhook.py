@@ -26,7 +26,7 @@ import aiohttp
 from consumer.clock import MINUTE, SECOND, Millis, Now
 from consumer.config_fallback import WebhookFallback
 from consumer.config_values import millis
-from consumer.media.texts import Letter, filled, linked
+from consumer.media.text_template import Letter, filled, linked
 from consumer.onemsg.client import ChannelStatus
 from consumer.onemsg.http.transport_errors import FAILURES, outcome_of
 from consumer.onemsg.outcomes import Accepted, Outcome, Rejected, Remedy, Unknown

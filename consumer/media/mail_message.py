@@ -9,7 +9,7 @@ from email.utils import formatdate, parseaddr
 from consumer.clock import SECOND, Millis
 from consumer.config_fallback import EmailFallback
 from consumer.mail_address import mail_address
-from consumer.media.texts import Letter, filled, linked
+from consumer.media.text_template import Letter, filled, linked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
