@@ -44,7 +44,7 @@ from consumer.onemsg.client import ChannelStatus
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, Outcome
 from consumer.onemsg.webhook.notifications import Echo, StatusReport
-from consumer.web import pages
+from consumer.web import routes
 from consumer.web.health import Health
 from consumer.web.server import serve
 from consumer.web.webhook import Webhook
@@ -217,7 +217,7 @@ async def _deliver(told: Connection, calls: int, box: Sandbox | None) -> None:
             limits=limits, clock=clock, metrics=desk.metrics,
         )  # fmt: skip
         webhook = Webhook(inbox=inbox, secret=SecretStr(_SECRET), outcomes=desk.metrics.webhooks)
-        app = pages.build(health=Health(clock.steady), metrics=CollectorRegistry(), webhook=webhook)
+        app = routes.build(health=Health(clock.steady), metrics=CollectorRegistry(), webhook=webhook)
         stop = asyncio.Event()
         async with _open(app) as port:
             _register(box, f"http://127.0.0.1:{port}{_PATH}")

@@ -26,9 +26,10 @@ from consumer.kafka.clients import topics
 from consumer.kafka.clients.connection_watchdog import CutOff
 from consumer.kafka.clients.transaction import Fenced
 from consumer.kafka.detect_loop.loop import DetectLoop
-from consumer.web import brake, pages
-from consumer.web.console import Console
-from consumer.web.guard import Guard, is_loopback
+from consumer.web import routes
+from consumer.web.api import brake
+from consumer.web.auth import Guard, is_loopback
+from consumer.web.console.routes import Console
 from consumer.web.server import serve
 
 Role: TypeAlias = Literal["detect", "deliver"]
@@ -93,7 +94,7 @@ class _Service:
         token = plain(web.api_token, "web.api_token") if web.api_token else None
         guard = Guard(token, open_to_this_machine=is_loopback(web.host))
         console = Console(self._shared.health, deliver.ledger if deliver else None, self._shared.clock)
-        return pages.build(
+        return routes.build(
             health=self._shared.health,
             metrics=self._shared.metrics,
             webhook=deliver.webhook() if deliver else None,

@@ -27,7 +27,7 @@ from consumer.sandbox.fates import Habits
 from consumer.sandbox.server import Sandbox, running
 from consumer.sandbox.state import Settings
 from consumer.web.health import Health
-from consumer.web.pages import build
+from consumer.web.routes import build
 from consumer.web.server import serve
 from consumer.web.webhook import Webhook
 from tests.timelines.deliver_diary import PLAN, Diary

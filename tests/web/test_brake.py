@@ -11,8 +11,9 @@ from consumer.clock import SystemClock
 from consumer.detect.brake import BrakeRules
 from consumer.kafka.detect_loop.brake_control import Caution
 from consumer.metrics import DetectMetrics
-from consumer.web import brake, pages
-from consumer.web.guard import Guard, is_loopback
+from consumer.web import routes as pages
+from consumer.web.api import brake
+from consumer.web.auth import Guard, is_loopback
 from consumer.web.health import Health
 
 from .conftest import Serving

@@ -12,10 +12,10 @@ from starlette.types import ASGIApp
 from consumer.clock import SECOND, SystemClock
 from consumer.ledger.store import Ledger
 from consumer.onemsg.outcomes import Rejected, Remedy, Unknown
-from consumer.web.console import Console
-from consumer.web.guard import Guard
+from consumer.web.auth import Guard
+from consumer.web.console.routes import Console
 from consumer.web.health import Health
-from consumer.web.pages import build
+from consumer.web.routes import build
 from tests.timelines.deliver_diary import Diary
 
 Serving = Callable[[ASGIApp], httpx.Client]

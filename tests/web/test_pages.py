@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from consumer.clock import MINUTE, SECOND, ManualClock
 from consumer.metrics import DetectMetrics
 from consumer.web.health import Health
-from consumer.web.pages import build
+from consumer.web.routes import build
 from consumer.web.server import PortTaken, serve
 
 Serving = Callable[[ASGIApp], httpx.Client]

@@ -20,7 +20,7 @@ from consumer.clock import ManualClock
 from consumer.config import Log
 from consumer.metrics import DeliverMetrics
 from consumer.web.health import Health
-from consumer.web.pages import build
+from consumer.web.routes import build
 from consumer.web.webhook import LIMIT, Webhook
 
 SECRET = "a-secret-nobody-guesses"

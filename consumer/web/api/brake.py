@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from consumer.kafka.detect_loop.brake_control import Caution, Status
-from consumer.web.guard import Guard
+from consumer.web.auth import Guard
 
 _PATIENCE = 10.0  # seconds for the loop to come round
 

@@ -16,11 +16,11 @@ from starlette.routing import Route
 from consumer.clock import SECOND, Clock, Millis
 from consumer.ledger import queries
 from consumer.ledger.store import Ledger
-from consumer.web import openapi
-from consumer.web.guard import Guard, Handler
+from consumer.web.api import openapi
+from consumer.web.auth import Guard, Handler
+from consumer.web.console.html import page
+from consumer.web.console.overview import Overview, told
 from consumer.web.health import Health
-from consumer.web.html import page
-from consumer.web.overview import Overview, told
 
 _MOST = 200
 _FRESH = 5 * SECOND

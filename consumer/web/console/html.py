@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from html import escape
 
 from consumer.clock import SECOND, Millis
-from consumer.web.overview import Overview
+from consumer.web.console.overview import Overview
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #222; }
