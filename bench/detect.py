@@ -26,7 +26,7 @@ from consumer.activity.schemas.avro_schema import own
 from consumer.assembly import detect
 from consumer.assembly.shared import Shared
 from consumer.clock import SystemClock
-from consumer.config import Log, Settings
+from consumer.config.settings import Log, Settings
 from consumer.kafka.clients import end_offsets, topics
 from consumer.kafka.detect_loop.loop import DetectLoop
 from consumer.records import UserActivity

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from consumer import log
-from consumer.config import Log
+from consumer.config.settings import Log
 from tests.faults.storm import FAULTS, Books, storm
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, insert, text
 from bench.desk import Desk
 from consumer import log
 from consumer.clock import DAY, SystemClock
-from consumer.config import Log
+from consumer.config.settings import Log
 from consumer.deliver.intake import WHATSAPP
 from consumer.deliver.sending.results import Answer
 from consumer.ledger.schema.tables import attempts, outbox, reminders

@@ -25,7 +25,7 @@ from consumer.activity.json_reader import JsonReader
 from consumer.activity.schemas.avro_schema import WriterSchema, parse
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import ManualClock
-from consumer.config import Process, Source
+from consumer.config.settings import Process, Source
 from tests.activity.writing import framed
 
 _TIME = {"type": "long", "logicalType": "timestamp-micros"}

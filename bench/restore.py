@@ -21,7 +21,7 @@ from bench.state import BATCH
 from bench.topic import StateTopic
 from consumer import log
 from consumer.assembly import detect
-from consumer.config import Log
+from consumer.config.settings import Log
 from consumer.kafka.clients import end_offsets
 from tests.broker.find import running_kafka
 from tests.broker.topics import fresh_name

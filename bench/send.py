@@ -20,7 +20,7 @@ from sqlalchemy import text
 from bench.desk import IN_FLIGHT, Desk, cpu_of, phone
 from consumer import log
 from consumer.clock import SECOND
-from consumer.config import Log
+from consumer.config.settings import Log
 from consumer.ledger.store import Ledger
 from consumer.onemsg.client import OneMsg
 from consumer.onemsg.message import TemplateMessage

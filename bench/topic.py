@@ -10,7 +10,7 @@ from bench.events import PROCESSES
 from bench.state import START, activities
 from consumer.assembly import detect
 from consumer.assembly.shared import Shared
-from consumer.config import Settings
+from consumer.config.settings import Settings
 from consumer.detect.table import Table
 from consumer.kafka.changelog.writer import Writer
 from consumer.kafka.clients import topics

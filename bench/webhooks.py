@@ -33,7 +33,7 @@ from bench.desk import RULES, Desk
 from bench.send import client
 from consumer import log
 from consumer.clock import DAY, MINUTE, Millis, SystemClock
-from consumer.config import Log
+from consumer.config.settings import Log
 from consumer.deliver.intake import WHATSAPP
 from consumer.deliver.policy.retries import Limits
 from consumer.deliver.tracking.poller import Tracker

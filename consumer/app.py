@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 from consumer.assembly import detect
 from consumer.assembly.deliver import Deliver
 from consumer.assembly.shared import Shared, plain
-from consumer.config import Settings
+from consumer.config.settings import Settings
 from consumer.kafka.changelog.restore import StateRefused
 from consumer.kafka.clients import topics
 from consumer.kafka.clients.connection_watchdog import CutOff

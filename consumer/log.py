@@ -15,7 +15,7 @@ import structlog
 from pydantic import SecretStr
 from structlog.types import EventDict, Processor, WrappedLogger
 
-from consumer.config import Log
+from consumer.config.settings import Log
 
 MASK = "***"
 _HIDDEN_KEYS = frozenset({"phone", "email", "chat_id", "token", "secret", "password", "authorization"})

@@ -11,7 +11,7 @@ import polars as pl
 
 from consumer.activity.avro.cursor import Flags, Longs
 from consumer.activity.rows import SMALL, Rows, spelled
-from consumer.config import Process, Source
+from consumer.config.settings import Process, Source
 
 
 class Meanings(Protocol):

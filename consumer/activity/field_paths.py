@@ -6,8 +6,8 @@ from typing import Any, TypeAlias
 
 import polars as pl
 
-from consumer.config import Source
-from consumer.config_events import names_in
+from consumer.config.events import names_in
+from consumer.config.settings import Source
 
 Path: TypeAlias = tuple[str, ...]
 

@@ -16,7 +16,7 @@ from consumer.assembly.shared import Shared, plain
 from consumer.assembly.telling import Telling
 from consumer.assembly.upkeep import Upkeep
 from consumer.clock import SECOND
-from consumer.config import millis
+from consumer.config.types import millis
 from consumer.deliver.channel.rate_limit import Pace
 from consumer.deliver.channel.template_status import Standings, wanted_by
 from consumer.deliver.channel.template_watcher import TemplateWatch

@@ -13,8 +13,9 @@ from consumer.activity.json_reader import JsonReader
 from consumer.activity.schemas.avro_schema import UnusableSchema, WriterSchema, read_schemas
 from consumer.assembly.shared import Shared
 from consumer.clock import SECOND
-from consumer.config import Kafka, Settings, millis
-from consumer.config_errors import ConfigError
+from consumer.config.errors import ConfigError
+from consumer.config.settings import Kafka, Settings
+from consumer.config.types import millis
 from consumer.detect.brake import BrakeRules
 from consumer.detect.lapse_rules import Rules
 from consumer.kafka.changelog.restore import Restorer, Start

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from consumer.assembly.shared import Shared, plain
 from consumer.clock import SECOND, Millis
-from consumer.config import millis
+from consumer.config.types import millis
 from consumer.deliver.channel.circuit_breaker import Outlet
 from consumer.deliver.policy.fallback import EMAIL, WEBHOOK
 from consumer.deliver.sending.facts import Known

@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient
 from sqlalchemy.exc import SQLAlchemyError
 
 from consumer.assembly.shared import Shared
-from consumer.config import Settings
+from consumer.config.settings import Settings
 from consumer.deliver.operations import ledger_identity, ledger_restore
 from consumer.deliver.operations.ledger_identity import Group, Held
 from consumer.kafka.at_least_once_consumer import NotNow

@@ -10,8 +10,9 @@ from prometheus_client.registry import CollectorRegistry
 from consumer.activity.record_codec import Codec
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import Clock, SystemClock
-from consumer.config import Secret, Settings
-from consumer.config_file import read_secret
+from consumer.config.loader import read_secret
+from consumer.config.settings import Settings
+from consumer.config.types import Secret
 from consumer.kafka.clients import settings as client
 from consumer.web.health import Health
 

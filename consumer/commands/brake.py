@@ -7,8 +7,8 @@ import httpx
 import typer
 
 from consumer.commands.exits import DONE, Failed
-from consumer.config import Web
-from consumer.config_file import load, read_secret
+from consumer.config.loader import load, read_secret
+from consumer.config.settings import Web
 
 _SECONDS = 15
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - addresses to listen on, not to call

@@ -6,8 +6,8 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[attr-defined]
 
 from consumer.commands.exits import Failed
-from consumer.config import Kafka
-from consumer.config_errors import ConfigError
+from consumer.config.errors import ConfigError
+from consumer.config.settings import Kafka
 
 _KEY = "kafka.bootstrap_servers"
 

@@ -1,8 +1,9 @@
 """The 1MSG channel of the configuration, opened for a command."""
 
-from consumer.config import OneMsg as Section
-from consumer.config import Settings, millis
-from consumer.config_file import ConfigError, read_secret
+from consumer.config.loader import ConfigError, read_secret
+from consumer.config.settings import OneMsg as Section
+from consumer.config.settings import Settings
+from consumer.config.types import millis
 from consumer.onemsg.client import OneMsg
 
 

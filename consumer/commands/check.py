@@ -14,8 +14,8 @@ from consumer.commands.channel import opened
 from consumer.commands.exits import DONE, FAILED, MISUSED
 from consumer.commands.lines import Line, show
 from consumer.commands.run import Role, secrets
-from consumer.config import OneMsg, Settings
-from consumer.config_file import ConfigError, load, read_secret
+from consumer.config.loader import ConfigError, load, read_secret
+from consumer.config.settings import OneMsg, Settings
 from consumer.kafka.clients.topics import TopicsRefused
 
 

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from pydantic import SecretStr
 
 from consumer.commands.lines import Line
-from consumer.config import OneMsg as Section
-from consumer.config import Process, Web
+from consumer.config.settings import OneMsg as Section
+from consumer.config.settings import Process, Web
 from consumer.deliver.channel import template_status
 from consumer.deliver.policy.message_plan import plans
 from consumer.onemsg.client import OneMsg, OneMsgError, Trouble
-from consumer.onemsg.http import lenient_json
+from consumer.onemsg.http import lenient_json as lenient
 from consumer.onemsg.templates.listing import Template
 from consumer.onemsg.templates.preflight import MARKETING, Wanted, find, preflight
 from consumer.onemsg.webhook.registration import Destinations
@@ -80,7 +80,7 @@ async def webhook(channel: OneMsg, web: Web, secret: SecretStr) -> list[Line]:
     """Does 1MSG call our webhook, and with statuses?"""
     try:
         there = await channel.webhook()
-        told = lenient_json.truth((await channel.settings()).get("ackNotificationsOn"))
+        told = lenient.truth((await channel.settings()).get("ackNotificationsOn"))
     except OneMsgError as problem:
         return [_failed("webhook", problem)]
     end = WEBHOOK + secret.get_secret_value()

@@ -1,7 +1,7 @@
 """What `lapse check` tries of the other ways to somebody."""
 
 from consumer.commands.lines import Line
-from consumer.config import EmailFallback
+from consumer.config.fallback import EmailFallback
 from consumer.media.smtp import Smtp
 
 _ADVICE = {

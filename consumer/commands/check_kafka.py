@@ -7,8 +7,8 @@ from consumer.activity.errors import RegistryUnavailable
 from consumer.commands import broker
 from consumer.commands.exits import Failed
 from consumer.commands.lines import Line
-from consumer.config import Kafka
-from consumer.config_errors import ConfigError
+from consumer.config.errors import ConfigError
+from consumer.config.settings import Kafka
 from consumer.kafka.clients import end_offsets
 
 Reached = tuple[AdminClient, ClusterMetadata]

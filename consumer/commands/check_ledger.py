@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from consumer.assembly.ledger import Seen, look
 from consumer.commands.check_kafka import Reached
 from consumer.commands.lines import Line
-from consumer.config import Settings
+from consumer.config.settings import Settings
 from consumer.ledger.errors import LedgerRefused, NoLedger
 from consumer.ledger.store import Ledger
 

@@ -22,8 +22,8 @@ from consumer.commands import broker, contacts_csv, contacts_judge
 from consumer.commands.contacts_csv import BadFile
 from consumer.commands.contacts_judge import COLUMNS, KEY, Bad, Judged, Rules, Seen
 from consumer.commands.exits import DONE, Failed
-from consumer.config import Kafka, Settings
-from consumer.config_file import load
+from consumer.config.loader import load
+from consumer.config.settings import Kafka, Settings
 from consumer.kafka.clients.all_or_nothing import AllOrNothing, NotWritten, Replaced
 from consumer.kafka.clients.transaction import Output
 from consumer.records import Contact

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from consumer.config_errors import near
+from consumer.config.errors import near
 
 _DELIMITERS = ",;\t"
 _NO_UTF8 = re.compile("[\udc80-\udcff]")

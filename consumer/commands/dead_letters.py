@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[a
 from consumer.clock import Millis, SystemClock
 from consumer.commands import broker, moments
 from consumer.commands.exits import Failed
-from consumer.config import Settings
+from consumer.config.settings import Settings
 from consumer.kafka.dead_letters import topic_reader
 from consumer.kafka.dead_letters.topic_reader import Letter, StillOpen
 

@@ -16,7 +16,7 @@ from consumer import log
 from consumer.commands.dead_letters import Chosen, box
 from consumer.commands.exits import DONE
 from consumer.commands.moments import shown
-from consumer.config_file import load
+from consumer.config.loader import load
 from consumer.kafka.dead_letters import topic_reader
 from consumer.kafka.dead_letters.offset_bitmap import Marks
 from consumer.kafka.dead_letters.topic_reader import HEAD, Letter, Note

@@ -32,8 +32,8 @@ import typer
 from consumer import log
 from consumer.commands.dead_letters import Box, Chosen, box, group_of
 from consumer.commands.exits import DONE, FAILED, Failed
-from consumer.config import Settings
-from consumer.config_file import load
+from consumer.config.loader import load
+from consumer.config.settings import Settings
 from consumer.kafka.clients.all_or_nothing import AllOrNothing, NotWritten, Replaced
 from consumer.kafka.clients.transaction import Output
 from consumer.kafka.dead_letters import topic_reader

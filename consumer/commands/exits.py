@@ -34,7 +34,7 @@ def _words(problem: Exception) -> tuple[int, str] | None:
     from sqlalchemy.exc import OperationalError
 
     from consumer.activity.errors import RegistryUnavailable, SchemaRefused
-    from consumer.config_errors import ConfigError
+    from consumer.config.errors import ConfigError
     from consumer.kafka.clients.topics import TopicsRefused
     from consumer.ledger.errors import LedgerRefused
     from consumer.web.server import PortTaken

@@ -6,7 +6,7 @@ from consumer import log
 from consumer.commands import broker
 from consumer.commands.exits import DONE, Failed
 from consumer.commands.lines import Line, show
-from consumer.config_file import load
+from consumer.config.loader import load
 from consumer.deliver.operations.ledger_identity import group_name
 from consumer.kafka.clients import end_offsets, group_offsets
 from consumer.ledger import queries

@@ -6,8 +6,7 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from consumer.clock import Millis
-from consumer.config import millis
-from consumer.config_values import Duration
+from consumer.config.types import Duration, millis
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SPAN: TypeAdapter[timedelta] = TypeAdapter(Duration)

@@ -10,9 +10,9 @@ import typer
 from consumer import log
 from consumer.clock import SECOND, Millis, SystemClock
 from consumer.commands.exits import DONE
-from consumer.config import Settings
-from consumer.config_errors import near
-from consumer.config_file import load
+from consumer.config.errors import near
+from consumer.config.loader import load
+from consumer.config.settings import Settings
 from consumer.deliver.operations import pauses
 from consumer.ledger import queries
 from consumer.ledger.queries.pauses import EVERYTHING

@@ -10,7 +10,7 @@ from consumer import log
 from consumer.clock import Millis, SystemClock
 from consumer.commands import moments
 from consumer.commands.exits import DONE, FAILED
-from consumer.config_file import load
+from consumer.config.loader import load
 from consumer.deliver.operations.resolve import MOST, resolve
 from consumer.deliver.unit_of_work import booking
 from consumer.ledger import queries

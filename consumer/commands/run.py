@@ -13,8 +13,9 @@ from pydantic import SecretStr
 
 from consumer import log
 from consumer.commands import broker
-from consumer.config import Secret, Settings
-from consumer.config_file import CLIENT_SECRETS, ConfigError, load, read_secret
+from consumer.config.loader import CLIENT_SECRETS, ConfigError, load, read_secret
+from consumer.config.settings import Settings
+from consumer.config.types import Secret
 
 Role: TypeAlias = Literal["detect", "deliver"]
 

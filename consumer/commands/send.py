@@ -13,8 +13,8 @@ from consumer import log
 from consumer.clock import SECOND, Millis, SystemClock
 from consumer.commands.channel import opened, section_of
 from consumer.commands.exits import DONE, FAILED, Failed
-from consumer.config import Settings
-from consumer.config_file import load
+from consumer.config.loader import load
+from consumer.config.settings import Settings
 from consumer.deliver.recipients.opt_outs import subjects_of
 from consumer.ledger.queries.facts import opted_out
 from consumer.ledger.schema.tables import contacts

@@ -9,8 +9,8 @@ from consumer import log
 from consumer.assembly import detect
 from consumer.commands import broker
 from consumer.commands.exits import DONE, Failed
-from consumer.config import Settings
-from consumer.config_file import load
+from consumer.config.loader import load
+from consumer.config.settings import Settings
 from consumer.kafka.changelog.rebuild import Plan, RebuildRefused, make_room, plan
 from consumer.kafka.clients.transaction import Aborted, Fenced, Transactions
 

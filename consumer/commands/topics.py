@@ -8,8 +8,8 @@ from consumer import log
 from consumer.commands import broker
 from consumer.commands.exits import DONE, FAILED
 from consumer.commands.lines import Line, show
-from consumer.config import Settings
-from consumer.config_file import load
+from consumer.config.loader import load
+from consumer.config.settings import Settings
 from consumer.kafka.clients import topics
 
 _BROKER_SECONDS = 5

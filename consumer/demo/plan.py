@@ -14,7 +14,8 @@ from random import Random
 from uuid import UUID
 
 from consumer.clock import SECOND, Millis
-from consumer.config import Process, TemplateChoice
+from consumer.config.settings import Process
+from consumer.config.template import TemplateChoice
 from consumer.demo.people import Person
 from consumer.records import Kind, UserActivity
 

@@ -6,21 +6,10 @@ from secrets import token_urlsafe
 
 from pydantic import SecretStr
 
-from consumer.config import (
-    Detect,
-    Kafka,
-    Ledger,
-    Log,
-    OneMsg,
-    Policy,
-    Secret,
-    Settings,
-    Source,
-    Template,
-    Topics,
-    Tracking,
-    Web,
-)
+from consumer.config.policy import Policy
+from consumer.config.settings import Detect, Kafka, Ledger, Log, OneMsg, Settings, Source, Topics, Tracking, Web
+from consumer.config.template import Template
+from consumer.config.types import Secret
 from consumer.demo.broker import QUIET
 from consumer.demo.plan import PROCESSES
 from consumer.sandbox.server import Sandbox

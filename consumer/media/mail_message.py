@@ -7,7 +7,7 @@ from email.policy import SMTP
 from email.utils import formatdate, parseaddr
 
 from consumer.clock import SECOND, Millis
-from consumer.config_fallback import EmailFallback
+from consumer.config.fallback import EmailFallback
 from consumer.mail_address import mail_address
 from consumer.media.text_template import Letter, filled, linked
 

@@ -24,8 +24,8 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from consumer.clock import MINUTE, SECOND, Millis, Now
-from consumer.config_fallback import WebhookFallback
-from consumer.config_values import millis
+from consumer.config.fallback import WebhookFallback
+from consumer.config.types import millis
 from consumer.media.text_template import Letter, filled, linked
 from consumer.onemsg.client import ChannelStatus
 from consumer.onemsg.http.transport_errors import FAILURES, outcome_of

@@ -15,8 +15,8 @@ import aiosmtplib
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
 from consumer.clock import MINUTE
-from consumer.config_fallback import EmailFallback
-from consumer.config_values import millis
+from consumer.config.fallback import EmailFallback
+from consumer.config.types import millis
 from consumer.media.mail_message import Mail
 from consumer.onemsg.client import ChannelStatus
 from consumer.onemsg.masking import safe

@@ -13,7 +13,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from consumer.clock import SECOND, Millis, Now, SystemClock
-from consumer.onemsg.http import lenient_json
+from consumer.onemsg.http import lenient_json as lenient
 from consumer.onemsg.http.api_errors import OneMsgError, Trouble, content
 from consumer.onemsg.http.transport import Wire
 from consumer.onemsg.http.transport_errors import FAILURES, TooLong, outcome_of
@@ -110,7 +110,7 @@ class OneMsg:
             before = len(found)
             for entry in page:
                 found.setdefault(key_of(entry), entry)
-            total = lenient_json.first(lenient_json.whole(lenient_json.mapping(answer).get("total")), total)
+            total = lenient.first(lenient.whole(lenient.mapping(answer).get("total")), total)
             if len(found) == before:
                 whole = not page
                 break
@@ -124,7 +124,7 @@ class OneMsg:
         """
         chat, seconds = f"{recipient}@c.us", max(since // SECOND, 0)
         answer = await self._get("messages", chatId=chat, last="true", min_time=seconds, limit=100)
-        rows = answer if isinstance(answer, list) else lenient_json.items(lenient_json.mapping(answer).get("messages"))
+        rows = answer if isinstance(answer, list) else lenient.items(lenient.mapping(answer).get("messages"))
         read = (parser.message(row) for row in rows)
         return [each for each in read if isinstance(each, Echo)]
 
@@ -136,17 +136,17 @@ class OneMsg:
             if error.trouble is Trouble.NOT_FOUND:
                 return ()
             raise
-        hooks = answer if isinstance(answer, list) else lenient_json.items(lenient_json.mapping(answer).get("hooks"))
+        hooks = answer if isinstance(answer, list) else lenient.items(lenient.mapping(answer).get("hooks"))
         reports = (parser.status_report(hook) for hook in hooks)
         return tuple(report for report in reports if report is not None and report.message_id == message_id)
 
     async def status(self) -> ChannelStatus:
         """Whether the channel is connected (contract §1). Raises OneMsgError."""
-        answer = lenient_json.mapping(await self._get("status"))
-        status = lenient_json.text(answer.get("status"))
+        answer = lenient.mapping(await self._get("status"))
+        status = lenient.text(answer.get("status"))
         if status is None:
             raise OneMsgError(Trouble.UNREADABLE, "status: the answer has none")
-        return ChannelStatus(status, lenient_json.text(answer.get("accountStatus")))
+        return ChannelStatus(status, lenient.text(answer.get("accountStatus")))
 
     async def webhook(self) -> Destinations:
         """Whom 1MSG reports to (contract §7). Raises OneMsgError.
@@ -155,25 +155,25 @@ class OneMsg:
         """
         answer = await self._get("webhook")
         known = isinstance(answer, Mapping) and "webhookUrl" in answer
-        urls = _urls(lenient_json.mapping(answer).get("webhookUrl")) if known else None
+        urls = _urls(lenient.mapping(answer).get("webhookUrl")) if known else None
         if urls is None:
             raise OneMsgError(Trouble.UNREADABLE, "webhook: the answer has no list of URLs that can be read")
-        return Destinations(tuple(urls), disabled_among(lenient_json.mapping(answer).get("webhookStatuses")))
+        return Destinations(tuple(urls), disabled_among(lenient.mapping(answer).get("webhookStatuses")))
 
     async def set_webhook(self, urls: Sequence[str]) -> None:
         """Replaces the whole list (contract §7): one to five URLs. Raises OneMsgError."""
         given: object = urls[0] if len(urls) == 1 else list(urls)
         answer = await self._call("POST", "webhook", body=_json({"webhookUrl": given}), hide=urls)
-        if lenient_json.truth(lenient_json.mapping(answer).get("set")) is False:
+        if lenient.truth(lenient.mapping(answer).get("set")) is False:
             raise OneMsgError(Trouble.REFUSED, "webhook: 1MSG did not set the list")
 
     async def settings(self) -> Mapping[str, object]:
         """The channel's settings (contract §7), webhook URLs with their secrets among them. Raises OneMsgError."""
-        return lenient_json.mapping(await self._get("settings"))
+        return lenient.mapping(await self._get("settings"))
 
     async def set_settings(self, **partial: object) -> Mapping[str, object]:
         """Changes these settings, leaves the others, and returns what 1MSG answers. Raises OneMsgError."""
-        return lenient_json.mapping(await self._call("POST", "settings", body=_json(partial)))
+        return lenient.mapping(await self._call("POST", "settings", body=_json(partial)))
 
     async def _get(self, method: str, **query: str | int) -> object:
         return await self._call("GET", method, query=query)

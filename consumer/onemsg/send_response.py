@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 
 from consumer.clock import DAY, SECOND, Millis
 from consumer.onemsg.error_table import ErrorRule, classify, code_in
-from consumer.onemsg.http import lenient_json
+from consumer.onemsg.http import lenient_json as lenient
 from consumer.onemsg.masking import safe
 from consumer.onemsg.outcomes import Accepted, Outcome, Rejected, Remedy, Unknown
 
@@ -62,7 +62,7 @@ def judge(
         return Unknown(reason="server_error" if status_code >= 500 else "unexpected_status", error=words)
     if said.html and status_code in _HTML_MEANS_NOTHING:
         return Unknown(reason="unreadable_answer", error=words)
-    if said.queued or lenient_json.truth(said.body.get("sent")):
+    if said.queued or lenient.truth(said.body.get("sent")):
         return Unknown(reason="queued" if said.queued else "contradictory", error=words)
     if status_code == 401:
         words = "1MSG does not take the token"  # its own words repeat the token (contract §1)
@@ -73,7 +73,7 @@ def _answered(said: Said, words: str | None, retry_after: Millis | None) -> Outc
     """Rows A, B, C, K and L: any 2xx."""
     if not said.is_object:
         return Unknown(reason="unreadable_answer", error=words)  # row J
-    sent, message_id = lenient_json.truth(said.body.get("sent")), lenient_json.identifier(said.body.get("id"))
+    sent, message_id = lenient.truth(said.body.get("sent")), lenient.identifier(said.body.get("id"))
     if sent and message_id:
         return Accepted(message_id=message_id)  # row A
     if said.queued:
@@ -97,7 +97,7 @@ def _refused(
     return Rejected(
         reason=rule.reason,
         remedy=rule.remedy,
-        error_code=lenient_json.first(said.code, found.code),
+        error_code=lenient.first(said.code, found.code),
         error=words,
         retry_after=max(waits, default=None),
         template=rule.template,
@@ -108,41 +108,41 @@ def read(headers: Mapping[str, str], body: bytes) -> Said:
     """What a body says, if anything. Texts are as they came: see masking.safe."""
     html = body.lstrip()[:1] == b"<" or "html" in _header(headers, "content-type").lower()
     try:
-        document = lenient_json.decode(body)
+        document = lenient.decode(body)
     except lenient_json.NotJson:
         text = "an HTML page" if html else body[:4096].decode("utf-8", "replace")
         return Said({}, False, html, text, code_in(text))
     if not isinstance(document, dict):
         return Said({}, False, html, document if isinstance(document, str) else "", None)
     text = ": ".join(_texts(document))
-    return Said(document, True, False, text, lenient_json.first(_code(document), code_in(text)))
+    return Said(document, True, False, text, lenient.first(_code(document), code_in(text)))
 
 
 def _response_error(body: Mapping[str, object]) -> object:
     """Row K: `{"response": {"error": …}}`."""
-    return lenient_json.mapping(body.get("response")).get("error")
+    return lenient.mapping(body.get("response")).get("error")
 
 
 def _texts(body: Mapping[str, object]) -> list[str]:
     """Every explanation, in the order of the official n8n node (contract §3), each once."""
     found = [body.get("message"), body.get("error")]
     for error in (body.get("error"), _response_error(body)):
-        inner = lenient_json.mapping(error)
+        inner = lenient.mapping(error)
         found += [inner.get(key) for key in ("error_user_title", "error_user_msg", "message", "title")]
-        found += [lenient_json.mapping(inner.get("error_data")).get("details"), inner.get("details")]
+        found += [lenient.mapping(inner.get("error_data")).get("details"), inner.get("details")]
     found.append(_response_error(body))
-    texts = [text for each in found if (text := lenient_json.text(each)) is not None]
+    texts = [text for each in found if (text := lenient.text(each)) is not None]
     return list(dict.fromkeys(texts))
 
 
 def _code(body: Mapping[str, object]) -> int | None:
     """`error.code`, then `error.error_code`, then `code` (contract §3)."""
     for error in (body.get("error"), _response_error(body)):
-        inner = lenient_json.mapping(error)
-        code = lenient_json.first(lenient_json.whole(inner.get("code")), lenient_json.whole(inner.get("error_code")))
+        inner = lenient.mapping(error)
+        code = lenient.first(lenient.whole(inner.get("code")), lenient.whole(inner.get("error_code")))
         if code is not None:
             return code
-    outer = lenient_json.whole(body.get("code"))
+    outer = lenient.whole(body.get("code"))
     # (Outside an error object this may be an HTTP status, or a nought for "none"; Meta has codes that look the same.)
     like_http = outer is not None and (200 <= outer < 300 or 400 <= outer < 600)
     return None if outer == 0 or like_http else outer

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
-from consumer.config import Process, Source
+from consumer.config.settings import Process, Source
 
 from .writing import MILLIS, NOON, at_noon, framed, own_events, process, reasons, record
 

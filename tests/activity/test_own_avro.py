@@ -15,7 +15,7 @@ from consumer.activity.schemas.framing import registry_header
 from consumer.activity.schemas.registry import Registry
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import ManualClock
-from consumer.config import Source
+from consumer.config.settings import Source
 
 from .registry import SchemaRegistry
 from .writing import KIND, MICROS, MILLIS, NOON, at_noon, body, framed, own_events, process, reasons, record, rows

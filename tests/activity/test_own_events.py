@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from consumer.activity.decoder import Decoded
-from consumer.config import Process, Source
+from consumer.config.settings import Process, Source
 
 from .writing import NOON, at_noon, own_events, process, reasons, rows
 

@@ -10,8 +10,8 @@ from consumer.activity.decoder import Decoded
 from consumer.assembly.detect import decoder
 from consumer.assembly.shared import Shared
 from consumer.clock import HOUR, Millis
-from consumer.config import Process, Settings, Source
-from consumer.config_file import ConfigError, load
+from consumer.config.loader import ConfigError, load
+from consumer.config.settings import Process, Settings, Source
 
 from .writing import own_events
 

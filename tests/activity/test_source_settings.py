@@ -8,7 +8,7 @@ import yaml
 
 from consumer.activity.event_mapping import meanings_of
 from consumer.activity.field_paths import NATIVE, fields_of
-from consumer.config_file import ConfigError, load
+from consumer.config.loader import ConfigError, load
 
 PATHS = {"user": "who.id", "time": "at"}
 BARE = {"action": "order", "remind_after": ["2h"]}

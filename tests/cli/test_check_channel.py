@@ -10,8 +10,10 @@ import pytest
 from pydantic import SecretStr
 
 from consumer.commands.check_channel import connected, secret, templates, wanted_by, webhook
-from consumer.config import OneMsg as Section
-from consumer.config import Process, Secret, Template, TemplateChoice, Web
+from consumer.config.settings import OneMsg as Section
+from consumer.config.settings import Process, Web
+from consumer.config.template import Template, TemplateChoice
+from consumer.config.types import Secret
 from consumer.onemsg.client import OneMsg
 from consumer.onemsg.templates.preflight import Wanted
 from consumer.sandbox.app import Setup

@@ -7,8 +7,8 @@ import pytest
 from consumer.commands.check_kafka import reachable
 from consumer.commands.check_ledger import ledger, looking
 from consumer.commands.lines import Line
-from consumer.config import Settings
-from consumer.config_file import load
+from consumer.config.loader import load
+from consumer.config.settings import Settings
 from consumer.deliver.operations.ledger_identity import group_name
 from consumer.kafka.clients import group_offsets
 from consumer.ledger import queries

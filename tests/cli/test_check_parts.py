@@ -12,7 +12,7 @@ from consumer.assembly.ledger import Seen
 from consumer.commands.check_kafka import input_topic, reachable, registry
 from consumer.commands.check_ledger import ledger
 from consumer.commands.lines import Line
-from consumer.config import Kafka
+from consumer.config.settings import Kafka
 from consumer.ledger.store import Ledger
 
 

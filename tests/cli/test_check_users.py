@@ -7,7 +7,7 @@ import pytest
 from consumer.assembly.shared import Shared
 from consumer.clock import SystemClock
 from consumer.commands.check_users import in_one_partition, sampled
-from consumer.config import Kafka, Process, Settings, Source
+from consumer.config.settings import Kafka, Process, Settings, Source
 from consumer.kafka.clients.publisher import Publisher
 from consumer.kafka.clients.transaction import Output
 from tests.activity.writing import process

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from consumer.config import Brake, Detect
+from consumer.config.settings import Brake, Detect
 
 
 def test_unless_told_otherwise_it_watches_the_share_of_the_mean_and_nothing_else() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.config import Settings
+from consumer.config.settings import Settings
 from consumer.deliver.policy.message_plan import Plan, plans
 from tests.config.reading import CHANNEL, SMALL, loaded, problems
 

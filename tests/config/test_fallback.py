@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from consumer.commands.run import secrets
-from consumer.config_file import ConfigError
+from consumer.config.loader import ConfigError
 from consumer.mail_address import mail_address
 
 from .reading import CHANNEL, SMALL, loaded, problems

@@ -11,7 +11,7 @@ import structlog
 from pydantic import SecretStr
 
 from consumer import log
-from consumer.config import Log
+from consumer.config.settings import Log
 
 TOKEN = 'tok"en\\with-quotes'
 

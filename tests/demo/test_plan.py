@@ -4,7 +4,7 @@ from collections import defaultdict
 from itertools import islice, pairwise, takewhile
 
 from consumer.clock import MINUTE, SECOND
-from consumer.config import millis
+from consumer.config.types import millis
 from consumer.demo.people import people
 from consumer.demo.plan import PROCESSES, Planned, farewell, plan
 from consumer.records import Kind, UserActivity

@@ -17,7 +17,7 @@ from confluent_kafka import Producer
 
 from consumer.assembly import detect
 from consumer.assembly.shared import Shared
-from consumer.config import Settings
+from consumer.config.settings import Settings
 from consumer.kafka.clients.transaction import Fenced
 
 FENCED = 3

@@ -25,7 +25,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic  # type: 
 from consumer.assembly import detect
 from consumer.assembly.shared import Shared
 from consumer.clock import Clock
-from consumer.config import Settings
+from consumer.config.settings import Settings
 from consumer.kafka.clients import end_offsets, topics
 from consumer.web.health import State
 from tests.app.service import Platform, eventually

@@ -6,7 +6,7 @@ from signal import SIGINT, raise_signal
 
 import pytest
 
-from consumer.config import Kafka
+from consumer.config.settings import Kafka
 from consumer.kafka.clients.all_or_nothing import AllOrNothing, NotWritten, Replaced
 from consumer.kafka.clients.transaction import Output
 from tests.broker.topics import FreshTopics, fresh_name

@@ -7,7 +7,7 @@ import polars as pl
 from confluent_kafka import Consumer, TopicPartition
 
 from consumer.assembly import detect
-from consumer.config import Kafka
+from consumer.config.settings import Kafka
 from consumer.detect.lapse_rules import Rules
 from consumer.detect.table import Table
 from consumer.kafka.changelog.reader import Reader

@@ -7,7 +7,7 @@ import structlog
 from confluent_kafka import Consumer, TopicPartition
 
 from consumer.clock import SECOND, Clock, SystemClock
-from consumer.config import Kafka
+from consumer.config.settings import Kafka
 from consumer.kafka.clients.publisher import NotAcknowledged, Publisher, PublishFailed, Refused
 from consumer.kafka.clients.transaction import Output
 from tests.broker.broker import Broker

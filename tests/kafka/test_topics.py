@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from consumer.config import Topics
+from consumer.config.settings import Topics
 from consumer.kafka.clients.topics import Different, Fine, Found, Missing, Wanted, plan, wanted
 
 NEEDED = {topic.name: topic for topic in wanted(Topics(), "lapse-state", "user-activity", 4)}

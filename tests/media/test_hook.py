@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from consumer.clock import MINUTE, SECOND
-from consumer.config import WebhookFallback
+from consumer.config.fallback import WebhookFallback
 from consumer.media.signed_webhook import Call, Hook, HookWriter
 from consumer.media.text_template import Letter
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown

@@ -12,7 +12,7 @@ from hypothesis import given
 
 from consumer.clock import MINUTE
 from consumer.commands.check_fallback import mail
-from consumer.config import EmailFallback
+from consumer.config.fallback import EmailFallback
 from consumer.mail_address import LOCAL, mail_address
 from consumer.media.mail_message import Mail, MailWriter
 from consumer.media.smtp import Smtp, verdict

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 
 from consumer.clock import DAY, HOUR, MINUTE, SECOND, ManualClock, Millis
-from consumer.config import Policy
+from consumer.config.policy import Policy
 from consumer.deliver.channel.circuit_breaker import Channel
 from consumer.deliver.channel.rate_limit import Pace
 from consumer.deliver.channel.template_status import wanted_by

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from consumer.clock import MINUTE, ManualClock
-from consumer.config import EmailFallback, WebhookFallback
+from consumer.config.fallback import EmailFallback, WebhookFallback
 from consumer.deliver.sending.fallback_claims import FallbackClaims
 from consumer.deliver.sending.fallback_planner import FallbackPlans
 from consumer.deliver.sending.results import Answers

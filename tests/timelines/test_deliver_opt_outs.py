@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from consumer.clock import DAY, SECOND
-from consumer.config import Policy
+from consumer.config.policy import Policy
 from consumer.deliver.recipients import opt_outs
 from consumer.deliver.recipients.opt_out_words import OptOutWords
 from consumer.onemsg.outcomes import Rejected, Remedy

@@ -7,7 +7,7 @@ import numpy as np
 from consumer.activity.decoder import ActivityDecoder
 from consumer.activity.field_paths import fields_of
 from consumer.activity.json_reader import JsonReader
-from consumer.config import Source
+from consumer.config.settings import Source
 from consumer.detect.watermark import PartitionClock, WallGuard
 
 from .detect_diary import Diary, moment

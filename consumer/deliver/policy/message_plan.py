@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from consumer.clock import Millis
-from consumer.config import Process, SendWindow, Template, millis
-from consumer.config_template import action_in
+from consumer.config.policy import SendWindow
+from consumer.config.settings import Process
+from consumer.config.template import Template, action_in
+from consumer.config.types import millis
 from consumer.deliver.policy.languages import ranked
 from consumer.send_window import Window
 

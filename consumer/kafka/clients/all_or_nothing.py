@@ -9,7 +9,7 @@ from math import inf
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.clock import MINUTE, Millis
-from consumer.config import Kafka
+from consumer.config.settings import Kafka
 from consumer.kafka.clients.settings import LARGEST_RECORD, Trouble, settings
 from consumer.kafka.clients.transaction import Output
 

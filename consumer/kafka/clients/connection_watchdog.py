@@ -4,7 +4,7 @@ from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from consumer.clock import SECOND, Clock, Millis
-from consumer.config import Kafka
+from consumer.config.settings import Kafka
 from consumer.kafka.clients.settings import settings
 
 _PATIENCE: Millis = 30 * SECOND

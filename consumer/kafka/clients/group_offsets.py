@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from consumer.config import Kafka
+from consumer.config.settings import Kafka
 from consumer.kafka.clients.settings import Trouble, settings
 
 _WAIT = 30.0  # seconds for one answer

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.clock import SECOND, Clock, Millis
-from consumer.config import Kafka
+from consumer.config.settings import Kafka
 from consumer.kafka.clients.settings import LARGEST_RECORD, Trouble, settings
 from consumer.kafka.clients.transaction import Output
 

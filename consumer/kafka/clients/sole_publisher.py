@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.clock import SECOND, Clock, Millis
-from consumer.config import Kafka
+from consumer.config.settings import Kafka
 from consumer.kafka.clients.publisher import NotAcknowledged, PublishFailed, Refused
 from consumer.kafka.clients.settings import LARGEST_RECORD, Trouble, settings
 from consumer.kafka.clients.transaction import Output

@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from consumer.clock import Millis
-from consumer.config import Kafka
+from consumer.config.settings import Kafka
 from consumer.kafka.clients import end_offsets
 from consumer.kafka.clients.settings import settings
 from consumer.kafka.clients.transaction import Output

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from consumer.clock import Millis
 from consumer.onemsg.error_table import classify
-from consumer.onemsg.http import lenient_json
+from consumer.onemsg.http import lenient_json as lenient
 from consumer.onemsg.masking import safe
 from consumer.onemsg.send_response import Said, read, retry_after_of
 
@@ -45,10 +45,10 @@ def content(
     """
     if 200 <= status_code < 300:
         try:
-            document = lenient_json.decode(body)
+            document = lenient.decode(body)
         except lenient_json.NotJson:
             raise OneMsgError(Trouble.UNREADABLE, f"{status_code} with something that is not JSON") from None
-        if lenient_json.mapping(document).get("error"):
+        if lenient.mapping(document).get("error"):
             raise _refusal(status_code, read(headers, body), hide)
         return document
     raise _error(status_code, headers, body, now, hide)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from consumer.onemsg.http import lenient_json
+from consumer.onemsg.http import lenient_json as lenient
 
 VARIABLE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 """`{{1}}`, or `{{name}}` in a template with named variables."""
@@ -62,35 +62,33 @@ class Listing:
 
 def entries_of(answer: object) -> list[object] | None:
     """The entries of one page: the root is an object with `templates`, or a bare array. None for anything else."""
-    listed = lenient_json.mapping(answer).get("templates") if isinstance(answer, dict) else answer
+    listed = lenient.mapping(answer).get("templates") if isinstance(answer, dict) else answer
     return listed if isinstance(listed, list) else None
 
 
 def key_of(entry: object) -> object:
     """What tells entries of different pages apart: id, name and language (contract §4)."""
-    given = lenient_json.mapping(entry)
-    return lenient_json.identifier(given.get("id")), lenient_json.text(given.get("name")), _language(given)
+    given = lenient.mapping(entry)
+    return lenient.identifier(given.get("id")), lenient.text(given.get("name")), _language(given)
 
 
 def parse(entries: Iterable[object]) -> tuple[Template, ...]:
     """Templates from the entries of all pages. What has no name is passed over."""
-    given = [lenient_json.mapping(entry) for entry in entries]
+    given = [lenient.mapping(entry) for entry in entries]
     shared = _shared_namespace(given)
-    return tuple(_template(each, shared) for each in given if lenient_json.text(each.get("name")))
+    return tuple(_template(each, shared) for each in given if lenient.text(each.get("name")))
 
 
 def _template(given: Mapping[str, object], shared: str | None) -> Template:
-    parts = [lenient_json.mapping(part) for part in _components(given.get("components"))]
-    body = next((text for part in parts if _kind(part) == "BODY" and (text := lenient_json.text(part.get("text")))), "")
-    buttons = [
-        _button(b) for part in parts if _kind(part) == "BUTTONS" for b in lenient_json.items(part.get("buttons"))
-    ]
+    parts = [lenient.mapping(part) for part in _components(given.get("components"))]
+    body = next((text for part in parts if _kind(part) == "BODY" and (text := lenient.text(part.get("text")))), "")
+    buttons = [_button(b) for part in parts if _kind(part) == "BUTTONS" for b in lenient.items(part.get("buttons"))]
     return Template(
-        name=lenient_json.text(given.get("name")) or "",
+        name=lenient.text(given.get("name")) or "",
         language=_language(given),
-        namespace=lenient_json.first(_namespace(given), shared),
-        status=(lenient_json.text(given.get("status")) or "").upper(),
-        category=(lenient_json.text(given.get("category")) or "").upper() or None,
+        namespace=lenient.first(_namespace(given), shared),
+        status=(lenient.text(given.get("status")) or "").upper(),
+        category=(lenient.text(given.get("category")) or "").upper() or None,
         variables=variables_of(body),
         body=body,
         buttons=tuple(buttons),
@@ -110,33 +108,33 @@ def _components(value: object) -> list[object]:
             value = json.loads(value)
         except (ValueError, RecursionError):
             return []
-    return lenient_json.items(value)
+    return lenient.items(value)
 
 
 def _kind(part: Mapping[str, object]) -> str:
-    return (lenient_json.text(part.get("type")) or "").upper()
+    return (lenient.text(part.get("type")) or "").upper()
 
 
 def _button(given: object) -> Button:
-    button = lenient_json.mapping(given)
-    url = lenient_json.text(button.get("url"))
-    return Button(kind=_kind(button) or "UNKNOWN", text=lenient_json.text(button.get("text")), url=url)
+    button = lenient.mapping(given)
+    url = lenient.text(button.get("url"))
+    return Button(kind=_kind(button) or "UNKNOWN", text=lenient.text(button.get("text")), url=url)
 
 
 def _header_needs(part: Mapping[str, object]) -> bool:
-    shape = (lenient_json.text(part.get("format")) or "TEXT").upper()
-    return shape != "TEXT" or bool(VARIABLE.search(lenient_json.text(part.get("text")) or ""))
+    shape = (lenient.text(part.get("format")) or "TEXT").upper()
+    return shape != "TEXT" or bool(VARIABLE.search(lenient.text(part.get("text")) or ""))
 
 
 def _language(given: Mapping[str, object]) -> str:
     """A string, or `{"code": "en"}`."""
     language = given.get("language")
-    return lenient_json.text(language) or lenient_json.text(lenient_json.mapping(language).get("code")) or ""
+    return lenient.text(language) or lenient.text(lenient.mapping(language).get("code")) or ""
 
 
 def _namespace(given: Mapping[str, object]) -> str | None:
     names = ("namespace", "message_template_namespace", "messageTemplateNamespace")
-    return lenient_json.first(*(lenient_json.text(given.get(name)) for name in names))
+    return lenient.first(*(lenient.text(given.get(name)) for name in names))
 
 
 def _shared_namespace(given: Sequence[Mapping[str, object]]) -> str | None:

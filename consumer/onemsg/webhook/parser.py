@@ -6,7 +6,7 @@ passed over: its neighbours are good.
 
 from collections.abc import Iterator, Mapping
 
-from consumer.onemsg.http import lenient_json
+from consumer.onemsg.http import lenient_json as lenient
 from consumer.onemsg.masking import safe
 from consumer.onemsg.webhook.notifications import Echo, Inbound, Notification, Preference, Progress, StatusReport
 
@@ -31,7 +31,7 @@ class UnreadableBody(ValueError):
 def read(body: bytes) -> Notification:
     """Everything that a body tells. Raises UnreadableBody, and nothing else."""
     try:
-        root = lenient_json.decode(body)
+        root = lenient.decode(body)
     except lenient_json.NotJson as error:
         raise UnreadableBody(str(error)) from None
     if not isinstance(root, dict):
@@ -51,8 +51,8 @@ def _everything(root: Mapping[str, object]) -> Iterator[Item | None]:
         yield from map(status_report, _listed(root, key))
     yield from map(message, _listed(root, "messages"))  # §8.2
     for entry in _listed(root, "entry"):  # §8.3
-        for change in lenient_json.items(lenient_json.mapping(entry).get("changes")) or [None]:
-            yield from _change(lenient_json.mapping(lenient_json.mapping(change).get("value")))
+        for change in lenient.items(lenient.mapping(entry).get("changes")) or [None]:
+            yield from _change(lenient.mapping(lenient.mapping(change).get("value")))
 
 
 def _change(inner: Mapping[str, object]) -> Iterator[Item | None]:
@@ -70,22 +70,22 @@ def _listed(holder: Mapping[str, object], key: str) -> list[object]:
     """The items under `key`; something there that is no list counts as one item that says nothing."""
     value = holder.get(key)
     if value is None or isinstance(value, list | dict):
-        return lenient_json.items(value)
+        return lenient.items(value)
     return [None]
 
 
 def status_report(item: object) -> StatusReport | None:
     """One status of `ack[]`, `hooks[]`, raw `statuses[]` or hookInfo; None where nothing changes (§8.6)."""
-    given = lenient_json.mapping(item)
-    message_id = lenient_json.identifier(given.get("id"))
-    progress = _PROGRESS.get((lenient_json.text(given.get("status")) or "").lower())
+    given = lenient.mapping(item)
+    message_id = lenient.identifier(given.get("id"))
+    progress = _PROGRESS.get((lenient.text(given.get("status")) or "").lower())
     if message_id is None or progress is None:
         return None
     code, error = _error(given) if progress is Progress.FAILED else (None, None)
     return StatusReport(
         message_id=message_id,
         progress=progress,
-        at=lenient_json.first(lenient_json.moment(given.get("timestamp")), lenient_json.moment(given.get("time"))),
+        at=lenient.first(lenient.moment(given.get("timestamp")), lenient.moment(given.get("time"))),
         error_code=code,
         error=error,
         recipient=_number(given, "recipient_id", "phone", "chatId"),
@@ -94,78 +94,76 @@ def status_report(item: object) -> StatusReport | None:
 
 def _error(given: Mapping[str, object]) -> tuple[int | None, str | None]:
     """Code and text of a failure: `error` as text (§8.1), as an object, or Meta's `errors[]` (§8.3)."""
-    if text := lenient_json.text(given.get("error")):
+    if text := lenient.text(given.get("error")):
         return None, safe(text) or None
-    details = [
-        lenient_json.mapping(error) for key in ("errors", "error") for error in lenient_json.items(given.get(key))
-    ]
+    details = [lenient.mapping(error) for key in ("errors", "error") for error in lenient.items(given.get(key))]
     texts: list[str] = []
     for each in details:
         words = [
-            lenient_json.mapping(each.get("error_data")).get("details"),
+            lenient.mapping(each.get("error_data")).get("details"),
             *map(each.get, ("details", "message", "title")),
         ]
-        texts += [text for word in words if (text := lenient_json.text(word))]
-    code = lenient_json.first(*(lenient_json.whole(each.get("code")) for each in details))
+        texts += [text for word in words if (text := lenient.text(word))]
+    code = lenient.first(*(lenient.whole(each.get("code")) for each in details))
     return code, safe(": ".join(dict.fromkeys(texts))) or None
 
 
 def message(item: object) -> Echo | Inbound | None:
     """One row of `messages[]`, from the webhook (§8.2) or the message list (§5): ours, or the client's."""
-    given = lenient_json.mapping(item)
-    message_id = lenient_json.identifier(given.get("id"))
-    ours = lenient_json.truth(given.get("fromMe"))
+    given = lenient.mapping(item)
+    message_id = lenient.identifier(given.get("id"))
+    ours = lenient.truth(given.get("fromMe"))
     if message_id is None or (ours is None and given.get("fromMe") is not None):
         return None
-    at = lenient_json.moment(given.get("time"))
-    body = lenient_json.first(lenient_json.text(given.get("body")), lenient_json.text(given.get("caption")))
+    at = lenient.moment(given.get("time"))
+    body = lenient.first(lenient.text(given.get("body")), lenient.text(given.get("caption")))
     if ours:
         return Echo(message_id=message_id, recipient=_number(given, "chatId", "phone"), at=at, body=body)
     sender = _number(given, "author", "chatId", "phone")
-    kind = lenient_json.text(given.get("type"), 40) or "unknown"
+    kind = lenient.text(given.get("type"), 40) or "unknown"
     return Inbound(message_id=message_id, sender=sender, at=at, kind=kind, body=body)
 
 
 def _raw_echo(item: object) -> Echo | None:
-    given = lenient_json.mapping(item)
-    message_id = lenient_json.identifier(given.get("id"))
+    given = lenient.mapping(item)
+    message_id = lenient.identifier(given.get("id"))
     if message_id is None:
         return None
-    at = lenient_json.moment(given.get("timestamp"))
+    at = lenient.moment(given.get("timestamp"))
     return Echo(message_id=message_id, recipient=_number(given, "to"), at=at, body=_raw_body(given))
 
 
 def _raw_inbound(item: object) -> Inbound | None:
-    given = lenient_json.mapping(item)
-    message_id = lenient_json.identifier(given.get("id"))
+    given = lenient.mapping(item)
+    message_id = lenient.identifier(given.get("id"))
     if message_id is None:
         return None
-    kind = lenient_json.text(given.get("type"), 40) or "unknown"
-    at = lenient_json.moment(given.get("timestamp"))
+    kind = lenient.text(given.get("type"), 40) or "unknown"
+    at = lenient.moment(given.get("timestamp"))
     return Inbound(message_id=message_id, sender=_number(given, "from"), at=at, kind=kind, body=_raw_body(given))
 
 
 def _raw_body(given: Mapping[str, object]) -> str | None:
     """What was written, or the words on the button that was tapped."""
-    replies = lenient_json.mapping(given.get("interactive"))
+    replies = lenient.mapping(given.get("interactive"))
     places = (
-        (lenient_json.mapping(given.get("text")), "body"),
-        (lenient_json.mapping(given.get("button")), "text"),
-        (lenient_json.mapping(replies.get("button_reply")), "title"),
-        (lenient_json.mapping(replies.get("list_reply")), "title"),
+        (lenient.mapping(given.get("text")), "body"),
+        (lenient.mapping(given.get("button")), "text"),
+        (lenient.mapping(replies.get("button_reply")), "title"),
+        (lenient.mapping(replies.get("list_reply")), "title"),
     )
-    return lenient_json.first(*(lenient_json.text(place.get(key)) for place, key in places))
+    return lenient.first(*(lenient.text(place.get(key)) for place, key in places))
 
 
 def _preference(item: object) -> Preference | None:
-    given = lenient_json.mapping(item)
-    wanted = {"resume": True, "stop": False}.get((lenient_json.text(given.get("value")) or "").lower())
-    category = lenient_json.text(given.get("category"), 60)
+    given = lenient.mapping(item)
+    wanted = {"resume": True, "stop": False}.get((lenient.text(given.get("value")) or "").lower())
+    category = lenient.text(given.get("category"), 60)
     if wanted is None or category is None:
         return None
-    at = lenient_json.moment(given.get("timestamp"))
+    at = lenient.moment(given.get("timestamp"))
     return Preference(sender=_number(given, "wa_id"), category=category, wanted=wanted, at=at)
 
 
 def _number(given: Mapping[str, object], *keys: str) -> str | None:
-    return lenient_json.first(*(lenient_json.recipient(given.get(key)) for key in keys))
+    return lenient.first(*(lenient.recipient(given.get(key)) for key in keys))

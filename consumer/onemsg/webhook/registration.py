@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from consumer.onemsg.http import lenient_json
+from consumer.onemsg.http import lenient_json as lenient
 
 MOST = 5
 """URLs that a channel can have."""
@@ -68,23 +68,18 @@ def disabled_among(statuses: object) -> frozenset[str]:
     items with both, in words or with a flag. What cannot be read says nothing."""
     if isinstance(statuses, dict):
         return frozenset(str(url) for url, status in statuses.items() if _is_off(status))
-    items = [lenient_json.mapping(item) for item in lenient_json.items(statuses)]
-    urls = (
-        (lenient_json.first(lenient_json.text(i.get("url")), lenient_json.text(i.get("webhookUrl"))), i) for i in items
-    )
+    items = [lenient.mapping(item) for item in lenient.items(statuses)]
+    urls = ((lenient.first(lenient.text(i.get("url")), lenient.text(i.get("webhookUrl"))), i) for i in items)
     return frozenset(url for url, item in urls if url and _is_off(item))
 
 
 def _is_off(status: object) -> bool:
-    given = lenient_json.mapping(status)
+    given = lenient.mapping(status)
     words = (
-        lenient_json.text(status)
-        or lenient_json.text(given.get("status"))
-        or lenient_json.text(given.get("state"))
-        or ""
+        lenient.text(status) or lenient.text(given.get("status")) or lenient.text(given.get("state")) or ""
     ).lower()
-    flagged = [lenient_json.truth(given.get("disabled")) is True]
-    flagged += [lenient_json.truth(given.get(name)) is False for name in ("enabled", "active", "isActive")]
+    flagged = [lenient.truth(given.get("disabled")) is True]
+    flagged += [lenient.truth(given.get(name)) is False for name in ("enabled", "active", "isActive")]
     return words in ("disabled", "inactive") or any(flagged)
 
 
@@ -147,10 +142,10 @@ async def _decide(channel: Channel, ours: str, former: str | None) -> Plan:
 
 async def _reports_on(channel: Channel) -> bool:
     """Step 6."""
-    if lenient_json.truth((await channel.settings()).get("ackNotificationsOn")):
+    if lenient.truth((await channel.settings()).get("ackNotificationsOn")):
         return True
     await channel.set_settings(ackNotificationsOn=True)
-    return lenient_json.truth((await channel.settings()).get("ackNotificationsOn")) is True
+    return lenient.truth((await channel.settings()).get("ackNotificationsOn")) is True
 
 
 def _same(one: str, other: str) -> bool:

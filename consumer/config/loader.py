@@ -14,9 +14,8 @@ from typing import Any, get_args, get_origin
 import yaml
 from pydantic import SecretStr, ValidationError
 
-from consumer import config_yaml
-from consumer.config import Action, Secret, Settings
-from consumer.config_errors import (
+from consumer.config import strict_yaml
+from consumer.config.errors import (
     SECRET_ADVICE,
     ConfigError,
     KeyPath,
@@ -30,6 +29,9 @@ from consumer.config_errors import (
     shape_at,
     unknown_key,
 )
+from consumer.config.settings import Settings
+from consumer.config.template import Action
+from consumer.config.types import Secret
 
 __all__ = ["CLIENT_SECRETS", "ConfigError", "load", "read_secret"]
 
@@ -48,7 +50,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     Raises:
         ConfigError: with a line for every problem found.
     """
-    document = config_yaml.read(path)
+    document = strict_yaml.read(path)
     draft = _Draft(document)
     draft.refuse_secrets(draft.data, ())
     draft.overlay(environ)
@@ -99,7 +101,7 @@ def _read_secret_file(file: Path, key: str) -> str:
 class _Draft:
     """What the file says, changed step by step into what is to be validated."""
 
-    def __init__(self, document: config_yaml.Document) -> None:
+    def __init__(self, document: strict_yaml.Document) -> None:
         self._document = document
         # A section whose keys are all commented out says nothing.
         self.data = {name: value for name, value in document.data.items() if value is not None}
@@ -237,11 +239,11 @@ def _value(path: KeyPath, text: str) -> Any:
     """
     kind = shape_at(path)
     if kind is Secret:
-        return config_yaml.parse(text) if text.startswith("{") else text
+        return strict_yaml.parse(text) if text.startswith("{") else text
     if get_origin(kind) is tuple and not text.lstrip().startswith("["):
         return [item.strip() for item in text.split(",")]
     if is_section(kind) or get_origin(kind) in (dict, tuple) or (kind == shape(Action) and text.startswith("{")):
-        return config_yaml.parse(text)
+        return strict_yaml.parse(text)
     return None if text in ("", "null") and _takes_null(path) else text
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypeAlias, get_args
 
 from pydantic import Field, model_validator
 
-from consumer.config_values import Duration, Section, TimeOfDay, Zone, millis
+from consumer.config.types import Duration, Section, TimeOfDay, Zone, millis
 from consumer.send_window import Window
 
 Weekday: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from consumer.config_errors import ConfigError, KeyPath
+from consumer.config.errors import ConfigError, KeyPath
 
 _QUOTED = re.compile(r"(['\"])[^\s'\"<]{4,}\1")
 

@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from consumer.config_values import Section
+from consumer.config.types import Section
 
 DEFAULT = "default"
 """The key, among the languages of an `action`, of the words for all others."""

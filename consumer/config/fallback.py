@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from consumer.config_values import Address, Duration, Secret, Section
+from consumer.config.types import Address, Duration, Secret, Section
 from consumer.mail_address import mail_address
 
 PLACEHOLDER = re.compile(r"\{(\w*)\}")

@@ -12,19 +12,19 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from consumer.config_events import PATHS, EventPath, Listed, complaint, events_complaint
-from consumer.config_fallback import EmailFallback as EmailFallback
-from consumer.config_fallback import Fallback as Fallback
-from consumer.config_fallback import WebhookFallback as WebhookFallback
-from consumer.config_policy import Policy as Policy
-from consumer.config_policy import SendWindow as SendWindow
-from consumer.config_template import Action as Action
-from consumer.config_template import Template as Template
-from consumer.config_template import TemplateChoice as TemplateChoice
-from consumer.config_template import wrong_action
-from consumer.config_values import Address, Duration, Section
-from consumer.config_values import Secret as Secret
-from consumer.config_values import millis as millis
+from consumer.config.events import PATHS, EventPath, Listed, complaint, events_complaint
+from consumer.config.fallback import EmailFallback as EmailFallback
+from consumer.config.fallback import Fallback as Fallback
+from consumer.config.fallback import WebhookFallback as WebhookFallback
+from consumer.config.policy import Policy as Policy
+from consumer.config.policy import SendWindow as SendWindow
+from consumer.config.template import Action as Action
+from consumer.config.template import Template as Template
+from consumer.config.template import TemplateChoice as TemplateChoice
+from consumer.config.template import wrong_action
+from consumer.config.types import Address, Duration, Section
+from consumer.config.types import Secret as Secret
+from consumer.config.types import millis as millis
 
 
 def _channel_id(value: str) -> str:

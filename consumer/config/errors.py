@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from consumer.config import Secret, Settings
+from consumer.config.settings import Settings
+from consumer.config.types import Secret
 
 KeyPath: TypeAlias = tuple[int | str, ...]
 """A key of the configuration: ("processes", "checkout", "remind_after", 0)."""
