@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from consumer.cli_groups import CONFIG, GROUPS, Config
-from consumer.commands.exits import explained
+from consumer.commands.groups import CONFIG, GROUPS, Config
+from consumer.commands.terminal.exit_codes import explained
 
 app = typer.Typer(
     help="Notices clients who went quiet in the middle of something, and reminds each of them once, on WhatsApp.",
@@ -60,7 +60,7 @@ def run(
 def check(config: Config = CONFIG) -> None:
     """Try all the service will need, and say what to do about it."""
     with explained():
-        from consumer.commands import check as command
+        from consumer.commands.check import run_checks as command
 
         raise typer.Exit(command.main(config))
 

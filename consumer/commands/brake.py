@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import typer
 
-from consumer.commands.exits import DONE, Failed
+from consumer.commands.terminal.exit_codes import DONE, Failed
 from consumer.config.loader import load, read_secret
 from consumer.config.settings import Web
 

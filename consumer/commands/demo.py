@@ -18,7 +18,7 @@ from consumer import app, log
 from consumer.activity.record_codec import Codec
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SECOND, Clock, Millis, SystemClock
-from consumer.commands.exits import Failed
+from consumer.commands.terminal.exit_codes import Failed
 from consumer.config.settings import Settings
 from consumer.demo.background import Task, under_way
 from consumer.demo.broker import BrokerFailed, embedded_broker

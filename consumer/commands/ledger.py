@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from consumer import log
-from consumer.commands import broker
-from consumer.commands.exits import DONE, Failed
-from consumer.commands.lines import Line, show
+from consumer.commands import kafka_probe
+from consumer.commands.terminal.exit_codes import DONE, Failed
+from consumer.commands.terminal.output import Line, show
 from consumer.config.loader import load
 from consumer.deliver.operations.ledger_identity import group_name
 from consumer.kafka.clients import end_offsets, group_offsets
@@ -26,7 +26,7 @@ def begin(config: Path) -> int:
     settings = load(config)
     log.configure_quietly()
     kafka, topics = settings.kafka, settings.topics
-    admin, _ = broker.reach(kafka, _BROKER_SECONDS)
+    admin, _ = kafka_probe.reach(kafka, _BROKER_SECONDS)
     ends = end_offsets.ends(admin, topics.reminders)
     beginnings = dict.fromkeys(end_offsets.ends(admin, topics.contacts), 0)
     ledger = Ledger(settings.ledger.url)

@@ -9,7 +9,7 @@ import typer
 
 from consumer import log
 from consumer.clock import SECOND, Millis, SystemClock
-from consumer.commands.exits import DONE
+from consumer.commands.terminal.exit_codes import DONE
 from consumer.config.errors import near
 from consumer.config.loader import load
 from consumer.config.settings import Settings

@@ -8,8 +8,8 @@ from prometheus_client import CollectorRegistry
 
 from consumer import log
 from consumer.clock import Millis, SystemClock
-from consumer.commands import moments
-from consumer.commands.exits import DONE, FAILED
+from consumer.commands.terminal import time_arguments
+from consumer.commands.terminal.exit_codes import DONE, FAILED
 from consumer.config.loader import load
 from consumer.deliver.operations.resolve import MOST, resolve
 from consumer.deliver.unit_of_work import booking
@@ -21,7 +21,7 @@ from consumer.metrics import DeliverMetrics
 
 def moment(text: str) -> Millis:
     """Milliseconds of an ISO 8601 time with a zone. Raises typer.BadParameter."""
-    found = moments.iso(text, zone=None)
+    found = time_arguments.iso(text, zone=None)
     if found is None:
         raise typer.BadParameter(f"{text}: write a time with its zone, such as 2026-03-01T09:00+01:00 or …T08:00Z")
     return found

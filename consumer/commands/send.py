@@ -11,8 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from consumer import log
 from consumer.clock import SECOND, Millis, SystemClock
-from consumer.commands.channel import opened, section_of
-from consumer.commands.exits import DONE, FAILED, Failed
+from consumer.commands.onemsg_channel import opened, section_of
+from consumer.commands.terminal.exit_codes import DONE, FAILED, Failed
 from consumer.config.loader import load
 from consumer.config.settings import Settings
 from consumer.deliver.recipients.opt_outs import subjects_of

@@ -7,8 +7,8 @@ import typer
 
 from consumer import log
 from consumer.assembly import detect
-from consumer.commands import broker
-from consumer.commands.exits import DONE, Failed
+from consumer.commands import kafka_probe
+from consumer.commands.terminal.exit_codes import DONE, Failed
 from consumer.config.loader import load
 from consumer.config.settings import Settings
 from consumer.kafka.changelog.rebuild import Plan, RebuildRefused, make_room, plan
@@ -26,7 +26,7 @@ def rebuild(config: Path, *, yes: bool) -> int:
     """
     settings = load(config)
     log.configure_quietly()
-    admin, _ = broker.reach(settings.kafka, _BROKER_SECONDS)
+    admin, _ = kafka_probe.reach(settings.kafka, _BROKER_SECONDS)
     group = detect.group_name(settings)
     try:
         found = plan(admin, topic=settings.source.topic, state_topic=settings.state_topic, group=group)

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from consumer.commands.check_channel import connected, secret, templates, wanted_by, webhook
+from consumer.commands.check.onemsg import connected, secret, templates, wanted_by, webhook
 from consumer.config.settings import OneMsg as Section
 from consumer.config.settings import Process, Web
 from consumer.config.template import Template, TemplateChoice

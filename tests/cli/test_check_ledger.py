@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from consumer.commands.check_kafka import reachable
-from consumer.commands.check_ledger import ledger, looking
-from consumer.commands.lines import Line
+from consumer.commands.check.kafka import reachable
+from consumer.commands.check.ledger import ledger, looking
+from consumer.commands.terminal.output import Line
 from consumer.config.loader import load
 from consumer.config.settings import Settings
 from consumer.deliver.operations.ledger_identity import group_name

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from consumer.assembly.ledger import Seen
-from consumer.commands.check_kafka import input_topic, reachable, registry
-from consumer.commands.check_ledger import ledger
-from consumer.commands.lines import Line
+from consumer.commands.check.kafka import input_topic, reachable, registry
+from consumer.commands.check.ledger import ledger
+from consumer.commands.terminal.output import Line
 from consumer.config.settings import Kafka
 from consumer.ledger.store import Ledger
 

@@ -6,7 +6,7 @@ import pytest
 
 from consumer.assembly.shared import Shared
 from consumer.clock import SystemClock
-from consumer.commands.check_users import in_one_partition, sampled
+from consumer.commands.check.input_sample import in_one_partition, sampled
 from consumer.config.settings import Kafka, Process, Settings, Source
 from consumer.kafka.clients.publisher import Publisher
 from consumer.kafka.clients.transaction import Output
@@ -88,7 +88,7 @@ def test_a_mapping_that_fits_nothing_is_said(topic: Topic) -> None:
 
 def test_only_so_many_of_the_newest_are_looked_at(topic: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
     topic.has((0, event("ann")), *[(n % 2, event(f"user-{n % 2}")) for n in range(40)], (1, event("ann")))
-    monkeypatch.setattr("consumer.commands.check_users.MOST", 20)
+    monkeypatch.setattr("consumer.commands.check.run_checks.input_sample.MOST", 20)
     assert topic.told()[1].startswith("✓")
 
 

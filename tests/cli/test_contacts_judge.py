@@ -7,8 +7,8 @@ from zoneinfo import available_timezones
 import pytest
 
 from consumer.clock import DAY, Millis
-from consumer.commands.contacts_csv import Row, Unreadable
-from consumer.commands.contacts_judge import Bad, Deletion, Judged, Rules, Seen, contacts, deletions
+from consumer.commands.contacts.csv_file import Row, Unreadable
+from consumer.commands.contacts.validation import Bad, Deletion, Judged, Rules, Seen, contacts, deletions
 from consumer.records import Contact
 
 NOW: Millis = 1_774_785_600_000

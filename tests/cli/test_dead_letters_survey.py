@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.commands.dead_letters import Chosen
-from consumer.commands.dead_letters_list import dump
-from consumer.commands.dead_letters_replay import copy, obstacle_of, survey
+from consumer.commands.dead_letters.list import dump
+from consumer.commands.dead_letters.replay import copy, obstacle_of, survey
+from consumer.commands.dead_letters.selection import Chosen
 from consumer.kafka.clients.transaction import Output
 from consumer.kafka.dead_letters.topic_reader import Letter, Note, Origin, note, opened
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from consumer.clock import MINUTE
-from consumer.commands.check_fallback import mail
+from consumer.commands.check.fallback import mail
 from consumer.config.fallback import EmailFallback
 from consumer.mail_address import LOCAL, mail_address
 from consumer.media.mail_message import Mail, MailWriter

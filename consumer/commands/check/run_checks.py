@@ -9,11 +9,12 @@ from pydantic import SecretStr
 
 from consumer import log
 from consumer.assembly.shared import Shared
-from consumer.commands import check_channel, check_fallback, check_kafka, check_ledger, check_users, topics
-from consumer.commands.channel import opened
-from consumer.commands.exits import DONE, FAILED, MISUSED
-from consumer.commands.lines import Line, show
+from consumer.commands import topics
+from consumer.commands.check import fallback, input_sample, kafka, ledger, onemsg
+from consumer.commands.onemsg_channel import opened
 from consumer.commands.run import Role, secrets
+from consumer.commands.terminal.exit_codes import DONE, FAILED, MISUSED
+from consumer.commands.terminal.output import Line, show
 from consumer.config.loader import ConfigError, load, read_secret
 from consumer.config.settings import OneMsg, Settings
 from consumer.kafka.clients.topics import TopicsRefused
@@ -46,27 +47,27 @@ def _missing_secrets(settings: Settings) -> tuple[str, ...]:
 
 
 def _tried(settings: Settings, *, with_secrets: bool) -> Iterator[Line]:
-    line, reached = check_kafka.reachable(settings.kafka)
+    line, reached = kafka.reachable(settings.kafka)
     yield line
     if reached is not None:
         yield from _kafka(settings, reached, with_secrets=with_secrets)
     if settings.schema_registry and with_secrets:
         told = settings.schema_registry
         password = read_secret(told.password, "schema_registry.password") if told.password else None
-        yield check_kafka.registry(told.url, told.user, password.get_secret_value() if password else None)
+        yield kafka.registry(told.url, told.user, password.get_secret_value() if password else None)
     if settings.onemsg is None:
         yield Line(True, "1MSG: no onemsg section, so only `lapse run --role detect` will do")
         return
-    yield check_ledger.ledger(settings.ledger.url, check_ledger.looking(settings, reached))
+    yield ledger.ledger(settings.ledger.url, ledger.looking(settings, reached))
     if with_secrets:
         yield from asyncio.run(_channel(settings, settings.onemsg))
         if email := settings.fallback.email:
             secret = read_secret(email.password, "fallback.email.password") if email.password else None
-            yield asyncio.run(check_fallback.mail(email, secret.get_secret_value() if secret else None))
+            yield asyncio.run(fallback.mail(email, secret.get_secret_value() if secret else None))
 
 
-def _kafka(settings: Settings, reached: check_kafka.Reached, *, with_secrets: bool) -> Iterator[Line]:
-    yield (line := check_kafka.input_topic(reached, settings.source.topic))
+def _kafka(settings: Settings, reached: kafka.Reached, *, with_secrets: bool) -> Iterator[Line]:
+    yield (line := kafka.input_topic(reached, settings.source.topic))
     if not line.ok:
         return
     try:
@@ -77,18 +78,18 @@ def _kafka(settings: Settings, reached: check_kafka.Reached, *, with_secrets: bo
     except TopicsRefused as problem:
         yield Line(False, "topics", str(problem))
     if with_secrets:  # (the registry may want one)
-        yield from check_users.sampled(Shared(settings))
+        yield from input_sample.sampled(Shared(settings))
 
 
 async def _channel(settings: Settings, section: OneMsg) -> list[Line]:
     told = settings.web.webhook_secret
     secret: SecretStr | None = read_secret(told, "web.webhook_secret") if told else None
     async with opened(section) as channel:
-        lines = await check_channel.connected(channel)
+        lines = await onemsg.connected(channel)
         if not lines[0].ok:
             return lines  # the rest would fail for the same reason
-        lines += await check_channel.templates(channel, check_channel.wanted_by(section, settings.processes))
-        lines.append(check_channel.secret(secret))
+        lines += await onemsg.templates(channel, onemsg.wanted_by(section, settings.processes))
+        lines.append(onemsg.secret(secret))
         if secret:
-            lines += await check_channel.webhook(channel, settings.web, secret)
+            lines += await onemsg.webhook(channel, settings.web, secret)
         return lines

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from consumer.commands.exits import explained
+from consumer.commands.terminal.exit_codes import explained
 
 Config = Annotated[Path, typer.Option("--config", "-c", envvar="LAPSE_CONFIG", help="The YAML file with the settings.")]
 CONFIG = Path("lapse.yaml")
@@ -34,7 +34,7 @@ def import_contacts(
     If a row will not do, each such row is named, and nothing is written.
     """
     with explained():
-        from consumer.commands import contacts as command
+        from consumer.commands.contacts import import_file as command
 
         raise typer.Exit(command.main(config, file, delete=delete, dry_run=dry_run))
 
@@ -63,8 +63,8 @@ def list_dead_letters(
 ) -> None:
     """Show what could not be read, where it came from, and why."""
     with explained():
-        from consumer.commands import dead_letters as common
-        from consumer.commands import dead_letters_list as command
+        from consumer.commands.dead_letters import list as command
+        from consumer.commands.dead_letters import selection as common
 
         chosen = common.chosen(reason=reason, topic=topic, since=since, until=until)
         raise typer.Exit(command.main(config, chosen, limit=limit, show=show))
@@ -81,8 +81,8 @@ def replay_dead_letters(
 ) -> None:
     """Put what could not be read back onto its topic, each record at most once, however often this is called."""
     with explained():
-        from consumer.commands import dead_letters as common
-        from consumer.commands import dead_letters_replay as command
+        from consumer.commands.dead_letters import replay as command
+        from consumer.commands.dead_letters import selection as common
 
         chosen = common.chosen(reason=reason, topic=topic, since=since, until=until)
         raise typer.Exit(command.main(config, chosen, yes=yes))

@@ -4,9 +4,9 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[attr-defined]
 
 from consumer.activity.errors import RegistryUnavailable
-from consumer.commands import broker
-from consumer.commands.exits import Failed
-from consumer.commands.lines import Line
+from consumer.commands import kafka_probe
+from consumer.commands.terminal.exit_codes import Failed
+from consumer.commands.terminal.output import Line
 from consumer.config.errors import ConfigError
 from consumer.config.settings import Kafka
 from consumer.kafka.clients import end_offsets
@@ -19,7 +19,7 @@ _NO_SUCH_SCHEMA = 2**31 - 1
 def reachable(kafka: Kafka, seconds: int = 5) -> tuple[Line, Reached | None]:
     """Does a broker answer?"""
     try:
-        reached = broker.reach(kafka, seconds)
+        reached = kafka_probe.reach(kafka, seconds)
     except (Failed, ConfigError) as problem:
         return Line(False, "broker", str(problem)), None
     number = len(reached[1].brokers)

@@ -30,8 +30,8 @@ from typing import TypeAlias
 import typer
 
 from consumer import log
-from consumer.commands.dead_letters import Box, Chosen, box, group_of
-from consumer.commands.exits import DONE, FAILED, Failed
+from consumer.commands.dead_letters.selection import Box, Chosen, box, group_of
+from consumer.commands.terminal.exit_codes import DONE, FAILED, Failed
 from consumer.config.loader import load
 from consumer.config.settings import Settings
 from consumer.kafka.clients.all_or_nothing import AllOrNothing, NotWritten, Replaced

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 from consumer.activity.decoder import LONGEST_USER
 from consumer.clock import DAY, Millis
-from consumer.commands.contacts_csv import Row, Unreadable
-from consumer.commands.moments import iso
+from consumer.commands.contacts.csv_file import Row, Unreadable
+from consumer.commands.terminal.time_arguments import iso
 from consumer.onemsg.phone import PhoneProblem, normalise
 from consumer.records import Contact
 

@@ -18,10 +18,11 @@ import typer
 from consumer import log
 from consumer.assembly.shared import Shared
 from consumer.clock import MINUTE, Millis, SystemClock
-from consumer.commands import broker, contacts_csv, contacts_judge
-from consumer.commands.contacts_csv import BadFile
-from consumer.commands.contacts_judge import COLUMNS, KEY, Bad, Judged, Rules, Seen
-from consumer.commands.exits import DONE, Failed
+from consumer.commands import kafka_probe
+from consumer.commands.contacts import csv_file, validation
+from consumer.commands.contacts.csv_file import BadFile
+from consumer.commands.contacts.validation import COLUMNS, KEY, Bad, Judged, Rules, Seen
+from consumer.commands.terminal.exit_codes import DONE, Failed
 from consumer.config.loader import load
 from consumer.config.settings import Kafka, Settings
 from consumer.kafka.clients.all_or_nothing import AllOrNothing, NotWritten, Replaced
@@ -77,7 +78,7 @@ def main(config: Path, path: Path, *, delete: bool, dry_run: bool) -> int:
 
 def _opened(path: Path) -> TextIO:
     try:
-        file = contacts_csv.opened(path)
+        file = csv_file.opened(path)
     except OSError as problem:
         raise Failed(f"{path} cannot be read: {problem.strerror}") from None
     if not file.seekable():
@@ -98,8 +99,8 @@ def _reading(file: TextIO, rules: Rules, *, delete: bool) -> Reading:
     def read() -> Iterator[Judged]:
         file.seek(0)
         with closing(Seen()) as seen:
-            rows = contacts_csv.rows(file, columns, KEY)
-            yield from contacts_judge.deletions(rows, seen) if delete else contacts_judge.contacts(rows, rules, seen)
+            rows = csv_file.rows(file, columns, KEY)
+            yield from validation.deletions(rows, seen) if delete else validation.contacts(rows, rules, seen)
 
     return read
 
@@ -141,7 +142,7 @@ def _first(bad: Iterable[Bad]) -> tuple[list[Bad], int]:
 
 
 def _look_for(topic: str, kafka: Kafka) -> None:
-    _, cluster = broker.reach(kafka, _BROKER_SECONDS)
+    _, cluster = kafka_probe.reach(kafka, _BROKER_SECONDS)
     found = cluster.topics.get(topic)
     if found is None or found.error:
         raise Failed(f"the topic {topic} is not there: create it, or run `lapse topics --create`")

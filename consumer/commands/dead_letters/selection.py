@@ -9,8 +9,9 @@ from confluent_kafka import Consumer
 from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[attr-defined]
 
 from consumer.clock import Millis, SystemClock
-from consumer.commands import broker, moments
-from consumer.commands.exits import Failed
+from consumer.commands import kafka_probe
+from consumer.commands.terminal import time_arguments
+from consumer.commands.terminal.exit_codes import Failed
 from consumer.config.settings import Settings
 from consumer.kafka.dead_letters import topic_reader
 from consumer.kafka.dead_letters.topic_reader import Letter, StillOpen
@@ -39,8 +40,8 @@ class Chosen:
 def chosen(*, reason: str | None, topic: str | None, since: str | None, until: str | None) -> Chosen:
     """As said on the command line. Raises typer.BadParameter."""
     now = SystemClock().wall()
-    first = None if since is None else moments.since(since, now, "--since")
-    end = None if until is None else moments.since(until, now, "--until")
+    first = None if since is None else time_arguments.since(since, now, "--since")
+    end = None if until is None else time_arguments.since(until, now, "--until")
     return Chosen(reason=reason, topic=topic, since=first, until=end)
 
 
@@ -57,7 +58,7 @@ class Box(NamedTuple):
 def box(settings: Settings) -> Iterator[Box]:
     """The dead letters, ready to be read. Raises ConfigError, and Failed where they cannot be."""
     topic = settings.topics.dead_letters
-    admin, cluster = broker.reach(settings.kafka, _BROKER_SECONDS)
+    admin, cluster = kafka_probe.reach(settings.kafka, _BROKER_SECONDS)
     found = cluster.topics.get(topic)
     if found is None or found.error:
         raise Failed(

@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from consumer import log
-from consumer.commands.dead_letters import Chosen, box
-from consumer.commands.exits import DONE
-from consumer.commands.moments import shown
+from consumer.commands.dead_letters.selection import Chosen, box
+from consumer.commands.terminal.exit_codes import DONE
+from consumer.commands.terminal.time_arguments import shown
 from consumer.config.loader import load
 from consumer.kafka.dead_letters import topic_reader
 from consumer.kafka.dead_letters.offset_bitmap import Marks

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import SecretStr
 
-from consumer.commands.lines import Line
+from consumer.commands.terminal.output import Line
 from consumer.config.settings import OneMsg as Section
 from consumer.config.settings import Process, Web
 from consumer.deliver.channel import template_status

@@ -16,7 +16,7 @@ from consumer.activity.errors import RegistryUnavailable
 from consumer.assembly import detect
 from consumer.assembly.shared import Shared
 from consumer.clock import SECOND, Clock, Millis
-from consumer.commands.lines import Line
+from consumer.commands.terminal.output import Line
 from consumer.kafka.clients import settings
 from consumer.kafka.dead_letters import topic_reader
 

@@ -10,8 +10,8 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from consumer.assembly.ledger import Seen, look
-from consumer.commands.check_kafka import Reached
-from consumer.commands.lines import Line
+from consumer.commands.check.kafka import Reached
+from consumer.commands.terminal.output import Line
 from consumer.config.settings import Settings
 from consumer.ledger.errors import LedgerRefused, NoLedger
 from consumer.ledger.store import Ledger

@@ -1,6 +1,6 @@
 """What `lapse check` tries of the other ways to somebody."""
 
-from consumer.commands.lines import Line
+from consumer.commands.terminal.output import Line
 from consumer.config.fallback import EmailFallback
 from consumer.media.smtp import Smtp
 

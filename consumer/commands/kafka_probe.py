@@ -5,7 +5,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[attr-defined]
 
-from consumer.commands.exits import Failed
+from consumer.commands.terminal.exit_codes import Failed
 from consumer.config.errors import ConfigError
 from consumer.config.settings import Kafka
 
