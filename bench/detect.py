@@ -23,13 +23,13 @@ from confluent_kafka import Message, TopicPartition
 from bench.events import PROCESSES, events, fill, json_events
 from consumer import log
 from consumer.activity.schemas.avro_schema import own
-from consumer.assembly import detect
-from consumer.assembly.shared import Shared
 from consumer.clock import SystemClock
 from consumer.config.settings import Log, Settings
 from consumer.kafka.clients import end_offsets, topics
 from consumer.kafka.detect_loop.loop import DetectLoop
 from consumer.records import UserActivity
+from consumer.wiring import detect
+from consumer.wiring.shared import Shared
 from tests.broker.find import running_kafka
 from tests.broker.topics import fresh_name
 

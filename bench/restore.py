@@ -20,9 +20,9 @@ from confluent_kafka import TopicPartition
 from bench.state import BATCH
 from bench.topic import StateTopic
 from consumer import log
-from consumer.assembly import detect
 from consumer.config.settings import Log
 from consumer.kafka.clients import end_offsets
+from consumer.wiring import detect
 from tests.broker.find import running_kafka
 from tests.broker.topics import fresh_name
 

@@ -8,13 +8,13 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from bench.events import PROCESSES
 from bench.state import START, activities
-from consumer.assembly import detect
-from consumer.assembly.shared import Shared
 from consumer.config.settings import Settings
 from consumer.detect.table import Table
 from consumer.kafka.changelog.writer import Writer
 from consumer.kafka.clients import topics
 from consumer.kafka.clients.transaction import Output, Transactions
+from consumer.wiring import detect
+from consumer.wiring.shared import Shared
 from tests.broker.topics import fresh_name
 
 

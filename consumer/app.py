@@ -17,9 +17,6 @@ from typing import Any, Literal, TypeAlias
 import structlog
 from starlette.applications import Starlette
 
-from consumer.assembly import detect
-from consumer.assembly.deliver import Deliver
-from consumer.assembly.shared import Shared, plain
 from consumer.config.settings import Settings
 from consumer.kafka.changelog.restore import StateRefused
 from consumer.kafka.clients import topics
@@ -31,6 +28,9 @@ from consumer.web.api import brake
 from consumer.web.auth import Guard, is_loopback
 from consumer.web.console.routes import Console
 from consumer.web.server import serve
+from consumer.wiring import detect
+from consumer.wiring.deliver import Deliver
+from consumer.wiring.shared import Shared, plain
 
 Role: TypeAlias = Literal["detect", "deliver"]
 Work: TypeAlias = Coroutine[Any, Any, None]

@@ -10,7 +10,7 @@ from consumer.activity.avro.cursor import ABSENT, Flags, Longs, Sheet, Verdict
 from consumer.activity.field_paths import Fields
 from consumer.activity.iso8601 import NO_TIME
 from consumer.activity.rows import SMALL, closes, spelled
-from consumer.texts import Spots, cut
+from consumer.byte_slices import Spots, cut
 
 
 def frame_of(joined: bytes, sheet: Sheet, fields: Fields, symbols: Sequence[str]) -> pl.DataFrame:

@@ -6,13 +6,13 @@ from pathlib import Path
 import typer
 
 from consumer import log
-from consumer.assembly import detect
 from consumer.commands import kafka_probe
 from consumer.commands.terminal.exit_codes import DONE, Failed
 from consumer.config.loader import load
 from consumer.config.settings import Settings
 from consumer.kafka.changelog.rebuild import Plan, RebuildRefused, make_room, plan
 from consumer.kafka.clients.transaction import Aborted, Fenced, Transactions
+from consumer.wiring import detect
 
 _BROKER_SECONDS = 5
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, model_validator
 
 from consumer.config.types import Address, Duration, Secret, Section
-from consumer.mail_address import mail_address
+from consumer.email_address import mail_address
 
 PLACEHOLDER = re.compile(r"\{(\w*)\}")
 """What is filled in: {name}. Other braces are text."""

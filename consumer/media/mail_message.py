@@ -8,7 +8,7 @@ from email.utils import formatdate, parseaddr
 
 from consumer.clock import SECOND, Millis
 from consumer.config.fallback import EmailFallback
-from consumer.mail_address import mail_address
+from consumer.email_address import mail_address
 from consumer.media.text_template import Letter, filled, linked
 
 

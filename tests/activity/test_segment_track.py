@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from consumer.activity.decoder import Decoded
-from consumer.assembly.detect import decoder
-from consumer.assembly.shared import Shared
 from consumer.clock import HOUR, Millis
 from consumer.config.loader import ConfigError, load
 from consumer.config.settings import Process, Settings, Source
+from consumer.wiring.detect import decoder
+from consumer.wiring.shared import Shared
 
 from .writing import own_events
 

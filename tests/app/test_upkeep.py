@@ -9,7 +9,6 @@ import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
-from consumer.assembly.upkeep import Upkeep
 from consumer.clock import SECOND, SystemClock
 from consumer.deliver.channel.template_status import Standings
 from consumer.deliver.channel.template_watcher import TemplateWatch
@@ -20,6 +19,7 @@ from consumer.onemsg.templates.preflight import Wanted
 from consumer.sandbox.app import Setup
 from consumer.sandbox.server import Sandbox, running
 from consumer.web.health import Health
+from consumer.wiring.onemsg_upkeep import Upkeep
 
 PUBLIC, SECRET = "http://127.0.0.1:9", SecretStr("a-secret-of-enough-characters")
 OURS = f"{PUBLIC}/webhooks/1msg/{SECRET.get_secret_value()}"

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from consumer.assembly.ledger import Seen
 from consumer.commands.check.kafka import input_topic, reachable, registry
 from consumer.commands.check.ledger import ledger
 from consumer.commands.terminal.output import Line
 from consumer.config.settings import Kafka
 from consumer.ledger.store import Ledger
+from consumer.wiring.ledger import Seen
 
 
 def no_topics(_: Ledger | None) -> Seen:

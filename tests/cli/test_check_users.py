@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from consumer.assembly.shared import Shared
 from consumer.clock import SystemClock
 from consumer.commands.check.input_sample import in_one_partition, sampled
 from consumer.config.settings import Kafka, Process, Settings, Source
 from consumer.kafka.clients.publisher import Publisher
 from consumer.kafka.clients.transaction import Output
+from consumer.wiring.shared import Shared
 from tests.activity.writing import process
 from tests.broker.topics import FreshTopics
 

@@ -8,7 +8,7 @@ import yaml
 
 from consumer.commands.run import secrets
 from consumer.config.loader import ConfigError
-from consumer.mail_address import mail_address
+from consumer.email_address import mail_address
 
 from .reading import CHANNEL, SMALL, loaded, problems
 

@@ -22,12 +22,12 @@ import fastavro
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic  # type: ignore[attr-defined]
 
-from consumer.assembly import detect
-from consumer.assembly.shared import Shared
 from consumer.clock import Clock
 from consumer.config.settings import Settings
 from consumer.kafka.clients import end_offsets, topics
 from consumer.web.health import State
+from consumer.wiring import detect
+from consumer.wiring.shared import Shared
 from tests.app.service import Platform, eventually
 from tests.broker.topics import fresh_name
 from tests.faults.member import FENCED

@@ -6,13 +6,13 @@ import numpy as np
 import polars as pl
 from confluent_kafka import Consumer, TopicPartition
 
-from consumer.assembly import detect
 from consumer.config.settings import Kafka
 from consumer.detect.lapse_rules import Rules
 from consumer.detect.table import Table
 from consumer.kafka.changelog.reader import Reader
 from consumer.kafka.changelog.writer import Writer
 from consumer.kafka.clients.transaction import Output, Transactions
+from consumer.wiring import detect
 from tests.broker.topics import FreshTopics, fresh_name
 from tests.detect.hearing import hear
 from tests.kafka.committed import committed

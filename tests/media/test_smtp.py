@@ -13,7 +13,7 @@ from hypothesis import given
 from consumer.clock import MINUTE
 from consumer.commands.check.fallback import mail
 from consumer.config.fallback import EmailFallback
-from consumer.mail_address import LOCAL, mail_address
+from consumer.email_address import LOCAL, mail_address
 from consumer.media.mail_message import Mail, MailWriter
 from consumer.media.smtp import Smtp, verdict
 from consumer.media.text_template import Letter

@@ -13,12 +13,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumer.activity.decoder import ActivityDecoder, Decoded
 from consumer.activity.errors import RegistryUnavailable
-from consumer.assembly import detect
-from consumer.assembly.shared import Shared
 from consumer.clock import SECOND, Clock, Millis
 from consumer.commands.terminal.output import Line
 from consumer.kafka.clients import settings
 from consumer.kafka.dead_letters import topic_reader
+from consumer.wiring import detect
+from consumer.wiring.shared import Shared
 
 MOST, MOST_BYTES = 20_000, 64 * 1024 * 1024
 """Of all partitions together."""

@@ -9,12 +9,12 @@ from confluent_kafka import KafkaException
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from consumer.assembly.ledger import Seen, look
 from consumer.commands.check.kafka import Reached
 from consumer.commands.terminal.output import Line
 from consumer.config.settings import Settings
 from consumer.ledger.errors import LedgerRefused, NoLedger
 from consumer.ledger.store import Ledger
+from consumer.wiring.ledger import Seen, look
 
 _RESTORED = (
     "`lapse run` takes all that was not sent by then for doubtful and sends none of it; look for what is unresolved"

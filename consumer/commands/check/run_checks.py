@@ -8,7 +8,6 @@ from confluent_kafka import KafkaException
 from pydantic import SecretStr
 
 from consumer import log
-from consumer.assembly.shared import Shared
 from consumer.commands import topics
 from consumer.commands.check import fallback, input_sample, kafka, ledger, onemsg
 from consumer.commands.onemsg_channel import opened
@@ -18,6 +17,7 @@ from consumer.commands.terminal.output import Line, show
 from consumer.config.loader import ConfigError, load, read_secret
 from consumer.config.settings import OneMsg, Settings
 from consumer.kafka.clients.topics import TopicsRefused
+from consumer.wiring.shared import Shared
 
 
 def main(config: Path) -> int:

@@ -16,7 +16,6 @@ from zoneinfo import available_timezones
 import typer
 
 from consumer import log
-from consumer.assembly.shared import Shared
 from consumer.clock import MINUTE, Millis, SystemClock
 from consumer.commands import kafka_probe
 from consumer.commands.contacts import csv_file, validation
@@ -28,6 +27,7 @@ from consumer.config.settings import Kafka, Settings
 from consumer.kafka.clients.all_or_nothing import AllOrNothing, NotWritten, Replaced
 from consumer.kafka.clients.transaction import Output
 from consumer.records import Contact
+from consumer.wiring.shared import Shared
 
 MOST_ROWS = 500_000
 """In one file, since they go into one transaction."""

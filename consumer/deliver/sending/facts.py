@@ -17,12 +17,12 @@ from consumer.deliver.policy.message_plan import Plan
 from consumer.deliver.recipients.contacts_barrier import ContactsGate
 from consumer.deliver.recipients.opt_outs import subjects_of
 from consumer.deliver.unit_of_work import Key
+from consumer.email_address import mail_address
 from consumer.ledger import queries
 from consumer.ledger.queries.facts import Wrote
 from consumer.ledger.queries.holds import Hold
 from consumer.ledger.queries.recipients import Written
 from consumer.ledger.schema.rows import ContactRow, ReminderRow
-from consumer.mail_address import mail_address
 from consumer.onemsg.phone import Phone, PhoneProblem, normalise
 from consumer.onemsg.templates.parameters import safe_parameter
 from consumer.send_window import Window, common_opening, next_opening, zone_of

@@ -4,9 +4,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from consumer.byte_slices import cut
 from consumer.detect.storage.growable_array import Stretch
 from consumer.detect.storage.hash_index import Rows
-from consumer.texts import cut
 
 _NONE = -1
 

@@ -4,7 +4,6 @@ import os
 import uuid
 from collections.abc import Sequence
 
-from consumer.assembly.shared import Shared
 from consumer.deliver.leader_lease import Turn
 from consumer.deliver.outbox.status_outbox import Outbox
 from consumer.deliver.recipients import opt_outs
@@ -14,6 +13,7 @@ from consumer.kafka.clients.transaction import Output
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.records import DeliveryStatus, OptOut
+from consumer.wiring.shared import Shared
 
 
 class Telling:

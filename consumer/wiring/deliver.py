@@ -10,11 +10,6 @@ import structlog
 from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
-from consumer.assembly.fallback import Fallbacks
-from consumer.assembly.ledger import opened, patiently, read_up_to
-from consumer.assembly.shared import Shared, plain
-from consumer.assembly.telling import Telling
-from consumer.assembly.upkeep import Upkeep
 from consumer.clock import SECOND
 from consumer.config.types import millis
 from consumer.deliver.channel.rate_limit import Pace
@@ -43,6 +38,11 @@ from consumer.onemsg.limits import PAIR_SPAN
 from consumer.records import Contact, Received, Reminder
 from consumer.web.health import Part
 from consumer.web.webhook import Webhook
+from consumer.wiring.fallback import Fallbacks
+from consumer.wiring.ledger import opened, patiently, read_up_to
+from consumer.wiring.onemsg_upkeep import Upkeep
+from consumer.wiring.shared import Shared, plain
+from consumer.wiring.status_publishing import Telling
 
 _LEASE_BEYOND_TIMEOUT = 5 * SECOND
 _IN_FLIGHT = 200

@@ -11,7 +11,6 @@ from consumer.activity.event_mapping import meanings_of
 from consumer.activity.field_paths import fields_of
 from consumer.activity.json_reader import JsonReader
 from consumer.activity.schemas.avro_schema import UnusableSchema, WriterSchema, read_schemas
-from consumer.assembly.shared import Shared
 from consumer.clock import SECOND
 from consumer.config.errors import ConfigError
 from consumer.config.settings import Kafka, Settings
@@ -32,6 +31,7 @@ from consumer.kafka.detect_loop.partition_count_guard import PartitionCount
 from consumer.kafka.detect_loop.partition_task import Partition
 from consumer.metrics import DetectMetrics
 from consumer.records import Reminder
+from consumer.wiring.shared import Shared
 
 # Of a minute that librdkafka would wait for an answer that a broker in trouble has lost, and nobody else could speak.
 _PATIENCE = {"socket.timeout.ms": 10_000}

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from consumer.assembly.shared import Shared, plain
 from consumer.clock import SECOND, Millis
 from consumer.config.types import millis
 from consumer.deliver.channel.circuit_breaker import Outlet
@@ -20,6 +19,7 @@ from consumer.media.signed_webhook import Hook, HookWriter
 from consumer.media.smtp import Smtp
 from consumer.media.text_template import Letter
 from consumer.metrics import DeliverMetrics
+from consumer.wiring.shared import Shared, plain
 
 _LEASE_BEYOND_TIMEOUT = 15 * SECOND
 _IN_FLIGHT = 10

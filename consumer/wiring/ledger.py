@@ -8,7 +8,6 @@ import structlog
 from confluent_kafka.admin import AdminClient
 from sqlalchemy.exc import SQLAlchemyError
 
-from consumer.assembly.shared import Shared
 from consumer.config.settings import Settings
 from consumer.deliver.operations import ledger_identity, ledger_restore
 from consumer.deliver.operations.ledger_identity import Group, Held
@@ -19,6 +18,7 @@ from consumer.ledger.errors import LedgerRefused
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.records import OptOut
+from consumer.wiring.shared import Shared
 
 P = ParamSpec("P")
 _log = structlog.get_logger()
