@@ -13,8 +13,8 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from consumer.clock import SECOND, Millis, Now, SystemClock
+from consumer.onemsg.api_errors import OneMsgError, Trouble, content
 from consumer.onemsg.http import lenient_json as lenient
-from consumer.onemsg.http.api_errors import OneMsgError, Trouble, content
 from consumer.onemsg.http.transport import Wire
 from consumer.onemsg.http.transport_errors import FAILURES, TooLong, outcome_of
 from consumer.onemsg.message import TemplateMessage, body_of

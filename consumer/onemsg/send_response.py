@@ -109,7 +109,7 @@ def read(headers: Mapping[str, str], body: bytes) -> Said:
     html = body.lstrip()[:1] == b"<" or "html" in _header(headers, "content-type").lower()
     try:
         document = lenient.decode(body)
-    except lenient_json.NotJson:
+    except lenient.NotJson:
         text = "an HTML page" if html else body[:4096].decode("utf-8", "replace")
         return Said({}, False, html, text, code_in(text))
     if not isinstance(document, dict):

@@ -36,8 +36,8 @@ from consumer.ledger.schema.rows import REMINDER, ReminderRow
 from consumer.ledger.schema.tables import webhook_bodies
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
+from consumer.onemsg.api_errors import OneMsgError
 from consumer.onemsg.client import ChannelStatus
-from consumer.onemsg.http.api_errors import OneMsgError
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, Outcome
 from consumer.onemsg.templates.listing import Listing, Template

@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from consumer.clock import HOUR, MINUTE
 from consumer.ledger.schema.tables import reminders
-from consumer.onemsg.http.api_errors import OneMsgError, Trouble
+from consumer.onemsg.api_errors import OneMsgError, Trouble
 from consumer.onemsg.outcomes import Rejected, Remedy
 from consumer.onemsg.templates.listing import Template
 from consumer.onemsg.templates.parameters import BODY_LIMIT

@@ -7,7 +7,7 @@ import pytest
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
 from consumer.deliver.sending.results import Answer
 from consumer.ledger import queries
-from consumer.onemsg.http.api_errors import OneMsgError, Trouble
+from consumer.onemsg.api_errors import OneMsgError, Trouble
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Rejected, Remedy, Unknown
 
 from .deliver_diary import LEASE, Diary, Killed

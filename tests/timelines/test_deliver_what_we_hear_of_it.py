@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from consumer.clock import DAY, HOUR, MINUTE
-from consumer.onemsg.http.api_errors import OneMsgError, Trouble
+from consumer.onemsg.api_errors import OneMsgError, Trouble
 from consumer.onemsg.outcomes import Unknown
 from consumer.onemsg.webhook.notifications import Progress, StatusReport
 

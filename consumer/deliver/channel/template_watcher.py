@@ -12,7 +12,7 @@ from consumer.ledger import queries
 from consumer.ledger.schema.rows import ChannelRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
-from consumer.onemsg.http.api_errors import OneMsgError
+from consumer.onemsg.api_errors import OneMsgError
 from consumer.onemsg.templates.listing import Listing
 from consumer.onemsg.templates.preflight import Wanted
 

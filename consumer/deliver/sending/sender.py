@@ -20,7 +20,7 @@ from consumer.deliver.group_commit import Grouped
 from consumer.deliver.sending.claim_base import Attempt, Claim, Look
 from consumer.deliver.sending.results import Answer, Answers
 from consumer.metrics import DeliverMetrics
-from consumer.onemsg.http.api_errors import OneMsgError
+from consumer.onemsg.api_errors import OneMsgError
 from consumer.onemsg.outcomes import Outcome, Unknown
 
 _RECORD_TRIES = 6

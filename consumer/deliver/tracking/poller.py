@@ -21,7 +21,7 @@ from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
-from consumer.onemsg.http.api_errors import OneMsgError
+from consumer.onemsg.api_errors import OneMsgError
 
 KEPT_FOR = DAY
 """How long reports wait for their message, and how long bodies that we could not read are kept."""

@@ -32,7 +32,7 @@ def read(body: bytes) -> Notification:
     """Everything that a body tells. Raises UnreadableBody, and nothing else."""
     try:
         root = lenient.decode(body)
-    except lenient_json.NotJson as error:
+    except lenient.NotJson as error:
         raise UnreadableBody(str(error)) from None
     if not isinstance(root, dict):
         raise UnreadableBody("not a JSON object")

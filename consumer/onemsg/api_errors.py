@@ -46,7 +46,7 @@ def content(
     if 200 <= status_code < 300:
         try:
             document = lenient.decode(body)
-        except lenient_json.NotJson:
+        except lenient.NotJson:
             raise OneMsgError(Trouble.UNREADABLE, f"{status_code} with something that is not JSON") from None
         if lenient.mapping(document).get("error"):
             raise _refusal(status_code, read(headers, body), hide)
