@@ -24,7 +24,7 @@ from bench.events import PROCESSES, events, fill, json_events
 from consumer import log
 from consumer.activity.schemas.avro_schema import own
 from consumer.clock import SystemClock
-from consumer.config.settings import Log, Settings
+from consumer.config.settings import LogSettings, Settings
 from consumer.kafka.clients import end_offsets, topics
 from consumer.kafka.detect_loop.loop import DetectLoop
 from consumer.records import UserActivity
@@ -44,11 +44,11 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--format", choices=("avro", "json"), default="avro")
     asked = arguments.parse_args()
-    log.configure(Log(level="warning"))
+    log.configure(LogSettings(level="warning"))
     with running_kafka() as bootstrap:
         topic = fresh_name("activity")
         # Ending now, so that they are neither clamped nor lapsed: catching up with a morning's outage.
-        start = SystemClock().wall() - asked.events
+        start = SystemClock().now() - asked.events
         made = events if asked.format == "avro" else json_events
         fill(bootstrap, topic, PARTITIONS, made(asked.events, asked.users, start))
         rounds = [

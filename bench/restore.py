@@ -20,7 +20,7 @@ from confluent_kafka import TopicPartition
 from bench.state import BATCH
 from bench.topic import StateTopic
 from consumer import log
-from consumer.config.settings import Log
+from consumer.config.settings import LogSettings
 from consumer.kafka.clients import end_offsets
 from consumer.wiring import detect
 from tests.broker.find import running_kafka
@@ -34,7 +34,7 @@ def main() -> None:
     arguments.add_argument("--keys", type=int, default=1_000_000)
     arguments.add_argument("--turns", type=int, default=60)
     asked = arguments.parse_args()
-    log.configure(Log(level="warning"))
+    log.configure(LogSettings(level="warning"))
     with running_kafka() as bootstrap:
         topic = StateTopic(bootstrap)
         chance = np.random.default_rng(1)

@@ -90,7 +90,7 @@ def send(
     with explained():
         from consumer.commands import send as command
 
-        person = command.Person(phone=phone, name=name, action=action)
+        person = command.Recipient(phone=phone, name=name, action=action)
         raise typer.Exit(command.main(config, person, wait_seconds=timeout if wait else None))
 
 

@@ -6,7 +6,7 @@ LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
-def mail_address(text: str) -> str | None:
+def normalize_email(text: str) -> str | None:
     """The address, its domain in the form that the DNS knows (RFC 5321); None if it cannot be one.
 
     Quoted local parts, addresses within `<>` and domains without a dot are none, and neither are local parts beyond

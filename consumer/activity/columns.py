@@ -7,13 +7,13 @@ import polars as pl
 
 from consumer.activity import timestamps
 from consumer.activity.avro.cursor import ABSENT, Flags, Longs, Sheet, Verdict
-from consumer.activity.field_paths import Fields
+from consumer.activity.field_paths import FieldPaths
 from consumer.activity.iso8601 import NO_TIME
 from consumer.activity.rows import SMALL, closes, spelled
 from consumer.byte_slices import Spots, cut
 
 
-def frame_of(joined: bytes, sheet: Sheet, fields: Fields, symbols: Sequence[str]) -> pl.DataFrame:
+def frame_of(joined: bytes, sheet: Sheet, fields: FieldPaths, symbols: Sequence[str]) -> pl.DataFrame:
     """The rows of a sheet whose verdict is fine; `joined` are the bytes that were walked.
 
     A text that is no UTF-8 makes its record unreadable; one that is no time, where one belongs, has it read alone.

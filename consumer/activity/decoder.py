@@ -8,28 +8,30 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from consumer.activity.errors import Problem
-from consumer.activity.event_mapping import Meanings
-from consumer.activity.rows import SMALL, Bad, Read, Rows
+from consumer.activity.errors import ValueProblem
+from consumer.activity.event_mapping import EventMapping
+from consumer.activity.rows import SMALL, BadValue, Read, Rows
 from consumer.clock import DAY, Millis
 
-__all__ = ["ActivityDecoder", "Bad", "Decoded"]
+__all__ = ["ActivityDecoder", "BadValue", "Decoded"]
 
 YEAR_2000: Millis = 946_684_800_000
 
 LONGEST_USER = 255
-"""Bytes of a user_id in UTF-8; with LONGEST_ACTION it bounds what state takes (see PAGE of detect/segments.py)."""
+"""Bytes of a user_id in UTF-8; with LONGEST_ACTION it bounds what state takes (see PAGE of detect/snapshot.py)."""
 LONGEST_ACTION = 128
 """Characters of an action; what is longer is cut."""
 
 # In the order in which they are judged: a record has the first that applies.
 _PROBLEMS = (
-    Problem("missing_field", "kind or occurred_at is null: an activity needs both"),
-    Problem("empty_user_id", "user_id is empty: nobody can be reminded"),
-    Problem("user_id_too_long", f"user_id is longer than {LONGEST_USER} bytes: is it an id at all?"),
-    Problem("empty_process", "process is empty: say what the user was doing"),
-    Problem("time_before_2000", "occurred_at is before the year 2000: is it in seconds instead of milliseconds?"),
-    Problem("time_in_future", "occurred_at and the record's own time are over a day ahead: set the producer's clock"),
+    ValueProblem("missing_field", "kind or occurred_at is null: an activity needs both"),
+    ValueProblem("empty_user_id", "user_id is empty: nobody can be reminded"),
+    ValueProblem("user_id_too_long", f"user_id is longer than {LONGEST_USER} bytes: is it an id at all?"),
+    ValueProblem("empty_process", "process is empty: say what the user was doing"),
+    ValueProblem("time_before_2000", "occurred_at is before the year 2000: is it in seconds instead of milliseconds?"),
+    ValueProblem(
+        "time_in_future", "occurred_at and the record's own time are over a day ahead: set the producer's clock"
+    ),
 )
 
 _NONE = -1
@@ -50,7 +52,7 @@ class Decoded:
     """
 
     frame: pl.DataFrame
-    bad: list[Bad]
+    bad: list[BadValue]
     clamped: int
     ignored: int = 0
 
@@ -59,7 +61,7 @@ class ActivityDecoder:
     """Reads with `read` (an AvroReader or a JsonReader), makes activities of events that have `meanings`, and judges
     the rows."""
 
-    def __init__(self, read: Read, meanings: Meanings | None = None) -> None:
+    def __init__(self, read: Read, meanings: EventMapping | None = None) -> None:
         self._read = read
         self._meanings = meanings
 
@@ -90,11 +92,11 @@ def judge(rows: Rows, timestamps: Times, now: Millis) -> Decoded:
         return Decoded(frame, _in_order(rows.bad), int(late.sum()), rows.ignored)
     # (A value with several rows is bad once.)
     places = dict(zip(frame["index"].filter(~good), problems[~good].tolist(), strict=True))
-    judged = [Bad(index, *_PROBLEMS[place]) for index, place in places.items()]
+    judged = [BadValue(index, *_PROBLEMS[place]) for index, place in places.items()]
     return Decoded(frame.filter(good), _in_order(rows.bad + judged), int((late & good).sum()), rows.ignored)
 
 
-def _in_order(bad: list[Bad]) -> list[Bad]:
+def _in_order(bad: list[BadValue]) -> list[BadValue]:
     return sorted(bad, key=lambda one: one.index)
 
 

@@ -11,10 +11,10 @@ import polars as pl
 
 from consumer.activity.avro.cursor import Flags, Longs
 from consumer.activity.rows import SMALL, Rows, spelled
-from consumer.config.settings import Process, Source
+from consumer.config.settings import ProcessSettings, SourceSettings
 
 
-class Meanings(Protocol):
+class EventMapping(Protocol):
     """What events mean."""
 
     def wants(self, process: str | None, event: str | None) -> bool:
@@ -24,7 +24,7 @@ class Meanings(Protocol):
         """As activities: rows with a user, a process and `closes`, for each process that an event is about."""
 
 
-def meanings_of(source: Source, processes: Mapping[str, Process]) -> Meanings | None:
+def event_mapping_of(source: SourceSettings, processes: Mapping[str, ProcessSettings]) -> EventMapping | None:
     """As the configuration has them; None where events say all of it themselves, in our words."""
     if not source.paths:
         return None

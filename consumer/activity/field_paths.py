@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import polars as pl
 
 from consumer.config.events import names_in
-from consumer.config.settings import Source
+from consumer.config.settings import SourceSettings
 
 Path: TypeAlias = tuple[str, ...]
 
@@ -29,7 +29,7 @@ _TYPES: Mapping[str, Any] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Fields:
+class FieldPaths:
     """The paths of an event's fields, by the names of our own; those that its schema has no place for are left out.
 
     `unit` is that of times that are numbers and whose schema does not tell: `seconds`, `millis`, `micros` or `nanos`;
@@ -63,16 +63,16 @@ class Fields:
         return tree
 
 
-NATIVE = Fields({name: (name,) for name in ("user_id", "process", "kind", "action", "occurred_at")}, "millis")
+NATIVE = FieldPaths({name: (name,) for name in ("user_id", "process", "kind", "action", "occurred_at")}, "millis")
 """Those of user_activity.avsc."""
 
 _NAMES = {"user": "user_id", "time": "occurred_at"}
 
 
-def fields_of(source: Source) -> Fields:
+def fields_of(source: SourceSettings) -> FieldPaths:
     """Those that the configuration says, or ours where it says none."""
     records = frozenset(source.records)
     if not source.paths:
-        return Fields(NATIVE.paths, NATIVE.unit, records)
+        return FieldPaths(NATIVE.paths, NATIVE.unit, records)
     paths = {_NAMES.get(key, key): names_in(path) for key, path in source.paths.items()}
-    return Fields(paths, source.time_unit, records)
+    return FieldPaths(paths, source.time_unit, records)

@@ -14,7 +14,7 @@ import polars as pl
 
 from consumer.activity import timestamps
 from consumer.activity.errors import BadRecord
-from consumer.activity.field_paths import NATIVE, Fields, Node, Tree
+from consumer.activity.field_paths import NATIVE, FieldPaths, Node, Tree
 from consumer.activity.iso8601 import NO_TIME
 from consumer.activity.row_reader import NUMBERED, RowReader, Wants
 from consumer.activity.rows import Row, Rows, closes, rows_of, together
@@ -28,7 +28,7 @@ _AT_HAND = 2_000
 class JsonReader:
     """Reads batches of JSON objects."""
 
-    def __init__(self, fields: Fields = NATIVE, wants: Wants | None = None) -> None:
+    def __init__(self, fields: FieldPaths = NATIVE, wants: Wants | None = None) -> None:
         self._fields = fields
         self._tree = fields.tree()
         event = _struct(self._tree)

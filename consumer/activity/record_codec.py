@@ -18,9 +18,9 @@ from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.records import Record
 
 if TYPE_CHECKING:  # see schemas.py
-    from consumer.activity.schemas.registry import Registry
+    from consumer.activity.schemas.registry import RegistryClient
 
-__all__ = ["BadRecord", "Codec", "RegistryUnavailable", "SchemaRefused"]
+__all__ = ["BadRecord", "RecordCodec", "RegistryUnavailable", "SchemaRefused"]
 
 R = TypeVar("R", bound=Record)
 
@@ -28,14 +28,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-class Codec:
+class RecordCodec:
     """Encodes records as the topics carry them, and decodes what others wrote with any schema that fits ours.
 
     With a registry values are in the Confluent wire format, without one in Avro single-object encoding; both are
     read. Safe to use from several threads.
     """
 
-    def __init__(self, writers: WriterSchemas, registry: "Registry | None" = None) -> None:
+    def __init__(self, writers: WriterSchemas, registry: "RegistryClient | None" = None) -> None:
         self._writers = writers
         self._registry = registry
         self._shapes: dict[type[Any], _Shape] = {}

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from consumer.activity import timestamps
-from consumer.activity.errors import BadRecord, Problem
-from consumer.activity.field_paths import Fields, Path
+from consumer.activity.errors import BadRecord, ValueProblem
+from consumer.activity.field_paths import FieldPaths, Path
 from consumer.activity.rows import Row, closes
 from consumer.clock import Millis
 
@@ -21,7 +21,7 @@ EXPECTED: Mapping[str, str] = {
 }
 """What each field may be."""
 
-UNTIMELY = Problem(
+UNTIMELY = ValueProblem(
     "unreadable", "its time cannot be read: let it be a number, or ISO 8601 text such as 2026-09-21T14:13:20Z"
 )
 
@@ -35,7 +35,7 @@ class RowReader:
     `misfit` is the reason given for a field of another type than is read; `unit` that of its time where it is a number.
     """
 
-    def __init__(self, fields: Fields, wants: Wants | None, misfit: str, unit: str | None) -> None:
+    def __init__(self, fields: FieldPaths, wants: Wants | None, misfit: str, unit: str | None) -> None:
         self._paths = fields.paths
         self._columns = [name for name in fields.columns if name != "index"]
         self._wants = wants

@@ -11,7 +11,7 @@ from consumer.activity.schemas.framing import CONFLUENT, CONFLUENT_SIZE, SINGLE_
 _SPARE = bytes(SPARE)
 
 
-class Batch:
+class ValueBatch:
     """`joined` and `data` are all values (a null as nothing), value i from `starts[i]` to `ends[i]`."""
 
     def __init__(self, values: Sequence[bytes | None]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from consumer import app, log
-from consumer.activity.record_codec import Codec
+from consumer.activity.record_codec import RecordCodec
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SECOND, Clock, Millis, SystemClock
 from consumer.commands.terminal.exit_codes import Failed
@@ -107,7 +107,7 @@ def _finish(console: Console, stage: Stage, service: Task[int], traffic: Task[No
 def _stage(folder: Path) -> Iterator[tuple[Stage, Task[int], Task[None]]]:
     """Everything at work: the broker and 1MSG first, then whoever needs them. They leave in the opposite order."""
     clock = SystemClock()
-    opened = Opened(clock.steady(), clock.wall())
+    opened = Opened(clock.monotonic(), clock.now())
     with ExitStack() as stack:
         broker = stack.enter_context(embedded_broker(_topics()))
         channel = stack.enter_context(sandbox.running(_CHANNEL))
@@ -121,7 +121,7 @@ def _stage(folder: Path) -> Iterator[tuple[Stage, Task[int], Task[None]]]:
 
 
 def _seats(stack: ExitStack, clock: Clock, opened: Opened, broker: str, sandbox_url: str, folder: Path) -> Stage:
-    codec, crowd = Codec(WriterSchemas(clock)), people(_PEOPLE, _SEED, clock.wall())
+    codec, crowd = RecordCodec(WriterSchemas(clock)), people(_PEOPLE, _SEED, clock.now())
     return Stage(
         clock=clock,
         opened=opened,

@@ -7,12 +7,12 @@ from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[a
 
 from consumer.commands.terminal.exit_codes import Failed
 from consumer.config.errors import ConfigError
-from consumer.config.settings import Kafka
+from consumer.config.settings import KafkaSettings
 
 _KEY = "kafka.bootstrap_servers"
 
 
-def reach(kafka: Kafka, seconds: int) -> tuple[AdminClient, ClusterMetadata]:
+def reach(kafka: KafkaSettings, seconds: int) -> tuple[AdminClient, ClusterMetadata]:
     """A client of a broker that has answered within `seconds`, and what it answered.
 
     Raises:

@@ -37,7 +37,7 @@ def begin(config: Path) -> int:
                     "this ledger is not empty: it knows what was asked for, and `lapse run` goes on from there"
                 )
         for topic, what, spots in ((topics.reminders, "reminders", ends), (topics.contacts, "contacts", beginnings)):
-            group_offsets.commit(kafka, group_name(kafka.group_prefix, what), topic, spots, ledger.id)
+            group_offsets.move_offsets(kafka, group_name(kafka.group_prefix, what), topic, spots, ledger.id)
         with ledger.transaction() as connection:
             queries.facts.put_offsets(connection, topics.reminders, ends)
     except group_offsets.GroupAtWork as problem:

@@ -31,7 +31,7 @@ def pause(config: Path, process: str | None) -> int:
     with _ledger(settings) as ledger, ledger.transaction() as connection:
         before = queries.pauses.paused(connection)
         name = _named(process, settings, before)
-        queries.pauses.pause(connection, name, SystemClock().wall())
+        queries.pauses.pause(connection, name, SystemClock().now())
     if name in before:
         typer.echo(f"{_words(name)} has been paused since {_moment(before[name])}")
     else:

@@ -12,7 +12,7 @@ from consumer.commands.terminal import time_arguments
 from consumer.commands.terminal.exit_codes import DONE, FAILED
 from consumer.config.loader import load
 from consumer.deliver.operations.resolve import MOST, resolve
-from consumer.deliver.unit_of_work import booking
+from consumer.deliver.unit_of_work import unit_of_work
 from consumer.ledger import queries
 from consumer.ledger.queries.unresolved import Which
 from consumer.ledger.store import Ledger
@@ -40,7 +40,7 @@ def main(config: Path, which: Which, *, sent: bool) -> int:
     settings = load(config)
     log.configure_quietly()
     clock, metrics = SystemClock(), DeliverMetrics(CollectorRegistry())
-    began = clock.wall()
+    began = clock.now()
     which = replace(which, until=began if which.until is None else min(which.until, began))
     ledger = Ledger(settings.ledger.url, beside=True)
     number, last = 0, MOST
@@ -48,8 +48,8 @@ def main(config: Path, which: Which, *, sent: bool) -> int:
         with ledger.reading() as connection:
             others = queries.unresolved.others(connection, which)
         while last == MOST:
-            with booking(ledger, metrics, clock.wall()) as book:
-                rows = resolve(book, which, sent=sent)
+            with unit_of_work(ledger, metrics, clock.now()) as work:
+                rows = resolve(work, which, sent=sent)
             for row in rows:
                 typer.echo(f"{row.reminder_id} {row.status}")
             last = len(rows)

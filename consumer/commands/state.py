@@ -10,7 +10,7 @@ from consumer.commands import kafka_probe
 from consumer.commands.terminal.exit_codes import DONE, Failed
 from consumer.config.loader import load
 from consumer.config.settings import Settings
-from consumer.kafka.changelog.rebuild import Plan, RebuildRefused, make_room, plan
+from consumer.kafka.changelog.rebuild import RebuildPlan, RebuildRefused, make_room, plan
 from consumer.kafka.clients.transaction import Aborted, Fenced, Transactions
 from consumer.wiring import detect
 
@@ -43,7 +43,7 @@ def rebuild(config: Path, *, yes: bool) -> int:
     return DONE
 
 
-def _explained(found: Plan, settings: Settings) -> list[str]:
+def _explained(found: RebuildPlan, settings: Settings) -> list[str]:
     spans = [f"  partition {n}: from offset {begin} to {found.ends[n]}" for n, begin in sorted(found.begins.items())]
     more = len(found.begins) - found.remembered
     return [
@@ -56,7 +56,7 @@ def _explained(found: Plan, settings: Settings) -> list[str]:
     ]
 
 
-def _write(settings: Settings, found: Plan) -> None:
+def _write(settings: Settings, found: RebuildPlan) -> None:
     """All partitions at once, with the offsets: a reader of the state finds all of it, or nothing."""
     consumer = detect.consumer(settings.kafka, {"group.id": found.group})  # never joins: it only names the group
     transactions = Transactions(detect.producer(settings.kafka, f"{found.group}-rebuild"))

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, model_validator
 
 from consumer.config.types import Address, Duration, Secret, Section
-from consumer.email_address import mail_address
+from consumer.email_address import normalize_email
 
 PLACEHOLDER = re.compile(r"\{(\w*)\}")
 """What is filled in: {name}. Other braces are text."""
@@ -48,7 +48,7 @@ def _link(value: str) -> str:
 
 def _mailbox(value: str) -> str:
     name, address = parseaddr(value)
-    if mail_address(address) is None or any(ord(c) < 32 for c in value) or (not name and address != value.strip()):
+    if normalize_email(address) is None or any(ord(c) < 32 for c in value) or (not name and address != value.strip()):
         raise ValueError("is no address: write it like no-reply@example.com or Shop <no-reply@example.com>")
     return value
 
@@ -80,7 +80,7 @@ class _Way(Section):
         return self
 
 
-class EmailFallback(_Way):
+class EmailFallbackSettings(_Way):
     host: str = Field(min_length=1)
     port: int = Field(default=587, ge=1, le=65535)
     tls: Literal["starttls", "implicit", "none"] = "starttls"
@@ -95,7 +95,7 @@ class EmailFallback(_Way):
     timeout: Duration = timedelta(seconds=30)
 
     @model_validator(mode="after")
-    def _user_has_a_password(self) -> "EmailFallback":
+    def _user_has_a_password(self) -> "EmailFallbackSettings":
         if (self.user is None) != (self.password is None):
             raise ValueError("user and password belong together")
         if self.user is not None and self.tls == "none":
@@ -103,15 +103,15 @@ class EmailFallback(_Way):
         return self
 
 
-class WebhookFallback(_Way):
+class WebhookFallbackSettings(_Way):
     url: Address
     secret: Secret
     """What each request is signed with."""
     timeout: Duration = timedelta(seconds=10)
 
 
-class Fallback(Section):
+class FallbackSettings(Section):
     """In this order: by e-mail, and where that is impossible too, by a webhook of the company's own."""
 
-    email: EmailFallback | None = None
-    webhook: WebhookFallback | None = None
+    email: EmailFallbackSettings | None = None
+    webhook: WebhookFallbackSettings | None = None

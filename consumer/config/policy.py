@@ -24,7 +24,7 @@ Words that may as well be about an order or an appointment, such as cancel, are 
 """
 
 
-class SendWindow(Section):
+class SendWindowSettings(Section):
     """When people may be written to, by their own clocks. It may cross midnight: from "18:00" to "02:00"."""
 
     opens: TimeOfDay = Field(alias="from")
@@ -37,18 +37,18 @@ class SendWindow(Section):
         return Window(millis(self.opens), millis(self.closes), days)
 
     @model_validator(mode="after")
-    def _opens_and_closes(self) -> "SendWindow":
+    def _opens_and_closes(self) -> "SendWindowSettings":
         if self.opens == self.closes or self.opens >= timedelta(hours=24):
             raise ValueError('from and to must differ; for whole days write from: "00:00", to: "24:00"')
         return self
 
 
-class Policy(Section):
+class PolicySettings(Section):
     require_opt_in: bool = True
     timezone: Zone = "UTC"
     default_region: str | None = None
     default_name: str | None = None
-    send_window: SendWindow | None = None
+    send_window: SendWindowSettings | None = None
     """Any time unless set."""
     max_per_user: dict[Duration, Annotated[int, Field(ge=1)]] = Field(default={timedelta(hours=24): 1})
     """How many messages within such a span, to one user or one phone, whatever they are about."""

@@ -1,7 +1,7 @@
 """The settings of Lapse: one frozen class for each section of `lapse.yaml`.
 
 Each part of the program is handed its own section, never the whole. How a file and the environment become
-settings, and how a mistake is explained, is in `consumer/config_file.py`.
+settings, and how a mistake is explained, is in `consumer/config/loader.py`.
 """
 
 import re
@@ -13,14 +13,14 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from consumer.config.events import PATHS, EventPath, Listed, complaint, events_complaint
-from consumer.config.fallback import EmailFallback as EmailFallback
-from consumer.config.fallback import Fallback as Fallback
-from consumer.config.fallback import WebhookFallback as WebhookFallback
-from consumer.config.policy import Policy as Policy
-from consumer.config.policy import SendWindow as SendWindow
+from consumer.config.fallback import EmailFallbackSettings as EmailFallbackSettings
+from consumer.config.fallback import FallbackSettings as FallbackSettings
+from consumer.config.fallback import WebhookFallbackSettings as WebhookFallbackSettings
+from consumer.config.policy import PolicySettings as PolicySettings
+from consumer.config.policy import SendWindowSettings as SendWindowSettings
 from consumer.config.template import Action as Action
-from consumer.config.template import Template as Template
-from consumer.config.template import TemplateChoice as TemplateChoice
+from consumer.config.template import TemplateOverride as TemplateOverride
+from consumer.config.template import TemplateSettings as TemplateSettings
 from consumer.config.template import wrong_action
 from consumer.config.types import Address, Duration, Section
 from consumer.config.types import Secret as Secret
@@ -33,7 +33,7 @@ def _channel_id(value: str) -> str:
     return value
 
 
-class Kafka(Section):
+class KafkaSettings(Section):
     bootstrap_servers: str = "localhost:9092"
     client: dict[str, str | int | float | bool] = Field(default_factory=dict)
     group_prefix: str = "lapse"
@@ -41,7 +41,7 @@ class Kafka(Section):
     """Names this process among its replicas, the same at every start; the host's name unless set."""
 
 
-class Topics(Section):
+class TopicSettings(Section):
     contacts: str = "contacts"
     reminders: str = "reminders"
     delivery_status: str = "delivery-status"
@@ -54,13 +54,13 @@ class Topics(Section):
     """Of topics that Lapse creates; -1 leaves it to the broker."""
 
 
-class Registry(Section):
+class RegistrySettings(Section):
     url: Address
     user: str | None = None
     password: Secret | None = None
 
 
-class Source(Section):
+class SourceSettings(Section):
     topic: str = "user-activity"
     format: Literal["avro", "json"] = "avro"
     start: Literal["earliest", "latest"] = "earliest"
@@ -84,7 +84,7 @@ class Source(Section):
         return {key: path for key in PATHS if (path := getattr(self, key)) is not None}
 
     @model_validator(mode="after")
-    def _says_all_that_is_needed(self) -> "Source":
+    def _says_all_that_is_needed(self) -> "SourceSettings":
         if self.format == "json" and (self.schemas or self.records):
             raise ValueError("schemas and records are for format: avro")
         if self.time_unit and not self.paths:
@@ -94,11 +94,11 @@ class Source(Section):
         return self
 
 
-class Process(Section):
+class ProcessSettings(Section):
     action: Action
     remind_after: tuple[Duration, ...] = Field(min_length=1, max_length=100)
-    template: TemplateChoice = TemplateChoice()
-    send_window: SendWindow | None = None
+    template: TemplateOverride = TemplateOverride()
+    send_window: SendWindowSettings | None = None
     """`policy.send_window` unless set."""
     active_on: Listed = ()
     """Names of events (`source.event`) that show a user at work on it."""
@@ -106,14 +106,14 @@ class Process(Section):
     cancel_on: Listed = ()
 
     @model_validator(mode="after")
-    def _an_event_means_one_thing(self) -> "Process":
+    def _an_event_means_one_thing(self) -> "ProcessSettings":
         for one, other in combinations(("active_on", "complete_on", "cancel_on"), 2):
             if set(getattr(self, one)) & set(getattr(self, other)):
                 raise ValueError(f"{one} and {other} name the same event: it can mean only one of them")
         return self
 
     @model_validator(mode="after")
-    def _ladder_rises(self) -> "Process":
+    def _ladder_rises(self) -> "ProcessSettings":
         if any(span <= timedelta(0) for span in self.remind_after):
             raise ValueError("remind_after must be longer than nothing")
         if any(b <= a for a, b in zip(self.remind_after, self.remind_after[1:], strict=False)):
@@ -121,7 +121,7 @@ class Process(Section):
         return self
 
 
-class Brake(Section):
+class BrakeSettings(Section):
     floor: float | None = Field(default=None, gt=0)
     """Records a second, of all partitions of a process."""
     share_of_mean: float | None = Field(default=0.1, gt=0, lt=1)
@@ -131,26 +131,26 @@ class Brake(Section):
     """Lapses a minute, of all partitions of a process."""
 
     @model_validator(mode="after")
-    def _a_mean_of_more_than_a_few_windows(self) -> "Brake":
+    def _a_mean_of_more_than_a_few_windows(self) -> "BrakeSettings":
         if self.mean_over < 6 * self.window:
             raise ValueError(f"mean_over must be at least six times window ({6 * self.window})")
         return self
 
 
-class Detect(Section):
+class DetectSettings(Section):
     commit_interval: Duration = timedelta(seconds=1)
     allowed_lateness: Duration = timedelta(seconds=30)
     settle: Duration = timedelta(minutes=5)
     forget_after: Duration = timedelta(days=30)
     bad_record_share: float = Field(default=0.5, gt=0, le=1)
-    brake: Brake = Brake()
+    brake: BrakeSettings = BrakeSettings()
 
 
-class OneMsg(Section):
+class OneMsgSettings(Section):
     base_url: Address = "https://api.1msg.io"
     channel_id: Annotated[str, AfterValidator(_channel_id)]
     token: Secret
-    template: Template
+    template: TemplateSettings
     timeout: Duration = timedelta(seconds=10)
     rate: float | None = Field(default=80, gt=0)
     """Requests a second for the channel, all replicas together; null for no limit of ours."""
@@ -163,7 +163,7 @@ class OneMsg(Section):
     """How often templates and the webhook's registration are looked at again."""
 
 
-class Tracking(Section):
+class TrackingSettings(Section):
     poll_after: Duration = timedelta(minutes=2)
     give_up_after: Duration = timedelta(hours=24)
 
@@ -174,13 +174,13 @@ def _ledger_url(value: str) -> str:
     return value
 
 
-class Ledger(Section):
+class LedgerSettings(Section):
     url: Annotated[str, AfterValidator(_ledger_url)] = "sqlite:///lapse.db"
     keep: Duration = timedelta(days=90)
     """For how long reminders that are over can be looked up, and what people wrote to us."""
 
 
-class Web(Section):
+class WebSettings(Section):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     public_url: Address | None = None
@@ -189,7 +189,7 @@ class Web(Section):
     register_webhook: bool = False
 
 
-class Log(Section):
+class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["console", "json"] = "console"
 
@@ -197,20 +197,20 @@ class Log(Section):
 class Settings(Section):
     """The whole of `lapse.yaml`. Only `app.py` and the commands see it."""
 
-    kafka: Kafka = Kafka()
-    topics: Topics = Topics()
-    schema_registry: Registry | None = None
-    source: Source = Source()
-    processes: dict[str, Process] = Field(min_length=1)
-    detect: Detect = Detect()
-    onemsg: OneMsg | None = None
+    kafka: KafkaSettings = KafkaSettings()
+    topics: TopicSettings = TopicSettings()
+    schema_registry: RegistrySettings | None = None
+    source: SourceSettings = SourceSettings()
+    processes: dict[str, ProcessSettings] = Field(min_length=1)
+    detect: DetectSettings = DetectSettings()
+    onemsg: OneMsgSettings | None = None
     """May be left out where only detect runs."""
-    policy: Policy = Policy()
-    tracking: Tracking = Tracking()
-    fallback: Fallback = Fallback()
-    ledger: Ledger = Ledger()
-    web: Web = Web()
-    log: Log = Log()
+    policy: PolicySettings = PolicySettings()
+    tracking: TrackingSettings = TrackingSettings()
+    fallback: FallbackSettings = FallbackSettings()
+    ledger: LedgerSettings = LedgerSettings()
+    web: WebSettings = WebSettings()
+    log: LogSettings = LogSettings()
 
     @property
     def state_topic(self) -> str:

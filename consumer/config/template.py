@@ -38,7 +38,7 @@ Action: TypeAlias = Annotated[str | dict[str, str], BeforeValidator(_action)]
 """One text for everybody, or texts by language."""
 
 
-class Template(Section):
+class TemplateSettings(Section):
     name: str = "inactivity_reminder"
     namespace: str = Field(min_length=1)
     language: Language = "en"
@@ -47,7 +47,7 @@ class Template(Section):
     """Those it exists in beside `language`; a contact's locale chooses among them."""
 
 
-class TemplateChoice(Section):
+class TemplateOverride(Section):
     """What a process has instead of `onemsg.template`."""
 
     name: str | None = None
@@ -55,7 +55,7 @@ class TemplateChoice(Section):
     language: Language | None = None
     languages: tuple[Language, ...] | None = None
 
-    def over(self, template: Template) -> Template:
+    def over(self, template: TemplateSettings) -> TemplateSettings:
         """The template that is sent, where `template` is the usual one."""
         chosen = self.model_dump(exclude_none=True)
         return template.model_copy(update=chosen)
@@ -69,7 +69,7 @@ def action_in(action: str | Mapping[str, str], language: str, default: str) -> s
     return next(action[way] for way in ways if way in action)
 
 
-def wrong_action(action: str | Mapping[str, str], template: Template) -> str | None:
+def wrong_action(action: str | Mapping[str, str], template: TemplateSettings) -> str | None:
     """What is wrong with words for a template in these languages, if anything is."""
     if isinstance(action, str):
         return None

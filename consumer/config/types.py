@@ -78,7 +78,7 @@ class Secret(Section):
 
     env: str | None = None
     file: Path | None = None
-    value: SecretStr | None = None  # only through LAPSE_…, never from the file (config_file.py refuses it there)
+    value: SecretStr | None = None  # only through LAPSE_…, never from the file (config/loader.py refuses it there)
 
     @model_validator(mode="before")
     @classmethod

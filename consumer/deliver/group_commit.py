@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Grouped(Generic[T]):
+class GroupCommit(Generic[T]):
     """`write` is called in a thread, by one caller's task at a time, with at most `most` items in order.
 
     The busier it is the larger the groups, so that the cost of a durable commit is shared. `gather` seconds are waited

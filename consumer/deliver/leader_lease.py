@@ -5,7 +5,7 @@ from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 
 
-class Turn:
+class LeaderLease:
     """One holder's view of it. Blocks its thread; not for several threads at once.
 
     Who believes to have it may be wrong: a process that was paused learns only later that another has taken over. What
@@ -22,23 +22,23 @@ class Turn:
         self._mine_until: Millis = -1  # on the steady clock, like the next
         self._look_again: Millis = -1
 
-    def mine(self) -> bool:
+    def is_held(self) -> bool:
         """Whether to act now. Takes the turn if it is free, and renews it in time; mostly it asks nobody."""
-        steady = self._clock.steady()
+        steady = self._clock.monotonic()
         if steady < self._mine_until - self._lasts // 2:
             return True
         if steady < self._look_again:
             return False
         return self._take(steady)
 
-    def give_up(self) -> None:
+    def release(self) -> None:
         """Let another one try at once."""
         self._mine_until = -1
         with self._ledger.transaction() as connection:
             queries.leases.give_up(connection, self._name, self._holder)
 
     def _take(self, steady: Millis) -> bool:
-        now = self._clock.wall()
+        now = self._clock.now()
         with self._ledger.reading() as connection:
             others_until = queries.leases.until(connection, self._name)
         mine = False

@@ -1,6 +1,6 @@
 """Applies what `lifecycle` says to the ledger's rows: timers, sequence numbers, and the records that tell of it.
 
-A `Book` belongs to one transaction: it holds rows that are locked, changes them in memory, and writes each table once.
+A `UnitOfWork` belongs to one transaction: it holds rows that are locked, changes them in memory, and writes each table once.
 """
 
 from collections import Counter
@@ -12,8 +12,8 @@ import structlog
 from sqlalchemy import Connection
 
 from consumer.clock import Millis
-from consumer.deliver.lifecycle import SILENT, UNSENT, Change, Event, NoChange, Status, follow
-from consumer.deliver.policy.fallback import leads_on
+from consumer.deliver.lifecycle import SILENT, UNSENT, Change, Event, NoChange, Status, transition
+from consumer.deliver.policy.fallback import may_fall_back
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
@@ -25,7 +25,7 @@ Key = tuple[str, str]
 log = structlog.get_logger()
 
 
-def advance(row: ReminderRow, change: Change, now: Millis) -> ReminderRow:
+def row_after(row: ReminderRow, change: Change, now: Millis) -> ReminderRow:
     """The row after a change: its status, and the one moment it waits for there."""
     status = change.status
     message_id = None if status is Status.SENDING else change.message_id or row.message_id
@@ -40,14 +40,14 @@ def advance(row: ReminderRow, change: Change, now: Millis) -> ReminderRow:
         lease_until=row.lease_until if status is Status.SENDING else None,
         unknown_since=now if status is Status.UNKNOWN else None,
         quiet_from=now if (heard or status is Status.UNKNOWN) and not change.final else None,
-        fallback_at=now if leads_on(status, change.reason) else None,
+        fallback_at=now if may_fall_back(status, change.reason) else None,
         polls=0,
         sequence=row.sequence + change.publish,
         updated_at=now,
     )
 
 
-class Book:
+class UnitOfWork:
     """The rows of one transaction as they change."""
 
     def __init__(self, connection: Connection, now: Millis, hash_key: bytes) -> None:
@@ -62,17 +62,17 @@ class Book:
         self._told: list[dict[str, Any]] = []
         self._attempts: list[Mapping[str, object]] = []
 
-    def hold(self, rows: Iterable[ReminderRow]) -> None:
+    def add_locked(self, rows: Iterable[ReminderRow]) -> None:
         """Rows that this transaction has locked; one that is here already stays as it is."""
         for row in rows:
             if row.key not in self._rows:
                 self._rows[row.key] = self._before[row.key] = row
 
-    def fetch(self, keys: Collection[Key]) -> None:
+    def lock(self, keys: Collection[Key]) -> None:
         """Lock and hold the rows with these keys that are not here yet."""
         missing = {reminder_id for reminder_id, medium in keys if (reminder_id, medium) not in self._rows}
         if missing:
-            self.hold(queries.reminders.take_ids(self.connection, missing))
+            self.add_locked(queries.reminders.take_ids(self.connection, missing))
 
     def get(self, key: Key) -> ReminderRow | None:
         return self._rows.get(key)
@@ -80,39 +80,39 @@ class Book:
     def rows(self) -> list[ReminderRow]:
         return list(self._rows.values())
 
-    def add(self, row: ReminderRow) -> None:
+    def insert(self, row: ReminderRow) -> None:
         """A row that is not in the ledger yet."""
         self._rows[row.key] = row
         self._new.add(row.key)
         self._touched[row.key] = None
 
-    def journal(self, attempt: Mapping[str, object]) -> None:
+    def journal_attempt(self, attempt: Mapping[str, object]) -> None:
         """A row of `tables.attempts`, written as soon as its reminder is there."""
         self._attempts.append(attempt)
 
-    def note(self, row: ReminderRow) -> None:
+    def update(self, row: ReminderRow) -> None:
         """The row with something written beside its status."""
         self._rows[row.key] = row if row.updated_at == self.now else row._replace(updated_at=self.now)
         self._touched[row.key] = None
 
-    def tell(self, key: Key, event: Event, at: Millis | None = None) -> tuple[Change, ...] | NoChange:
+    def apply_event(self, key: Key, event: Event, at: Millis | None = None) -> tuple[Change, ...] | NoChange:
         """Let an event happen to a row. `at` is when it happened out there; now, unless given."""
         row = self._rows[key]
-        changes = follow(Status(row.status), row.reason, event)
+        changes = transition(Status(row.status), row.reason, event)
         if isinstance(changes, NoChange):
             log.debug(
                 "nothing_changed", reminder=key[0], medium=key[1], event_kind=type(event).__name__, why=changes.why
             )
             return changes
         for change in changes:
-            row = advance(row, change, self.now)
+            row = row_after(row, change, self.now)
             if change.publish:
                 self._told.append(_transition(row, change, self.now if at is None else at))
         self._rows[key] = row
         self._touched[key] = None
         return changes
 
-    def write(self) -> None:
+    def flush(self) -> None:
         """Everything that changed, each table once, in the order in which it happened."""
         new = [self._rows[key] for key in self._touched if key in self._new]
         queries.reminders.insert_reminders(self.connection, new)
@@ -121,7 +121,7 @@ class Book:
         queries.reminders.journal_attempts(self.connection, self._attempts)
         queries.outbox.add(self.connection, self._told)
 
-    def count(self, metrics: DeliverMetrics) -> None:
+    def count_metrics(self, metrics: DeliverMetrics) -> None:
         """Once the transaction is durable."""
         statuses = Counter((told["medium"], told["status"], told["reason"]) for told in self._told)
         for (medium, status, reason), number in statuses.items():
@@ -156,10 +156,10 @@ def _transition(row: ReminderRow, change: Change, at: Millis) -> dict[str, Any]:
 
 
 @contextmanager
-def booking(ledger: Ledger, metrics: DeliverMetrics, now: Millis) -> Iterator[Book]:
+def unit_of_work(ledger: Ledger, metrics: DeliverMetrics, now: Millis) -> Iterator[UnitOfWork]:
     """A book, written and durable when this returns, and then counted."""
     with ledger.transaction() as connection:
-        book = Book(connection, now, ledger.hash_key)
-        yield book
-        book.write()
-    book.count(metrics)
+        work = UnitOfWork(connection, now, ledger.hash_key)
+        yield work
+        work.flush()
+    work.count_metrics(metrics)

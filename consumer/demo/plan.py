@@ -14,10 +14,10 @@ from random import Random
 from uuid import UUID
 
 from consumer.clock import SECOND, Millis
-from consumer.config.settings import Process
-from consumer.config.template import TemplateChoice
+from consumer.config.settings import ProcessSettings
+from consumer.config.template import TemplateOverride
 from consumer.demo.people import Person
-from consumer.records import Kind, UserActivity
+from consumer.records import ActivityKind, UserActivity
 
 
 def _ladder(*seconds: int) -> tuple[timedelta, ...]:
@@ -25,9 +25,11 @@ def _ladder(*seconds: int) -> tuple[timedelta, ...]:
 
 
 PROCESSES = {
-    "account-setup": Process(action="your account setup", remind_after=_ladder(4, 12)),
-    "checkout": Process(action="your order", remind_after=_ladder(3), template=TemplateChoice(name="order_waiting")),
-    "document-upload": Process(action="your document upload", remind_after=_ladder(6)),
+    "account-setup": ProcessSettings(action="your account setup", remind_after=_ladder(4, 12)),
+    "checkout": ProcessSettings(
+        action="your order", remind_after=_ladder(3), template=TemplateOverride(name="order_waiting")
+    ),
+    "document-upload": ProcessSettings(action="your document upload", remind_after=_ladder(6)),
 }
 """What can be left unfinished, and after how long a silence it is."""
 
@@ -91,12 +93,12 @@ def farewell(latest: Iterable[UserActivity], now: Millis, event_id: str) -> list
     """
     busy = [a for a in latest if a.kind not in _CLOSING and now - a.occurred_at <= _PAUSE[1] + _DELAY[1]]
     return [
-        replace(a, kind=Kind.COMPLETED, occurred_at=now, event_id=f"{event_id}-{number}")
+        replace(a, kind=ActivityKind.COMPLETED, occurred_at=now, event_id=f"{event_id}-{number}")
         for number, a in enumerate(busy)
     ]
 
 
-_CLOSING = {Kind.COMPLETED, Kind.CANCELLED}
+_CLOSING = {ActivityKind.COMPLETED, ActivityKind.CANCELLED}
 
 
 class _Life:
@@ -132,23 +134,23 @@ class _Life:
             )
             self._at += self._dice.randrange(*rest)
 
-    def _story(self, ending: Ending, steps_done: int) -> Iterator[tuple[Kind, tuple[Millis, Millis]]]:
+    def _story(self, ending: Ending, steps_done: int) -> Iterator[tuple[ActivityKind, tuple[Millis, Millis]]]:
         """What is done, and how long a rest follows it."""
         steps = max(1, self._dice.randrange(3, _MOST_STEPS) - steps_done)
-        yield Kind.PROGRESSED if steps_done else Kind.STARTED, _PAUSE
+        yield ActivityKind.PROGRESSED if steps_done else ActivityKind.STARTED, _PAUSE
         for _ in range(steps - 1):
-            yield Kind.PROGRESSED, _PAUSE
+            yield ActivityKind.PROGRESSED, _PAUSE
         match ending:
             case Ending.FINISHES:
-                yield Kind.COMPLETED, _AWAY
+                yield ActivityKind.COMPLETED, _AWAY
             case Ending.CANCELS:
-                yield Kind.CANCELLED, _AWAY
+                yield ActivityKind.CANCELLED, _AWAY
             case Ending.RETURNS:
-                yield Kind.PROGRESSED, _SILENCE
-                yield Kind.PROGRESSED, _PAUSE
-                yield Kind.COMPLETED, _AWAY
+                yield ActivityKind.PROGRESSED, _SILENCE
+                yield ActivityKind.PROGRESSED, _PAUSE
+                yield ActivityKind.COMPLETED, _AWAY
             case Ending.STALLS:
-                yield Kind.PROGRESSED, _GONE
+                yield ActivityKind.PROGRESSED, _GONE
 
     def _written(self, activity: UserActivity) -> Iterator[Planned]:
         at = activity.occurred_at + self._dice.randrange(*_DELAY)

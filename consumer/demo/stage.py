@@ -41,7 +41,7 @@ class Stage:
     web: list[str] = field(default_factory=list)
 
     def elapsed(self) -> Millis:
-        return self.clock.steady() - self.opened.steady
+        return self.clock.monotonic() - self.opened.steady
 
     def snapshot(self) -> Snapshot:
         """Raises SandboxSilent."""

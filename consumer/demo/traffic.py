@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from consumer.activity.record_codec import Codec
+from consumer.activity.record_codec import RecordCodec
 from consumer.clock import SECOND, Clock, Millis
 from consumer.demo.broker import QUIET
 from consumer.demo.people import Person
@@ -28,7 +28,7 @@ class Traffic:
     def __init__(
         self,
         address: str,
-        codec: Codec,
+        codec: RecordCodec,
         clock: Clock,
         crowd: tuple[Person, ...],
         *,
@@ -57,12 +57,12 @@ class Traffic:
         try:
             for person in self._crowd:
                 self._write(person.contact, self._contacts_topic)
-            for planned in plan(self._crowd, self._seed, self._clock.wall()):
+            for planned in plan(self._crowd, self._seed, self._clock.now()):
                 self._wait_until(planned, stop)
                 if stop.is_set():
                     break
                 self._act(planned.activity)
-            for last in farewell(self._latest.values(), self._clock.wall(), f"farewell-{self._seed}"):
+            for last in farewell(self._latest.values(), self._clock.now(), f"farewell-{self._seed}"):
                 self._act(last)
         finally:
             unwritten = self._producer.flush(_FLUSH_SECONDS)
@@ -73,7 +73,7 @@ class Traffic:
         self._check()
 
     def _wait_until(self, planned: Planned, stop: threading.Event) -> None:
-        while not stop.is_set() and (left := planned.at - self._clock.wall()) > 0:
+        while not stop.is_set() and (left := planned.at - self._clock.now()) > 0:
             self._producer.poll(0)
             self._check()
             stop.wait(min(left, _LONGEST_NAP) / 1000)

@@ -4,7 +4,7 @@ import threading
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from consumer.activity.record_codec import BadRecord, Codec
+from consumer.activity.record_codec import BadRecord, RecordCodec
 from consumer.demo.broker import PARTITIONS, QUIET
 from consumer.demo.tally import Counts, Life, Tally
 from consumer.records import DeliveryStatus
@@ -16,7 +16,7 @@ _PATIENCE_SECONDS = 0.2
 class Watch:
     """Adds up what the topic tells. `counts` and `lives` may be called from any thread."""
 
-    def __init__(self, address: str, topic: str, codec: Codec) -> None:
+    def __init__(self, address: str, topic: str, codec: RecordCodec) -> None:
         self._consumer = Consumer(
             {
                 "bootstrap.servers": address,

@@ -15,7 +15,7 @@ _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: neighbouring pro
 
 
 @dataclass(frozen=True, slots=True)
-class Activities:
+class ActivityBatch:
     """What is known of each: its place in the frame it comes from, the key's 128 bits, the process's number, whether
     it closes the process, when it happened (ms), and whether its action is not null."""
 
@@ -30,7 +30,7 @@ class Activities:
     says: Flags
 
     @classmethod
-    def of(cls, frame: pl.DataFrame, known: pl.Enum) -> "Activities":
+    def of(cls, frame: pl.DataFrame, known: pl.Enum) -> "ActivityBatch":
         """Of columns `user_id`, `process`, `closes`, `action`, `occurred_at` (ms); those of other processes than the
         `known` ones are left out."""
         columns = frame.select(
@@ -62,11 +62,11 @@ class Activities:
     def __len__(self) -> int:
         return self.places.size
 
-    def part(self, start: int, stop: int) -> "Activities":
+    def part(self, start: int, stop: int) -> "ActivityBatch":
         """Those from one position to another."""
         if start == 0 and stop == len(self):
             return self
-        return Activities(
+        return ActivityBatch(
             self.places[start:stop],
             self.users.slice(start, stop - start),
             self.low[start:stop],

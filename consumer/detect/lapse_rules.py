@@ -33,7 +33,7 @@ def reminder_id(user_id: str, process: str, last_seen: Millis, step: int) -> str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class LapseRules:
     """When a user has lapsed, and when a user may be forgotten.
 
     `ladders` maps each process to its rising `remind_after` spans.
@@ -58,7 +58,7 @@ class Processes:
     A name that configuration does not know keeps its rows but has no rungs: nothing of it ever lapses.
     """
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: LapseRules) -> None:
         self.names: list[str] = list(rules.ladders)
         self.known = pl.Enum(self.names)
         """Those of the configuration."""

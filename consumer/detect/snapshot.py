@@ -2,7 +2,7 @@
 
 A delta holds the rows that changed, with a user where the row was filled and an action where one was set; texts it
 leaves out are those of earlier frames. A page holds every live row of its range, whole, and replaces it. The frames
-since each page was last taken make the table again (`detect/loading.py`).
+since each page was last taken make the table again (`detect/snapshot_loader.py`).
 """
 
 import numpy as np
@@ -44,29 +44,29 @@ class DamagedState(Exception):
 
 def pages(table: Table) -> int:
     """How many pages the table has."""
-    return -(-table.columns.used // PAGE)
+    return -(-table.store.used // PAGE)
 
 
 def take_changes(table: Table) -> pl.DataFrame:
     """The rows that changed since this was last asked, and those that left (not `live`)."""
-    c = table.columns
+    c = table.store
     rows = np.flatnonzero(c.dirty[: c.used])
     c.dirty[rows] = False
-    user, _ = _latest(table.named, rows, c.used)
-    action, spoke = _latest(table.spoken, rows, c.used)
-    table.named, table.spoken = [], []
+    user, _ = _latest(table.new_users, rows, c.used)
+    action, spoke = _latest(table.new_actions, rows, c.used)
+    table.new_users, table.new_actions = [], []
     return _frame(table, rows, user, action, spoke)
 
 
 def rows_between(table: Table, start: int, end: int) -> pl.DataFrame:
     """The live rows of a range, whole."""
-    c = table.columns
+    c = table.store
     rows = start + np.flatnonzero(c.live[start : min(end, c.used)])
     return _frame(table, rows, c.user.column(rows), c.action.column(rows), np.ones(rows.size, np.bool_))
 
 
 def _frame(table: Table, rows: Rows, user: pl.Series, action: pl.Series, spoke: Flags) -> pl.DataFrame:
-    c = table.columns
+    c = table.store
     numbers = {name: getattr(c, name)[rows] for name in ("live", "process", *NUMBERS)}
     return pl.DataFrame({"row": rows.astype(np.int32), **numbers, "user": user, "action": action, "spoke": spoke})
 

@@ -46,7 +46,7 @@ class Loader:
 
     def settle_texts(self) -> None:
         """Put the texts that were met into the table; until then their frames are kept."""
-        c = self._table.columns
+        c = self._table.store
         if self._users:
             rows, users = _joined(self._users)
             c.low[rows], c.high[rows] = keys(users.hash(1).to_numpy(), users.hash(2).to_numpy(), c.process[rows])
@@ -61,8 +61,8 @@ class Loader:
         `clock` and `ladders` are those under which the newest frame was taken.
         """
         self.settle_texts()
-        table, c = self._table, self._table.columns
-        live = c.settle()
+        table, c = self._table, self._table.store
+        live = c.rebuild_free_list()
         if c.user.is_none(live).any():
             raise DamagedState("rows without a user: a segment is missing")
         for name, now in table.rules.ladders.items():
@@ -93,7 +93,7 @@ class Loader:
         self._known[at] = known
 
     def _take_numbers(self, frame: pl.DataFrame, processes: Sequence[str], rows: Rows, which: Flags) -> None:
-        c, codes = self._table.columns, frame["process"].to_numpy()
+        c, codes = self._table.store, frame["process"].to_numpy()
         if codes.max() >= len(processes):
             raise DamagedState("it holds rows of a process that it does not name")
         places = slice(None) if which.all() else np.flatnonzero(which)  # a slice costs no copy
@@ -148,7 +148,7 @@ def _joined(told: list[tuple[Rows, pl.Series]]) -> tuple[Rows, pl.Series]:
 
 
 def _skip_what_is_past(table: Table, rows: Rows, clock: Millis) -> None:
-    c = table.columns
+    c = table.store
     quiet = clock - table.rules.allowed_lateness - c.last_seen[rows]
     c.step[rows] = table.processes.latest_lapsed(c.process[rows], quiet) + 1
     c.dirty[rows] = True

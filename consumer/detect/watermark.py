@@ -14,13 +14,13 @@ _MOST_PENDING = 256
 
 
 @dataclass(slots=True)
-class PartitionClock:
+class Watermark:
     """`value` is None until the first end has been reached."""
 
     value: Millis | None = None
     _pending: deque[tuple[Millis, int]] = field(default_factory=deque)
 
-    def ask(self, wall: Millis, end: int) -> None:
+    def add_end_offset(self, wall: Millis, end: int) -> None:
         """An end offset, asked for at `wall` (taken before the request left)."""
         if self._pending and end == self._pending[-1][1]:
             self._pending[-1] = (max(wall, self._pending[-1][0]), end)
@@ -30,7 +30,7 @@ class PartitionClock:
             # Far behind: every second waypoint will do, and the clock is never ahead for it.
             self._pending = deque(entry for i, entry in enumerate(self._pending) if i % 2)
 
-    def read_to(self, position: int) -> None:
+    def advance_to(self, position: int) -> None:
         """Everything before `position` has been read."""
         while self._pending and self._pending[0][1] <= position:
             wall, _ = self._pending.popleft()
@@ -42,7 +42,7 @@ class PartitionClock:
 
 
 @dataclass(slots=True)
-class WallGuard:
+class WallClockGuard:
     """Holds a wall clock against one that nobody sets; while they disagree the partition clocks must not move.
 
     Small steps (an NTP daemon slewing) are followed; a jump is not, until the wall comes back or the process is

@@ -16,10 +16,10 @@ from prometheus_client import Counter
 
 from consumer.activity.errors import BadRecord, RegistryUnavailable
 from consumer.clock import SECOND, Clock, Millis
-from consumer.config.settings import Kafka
-from consumer.kafka.clients.connection_watchdog import Contact
+from consumer.config.settings import KafkaSettings
+from consumer.kafka.clients.connection_watchdog import ConnectionWatchdog
 from consumer.kafka.clients.publisher import NotAcknowledged, Publisher
-from consumer.kafka.clients.settings import Trouble, settings
+from consumer.kafka.clients.settings import ClientErrorLog, client_settings
 from consumer.kafka.clients.transaction import Fenced
 from consumer.kafka.dead_letters.records import dead_letter, spoiled
 from consumer.records import Received
@@ -50,12 +50,12 @@ class TopicAbsent(Exception):
     """The topic is not there; the text says what to do."""
 
 
-class Feed(Generic[T]):
+class AtLeastOnceConsumer(Generic[T]):
     """One member of a plain consumer group on one topic. `run` is called once, in a thread of its own."""
 
     def __init__(
         self,
-        kafka: Kafka,
+        kafka: KafkaSettings,
         clock: Clock,
         *,
         topic: str,
@@ -94,7 +94,7 @@ class Feed(Generic[T]):
         self._dead_letters = dead_letters
         self._spoiled = spoiled
         self._clock = clock
-        self._trouble = Trouble(group)
+        self._trouble = ClientErrorLog(group)
         self._waits_for: str | None = None
         self._next_probe: Millis = 0  # on the steady clock, like the next
         self._absent_since: Millis | None = None
@@ -116,8 +116,8 @@ class Feed(Generic[T]):
             "enable.partition.eof": tells_ends,
         }
         callbacks = {"error_cb": self._trouble.error_cb, "on_commit": self._committed}
-        self._consumer = Consumer({**settings(kafka, ours), **callbacks})
-        self._contact = Contact(self._consumer, kafka, topic, clock)
+        self._consumer = Consumer({**client_settings(kafka, ours), **callbacks})
+        self._contact = ConnectionWatchdog(self._consumer, kafka, topic, clock)
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set.
@@ -138,9 +138,9 @@ class Feed(Generic[T]):
         records, ends = self._sorted(self._consumer.consume(BATCH, _PATIENCE))
         while self._failed:
             self._look_at(self._failed.pop())
-        if self._trouble and self._clock.steady() >= self._next_probe:
+        if self._trouble and self._clock.monotonic() >= self._next_probe:
             self._probe()
-            self._next_probe = self._clock.steady() + _PROBE_EVERY
+            self._next_probe = self._clock.monotonic() + _PROBE_EVERY
         if self._take(records, ends, stop):
             self._progress(None)
         else:
@@ -168,22 +168,22 @@ class Feed(Generic[T]):
             raise Fenced(f"the broker has put {self._instance} out of the group {self._group}: {error.str()}: {advice}")
         if error.code() in _HOPELESS:
             raise KafkaException(error)
-        self._trouble.heard(error)
+        self._trouble.report(error)
         if error.code() in _ABSENT and self._absent_since is None:
-            self._absent_since = self._clock.steady()
+            self._absent_since = self._clock.monotonic()
 
     def _probe(self) -> None:
         """Is it over? Nothing else says so: records may have been fetched long before they are handed to us."""
         try:
             found = self._consumer.list_topics(self._topic, timeout=1.0).topics[self._topic]
         except KafkaException as failure:
-            self._trouble.heard(failure.args[0])
-            self._contact.missed()
+            self._trouble.report(failure.args[0])
+            self._contact.report_no_answer()
             return
         if found.error is None:
             self._absent_since = None
-            self._trouble.answered()
-        elif self._absent_since is not None and self._clock.steady() - self._absent_since >= _ABSENT_FOR:
+            self._trouble.report_answer()
+        elif self._absent_since is not None and self._clock.monotonic() - self._absent_since >= _ABSENT_FOR:
             raise TopicAbsent(f"the topic {self._topic} is not there: create it, or run `lapse topics --create`")
 
     def _take(self, records: Sequence[Message], ends: Mapping[int, int], stop: threading.Event) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Turns:
+class PriorityLock:
     """One thread at a time. Whoever is urgent goes before all who are not, and so waits for one of them at most."""
 
     def __init__(self) -> None:

@@ -7,9 +7,9 @@ from email.policy import SMTP
 from email.utils import formatdate, parseaddr
 
 from consumer.clock import SECOND, Millis
-from consumer.config.fallback import EmailFallback
-from consumer.email_address import mail_address
-from consumer.media.text_template import Letter, filled, linked
+from consumer.config.fallback import EmailFallbackSettings
+from consumer.email_address import normalize_email
+from consumer.media.text_template import FallbackText, filled, linked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +25,12 @@ class Mail:
 class MailWriter:
     """Writes the e-mails of one configuration. Plain text: nothing in it is executed, fetched or tracked."""
 
-    def __init__(self, settings: EmailFallback) -> None:
+    def __init__(self, settings: EmailFallbackSettings) -> None:
         self._settings = settings
         self._from = _address(settings.sender)
         self._reply_to = settings.reply_to and _address(settings.reply_to)
 
-    def __call__(self, letter: Letter, now: Millis) -> Mail:
+    def __call__(self, letter: FallbackText, now: Millis) -> Mail:
         """The e-mail. Every attempt for a reminder has the same Message-ID, so that no mailbox shows two."""
         assert letter.email is not None  # the checks have seen to it
         message_id = f"<{letter.reminder_id}@{self._from.domain}>"
@@ -52,4 +52,4 @@ class MailWriter:
 
 def _address(mailbox: str) -> Address:
     name, spec = parseaddr(mailbox)
-    return Address(display_name=name, addr_spec=mail_address(spec) or spec)
+    return Address(display_name=name, addr_spec=normalize_email(spec) or spec)

@@ -24,9 +24,9 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from consumer.clock import MINUTE, SECOND, Millis, Now
-from consumer.config.fallback import WebhookFallback
+from consumer.config.fallback import WebhookFallbackSettings
 from consumer.config.types import millis
-from consumer.media.text_template import Letter, filled, linked
+from consumer.media.text_template import FallbackText, filled, linked
 from consumer.onemsg.client import ChannelStatus
 from consumer.onemsg.http.transport_errors import FAILURES, outcome_of
 from consumer.onemsg.outcomes import Accepted, Outcome, Rejected, Remedy, Unknown
@@ -47,10 +47,10 @@ class Call:
 class HookWriter:
     """Writes the requests of one configuration."""
 
-    def __init__(self, settings: WebhookFallback) -> None:
+    def __init__(self, settings: WebhookFallbackSettings) -> None:
         self._settings = settings
 
-    def __call__(self, letter: Letter, now: Millis) -> Call:
+    def __call__(self, letter: FallbackText, now: Millis) -> Call:
         link = linked(self._settings.link, letter)
         said = {
             "reminder_id": letter.reminder_id,
@@ -74,7 +74,7 @@ def signature(secret: str, timestamp: int, body: bytes) -> str:
 class Hook:
     """One endpoint. Made anywhere, used in one event loop, closed with `aclose`. `now` is the wall clock."""
 
-    def __init__(self, settings: WebhookFallback, secret: str, now: Now) -> None:
+    def __init__(self, settings: WebhookFallbackSettings, secret: str, now: Now) -> None:
         self._url = settings.url
         self._secret = secret
         self._now = now

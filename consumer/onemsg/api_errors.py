@@ -10,7 +10,7 @@ from consumer.onemsg.masking import safe
 from consumer.onemsg.send_response import Said, read, retry_after_of
 
 
-class Trouble(StrEnum):
+class ApiErrorKind(StrEnum):
     """What to do about a call that failed."""
 
     CREDENTIAL = "credential"
@@ -30,7 +30,7 @@ class Trouble(StrEnum):
 class OneMsgError(Exception):
     """A call failed. Its text is safe to log: no token, no number, nothing of a 401's body."""
 
-    def __init__(self, trouble: Trouble, text: str, retry_after: Millis | None = None) -> None:
+    def __init__(self, trouble: ApiErrorKind, text: str, retry_after: Millis | None = None) -> None:
         super().__init__(text)
         self.trouble = trouble
         self.retry_after = retry_after
@@ -47,7 +47,7 @@ def content(
         try:
             document = lenient.decode(body)
         except lenient.NotJson:
-            raise OneMsgError(Trouble.UNREADABLE, f"{status_code} with something that is not JSON") from None
+            raise OneMsgError(ApiErrorKind.UNREADABLE, f"{status_code} with something that is not JSON") from None
         if lenient.mapping(document).get("error"):
             raise _refusal(status_code, read(headers, body), hide)
         return document
@@ -58,19 +58,19 @@ def _error(status_code: int, headers: Mapping[str, str], body: bytes, now: Milli
     said = read(headers, body)
     words = f"{status_code} {safe(said.text, hide)}".strip()
     if status_code == 401:
-        return OneMsgError(Trouble.CREDENTIAL, "401: 1MSG does not take the token")
+        return OneMsgError(ApiErrorKind.CREDENTIAL, "401: 1MSG does not take the token")
     if status_code == 403:
-        return OneMsgError(Trouble.BLOCKED, words)
+        return OneMsgError(ApiErrorKind.BLOCKED, words)
     if status_code in (404, 405):
-        return OneMsgError(Trouble.NOT_FOUND, words)
+        return OneMsgError(ApiErrorKind.NOT_FOUND, words)
     if 300 <= status_code < 400:
-        return OneMsgError(Trouble.NOT_FOUND, f"{status_code}: it points elsewhere, and that is not followed")
+        return OneMsgError(ApiErrorKind.NOT_FOUND, f"{status_code}: it points elsewhere, and that is not followed")
     if status_code in (408, 425, 429) or status_code >= 500:
-        return OneMsgError(Trouble.UNAVAILABLE, words, retry_after_of(headers, now))
+        return OneMsgError(ApiErrorKind.UNAVAILABLE, words, retry_after_of(headers, now))
     return _refusal(status_code, said, hide)
 
 
 def _refusal(status_code: int, said: Said, hide: Sequence[str]) -> OneMsgError:
     if classify(said.code, said.text).reason == "credential":
-        return OneMsgError(Trouble.CREDENTIAL, f"{status_code}: 1MSG does not take the token")
-    return OneMsgError(Trouble.REFUSED, f"{status_code} {safe(said.text, hide)}".strip())
+        return OneMsgError(ApiErrorKind.CREDENTIAL, f"{status_code}: 1MSG does not take the token")
+    return OneMsgError(ApiErrorKind.REFUSED, f"{status_code} {safe(said.text, hide)}".strip())

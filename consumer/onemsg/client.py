@@ -13,7 +13,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from consumer.clock import SECOND, Millis, Now, SystemClock
-from consumer.onemsg.api_errors import OneMsgError, Trouble, content
+from consumer.onemsg.api_errors import ApiErrorKind, OneMsgError, content
 from consumer.onemsg.http import lenient_json as lenient
 from consumer.onemsg.http.transport import Wire
 from consumer.onemsg.http.transport_errors import FAILURES, TooLong, outcome_of
@@ -25,7 +25,7 @@ from consumer.onemsg.webhook import parser
 from consumer.onemsg.webhook.notifications import Echo, StatusReport
 from consumer.onemsg.webhook.registration import Destinations, disabled_among
 
-__all__ = ["ChannelStatus", "OneMsg", "OneMsgError", "TemplateMessage", "Trouble"]
+__all__ = ["ChannelStatus", "OneMsgClient", "OneMsgError", "TemplateMessage"]
 
 _SEND_ANSWER = 1_000_000
 _LIST_ANSWER = 32_000_000
@@ -47,7 +47,7 @@ class ChannelStatus:
         return self.status.lower() == "connected"
 
 
-class OneMsg:
+class OneMsgClient:
     """One channel. Made anywhere, used in one event loop, closed with `aclose` or as a context manager.
 
     `timeout` (milliseconds) bounds each request as a whole, so that no attempt outlives its lease. Raises ValueError
@@ -67,7 +67,7 @@ class OneMsg:
         if not re.fullmatch(r"[\x21-\x7e]+", token):
             raise ValueError("the token must be one word of plain characters: is there a line break in its file?")
         self._token = token
-        self._now = now or SystemClock().wall
+        self._now = now or SystemClock().now
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": "lapse"}
         address = _address(base_url, channel_id)
         self._wire = Wire(address, headers=headers, timeout=timeout, connections=max_connections)
@@ -106,7 +106,7 @@ class OneMsg:
             answer = await self._get("templates", limit=_PAGE, offset=offset)
             page = entries_of(answer)
             if page is None:
-                raise OneMsgError(Trouble.UNREADABLE, "templates: neither a list nor an object with one")
+                raise OneMsgError(ApiErrorKind.UNREADABLE, "templates: neither a list nor an object with one")
             before = len(found)
             for entry in page:
                 found.setdefault(key_of(entry), entry)
@@ -133,7 +133,7 @@ class OneMsg:
         try:
             answer = await self._get("hookInfo", messageId=message_id)
         except OneMsgError as error:
-            if error.trouble is Trouble.NOT_FOUND:
+            if error.trouble is ApiErrorKind.NOT_FOUND:
                 return ()
             raise
         hooks = answer if isinstance(answer, list) else lenient.items(lenient.mapping(answer).get("hooks"))
@@ -145,7 +145,7 @@ class OneMsg:
         answer = lenient.mapping(await self._get("status"))
         status = lenient.text(answer.get("status"))
         if status is None:
-            raise OneMsgError(Trouble.UNREADABLE, "status: the answer has none")
+            raise OneMsgError(ApiErrorKind.UNREADABLE, "status: the answer has none")
         return ChannelStatus(status, lenient.text(answer.get("accountStatus")))
 
     async def webhook(self) -> Destinations:
@@ -157,7 +157,7 @@ class OneMsg:
         known = isinstance(answer, Mapping) and "webhookUrl" in answer
         urls = _urls(lenient.mapping(answer).get("webhookUrl")) if known else None
         if urls is None:
-            raise OneMsgError(Trouble.UNREADABLE, "webhook: the answer has no list of URLs that can be read")
+            raise OneMsgError(ApiErrorKind.UNREADABLE, "webhook: the answer has no list of URLs that can be read")
         return Destinations(tuple(urls), disabled_among(lenient.mapping(answer).get("webhookStatuses")))
 
     async def set_webhook(self, urls: Sequence[str]) -> None:
@@ -165,7 +165,7 @@ class OneMsg:
         given: object = urls[0] if len(urls) == 1 else list(urls)
         answer = await self._call("POST", "webhook", body=_json({"webhookUrl": given}), hide=urls)
         if lenient.truth(lenient.mapping(answer).get("set")) is False:
-            raise OneMsgError(Trouble.REFUSED, "webhook: 1MSG did not set the list")
+            raise OneMsgError(ApiErrorKind.REFUSED, "webhook: 1MSG did not set the list")
 
     async def settings(self) -> Mapping[str, object]:
         """The channel's settings (contract §7), webhook URLs with their secrets among them. Raises OneMsgError."""
@@ -191,10 +191,10 @@ class OneMsg:
         try:
             answer = await self._wire.exchange(verb, method, query=query, body=body, limit=_LIST_ANSWER)
         except TooLong:
-            raise OneMsgError(Trouble.UNREADABLE, "the answer does not end") from None
+            raise OneMsgError(ApiErrorKind.UNREADABLE, "the answer does not end") from None
         except FAILURES as error:
             failed = outcome_of(error, hidden)
-            raise OneMsgError(Trouble.UNAVAILABLE, f"{failed.reason}: {failed.error}") from None
+            raise OneMsgError(ApiErrorKind.UNAVAILABLE, f"{failed.reason}: {failed.error}") from None
         return content(*answer, now=self._now(), hide=hidden)
 
 

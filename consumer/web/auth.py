@@ -12,7 +12,7 @@ from starlette.responses import Response
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
-class Guard:
+class ApiGuard:
     """Asks for `Authorization: Bearer <web.api_token>`. Without a token only this machine may ask, if it listens there
     alone, and no web page that a browser of this machine happens to show."""
 

@@ -12,37 +12,37 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from consumer.clock import SECOND
 from consumer.config.types import millis
-from consumer.deliver.channel.rate_limit import Pace
-from consumer.deliver.channel.template_status import Standings, wanted_by
-from consumer.deliver.channel.template_watcher import TemplateWatch
+from consumer.deliver.channel.rate_limit import RateLimit
+from consumer.deliver.channel.template_status import TemplateStatuses, required_templates
+from consumer.deliver.channel.template_watcher import TemplateWatcher
 from consumer.deliver.intake import WHATSAPP, Intake
 from consumer.deliver.operations.ledger_identity import group_name
-from consumer.deliver.operations.pauses import Seen
-from consumer.deliver.operations.retention import Pruning
-from consumer.deliver.policy.checks import Rules
-from consumer.deliver.policy.message_plan import plans
-from consumer.deliver.policy.retries import Limits
-from consumer.deliver.recipients.contacts_barrier import ContactsGate
+from consumer.deliver.operations.pauses import PauseWatcher
+from consumer.deliver.operations.retention import Retention
+from consumer.deliver.policy.checks import CheckRules
+from consumer.deliver.policy.message_plan import message_plans
+from consumer.deliver.policy.retries import RetryPolicy
+from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
 from consumer.deliver.sending.claims import Claims
-from consumer.deliver.sending.facts import Known
-from consumer.deliver.sending.results import Answers
+from consumer.deliver.sending.facts import SenderConfig
+from consumer.deliver.sending.results import ResultRecorder
 from consumer.deliver.sending.sender import Sender
-from consumer.deliver.tracking.poller import Tracker
-from consumer.deliver.tracking.webhook_inbox import Inbox
-from consumer.kafka.at_least_once_consumer import Feed
+from consumer.deliver.tracking.poller import Poller
+from consumer.deliver.tracking.webhook_inbox import WebhookInbox
+from consumer.kafka.at_least_once_consumer import AtLeastOnceConsumer
 from consumer.kafka.clients import end_offsets
 from consumer.kafka.clients.publisher import Publisher, PublishFailed
 from consumer.metrics import DeliverMetrics
-from consumer.onemsg.client import OneMsg
+from consumer.onemsg.client import OneMsgClient
 from consumer.onemsg.limits import PAIR_SPAN
 from consumer.records import Contact, Received, Reminder
 from consumer.web.health import Part
 from consumer.web.webhook import Webhook
 from consumer.wiring.fallback import Fallbacks
 from consumer.wiring.ledger import opened, patiently, read_up_to
-from consumer.wiring.onemsg_upkeep import Upkeep
+from consumer.wiring.onemsg_upkeep import OneMsgUpkeep
 from consumer.wiring.shared import Shared, plain
-from consumer.wiring.status_publishing import Telling
+from consumer.wiring.status_publishing import StatusPublishing
 
 _LEASE_BEYOND_TIMEOUT = 5 * SECOND
 _IN_FLIGHT = 200
@@ -67,17 +67,17 @@ class Deliver:
         self._publisher = Publisher(s.kafka, clock, name="publisher")
         secret = s.web.webhook_secret
         self._secret = SecretStr(plain(secret, "web.webhook_secret")) if secret else None
-        rules = Rules(
+        rules = CheckRules(
             require_opt_in=s.policy.require_opt_in,
             expire_after=millis(s.policy.expire_after),
             max_staleness=millis(s.policy.max_staleness),
         )
-        gate = ContactsGate(s.topics.contacts, end_offsets.ends(shared.admin, s.topics.contacts))
-        known = Known(
+        barrier = ContactsBarrier(s.topics.contacts, end_offsets.ends(shared.admin, s.topics.contacts))
+        known = SenderConfig(
             rules=rules,
-            plans=plans(s.processes, s.onemsg.template, s.policy.send_window),
-            templates=Standings(),
-            gate=gate,
+            plans=message_plans(s.processes, s.onemsg.template, s.policy.send_window),
+            templates=TemplateStatuses(),
+            barrier=barrier,
             default_region=s.policy.default_region,
             default_name=s.policy.default_name,
             caps={PAIR_SPAN: 1, **{millis(span): most for span, most in s.policy.max_per_user.items()}},
@@ -88,22 +88,22 @@ class Deliver:
             default_zone=s.policy.timezone,
         )
         timeout = millis(s.onemsg.timeout)
-        self.channel = OneMsg(
+        self.channel = OneMsgClient(
             base_url=s.onemsg.base_url,
             channel_id=s.onemsg.channel_id,
             token=plain(s.onemsg.token, "onemsg.token"),
             timeout=timeout,
             max_connections=_IN_FLIGHT,
         )
-        watch = TemplateWatch(
+        watch = TemplateWatcher(
             self.channel,
-            wanted_by(known.plans, s.onemsg.ttl),
+            required_templates(known.plans, s.onemsg.ttl),
             known.templates,
             ledger=ledger,
             medium=WHATSAPP,
             metrics=metrics,
         )
-        self._upkeep = Upkeep(
+        self._upkeep = OneMsgUpkeep(
             self.channel,
             watch,
             shared.health,
@@ -112,13 +112,13 @@ class Deliver:
             every=millis(s.onemsg.look_every),
         )
         self._intake = Intake(
-            ledger, rules=rules, gate=gate, metrics=metrics, now=clock.wall, default_region=s.policy.default_region
+            ledger, rules=rules, barrier=barrier, metrics=metrics, now=clock.now, default_region=s.policy.default_region
         )
         claims = Claims(
             ledger,
             medium=WHATSAPP,
             known=known,
-            pace=Pace(WHATSAPP, s.onemsg.rate),
+            rate_limit=RateLimit(WHATSAPP, s.onemsg.rate),
             worker=shared.instance,
             lease=timeout + _LEASE_BEYOND_TIMEOUT,
             ttl=s.onemsg.ttl,
@@ -127,14 +127,14 @@ class Deliver:
         )
         self._sender = Sender(
             claims,
-            Answers(ledger, rules=rules, max_attempts=s.onemsg.max_attempts, metrics=metrics, now=clock.wall),
+            ResultRecorder(ledger, rules=rules, max_attempts=s.onemsg.max_attempts, metrics=metrics, now=clock.now),
             channel=self.channel,
             clock=clock,
             metrics=metrics,
             in_flight=_IN_FLIGHT,
         )
-        limits = Limits(rules=rules, max_attempts=s.onemsg.max_attempts)
-        self._tracker = Tracker(
+        limits = RetryPolicy(rules=rules, max_attempts=s.onemsg.max_attempts)
+        self._tracker = Poller(
             ledger,
             medium=WHATSAPP,
             channel=self.channel,
@@ -144,17 +144,17 @@ class Deliver:
             clock=clock,
             metrics=metrics,
         )
-        self._inbox = Inbox(
+        self._inbox = WebhookInbox(
             ledger,
             limits=limits,
             metrics=metrics,
-            now=clock.wall,
+            now=clock.now,
             opt_out_words=s.policy.stop_words,
             gather=_GATHER,
         )
-        self._telling = Telling(shared, ledger, metrics)
-        self._pruning = Pruning(ledger, keep=millis(s.ledger.keep), now=clock.wall)
-        self._paused = Seen(ledger, metrics)
+        self._telling = StatusPublishing(shared, ledger, metrics)
+        self._pruning = Retention(ledger, keep=millis(s.ledger.keep), now=clock.now)
+        self._paused = PauseWatcher(ledger, metrics)
         self._fallbacks = Fallbacks(shared, ledger, known, metrics)
 
     def feeds(self) -> dict[str, Callable[[threading.Event], None]]:
@@ -167,7 +167,7 @@ class Deliver:
 
     async def send(self, ended: asyncio.Event) -> None:
         """Send what is due until told to end, then wait for what is in flight. A ledger out of reach is waited for."""
-        await self._upkeep.looked(ended)
+        await self._upkeep.first_check_done(ended)
         await self._send("sender", self._sender, ended, _IDLE)
 
     def send_otherwise(self, ended: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
@@ -192,7 +192,7 @@ class Deliver:
         await self._repeat("tracker", self._follow, ended, idle=1.0, detail=lambda: self._tracker.detail)
 
     async def _follow(self) -> int:
-        await asyncio.to_thread(self._paused.look)
+        await asyncio.to_thread(self._paused.refresh)
         return await self._fallbacks.plan() + await self._inbox.step() + await self._tracker.step()
 
     async def publish(self, ended: asyncio.Event) -> None:
@@ -238,10 +238,10 @@ class Deliver:
 
     def _feed(
         self, topic: str, cls: type[R], handle: Callable[[Sequence[Received[R]]], None], *, tells_ends: bool = False
-    ) -> Feed[R]:
+    ) -> AtLeastOnceConsumer[R]:
         s, codec = self._shared.settings, self._shared.codec
         part = self._shared.health.part(f"{cls.__name__.lower()}s")
-        return Feed(
+        return AtLeastOnceConsumer(
             s.kafka,
             self._shared.clock,
             topic=topic,

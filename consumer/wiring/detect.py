@@ -7,28 +7,28 @@ from confluent_kafka import Consumer, Producer
 
 from consumer.activity.avro.batch_reader import AvroReader
 from consumer.activity.decoder import ActivityDecoder
-from consumer.activity.event_mapping import meanings_of
+from consumer.activity.event_mapping import event_mapping_of
 from consumer.activity.field_paths import fields_of
 from consumer.activity.json_reader import JsonReader
 from consumer.activity.schemas.avro_schema import UnusableSchema, WriterSchema, read_schemas
 from consumer.clock import SECOND
 from consumer.config.errors import ConfigError
-from consumer.config.settings import Kafka, Settings
+from consumer.config.settings import KafkaSettings, Settings
 from consumer.config.types import millis
 from consumer.detect.brake import BrakeRules
-from consumer.detect.lapse_rules import Rules
+from consumer.detect.lapse_rules import LapseRules
 from consumer.kafka.changelog.restore import Restorer, Start
 from consumer.kafka.clients import settings
-from consumer.kafka.clients.connection_watchdog import Contact
+from consumer.kafka.clients.connection_watchdog import ConnectionWatchdog
 from consumer.kafka.clients.transaction import Transactions
 from consumer.kafka.detect_loop.assignment import Assignment
-from consumer.kafka.detect_loop.batch_processing import Reading
-from consumer.kafka.detect_loop.brake_control import Caution
-from consumer.kafka.detect_loop.checkpoint import Commits
-from consumer.kafka.detect_loop.end_offset_poller import Ends
+from consumer.kafka.detect_loop.batch_processing import BatchProcessor
+from consumer.kafka.detect_loop.brake_control import BrakeControl
+from consumer.kafka.detect_loop.checkpoint import Checkpoint
+from consumer.kafka.detect_loop.end_offset_poller import EndOffsetPoller
 from consumer.kafka.detect_loop.loop import DetectLoop
-from consumer.kafka.detect_loop.partition_count_guard import PartitionCount
-from consumer.kafka.detect_loop.partition_task import Partition
+from consumer.kafka.detect_loop.partition_count_guard import PartitionCountGuard
+from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.metrics import DetectMetrics
 from consumer.records import Reminder
 from consumer.wiring.shared import Shared
@@ -57,14 +57,16 @@ def build(shared: Shared) -> DetectLoop:
         },
     )
     writer = producer(s.kafka, f"{group}-{shared.instance}")
-    reads, writes, asks = (Contact(client, s.kafka, topic, clock) for client in (member, writer, shared.admin))
+    reads, writes, asks = (
+        ConnectionWatchdog(client, s.kafka, topic, clock) for client in (member, writer, shared.admin)
+    )
 
     def unanswered(whom: str) -> None:
         waits(whom)
-        writes.missed()
+        writes.report_no_answer()
 
     transactions = Transactions(writer, unanswered)
-    caution = Caution(brake_rules(s), clock, metrics)
+    brake_control = BrakeControl(brake_rules(s), clock, metrics)
     return DetectLoop(
         consumer=member,
         transactions=transactions,
@@ -75,16 +77,16 @@ def build(shared: Shared) -> DetectLoop:
             metrics=metrics,
             waits=waits,
         ),
-        commits=Commits(member, transactions, topic=topic, every=commit_interval, clock=clock, metrics=metrics),
-        ends=Ends(shared.admin, topic, clock, min(commit_interval, SECOND) // 20, asks.missed),
-        count=PartitionCount(shared.admin, topic, s.state_topic, clock),
-        caution=caution,
-        reading=Reading(
+        commits=Checkpoint(member, transactions, topic=topic, every=commit_interval, clock=clock, metrics=metrics),
+        ends=EndOffsetPoller(shared.admin, topic, clock, min(commit_interval, SECOND) // 20, asks.report_no_answer),
+        count=PartitionCountGuard(shared.admin, topic, s.state_topic, clock),
+        brake_control=brake_control,
+        reading=BatchProcessor(
             member,
             decoder(shared),
             topic=topic,
             dead_letters=s.topics.dead_letters,
-            caution=caution,
+            brake_control=brake_control,
             clock=clock,
             metrics=metrics,
         ),
@@ -93,7 +95,7 @@ def build(shared: Shared) -> DetectLoop:
         metrics=metrics,
         progress=part.ok,
         waits=waits,
-        idle=reads.missed,
+        idle=reads.report_no_answer,
     )
 
 
@@ -119,7 +121,7 @@ def group_name(s: Settings) -> str:
 def decoder(shared: Shared) -> ActivityDecoder:
     """Reads the input topic's records. Raises ConfigError for files of schemas that cannot be used."""
     source = shared.settings.source
-    fields, meanings = fields_of(source), meanings_of(source, shared.settings.processes)
+    fields, meanings = fields_of(source), event_mapping_of(source, shared.settings.processes)
     wants = meanings.wants if meanings else None
     if source.format == "json":
         return ActivityDecoder(JsonReader(fields, wants), meanings)
@@ -134,8 +136,8 @@ def _schemas(files: Sequence[Path]) -> list[WriterSchema]:
         raise ConfigError([f"source.schemas: {problem}"]) from problem
 
 
-def rules(s: Settings) -> Rules:
-    return Rules(
+def rules(s: Settings) -> LapseRules:
+    return LapseRules(
         ladders={name: [millis(span) for span in p.remind_after] for name, p in s.processes.items()},
         allowed_lateness=millis(s.detect.allowed_lateness),
         settle=millis(s.detect.settle),
@@ -155,9 +157,9 @@ def brake_rules(s: Settings) -> BrakeRules:
     )
 
 
-def _partition(shared: Shared, number: int, start: Start) -> Partition:
+def _partition(shared: Shared, number: int, start: Start) -> PartitionTask:
     s = shared.settings
-    return Partition(
+    return PartitionTask(
         number,
         start,
         encode=lambda reminder: shared.codec.encode(reminder, s.topics.reminders),
@@ -167,7 +169,7 @@ def _partition(shared: Shared, number: int, start: Start) -> Partition:
     )
 
 
-def consumer(kafka: Kafka, ours: Mapping[str, object]) -> Consumer:
+def consumer(kafka: KafkaSettings, ours: Mapping[str, object]) -> Consumer:
     reading = {
         "isolation.level": "read_committed",
         "enable.auto.commit": False,
@@ -178,10 +180,10 @@ def consumer(kafka: Kafka, ours: Mapping[str, object]) -> Consumer:
         "queued.max.messages.kbytes": 1_000,
         "fetch.queue.backoff.ms": 2,
     }
-    return Consumer(_PATIENCE | settings.settings(kafka, reading | dict(ours)))
+    return Consumer(_PATIENCE | settings.client_settings(kafka, reading | dict(ours)))
 
 
-def producer(kafka: Kafka, name: str) -> Producer:
+def producer(kafka: KafkaSettings, name: str) -> Producer:
     """`name` is its transactional id."""
     ours = {
         "transactional.id": name,
@@ -194,4 +196,4 @@ def producer(kafka: Kafka, name: str) -> Producer:
     # A request that waits for a coordinator is looked at again when a connection comes or goes, and by no clock.
     idle = {"connections.max.idle.ms": 10_000}
     patience = {"transaction.timeout.ms": 30_000, "message.timeout.ms": 20_000}
-    return Producer(_PATIENCE | patience | idle | settings.settings(kafka, ours))
+    return Producer(_PATIENCE | patience | idle | settings.client_settings(kafka, ours))

@@ -6,18 +6,18 @@ from typing import Any, TypeVar
 
 from consumer.clock import SECOND, Millis
 from consumer.config.types import millis
-from consumer.deliver.channel.circuit_breaker import Outlet
+from consumer.deliver.channel.circuit_breaker import MediumClient
 from consumer.deliver.policy.fallback import EMAIL, WEBHOOK
-from consumer.deliver.sending.facts import Known
+from consumer.deliver.sending.facts import SenderConfig
 from consumer.deliver.sending.fallback_claims import FallbackClaims
-from consumer.deliver.sending.fallback_planner import FallbackPlans
-from consumer.deliver.sending.results import Answers
+from consumer.deliver.sending.fallback_planner import FallbackPlanner
+from consumer.deliver.sending.results import ResultRecorder
 from consumer.deliver.sending.sender import Sender
 from consumer.ledger.store import Ledger
 from consumer.media.mail_message import MailWriter
 from consumer.media.signed_webhook import Hook, HookWriter
 from consumer.media.smtp import Smtp
-from consumer.media.text_template import Letter
+from consumer.media.text_template import FallbackText
 from consumer.metrics import DeliverMetrics
 from consumer.wiring.shared import Shared, plain
 
@@ -31,7 +31,7 @@ M = TypeVar("M")
 class Fallbacks:
     """What `fallback` asks for; with nothing configured, nothing is handed over."""
 
-    def __init__(self, shared: Shared, ledger: Ledger, known: Known, metrics: DeliverMetrics) -> None:
+    def __init__(self, shared: Shared, ledger: Ledger, known: SenderConfig, metrics: DeliverMetrics) -> None:
         settings = shared.settings.fallback
         self._shared = shared
         self._ledger = ledger
@@ -44,11 +44,11 @@ class Fallbacks:
             smtp = Smtp(email, plain(email.password, "fallback.email.password") if email.password else None)
             self._add(EMAIL, smtp, MailWriter(email), millis(email.timeout), email.max_attempts)
         if webhook := settings.webhook:
-            hook = Hook(webhook, plain(webhook.secret, "fallback.webhook.secret"), shared.clock.wall)
+            hook = Hook(webhook, plain(webhook.secret, "fallback.webhook.secret"), shared.clock.now)
             self._closes.append(hook.aclose)
             self._add(WEBHOOK, hook, HookWriter(webhook), millis(webhook.timeout), webhook.max_attempts)
-        self._plans = FallbackPlans(
-            ledger, media=tuple(self.senders), rules=known.rules, metrics=metrics, now=shared.clock.wall
+        self._plans = FallbackPlanner(
+            ledger, media=tuple(self.senders), rules=known.rules, metrics=metrics, now=shared.clock.now
         )
 
     async def plan(self) -> int:
@@ -60,7 +60,12 @@ class Fallbacks:
             await close()
 
     def _add(
-        self, medium: str, outlet: Outlet[M], write: Callable[[Letter, Millis], M], timeout: Millis, most: int
+        self,
+        medium: str,
+        outlet: MediumClient[M],
+        write: Callable[[FallbackText, Millis], M],
+        timeout: Millis,
+        most: int,
     ) -> None:
         clock = self._shared.clock
         claims = FallbackClaims(
@@ -73,12 +78,12 @@ class Fallbacks:
             clock=clock,
             metrics=self._metrics,
         )
-        answers = Answers(
+        answers = ResultRecorder(
             self._ledger,
             rules=self._known.rules,
             max_attempts=most,
             metrics=self._metrics,
-            now=clock.wall,
+            now=clock.now,
             reports=False,
         )
         self.senders[medium] = Sender(

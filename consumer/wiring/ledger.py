@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from consumer.config.settings import Settings
 from consumer.deliver.operations import ledger_identity, ledger_restore
-from consumer.deliver.operations.ledger_identity import Group, Held
+from consumer.deliver.operations.ledger_identity import GroupPosition, LedgerPosition
 from consumer.kafka.at_least_once_consumer import NotNow
 from consumer.kafka.clients import end_offsets, group_offsets
 from consumer.ledger import queries
@@ -33,7 +33,7 @@ def opened(shared: Shared, metrics: DeliverMetrics) -> Ledger:
             raise LedgerRefused(seen.refusal)
         if seen.lost:
             _read_opt_outs_again(shared, ledger)
-            ledger_restore.doubt_everything_unsent(ledger, seen.lost, metrics=metrics, now=shared.clock.wall)
+            ledger_restore.doubt_everything_unsent(ledger, seen.lost, metrics=metrics, now=shared.clock.now)
     except BaseException:
         ledger.close()
         raise
@@ -59,7 +59,7 @@ def read_up_to(ledger: Ledger, topic: str) -> dict[int, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class TopicPositions:
     """A ledger beside what deliver's consumer groups have committed."""
 
     refusal: str | None
@@ -68,7 +68,7 @@ class Seen:
     """By topic and partition, up to where it was once read: it is a backup from before that."""
 
 
-def look(settings: Settings, admin: AdminClient, ledger: Ledger | None) -> Seen:
+def look(settings: Settings, admin: AdminClient, ledger: Ledger | None) -> TopicPositions:
     """Changes nothing. None is a ledger that is yet to be made. Raises KafkaException."""
     # First the broker, then the ledger: other replicas are at work, and the ledger is never behind what they commit.
     known = _groups(settings, admin)
@@ -76,26 +76,28 @@ def look(settings: Settings, admin: AdminClient, ledger: Ledger | None) -> Seen:
     seen = {topic: (of, _held(ledger, topic)) for topic, of in known.items()}
     lost = {topic: ledger_identity.lost(of, held) for topic, (of, held) in seen.items()}
     why = ledger_identity.refusal(ledger.id if ledger else "one yet to be made", seen, told=told)
-    return Seen(why, {topic: spots for topic, spots in lost.items() if spots})
+    return TopicPositions(why, {topic: spots for topic, spots in lost.items() if spots})
 
 
-def _groups(settings: Settings, admin: AdminClient) -> dict[str, Group]:
+def _groups(settings: Settings, admin: AdminClient) -> dict[str, GroupPosition]:
     """What deliver's consumer groups have committed, by topic."""
     kafka, topics = settings.kafka, settings.topics
     found = {}
     for topic, what in ((topics.reminders, "reminders"), (topics.contacts, "contacts")):
         name = ledger_identity.group_name(kafka.group_prefix, what)
         spots = group_offsets.committed(kafka, name, topic, end_offsets.ends(admin, topic))
-        marks = frozenset(spot.mark for spot in spots.values())
-        found[topic] = Group(name, topic, {number: spot.offset for number, spot in spots.items()}, marks)
+        marks = frozenset(spot.ledger_id for spot in spots.values())
+        found[topic] = GroupPosition(name, topic, {number: spot.offset for number, spot in spots.items()}, marks)
     return found
 
 
-def _held(ledger: Ledger | None, topic: str) -> Held:
+def _held(ledger: Ledger | None, topic: str) -> LedgerPosition:
     if ledger is None:
-        return Held({}, {})
+        return LedgerPosition({}, {})
     with ledger.reading() as connection:
-        return Held(queries.facts.next_offsets(connection, topic), queries.restore.doubtful(connection, topic))
+        return LedgerPosition(
+            queries.facts.next_offsets(connection, topic), queries.restore.doubtful(connection, topic)
+        )
 
 
 def _read_opt_outs_again(shared: Shared, ledger: Ledger) -> None:

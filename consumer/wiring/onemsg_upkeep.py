@@ -8,8 +8,8 @@ from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
 from consumer.clock import MINUTE, SECOND, Millis
-from consumer.deliver.channel.template_watcher import TemplateWatch
-from consumer.onemsg.client import OneMsg, OneMsgError
+from consumer.deliver.channel.template_watcher import TemplateWatcher
+from consumer.onemsg.client import OneMsgClient, OneMsgError
 from consumer.onemsg.webhook import registration
 from consumer.web.health import Health
 
@@ -18,7 +18,7 @@ _SOON = MINUTE
 _log = structlog.get_logger()
 
 
-class Upkeep:
+class OneMsgUpkeep:
     """Looks every `every` milliseconds; again within a minute where something is not as it should be.
 
     `public_url` and `secret` make the webhook's address; without both, nothing is registered.
@@ -26,8 +26,8 @@ class Upkeep:
 
     def __init__(
         self,
-        channel: OneMsg,
-        watch: TemplateWatch,
+        channel: OneMsgClient,
+        watch: TemplateWatcher,
         health: Health,
         *,
         public_url: str | None,
@@ -54,7 +54,7 @@ class Upkeep:
             part.ok("1MSG was not asked yet")  # which is no reason to be taken out either
         await asyncio.gather(self._look_at_templates(ended), self._look_at_webhook(ended))
 
-    async def looked(self, ended: asyncio.Event) -> None:
+    async def first_check_done(self, ended: asyncio.Event) -> None:
         """Returns once 1MSG was asked about the templates, whatever it answered."""
         either = [asyncio.create_task(event.wait()) for event in (self._looked, ended)]
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -64,10 +64,10 @@ class Upkeep:
     async def _look_at_templates(self, ended: asyncio.Event) -> None:
         while not ended.is_set():
             with contextlib.suppress(SQLAlchemyError):  # the ledger's other users say so; the next look wakes the rows
-                await self._watch.look()
+                await self._watch.check()
             self._looked.set()
             self._templates.ok(self._watch.detail)
-            await _either(ended, min(_SOON, self._every) if self._watch.doubtful else self._every)
+            await _either(ended, min(_SOON, self._every) if self._watch.recheck_soon else self._every)
 
     async def _look_at_webhook(self, ended: asyncio.Event) -> None:
         said = None

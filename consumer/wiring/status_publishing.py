@@ -4,8 +4,8 @@ import os
 import uuid
 from collections.abc import Sequence
 
-from consumer.deliver.leader_lease import Turn
-from consumer.deliver.outbox.status_outbox import Outbox
+from consumer.deliver.leader_lease import LeaderLease
+from consumer.deliver.outbox.status_outbox import StatusOutbox
 from consumer.deliver.recipients import opt_outs
 from consumer.kafka.clients.publisher import PublishFailed
 from consumer.kafka.clients.sole_publisher import SolePublisher
@@ -16,19 +16,19 @@ from consumer.records import DeliveryStatus, OptOut
 from consumer.wiring.shared import Shared
 
 
-class Telling:
+class StatusPublishing:
     """Both outboxes. Blocks its thread; one thread at a time."""
 
     def __init__(self, shared: Shared, ledger: Ledger, metrics: DeliverMetrics) -> None:
         topics, kafka, clock = shared.settings.topics, shared.settings.kafka, shared.clock
         self._ledger = ledger
-        self._outbox = Outbox(ledger, metrics=metrics)
+        self._outbox = StatusOutbox(ledger, metrics=metrics)
         self._codec = shared.codec
         self._statuses, self._stops = topics.delivery_status, topics.opt_outs
         self._codec.register(self._statuses, DeliveryStatus)
         self._codec.register(self._stops, OptOut)
         holder = f"{shared.instance}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
-        self._turn = Turn(ledger, "outbox", holder=holder, clock=clock)
+        self._turn = LeaderLease(ledger, "outbox", holder=holder, clock=clock)
         self._publisher = SolePublisher(kafka, clock, name="outbox")
 
     def step(self) -> int:
@@ -37,18 +37,18 @@ class Telling:
         First the turn, then the fence, then the reading: whoever published before is heard of no more when we read
         what is left to do.
         """
-        if not self._turn.mine():
+        if not self._turn.is_held():
             return 0
         try:
             self._publisher.begin()
             return opt_outs.publish(self._ledger, self._put_stops) + self._outbox.step(self._put_statuses)
         except PublishFailed:
-            self._turn.give_up()  # to somebody whom the broker may answer
+            self._turn.release()  # to somebody whom the broker may answer
             raise
 
     def close(self) -> None:
         self._publisher.close()
-        self._turn.give_up()
+        self._turn.release()
 
     def _put_stops(self, stops: Sequence[OptOut]) -> None:
         self._publisher.publish([self._output(self._stops, stop.user_id, stop) for stop in stops])

@@ -9,7 +9,7 @@ import pytest
 from consumer.activity.decoder import Decoded
 from consumer.clock import HOUR, Millis
 from consumer.config.loader import ConfigError, load
-from consumer.config.settings import Process, Settings, Source
+from consumer.config.settings import ProcessSettings, Settings, SourceSettings
 from consumer.wiring.detect import decoder
 from consumer.wiring.shared import Shared
 
@@ -70,7 +70,7 @@ def test_the_service_reads_it_so(settings: Settings, decoded: Decoded) -> None:
 
 
 def test_the_service_names_a_file_of_schemas_that_it_cannot_use(settings: Settings, tmp_path: Path) -> None:
-    source = Source(schemas=(tmp_path / "absent.avsc",))
-    processes = {"checkout": Process(action="order", remind_after=(timedelta(hours=2),))}
+    source = SourceSettings(schemas=(tmp_path / "absent.avsc",))
+    processes = {"checkout": ProcessSettings(action="order", remind_after=(timedelta(hours=2),))}
     with pytest.raises(ConfigError, match=r"source\.schemas: .*absent\.avsc cannot be read"):
         decoder(Shared(settings.model_copy(update={"source": source, "processes": processes})))

@@ -6,15 +6,15 @@ import pytest
 
 from consumer.clock import SystemClock
 from consumer.commands.check.input_sample import in_one_partition, sampled
-from consumer.config.settings import Kafka, Process, Settings, Source
+from consumer.config.settings import KafkaSettings, ProcessSettings, Settings, SourceSettings
 from consumer.kafka.clients.publisher import Publisher
 from consumer.kafka.clients.transaction import Output
 from consumer.wiring.shared import Shared
 from tests.activity.writing import process
 from tests.broker.topics import FreshTopics
 
-NOW = SystemClock().wall()
-PROCESSES: dict[str, Process] = {"checkout": process(active_on=("viewed",))}
+NOW = SystemClock().now()
+PROCESSES: dict[str, ProcessSettings] = {"checkout": process(active_on=("viewed",))}
 
 
 class Topic:
@@ -22,8 +22,8 @@ class Topic:
 
     def __init__(self, kafka: str, name: str) -> None:
         self.name = name
-        self._kafka = Kafka(bootstrap_servers=kafka)
-        self.source = Source(topic=name, format="json", user="user", time="at", event="name")
+        self._kafka = KafkaSettings(bootstrap_servers=kafka)
+        self.source = SourceSettings(topic=name, format="json", user="user", time="at", event="name")
 
     def has(self, *records: tuple[int, bytes]) -> "Topic":
         publisher = Publisher(self._kafka, SystemClock(), name="platform")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from consumer.activity.record_codec import Codec
+from consumer.activity.record_codec import RecordCodec
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SystemClock
 from consumer.records import Contact
@@ -45,7 +45,7 @@ def content(kafka: str, topic: str) -> dict[str, Any]:
 
 def contact_of(seen: Seen) -> Contact:
     assert seen.value is not None
-    return Codec(WriterSchemas(SystemClock())).decode(Contact, seen.value)
+    return RecordCodec(WriterSchemas(SystemClock())).decode(Contact, seen.value)
 
 
 def plenty(folder: Path) -> None:

@@ -8,7 +8,7 @@ import yaml
 
 from consumer.commands.run import secrets
 from consumer.config.loader import ConfigError
-from consumer.email_address import mail_address
+from consumer.email_address import normalize_email
 
 from .reading import CHANNEL, SMALL, loaded, problems
 
@@ -91,4 +91,4 @@ def test_what_is_wrong_is_named(tmp_path: Path, wrong: dict[str, Any], said: str
     ],
 )
 def test_an_address_is_one_or_none(text: str, address: str | None) -> None:
-    assert mail_address(text) == address
+    assert normalize_email(text) == address

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from consumer.clock import HOUR, MINUTE
-from consumer.deliver.recipients.contacts_barrier import ContactsGate
+from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
 from consumer.ledger import queries
 from consumer.records import Contact, Received, Reminder
 
@@ -92,14 +92,14 @@ def test_a_lapse_says_by_itself_how_far_detect_is(diary: Diary) -> None:
 
 
 def test_the_gate_opens_when_every_partition_has_been_read_and_stays_open(diary: Diary) -> None:
-    gate = ContactsGate("contacts", {0: 2, 1: 0, 2: 5})
+    barrier = ContactsBarrier("contacts", {0: 2, 1: 0, 2: 5})
     with diary.ledger.transaction() as connection:
-        assert not gate.open(connection)
+        assert not barrier.is_passed(connection)
         queries.facts.put_offsets(connection, "contacts", {0: 2, 2: 4})
-        assert not gate.open(connection)
+        assert not barrier.is_passed(connection)
         queries.facts.put_offsets(connection, "contacts", {2: 5})
-        assert gate.open(connection)
+        assert barrier.is_passed(connection)
     with diary.ledger.transaction() as connection:
         connection.exec_driver_sql("DELETE FROM intake_offsets")
-        assert gate.open(connection)
-        assert ContactsGate("contacts", {}).open(connection)
+        assert barrier.is_passed(connection)
+        assert ContactsBarrier("contacts", {}).is_passed(connection)

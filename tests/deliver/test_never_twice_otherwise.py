@@ -58,7 +58,7 @@ def live(diary: FallbackDiary, happens: tuple[object, ...]) -> None:
             error = {"error": "Message undeliverable"} if status == "failed" else {}
             diary.reports(f"wamid.{number}", status, **error)
         case ("stops",):
-            diary.hears("stop", message=f"in.{diary.clock.wall()}")
+            diary.hears("stop", message=f"in.{diary.clock.now()}")
         case ("crashes",):
             diary.crashes_and_restarts()
 

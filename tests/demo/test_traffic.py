@@ -6,18 +6,18 @@ from collections import defaultdict
 
 import pytest
 
-from consumer.activity.record_codec import Codec
+from consumer.activity.record_codec import RecordCodec
 from consumer.clock import SystemClock
 from consumer.demo.background import under_way
 from consumer.demo.people import people
 from consumer.demo.traffic import Traffic, TrafficFailed
-from consumer.records import Contact, Kind, UserActivity
+from consumer.records import ActivityKind, Contact, UserActivity
 from tests.demo.reading import everything
 
 CROWD = people(200, seed=3, now=1_700_000_000_000)
 
 
-def traffic(address: str, codec: Codec, topic: str) -> Traffic:
+def traffic(address: str, codec: RecordCodec, topic: str) -> Traffic:
     return Traffic(
         address, codec, SystemClock(), CROWD, seed=3, activity_topic=topic, contacts_topic=f"{topic}-contacts"
     )
@@ -32,7 +32,7 @@ def play(running: Traffic, activities: int) -> None:
             time.sleep(0.02)
 
 
-def test_contacts_come_once_and_activities_under_their_users_keys(broker: str, codec: Codec) -> None:
+def test_contacts_come_once_and_activities_under_their_users_keys(broker: str, codec: RecordCodec) -> None:
     running = traffic(broker, codec, "busy")
     play(running, 60)
 
@@ -48,7 +48,7 @@ def test_contacts_come_once_and_activities_under_their_users_keys(broker: str, c
     assert all(len(numbers) == 1 for numbers in partitions.values()), "all of a user's events are in one partition"
 
 
-def test_when_it_is_told_to_end_those_who_are_busy_finish(broker: str, codec: Codec) -> None:
+def test_when_it_is_told_to_end_those_who_are_busy_finish(broker: str, codec: RecordCodec) -> None:
     running = traffic(broker, codec, "ending")
     play(running, 30)
 
@@ -56,11 +56,11 @@ def test_when_it_is_told_to_end_those_who_are_busy_finish(broker: str, codec: Co
     for message in everything(broker, "ending"):
         activity = codec.decode(UserActivity, message.value() or b"")
         latest[activity.user_id] = activity
-    assert {activity.kind for activity in latest.values()} <= {Kind.COMPLETED, Kind.CANCELLED}
+    assert {activity.kind for activity in latest.values()} <= {ActivityKind.COMPLETED, ActivityKind.CANCELLED}
     assert len(latest) > 10
 
 
-def test_a_broker_that_is_gone_is_said_to_be_so(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_is_gone_is_said_to_be_so(codec: RecordCodec, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("consumer.demo.traffic._FLUSH_SECONDS", 0.1)
     stop = threading.Event()
     stop.set()

@@ -5,14 +5,14 @@ from dataclasses import replace
 
 from confluent_kafka import Producer
 
-from consumer.activity.record_codec import Codec
+from consumer.activity.record_codec import RecordCodec
 from consumer.demo.background import under_way
 from consumer.demo.broker import QUIET
 from consumer.demo.watch import Watch
 from tests.demo.test_tally import RECORD
 
 
-def test_records_are_added_up_and_unreadable_ones_counted(broker: str, codec: Codec) -> None:
+def test_records_are_added_up_and_unreadable_ones_counted(broker: str, codec: RecordCodec) -> None:
     watch = Watch(broker, "delivery-status", codec)
     later = replace(RECORD, sequence=2, status="delivered")
     with under_way("watch", watch.run) as task:

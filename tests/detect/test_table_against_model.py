@@ -8,15 +8,15 @@ import polars as pl
 from hypothesis import given, settings
 
 from consumer.detect import snapshot
-from consumer.detect.lapse_rules import Rules
+from consumer.detect.lapse_rules import LapseRules
 from consumer.detect.snapshot_loader import Loader
 from consumer.detect.table import Table
-from consumer.records import Kind, UserActivity
+from consumer.records import ActivityKind, UserActivity
 
 from .hearing import hear
 from .model import OPEN, Model
 
-RULES = Rules(
+RULES = LapseRules(
     ladders={"signup": (10, 25, 26), "checkout": (7,)},
     allowed_lateness=3,
     settle=2,
@@ -29,7 +29,7 @@ events = st.builds(
     event_id=st.just("e"),
     user_id=st.sampled_from(["ann", "bob", "cé", "d" * 300]),
     process=st.sampled_from(["signup", "checkout", "unheard-of"]),
-    kind=st.sampled_from(Kind),
+    kind=st.sampled_from(ActivityKind),
     action=st.sampled_from([None, "", "a", "é", "upload a passport"]),
     occurred_at=st.integers(0, 120),
 )
@@ -97,7 +97,7 @@ def test_the_table_says_what_the_model_says_whatever_is_heard_and_however_often_
             assert said(hear(table, frame(what), clock)) == said(model.hear(what, now=clock))
         elif turn == "clock":
             clock += what
-            noticed = table.notice(clock, now=clock)
+            noticed = table.advance_to(clock, now=clock)
             asked, counts = model.notice(clock, now=clock)
             assert said(noticed.asked) == said(asked)
             assert noticed.lapses == counts
@@ -120,4 +120,4 @@ def test_duplicates_and_order_change_nothing(batch: list[UserActivity], chance: 
     if other:
         hear(two, frame(other), 0)
     for clock in range(0, 200, 7):
-        assert said(one.notice(clock, 0).asked) == said(two.notice(clock, 0).asked)
+        assert said(one.advance_to(clock, 0).asked) == said(two.advance_to(clock, 0).asked)

@@ -219,7 +219,7 @@ class Member:
 
     def clock(self, partition: int) -> int | None:
         found = self.loop.partitions.get(partition)
-        return None if found is None else found.clock.value
+        return None if found is None else found.watermark.value
 
     def broke_with(self, expected: type[Exception] | None, seconds: float = 60.0) -> str:
         """What it ended with by itself: its text."""

@@ -141,8 +141,8 @@ def test_a_dead_letter_that_nobody_takes_stops_the_feed_and_commits_nothing(setu
 
 def test_a_topic_that_is_not_there_is_a_clear_error(setup: Setup) -> None:
     class Hasty(SystemClock):
-        def steady(self) -> Millis:
-            return super().steady() * 1_000 * SECOND
+        def monotonic(self) -> Millis:
+            return super().monotonic() * 1_000 * SECOND
 
     nowhere = setup.but(topic="nowhere", clock=Hasty())
     with pytest.raises(TopicAbsent, match="the topic nowhere is not there"), nowhere.running(Handed()) as running:

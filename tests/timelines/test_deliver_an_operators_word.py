@@ -2,7 +2,7 @@
 
 from consumer.clock import DAY
 from consumer.deliver.operations.resolve import resolve
-from consumer.deliver.unit_of_work import booking
+from consumer.deliver.unit_of_work import unit_of_work
 from consumer.ledger import queries
 from consumer.ledger.queries.unresolved import Which
 from consumer.onemsg.outcomes import Unknown
@@ -14,8 +14,8 @@ LOST = Unknown(reason="timeout")
 
 
 def told(deliver: Diary, which: Which, *, sent: bool) -> int:
-    with booking(deliver.ledger, deliver.metrics, deliver.clock.wall()) as book:
-        return len(resolve(book, which, sent=sent))
+    with unit_of_work(deliver.ledger, deliver.metrics, deliver.clock.now()) as work:
+        return len(resolve(work, which, sent=sent))
 
 
 def lost(deliver: Diary) -> str:

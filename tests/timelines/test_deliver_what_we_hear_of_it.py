@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from consumer.clock import DAY, HOUR, MINUTE
-from consumer.onemsg.api_errors import OneMsgError, Trouble
+from consumer.onemsg.api_errors import ApiErrorKind, OneMsgError
 from consumer.onemsg.outcomes import Unknown
 from consumer.onemsg.webhook.notifications import Progress, StatusReport
 
@@ -115,7 +115,7 @@ def test_after_give_up_after_nobody_asks_any_more_and_a_late_report_still_counts
 
 def test_a_poll_that_fails_has_its_next_turn(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works()
-    deliver.channel.trouble = OneMsgError(Trouble.UNAVAILABLE, "hookInfo: no answer")
+    deliver.channel.trouble = OneMsgError(ApiErrorKind.UNAVAILABLE, "hookInfo: no answer")
     deliver.at("Mon 09:02").works()
     deliver.channel.trouble = None
     deliver.channel.hooks["wamid.1"] = (report(Progress.READ),)

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from consumer.activity.avro.cursor import Cursor, Longs, Sheet, Verdict, Walk
-from consumer.activity.avro.field_decoders import Leaves
+from consumer.activity.avro.field_decoders import FieldDecoders
 from consumer.activity.avro.schema_compiler import record_walk, schemas_at
 from consumer.activity.avro.single_record import UNREADABLE, reader_of
 from consumer.activity.columns import frame_of
-from consumer.activity.errors import BadRecord, Problem
-from consumer.activity.field_paths import NATIVE, Fields
+from consumer.activity.errors import BadRecord, ValueProblem
+from consumer.activity.field_paths import NATIVE, FieldPaths
 from consumer.activity.row_reader import EXPECTED, Wants
-from consumer.activity.rows import EMPTY, Bad, ReadOne, Rows, rows_of, together
+from consumer.activity.rows import EMPTY, BadValue, ReadOne, Rows, rows_of, together
 from consumer.activity.schemas.avro_schema import WriterSchema
 from consumer.activity.schemas.framing import UNFRAMED
 from consumer.activity.schemas.writer_schemas import WriterSchemas
-from consumer.activity.value_batch import Batch
+from consumer.activity.value_batch import ValueBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +34,15 @@ class AvroReader:
     has a place for what `fields` needs. Raises RegistryUnavailable, and then nothing of the batch counts as read.
     """
 
-    def __init__(self, writers: WriterSchemas, fields: Fields = NATIVE, wants: Wants | None = None) -> None:
+    def __init__(self, writers: WriterSchemas, fields: FieldPaths = NATIVE, wants: Wants | None = None) -> None:
         self._writers = writers
         self._fields = fields
         self._wants = wants
-        self._leaves = Leaves(fields.unit)
+        self._leaves = FieldDecoders(fields.unit)
         self._plans: dict[bytes, _Plan | None] = {}
 
     def __call__(self, values: Sequence[bytes | None]) -> Rows:
-        batch = Batch(values)
+        batch = ValueBatch(values)
         sheet = Sheet(len(values))
         bad = _set_aside(sheet, np.flatnonzero(batch.lengths == 0), EMPTY)
         walked: list[tuple[_Plan, Longs]] = []
@@ -51,7 +51,7 @@ class AvroReader:
             try:
                 plan = self._plan(header)
             except BadRecord as problem:
-                bad += _set_aside(sheet, rows, Problem(problem.reason, problem.error))
+                bad += _set_aside(sheet, rows, ValueProblem(problem.reason, problem.error))
                 continue
             if plan is None:
                 sheet.verdict[rows] = Verdict.ASIDE
@@ -60,7 +60,7 @@ class AvroReader:
                 plan.walk(Cursor(sheet, batch.data, rows, batch.starts[rows] + plan.header_size, batch.ends[rows]))
                 walked.append((plan, rows))
         frame = frame_of(batch.joined, sheet, self._fields, self._leaves.symbols)
-        bad += [Bad(index, *UNREADABLE) for index in _those(sheet, Verdict.UNREADABLE)]
+        bad += [BadValue(index, *UNREADABLE) for index in _those(sheet, Verdict.UNREADABLE)]
         return together(Rows(frame, bad, ignored), self._read_alone(values, sheet, walked))
 
     def _read_alone(
@@ -104,9 +104,9 @@ def _names(writer: WriterSchema) -> set[str]:
     return {name, name.rpartition(".")[2]}
 
 
-def _set_aside(sheet: Sheet, rows: Longs, problem: Problem) -> list[Bad]:
+def _set_aside(sheet: Sheet, rows: Longs, problem: ValueProblem) -> list[BadValue]:
     sheet.verdict[rows] = Verdict.ASIDE
-    return [Bad(index, *problem) for index in rows.tolist()]
+    return [BadValue(index, *problem) for index in rows.tolist()]
 
 
 def _those(sheet: Sheet, verdict: Verdict) -> list[int]:

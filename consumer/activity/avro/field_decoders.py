@@ -14,7 +14,7 @@ from consumer.activity.rows import closes
 _UNITS = {"timestamp-millis": "millis", "timestamp-micros": "micros", "timestamp-nanos": "nanos"}
 
 
-class Leaves:
+class FieldDecoders:
     """Notes fields on sheets."""
 
     def __init__(self, unit: str | None) -> None:

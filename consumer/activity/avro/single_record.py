@@ -8,18 +8,18 @@ from fastavro import schemaless_reader
 
 from consumer.activity.avro.field_decoders import unit_of
 from consumer.activity.avro.schema_compiler import schemas_at
-from consumer.activity.errors import BadRecord, Problem
-from consumer.activity.field_paths import Fields
+from consumer.activity.errors import BadRecord, ValueProblem
+from consumer.activity.field_paths import FieldPaths
 from consumer.activity.row_reader import RowReader, Wants
 from consumer.activity.rows import ReadOne, Row
 from consumer.activity.schemas.avro_schema import WriterSchema
 
-UNREADABLE = Problem(
+UNREADABLE = ValueProblem(
     "unreadable", "the bytes do not follow their schema: were they damaged, or written with another one?"
 )
 
 
-def reader_of(writer: WriterSchema, header_size: int, fields: Fields, wants: Wants | None) -> ReadOne:
+def reader_of(writer: WriterSchema, header_size: int, fields: FieldPaths, wants: Wants | None) -> ReadOne:
     """Reads values of this writer, from after their header."""
     narrow = _narrow(writer.bare, {path[0] for path in fields.paths.values()})
     rows = RowReader(fields, wants, "incompatible_schema", next(_units(writer, fields), fields.unit))
@@ -37,7 +37,7 @@ def _narrow(schema: Any, names: set[str]) -> Any:
     return {**schema, "fields": [f for f in schema["fields"] if f["name"] in names]}
 
 
-def _units(writer: WriterSchema, fields: Fields) -> Iterator[str | None]:
+def _units(writer: WriterSchema, fields: FieldPaths) -> Iterator[str | None]:
     """What logical types say of the time; of several that it may have, the first counts."""
     for schema in schemas_at(writer.schema, writer.named, fields.paths["occurred_at"]):
         if (unit := unit_of(schema, None)) is not None:

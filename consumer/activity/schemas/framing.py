@@ -4,14 +4,14 @@ Confluent: `00`, then the registry's id of the schema in four bytes, big-endian.
 Avro single-object encoding: `C3 01`, then the schema's CRC-64-AVRO fingerprint in eight bytes, little-endian.
 """
 
-from consumer.activity.errors import BadRecord, Problem
+from consumer.activity.errors import BadRecord, ValueProblem
 
 CONFLUENT = 0x00
 CONFLUENT_SIZE = 5
 SINGLE_OBJECT = (0xC3, 0x01)
 SINGLE_OBJECT_SIZE = 10
 
-UNFRAMED = Problem(
+UNFRAMED = ValueProblem(
     "unframed",
     "the value begins neither as the Confluent wire format nor as Avro single-object encoding:"
     " let its producer use a serializer that writes one of them (a topic of JSON activities needs source.format: json)",

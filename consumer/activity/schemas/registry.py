@@ -11,7 +11,7 @@ _NOT_THERE = {40401, 40402, 40403}  # subject, version, schema not found; a 404 
 _REFUSED = {409, 422}  # not compatible with what the subject has; not valid
 
 
-class Registry:
+class RegistryClient:
     """Finds writers' schemas by id and registers ours. Every call may go over the network; callers remember."""
 
     def __init__(self, url: str, *, user: str | None = None, password: str | None = None) -> None:

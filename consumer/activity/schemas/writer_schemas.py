@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from consumer.activity.errors import BadRecord, Problem
+from consumer.activity.errors import BadRecord, ValueProblem
 from consumer.activity.schemas.avro_schema import FILES, WriterSchema, own, single_object_header
 from consumer.activity.schemas.framing import registry_id
 from consumer.clock import SECOND, Clock, Millis
 
 if TYPE_CHECKING:  # the registry's client takes half a second to import: only those who have one should wait
-    from consumer.activity.schemas.registry import Registry
+    from consumer.activity.schemas.registry import RegistryClient
 
 _FORGET_ABSENT: Millis = 10 * SECOND
 _MOST_ABSENT = 1000
@@ -23,11 +23,13 @@ class WriterSchemas:
     is asked once for each id; that it does not know an id is believed for ten seconds.
     """
 
-    def __init__(self, clock: Clock, registry: "Registry | None" = None, others: Iterable[WriterSchema] = ()) -> None:
+    def __init__(
+        self, clock: Clock, registry: "RegistryClient | None" = None, others: Iterable[WriterSchema] = ()
+    ) -> None:
         self._clock = clock
         self._registry = registry
         self._known: dict[bytes, WriterSchema] = {}
-        self._absent: dict[bytes, tuple[Millis, Problem]] = {}
+        self._absent: dict[bytes, tuple[Millis, ValueProblem]] = {}
         self.learn((*map(own, FILES), *others))
 
     def learn(self, writers: Iterable[WriterSchema]) -> None:
@@ -43,12 +45,12 @@ class WriterSchemas:
         if known is not None:
             return known
         until, problem = self._absent.get(header, (0, None))
-        if problem is not None and self._clock.steady() < until:
+        if problem is not None and self._clock.monotonic() < until:
             raise BadRecord(*problem)
         try:
             found = self._known[header] = self._ask(header)
         except BadRecord as refusal:
-            self._remember(header, Problem(refusal.reason, refusal.error))
+            self._remember(header, ValueProblem(refusal.reason, refusal.error))
             raise
         return found
 
@@ -66,10 +68,10 @@ class WriterSchemas:
             raise _unknown(f"the Schema Registry has no schema id {schema_id}: is it the producer's registry?")
         return found
 
-    def _remember(self, header: bytes, problem: Problem) -> None:
+    def _remember(self, header: bytes, problem: ValueProblem) -> None:
         if len(self._absent) >= _MOST_ABSENT:
             self._absent.clear()
-        self._absent[header] = (self._clock.steady() + _FORGET_ABSENT, problem)
+        self._absent[header] = (self._clock.monotonic() + _FORGET_ABSENT, problem)
 
 
 def _unknown(error: str) -> BadRecord:

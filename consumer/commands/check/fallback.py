@@ -1,7 +1,7 @@
 """What `lapse check` tries of the other ways to somebody."""
 
 from consumer.commands.terminal.output import Line
-from consumer.config.fallback import EmailFallback
+from consumer.config.fallback import EmailFallbackSettings
 from consumer.media.smtp import Smtp
 
 _ADVICE = {
@@ -12,7 +12,7 @@ _ADVICE = {
 _OTHERWISE = "are fallback.email.host, port and tls right, and is its certificate good?"
 
 
-async def mail(settings: EmailFallback, password: str | None) -> Line:
+async def mail(settings: EmailFallbackSettings, password: str | None) -> Line:
     """Does the server let us in? Nothing is sent. (Of a webhook nothing can be asked that is no reminder.)"""
     status = await Smtp(settings, password).status()
     where = f"{settings.host}:{settings.port}"

@@ -76,7 +76,7 @@ def in_one_partition(topic: str, users: Mapping[int, set[str]]) -> Line:
 
 def _decoded(decoder: ActivityDecoder, batch: Sequence[Any], clock: Clock) -> Decoded:
     timestamps = np.array([message.timestamp()[1] for message in batch], np.int64)
-    return decoder.decode([message.value() for message in batch], timestamps, clock.wall())
+    return decoder.decode([message.value() for message in batch], timestamps, clock.now())
 
 
 def _newest(shared: Shared, topic: str) -> dict[int, list[Any]]:
@@ -85,7 +85,7 @@ def _newest(shared: Shared, topic: str) -> dict[int, list[Any]]:
     share = MOST // max(1, len(spans))
     ours = {"group.id": f"{shared.settings.kafka.group_prefix}-check", "enable.auto.commit": False}
     ours |= {"enable.partition.eof": True, "isolation.level": "read_uncommitted", "auto.offset.reset": "earliest"}
-    consumer = Consumer(settings.settings(shared.settings.kafka, ours))
+    consumer = Consumer(settings.client_settings(shared.settings.kafka, ours))
     try:
         starts = {number: max(span.start, span.stop - share) for number, span in spans.items()}
         consumer.assign([TopicPartition(topic, number, start) for number, start in starts.items()])
@@ -96,8 +96,8 @@ def _newest(shared: Shared, topic: str) -> dict[int, list[Any]]:
 
 def _read(consumer: Consumer, clock: Clock, going: set[int], share: int) -> dict[int, list[Any]]:
     found: dict[int, list[Any]] = {number: [] for number in going}
-    until, room = clock.steady() + _PATIENCE, MOST_BYTES
-    while going and room > 0 and clock.steady() < until:
+    until, room = clock.monotonic() + _PATIENCE, MOST_BYTES
+    while going and room > 0 and clock.monotonic() < until:
         for message in consumer.consume(_BATCH, 0.1):
             number, error = message.partition(), message.error()
             if error is None and number in going:

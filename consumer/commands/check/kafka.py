@@ -8,7 +8,7 @@ from consumer.commands import kafka_probe
 from consumer.commands.terminal.exit_codes import Failed
 from consumer.commands.terminal.output import Line
 from consumer.config.errors import ConfigError
-from consumer.config.settings import Kafka
+from consumer.config.settings import KafkaSettings
 from consumer.kafka.clients import end_offsets
 
 Reached = tuple[AdminClient, ClusterMetadata]
@@ -16,7 +16,7 @@ Reached = tuple[AdminClient, ClusterMetadata]
 _NO_SUCH_SCHEMA = 2**31 - 1
 
 
-def reachable(kafka: Kafka, seconds: int = 5) -> tuple[Line, Reached | None]:
+def reachable(kafka: KafkaSettings, seconds: int = 5) -> tuple[Line, Reached | None]:
     """Does a broker answer?"""
     try:
         reached = kafka_probe.reach(kafka, seconds)
@@ -52,10 +52,10 @@ def input_topic(reached: Reached, topic: str) -> Line:
 
 def registry(url: str, user: str | None, password: str | None) -> Line:
     """Does the Schema Registry answer?"""
-    from consumer.activity.schemas.registry import Registry
+    from consumer.activity.schemas.registry import RegistryClient
 
     try:
-        Registry(url, user=user, password=password).find(_NO_SUCH_SCHEMA)
+        RegistryClient(url, user=user, password=password).find(_NO_SUCH_SCHEMA)
     except RegistryUnavailable as problem:
         return Line(False, "schema registry", str(problem))
     return Line(True, f"schema registry: {url} answers")

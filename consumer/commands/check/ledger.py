@@ -14,7 +14,7 @@ from consumer.commands.terminal.output import Line
 from consumer.config.settings import Settings
 from consumer.ledger.errors import LedgerRefused, NoLedger
 from consumer.ledger.store import Ledger
-from consumer.wiring.ledger import Seen, look
+from consumer.wiring.ledger import TopicPositions, look
 
 _RESTORED = (
     "`lapse run` takes all that was not sent by then for doubtful and sends none of it; look for what is unresolved"
@@ -22,7 +22,7 @@ _RESTORED = (
 )
 
 
-Look = Callable[[Ledger | None], Seen]
+Look = Callable[[Ledger | None], TopicPositions]
 """At a ledger, or at the lack of one, beside what was done on the topics."""
 
 
@@ -56,10 +56,10 @@ def looking(settings: Settings, reached: Reached | None) -> Look:
     topics = settings.topics
     if reached and {topics.reminders, topics.contacts, topics.delivery_status} <= reached[1].topics.keys():
         return partial(look, settings, reached[0])
-    return lambda ledger: Seen(None, {})
+    return lambda ledger: TopicPositions(None, {})
 
 
-def _beside_its_topics(line: Line, seen: Seen) -> Line:
+def _beside_its_topics(line: Line, seen: TopicPositions) -> Line:
     if not line.ok:
         return line
     if seen.refusal:

@@ -5,30 +5,30 @@ from collections.abc import Mapping, Sequence
 from pydantic import SecretStr
 
 from consumer.commands.terminal.output import Line
-from consumer.config.settings import OneMsg as Section
-from consumer.config.settings import Process, Web
+from consumer.config.settings import OneMsgSettings, ProcessSettings, WebSettings
 from consumer.deliver.channel import template_status
-from consumer.deliver.policy.message_plan import plans
-from consumer.onemsg.client import OneMsg, OneMsgError, Trouble
+from consumer.deliver.policy.message_plan import message_plans
+from consumer.onemsg.api_errors import ApiErrorKind
+from consumer.onemsg.client import OneMsgClient, OneMsgError
 from consumer.onemsg.http import lenient_json as lenient
 from consumer.onemsg.templates.listing import Template
-from consumer.onemsg.templates.preflight import MARKETING, Wanted, find, preflight
+from consumer.onemsg.templates.preflight import MARKETING, RequiredTemplate, find, preflight
 from consumer.onemsg.webhook.registration import Destinations
 
 WEBHOOK = "/webhooks/1msg/"
 _SHORTEST_SECRET = 16
 
 _ADVICE = {
-    Trouble.CREDENTIAL: "onemsg.token must be the channel's current token, and onemsg.channel_id its channel",
-    Trouble.BLOCKED: "the channel is on trial or its subscription is blocked: settle that with 1MSG",
-    Trouble.NOT_FOUND: "are onemsg.base_url and onemsg.channel_id right?",
-    Trouble.REFUSED: "1MSG says no",
-    Trouble.UNAVAILABLE: "1MSG is not reached: is onemsg.base_url right, and may this machine call it?",
-    Trouble.UNREADABLE: "that is no answer of 1MSG: is onemsg.base_url right?",
+    ApiErrorKind.CREDENTIAL: "onemsg.token must be the channel's current token, and onemsg.channel_id its channel",
+    ApiErrorKind.BLOCKED: "the channel is on trial or its subscription is blocked: settle that with 1MSG",
+    ApiErrorKind.NOT_FOUND: "are onemsg.base_url and onemsg.channel_id right?",
+    ApiErrorKind.REFUSED: "1MSG says no",
+    ApiErrorKind.UNAVAILABLE: "1MSG is not reached: is onemsg.base_url right, and may this machine call it?",
+    ApiErrorKind.UNREADABLE: "that is no answer of 1MSG: is onemsg.base_url right?",
 }
 
 
-async def connected(channel: OneMsg) -> list[Line]:
+async def connected(channel: OneMsgClient) -> list[Line]:
     """Does 1MSG take our token, and is the channel connected to WhatsApp?"""
     try:
         found = await channel.status()
@@ -41,7 +41,7 @@ async def connected(channel: OneMsg) -> list[Line]:
     return [token, Line(False, f"1MSG channel is {found.status}", advice)]
 
 
-async def templates(channel: OneMsg, wanted: Sequence[Wanted]) -> list[Line]:
+async def templates(channel: OneMsgClient, wanted: Sequence[RequiredTemplate]) -> list[Line]:
     """Can each of these templates be sent?"""
     try:
         there = (await channel.templates()).templates
@@ -50,12 +50,12 @@ async def templates(channel: OneMsg, wanted: Sequence[Wanted]) -> list[Line]:
     return [line for each in wanted for line in _template(there, each)]
 
 
-def wanted_by(section: Section, processes: Mapping[str, Process]) -> list[Wanted]:
+def wanted_by(section: OneMsgSettings, processes: Mapping[str, ProcessSettings]) -> list[RequiredTemplate]:
     """Every template that some process sends, each once."""
-    return template_status.wanted_by(plans(processes, section.template), section.ttl)
+    return template_status.required_templates(message_plans(processes, section.template), section.ttl)
 
 
-def _template(there: Sequence[Template], wanted: Wanted) -> list[Line]:
+def _template(there: Sequence[Template], wanted: RequiredTemplate) -> list[Line]:
     problems, found = preflight(there, wanted), find(there, wanted)
     lines = [
         Line(not problem.blocks, problem.text, problem.advice) for problem in problems if problem.reason != MARKETING
@@ -76,7 +76,7 @@ def secret(given: SecretStr | None) -> Line:
     return Line(True, "webhook: has its secret")
 
 
-async def webhook(channel: OneMsg, web: Web, secret: SecretStr) -> list[Line]:
+async def webhook(channel: OneMsgClient, web: WebSettings, secret: SecretStr) -> list[Line]:
     """Does 1MSG call our webhook, and with statuses?"""
     try:
         there = await channel.webhook()
@@ -93,7 +93,7 @@ async def webhook(channel: OneMsg, web: Web, secret: SecretStr) -> list[Line]:
     return [_called(there, ours, web), _told(told)]
 
 
-def _called(there: Destinations, ours: Sequence[str], web: Web) -> Line:
+def _called(there: Destinations, ours: Sequence[str], web: WebSettings) -> Line:
     if not ours:
         address = f"{(web.public_url or 'https://<our address>').rstrip('/')}{WEBHOOK}<secret>"
         return Line(

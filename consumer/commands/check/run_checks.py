@@ -15,7 +15,7 @@ from consumer.commands.run import Role, secrets
 from consumer.commands.terminal.exit_codes import DONE, FAILED, MISUSED
 from consumer.commands.terminal.output import Line, show
 from consumer.config.loader import ConfigError, load, read_secret
-from consumer.config.settings import OneMsg, Settings
+from consumer.config.settings import OneMsgSettings, Settings
 from consumer.kafka.clients.topics import TopicsRefused
 from consumer.wiring.shared import Shared
 
@@ -81,7 +81,7 @@ def _kafka(settings: Settings, reached: kafka.Reached, *, with_secrets: bool) ->
         yield from input_sample.sampled(Shared(settings))
 
 
-async def _channel(settings: Settings, section: OneMsg) -> list[Line]:
+async def _channel(settings: Settings, section: OneMsgSettings) -> list[Line]:
     told = settings.web.webhook_secret
     secret: SecretStr | None = read_secret(told, "web.webhook_secret") if told else None
     async with opened(section) as channel:

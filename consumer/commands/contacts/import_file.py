@@ -20,10 +20,10 @@ from consumer.clock import MINUTE, Millis, SystemClock
 from consumer.commands import kafka_probe
 from consumer.commands.contacts import csv_file, validation
 from consumer.commands.contacts.csv_file import BadFile
-from consumer.commands.contacts.validation import COLUMNS, KEY, Bad, Judged, Rules, Seen
+from consumer.commands.contacts.validation import COLUMNS, KEY, BadCell, ImportRules, Judged, SeenUsers
 from consumer.commands.terminal.exit_codes import DONE, Failed
 from consumer.config.loader import load
-from consumer.config.settings import Kafka, Settings
+from consumer.config.settings import KafkaSettings, Settings
 from consumer.kafka.clients.all_or_nothing import AllOrNothing, NotWritten, Replaced
 from consumer.kafka.clients.transaction import Output
 from consumer.records import Contact
@@ -57,7 +57,7 @@ def main(config: Path, path: Path, *, delete: bool, dry_run: bool) -> int:
     settings = load(config)
     log.configure_quietly()
     zones = frozenset(available_timezones())
-    rules = Rules(region=settings.policy.default_region, zones=zones, now=SystemClock().wall())
+    rules = ImportRules(region=settings.policy.default_region, zones=zones, now=SystemClock().now())
     with _opened(path) as file:
         before = _stamp(file)
         reading = _reading(file, rules, delete=delete)
@@ -92,13 +92,13 @@ def _stamp(file: TextIO) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def _reading(file: TextIO, rules: Rules, *, delete: bool) -> Reading:
+def _reading(file: TextIO, rules: ImportRules, *, delete: bool) -> Reading:
     # With --delete other columns are refused: nobody should delete everyone by adding an option to an import.
     columns = [KEY] if delete else COLUMNS
 
     def read() -> Iterator[Judged]:
         file.seek(0)
-        with closing(Seen()) as seen:
+        with closing(SeenUsers()) as seen:
             rows = csv_file.rows(file, columns, KEY)
             yield from validation.deletions(rows, seen) if delete else validation.contacts(rows, rules, seen)
 
@@ -109,13 +109,13 @@ def _judge(path: Path, reading: Reading) -> int:
     """How many rows there are, if every one of them will do. Raises Failed, naming those that will not."""
     total = 0
 
-    def bad() -> Iterator[Bad]:
+    def bad() -> Iterator[BadCell]:
         nonlocal total
         for judged in reading():
             total += 1
             if total > MOST_ROWS:
                 raise BadFile(f"has more than {MOST_ROWS:,} rows: split it; each part is imported whole or not at all")
-            if isinstance(judged, Bad):
+            if isinstance(judged, BadCell):
                 yield judged
 
     try:
@@ -131,9 +131,9 @@ def _judge(path: Path, reading: Reading) -> int:
     raise Failed("\n".join(lines))
 
 
-def _first(bad: Iterable[Bad]) -> tuple[list[Bad], int]:
+def _first(bad: Iterable[BadCell]) -> tuple[list[BadCell], int]:
     """The first few, and how many there are."""
-    first: list[Bad] = []
+    first: list[BadCell] = []
     number = 0
     for number, each in enumerate(bad, 1):
         if number <= _SHOWN:
@@ -141,7 +141,7 @@ def _first(bad: Iterable[Bad]) -> tuple[list[Bad], int]:
     return first, number
 
 
-def _look_for(topic: str, kafka: Kafka) -> None:
+def _look_for(topic: str, kafka: KafkaSettings) -> None:
     _, cluster = kafka_probe.reach(kafka, _BROKER_SECONDS)
     found = cluster.topics.get(topic)
     if found is None or found.error:
@@ -164,7 +164,7 @@ def _outputs(
     """A record for every row. Raises _Changed at the latest behind the last one."""
     try:
         for judged in reading():
-            if isinstance(judged, Bad):
+            if isinstance(judged, BadCell):
                 raise _Changed
             yield Output(topic, -1, judged.user_id.encode(), encode(judged))
     except BadFile:
@@ -173,7 +173,7 @@ def _outputs(
         raise _Changed
 
 
-def _write(kafka: Kafka, outputs: Iterable[Output], timeout: Millis) -> None:
+def _write(kafka: KafkaSettings, outputs: Iterable[Output], timeout: Millis) -> None:
     with closing(AllOrNothing(kafka, name=f"{kafka.group_prefix}-contacts-import", timeout=timeout)) as writer:
         writer.begin()
         try:

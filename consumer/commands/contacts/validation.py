@@ -29,7 +29,7 @@ _YEAR_2000: Millis = 946_684_800_000
 
 
 @dataclass(frozen=True, slots=True)
-class Bad:
+class BadCell:
     """A row that will not do, and everything that is wrong with it."""
 
     line: int
@@ -43,11 +43,11 @@ class Deletion:
     user_id: str
 
 
-Judged: TypeAlias = Contact | Deletion | Bad
+Judged: TypeAlias = Contact | Deletion | BadCell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class ImportRules:
     """`region` is that of phones without a country code, `zones` the time zones there are; `now` is for contacts
     that do not say when they were changed."""
 
@@ -60,7 +60,7 @@ class _Problem(str):
     """Why a cell will not do."""
 
 
-class Seen:
+class SeenUsers:
     """The line on which each user was first. Kept in a private temporary database, which goes to disk as it grows."""
 
     def __init__(self) -> None:
@@ -83,31 +83,31 @@ class Seen:
         self._database.close()
 
 
-def contacts(rows: Iterable[Row | Unreadable], rules: Rules, seen: Seen) -> Iterator[Judged]:
+def contacts(rows: Iterable[Row | Unreadable], rules: ImportRules, seen: SeenUsers) -> Iterator[Judged]:
     """A Contact or a Bad for every row, in order."""
     return _judged(rows, seen, lambda cells: _contact(cells, rules))
 
 
-def deletions(rows: Iterable[Row | Unreadable], seen: Seen) -> Iterator[Judged]:
+def deletions(rows: Iterable[Row | Unreadable], seen: SeenUsers) -> Iterator[Judged]:
     """A Deletion or a Bad for every row, in order."""
     return _judged(rows, seen, _deletion)
 
 
 def _judged(
     rows: Iterable[Row | Unreadable],
-    seen: Seen,
+    seen: SeenUsers,
     judge: Callable[[Mapping[str, str]], tuple[Contact | Deletion | None, list[str]]],
 ) -> Iterator[Judged]:
     for row in rows:
         if isinstance(row, Unreadable):
-            yield Bad(row.line, row.why)
+            yield BadCell(row.line, row.why)
             continue
         good, problems = judge(row.cells)
         user_id = row.cells[KEY]
         earlier = seen.before(user_id, row.line) if user_id else None
         if earlier is not None:
             problems.append(f"{KEY}: is on line {earlier} already")
-        yield Bad(row.line, "; ".join(problems)) if problems or good is None else good
+        yield BadCell(row.line, "; ".join(problems)) if problems or good is None else good
 
 
 def _deletion(cells: Mapping[str, str]) -> tuple[Deletion | None, list[str]]:
@@ -115,7 +115,7 @@ def _deletion(cells: Mapping[str, str]) -> tuple[Deletion | None, list[str]]:
     return (None, [f"{KEY}: {found}"]) if isinstance(found, _Problem) else (Deletion(found), [])
 
 
-def _contact(cells: Mapping[str, str], rules: Rules) -> tuple[Contact | None, list[str]]:
+def _contact(cells: Mapping[str, str], rules: ImportRules) -> tuple[Contact | None, list[str]]:
     read: dict[str, Any] = {name: _READERS[name](cells.get(name, ""), rules) for name in COLUMNS}
     problems = [f"{name}: {value}" for name, value in read.items() if isinstance(value, _Problem)]
     return (None, problems) if problems else (Contact(**read), [])
@@ -137,7 +137,7 @@ def _name(text: str) -> str | _Problem | None:
     return text or None
 
 
-def _phone(text: str, rules: Rules) -> str | _Problem | None:
+def _phone(text: str, rules: ImportRules) -> str | _Problem | None:
     if not text:
         return None
     found = normalise(text, rules.region)
@@ -154,7 +154,7 @@ def _locale(text: str) -> str | _Problem | None:
     return text or None
 
 
-def _timezone(text: str, rules: Rules) -> str | _Problem | None:
+def _timezone(text: str, rules: ImportRules) -> str | _Problem | None:
     if text and text not in rules.zones:
         return _Problem("is no time zone: write a name such as Europe/Madrid")
     return text or None
@@ -170,7 +170,7 @@ def _opt_in(text: str) -> bool | _Problem:
     return _YES_OR_NO.get(text.lower(), _Problem("should be yes or no, true or false, 1 or 0, or empty for no"))
 
 
-def _updated_at(text: str, rules: Rules) -> Millis | _Problem:
+def _updated_at(text: str, rules: ImportRules) -> Millis | _Problem:
     if not text:
         return rules.now
     found = int(text) if text.isascii() and text.isdigit() and len(text) < 18 else iso(text)
@@ -181,7 +181,7 @@ def _updated_at(text: str, rules: Rules) -> Millis | _Problem:
     return _Problem("is in the future") if found > rules.now + DAY else found
 
 
-_READERS: Mapping[str, Callable[[str, Rules], object]] = {
+_READERS: Mapping[str, Callable[[str, ImportRules], object]] = {
     "user_id": lambda text, _: _user_id(text),
     "name": lambda text, _: _name(text),
     "phone": _phone,

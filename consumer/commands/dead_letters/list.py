@@ -18,8 +18,8 @@ from consumer.commands.terminal.exit_codes import DONE
 from consumer.commands.terminal.time_arguments import shown
 from consumer.config.loader import load
 from consumer.kafka.dead_letters import topic_reader
-from consumer.kafka.dead_letters.offset_bitmap import Marks
-from consumer.kafka.dead_letters.topic_reader import HEAD, Letter, Note
+from consumer.kafka.dead_letters.offset_bitmap import OffsetBitmap
+from consumer.kafka.dead_letters.topic_reader import HEAD, DeadLetter, ReplayNote
 
 _WIDE = 500  # columns: what is read by a program is not folded
 _ACROSS = 16  # bytes on a line of a dump
@@ -55,11 +55,11 @@ class _Found:
     def __init__(self, chosen: Chosen) -> None:
         self._chosen = chosen
         self._counts: Counter[tuple[str, str]] = Counter()
-        self._put_back: dict[int, Marks] = {}
+        self._put_back: dict[int, OffsetBitmap] = {}
 
-    def letters_in(self, records: Iterable[Letter | Note]) -> Iterator[Letter]:
+    def letters_in(self, records: Iterable[DeadLetter | ReplayNote]) -> Iterator[DeadLetter]:
         for record in records:
-            if isinstance(record, Note):
+            if isinstance(record, ReplayNote):
                 for offset in record.letters:
                     self._marks(record.partition, offset).add(offset)
                 continue
@@ -68,12 +68,12 @@ class _Found:
                 self._counts[record.origin.topic if record.origin else "nowhere", record.reason or "no reason"] += 1
                 yield record
 
-    def was_put_back(self, letter: Letter) -> bool:
+    def was_put_back(self, letter: DeadLetter) -> bool:
         return letter.offset in self._marks(letter.partition, letter.offset)
 
-    def _marks(self, partition: int, first: int) -> Marks:
+    def _marks(self, partition: int, first: int) -> OffsetBitmap:
         """What was put back of a partition whose first record here is at this offset."""
-        return self._put_back.setdefault(partition, Marks(first))
+        return self._put_back.setdefault(partition, OffsetBitmap(first))
 
     def summary(self, listed: int) -> Iterator[str]:
         total = self._counts.total()
@@ -84,7 +84,7 @@ class _Found:
             yield f"  {count:,} from {topic}: {reason}"
 
 
-def _table(rows: Iterable[Letter], was_put_back: Callable[[Letter], bool]) -> Table:
+def _table(rows: Iterable[DeadLetter], was_put_back: Callable[[DeadLetter], bool]) -> Table:
     table = Table(box=SIMPLE_HEAD)
     for name in ("from", "set aside (UTC)", "reason", "error", "bytes", "put back"):
         table.add_column(name, justify="right" if name == "bytes" else "left", overflow="fold")
@@ -96,14 +96,14 @@ def _table(rows: Iterable[Letter], was_put_back: Callable[[Letter], bool]) -> Ta
     return table
 
 
-def _from(letter: Letter) -> str:
+def _from(letter: DeadLetter) -> str:
     """`topic[partition]@offset`."""
     if letter.origin is None:
         return f"it does not say (dead letter [{letter.partition}]@{letter.offset})"
     return f"{letter.origin.topic}[{letter.origin.partition}]@{letter.origin.offset}"
 
 
-def dump(letter: Letter) -> Iterator[str]:
+def dump(letter: DeadLetter) -> Iterator[str]:
     """The beginning of its bytes, 16 on a line, as hexadecimal and as text."""
     for start in range(0, len(letter.head), _ACROSS):
         part = letter.head[start : start + _ACROSS]

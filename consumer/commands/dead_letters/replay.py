@@ -37,8 +37,8 @@ from consumer.config.settings import Settings
 from consumer.kafka.clients.all_or_nothing import AllOrNothing, NotWritten, Replaced
 from consumer.kafka.clients.transaction import Output
 from consumer.kafka.dead_letters import topic_reader
-from consumer.kafka.dead_letters.offset_bitmap import Marks
-from consumer.kafka.dead_letters.topic_reader import Letter, Message, Note
+from consumer.kafka.dead_letters.offset_bitmap import OffsetBitmap
+from consumer.kafka.dead_letters.topic_reader import DeadLetter, Message, ReplayNote
 
 _MOST, _MOST_BYTES = 500, 8 * 1024 * 1024  # of one transaction
 
@@ -50,7 +50,7 @@ Targets: TypeAlias = Mapping[str, int]
 class Survey:
     """`to_go` has letters' offsets, by their partition and the topic that they go onto; `stay` counts, by why."""
 
-    to_go: dict[tuple[int, str], Marks] = field(default_factory=dict)
+    to_go: dict[tuple[int, str], OffsetBitmap] = field(default_factory=dict)
     stay: Counter[str] = field(default_factory=Counter)
 
     def by_topic(self) -> Counter[str]:
@@ -102,11 +102,11 @@ def main(config: Path, chosen: Chosen, *, yes: bool) -> int:
         return DONE
 
 
-def survey(records: Iterable[Letter | Note], chosen: Chosen, targets: Targets) -> Survey:
+def survey(records: Iterable[DeadLetter | ReplayNote], chosen: Chosen, targets: Targets) -> Survey:
     """What of the chosen is to go back, and what has to stay. `records` are all that the topic holds."""
     found = Survey()
     for record in records:
-        if isinstance(record, Note):  # which stands behind the letters that it names
+        if isinstance(record, ReplayNote):  # which stands behind the letters that it names
             for (partition, _), some in found.to_go.items():
                 for offset in record.letters if partition == record.partition else ():
                     some.discard(offset)
@@ -115,11 +115,13 @@ def survey(records: Iterable[Letter | Note], chosen: Chosen, targets: Targets) -
             if obstacle:
                 found.stay[obstacle] += 1
             elif record.origin:
-                found.to_go.setdefault((record.partition, record.origin.topic), Marks(record.offset)).add(record.offset)
+                found.to_go.setdefault((record.partition, record.origin.topic), OffsetBitmap(record.offset)).add(
+                    record.offset
+                )
     return found
 
 
-def obstacle_of(letter: Letter, targets: Targets) -> str | None:
+def obstacle_of(letter: DeadLetter, targets: Targets) -> str | None:
     """Why it cannot go back, if it cannot."""
     if letter.origin is None:
         return "does not say where it came from"
@@ -130,7 +132,7 @@ def obstacle_of(letter: Letter, targets: Targets) -> str | None:
     return None
 
 
-def copy(letter: Letter, message: Message, dead_letters: str) -> Output:
+def copy(letter: DeadLetter, message: Message, dead_letters: str) -> Output:
     """The original once more, in the partition it came from: all that is about a user stays in one."""
     assert letter.origin is not None  # or it would have to stay
     came = f"{dead_letters}/{letter.partition}/{letter.offset}".encode()
@@ -182,15 +184,15 @@ def _put_back(b: Box, writer: AllOrNothing, found: Survey) -> int:
     return done
 
 
-def _batches(b: Box, found: Survey) -> Iterator[list[tuple[Letter, Message]]]:
+def _batches(b: Box, found: Survey) -> Iterator[list[tuple[DeadLetter, Message]]]:
     """The letters to go, as many at a time as one transaction takes."""
-    batch: list[tuple[Letter, Message]] = []
+    batch: list[tuple[DeadLetter, Message]] = []
     size = 0
     for message in topic_reader.read(b.consumer, b.topic, found.spans()):
         if not found.has_to_go(message.partition(), message.offset()):
             continue
         letter = topic_reader.opened(message)
-        assert isinstance(letter, Letter)
+        assert isinstance(letter, DeadLetter)
         batch.append((letter, message))
         size += letter.size or 0
         if len(batch) >= _MOST or size >= _MOST_BYTES:

@@ -14,7 +14,7 @@ from consumer.commands.terminal import time_arguments
 from consumer.commands.terminal.exit_codes import Failed
 from consumer.config.settings import Settings
 from consumer.kafka.dead_letters import topic_reader
-from consumer.kafka.dead_letters.topic_reader import Letter, StillOpen
+from consumer.kafka.dead_letters.topic_reader import DeadLetter, StillOpen
 
 _BROKER_SECONDS = 5
 
@@ -28,7 +28,7 @@ class Chosen:
     since: Millis | None = None
     until: Millis | None = None
 
-    def takes(self, letter: Letter) -> bool:
+    def takes(self, letter: DeadLetter) -> bool:
         return (
             self.reason in (None, letter.reason)
             and (self.topic is None or (letter.origin is not None and letter.origin.topic == self.topic))
@@ -39,7 +39,7 @@ class Chosen:
 
 def chosen(*, reason: str | None, topic: str | None, since: str | None, until: str | None) -> Chosen:
     """As said on the command line. Raises typer.BadParameter."""
-    now = SystemClock().wall()
+    now = SystemClock().now()
     first = None if since is None else time_arguments.since(since, now, "--since")
     end = None if until is None else time_arguments.since(until, now, "--until")
     return Chosen(reason=reason, topic=topic, since=first, until=end)

@@ -17,15 +17,15 @@ from consumer.onemsg.webhook.notifications import Echo, StatusReport
 
 M = TypeVar("M", contravariant=True)
 
-MANY_SILENCES = 5
+UNKNOWNS_TO_OPEN = 5
 """Attempts in a row without a clear answer, after which the next one would be one too many (design §5)."""
 
 
-SILENT = frozenset({"no_answers", "not_reachable"})
+UNREACHABLE_REASONS = frozenset({"no_answers", "not_reachable"})
 """Stopped because nothing answered: before a message is risked, the channel's status is asked."""
 
 
-class Outlet(Protocol[M]):
+class MediumClient(Protocol[M]):
     """Whatever carries one medium's messages."""
 
     async def send_template(self, message: M) -> Outcome:
@@ -37,7 +37,7 @@ class Outlet(Protocol[M]):
         ...
 
 
-class Channel(Outlet[TemplateMessage], Protocol):
+class WhatsAppChannel(MediumClient[TemplateMessage], Protocol):
     """1MSG, or something that behaves like it."""
 
     async def hook_info(self, message_id: str) -> tuple[StatusReport, ...]:
@@ -54,23 +54,23 @@ def template_key(medium: str, template: str | None, language: str | None) -> str
     return f"{medium}/{template}/{language}"
 
 
-def may_probe(state: ChannelRow, now: Millis) -> bool:
+def probe_is_due(state: ChannelRow, now: Millis) -> bool:
     """Whether what is stopped is to be tried with one message."""
     return state.stopped_because is not None and state.probe_at is not None and now >= state.probe_at
 
 
-def asks_first(state: ChannelRow, now: Millis) -> bool:
+def needs_status_check(state: ChannelRow, now: Millis) -> bool:
     """Whether the channel has to answer a harmless question before a probing message leaves (design §5)."""
-    return may_probe(state, now) and state.stopped_because in SILENT
+    return probe_is_due(state, now) and state.stopped_because in UNREACHABLE_REASONS
 
 
-def still_silent(state: ChannelRow, now: Millis) -> ChannelRow:
+def after_failed_status_check(state: ChannelRow, now: Millis) -> ChannelRow:
     """The state after that question got no good answer: as after a fruitless probe."""
     stops = state.stops + 1
     return replace(state, probe_at=now + wait(Remedy.CHANNEL, stops), stops=stops)
 
 
-def channel_after(state: ChannelRow, outcome: Outcome, started_at: Millis, now: Millis) -> ChannelRow:
+def channel_breaker_after(state: ChannelRow, outcome: Outcome, started_at: Millis, now: Millis) -> ChannelRow:
     """The channel's state after an attempt that started at `started_at` came back.
 
     A refusal that concerns the whole channel stops it, and so do five attempts in a row that got no clear answer.
@@ -79,7 +79,7 @@ def channel_after(state: ChannelRow, outcome: Outcome, started_at: Millis, now: 
         return _stopped(state, outcome.reason, started_at, now, outcome.retry_after)
     if isinstance(outcome, Unknown | NotTransmitted):
         silent = replace(state, silences=state.silences + 1)
-        if silent.silences < MANY_SILENCES and state.stopped_because is None:
+        if silent.silences < UNKNOWNS_TO_OPEN and state.stopped_because is None:
             return silent
         reason = "not_reachable" if isinstance(outcome, NotTransmitted) else "no_answers"
         return _stopped(silent, state.stopped_because or reason, started_at, now)
@@ -90,7 +90,7 @@ def channel_after(state: ChannelRow, outcome: Outcome, started_at: Millis, now: 
     return _opened(state, started_at)
 
 
-def template_after(state: ChannelRow, outcome: Outcome, started_at: Millis, now: Millis) -> ChannelRow:
+def template_breaker_after(state: ChannelRow, outcome: Outcome, started_at: Millis, now: Millis) -> ChannelRow:
     """Likewise for the template that the attempt used: one refusal that names it stops it."""
     if isinstance(outcome, Rejected) and outcome.template:
         return _stopped(state, outcome.reason, started_at, now, outcome.retry_after)

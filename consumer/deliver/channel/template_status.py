@@ -9,19 +9,19 @@ as it was, and usable to begin with: 1MSG itself refuses what cannot be sent, an
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from consumer.deliver.policy.message_plan import Plan, Words
+from consumer.deliver.policy.message_plan import MessagePlan, TemplateVariant
 from consumer.onemsg.templates.listing import Listing
-from consumer.onemsg.templates.preflight import Problem, Wanted, find, preflight
+from consumer.onemsg.templates.preflight import RequiredTemplate, TemplateProblem, find, preflight
 
 PROOF = 3
 """Whole lists in a row without a template, after which it is believed to be gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class TemplateStatus:
     """What is known of one template in one language."""
 
-    problem: Problem | None = None
+    problem: TemplateProblem | None = None
     """Why it cannot be sent."""
     category: str | None = None
     """None until 1MSG has said."""
@@ -37,12 +37,12 @@ class Standing:
         return self.problem is None
 
     @property
-    def doubtful(self) -> bool:
+    def recheck_soon(self) -> bool:
         """Whether it is worth while to look again soon."""
         return self.problem is not None or self.unseen > 0
 
 
-def after(before: Standing, listing: Listing, wanted: Wanted) -> Standing:
+def status_after(before: TemplateStatus, listing: Listing, wanted: RequiredTemplate) -> TemplateStatus:
     """The standing once this list was seen."""
     template = find(listing.templates, wanted)
     problems = preflight(listing.templates, wanted)
@@ -52,7 +52,7 @@ def after(before: Standing, listing: Listing, wanted: Wanted) -> Standing:
         unseen = before.unseen + 1
         return replace(before, unseen=unseen, problem=problems[0] if unseen >= PROOF else before.problem)
     category = template.category or before.category
-    return Standing(
+    return TemplateStatus(
         problem=next((problem for problem in problems if problem.blocks), None),
         category=category,
         marketing=replace(template, category=category).marketing,
@@ -60,29 +60,29 @@ def after(before: Standing, listing: Listing, wanted: Wanted) -> Standing:
     )
 
 
-def wanted_by(plans: Mapping[str, Plan], ttl: int | None) -> list[Wanted]:
+def required_templates(plans: Mapping[str, MessagePlan], ttl: int | None) -> list[RequiredTemplate]:
     """Every template that some process may send, in every language, each once."""
-    every = [words for plan in plans.values() for words in plan.every_words()]
-    wanted = [Wanted(name=w.template, namespace=w.namespace, language=w.language, ttl=ttl) for w in every]
+    every = [words for plan in plans.values() for words in plan.all_variants()]
+    wanted = [RequiredTemplate(name=w.template, namespace=w.namespace, language=w.language, ttl=ttl) for w in every]
     return list(dict.fromkeys(wanted))
 
 
-class Standings:
+class TemplateStatuses:
     """What is known of every template. Written by the watch, read by any thread; a write is a single assignment."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str, str], Standing] = {}
+        self._known: dict[tuple[str, str, str], TemplateStatus] = {}
 
-    def of(self, words: Words | Wanted) -> Standing:
+    def of(self, words: TemplateVariant | RequiredTemplate) -> TemplateStatus:
         return self._known.get(_key(words), _NOTHING_KNOWN)
 
-    def put(self, wanted: Wanted, standing: Standing) -> None:
+    def put(self, wanted: RequiredTemplate, standing: TemplateStatus) -> None:
         self._known = {**self._known, _key(wanted): standing}
 
 
-_NOTHING_KNOWN = Standing()
+_NOTHING_KNOWN = TemplateStatus()
 
 
-def _key(words: Words | Wanted) -> tuple[str, str, str]:
-    name = words.template if isinstance(words, Words) else words.name
+def _key(words: TemplateVariant | RequiredTemplate) -> tuple[str, str, str]:
+    name = words.template if isinstance(words, TemplateVariant) else words.name
     return name, words.namespace, words.language

@@ -7,14 +7,14 @@ from typing import Protocol
 import structlog
 
 from consumer.deliver.channel.circuit_breaker import template_key
-from consumer.deliver.channel.template_status import Standing, Standings, after
+from consumer.deliver.channel.template_status import TemplateStatus, TemplateStatuses, status_after
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ChannelRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.api_errors import OneMsgError
 from consumer.onemsg.templates.listing import Listing
-from consumer.onemsg.templates.preflight import Wanted
+from consumer.onemsg.templates.preflight import RequiredTemplate
 
 _WAKES = 2
 """A decision that was under way in another transaction when a template became usable may put its row to sleep after
@@ -23,7 +23,7 @@ the first."""
 log = structlog.get_logger()
 
 
-class Lister(Protocol):
+class TemplateLister(Protocol):
     """What the watch needs of 1MSG."""
 
     async def templates(self) -> Listing:
@@ -31,14 +31,14 @@ class Lister(Protocol):
         ...
 
 
-class TemplateWatch:
-    """Keeps `standings` up to date, a `look` at a time. Each replica has its own; waking twice does no harm."""
+class TemplateWatcher:
+    """Keeps `standings` up to date, a `check` at a time. Each replica has its own; waking twice does no harm."""
 
     def __init__(
         self,
-        channel: Lister,
-        wanted: Sequence[Wanted],
-        standings: Standings,
+        channel: TemplateLister,
+        wanted: Sequence[RequiredTemplate],
+        standings: TemplateStatuses,
         *,
         ledger: Ledger,
         medium: str,
@@ -50,17 +50,19 @@ class TemplateWatch:
         self._ledger = ledger
         self._medium = medium
         self._metrics = metrics
-        self._waking: dict[Wanted, int] = dict.fromkeys(self._wanted, _WAKES)
+        self._waking: dict[RequiredTemplate, int] = dict.fromkeys(self._wanted, _WAKES)
         """For these rows may be waiting, and are to be woken so often once they can be sent. At first for all, since
         nobody knows what was said before the start."""
-        self._mended: set[Wanted] = set()
+        self._mended: set[RequiredTemplate] = set()
         """Those that could not be sent and can be now."""
         self._trouble: str | None = None
 
     @property
-    def doubtful(self) -> bool:
+    def recheck_soon(self) -> bool:
         """Whether something may soon be otherwise."""
-        return bool(self._trouble or self._waking) or any(self._standings.of(each).doubtful for each in self._wanted)
+        return bool(self._trouble or self._waking) or any(
+            self._standings.of(each).recheck_soon for each in self._wanted
+        )
 
     @property
     def detail(self) -> str:
@@ -68,7 +70,7 @@ class TemplateWatch:
         said = [_in_words(each, self._standings.of(each)) for each in self._wanted]
         return "; ".join([*said, *filter(None, [self._trouble])])
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """Ask 1MSG once. An answer that cannot be had changes nothing. Raises what the ledger raises."""
         try:
             listing = await self._channel.templates()
@@ -77,7 +79,7 @@ class TemplateWatch:
             return
         self._trouble = None
         for each in self._wanted:
-            self._learn(each, self._standings.of(each), after(self._standings.of(each), listing, each))
+            self._learn(each, self._standings.of(each), status_after(self._standings.of(each), listing, each))
         if any(self._standings.of(each).usable for each in self._waking):
             await asyncio.to_thread(self._wake)
 
@@ -86,7 +88,7 @@ class TemplateWatch:
             log.warning("templates_not_seen", reason=why)
         self._trouble = f"not seen this time: {why}"
 
-    def _learn(self, wanted: Wanted, before: Standing, now: Standing) -> None:
+    def _learn(self, wanted: RequiredTemplate, before: TemplateStatus, now: TemplateStatus) -> None:
         self._standings.put(wanted, now)
         about = {"template": wanted.name, "language": wanted.language}
         if now.problem is not None and now.problem != before.problem:
@@ -114,6 +116,6 @@ class TemplateWatch:
         self._mended -= usable
 
 
-def _in_words(wanted: Wanted, standing: Standing) -> str:
+def _in_words(wanted: RequiredTemplate, standing: TemplateStatus) -> str:
     said = standing.problem.reason if standing.problem else standing.category or "not seen yet"
     return f"{wanted.name} ({wanted.language}): {said}"

@@ -19,7 +19,7 @@ def group_name(prefix: str, what: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class GroupPosition:
     """One consumer group on its topic: what is committed there by partition, and the marks beside it."""
 
     name: str
@@ -29,14 +29,14 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class LedgerPosition:
     """How far the ledger has one topic by partition, and up to where it once was further, before a backup."""
 
     read: Mapping[int, int]
     doubtful: Mapping[int, int]
 
 
-def refusal(ledger_id: str, groups: Mapping[str, tuple[Group, Held]], *, told: bool) -> str | None:
+def refusal(ledger_id: str, groups: Mapping[str, tuple[GroupPosition, LedgerPosition]], *, told: bool) -> str | None:
     """Why this ledger must not be used with these topics, in words and with what to do. None if it may.
 
     `told` says that outcomes have been published: somebody had a ledger here. (That there are reminders says nothing:
@@ -62,7 +62,7 @@ def refusal(ledger_id: str, groups: Mapping[str, tuple[Group, Held]], *, told: b
     return None
 
 
-def lost(group: Group, held: Held) -> dict[int, int]:
+def lost(group: GroupPosition, held: LedgerPosition) -> dict[int, int]:
     """By partition, up to where the ledger was once read and is no longer: it is a backup from before that.
 
     Offsets are committed after the ledger has everything up to them, so they are never ahead of it otherwise.

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import structlog
 
 from consumer.clock import Millis, Now
-from consumer.deliver.lifecycle import Claimed, Lost, Source, Status
-from consumer.deliver.unit_of_work import Book, Key, booking
+from consumer.deliver.lifecycle import Claimed, OutcomeUnknown, Status, StatusSource
+from consumer.deliver.unit_of_work import Key, UnitOfWork, unit_of_work
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
@@ -31,14 +31,14 @@ def doubt_everything_unsent(
     """
     count = 0
     while True:
-        with booking(ledger, metrics, now()) as book:
-            rows = queries.restore.take_unsent(book.connection, _BATCH)
-            book.hold(rows)
+        with unit_of_work(ledger, metrics, now()) as work:
+            rows = queries.restore.take_unsent(work.connection, _BATCH)
+            work.add_locked(rows)
             for row in rows:
-                doubt(book, row.key)
+                doubt(work, row.key)
             if not rows:
                 for topic, until in lost.items():
-                    queries.restore.put_doubtful(book.connection, topic, until)
+                    queries.restore.put_doubtful(work.connection, topic, until)
         count += len(rows)
         if not rows:
             break
@@ -46,16 +46,16 @@ def doubt_everything_unsent(
     return count
 
 
-def doubt(book: Book, key: Key) -> None:
+def doubt(work: UnitOfWork, key: Key) -> None:
     """This reminder may have gone out, in an attempt of which the ledger knows nothing any more."""
-    row = book.get(key)
+    row = work.get(key)
     assert row is not None
     if Status(row.status) is not Status.SENDING:
-        row = row._replace(attempts=row.attempts + 1, attempted_at=book.now, claimed_by=RESTORED)
-        book.note(row)
-        book.tell(key, Claimed())
-        book.journal(_attempt(row, book.now))
-    book.tell(key, Lost(RESTORED, Source.CHECK))
+        row = row._replace(attempts=row.attempts + 1, attempted_at=work.now, claimed_by=RESTORED)
+        work.update(row)
+        work.apply_event(key, Claimed())
+        work.journal_attempt(_attempt(row, work.now))
+    work.apply_event(key, OutcomeUnknown(RESTORED, StatusSource.CHECK))
 
 
 def _attempt(row: ReminderRow, now: Millis) -> dict[str, object]:

@@ -22,12 +22,12 @@ def covers(paused: Collection[str], process: str) -> bool:
 
 def resume(connection: Connection, process: str) -> int:
     """End the pause of a process, or of EVERYTHING. Returns how many reminders had waited for that."""
-    queries.facts.change(connection)
+    queries.facts.lock_exclusive(connection)
     queries.pauses.resume(connection, process)
     return queries.reminders.wake(connection, "paused", process=process if process != EVERYTHING else None)
 
 
-class Seen:
+class PauseWatcher:
     """Shows what is paused: as a gauge, and in words. Blocks its thread."""
 
     def __init__(self, ledger: Ledger, metrics: DeliverMetrics) -> None:
@@ -37,7 +37,7 @@ class Seen:
         self.detail: str | None = None
         """Such as `paused: checkout`; None while nothing is."""
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         with self._ledger.reading() as connection:
             now = set(queries.pauses.paused(connection))
         for name in self._shown | now:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from consumer.deliver.lifecycle import NoChange, Source, Taken, WasNotSent
-from consumer.deliver.unit_of_work import Book
+from consumer.deliver.lifecycle import AttemptAccepted, ConfirmedUnsent, NoChange, StatusSource
+from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
 from consumer.ledger.queries.unresolved import Which
 from consumer.ledger.schema.rows import ReminderRow
@@ -12,21 +12,21 @@ MOST = 500
 """Reminders settled in one transaction."""
 
 
-def resolve(book: Book, which: Which, *, sent: bool) -> list[ReminderRow]:
+def resolve(work: UnitOfWork, which: Which, *, sent: bool) -> list[ReminderRow]:
     """Settle at most MOST of these reminders that are unresolved. Returns them as they stand now.
 
     What was sent is accepted, without an id, and that is its last record. What was not sent is planned again, and
     has to pass all the checks once more.
     """
-    rows = queries.unresolved.take(book.connection, which, MOST)
-    book.hold(rows)
-    settled = [row for row in rows if not isinstance(book.tell(row.key, _word(sent)), NoChange)]
-    queries.reminders.finish_attempts(book.connection, [_end(row, book.now, sent=sent) for row in settled])
-    return _now(book, settled)
+    rows = queries.unresolved.take(work.connection, which, MOST)
+    work.add_locked(rows)
+    settled = [row for row in rows if not isinstance(work.apply_event(row.key, _word(sent)), NoChange)]
+    queries.reminders.finish_attempts(work.connection, [_end(row, work.now, sent=sent) for row in settled])
+    return _now(work, settled)
 
 
-def _word(sent: bool) -> Taken | WasNotSent:
-    return Taken(None, Source.OPERATOR) if sent else WasNotSent()
+def _word(sent: bool) -> AttemptAccepted | ConfirmedUnsent:
+    return AttemptAccepted(None, StatusSource.OPERATOR) if sent else ConfirmedUnsent()
 
 
 def _end(row: ReminderRow, now: int, *, sent: bool) -> dict[str, object]:
@@ -35,5 +35,5 @@ def _end(row: ReminderRow, now: int, *, sent: bool) -> dict[str, object]:
     return {"key": row.key, "number": row.attempts, **said}
 
 
-def _now(book: Book, rows: Sequence[ReminderRow]) -> list[ReminderRow]:
-    return [row for row in map(book.get, (each.key for each in rows)) if row is not None]
+def _now(work: UnitOfWork, rows: Sequence[ReminderRow]) -> list[ReminderRow]:
+    return [row for row in map(work.get, (each.key for each in rows)) if row is not None]

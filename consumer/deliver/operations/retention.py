@@ -15,7 +15,7 @@ _OVER = sorted(status.value for status in (FINAL | {Status.ACCEPTED, Status.SENT
 """With those of which nothing more was heard: while anything is waited for, a row is not pruned."""
 
 
-class Pruning:
+class Retention:
     """Blocks its thread, for a moment each time."""
 
     def __init__(self, ledger: Ledger, *, keep: Millis, now: Now) -> None:
@@ -27,7 +27,7 @@ class Pruning:
         """One small batch, if no other replica is at it. Returns how many rows went."""
         before = self._now() - self._keep
         with self._ledger.transaction() as connection:
-            if not queries.leases.alone(connection, "pruning"):
+            if not queries.leases.try_advisory_lock(connection, "pruning"):
                 return 0
             keys = queries.retention.old_reminders(connection, before, _OVER, _BATCH)
             if keys:

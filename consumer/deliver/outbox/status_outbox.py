@@ -20,7 +20,7 @@ Publish = Callable[[Sequence[DeliveryStatus]], None]
 """Returns once all of these are where others can read them; raises if that is not certain."""
 
 
-class Outbox:
+class StatusOutbox:
     """Moves transitions out. Blocks its thread; one at a time works, whoever calls."""
 
     def __init__(self, ledger: Ledger, *, metrics: DeliverMetrics, batch: int = 500) -> None:

@@ -14,7 +14,7 @@ from consumer.onemsg.limits import WITHOUT_MARKETING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class CheckRules:
     """The policy, as far as it decides about a single reminder. Spans in milliseconds."""
 
     require_opt_in: bool
@@ -27,10 +27,10 @@ class Facts:
     """Everything that is known about one due reminder at `now`. Moments and spans in milliseconds."""
 
     now: Millis
-    rules: Rules
+    rules: CheckRules
     lapsed_at: Millis
     last_seen: Millis
-    clock: Millis | None
+    watermark: Millis | None
     """Up to when detect has heard everything in this reminder's partition; None if it never said."""
     contacts_read: bool
     """Contacts have been read to the end that was seen at start."""
@@ -64,7 +64,7 @@ class Facts:
     """Of the process's ladder; None for a process that configuration does not know."""
     locale: str | None = None
     """As the contact has it; nobody has checked that it is one."""
-    has_words: bool = True
+    has_plan: bool = True
     """There are a template and an action to fill it with."""
     template_stopped_until: Millis | None = None
     """When it is tried again whether there is a template that can be sent; None where there is one."""
@@ -93,12 +93,12 @@ class Facts:
 Check = Callable[[Facts], Verdict | None]
 
 
-def too_old_at(lapsed_at: Millis, rules: Rules) -> Millis:
+def too_old_at(lapsed_at: Millis, rules: CheckRules) -> Millis:
     """The first moment at which a lapse is older than `expire_after`: at that age exactly it is not."""
     return lapsed_at + rules.expire_after + 1
 
 
-def is_fresh(clock: Millis | None, now: Millis, rules: Rules) -> bool:
+def is_fresh(clock: Millis | None, now: Millis, rules: CheckRules) -> bool:
     """Whether a partition's clock is young enough to rely on silence."""
     return clock is not None and now - clock < rules.max_staleness
 
@@ -116,7 +116,7 @@ def still_wanted(facts: Facts) -> Verdict | None:
 
 def detect_is_fresh(facts: Facts) -> Verdict | None:
     """Until detect has caught up nobody knows who came back meanwhile. Intake wakes these rows when it has."""
-    if facts.contacts_read and is_fresh(facts.clock, facts.now, facts.rules):
+    if facts.contacts_read and is_fresh(facts.watermark, facts.now, facts.rules):
         return None
     # (Past its age it is not expired yet: detect may be about to say that the user returned.)
     return Defer("detect_behind", max(facts.too_old_at, facts.now + MINUTE))
@@ -185,7 +185,7 @@ def template_is_usable(facts: Facts) -> Verdict | None:
     """A process that configuration no longer knows has no words; it may be back after the next start."""
     if facts.template_stopped_until is not None:
         return Defer("template_unusable", facts.template_stopped_until)
-    return None if facts.has_words else Defer("template_unusable", facts.now + 15 * MINUTE)
+    return None if facts.has_plan else Defer("template_unusable", facts.now + 15 * MINUTE)
 
 
 def marketing_is_delivered(facts: Facts) -> Verdict | None:

@@ -30,14 +30,14 @@ FAILURES = frozenset(_FAILED | _ELSEWHERE)
 """Reasons for which a reminder that has failed may be carried another way. What is not here is not."""
 
 
-def leads_on(status: Status, reason: str | None) -> bool:
+def may_fall_back(status: Status, reason: str | None) -> bool:
     """Whether another medium is to be looked for."""
     if status is Status.SUPPRESSED:
         return reason in _NO_WAY
     return status is Status.FAILED and reason in FAILURES
 
 
-def after(row: ReminderRow, media: Sequence[str], now: Millis) -> ReminderRow | None:
+def next_medium_row(row: ReminderRow, media: Sequence[str], now: Millis) -> ReminderRow | None:
     """The row on the next of the configured media (in their order); None after the last, or if it is wanted no more."""
     if row.returned_at is not None or row.completed_at is not None or row.superseded_at is not None:
         return None
@@ -62,7 +62,7 @@ def after(row: ReminderRow, media: Sequence[str], now: Millis) -> ReminderRow | 
     )
 
 
-def along_with(facts: Facts, siblings: Sequence[ReminderRow], overtaken: bool) -> Facts:
+def with_siblings(facts: Facts, siblings: Sequence[ReminderRow], overtaken: bool) -> Facts:
     """The facts of a row together with those of the same reminder on other media, and of a lapse that came later.
 
     The rows may have been locked by others when this one was added: what they were told since then counts here too.

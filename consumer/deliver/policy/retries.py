@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from consumer.clock import MINUTE, Millis
 from consumer.deliver.lifecycle import Defer, Fail
-from consumer.deliver.policy.checks import Rules, too_old_at
+from consumer.deliver.policy.checks import CheckRules, too_old_at
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.onemsg.error_table import may_retry, wait
 from consumer.onemsg.outcomes import NotTransmitted, Rejected, Remedy
@@ -24,10 +24,10 @@ REPORTED_AGAIN = 15 * MINUTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class RetryPolicy:
     """How often, and how long, a reminder may be tried."""
 
-    rules: Rules
+    rules: CheckRules
     max_attempts: int
 
     def after(self, refusal: Refusal, row: ReminderRow, now: Millis) -> Defer | Fail:

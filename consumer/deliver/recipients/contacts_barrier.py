@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from consumer.ledger import queries
 
 
-class ContactsGate:
+class ContactsBarrier:
     """Closed until the ledger has every partition of the contacts topic up to `ends`; then open for good.
 
     `ends` are the topic's end offsets, asked when the process started. Whoever reads the topic, in this process or
@@ -19,7 +19,7 @@ class ContactsGate:
         self._ends = {partition: end for partition, end in ends.items() if end > 0}
         self._open = not self._ends
 
-    def open(self, connection: Connection) -> bool:
+    def is_passed(self, connection: Connection) -> bool:
         """Whether all of it is in the ledger, as this transaction sees it."""
         if not self._open:
             read = queries.facts.next_offsets(connection, self.topic)

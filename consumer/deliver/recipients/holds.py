@@ -6,7 +6,7 @@ again after a month, since people install WhatsApp and countries are opened.
 
 from consumer.clock import DAY, Millis
 from consumer.deliver.recipients.opt_outs import subjects_of
-from consumer.deliver.unit_of_work import Book
+from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
 from consumer.ledger.queries.holds import Hold
 from consumer.ledger.schema.rows import ReminderRow
@@ -27,19 +27,19 @@ def verdict(refusal: Rejected, tries: int, now: Millis) -> Hold | None:
             return None
 
 
-def keep(book: Book, row: ReminderRow, refusal: Rejected) -> None:
+def keep(work: UnitOfWork, row: ReminderRow, refusal: Rejected) -> None:
     """Remember what a refusal says about whom this reminder was for."""
-    hold = verdict(refusal, max(row.attempts, 1), book.now)
+    hold = verdict(refusal, max(row.attempts, 1), work.now)
     if hold is not None and row.phone is not None:
-        for subject in subjects_of(None, row.phone, book.hash_key):
-            queries.holds.keep(book.connection, subject, row.medium, hold)
+        for subject in subjects_of(None, row.phone, work.hash_key):
+            queries.holds.keep(work.connection, subject, row.medium, hold)
 
 
 class Reached:
     """Whoever got a message can be reached, whatever was said before. Told one by one, written together by `lift`."""
 
-    def __init__(self, book: Book) -> None:
-        self._book = book
+    def __init__(self, work: UnitOfWork) -> None:
+        self._work = work
         self._phones: dict[str, set[str]] = {}
 
     def add(self, row: ReminderRow) -> None:
@@ -47,8 +47,8 @@ class Reached:
             self._phones.setdefault(row.medium, set()).add(row.phone)
 
     def lift(self) -> None:
-        if self._phones and queries.holds.anybody_unreachable(self._book.connection):  # hashing is dear
+        if self._phones and queries.holds.anybody_unreachable(self._work.connection):  # hashing is dear
             for medium, phones in self._phones.items():
-                subjects = {subject for phone in phones for subject in subjects_of(None, phone, self._book.hash_key)}
-                queries.holds.lift_unreachable(self._book.connection, subjects, medium)
+                subjects = {subject for phone in phones for subject in subjects_of(None, phone, self._work.hash_key)}
+                queries.holds.lift_unreachable(self._work.connection, subjects, medium)
         self._phones = {}

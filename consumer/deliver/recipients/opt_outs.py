@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Sequence
 from sqlalchemy import Connection
 
 from consumer.clock import DAY, Millis
-from consumer.deliver.unit_of_work import Book
+from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
@@ -43,24 +43,24 @@ def subjects_of(user_id: str | None, phone: str | None, hash_key: bytes) -> list
     return subjects
 
 
-def keep(book: Book, row: ReminderRow, reason: str, at: Millis) -> None:
+def keep(work: UnitOfWork, row: ReminderRow, reason: str, at: Millis) -> None:
     """Whom this reminder was for said at that moment that they are not to be written to again on its medium."""
-    _keep(book, {row.user_id}, row.phone, row.medium, reason, at)
+    _keep(work, {row.user_id}, row.phone, row.medium, reason, at)
 
 
-def keep_number(book: Book, phone: str, medium: str, reason: str, at: Millis) -> None:
+def keep_number(work: UnitOfWork, phone: str, medium: str, reason: str, at: Millis) -> None:
     """Whoever has this number (digits) said at that moment that they want no more on that medium.
 
     It is the word of those too who were written to there lately: an answer may come after the contact has changed.
     """
-    users = set(queries.opt_outs.users_with_phone(book.connection, phone_hash(phone, book.hash_key)))
-    users.update(queries.opt_outs.users_written_to(book.connection, {phone, one_form(phone)}, at - _ANSWERED_WITHIN))
-    _keep(book, users, phone, medium, reason, at)
+    users = set(queries.opt_outs.users_with_phone(work.connection, phone_hash(phone, work.hash_key)))
+    users.update(queries.opt_outs.users_written_to(work.connection, {phone, one_form(phone)}, at - _ANSWERED_WITHIN))
+    _keep(work, users, phone, medium, reason, at)
 
 
-def _keep(book: Book, users: set[str], phone: str | None, medium: str, reason: str, at: Millis) -> None:
-    connection = book.connection
-    subjects = {f"user:{user}" for user in users} | set(subjects_of(None, phone, book.hash_key))
+def _keep(work: UnitOfWork, users: set[str], phone: str | None, medium: str, reason: str, at: Millis) -> None:
+    connection = work.connection
+    subjects = {f"user:{user}" for user in users} | set(subjects_of(None, phone, work.hash_key))
     before = queries.facts.opted_out(connection, subjects, medium)
     queries.opt_outs.opt_out(connection, subjects, medium, reason, at)
     lift(connection, users)  # what took it back may have been quicker

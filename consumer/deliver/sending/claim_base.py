@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from consumer.clock import Clock, Millis
-from consumer.deliver.channel.circuit_breaker import asks_first, may_probe, still_silent
-from consumer.deliver.channel.rate_limit import Pace
-from consumer.deliver.unit_of_work import Key, booking
+from consumer.deliver.channel.circuit_breaker import after_failed_status_check, needs_status_check, probe_is_due
+from consumer.deliver.channel.rate_limit import RateLimit
+from consumer.deliver.unit_of_work import Key, unit_of_work
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
@@ -29,12 +29,12 @@ class Attempt(Generic[M]):
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ClaimPreview:
     """What is seen without taking anything."""
 
     work: bool
     stopped_because: str | None
-    asks_first: bool
+    needs_status_check: bool
     """A probe is due, and the channel's status has to be asked before."""
 
 
@@ -45,37 +45,39 @@ class Claim(Generic[M]):
     rows: int
     attempts: Sequence[Attempt[M]]
     lease_until: Millis
-    steady_until: Millis
+    lease_until_monotonic: Millis
 
 
-class Desk:
+class ClaimBase:
     """Blocks its thread."""
 
-    def __init__(self, ledger: Ledger, *, medium: str, pace: Pace, clock: Clock, metrics: DeliverMetrics) -> None:
+    def __init__(
+        self, ledger: Ledger, *, medium: str, rate_limit: RateLimit, clock: Clock, metrics: DeliverMetrics
+    ) -> None:
         self._ledger = ledger
         self._medium = medium
-        self._pace = pace
+        self._rate_limit = rate_limit
         self._clock = clock
         self._metrics = metrics
 
-    def look(self) -> Look:
+    def preview(self) -> ClaimPreview:
         """Whether there is anything to do: cheap, and it holds nobody up."""
-        now = self._clock.wall()
+        now = self._clock.now()
         with self._ledger.reading() as connection:
             channel = queries.facts.channels_of(connection, self._medium)[self._medium]
-            work = may_probe(channel, now) or queries.reminders.anything_due(connection, self._medium, now)
-            work = work and self._pace.seen(connection, now, 1) > 0
-        return Look(work, channel.stopped_because, asks_first(channel, now))
+            work = probe_is_due(channel, now) or queries.reminders.anything_due(connection, self._medium, now)
+            work = work and self._rate_limit.peek(connection, now, 1) > 0
+        return ClaimPreview(work, channel.stopped_because, needs_status_check(channel, now))
 
-    def put_off_probe(self) -> None:
+    def postpone_probe(self) -> None:
         """The channel does not say that it is connected: no message is risked yet."""
-        with booking(self._ledger, self._metrics, self._clock.wall()) as book:
-            state = queries.facts.channels_of(book.connection, self._medium, lock=True)[self._medium]
-            if asks_first(state, book.now):  # (another replica may have asked as well)
-                queries.facts.put_channel(book.connection, still_silent(state, book.now))
+        with unit_of_work(self._ledger, self._metrics, self._clock.now()) as work:
+            state = queries.facts.channels_of(work.connection, self._medium, lock=True)[self._medium]
+            if needs_status_check(state, work.now):  # (another replica may have asked as well)
+                queries.facts.put_channel(work.connection, after_failed_status_check(state, work.now))
 
 
-def one_each(rows: Iterable[ReminderRow]) -> list[ReminderRow]:
+def one_per_user(rows: Iterable[ReminderRow]) -> list[ReminderRow]:
     """One row for each user: what is written to somebody now counts for what is decided about them next."""
     firsts: dict[str, ReminderRow] = {}
     for row in rows:
@@ -83,7 +85,7 @@ def one_each(rows: Iterable[ReminderRow]) -> list[ReminderRow]:
     return list(firsts.values())
 
 
-def journalled(row: ReminderRow | None, attempt: Attempt[M]) -> dict[str, object]:
+def attempt_row(row: ReminderRow | None, attempt: Attempt[M]) -> dict[str, object]:
     """The attempt as a row of `tables.attempts`, before it leaves."""
     assert row is not None
     return {

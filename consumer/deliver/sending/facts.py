@@ -8,18 +8,18 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from consumer.clock import Millis
-from consumer.deliver.channel.template_status import Standings
+from consumer.deliver.channel.template_status import TemplateStatuses
 from consumer.deliver.operations.pauses import covers
-from consumer.deliver.policy.checks import Facts, Rules
+from consumer.deliver.policy.checks import CheckRules, Facts
 from consumer.deliver.policy.frequency_cap import next_allowed
 from consumer.deliver.policy.holdout import held_out
-from consumer.deliver.policy.message_plan import Plan
-from consumer.deliver.recipients.contacts_barrier import ContactsGate
+from consumer.deliver.policy.message_plan import MessagePlan
+from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
 from consumer.deliver.recipients.opt_outs import subjects_of
 from consumer.deliver.unit_of_work import Key
-from consumer.email_address import mail_address
+from consumer.email_address import normalize_email
 from consumer.ledger import queries
-from consumer.ledger.queries.facts import Wrote
+from consumer.ledger.queries.facts import PastAttempt
 from consumer.ledger.queries.holds import Hold
 from consumer.ledger.queries.recipients import Written
 from consumer.ledger.schema.rows import ContactRow, ReminderRow
@@ -31,13 +31,13 @@ Reach: TypeAlias = Phone | PhoneProblem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class SenderConfig:
     """What a sender knows besides the ledger: the configuration's part in its decisions."""
 
-    rules: Rules
-    plans: Mapping[str, Plan]
-    gate: ContactsGate
-    templates: Standings = field(default_factory=Standings)
+    rules: CheckRules
+    plans: Mapping[str, MessagePlan]
+    barrier: ContactsBarrier
+    templates: TemplateStatuses = field(default_factory=TemplateStatuses)
     """What 1MSG's list says of the templates."""
     default_region: str | None = None
     default_name: str | None = None
@@ -52,10 +52,10 @@ class Known:
     """The most different phones within 24 hours; None for no limit of ours."""
 
 
-class Gatherer:
+class FactsGatherer:
     """One batch's facts."""
 
-    def __init__(self, connection: Connection, known: Known, hash_key: bytes, now: Millis) -> None:
+    def __init__(self, connection: Connection, known: SenderConfig, hash_key: bytes, now: Millis) -> None:
         self._connection = connection
         self._known = known
         self._hash_key = hash_key
@@ -78,7 +78,7 @@ class Gatherer:
         allowed = self._allowed(users, phones)
         wrote = self._writes(rows)
         clocks = queries.facts.clocks_of(self._connection)
-        read = self._known.gate.open(self._connection)
+        read = self._known.barrier.is_passed(self._connection)
         held = self._held(reach)
         paused = queries.pauses.paused(self._connection)
         found = {}
@@ -91,7 +91,7 @@ class Gatherer:
                 rules=self._known.rules,
                 lapsed_at=row.last_seen if row.lapsed_at is None else row.lapsed_at,
                 last_seen=row.last_seen,
-                clock=clocks.get(row.partition),
+                watermark=clocks.get(row.partition),
                 contacts_read=read,
                 returned=row.returned_at is not None,
                 completed=row.completed_at is not None,
@@ -101,8 +101,10 @@ class Gatherer:
                 phone=_digits(reach.get(row.user_id)),
                 region=_region(reach.get(row.user_id)),
                 bad_phone=_is_bad(reach.get(row.user_id)),
-                email=mail_address(contact.email) if contact and contact.email else None,
-                bad_email=bool(contact and contact.email and contact.email.strip() and not mail_address(contact.email)),
+                email=normalize_email(contact.email) if contact and contact.email else None,
+                bad_email=bool(
+                    contact and contact.email and contact.email.strip() and not normalize_email(contact.email)
+                ),
                 opt_in=contact is not None and contact.opt_in,
                 opted_out=row.user_id in out,
                 held_until=None if hold is None else hold.until,
@@ -112,7 +114,7 @@ class Gatherer:
                 shortest_rung=None if plan is None else plan.shortest_rung,
                 locale=None if contact is None else contact.locale,
                 paused=covers(paused, row.process),
-                has_words=plan is not None,
+                has_plan=plan is not None,
                 allowed_at=allowed(row, _digits(reach.get(row.user_id))),
                 selected=self._known.only_users is None or row.user_id in self._known.only_users,
                 held_out=held_out(row.user_id, row.process, self._known.holdout, self._hash_key),
@@ -124,7 +126,7 @@ class Gatherer:
     def _name(self, contact: ContactRow | None) -> str | None:
         return (safe_parameter(contact.name) if contact else None) or self._known.default_name
 
-    def _opens_at(self, plan: Plan | None, contact: ContactRow | None, reach: Reach | None) -> Millis | None:
+    def _opens_at(self, plan: MessagePlan | None, contact: ContactRow | None, reach: Reach | None) -> Millis | None:
         if plan is None or plan.window is None:
             return None
         default = ZoneInfo(self._known.default_zone)
@@ -168,12 +170,12 @@ class Gatherer:
         held = queries.holds.held(self._connection, every, "whatsapp", self._now)
         return {user: held[each[0]] for user, each in subjects.items() if each and each[0] in held}
 
-    def _writes(self, rows: Sequence[ReminderRow]) -> dict[tuple[str, str], list[Wrote]]:
+    def _writes(self, rows: Sequence[ReminderRow]) -> dict[tuple[str, str], list[PastAttempt]]:
         """Attempts that may matter to these rows, by (user, process)."""
         spans = [plan.shortest_rung for plan in self._known.plans.values()]
         since = min(min(row.last_seen for row in rows), self._now - max(spans, default=0))
         users = {row.user_id for row in rows}
-        wrote: dict[tuple[str, str], list[Wrote]] = {}
+        wrote: dict[tuple[str, str], list[PastAttempt]] = {}
         for each in queries.facts.writes_since(self._connection, users, since):
             wrote.setdefault((each.user_id, each.process), []).append(each)
         return wrote

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from consumer.clock import Now
-from consumer.deliver.policy.checks import Rules, too_old_at
-from consumer.deliver.policy.fallback import after
-from consumer.deliver.unit_of_work import booking
+from consumer.deliver.policy.checks import CheckRules, too_old_at
+from consumer.deliver.policy.fallback import next_medium_row
+from consumer.deliver.unit_of_work import unit_of_work
 from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
@@ -13,11 +13,11 @@ from consumer.metrics import DeliverMetrics
 _MOST = 200
 
 
-class FallbackPlans:
+class FallbackPlanner:
     """`media` are those configured, in their order. Blocks its thread."""
 
     def __init__(
-        self, ledger: Ledger, *, media: Sequence[str], rules: Rules, metrics: DeliverMetrics, now: Now
+        self, ledger: Ledger, *, media: Sequence[str], rules: CheckRules, metrics: DeliverMetrics, now: Now
     ) -> None:
         self._ledger = ledger
         self._media = media
@@ -31,13 +31,13 @@ class FallbackPlans:
         with self._ledger.reading() as connection:
             if not queries.fallback.anything(connection, now):
                 return 0
-        with booking(self._ledger, self._metrics, now) as book:
-            ended = queries.fallback.take(book.connection, now, _MOST)
-            book.hold(queries.reminders.take_ids(book.connection, {row.reminder_id for row in ended}))
+        with unit_of_work(self._ledger, self._metrics, now) as work:
+            ended = queries.fallback.take(work.connection, now, _MOST)
+            work.add_locked(queries.reminders.take_ids(work.connection, {row.reminder_id for row in ended}))
             for row in ended:
-                book.note(row._replace(fallback_at=None))
+                work.update(row._replace(fallback_at=None))
                 lapsed_at = row.last_seen if row.lapsed_at is None else row.lapsed_at
-                following = after(row, self._media, now) if now < too_old_at(lapsed_at, self._rules) else None
-                if following is not None and book.get(following.key) is None:
-                    book.add(following)
+                following = next_medium_row(row, self._media, now) if now < too_old_at(lapsed_at, self._rules) else None
+                if following is not None and work.get(following.key) is None:
+                    work.insert(following)
         return len(ended)

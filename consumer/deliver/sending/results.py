@@ -9,14 +9,14 @@ import structlog
 
 from consumer.clock import Millis, Now
 from consumer.deliver.channel import breaker_updates
-from consumer.deliver.channel.breaker_updates import Tried
-from consumer.deliver.lifecycle import Event, Lost, Refused, Taken
+from consumer.deliver.channel.breaker_updates import AttemptOutcome
+from consumer.deliver.lifecycle import AttemptAccepted, AttemptRefused, Event, OutcomeUnknown
 from consumer.deliver.policy import retries
-from consumer.deliver.policy.checks import Rules
-from consumer.deliver.policy.retries import Limits
+from consumer.deliver.policy.checks import CheckRules
+from consumer.deliver.policy.retries import RetryPolicy
 from consumer.deliver.recipients import holds, opt_outs
 from consumer.deliver.tracking import reconciliation, status_reports
-from consumer.deliver.unit_of_work import Book, Key, booking
+from consumer.deliver.unit_of_work import Key, UnitOfWork, unit_of_work
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AttemptResult:
     """What came of one attempt."""
 
     key: Key
@@ -37,14 +37,14 @@ class Answer:
     outcome: Outcome
 
 
-class Answers:
+class ResultRecorder:
     """`record` blocks its thread and returns when everything is durable."""
 
     def __init__(
         self,
         ledger: Ledger,
         *,
-        rules: Rules,
+        rules: CheckRules,
         max_attempts: int,
         metrics: DeliverMetrics,
         now: Now,
@@ -53,76 +53,78 @@ class Answers:
         """Without `reports` nothing more is ever heard of what was accepted, and that is its last record."""
         self._reported = reports
         self._ledger = ledger
-        self._limits = Limits(rules=rules, max_attempts=max_attempts)
+        self._limits = RetryPolicy(rules=rules, max_attempts=max_attempts)
         self._metrics = metrics
         self._now = now
 
-    def record(self, answers: Sequence[Answer]) -> None:
+    def record(self, answers: Sequence[AttemptResult]) -> None:
         """The attempts' ends, their reminders' next statuses, reports that were early, the channel, opt-outs."""
-        with booking(self._ledger, self._metrics, self._now()) as book:
-            book.fetch([answer.key for answer in answers])
+        with unit_of_work(self._ledger, self._metrics, self._now()) as work:
+            work.lock([answer.key for answer in answers])
             for answer in answers:
-                self._tell(book, answer)
-            queries.reminders.finish_attempts(book.connection, [_end(answer, book.now) for answer in answers])
+                self._tell(work, answer)
+            queries.reminders.finish_attempts(work.connection, [_end(answer, work.now) for answer in answers])
             accepted = [a.outcome.message_id for a in answers if isinstance(a.outcome, Accepted)]
-            status_reports.apply_parked(book, accepted, self._limits)
-            reconciliation.settle(book, _without_answer(book, answers), self._limits)
-            _keep_verdicts(book, answers)
-            breaker_updates.move(book, _tried(book, answers))
-            _hold_pace(book, answers)
+            status_reports.apply_parked(work, accepted, self._limits)
+            reconciliation.settle(work, _without_answer(work, answers), self._limits)
+            _keep_verdicts(work, answers)
+            breaker_updates.update_breakers(work, _tried(work, answers))
+            _hold_pace(work, answers)
         counted = Counter((_label(a.outcome), getattr(a.outcome, "reason", "")) for a in answers)
         for (outcome, reason), number in counted.items():
             self._metrics.sends.labels(outcome, reason).inc(number)
 
-    def _tell(self, book: Book, answer: Answer) -> None:
-        row = book.get(answer.key)
+    def _tell(self, work: UnitOfWork, answer: AttemptResult) -> None:
+        row = work.get(answer.key)
         if row is None or row.attempts != answer.number:
             log.error("answer_without_attempt", reminder=answer.key[0], attempt=answer.number)
             return
         if isinstance(answer.outcome, Rejected | NotTransmitted) and retries.counts(answer.outcome):
             row = row._replace(refusals=row.refusals + 1)
-            book.note(row)
-        book.tell(answer.key, self._event(row, answer.outcome, book.now))
+            work.update(row)
+        work.apply_event(answer.key, self._event(row, answer.outcome, work.now))
 
     def _event(self, row: ReminderRow, outcome: Outcome, now: Millis) -> Event:
         match outcome:
             case Accepted(message_id=message_id):
-                return Taken(message_id, last=not self._reported)
+                return AttemptAccepted(message_id, last=not self._reported)
             case Unknown(reason=reason):
-                return Lost(reason)
+                return OutcomeUnknown(reason)
             case Rejected() | NotTransmitted():
                 then = self._limits.after(outcome, row, now)
-                return Refused(outcome.reason, then, outcome.error_code if isinstance(outcome, Rejected) else None)
+                return AttemptRefused(
+                    outcome.reason, then, outcome.error_code if isinstance(outcome, Rejected) else None
+                )
 
 
-def _without_answer(book: Book, answers: Sequence[Answer]) -> set[str]:
+def _without_answer(work: UnitOfWork, answers: Sequence[AttemptResult]) -> set[str]:
     """Numbers (digits) to which something may have gone; it may have been seen already."""
-    rows = (book.get(answer.key) for answer in answers if isinstance(answer.outcome, Unknown))
+    rows = (work.get(answer.key) for answer in answers if isinstance(answer.outcome, Unknown))
     return {row.phone for row in rows if row is not None and row.phone is not None}
 
 
-def _keep_verdicts(book: Book, answers: Sequence[Answer]) -> None:
+def _keep_verdicts(work: UnitOfWork, answers: Sequence[AttemptResult]) -> None:
     """Whoever asked for no more, and whoever cannot be reached or not now."""
     for answer in answers:
-        row, outcome = book.get(answer.key), answer.outcome
+        row, outcome = work.get(answer.key), answer.outcome
         if row is None or not isinstance(outcome, Rejected):
             continue
-        holds.keep(book, row, outcome)
+        holds.keep(work, row, outcome)
         if outcome.remedy is Remedy.OPT_OUT:
-            opt_outs.keep(book, row, outcome.reason, book.now)
+            opt_outs.keep(work, row, outcome.reason, work.now)
 
 
-def _tried(book: Book, answers: Sequence[Answer]) -> list[Tried]:
-    rows = ((book.get(answer.key), answer) for answer in answers)
-    return [Tried(row, answer.started_at, answer.outcome) for row, answer in rows if row is not None]
+def _tried(work: UnitOfWork, answers: Sequence[AttemptResult]) -> list[AttemptOutcome]:
+    rows = ((work.get(answer.key), answer) for answer in answers)
+    return [AttemptOutcome(row, answer.started_at, answer.outcome) for row, answer in rows if row is not None]
 
 
-def _hold_pace(book: Book, answers: Sequence[Answer]) -> None:
+def _hold_pace(work: UnitOfWork, answers: Sequence[AttemptResult]) -> None:
     """Where the channel says that we are too fast, no replica sends for a while."""
     for medium in sorted({answer.key[1] for answer in answers}):
         span = max(hold_for(answer.outcome) for answer in answers if answer.key[1] == medium)
         if span:
-            queries.rate_limit.hold(book.connection, medium, book.now + span)
+            queries.rate_limit.hold(work.connection, medium, work.now + span)
 
 
 def hold_for(outcome: Outcome) -> Millis:
@@ -132,7 +134,7 @@ def hold_for(outcome: Outcome) -> Millis:
     return 0
 
 
-def _end(answer: Answer, now: Millis) -> dict[str, Any]:
+def _end(answer: AttemptResult, now: Millis) -> dict[str, Any]:
     outcome = answer.outcome
     return {
         "key": answer.key,

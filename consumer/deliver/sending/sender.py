@@ -15,10 +15,10 @@ from typing import Generic, Protocol, TypeVar
 import structlog
 
 from consumer.clock import SECOND, Clock
-from consumer.deliver.channel.circuit_breaker import Outlet
-from consumer.deliver.group_commit import Grouped
-from consumer.deliver.sending.claim_base import Attempt, Claim, Look
-from consumer.deliver.sending.results import Answer, Answers
+from consumer.deliver.channel.circuit_breaker import MediumClient
+from consumer.deliver.group_commit import GroupCommit
+from consumer.deliver.sending.claim_base import Attempt, Claim, ClaimPreview
+from consumer.deliver.sending.results import AttemptResult, ResultRecorder
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.api_errors import OneMsgError
 from consumer.onemsg.outcomes import Outcome, Unknown
@@ -33,12 +33,12 @@ log = structlog.get_logger()
 M = TypeVar("M")
 
 
-class Claiming(Protocol[M]):
+class ClaimSource(Protocol[M]):
     """Takes due reminders of one medium: `claims`, or `fallback_claims`. Blocks its thread."""
 
-    def look(self) -> Look: ...
+    def preview(self) -> ClaimPreview: ...
 
-    def put_off_probe(self) -> None: ...
+    def postpone_probe(self) -> None: ...
 
     def take(self, most: int) -> Claim[M]: ...
 
@@ -52,10 +52,10 @@ class Sender(Generic[M]):
 
     def __init__(
         self,
-        claims: Claiming[M],
-        answers: Answers,
+        claims: ClaimSource[M],
+        answers: ResultRecorder,
         *,
-        channel: Outlet[M],
+        channel: MediumClient[M],
         clock: Clock,
         metrics: DeliverMetrics,
         batch: int = 100,
@@ -63,7 +63,7 @@ class Sender(Generic[M]):
         record_again_after: float = 0.2,
     ) -> None:
         self._claims = claims
-        self._answers = Grouped(answers.record)
+        self._answers = GroupCommit(answers.record)
         self._channel = channel
         self._clock = clock
         self._metrics = metrics
@@ -117,10 +117,10 @@ class Sender(Generic[M]):
 
     async def _work(self) -> bool:
         """Whether there is anything to do. Before a silent channel is probed, it is asked whether it is there."""
-        seen = await asyncio.to_thread(self._claims.look)
+        seen = await asyncio.to_thread(self._claims.preview)
         self.stopped_because = seen.stopped_because
-        if seen.asks_first and not await self._is_connected():
-            await asyncio.to_thread(self._claims.put_off_probe)
+        if seen.needs_status_check and not await self._is_connected():
+            await asyncio.to_thread(self._claims.postpone_probe)
         return seen.work
 
     async def _is_connected(self) -> bool:
@@ -145,14 +145,14 @@ class Sender(Generic[M]):
             clear = not isinstance(outcome, Unknown)
             self._room += clear
             if outcome is not None:
-                await self._record(Answer(attempt.key, attempt.number, attempt.started_at, outcome))
+                await self._record(AttemptResult(attempt.key, attempt.number, attempt.started_at, outcome))
         finally:
             self._room += not clear
 
     async def _send(self, attempt: Attempt[M], claim: Claim[M]) -> Outcome | None:
         """What became of the request; None if it was not made, because its lease is over."""
-        now = self._clock.wall()
-        left = min(claim.lease_until - now, claim.steady_until - self._clock.steady())
+        now = self._clock.now()
+        left = min(claim.lease_until - now, claim.lease_until_monotonic - self._clock.monotonic())
         if left <= 0:
             log.warning("lease_over_before_sending", reminder=attempt.key[0], attempt=attempt.number)
             return None
@@ -169,7 +169,7 @@ class Sender(Generic[M]):
             log.exception("send_broke", reminder=attempt.key[0], attempt=attempt.number)
             return Unknown(reason="client_error")
 
-    async def _record(self, answer: Answer) -> None:
+    async def _record(self, answer: AttemptResult) -> None:
         """Step 3. Where the ledger refuses for long the attempt stays `sending`, and becomes unknown."""
         for turn in range(1, _RECORD_TRIES + 1):
             try:

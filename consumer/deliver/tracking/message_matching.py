@@ -25,7 +25,7 @@ def tail(phone: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class OpenAttempt:
     """An attempt that may have gone out and has no id; `phone` is digits as it was sent to."""
 
     reminder_id: str
@@ -36,7 +36,7 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenMessage:
     """One of our messages, seen from outside; `recipient` is digits as the provider says them."""
 
     message_id: str
@@ -46,16 +46,16 @@ class Seen:
     received_at: Millis
 
 
-def fits(attempt: Open, seen: Seen) -> bool:
+def fits(attempt: OpenAttempt, seen: SeenMessage) -> bool:
     """Whether this message may be this attempt's: the same chat, at about the time."""
     in_time = attempt.started_at - BEFORE <= seen.at <= attempt.started_at + AFTER
     alike = tail(attempt.phone) == tail(seen.recipient)
     return in_time and alike and same_recipient(attempt.phone, seen.recipient)
 
 
-def matches(attempts: Sequence[Open], unclaimed: Sequence[Seen]) -> list[tuple[Open, Seen]]:
+def matches(attempts: Sequence[OpenAttempt], unclaimed: Sequence[SeenMessage]) -> list[tuple[OpenAttempt, SeenMessage]]:
     """The attempts whose message is certain. `attempts` are all without an id, whether still under way or not."""
-    tails: dict[str, list[Seen]] = {}
+    tails: dict[str, list[SeenMessage]] = {}
     for seen in unclaimed:
         tails.setdefault(tail(seen.recipient), []).append(seen)
     pairs = [(a, seen) for a in attempts for seen in tails.get(tail(a.phone), ()) if fits(a, seen)]

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 import structlog
 
 from consumer.clock import DAY, HOUR, MINUTE, Clock, Millis
-from consumer.deliver.channel.circuit_breaker import Channel
-from consumer.deliver.lifecycle import GaveUp, Lost, Source
-from consumer.deliver.policy.retries import Limits
+from consumer.deliver.channel.circuit_breaker import WhatsAppChannel
+from consumer.deliver.lifecycle import OutcomeUnknown, StatusSource, TimedOut
+from consumer.deliver.policy.retries import RetryPolicy
 from consumer.deliver.tracking import reconciliation, status_reports
-from consumer.deliver.tracking.message_matching import AFTER, BEFORE, Seen
-from consumer.deliver.tracking.status_reports import Heard
-from consumer.deliver.unit_of_work import Book, booking
+from consumer.deliver.tracking.message_matching import AFTER, BEFORE, SeenMessage
+from consumer.deliver.tracking.status_reports import ReceivedReport
+from consumer.deliver.unit_of_work import UnitOfWork, unit_of_work
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
@@ -33,7 +33,7 @@ _POLLS_AT_ONCE = 10
 log = structlog.get_logger()
 
 
-class Tracker:
+class Poller:
     """Spans are milliseconds: `poll_after` of silence hookInfo is asked, after `give_up_after` no longer."""
 
     def __init__(
@@ -41,10 +41,10 @@ class Tracker:
         ledger: Ledger,
         *,
         medium: str,
-        channel: Channel,
+        channel: WhatsAppChannel,
         poll_after: Millis,
         give_up_after: Millis,
-        limits: Limits,
+        limits: RetryPolicy,
         clock: Clock,
         metrics: DeliverMetrics,
     ) -> None:
@@ -70,22 +70,22 @@ class Tracker:
         return moved + len(silent)
 
     def _settle(self) -> int:
-        now = self._clock.wall()
-        with booking(self._ledger, self._metrics, now) as book:
-            if not queries.leases.alone(book.connection, "tracker"):
+        now = self._clock.now()
+        with unit_of_work(self._ledger, self._metrics, now) as work:
+            if not queries.leases.try_advisory_lock(work.connection, "tracker"):
                 return 0  # another replica sees to all of it
-            lost = _lose(book)
-            given_up = queries.reminders.take_unknown_since(book.connection, now - self._give_up_after, _MOST)
-            book.hold(given_up)
+            lost = _lose(work)
+            given_up = queries.reminders.take_unknown_since(work.connection, now - self._give_up_after, _MOST)
+            work.add_locked(given_up)
             for row in given_up:
-                book.tell(row.key, GaveUp())
+                work.apply_event(row.key, TimedOut())
             # Parked in the same moment in which another replica learned the id.
-            crossed = queries.inbox.parked_but_known(book.connection, now - _CROSSED, _MOST)
-            matched = status_reports.apply_parked(book, crossed, self._limits)
-            queries.inbox.drop_older(book.connection, now - KEPT_FOR)
-            queries.holds.drop_over(book.connection, now)
-            queries.echoes.drop_older(book.connection, now - KEPT_FOR)
-            reconciliation.settle(book, {row.phone for row in lost if row.phone}, self._limits)
+            crossed = queries.inbox.parked_but_known(work.connection, now - _CROSSED, _MOST)
+            matched = status_reports.apply_parked(work, crossed, self._limits)
+            queries.inbox.drop_older(work.connection, now - KEPT_FOR)
+            queries.holds.drop_over(work.connection, now)
+            queries.echoes.drop_older(work.connection, now - KEPT_FOR)
+            reconciliation.settle(work, {row.phone for row in lost if row.phone}, self._limits)
         self._count()
         return len(lost) + len(given_up) + matched
 
@@ -100,19 +100,19 @@ class Tracker:
 
     def _take_silent(self) -> list[ReminderRow]:
         """Messages to ask about, each put off until its next turn, so that no other replica asks as well."""
-        now = self._clock.wall()
-        with booking(self._ledger, self._metrics, now) as book:
-            silent = queries.reminders.take_quiet_from(book.connection, self._medium, now - self._poll_after, _POLLS)
-            book.hold(silent)
+        now = self._clock.now()
+        with unit_of_work(self._ledger, self._metrics, now) as work:
+            silent = queries.reminders.take_quiet_from(work.connection, self._medium, now - self._poll_after, _POLLS)
+            work.add_locked(silent)
             still = []
             for row in silent:
                 if self._over(row) > now:
-                    book.note(row._replace(polls=row.polls + 1, quiet_from=self._next(row, now)))
+                    work.update(row._replace(polls=row.polls + 1, quiet_from=self._next(row, now)))
                     still.append(row)
                 elif row.unknown_since is None:
-                    book.tell(row.key, GaveUp())
+                    work.apply_event(row.key, TimedOut())
                 else:  # (what is unknown is given up from the moment on at which it became so)
-                    book.note(row._replace(quiet_from=None))
+                    work.update(row._replace(quiet_from=None))
         return still
 
     def _over(self, row: ReminderRow) -> Millis:
@@ -124,19 +124,19 @@ class Tracker:
         wait = min(self._poll_after << min(row.polls + 1, 20), max(HOUR, self._poll_after))
         return min(now + wait, max(self._over(row), now + self._poll_after)) - self._poll_after
 
-    async def _ask(self, rows: Sequence[ReminderRow]) -> list[Heard]:
+    async def _ask(self, rows: Sequence[ReminderRow]) -> list[ReceivedReport]:
         turn = asyncio.Semaphore(_POLLS_AT_ONCE)
         answers = await asyncio.gather(*(self._ask_one(row, turn) for row in rows if row.message_id is not None))
         return [heard for answer in answers for heard in answer]
 
-    async def _look_for(self, rows: Sequence[ReminderRow]) -> list[Seen]:
+    async def _look_for(self, rows: Sequence[ReminderRow]) -> list[SeenMessage]:
         """What the message list shows where an attempt got no answer. That it shows nothing proves nothing."""
         turn = asyncio.Semaphore(_POLLS_AT_ONCE)
         unknown = [row for row in rows if row.unknown_since is not None]
         answers = await asyncio.gather(*(self._look_for_one(row, turn) for row in unknown))
         return [seen for answer in answers for seen in answer]
 
-    async def _look_for_one(self, row: ReminderRow, turn: asyncio.Semaphore) -> list[Seen]:
+    async def _look_for_one(self, row: ReminderRow, turn: asyncio.Semaphore) -> list[SeenMessage]:
         if row.phone is None or row.attempted_at is None:
             return []
         async with turn:
@@ -146,9 +146,9 @@ class Tracker:
                 log.warning("list_failed", reminder=row.reminder_id, error=str(error))
                 return []
         timed = [echo for echo in listed if echo.at is not None and echo.at <= row.attempted_at + AFTER]
-        return reconciliation.seen(timed, Source.CHECK, self._clock.wall())
+        return reconciliation.seen(timed, StatusSource.CHECK, self._clock.now())
 
-    async def _ask_one(self, row: ReminderRow, turn: asyncio.Semaphore) -> list[Heard]:
+    async def _ask_one(self, row: ReminderRow, turn: asyncio.Semaphore) -> list[ReceivedReport]:
         assert row.message_id is not None
         async with turn:
             try:
@@ -156,32 +156,32 @@ class Tracker:
             except OneMsgError as error:  # its next turn comes
                 log.warning("poll_failed", reminder=row.reminder_id, error=str(error))
                 return []
-        return [Heard(report, Source.POLL, self._clock.wall()) for report in told]
+        return [ReceivedReport(report, StatusSource.POLL, self._clock.now()) for report in told]
 
-    def _apply(self, heard: Sequence[Heard], seen: Sequence[Seen], rows: Sequence[ReminderRow]) -> None:
-        with booking(self._ledger, self._metrics, self._clock.wall()) as book:
-            status_reports.apply(book, heard, self._limits)
-            reconciliation.notice(book, seen, self._limits)
+    def _apply(self, heard: Sequence[ReceivedReport], seen: Sequence[SeenMessage], rows: Sequence[ReminderRow]) -> None:
+        with unit_of_work(self._ledger, self._metrics, self._clock.now()) as work:
+            status_reports.apply(work, heard, self._limits)
+            reconciliation.notice(work, seen, self._limits)
             unknown = {row.phone for row in rows if row.unknown_since is not None and row.phone is not None}
-            reconciliation.settle(book, unknown, self._limits)
+            reconciliation.settle(work, unknown, self._limits)
 
 
-def _lose(book: Book) -> list[ReminderRow]:
+def _lose(work: UnitOfWork) -> list[ReminderRow]:
     """Attempts whose lease is over: whoever sent them is gone, or as good as."""
-    over = queries.reminders.take_leases_over(book.connection, book.now, _MOST)
-    book.hold(over)
+    over = queries.reminders.take_leases_over(work.connection, work.now, _MOST)
+    work.add_locked(over)
     for row in over:
         log.warning("attempt_unknown", reminder=row.reminder_id, attempt=row.attempts, worker=row.claimed_by)
-        book.tell(row.key, Lost("lease_ran_out", Source.CHECK))
+        work.apply_event(row.key, OutcomeUnknown("lease_ran_out", StatusSource.CHECK))
     ends = [
         {
             "key": row.key,
             "number": row.attempts,
             "outcome": "unknown",
             "reason": "lease_ran_out",
-            "finished_at": book.now,
+            "finished_at": work.now,
         }
         for row in over
     ]
-    queries.reminders.finish_attempts(book.connection, ends)
+    queries.reminders.finish_attempts(work.connection, ends)
     return over

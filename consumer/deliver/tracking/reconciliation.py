@@ -10,12 +10,12 @@ from dataclasses import asdict
 import structlog
 
 from consumer.clock import Millis
-from consumer.deliver.lifecycle import Source, Status, Taken
-from consumer.deliver.policy.retries import Limits
+from consumer.deliver.lifecycle import AttemptAccepted, Status, StatusSource
+from consumer.deliver.policy.retries import RetryPolicy
 from consumer.deliver.tracking import status_reports
-from consumer.deliver.tracking.message_matching import AFTER, BEFORE, Open, Seen, matches, tail
-from consumer.deliver.tracking.status_reports import Heard
-from consumer.deliver.unit_of_work import Book
+from consumer.deliver.tracking.message_matching import AFTER, BEFORE, OpenAttempt, SeenMessage, matches, tail
+from consumer.deliver.tracking.status_reports import ReceivedReport
+from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
 from consumer.onemsg.webhook.notifications import Echo, Progress
 
@@ -24,62 +24,64 @@ _LOOKED_FOR = {Status.UNKNOWN, Status.UNRESOLVED}
 log = structlog.get_logger()
 
 
-def seen(echoes: Iterable[Echo], source: Source, received_at: Millis) -> list[Seen]:
+def seen(echoes: Iterable[Echo], source: StatusSource, received_at: Millis) -> list[SeenMessage]:
     """What can be compared with an attempt. Without a time of its own, a message was sent when we heard of it."""
     return [
-        Seen(e.message_id, e.recipient, received_at if e.at is None else e.at, source.value, received_at)
+        SeenMessage(e.message_id, e.recipient, received_at if e.at is None else e.at, source.value, received_at)
         for e in echoes
         if e.recipient is not None
     ]
 
 
-def reported(strangers: Iterable[Heard]) -> list[Seen]:
+def reported(strangers: Iterable[ReceivedReport]) -> list[SeenMessage]:
     """What reports of messages that nobody knows show: `sent` comes at about the time of sending, others may not."""
     return [
-        Seen(h.report.message_id, h.report.recipient, h.report.at or h.received_at, h.source.value, h.received_at)
+        SeenMessage(
+            h.report.message_id, h.report.recipient, h.report.at or h.received_at, h.source.value, h.received_at
+        )
         for h in strangers
         if h.report.progress is Progress.SENT and h.report.recipient is not None
     ]
 
 
-def notice(book: Book, found: Sequence[Seen], limits: Limits) -> int:
+def notice(work: UnitOfWork, found: Sequence[SeenMessage], limits: RetryPolicy) -> int:
     """Keep those that nobody has claimed, and settle what they settle. Returns how many attempts that was."""
-    claimed = queries.reminders.reminders_of_messages(book.connection, {each.message_id for each in found})
+    claimed = queries.reminders.reminders_of_messages(work.connection, {each.message_id for each in found})
     new = [each for each in found if each.message_id not in claimed]
-    queries.echoes.keep(book.connection, [{**asdict(each), "tail": tail(each.recipient)} for each in new])
-    return settle(book, {each.recipient for each in new}, limits)
+    queries.echoes.keep(work.connection, [{**asdict(each), "tail": tail(each.recipient)} for each in new])
+    return settle(work, {each.recipient for each in new}, limits)
 
 
-def settle(book: Book, phones: Collection[str], limits: Limits) -> int:
+def settle(work: UnitOfWork, phones: Collection[str], limits: RetryPolicy) -> int:
     """Give attempts to these numbers (digits) the messages that can only be theirs. Returns how many got one.
 
     One replica at a time chooses: what another is just giving away must not look free. What is passed over now is kept
     and looked through again.
     """
-    if not phones or not queries.leases.alone(book.connection, "settle"):
+    if not phones or not queries.leases.try_advisory_lock(work.connection, "settle"):
         return 0
-    rows = queries.echoes.unclaimed(book.connection, {tail(phone) for phone in phones})
-    unclaimed = [Seen(**{name: row[name] for name in Seen.__dataclass_fields__}) for row in rows]
+    rows = queries.echoes.unclaimed(work.connection, {tail(phone) for phone in phones})
+    unclaimed = [SeenMessage(**{name: row[name] for name in SeenMessage.__dataclass_fields__}) for row in rows]
     if not unclaimed:
         return 0
     # All that could lay claim to one of them, so that no choice is overlooked.
     first, last = min(each.at for each in unclaimed) - AFTER, max(each.at for each in unclaimed) + BEFORE
-    attempts = [Open(**row) for row in queries.echoes.open_attempts(book.connection, MEDIUM, first, last)]
+    attempts = [OpenAttempt(**row) for row in queries.echoes.open_attempts(work.connection, MEDIUM, first, last)]
     pairs = matches(attempts, unclaimed)
-    book.fetch([(attempt.reminder_id, attempt.medium) for attempt, _ in pairs])
-    adopted = [one.message_id for attempt, one in pairs if _adopt(book, attempt, one)]
-    status_reports.apply_parked(book, adopted, limits)
+    work.lock([(attempt.reminder_id, attempt.medium) for attempt, _ in pairs])
+    adopted = [one.message_id for attempt, one in pairs if _adopt(work, attempt, one)]
+    status_reports.apply_parked(work, adopted, limits)
     return len(adopted)
 
 
-def _adopt(book: Book, attempt: Open, one: Seen) -> bool:
+def _adopt(work: UnitOfWork, attempt: OpenAttempt, one: SeenMessage) -> bool:
     """Unless its fate is being decided elsewhere: while a request is out, its answer is waited for."""
     key = (attempt.reminder_id, attempt.medium)
-    row = book.get(key)
+    row = work.get(key)
     if row is None or row.attempts != attempt.number or Status(row.status) not in _LOOKED_FOR:
         return False
     end = {"key": key, "number": attempt.number, "outcome": "accepted", "message_id": one.message_id}
-    queries.reminders.finish_attempts(book.connection, [{**end, "finished_at": book.now}])
-    book.tell(key, Taken(one.message_id, Source(one.source)), one.at)
+    queries.reminders.finish_attempts(work.connection, [{**end, "finished_at": work.now}])
+    work.apply_event(key, AttemptAccepted(one.message_id, StatusSource(one.source)), one.at)
     log.info("unknown_settled", reminder=key[0], attempt=attempt.number, source=one.source)
     return True

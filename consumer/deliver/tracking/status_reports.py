@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from consumer.clock import Millis
 from consumer.deliver.channel import breaker_updates
-from consumer.deliver.channel.breaker_updates import Tried
-from consumer.deliver.lifecycle import UNSENT, Cancel, Defer, NoChange, Reported, Source, Status
-from consumer.deliver.policy.retries import REPORTED_AGAIN, Limits
+from consumer.deliver.channel.breaker_updates import AttemptOutcome
+from consumer.deliver.lifecycle import UNSENT, Cancel, Defer, NoChange, Reported, Status, StatusSource
+from consumer.deliver.policy.retries import REPORTED_AGAIN, RetryPolicy
 from consumer.deliver.recipients import holds, opt_outs
-from consumer.deliver.unit_of_work import Book
+from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
 from consumer.ledger.queries.inbox import Parked
 from consumer.ledger.schema.rows import ReminderRow
@@ -19,81 +19,83 @@ from consumer.onemsg.webhook.notifications import Progress, StatusReport
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ReceivedReport:
     """A report, who told us, and when."""
 
     report: StatusReport
-    source: Source
+    source: StatusSource
     received_at: Millis
 
 
-def apply(book: Book, heard: Sequence[Heard], limits: Limits) -> list[Heard]:
+def apply(work: UnitOfWork, heard: Sequence[ReceivedReport], limits: RetryPolicy) -> list[ReceivedReport]:
     """Let the reports happen to their reminders, in order. Returns those whose message is not ours, or not yet."""
-    keys = queries.reminders.reminders_of_messages(book.connection, {h.report.message_id for h in heard})
-    book.fetch(keys.values())
-    strangers, reached = [], holds.Reached(book)
+    keys = queries.reminders.reminders_of_messages(work.connection, {h.report.message_id for h in heard})
+    work.lock(keys.values())
+    strangers, reached = [], holds.Reached(work)
     for each in heard:
         key = keys.get(each.report.message_id)
         if key is None:
             strangers.append(each)
-        elif (row := book.get(key)) is not None and row.message_id == each.report.message_id:
-            _tell(book, row, each, limits, reached)
+        elif (row := work.get(key)) is not None and row.message_id == each.report.message_id:
+            _tell(work, row, each, limits, reached)
     reached.lift()
     return strangers
 
 
-def park(book: Book, strangers: Sequence[Heard]) -> None:
+def park(work: UnitOfWork, strangers: Sequence[ReceivedReport]) -> None:
     """Keep reports until their message is known."""
-    queries.inbox.park(book.connection, [_parked(each) for each in strangers])
+    queries.inbox.park(work.connection, [_parked(each) for each in strangers])
 
 
-def apply_parked(book: Book, message_ids: Sequence[str], limits: Limits) -> int:
+def apply_parked(work: UnitOfWork, message_ids: Sequence[str], limits: RetryPolicy) -> int:
     """Now that these ids are known, let what was said of them early happen. Returns how much that was."""
-    parked = queries.inbox.take_parked(book.connection, message_ids)
-    apply(book, [_heard(each) for each in parked], limits)
+    parked = queries.inbox.take_parked(work.connection, message_ids)
+    apply(work, [_heard(each) for each in parked], limits)
     return len(parked)
 
 
-def _tell(book: Book, row: ReminderRow, heard: Heard, limits: Limits, reached: holds.Reached) -> None:
+def _tell(
+    work: UnitOfWork, row: ReminderRow, heard: ReceivedReport, limits: RetryPolicy, reached: holds.Reached
+) -> None:
     report = heard.report
     at = heard.received_at if report.at is None else report.at
     if report.progress is Progress.FAILED:
         reached.lift()  # what is heard first counts first
-        _fail(book, row, heard, at, limits)
+        _fail(work, row, heard, at, limits)
         return
-    changes = book.tell(row.key, Reported(report.progress, heard.source), at)
+    changes = work.apply_event(row.key, Reported(report.progress, heard.source), at)
     if not isinstance(changes, NoChange) and report.progress in {Progress.DELIVERED, Progress.READ}:
         reached.add(row)
         if row.status == Status.FAILED:
-            _call_off(book, row, heard.source)
+            _call_off(work, row, heard.source)
 
 
-def _call_off(book: Book, row: ReminderRow, source: Source) -> None:
+def _call_off(work: UnitOfWork, row: ReminderRow, source: StatusSource) -> None:
     """It arrived: whatever was to carry it instead need not go out. (A second try of that is stopped by the checks.)"""
-    for other in book.rows():
+    for other in work.rows():
         if other.reminder_id == row.reminder_id and other.medium != row.medium and Status(other.status) in UNSENT:
-            book.tell(other.key, Cancel("arrived", source))
+            work.apply_event(other.key, Cancel("arrived", source))
 
 
-def _fail(book: Book, row: ReminderRow, heard: Heard, at: Millis, limits: Limits) -> None:
+def _fail(work: UnitOfWork, row: ReminderRow, heard: ReceivedReport, at: Millis, limits: RetryPolicy) -> None:
     """A failure that is told afterwards follows the same table as one that is answered (contract §10)."""
     refusal = _refusal(heard.report)
     # Another try is a new message: every failure counts here, also that of a channel which takes all and sends none.
     counted = row._replace(refusals=row.refusals + 1)
-    then = limits.after(refusal, counted, book.now)
+    then = limits.after(refusal, counted, work.now)
     again = then if isinstance(then, Defer) and counted.refusals < limits.max_attempts else None
     event = Reported(Progress.FAILED, heard.source, refusal.reason, refusal.error_code, again)
-    if isinstance(book.tell(row.key, event, at), NoChange):
+    if isinstance(work.apply_event(row.key, event, at), NoChange):
         return
-    told = book.get(row.key) or counted
-    book.note(told._replace(refusals=counted.refusals))
+    told = work.get(row.key) or counted
+    work.update(told._replace(refusals=counted.refusals))
     said = {"reason": refusal.reason, "error_code": refusal.error_code, "error": refusal.error}
-    queries.reminders.finish_attempts(book.connection, [{"key": row.key, "number": row.attempts, **said}])
-    holds.keep(book, counted, refusal)
+    queries.reminders.finish_attempts(work.connection, [{"key": row.key, "number": row.attempts, **said}])
+    holds.keep(work, counted, refusal)
     if refusal.remedy is Remedy.OPT_OUT:
-        opt_outs.keep(book, row, refusal.reason, at)
+        opt_outs.keep(work, row, refusal.reason, at)
     if refusal.remedy is Remedy.CHANNEL:
-        breaker_updates.move(book, [Tried(row, row.attempted_at or book.now, refusal)])
+        breaker_updates.update_breakers(work, [AttemptOutcome(row, row.attempted_at or work.now, refusal)])
 
 
 def _refusal(report: StatusReport) -> Rejected:
@@ -113,7 +115,7 @@ def _refusal(report: StatusReport) -> Rejected:
     )
 
 
-def _parked(heard: Heard) -> Parked:
+def _parked(heard: ReceivedReport) -> Parked:
     report = heard.report
     return Parked(
         report.message_id,
@@ -126,7 +128,7 @@ def _parked(heard: Heard) -> Parked:
     )
 
 
-def _heard(parked: Parked) -> Heard:
+def _heard(parked: Parked) -> ReceivedReport:
     report = StatusReport(
         message_id=parked.message_id,
         progress=Progress(parked.progress),
@@ -134,4 +136,4 @@ def _heard(parked: Parked) -> Heard:
         error_code=parked.error_code,
         error=parked.error,
     )
-    return Heard(report, Source(parked.source), parked.received_at)
+    return ReceivedReport(report, StatusSource(parked.source), parked.received_at)

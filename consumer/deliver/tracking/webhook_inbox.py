@@ -15,15 +15,15 @@ from typing import Any
 import structlog
 
 from consumer.clock import Millis, Now
-from consumer.deliver.group_commit import Grouped
-from consumer.deliver.lifecycle import Source
-from consumer.deliver.policy.retries import Limits
+from consumer.deliver.group_commit import GroupCommit
+from consumer.deliver.lifecycle import StatusSource
+from consumer.deliver.policy.retries import RetryPolicy
 from consumer.deliver.recipients import opt_outs
 from consumer.deliver.recipients.opt_out_words import OptOutWords
 from consumer.deliver.tracking import reconciliation, status_reports
-from consumer.deliver.tracking.message_matching import Seen
-from consumer.deliver.tracking.status_reports import Heard
-from consumer.deliver.unit_of_work import Book, booking
+from consumer.deliver.tracking.message_matching import SeenMessage
+from consumer.deliver.tracking.status_reports import ReceivedReport
+from consumer.deliver.unit_of_work import UnitOfWork, unit_of_work
 from consumer.ledger import queries
 from consumer.ledger.queries.inbox import Body
 from consumer.ledger.store import Ledger
@@ -48,15 +48,15 @@ class _Stop:
 class _Told:
     """What a few bodies say, together."""
 
-    heard: list[Heard] = field(default_factory=list)
-    seen: list[Seen] = field(default_factory=list)
+    heard: list[ReceivedReport] = field(default_factory=list)
+    seen: list[SeenMessage] = field(default_factory=list)
     stops: list[_Stop] = field(default_factory=list)
     inbound: list[dict[str, Any]] = field(default_factory=list)
     read: list[int] = field(default_factory=list)
     unreadable: list[int] = field(default_factory=list)
 
 
-class Inbox:
+class WebhookInbox:
     """Takes bodies from the webhook. `gather` seconds are waited for more, before they are stored and again before
     they are applied, since a transaction costs much the same with one in it as with ten."""
 
@@ -64,7 +64,7 @@ class Inbox:
         self,
         ledger: Ledger,
         *,
-        limits: Limits,
+        limits: RetryPolicy,
         metrics: DeliverMetrics,
         now: Now,
         opt_out_words: Iterable[str] = (),
@@ -75,7 +75,7 @@ class Inbox:
         self._metrics = metrics
         self._now = now
         self._words = OptOutWords(opt_out_words)
-        self._stored = Grouped(self._store, gather=gather)
+        self._stored = GroupCommit(self._store, gather=gather)
         self._gather = gather
         self._applying: asyncio.Task[None] | None = None
         self._more = False
@@ -114,30 +114,30 @@ class Inbox:
             queries.inbox.store_bodies(connection, bodies, self._now())
 
     def _apply_some(self) -> int:
-        with booking(self._ledger, self._metrics, self._now()) as book:
-            bodies = queries.inbox.bodies_to_apply(book.connection, _BATCH)
+        with unit_of_work(self._ledger, self._metrics, self._now()) as work:
+            bodies = queries.inbox.bodies_to_apply(work.connection, _BATCH)
             told = _Told()
             for body in bodies:
                 _read(body, told)
-            self._apply(book, told)
+            self._apply(work, told)
         return len(bodies)
 
-    def _apply(self, book: Book, told: _Told) -> None:
-        strangers = status_reports.apply(book, told.heard, self._limits)
-        status_reports.park(book, strangers)
-        reconciliation.notice(book, [*told.seen, *reconciliation.reported(strangers)], self._limits)
+    def _apply(self, work: UnitOfWork, told: _Told) -> None:
+        strangers = status_reports.apply(work, told.heard, self._limits)
+        status_reports.park(work, strangers)
+        reconciliation.notice(work, [*told.seen, *reconciliation.reported(strangers)], self._limits)
         for stop in told.stops:
-            opt_outs.keep_number(book, stop.phone, "whatsapp", stop.reason, stop.at)
+            opt_outs.keep_number(work, stop.phone, "whatsapp", stop.reason, stop.at)
         for message in told.inbound:
             sender = message["sender"]
-            message["phone_hash"] = opt_outs.phone_hash(sender, book.hash_key) if sender else None
+            message["phone_hash"] = opt_outs.phone_hash(sender, work.hash_key) if sender else None
             if message["sender"] and self._words.said(message["body"]):
                 at = message["received_at"] if message["at"] is None else message["at"]
-                opt_outs.keep_number(book, message["sender"], "whatsapp", "asked_to_stop", at)
-        queries.inbox.keep_inbound(book.connection, told.inbound)
-        queries.inbox.drop_bodies(book.connection, told.read)
+                opt_outs.keep_number(work, message["sender"], "whatsapp", "asked_to_stop", at)
+        queries.inbox.keep_inbound(work.connection, told.inbound)
+        queries.inbox.drop_bodies(work.connection, told.read)
         for body_id in told.unreadable:
-            queries.inbox.keep_body(book.connection, body_id, "unreadable")
+            queries.inbox.keep_body(work.connection, body_id, "unreadable")
 
 
 def _read(body: Body, told: _Told) -> None:
@@ -149,8 +149,8 @@ def _read(body: Body, told: _Told) -> None:
         log.warning("webhook_body_unreadable", body_id=body.id, size=len(body.body), exc_info=not known)
         told.unreadable.append(body.id)
         return
-    told.heard += [Heard(report, Source.WEBHOOK, body.received_at) for report in said.statuses]
-    told.seen += reconciliation.seen(said.echoes, Source.ECHO, body.received_at)
+    told.heard += [ReceivedReport(report, StatusSource.WEBHOOK, body.received_at) for report in said.statuses]
+    told.seen += reconciliation.seen(said.echoes, StatusSource.ECHO, body.received_at)
     told.stops += [
         _Stop(each.sender, "stopped_in_whatsapp", body.received_at if each.at is None else each.at)
         for each in said.preferences

@@ -13,7 +13,7 @@ _ROOM = 8
 _LEAST_ROOM = 2
 
 
-class Stretch:
+class GrowableArray:
     """An array at the start of a far longer one, which the system backs with memory only as far as it was touched.
 
     So to grow is to touch some more of it; it is copied when that one is full. Resized in place (`ndarray.resize`), it

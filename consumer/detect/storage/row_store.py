@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from consumer.detect.lapse_rules import ALWAYS, NEVER, Times
-from consumer.detect.storage.growable_array import Stretch
+from consumer.detect.storage.growable_array import GrowableArray
 from consumer.detect.storage.hash_index import Hashes, Rows
-from consumer.detect.storage.string_column import Strings
+from consumer.detect.storage.string_column import StringColumn
 
 Flags = npt.NDArray[np.bool_]
 Small = npt.NDArray[np.uint8]
@@ -47,11 +47,11 @@ class _Field(Generic[_T]):
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    def __get__(self, columns: "Columns", owner: type) -> _T:
+    def __get__(self, columns: "RowStore", owner: type) -> _T:
         return columns.rows[self._name]  # type: ignore[return-value]
 
 
-class Columns:
+class RowStore:
     """Row storage, with the free rows remembered. Rows beyond `used` were never given out, and are blank as those."""
 
     low = _Field[Hashes]()
@@ -69,12 +69,12 @@ class Columns:
         self.used = 0
         self.tracked = 0
         self._free: list[Rows] = []
-        self._stretches = Stretch(_ROW, _BLANK), Stretch(np.bool_, False), Stretch(np.int64, ALWAYS)
+        self._stretches = GrowableArray(_ROW, _BLANK), GrowableArray(np.bool_, False), GrowableArray(np.int64, ALWAYS)
         self.rows: npt.NDArray[np.void]
         self.dirty: Flags  # changed since the state was last written
         self.due: Times  # derived: when the clock must look at the row again
-        self.user = Strings()
-        self.action = Strings()
+        self.user = StringColumn()
+        self.action = StringColumn()
         self._resize(_LEAST)
 
     @property
@@ -89,7 +89,7 @@ class Columns:
         """From `start` on."""
         return start + np.flatnonzero(self.live[start : self.used])
 
-    def take(self, count: int) -> Rows:
+    def allocate(self, count: int) -> Rows:
         """Rows to fill: freed ones first, blank but alive."""
         self.tracked += count
         taken: list[Rows] = []
@@ -108,7 +108,7 @@ class Columns:
         self.live[rows] = True
         return rows
 
-    def give_back(self, rows: Rows) -> None:
+    def release(self, rows: Rows) -> None:
         """Rows that are wanted no longer."""
         if rows.size:
             self.blank(rows)
@@ -149,7 +149,7 @@ class Columns:
             self.action.shrink()
         return shrinks
 
-    def settle(self) -> Rows:
+    def rebuild_free_list(self) -> Rows:
         """After a restore: count the live rows and return them; what is not alive below the last can be given out."""
         rows = self.live_rows()
         self.used = int(rows[-1]) + 1 if rows.size else 0

@@ -5,17 +5,17 @@ import numpy.typing as npt
 import polars as pl
 
 from consumer.byte_slices import cut
-from consumer.detect.storage.growable_array import Stretch
+from consumer.detect.storage.growable_array import GrowableArray
 from consumer.detect.storage.hash_index import Rows
 
 _NONE = -1
 
 
-class Strings:
+class StringColumn:
     """One text, or none, for each row. Room of texts that were replaced is given back now and then."""
 
     def __init__(self) -> None:
-        self._stretches = Stretch(np.uint8), Stretch(np.int64), Stretch(np.int32, _NONE)
+        self._stretches = GrowableArray(np.uint8), GrowableArray(np.int64), GrowableArray(np.int32, _NONE)
         self._bytes: npt.NDArray[np.uint8] = self._stretches[0].resize(1 << 12)
         self._end = 0
         self._live = 0  # bytes that some row still means

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import polars as pl
 
 from consumer.clock import Millis
-from consumer.detect.brake import Verdicts
-from consumer.detect.lapse_rules import Rules
+from consumer.detect.brake import BrakeState
+from consumer.detect.lapse_rules import LapseRules
 from consumer.detect.snapshot import PAGE, SCHEMA, DamagedState
 from consumer.detect.snapshot_loader import Loader
 from consumer.detect.table import Table
-from consumer.kafka.changelog.writer import FORMAT, Header, Writer, parse_key
+from consumer.kafka.changelog.writer import FORMAT, ChangelogWriter, SegmentHeader, parse_key
 
 _TOGETHER = 16  # segments decoded in one go: each call of polars costs as much as a thousand rows
 _NOT_OURS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
@@ -27,7 +27,7 @@ class _Segment(NamedTuple):
     number: int
     part: int
     value: bytes
-    header: Header
+    header: SegmentHeader
     where: str
 
 
@@ -36,20 +36,20 @@ class Restored:
     """A table as the state topic had it, and the input offset and clock that belong to it."""
 
     table: Table
-    writer: Writer
+    writer: ChangelogWriter
     offset: int
     clock: Millis | None
-    verdicts: Verdicts
+    verdicts: BrakeState
 
 
-class Reader:
+class ChangelogReader:
     """Takes the messages of one partition of the state topic in order, and keeps the latest of each key, as compaction
     would: what has been replaced since is never looked into. Both calls may raise `DamagedState`."""
 
-    def __init__(self, group: str, rules: Rules) -> None:
+    def __init__(self, group: str, rules: LapseRules) -> None:
         self._group = group
         self._rules = rules
-        self._last: Header | None = None
+        self._last: SegmentHeader | None = None
         self._segments: dict[bytes, _Segment] = {}
 
     def feed(
@@ -75,8 +75,8 @@ class Reader:
         while self._segments:
             _load(loader, [self._segments.popitem()[1] for _ in range(min(_TOGETHER, len(self._segments)))])
         writer = _writer(self._group, self._rules, last, headers)
-        loader.finish(last.clock or 0, last.ladders)
-        return Restored(table, writer, last.offset, last.clock, last.verdicts)
+        loader.finish(last.watermark or 0, last.ladders)
+        return Restored(table, writer, last.offset, last.watermark, last.brake_state)
 
 
 def _load(loader: Loader, some: Sequence[_Segment]) -> None:
@@ -109,10 +109,12 @@ def _decoded_alone(segment: _Segment) -> pl.DataFrame:
         raise DamagedState("its content is damaged", segment.where) from error
 
 
-def _writer(group: str, rules: Rules, last: Header, headers: Mapping[bytes, Header]) -> Writer:
+def _writer(
+    group: str, rules: LapseRules, last: SegmentHeader, headers: Mapping[bytes, SegmentHeader]
+) -> ChangelogWriter:
     """The writer that goes on with segments of these keys. Raises DamagedState if one of them is missing."""
     pieces: dict[int, dict[bytes, int]] = {}
-    deltas: dict[int, Header] = {}
+    deltas: dict[int, SegmentHeader] = {}
     chunks: dict[int, set[int]] = {}
     for key, header in headers.items():
         kind, number, part = parse_key(key)
@@ -121,7 +123,7 @@ def _writer(group: str, rules: Rules, last: Header, headers: Mapping[bytes, Head
         else:
             deltas[number] = header
             chunks.setdefault(number, set()).add(part)
-    writer = Writer(group, rules.ladders)
+    writer = ChangelogWriter(group, rules.ladders)
     writer.sequence = last.sequence
     writer.written = [_written(pieces.get(page, {})) for page in range(last.pages)]
     writer.pieces = {page: set(keys) for page, keys in pieces.items()}
@@ -132,7 +134,7 @@ def _writer(group: str, rules: Rules, last: Header, headers: Mapping[bytes, Head
     return writer
 
 
-def _oldest(writer: Writer, deltas: Mapping[int, Header]) -> int:
+def _oldest(writer: ChangelogWriter, deltas: Mapping[int, SegmentHeader]) -> int:
     """The sequence behind which every delta is needed: some page holds nothing later.
 
     A page that was never written holds nothing from before the last delta that did not know it.
@@ -156,13 +158,13 @@ def _written(pieces: Mapping[bytes, int]) -> int:
     return latest if sum(end - start for start, end in spans) == PAGE else 0
 
 
-def _header(headers: Sequence[tuple[str, bytes]], group: str) -> Header:
+def _header(headers: Sequence[tuple[str, bytes]], group: str) -> SegmentHeader:
     told = dict(headers).get("segment")
     if told is None:
         raise DamagedState("a record without a segment header: not written by Lapse")
     try:
         fields = json.loads(told)
-        header = Header(**{**fields, "verdicts": Verdicts(**fields.get("verdicts", {}))})
+        header = SegmentHeader(**{**fields, "verdicts": BrakeState(**fields.get("verdicts", {}))})
     except (ValueError, TypeError, AttributeError) as error:
         raise DamagedState("its segment header cannot be read") from error
     if header.version != FORMAT:

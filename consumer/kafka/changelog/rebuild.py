@@ -18,7 +18,7 @@ class RebuildRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class RebuildPlan:
     """What a rebuild would do. `begins` and `ends` are offsets of the input by partition; `remembered` is how many
     partitions the state topic has."""
 
@@ -41,7 +41,7 @@ class Plan:
         return [TopicPartition(self.topic, number, offset) for number, offset in self.begins.items()]
 
 
-def plan(admin: AdminClient, *, topic: str, state_topic: str, group: str) -> Plan:
+def plan(admin: AdminClient, *, topic: str, state_topic: str, group: str) -> RebuildPlan:
     """Looks, and changes nothing.
 
     Raises RebuildRefused while detect is at work, or where the state topic cannot be put right; KafkaException.
@@ -61,10 +61,12 @@ def plan(admin: AdminClient, *, topic: str, state_topic: str, group: str) -> Pla
             f" Delete {state_topic} (everything in it is made anew), run `lapse topics --create`, then this again"
         )
     ends = end_offsets.ends(admin, topic)
-    return Plan(topic=topic, state_topic=state_topic, group=group, begins=begins, ends=ends, remembered=remembered)
+    return RebuildPlan(
+        topic=topic, state_topic=state_topic, group=group, begins=begins, ends=ends, remembered=remembered
+    )
 
 
-def make_room(admin: AdminClient, plan: Plan) -> None:
+def make_room(admin: AdminClient, plan: RebuildPlan) -> None:
     """As many partitions in the state topic as in the input. Raises KafkaException."""
     if plan.remembered < len(plan.begins):
         wanted = NewPartitions(plan.state_topic, len(plan.begins))

@@ -10,12 +10,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from confluent_kafka.admin import AdminClient
 
 from consumer.clock import Millis
-from consumer.detect.brake import NONE_SO_FAR, Verdicts
-from consumer.detect.lapse_rules import Rules
+from consumer.detect.brake import NO_BRAKE_STATE, BrakeState
+from consumer.detect.lapse_rules import LapseRules
 from consumer.detect.snapshot import DamagedState
 from consumer.detect.table import Table
-from consumer.kafka.changelog.reader import Reader, Restored
-from consumer.kafka.changelog.writer import Writer
+from consumer.kafka.changelog.reader import ChangelogReader, Restored
+from consumer.kafka.changelog.writer import ChangelogWriter
 from consumer.kafka.clients import end_offsets
 from consumer.kafka.clients.transaction import Unanswered
 
@@ -43,12 +43,12 @@ class Start:
     """Where a partition's work begins."""
 
     table: Table
-    writer: Writer
+    writer: ChangelogWriter
     offset: int
-    clock: Millis | None
+    watermark: Millis | None
     first: bool
     """Nothing was ever committed for it: its first offset must be, even if nothing arrives."""
-    verdicts: Verdicts = NONE_SO_FAR
+    brake_state: BrakeState = NO_BRAKE_STATE
 
 
 class Restorer:
@@ -62,7 +62,7 @@ class Restorer:
         topic: str,
         state_topic: str,
         group: str,
-        rules: Rules,
+        rules: LapseRules,
         from_latest: bool,
     ) -> None:
         self._admin = admin
@@ -90,7 +90,7 @@ class Restorer:
         if offset is None:
             which: Literal["earliest", "latest"] = "latest" if self._from_latest else "earliest"
             offset = end_offsets.get(self._admin, self._topic, partition, which, patience=_ANSWER)
-        return Start(Table(self._rules), Writer(self._group, self._rules.ladders), offset, None, first=True)
+        return Start(Table(self._rules), ChangelogWriter(self._group, self._rules.ladders), offset, None, first=True)
 
     def _check(self, partition: int, committed: int | None, restored: Restored | None) -> None:
         where = f"{self._topic}[{partition}]"
@@ -116,7 +116,7 @@ class Restorer:
             return None, None
         # A number, since "beginning" makes librdkafka ask again, half a second later.
         first = end_offsets.get(self._admin, self._state_topic, partition, "earliest", patience=_ANSWER)
-        reading = _Reading(lambda: Reader(self._group, self._rules), self._group)
+        reading = _Reading(lambda: ChangelogReader(self._group, self._rules), self._group)
         consumer = self._make_consumer()
         try:
             spot = TopicPartition(self._state_topic, partition, first)
@@ -149,7 +149,7 @@ def lost_records(topic: str, partition: int, position: int) -> StateRefused:
 class _Reading:
     """What a partition of the state topic has told so far. Damage counts unless the partition was rebuilt since."""
 
-    def __init__(self, make_reader: Callable[[], Reader], group: str) -> None:
+    def __init__(self, make_reader: Callable[[], ChangelogReader], group: str) -> None:
         self._make_reader = make_reader
         self._group = group
         self._reader = make_reader()

@@ -7,7 +7,7 @@ as a few tables, no commit ever writes a whole one, and compaction may run when 
     key d/<sequence>/<chunk>   value: Arrow IPC of changed rows, empty if none changed; null: outlived
     key p/<start>/<end>        value: Arrow IPC of the live rows of that range: a page, or where its texts are long
                                a half of one, a quarter, …; null: written in other pieces since
-    header segment             JSON: see `Header`
+    header segment             JSON: see `SegmentHeader`
 """
 
 import io
@@ -20,7 +20,7 @@ import polars as pl
 
 from consumer.clock import Millis
 from consumer.detect import snapshot
-from consumer.detect.brake import NONE_SO_FAR, Verdicts
+from consumer.detect.brake import NO_BRAKE_STATE, BrakeState
 from consumer.detect.table import Table
 
 FORMAT = 1
@@ -36,7 +36,7 @@ _PAGES_PER_DELTA = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class ChangelogRecord:
     """A record for the state topic."""
 
     key: bytes
@@ -45,27 +45,27 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
-    """What each segment says of itself. `offset` is the next input offset to read, `clock` the partition's clock,
+class SegmentHeader:
+    """What each segment says of itself. `offset` is the next input offset to read, `watermark` the partition's clock,
     `chunks` how many pieces the delta of this commit has, `pages` how many pages the table has, `processes` the names
-    behind the numbers in its rows, `verdicts` what is held against the partition's input."""
+    behind the numbers in its rows, `brake_state` what is held against the partition's input."""
 
     version: int = FORMAT
     group: str
     sequence: int
     offset: int
-    clock: Millis | None
+    watermark: Millis | None
     chunks: int
     pages: int
     processes: Sequence[str]
     ladders: Mapping[str, Sequence[Millis]]
-    verdicts: Verdicts = NONE_SO_FAR
+    brake_state: BrakeState = NO_BRAKE_STATE
 
     def encode(self) -> list[tuple[str, bytes]]:
         return [("segment", json.dumps(asdict(self), separators=(",", ":")).encode())]
 
 
-class Writer:
+class ChangelogWriter:
     """Remembers what the topic holds, and says what the next commit adds to it."""
 
     def __init__(self, group: str, ladders: Mapping[str, Sequence[Millis]]) -> None:
@@ -79,9 +79,9 @@ class Writer:
         self.deltas: deque[tuple[int, int]] = deque()
         """Deltas not tombstoned yet, oldest first: sequence and number of chunks."""
 
-    def commit(
-        self, table: Table, offset: int, clock: Millis | None, verdicts: Verdicts = NONE_SO_FAR
-    ) -> list[Message]:
+    def build_segments(
+        self, table: Table, offset: int, clock: Millis | None, verdicts: BrakeState = NO_BRAKE_STATE
+    ) -> list[ChangelogRecord]:
         """The messages of one commit. They must be produced before the next call."""
         self.sequence += 1
         changed = snapshot.take_changes(table)
@@ -89,42 +89,42 @@ class Writer:
         pages = max(snapshot.pages(table), len(self.written))
         self.written += [0] * (pages - len(self.written))
         chunks = list(_chunks(changed))
-        headers = Header(
+        headers = SegmentHeader(
             group=self._group,
             sequence=self.sequence,
             offset=offset,
-            clock=clock,
+            watermark=clock,
             chunks=len(chunks),
             pages=pages,
             processes=table.processes.names,
             ladders=self._ladders,
-            verdicts=verdicts,
+            brake_state=verdicts,
         ).encode()
         self.deltas.append((self.sequence, len(chunks)))
-        messages = [Message(_delta_key(self.sequence, i), chunk, headers) for i, chunk in enumerate(chunks)]
+        messages = [ChangelogRecord(_delta_key(self.sequence, i), chunk, headers) for i, chunk in enumerate(chunks)]
         for page in self._pages_to_write(changed.height):
             messages += self._rewrite(table, page, headers)
         return messages + list(self._tombstones())
 
-    def _rewrite(self, table: Table, page: int, headers: list[tuple[str, bytes]]) -> list[Message]:
+    def _rewrite(self, table: Table, page: int, headers: list[tuple[str, bytes]]) -> list[ChangelogRecord]:
         start = page * snapshot.PAGE
-        pieces = [Message(key, value, headers) for key, value in _ranges(table, start, start + snapshot.PAGE)]
+        pieces = [ChangelogRecord(key, value, headers) for key, value in _ranges(table, start, start + snapshot.PAGE)]
         keys = {piece.key for piece in pieces}
         former = self.pieces.get(page, set()) - keys
         self.pieces[page], self.written[page] = keys, self.sequence
         # The former pieces go first: a reader between the two finds a gap, never old rows behind new ones.
-        return [Message(key, None, []) for key in sorted(former)] + pieces
+        return [ChangelogRecord(key, None, []) for key in sorted(former)] + pieces
 
     def _pages_to_write(self, changed: int) -> list[int]:
         wanted = max(_LEAST_PAGES, int(changed * _PAGES_PER_DELTA / snapshot.PAGE))
         oldest = sorted(range(len(self.written)), key=self.written.__getitem__)
         return oldest[:wanted]
 
-    def _tombstones(self) -> Iterator[Message]:
+    def _tombstones(self) -> Iterator[ChangelogRecord]:
         outlived = min(self.written, default=self.sequence)
         while self.deltas and self.deltas[0][0] <= outlived and self.deltas[0][0] < self.sequence:
             sequence, chunks = self.deltas.popleft()
-            yield from (Message(_delta_key(sequence, i), None, []) for i in range(chunks))
+            yield from (ChangelogRecord(_delta_key(sequence, i), None, []) for i in range(chunks))
 
 
 def to_bytes(frame: pl.DataFrame) -> bytes:

@@ -9,8 +9,8 @@ from math import inf
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.clock import MINUTE, Millis
-from consumer.config.settings import Kafka
-from consumer.kafka.clients.settings import LARGEST_RECORD, Trouble, settings
+from consumer.config.settings import KafkaSettings
+from consumer.kafka.clients.settings import LARGEST_RECORD, ClientErrorLog, client_settings
 from consumer.kafka.clients.transaction import Output
 
 _CONSEQUENCES = {KafkaError._STATE, KafkaError._FATAL, KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}
@@ -49,9 +49,9 @@ class AllOrNothing:
     next one at once, and of two at a time the earlier one is put out.
     """
 
-    def __init__(self, kafka: Kafka, *, name: str, timeout: Millis = MINUTE) -> None:
+    def __init__(self, kafka: KafkaSettings, *, name: str, timeout: Millis = MINUTE) -> None:
         """`timeout` is how long one `write` may take; until then an unfinished one holds up the topics' readers."""
-        self._trouble = Trouble(name)
+        self._trouble = ClientErrorLog(name)
         limit = kafka.client.get("transaction.timeout.ms", timeout)
         ours = {
             "transactional.id": name,
@@ -68,7 +68,7 @@ class AllOrNothing:
         }
         # What ends a write is raised; librdkafka would write it to stderr besides.
         silent = logging.Logger(name, logging.CRITICAL + 1)
-        self._producer = Producer({**settings(kafka, ours), "error_cb": self._heard, "logger": silent})
+        self._producer = Producer({**client_settings(kafka, ours), "error_cb": self._heard, "logger": silent})
         self._refused: str | None = None
 
     def begin(self) -> None:

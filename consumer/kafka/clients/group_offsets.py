@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from consumer.config.settings import Kafka
-from consumer.kafka.clients.settings import Trouble, settings
+from consumer.config.settings import KafkaSettings
+from consumer.kafka.clients.settings import ClientErrorLog, client_settings
 
 _WAIT = 30.0  # seconds for one answer
 _BATCH = 1_000
@@ -20,18 +20,18 @@ _SETTLING = {
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class CommittedOffset:
     """A committed offset, and the mark that was left beside it."""
 
     offset: int
-    mark: str
+    ledger_id: str
 
 
 class GroupAtWork(Exception):
     """The group has members, so nobody else may move its offsets."""
 
 
-def committed(kafka: Kafka, group: str, topic: str, partitions: Iterable[int]) -> dict[int, Spot]:
+def committed(kafka: KafkaSettings, group: str, topic: str, partitions: Iterable[int]) -> dict[int, CommittedOffset]:
     """By partition, where there is one; asked until it is known who keeps the group, which on a new cluster takes a
     moment. Raises KafkaException.
     """
@@ -40,7 +40,11 @@ def committed(kafka: Kafka, group: str, topic: str, partitions: Iterable[int]) -
         for turn in range(_TURNS):
             try:
                 spots = consumer.committed(wanted, timeout=_WAIT)
-                return {spot.partition: Spot(spot.offset, spot.metadata or "") for spot in spots if spot.offset >= 0}
+                return {
+                    spot.partition: CommittedOffset(spot.offset, spot.metadata or "")
+                    for spot in spots
+                    if spot.offset >= 0
+                }
             except KafkaException as failure:
                 if failure.args[0].code() not in _SETTLING or turn == _TURNS - 1:
                     raise
@@ -48,7 +52,7 @@ def committed(kafka: Kafka, group: str, topic: str, partitions: Iterable[int]) -
     raise AssertionError("the last turn returns or raises")
 
 
-def commit(kafka: Kafka, group: str, topic: str, offsets: Mapping[int, int], mark: str) -> None:
+def move_offsets(kafka: KafkaSettings, group: str, topic: str, offsets: Mapping[int, int], mark: str) -> None:
     """Move a group that nobody is a member of. Raises GroupAtWork; KafkaException."""
     spots = [TopicPartition(topic, number, offset, mark) for number, offset in offsets.items()]
     with _outsider(kafka, group) as consumer:
@@ -60,7 +64,7 @@ def commit(kafka: Kafka, group: str, topic: str, offsets: Mapping[int, int], mar
         raise GroupAtWork(failed[0].str())
 
 
-def read_all(kafka: Kafka, topic: str, ends: Mapping[int, int], take: Callable[[bytes], None]) -> None:
+def read_all(kafka: KafkaSettings, topic: str, ends: Mapping[int, int], take: Callable[[bytes], None]) -> None:
     """Every value of a topic from its beginning up to these ends. Raises KafkaException."""
     left = {number: end for number, end in ends.items() if end > 0}
     with _outsider(kafka, f"{kafka.group_prefix}-reading") as consumer:
@@ -76,14 +80,14 @@ def read_all(kafka: Kafka, topic: str, ends: Mapping[int, int], take: Callable[[
 
 
 @contextmanager
-def _outsider(kafka: Kafka, group: str) -> Iterator[Consumer]:
+def _outsider(kafka: KafkaSettings, group: str) -> Iterator[Consumer]:
     ours = {
         "group.id": group,
         "enable.auto.commit": False,
         "auto.offset.reset": "earliest",
         "enable.partition.eof": True,
     }
-    consumer = Consumer({**settings(kafka, ours), "error_cb": Trouble(f"a look at {group}").error_cb})
+    consumer = Consumer({**client_settings(kafka, ours), "error_cb": ClientErrorLog(f"a look at {group}").error_cb})
     try:
         yield consumer
     finally:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.clock import SECOND, Clock, Millis
-from consumer.config.settings import Kafka
-from consumer.kafka.clients.settings import LARGEST_RECORD, Trouble, settings
+from consumer.config.settings import KafkaSettings
+from consumer.kafka.clients.settings import LARGEST_RECORD, ClientErrorLog, client_settings
 from consumer.kafka.clients.transaction import Output
 
 _POLL = 0.1  # seconds
@@ -30,12 +30,12 @@ class Refused(PublishFailed):
 class Publisher:
     """One idempotent producer. May be used by several threads; one at a time publishes."""
 
-    def __init__(self, kafka: Kafka, clock: Clock, *, name: str, patience: Millis = 20 * SECOND) -> None:
+    def __init__(self, kafka: KafkaSettings, clock: Clock, *, name: str, patience: Millis = 20 * SECOND) -> None:
         """`patience` is how long one `publish` waits for its acknowledgements."""
-        self._trouble = Trouble(name)
+        self._trouble = ClientErrorLog(name)
         # No time limit in the client: a record that it gave up might be overtaken by the next one of its key.
         ours = {"enable.idempotence": True, "acks": "all", "message.timeout.ms": 0, "message.max.bytes": LARGEST_RECORD}
-        self._settings = {**settings(kafka, ours), "error_cb": self._trouble.error_cb}
+        self._settings = {**client_settings(kafka, ours), "error_cb": self._trouble.error_cb}
         self._producer = Producer(self._settings)
         self._clock = clock
         self._patience = patience
@@ -51,7 +51,7 @@ class Publisher:
         Raises the first failure: NotAcknowledged or Refused; KafkaException when this publisher is of no more use.
         """
         with self._one_at_a_time:
-            batch = _Batch(self._clock.steady() + self._patience)
+            batch = _Batch(self._clock.monotonic() + self._patience)
             for output in outputs:
                 self._produce(output, batch)
             self._wait(batch)
@@ -61,7 +61,7 @@ class Publisher:
                 self._producer = Producer(self._settings)
         if batch.failure is not None:
             raise batch.failure
-        self._trouble.answered()
+        self._trouble.report_answer()
 
     def close(self) -> None:
         """Everything has been acknowledged or given up by now: this only lets go of the connections."""
@@ -87,7 +87,7 @@ class Publisher:
 
     def _turn(self, batch: "_Batch") -> None:
         self._producer.poll(_POLL)
-        if self._clock.steady() >= batch.deadline:
+        if self._clock.monotonic() >= batch.deadline:
             # All that is left at once, so that nothing arrives after something that comes behind it was given up.
             self._producer.purge()
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.clock import SECOND, Clock, Millis
-from consumer.config.settings import Kafka
+from consumer.config.settings import KafkaSettings
 from consumer.kafka.clients.publisher import NotAcknowledged, PublishFailed, Refused
-from consumer.kafka.clients.settings import LARGEST_RECORD, Trouble, settings
+from consumer.kafka.clients.settings import LARGEST_RECORD, ClientErrorLog, client_settings
 from consumer.kafka.clients.transaction import Output
 
 _PATIENCE: Millis = 20 * SECOND
@@ -31,11 +31,11 @@ class SolePublisher:
     whoever is next. So records may be repeated, in their order, and older ones never follow newer ones.
     """
 
-    def __init__(self, kafka: Kafka, clock: Clock, *, name: str) -> None:
+    def __init__(self, kafka: KafkaSettings, clock: Clock, *, name: str) -> None:
         """`name` is the same in all processes of which one may write."""
         self._kafka = kafka
         self._clock = clock
-        self._trouble = Trouble(name)
+        self._trouble = ClientErrorLog(name)
         self._id = f"{kafka.group_prefix}-{name}"
         self._producer: Producer | None = None
         self._failure: KafkaError | None = None
@@ -52,7 +52,7 @@ class SolePublisher:
             "message.max.bytes": LARGEST_RECORD,
             "error_cb": self._trouble.error_cb,
         }
-        self._producer = Producer(settings(self._kafka, ours))
+        self._producer = Producer(client_settings(self._kafka, ours))
         self._try(self._producer.init_transactions)
 
     def publish(self, outputs: Sequence[Output]) -> None:
@@ -63,7 +63,7 @@ class SolePublisher:
         assert self._producer is not None, "begin() first"
         self._failure = None
         self._try(lambda _: self._write(outputs))
-        self._trouble.answered()
+        self._trouble.report_answer()
 
     def close(self) -> None:
         if self._producer is not None:
@@ -73,7 +73,7 @@ class SolePublisher:
     def _write(self, outputs: Sequence[Output]) -> None:
         producer = self._producer
         assert producer is not None
-        deadline = self._clock.steady() + _PATIENCE
+        deadline = self._clock.monotonic() + _PATIENCE
         producer.begin_transaction()
         for topic, partition, key, value, headers in outputs:
             while True:
@@ -82,9 +82,9 @@ class SolePublisher:
                     break
                 except BufferError:
                     producer.poll(_POLL)
-                    if self._clock.steady() >= deadline:
+                    if self._clock.monotonic() >= deadline:
                         raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from None
-        producer.commit_transaction(max(1, deadline - self._clock.steady()) / SECOND)
+        producer.commit_transaction(max(1, deadline - self._clock.monotonic()) / SECOND)
 
     def _report(self, error: KafkaError | None, message: Message) -> None:
         if error is not None and self._failure is None:

@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
 from consumer.clock import DAY, MINUTE
-from consumer.config.settings import Topics
+from consumer.config.settings import TopicSettings
 from consumer.kafka.clients.settings import LARGEST_RECORD
 
 _WAIT = 30.0  # seconds for one answer of the broker
@@ -29,7 +29,7 @@ class TopicsRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class RequiredTopic:
     """How a topic is created. Where it exists, only what is in `vital` keeps Lapse from starting.
 
     `vital` maps the name of a setting, or "partitions", to what goes wrong without it.
@@ -42,7 +42,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class TopicState:
     """How a topic is. `config` is None where the broker does not show it to us."""
 
     partitions: int
@@ -51,19 +51,19 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    wanted: Wanted
+    wanted: RequiredTopic
 
 
 @dataclass(frozen=True, slots=True)
 class Fine:
-    wanted: Wanted
+    wanted: RequiredTopic
 
 
 @dataclass(frozen=True, slots=True)
 class Different:
     """`advice` says what might be better, `refusals` what must be, each in a sentence."""
 
-    wanted: Wanted
+    wanted: RequiredTopic
     refusals: tuple[str, ...]
     advice: tuple[str, ...]
 
@@ -71,15 +71,15 @@ class Different:
 Verdict: TypeAlias = Missing | Fine | Different
 
 
-def wanted(topics: Topics, state: str, source: str, partitions: int) -> list[Wanted]:
+def wanted(topics: TopicSettings, state: str, source: str, partitions: int) -> list[RequiredTopic]:
     """Every topic that Lapse writes, and the contacts. `partitions` is the number that the topic `source` has."""
     same = (
         f"it must have as many as {source} ({partitions}), since what is about a partition goes into the one of the"
         f" same number. If {source} was given more partitions, users have moved: "
     )
     return [
-        Wanted(name=topics.contacts, partitions=partitions, config={"cleanup.policy": "compact"}),
-        Wanted(
+        RequiredTopic(name=topics.contacts, partitions=partitions, config={"cleanup.policy": "compact"}),
+        RequiredTopic(
             name=topics.reminders,
             partitions=partitions,
             config={"cleanup.policy": "delete", "retention.ms": str(7 * DAY)},
@@ -88,14 +88,14 @@ def wanted(topics: Topics, state: str, source: str, partitions: int) -> list[Wan
                 "cleanup.policy": "of two reminders for a user only the later one would be kept",
             },
         ),
-        Wanted(name=topics.delivery_status, partitions=partitions),
-        Wanted(name=topics.opt_outs, partitions=partitions),
-        Wanted(
+        RequiredTopic(name=topics.delivery_status, partitions=partitions),
+        RequiredTopic(name=topics.opt_outs, partitions=partitions),
+        RequiredTopic(
             name=topics.dead_letters,
             partitions=partitions,
             config={"retention.ms": str(30 * DAY), "max.message.bytes": str(LARGEST_RECORD)},
         ),
-        Wanted(
+        RequiredTopic(
             name=state,
             partitions=partitions,
             config=_STATE,
@@ -120,12 +120,12 @@ _STATE = {
 }
 
 
-def plan(topics: Iterable[Wanted], found: Mapping[str, Found]) -> list[Verdict]:
+def plan(topics: Iterable[RequiredTopic], found: Mapping[str, TopicState]) -> list[Verdict]:
     """What to say of each topic, given those that exist by name."""
     return [_verdict(topic, found.get(topic.name)) for topic in topics]
 
 
-def _verdict(topic: Wanted, found: Found | None) -> Verdict:
+def _verdict(topic: RequiredTopic, found: TopicState | None) -> Verdict:
     if found is None:
         return Missing(topic)
     refusals, advice = [], []
@@ -137,7 +137,7 @@ def _verdict(topic: Wanted, found: Found | None) -> Verdict:
     return Different(topic, tuple(refusals), tuple(advice)) if refusals or advice else Fine(topic)
 
 
-def _differences(topic: Wanted, found: Found) -> Iterable[tuple[str, str]]:
+def _differences(topic: RequiredTopic, found: TopicState) -> Iterable[tuple[str, str]]:
     """Settings that are not as wanted, each with a sentence about it."""
     if found.partitions != topic.partitions and "partitions" in topic.vital:
         yield "partitions", f"the topic {topic.name} has {found.partitions} partitions"
@@ -181,12 +181,12 @@ def input_partitions(admin: AdminClient, source: str) -> int:
     return len(found.partitions)
 
 
-def inspect(admin: AdminClient, names: Iterable[str]) -> dict[str, Found]:
+def inspect(admin: AdminClient, names: Iterable[str]) -> dict[str, TopicState]:
     """Those of the topics that exist. Raises KafkaException when the broker does not answer."""
     cluster = admin.list_topics(timeout=_WAIT)
     counts = {name: len(cluster.topics[name].partitions) for name in names if name in cluster.topics}
     if not counts or (cluster.cluster_id or "").startswith(_MOCK):
-        return {name: Found(partitions=count, config=None) for name, count in counts.items()}
+        return {name: TopicState(partitions=count, config=None) for name, count in counts.items()}
     asked = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in counts], request_timeout=_WAIT)
     configs: dict[str, Mapping[str, str] | None] = {}
     for resource, future in asked.items():
@@ -198,10 +198,10 @@ def inspect(admin: AdminClient, names: Iterable[str]) -> dict[str, Found]:
             # Managed clusters may keep their settings to themselves. What can be seen is still checked.
             _log.info("topic_settings_hidden", topic=resource.name, error=failure.args[0].name())
             configs[resource.name] = None
-    return {name: Found(partitions=count, config=configs[name]) for name, count in counts.items()}
+    return {name: TopicState(partitions=count, config=configs[name]) for name, count in counts.items()}
 
 
-def create(admin: AdminClient, topics: Sequence[Wanted], replication: int = -1) -> None:
+def create(admin: AdminClient, topics: Sequence[RequiredTopic], replication: int = -1) -> None:
     """Creates them and returns when they can be used. `replication` -1 leaves it to the broker.
 
     That one exists already is no failure: another process may have been quicker. Raises TopicsRefused.
@@ -234,7 +234,7 @@ def _wait_for(admin: AdminClient, names: set[str]) -> None:
     raise TopicsRefused([f"the topics {', '.join(sorted(names))} were created, and are not seen: is the cluster well?"])
 
 
-def prepare(admin: AdminClient, topics: Topics, state: str, source: str) -> int:
+def prepare(admin: AdminClient, topics: TopicSettings, state: str, source: str) -> int:
     """Everything that must be so before a role starts: creates what is missing if it may, and looks at the rest.
 
     Returns the input's number of partitions. Raises TopicsRefused, KafkaException.
@@ -256,7 +256,7 @@ def prepare(admin: AdminClient, topics: Topics, state: str, source: str) -> int:
     return partitions
 
 
-def _absent(topic: Wanted) -> str:
+def _absent(topic: RequiredTopic) -> str:
     return (
         f"the topic {topic.name} is not there: run `lapse topics --create`, set topics.create, or create it with"
         f" {topic.partitions} partitions" + "".join(f", {key}={value}" for key, value in topic.config.items())

@@ -1,7 +1,7 @@
 """Offsets, a bit each: of a topic with millions of letters it takes thousands of bytes to know which are meant."""
 
 
-class Marks:
+class OffsetBitmap:
     """A set of offsets of one partition, from `start` on. What is before that has left the topic, and is not kept."""
 
     def __init__(self, start: int) -> None:

@@ -6,7 +6,7 @@ from consumer.activity.errors import BadRecord
 from consumer.kafka.clients.transaction import Output
 
 
-class Spoiled(NamedTuple):
+class RejectedRecord(NamedTuple):
     """A record as it was read."""
 
     topic: str
@@ -16,12 +16,12 @@ class Spoiled(NamedTuple):
     value: bytes | None
 
 
-def spoiled(message: Any) -> Spoiled:
+def spoiled(message: Any) -> RejectedRecord:
     """`message` is confluent_kafka's, without an error."""
-    return Spoiled(message.topic(), message.partition(), message.offset(), message.key(), message.value())
+    return RejectedRecord(message.topic(), message.partition(), message.offset(), message.key(), message.value())
 
 
-def dead_letter(onto: str, record: Spoiled, bad: BadRecord) -> Output:
+def dead_letter(onto: str, record: RejectedRecord, bad: BadRecord) -> Output:
     """A record for the topic `onto`."""
     told = {
         "topic": record.topic,

@@ -14,9 +14,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from consumer.clock import Millis
-from consumer.config.settings import Kafka
+from consumer.config.settings import KafkaSettings
 from consumer.kafka.clients import end_offsets
-from consumer.kafka.clients.settings import settings
+from consumer.kafka.clients.settings import client_settings
 from consumer.kafka.clients.transaction import Output
 
 HEAD = 200
@@ -45,7 +45,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class DeadLetter:
     """A dead letter: its place on their topic, when it came there, and what its headers say.
 
     `origin` is None where they do not say it; `size` is None for a null value, else in bytes, of which `head` holds
@@ -63,20 +63,20 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class ReplayNote:
     """These letters of its own partition were put back."""
 
     partition: int
     letters: tuple[int, ...]
 
 
-def opened(message: Message) -> Letter | Note:
+def opened(message: Message) -> DeadLetter | ReplayNote:
     """What a record of the topic is. Whoever writes there, it is something."""
     headers: dict[str, bytes | None] = dict(message.headers() or [])
     if _REPLAYED in headers and (letters := _noted(message.value(), message.offset())) is not None:
-        return Note(message.partition(), letters)
+        return ReplayNote(message.partition(), letters)
     value = message.value()
-    return Letter(
+    return DeadLetter(
         partition=message.partition(),
         offset=message.offset(),
         at=message.timestamp()[1],
@@ -95,7 +95,7 @@ def note(topic: str, partition: int, letters: Sequence[int]) -> Output:
     return Output(topic, partition, key, json.dumps(list(letters)).encode(), [(_REPLAYED, b"%d" % len(letters))])
 
 
-def reader(kafka: Kafka, group: str) -> Consumer:
+def reader(kafka: KafkaSettings, group: str) -> Consumer:
     """A consumer for `read`. It joins no group and commits nothing."""
     ours = {
         "group.id": group,
@@ -106,7 +106,7 @@ def reader(kafka: Kafka, group: str) -> Consumer:
         "fetch.wait.max.ms": 10,
         "queued.max.messages.kbytes": 4 * 1024,  # what is read ahead; each partition may go over it by one fetch
     }
-    return Consumer(settings(kafka, ours))
+    return Consumer(client_settings(kafka, ours))
 
 
 def whole(admin: AdminClient, topic: str) -> dict[int, range]:

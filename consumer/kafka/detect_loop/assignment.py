@@ -14,9 +14,9 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from consumer.clock import MINUTE, SECOND, Clock, Millis
 from consumer.kafka.changelog.restore import Restorer, Start, StateRefused
-from consumer.kafka.clients.settings import Trouble
+from consumer.kafka.clients.settings import ClientErrorLog
 from consumer.kafka.clients.transaction import Unanswered
-from consumer.kafka.detect_loop.partition_task import Partition
+from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.metrics import DetectMetrics
 
 _ANSWER = 10.0  # seconds for the broker to tell committed offsets; a predecessor's open transaction may delay it
@@ -33,7 +33,7 @@ class Assignment:
     def __init__(
         self,
         restorer: Restorer,
-        make_partition: Callable[[int, Start], Partition],
+        make_partition: Callable[[int, Start], PartitionTask],
         *,
         clock: Clock,
         metrics: DetectMetrics,
@@ -44,9 +44,9 @@ class Assignment:
         self._clock = clock
         self._metrics = metrics
         self._waits = waits
-        self._trouble = Trouble("restore")
+        self._trouble = ClientErrorLog("restore")
         self._next_reminder: Millis = 0
-        self.partitions: dict[int, Partition] = {}
+        self.partitions: dict[int, PartitionTask] = {}
         self.refused: dict[int, str] = {}
         """Partitions that nobody works on, and why."""
 
@@ -67,7 +67,7 @@ class Assignment:
         self._forget(spot.partition)
         self._refuse(spot.partition, why)
 
-    def let_go(self, consumer: Consumer, spots: Sequence[TopicPartition], event: str) -> None:
+    def release(self, consumer: Consumer, spots: Sequence[TopicPartition], event: str) -> None:
         """Drop them; `event` goes into the log."""
         for spot in spots:
             self._forget(spot.partition)
@@ -76,8 +76,8 @@ class Assignment:
 
     def remind(self) -> None:
         """Say once a minute what stands still."""
-        if self.refused and self._clock.steady() >= self._next_reminder:
-            self._next_reminder = self._clock.steady() + _REMIND_EVERY
+        if self.refused and self._clock.monotonic() >= self._next_reminder:
+            self._next_reminder = self._clock.monotonic() + _REMIND_EVERY
             for number, why in self.refused.items():
                 _log.error("partition_refused", partition=number, reason=why)
 
@@ -90,30 +90,30 @@ class Assignment:
             self._refuse(spot.partition, why)
             return 0
         partition = self.partitions[spot.partition] = self._make_partition(spot.partition, start)
-        self._metrics.clock_delay.labels(spot.partition).set_function(partial(self._delay, partition))
+        self._metrics.watermark_delay.labels(spot.partition).set_function(partial(self._delay, partition))
         _log.info("partition_opened", partition=spot.partition, offset=start.offset, keys=len(start.table))
         return start.offset
 
-    def _delay(self, partition: Partition) -> float:
+    def _delay(self, partition: PartitionTask) -> float:
         """Seconds, whenever somebody asks: a clock that stands still is seen to."""
-        delay = partition.clock.delay(self._clock.wall())
+        delay = partition.watermark.delay(self._clock.now())
         return nan if delay is None else delay / SECOND
 
     def _patiently(self, consumer: Consumer, spot: TopicPartition, stop: threading.Event) -> Start:
-        deadline = self._clock.steady() + _PATIENCE
+        deadline = self._clock.monotonic() + _PATIENCE
         while True:
             try:
                 start = self._restorer.open(spot.partition, _committed(consumer, spot), stop)
             except KafkaException as failure:
                 if stop.is_set():
                     raise Unanswered("stopped before the broker let a partition be opened") from failure
-                if self._clock.steady() > deadline:
+                if self._clock.monotonic() > deadline:
                     raise
-                self._trouble.heard(failure.args[0])
+                self._trouble.report(failure.args[0])
                 self._waits(f"the broker, to open partition {spot.partition}")
                 stop.wait(_PAUSE)
             else:
-                self._trouble.answered()
+                self._trouble.report_answer()
                 return start
 
     def _refuse(self, number: int, why: StateRefused) -> None:

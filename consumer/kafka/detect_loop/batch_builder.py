@@ -39,7 +39,7 @@ class Span(NamedTuple):
     stop: int
 
 
-class Poll:
+class RecordBatch:
     """Records without an error, of any partitions: one partition's after the other's, and each one's in order."""
 
     def __init__(self, pieces: Mapping[int, Sequence[Piece]]) -> None:
@@ -54,21 +54,21 @@ class Poll:
     def __len__(self) -> int:
         return self.records.offsets.size
 
-    def news(self, positions: Mapping[int, int]) -> "Poll":
+    def news(self, positions: Mapping[int, int]) -> "RecordBatch":
         """What is of these partitions and at or behind their positions: a seek may bring some twice."""
         new: dict[int, Sequence[Piece]] = {}
         for number, start, stop in self.spans:
             if number in positions:
                 wanted = self.records.offsets[start:stop] >= positions[number]
                 new[number] = [(self.records, start + a, start + b) for kept, a, b in _runs(wanted) if kept]
-        return self if sum(b - a for each in new.values() for _, a, b in each) == len(self) else Poll(new)
+        return self if sum(b - a for each in new.values() for _, a, b in each) == len(self) else RecordBatch(new)
 
-    def only(self, numbers: Container[int]) -> "Poll":
+    def only(self, numbers: Container[int]) -> "RecordBatch":
         """The records of these partitions."""
-        return Poll({number: [(self.records, a, b)] for number, a, b in self.spans if number in numbers})
+        return RecordBatch({number: [(self.records, a, b)] for number, a, b in self.spans if number in numbers})
 
 
-class Gathering:
+class BatchBuilder:
     """Takes what the consumer hands out, a little at a time.
 
     Every message is looked at while the processor still has it at hand, and let go: many at a time would each be
@@ -103,8 +103,8 @@ class Gathering:
             self._pieces.pop(number, None)
             self.ends.pop(number, None)
 
-    def poll(self) -> Poll:
-        return Poll(self._pieces)
+    def build(self) -> RecordBatch:
+        return RecordBatch(self._pieces)
 
 
 def _runs(of: npt.NDArray[Any]) -> Iterator[tuple[int, int, int]]:

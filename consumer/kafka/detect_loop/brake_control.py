@@ -12,10 +12,10 @@ import numpy as np
 import structlog
 
 from consumer.clock import MINUTE, Clock, Millis
-from consumer.detect.brake import Brake, BrakeRules, Verdicts
+from consumer.detect.brake import Brake, BrakeRules, BrakeState
 from consumer.detect.lapse_rules import Times
-from consumer.detect.table import Noticed
-from consumer.kafka.detect_loop.partition_task import Partition
+from consumer.detect.table import AdvanceResult
+from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.metrics import DetectMetrics
 
 WHY = {
@@ -35,7 +35,7 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class BrakeStatus:
     """`engaged` and `released` are reasons of the brake; `held` lapses wait for it; the clocks of the partitions
     `distrusted` stand, because their records cannot be read."""
 
@@ -52,7 +52,7 @@ class Status:
         return said + ([f"the clock of partition {numbers} stands: {_UNREADABLE}"] if numbers else [])
 
 
-class Caution:
+class BrakeControl:
     """One for the partitions of a process."""
 
     def __init__(self, rules: BrakeRules, clock: Clock, metrics: DetectMetrics) -> None:
@@ -60,59 +60,59 @@ class Caution:
         self._limited = rules.lapse_limit is not None
         self._clock = clock
         self._metrics = metrics
-        self._partitions: dict[int, Partition] = {}
+        self._partitions: dict[int, PartitionTask] = {}
         self._judged_at: Millis | None = None
-        self._asked_to: SimpleQueue[Future[Status]] = SimpleQueue()
+        self._asked_to: SimpleQueue[Future[BrakeStatus]] = SimpleQueue()
         self._expired = 0
         self._next_line: Millis = 0
-        self.status = Status()
+        self.status = BrakeStatus()
 
-    def release(self) -> "Future[Status]":
+    def release(self) -> "Future[BrakeStatus]":
         """Have everything released that holds lapses back. The result says what that was."""
-        answer: Future[Status] = Future()
+        answer: Future[BrakeStatus] = Future()
         self._asked_to.put(answer)
         return answer
 
-    def hear(self, written_at: Times) -> None:
+    def observe(self, written_at: Times) -> None:
         """A batch was read: when its records were written."""
-        self._brake.hear(np.minimum(written_at, self._clock.wall()))  # (a producer's clock may be ahead)
+        self._brake.observe(np.minimum(written_at, self._clock.now()))  # (a producer's clock may be ahead)
 
-    def judge(self, partition: Partition, good: int, bad: int) -> None:
+    def count_readability(self, partition: PartitionTask, good: int, bad: int) -> None:
         """So many of a partition's records in it could be read, and so many not."""
-        was_lost = partition.trust.lost
-        partition.trust.hear(good, bad)
-        if partition.trust.lost and not was_lost:
+        was_lost = partition.readability.distrusted
+        partition.readability.count(good, bad)
+        if partition.readability.distrusted and not was_lost:
             _log.error("partition_distrusted", partition=partition.number, reason=_UNREADABLE)
 
-    def holds(self, partitions: Mapping[int, Partition]) -> bool:
+    def update(self, partitions: Mapping[int, PartitionTask]) -> bool:
         """Once a turn: whether no lapse may be asked for."""
         self._obey()
         if self._partitions != partitions:
-            new = [p.verdicts for number, p in partitions.items() if self._partitions.get(number) is not p]
+            new = [p.brake_state for number, p in partitions.items() if self._partitions.get(number) is not p]
             self._partitions = dict(partitions)
             self._judged_at = None
-            self._brake.start_anew(*new)
-        clocks = [p.clock.value for p in partitions.values() if not p.trust.lost]
+            self._brake.reset(*new)
+        clocks = [p.watermark.value for p in partitions.values() if not p.readability.distrusted]
         known = [clock for clock in clocks if clock is not None]
         if known and len(known) == len(clocks) and (self._limited or min(known) != self._judged_at):
             self._judged_at = min(known)
-            waiting = sum(p.waiting() for p in partitions.values()) if self._limited else 0
+            waiting = sum(p.count_due() for p in partitions.values()) if self._limited else 0
             self._brake.judge(self._judged_at, waiting)
         return self._brake.engaged is not None
 
-    def noticed(self, found: Mapping[int, Noticed]) -> None:
+    def record(self, found: Mapping[int, AdvanceResult]) -> None:
         """What came of the turn, by partition."""
         asked = sum(len(noticed.asked) for noticed in found.values())
         if self._judged_at is not None:
-            self._brake.asked(self._judged_at, asked)
+            self._brake.count_asked(self._judged_at, asked)
         engaged = self._brake.engaged
         if engaged:
             lapses = [noticed.lapses for noticed in found.values()]
             self._expired += sum(n for each in lapses for (_, _, outcome), n in each.items() if outcome == "expired")
         self._remember()
         held = sum(p.held for p in self._partitions.values()) if engaged else 0
-        distrusted = tuple(sorted(number for number, p in self._partitions.items() if p.trust.lost))
-        self._tell(Status(engaged=engaged, released=self._brake.released, held=held, distrusted=distrusted))
+        distrusted = tuple(sorted(number for number, p in self._partitions.items() if p.readability.distrusted))
+        self._tell(BrakeStatus(engaged=engaged, released=self._brake.released, held=held, distrusted=distrusted))
 
     def _obey(self) -> None:
         while True:
@@ -123,8 +123,8 @@ class Caution:
             found = self.status
             self._brake.release()
             for partition in self._partitions.values():
-                if partition.trust.lost:
-                    partition.trust.release()
+                if partition.readability.distrusted:
+                    partition.readability.release()
                     partition.read_to(partition.position)
             _log.warning("brake_released", reason=found.engaged, held=found.held, partitions=list(found.distrusted))
             answer.set_result(found)
@@ -135,9 +135,11 @@ class Caution:
         held = None if brake.engaged == "lapse_storm" else brake.engaged
         released = None if brake.released == "lapse_storm" else brake.released
         for partition in self._partitions.values():
-            partition.verdicts = Verdicts(distrusted=partition.trust.lost, held=held, released=released)
+            partition.brake_state = BrakeState(
+                distrusted=partition.readability.distrusted, held=held, released=released
+            )
 
-    def _tell(self, status: Status) -> None:
+    def _tell(self, status: BrakeStatus) -> None:
         before, self.status = self.status, status
         for reason in WHY:
             self._metrics.brake_engaged.labels(reason).set(reason == status.engaged)
@@ -147,7 +149,7 @@ class Caution:
             _log.error("brake_engaged", reason=status.engaged, why=WHY[status.engaged], what_to_do=WHAT_TO_DO)
         if before.engaged and not status.engaged:
             _log.info("brake_let_go", reason=before.engaged, lapses=before.held)
-        if self._expired and (not status.engaged or self._clock.steady() >= self._next_line):
+        if self._expired and (not status.engaged or self._clock.monotonic() >= self._next_line):
             _log.error("lapses_expired_while_held", count=self._expired)
             self._expired = 0
-            self._next_line = self._clock.steady() + _LOG_EVERY
+            self._next_line = self._clock.monotonic() + _LOG_EVERY

@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from consumer.clock import SECOND, Clock, Millis
 from consumer.kafka.clients.transaction import Aborted, Fenced, Transactions
-from consumer.kafka.detect_loop.partition_task import Partition
+from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.metrics import DetectMetrics
 
 _FIRST_PAUSE: Millis = SECOND // 5  # before an aborted commit is tried again; twice as long each time
@@ -16,7 +16,7 @@ _LONGEST_PAUSE: Millis = 5 * SECOND
 _log = structlog.get_logger()
 
 
-class Commits:
+class Checkpoint:
     """One transaction after the other, for whatever partitions are ours at the time."""
 
     def __init__(
@@ -37,7 +37,7 @@ class Commits:
         self._metrics = metrics
         self._next: Millis = 0  # on the steady clock
         self._pause = _FIRST_PAUSE
-        self._aborted: list[Partition] = []
+        self._aborted: list[PartitionTask] = []
 
     @property
     def pending(self) -> bool:
@@ -47,15 +47,15 @@ class Commits:
     @property
     def left(self) -> Millis:
         """Until the next commit; none or less when it is due."""
-        return self._next - self._clock.steady()
+        return self._next - self._clock.monotonic()
 
     @property
     def due(self) -> bool:
         return self.left <= 0
 
-    def commit(self, partitions: Mapping[int, Partition], stop: threading.Event) -> None:
+    def commit(self, partitions: Mapping[int, PartitionTask], stop: threading.Event) -> None:
         """Write what these partitions have to say, or what an abort left. Raises Fenced, Unanswered, KafkaException."""
-        self._next = self._clock.steady() + self._every
+        self._next = self._clock.monotonic() + self._every
         writing = self._aborted or self._closed(partitions)
         if not writing:
             return
@@ -74,42 +74,42 @@ class Commits:
                 self._published(partition)
             self._go_on(partitions)
 
-    def let_go(self, partitions: Mapping[int, Partition]) -> None:
+    def drop_lost_partitions(self, partitions: Mapping[int, PartitionTask]) -> None:
         """Only these are ours any more: what others had to say is for their new owners to find out."""
         kept = [p for p in self._aborted if partitions.get(p.number) is p]
         if self._aborted and not kept:
             self._go_on(partitions)
         self._aborted = kept
 
-    def _closed(self, partitions: Mapping[int, Partition]) -> list[Partition]:
-        news = [partition for partition in partitions.values() if partition.has_news()]
-        now = self._clock.wall()
+    def _closed(self, partitions: Mapping[int, PartitionTask]) -> list[PartitionTask]:
+        news = [partition for partition in partitions.values() if partition.has_outputs()]
+        now = self._clock.now()
         for partition in news:
-            partition.close_batch(now)
+            partition.build_outputs(now)
         return news
 
-    def _published(self, partition: Partition) -> None:
-        now = self._clock.wall()
-        for reminder in partition.committed():
+    def _published(self, partition: PartitionTask) -> None:
+        now = self._clock.now()
+        for reminder in partition.mark_committed():
             self._metrics.reminders.labels(reminder.process, reminder.step, reminder.kind).inc()
             if reminder.kind == "DUE" and reminder.lapsed_at is not None:
                 self._metrics.lapse_to_reminder.observe((now - reminder.lapsed_at) / 1000)
         self._metrics.tracked_keys.labels(partition.number).set(len(partition.table))
 
-    def _hold(self, writing: list[Partition], partitions: Mapping[int, Partition], aborted: Aborted) -> None:
+    def _hold(self, writing: list[PartitionTask], partitions: Mapping[int, PartitionTask], aborted: Aborted) -> None:
         self._metrics.commit_failures.labels("aborted").inc()
         _log.warning("commit_aborted", error=str(aborted), again_in_ms=self._pause)
         self._aborted = writing
         self._consumer.pause(self._spots(partitions))
-        self._next = self._clock.steady() + self._pause
+        self._next = self._clock.monotonic() + self._pause
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
-    def _go_on(self, partitions: Mapping[int, Partition]) -> None:
+    def _go_on(self, partitions: Mapping[int, PartitionTask]) -> None:
         if self._aborted:
             _log.info("commits_go_on")
             self._consumer.resume(self._spots(partitions))
             self._aborted = []
         self._pause = _FIRST_PAUSE
 
-    def _spots(self, partitions: Mapping[int, Partition]) -> list[TopicPartition]:
+    def _spots(self, partitions: Mapping[int, PartitionTask]) -> list[TopicPartition]:
         return [TopicPartition(self._topic, number) for number in partitions]

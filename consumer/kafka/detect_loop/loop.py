@@ -25,16 +25,16 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumer.clock import SECOND, Clock, Millis
 from consumer.kafka.changelog.restore import lost_records
-from consumer.kafka.clients.settings import Trouble
+from consumer.kafka.clients.settings import ClientErrorLog
 from consumer.kafka.clients.transaction import Fenced, Transactions, Unanswered
 from consumer.kafka.detect_loop.assignment import Assignment
-from consumer.kafka.detect_loop.batch_builder import Gathering, Message
-from consumer.kafka.detect_loop.batch_processing import Reading
-from consumer.kafka.detect_loop.brake_control import Caution
-from consumer.kafka.detect_loop.checkpoint import Commits
-from consumer.kafka.detect_loop.end_offset_poller import Ends
-from consumer.kafka.detect_loop.partition_count_guard import PartitionCount
-from consumer.kafka.detect_loop.partition_task import Partition
+from consumer.kafka.detect_loop.batch_builder import BatchBuilder, Message
+from consumer.kafka.detect_loop.batch_processing import BatchProcessor
+from consumer.kafka.detect_loop.brake_control import BrakeControl
+from consumer.kafka.detect_loop.checkpoint import Checkpoint
+from consumer.kafka.detect_loop.end_offset_poller import EndOffsetPoller
+from consumer.kafka.detect_loop.partition_count_guard import PartitionCountGuard
+from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.metrics import DetectMetrics
 
 _BATCH = 50_000
@@ -65,11 +65,11 @@ class DetectLoop:
         consumer: Consumer,
         transactions: Transactions,
         assignment: Assignment,
-        commits: Commits,
-        ends: Ends,
-        count: PartitionCount,
-        caution: Caution,
-        reading: Reading,
+        commits: Checkpoint,
+        ends: EndOffsetPoller,
+        count: PartitionCountGuard,
+        brake_control: BrakeControl,
+        reading: BatchProcessor,
         topic: str,
         clock: Clock,
         metrics: DetectMetrics,
@@ -87,7 +87,7 @@ class DetectLoop:
         self._commits = commits
         self._ends = ends
         self._count = count
-        self.caution = caution
+        self.brake_control = brake_control
         self._reading = reading
         self._topic = topic
         self._clock = clock
@@ -95,14 +95,14 @@ class DetectLoop:
         self._progress = progress
         self._waits = waits
         self._idle = idle
-        self._trouble = Trouble("detect")
+        self._trouble = ClientErrorLog("detect")
         self._stop = threading.Event()
         self._refusal: Exception | None = None
         self._broken = False
-        self._gathered = Gathering()
+        self._gathered = BatchBuilder()
 
     @property
-    def partitions(self) -> dict[int, Partition]:
+    def partitions(self) -> dict[int, PartitionTask]:
         """Those that are worked on."""
         return self._assignment.partitions
 
@@ -131,11 +131,11 @@ class DetectLoop:
         """Once through the steps."""
         self._gather()
         self._count.check()
-        poll = self._gathered.poll()
+        poll = self._gathered.build()
         if self._commits.pending:
-            self._reading.leave(poll, self.partitions)
+            self._reading.discard(poll, self.partitions)
         else:
-            self._reading.take(poll, self._gathered.ends, self.partitions)
+            self._reading.process(poll, self._gathered.ends, self.partitions)
             self._advance_clocks()
         if self._commits.due:
             self._commits.commit(self.partitions, self._stop)
@@ -151,14 +151,14 @@ class DetectLoop:
             self._waits("the schema registry")
         else:
             held = [self._ends.held] if self._ends.held else []
-            matters = [*self._assignment.refused.values(), *self.caution.status.words, *held]
+            matters = [*self._assignment.refused.values(), *self.brake_control.status.words, *held]
             self._progress("; ".join([f"{len(self.partitions)} partitions", *matters]))
 
     def _gather(self) -> None:
         """Step 1: as many records as make a batch, or come within its time."""
-        self._gathered = gathered = Gathering()
+        self._gathered = gathered = BatchBuilder()
         left = self._patience()
-        until = self._clock.steady() + left
+        until = self._clock.monotonic() + left
         while gathered.count < _BATCH and left > 0:
             messages = self._consumer.consume(_AT_HAND, left / SECOND)
             self._raise_refusal()
@@ -166,9 +166,9 @@ class DetectLoop:
             for message in errors:
                 self._look_at(message)
             gathered.add([m for m in messages if m.error() is None] if errors else messages)
-            left = until - self._clock.steady()
+            left = until - self._clock.monotonic()
         if gathered.count:
-            self._trouble.answered()
+            self._trouble.report_answer()
 
     def _patience(self) -> Millis:
         """How long to wait for a batch: not past the next commit."""
@@ -187,20 +187,20 @@ class DetectLoop:
         elif error.code() in _HOPELESS or error.fatal():
             raise _explained(error)
         else:
-            self._trouble.heard(error)
+            self._trouble.report(error)
 
     def _advance_clocks(self) -> None:
         """Step 4."""
-        self._ends.ask(self.partitions)
-        asked_at, ends = self._ends.answers()
-        now = self._clock.wall()
+        self._ends.request(self.partitions)
+        asked_at, ends = self._ends.results()
+        now = self._clock.now()
         for number, partition in self.partitions.items():
             if number in ends:
-                partition.clock.ask(asked_at, ends[number])
+                partition.watermark.add_end_offset(asked_at, ends[number])
                 partition.read_to(partition.position)
-        hold = self.caution.holds(self.partitions)
-        found = {number: partition.notice(now, hold=hold) for number, partition in self.partitions.items()}
-        self.caution.noticed(found)
+        hold = self.brake_control.update(self.partitions)
+        found = {number: partition.collect_lapses(now, hold=hold) for number, partition in self.partitions.items()}
+        self.brake_control.record(found)
         for noticed in found.values():
             for (process, step, outcome), count in noticed.lapses.items():
                 told = "expired_held" if hold and outcome == "expired" else outcome
@@ -228,8 +228,8 @@ class DetectLoop:
 
     def _let_go(self, consumer: Consumer, spots: list[TopicPartition], event: str) -> None:
         self._gathered.drop([spot.partition for spot in spots])
-        self._assignment.let_go(consumer, spots, event)
-        self._commits.let_go(self.partitions)
+        self._assignment.release(consumer, spots, event)
+        self._commits.drop_lost_partitions(self.partitions)
 
     def _raise_refusal(self) -> None:
         if self._refusal is not None:

@@ -17,7 +17,7 @@ class PartitionsChanged(StateRefused):
     """Nobody may go on; the text says what to do."""
 
 
-class PartitionCount:
+class PartitionCountGuard:
     """Asks now and then, and never waits for the answer."""
 
     def __init__(self, admin: AdminClient, topic: str, state_topic: str, clock: Clock) -> None:
@@ -33,8 +33,8 @@ class PartitionCount:
             if all(future.done() for future in self._waiting.values()):
                 answers, self._waiting = self._waiting, {}
                 self._compare([_partitions(answers[topic]) for topic in self._topics])
-        elif self._clock.steady() >= self._next:
-            self._next = self._clock.steady() + _EVERY
+        elif self._clock.monotonic() >= self._next:
+            self._next = self._clock.monotonic() + _EVERY
             self._waiting = self._admin.describe_topics(TopicCollection(self._topics), request_timeout=_PATIENCE)
 
     def _compare(self, counts: list[int | None]) -> None:

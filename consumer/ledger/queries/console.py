@@ -10,7 +10,7 @@ from consumer.ledger.schema.tables import channels, reminders
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StatusCount:
     """So many reminders of a medium stand at this status for this reason."""
 
     medium: str
@@ -38,11 +38,11 @@ class InDoubt:
 _IN_DOUBT = [reminders.c[field.name] for field in fields(InDoubt)]
 
 
-def standings(connection: Connection) -> list[Standing]:
+def status_counts(connection: Connection) -> list[StatusCount]:
     """Every reminder that is still kept, counted; the most frequent first."""
     r, count = reminders.c, func.count()
     query = select(r.medium, r.status, r.reason, count).group_by(r.medium, r.status, r.reason)
-    return [Standing(*row) for row in connection.execute(query.order_by(count.desc(), r.medium, r.status, r.reason))]
+    return [StatusCount(*row) for row in connection.execute(query.order_by(count.desc(), r.medium, r.status, r.reason))]
 
 
 def in_doubt(connection: Connection, limit: int) -> list[InDoubt]:

@@ -16,8 +16,8 @@ _DECIDING = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('facts', 
 _CHANGING = text("SELECT pg_advisory_xact_lock(hashtextextended('facts', 0))")
 
 
-def hold_still(connection: Connection) -> None:
-    """Nobody changes until this transaction ends what `change` announces. Before anything else is locked.
+def lock_shared(connection: Connection) -> None:
+    """Nobody changes until this transaction ends what `lock_exclusive` announces. Before anything else is locked.
 
     A row that is put off because its contact is missing, while another replica writes that contact, would not be
     there yet when those who wait for it are woken. In SQLite a transaction that writes is alone anyway.
@@ -26,14 +26,14 @@ def hold_still(connection: Connection) -> None:
         connection.execute(_DECIDING)
 
 
-def change(connection: Connection) -> None:
+def lock_exclusive(connection: Connection) -> None:
     """Once no decision is under way: what wakes rows that wait without a date. Before anything else is locked."""
     if connection.dialect.name != "sqlite":
         connection.execute(_CHANGING)
 
 
 @dataclass(frozen=True, slots=True)
-class Wrote:
+class PastAttempt:
     """The latest attempt of one reminder that may have gone out."""
 
     user_id: str
@@ -61,15 +61,15 @@ def opted_out(connection: Connection, subjects: Collection[str], medium: str) ->
     return found
 
 
-def writes_since(connection: Connection, users: Collection[str], since: Millis) -> list[Wrote]:
+def writes_since(connection: Connection, users: Collection[str], since: Millis) -> list[PastAttempt]:
     """Attempts to these users that may have gone out, from `since` on."""
-    found: list[Wrote] = []
+    found: list[PastAttempt] = []
     a = attempts.c
     for some in chunks(users):
         query = select(a.user_id, a.process, a.step, a.reminder_id, func.max(a.started_at))
         query = query.where(a.user_id.in_(some), a.started_at >= since, a.may_have_gone.is_(True))
         grouped = query.group_by(a.user_id, a.process, a.step, a.reminder_id)
-        found += [Wrote(*row) for row in connection.execute(grouped)]
+        found += [PastAttempt(*row) for row in connection.execute(grouped)]
     return found
 
 

@@ -9,7 +9,7 @@ from consumer.ledger.schema.replica_tables import turns
 _ALONE = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
 
 
-def alone(connection: Connection, name: str) -> bool:
+def try_advisory_lock(connection: Connection, name: str) -> bool:
     """Whether nobody else is at this; nobody else will be until the transaction ends. Waits for nobody.
 
     In SQLite a transaction that writes is alone anyway.

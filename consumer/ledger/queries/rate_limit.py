@@ -10,7 +10,7 @@ from consumer.ledger.schema.replica_tables import paces
 
 
 @dataclass(frozen=True, slots=True)
-class PaceRow:
+class RateLimitRow:
     """See `tables.paces`. `counted_from` is in microseconds."""
 
     medium: str
@@ -18,7 +18,7 @@ class PaceRow:
     held_until: Millis = 0
 
 
-def pace_of(connection: Connection, medium: str, *, lock: bool = False) -> PaceRow:
+def rate_limit_of(connection: Connection, medium: str, *, lock: bool = False) -> RateLimitRow:
     """With `lock` nobody else decides how many requests leave until the transaction ends."""
     query = select(paces.c.medium, paces.c.counted_from, paces.c.held_until).where(paces.c.medium == medium)
     found = connection.execute(query.with_for_update() if lock else query).first()
@@ -27,7 +27,7 @@ def pace_of(connection: Connection, medium: str, *, lock: bool = False) -> PaceR
         new = upsert(connection, paces).values(medium=medium, counted_from=0, held_until=0)
         connection.execute(new.on_conflict_do_nothing())
         found = connection.execute(query.with_for_update()).one()
-    return PaceRow(medium) if found is None else PaceRow(*found)
+    return RateLimitRow(medium) if found is None else RateLimitRow(*found)
 
 
 def put_counted(connection: Connection, medium: str, counted_from: int) -> None:

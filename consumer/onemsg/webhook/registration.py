@@ -83,7 +83,7 @@ def _is_off(status: object) -> bool:
     return words in ("disabled", "inactive") or any(flagged)
 
 
-class Channel(Protocol):
+class ChannelSettingsApi(Protocol):
     """What registration needs of 1MSG."""
 
     async def webhook(self) -> Destinations: ...
@@ -110,7 +110,7 @@ def plan(current: Sequence[str], ours: str, *, former: str | None = None, renew:
     return Write((*theirs, ours))
 
 
-async def register(channel: Channel, ours: str, *, former: str | None = None) -> Registered | Refusal:
+async def register(channel: ChannelSettingsApi, ours: str, *, former: str | None = None) -> Registered | Refusal:
     """The whole procedure. Raises OneMsgError where a call fails."""
     decided = await _decide(channel, ours, former)
     if isinstance(decided, Refusal):
@@ -126,7 +126,7 @@ async def register(channel: Channel, ours: str, *, former: str | None = None) ->
     return Registered(others, isinstance(decided, Write), await _reports_on(channel))
 
 
-async def _decide(channel: Channel, ours: str, former: str | None) -> Plan:
+async def _decide(channel: ChannelSettingsApi, ours: str, former: str | None) -> Plan:
     """Steps 1 to 3: a plan for a list that stayed the same while it was made."""
     seen = await channel.webhook()
     for _ in range(_TURNS):
@@ -140,7 +140,7 @@ async def _decide(channel: Channel, ours: str, former: str | None) -> Plan:
     return Refusal("list_in_use", "somebody else keeps changing the channel's addresses: try again later")
 
 
-async def _reports_on(channel: Channel) -> bool:
+async def _reports_on(channel: ChannelSettingsApi) -> bool:
     """Step 6."""
     if lenient.truth((await channel.settings()).get("ackNotificationsOn")):
         return True

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from consumer.clock import Millis
-from consumer.ledger.queries.console import InDoubt, Standing
+from consumer.ledger.queries.console import InDoubt, StatusCount
 from consumer.ledger.schema.rows import ChannelRow
 from consumer.web.health import State
 
@@ -16,7 +16,7 @@ class Overview:
 
     at: Millis
     parts: Mapping[str, State]
-    reminders: tuple[Standing, ...] = ()
+    reminders: tuple[StatusCount, ...] = ()
     doubts: int = 0
     in_doubt: tuple[InDoubt, ...] = ()
     stopped: tuple[ChannelRow, ...] = ()

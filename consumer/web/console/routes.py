@@ -17,7 +17,7 @@ from consumer.clock import SECOND, Clock, Millis
 from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 from consumer.web.api import openapi
-from consumer.web.auth import Guard, Handler
+from consumer.web.auth import ApiGuard, Handler
 from consumer.web.console.html import page
 from consumer.web.console.overview import Overview, told
 from consumer.web.health import Health
@@ -45,7 +45,7 @@ class Console:
         self._seen: Overview | None = None
         self._asking = asyncio.Lock()
 
-    def routes(self, guard: Guard) -> list[Route]:
+    def routes(self, guard: ApiGuard) -> list[Route]:
         """`GET /`, `/api/overview` and `/api/openapi.json`, for those whom `guard` lets in."""
         return [
             Route("/", for_browsers(guard(self._page))),
@@ -65,7 +65,7 @@ class Console:
     async def seen(self) -> Overview:
         """How it stands now, or did a moment ago."""
         async with self._asking:
-            now = self._clock.wall()
+            now = self._clock.now()
             if self._seen is None or not 0 <= now - self._seen.at < _FRESH:
                 self._seen = await asyncio.to_thread(self._look, now)
             return self._seen
@@ -75,7 +75,7 @@ class Console:
         if self._ledger is None:
             return Overview(at=now, parts=parts)
         with self._ledger.reading() as connection:
-            reminders = tuple(queries.console.standings(connection))
+            reminders = tuple(queries.console.status_counts(connection))
             return Overview(
                 at=now,
                 parts=parts,

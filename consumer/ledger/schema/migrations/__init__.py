@@ -30,7 +30,7 @@ _ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended('lapse: migrations'
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LedgerIdentity:
     """What a ledger says about itself."""
 
     version: str
@@ -38,7 +38,7 @@ class Found:
     hash_key: bytes
 
 
-def migrate(connection: Connection) -> Found:
+def migrate(connection: Connection) -> LedgerIdentity:
     """Take the steps that are missing, in this transaction; replicas that start at once take turns.
 
     Raises LedgerRefused if a newer Lapse was here, or one whose schema never was in a release.
@@ -54,7 +54,7 @@ def migrate(connection: Connection) -> Found:
     return check(connection)
 
 
-def check(connection: Connection) -> Found:
+def check(connection: Connection) -> LedgerIdentity:
     """The ledger's identity. Raises LedgerRefused unless its schema is the one of this version of Lapse."""
     version = _version(connection)
     if version is None and not inspect(connection).has_table(meta.name):
@@ -65,7 +65,7 @@ def check(connection: Connection) -> Found:
             " `lapse run` of this version brings it up to date"
         )
     rows = {row.name: row.value for row in connection.execute(select(meta.c.name, meta.c.value))}
-    return Found(version, rows["ledger_id"], bytes.fromhex(rows["hash_key"]))
+    return LedgerIdentity(version, rows["ledger_id"], bytes.fromhex(rows["hash_key"]))
 
 
 def _version(connection: Connection) -> str | None:
