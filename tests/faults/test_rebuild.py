@@ -109,7 +109,7 @@ def changed_on_disk(partition: Path) -> None:
     """The clock of the last segment is another: still such a number."""
     [file] = partition.glob("*.log")
     held = file.read_bytes()
-    digit = held.rindex(b'"clock":') + len(b'"clock":')
+    digit = held.rindex(b'"watermark":') + len(b'"watermark":')
     file.write_bytes(held[:digit] + bytes([held[digit] ^ 1]) + held[digit + 1 :])
 
 

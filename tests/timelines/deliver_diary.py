@@ -171,7 +171,7 @@ class Diary:
         )
         wall, clock = self.clock.now, self.clock
         self.intake = Intake(self.ledger, rules=self.rules, barrier=barrier, now=wall, **shared)
-        limits: dict[str, Any] = {"pace": RateLimit("whatsapp", self.rate), "lease": LEASE, "ttl": None}
+        limits: dict[str, Any] = {"rate_limit": RateLimit("whatsapp", self.rate), "lease": LEASE, "ttl": None}
         self.claims = Claims(self.ledger, medium="whatsapp", known=known, worker="one", clock=clock, **limits, **shared)
         self.answers = ResultRecorder(self.ledger, rules=self.rules, max_attempts=3, now=wall, **shared)
         self.sender = Sender(self.claims, self.answers, channel=self._line, clock=clock, **shared)

@@ -164,7 +164,7 @@ def _header(headers: Sequence[tuple[str, bytes]], group: str) -> SegmentHeader:
         raise DamagedState("a record without a segment header: not written by Lapse")
     try:
         fields = json.loads(told)
-        header = SegmentHeader(**{**fields, "verdicts": BrakeState(**fields.get("verdicts", {}))})
+        header = SegmentHeader(**{**fields, "brake_state": BrakeState(**fields.get("brake_state", {}))})
     except (ValueError, TypeError, AttributeError) as error:
         raise DamagedState("its segment header cannot be read") from error
     if header.version != FORMAT:

@@ -23,7 +23,7 @@ from consumer.detect import snapshot
 from consumer.detect.brake import NO_BRAKE_STATE, BrakeState
 from consumer.detect.table import Table
 
-FORMAT = 1
+FORMAT = 2
 LARGEST = 900_000
 """Bytes of one segment: under a broker's default message limit of 1,048,588 with room for key and headers."""
 
