@@ -35,6 +35,15 @@ def millis(span: timedelta) -> Millis:
     return span // timedelta(milliseconds=1)
 
 
+def format_duration(span: timedelta) -> str:
+    """Return a duration as it is written in `lapse.yaml`, largest units first: `90d`, `1d12h`, `1m30s`."""
+    left, parts = millis(span), []
+    for unit in ("d", "h", "m", "s", "ms"):
+        count, left = divmod(left, _UNITS[unit])
+        parts += [f"{count}{unit}"] if count else []
+    return "".join(parts) or "0s"
+
+
 def _zone(value: object) -> object:
     try:
         ZoneInfo(str(value))

@@ -16,7 +16,7 @@ from prometheus_client import Counter
 
 from consumer.activity.errors import BadRecord, RegistryUnavailable
 from consumer.clock import SECOND, Clock, Millis
-from consumer.config.settings import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 from consumer.kafka.clients.connection_watchdog import ConnectionWatchdog
 from consumer.kafka.clients.publisher import NotAcknowledged, Publisher
 from consumer.kafka.clients.settings import ClientErrorLog, client_settings

@@ -6,7 +6,10 @@ import pytest
 
 from consumer.clock import SystemClock
 from consumer.commands.check.input_sample import in_one_partition, sampled
-from consumer.config.settings import KafkaSettings, ProcessSettings, Settings, SourceSettings
+from consumer.config.kafka import KafkaSettings
+from consumer.config.processes import ProcessSettings
+from consumer.config.settings import Settings
+from consumer.config.source import SourceSettings
 from consumer.kafka.clients.publisher import Publisher
 from consumer.kafka.clients.transaction import Output
 from consumer.wiring.shared import Shared

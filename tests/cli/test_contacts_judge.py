@@ -117,13 +117,24 @@ def test_no_time_zone(text: str) -> None:
     assert why(timezone=text).startswith("timezone: is no time zone")
 
 
-@pytest.mark.parametrize("text", ["ann@example.com", "a+b.c@mail.example.co.uk", "ü@bücher.example"])
+@pytest.mark.parametrize("text", ["ann@example.com", "a+b.c@mail.example.co.uk", "buch@bücher.example"])
 def test_an_email(text: str) -> None:
     assert contact(email=text).email == text
 
 
 @pytest.mark.parametrize(
-    "text", ["ann", "ann@", "@example.com", "a b@example.com", "Ann <ann@example.com>", "a@b@example.com", "a@example."]
+    "text",
+    [
+        "ann",
+        "ann@",
+        "@example.com",
+        "a b@example.com",
+        "Ann <ann@example.com>",
+        "a@b@example.com",
+        "a@example.",
+        "ü@bücher.example",
+        "a@localhost",
+    ],
 )
 def test_no_email(text: str) -> None:
     assert why(email=text) == "email: is no address: write it like maria@example.com"

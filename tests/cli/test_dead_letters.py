@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from consumer.activity.errors import BadRecord
 from consumer.clock import SystemClock
-from consumer.config.settings import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 from consumer.kafka.clients.all_or_nothing import AllOrNothing
 from consumer.kafka.clients.publisher import Publisher
 from consumer.kafka.clients.transaction import Output

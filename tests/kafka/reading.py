@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from consumer.activity.errors import BadRecord
 from consumer.clock import Clock, SystemClock
-from consumer.config.settings import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 from consumer.kafka.at_least_once_consumer import AtLeastOnceConsumer
 from consumer.kafka.clients.publisher import Publisher
 from consumer.records import Received

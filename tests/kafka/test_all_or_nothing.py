@@ -6,7 +6,7 @@ from signal import SIGINT, raise_signal
 
 import pytest
 
-from consumer.config.settings import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 from consumer.kafka.clients.all_or_nothing import AllOrNothing, NotWritten, Replaced
 from consumer.kafka.clients.transaction import Output
 from tests.broker.topics import FreshTopics, fresh_name

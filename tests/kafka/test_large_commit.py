@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from confluent_kafka import Consumer, TopicPartition
 
-from consumer.config.settings import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 from consumer.detect.lapse_rules import LapseRules
 from consumer.detect.table import Table
 from consumer.kafka.changelog.reader import ChangelogReader

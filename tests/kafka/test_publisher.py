@@ -7,7 +7,7 @@ import structlog
 from confluent_kafka import Consumer, TopicPartition
 
 from consumer.clock import SECOND, Clock, SystemClock
-from consumer.config.settings import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 from consumer.kafka.clients.publisher import NotAcknowledged, Publisher, PublishFailed, Refused
 from consumer.kafka.clients.transaction import Output
 from tests.broker.broker import Broker

@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from consumer.clock import SystemClock
-from consumer.config.settings import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 from consumer.kafka.clients import sole_publisher
 from consumer.kafka.clients.publisher import NotAcknowledged
 from consumer.kafka.clients.sole_publisher import Replaced, SolePublisher

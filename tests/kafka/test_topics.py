@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from consumer.config.settings import TopicSettings
+from consumer.config.kafka import TopicSettings
 from consumer.kafka.clients.topics import Different, Fine, Missing, RequiredTopic, TopicState, plan, wanted
 
 NEEDED = {topic.name: topic for topic in wanted(TopicSettings(), "lapse-state", "user-activity", 4)}

@@ -22,8 +22,9 @@ from consumer.commands.contacts import csv_file, validation
 from consumer.commands.contacts.csv_file import BadFile
 from consumer.commands.contacts.validation import COLUMNS, KEY, BadCell, ImportRules, Judged, SeenUsers
 from consumer.commands.terminal.exit_codes import DONE, Failed
+from consumer.config.kafka import KafkaSettings
 from consumer.config.loader import load
-from consumer.config.settings import KafkaSettings, Settings
+from consumer.config.settings import Settings
 from consumer.kafka.clients.all_or_nothing import AllOrNothing, NotWritten, Replaced
 from consumer.kafka.clients.transaction import Output
 from consumer.records import Contact

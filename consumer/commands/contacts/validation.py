@@ -10,6 +10,7 @@ from consumer.activity.decoder import LONGEST_USER
 from consumer.clock import DAY, Millis
 from consumer.commands.contacts.csv_file import Row, Unreadable
 from consumer.commands.terminal.time_arguments import iso
+from consumer.email_address import normalize_email
 from consumer.onemsg.phone import PhoneProblem, normalise
 from consumer.records import Contact
 
@@ -18,8 +19,6 @@ KEY = "user_id"
 
 _YES_OR_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False, "": False}
 _LOCALE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8}){0,4}")
-_EMAIL = re.compile(r"[^@\s,;<>\"]{1,64}@[^@\s,;<>\"]+\.[^@\s,;<>\".]{2,}")
-_LONGEST_EMAIL = 254
 _LONGEST_NAME = 200
 _FORMULA = ("=", "+", "-", "@")
 """With what a spreadsheet's formulas begin: one that was exported instead of its result, or put there to do harm."""
@@ -161,7 +160,7 @@ def _timezone(text: str, rules: ImportRules) -> str | _Problem | None:
 
 
 def _email(text: str) -> str | _Problem | None:
-    if text and (len(text) > _LONGEST_EMAIL or not _EMAIL.fullmatch(text)):
+    if text and normalize_email(text) is None:
         return _Problem("is no address: write it like maria@example.com")
     return text or None
 

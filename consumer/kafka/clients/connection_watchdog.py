@@ -4,7 +4,7 @@ from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from consumer.clock import SECOND, Clock, Millis
-from consumer.config.settings import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 from consumer.kafka.clients.settings import client_settings
 
 _PATIENCE: Millis = 30 * SECOND

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.clock import SECOND, Clock, Millis
-from consumer.config.settings import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 from consumer.kafka.clients.settings import LARGEST_RECORD, ClientErrorLog, client_settings
 from consumer.kafka.clients.transaction import Output
 

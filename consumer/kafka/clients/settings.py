@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 from confluent_kafka import KafkaError
 
-from consumer.config.settings import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 
 LARGEST_RECORD = 10 * 1024 * 1024
 """Bytes. What we read from a topic of any limits must fit on the dead letters' topic, untouched."""

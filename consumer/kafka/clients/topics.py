@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
 from consumer.clock import DAY, MINUTE
-from consumer.config.settings import TopicSettings
+from consumer.config.kafka import TopicSettings
 from consumer.kafka.clients.settings import LARGEST_RECORD
 
 _WAIT = 30.0  # seconds for one answer of the broker
