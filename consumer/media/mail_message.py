@@ -64,11 +64,11 @@ class MailWriter:
         return Mail(sender=self._from_address, to=letter.email, message_id=message_id, content=content)
 
 
-def _unstructured(text: str) -> Header:
+def _unstructured(text: str) -> str:
     """Return one line of text as a header's value; text that could be taken for an encoded word is encoded itself."""
     line = " ".join(text.split())
     plain = line.isascii() and line.isprintable() and _ENCODED_WORD not in line
-    return Header(line, "us-ascii" if plain else "utf-8", header_name="Subject")
+    return line if plain else Header(line, "utf-8", header_name="Subject").encode()
 
 
 def _mailbox(configured: str) -> tuple[str, str]:
