@@ -1,4 +1,4 @@
-"""What the benches of deliver share: its parts, joined as in assembly/deliver.py, and how long each of them takes."""
+"""What the benches of deliver share: its parts, joined as in wiring/deliver.py, and how long each of them takes."""
 
 import time
 from collections import defaultdict
@@ -9,26 +9,26 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from consumer.clock import DAY, HOUR, MINUTE, SECOND, Millis, SystemClock
-from consumer.deliver.answers import Answer, Answers
-from consumer.deliver.channel import Channel
-from consumer.deliver.checks import Rules
-from consumer.deliver.claims import Claims
-from consumer.deliver.desk import Claim, Look
-from consumer.deliver.facts import Known
-from consumer.deliver.gate import ContactsGate
+from consumer.deliver.channel.circuit_breaker import WhatsAppChannel
+from consumer.deliver.channel.rate_limit import RateLimit
 from consumer.deliver.intake import WHATSAPP, Intake
-from consumer.deliver.outbox import Outbox
-from consumer.deliver.pace import Pace
-from consumer.deliver.plans import Plan
-from consumer.deliver.sender import Sender
+from consumer.deliver.outbox.status_outbox import StatusOutbox
+from consumer.deliver.policy.checks import CheckRules
+from consumer.deliver.policy.message_plan import MessagePlan
+from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
+from consumer.deliver.sending.claim_base import Claim, ClaimPreview
+from consumer.deliver.sending.claims import Claims
+from consumer.deliver.sending.facts import SenderConfig
+from consumer.deliver.sending.results import AttemptResult, ResultRecorder
+from consumer.deliver.sending.sender import Sender
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.message import TemplateMessage
-from consumer.records import Ask, Contact, DeliveryStatus, Received, Reminder
+from consumer.records import Contact, DeliveryStatus, Received, Reminder, ReminderKind
 
-RULES = Rules(require_opt_in=True, expire_after=72 * HOUR, max_staleness=5 * MINUTE)
+RULES = CheckRules(require_opt_in=True, expire_after=72 * HOUR, max_staleness=5 * MINUTE)
 IN_FLIGHT = 200
-"""As in assembly/deliver.py."""
+"""As in wiring/deliver.py."""
 _BATCH = 500
 """Records that a feed hands over at a time."""
 
@@ -37,7 +37,7 @@ class Stopwatch:
     """Seconds of the wall, and of the CPU of the thread that works, by stage."""
 
     def __init__(self) -> None:
-        self.wall: dict[str, float] = defaultdict(float)
+        self.now: dict[str, float] = defaultdict(float)
         self.cpu: dict[str, float] = defaultdict(float)
         self.calls: dict[str, int] = defaultdict(int)
 
@@ -47,21 +47,23 @@ class Stopwatch:
         try:
             yield
         finally:
-            self.wall[name] += time.perf_counter() - wall
+            self.now[name] += time.perf_counter() - wall
             self.cpu[name] += time.thread_time() - cpu
             self.calls[name] += 1
 
 
-class Desk:
+class ClaimBase:
     """Deliver on one ledger: from what detect asks to what others hear of it. `rate` is in sends a second."""
 
-    def __init__(self, ledger: Ledger, channel: Channel, told: dict[str, str], rate: float | None = None) -> None:
+    def __init__(
+        self, ledger: Ledger, channel: WhatsAppChannel, told: dict[str, str], rate: float | None = None
+    ) -> None:
         self.ledger = ledger
         self.watch = Stopwatch()
-        metrics, clock, gate = DeliverMetrics(CollectorRegistry()), SystemClock(), ContactsGate("contacts", {})
-        self._now = clock.wall
-        self.intake = Intake(ledger, rules=RULES, gate=gate, metrics=metrics, now=clock.wall)
-        plan = Plan(
+        metrics, clock, barrier = DeliverMetrics(CollectorRegistry()), SystemClock(), ContactsBarrier("contacts", {})
+        self._now = clock.now
+        self.intake = Intake(ledger, rules=RULES, barrier=barrier, metrics=metrics, now=clock.now)
+        plan = MessagePlan(
             template=told["template"],
             namespace=told["namespace"],
             language=told["language"],
@@ -71,15 +73,15 @@ class Desk:
         self.claims = _Claims(
             ledger,
             medium=WHATSAPP,
-            known=Known(rules=RULES, plans={"account-setup": plan}, gate=gate, caps={DAY: 1}),
-            pace=Pace("whatsapp", rate),
+            known=SenderConfig(rules=RULES, plans={"account-setup": plan}, barrier=barrier, caps={DAY: 1}),
+            rate_limit=RateLimit("whatsapp", rate),
             worker="bench",
             lease=15 * SECOND,
             ttl=None,
             clock=clock,
             metrics=metrics,
         )
-        self.answers = answers = _Answers(ledger, rules=RULES, max_attempts=3, metrics=metrics, now=clock.wall)
+        self.answers = answers = _Answers(ledger, rules=RULES, max_attempts=3, metrics=metrics, now=clock.now)
         self.claims.watch = answers.watch = self.watch
         self.sender = Sender(
             self.claims,
@@ -89,7 +91,7 @@ class Desk:
             metrics=metrics,
             in_flight=IN_FLIGHT,
         )
-        self.outbox = Outbox(ledger, metrics=metrics)
+        self.outbox = StatusOutbox(ledger, metrics=metrics)
         self.metrics = metrics
 
     def fill(self, people: range) -> None:
@@ -114,19 +116,19 @@ class Desk:
 class _Claims(Claims):
     watch: Stopwatch
 
-    def look(self) -> Look:
-        with self.watch.stage("look"):
-            return super().look()
+    def preview(self) -> ClaimPreview:
+        with self.watch.stage("preview"):
+            return super().preview()
 
     def take(self, most: int) -> Claim[TemplateMessage]:
         with self.watch.stage("claim"):
             return super().take(most)
 
 
-class _Answers(Answers):
+class _Answers(ResultRecorder):
     watch: Stopwatch
 
-    def record(self, answers: Sequence[Answer]) -> None:
+    def record(self, answers: Sequence[AttemptResult]) -> None:
         with self.watch.stage("record"):
             super().record(answers)
 
@@ -152,7 +154,7 @@ def _due(number: int, now: Millis) -> Received[Reminder]:
     user = f"user-{number}"
     reminder = Reminder(
         reminder_id=f"{number:032x}",
-        kind=Ask.DUE,
+        kind=ReminderKind.DUE,
         user_id=user,
         process="account-setup",
         step=0,

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from consumer import log
-from consumer.config import Log
+from consumer.config.service import LogSettings
 from tests.faults.storm import FAULTS, Books, storm
 
 
@@ -20,7 +20,7 @@ def main() -> int:
     parser.add_argument("--reminders", type=int, default=10_000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     arguments = parser.parse_args()
-    log.configure(Log(level="error"))
+    log.configure(LogSettings(level="error"))
     print(f"{arguments.reminders} reminders; {FAULTS}")
     return max(_run(arguments.reminders, seed) for seed in arguments.seeds)
 

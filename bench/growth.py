@@ -15,15 +15,15 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert, text
 
-from bench.desk import Desk
+from bench.desk import ClaimBase
 from consumer import log
 from consumer.clock import DAY, SystemClock
-from consumer.config import Log
-from consumer.deliver.answers import Answer
+from consumer.config.service import LogSettings
 from consumer.deliver.intake import WHATSAPP
+from consumer.deliver.sending.results import AttemptResult
+from consumer.ledger.schema.tables import attempts, outbox, reminders
 from consumer.ledger.store import Ledger
-from consumer.ledger.tables import attempts, outbox, reminders
-from consumer.onemsg.client import OneMsg
+from consumer.onemsg.client import OneMsgClient
 from consumer.onemsg.outcomes import Accepted
 from tests.ledger.postgresql import NoPostgres, running
 
@@ -36,7 +36,7 @@ def main() -> None:
     arguments.add_argument("--old", type=int, default=300_000)
     arguments.add_argument("--reminders", type=int, default=2_000)
     asked = arguments.parse_args()
-    log.configure(Log(level="warning"))
+    log.configure(LogSettings(level="warning"))
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         _compare("SQLite", f"sqlite:///{Path(folder) / 'lapse.db'}", asked.old, asked.reminders)
@@ -49,8 +49,8 @@ def main() -> None:
 def _compare(name: str, url: str, old: int, count: int) -> None:
     ledger = Ledger(url)
     try:
-        channel = OneMsg(base_url="http://127.0.0.1:1", channel_id="none", token="none", timeout=1)
-        desk = Desk(ledger, channel, _TOLD)
+        channel = OneMsgClient(base_url="http://127.0.0.1:1", channel_id="none", token="none", timeout=1)
+        desk = ClaimBase(ledger, channel, _TOLD)
         _decide(desk, range(100))  # what runs once
         empty = _decide(desk, range(1_000, 1_000 + count))
         with ledger.transaction() as connection:
@@ -70,7 +70,7 @@ def _compare(name: str, url: str, old: int, count: int) -> None:
         )
 
 
-def _decide(desk: Desk, people: range) -> dict[str, tuple[float, float]]:
+def _decide(desk: ClaimBase, people: range) -> dict[str, tuple[float, float]]:
     """Seconds of CPU, and of the wall, by stage."""
     taken: dict[str, tuple[float, float]] = {}
 
@@ -84,7 +84,8 @@ def _decide(desk: Desk, people: range) -> dict[str, tuple[float, float]]:
             if not claim.attempts:
                 return
             answers = [
-                Answer(a.key, a.number, a.started_at, Accepted(message_id=f"wamid.{a.key[0]}")) for a in claim.attempts
+                AttemptResult(a.key, a.number, a.started_at, Accepted(message_id=f"wamid.{a.key[0]}"))
+                for a in claim.attempts
             ]
             desk.answers.record(answers)
 
@@ -94,13 +95,13 @@ def _decide(desk: Desk, people: range) -> dict[str, tuple[float, float]]:
     return taken
 
 
-def _published(desk: Desk) -> None:
+def _published(desk: ClaimBase) -> None:
     assert desk.publish()
 
 
 def _age(connection: Connection, people: range) -> None:
     """History of that many people, a second apart, ending a week ago."""
-    then = SystemClock().wall() - 7 * DAY - people.stop * 1_000
+    then = SystemClock().now() - 7 * DAY - people.stop * 1_000
     rows, tried, told = [], [], []
     for number in people:
         at = then + number * 1_000

@@ -17,12 +17,12 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from bench.desk import IN_FLIGHT, Desk, cpu_of, phone
+from bench.desk import IN_FLIGHT, ClaimBase, cpu_of, phone
 from consumer import log
 from consumer.clock import SECOND
-from consumer.config import Log
+from consumer.config.service import LogSettings
 from consumer.ledger.store import Ledger
-from consumer.onemsg.client import OneMsg
+from consumer.onemsg.client import OneMsgClient
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted
 from tests.app.service import Sandbox, sandbox
@@ -35,7 +35,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--reminders", type=int, default=8_000)
     count = arguments.parse_args().reminders
-    log.configure(Log(level="warning"))
+    log.configure(LogSettings(level="warning"))
     with ExitStack() as stack:
         box = stack.enter_context(sandbox("--latency", "50"))
         bare = _rate("bare POSTs, same client", box, count, lambda: asyncio.run(_bare(box, count)))
@@ -82,7 +82,7 @@ def _sends(name: str, url: str, box: Sandbox, count: int, bare: float) -> None:
     try:
         empty = _size(ledger, url)
         channel = client(box)
-        desk = Desk(ledger, channel, box.told)
+        desk = ClaimBase(ledger, channel, box.told)
         desk.fill(range(count))
         rate = _rate(f"sender, {name}", box, count, lambda: asyncio.run(_send(desk, channel, count)))
         published = desk.publish()
@@ -98,7 +98,7 @@ def _sends(name: str, url: str, box: Sandbox, count: int, bare: float) -> None:
     print(f"    ledger {total * 1e6:.0f} µs of CPU and {size:.0f} bytes a reminder: {costs}", flush=True)
 
 
-async def _send(desk: Desk, channel: OneMsg, count: int) -> None:
+async def _send(desk: ClaimBase, channel: OneMsgClient, count: int) -> None:
     stop = asyncio.Event()
     accepted = desk.metrics.sends.labels("accepted", "")
 
@@ -110,9 +110,9 @@ async def _send(desk: Desk, channel: OneMsg, count: int) -> None:
     await channel.aclose()
 
 
-def client(box: Sandbox) -> OneMsg:
-    """Lapse's own, as assembly/deliver.py makes it."""
-    return OneMsg(
+def client(box: Sandbox) -> OneMsgClient:
+    """Lapse's own, as wiring/deliver.py makes it."""
+    return OneMsgClient(
         base_url=box.told["base_url"],
         channel_id=box.told["channel_id"],
         token=box.told["token"],

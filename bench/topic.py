@@ -8,13 +8,13 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from bench.events import PROCESSES
 from bench.state import START, activities
-from consumer.assembly import detect
-from consumer.assembly.shared import Shared
-from consumer.config import Settings
+from consumer.config.settings import Settings
 from consumer.detect.table import Table
-from consumer.kafka import topics
-from consumer.kafka.state import Writer
-from consumer.kafka.transaction import Output, Transactions
+from consumer.kafka.changelog.writer import ChangelogWriter
+from consumer.kafka.clients import topics
+from consumer.kafka.clients.transaction import Output, Transactions
+from consumer.wiring import detect
+from consumer.wiring.shared import Shared
 from tests.broker.topics import fresh_name
 
 
@@ -38,7 +38,7 @@ class StateTopic:
         self.shared, self.rules, self._source = Shared(self.settings), detect.rules(self.settings), source
         self.table = Table(self.rules)
         self.offset = self.bytes = self.records = 0
-        self._writer = Writer(detect.group_name(self.settings), self.rules.ladders)
+        self._writer = ChangelogWriter(detect.group_name(self.settings), self.rules.ladders)
         self._stop = threading.Event()
         self._member = detect.consumer(self.settings.kafka, {"group.id": fresh_name("bench")})
         self._transactions = Transactions(detect.producer(self.settings.kafka, fresh_name("bench")))
@@ -47,8 +47,8 @@ class StateTopic:
     def commit(self, who: np.ndarray) -> None:
         """These users, named by number, do something, and that is committed."""
         self.offset += who.size
-        self.table.hear(activities(self.table, who, self.offset), START)
-        messages = self._writer.commit(self.table, self.offset, START + self.offset)
+        self.table.apply(activities(self.table, who, self.offset), START)
+        messages = self._writer.build_segments(self.table, self.offset, START + self.offset)
         self.bytes += sum(len(m.value or b"") for m in messages)
         self.records += len(messages)
         outputs = [Output(self.settings.state_topic, 0, m.key, m.value, m.headers) for m in messages]

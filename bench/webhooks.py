@@ -29,22 +29,22 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bench.desk import RULES, Desk
+from bench.desk import RULES, ClaimBase
 from bench.send import client
 from consumer import log
 from consumer.clock import DAY, MINUTE, Millis, SystemClock
-from consumer.config import Log
-from consumer.deliver.inbox import Inbox
+from consumer.config.service import LogSettings
 from consumer.deliver.intake import WHATSAPP
-from consumer.deliver.retries import Limits
-from consumer.deliver.tracker import Tracker
+from consumer.deliver.policy.retries import RetryPolicy
+from consumer.deliver.tracking.poller import Poller
+from consumer.deliver.tracking.webhook_inbox import WebhookInbox
+from consumer.ledger.schema.tables import reminders
 from consumer.ledger.store import Ledger
-from consumer.ledger.tables import reminders
 from consumer.onemsg.client import ChannelStatus
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, Outcome
-from consumer.onemsg.reports import Echo, StatusReport
-from consumer.web import pages
+from consumer.onemsg.webhook.notifications import Echo, StatusReport
+from consumer.web import routes
 from consumer.web.health import Health
 from consumer.web.server import serve
 from consumer.web.webhook import Webhook
@@ -165,7 +165,7 @@ def _serving(
     calls: int,
     box: dict[str, str] | None,
 ) -> None:
-    log.configure(Log(level="warning"))
+    log.configure(LogSettings(level="warning"))
     asyncio.run(work(told, calls, None if box is None else Sandbox(box, None)))  # type: ignore[arg-type]
 
 
@@ -203,21 +203,21 @@ async def _deliver(told: Connection, calls: int, box: Sandbox | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(f"sqlite:///{Path(folder) / 'lapse.db'}")
         messages = calls // len(_STATUSES) + 1
-        waiting = Desk(ledger, _Instant(), box.told)
+        waiting = ClaimBase(ledger, _Instant(), box.told)
         waiting.fill(range(messages))
         while await waiting.sender.step():
             continue
         channel, more = client(box), range(messages, messages + _SENDS * (calls // 1000 + 5))
-        desk = Desk(ledger, channel, box.told, rate=_SENDS)
+        desk = ClaimBase(ledger, channel, box.told, rate=_SENDS)
         desk.fill(more)
-        clock, limits = SystemClock(), Limits(rules=RULES, max_attempts=3)
-        inbox = Inbox(ledger, limits=limits, metrics=desk.metrics, now=clock.wall, gather=0.01)
-        tracker = Tracker(
+        clock, limits = SystemClock(), RetryPolicy(rules=RULES, max_attempts=3)
+        inbox = WebhookInbox(ledger, limits=limits, metrics=desk.metrics, now=clock.now, gather=0.01)
+        tracker = Poller(
             ledger, medium=WHATSAPP, channel=channel, poll_after=2 * MINUTE, give_up_after=DAY,
             limits=limits, clock=clock, metrics=desk.metrics,
         )  # fmt: skip
         webhook = Webhook(inbox=inbox, secret=SecretStr(_SECRET), outcomes=desk.metrics.webhooks)
-        app = pages.build(health=Health(clock.steady), metrics=CollectorRegistry(), webhook=webhook)
+        app = routes.build(health=Health(clock.monotonic), metrics=CollectorRegistry(), webhook=webhook)
         stop = asyncio.Event()
         async with _open(app) as port:
             _register(box, f"http://127.0.0.1:{port}{_PATH}")
@@ -268,13 +268,13 @@ def _register(box: Sandbox, url: str) -> None:
     httpx.post(f"{address}/settings", headers=bearer, json={"ackNotificationsOn": True}).raise_for_status()
 
 
-async def _follow(tracker: Tracker, stop: asyncio.Event) -> None:
+async def _follow(tracker: Poller, stop: asyncio.Event) -> None:
     while not stop.is_set():
         await tracker.step()
         await asyncio.sleep(1.0)
 
 
-async def _publish(desk: Desk, stop: asyncio.Event) -> None:
+async def _publish(desk: ClaimBase, stop: asyncio.Event) -> None:
     while not stop.is_set():
         await asyncio.to_thread(desk.publish)
         await asyncio.sleep(0.1)

@@ -1,4 +1,4 @@
-"""Runs the roles of one process; `assembly/` builds them.
+"""Runs the roles of one process; `wiring/` builds them.
 
 Detect's loop and the Kafka feeds block, so each has a thread; sender, tracker, outbox and web share one event loop.
 The first part that ends takes the others with it: a process does all of its roles, or it goes.
@@ -17,19 +17,20 @@ from typing import Any, Literal, TypeAlias
 import structlog
 from starlette.applications import Starlette
 
-from consumer.assembly import detect
-from consumer.assembly.deliver import Deliver
-from consumer.assembly.shared import Shared, plain
-from consumer.config import Settings
-from consumer.kafka import topics
-from consumer.kafka.contact import CutOff
-from consumer.kafka.loop import DetectLoop
-from consumer.kafka.restore import StateRefused
-from consumer.kafka.transaction import Fenced
-from consumer.web import brake, pages
-from consumer.web.console import Console
-from consumer.web.guard import Guard, is_loopback
+from consumer.config.settings import Settings
+from consumer.kafka.changelog.restore import StateRefused
+from consumer.kafka.clients import topics
+from consumer.kafka.clients.connection_watchdog import CutOff
+from consumer.kafka.clients.transaction import Fenced
+from consumer.kafka.detect_loop.loop import DetectLoop
+from consumer.web import routes
+from consumer.web.api import brake
+from consumer.web.auth import ApiGuard, is_loopback
+from consumer.web.console.routes import Console
 from consumer.web.server import serve
+from consumer.wiring import detect
+from consumer.wiring.deliver import Deliver
+from consumer.wiring.shared import Shared, plain
 
 Role: TypeAlias = Literal["detect", "deliver"]
 Work: TypeAlias = Coroutine[Any, Any, None]
@@ -91,14 +92,14 @@ class _Service:
     def _pages(self, deliver: Deliver | None, loop: DetectLoop | None) -> Starlette:
         web = self._shared.settings.web
         token = plain(web.api_token, "web.api_token") if web.api_token else None
-        guard = Guard(token, open_to_this_machine=is_loopback(web.host))
+        guard = ApiGuard(token, open_to_this_machine=is_loopback(web.host))
         console = Console(self._shared.health, deliver.ledger if deliver else None, self._shared.clock)
-        return pages.build(
+        return routes.build(
             health=self._shared.health,
             metrics=self._shared.metrics,
             webhook=deliver.webhook() if deliver else None,
             probes={"ledger": deliver.probe} if deliver else {},
-            api=[*console.routes(guard), *(brake.routes(loop.caution, guard) if loop else [])],
+            api=[*console.routes(guard), *(brake.routes(loop.brake_control, guard) if loop else [])],
         )
 
     async def _serve(self, app: Starlette, closing: asyncio.Event, on_ready: Callable[[str], None]) -> None:

@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from consumer.cli_groups import CONFIG, GROUPS, Config
-from consumer.commands.exits import explained
+from consumer.commands.groups import CONFIG, GROUPS, Config
+from consumer.commands.terminal.exit_codes import explained
 
 app = typer.Typer(
     help="Notices clients who went quiet in the middle of something, and reminds each of them once, on WhatsApp.",
@@ -60,7 +60,7 @@ def run(
 def check(config: Config = CONFIG) -> None:
     """Try all the service will need, and say what to do about it."""
     with explained():
-        from consumer.commands import check as command
+        from consumer.commands.check import run_checks as command
 
         raise typer.Exit(command.main(config))
 
@@ -90,7 +90,7 @@ def send(
     with explained():
         from consumer.commands import send as command
 
-        person = command.Person(phone=phone, name=name, action=action)
+        person = command.Recipient(phone=phone, name=name, action=action)
         raise typer.Exit(command.main(config, person, wait_seconds=timeout if wait else None))
 
 
@@ -128,7 +128,7 @@ def resolve(
     """Settle reminders that nobody could find out about."""
     with explained():
         from consumer.commands import resolve as command
-        from consumer.ledger.queries_unresolved import Which
+        from consumer.ledger.queries.unresolved import Which
 
         if sent is None or (reminder is None) == (since is None or until is None):
             raise typer.BadParameter("name a REMINDER, or both --since and --until; and say --sent or --not-sent")

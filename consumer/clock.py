@@ -19,11 +19,11 @@ Now: TypeAlias = Callable[[], Millis]
 class Clock(Protocol):
     """A wall clock beside one that nobody sets."""
 
-    def wall(self) -> Millis:
+    def now(self) -> Millis:
         """Milliseconds since the epoch, UTC, as this machine believes."""
         ...
 
-    def steady(self) -> Millis:
+    def monotonic(self) -> Millis:
         """Milliseconds since some fixed moment; counts through a suspended machine, never jumps."""
         ...
 
@@ -31,10 +31,10 @@ class Clock(Protocol):
 class SystemClock:
     """This machine's clocks."""
 
-    def wall(self) -> Millis:
+    def now(self) -> Millis:
         return time.time_ns() // 1_000_000
 
-    def steady(self) -> Millis:
+    def monotonic(self) -> Millis:
         # CLOCK_BOOTTIME counts while the machine sleeps, so waking up is no disagreement with the wall.
         source = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
         return time.clock_gettime_ns(source) // 1_000_000
@@ -50,10 +50,10 @@ class ManualClock:
         self._wall = wall
         self._steady = 0
 
-    def wall(self) -> Millis:
+    def now(self) -> Millis:
         return self._wall
 
-    def steady(self) -> Millis:
+    def monotonic(self) -> Millis:
         return self._steady
 
     def advance(self, span: Millis) -> None:

@@ -15,7 +15,7 @@ import structlog
 from pydantic import SecretStr
 from structlog.types import EventDict, Processor, WrappedLogger
 
-from consumer.config import Log
+from consumer.config.service import LogSettings
 
 MASK = "***"
 _HIDDEN_KEYS = frozenset({"phone", "email", "chat_id", "token", "secret", "password", "authorization"})
@@ -53,7 +53,7 @@ class Mask:
         return self.text(str(value))
 
 
-def configure(settings: Log, secrets: Sequence[SecretStr] = (), stream: TextIO | None = None) -> None:
+def configure(settings: LogSettings, secrets: Sequence[SecretStr] = (), stream: TextIO | None = None) -> None:
     """Sets up the log of the whole process, the libraries' included. `stream` is stderr unless given."""
     target = stream or sys.stderr
     shared: list[Processor] = [
@@ -89,10 +89,10 @@ def configure(settings: Log, secrets: Sequence[SecretStr] = (), stream: TextIO |
 
 def configure_quietly() -> None:
     """For commands whose output is the answer: only what goes wrong is logged."""
-    configure(Log(level="warning"))
+    configure(LogSettings(level="warning"))
 
 
-def _renderer(settings: Log, target: TextIO) -> Processor:
+def _renderer(settings: LogSettings, target: TextIO) -> Processor:
     if settings.format == "json":
         return structlog.processors.JSONRenderer(ensure_ascii=False)
     # Not the pretty tracebacks: they print local variables, and those hold people and tokens.

@@ -20,7 +20,9 @@ class DetectMetrics:
             "lapse_tracked_keys", "Tracked (user, process) pairs", ["partition"], registry=registry
         )
         # Wall time minus the partition's clock. Grows with lag; grows for ever when a partition is cut off.
-        self.clock_delay = Gauge("lapse_clock_delay_seconds", "Wall minus clock", ["partition"], registry=registry)
+        self.watermark_delay = Gauge(
+            "lapse_watermark_delay_seconds", "Wall minus watermark", ["partition"], registry=registry
+        )
         # Lapses noticed, by what became of them: asked (a reminder was asked for), expired, skipped (a later step
         # had lapsed too), expired_held (expired while the brake held it back).
         self.lapses = Counter("lapse_lapses", "Lapses noticed", ["process", "step", "outcome"], registry=registry)
@@ -51,7 +53,7 @@ class DetectMetrics:
 
     def forget_partition(self, number: int) -> None:
         """It is another process's now: what was last seen of it here must not stand for ever."""
-        for gauge in (self.tracked_keys, self.clock_delay):
+        for gauge in (self.tracked_keys, self.watermark_delay):
             gauge.remove(number)
 
 

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from consumer.clock import Millis
 
 
-class Kind(StrEnum):
+class ActivityKind(StrEnum):
     """What a user did in a process."""
 
     STARTED = "STARTED"
@@ -20,7 +20,7 @@ class Kind(StrEnum):
     CANCELLED = "CANCELLED"
 
 
-class Ask(StrEnum):
+class ReminderKind(StrEnum):
     """What detect says to deliver."""
 
     DUE = "DUE"
@@ -29,7 +29,7 @@ class Ask(StrEnum):
     """The user of an asked reminder was active again."""
     COMPLETED = "COMPLETED"
     """The user of an asked reminder finished (or cancelled) the process."""
-    CLOCK = "CLOCK"
+    WATERMARK = "WATERMARK"
     """Everything in this partition up to `occurred_at` has been heard; carries nothing else."""
 
 
@@ -40,14 +40,14 @@ class UserActivity:
     event_id: str
     user_id: str
     process: str
-    kind: Kind
+    kind: ActivityKind
     action: str | None = None
     occurred_at: Millis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reminder:
-    """What detect asks of deliver. A CLOCK record has no user, process, step or times of a lapse.
+    """What detect asks of deliver. A WATERMARK record has no user, process, step or times of a lapse.
 
     `step` is 0-based; `lapsed_at` is `last_seen + remind_after[step]`; `occurred_at` is the moment in the
     client's life that this speaks of (the lapse, the return, the completion, or the clock); `detected_at` is
@@ -55,7 +55,7 @@ class Reminder:
     """
 
     reminder_id: str | None = None
-    kind: Ask
+    kind: ReminderKind
     user_id: str | None = None
     process: str | None = None
     step: int | None = None

@@ -5,15 +5,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from consumer.activity import times
-from consumer.activity.cursor import ABSENT, Flags, Longs, Sheet, Verdict
-from consumer.activity.fields import Fields
-from consumer.activity.iso import NO_TIME
+from consumer.activity import timestamps
+from consumer.activity.avro.cursor import ABSENT, Flags, Longs, Sheet, Verdict
+from consumer.activity.field_paths import FieldPaths
+from consumer.activity.iso8601 import NO_TIME
 from consumer.activity.rows import SMALL, closes, spelled
-from consumer.texts import Spots, cut
+from consumer.byte_slices import Spots, cut
 
 
-def frame_of(joined: bytes, sheet: Sheet, fields: Fields, symbols: Sequence[str]) -> pl.DataFrame:
+def frame_of(joined: bytes, sheet: Sheet, fields: FieldPaths, symbols: Sequence[str]) -> pl.DataFrame:
     """The rows of a sheet whose verdict is fine; `joined` are the bytes that were walked.
 
     A text that is no UTF-8 makes its record unreadable; one that is no time, where one belongs, has it read alone.
@@ -93,10 +93,10 @@ def _texts(name: str, sheet: Sheet, sliced: pl.Series | None, symbols: Sequence[
 def _times(sheet: Sheet, written: pl.Series | None) -> pl.Series:
     noted = sheet.numbers.get("occurred_at", np.full(sheet.verdict.size, ABSENT))
     if written is not None:
-        read = times.from_texts(written.to_list())
+        read = timestamps.from_texts(written.to_list())
         sheet.verdict[(read == NO_TIME) & written.is_not_null().to_numpy()] = Verdict.ALONE
         noted = np.where(noted == ABSENT, read, noted)
-    return times.column(noted)
+    return timestamps.column(noted)
 
 
 def _closes(sheet: Sheet, kinds: pl.Series | None) -> pl.Series:

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class Problem(NamedTuple):
+class ValueProblem(NamedTuple):
     """Why a value cannot be used: `reason` is a label; `error` says what to do and quotes no data."""
 
     reason: str

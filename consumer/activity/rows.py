@@ -8,19 +8,19 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from consumer.activity.errors import BadRecord, Problem
-from consumer.records import Kind
+from consumer.activity.errors import BadRecord, ValueProblem
+from consumer.records import ActivityKind
 
 SMALL = 500
 """Rows up to which Python's own lists are quicker than most of polars' expressions: those cost 0.05 to 0.1 ms each,
 however few rows there are, and live batches are small and many."""
 
-CLOSING = frozenset({Kind.COMPLETED.value, Kind.CANCELLED.value})
+CLOSING = frozenset({ActivityKind.COMPLETED.value, ActivityKind.CANCELLED.value})
 """Kinds that close a process. Every other word, known or not, is a sign of life (see user_activity.avsc)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bad:
+class BadValue:
     """A value that could not be read: its position in the batch, a label, and what to do about it."""
 
     index: int
@@ -36,11 +36,13 @@ class Rows:
     """
 
     frame: pl.DataFrame
-    bad: list[Bad]
+    bad: list[BadValue]
     ignored: int = 0
 
 
-EMPTY = Problem("empty_value", "the record has no value, and an activity cannot be deleted: let its producer send one")
+EMPTY = ValueProblem(
+    "empty_value", "the record has no value, and an activity cannot be deleted: let its producer send one"
+)
 
 Row: TypeAlias = tuple[Any, ...]
 """One row in the order of its columns, without its index."""
@@ -54,12 +56,12 @@ Read: TypeAlias = Callable[[Sequence[bytes | None]], Rows]
 def rows_of(values: Sequence[bytes | None], indices: Sequence[int], read: ReadOne, columns: Mapping[str, Any]) -> Rows:
     """Read these values of a batch one at a time."""
     rows: list[Row] = []
-    bad: list[Bad] = []
+    bad: list[BadValue] = []
     for index in indices:
         try:
             row = read(given(values[index]))
         except BadRecord as problem:
-            bad.append(Bad(index, problem.reason, problem.error))
+            bad.append(BadValue(index, problem.reason, problem.error))
         else:
             rows += [(index, *row)] if row is not None else []
     frame = pl.DataFrame(rows, schema=columns, orient="row")

@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import typer
 
-from consumer.commands.exits import DONE, Failed
-from consumer.config import Web
-from consumer.config_file import load, read_secret
+from consumer.commands.terminal.exit_codes import DONE, Failed
+from consumer.config.loader import load, read_secret
+from consumer.config.service import WebSettings
 
 _SECONDS = 15
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - addresses to listen on, not to call
@@ -37,7 +37,7 @@ def release(config: Path, url: str | None) -> int:
     return DONE
 
 
-def _ask(web: Web, url: str | None, method: str, path: str) -> dict[str, Any]:
+def _ask(web: WebSettings, url: str | None, method: str, path: str) -> dict[str, Any]:
     base = (url or f"http://{_address(web.host)}:{web.port}").rstrip("/")
     headers: dict[bytes, bytes] = {}
     if web.api_token:

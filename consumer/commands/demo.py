@@ -16,11 +16,11 @@ import httpx
 from rich.console import Console
 
 from consumer import app, log
-from consumer.activity.codec import Codec
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.record_codec import RecordCodec
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SECOND, Millis, SystemClock
-from consumer.commands.exits import Failed
-from consumer.config import Settings
+from consumer.commands.terminal.exit_codes import Failed
+from consumer.config.settings import Settings
 from consumer.demo.activity_producer import ActivityProducer
 from consumer.demo.broker import BrokerFailed, embedded_broker
 from consumer.demo.people import agreed_numbers, people
@@ -28,7 +28,7 @@ from consumer.demo.settings import TOPICS, settings_for
 from consumer.demo.status_reader import StatusReader
 from consumer.demo.verdict import Evidence, complaints
 from consumer.demo.view import Snapshot, say, screen, summary
-from consumer.kafka.publisher import Publisher, PublishFailed
+from consumer.kafka.clients.publisher import Publisher, PublishFailed
 from consumer.sandbox import server as sandbox
 from consumer.sandbox.app import Setup
 from consumer.sandbox.fates import Habits
@@ -82,10 +82,10 @@ class _Demo:
 
     def __init__(self, stack: ExitStack, folder: Path, log_file: Path) -> None:
         self._clock = clock = SystemClock()
-        self._started, self._started_steady = clock.wall(), clock.steady()
+        self._started, self._started_steady = clock.now(), clock.monotonic()
         broker = stack.enter_context(embedded_broker(TOPICS))
         channel = stack.enter_context(sandbox.running(_CHANNEL))
-        port, codec = _free_port(), Codec(WriterSchemas(clock))
+        port, codec = _free_port(), RecordCodec(WriterSchemas(clock))
         self.console_url, self.messages_url = f"http://127.0.0.1:{port}", f"{channel.base_url}/_sandbox/messages"
         settings = settings_for(broker, channel, folder, port)
         _log_into(log_file, settings, stack)
@@ -135,7 +135,7 @@ class _Demo:
         return not problems
 
     def _elapsed(self) -> Millis:
-        return self._clock.steady() - self._started_steady
+        return self._clock.monotonic() - self._started_steady
 
     def _look(self) -> Snapshot:
         """Return what the console and the sandbox know at this moment."""

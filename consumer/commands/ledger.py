@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from consumer import log
-from consumer.commands import broker
-from consumer.commands.exits import DONE, Failed
-from consumer.commands.lines import Line, show
-from consumer.config_file import load
-from consumer.deliver.belonging import group_name
-from consumer.kafka import group, offsets
-from consumer.ledger import queries_facts
+from consumer.commands import kafka_probe
+from consumer.commands.terminal.exit_codes import DONE, Failed
+from consumer.commands.terminal.output import Line, show
+from consumer.config.loader import load
+from consumer.deliver.operations.ledger_identity import group_name
+from consumer.kafka.clients import end_offsets, group_offsets
+from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 
 _BROKER_SECONDS = 5
@@ -26,21 +26,21 @@ def begin(config: Path) -> int:
     settings = load(config)
     log.configure_quietly()
     kafka, topics = settings.kafka, settings.topics
-    admin, _ = broker.reach(kafka, _BROKER_SECONDS)
-    ends = offsets.ends(admin, topics.reminders)
-    beginnings = dict.fromkeys(offsets.ends(admin, topics.contacts), 0)
+    admin, _ = kafka_probe.reach(kafka, _BROKER_SECONDS)
+    ends = end_offsets.ends(admin, topics.reminders)
+    beginnings = dict.fromkeys(end_offsets.ends(admin, topics.contacts), 0)
     ledger = Ledger(settings.ledger.url)
     try:
         with ledger.reading() as connection:
-            if queries_facts.next_offsets(connection, topics.reminders):
+            if queries.facts.next_offsets(connection, topics.reminders):
                 raise Failed(
                     "this ledger is not empty: it knows what was asked for, and `lapse run` goes on from there"
                 )
         for topic, what, spots in ((topics.reminders, "reminders", ends), (topics.contacts, "contacts", beginnings)):
-            group.commit(kafka, group_name(kafka.group_prefix, what), topic, spots, ledger.id)
+            group_offsets.move_offsets(kafka, group_name(kafka.group_prefix, what), topic, spots, ledger.id)
         with ledger.transaction() as connection:
-            queries_facts.put_offsets(connection, topics.reminders, ends)
-    except group.GroupAtWork as problem:
+            queries.facts.put_offsets(connection, topics.reminders, ends)
+    except group_offsets.GroupAtWork as problem:
         raise Failed(
             f"deliver is at work, or has been a moment ago ({problem}): stop all of it and wait for a minute"
         ) from None

@@ -9,13 +9,14 @@ import typer
 
 from consumer import log
 from consumer.clock import SECOND, Millis, SystemClock
-from consumer.commands.exits import DONE
-from consumer.config import Settings
-from consumer.config_errors import near
-from consumer.config_file import load
-from consumer.deliver import pauses
-from consumer.ledger import queries_pauses
-from consumer.ledger.queries_pauses import EVERYTHING
+from consumer.commands.terminal.exit_codes import DONE
+from consumer.config.errors import near
+from consumer.config.loader import load
+from consumer.config.settings import Settings
+from consumer.config.types import format_duration
+from consumer.deliver.operations import pauses
+from consumer.ledger import queries
+from consumer.ledger.queries.pauses import EVERYTHING
 from consumer.ledger.store import Ledger
 
 
@@ -29,14 +30,14 @@ def pause(config: Path, process: str | None) -> int:
     """
     settings = load(config)
     with _ledger(settings) as ledger, ledger.transaction() as connection:
-        before = queries_pauses.paused(connection)
+        before = queries.pauses.paused(connection)
         name = _named(process, settings, before)
-        queries_pauses.pause(connection, name, SystemClock().wall())
+        queries.pauses.pause(connection, name, SystemClock().now())
     if name in before:
         typer.echo(f"{_words(name)} has been paused since {_moment(before[name])}")
     else:
         lives = settings.policy.expire_after
-        typer.echo(f"{_words(name)} is paused: reminders wait, and expire {lives} after their lapse")
+        typer.echo(f"{_words(name)} is paused: reminders wait, and expire {format_duration(lives)} after their lapse")
     return DONE
 
 
@@ -47,7 +48,7 @@ def resume(config: Path, process: str | None) -> int:
     """
     settings = load(config)
     with _ledger(settings) as ledger, ledger.transaction() as connection:
-        before = queries_pauses.paused(connection)
+        before = queries.pauses.paused(connection)
         name = _named(process, settings, before)
         waited = pauses.resume(connection, name)
     if name not in before:

@@ -8,20 +8,20 @@ from prometheus_client import CollectorRegistry
 
 from consumer import log
 from consumer.clock import Millis, SystemClock
-from consumer.commands import moments
-from consumer.commands.exits import DONE, FAILED
-from consumer.config_file import load
-from consumer.deliver.recording import booking
-from consumer.deliver.resolving import MOST, resolve
-from consumer.ledger import queries_unresolved
-from consumer.ledger.queries_unresolved import Which
+from consumer.commands.terminal import time_arguments
+from consumer.commands.terminal.exit_codes import DONE, FAILED
+from consumer.config.loader import load
+from consumer.deliver.operations.resolve import MOST, resolve
+from consumer.deliver.unit_of_work import unit_of_work
+from consumer.ledger import queries
+from consumer.ledger.queries.unresolved import Which
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 
 
 def moment(text: str) -> Millis:
     """Milliseconds of an ISO 8601 time with a zone. Raises typer.BadParameter."""
-    found = moments.iso(text, zone=None)
+    found = time_arguments.iso(text, zone=None)
     if found is None:
         raise typer.BadParameter(f"{text}: write a time with its zone, such as 2026-03-01T09:00+01:00 or …T08:00Z")
     return found
@@ -40,16 +40,16 @@ def main(config: Path, which: Which, *, sent: bool) -> int:
     settings = load(config)
     log.configure_quietly()
     clock, metrics = SystemClock(), DeliverMetrics(CollectorRegistry())
-    began = clock.wall()
+    began = clock.now()
     which = replace(which, until=began if which.until is None else min(which.until, began))
     ledger = Ledger(settings.ledger.url, beside=True)
     number, last = 0, MOST
     try:
         with ledger.reading() as connection:
-            others = queries_unresolved.others(connection, which)
+            others = queries.unresolved.others(connection, which)
         while last == MOST:
-            with booking(ledger, metrics, clock.wall()) as book:
-                rows = resolve(book, which, sent=sent)
+            with unit_of_work(ledger, metrics, clock.now()) as work:
+                rows = resolve(work, which, sent=sent)
             for row in rows:
                 typer.echo(f"{row.reminder_id} {row.status}")
             last = len(rows)

@@ -12,9 +12,10 @@ import structlog
 from pydantic import SecretStr
 
 from consumer import log
-from consumer.commands import broker
-from consumer.config import Secret, Settings
-from consumer.config_file import CLIENT_SECRETS, ConfigError, load, read_secret
+from consumer.commands import kafka_probe
+from consumer.config.loader import CLIENT_SECRETS, ConfigError, load, read_secret
+from consumer.config.settings import Settings
+from consumer.config.types import Secret
 
 Role: TypeAlias = Literal["detect", "deliver"]
 
@@ -37,7 +38,7 @@ def main(config: Path, role: Role | None) -> int:
     # Until the service takes its own measures there is nothing to hand back.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     structlog.get_logger().info("starting", roles=sorted(roles), broker=settings.kafka.bootstrap_servers)
-    broker.reach(settings.kafka, _BROKER_PATIENCE)
+    kafka_probe.reach(settings.kafka, _BROKER_PATIENCE)
     from consumer import app  # only now: it brings in everything else, and a mistake should be told at once
 
     return app.run(settings, roles)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import typer
 
-from consumer.commands.exits import Failed
+from consumer.commands.terminal.exit_codes import Failed
 from consumer.sandbox import server
 from consumer.sandbox.faults import BadFaults, parse
 

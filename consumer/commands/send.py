@@ -11,20 +11,20 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from consumer import log
 from consumer.clock import SECOND, Millis, SystemClock
-from consumer.commands.channel import opened, section_of
-from consumer.commands.exits import DONE, FAILED, Failed
-from consumer.config import Settings
-from consumer.config_file import load
-from consumer.deliver.opt_outs import subjects_of
-from consumer.ledger.queries_facts import opted_out
+from consumer.commands.onemsg_channel import opened, section_of
+from consumer.commands.terminal.exit_codes import DONE, FAILED, Failed
+from consumer.config.loader import load
+from consumer.config.settings import Settings
+from consumer.deliver.recipients.opt_outs import subjects_of
+from consumer.ledger.queries.facts import opted_out
+from consumer.ledger.schema.tables import contacts
 from consumer.ledger.store import Ledger
-from consumer.ledger.tables import contacts
-from consumer.onemsg.client import OneMsg, OneMsgError
+from consumer.onemsg.client import OneMsgClient, OneMsgError
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected
 from consumer.onemsg.phone import Phone, PhoneProblem, normalise
-from consumer.onemsg.reports import Progress
-from consumer.onemsg.text import safe_parameter
+from consumer.onemsg.templates.parameters import safe_parameter
+from consumer.onemsg.webhook.notifications import Progress
 
 _MEDIUM = "whatsapp"
 _POLL_SECONDS = 1.0
@@ -33,7 +33,7 @@ _RANKS = list(Progress)
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class Recipient:
     """What was said on the command line."""
 
     phone: str = field(repr=False)
@@ -41,7 +41,7 @@ class Person:
     action: str = field(repr=False)
 
 
-def main(config: Path, person: Person, *, wait_seconds: float | None) -> int:
+def main(config: Path, person: Recipient, *, wait_seconds: float | None) -> int:
     """Sends, prints the message's id and status, and with `wait_seconds` follows it for so long; the exit status.
 
     Raises:
@@ -57,7 +57,7 @@ def main(config: Path, person: Person, *, wait_seconds: float | None) -> int:
     return asyncio.run(_send(opened(section_of(settings)), message, wait_seconds))
 
 
-def _message(settings: Settings, person: Person) -> TemplateMessage:
+def _message(settings: Settings, person: Recipient) -> TemplateMessage:
     section = section_of(settings)
     phone = normalise(person.phone, settings.policy.default_region)
     if isinstance(phone, PhoneProblem):
@@ -113,7 +113,7 @@ def _digits(phone: str, region: str | None) -> str | None:
     return found.digits if isinstance(found, Phone) else None
 
 
-async def _send(channel: OneMsg, message: TemplateMessage, wait_seconds: float | None) -> int:
+async def _send(channel: OneMsgClient, message: TemplateMessage, wait_seconds: float | None) -> int:
     async with channel:
         try:
             message_id = _accepted(await channel.send_template(message))
@@ -137,7 +137,7 @@ def _accepted(outcome: Outcome) -> str:
     raise Failed(f"nobody knows whether the message was sent: {words}. Look in 1MSG before you send it again")
 
 
-async def _follow(channel: OneMsg, message_id: str, seconds: float) -> int:
+async def _follow(channel: OneMsgClient, message_id: str, seconds: float) -> int:
     """Prints every step of the message until its last one."""
     known: Progress | None = None
     try:
@@ -160,5 +160,5 @@ async def _follow(channel: OneMsg, message_id: str, seconds: float) -> int:
 
 def _moment(at: Millis | None) -> str:
     """When it happened, as 1MSG says, or else now."""
-    seconds = (SystemClock().wall() if at is None else at) / SECOND
+    seconds = (SystemClock().now() if at is None else at) / SECOND
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

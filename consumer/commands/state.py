@@ -6,13 +6,13 @@ from pathlib import Path
 import typer
 
 from consumer import log
-from consumer.assembly import detect
-from consumer.commands import broker
-from consumer.commands.exits import DONE, Failed
-from consumer.config import Settings
-from consumer.config_file import load
-from consumer.kafka.rebuild import Plan, RebuildRefused, make_room, plan
-from consumer.kafka.transaction import Aborted, Fenced, Transactions
+from consumer.commands import kafka_probe
+from consumer.commands.terminal.exit_codes import DONE, Failed
+from consumer.config.loader import load
+from consumer.config.settings import Settings
+from consumer.kafka.changelog.rebuild import RebuildPlan, RebuildRefused, make_room, plan
+from consumer.kafka.clients.transaction import Aborted, Fenced, Transactions
+from consumer.wiring import detect
 
 _BROKER_SECONDS = 5
 
@@ -26,7 +26,7 @@ def rebuild(config: Path, *, yes: bool) -> int:
     """
     settings = load(config)
     log.configure_quietly()
-    admin, _ = broker.reach(settings.kafka, _BROKER_SECONDS)
+    admin, _ = kafka_probe.reach(settings.kafka, _BROKER_SECONDS)
     group = detect.group_name(settings)
     try:
         found = plan(admin, topic=settings.source.topic, state_topic=settings.state_topic, group=group)
@@ -43,7 +43,7 @@ def rebuild(config: Path, *, yes: bool) -> int:
     return DONE
 
 
-def _explained(found: Plan, settings: Settings) -> list[str]:
+def _explained(found: RebuildPlan, settings: Settings) -> list[str]:
     spans = [f"  partition {n}: from offset {begin} to {found.ends[n]}" for n, begin in sorted(found.begins.items())]
     more = len(found.begins) - found.remembered
     return [
@@ -56,7 +56,7 @@ def _explained(found: Plan, settings: Settings) -> list[str]:
     ]
 
 
-def _write(settings: Settings, found: Plan) -> None:
+def _write(settings: Settings, found: RebuildPlan) -> None:
     """All partitions at once, with the offsets: a reader of the state finds all of it, or nothing."""
     consumer = detect.consumer(settings.kafka, {"group.id": found.group})  # never joins: it only names the group
     transactions = Transactions(detect.producer(settings.kafka, f"{found.group}-rebuild"))

@@ -5,12 +5,12 @@ from pathlib import Path
 from confluent_kafka.admin import AdminClient
 
 from consumer import log
-from consumer.commands import broker
-from consumer.commands.exits import DONE, FAILED
-from consumer.commands.lines import Line, show
-from consumer.config import Settings
-from consumer.config_file import load
-from consumer.kafka import topics
+from consumer.commands import kafka_probe
+from consumer.commands.terminal.exit_codes import DONE, FAILED
+from consumer.commands.terminal.output import Line, show
+from consumer.config.loader import load
+from consumer.config.settings import Settings
+from consumer.kafka.clients import topics
 
 _BROKER_SECONDS = 5
 
@@ -25,7 +25,7 @@ def main(config: Path, *, create: bool) -> int:
     """
     settings = load(config)
     log.configure_quietly()
-    admin, _ = broker.reach(settings.kafka, _BROKER_SECONDS)
+    admin, _ = kafka_probe.reach(settings.kafka, _BROKER_SECONDS)
     found = verdicts(admin, settings)
     if create:
         missing = [verdict.wanted for verdict in found if isinstance(verdict, topics.Missing)]

@@ -11,23 +11,24 @@ import structlog
 from sqlalchemy import Connection
 
 from consumer.clock import Millis, Now
-from consumer.deliver import opt_outs, restoring
-from consumer.deliver.checks import Rules, is_fresh, too_old_at
-from consumer.deliver.erasure import Erasure
-from consumer.deliver.gate import ContactsGate
 from consumer.deliver.lifecycle import FINAL, IN_DOUBT, UNSENT, Cancel, Status, Suppress
-from consumer.deliver.recording import Book, Key, booking
-from consumer.ledger import queries, queries_contacts, queries_facts, queries_restoring
-from consumer.ledger.rows import ReminderRow
+from consumer.deliver.operations import ledger_restore
+from consumer.deliver.policy.checks import CheckRules, is_fresh, too_old_at
+from consumer.deliver.recipients import opt_outs
+from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
+from consumer.deliver.recipients.erasure import Erasure
+from consumer.deliver.unit_of_work import Key, UnitOfWork, unit_of_work
+from consumer.ledger import queries
+from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.phone import Phone, normalise
-from consumer.records import Ask, Contact, Received, Reminder
+from consumer.records import Contact, Received, Reminder, ReminderKind
 
 WHATSAPP = "whatsapp"
 _OPEN = sorted(status.value for status in UNSENT | IN_DOUBT)
 T = TypeVar("T")
-Asked: TypeAlias = tuple[Ask, ReminderRow]
+Asked: TypeAlias = tuple[ReminderKind, ReminderRow]
 """What is asked, and the reminder it is about as it would look if it were new."""
 log = structlog.get_logger()
 
@@ -39,28 +40,28 @@ class Intake:
         self,
         ledger: Ledger,
         *,
-        rules: Rules,
-        gate: ContactsGate,
+        rules: CheckRules,
+        barrier: ContactsBarrier,
         metrics: DeliverMetrics,
         now: Now,
         default_region: str | None = None,
     ) -> None:
         self._ledger = ledger
         self._rules = rules
-        self._gate = gate
+        self._barrier = barrier
         self._metrics = metrics
         self._now = now
         self._default_region = default_region
 
     def reminders(self, batch: Sequence[Received[Reminder]]) -> None:
-        """DUE becomes a row; RETURNED and COMPLETED cancel what has not gone out; CLOCK says how far detect is."""
+        """DUE becomes a row; RETURNED and COMPLETED cancel what has not gone out; WATERMARK says how far detect is."""
         clocks = _clocks(batch)
-        with booking(self._ledger, self._metrics, self._now()) as book:
-            asks = [ask for ask in (_ask(received, book.now) for received in batch) if ask is not None]
-            _Asks(book, self._rules, _in_doubt(book.connection, batch)).take(asks)
-            queries_facts.put_clocks(book.connection, clocks)
-            _note_offsets(book.connection, batch)
-            self._wake_where_fresh(book.connection, book.now, lambda partition: partition in clocks)
+        with unit_of_work(self._ledger, self._metrics, self._now()) as work:
+            asks = [ask for ask in (_ask(received, work.now) for received in batch) if ask is not None]
+            _Asks(work, self._rules, _in_doubt(work.connection, batch)).take(asks)
+            queries.facts.put_clocks(work.connection, clocks)
+            _note_offsets(work.connection, batch)
+            self._wake_where_fresh(work.connection, work.now, lambda partition: partition in clocks)
 
     def contacts(self, batch: Sequence[Received[Contact]]) -> None:
         """The latest word on each user. A null value erases the person."""
@@ -70,17 +71,17 @@ class Intake:
         for row in rows.values():
             row["phone_hash"] = self._phone_hash(row["phone"])
         with self._ledger.transaction() as connection:
-            queries_facts.change(connection)
-            declined: dict[str, Millis | None] = {**queries_contacts.declined_by(connection, rows)}
+            queries.facts.lock_exclusive(connection)
+            declined: dict[str, Millis | None] = {**queries.contacts.declined_by(connection, rows)}
             for contact, row in said:  # a no before the last word counts as well
                 user = str(row["user_id"])
                 row["declined_at"] = declined[user] = opt_outs.declined_after(declined.get(user), contact)
-            was_open = self._gate.open(connection)
+            was_open = self._barrier.is_passed(connection)
             erasure = Erasure(connection, rows.keys() - known, self._default_region, self._ledger.hash_key)
-            queries_contacts.put_contacts(connection, list(rows.values()))
+            queries.contacts.put_contacts(connection, list(rows.values()))
             erasure.apply()
             opt_outs.lift(connection, known)
-            queries.wake(connection, "no_contact", users=known)
+            queries.reminders.wake(connection, "no_contact", users=known)
             _note_offsets(connection, batch)
             if not was_open:
                 self._wake_where_fresh(connection, self._now(), lambda partition: True)
@@ -95,41 +96,41 @@ class Intake:
         A topic may end in transaction markers or records that compaction took.
         """
         with self._ledger.transaction() as connection:
-            was_open = self._gate.open(connection)
-            queries_facts.put_offsets(connection, topic, dict(positions))
+            was_open = self._barrier.is_passed(connection)
+            queries.facts.put_offsets(connection, topic, dict(positions))
             if not was_open:
                 self._wake_where_fresh(connection, self._now(), lambda partition: True)
 
     def _wake_where_fresh(self, connection: Connection, now: Millis, concerns: Callable[[int], bool]) -> None:
         """Rows that waited for detect or for the contacts may be looked at again."""
-        if self._gate.open(connection):
-            clocks = queries_facts.clocks_of(connection)
+        if self._barrier.is_passed(connection):
+            clocks = queries.facts.clocks_of(connection)
             fresh = {n for n, clock in clocks.items() if concerns(n) and is_fresh(clock, now, self._rules)}
             if fresh:
-                queries.wake(connection, "detect_behind", partitions=fresh)
+                queries.reminders.wake(connection, "detect_behind", partitions=fresh)
 
 
 class _Asks:
     """One batch of asks, taken one after the other, over the rows that they may concern."""
 
-    def __init__(self, book: Book, rules: Rules, in_doubt: Collection[str] = ()) -> None:
+    def __init__(self, work: UnitOfWork, rules: CheckRules, in_doubt: Collection[str] = ()) -> None:
         """`in_doubt` are ids of reminders that may have been sent before the ledger was restored from a backup."""
-        self._book = book
+        self._work = work
         self._rules = rules
         self._in_doubt = in_doubt
         self._by_id: dict[str, list[Key]] = {}
         self._by_user: dict[tuple[str, str], list[Key]] = {}
 
     def take(self, asks: Sequence[Asked]) -> None:
-        book, due = self._book, [row for kind, row in asks if kind is Ask.DUE]
-        book.hold(queries.take_ids(book.connection, {row.reminder_id for _, row in asks}))
+        work, due = self._work, [row for kind, row in asks if kind is ReminderKind.DUE]
+        work.add_locked(queries.reminders.take_ids(work.connection, {row.reminder_id for _, row in asks}))
         if due:
             users, oldest = {row.user_id for row in due}, min(row.last_seen for row in due)
-            book.hold(queries.take_related(book.connection, users, oldest, _OPEN))
-        for row in book.rows():
+            work.add_locked(queries.reminders.take_related(work.connection, users, oldest, _OPEN))
+        for row in work.rows():
             self._index(row)
         for kind, row in asks:
-            self._due(row) if kind is Ask.DUE else self._answered(row, kind)
+            self._due(row) if kind is ReminderKind.DUE else self._answered(row, kind)
 
     def _index(self, row: ReminderRow) -> None:
         self._by_id.setdefault(row.reminder_id, []).append(row.key)
@@ -141,11 +142,11 @@ class _Asks:
         others = [self._row(key) for key in self._by_user.get((row.user_id, row.process), ())]
         self._add(row)
         if row.reminder_id in self._in_doubt:
-            restoring.doubt(self._book, row.key)
-        elif row.lapsed_at is not None and self._book.now >= too_old_at(row.lapsed_at, self._rules):
-            self._book.tell(row.key, Suppress("expired"))
+            ledger_restore.doubt(self._work, row.key)
+        elif row.lapsed_at is not None and self._work.now >= too_old_at(row.lapsed_at, self._rules):
+            self._work.apply_event(row.key, Suppress("expired"))
         elif any(_rung(other) > _rung(row) for other in others):
-            self._book.tell(row.key, Cancel("superseded"))
+            self._work.apply_event(row.key, Cancel("superseded"))
         for other in others:
             if _rung(other) < _rung(row):
                 self._supersede(other)
@@ -153,29 +154,31 @@ class _Asks:
     def _supersede(self, earlier: ReminderRow) -> None:
         status = Status(earlier.status)
         if status in UNSENT:
-            self._book.tell(earlier.key, Cancel("superseded"))
+            self._work.apply_event(earlier.key, Cancel("superseded"))
         elif status in IN_DOUBT and earlier.superseded_at is None:
-            self._book.note(earlier._replace(superseded_at=self._book.now))
+            self._work.update(earlier._replace(superseded_at=self._work.now))
 
-    def _answered(self, row: ReminderRow, kind: Ask) -> None:
+    def _answered(self, row: ReminderRow, kind: ReminderKind) -> None:
         """The user came back, or finished. Noted on every row of the reminder, sent or not."""
         if row.reminder_id not in self._by_id:
             self._add(row)
         for key in self._by_id[row.reminder_id]:
             there = self._row(key)
-            if kind is Ask.RETURNED and there.returned_at is None:
-                self._book.note(there._replace(returned_at=row.occurred_at))
-            elif kind is Ask.COMPLETED and there.completed_at is None:
-                self._book.note(there._replace(completed_at=row.occurred_at))
+            if kind is ReminderKind.RETURNED and there.returned_at is None:
+                self._work.update(there._replace(returned_at=row.occurred_at))
+            elif kind is ReminderKind.COMPLETED and there.completed_at is None:
+                self._work.update(there._replace(completed_at=row.occurred_at))
             if Status(there.status) not in FINAL:
-                self._book.tell(key, Cancel("returned" if kind is Ask.RETURNED else "completed"), row.occurred_at)
+                self._work.apply_event(
+                    key, Cancel("returned" if kind is ReminderKind.RETURNED else "completed"), row.occurred_at
+                )
 
     def _add(self, row: ReminderRow) -> None:
-        self._book.add(row)
+        self._work.insert(row)
         self._index(row)
 
     def _row(self, key: Key) -> ReminderRow:
-        row = self._book.get(key)
+        row = self._work.get(key)
         assert row is not None
         return row
 
@@ -188,10 +191,10 @@ def _rung(row: ReminderRow) -> tuple[Millis, int]:
 def _ask(received: Received[Reminder], now: Millis) -> Asked | None:
     """The row a record asks for; None for a clock, and for a record that says too little (detect writes none)."""
     ask = received.value
-    if ask is None or ask.kind is Ask.CLOCK:
+    if ask is None or ask.kind is ReminderKind.WATERMARK:
         return None
     reminder_id, user_id, process, step, last_seen = ask.reminder_id, ask.user_id, ask.process, ask.step, ask.last_seen
-    incomplete = ask.kind is Ask.DUE and ask.lapsed_at is None
+    incomplete = ask.kind is ReminderKind.DUE and ask.lapsed_at is None
     if incomplete or not (reminder_id and user_id and process) or step is None or last_seen is None:
         spot = {"topic": received.topic, "partition": received.partition, "offset": received.offset}
         log.error("reminder_incomplete", kind=ask.kind.value, **spot)
@@ -216,7 +219,7 @@ def _ask(received: Received[Reminder], now: Millis) -> Asked | None:
 
 def _in_doubt(connection: Connection, batch: Sequence[Received[Reminder]]) -> set[str]:
     """What was asked for up to where the ledger once was, before it was restored from a backup."""
-    until = queries_restoring.doubtful(connection, batch[0].topic) if batch else {}
+    until = queries.restore.doubtful(connection, batch[0].topic) if batch else {}
     return {
         received.value.reminder_id
         for received in batch
@@ -229,8 +232,8 @@ def _clocks(batch: Sequence[Received[Reminder]]) -> dict[int, Millis]:
     clocks: dict[int, Millis] = {}
     for received in batch:
         ask = received.value
-        if ask is not None and ask.kind in {Ask.CLOCK, Ask.DUE}:
-            said = ask.occurred_at if ask.kind is Ask.CLOCK else ask.lapsed_at
+        if ask is not None and ask.kind in {ReminderKind.WATERMARK, ReminderKind.DUE}:
+            said = ask.occurred_at if ask.kind is ReminderKind.WATERMARK else ask.lapsed_at
             clocks[received.partition] = max(clocks.get(received.partition, 0), said or 0)
     return clocks
 
@@ -275,4 +278,4 @@ def _note_offsets(connection: Connection, batch: Sequence[Received[T]]) -> None:
         partitions = ends.setdefault(received.topic, {})
         partitions[received.partition] = max(partitions.get(received.partition, 0), received.offset + 1)
     for topic, offsets in ends.items():
-        queries_facts.put_offsets(connection, topic, offsets)
+        queries.facts.put_offsets(connection, topic, offsets)

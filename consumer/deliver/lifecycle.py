@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from consumer.clock import Millis
-from consumer.onemsg.reports import Progress
+from consumer.onemsg.webhook.notifications import Progress
 
 
 class Status(StrEnum):
@@ -81,7 +81,7 @@ NO_REPORT = "no_report"
 _RANKS = (_S.ACCEPTED, _S.SENT, _S.FAILED, _S.DELIVERED, _S.READ)
 
 
-class Source(StrEnum):
+class StatusSource(StrEnum):
     """Who says so."""
 
     RESPONSE = "response"
@@ -112,7 +112,7 @@ class Cancel:
     """It is no longer wanted: returned, completed, superseded, by_operator."""
 
     reason: str
-    source: Source = Source.CHECK
+    source: StatusSource = StatusSource.CHECK
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +132,17 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class AttemptAccepted:
     """1MSG accepted the attempt under this id, or an operator or an echo says that it did (an operator has no id)."""
 
     message_id: str | None
-    source: Source = Source.RESPONSE
+    source: StatusSource = StatusSource.RESPONSE
     last: bool = False
     """No report of it will come: this medium has none."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class AttemptRefused:
     """The attempt was certainly not accepted; `then` is what follows from that."""
 
     reason: str
@@ -151,11 +151,11 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class OutcomeUnknown:
     """Nobody knows what became of the attempt."""
 
     reason: str
-    source: Source = Source.RESPONSE
+    source: StatusSource = StatusSource.RESPONSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ class Reported:
     """The provider tells of a message."""
 
     progress: Progress
-    source: Source
+    source: StatusSource
     reason: str | None = None
     error_code: int | None = None
     then: Defer | None = None
@@ -171,16 +171,16 @@ class Reported:
 
 
 @dataclass(frozen=True, slots=True)
-class GaveUp:
+class TimedOut:
     """An unknown has been looked for, or a report waited for, long enough."""
 
 
 @dataclass(frozen=True, slots=True)
-class WasNotSent:
+class ConfirmedUnsent:
     """An operator knows that an attempt which was looked for in vain reached nobody."""
 
 
-Event = Verdict | Claimed | Taken | Refused | Lost | Reported | GaveUp | WasNotSent
+Event = Verdict | Claimed | AttemptAccepted | AttemptRefused | OutcomeUnknown | Reported | TimedOut | ConfirmedUnsent
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ class Change:
     """One step of a reminder's life. `publish` says whether others hear of it."""
 
     status: Status
-    source: Source
+    source: StatusSource
     reason: str | None = None
     until: Millis | None = None
     error_code: int | None = None
@@ -209,7 +209,7 @@ class NoChange:
     why: str
 
 
-def follow(status: Status, reason: str | None, event: Event) -> tuple[Change, ...] | NoChange:
+def transition(status: Status, reason: str | None, event: Event) -> tuple[Change, ...] | NoChange:
     """What an event makes of a reminder that stands at `status` for `reason`: changes in order, or none and why.
 
     Whatever it returns is in TRANSITIONS, one step after the other.
@@ -218,19 +218,19 @@ def follow(status: Status, reason: str | None, event: Event) -> tuple[Change, ..
         case Suppress() | Defer() | Cancel():
             return _judged(status, reason, event)
         case Claimed():
-            return _only(UNSENT, status, Change(_S.SENDING, Source.CHECK, publish=False))
-        case Taken():
+            return _only(UNSENT, status, Change(_S.SENDING, StatusSource.CHECK, publish=False))
+        case AttemptAccepted():
             return _taken(status, event)
-        case Refused():
+        case AttemptRefused():
             return _refused(status, event)
-        case Lost(why, source):
+        case OutcomeUnknown(why, source):
             return _only({_S.SENDING}, status, Change(_S.UNKNOWN, source, why))
         case Reported():
             return _reported(status, event)
-        case GaveUp():
+        case TimedOut():
             return _given_up(status, reason)
-        case WasNotSent():
-            return _only({_S.UNRESOLVED}, status, Change(_S.PLANNED, Source.OPERATOR, publish=False))
+        case ConfirmedUnsent():
+            return _only({_S.UNRESOLVED}, status, Change(_S.PLANNED, StatusSource.OPERATOR, publish=False))
 
 
 def _only(where: frozenset[Status] | set[Status], status: Status, change: Change) -> tuple[Change, ...] | NoChange:
@@ -242,27 +242,27 @@ def _judged(status: Status, reason: str | None, verdict: Verdict) -> tuple[Chang
         return NoChange(f"is_{status}")
     match verdict:
         case Suppress(why):
-            return (Change(_S.SUPPRESSED, Source.CHECK, why),)
+            return (Change(_S.SUPPRESSED, StatusSource.CHECK, why),)
         case Cancel(why, source):
             return (Change(_S.CANCELLED, source, why),)
         case Defer(why, until):
             said_before = status is _S.DEFERRED and why == reason
-            return (Change(_S.DEFERRED, Source.CHECK, why, until, publish=not said_before),)
+            return (Change(_S.DEFERRED, StatusSource.CHECK, why, until, publish=not said_before),)
 
 
-def _taken(status: Status, taken: Taken) -> tuple[Change, ...] | NoChange:
+def _taken(status: Status, taken: AttemptAccepted) -> tuple[Change, ...] | NoChange:
     answered = {_S.SENDING, _S.UNKNOWN, _S.UNRESOLVED}  # an answer that was too late for its lease still counts
-    reason = "by_operator" if taken.source is Source.OPERATOR else None
+    reason = "by_operator" if taken.source is StatusSource.OPERATOR else None
     closes = True if taken.last or taken.message_id is None else None  # (without an id no report can be about it)
     change = Change(_S.ACCEPTED, taken.source, reason, message_id=taken.message_id, closes=closes)
     return _only(answered, status, change)
 
 
-def _refused(status: Status, refused: Refused) -> tuple[Change, ...] | NoChange:
+def _refused(status: Status, refused: AttemptRefused) -> tuple[Change, ...] | NoChange:
     """Only while `sending`: once an attempt is unknown, a refusal that turns up late sends nothing again."""
     if status is not _S.SENDING:
         return NoChange(f"is_{status}")
-    code, source = refused.error_code, Source.RESPONSE
+    code, source = refused.error_code, StatusSource.RESPONSE
     first = Change(_S.REJECTED, source, refused.reason, error_code=code)
     match refused.then:
         case Defer(why, until):
@@ -274,9 +274,9 @@ def _refused(status: Status, refused: Refused) -> tuple[Change, ...] | NoChange:
 def _given_up(status: Status, reason: str | None) -> tuple[Change, ...] | NoChange:
     """A message of which nothing more is heard keeps its status, and that is the last record unless a report comes."""
     if status in {_S.ACCEPTED, _S.SENT}:
-        silent = Change(status, Source.CHECK, NO_REPORT, closes=True)
+        silent = Change(status, StatusSource.CHECK, NO_REPORT, closes=True)
         return NoChange("repeated") if reason == NO_REPORT else (silent,)
-    return _only({_S.UNKNOWN}, status, Change(_S.UNRESOLVED, Source.CHECK, "gave_up"))
+    return _only({_S.UNKNOWN}, status, Change(_S.UNRESOLVED, StatusSource.CHECK, "gave_up"))
 
 
 def _reported(status: Status, report: Reported) -> tuple[Change, ...] | NoChange:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from consumer.clock import SECOND, Millis
 from consumer.demo.people import InventedPerson
-from consumer.records import Kind, UserActivity
+from consumer.records import ActivityKind, UserActivity
 
 PROCESSES = {
     "account-setup": (),
@@ -34,16 +34,16 @@ _ARRIVAL: Millis = 5 * SECOND  # within this time everybody is active for the fi
 _DUPLICATE_SHARE = 0.01  # of events that a producer that retries sends a second time
 _MOST_STEPS = 25
 
-_ENDINGS: dict[str, tuple[tuple[Kind, _Span], ...]] = {
-    "finishes": ((Kind.COMPLETED, _AWAY),),
-    "cancels": ((Kind.CANCELLED, _AWAY),),
-    "returns": ((Kind.PROGRESSED, _SILENCE), (Kind.PROGRESSED, _BUSY), (Kind.COMPLETED, _AWAY)),
-    "stalls": ((Kind.PROGRESSED, _GONE),),
+_ENDINGS: dict[str, tuple[tuple[ActivityKind, _Span], ...]] = {
+    "finishes": ((ActivityKind.COMPLETED, _AWAY),),
+    "cancels": ((ActivityKind.CANCELLED, _AWAY),),
+    "returns": ((ActivityKind.PROGRESSED, _SILENCE), (ActivityKind.PROGRESSED, _BUSY), (ActivityKind.COMPLETED, _AWAY)),
+    "stalls": ((ActivityKind.PROGRESSED, _GONE),),
 }
 """The last activities in a process, each with the pause after it."""
 _WEIGHTS = {False: (62, 12, 11, 15), True: (10, 5, 15, 70)}
 """How often each ending comes, in their order, by whether the person is forgetful."""
-_CLOSING = frozenset({Kind.COMPLETED, Kind.CANCELLED})
+_CLOSING = frozenset({ActivityKind.COMPLETED, ActivityKind.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def farewell(latest: Iterable[UserActivity], now: Millis, event_id: str) -> list
     """
     busy = [a for a in latest if a.kind not in _CLOSING and now - a.occurred_at <= _BUSY[1] + _WRITE_DELAY[1]]
     return [
-        replace(a, kind=Kind.COMPLETED, occurred_at=now, event_id=f"{event_id}-{number}")
+        replace(a, kind=ActivityKind.COMPLETED, occurred_at=now, event_id=f"{event_id}-{number}")
         for number, a in enumerate(busy)
     ]
 
@@ -98,10 +98,10 @@ def _life(person: InventedPerson, seed: int, start: Millis) -> Iterator[PlannedA
         steps_done = 0
 
 
-def _steps(rng: Random, steps_done: int, weights: Sequence[int]) -> Iterator[tuple[Kind, _Span]]:
+def _steps(rng: Random, steps_done: int, weights: Sequence[int]) -> Iterator[tuple[ActivityKind, _Span]]:
     """Yield what is done in one process, each with the pause after it."""
     [ending] = rng.choices(tuple(_ENDINGS.values()), weights)
     steps = max(1, rng.randrange(3, _MOST_STEPS) - steps_done)
-    yield Kind.PROGRESSED if steps_done else Kind.STARTED, _BUSY
-    yield from [(Kind.PROGRESSED, _BUSY)] * (steps - 1)
+    yield ActivityKind.PROGRESSED if steps_done else ActivityKind.STARTED, _BUSY
+    yield from [(ActivityKind.PROGRESSED, _BUSY)] * (steps - 1)
     yield from ending

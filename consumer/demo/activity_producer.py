@@ -4,12 +4,12 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from consumer.activity.codec import Codec
+from consumer.activity.record_codec import RecordCodec
 from consumer.clock import Clock
-from consumer.config import Settings
+from consumer.config.settings import Settings
 from consumer.demo.activity_plan import farewell, plan
 from consumer.demo.people import InventedPerson
-from consumer.kafka.publisher import Publisher
+from consumer.kafka.clients.publisher import Publisher
 from consumer.records import Contact, UserActivity
 
 
@@ -19,7 +19,7 @@ class ActivityProducer:
 
     publisher: Publisher
     settings: Settings
-    codec: Codec
+    codec: RecordCodec
     clock: Clock
     crowd: Sequence[InventedPerson]
     seed: int
@@ -35,15 +35,15 @@ class ActivityProducer:
         self._write(self.settings.topics.contacts, [person.contact for person in self.crowd])
         latest: dict[str, UserActivity] = {}
         due: list[UserActivity] = []
-        for planned in plan(self.crowd, self.seed, self.clock.wall()):
-            if (wait := planned.at - self.clock.wall()) > 0:
+        for planned in plan(self.crowd, self.seed, self.clock.now()):
+            if (wait := planned.at - self.clock.now()) > 0:
                 self._write_activities(due)
                 due.clear()
                 if stop.wait(wait / 1000):
                     break
             due.append(planned.activity)
             latest[planned.activity.user_id] = planned.activity
-        self._write_activities(farewell(latest.values(), self.clock.wall(), f"farewell-{self.seed}"))
+        self._write_activities(farewell(latest.values(), self.clock.now(), f"farewell-{self.seed}"))
 
     def _write_activities(self, activities: Sequence[UserActivity]) -> None:
         self._write(self.settings.source.topic, activities)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from secrets import token_urlsafe
 
-from consumer.config import Settings
+from consumer.config.settings import Settings
 from consumer.demo.broker import QUIET
 from consumer.sandbox.server import Access
 

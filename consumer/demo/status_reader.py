@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
-from consumer.activity.codec import BadRecord, Codec
+from consumer.activity.record_codec import BadRecord, RecordCodec
 from consumer.demo.broker import PARTITIONS, QUIET
 from consumer.records import DeliveryStatus
 
@@ -39,7 +39,7 @@ class StatusesRead:
 class StatusReader:
     """Read the topic from its beginning into `read`. Call `poll` now and then, and `close` when done."""
 
-    def __init__(self, address: str, topic: str, codec: Codec) -> None:
+    def __init__(self, address: str, topic: str, codec: RecordCodec) -> None:
         settings = {"bootstrap.servers": address, "group.id": "demo-reader", "enable.auto.commit": False}
         self._consumer = Consumer(settings | {"isolation.level": "read_committed", "fetch.wait.max.ms": 100} | QUIET)
         # Partitions by hand, without a group: there is nothing to wait for, and nothing that others could notice.

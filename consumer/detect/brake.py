@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from consumer.clock import MINUTE, SECOND, Millis
-from consumer.detect.rules import Times
+from consumer.detect.lapse_rules import Times
 
 _BUCKET: Millis = 5 * SECOND
 _JUDGED_FROM = 100
@@ -38,7 +38,7 @@ class BrakeRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdicts:
+class BrakeState:
     """What must outlive a restart, and go with a partition to another process.
 
     `distrusted`: its records cannot be read, so its clock stands. `held` and `released` are reasons of the brake.
@@ -49,7 +49,7 @@ class Verdicts:
     released: str | None = None
 
 
-NONE_SO_FAR = Verdicts()
+NO_BRAKE_STATE = BrakeState()
 
 
 class Brake:
@@ -68,7 +68,7 @@ class Brake:
         self.engaged: str | None = None
         """Why lapses are held back: below_floor, below_mean, lapse_storm; None while they are not."""
 
-    def start_anew(self, *taken_over: Verdicts) -> None:
+    def reset(self, *taken_over: BrakeState) -> None:
         """Other partitions, other volume: what was heard before says nothing about them.
 
         What was said against the input stands, here or where the partitions `taken_over` come from.
@@ -81,7 +81,7 @@ class Brake:
         if self._standing and self._standing != self.released:
             self.engaged = self._standing
 
-    def hear(self, written_at: Times) -> None:
+    def observe(self, written_at: Times) -> None:
         """Note records by the times (ms) at which they were written."""
         if not written_at.size:
             return
@@ -114,7 +114,7 @@ class Brake:
         self.engaged = None if reason == self.released else reason
         return self.engaged
 
-    def asked(self, clock: Millis, count: int) -> None:
+    def count_asked(self, clock: Millis, count: int) -> None:
         """So many lapses were asked for."""
         if count and self._rules.lapse_limit is not None:
             self._lapsed.append((clock, count))
@@ -176,7 +176,7 @@ class Brake:
             self._heard = {bucket: count for bucket, count in self._heard.items() if bucket >= oldest}
 
 
-class Trust:
+class ReadabilityMonitor:
     """Whether a partition's records can be read: past a share of bad ones, silence means nothing.
 
     Judged over the last records, at least a hundred; once lost, trust is only given back by an operator.
@@ -186,18 +186,18 @@ class Trust:
         self._most_bad = most_bad
         self._good = 0.0
         self._bad = 0.0
-        self.lost = lost
+        self.distrusted = lost
 
-    def hear(self, good: int, bad: int) -> None:
+    def count(self, good: int, bad: int) -> None:
         """A batch had so many of each."""
         self._good += good
         self._bad += bad
         total = self._good + self._bad
         if total >= _JUDGED_FROM and self._bad > self._most_bad * total:
-            self.lost = True
+            self.distrusted = True
         if total > 10 * _JUDGED_FROM:  # what was long ago fades
             self._good, self._bad = self._good / 2, self._bad / 2
 
     def release(self) -> None:
         self._good = self._bad = 0.0
-        self.lost = False
+        self.distrusted = False

@@ -12,18 +12,18 @@ import numpy.typing as npt
 import polars as pl
 
 from consumer.clock import Millis
-from consumer.detect.activities import Activities
-from consumer.detect.columns import COMPLETED, RETURNED, Columns, Flags
-from consumer.detect.index import Hashes, KeyIndex, Rows
-from consumer.detect.rules import ALWAYS, NEVER, Processes, Rules, Times, reminder_id
-from consumer.records import Ask, Reminder
+from consumer.detect.activity_batch import ActivityBatch
+from consumer.detect.lapse_rules import ALWAYS, NEVER, LapseRules, Processes, Times, reminder_id
+from consumer.detect.storage.hash_index import Hashes, KeyIndex, Rows
+from consumer.detect.storage.row_store import COMPLETED, RETURNED, Flags, RowStore
+from consumer.records import Reminder, ReminderKind
 
 _ROOMY = 1 << 16  # rows below which nothing is tidied
 _MOVED = 1 << 14
 
 
 @dataclass(slots=True)
-class Noticed:
+class AdvanceResult:
     """What a look at the clock brought: reminders to ask for, and lapses that lead to none, counted by
     (process, step, outcome) with outcome `asked`, `expired` or `skipped`."""
 
@@ -37,42 +37,42 @@ class Noticed:
 class Table:
     """The rows of one partition."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: LapseRules) -> None:
         self.rules = rules
         self.processes = Processes(rules)
-        self.columns = Columns()
+        self.store = RowStore()
         self._index = KeyIndex()
-        self.named: list[tuple[Rows, pl.Series]] = []
+        self.new_users: list[tuple[Rows, pl.Series]] = []
         """Users put into rows since the state was last written, in order; the rows of each are distinct."""
-        self.spoken: list[tuple[Rows, pl.Series]] = []
+        self.new_actions: list[tuple[Rows, pl.Series]] = []
         """Actions likewise."""
 
     def __len__(self) -> int:
-        return self.columns.tracked
+        return self.store.tracked
 
     @property
     def nbytes(self) -> int:
-        return self.columns.nbytes + 4 * len(self._index)
+        return self.store.nbytes + 4 * len(self._index)
 
-    def hear(self, heard: Activities, now: Millis) -> list[Reminder]:
+    def apply(self, heard: ActivityBatch, now: Millis) -> list[Reminder]:
         """Apply one batch. Returns RETURNED and COMPLETED for reminders that were asked for."""
         if not len(heard):
             return []
         rows = self._rows_of(heard)
         self._see(rows, heard)
-        np.maximum.at(self.columns.closed, rows, np.where(heard.closes, heard.at, NEVER))
-        self.columns.dirty[rows] = True
+        np.maximum.at(self.store.closed, rows, np.where(heard.closes, heard.at, NEVER))
+        self.store.dirty[rows] = True
         self.schedule(rows)
         return self._follow_up(rows, now)
 
-    def notice(self, clock: Millis, now: Millis, *, hold: bool = False) -> Noticed:
+    def advance_to(self, clock: Millis, now: Millis, *, hold: bool = False) -> AdvanceResult:
         """Let the partition's clock reach `clock`: ask for what has lapsed, forget what can be forgotten.
 
         With `hold` nothing is asked for: what has lapsed stays due, unless it is too old to be of use.
         """
-        c = self.columns
+        c = self.store
         rows = self._due(clock)
-        noticed = Noticed()
+        noticed = AdvanceResult()
         if rows.size:
             held = self._ask(rows[self.armed(rows)], clock, now, noticed, hold=hold)
             rows = np.setdiff1d(rows, held, assume_unique=True) if held.size else rows
@@ -85,18 +85,18 @@ class Table:
         self._tidy()
         return noticed
 
-    def waiting(self, clock: Millis) -> int:
+    def count_due(self, clock: Millis) -> int:
         """How many reminders would be asked for if the clock reached `clock`."""
         rows = self._due(clock)
         _, _, _, expired = self._lapses(rows[self.armed(rows)], clock)
         return int(np.count_nonzero(~expired))
 
     def _due(self, clock: Millis) -> Rows:
-        return np.flatnonzero(self.columns.due[: self.columns.used] <= clock)
+        return np.flatnonzero(self.store.due[: self.store.used] <= clock)
 
-    def _see(self, rows: Rows, heard: Activities) -> None:
+    def _see(self, rows: Rows, heard: ActivityBatch) -> None:
         """Rule 1: a later activity starts a new episode; an older one (or none: NEVER) changes nothing."""
-        c, at = self.columns, np.where(heard.closes, NEVER, heard.at)
+        c, at = self.store, np.where(heard.closes, NEVER, heard.at)
         before = c.last_seen[rows]
         np.maximum.at(c.last_seen, rows, at)
         latest = (at == c.last_seen[rows]) & (at != NEVER)
@@ -115,18 +115,18 @@ class Table:
         if not fresh.all():
             wins = fresh | self._beats_what_is_there(rows, actions, ~fresh)
             rows, actions = rows[wins], actions.filter(pl.Series(wins))
-        self.columns.action.put(rows, actions)
-        self.spoken.append((rows, actions))
+        self.store.action.put(rows, actions)
+        self.new_actions.append((rows, actions))
 
     def _repeats(self, rows: Rows) -> bool:
         """Whether a row is named twice. `due` serves as the slate: it is made anew after every batch."""
         places = np.arange(rows.size)
-        self.columns.due[rows] = places
-        return bool((self.columns.due[rows] != places).any())
+        self.store.due[rows] = places
+        return bool((self.store.due[rows] != places).any())
 
     def _beats_what_is_there(self, rows: Rows, actions: pl.Series, ties: Flags) -> Flags:
         wins = np.zeros(rows.size, np.bool_)
-        there = self.columns.action.get(rows[ties])
+        there = self.store.action.get(rows[ties])
         said = actions.filter(pl.Series(ties)).to_list()
         wins[ties] = [
             s is not None and (t is None or s.encode() > t.encode()) for s, t in zip(said, there, strict=True)
@@ -134,11 +134,11 @@ class Table:
         return wins
 
     def armed(self, rows: Rows) -> Flags:
-        return self.columns.last_seen[rows] > self.columns.closed[rows] + self.rules.settle
+        return self.store.last_seen[rows] > self.store.closed[rows] + self.rules.settle
 
     def schedule(self, rows: Rows) -> None:
         """Say when the clock must look at these rows again: to ask, or to forget (rule 6)."""
-        c = self.columns
+        c = self.store
         seen, closed = c.last_seen[rows], c.closed[rows]
         lapse = self.processes.wait(c.process[rows], c.step[rows]) + self.rules.allowed_lateness
         unfinished = seen + np.minimum(lapse, self.rules.forget_after)
@@ -146,12 +146,12 @@ class Table:
         finished = np.maximum(seen, closed) + self.rules.closed_kept_for
         c.due[rows] = np.where(seen > closed + self.rules.settle, unfinished, finished)
 
-    def _ask(self, rows: Rows, clock: Millis, now: Millis, noticed: Noticed, *, hold: bool) -> Rows:
+    def _ask(self, rows: Rows, clock: Millis, now: Millis, noticed: AdvanceResult, *, hold: bool) -> Rows:
         """Rules 2, 3 and 5: the latest lapsed step is asked for, once, unless it is too old to be of use.
 
         Returns the rows that are held back.
         """
-        c = self.columns
+        c = self.store
         rows, step, lapsed_at, expired = self._lapses(rows, clock)
         held = rows[~expired][: None if hold else 0]
         if hold:
@@ -160,13 +160,13 @@ class Table:
         c.step[rows] = step + 1
         rows, step, lapsed_at = rows[~expired], step[~expired], lapsed_at[~expired]
         c.asked_seen[rows], c.asked_step[rows], c.told[rows] = c.last_seen[rows], step, 0
-        actions = self.columns.action.get(rows)
-        noticed.asked += self._reminders(Ask.DUE, rows, lapsed_at, now, actions)
+        actions = self.store.action.get(rows)
+        noticed.asked += self._reminders(ReminderKind.DUE, rows, lapsed_at, now, actions)
         return held
 
     def _lapses(self, rows: Rows, clock: Millis) -> tuple[Rows, npt.NDArray[np.int64], Times, Flags]:
         """Of these armed rows those that have lapsed: the latest step, when it did, whether that is too long ago."""
-        c = self.columns
+        c = self.store
         quiet = clock - self.rules.allowed_lateness - c.last_seen[rows]
         step = self.processes.latest_lapsed(c.process[rows], quiet)
         lapsed = step >= c.step[rows]
@@ -174,9 +174,9 @@ class Table:
         lapsed_at = c.last_seen[rows] + self.processes.wait(c.process[rows], step)
         return rows, step, lapsed_at, clock - lapsed_at > self.rules.expire_after
 
-    def _count(self, rows: Rows, step: npt.NDArray[np.int64], expired: Flags, noticed: Noticed) -> None:
-        first = self.columns.step[rows]
-        told = pl.DataFrame({"process": self.columns.process[rows], "first": first, "step": step, "expired": expired})
+    def _count(self, rows: Rows, step: npt.NDArray[np.int64], expired: Flags, noticed: AdvanceResult) -> None:
+        first = self.store.step[rows]
+        told = pl.DataFrame({"process": self.store.process[rows], "first": first, "step": step, "expired": expired})
         for code, lowest, latest, late, count in told.group_by(pl.all()).len().iter_rows():
             name = self.processes.names[code]
             outcomes = [(s, "skipped") for s in range(lowest, latest)] + [(latest, "expired" if late else "asked")]
@@ -186,7 +186,7 @@ class Table:
 
     def _follow_up(self, rows: Rows, now: Millis) -> list[Reminder]:
         """Rule 4: tell once of the return, and once of the completion, of whoever was asked about."""
-        c = self.columns
+        c = self.store
         rows = np.unique(rows[c.asked_seen[rows] != NEVER])
         if not rows.size:
             return []
@@ -196,14 +196,14 @@ class Table:
         completed = rows[(c.closed[rows] + self.rules.settle >= seen) & (told & COMPLETED == 0)]
         c.told[returned] |= RETURNED
         c.told[completed] |= COMPLETED
-        return self._reminders(Ask.RETURNED, returned, c.last_seen[returned], now) + self._reminders(
-            Ask.COMPLETED, completed, c.closed[completed], now
+        return self._reminders(ReminderKind.RETURNED, returned, c.last_seen[returned], now) + self._reminders(
+            ReminderKind.COMPLETED, completed, c.closed[completed], now
         )
 
     def _reminders(
-        self, kind: Ask, rows: Rows, occurred_at: Times, now: Millis, actions: list[str | None] | None = None
+        self, kind: ReminderKind, rows: Rows, occurred_at: Times, now: Millis, actions: list[str | None] | None = None
     ) -> list[Reminder]:
-        c = self.columns
+        c = self.store
         lapsed_at = c.asked_seen[rows] + self.processes.wait(c.process[rows], c.asked_step[rows])
         columns = (c.process[rows], c.asked_seen[rows], c.asked_step[rows], lapsed_at, occurred_at)
         fields = zip(c.user.get(rows), actions or [None] * rows.size, *(x.tolist() for x in columns), strict=True)
@@ -228,32 +228,32 @@ class Table:
 
     def _forget(self, rows: Rows) -> None:
         if rows.size:
-            self._index.remove(self.columns.low[rows], rows)
-            self.columns.give_back(rows)
+            self._index.remove(self.store.low[rows], rows)
+            self.store.release(rows)
 
     def _tidy(self) -> None:
         """Where most rows are free: move the last ones forward and, once that is written, give their room back.
 
         So many at a time that no commit grows long by it.
         """
-        c = self.columns
+        c = self.store
         if c.used < _ROOMY or c.tracked > c.used // 2:
             return
         end = c.used - _MOVED
         c.withdraw(end)
         if (last := c.live_rows(end)).size:
-            to = c.take(last.size)
+            to = c.allocate(last.size)
             self._index.replace(c.low[last], last, to)
             c.move(last, to)
             c.dirty[last] = c.dirty[to] = True
-            self.named.append((to, c.user.column(to)))
-            self.spoken.append((to, c.action.column(to)))
+            self.new_users.append((to, c.user.column(to)))
+            self.new_actions.append((to, c.action.column(to)))
         elif not c.dirty[end : c.used].any() and c.cut(end):
             self.reindex()
 
-    def _rows_of(self, heard: Activities) -> Rows:
+    def _rows_of(self, heard: ActivityBatch) -> Rows:
         """The rows of these keys, made where there are none."""
-        low, high, c = heard.low, heard.high, self.columns
+        low, high, c = heard.low, heard.high, self.store
         rows = self._index.find(low, high, c.low, c.high)
         new = np.flatnonzero(rows < 0)
         while new.size:
@@ -264,12 +264,12 @@ class Table:
         return rows
 
     def _add(self, users: pl.Series, codes: npt.NDArray[np.uint16], low: Hashes, high: Hashes) -> None:
-        c = self.columns
-        rows = c.take(low.size)
+        c = self.store
+        rows = c.allocate(low.size)
         c.low[rows], c.high[rows], c.process[rows] = low, high, codes
         c.user.put(rows, users)
-        self.named.append((rows, users))
-        self.spoken.append((rows, pl.Series([None], dtype=pl.String).new_from_index(0, rows.size)))
+        self.new_users.append((rows, users))
+        self.new_actions.append((rows, pl.Series([None], dtype=pl.String).new_from_index(0, rows.size)))
         if self._index.has_room_for(rows.size):
             self._index.insert(low, rows)
         else:
@@ -277,6 +277,6 @@ class Table:
 
     def reindex(self) -> None:
         """Make the index anew from the live rows."""
-        c = self.columns
+        c = self.store
         live = c.live_rows()
         self._index.rebuild(c.low[live], live)

@@ -15,9 +15,9 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from consumer.ledger import migrations
-from consumer.ledger.refused import LedgerRefused, NoLedger
-from consumer.ledger.turns import Turns
+from consumer.ledger.errors import LedgerRefused, NoLedger
+from consumer.ledger.priority_lock import PriorityLock
+from consumer.ledger.schema import migrations
 
 _READS = "lapse_reads"
 """Execution option of connections that only read: they wait for nobody."""
@@ -49,7 +49,7 @@ class Ledger:
             self._guard = None if read_only or beside else _take(path)
         self._engine = _engine(parsed, read_only)
         self._reads = self._engine.execution_options(**{_READS: True})
-        self._turns = Turns() if self._sqlite else None
+        self._turns = PriorityLock() if self._sqlite else None
         try:
             with self.reading() if read_only else self.transaction() as connection:
                 found = (migrations.check if read_only or beside else migrations.migrate)(connection)

@@ -15,9 +15,9 @@ import aiosmtplib
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
 from consumer.clock import MINUTE
-from consumer.config_fallback import EmailFallback
-from consumer.config_values import millis
-from consumer.media.mail import Mail
+from consumer.config.fallback import EmailFallbackSettings
+from consumer.config.types import millis
+from consumer.media.mail_message import Mail
 from consumer.onemsg.client import ChannelStatus
 from consumer.onemsg.masking import safe
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
@@ -59,7 +59,9 @@ def verdict(code: int, text: str, stage: str) -> _Refusal:
 class Smtp:
     """One server. `context` overrides the certificates that are trusted."""
 
-    def __init__(self, settings: EmailFallback, password: str | None, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, settings: EmailFallbackSettings, password: str | None, context: ssl.SSLContext | None = None
+    ) -> None:
         self._settings = settings
         self._password = password
         self._context = context

@@ -13,18 +13,19 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from consumer.clock import SECOND, Millis, Now, SystemClock
-from consumer.onemsg import values, webhook
-from consumer.onemsg.answers import judge
-from consumer.onemsg.calls import OneMsgError, Trouble, content
-from consumer.onemsg.failures import FAILURES, TooLong, outcome_of
+from consumer.onemsg.api_errors import ApiErrorKind, OneMsgError, content
+from consumer.onemsg.http import lenient_json as lenient
+from consumer.onemsg.http.transport import Wire
+from consumer.onemsg.http.transport_errors import FAILURES, TooLong, outcome_of
 from consumer.onemsg.message import TemplateMessage, body_of
 from consumer.onemsg.outcomes import Outcome
-from consumer.onemsg.registration import Destinations, disabled_among
-from consumer.onemsg.reports import Echo, StatusReport
-from consumer.onemsg.templates import Listing, entries_of, key_of, parse
-from consumer.onemsg.wire import Wire
+from consumer.onemsg.send_response import judge
+from consumer.onemsg.templates.listing import Listing, entries_of, key_of, parse
+from consumer.onemsg.webhook import parser
+from consumer.onemsg.webhook.notifications import Echo, StatusReport
+from consumer.onemsg.webhook.registration import Destinations, disabled_among
 
-__all__ = ["ChannelStatus", "OneMsg", "OneMsgError", "TemplateMessage", "Trouble"]
+__all__ = ["ChannelStatus", "OneMsgClient", "OneMsgError", "TemplateMessage"]
 
 _SEND_ANSWER = 1_000_000
 _LIST_ANSWER = 32_000_000
@@ -46,7 +47,7 @@ class ChannelStatus:
         return self.status.lower() == "connected"
 
 
-class OneMsg:
+class OneMsgClient:
     """One channel. Made anywhere, used in one event loop, closed with `aclose` or as a context manager.
 
     `timeout` (milliseconds) bounds each request as a whole, so that no attempt outlives its lease. Raises ValueError
@@ -66,7 +67,7 @@ class OneMsg:
         if not re.fullmatch(r"[\x21-\x7e]+", token):
             raise ValueError("the token must be one word of plain characters: is there a line break in its file?")
         self._token = token
-        self._now = now or SystemClock().wall
+        self._now = now or SystemClock().now
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": "lapse"}
         address = _address(base_url, channel_id)
         self._wire = Wire(address, headers=headers, timeout=timeout, connections=max_connections)
@@ -105,11 +106,11 @@ class OneMsg:
             answer = await self._get("templates", limit=_PAGE, offset=offset)
             page = entries_of(answer)
             if page is None:
-                raise OneMsgError(Trouble.UNREADABLE, "templates: neither a list nor an object with one")
+                raise OneMsgError(ApiErrorKind.UNREADABLE, "templates: neither a list nor an object with one")
             before = len(found)
             for entry in page:
                 found.setdefault(key_of(entry), entry)
-            total = values.first(values.whole(values.mapping(answer).get("total")), total)
+            total = lenient.first(lenient.whole(lenient.mapping(answer).get("total")), total)
             if len(found) == before:
                 whole = not page
                 break
@@ -123,8 +124,8 @@ class OneMsg:
         """
         chat, seconds = f"{recipient}@c.us", max(since // SECOND, 0)
         answer = await self._get("messages", chatId=chat, last="true", min_time=seconds, limit=100)
-        rows = answer if isinstance(answer, list) else values.items(values.mapping(answer).get("messages"))
-        read = (webhook.message(row) for row in rows)
+        rows = answer if isinstance(answer, list) else lenient.items(lenient.mapping(answer).get("messages"))
+        read = (parser.message(row) for row in rows)
         return [each for each in read if isinstance(each, Echo)]
 
     async def hook_info(self, message_id: str) -> tuple[StatusReport, ...]:
@@ -132,20 +133,20 @@ class OneMsg:
         try:
             answer = await self._get("hookInfo", messageId=message_id)
         except OneMsgError as error:
-            if error.trouble is Trouble.NOT_FOUND:
+            if error.trouble is ApiErrorKind.NOT_FOUND:
                 return ()
             raise
-        hooks = answer if isinstance(answer, list) else values.items(values.mapping(answer).get("hooks"))
-        reports = (webhook.status_report(hook) for hook in hooks)
+        hooks = answer if isinstance(answer, list) else lenient.items(lenient.mapping(answer).get("hooks"))
+        reports = (parser.status_report(hook) for hook in hooks)
         return tuple(report for report in reports if report is not None and report.message_id == message_id)
 
     async def status(self) -> ChannelStatus:
         """Whether the channel is connected (contract §1). Raises OneMsgError."""
-        answer = values.mapping(await self._get("status"))
-        status = values.text(answer.get("status"))
+        answer = lenient.mapping(await self._get("status"))
+        status = lenient.text(answer.get("status"))
         if status is None:
-            raise OneMsgError(Trouble.UNREADABLE, "status: the answer has none")
-        return ChannelStatus(status, values.text(answer.get("accountStatus")))
+            raise OneMsgError(ApiErrorKind.UNREADABLE, "status: the answer has none")
+        return ChannelStatus(status, lenient.text(answer.get("accountStatus")))
 
     async def webhook(self) -> Destinations:
         """Whom 1MSG reports to (contract §7). Raises OneMsgError.
@@ -154,25 +155,25 @@ class OneMsg:
         """
         answer = await self._get("webhook")
         known = isinstance(answer, Mapping) and "webhookUrl" in answer
-        urls = _urls(values.mapping(answer).get("webhookUrl")) if known else None
+        urls = _urls(lenient.mapping(answer).get("webhookUrl")) if known else None
         if urls is None:
-            raise OneMsgError(Trouble.UNREADABLE, "webhook: the answer has no list of URLs that can be read")
-        return Destinations(tuple(urls), disabled_among(values.mapping(answer).get("webhookStatuses")))
+            raise OneMsgError(ApiErrorKind.UNREADABLE, "webhook: the answer has no list of URLs that can be read")
+        return Destinations(tuple(urls), disabled_among(lenient.mapping(answer).get("webhookStatuses")))
 
     async def set_webhook(self, urls: Sequence[str]) -> None:
         """Replaces the whole list (contract §7): one to five URLs. Raises OneMsgError."""
         given: object = urls[0] if len(urls) == 1 else list(urls)
         answer = await self._call("POST", "webhook", body=_json({"webhookUrl": given}), hide=urls)
-        if values.truth(values.mapping(answer).get("set")) is False:
-            raise OneMsgError(Trouble.REFUSED, "webhook: 1MSG did not set the list")
+        if lenient.truth(lenient.mapping(answer).get("set")) is False:
+            raise OneMsgError(ApiErrorKind.REFUSED, "webhook: 1MSG did not set the list")
 
     async def settings(self) -> Mapping[str, object]:
         """The channel's settings (contract §7), webhook URLs with their secrets among them. Raises OneMsgError."""
-        return values.mapping(await self._get("settings"))
+        return lenient.mapping(await self._get("settings"))
 
     async def set_settings(self, **partial: object) -> Mapping[str, object]:
         """Changes these settings, leaves the others, and returns what 1MSG answers. Raises OneMsgError."""
-        return values.mapping(await self._call("POST", "settings", body=_json(partial)))
+        return lenient.mapping(await self._call("POST", "settings", body=_json(partial)))
 
     async def _get(self, method: str, **query: str | int) -> object:
         return await self._call("GET", method, query=query)
@@ -190,10 +191,10 @@ class OneMsg:
         try:
             answer = await self._wire.exchange(verb, method, query=query, body=body, limit=_LIST_ANSWER)
         except TooLong:
-            raise OneMsgError(Trouble.UNREADABLE, "the answer does not end") from None
+            raise OneMsgError(ApiErrorKind.UNREADABLE, "the answer does not end") from None
         except FAILURES as error:
             failed = outcome_of(error, hidden)
-            raise OneMsgError(Trouble.UNAVAILABLE, f"{failed.reason}: {failed.error}") from None
+            raise OneMsgError(ApiErrorKind.UNAVAILABLE, f"{failed.reason}: {failed.error}") from None
         return content(*answer, now=self._now(), hide=hidden)
 
 

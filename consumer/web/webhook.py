@@ -25,7 +25,7 @@ _PATIENCE = 15.0
 log = structlog.get_logger()
 
 
-class Inbox(Protocol):
+class WebhookStore(Protocol):
     """Where bodies are kept."""
 
     async def submit(self, body: bytes) -> None:
@@ -36,7 +36,7 @@ class Inbox(Protocol):
 class Webhook:
     """The endpoint. `outcomes` counts calls by what became of them: the label is `outcome`."""
 
-    def __init__(self, *, inbox: Inbox, secret: SecretStr, outcomes: Counter) -> None:
+    def __init__(self, *, inbox: WebhookStore, secret: SecretStr, outcomes: Counter) -> None:
         self._inbox = inbox
         self._secret = secret.get_secret_value().encode()
         self._outcomes = outcomes

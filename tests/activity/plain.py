@@ -7,7 +7,7 @@ the decoder is held against; where this reads a record, fastavro must read the s
 from collections.abc import Mapping
 from typing import Any
 
-from consumer.records import Kind
+from consumer.records import ActivityKind
 
 PRIMITIVES = {"null", "boolean", "int", "long", "float", "double", "bytes", "string"}
 
@@ -92,7 +92,7 @@ def activity(body: bytes, schema: Any, named: Mapping[str, Any], unit: int = 1) 
     if plain.at != len(body):
         raise Broken
     kind = found["kind"]
-    closes = text(kind).upper() in (Kind.COMPLETED, Kind.CANCELLED) if kind is not None else None
+    closes = text(kind).upper() in (ActivityKind.COMPLETED, ActivityKind.CANCELLED) if kind is not None else None
     time = found["occurred_at"]
     return (
         text(found["user_id"]),

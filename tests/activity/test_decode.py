@@ -7,14 +7,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from consumer.activity.avro import AvroReader
-from consumer.activity.codec import Codec, RegistryUnavailable
-from consumer.activity.decode import ActivityDecoder
-from consumer.activity.framing import registry_header
-from consumer.activity.registry import Registry
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.avro.batch_reader import AvroReader
+from consumer.activity.decoder import ActivityDecoder
+from consumer.activity.record_codec import RecordCodec, RegistryUnavailable
+from consumer.activity.schemas.framing import registry_header
+from consumer.activity.schemas.registry import RegistryClient
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import DAY, HOUR, SECOND, ManualClock
-from consumer.records import Kind, UserActivity
+from consumer.records import ActivityKind, UserActivity
 
 from .registry import SchemaRegistry
 from .writing import (
@@ -77,13 +77,13 @@ def test_a_batch_of_nothing_is_an_empty_frame() -> None:
 
 
 def test_our_own_records_are_read() -> None:
-    codec = Codec(WriterSchemas(ManualClock()))
-    sent = UserActivity(event_id="e", user_id="ann", process="checkout", kind=Kind.COMPLETED, occurred_at=NOON)
+    codec = RecordCodec(WriterSchemas(ManualClock()))
+    sent = UserActivity(event_id="e", user_id="ann", process="checkout", kind=ActivityKind.COMPLETED, occurred_at=NOON)
     assert users(decode([], [codec.encode(sent, "user-activity")])) == ["ann"]
 
 
 def test_both_framings_and_several_writers_mix_in_one_batch(registry: SchemaRegistry) -> None:
-    client = Registry(registry.url)
+    client = RegistryClient(registry.url)
     reordered = record(dict(reversed(list(FIELDS.items()))))
     ids = [
         client.register(
@@ -110,7 +110,7 @@ def test_both_framings_and_several_writers_mix_in_one_batch(registry: SchemaRegi
 
 def test_the_registry_is_not_asked_again_for_every_batch(registry: SchemaRegistry) -> None:
     clock = ManualClock()
-    decoder = ActivityDecoder(AvroReader(WriterSchemas(clock, Registry(registry.url), [PLAIN])))
+    decoder = ActivityDecoder(AvroReader(WriterSchemas(clock, RegistryClient(registry.url), [PLAIN])))
     values = [registry_header(NOBODYS) + b"x", framed(PLAIN, event())]
     for _ in range(3):
         assert reasons(decoder.decode(values, np.full(2, NOON), NOON)) == {0: "unknown_schema"}
@@ -120,7 +120,7 @@ def test_the_registry_is_not_asked_again_for_every_batch(registry: SchemaRegistr
 
 def test_when_the_registry_is_away_nothing_is_called_bad(registry: SchemaRegistry) -> None:
     registry.down = True
-    decoder = ActivityDecoder(AvroReader(WriterSchemas(ManualClock(), Registry(registry.url), [PLAIN])))
+    decoder = ActivityDecoder(AvroReader(WriterSchemas(ManualClock(), RegistryClient(registry.url), [PLAIN])))
     with pytest.raises(RegistryUnavailable):
         decoder.decode([registry_header(NOBODYS) + b"x", framed(PLAIN, event())], np.full(2, NOON), NOON)
 

@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 from fastavro import schemaless_reader
 from hypothesis import given, settings
 
-from consumer.activity.avsc import WriterSchema, single_object_header
+from consumer.activity.schemas.avro_schema import WriterSchema, single_object_header
 
 from .plain import Broken, activity
 from .writing import FIELDS, KIND, MICROS, NOON, decode, event, framed, reasons, record

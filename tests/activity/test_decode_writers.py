@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from consumer.activity.avsc import single_object_header
+from consumer.activity.schemas.avro_schema import single_object_header
 
 from .writing import (
     FIELDS,

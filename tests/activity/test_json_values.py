@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from consumer.activity.decode import ActivityDecoder, Decoded
-from consumer.activity.json_values import JsonReader
+from consumer.activity.decoder import ActivityDecoder, Decoded
+from consumer.activity.json_reader import JsonReader
 
 from .writing import NOON, event, reasons, users
 

@@ -7,12 +7,13 @@ from typing import Any, TypeAlias
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
-from consumer.config import Process, Source
+from consumer.config.processes import ProcessSettings
+from consumer.config.source import SourceSettings
 
 from .writing import MILLIS, NOON, at_noon, framed, own_events, process, reasons, record
 
 NAMES = ["viewed", "paid", "left", "signed up", "ünknown"]
-PROCESSES: dict[str, Process] = {
+PROCESSES: dict[str, ProcessSettings] = {
     "checkout": process(active_on=("viewed",), complete_on=("paid",), cancel_on=("left",)),
     "first": process(active_on=("signed up", "viewed"), complete_on=("paid",)),
 }
@@ -59,10 +60,12 @@ def plainly(event: Event) -> list[Row] | str:
 def test_own_events_are_read_as_a_plain_reading_of_each_says(data: Sequence[Event], times: int) -> None:
     data = [*data] * times
     expected = [plainly(event) for event in data]
-    avro = at_noon(own_events(Source.model_validate(SOURCE), PROCESSES, [WRITER]), [framed(WRITER, e) for e in data])
+    avro = at_noon(
+        own_events(SourceSettings.model_validate(SOURCE), PROCESSES, [WRITER]), [framed(WRITER, e) for e in data]
+    )
     written = [json.dumps(event, ensure_ascii=n % 2 == 0).encode() for n, event in enumerate(data)]
     # (Of a plain number JSON does not tell the unit, and one that is too small for milliseconds might be seconds.)
-    source = Source.model_validate({**SOURCE, "format": "json", "time_unit": "millis"})
+    source = SourceSettings.model_validate({**SOURCE, "format": "json", "time_unit": "millis"})
     for decoded in (avro, at_noon(own_events(source, PROCESSES), written)):
         assert decoded.frame.rows() == [
             (n, *row) for n, rows in enumerate(expected) if not isinstance(rows, str) for row in rows
@@ -79,7 +82,7 @@ def test_damaged_bytes_are_nobody_elses_trouble(data: Sequence[tuple[Event, int,
         whole = framed(WRITER, event)
         cut = 10 + place % (len(whole) - 10)  # behind the header
         values.append(whole[:cut] + damage + whole[cut + len(damage) :])
-    decoder = own_events(Source.model_validate(SOURCE), PROCESSES, [WRITER])
+    decoder = own_events(SourceSettings.model_validate(SOURCE), PROCESSES, [WRITER])
     together, alone = at_noon(decoder, values), [at_noon(decoder, [value]) for value in values]
     assert together.frame.drop("index").rows() == [row for one in alone for row in one.frame.drop("index").rows()]
     assert reasons(together) == {n: one.bad[0].reason for n, one in enumerate(alone) if one.bad}

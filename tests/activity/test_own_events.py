@@ -5,15 +5,16 @@ from typing import Any
 
 import pytest
 
-from consumer.activity.decode import Decoded
-from consumer.config import Process, Source
+from consumer.activity.decoder import Decoded
+from consumer.config.processes import ProcessSettings
+from consumer.config.source import SourceSettings
 
 from .writing import NOON, at_noon, own_events, process, reasons, rows
 
 PATHS = {"format": "json", "user": "who", "time": "at"}
-BY_NAME = Source.model_validate({**PATHS, "event": "name"})
-IN_PROCESS = Source.model_validate({**PATHS, "process": "flow", "event": "name"})
-BY_KIND = Source.model_validate({**PATHS, "process": "flow", "kind": "kind"})
+BY_NAME = SourceSettings.model_validate({**PATHS, "event": "name"})
+IN_PROCESS = SourceSettings.model_validate({**PATHS, "process": "flow", "event": "name"})
+BY_KIND = SourceSettings.model_validate({**PATHS, "process": "flow", "kind": "kind"})
 
 SHOP = {
     "checkout": process(active_on=("cart viewed", "paying"), complete_on=("paid",), cancel_on=("cart emptied",)),
@@ -29,7 +30,7 @@ def said(**event: Any) -> bytes:
     return json.dumps({"who": "ann", "at": NOON, **event}).encode()
 
 
-def heard(source: Source, processes: dict[str, Process], *values: bytes | None) -> Decoded:
+def heard(source: SourceSettings, processes: dict[str, ProcessSettings], *values: bytes | None) -> Decoded:
     return at_noon(own_events(source, processes), values)
 
 
@@ -151,7 +152,7 @@ def test_a_kind_may_be_told_in_our_words() -> None:
 
 
 @pytest.mark.parametrize("source", [BY_NAME, IN_PROCESS, BY_KIND])
-def test_a_batch_of_nothing_is_an_empty_frame(source: Source) -> None:
+def test_a_batch_of_nothing_is_an_empty_frame(source: SourceSettings) -> None:
     decoded = heard(source, SHOP)
     assert (decoded.frame.height, decoded.bad, decoded.ignored) == (0, [], 0)
     assert decoded.frame.columns == ["index", "user_id", "process", "closes", "action", "occurred_at"]

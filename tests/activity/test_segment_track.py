@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from consumer.activity.decode import Decoded
-from consumer.assembly.detect import decoder
-from consumer.assembly.shared import Shared
+from consumer.activity.decoder import Decoded
 from consumer.clock import HOUR, Millis
-from consumer.config import Process, Settings, Source
-from consumer.config_file import ConfigError, load
+from consumer.config.loader import ConfigError, load
+from consumer.config.processes import ProcessSettings
+from consumer.config.settings import Settings
+from consumer.config.source import SourceSettings
+from consumer.wiring.detect import decoder
+from consumer.wiring.shared import Shared
 
 from .writing import own_events
 
@@ -70,7 +72,7 @@ def test_the_service_reads_it_so(settings: Settings, decoded: Decoded) -> None:
 
 
 def test_the_service_names_a_file_of_schemas_that_it_cannot_use(settings: Settings, tmp_path: Path) -> None:
-    source = Source(schemas=(tmp_path / "absent.avsc",))
-    processes = {"checkout": Process(action="order", remind_after=(timedelta(hours=2),))}
+    source = SourceSettings(schemas=(tmp_path / "absent.avsc",))
+    processes = {"checkout": ProcessSettings(action="order", remind_after=(timedelta(hours=2),))}
     with pytest.raises(ConfigError, match=r"source\.schemas: .*absent\.avsc cannot be read"):
         decoder(Shared(settings.model_copy(update={"source": source, "processes": processes})))

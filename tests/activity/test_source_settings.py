@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from consumer.activity.fields import NATIVE, fields_of
-from consumer.activity.meanings import meanings_of
-from consumer.config_file import ConfigError, load
+from consumer.activity.event_mapping import event_mapping_of
+from consumer.activity.field_paths import NATIVE, fields_of
+from consumer.config.loader import ConfigError, load
 
 PATHS = {"user": "who.id", "time": "at"}
 BARE = {"action": "order", "remind_after": ["2h"]}
@@ -89,4 +89,4 @@ def test_without_any_path_events_are_read_as_ours(tmp_path: Path) -> None:
     assert problems(tmp_path, {}, BARE) == []
     settings = load(tmp_path / "lapse.yaml", {})
     assert fields_of(settings.source) == NATIVE
-    assert meanings_of(settings.source, settings.processes) is None
+    assert event_mapping_of(settings.source, settings.processes) is None

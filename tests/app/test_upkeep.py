@@ -9,17 +9,17 @@ import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
-from consumer.assembly.upkeep import Upkeep
 from consumer.clock import SECOND, SystemClock
-from consumer.deliver.standings import Standings
-from consumer.deliver.watch import TemplateWatch
+from consumer.deliver.channel.template_status import TemplateStatuses
+from consumer.deliver.channel.template_watcher import TemplateWatcher
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
-from consumer.onemsg.client import OneMsg
-from consumer.onemsg.preflight import Wanted
+from consumer.onemsg.client import OneMsgClient
+from consumer.onemsg.templates.preflight import RequiredTemplate
 from consumer.sandbox.app import Setup
 from consumer.sandbox.server import Sandbox, running
 from consumer.web.health import Health
+from consumer.wiring.onemsg_upkeep import OneMsgUpkeep
 
 PUBLIC, SECRET = "http://127.0.0.1:9", SecretStr("a-secret-of-enough-characters")
 OURS = f"{PUBLIC}/webhooks/1msg/{SECRET.get_secret_value()}"
@@ -44,15 +44,19 @@ def kept_up(
     """Looks after the channel until that is so."""
 
     async def story() -> Health:
-        health, ended = Health(SystemClock().steady), asyncio.Event()
+        health, ended = Health(SystemClock().monotonic), asyncio.Event()
         url, token = base_url or sandbox.base_url, sandbox.token
-        async with OneMsg(base_url=url, channel_id=sandbox.channel_id, token=token, timeout=5 * SECOND) as channel:
-            wanted = Wanted(name=sandbox.template, namespace=sandbox.namespace, language=sandbox.language)
+        async with OneMsgClient(
+            base_url=url, channel_id=sandbox.channel_id, token=token, timeout=5 * SECOND
+        ) as channel:
+            wanted = RequiredTemplate(name=sandbox.template, namespace=sandbox.namespace, language=sandbox.language)
             metrics = DeliverMetrics(CollectorRegistry())
-            watch = TemplateWatch(channel, [wanted], Standings(), ledger=ledger, medium="whatsapp", metrics=metrics)
-            upkeep = Upkeep(channel, watch, health, public_url=PUBLIC, secret=SECRET, every=SECOND)
+            watch = TemplateWatcher(
+                channel, [wanted], TemplateStatuses(), ledger=ledger, medium="whatsapp", metrics=metrics
+            )
+            upkeep = OneMsgUpkeep(channel, watch, health, public_url=PUBLIC, secret=SECRET, every=SECOND)
             working = asyncio.create_task(upkeep.run(ended))
-            await asyncio.wait_for(_either(upkeep.looked(ended), health, until), 30)
+            await asyncio.wait_for(_either(upkeep.first_check_done(ended), health, until), 30)
             ended.set()
             await working
         return health

@@ -9,11 +9,14 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from consumer.commands.check_channel import connected, secret, templates, wanted_by, webhook
-from consumer.config import OneMsg as Section
-from consumer.config import Process, Secret, Template, TemplateChoice, Web
-from consumer.onemsg.client import OneMsg
-from consumer.onemsg.preflight import Wanted
+from consumer.commands.check.onemsg import connected, secret, templates, wanted_by, webhook
+from consumer.config.onemsg import OneMsgSettings
+from consumer.config.processes import ProcessSettings
+from consumer.config.service import WebSettings
+from consumer.config.template import TemplateOverride, TemplateSettings
+from consumer.config.types import Secret
+from consumer.onemsg.client import OneMsgClient
+from consumer.onemsg.templates.preflight import RequiredTemplate
 from consumer.sandbox.app import Setup
 from consumer.sandbox.server import Sandbox, running
 from consumer.sandbox.templates import DEFAULT_TEMPLATES
@@ -31,11 +34,11 @@ def fresh() -> Iterator[Sandbox]:
         yield sandbox
 
 
-def asked(sandbox: Sandbox, question: Callable[[OneMsg], Awaitable[T]], token: str | None = None) -> T:
+def asked(sandbox: Sandbox, question: Callable[[OneMsgClient], Awaitable[T]], token: str | None = None) -> T:
     """The answer to a question put to this stand-in."""
 
     async def ask() -> T:
-        channel = OneMsg(
+        channel = OneMsgClient(
             base_url=sandbox.base_url, channel_id=sandbox.channel_id, token=token or sandbox.token, timeout=5_000
         )
         async with channel:
@@ -44,8 +47,8 @@ def asked(sandbox: Sandbox, question: Callable[[OneMsg], Awaitable[T]], token: s
     return asyncio.run(ask())
 
 
-def wanted(sandbox: Sandbox) -> Wanted:
-    return Wanted(name=sandbox.template, namespace=sandbox.namespace, language=sandbox.language)
+def wanted(sandbox: Sandbox) -> RequiredTemplate:
+    return RequiredTemplate(name=sandbox.template, namespace=sandbox.namespace, language=sandbox.language)
 
 
 class TestTheChannel:
@@ -103,12 +106,15 @@ class TestTheTemplate:
         assert (line.ok, "PAUSED" in line.what) == (False, True)
 
     def test_is_looked_at_once_for_all_processes_that_send_it(self) -> None:
-        section = Section(
-            channel_id="CH1", token=Secret(env="T"), template=Template(namespace="n", name="a", language="en"), ttl=None
+        section = OneMsgSettings(
+            channel_id="CH1",
+            token=Secret(env="T"),
+            template=TemplateSettings(namespace="n", name="a", language="en"),
+            ttl=None,
         )
-        plain, own = TemplateChoice(), TemplateChoice(name="b")
+        plain, own = TemplateOverride(), TemplateOverride(name="b")
         processes = {
-            name: Process(action="x", remind_after=("2h",), template=choice)  # type: ignore[arg-type]
+            name: ProcessSettings(action="x", remind_after=("2h",), template=choice)  # type: ignore[arg-type]
             for name, choice in {"one": plain, "two": plain, "three": own}.items()
         }
         assert [each.name for each in wanted_by(section, processes)] == ["a", "b"]
@@ -130,34 +136,34 @@ class TestTheWebhook:
 
     def test_is_called_with_statuses(self, fresh: Sandbox) -> None:
         fresh.register("http://localhost:9/somebody/else", OURS)
-        lines = asked(fresh, lambda channel: webhook(channel, Web(public_url="http://127.0.0.1:9/"), SECRET))
+        lines = asked(fresh, lambda channel: webhook(channel, WebSettings(public_url="http://127.0.0.1:9/"), SECRET))
         assert [str(line) for line in lines] == [
             "✓ webhook: 1MSG calls us; others on the list: 1",
             "✓ webhook: 1MSG reports statuses (ackNotificationsOn)",
         ]
-        assert all(line.ok for line in asked(fresh, lambda channel: webhook(channel, Web(), SECRET)))
+        assert all(line.ok for line in asked(fresh, lambda channel: webhook(channel, WebSettings(), SECRET)))
 
     def test_is_not_called(self, fresh: Sandbox) -> None:
-        line, _ = asked(fresh, lambda channel: webhook(channel, Web(public_url=PUBLIC), SECRET))
+        line, _ = asked(fresh, lambda channel: webhook(channel, WebSettings(public_url=PUBLIC), SECRET))
         assert line.what == "webhook: 1MSG does not call us"
         assert f"register {PUBLIC}/webhooks/1msg/<secret> there" in line.advice
         assert SECRET.get_secret_value() not in str(line)
 
     def test_is_called_somewhere_else(self, fresh: Sandbox) -> None:
         fresh.register(OURS)
-        assert not asked(fresh, lambda channel: webhook(channel, Web(public_url=PUBLIC), SECRET))[0].ok
+        assert not asked(fresh, lambda channel: webhook(channel, WebSettings(public_url=PUBLIC), SECRET))[0].ok
 
     def test_will_be_registered_by_the_service(self, fresh: Sandbox) -> None:
-        web = Web(public_url=PUBLIC, register_webhook=True)
+        web = WebSettings(public_url=PUBLIC, register_webhook=True)
         (line,) = asked(fresh, lambda channel: webhook(channel, web, SECRET))
         assert str(line) == "✓ webhook: will be registered with 1MSG at the start"
 
     def test_is_called_but_statuses_are_switched_off(self, fresh: Sandbox) -> None:
         fresh.register(OURS)
 
-        async def off_and_asked(channel: OneMsg) -> str:
+        async def off_and_asked(channel: OneMsgClient) -> str:
             await channel.set_settings(ackNotificationsOn=False)
-            called, told = await webhook(channel, Web(), SECRET)
+            called, told = await webhook(channel, WebSettings(), SECRET)
             assert called.ok
             return told.advice
 

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from consumer.commands.check_kafka import reachable
-from consumer.commands.check_ledger import ledger, looking
-from consumer.commands.lines import Line
-from consumer.config import Settings
-from consumer.config_file import load
-from consumer.deliver.belonging import group_name
-from consumer.kafka import group
-from consumer.ledger import queries_facts
+from consumer.commands.check.kafka import reachable
+from consumer.commands.check.ledger import ledger, looking
+from consumer.commands.terminal.output import Line
+from consumer.config.loader import load
+from consumer.config.settings import Settings
+from consumer.deliver.operations.ledger_identity import group_name
+from consumer.kafka.clients import group_offsets
+from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 from consumer.sandbox.server import Sandbox
 from tests.broker.topics import FreshTopics, fresh_name
@@ -35,14 +35,14 @@ def made(known: Settings, read: int) -> str:
     """A ledger that has so many reminders from the topic; its id."""
     opened = Ledger(known.ledger.url)
     with opened.transaction() as connection:
-        queries_facts.put_offsets(connection, known.topics.reminders, {0: read} if read else {})
+        queries.facts.put_offsets(connection, known.topics.reminders, {0: read} if read else {})
     opened.close()
     return opened.id
 
 
 def commits(known: Settings, offset: int, mark: str) -> None:
     name = group_name(known.kafka.group_prefix, "reminders")
-    group.commit(known.kafka, name, known.topics.reminders, {0: offset}, mark)
+    group_offsets.move_offsets(known.kafka, name, known.topics.reminders, {0: offset}, mark)
 
 
 def checked(known: Settings) -> Line:

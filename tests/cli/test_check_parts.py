@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from consumer.assembly.ledger import Seen
-from consumer.commands.check_kafka import input_topic, reachable, registry
-from consumer.commands.check_ledger import ledger
-from consumer.commands.lines import Line
-from consumer.config import Kafka
+from consumer.commands.check.kafka import input_topic, reachable, registry
+from consumer.commands.check.ledger import ledger
+from consumer.commands.terminal.output import Line
+from consumer.config.kafka import KafkaSettings
 from consumer.ledger.store import Ledger
+from consumer.wiring.ledger import TopicPositions
 
 
-def no_topics(_: Ledger | None) -> Seen:
+def no_topics(_: Ledger | None) -> TopicPositions:
     """Nobody has been at work."""
-    return Seen(None, {})
+    return TopicPositions(None, {})
 
 
 def test_a_line_shows_whether_it_is_good_what_was_found_and_what_to_do() -> None:
@@ -28,40 +28,40 @@ def test_a_line_shows_whether_it_is_good_what_was_found_and_what_to_do() -> None
 
 class TestTheBroker:
     def test_answers(self, embedded: str) -> None:
-        line, reached = reachable(Kafka(bootstrap_servers=embedded))
+        line, reached = reachable(KafkaSettings(bootstrap_servers=embedded))
         assert str(line) == f"✓ broker: {embedded} answers (1 in the cluster)"
         assert reached
 
     def test_is_not_up(self) -> None:
-        line, reached = reachable(Kafka(bootstrap_servers="localhost:9"), seconds=1)
+        line, reached = reachable(KafkaSettings(bootstrap_servers="localhost:9"), seconds=1)
         assert reached is None
         assert str(line).startswith(
             "✗ broker: kafka.bootstrap_servers: nobody answers at localhost:9 (tried for 1 s): is the broker up"
         )
 
     def test_has_a_name_that_nobody_knows(self) -> None:
-        line, _ = reachable(Kafka(bootstrap_servers="nobody.invalid:9092"), seconds=1)
+        line, _ = reachable(KafkaSettings(bootstrap_servers="nobody.invalid:9092"), seconds=1)
         assert "the name in nobody.invalid:9092 is not known here" in line.advice
 
     def test_speaks_no_tls_where_we_do(self) -> None:
         with web_server(200, b"") as url:
-            kafka = Kafka(bootstrap_servers=url.removeprefix("http://"), client={"security.protocol": "SSL"})
+            kafka = KafkaSettings(bootstrap_servers=url.removeprefix("http://"), client={"security.protocol": "SSL"})
             line, _ = reachable(kafka, seconds=1)
         assert "TLS with" in line.advice
 
     def test_is_not_even_asked_with_settings_that_make_no_sense(self) -> None:
-        line, _ = reachable(Kafka(client={"security.protocol": "sesame"}))
+        line, _ = reachable(KafkaSettings(client={"security.protocol": "sesame"}))
         assert line.advice == 'kafka.client: Invalid value "sesame" for configuration property "security.protocol"'
 
 
 class TestTheInputTopic:
     def test_is_there_with_its_partitions(self, embedded: str) -> None:
-        _, reached = reachable(Kafka(bootstrap_servers=embedded))
+        _, reached = reachable(KafkaSettings(bootstrap_servers=embedded))
         assert reached
         assert str(input_topic(reached, "user-activity")) == "✓ input topic user-activity: 4 partitions"
 
     def test_is_not_there(self, embedded: str) -> None:
-        _, reached = reachable(Kafka(bootstrap_servers=embedded))
+        _, reached = reachable(KafkaSettings(bootstrap_servers=embedded))
         assert reached
         line = input_topic(reached, "user-actvity")
         assert not line.ok

@@ -4,17 +4,20 @@ import json
 
 import pytest
 
-from consumer.assembly.shared import Shared
 from consumer.clock import SystemClock
-from consumer.commands.check_users import in_one_partition, sampled
-from consumer.config import Kafka, Process, Settings, Source
-from consumer.kafka.publisher import Publisher
-from consumer.kafka.transaction import Output
+from consumer.commands.check.input_sample import in_one_partition, sampled
+from consumer.config.kafka import KafkaSettings
+from consumer.config.processes import ProcessSettings
+from consumer.config.settings import Settings
+from consumer.config.source import SourceSettings
+from consumer.kafka.clients.publisher import Publisher
+from consumer.kafka.clients.transaction import Output
+from consumer.wiring.shared import Shared
 from tests.activity.writing import process
 from tests.broker.topics import FreshTopics
 
-NOW = SystemClock().wall()
-PROCESSES: dict[str, Process] = {"checkout": process(active_on=("viewed",))}
+NOW = SystemClock().now()
+PROCESSES: dict[str, ProcessSettings] = {"checkout": process(active_on=("viewed",))}
 
 
 class Topic:
@@ -22,8 +25,8 @@ class Topic:
 
     def __init__(self, kafka: str, name: str) -> None:
         self.name = name
-        self._kafka = Kafka(bootstrap_servers=kafka)
-        self.source = Source(topic=name, format="json", user="user", time="at", event="name")
+        self._kafka = KafkaSettings(bootstrap_servers=kafka)
+        self.source = SourceSettings(topic=name, format="json", user="user", time="at", event="name")
 
     def has(self, *records: tuple[int, bytes]) -> "Topic":
         publisher = Publisher(self._kafka, SystemClock(), name="platform")
@@ -88,7 +91,7 @@ def test_a_mapping_that_fits_nothing_is_said(topic: Topic) -> None:
 
 def test_only_so_many_of_the_newest_are_looked_at(topic: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
     topic.has((0, event("ann")), *[(n % 2, event(f"user-{n % 2}")) for n in range(40)], (1, event("ann")))
-    monkeypatch.setattr("consumer.commands.check_users.MOST", 20)
+    monkeypatch.setattr("consumer.commands.check.run_checks.input_sample.MOST", 20)
     assert topic.told()[1].startswith("✓")
 
 

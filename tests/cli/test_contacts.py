@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from consumer.activity.codec import Codec
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.record_codec import RecordCodec
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SystemClock
 from consumer.records import Contact
 from tests.broker.topics import FreshTopics, fresh_name
@@ -45,7 +45,7 @@ def content(kafka: str, topic: str) -> dict[str, Any]:
 
 def contact_of(seen: Seen) -> Contact:
     assert seen.value is not None
-    return Codec(WriterSchemas(SystemClock())).decode(Contact, seen.value)
+    return RecordCodec(WriterSchemas(SystemClock())).decode(Contact, seen.value)
 
 
 def plenty(folder: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.commands.contacts_csv import BadFile, Row, Unreadable, opened, rows
+from consumer.commands.contacts.csv_file import BadFile, Row, Unreadable, opened, rows
 
 COLUMNS = ("user_id", "name", "phone")
 

@@ -12,12 +12,12 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from consumer.activity.errors import BadRecord
 from consumer.clock import SystemClock
-from consumer.config import Kafka
-from consumer.kafka import letters
-from consumer.kafka.all_or_nothing import AllOrNothing
-from consumer.kafka.dead_letters import dead_letter, spoiled
-from consumer.kafka.publisher import Publisher
-from consumer.kafka.transaction import Output
+from consumer.config.kafka import KafkaSettings
+from consumer.kafka.clients.all_or_nothing import AllOrNothing
+from consumer.kafka.clients.publisher import Publisher
+from consumer.kafka.clients.transaction import Output
+from consumer.kafka.dead_letters import topic_reader
+from consumer.kafka.dead_letters.records import dead_letter, spoiled
 from tests.broker.topics import FreshTopics, fresh_name
 from tests.cli.conftest import Lapse, command, environment, write
 from tests.kafka.committed import Seen, committed, wait_until_written
@@ -39,7 +39,7 @@ class Place:
     def set_aside(self, values: Sequence[bytes | None], reason: str = "unframed", topic: str | None = None) -> None:
         """Writes these onto partition 0 of the activity's topic, or of another, and has each set aside from there."""
         topic = topic or self.activity
-        publisher = Publisher(Kafka(bootstrap_servers=self.bootstrap), SystemClock(), name="platform")
+        publisher = Publisher(KafkaSettings(bootstrap_servers=self.bootstrap), SystemClock(), name="platform")
         before = len(committed(self.bootstrap, topic))
         publisher.write([Output(topic, 0, b"u%d" % number, value) for number, value in enumerate(values)])
         messages = list(self._messages(topic, before, len(values)))
@@ -239,7 +239,7 @@ class TestAReplay:
         producer.begin_transaction()
         producer.produce(place.dead, b"another letter", partition=letter.partition)
         producer.flush(WAIT)
-        with_writer(place, [letters.note(place.dead, letter.partition, [letter.offset])])
+        with_writer(place, [topic_reader.note(place.dead, letter.partition, [letter.offset])])
         with replaying(place) as process:
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(3)
@@ -262,7 +262,7 @@ class TestAReplay:
 
 
 def with_writer(place: Place, outputs: Sequence[Output]) -> None:
-    writer = AllOrNothing(Kafka(bootstrap_servers=place.bootstrap), name=fresh_name("somebody"))
+    writer = AllOrNothing(KafkaSettings(bootstrap_servers=place.bootstrap), name=fresh_name("somebody"))
     writer.begin()
     writer.write(outputs)
     writer.close()

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.commands.dead_letters import Chosen
-from consumer.commands.dead_letters_list import dump
-from consumer.commands.dead_letters_replay import copy, obstacle_of, survey
-from consumer.kafka.letters import Letter, Note, Origin, note, opened
-from consumer.kafka.transaction import Output
+from consumer.commands.dead_letters.list import dump
+from consumer.commands.dead_letters.replay import copy, obstacle_of, survey
+from consumer.commands.dead_letters.selection import Chosen
+from consumer.kafka.clients.transaction import Output
+from consumer.kafka.dead_letters.topic_reader import DeadLetter, Origin, ReplayNote, note, opened
 
 TARGETS = {"activity": 4, "contacts": 1}
-LETTER = Letter(
+LETTER = DeadLetter(
     partition=0,
     offset=7,
     at=1_000,
@@ -70,12 +70,12 @@ def written(output: Output, offset: int = 30) -> Record:
     return Record(list(output.headers), output.value, output.key, output.partition, offset)
 
 
-def letters(*offsets: int, topic: str = "activity", reason: str = "unframed") -> list[Letter]:
+def letters(*offsets: int, topic: str = "activity", reason: str = "unframed") -> list[DeadLetter]:
     origin = Origin(topic=topic, partition=0, offset=0)
     return [replace(LETTER, offset=offset, origin=origin, reason=reason) for offset in offsets]
 
 
-def going(records: Iterable[Letter | Note], chosen: Chosen | None = None) -> list[tuple[int, int]]:
+def going(records: Iterable[DeadLetter | ReplayNote], chosen: Chosen | None = None) -> list[tuple[int, int]]:
     found = survey(records, chosen or Chosen(), TARGETS)
     return [
         (partition, offset)
@@ -95,7 +95,7 @@ class TestARecordOfTheTopic:
 
     def test_keeps_only_the_beginning_of_its_bytes(self) -> None:
         found = opened(Record(HEADERS, b"x" * 1_000))
-        assert isinstance(found, Letter)
+        assert isinstance(found, DeadLetter)
         assert (found.size, found.head) == (1_000, b"x" * 200)
         assert "xxx" not in repr(found)
 
@@ -113,33 +113,33 @@ class TestARecordOfTheTopic:
     )
     def test_that_somebody_else_wrote_came_from_nowhere(self, headers: list[tuple[str, bytes | None]] | None) -> None:
         found = opened(Record(headers))
-        assert isinstance(found, Letter)
+        assert isinstance(found, DeadLetter)
         assert found.origin is None
 
     def test_cannot_play_with_the_terminal(self) -> None:
         found = opened(Record([("reason", b"\x1b[31mred"), ("error", b"two\nlines \xff")]))
-        assert isinstance(found, Letter)
+        assert isinstance(found, DeadLetter)
         assert (found.reason, found.error) == ("�[31mred", "two�lines �")
 
     def test_that_notes_what_was_put_back_is_read_as_it_was_written(self) -> None:
         output = note("dead", 3, [17, 18, 25])
         assert (output.topic, output.partition) == ("dead", 3)
-        assert opened(written(output)) == Note(3, (17, 18, 25))
+        assert opened(written(output)) == ReplayNote(3, (17, 18, 25))
 
     def test_notes_nothing_that_comes_behind_it(self) -> None:
-        assert opened(written(note("dead", 3, [17, 30, 2**62, -1]))) == Note(3, (17,))
+        assert opened(written(note("dead", 3, [17, 30, 2**62, -1]))) == ReplayNote(3, (17,))
 
     @pytest.mark.parametrize("value", [None, b"", b"17", b'["17"]', b"[true]", b"[1.5]", b"\xff", b"[" * 100_000])
     def test_that_only_looks_like_a_note_is_none(self, value: bytes | None) -> None:
-        assert isinstance(opened(Record([("replayed", b"1")], value)), Letter)
+        assert isinstance(opened(Record([("replayed", b"1")], value)), DeadLetter)
 
 
 class TestWhatGoesBack:
     def test_is_everything_that_was_not_put_back_before(self) -> None:
-        assert going([*letters(1, 2, 3), Note(0, (2,)), *letters(5)]) == [(0, 1), (0, 3), (0, 5)]
+        assert going([*letters(1, 2, 3), ReplayNote(0, (2,)), *letters(5)]) == [(0, 1), (0, 3), (0, 5)]
 
     def test_is_not_held_back_by_a_note_about_another_partition(self) -> None:
-        assert going([*letters(1), Note(1, (1,))]) == [(0, 1)]
+        assert going([*letters(1), ReplayNote(1, (1,))]) == [(0, 1)]
 
     def test_is_what_was_chosen(self) -> None:
         records = [*letters(1), *letters(2, reason="unreadable"), *letters(3, topic="contacts")]
@@ -164,7 +164,7 @@ class TestWhatGoesBack:
 
     def test_is_read_again_from_where_the_first_is_to_where_the_last_is(self) -> None:
         elsewhere = replace(LETTER, partition=1, offset=2)
-        records: list[Letter | Note] = [*letters(4, 6, 9), elsewhere, Note(1, (2,))]
+        records: list[DeadLetter | ReplayNote] = [*letters(4, 6, 9), elsewhere, ReplayNote(1, (2,))]
         assert survey(records, Chosen(), TARGETS).spans() == {0: range(4, 10)}
 
     @pytest.mark.parametrize(
@@ -183,14 +183,14 @@ class TestWhatGoesBack:
         calls=st.lists(st.sampled_from(["a", "b", "c", None]), max_size=6),
     )
     def test_goes_once_whatever_is_chosen_in_which_order(self, reasons: list[str], calls: list[str | None]) -> None:
-        topic: list[Letter | Note] = [
+        topic: list[DeadLetter | ReplayNote] = [
             replace(LETTER, partition=n % 2, offset=n, reason=reason) for n, reason in enumerate(reasons)
         ]
         gone: list[tuple[int, int]] = []
         for reason in calls:
             back = going(topic, Chosen(reason=reason))
             gone += back
-            topic += [Note(partition, (offset,)) for partition, offset in back]
+            topic += [ReplayNote(partition, (offset,)) for partition, offset in back]
         wanted = {(n % 2, n) for n, reason in enumerate(reasons) if reason in calls or None in calls}
         assert sorted(gone) == sorted(wanted)
 

@@ -4,7 +4,7 @@ import pytest
 import typer
 
 from consumer.clock import HOUR
-from consumer.commands.moments import iso, shown, since
+from consumer.commands.terminal.time_arguments import iso, shown, since
 
 NOON = 1_774_785_600_000  # 2026-03-29T12:00:00Z
 

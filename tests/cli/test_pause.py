@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.ledger import queries_pauses
+from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 from consumer.sandbox.server import Sandbox
 from tests.cli.conftest import Lapse, settings, write
@@ -22,13 +22,13 @@ def service(tmp_path: Path, onemsg: Sandbox) -> Iterator[Ledger]:
 
 def paused(ledger: Ledger) -> set[str]:
     with ledger.reading() as connection:
-        return set(queries_pauses.paused(connection))
+        return set(queries.pauses.paused(connection))
 
 
 def test_a_process_is_paused_and_resumed_while_the_service_is_at_work(lapse: Lapse, service: Ledger) -> None:
     done = lapse("pause", "checkout")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "checkout is paused: reminders wait, and expire 3 days, 0:00:00 after their lapse\n"
+    assert done.stdout == "checkout is paused: reminders wait, and expire 3d after their lapse\n"
     assert paused(service) == {"checkout"}
     assert lapse("pause", "checkout").stdout.startswith("checkout has been paused since 20")
     done = lapse("resume", "checkout")
@@ -57,7 +57,7 @@ def test_a_name_that_is_none_names_the_nearest(lapse: Lapse, service: Ledger) ->
 
 def test_a_process_that_left_the_file_while_it_was_paused_can_be_resumed(lapse: Lapse, service: Ledger) -> None:
     with service.transaction() as connection:
-        queries_pauses.pause(connection, "old", 0)
+        queries.pauses.pause(connection, "old", 0)
     assert lapse("resume", "old").returncode == 0
     assert lapse("resume", "old").returncode == 2
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from consumer.deliver.opt_outs import subjects_of
-from consumer.ledger.queries_opt_outs import opt_out
+from consumer.deliver.recipients.opt_outs import subjects_of
+from consumer.ledger.queries.opt_outs import opt_out
+from consumer.ledger.schema.tables import contacts
 from consumer.ledger.store import Ledger
-from consumer.ledger.tables import contacts
 from consumer.sandbox.server import Sandbox
 from tests.cli.conftest import Lapse, command, environment, settings, write
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from consumer.config import Settings
-from consumer.config_file import ConfigError, load
+from consumer.config.loader import ConfigError, load
+from consumer.config.settings import Settings
 
 SMALL = """
 processes:

@@ -5,13 +5,13 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from consumer.config import Brake, Detect
+from consumer.config.detect import BrakeSettings, DetectSettings
 
 
 def test_unless_told_otherwise_it_watches_the_share_of_the_mean_and_nothing_else() -> None:
-    brake = Detect().brake
+    brake = DetectSettings().brake
     assert (brake.floor, brake.share_of_mean, brake.lapse_limit) == (None, 0.1, None)
-    assert Detect().bad_record_share == 0.5
+    assert DetectSettings().bad_record_share == 0.5
 
 
 @pytest.mark.parametrize(
@@ -27,13 +27,13 @@ def test_unless_told_otherwise_it_watches_the_share_of_the_mean_and_nothing_else
 )
 def test_what_makes_no_sense_is_refused_by_name(wrong: dict[str, object], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
-        Brake.model_validate(wrong)
+        BrakeSettings.model_validate(wrong)
 
 
 def test_a_share_of_bad_records_is_a_share() -> None:
     with pytest.raises(ValidationError, match="bad_record_share"):
-        Detect.model_validate({"bad_record_share": 5})
+        DetectSettings.model_validate({"bad_record_share": 5})
 
 
 def test_a_short_window_goes_with_a_short_mean() -> None:
-    assert Brake.model_validate({"window": "10s", "mean_over": "1m"}).mean_over == timedelta(minutes=1)
+    assert BrakeSettings.model_validate({"window": "10s", "mean_over": "1m"}).mean_over == timedelta(minutes=1)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from consumer.config import Settings
-from consumer.deliver.plans import Plan, plans
+from consumer.config.settings import Settings
+from consumer.deliver.policy.message_plan import MessagePlan, message_plans
 from tests.config.reading import CHANNEL, SMALL, loaded, problems
 
 
@@ -95,8 +95,8 @@ timezone: UTC
         (
             "detect: {forget_after: 1d}",
             (
-                "lapse.yaml: detect.forget_after (1 day, 0:00:00) must be longer than the "
-                "longest remind_after + policy.expire_after + detect.allowed_lateness (6 days, 0:00:30): "
+                "lapse.yaml: detect.forget_after (1d) must be longer than the "
+                "longest remind_after + policy.expire_after + detect.allowed_lateness (6d30s): "
                 "a user must not be forgotten while a reminder may still be due"
             ),
         ),
@@ -148,7 +148,7 @@ class TestTheTemplatesLanguages:
     def test_an_action_has_words_for_each(self, file: Path) -> None:
         text = "processes:\n  checkout: {action: {default: your order, es: tu pedido}, remind_after: [2h]}\n"
         plan = plans_of(loaded(file, text + self.LANGUAGES))["checkout"]
-        assert [(w.language, w.action) for w in plan.every_words()] == [
+        assert [(w.language, w.action) for w in plan.all_variants()] == [
             ("en", "your order"),
             ("es", "tu pedido"),
             ("pt_BR", "your order"),
@@ -157,7 +157,7 @@ class TestTheTemplatesLanguages:
     def test_words_for_a_language_do_for_all_its_countries(self, file: Path) -> None:
         text = "processes:\n  checkout: {action: {en: your order, pt: seu pedido}, remind_after: [2h]}\n"
         plan = plans_of(loaded(file, text + self.LANGUAGES))["checkout"]
-        assert {w.language: w.action for w in plan.every_words()} == {
+        assert {w.language: w.action for w in plan.all_variants()} == {
             "en": "your order",
             "es": "your order",
             "pt_BR": "seu pedido",
@@ -169,7 +169,7 @@ class TestTheTemplatesLanguages:
             "    template: {name: order_waiting, language: es, languages: []}\n"
         )
         plan = plans_of(loaded(file, text + self.LANGUAGES))["checkout"]
-        assert [(w.template, w.namespace, w.language) for w in plan.every_words()] == [("order_waiting", "ns", "es")]
+        assert [(w.template, w.namespace, w.language) for w in plan.all_variants()] == [("order_waiting", "ns", "es")]
 
     def test_the_environment_gives_words_for_each_as_well(self, file: Path) -> None:
         name, words = "LAPSE_PROCESSES__CHECKOUT__ACTION", '{"default": "your cart", "es": "tu cesta"}'
@@ -214,6 +214,6 @@ class TestTheTemplatesLanguages:
         assert problem.startswith("lapse.yaml:9: onemsg.template.languages[1]: is no language of a template: " + said)
 
 
-def plans_of(settings: Settings) -> dict[str, Plan]:
+def plans_of(settings: Settings) -> dict[str, MessagePlan]:
     assert settings.onemsg is not None
-    return plans(settings.processes, settings.onemsg.template)
+    return message_plans(settings.processes, settings.onemsg.template)

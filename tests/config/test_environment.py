@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from consumer.config import Secret
-from consumer.config_file import read_secret
+from consumer.config.loader import read_secret
+from consumer.config.types import Secret
 from tests.config.reading import CHANNEL, SMALL, loaded
 
 

@@ -11,7 +11,7 @@ import structlog
 from pydantic import SecretStr
 
 from consumer import log
-from consumer.config import Log
+from consumer.config.service import LogSettings
 
 TOKEN = 'tok"en\\with-quotes'
 
@@ -33,7 +33,7 @@ def _set_up(form: Literal["console", "json"]) -> Iterator[Written]:
     root = logging.getLogger()
     before = root.handlers[:], root.level
     stream = io.StringIO()
-    log.configure(Log(level="info", format=form), [SecretStr(TOKEN), SecretStr("ab")], stream)
+    log.configure(LogSettings(level="info", format=form), [SecretStr(TOKEN), SecretStr("ab")], stream)
     yield stream.getvalue
     root.handlers[:], root.level = before
     structlog.reset_defaults()

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from consumer.config import Settings
-from consumer.config_file import ConfigError, load
+from consumer.config.loader import ConfigError, load
+from consumer.config.settings import Settings
 from tests.config.reading import SMALL, loaded, problems
 
 EXAMPLE = Path(__file__).parents[2] / "lapse.example.yaml"

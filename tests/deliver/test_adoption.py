@@ -5,21 +5,21 @@ import pytest
 from hypothesis import given
 
 from consumer.clock import MINUTE, SECOND
-from consumer.deliver.adoption import AFTER, BEFORE, Open, Seen, matches
+from consumer.deliver.tracking.message_matching import AFTER, BEFORE, OpenAttempt, SeenMessage, matches
 
 T0 = 1_767_571_200_000
 MARIA, BRAZIL, OTHER = "34612345678", "5511987654321", "34612345679"
 
 
-def attempt(name: str, phone: str = MARIA, at: int = T0) -> Open:
-    return Open(name, "whatsapp", 1, at, phone)
+def attempt(name: str, phone: str = MARIA, at: int = T0) -> OpenAttempt:
+    return OpenAttempt(name, "whatsapp", 1, at, phone)
 
 
-def message(name: str, phone: str = MARIA, at: int = T0 + SECOND) -> Seen:
-    return Seen(name, phone, at, "echo", at)
+def message(name: str, phone: str = MARIA, at: int = T0 + SECOND) -> SeenMessage:
+    return SeenMessage(name, phone, at, "echo", at)
 
 
-def names(attempts: list[Open], messages: list[Seen]) -> list[tuple[str, str]]:
+def names(attempts: list[OpenAttempt], messages: list[SeenMessage]) -> list[tuple[str, str]]:
     return [(a.reminder_id, m.message_id) for a, m in matches(attempts, messages)]
 
 

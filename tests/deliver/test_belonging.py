@@ -2,40 +2,42 @@
 
 import pytest
 
-from consumer.deliver.belonging import Group, Held, lost, refusal
+from consumer.deliver.operations.ledger_identity import GroupPosition, LedgerPosition, lost, refusal
 
 MINE, OTHERS = "ledger-a", "ledger-b"
-NOTHING = Held({}, {})
+NOTHING = LedgerPosition({}, {})
 
 
-def group(committed: dict[int, int], *marks: str) -> Group:
-    return Group("lapse-deliver-reminders", "reminders", committed, frozenset(marks))
+def group(committed: dict[int, int], *marks: str) -> GroupPosition:
+    return GroupPosition("lapse-deliver-reminders", "reminders", committed, frozenset(marks))
 
 
 @pytest.mark.parametrize(
     ("of", "held", "told"),
     [
         (group({}), NOTHING, False),  # a first start, whether or not detect has been at work
-        (group({0: 5}, MINE), Held({0: 5}, {}), True),
-        (group({0: 5}, ""), Held({0: 5}, {}), True),  # committed before there were marks
-        (group({}), Held({0: 5}, {}), True),  # the broker forgot what was committed
+        (group({0: 5}, MINE), LedgerPosition({0: 5}, {}), True),
+        (group({0: 5}, ""), LedgerPosition({0: 5}, {}), True),  # committed before there were marks
+        (group({}), LedgerPosition({0: 5}, {}), True),  # the broker forgot what was committed
     ],
 )
-def test_what_belongs_together_may_be_used(of: Group, held: Held, told: bool) -> None:
+def test_what_belongs_together_may_be_used(of: GroupPosition, held: LedgerPosition, told: bool) -> None:
     assert refusal(MINE, {"reminders": (of, held)}, told=told) is None
 
 
 @pytest.mark.parametrize(
     ("of", "held", "told", "why"),
     [
-        (group({0: 5}, OTHERS), Held({0: 9}, {}), True, "belongs to the ledger ledger-b"),
-        (group({0: 5}, MINE, OTHERS), Held({0: 9}, {}), True, "belongs to the ledger ledger-b"),
+        (group({0: 5}, OTHERS), LedgerPosition({0: 9}, {}), True, "belongs to the ledger ledger-b"),
+        (group({0: 5}, MINE, OTHERS), LedgerPosition({0: 9}, {}), True, "belongs to the ledger ledger-b"),
         (group({0: 5}, MINE), NOTHING, False, "has read reminders before"),
         (group({0: 5}, ""), NOTHING, False, "has read reminders before"),
         (group({}), NOTHING, True, "outcomes have been published before"),
     ],
 )
-def test_what_does_not_is_refused_with_what_to_do(of: Group, held: Held, told: bool, why: str) -> None:
+def test_what_does_not_is_refused_with_what_to_do(
+    of: GroupPosition, held: LedgerPosition, told: bool, why: str
+) -> None:
     said = refusal(MINE, {"reminders": (of, held)}, told=told)
     assert said is not None
     assert why in said
@@ -44,6 +46,6 @@ def test_what_does_not_is_refused_with_what_to_do(of: Group, held: Held, told: b
 
 
 def test_a_ledger_that_lacks_what_was_committed_is_from_a_backup() -> None:
-    assert lost(group({0: 5, 1: 7, 2: 3}), Held({0: 5, 1: 4}, {})) == {1: 7, 2: 3}
-    assert lost(group({0: 5, 1: 7}), Held({0: 9, 1: 4}, {1: 7})) == {}  # known, and being read again
-    assert lost(group({1: 8}), Held({1: 4}, {1: 7})) == {1: 8}
+    assert lost(group({0: 5, 1: 7, 2: 3}), LedgerPosition({0: 5, 1: 4}, {})) == {1: 7, 2: 3}
+    assert lost(group({0: 5, 1: 7}), LedgerPosition({0: 9, 1: 4}, {1: 7})) == {}  # known, and being read again
+    assert lost(group({1: 8}), LedgerPosition({1: 4}, {1: 7})) == {1: 8}

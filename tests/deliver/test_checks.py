@@ -5,17 +5,17 @@ from dataclasses import replace
 import pytest
 
 from consumer.clock import HOUR, MINUTE
-from consumer.deliver.checks import CHECKS, Facts, Rules, judge
 from consumer.deliver.lifecycle import Cancel, Defer, Suppress, Verdict
+from consumer.deliver.policy.checks import CHECKS, CheckRules, Facts, judge
 
-RULES = Rules(require_opt_in=True, expire_after=72 * HOUR, max_staleness=5 * MINUTE)
+RULES = CheckRules(require_opt_in=True, expire_after=72 * HOUR, max_staleness=5 * MINUTE)
 NOW = 1_767_571_200_000
 FINE = Facts(
     now=NOW,
     rules=RULES,
     lapsed_at=NOW - HOUR,
     last_seen=NOW - 25 * HOUR,
-    clock=NOW - 10_000,
+    watermark=NOW - 10_000,
     contacts_read=True,
     has_contact=True,
     name="Maria",
@@ -36,8 +36,8 @@ def test_whoever_gives_no_reason_not_to_is_written_to() -> None:
         (replace(FINE, completed=True, returned=True), Cancel("completed")),
         (replace(FINE, returned=True), Cancel("returned")),
         (replace(FINE, superseded=True), Cancel("superseded")),
-        (replace(FINE, clock=None), Defer("detect_behind", TOO_OLD_AT)),
-        (replace(FINE, clock=NOW - 5 * MINUTE), Defer("detect_behind", TOO_OLD_AT)),
+        (replace(FINE, watermark=None), Defer("detect_behind", TOO_OLD_AT)),
+        (replace(FINE, watermark=NOW - 5 * MINUTE), Defer("detect_behind", TOO_OLD_AT)),
         (replace(FINE, contacts_read=False), Defer("detect_behind", TOO_OLD_AT)),
         (replace(FINE, lapsed_at=NOW - 72 * HOUR - 1), Suppress("expired")),
         (replace(FINE, has_contact=False, name=None, phone=None), Defer("no_contact", TOO_OLD_AT)),
@@ -60,7 +60,7 @@ def test_whoever_gives_no_reason_not_to_is_written_to() -> None:
         (replace(FINE, selected=False, held_out=True, dry_run=True), Suppress("not_selected")),
         (replace(FINE, held_out=True, dry_run=True), Suppress("holdout")),
         (replace(FINE, dry_run=True), Suppress("dry_run")),
-        (replace(FINE, has_words=False), Defer("template_unusable", NOW + 15 * MINUTE)),
+        (replace(FINE, has_plan=False), Defer("template_unusable", NOW + 15 * MINUTE)),
     ],
 )
 def test_each_objection_names_its_reason(facts: Facts, verdict: Verdict) -> None:
@@ -70,7 +70,7 @@ def test_each_objection_names_its_reason(facts: Facts, verdict: Verdict) -> None
 @pytest.mark.parametrize(
     "facts",
     [
-        replace(FINE, clock=NOW - 5 * MINUTE + 1),  # a millisecond younger than max_staleness
+        replace(FINE, watermark=NOW - 5 * MINUTE + 1),  # a millisecond younger than max_staleness
         replace(FINE, lapsed_at=NOW - 72 * HOUR),  # exactly as old as expire_after
         replace(FINE, rules=replace(RULES, require_opt_in=False), opt_in=False),
         replace(FINE, held_until=NOW, unreachable=True),  # looked at again
@@ -87,9 +87,9 @@ def test_on_the_near_side_of_each_edge_nothing_objects(facts: Facts) -> None:
 
 def test_a_reminder_that_grew_old_while_detect_was_behind_waits_for_detects_word_first() -> None:
     """Detect may be about to say that the user returned; and the wait never ends in the past."""
-    old = replace(FINE, clock=None, lapsed_at=NOW - 80 * HOUR)
+    old = replace(FINE, watermark=None, lapsed_at=NOW - 80 * HOUR)
     assert judge(old) == Defer("detect_behind", NOW + MINUTE)
-    assert judge(replace(old, clock=NOW)) == Suppress("expired")
+    assert judge(replace(old, watermark=NOW)) == Suppress("expired")
 
 
 def test_an_opt_out_beats_everything_that_speaks_for_sending() -> None:

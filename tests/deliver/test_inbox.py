@@ -7,13 +7,13 @@ import pytest
 from sqlalchemy import event, select
 from sqlalchemy.exc import DBAPIError
 
-from consumer.deliver.inbox import Inbox
-from consumer.deliver.retries import Limits
-from consumer.ledger.tables import inbound_messages, webhook_bodies
+from consumer.deliver.policy.retries import RetryPolicy
+from consumer.deliver.tracking.webhook_inbox import WebhookInbox
+from consumer.ledger.schema.tables import inbound_messages, webhook_bodies
 
 from ..timelines.deliver_diary import RULES, Diary
 
-LIMITS = Limits(rules=RULES, max_attempts=3)
+LIMITS = RetryPolicy(rules=RULES, max_attempts=3)
 
 
 def stored(diary: Diary) -> int:
@@ -24,13 +24,13 @@ def stored(diary: Diary) -> int:
 def test_a_body_is_on_the_disk_when_submit_returns(diary: Diary) -> None:
     seen: list[int] = []
 
-    class Slow(Inbox):
+    class Slow(WebhookInbox):
         async def _apply_quietly(self) -> None:
             seen.append(stored(diary))
             await super()._apply_quietly()
 
     async def story() -> None:
-        inbox = Slow(diary.ledger, limits=LIMITS, metrics=diary.metrics, now=diary.clock.wall)
+        inbox = Slow(diary.ledger, limits=LIMITS, metrics=diary.metrics, now=diary.clock.now)
         await inbox.submit(b"{}")
         assert stored(diary) == 1
         await inbox.idle()

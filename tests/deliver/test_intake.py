@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from consumer.clock import HOUR, MINUTE
-from consumer.deliver.gate import ContactsGate
-from consumer.ledger import queries_facts
+from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
+from consumer.ledger import queries
 from consumer.records import Contact, Received, Reminder
 
 from ..timelines.deliver_diary import Diary
@@ -18,7 +18,7 @@ def asks(diary: Diary, *kinds: tuple[str, str]) -> list[Received[Reminder]]:
 
 def offsets(diary: Diary, topic: str) -> dict[int, int]:
     with diary.ledger.reading() as connection:
-        return queries_facts.next_offsets(connection, topic)
+        return queries.facts.next_offsets(connection, topic)
 
 
 def test_a_batch_that_comes_again_changes_nothing(diary: Diary) -> None:
@@ -77,7 +77,7 @@ def test_a_contact_without_a_user_is_passed_over(diary: Diary) -> None:
         ]
     )
     with diary.ledger.reading() as connection:
-        assert set(queries_facts.contacts_of(connection, {"", "maria"})) == {"maria"}
+        assert set(queries.facts.contacts_of(connection, {"", "maria"})) == {"maria"}
     assert offsets(diary, "contacts") == {0: 3}
 
 
@@ -92,14 +92,14 @@ def test_a_lapse_says_by_itself_how_far_detect_is(diary: Diary) -> None:
 
 
 def test_the_gate_opens_when_every_partition_has_been_read_and_stays_open(diary: Diary) -> None:
-    gate = ContactsGate("contacts", {0: 2, 1: 0, 2: 5})
+    barrier = ContactsBarrier("contacts", {0: 2, 1: 0, 2: 5})
     with diary.ledger.transaction() as connection:
-        assert not gate.open(connection)
-        queries_facts.put_offsets(connection, "contacts", {0: 2, 2: 4})
-        assert not gate.open(connection)
-        queries_facts.put_offsets(connection, "contacts", {2: 5})
-        assert gate.open(connection)
+        assert not barrier.is_passed(connection)
+        queries.facts.put_offsets(connection, "contacts", {0: 2, 2: 4})
+        assert not barrier.is_passed(connection)
+        queries.facts.put_offsets(connection, "contacts", {2: 5})
+        assert barrier.is_passed(connection)
     with diary.ledger.transaction() as connection:
         connection.exec_driver_sql("DELETE FROM intake_offsets")
-        assert gate.open(connection)
-        assert ContactsGate("contacts", {}).open(connection)
+        assert barrier.is_passed(connection)
+        assert ContactsBarrier("contacts", {}).is_passed(connection)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.deliver.languages import ranked
+from consumer.deliver.policy.languages import ranked
 
 LANGUAGES = ("en", "es", "pt_BR", "pt_PT", "zh_CN", "zh_TW", "he", "nb")
 

@@ -16,38 +16,38 @@ from consumer.deliver.lifecycle import (
     SILENT,
     TRANSITIONS,
     UNSENT,
+    AttemptAccepted,
+    AttemptRefused,
     Cancel,
     Change,
     Claimed,
+    ConfirmedUnsent,
     Defer,
     Event,
     Fail,
-    GaveUp,
-    Lost,
     NoChange,
-    Refused,
+    OutcomeUnknown,
     Reported,
-    Source,
     Status,
+    StatusSource,
     Suppress,
-    Taken,
-    WasNotSent,
-    follow,
+    TimedOut,
+    transition,
 )
-from consumer.onemsg.reports import Progress
+from consumer.onemsg.webhook.notifications import Progress
 
 progresses = st.sampled_from(Progress)
 events: st.SearchStrategy[Event] = st.one_of(
     st.just(Claimed()),
-    st.just(GaveUp()),
-    st.just(WasNotSent()),
+    st.just(TimedOut()),
+    st.just(ConfirmedUnsent()),
     st.builds(Suppress, st.sampled_from(["expired", "no_phone"])),
     st.builds(Cancel, st.sampled_from(["returned", "completed", "superseded"])),
     st.builds(Defer, st.sampled_from(["no_contact", "too_soon"]), st.integers(1, 9)),
-    st.builds(Taken, st.just("wamid.1"), st.sampled_from([Source.RESPONSE, Source.ECHO])),
-    st.builds(Refused, st.just("rate"), st.one_of(st.just(Defer("retry_later", 5)), st.just(Fail("rate")))),
-    st.builds(Lost, st.just("timeout")),
-    st.builds(Reported, progresses, st.just(Source.WEBHOOK)),
+    st.builds(AttemptAccepted, st.just("wamid.1"), st.sampled_from([StatusSource.RESPONSE, StatusSource.ECHO])),
+    st.builds(AttemptRefused, st.just("rate"), st.one_of(st.just(Defer("retry_later", 5)), st.just(Fail("rate")))),
+    st.builds(OutcomeUnknown, st.just("timeout")),
+    st.builds(Reported, progresses, st.just(StatusSource.WEBHOOK)),
 )
 
 
@@ -56,7 +56,7 @@ def walk(happened: Sequence[Event], status: Status = Status.PLANNED) -> list[tup
     steps: list[tuple[Status, Event, Change]] = []
     reason: str | None = None
     for event in happened:
-        changes = follow(status, reason, event)
+        changes = transition(status, reason, event)
         for change in () if isinstance(changes, NoChange) else changes:
             steps.append((status, event, change))
             status, reason = change.status, change.reason
@@ -86,7 +86,7 @@ def test_no_order_of_events_leads_to_a_transition_that_is_not_in_the_table(happe
 @settings(max_examples=500, deadline=None)
 @given(st.sampled_from(Status), events)
 def test_every_event_anywhere_has_an_answer_and_no_change_says_why(status: Status, event: Event) -> None:
-    changes = follow(status, "timeout", event)
+    changes = transition(status, "timeout", event)
     if isinstance(changes, NoChange):
         assert re.fullmatch("repeated|(is|already)_[a-z]+", changes.why)
     else:
@@ -101,14 +101,14 @@ def test_an_unknown_is_never_sent_again_without_an_operators_word(happened: list
         assert not (in_doubt and change.status is Status.SENDING)
         if change.status is Status.UNKNOWN:
             in_doubt = True
-        elif isinstance(event, WasNotSent):
+        elif isinstance(event, ConfirmedUnsent):
             in_doubt = False
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(progresses, min_size=1, max_size=8), st.randoms())
 def test_the_order_and_the_number_of_reports_do_not_matter(said: list[Progress], chance: object) -> None:
-    reports = [Reported(progress, Source.WEBHOOK) for progress in said]
+    reports = [Reported(progress, StatusSource.WEBHOOK) for progress in said]
     shuffled = [*reports, *reports]
     chance.shuffle(shuffled)  # type: ignore[attr-defined]
     assert ends(reports, Status.ACCEPTED) is ends(shuffled, Status.ACCEPTED)
@@ -119,12 +119,12 @@ def test_every_order_of_every_set_of_reports_ends_alike() -> None:
     for size in range(1, 5):
         for chosen in permutations(order, size):
             greatest = max(chosen, key=order.index)
-            reports = [Reported(progress, Source.POLL) for progress in chosen]
+            reports = [Reported(progress, StatusSource.POLL) for progress in chosen]
             assert ends(reports, Status.ACCEPTED) == greatest.value
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.builds(Reported, progresses, st.just(Source.WEBHOOK)), max_size=12))
+@given(st.lists(st.builds(Reported, progresses, st.just(StatusSource.WEBHOOK)), max_size=12))
 def test_a_rank_never_goes_down(reports: list[Event]) -> None:
     ranks = [Status.ACCEPTED, Status.SENT, Status.FAILED, Status.DELIVERED, Status.READ]
     reached = [ranks.index(change.status) for _, _, change in walk(reports, Status.ACCEPTED)]
@@ -146,12 +146,12 @@ def test_a_repeated_deferral_is_told_once_and_a_new_reason_is_told() -> None:
 
 
 def test_a_refusal_is_told_and_then_what_follows_from_it() -> None:
-    again = walk([Claimed(), Refused("rate_limit", Defer("retry_later", 7), 130429)])
+    again = walk([Claimed(), AttemptRefused("rate_limit", Defer("retry_later", 7), 130429)])
     assert [(c.status, c.reason, c.until, c.final) for _, _, c in again[1:]] == [
         (Status.REJECTED, "rate_limit", None, False),
         (Status.DEFERRED, "retry_later", 7, False),
     ]
-    never = walk([Claimed(), Refused("not_on_whatsapp", Fail("unreachable"), 131026)])
+    never = walk([Claimed(), AttemptRefused("not_on_whatsapp", Fail("unreachable"), 131026)])
     assert [(c.status, c.reason, c.error_code, c.final) for _, _, c in never[1:]] == [
         (Status.REJECTED, "not_on_whatsapp", 131026, False),
         (Status.FAILED, "unreachable", 131026, True),
@@ -159,33 +159,33 @@ def test_a_refusal_is_told_and_then_what_follows_from_it() -> None:
 
 
 def test_an_answer_that_comes_after_the_lease_still_counts_if_it_is_a_yes() -> None:
-    late_yes = walk([Claimed(), Lost("lease_ran_out", Source.CHECK), Taken("wamid.1")])
+    late_yes = walk([Claimed(), OutcomeUnknown("lease_ran_out", StatusSource.CHECK), AttemptAccepted("wamid.1")])
     assert [change.status for _, _, change in late_yes] == [Status.SENDING, Status.UNKNOWN, Status.ACCEPTED]
     assert late_yes[-1][2].message_id == "wamid.1"
-    late_no = follow(Status.UNKNOWN, "lease_ran_out", Refused("rate_limit", Defer("retry_later", 7)))
+    late_no = transition(Status.UNKNOWN, "lease_ran_out", AttemptRefused("rate_limit", Defer("retry_later", 7)))
     assert late_no == NoChange("is_unknown")
 
 
 def test_an_unresolved_reminder_may_be_settled_by_an_operator_either_way() -> None:
-    sent = follow(Status.UNRESOLVED, "gave_up", Taken(None, Source.OPERATOR))
-    assert sent == (Change(Status.ACCEPTED, Source.OPERATOR, "by_operator", closes=True),)
-    not_sent = follow(Status.UNRESOLVED, "gave_up", WasNotSent())
-    assert not_sent == (Change(Status.PLANNED, Source.OPERATOR, publish=False),)
+    sent = transition(Status.UNRESOLVED, "gave_up", AttemptAccepted(None, StatusSource.OPERATOR))
+    assert sent == (Change(Status.ACCEPTED, StatusSource.OPERATOR, "by_operator", closes=True),)
+    not_sent = transition(Status.UNRESOLVED, "gave_up", ConfirmedUnsent())
+    assert not_sent == (Change(Status.PLANNED, StatusSource.OPERATOR, publish=False),)
 
 
 def test_a_late_delivery_overrides_a_failure_and_no_failure_overrides_a_delivery() -> None:
-    late = follow(Status.FAILED, "error_131026", Reported(Progress.DELIVERED, Source.WEBHOOK))
-    assert late == (Change(Status.DELIVERED, Source.WEBHOOK),)
-    failed = Reported(Progress.FAILED, Source.WEBHOOK, "error_131026", 131026)
-    assert follow(Status.DELIVERED, None, failed) == NoChange("already_delivered")
-    assert follow(Status.READ, None, failed) == NoChange("already_read")
+    late = transition(Status.FAILED, "error_131026", Reported(Progress.DELIVERED, StatusSource.WEBHOOK))
+    assert late == (Change(Status.DELIVERED, StatusSource.WEBHOOK),)
+    failed = Reported(Progress.FAILED, StatusSource.WEBHOOK, "error_131026", 131026)
+    assert transition(Status.DELIVERED, None, failed) == NoChange("already_delivered")
+    assert transition(Status.READ, None, failed) == NoChange("already_read")
 
 
 @pytest.mark.parametrize("status", sorted(Status))
 def test_what_has_gone_out_cannot_be_called_back(status: Status) -> None:
-    changes = follow(status, None, Cancel("returned"))
+    changes = transition(status, None, Cancel("returned"))
     if status in UNSENT:
-        assert changes == (Change(Status.CANCELLED, Source.CHECK, "returned"),)
+        assert changes == (Change(Status.CANCELLED, StatusSource.CHECK, "returned"),)
     else:
         assert changes == NoChange(f"is_{status}")
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
 from consumer.deliver.lifecycle import FINAL, SILENT, TRANSITIONS, Status
-from consumer.ledger.tables import attempts
+from consumer.ledger.schema.tables import attempts
 from consumer.onemsg.outcomes import NotTransmitted, Outcome, Rejected, Remedy, Unknown
 
 from ..timelines.deliver_diary import Diary, Killed

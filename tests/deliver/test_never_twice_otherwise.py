@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
 from consumer.deliver.lifecycle import Status
-from consumer.ledger import queries_facts
-from consumer.ledger.tables import attempts
+from consumer.ledger import queries
+from consumer.ledger.schema.tables import attempts
 from consumer.onemsg.outcomes import NotTransmitted, Outcome, Rejected, Remedy, Unknown
 
 from ..timelines.deliver_diary import Killed
@@ -58,7 +58,7 @@ def live(diary: FallbackDiary, happens: tuple[object, ...]) -> None:
             error = {"error": "Message undeliverable"} if status == "failed" else {}
             diary.reports(f"wamid.{number}", status, **error)
         case ("stops",):
-            diary.hears("stop", message=f"in.{diary.clock.wall()}")
+            diary.hears("stop", message=f"in.{diary.clock.now()}")
         case ("crashes",):
             diary.crashes_and_restarts()
 
@@ -70,7 +70,7 @@ def gone_out(diary: FallbackDiary) -> int:
 def known(diary: FallbackDiary) -> bool:
     """Whether it is clear whose the number is that said stop."""
     with diary.ledger.reading() as connection:
-        return bool(queries_facts.opted_out(connection, {"user:ana"}, "whatsapp"))
+        return bool(queries.facts.opted_out(connection, {"user:ana"}, "whatsapp"))
 
 
 @settings(max_examples=60, deadline=None)

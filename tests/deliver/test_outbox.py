@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from consumer.deliver.outbox import Outbox, event_id
+from consumer.deliver.outbox.status_outbox import StatusOutbox, event_id
 from consumer.records import DeliveryStatus
 
 from ..timelines.deliver_diary import Diary
@@ -31,7 +31,7 @@ def test_a_long_backlog_goes_out_in_batches_and_in_order(diary: Diary) -> None:
     for n in range(7):
         diary.knows(f"user {n}").due(f"user {n}")
     diary.works_in_silence()
-    outbox = Outbox(diary.ledger, metrics=diary.metrics, batch=3)
+    outbox = StatusOutbox(diary.ledger, metrics=diary.metrics, batch=3)
     assert [outbox.step(diary.topic.extend) for _ in range(4)] == [3, 3, 1, 0]
     assert [status.user_id for status in diary.topic] == [f"user {n}" for n in range(7)]
 
@@ -40,7 +40,7 @@ def test_two_who_publish_at_once_take_turns(diary: Diary) -> None:
     for n in range(20):
         diary.knows(f"user {n}").due(f"user {n}")
     diary.works_in_silence()
-    outbox = Outbox(diary.ledger, metrics=diary.metrics, batch=2)
+    outbox = StatusOutbox(diary.ledger, metrics=diary.metrics, batch=2)
 
     def publish_all() -> None:
         while outbox.step(diary.topic.extend):

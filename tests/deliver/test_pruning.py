@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import func, select
 
 from consumer.clock import DAY, HOUR
-from consumer.deliver.pruning import Pruning
-from consumer.ledger.tables import attempts, inbound_messages, opt_outs, outbox, reminders
+from consumer.deliver.operations.retention import Retention
+from consumer.ledger.schema.tables import attempts, inbound_messages, opt_outs, outbox, reminders
 from consumer.onemsg.outcomes import Unknown
 
 from ..timelines.deliver_diary import Diary
@@ -24,7 +24,7 @@ def diary(ledger_url: str, tmp_path: Path) -> Iterator[Diary]:
 
 
 def prune(diary: Diary) -> int:
-    pruning, gone = Pruning(diary.ledger, keep=KEEP, now=diary.clock.wall), 0
+    pruning, gone = Retention(diary.ledger, keep=KEEP, now=diary.clock.now), 0
     while went := pruning.step():
         gone += went
     return gone
@@ -84,5 +84,5 @@ def test_it_goes_in_small_batches(diary: Diary) -> None:
         diary.due(f"user {n}", lapsed="Mon 08:00")
     diary.after(5 * DAY).detect_is_at().works()
     diary.after(KEEP + DAY)
-    pruning = Pruning(diary.ledger, keep=KEEP, now=diary.clock.wall)
+    pruning = Retention(diary.ledger, keep=KEEP, now=diary.clock.now)
     assert [pruning.step() for _ in range(4)] == [200, 200, 50, 0]

@@ -4,7 +4,7 @@ import pytest
 
 from consumer.clock import DAY, HOUR, MINUTE, SECOND, Millis
 from consumer.deliver.lifecycle import Defer, Fail
-from consumer.deliver.retries import after_refusal, counts
+from consumer.deliver.policy.retries import after_refusal, counts
 from consumer.onemsg.outcomes import NotTransmitted, Rejected, Remedy
 
 NOW = 1_767_571_200_000

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 
 from consumer.clock import DAY, HOUR, MINUTE, Millis
-from consumer.deliver.facts import opens_at
+from consumer.deliver.sending.facts import opens_at
 from consumer.onemsg.phone import Phone, normalise
 from consumer.send_window import Window, common_opening, next_opening, zone_of
 

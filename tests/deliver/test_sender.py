@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from consumer.clock import SECOND
-from consumer.deliver.answers import Answer, Answers
-from consumer.deliver.sender import Sender
+from consumer.deliver.sending.results import AttemptResult, ResultRecorder
+from consumer.deliver.sending.sender import Sender
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, Outcome
 
@@ -24,7 +24,7 @@ from ..timelines.detect_diary import moment
 class GatedChannel(FakeChannel):
     """Answers when the gate is opened; messages to `slow` names only when told."""
 
-    gate: asyncio.Event
+    barrier: asyncio.Event
     slow: Sequence[str] = ()
     under_way = 0
     most_under_way = 0
@@ -35,14 +35,14 @@ class GatedChannel(FakeChannel):
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
         if not self.slow or message.params[0] in self.slow:
-            await self.gate.wait()
+            await self.barrier.wait()
         self.under_way -= 1
         return Accepted(message_id=f"wamid.{number}")
 
 
 def gated(diary: Diary, **sizes: Any) -> tuple[Sender[TemplateMessage], GatedChannel]:
     channel = GatedChannel(diary.clock)
-    channel.gate = asyncio.Event()
+    channel.barrier = asyncio.Event()
     sender = Sender(diary.claims, diary.answers, channel=channel, clock=diary.clock, metrics=diary.metrics, **sizes)
     return sender, channel
 
@@ -73,7 +73,7 @@ def test_told_to_stop_it_claims_nothing_more_and_waits_for_what_is_in_flight(dia
         await asyncio.sleep(0.2)
         assert not running.done()
         assert diary.metrics.sends_in_flight._value.get() == 3
-        channel.gate.set()
+        channel.barrier.set()
         await running
         assert len(channel.sent) == 3
 
@@ -93,7 +93,7 @@ def test_a_slow_answer_holds_up_nobody_else(diary: Diary) -> None:
         await until(lambda: len(channel.sent) == 20)
         await until(lambda: len(diary.publishes().topic) == 17)
         stop.set()
-        channel.gate.set()
+        channel.barrier.set()
         await running
 
     asyncio.run(story())
@@ -109,7 +109,7 @@ def test_no_more_requests_are_out_than_there_is_room_for(diary: Diary) -> None:
         running = asyncio.create_task(sender.run(stop))
         await until(lambda: channel.under_way == 5)
         await asyncio.sleep(0.1)
-        channel.gate.set()
+        channel.barrier.set()
         await until(lambda: len(channel.sent) == 12)
         stop.set()
         await running
@@ -143,12 +143,12 @@ def test_what_is_decided_without_a_message_costs_no_pace(paced: Diary) -> None:
     assert [asyncio.run(diary.sender.step()) for _ in range(4)] == [10, 10, 10, 0]
 
 
-class ForgetfulAnswers(Answers):
+class ForgetfulAnswers(ResultRecorder):
     """A ledger that is busy the first few times."""
 
     failures = 0
 
-    def record(self, answers: Sequence[Answer]) -> None:
+    def record(self, answers: Sequence[AttemptResult]) -> None:
         if self.failures:
             self.failures -= 1
             raise OperationalError("UPDATE reminders", {}, Exception("database is locked"))
@@ -161,7 +161,7 @@ def test_an_answer_that_cannot_be_recorded_is_tried_again_and_is_unknown_in_the_
 ) -> None:
     diary.knows("maria").due("maria")
     answers = ForgetfulAnswers(
-        diary.ledger, rules=diary.rules, max_attempts=3, metrics=diary.metrics, now=diary.clock.wall
+        diary.ledger, rules=diary.rules, max_attempts=3, metrics=diary.metrics, now=diary.clock.now
     )
     answers.failures = failures
     shared: Any = {"channel": diary.channel, "clock": diary.clock, "metrics": diary.metrics}

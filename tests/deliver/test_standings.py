@@ -4,12 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from consumer.deliver.standings import PROOF, Standing, Standings, after, wanted_by
-from consumer.onemsg.preflight import Wanted
-from consumer.onemsg.templates import Listing, Template
+from consumer.deliver.channel.template_status import (
+    PROOF,
+    TemplateStatus,
+    TemplateStatuses,
+    required_templates,
+    status_after,
+)
+from consumer.onemsg.templates.listing import Listing, Template
+from consumer.onemsg.templates.preflight import RequiredTemplate
 from tests.timelines.deliver_diary import PLAN
 
-WANTED = Wanted(name="reminder", namespace="ns", language="en")
+WANTED = RequiredTemplate(name="reminder", namespace="ns", language="en")
 GOOD = Template(
     name="reminder",
     language="en",
@@ -20,24 +26,24 @@ GOOD = Template(
     body="Hello, {{1}}! You left {{2}}.",
 )
 OTHER = replace(GOOD, name="other")
-SEEN = after(Standing(), Listing((GOOD,), whole=True), WANTED)
+SEEN = status_after(TemplateStatus(), Listing((GOOD,), whole=True), WANTED)
 
 
-def told(*templates: Template, whole: bool = True, before: Standing = SEEN, times: int = 1) -> Standing:
+def told(*templates: Template, whole: bool = True, before: TemplateStatus = SEEN, times: int = 1) -> TemplateStatus:
     for _ in range(times):
-        before = after(before, Listing(templates, whole), WANTED)
+        before = status_after(before, Listing(templates, whole), WANTED)
     return before
 
 
 def test_a_good_template_is_usable_and_its_category_and_text_are_known() -> None:
-    assert Standing(category="UTILITY", body=GOOD.body) == SEEN
+    assert TemplateStatus(category="UTILITY", body=GOOD.body) == SEEN
     assert told(replace(GOOD, category="MARKETING")).marketing
 
 
 def test_until_something_is_known_everything_is_usable() -> None:
-    assert Standing().usable
-    assert Standings().of(WANTED).usable
-    assert not Standings().of(WANTED).marketing
+    assert TemplateStatus().usable
+    assert TemplateStatuses().of(WANTED).usable
+    assert not TemplateStatuses().of(WANTED).marketing
 
 
 @pytest.mark.parametrize(
@@ -70,7 +76,7 @@ def test_what_the_list_does_not_state_stops_nothing(said_nothing: Template) -> N
 def test_a_category_that_is_left_out_stays_as_it_was() -> None:
     assert told(replace(GOOD, category=None)).category == "UTILITY"
     assert not told(replace(GOOD, category=None)).marketing
-    assert told(replace(GOOD, category=None), before=Standing()).marketing
+    assert told(replace(GOOD, category=None), before=TemplateStatus()).marketing
 
 
 def test_an_empty_list_proves_nothing_however_often_it_comes() -> None:
@@ -84,7 +90,7 @@ def test_a_list_with_something_left_out_proves_nothing_however_often_it_comes() 
 def test_a_template_is_gone_when_several_whole_lists_in_a_row_have_others_only() -> None:
     doubted = told(OTHER, times=PROOF - 1)
     assert doubted.usable
-    assert doubted.doubtful
+    assert doubted.recheck_soon
     assert told(GOOD, before=doubted) == SEEN
     gone = told(OTHER, before=doubted)
     assert gone.problem is not None
@@ -101,7 +107,7 @@ def test_a_language_that_was_taken_away_is_gone_in_the_same_way() -> None:
 
 def test_every_language_of_every_process_is_wanted_once() -> None:
     plans = {"a": replace(PLAN, translations={"es": "la cuenta"}), "b": PLAN, "c": replace(PLAN, template="other")}
-    wanted = wanted_by(plans, 60)
+    wanted = required_templates(plans, 60)
     assert [(w.name, w.language, w.ttl) for w in wanted] == [
         ("inactivity_reminder", "en", 60),
         ("inactivity_reminder", "es", 60),

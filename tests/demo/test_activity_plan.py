@@ -4,16 +4,16 @@ from collections import defaultdict
 from itertools import islice, pairwise, takewhile
 
 from consumer.clock import MINUTE, SECOND
-from consumer.config import millis
+from consumer.config.types import millis
 from consumer.demo.activity_plan import PROCESSES, PlannedActivity, farewell, plan
 from consumer.demo.people import people
-from consumer.records import Kind, UserActivity
+from consumer.records import ActivityKind, UserActivity
 from tests.demo.test_settings import SETTINGS
 
 START = 1_700_000_000_000
 CROWD = people(300, seed=1, now=START)
 REMIND_AFTER = {name: millis(process.remind_after[0]) for name, process in SETTINGS.processes.items()}
-CLOSING = {Kind.COMPLETED, Kind.CANCELLED}
+CLOSING = {ActivityKind.COMPLETED, ActivityKind.CANCELLED}
 FIRST_REMINDER = min(REMIND_AFTER.values())
 
 
@@ -55,7 +55,7 @@ def test_three_hundred_people_make_a_hundred_to_two_hundred_events_a_second() ->
 
 def test_people_progress_finish_cancel_come_back_and_stall() -> None:
     kinds = {planned.activity.kind for planned in TWO_MINUTES}
-    assert kinds == set(Kind)
+    assert kinds == set(ActivityKind)
     gaps = silences(TWO_MINUTES)
     busy = [gap for _, gap in gaps if gap < FIRST_REMINDER]
     back = [gap for _, gap in gaps if FIRST_REMINDER <= gap < 20 * SECOND]
@@ -87,15 +87,20 @@ def test_a_careful_producer_sometimes_sends_an_event_twice() -> None:
     assert 0 < twice < len(ids) * 0.03
 
 
-def activity(user: str, kind: Kind, at: int) -> UserActivity:
+def activity(user: str, kind: ActivityKind, at: int) -> UserActivity:
     return UserActivity(event_id="e", user_id=user, process="checkout", kind=kind, action="x", occurred_at=at)
 
 
 def test_at_the_end_the_busy_finish_and_the_quiet_stay_quiet() -> None:
     latest = [
-        activity("busy", Kind.PROGRESSED, START - SECOND),
-        activity("done", Kind.COMPLETED, START - SECOND),
-        activity("quiet", Kind.PROGRESSED, START - 3 * SECOND),
+        activity("busy", ActivityKind.PROGRESSED, START - SECOND),
+        activity("done", ActivityKind.COMPLETED, START - SECOND),
+        activity("quiet", ActivityKind.PROGRESSED, START - 3 * SECOND),
     ]
     [last] = farewell(latest, START, "end")
-    assert (last.user_id, last.process, last.kind, last.occurred_at) == ("busy", "checkout", Kind.COMPLETED, START)
+    assert (last.user_id, last.process, last.kind, last.occurred_at) == (
+        "busy",
+        "checkout",
+        ActivityKind.COMPLETED,
+        START,
+    )

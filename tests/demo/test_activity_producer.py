@@ -9,27 +9,32 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from consumer.activity.codec import Codec
+from consumer.activity.record_codec import RecordCodec
 from consumer.clock import SECOND, Millis, SystemClock
-from consumer.config import Kafka, Settings, Source, Topics
+from consumer.config.kafka import KafkaSettings, TopicSettings
+from consumer.config.settings import Settings
+from consumer.config.source import SourceSettings
 from consumer.demo.activity_producer import ActivityProducer
 from consumer.demo.broker import QUIET
 from consumer.demo.people import people
-from consumer.kafka.publisher import Publisher, PublishFailed
-from consumer.records import Contact, Kind, UserActivity
+from consumer.kafka.clients.publisher import Publisher, PublishFailed
+from consumer.records import ActivityKind, Contact, UserActivity
 from tests.demo.reading import everything
 from tests.demo.test_settings import SETTINGS
 
+_TIMEOUT: Millis = 20 * SECOND
 CROWD = people(200, seed=3, now=1_700_000_000_000)
 
 
 @contextmanager
-def producing(address: str, codec: Codec, topic: str, timeout: Millis = 20 * SECOND) -> Iterator[ActivityProducer]:
+def producing(
+    address: str, codec: RecordCodec, topic: str, timeout: Millis = 20 * SECOND
+) -> Iterator[ActivityProducer]:
     """Run a producer that writes activities to `topic`; let it finish at the end of the block."""
     settings = Settings(
-        kafka=Kafka(bootstrap_servers=address, client=dict(QUIET)),
-        topics=Topics(contacts=f"{topic}-contacts"),
-        source=Source(topic=topic),
+        kafka=KafkaSettings(bootstrap_servers=address, client=dict(QUIET)),
+        topics=TopicSettings(contacts=f"{topic}-contacts"),
+        source=SourceSettings(topic=topic),
         processes=SETTINGS.processes,
     )
     publisher = Publisher(settings.kafka, SystemClock(), name="test", patience=timeout)
@@ -50,7 +55,7 @@ def wait_for(producer: ActivityProducer, activities: int) -> None:
         time.sleep(0.02)
 
 
-def test_contacts_come_once_and_activities_under_their_users_keys(broker: str, codec: Codec) -> None:
+def test_contacts_come_once_and_activities_under_their_users_keys(broker: str, codec: RecordCodec) -> None:
     with producing(broker, codec, "busy") as producer:
         wait_for(producer, 60)
 
@@ -66,7 +71,7 @@ def test_contacts_come_once_and_activities_under_their_users_keys(broker: str, c
     assert all(len(numbers) == 1 for numbers in partitions.values()), "all of a user's events are in one partition"
 
 
-def test_when_it_is_told_to_end_those_who_are_busy_finish(broker: str, codec: Codec) -> None:
+def test_when_it_is_told_to_end_those_who_are_busy_finish(broker: str, codec: RecordCodec) -> None:
     with producing(broker, codec, "ending") as producer:
         wait_for(producer, 30)
 
@@ -74,10 +79,10 @@ def test_when_it_is_told_to_end_those_who_are_busy_finish(broker: str, codec: Co
     for message in everything(broker, "ending"):
         activity = codec.decode(UserActivity, message.value() or b"")
         latest[activity.user_id] = activity
-    assert {activity.kind for activity in latest.values()} <= {Kind.COMPLETED, Kind.CANCELLED}
+    assert {activity.kind for activity in latest.values()} <= {ActivityKind.COMPLETED, ActivityKind.CANCELLED}
     assert len(latest) > 10
 
 
-def test_events_that_a_broker_does_not_take_are_a_failure(codec: Codec) -> None:
+def test_events_that_a_broker_does_not_take_are_a_failure(codec: RecordCodec) -> None:
     with pytest.raises(PublishFailed, match="not acknowledged"), producing("127.0.0.1:1", codec, "nowhere", 100):
         pass

@@ -13,9 +13,9 @@ import httpx
 import pytest
 
 from consumer.commands import demo
-from consumer.commands.exits import Failed
+from consumer.commands.terminal.exit_codes import Failed
 from consumer.demo.activity_producer import ActivityProducer
-from consumer.kafka.publisher import NotAcknowledged
+from consumer.kafka.clients.publisher import NotAcknowledged
 
 COMMAND = [sys.executable, "-m", "consumer.cli", "demo"]
 

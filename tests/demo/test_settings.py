@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from consumer.config import Settings
+from consumer.config.settings import Settings
 from consumer.demo.settings import TOPICS, settings_for
 from consumer.sandbox.server import Access
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from consumer.activity.codec import Codec
+from consumer.activity.record_codec import RecordCodec
 from consumer.demo.broker import QUIET
 from consumer.demo.status_reader import StatusesRead, StatusReader
 from consumer.records import DeliveryStatus
@@ -50,13 +50,13 @@ def test_two_media_of_one_reminder_are_two_histories() -> None:
 
 
 @pytest.fixture
-def reader(broker: str, codec: Codec) -> Iterator[StatusReader]:
+def reader(broker: str, codec: RecordCodec) -> Iterator[StatusReader]:
     with closing(StatusReader(broker, "delivery-status", codec)) as reader:
         yield reader
 
 
 def test_records_are_read_from_the_beginning_and_unreadable_ones_are_counted(
-    broker: str, codec: Codec, reader: StatusReader
+    broker: str, codec: RecordCodec, reader: StatusReader
 ) -> None:
     producer = Producer({"bootstrap.servers": broker, **QUIET})
     later = replace(RECORD, sequence=2, status="delivered")

@@ -12,7 +12,7 @@ import yaml
 from sqlalchemy import make_url
 
 from consumer.commands.run import secrets
-from consumer.config_file import load
+from consumer.config.loader import load
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

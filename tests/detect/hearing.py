@@ -2,10 +2,10 @@
 
 import polars as pl
 
-from consumer.detect.activities import Activities
+from consumer.detect.activity_batch import ActivityBatch
 from consumer.detect.table import Table
 from consumer.records import Reminder
 
 
 def hear(table: Table, frame: pl.DataFrame, now: int) -> list[Reminder]:
-    return table.hear(Activities.of(frame, table.processes.known), now)
+    return table.apply(ActivityBatch.of(frame, table.processes.known), now)

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from consumer.detect.rules import NEVER, Rules, reminder_id
-from consumer.records import Ask, Kind, Reminder, UserActivity
+from consumer.detect.lapse_rules import NEVER, LapseRules, reminder_id
+from consumer.records import ActivityKind, Reminder, ReminderKind, UserActivity
 
-OPEN = {Kind.STARTED, Kind.PROGRESSED}
+OPEN = {ActivityKind.STARTED, ActivityKind.PROGRESSED}
 
 
 @dataclass
@@ -17,11 +17,11 @@ class Life:
     action: str | None = None
     step: int = 0
     asked: tuple[int, int] | None = None
-    told: set[Ask] = field(default_factory=set)
+    told: set[ReminderKind] = field(default_factory=set)
 
 
 class Model:
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: LapseRules) -> None:
         self.rules = rules
         self.lives: dict[tuple[str, str], Life] = {}
 
@@ -49,9 +49,9 @@ class Model:
             return []
         said = []
         if life.last_seen > life.asked[0] and not life.told:
-            said.append(self._reminder(Ask.RETURNED, key, life.last_seen, now))
-        if life.closed + self.rules.settle >= life.asked[0] and Ask.COMPLETED not in life.told:
-            said.append(self._reminder(Ask.COMPLETED, key, life.closed, now))
+            said.append(self._reminder(ReminderKind.RETURNED, key, life.last_seen, now))
+        if life.closed + self.rules.settle >= life.asked[0] and ReminderKind.COMPLETED not in life.told:
+            said.append(self._reminder(ReminderKind.COMPLETED, key, life.closed, now))
         life.told |= {reminder.kind for reminder in said}
         return said
 
@@ -64,7 +64,7 @@ class Model:
                 if outcome == "asked":
                     life.asked, life.told = (life.last_seen, step), set()
                     lapsed_at = life.last_seen + self.rules.ladders[key[1]][step]
-                    asked.append(self._reminder(Ask.DUE, key, lapsed_at, now, life.action))
+                    asked.append(self._reminder(ReminderKind.DUE, key, lapsed_at, now, life.action))
             if self._can_be_forgotten(life, clock):
                 del self.lives[key]
         return asked, counts
@@ -92,7 +92,9 @@ class Model:
             return clock >= life.last_seen + self.rules.forget_after
         return clock >= max(life.closed, life.last_seen) + self.rules.closed_kept_for
 
-    def _reminder(self, kind: Ask, key: tuple[str, str], at: int, now: int, action: str | None = None) -> Reminder:
+    def _reminder(
+        self, kind: ReminderKind, key: tuple[str, str], at: int, now: int, action: str | None = None
+    ) -> Reminder:
         asked = self.lives[key].asked
         assert asked is not None
         seen, step = asked

@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 import numpy as np
 from hypothesis import given, settings
 
-from consumer.detect.index import KeyIndex
+from consumer.detect.storage.hash_index import KeyIndex
 
 keys = st.lists(st.integers(0, 40), unique=True, min_size=1, max_size=40)
 

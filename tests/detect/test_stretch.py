@@ -4,12 +4,12 @@ import hypothesis.strategies as st
 import numpy as np
 from hypothesis import given
 
-from consumer.detect.stretch import Stretch
+from consumer.detect.storage.growable_array import GrowableArray
 
 
 @given(st.lists(st.integers(0, 40), max_size=20))
 def test_it_keeps_what_it_holds_and_new_places_are_blank(sizes: list[int]) -> None:
-    stretch, plain = Stretch(np.int64, -1), list[int]()
+    stretch, plain = GrowableArray(np.int64, -1), list[int]()
     for turn, size in enumerate(sizes):
         array = stretch.resize(size)
         plain = plain[:size] + [-1] * (size - len(plain))

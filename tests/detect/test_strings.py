@@ -5,7 +5,7 @@ import numpy as np
 import polars as pl
 from hypothesis import given
 
-from consumer.detect.strings import Strings
+from consumer.detect.storage.string_column import StringColumn
 
 ROWS = 12
 TEXTS = st.none() | st.text(max_size=20)
@@ -13,7 +13,7 @@ TEXTS = st.none() | st.text(max_size=20)
 
 @given(st.lists(st.dictionaries(st.integers(0, ROWS - 1), TEXTS, min_size=1)), st.lists(st.integers(0, ROWS - 1)))
 def test_each_row_has_what_was_put_there_last(puts: list[dict[int, str | None]], asked: list[int]) -> None:
-    strings, plain = Strings(), dict[int, str | None]()
+    strings, plain = StringColumn(), dict[int, str | None]()
     strings.resize(ROWS)
     for texts in puts:
         strings.put(np.array(list(texts), np.int64), pl.Series(list(texts.values()), dtype=pl.String))

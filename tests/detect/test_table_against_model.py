@@ -7,16 +7,16 @@ import hypothesis.strategies as st
 import polars as pl
 from hypothesis import given, settings
 
-from consumer.detect import segments
-from consumer.detect.loading import Loader
-from consumer.detect.rules import Rules
+from consumer.detect import snapshot
+from consumer.detect.lapse_rules import LapseRules
+from consumer.detect.snapshot_loader import Loader
 from consumer.detect.table import Table
-from consumer.records import Kind, UserActivity
+from consumer.records import ActivityKind, UserActivity
 
 from .hearing import hear
 from .model import OPEN, Model
 
-RULES = Rules(
+RULES = LapseRules(
     ladders={"signup": (10, 25, 26), "checkout": (7,)},
     allowed_lateness=3,
     settle=2,
@@ -29,7 +29,7 @@ events = st.builds(
     event_id=st.just("e"),
     user_id=st.sampled_from(["ann", "bob", "cé", "d" * 300]),
     process=st.sampled_from(["signup", "checkout", "unheard-of"]),
-    kind=st.sampled_from(Kind),
+    kind=st.sampled_from(ActivityKind),
     action=st.sampled_from([None, "", "a", "é", "upload a passport"]),
     occurred_at=st.integers(0, 120),
 )
@@ -60,13 +60,13 @@ class Kept:
     frames: list[tuple[int | None, pl.DataFrame]] = field(default_factory=list)
 
     def commit(self, table: Table) -> None:
-        self.frames.append((None, segments.take_changes(table)))
+        self.frames.append((None, snapshot.take_changes(table)))
 
     def rewrite(self, table: Table) -> None:
         self.commit(table)
-        size = segments.PAGE
+        size = snapshot.PAGE
         self.frames = [
-            (n, segments.rows_between(table, n * size, (n + 1) * size)) for n in range(segments.pages(table))
+            (n, snapshot.rows_between(table, n * size, (n + 1) * size)) for n in range(snapshot.pages(table))
         ]
 
     def restore(self, clock: int) -> Table:
@@ -76,8 +76,8 @@ class Kept:
             if number is None:
                 loader.changes(kept, table.processes.names)
             else:
-                start = number * segments.PAGE
-                loader.page(start, start + segments.PAGE, kept, table.processes.names)
+                start = number * snapshot.PAGE
+                loader.page(start, start + snapshot.PAGE, kept, table.processes.names)
         loader.finish(clock, RULES.ladders)
         return table
 
@@ -97,7 +97,7 @@ def test_the_table_says_what_the_model_says_whatever_is_heard_and_however_often_
             assert said(hear(table, frame(what), clock)) == said(model.hear(what, now=clock))
         elif turn == "clock":
             clock += what
-            noticed = table.notice(clock, now=clock)
+            noticed = table.advance_to(clock, now=clock)
             asked, counts = model.notice(clock, now=clock)
             assert said(noticed.asked) == said(asked)
             assert noticed.lapses == counts
@@ -120,4 +120,4 @@ def test_duplicates_and_order_change_nothing(batch: list[UserActivity], chance: 
     if other:
         hear(two, frame(other), 0)
     for clock in range(0, 200, 7):
-        assert said(one.notice(clock, 0).asked) == said(two.notice(clock, 0).asked)
+        assert said(one.advance_to(clock, 0).asked) == said(two.advance_to(clock, 0).asked)

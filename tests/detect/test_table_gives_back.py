@@ -4,14 +4,14 @@ import numpy as np
 import polars as pl
 
 from consumer.clock import DAY, HOUR
-from consumer.detect.rules import Rules
+from consumer.detect.lapse_rules import LapseRules
 from consumer.detect.table import Table
-from consumer.kafka.state import Message, Writer
-from consumer.kafka.state_reader import Reader
+from consumer.kafka.changelog.reader import ChangelogReader
+from consumer.kafka.changelog.writer import ChangelogRecord, ChangelogWriter
 
 from .hearing import hear
 
-RULES = Rules(ladders={"checkout": (HOUR,)}, allowed_lateness=0, settle=0, expire_after=DAY, forget_after=30 * DAY)
+RULES = LapseRules(ladders={"checkout": (HOUR,)}, allowed_lateness=0, settle=0, expire_after=DAY, forget_after=30 * DAY)
 MANY = 200_000
 
 
@@ -28,18 +28,18 @@ def somebody(first: int, count: int, at: int) -> pl.DataFrame:
 
 
 def test_most_users_leave_and_their_room_is_given_back() -> None:
-    table, writer, log = Table(RULES), Writer("lapse", RULES.ladders), list[Message]()
+    table, writer, log = Table(RULES), ChangelogWriter("lapse", RULES.ladders), list[ChangelogRecord]()
     hear(table, somebody(0, MANY, at=0), 0)
     hear(table, somebody(MANY, 500, at=20 * DAY), 0)
     large = table.nbytes
-    log += writer.commit(table, 1, 0)
+    log += writer.build_segments(table, 1, 0)
     for turn in range(40):  # the clock goes on, and a few rows move with each look at it
-        table.notice(31 * DAY + turn, 0)
-        log += writer.commit(table, 2 + turn, 0)
+        table.advance_to(31 * DAY + turn, 0)
+        log += writer.build_segments(table, 2 + turn, 0)
     assert len(table) == 500
     assert table.nbytes < large / 2
 
-    reader = Reader("lapse", RULES)
+    reader = ChangelogReader("lapse", RULES)
     for message in log:
         reader.feed(message.key, message.value, message.headers)
     restored = reader.finish()
@@ -47,7 +47,8 @@ def test_most_users_leave_and_their_room_is_given_back() -> None:
     hear(table, somebody(MANY + 250, 500, at=32 * DAY), 0)
     hear(restored.table, somebody(MANY + 250, 500, at=32 * DAY), 0)
     asked = [
-        sorted((r.user_id or "", r.action or "") for r in t.notice(33 * DAY, 0).asked) for t in (table, restored.table)
+        sorted((r.user_id or "", r.action or "") for r in t.advance_to(33 * DAY, 0).asked)
+        for t in (table, restored.table)
     ]
     assert asked[0] == asked[1]
     assert len(asked[0]) == 500

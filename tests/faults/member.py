@@ -15,10 +15,10 @@ from typing import Any
 
 from confluent_kafka import Producer
 
-from consumer.assembly import detect
-from consumer.assembly.shared import Shared
-from consumer.config import Settings
-from consumer.kafka.transaction import Fenced
+from consumer.config.settings import Settings
+from consumer.kafka.clients.transaction import Fenced
+from consumer.wiring import detect
+from consumer.wiring.shared import Shared
 
 FENCED = 3
 """The exit status of a process that found its place taken."""

@@ -70,7 +70,7 @@ class Detect:
     def _tick(self) -> None:
         while not self._stop.wait(1.0):
             for partition in range(PARTITIONS):
-                self._write("CLOCK", partition, {})
+                self._write("WATERMARK", partition, {})
 
     def _write(self, kind: str, partition: int, told: dict[str, Any]) -> None:
         blank = dict.fromkeys(("reminder_id", "user_id", "process", "step", "action", "last_seen", "lapsed_at"))

@@ -18,16 +18,16 @@ from sqlalchemy import exists, or_, select
 
 from consumer.clock import DAY, HOUR, SECOND
 from consumer.deliver.lifecycle import FINAL, NO_REPORT
-from consumer.ledger.rows import ReminderRow
-from consumer.ledger.tables import reminders as reminders_table
-from consumer.onemsg.client import OneMsg
+from consumer.ledger.schema.rows import ReminderRow
+from consumer.ledger.schema.tables import reminders as reminders_table
+from consumer.onemsg.client import OneMsgClient
 from consumer.records import Contact, DeliveryStatus
 from consumer.sandbox.app import Setup
 from consumer.sandbox.fates import Habits
 from consumer.sandbox.server import Sandbox, running
 from consumer.sandbox.state import Settings
 from consumer.web.health import Health
-from consumer.web.pages import build
+from consumer.web.routes import build
 from consumer.web.server import serve
 from consumer.web.webhook import Webhook
 from tests.timelines.deliver_diary import PLAN, Diary
@@ -124,7 +124,7 @@ def storm(folder: Path, *, reminders: int, seed: int, faults: str = FAULTS, url:
     )
     diary = Diary(folder, url=url, plans={"account-setup": plan})
     try:
-        with running(setup, diary.clock.wall) as sandbox:
+        with running(setup, diary.clock.now) as sandbox:
             _lapse(diary, reminders)
             asyncio.run(_blow(diary, sandbox))
             return Books(sandbox.messages(), diary.rows(), diary.publishes().topic)
@@ -133,25 +133,25 @@ def storm(folder: Path, *, reminders: int, seed: int, faults: str = FAULTS, url:
 
 
 def _lapse(diary: Diary, number: int) -> None:
-    now, people = diary.clock.wall(), [(f"user {each}", f"+34612{each:06}") for each in range(number)]
+    now, people = diary.clock.now(), [(f"user {each}", f"+34612{each:06}") for each in range(number)]
     contacts = [Contact(user_id=u, name=u, phone=phone, opt_in=True, updated_at=now) for u, phone in people]
     diary.intake.contacts([diary._received("contacts", contact) for contact in contacts])
     diary.intake.reminders([diary._received("reminders", diary.ask_of("DUE", user)) for user, _ in people])
 
 
 async def _blow(diary: Diary, sandbox: Sandbox) -> None:
-    channel = OneMsg(
+    channel = OneMsgClient(
         base_url=sandbox.base_url,
         channel_id=sandbox.channel_id,
         token=sandbox.token,
         timeout=_TIMEOUT,
-        now=diary.clock.wall,
+        now=diary.clock.now,
     )
     diary.talks_to(channel)
     async with channel, _webhook(diary) as url:
         await asyncio.to_thread(sandbox.register, url)
-        end, span = diary.clock.wall() + _LONGEST, _PAUSE
-        while diary.clock.wall() < end and _waits(diary):
+        end, span = diary.clock.now() + _LONGEST, _PAUSE
+        while diary.clock.now() < end and _waits(diary):
             span = _PAUSE if await _round(diary, sandbox) else min(2 * span, HOUR)
             diary.clock.advance(span)
 
@@ -181,7 +181,7 @@ async def _round(diary: Diary, sandbox: Sandbox) -> int:
 @asynccontextmanager
 async def _webhook(diary: Diary) -> AsyncIterator[str]:
     webhook = Webhook(inbox=diary.inbox, secret=SecretStr(_SECRET), outcomes=diary.metrics.webhooks)
-    pages = build(health=Health(diary.clock.steady), metrics=CollectorRegistry(), webhook=webhook)
+    pages = build(health=Health(diary.clock.monotonic), metrics=CollectorRegistry(), webhook=webhook)
     stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(serve(pages, "127.0.0.1", 0, stop, listening=port.set_result))
     try:

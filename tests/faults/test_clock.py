@@ -19,8 +19,8 @@ class SetClock(SystemClock):
     def __init__(self) -> None:
         self._off: Millis = 0
 
-    def wall(self) -> Millis:
-        return super().wall() + self._off
+    def now(self) -> Millis:
+        return super().now() + self._off
 
     def is_set(self, off: Millis) -> None:
         """So far from what it should be."""
@@ -60,13 +60,13 @@ def test_a_broker_that_cannot_be_reached_stops_the_clocks_and_nobody_is_asked_to
     world = World(pausable_kafka.bootstrap)
     with world.member("one", **PATIENT) as one:
         eventually(clocks_pass(one, now(), range(PARTITIONS)), meaning="all run")
-        eventually(lambda: one.metric("lapse_clock_delay_seconds", partition="0") < 1.5, meaning="and are on time")
+        eventually(lambda: one.metric("lapse_watermark_delay_seconds", partition="0") < 1.5, meaning="and are on time")
         commits = one.metric("lapse_commit_seconds_count")
         eventually(lambda: one.metric("lapse_commit_seconds_count") > commits, meaning="no commit is under way")
         pausable_kafka.pause()
-        eventually(lambda: one.metric("lapse_clock_delay_seconds", partition="0") > 3, meaning="it is late")
+        eventually(lambda: one.metric("lapse_watermark_delay_seconds", partition="0") > 3, meaning="it is late")
         clocks = [one.clock(number) for number in range(PARTITIONS)]
-        eventually(lambda: one.metric("lapse_clock_delay_seconds", partition="0") > 5, meaning="it is later still")
+        eventually(lambda: one.metric("lapse_watermark_delay_seconds", partition="0") > 5, meaning="it is later still")
         assert [one.clock(number) for number in range(PARTITIONS)] == clocks
         pausable_kafka.resume()
         eventually(clocks_pass(one, now(), range(PARTITIONS)), meaning="all run again")

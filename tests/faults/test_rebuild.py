@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.kafka.count import PartitionsChanged
+from consumer.kafka.detect_loop.partition_count_guard import PartitionsChanged
 from tests.app.service import eventually
 from tests.broker.broker import Broker
 from tests.broker.local import LocalBroker
@@ -109,7 +109,7 @@ def changed_on_disk(partition: Path) -> None:
     """The clock of the last segment is another: still such a number."""
     [file] = partition.glob("*.log")
     held = file.read_bytes()
-    digit = held.rindex(b'"clock":') + len(b'"clock":')
+    digit = held.rindex(b'"watermark":') + len(b'"watermark":')
     file.write_bytes(held[:digit] + bytes([held[digit] ^ 1]) + held[digit + 1 :])
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from consumer.ledger import queries_facts
+from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 from tests.app.service import Platform, Sandbox, Service, eventually
 from tests.faults.replicas import PATIENCE, Detect, channel, deliver, free_port, names
@@ -161,7 +161,7 @@ def test_another_ledger_than_the_one_that_the_group_belongs_to_is_refused(story:
     other: dict[str, Any] = {"url": f"sqlite:///{tmp_path / 'other.db'}"}
     made = Ledger(other["url"])
     with made.transaction() as connection:
-        queries_facts.put_offsets(connection, f"{story.platform.names}-reminders", {0: 1})
+        queries.facts.put_offsets(connection, f"{story.platform.names}-reminders", {0: 1})
     made.close()
     story.service.change("ledger", **other)
     refused = story.service.command("run", "--role", "deliver")

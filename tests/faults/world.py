@@ -22,12 +22,12 @@ import fastavro
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic  # type: ignore[attr-defined]
 
-from consumer.assembly import detect
-from consumer.assembly.shared import Shared
 from consumer.clock import Clock
-from consumer.config import Settings
-from consumer.kafka import offsets, topics
+from consumer.config.settings import Settings
+from consumer.kafka.clients import end_offsets, topics
 from consumer.web.health import State
+from consumer.wiring import detect
+from consumer.wiring.shared import Shared
 from tests.app.service import Platform, eventually
 from tests.broker.topics import fresh_name
 from tests.faults.member import FENCED
@@ -219,7 +219,7 @@ class Member:
 
     def clock(self, partition: int) -> int | None:
         found = self.loop.partitions.get(partition)
-        return None if found is None else found.clock.value
+        return None if found is None else found.watermark.value
 
     def broke_with(self, expected: type[Exception] | None, seconds: float = 60.0) -> str:
         """What it ended with by itself: its text."""
@@ -335,7 +335,7 @@ class Reading:
                 self._reached[message.partition() or 0] = message.offset() or 0
 
     def read_to_the_end(self, admin: AdminClient) -> None:
-        ends = offsets.ends(admin, self._topic)
+        ends = end_offsets.ends(admin, self._topic)
 
         def reached() -> bool:
             self.read()

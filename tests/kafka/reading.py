@@ -12,9 +12,9 @@ from prometheus_client import CollectorRegistry, Counter
 
 from consumer.activity.errors import BadRecord
 from consumer.clock import Clock, SystemClock
-from consumer.config import Kafka
-from consumer.kafka.feed import Feed
-from consumer.kafka.publisher import Publisher
+from consumer.config.kafka import KafkaSettings
+from consumer.kafka.at_least_once_consumer import AtLeastOnceConsumer
+from consumer.kafka.clients.publisher import Publisher
 from consumer.records import Received
 
 WAIT = 30.0
@@ -78,9 +78,9 @@ class Setup:
         return replace(self, **changes)  # type: ignore[arg-type]
 
     def running(self, handed: Handed, handle: Callable[[Sequence[Received[str]]], None] | None = None) -> "Running":
-        kafka = Kafka(bootstrap_servers=self.bootstrap, client=dict(self.client))
+        kafka = KafkaSettings(bootstrap_servers=self.bootstrap, client=dict(self.client))
         publisher = Publisher(kafka, self.clock, name="dead letters")
-        feed = Feed(
+        feed = AtLeastOnceConsumer(
             kafka,
             self.clock,
             topic=self.topic,
@@ -107,7 +107,7 @@ class Setup:
 class Running:
     """A feed in its thread, from entering the context to leaving it."""
 
-    def __init__(self, feed: Feed[str], publisher: Publisher) -> None:
+    def __init__(self, feed: AtLeastOnceConsumer[str], publisher: Publisher) -> None:
         self._feed = feed
         self._publisher = publisher
         self._stop = threading.Event()

@@ -6,9 +6,9 @@ from signal import SIGINT, raise_signal
 
 import pytest
 
-from consumer.config import Kafka
-from consumer.kafka.all_or_nothing import AllOrNothing, NotWritten, Replaced
-from consumer.kafka.transaction import Output
+from consumer.config.kafka import KafkaSettings
+from consumer.kafka.clients.all_or_nothing import AllOrNothing, NotWritten, Replaced
+from consumer.kafka.clients.transaction import Output
 from tests.broker.topics import FreshTopics, fresh_name
 from tests.kafka.committed import committed
 
@@ -17,7 +17,7 @@ from tests.kafka.committed import committed
 def writing(
     bootstrap: str, name: str | None = None, client: Mapping[str, str | int | float | bool] | None = None
 ) -> Iterator[AllOrNothing]:
-    kafka = Kafka(bootstrap_servers=bootstrap, client=dict(client or {}))
+    kafka = KafkaSettings(bootstrap_servers=bootstrap, client=dict(client or {}))
     writer = AllOrNothing(kafka, name=name or fresh_name("job"))
     writer.begin()
     yield writer

@@ -4,8 +4,8 @@ import pytest
 from confluent_kafka import Producer
 
 from consumer.clock import SECOND, ManualClock
-from consumer.config import Kafka
-from consumer.kafka.contact import Contact, CutOff
+from consumer.config.kafka import KafkaSettings
+from consumer.kafka.clients.connection_watchdog import ConnectionWatchdog, CutOff
 from tests.broker.broker import Broker, free_ports
 from tests.broker.topics import FreshTopics
 
@@ -19,13 +19,13 @@ def lost() -> Producer:
     return producer(f"127.0.0.1:{free_ports(1)[0]}")
 
 
-def contact(client: Producer, bootstrap: str, clock: ManualClock, topic: str = "any") -> Contact:
-    return Contact(client, Kafka(bootstrap_servers=bootstrap), topic, clock)
+def contact(client: Producer, bootstrap: str, clock: ManualClock, topic: str = "any") -> ConnectionWatchdog:
+    return ConnectionWatchdog(client, KafkaSettings(bootstrap_servers=bootstrap), topic, clock)
 
 
-def misses(contact: Contact, clock: ManualClock, seconds: int, every: int = 2) -> None:
+def misses(contact: ConnectionWatchdog, clock: ManualClock, seconds: int, every: int = 2) -> None:
     for _ in range(0, seconds, every):
-        contact.missed()
+        contact.report_no_answer()
         clock.advance(every * SECOND)
 
 
@@ -34,7 +34,7 @@ def test_who_alone_finds_no_broker_for_half_a_minute_is_cut_off(kafka: str, topi
     alone = contact(lost(), kafka, clock, topics(1))
     misses(alone, clock, 30)
     with pytest.raises(CutOff, match="a restart goes on from the last commit"):
-        alone.missed()
+        alone.report_no_answer()
 
 
 def test_who_was_answered_in_between_is_not(kafka: str, topics: FreshTopics) -> None:

@@ -11,9 +11,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from consumer.activity.errors import RegistryUnavailable
 from consumer.clock import SECOND, Millis, SystemClock
 from consumer.demo.broker import QUIET, embedded_broker
-from consumer.kafka.feed import TopicAbsent
-from consumer.kafka.publisher import Refused
-from consumer.kafka.transaction import Fenced
+from consumer.kafka.at_least_once_consumer import TopicAbsent
+from consumer.kafka.clients.publisher import Refused
+from consumer.kafka.clients.transaction import Fenced
 from consumer.records import Received
 from tests.broker.broker import Broker
 from tests.broker.topics import FreshTopics, fresh_name
@@ -141,8 +141,8 @@ def test_a_dead_letter_that_nobody_takes_stops_the_feed_and_commits_nothing(setu
 
 def test_a_topic_that_is_not_there_is_a_clear_error(setup: Setup) -> None:
     class Hasty(SystemClock):
-        def steady(self) -> Millis:
-            return super().steady() * 1_000 * SECOND
+        def monotonic(self) -> Millis:
+            return super().monotonic() * 1_000 * SECOND
 
     nowhere = setup.but(topic="nowhere", clock=Hasty())
     with pytest.raises(TopicAbsent, match="the topic nowhere is not there"), nowhere.running(Handed()) as running:

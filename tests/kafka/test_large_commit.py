@@ -6,19 +6,19 @@ import numpy as np
 import polars as pl
 from confluent_kafka import Consumer, TopicPartition
 
-from consumer.assembly import detect
-from consumer.config import Kafka
-from consumer.detect.rules import Rules
+from consumer.config.kafka import KafkaSettings
+from consumer.detect.lapse_rules import LapseRules
 from consumer.detect.table import Table
-from consumer.kafka.state import Writer
-from consumer.kafka.state_reader import Reader
-from consumer.kafka.transaction import Output, Transactions
+from consumer.kafka.changelog.reader import ChangelogReader
+from consumer.kafka.changelog.writer import ChangelogWriter
+from consumer.kafka.clients.transaction import Output, Transactions
+from consumer.wiring import detect
 from tests.broker.topics import FreshTopics, fresh_name
 from tests.detect.hearing import hear
 from tests.kafka.committed import committed
 
 ROWS = 1_000_000
-RULES = Rules(
+RULES = LapseRules(
     ladders={"checkout": (7_200_000,)},
     allowed_lateness=30_000,
     settle=300_000,
@@ -29,7 +29,7 @@ RULES = Rules(
 
 def test_a_million_rows_in_one_commit(kafka: str, topics: FreshTopics) -> None:
     state, activity, group = topics(1, config={"cleanup.policy": "compact"}), topics(1), fresh_name("group")
-    table, writer, stop = Table(RULES), Writer(group, RULES.ladders), threading.Event()
+    table, writer, stop = Table(RULES), ChangelogWriter(group, RULES.ladders), threading.Event()
     users = pl.select(pl.format("user-{}", pl.int_range(ROWS))).to_series()
     everybody = pl.DataFrame({"user_id": users}).with_columns(
         process=pl.lit("checkout"),
@@ -38,14 +38,14 @@ def test_a_million_rows_in_one_commit(kafka: str, topics: FreshTopics) -> None:
         occurred_at=pl.Series(np.full(ROWS, 1_767_571_200_000)),
     )
     hear(table, everybody, 1_767_571_200_000)
-    outputs = [Output(state, 0, m.key, m.value, m.headers) for m in writer.commit(table, ROWS, None)]
-    reading = Kafka(bootstrap_servers=kafka)
+    outputs = [Output(state, 0, m.key, m.value, m.headers) for m in writer.build_segments(table, ROWS, None)]
+    reading = KafkaSettings(bootstrap_servers=kafka)
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": group})
     transactions = Transactions(detect.producer(reading, fresh_name("large")))
     transactions.begin(stop)
     transactions.commit(outputs, [TopicPartition(activity, 0, ROWS)], consumer, stop)
     consumer.close()
-    reader = Reader(group, RULES)
+    reader = ChangelogReader(group, RULES)
     for seen in committed(kafka, state):
         reader.feed(seen.key, seen.value, list(seen.headers.items()))
     restored = reader.finish()

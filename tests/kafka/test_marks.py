@@ -3,14 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.kafka.marks import Marks
+from consumer.kafka.dead_letters.offset_bitmap import OffsetBitmap
 
 OFFSETS = st.integers(990, 1_100)
 
 
 @given(st.lists(st.tuples(st.booleans(), OFFSETS)))
 def test_marks_are_a_set_of_what_is_not_before_their_start(told: list[tuple[bool, int]]) -> None:
-    marks, plain = Marks(1_000), set[int]()
+    marks, plain = OffsetBitmap(1_000), set[int]()
     for adding, offset in told:
         if adding:
             marks.add(offset)

@@ -5,7 +5,7 @@ import numpy as np
 from confluent_kafka import Message
 from hypothesis import given
 
-from consumer.kafka.poll import Gathering, Poll
+from consumer.kafka.detect_loop.batch_builder import BatchBuilder, RecordBatch
 
 RUNS = st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4)), max_size=6)
 """Of which partition, and how many records."""
@@ -16,10 +16,10 @@ Spot = tuple[int, int]
 """A partition and an offset."""
 
 
-def gathered(handed_out: list[list[tuple[int, int]]]) -> tuple[Gathering, list[Spot]]:
+def gathered(handed_out: list[list[tuple[int, int]]]) -> tuple[BatchBuilder, list[Spot]]:
     """And where its records are from, in the order in which they came."""
     came: list[Spot] = []
-    made = Gathering()
+    made = BatchBuilder()
     for runs in handed_out:
         spots: list[Spot] = []
         for number, count in runs:
@@ -35,7 +35,7 @@ def message(number: int, offset: int) -> Message:
     return Message(topic="t", partition=number, offset=offset, key=said, value=said, timestamp=(1, offset))
 
 
-def told(poll: Poll) -> list[Spot]:
+def told(poll: RecordBatch) -> list[Spot]:
     offsets, timestamps, keys, values = poll.records
     assert keys == values
     assert np.array_equal(offsets, timestamps)
@@ -47,7 +47,7 @@ def told(poll: Poll) -> list[Spot]:
 @given(POLLS)
 def test_each_partitions_records_stand_together_in_their_order(handed_out: list[list[tuple[int, int]]]) -> None:
     gathering, came = gathered(handed_out)
-    poll = gathering.poll()
+    poll = gathering.build()
     assert gathering.count == len(poll) == len(came)
     end = 0
     for number, start, stop in poll.spans:
@@ -61,9 +61,9 @@ def test_each_partitions_records_stand_together_in_their_order(handed_out: list[
 def test_only_what_is_ours_and_new_is_read(handed_out: list[list[tuple[int, int]]], positions: dict[int, int]) -> None:
     gathering, came = gathered(handed_out)
     new = [(number, offset) for number, offset in came if number in positions and offset >= positions[number]]
-    assert sorted(told(gathering.poll().news(positions))) == sorted(new)
+    assert sorted(told(gathering.build().news(positions))) == sorted(new)
     ours = [spot for spot in came if spot[0] in positions]
-    assert sorted(told(gathering.poll().only(positions))) == sorted(ours)
+    assert sorted(told(gathering.build().only(positions))) == sorted(ours)
 
 
 @given(POLLS, POLLS, st.integers(0, 3))
@@ -76,5 +76,5 @@ def test_what_is_let_go_while_more_is_gathered_is_gone_with_its_end(
     later = [(number, 10_000 + n) for n, number in enumerate(number for runs in after for number, _ in runs)]
     gathering.add([message(*spot) for spot in later])
     kept = [spot for spot in came if spot[0] != gone]
-    assert sorted(told(gathering.poll())) == sorted(kept + later)
+    assert sorted(told(gathering.build())) == sorted(kept + later)
     assert gathering.ends.keys() == {0, 1, 2, 3} - {gone}

@@ -7,9 +7,9 @@ import structlog
 from confluent_kafka import Consumer, TopicPartition
 
 from consumer.clock import SECOND, Clock, SystemClock
-from consumer.config import Kafka
-from consumer.kafka.publisher import NotAcknowledged, Publisher, PublishFailed, Refused
-from consumer.kafka.transaction import Output
+from consumer.config.kafka import KafkaSettings
+from consumer.kafka.clients.publisher import NotAcknowledged, Publisher, PublishFailed, Refused
+from consumer.kafka.clients.transaction import Output
 from tests.broker.broker import Broker
 from tests.broker.topics import FreshTopics
 
@@ -20,7 +20,7 @@ CLOCK: Clock = SystemClock()
 
 def publisher(bootstrap: str, *, patience: int = 30 * SECOND, **client: str | int) -> Publisher:
     settings: dict[str, str | int | float | bool] = {name.replace("_", "."): value for name, value in client.items()}
-    return Publisher(Kafka(bootstrap_servers=bootstrap, client=settings), CLOCK, name="test", patience=patience)
+    return Publisher(KafkaSettings(bootstrap_servers=bootstrap, client=settings), CLOCK, name="test", patience=patience)
 
 
 def values(bootstrap: str, topic: str, count: int) -> list[bytes | None]:

@@ -7,11 +7,11 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from consumer.clock import SystemClock
-from consumer.config import Kafka
-from consumer.kafka import sole_publisher
-from consumer.kafka.publisher import NotAcknowledged
-from consumer.kafka.sole_publisher import Replaced, SolePublisher
-from consumer.kafka.transaction import Output
+from consumer.config.kafka import KafkaSettings
+from consumer.kafka.clients import sole_publisher
+from consumer.kafka.clients.publisher import NotAcknowledged
+from consumer.kafka.clients.sole_publisher import Replaced, SolePublisher
+from consumer.kafka.clients.transaction import Output
 from tests.broker.broker import Broker
 from tests.broker.topics import FreshTopics, fresh_name
 
@@ -25,7 +25,7 @@ def name() -> str:
 
 @pytest.fixture
 def two(kafka: str, name: str) -> Iterator[tuple[SolePublisher, SolePublisher]]:
-    one, other = (SolePublisher(Kafka(bootstrap_servers=kafka), SystemClock(), name=name) for _ in range(2))
+    one, other = (SolePublisher(KafkaSettings(bootstrap_servers=kafka), SystemClock(), name=name) for _ in range(2))
     yield one, other
     one.close()
     other.close()
@@ -79,7 +79,7 @@ def test_a_broker_that_is_gone_is_told_of_in_time_and_the_batch_goes_out_when_it
 ) -> None:
     monkeypatch.setattr(sole_publisher, "_PATIENCE", 2_000)
     topic = FreshTopics(own_kafka.bootstrap)(1)
-    one = SolePublisher(Kafka(bootstrap_servers=own_kafka.bootstrap), SystemClock(), name=name)
+    one = SolePublisher(KafkaSettings(bootstrap_servers=own_kafka.bootstrap), SystemClock(), name=name)
     one.begin()
     one.publish(numbers(topic, 1))
     own_kafka.stop()

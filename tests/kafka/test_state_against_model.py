@@ -6,8 +6,8 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 
 from consumer.detect.table import Table
-from consumer.kafka.state import Message, Writer
-from consumer.kafka.state_reader import Reader
+from consumer.kafka.changelog.reader import ChangelogReader
+from consumer.kafka.changelog.writer import ChangelogRecord, ChangelogWriter
 from tests.detect.hearing import hear
 from tests.detect.model import Model
 from tests.detect.test_table_against_model import RULES, events, frame, said
@@ -22,14 +22,14 @@ class Topic:
     """One partition of the state topic. Compaction has been at work on it, or has not."""
 
     def __init__(self) -> None:
-        self._log: list[Message] = []
+        self._log: list[ChangelogRecord] = []
 
-    def takes(self, messages: list[Message]) -> None:
+    def takes(self, messages: list[ChangelogRecord]) -> None:
         self._log += messages
 
-    def restores(self, *, compacted: bool) -> tuple[Table, Writer, int, int | None]:
+    def restores(self, *, compacted: bool) -> tuple[Table, ChangelogWriter, int, int | None]:
         latest = {message.key: message for message in self._log}
-        reader = Reader("lapse", RULES)
+        reader = ChangelogReader("lapse", RULES)
         for message in self._log:
             if not compacted or (latest[message.key] is message and message.value is not None):
                 reader.feed(message.key, message.value, message.headers)
@@ -41,16 +41,16 @@ class Topic:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(turns, max_size=25), st.booleans())
 def test_a_restart_at_every_commit_changes_nothing(history: list[tuple[str, Any]], compacted: bool) -> None:
-    table, writer, model, topic, clock = Table(RULES), Writer("lapse", RULES.ladders), Model(RULES), Topic(), 0
+    table, writer, model, topic, clock = Table(RULES), ChangelogWriter("lapse", RULES.ladders), Model(RULES), Topic(), 0
     for offset, (turn, what) in enumerate(history):
         if turn == "hear":
             assert said(hear(table, frame(what), clock)) == said(model.hear(what, now=clock))
         else:
             clock += what
-            noticed = table.notice(clock, now=clock)
+            noticed = table.advance_to(clock, now=clock)
             asked, counts = model.notice(clock, now=clock)
             assert (said(noticed.asked), noticed.lapses) == (said(asked), counts)
-        topic.takes(writer.commit(table, offset, clock))
+        topic.takes(writer.build_segments(table, offset, clock))
         table, writer, *told = topic.restores(compacted=compacted)
         assert told == [offset, clock]
         assert len(table) == len(model.lives)

@@ -8,14 +8,14 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from consumer.detect.rules import Rules
+from consumer.detect.lapse_rules import LapseRules
 from consumer.detect.table import Table
-from consumer.kafka import state
-from consumer.kafka.state import Message, Writer
-from consumer.kafka.state_reader import Reader
+from consumer.kafka.changelog import writer as state
+from consumer.kafka.changelog.reader import ChangelogReader
+from consumer.kafka.changelog.writer import ChangelogRecord, ChangelogWriter
 from tests.detect.hearing import hear
 
-RULES = Rules(
+RULES = LapseRules(
     ladders={"signup": (10, 25), "checkout": (7,)}, allowed_lateness=3, settle=2, expire_after=15, forget_after=60
 )  # fmt: skip
 FIELDS = ("process", "last_seen", "closed", "step", "asked_seen", "asked_step", "told", "low", "high", "due")
@@ -52,13 +52,13 @@ def batch(at: int, first: int, count: int, stride: int, action: str | None, clos
 
 
 def contents(table: Table) -> dict[str, list[Any]]:
-    rows = table.columns.live_rows()
-    told: dict[str, list[Any]] = {name: getattr(table.columns, name)[rows].tolist() for name in FIELDS}
-    return told | {"row": rows.tolist(), "user": table.columns.user.get(rows), "action": table.columns.action.get(rows)}
+    rows = table.store.live_rows()
+    told: dict[str, list[Any]] = {name: getattr(table.store, name)[rows].tolist() for name in FIELDS}
+    return told | {"row": rows.tolist(), "user": table.store.user.get(rows), "action": table.store.action.get(rows)}
 
 
-def restored(log: list[Message]) -> tuple[Table, Writer]:
-    reader = Reader("lapse", RULES)
+def restored(log: list[ChangelogRecord]) -> tuple[Table, ChangelogWriter]:
+    reader = ChangelogReader("lapse", RULES)
     for message in log:
         reader.feed(message.key, message.value, message.headers)
     made = reader.finish()
@@ -66,7 +66,7 @@ def restored(log: list[Message]) -> tuple[Table, Writer]:
     return made.table, made.writer
 
 
-def cleaned(log: list[Message], dropped: np.random.Generator) -> list[Message]:
+def cleaned(log: list[ChangelogRecord], dropped: np.random.Generator) -> list[ChangelogRecord]:
     """Without some of what was replaced since: compaction goes through a part of the topic at a time."""
     latest = {message.key: message for message in log}
     return [m for m in log if (latest[m.key] is m and m.value is not None) or dropped.random() < 0.5]
@@ -75,15 +75,15 @@ def cleaned(log: list[Message], dropped: np.random.Generator) -> list[Message]:
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(turns, min_size=1, max_size=20), st.integers(0, 99))
 def test_the_topic_restores_the_table_that_wrote_it(history: list[tuple[Any, ...]], seed: int) -> None:
-    table, writer, log, clock = Table(RULES), Writer("lapse", RULES.ladders), list[Message](), 0
+    table, writer, log, clock = Table(RULES), ChangelogWriter("lapse", RULES.ladders), list[ChangelogRecord](), 0
     chance = np.random.default_rng(seed)
     for offset, (turn, *what) in enumerate(history):
         if turn == "hear":
             hear(table, batch(clock, *what), clock)
         else:
             clock += what[0]
-            table.notice(clock, clock)
-        log += writer.commit(table, offset, clock)
+            table.advance_to(clock, clock)
+        log += writer.build_segments(table, offset, clock)
         if chance.random() < 0.1:  # another process takes over
             table, writer = restored(log)
     expected = contents(table)

@@ -4,18 +4,18 @@ from collections.abc import Mapping
 
 import pytest
 
-from consumer.config import Topics
-from consumer.kafka.topics import Different, Fine, Found, Missing, Wanted, plan, wanted
+from consumer.config.kafka import TopicSettings
+from consumer.kafka.clients.topics import Different, Fine, Missing, RequiredTopic, TopicState, plan, wanted
 
-NEEDED = {topic.name: topic for topic in wanted(Topics(), "lapse-state", "user-activity", 4)}
+NEEDED = {topic.name: topic for topic in wanted(TopicSettings(), "lapse-state", "user-activity", 4)}
 STATE, REMINDERS = NEEDED["lapse-state"], NEEDED["reminders"]
 
 
-def as_wanted(topic: Wanted, partitions: int = 4, other: Mapping[str, str] | None = None) -> Found:
-    return Found(partitions=partitions, config={**topic.config, **(other or {})})
+def as_wanted(topic: RequiredTopic, partitions: int = 4, other: Mapping[str, str] | None = None) -> TopicState:
+    return TopicState(partitions=partitions, config={**topic.config, **(other or {})})
 
 
-def said_of(topic: Wanted, found: Found) -> Different:
+def said_of(topic: RequiredTopic, found: TopicState) -> Different:
     [verdict] = plan([topic], {topic.name: found})
     assert isinstance(verdict, Different)
     return verdict
@@ -37,7 +37,7 @@ def test_a_topic_that_is_not_there_is_missing() -> None:
 
 
 @pytest.mark.parametrize("topic", [STATE, REMINDERS], ids=lambda topic: topic.name)
-def test_topics_that_follow_the_inputs_partitions_must_have_as_many(topic: Wanted) -> None:
+def test_topics_that_follow_the_inputs_partitions_must_have_as_many(topic: RequiredTopic) -> None:
     verdict = said_of(topic, as_wanted(topic, partitions=8))
     assert f"{topic.name} has 8 partitions: it must have as many as user-activity (4)" in verdict.refusals[0]
 
@@ -69,5 +69,5 @@ def test_a_setting_that_is_better_than_wanted_is_fine(better: dict[str, str]) ->
 
 
 def test_settings_that_the_broker_hides_are_taken_on_trust_and_partitions_are_not() -> None:
-    assert plan([STATE], {"lapse-state": Found(partitions=4, config=None)}) == [Fine(STATE)]
-    assert said_of(STATE, Found(partitions=3, config=None)).refusals
+    assert plan([STATE], {"lapse-state": TopicState(partitions=4, config=None)}) == [Fine(STATE)]
+    assert said_of(STATE, TopicState(partitions=3, config=None)).refusals

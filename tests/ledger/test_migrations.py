@@ -13,10 +13,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import DatabaseError
 
-from consumer.ledger import migrations
-from consumer.ledger.refused import LedgerRefused
+from consumer.ledger.errors import LedgerRefused
+from consumer.ledger.schema import migrations
+from consumer.ledger.schema.tables import metadata
 from consumer.ledger.store import Ledger
-from consumer.ledger.tables import metadata
 
 FOLDER = Path(migrations.__file__).parent
 

@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import Connection, create_engine, insert, inspect, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
-from consumer.ledger.refused import LedgerRefused
+from consumer.ledger.errors import LedgerRefused
+from consumer.ledger.schema.replica_tables import clocks
+from consumer.ledger.schema.tables import contacts, metadata
 from consumer.ledger.store import Ledger
-from consumer.ledger.tables import contacts, metadata
-from consumer.ledger.tables_replicas import clocks
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from consumer.ledger.queries_outbox import Transition
-from consumer.ledger.rows import ReminderRow
-from consumer.ledger.tables import metadata, outbox, reminders
+from consumer.ledger.queries.outbox import Transition
+from consumer.ledger.schema.rows import ReminderRow
+from consumer.ledger.schema.tables import metadata, outbox, reminders
 
 TIMERS = ("due_at", "lease_until", "unknown_since", "quiet_from")
 SQLITE, POSTGRESQL = sqlite.dialect(), postgresql.dialect()  # type: ignore[no-untyped-call]

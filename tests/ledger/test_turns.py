@@ -5,14 +5,14 @@ from collections.abc import Callable
 
 import pytest
 
-from consumer.ledger.turns import Turns
+from consumer.ledger.priority_lock import PriorityLock
 
 
 class Line:
     """Threads that want their turn, one after the other, while somebody has it."""
 
     def __init__(self) -> None:
-        self.turns = Turns()
+        self.turns = PriorityLock()
         self.went: list[str] = []
         self._threads: list[threading.Thread] = []
 
@@ -53,7 +53,7 @@ def test_one_at_a_time_and_the_urgent_first() -> None:
 
 
 def test_who_fails_in_its_turn_leaves_it_to_the_next() -> None:
-    turns = Turns()
+    turns = PriorityLock()
 
     def fails(what: Callable[[], None]) -> None:
         with turns.turn():

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from consumer.clock import MINUTE, SECOND
-from consumer.config import WebhookFallback
-from consumer.media.hook import Call, Hook, HookWriter
-from consumer.media.texts import Letter
+from consumer.config.fallback import WebhookFallbackSettings
+from consumer.media.signed_webhook import Call, Hook, HookWriter
+from consumer.media.text_template import FallbackText
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
 
 SECRET = "only-the-two-of-us"
 NOW = 1_767_571_200_000
-LETTER = Letter(
+LETTER = FallbackText(
     reminder_id="6f1f2b4e",
     user_id="maria",
     process="checkout",
@@ -72,9 +72,9 @@ class Endpoint:
             server.server_close()
 
 
-def configured(url: str) -> WebhookFallback:
+def configured(url: str) -> WebhookFallbackSettings:
     said = {"url": url, "secret": {"env": "S"}, "text": "Hello {name}: {action}, {link}", "timeout": "2s"}
-    return WebhookFallback.model_validate({**said, "link": "https://shop.example/{reminder_id}"})
+    return WebhookFallbackSettings.model_validate({**said, "link": "https://shop.example/{reminder_id}"})
 
 
 def call(url: str, times: int = 1) -> Outcome:

@@ -11,23 +11,32 @@ import pytest
 from hypothesis import given
 
 from consumer.clock import MINUTE
-from consumer.commands.check_fallback import mail
-from consumer.config import EmailFallback
-from consumer.mail_address import LOCAL, mail_address
-from consumer.media.mail import Mail, MailWriter
+from consumer.commands.check.fallback import mail
+from consumer.config.fallback import EmailFallbackSettings
+from consumer.email_address import normalize_email
+from consumer.media.mail_message import Mail, MailWriter
 from consumer.media.smtp import Smtp, verdict
-from consumer.media.texts import Letter
+from consumer.media.text_template import FallbackText
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
-from consumer.onemsg.text import safe_parameter
+from consumer.onemsg.templates.parameters import safe_parameter
 
 from .conftest import HOST, Post, Serve, only
 
 Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
+TEXTS = st.one_of(
+    st.text(max_size=80),
+    st.builds(
+        "=?{}?{}?{}?=".format,
+        st.sampled_from(["utf-7", "utf-8", "idna", "x"]),
+        st.sampled_from("qb"),
+        st.text(max_size=20),
+    ),
+)
 HEADERS = {
     *("From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted"),
     *("MIME-Version", "Content-Type", "Content-Transfer-Encoding"),
 }
-LETTER = Letter(
+LETTER = FallbackText(
     reminder_id="6f1f2b4e",
     user_id="maria/1",
     process="account-setup",
@@ -39,8 +48,8 @@ LETTER = Letter(
 )
 
 
-def configured(port: int, **more: Any) -> EmailFallback:
-    return EmailFallback.model_validate(
+def configured(port: int, **more: Any) -> EmailFallbackSettings:
+    return EmailFallbackSettings.model_validate(
         {
             "host": HOST,
             "port": port,
@@ -55,7 +64,7 @@ def configured(port: int, **more: Any) -> EmailFallback:
     )
 
 
-def written(settings: EmailFallback, letter: Letter = LETTER) -> Mail:
+def written(settings: EmailFallbackSettings, letter: FallbackText = LETTER) -> Mail:
     return MailWriter(settings)(letter, 1_767_571_200_000)
 
 
@@ -91,7 +100,7 @@ def test_an_email_arrives_as_it_was_meant(serve: Serve) -> None:
 def test_any_name_is_only_a_name(serve: Serve, name: str) -> None:
     post = serve()
     settings = configured(post.port)
-    letter = Letter(**{field: getattr(LETTER, field) for field in LETTER.__dataclass_fields__} | {"name": name})
+    letter = FallbackText(**{field: getattr(LETTER, field) for field in LETTER.__dataclass_fields__} | {"name": name})
     outcome = asyncio.run(Smtp(settings, None).send_template(written(settings, letter)))
     assert isinstance(outcome, Accepted)
     assert read(post)["Subject"] == f"{name}, account setup waits"
@@ -100,7 +109,7 @@ def test_any_name_is_only_a_name(serve: Serve, name: str) -> None:
 
 def test_no_name_becomes_a_header_or_a_second_recipient() -> None:
     """Names come without line breaks; were one to bring them, they end up as spaces."""
-    letter = Letter(
+    letter = FallbackText(
         **{field: getattr(LETTER, field) for field in LETTER.__dataclass_fields__}
         | {"name": "Eve\r\nBcc: all@example.com\r\n\r\nBuy"}
     )
@@ -215,14 +224,23 @@ def test_the_check_says_whether_it_lets_us_in_and_else_what_to_do(serve: Serve, 
     assert not asyncio.run(mail(configured(locked.port, tls="starttls"), None)).ok  # a certificate nobody trusts
 
 
-@given(st.from_regex(LOCAL, fullmatch=True), st.text(max_size=80), st.text(max_size=80))
+@pytest.mark.parametrize("name", ["=?utf-7?q?+2AA-?=", "=?utf-8?b?QmNjOiBhbGxAZXhhbXBsZS5jb20=?=", "=?x?y?z?="])
+def test_encoded_word_in_a_name_stays_text(name: str) -> None:
+    letter = FallbackText(**{field: getattr(LETTER, field) for field in LETTER.__dataclass_fields__} | {"name": name})
+    message = email.message_from_bytes(written(configured(25), letter).content, policy=email.policy.default)
+    assert message["Subject"] == f"{name}, account setup waits"
+    assert set(message.keys()) <= HEADERS
+    assert f"Hello {name}," in message.get_content()
+
+
+@given(st.from_regex(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9]+)*", fullmatch=True), TEXTS, TEXTS)
 def test_whatever_the_checks_let_through_can_be_written(local: str, name: str, action: str) -> None:
     """A letter that could not be written would stand in the way of all the others."""
-    address = mail_address(f"{local}@example.com")
+    address = normalize_email(f"{local}@example.com")
     safe_name, safe_action = safe_parameter(name), safe_parameter(action)
     if address and safe_name and safe_action:
         changed = {"email": address, "name": safe_name, "action": safe_action}
-        letter = Letter(**{field: getattr(LETTER, field) for field in LETTER.__dataclass_fields__} | changed)
+        letter = FallbackText(**{field: getattr(LETTER, field) for field in LETTER.__dataclass_fields__} | changed)
         message = email.message_from_bytes(written(configured(25), letter).content, policy=email.policy.default)
         assert message["To"] == address
         assert set(message.keys()) <= HEADERS

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
 from consumer.clock import SECOND, Millis
-from consumer.onemsg.client import OneMsg
+from consumer.onemsg.client import OneMsgClient
 
 TOKEN = "eyJhbGciOiJub25lIn0.channel-token-1234567890.sig"
 
@@ -52,8 +52,8 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def client(self, timeout: Millis = 10 * SECOND, max_connections: int = 4) -> OneMsg:
-        return OneMsg(
+    def client(self, timeout: Millis = 10 * SECOND, max_connections: int = 4) -> OneMsgClient:
+        return OneMsgClient(
             base_url=self.url, channel_id="CH1", token=TOKEN, timeout=timeout, max_connections=max_connections
         )
 

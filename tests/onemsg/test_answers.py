@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
-from consumer.onemsg.answers import LONGEST_WAIT, judge
 from consumer.onemsg.masking import LIMIT
 from consumer.onemsg.outcomes import Accepted, Outcome, Rejected, Remedy, Unknown
+from consumer.onemsg.send_response import LONGEST_WAIT, judge
 
 NOW = 1_790_000_000_000
 JSON = {"Content-Type": "application/json"}

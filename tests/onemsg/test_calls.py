@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from consumer.clock import SECOND
-from consumer.onemsg.client import ChannelStatus, OneMsg, OneMsgError, Trouble
-from consumer.onemsg.reports import Echo, Progress
+from consumer.onemsg.api_errors import ApiErrorKind
+from consumer.onemsg.client import ChannelStatus, OneMsgClient, OneMsgError
+from consumer.onemsg.webhook.notifications import Echo, Progress
 from tests.onemsg.server import TOKEN, Asked, Play, Server, answer, flood, hang, hang_up, reset, serving
 
-Call = Callable[[OneMsg], Awaitable[Any]]
+Call = Callable[[OneMsgClient], Awaitable[Any]]
 
 
 def ask(call: Call, *plays: Play, timeout: int = 10 * SECOND) -> tuple[Any, Server]:
@@ -32,18 +33,20 @@ def failing(call: Call, *plays: Play, timeout: int = 10 * SECOND) -> OneMsgError
 
 
 def test_status_tells_whether_the_channel_is_connected() -> None:
-    said, server = ask(OneMsg.status, answer({"status": "connected", "accountStatus": "LIVE", "mm_lite_available": 1}))
+    said, server = ask(
+        OneMsgClient.status, answer({"status": "connected", "accountStatus": "LIVE", "mm_lite_available": 1})
+    )
     assert said == ChannelStatus("connected", "LIVE")
     assert said.connected
     assert (server.asked[0].verb, server.asked[0].target) == ("GET", "/CH1/status")
     assert server.asked[0].headers["authorization"] == f"Bearer {TOKEN}"
-    said, _ = ask(OneMsg.status, answer({"status": "uninitialized"}))
+    said, _ = ask(OneMsgClient.status, answer({"status": "uninitialized"}))
     assert not said.connected
 
 
 @pytest.mark.parametrize("body", [{}, [], {"status": None}, {"status": 7}, "null", '"connected"'])
 def test_a_status_that_does_not_say_is_unreadable(body: object) -> None:
-    assert failing(OneMsg.status, answer(body)).trouble is Trouble.UNREADABLE
+    assert failing(OneMsgClient.status, answer(body)).trouble is ApiErrorKind.UNREADABLE
 
 
 def entry(number: int) -> dict[str, object]:
@@ -58,14 +61,14 @@ def test_templates_are_read_page_by_page_until_a_page_adds_nothing() -> None:
     async def play(asked: Asked, writer: asyncio.StreamWriter) -> None:
         await answer({"total": 230, "templates": page(asked)})(asked, writer)
 
-    found, server = ask(OneMsg.templates, play)
+    found, server = ask(OneMsgClient.templates, play)
     assert [template.name for template in found.templates] == [f"t{n}" for n in range(230)]
     assert found.whole
     assert [asked.query["offset"] for asked in server.asked] == ["0", "100", "200", "230"]
 
 
 def test_a_channel_that_ignores_the_offset_is_asked_twice_and_no_more() -> None:
-    found, server = ask(OneMsg.templates, answer([entry(1), entry(2), entry(2)]))
+    found, server = ask(OneMsgClient.templates, answer([entry(1), entry(2), entry(2)]))
     assert [template.name for template in found.templates] == ["t1", "t2"]
     assert len(server.asked) == 2
     assert not found.whole  # it may have more than it can show
@@ -75,19 +78,19 @@ def test_a_channel_that_ignores_the_offset_is_asked_twice_and_no_more() -> None:
 def test_a_channel_that_ignores_the_offset_is_believed_whole_if_it_says_how_many_there_are(
     total: object, whole: bool
 ) -> None:
-    found, _ = ask(OneMsg.templates, answer({"total": total, "templates": [entry(1), entry(2)]}))
+    found, _ = ask(OneMsgClient.templates, answer({"total": total, "templates": [entry(1), entry(2)]}))
     assert found.whole is whole
 
 
 def test_a_list_without_a_total_is_whole_when_the_next_page_is_empty() -> None:
-    found, _ = ask(OneMsg.templates, answer([entry(1)]), answer([]))
+    found, _ = ask(OneMsgClient.templates, answer([entry(1)]), answer([]))
     assert (len(found.templates), found.whole) == (1, True)
-    found, _ = ask(OneMsg.templates, answer([]))
+    found, _ = ask(OneMsgClient.templates, answer([]))
     assert (len(found.templates), found.whole) == (0, True)
 
 
 def test_one_name_in_two_languages_is_two_templates() -> None:
-    found, _ = ask(OneMsg.templates, answer([entry(1), {**entry(1), "language": {"code": "es"}}]))
+    found, _ = ask(OneMsgClient.templates, answer([entry(1), {**entry(1), "language": {"code": "es"}}]))
     assert [(template.name, template.language) for template in found.templates] == [("t1", "en"), ("t1", "es")]
 
 
@@ -95,20 +98,20 @@ def test_an_endless_list_of_templates_is_left_at_some_point() -> None:
     async def play(asked: Asked, writer: asyncio.StreamWriter) -> None:
         await answer([entry(int(asked.query["offset"]))])(asked, writer)
 
-    found, server = ask(OneMsg.templates, play)
+    found, server = ask(OneMsgClient.templates, play)
     assert len(found.templates) == len(server.asked) == 200
     assert not found.whole
 
 
 @pytest.mark.parametrize("body", [{}, {"templates": {}}, {"templates": None}, "7"])
 def test_templates_that_are_no_list_are_unreadable(body: object) -> None:
-    assert failing(OneMsg.templates, answer(body)).trouble is Trouble.UNREADABLE
+    assert failing(OneMsgClient.templates, answer(body)).trouble is ApiErrorKind.UNREADABLE
 
 
 def test_an_error_with_status_200_is_an_error() -> None:
     told = {"error": {"message": "(#131031) account locked", "code": 131031}}
-    error = failing(OneMsg.templates, answer(told))
-    assert error.trouble is Trouble.REFUSED
+    error = failing(OneMsgClient.templates, answer(told))
+    assert error.trouble is ApiErrorKind.REFUSED
     assert "account locked" in str(error)
 
 
@@ -172,7 +175,7 @@ def test_hook_info_of_an_unknown_message_is_empty(play: Play) -> None:
 
 
 def test_hook_info_that_fails_otherwise_is_an_error_and_not_silence() -> None:
-    assert failing(lambda client: client.hook_info("wamid.A"), answer("", 500)).trouble is Trouble.UNAVAILABLE
+    assert failing(lambda client: client.hook_info("wamid.A"), answer("", 500)).trouble is ApiErrorKind.UNAVAILABLE
 
 
 @pytest.mark.parametrize(
@@ -188,7 +191,7 @@ def test_hook_info_that_fails_otherwise_is_an_error_and_not_silence() -> None:
     ],
 )
 def test_the_webhook_list_comes_in_three_forms(value: object, urls: list[str]) -> None:
-    found, _ = ask(OneMsg.webhook, answer({"webhookUrl": value, "webhookStatuses": {"?": 1}}))
+    found, _ = ask(OneMsgClient.webhook, answer({"webhookUrl": value, "webhookStatuses": {"?": 1}}))
     assert found.disabled == frozenset()
     assert found.urls == tuple(urls)
 
@@ -207,7 +210,7 @@ def test_the_webhook_list_comes_in_three_forms(value: object, urls: list[str]) -
 )
 def test_a_disabled_webhook_is_seen_in_whatever_shape_it_is_told(statuses: object) -> None:
     told = {"webhookUrl": ["https://a", "https://b"], "webhookStatuses": statuses}
-    found, _ = ask(OneMsg.webhook, answer(told))
+    found, _ = ask(OneMsgClient.webhook, answer(told))
     assert (found.is_disabled("https://a"), found.is_disabled("https://b")) == (True, False)
 
 
@@ -216,7 +219,7 @@ def test_a_disabled_webhook_is_seen_in_whatever_shape_it_is_told(statuses: objec
 )
 def test_a_webhook_list_that_is_not_understood_in_full_is_an_error(body: object) -> None:
     """It is written back in full: what was not understood would be lost."""
-    assert failing(OneMsg.webhook, answer(body)).trouble is Trouble.UNREADABLE
+    assert failing(OneMsgClient.webhook, answer(body)).trouble is ApiErrorKind.UNREADABLE
 
 
 def test_the_webhook_list_is_written_whole() -> None:
@@ -230,14 +233,14 @@ def test_the_webhook_list_is_written_whole() -> None:
 def test_a_webhook_list_that_is_not_taken_is_an_error_without_the_urls() -> None:
     ours = "https://us.example/webhooks/1msg/secret"
     error = failing(lambda client: client.set_webhook([ours]), answer({"set": False}))
-    assert error.trouble is Trouble.REFUSED
+    assert error.trouble is ApiErrorKind.REFUSED
     error = failing(lambda client: client.set_webhook([ours]), answer({"message": f"bad url {ours}"}, 400))
-    assert error.trouble is Trouble.REFUSED
+    assert error.trouble is ApiErrorKind.REFUSED
     assert "secret" not in str(error)
 
 
 def test_settings_are_read_and_changed_one_by_one() -> None:
-    found, server = ask(OneMsg.settings, answer({"ackNotificationsOn": False, "rawHooks": True}))
+    found, server = ask(OneMsgClient.settings, answer({"ackNotificationsOn": False, "rawHooks": True}))
     assert found == {"ackNotificationsOn": False, "rawHooks": True}
     told = {"ackNotificationsOn": True, "update": {"ackNotificationsOn": True}}
     found, server = ask(lambda client: client.set_settings(ackNotificationsOn=True), answer(told))
@@ -249,31 +252,31 @@ def test_settings_are_read_and_changed_one_by_one() -> None:
 @pytest.mark.parametrize(
     ("play", "trouble"),
     [
-        (answer({"error": f'Wrong token "{TOKEN}" for channel'}, 401), Trouble.CREDENTIAL),
-        (answer({"error": "invalid token"}), Trouble.CREDENTIAL),
-        (answer({"message": "Unauthorized"}, 400), Trouble.CREDENTIAL),
-        (answer("Subscription is blocked", 403, {"Content-Type": "text/plain"}), Trouble.BLOCKED),
-        (answer("<html>no</html>", 404), Trouble.NOT_FOUND),
-        (answer("", 405), Trouble.NOT_FOUND),
-        (answer("", 301, {"Location": "https://elsewhere"}), Trouble.NOT_FOUND),
-        (answer({"message": "no"}, 400), Trouble.REFUSED),
-        (answer({"message": "no"}, 422), Trouble.REFUSED),
-        (answer({"message": "rate limit"}, 429), Trouble.UNAVAILABLE),
-        (answer("", 500), Trouble.UNAVAILABLE),
-        (answer("<html>bad gateway</html>", 502), Trouble.UNAVAILABLE),
-        (answer("<html>welcome</html>", 200), Trouble.UNREADABLE),
-        (answer("", 200), Trouble.UNREADABLE),
-        (answer("[" * 100_000, 200), Trouble.UNREADABLE),
-        (hang_up, Trouble.UNAVAILABLE),
-        (reset, Trouble.UNAVAILABLE),
-        (flood, Trouble.UNREADABLE),
+        (answer({"error": f'Wrong token "{TOKEN}" for channel'}, 401), ApiErrorKind.CREDENTIAL),
+        (answer({"error": "invalid token"}), ApiErrorKind.CREDENTIAL),
+        (answer({"message": "Unauthorized"}, 400), ApiErrorKind.CREDENTIAL),
+        (answer("Subscription is blocked", 403, {"Content-Type": "text/plain"}), ApiErrorKind.BLOCKED),
+        (answer("<html>no</html>", 404), ApiErrorKind.NOT_FOUND),
+        (answer("", 405), ApiErrorKind.NOT_FOUND),
+        (answer("", 301, {"Location": "https://elsewhere"}), ApiErrorKind.NOT_FOUND),
+        (answer({"message": "no"}, 400), ApiErrorKind.REFUSED),
+        (answer({"message": "no"}, 422), ApiErrorKind.REFUSED),
+        (answer({"message": "rate limit"}, 429), ApiErrorKind.UNAVAILABLE),
+        (answer("", 500), ApiErrorKind.UNAVAILABLE),
+        (answer("<html>bad gateway</html>", 502), ApiErrorKind.UNAVAILABLE),
+        (answer("<html>welcome</html>", 200), ApiErrorKind.UNREADABLE),
+        (answer("", 200), ApiErrorKind.UNREADABLE),
+        (answer("[" * 100_000, 200), ApiErrorKind.UNREADABLE),
+        (hang_up, ApiErrorKind.UNAVAILABLE),
+        (reset, ApiErrorKind.UNAVAILABLE),
+        (flood, ApiErrorKind.UNREADABLE),
     ],
 )
 def test_a_call_that_fails_says_what_to_do_and_nothing_secret(
-    play: Play, trouble: Trouble, caplog: pytest.LogCaptureFixture
+    play: Play, trouble: ApiErrorKind, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    error = failing(OneMsg.templates, play)
+    error = failing(OneMsgClient.templates, play)
     assert error.trouble is trouble
     assert str(error)
     assert TOKEN not in repr(error) + str(error) + caplog.text
@@ -282,12 +285,12 @@ def test_a_call_that_fails_says_what_to_do_and_nothing_secret(
 
 
 def test_a_busy_channel_says_when_to_come_back() -> None:
-    error = failing(OneMsg.status, answer("", 503, {"Retry-After": "30"}))
-    assert (error.trouble, error.retry_after) == (Trouble.UNAVAILABLE, 30 * SECOND)
+    error = failing(OneMsgClient.status, answer("", 503, {"Retry-After": "30"}))
+    assert (error.trouble, error.retry_after) == (ApiErrorKind.UNAVAILABLE, 30 * SECOND)
 
 
 def test_a_call_that_hangs_ends_in_time() -> None:
-    assert failing(OneMsg.status, hang, timeout=1200).trouble is Trouble.UNAVAILABLE
+    assert failing(OneMsgClient.status, hang, timeout=1200).trouble is ApiErrorKind.UNAVAILABLE
 
 
 def test_an_unreachable_channel_is_unavailable() -> None:
@@ -295,12 +298,12 @@ def test_an_unreachable_channel_is_unavailable() -> None:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             address = f"http://127.0.0.1:{taken.getsockname()[1]}"
-            async with OneMsg(base_url=address, channel_id="CH1", token=TOKEN, timeout=SECOND) as client:
+            async with OneMsgClient(base_url=address, channel_id="CH1", token=TOKEN, timeout=SECOND) as client:
                 await client.status()
 
     with pytest.raises(OneMsgError) as raised:
         asyncio.run(story())
-    assert raised.value.trouble is Trouble.UNAVAILABLE
+    assert raised.value.trouble is ApiErrorKind.UNAVAILABLE
     assert str(raised.value).startswith("connect:")
 
 
@@ -313,5 +316,5 @@ def test_a_number_in_a_refusal_is_masked() -> None:
 
 
 def test_other_encodings_of_json_are_read() -> None:
-    said, _ = ask(OneMsg.status, answer(json.dumps({"status": "connected"}).encode("utf-8-sig")))
+    said, _ = ask(OneMsgClient.status, answer(json.dumps({"status": "connected"}).encode("utf-8-sig")))
     assert said.connected

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.clock import DAY, HOUR, MINUTE, SECOND, Millis
-from consumer.onemsg import errors
-from consumer.onemsg.errors import BY_CODE, classify, may_retry, wait
+from consumer.onemsg import error_table
+from consumer.onemsg.error_table import BY_CODE, classify, may_retry, wait
 from consumer.onemsg.outcomes import Remedy
 
 M, R, O, C = Remedy.MESSAGE, Remedy.RECIPIENT, Remedy.OPT_OUT, Remedy.CHANNEL  # noqa: E741
@@ -41,7 +41,7 @@ def test_every_code_of_the_contract_has_its_class_a_reason_and_a_source(code: in
 def test_the_table_has_no_code_that_the_contract_does_not_and_none_twice() -> None:
     known = {int(code) for codes in CLASSES.values() for code in codes.split()} | set(range(200, 300))
     assert set(BY_CODE) == known
-    assert max(Counter(rule.code for rule in errors._ROWS).values()) == 1
+    assert max(Counter(rule.code for rule in error_table._ROWS).values()) == 1
 
 
 def test_only_a_stopped_template_is_marked_as_one() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from consumer.onemsg.client import OneMsg, OneMsgError
-from consumer.onemsg.registration import Keep, Plan, Refusal, Registered, Write, plan, register
+from consumer.onemsg.client import OneMsgClient, OneMsgError
+from consumer.onemsg.webhook.registration import Keep, Plan, Refusal, Registered, Write, plan, register
 from tests.onemsg.server import Asked, answer, serving
 
 OURS = "https://us.example/webhooks/1msg/secret"
@@ -168,7 +168,7 @@ def test_reports_that_stay_off_are_told_of() -> None:
 
 
 def test_a_list_that_cannot_be_read_is_not_written() -> None:
-    async def story(call: Callable[[OneMsg], Awaitable[object]]) -> list[str]:
+    async def story(call: Callable[[OneMsgClient], Awaitable[object]]) -> list[str]:
         async with serving(answer({"webhookUrl": [{"url": INBOX}]})) as server, server.client() as client:
             with pytest.raises(OneMsgError):
                 await call(client)

@@ -15,8 +15,8 @@ from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
 from consumer.clock import SECOND
-from consumer.onemsg.client import OneMsg, TemplateMessage
-from consumer.onemsg.failures import NoConnection, TooLong, outcome_of
+from consumer.onemsg.client import OneMsgClient, TemplateMessage
+from consumer.onemsg.http.transport_errors import NoConnection, TooLong, outcome_of
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Unknown
 from tests.onemsg.server import (
     TOKEN,
@@ -190,7 +190,7 @@ def test_a_redirect_is_not_followed(status: int) -> None:
 
 def unreached(base_url: str, **more: Any) -> Outcome:
     async def story() -> Outcome:
-        client = OneMsg(base_url=base_url, channel_id="CH1", token=TOKEN, timeout=4 * SECOND, **more)
+        client = OneMsgClient(base_url=base_url, channel_id="CH1", token=TOKEN, timeout=4 * SECOND, **more)
         async with client:
             return await client.send_template(MESSAGE)
 
@@ -219,7 +219,7 @@ def test_a_server_that_speaks_no_tls_is_certainly_not_given_the_message() -> Non
 
         async with serving(answer(ACCEPTED), on_connect=greet) as server:
             address = f"https://127.0.0.1:{server.port}"
-            async with OneMsg(base_url=address, channel_id="CH1", token=TOKEN, timeout=4 * SECOND) as client:
+            async with OneMsgClient(base_url=address, channel_id="CH1", token=TOKEN, timeout=4 * SECOND) as client:
                 return await client.send_template(MESSAGE), server
 
     outcome, server = run(story())
@@ -300,7 +300,7 @@ def test_a_proxy_that_refuses_means_that_nothing_was_transmitted(monkeypatch: py
             monkeypatch.setenv("HTTPS_PROXY", proxy.url)
             monkeypatch.delenv("NO_PROXY", raising=False)
             monkeypatch.delenv("no_proxy", raising=False)
-            client = OneMsg(base_url="https://api.example.com", channel_id="CH1", token=TOKEN, timeout=4 * SECOND)
+            client = OneMsgClient(base_url="https://api.example.com", channel_id="CH1", token=TOKEN, timeout=4 * SECOND)
             async with client:
                 return await client.send_template(MESSAGE), proxy
 
@@ -395,7 +395,7 @@ def test_neither_token_nor_person_is_in_any_outcome_or_log(caplog: pytest.LogCap
 @pytest.mark.parametrize("token", ["", "two words", "line\n", "tök", "a\x00b"])
 def test_a_token_that_no_header_can_carry_is_refused_without_repeating_it(token: str) -> None:
     with pytest.raises(ValueError) as raised:
-        OneMsg(base_url="https://api.1msg.io", channel_id="CH1", token=token, timeout=SECOND)
+        OneMsgClient(base_url="https://api.1msg.io", channel_id="CH1", token=token, timeout=SECOND)
     assert not token or token not in str(raised.value)
 
 
@@ -417,10 +417,10 @@ def test_a_token_that_no_header_can_carry_is_refused_without_repeating_it(token:
 )
 def test_an_address_or_a_channel_that_cannot_be_one_is_refused(base_url: str, channel_id: str) -> None:
     with pytest.raises(ValueError):
-        OneMsg(base_url=base_url, channel_id=channel_id, token="t", timeout=SECOND)
+        OneMsgClient(base_url=base_url, channel_id=channel_id, token="t", timeout=SECOND)
 
 
 def test_the_client_shows_nothing_of_itself() -> None:
-    client = OneMsg(base_url="https://api.1msg.io", channel_id="CH1", token=TOKEN, timeout=SECOND)
+    client = OneMsgClient(base_url="https://api.1msg.io", channel_id="CH1", token=TOKEN, timeout=SECOND)
     assert TOKEN not in repr(client) + str(client)
     asyncio.run(client.aclose())

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.onemsg.preflight import Wanted, find, preflight, usable
-from consumer.onemsg.templates import Button, Template, entries_of, key_of, parse
+from consumer.onemsg.templates.listing import Button, Template, entries_of, key_of, parse
+from consumer.onemsg.templates.preflight import RequiredTemplate, find, preflight, usable
 
 BODY = "Hello, {{1}}! We noticed that {{2}} is not finished."
 BUTTONS = [{"type": "URL", "text": "Continue", "url": "https://example.com/continue"}]
@@ -33,7 +33,7 @@ PARSED = Template(
     body=BODY,
     buttons=(Button(kind="URL", text="Continue", url="https://example.com/continue"),),
 )
-WANTED = Wanted(name="inactivity_reminder", namespace="aaaaaaaa_bbbb", language="en")
+WANTED = RequiredTemplate(name="inactivity_reminder", namespace="aaaaaaaa_bbbb", language="en")
 
 
 def one(**changes: object) -> Template:
@@ -145,7 +145,7 @@ def test_any_list_is_parsed(entries: list[object]) -> None:
         assert all(isinstance(problem.advice, str) for problem in preflight([template], WANTED))
 
 
-def reasons(*templates: Template, wanted: Wanted = WANTED) -> list[tuple[str, bool]]:
+def reasons(*templates: Template, wanted: RequiredTemplate = WANTED) -> list[tuple[str, bool]]:
     return [(problem.reason, problem.blocks) for problem in preflight(templates, wanted)]
 
 

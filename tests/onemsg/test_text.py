@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.onemsg.text import BODY_LIMIT, PARAMETER_LIMIT, cut, fitted, length, render, safe_parameter
+from consumer.onemsg.templates.parameters import (
+    BODY_LIMIT,
+    PARAMETER_LIMIT,
+    cut,
+    fitted,
+    length,
+    render,
+    safe_parameter,
+)
 
 
 @pytest.mark.parametrize(

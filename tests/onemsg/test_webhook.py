@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.onemsg.reports import Echo, Inbound, Notification, Preference, Progress, StatusReport
-from consumer.onemsg.webhook import UnreadableBody, read, status_report
+from consumer.onemsg.webhook.notifications import Echo, Inbound, Notification, Preference, Progress, StatusReport
+from consumer.onemsg.webhook.parser import UnreadableBody, read, status_report
 
 
 def told(body: object) -> Notification:

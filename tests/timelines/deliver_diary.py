@@ -14,40 +14,40 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 
 from consumer.clock import DAY, HOUR, MINUTE, SECOND, ManualClock, Millis
-from consumer.config import Policy
-from consumer.deliver import opt_outs
-from consumer.deliver.answers import Answers
-from consumer.deliver.channel import Channel
-from consumer.deliver.checks import Rules
-from consumer.deliver.claims import Claims
-from consumer.deliver.facts import Known
-from consumer.deliver.gate import ContactsGate
-from consumer.deliver.inbox import Inbox
+from consumer.config.policy import PolicySettings
+from consumer.deliver.channel.circuit_breaker import WhatsAppChannel
+from consumer.deliver.channel.rate_limit import RateLimit
+from consumer.deliver.channel.template_status import required_templates
+from consumer.deliver.channel.template_watcher import TemplateWatcher
 from consumer.deliver.intake import Intake
-from consumer.deliver.outbox import Outbox
-from consumer.deliver.pace import Pace
-from consumer.deliver.plans import Plan
-from consumer.deliver.retries import Limits
-from consumer.deliver.sender import Sender
-from consumer.deliver.standings import wanted_by
-from consumer.deliver.tracker import Tracker
-from consumer.deliver.watch import TemplateWatch
-from consumer.ledger.rows import REMINDER, ReminderRow
+from consumer.deliver.outbox.status_outbox import StatusOutbox
+from consumer.deliver.policy.checks import CheckRules
+from consumer.deliver.policy.message_plan import MessagePlan
+from consumer.deliver.policy.retries import RetryPolicy
+from consumer.deliver.recipients import opt_outs
+from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
+from consumer.deliver.sending.claims import Claims
+from consumer.deliver.sending.facts import SenderConfig
+from consumer.deliver.sending.results import ResultRecorder
+from consumer.deliver.sending.sender import Sender
+from consumer.deliver.tracking.poller import Poller
+from consumer.deliver.tracking.webhook_inbox import WebhookInbox
+from consumer.ledger.schema.rows import REMINDER, ReminderRow
+from consumer.ledger.schema.tables import webhook_bodies
 from consumer.ledger.store import Ledger
-from consumer.ledger.tables import webhook_bodies
 from consumer.metrics import DeliverMetrics
-from consumer.onemsg.calls import OneMsgError
+from consumer.onemsg.api_errors import OneMsgError
 from consumer.onemsg.client import ChannelStatus
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, Outcome
-from consumer.onemsg.reports import Echo, StatusReport
-from consumer.onemsg.templates import Listing, Template
-from consumer.records import Ask, Contact, DeliveryStatus, OptOut, Received, Reminder
+from consumer.onemsg.templates.listing import Listing, Template
+from consumer.onemsg.webhook.notifications import Echo, StatusReport
+from consumer.records import Contact, DeliveryStatus, OptOut, Received, Reminder, ReminderKind
 
 from .detect_diary import moment
 
-RULES = Rules(require_opt_in=True, expire_after=72 * HOUR, max_staleness=5 * MINUTE)
-PLAN = Plan(
+RULES = CheckRules(require_opt_in=True, expire_after=72 * HOUR, max_staleness=5 * MINUTE)
+PLAN = MessagePlan(
     template="inactivity_reminder",
     namespace="aaaa_bbbb",
     language="en",
@@ -118,7 +118,7 @@ class FakeChannel:
         return ChannelStatus(self.state)
 
     async def messages(self, recipient: str, since: Millis) -> list[Echo]:
-        self.looked.append(self.clock.wall())
+        self.looked.append(self.clock.now())
         if self.trouble is not None:
             raise self.trouble
         chat = (echo for echo in self.listed if echo.recipient == recipient)
@@ -138,7 +138,7 @@ class Diary:
         folder: Path,
         *,
         url: str | None = None,
-        rules: Rules = RULES,
+        rules: CheckRules = RULES,
         contacts_end: int = 0,
         rate: float | None = None,
         **known: Any,
@@ -156,34 +156,34 @@ class Diary:
         self._known = known
         self._contacts_end = contacts_end
         self._offsets = {"reminders": 0, "contacts": 0}
-        self._line: Channel = self.channel
+        self._line: WhatsAppChannel = self.channel
         self._open()
 
     def _open(self) -> None:
         self.ledger = Ledger(self._url)
-        gate = ContactsGate("contacts", {0: self._contacts_end})
+        barrier = ContactsBarrier("contacts", {0: self._contacts_end})
         settings: dict[str, Any] = {"plans": PLANS, **self._known}
-        known = Known(rules=self.rules, gate=gate, **settings)
+        known = SenderConfig(rules=self.rules, barrier=barrier, **settings)
         shared: dict[str, Any] = {"metrics": self.metrics}
-        wanted = wanted_by(known.plans, None)
-        self.watch = TemplateWatch(
+        wanted = required_templates(known.plans, None)
+        self.watch = TemplateWatcher(
             self.channel, wanted, known.templates, ledger=self.ledger, medium="whatsapp", **shared
         )
-        wall, clock = self.clock.wall, self.clock
-        self.intake = Intake(self.ledger, rules=self.rules, gate=gate, now=wall, **shared)
-        limits: dict[str, Any] = {"pace": Pace("whatsapp", self.rate), "lease": LEASE, "ttl": None}
+        wall, clock = self.clock.now, self.clock
+        self.intake = Intake(self.ledger, rules=self.rules, barrier=barrier, now=wall, **shared)
+        limits: dict[str, Any] = {"rate_limit": RateLimit("whatsapp", self.rate), "lease": LEASE, "ttl": None}
         self.claims = Claims(self.ledger, medium="whatsapp", known=known, worker="one", clock=clock, **limits, **shared)
-        self.answers = Answers(self.ledger, rules=self.rules, max_attempts=3, now=wall, **shared)
+        self.answers = ResultRecorder(self.ledger, rules=self.rules, max_attempts=3, now=wall, **shared)
         self.sender = Sender(self.claims, self.answers, channel=self._line, clock=clock, **shared)
-        shared["limits"] = self.limits = Limits(rules=self.rules, max_attempts=3)
+        shared["limits"] = self.limits = RetryPolicy(rules=self.rules, max_attempts=3)
         spans: dict[str, Any] = {"poll_after": 2 * MINUTE, "give_up_after": DAY, **shared}
-        self.tracker = Tracker(self.ledger, medium="whatsapp", channel=self._line, clock=clock, **spans)
-        self.inbox = Inbox(self.ledger, now=wall, opt_out_words=Policy().stop_words, **shared)
-        self.outbox = Outbox(self.ledger, metrics=self.metrics)
+        self.tracker = Poller(self.ledger, medium="whatsapp", channel=self._line, clock=clock, **spans)
+        self.inbox = WebhookInbox(self.ledger, now=wall, opt_out_words=PolicySettings().stop_words, **shared)
+        self.outbox = StatusOutbox(self.ledger, metrics=self.metrics)
 
     def at(self, when: str) -> "Diary":
         """Time passes until then."""
-        self.clock.advance(moment(when) - self.clock.wall())
+        self.clock.advance(moment(when) - self.clock.now())
         return self
 
     def after(self, span: int) -> "Diary":
@@ -196,33 +196,35 @@ class Diary:
         self, user: str, process: str = "account-setup", step: int = 0, *, lapsed: str = "", partition: int = 0
     ) -> "Diary":
         """A lapse is noticed now; it happened now, unless told."""
-        return self._ask(Ask.DUE, user, process, step, lapsed, partition)
+        return self._ask(ReminderKind.DUE, user, process, step, lapsed, partition)
 
     def returned(self, user: str, process: str = "account-setup", step: int = 0, *, lapsed: str = "") -> "Diary":
-        return self._ask(Ask.RETURNED, user, process, step, lapsed)
+        return self._ask(ReminderKind.RETURNED, user, process, step, lapsed)
 
     def completed(self, user: str, process: str = "account-setup", step: int = 0, *, lapsed: str = "") -> "Diary":
-        return self._ask(Ask.COMPLETED, user, process, step, lapsed)
+        return self._ask(ReminderKind.COMPLETED, user, process, step, lapsed)
 
     def detect_is_at(self, when: str = "", partition: int = 0) -> "Diary":
         """The partition's clock: now, unless told."""
-        clock = moment(when) if when else self.clock.wall()
-        return self._reminder(Reminder(kind=Ask.CLOCK, occurred_at=clock, detected_at=self.clock.wall()), partition)
+        clock = moment(when) if when else self.clock.now()
+        return self._reminder(
+            Reminder(kind=ReminderKind.WATERMARK, occurred_at=clock, detected_at=self.clock.now()), partition
+        )
 
     def ask_of(self, kind: str, user: str, process: str = "account-setup", step: int = 0, lapsed: str = "") -> Reminder:
         """What detect would write now."""
-        now = self.clock.wall()
+        now = self.clock.now()
         lapsed_at = moment(lapsed) if lapsed else now
         last_seen = lapsed_at - RUNGS[process][step]
         return Reminder(
             reminder_id=f"{user}/{process}/{last_seen}/{step}",
-            kind=Ask(kind),
+            kind=ReminderKind(kind),
             user_id=user,
             process=process,
             step=step,
             last_seen=last_seen,
             lapsed_at=lapsed_at,
-            occurred_at=lapsed_at if kind == Ask.DUE else now,
+            occurred_at=lapsed_at if kind == ReminderKind.DUE else now,
             detected_at=now,
         )
 
@@ -230,7 +232,7 @@ class Diary:
         """Detect asks for exactly this."""
         return self._reminder(reminder, 0)
 
-    def _ask(self, kind: Ask, user: str, process: str, step: int, lapsed: str, partition: int = 0) -> "Diary":
+    def _ask(self, kind: ReminderKind, user: str, process: str, step: int, lapsed: str, partition: int = 0) -> "Diary":
         return self._reminder(self.ask_of(kind, user, process, step, lapsed), partition)
 
     def _reminder(self, reminder: Reminder, partition: int) -> "Diary":
@@ -242,7 +244,7 @@ class Diary:
     def knows(
         self, user: str, name: str | None = "Maria", phone: str | None = "+34 612 345 678", **more: Any
     ) -> "Diary":
-        told = {"opt_in": True, "updated_at": self.clock.wall(), **more}
+        told = {"opt_in": True, "updated_at": self.clock.now(), **more}
         contact = Contact(user_id=user, name=name, phone=phone, **told)
         self.intake.contacts([self._received("contacts", contact)])
         return self
@@ -266,18 +268,18 @@ class Diary:
     def hears(self, text: str, phone: str = "34612345678", *, message: str = "wamid.in.1") -> "Diary":
         """Somebody writes to us now."""
         wrote = {"id": message, "type": "chat", "body": text, "fromMe": False, "author": f"{phone}@c.us"}
-        return self.posts(json.dumps({"messages": [{**wrote, "time": self.clock.wall() // SECOND}]}).encode())
+        return self.posts(json.dumps({"messages": [{**wrote, "time": self.clock.now() // SECOND}]}).encode())
 
     def echoes(self, message_id: str, phone: str = "34612345678", at: Millis | None = None) -> "Diary":
         """The channel shows us a message of ours (contract §8.2)."""
         told = {"id": message_id, "fromMe": True, "type": "chat", "chatId": f"{phone}@c.us", "senderName": "Us"}
-        told["time"] = (self.clock.wall() if at is None else at) // SECOND
+        told["time"] = (self.clock.now() if at is None else at) // SECOND
         return self.posts(json.dumps({"instanceId": "CH1", "messages": [told]}).encode())
 
     def lists(self, *templates: Template, whole: bool = True) -> "Diary":
         """1MSG is asked for its templates, and shows these."""
         self.channel.shown = Listing(templates, whole)
-        asyncio.run(self.watch.look())
+        asyncio.run(self.watch.check())
         return self
 
     def posts(self, *bodies: bytes) -> "Diary":
@@ -315,7 +317,7 @@ class Diary:
         self._open()
         return self
 
-    def talks_to(self, channel: Channel) -> "Diary":
+    def talks_to(self, channel: WhatsAppChannel) -> "Diary":
         """It begins anew, with another channel in place of the one in memory."""
         self._line = channel
         return self.crashes_and_restarts()

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from consumer.clock import MINUTE, ManualClock
-from consumer.config import EmailFallback, WebhookFallback
-from consumer.deliver.answers import Answers
-from consumer.deliver.fallback_claims import FallbackClaims
-from consumer.deliver.fallback_plans import FallbackPlans
-from consumer.deliver.sender import Sender
-from consumer.media.hook import Call, HookWriter
-from consumer.media.mail import Mail, MailWriter
+from consumer.config.fallback import EmailFallbackSettings, WebhookFallbackSettings
+from consumer.deliver.sending.fallback_claims import FallbackClaims
+from consumer.deliver.sending.fallback_planner import FallbackPlanner
+from consumer.deliver.sending.results import ResultRecorder
+from consumer.deliver.sending.sender import Sender
+from consumer.media.mail_message import Mail, MailWriter
+from consumer.media.signed_webhook import Call, HookWriter
 from consumer.onemsg.client import ChannelStatus
 from consumer.onemsg.outcomes import Accepted, Outcome
 
@@ -21,7 +21,7 @@ from .deliver_diary import LEASE, Diary
 M = TypeVar("M")
 TEXT = "Hello {name}, you have not yet completed {action}: {link}"
 LINK = "https://shop.example/{process}?user={user_id}"
-MAIL = EmailFallback.model_validate(
+MAIL = EmailFallbackSettings.model_validate(
     {
         "host": "mail.example",
         "from": "Shop <no-reply@shop.example>",
@@ -30,7 +30,9 @@ MAIL = EmailFallback.model_validate(
         "link": LINK,
     }
 )
-HOOK = WebhookFallback.model_validate({"url": "https://shop.example/hook", "secret": {"env": "S"}, "text": "{name}!"})
+HOOK = WebhookFallbackSettings.model_validate(
+    {"url": "https://shop.example/hook", "secret": {"env": "S"}, "text": "{name}!"}
+)
 
 
 @dataclass
@@ -69,8 +71,8 @@ class FallbackDiary(Diary):
         if not hasattr(self, "mail"):
             self.mail: Outbound[Mail] = Outbound(self.clock)
             self.hook: Outbound[Call] = Outbound(self.clock)
-        self.plans = FallbackPlans(
-            self.ledger, media=self.media, rules=self.rules, metrics=self.metrics, now=self.clock.wall
+        self.plans = FallbackPlanner(
+            self.ledger, media=self.media, rules=self.rules, metrics=self.metrics, now=self.clock.now
         )
         self.others = [
             self._sender("email", self.mail, MailWriter(MAIL)),
@@ -82,8 +84,8 @@ class FallbackDiary(Diary):
         claims: FallbackClaims[Any] = FallbackClaims(
             self.ledger, medium=medium, known=self.claims._known, write=write, worker="one", lease=LEASE, **shared
         )
-        answers = Answers(
-            self.ledger, rules=self.rules, max_attempts=3, now=self.clock.wall, metrics=self.metrics, reports=False
+        answers = ResultRecorder(
+            self.ledger, rules=self.rules, max_attempts=3, now=self.clock.now, metrics=self.metrics, reports=False
         )
         return Sender(claims, answers, channel=outlet, **shared)
 

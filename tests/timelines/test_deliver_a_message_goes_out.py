@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from consumer.clock import DAY, HOUR, MINUTE
-from consumer.records import Ask, DeliveryStatus, Reminder
+from consumer.records import DeliveryStatus, Reminder, ReminderKind
 
 from .deliver_diary import RULES, Diary
 from .detect_diary import moment
@@ -193,8 +193,8 @@ def test_a_process_that_configuration_no_longer_knows_waits_and_expires(deliver:
 
 
 def test_a_record_that_says_too_little_is_passed_over_and_the_others_are_not_lost(deliver: Diary) -> None:
-    now = deliver.clock.wall()
-    nothing = Reminder(kind=Ask.DUE, occurred_at=now, detected_at=now)
+    now = deliver.clock.now()
+    nothing = Reminder(kind=ReminderKind.DUE, occurred_at=now, detected_at=now)
     deliver._reminder(nothing, 0)
     deliver.knows("maria").due("maria").works().says("maria accepted")
 

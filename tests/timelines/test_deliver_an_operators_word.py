@@ -1,10 +1,10 @@
 """What nobody knows, an operator may: then it is settled, or tried again from the top."""
 
 from consumer.clock import DAY
-from consumer.deliver.recording import booking
-from consumer.deliver.resolving import resolve
-from consumer.ledger import queries_unresolved
-from consumer.ledger.queries_unresolved import Which
+from consumer.deliver.operations.resolve import resolve
+from consumer.deliver.unit_of_work import unit_of_work
+from consumer.ledger import queries
+from consumer.ledger.queries.unresolved import Which
 from consumer.onemsg.outcomes import Unknown
 
 from .deliver_diary import Diary
@@ -14,8 +14,8 @@ LOST = Unknown(reason="timeout")
 
 
 def told(deliver: Diary, which: Which, *, sent: bool) -> int:
-    with booking(deliver.ledger, deliver.metrics, deliver.clock.wall()) as book:
-        return len(resolve(book, which, sent=sent))
+    with unit_of_work(deliver.ledger, deliver.metrics, deliver.clock.now()) as work:
+        return len(resolve(work, which, sent=sent))
 
 
 def lost(deliver: Diary) -> str:
@@ -50,7 +50,7 @@ def test_what_is_still_looked_for_is_not_settled_by_anybody(deliver: Diary) -> N
     for sent in (True, False):
         assert told(deliver, Which(reminder_id=reminder), sent=sent) == 0
     with deliver.ledger.reading() as connection:
-        assert queries_unresolved.others(connection, Which(reminder_id=reminder)) == {"unknown": 1}
+        assert queries.unresolved.others(connection, Which(reminder_id=reminder)) == {"unknown": 1}
     deliver.echoes("wamid.9").works().says("maria accepted")
 
 

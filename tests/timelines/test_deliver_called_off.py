@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from consumer.clock import DAY, HOUR, MINUTE
-from consumer.deliver import pauses
-from consumer.deliver.recording import booking
-from consumer.deliver.resolving import resolve
-from consumer.ledger import queries_pauses
-from consumer.ledger.queries_unresolved import Which
+from consumer.deliver.operations import pauses
+from consumer.deliver.operations.resolve import resolve
+from consumer.deliver.unit_of_work import unit_of_work
+from consumer.ledger import queries
+from consumer.ledger.queries.unresolved import Which
 from consumer.onemsg.outcomes import NotTransmitted, Outcome, Rejected, Remedy, Unknown
 from consumer.send_window import Window
 
@@ -51,7 +51,7 @@ def waiting(begin: Begin, reason: str) -> Diary:
         diary.knows("maria", timezone="UTC")
     if reason == "paused":
         with diary.ledger.transaction() as connection:
-            queries_pauses.pause(connection, "account-setup", diary.clock.wall())
+            queries.pauses.pause(connection, "account-setup", diary.clock.now())
     elif reason == "frequency_cap":
         diary.due("maria", "checkout")
     elif reason == "too_soon":
@@ -139,6 +139,6 @@ def test_an_attempt_of_which_nobody_knows_is_not_made_again_even_if_an_operator_
     getattr(deliver.after(MINUTE), ending)("maria", lapsed="Mon 09:00").works().says_nothing()
     if not given_up:
         deliver.at("Tue 09:00").detect_is_at().works().says("maria unresolved gave_up")
-    with booking(deliver.ledger, deliver.metrics, deliver.clock.wall()) as book:
-        resolve(book, Which(reminder_id=deliver.rows()[0].reminder_id), sent=False)
+    with unit_of_work(deliver.ledger, deliver.metrics, deliver.clock.now()) as work:
+        resolve(work, Which(reminder_id=deliver.rows()[0].reminder_id), sent=False)
     deliver.detect_is_at().works().says(f"maria cancelled {ending}").went_out("Maria")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from consumer.clock import DAY, HOUR, SECOND
-from consumer.deliver.caps import next_allowed
+from consumer.deliver.policy.frequency_cap import next_allowed
 from consumer.onemsg.outcomes import Rejected, Remedy, Unknown
 
 from .deliver_diary import Diary

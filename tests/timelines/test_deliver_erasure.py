@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.ledger.tables import metadata
+from consumer.ledger.schema.tables import metadata
 
 from .deliver_diary import Diary
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from consumer.clock import MINUTE
-from consumer.ledger.tables import metadata
+from consumer.ledger.schema.tables import metadata
 from consumer.onemsg.outcomes import Rejected, Remedy, Unknown
 
 from .fallback_diary import FallbackDiary, soon

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from consumer.clock import DAY, HOUR, MINUTE
-from consumer.deliver import pauses
-from consumer.deliver.fallback import FAILURES, checks_for, leads_on
 from consumer.deliver.lifecycle import Status
-from consumer.ledger import queries_pauses
-from consumer.onemsg.errors import BY_CODE
+from consumer.deliver.operations import pauses
+from consumer.deliver.policy.fallback import FAILURES, checks_for, may_fall_back
+from consumer.ledger import queries
+from consumer.onemsg.error_table import BY_CODE
 from consumer.onemsg.outcomes import NotTransmitted, Rejected, Remedy, Unknown
 from consumer.send_window import Window
 
@@ -135,7 +135,7 @@ def test_an_email_waits_for_the_window_the_pause_and_detect_like_any_message(beg
     diary.says("maria suppressed no_phone", "maria deferred quiet_hours")
     diary.at("Tue 09:00").works().says("maria deferred detect_behind")
     with diary.ledger.transaction() as connection:
-        queries_pauses.pause(connection, "account-setup", diary.clock.wall())
+        queries.pauses.pause(connection, "account-setup", diary.clock.now())
     diary.detect_is_at().works().says("maria deferred paused")
     with diary.ledger.transaction() as connection:
         assert pauses.resume(connection, "account-setup") == 1
@@ -296,9 +296,9 @@ def test_every_reason_is_decided_about() -> None:
     """Reasons that stand for the whole channel never lead on, whichever code brought them."""
     ours = {row.reason for row in BY_CODE.values() if row.remedy in {Remedy.CHANNEL, Remedy.SLOW, Remedy.OPT_OUT}}
     assert ours.isdisjoint(FAILURES)
-    assert not any(leads_on(status, "unreachable") for status in Status if status not in {"suppressed", "failed"})
-    assert not leads_on(Status.SUPPRESSED, "opted_out")
-    assert not leads_on(Status.FAILED, "blocked_by_us")
+    assert not any(may_fall_back(status, "unreachable") for status in Status if status not in {"suppressed", "failed"})
+    assert not may_fall_back(Status.SUPPRESSED, "opted_out")
+    assert not may_fall_back(Status.FAILED, "blocked_by_us")
 
 
 def test_the_checks_of_a_medium_are_the_list_with_its_own_address_in_place_of_the_phone() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from consumer.deliver.fallback import after
-from consumer.deliver.recording import booking
-from consumer.ledger import queries_fallback
+from consumer.deliver.policy.fallback import next_medium_row
+from consumer.deliver.unit_of_work import unit_of_work
+from consumer.ledger import queries
 
 from ..ledger.databases import emptied, somebody_waits
 from .fallback_diary import FallbackDiary
@@ -47,16 +47,16 @@ def test_a_return_that_is_told_in_the_moment_of_handing_over_still_calls_it_off(
     one.knows_by_mail().due("maria")
     asyncio.run(one.sender.step())
     with ThreadPoolExecutor(1) as pool:
-        with booking(one.ledger, one.metrics, one.clock.wall()) as book:
-            (row,) = queries_fallback.take(book.connection, book.now, 1)
-            book.hold([row])
+        with unit_of_work(one.ledger, one.metrics, one.clock.now()) as work:
+            (row,) = queries.fallback.take(work.connection, work.now, 1)
+            work.add_locked([row])
             returned = pool.submit(other.returned, "maria")
             while not somebody_waits(one.ledger):
                 time.sleep(0.01)
-            book.note(row._replace(fallback_at=None))
-            following = after(row, one.media, book.now)
+            work.update(row._replace(fallback_at=None))
+            following = next_medium_row(row, one.media, work.now)
             assert following is not None
-            book.add(following)
+            work.insert(following)
         returned.result()
     one.works()
     one.tells("maria whatsapp suppressed no_phone", "maria email cancelled returned").mailed()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from consumer.clock import DAY
-from consumer.deliver.holdout import held_out
+from consumer.deliver.policy.holdout import held_out
 
 from .deliver_diary import Diary
 

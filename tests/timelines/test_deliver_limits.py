@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from consumer.clock import SECOND
-from consumer.deliver.checks import marketing_is_delivered
+from consumer.deliver.channel.recipient_quota import LOOK_AGAIN, DailyQuota
 from consumer.deliver.lifecycle import Suppress
-from consumer.deliver.uniques import LOOK_AGAIN, Limited
+from consumer.deliver.policy.checks import marketing_is_delivered
 from consumer.onemsg.limits import PAIR_SPAN, UNIQUE_SPAN
 from consumer.onemsg.outcomes import NotTransmitted
 from tests.deliver.test_checks import FINE
@@ -65,9 +65,9 @@ def test_what_certainly_never_left_takes_no_place(begin: Begin) -> None:
 def test_a_queue_is_given_one_place_after_the_other_and_is_not_looked_through_all_the_time() -> None:
     now = 1_000_000_000_000
     latest = [now - UNIQUE_SPAN + 1, now - UNIQUE_SPAN + 3 * LOOK_AGAIN, now]
-    room = Limited(3, now, 3, {"34600000001"}, latest)
-    assert room.at("34600000001") == 0
-    assert [room.at(f"3460000001{n}") - now for n in range(4)] == [
+    room = DailyQuota(3, now, 3, {"34600000001"}, latest)
+    assert room.free_at("34600000001") == 0
+    assert [room.free_at(f"3460000001{n}") - now for n in range(4)] == [
         LOOK_AGAIN,
         3 * LOOK_AGAIN,
         UNIQUE_SPAN,

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import pytest
 
 from consumer.clock import DAY, SECOND
-from consumer.config import Policy
-from consumer.deliver import opt_outs
-from consumer.deliver.opt_out_words import OptOutWords
+from consumer.config.policy import PolicySettings
+from consumer.deliver.recipients import opt_outs
+from consumer.deliver.recipients.opt_out_words import OptOutWords
 from consumer.onemsg.outcomes import Rejected, Remedy
 from consumer.records import Contact, OptOut, Received
 
@@ -36,16 +36,16 @@ def test_whoever_says_more_than_that_wants_something_else(deliver: Diary, text: 
 
 
 def test_every_word_that_is_configured_matches_itself() -> None:
-    words = OptOutWords(Policy().stop_words)
-    assert all(words.said(word.upper()) for word in Policy().stop_words)
+    words = OptOutWords(PolicySettings().stop_words)
+    assert all(words.said(word.upper()) for word in PolicySettings().stop_words)
     assert not words.said(None)
     assert not OptOutWords(["", "!"]).said("?")
 
 
 def test_the_words_are_the_companys_own_where_it_has_any() -> None:
-    own = OptOutWords(Policy.model_validate({"opt_out_words": ["genug", "Nein, danke!"]}).stop_words)
+    own = OptOutWords(PolicySettings.model_validate({"opt_out_words": ["genug", "Nein, danke!"]}).stop_words)
     assert [own.said(text) for text in ("GENUG", "nein danke", "stop", "nein")] == [True, True, False, False]
-    assert not OptOutWords(Policy.model_validate({"opt_out_words": []}).stop_words).said("stop")
+    assert not OptOutWords(PolicySettings.model_validate({"opt_out_words": []}).stop_words).said("stop")
 
 
 def test_what_was_waiting_for_its_moment_is_not_sent_after_a_stop(deliver: Diary) -> None:

@@ -3,8 +3,8 @@
 import pytest
 
 from consumer.clock import HOUR
-from consumer.deliver import pauses
-from consumer.ledger import queries_pauses
+from consumer.deliver.operations import pauses
+from consumer.ledger import queries
 from consumer.onemsg.outcomes import NotTransmitted
 
 from .deliver_diary import Diary
@@ -13,7 +13,7 @@ from .detect_diary import moment
 
 def pause(diary: Diary, process: str = "") -> None:
     with diary.ledger.transaction() as connection:
-        queries_pauses.pause(connection, process, diary.clock.wall())
+        queries.pauses.pause(connection, process, diary.clock.now())
 
 
 def resume(diary: Diary, process: str = "") -> int:
@@ -86,15 +86,15 @@ def test_a_second_try_waits_for_the_end_of_the_pause_as_well(deliver: Diary) -> 
 
 
 def test_what_is_paused_can_be_seen(deliver: Diary) -> None:
-    seen = pauses.Seen(deliver.ledger, deliver.metrics)
-    seen.look()
+    seen = pauses.PauseWatcher(deliver.ledger, deliver.metrics)
+    seen.refresh()
     assert seen.detail is None
     pause(deliver, "checkout")
     pause(deliver)
-    seen.look()
+    seen.refresh()
     assert seen.detail == "paused: everything, checkout"
     assert deliver.metrics.paused.labels("*")._value.get() == 1
     resume(deliver)
-    seen.look()
+    seen.refresh()
     assert seen.detail == "paused: checkout"
     assert deliver.metrics.paused.labels("*")._value.get() == 0

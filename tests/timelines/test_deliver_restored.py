@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from consumer.clock import DAY
-from consumer.deliver import restoring
-from consumer.ledger import queries_restoring
+from consumer.deliver.operations import ledger_restore
+from consumer.ledger import queries
 
 from .deliver_diary import Diary
 
@@ -22,7 +22,7 @@ def deliver(ledger_url: str, tmp_path: Path) -> Iterator[Diary]:
 def restored(deliver: Diary, until: int) -> None:
     """The group had read partition 0 of the reminders up to there, and the ledger has not."""
     lost = {"reminders": {0: until}}
-    restoring.doubt_everything_unsent(deliver.ledger, lost, metrics=deliver.metrics, now=deliver.clock.wall)
+    ledger_restore.doubt_everything_unsent(deliver.ledger, lost, metrics=deliver.metrics, now=deliver.clock.now)
 
 
 def test_what_had_not_gone_out_is_unknown_and_what_had_stays_as_it_is(deliver: Diary) -> None:
@@ -53,5 +53,5 @@ def test_what_may_have_gone_out_counts_as_if_it_had(deliver: Diary) -> None:
 def test_a_second_start_restores_nothing(deliver: Diary) -> None:
     restored(deliver, 5)
     with deliver.ledger.reading() as connection:
-        assert queries_restoring.doubtful(connection, "reminders") == {0: 5}
-        assert queries_restoring.doubtful(connection, "contacts") == {}
+        assert queries.restore.doubtful(connection, "reminders") == {0: 5}
+        assert queries.restore.doubtful(connection, "contacts") == {}

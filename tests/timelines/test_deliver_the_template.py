@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import update
 
 from consumer.clock import HOUR, MINUTE
-from consumer.ledger.tables import reminders
-from consumer.onemsg.calls import OneMsgError, Trouble
+from consumer.ledger.schema.tables import reminders
+from consumer.onemsg.api_errors import ApiErrorKind, OneMsgError
 from consumer.onemsg.outcomes import Rejected, Remedy
-from consumer.onemsg.templates import Template
-from consumer.onemsg.text import BODY_LIMIT
+from consumer.onemsg.templates.listing import Template
+from consumer.onemsg.templates.parameters import BODY_LIMIT
 
 from .deliver_diary import PLANS, TEMPLATE, Diary
 
@@ -59,7 +59,7 @@ def test_a_reminder_that_grew_too_old_meanwhile_is_not_sent(deliver: Diary) -> N
 
 def test_one_that_waits_without_news_is_looked_at_when_it_is_too_old(deliver: Diary) -> None:
     deliver.knows("maria").lists(PAUSED).due("maria").works().says("maria deferred template_unusable")
-    assert [row.until for row in deliver.rows()] == [deliver.clock.wall() + 72 * HOUR + 1]
+    assert [row.until for row in deliver.rows()] == [deliver.clock.now() + 72 * HOUR + 1]
     deliver.after(72 * HOUR + 1).detect_is_at().works().says("maria suppressed expired")
 
 
@@ -78,22 +78,22 @@ def test_what_waits_is_woken_after_a_restart_too(deliver: Diary) -> None:
 def test_a_row_that_fell_asleep_while_the_others_were_woken_is_woken_a_look_later(deliver: Diary) -> None:
     deliver.knows("maria").lists(PAUSED, ORDER).due("maria").works().says("maria deferred template_unusable")
     deliver.lists(TEMPLATE, ORDER)
-    assert deliver.watch.doubtful  # so the next look comes soon
+    assert deliver.watch.recheck_soon  # so the next look comes soon
     with deliver.ledger.transaction() as connection:  # another replica had decided just before
         connection.execute(update(reminders).values(due_at=reminders.c.until))
     deliver.works().says_nothing()
     deliver.lists(TEMPLATE, ORDER).works().says("maria accepted")
-    assert not deliver.watch.doubtful
+    assert not deliver.watch.recheck_soon
 
 
 def test_lists_that_prove_nothing_stop_nothing(deliver: Diary) -> None:
     deliver.lists(TEMPLATE).knows("maria")
     for _ in range(5):
         deliver.lists().lists(ORDER, whole=False)
-    deliver.channel.trouble = OneMsgError(Trouble.UNAVAILABLE, "502 Bad Gateway")
+    deliver.channel.trouble = OneMsgError(ApiErrorKind.UNAVAILABLE, "502 Bad Gateway")
     deliver.lists(PAUSED)
     assert "502" in deliver.watch.detail
-    assert deliver.watch.doubtful
+    assert deliver.watch.recheck_soon
     deliver.channel.trouble = None
     deliver.due("maria").works().says("maria accepted")
 

@@ -2,7 +2,7 @@
 
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
 from consumer.onemsg.outcomes import Accepted, Outcome, Unknown
-from consumer.onemsg.reports import Echo
+from consumer.onemsg.webhook.notifications import Echo
 
 from .deliver_diary import LEASE, Diary
 
@@ -16,7 +16,7 @@ def lost(deliver: Diary, *answers: Outcome) -> Diary:
 
 
 def listed(deliver: Diary, message_id: str = "wamid.7", phone: str = "34612345678") -> Echo:
-    return Echo(message_id=message_id, recipient=phone, at=deliver.clock.wall())
+    return Echo(message_id=message_id, recipient=phone, at=deliver.clock.now())
 
 
 def test_an_echo_settles_an_unknown_and_what_was_said_of_it_before_applies(deliver: Diary) -> None:
@@ -84,13 +84,13 @@ def test_a_status_with_an_id_that_nobody_knows_settles_nothing(deliver: Diary) -
 
 def test_an_echo_in_another_chat_or_at_another_time_settles_nothing(deliver: Diary) -> None:
     lost(deliver).echoes("wamid.7", phone="34612345679")
-    deliver.echoes("wamid.8", at=deliver.clock.wall() - HOUR).works().says_nothing()
+    deliver.echoes("wamid.8", at=deliver.clock.now() - HOUR).works().says_nothing()
 
 
 def test_the_message_list_is_asked_ever_less_often_and_settles_an_unknown(deliver: Diary) -> None:
     lost(deliver)
     seen = listed(deliver)
-    start = deliver.clock.wall()
+    start = deliver.clock.now()
     for minute in range(1, 32):
         deliver.at(f"Mon 09:{minute:02}").works()
     assert [(at - start) // MINUTE for at in deliver.channel.looked] == [2, 6, 14, 30]
@@ -122,7 +122,7 @@ def test_what_was_claimed_is_passed_over_in_the_list(deliver: Diary) -> None:
 
 def test_an_echo_that_comes_after_we_gave_up_still_settles_it(deliver: Diary) -> None:
     lost(deliver)
-    sent = deliver.clock.wall()
+    sent = deliver.clock.now()
     deliver.after(DAY).works().says("maria unresolved gave_up")
     deliver.echoes("wamid.7", at=sent + SECOND).works().says("maria accepted")
     looked = len(deliver.channel.looked)

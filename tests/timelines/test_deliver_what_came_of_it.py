@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
-from consumer.deliver.answers import Answer
-from consumer.ledger import queries_facts
-from consumer.onemsg.calls import OneMsgError, Trouble
+from consumer.deliver.sending.results import AttemptResult
+from consumer.ledger import queries
+from consumer.onemsg.api_errors import ApiErrorKind, OneMsgError
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Rejected, Remedy, Unknown
 
 from .deliver_diary import LEASE, Diary, Killed
@@ -66,7 +66,7 @@ def test_an_answer_that_comes_after_the_lease_still_settles_it(deliver: Diary) -
     asyncio.run(deliver.tracker.step())
     deliver.publishes().says("maria unknown lease_ran_out")
     (attempt,) = claim.attempts
-    deliver.answers.record([Answer(attempt.key, 1, attempt.started_at, Accepted(message_id="wamid.1"))])
+    deliver.answers.record([AttemptResult(attempt.key, 1, attempt.started_at, Accepted(message_id="wamid.1"))])
     deliver.publishes().says("maria accepted")
 
 
@@ -94,7 +94,7 @@ def test_what_was_refused_for_now_is_tried_again_and_then_given_up(deliver: Diar
     deliver.channel.answers = [busy, NotTransmitted(reason="connect"), busy, busy]
     deliver.works().says("maria rejected provider_overloaded", "maria deferred retry_later")
     assert deliver.topic[-1].until is not None
-    deliver.after(deliver.topic[-1].until - deliver.clock.wall() - 1).works().says_nothing()
+    deliver.after(deliver.topic[-1].until - deliver.clock.now() - 1).works().says_nothing()
     deliver.after(1).works().says("maria rejected connect", "maria deferred retry_later")
     deliver.after(HOUR).detect_is_at().works()
     deliver.says("maria rejected provider_overloaded", "maria deferred retry_later")
@@ -181,7 +181,7 @@ def test_a_stopped_channel_says_so_where_people_look(deliver: Diary) -> None:
     deliver.channel.answers = [BLOCKED]
     deliver.works()
     with deliver.ledger.reading() as connection:
-        state = queries_facts.channels_of(connection, "whatsapp")["whatsapp"]
+        state = queries.facts.channels_of(connection, "whatsapp")["whatsapp"]
     assert (state.stopped_because, state.stopped_at) == ("payment_problem", moment("Mon 09:00"))
     assert state.probe_at == moment("Mon 09:01")
 
@@ -235,7 +235,7 @@ def test_a_channel_that_fell_silent_is_asked_how_it_is_before_a_message_is_riske
     for name in names:
         deliver.due(name).works()
     assert len(deliver.channel.sent) == 5
-    deliver.channel.trouble = OneMsgError(Trouble.UNAVAILABLE, "status: no answer")
+    deliver.channel.trouble = OneMsgError(ApiErrorKind.UNAVAILABLE, "status: no answer")
     deliver.after(MINUTE).detect_is_at().works()
     deliver.channel.trouble, deliver.channel.state = None, "connecting"
     deliver.after(2 * MINUTE).detect_is_at().works()

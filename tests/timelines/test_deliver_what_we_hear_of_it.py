@@ -4,9 +4,9 @@ import asyncio
 from pathlib import Path
 
 from consumer.clock import DAY, HOUR, MINUTE
-from consumer.onemsg.calls import OneMsgError, Trouble
+from consumer.onemsg.api_errors import ApiErrorKind, OneMsgError
 from consumer.onemsg.outcomes import Unknown
-from consumer.onemsg.reports import Progress, StatusReport
+from consumer.onemsg.webhook.notifications import Progress, StatusReport
 
 from .deliver_diary import Diary
 
@@ -115,7 +115,7 @@ def test_after_give_up_after_nobody_asks_any_more_and_a_late_report_still_counts
 
 def test_a_poll_that_fails_has_its_next_turn(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works()
-    deliver.channel.trouble = OneMsgError(Trouble.UNAVAILABLE, "hookInfo: no answer")
+    deliver.channel.trouble = OneMsgError(ApiErrorKind.UNAVAILABLE, "hookInfo: no answer")
     deliver.at("Mon 09:02").works()
     deliver.channel.trouble = None
     deliver.channel.hooks["wamid.1"] = (report(Progress.READ),)

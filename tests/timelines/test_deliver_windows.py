@@ -101,7 +101,7 @@ def test_when_the_clocks_go_forward_the_morning_comes_an_hour_earlier(begin: Beg
     """29 March 2026 in Madrid: 02:00 becomes 03:00. The diary's first Monday is 5 January, that Sunday 83 days on."""
     diary = begin(Window(9 * HOUR, 20 * HOUR)).knows("maria", timezone="Europe/Madrid")
     saturday_evening = moment("Mon 20:00") + 82 * 24 * HOUR
-    diary.after(saturday_evening - diary.clock.wall()).due("maria").works().says("maria deferred quiet_hours")
+    diary.after(saturday_evening - diary.clock.now()).due("maria").works().says("maria deferred quiet_hours")
     assert until(diary) == saturday_evening + 11 * HOUR  # 09:00 in Madrid is 07:00 now
     diary.after(11 * HOUR - 1).detect_is_at().works().says_nothing()
     diary.after(1).works().says("maria accepted")
@@ -111,7 +111,7 @@ def test_when_the_clocks_go_back_the_night_is_an_hour_longer(begin: Begin) -> No
     """25 October 2026 in Madrid: 03:00 becomes 02:00."""
     diary = begin(Window(9 * HOUR, 20 * HOUR)).knows("maria", timezone="Europe/Madrid")
     saturday_evening = moment("Mon 19:00") + 292 * 24 * HOUR
-    diary.after(saturday_evening - diary.clock.wall()).due("maria").works().says("maria deferred quiet_hours")
+    diary.after(saturday_evening - diary.clock.now()).due("maria").works().says("maria deferred quiet_hours")
     assert until(diary) == saturday_evening + 13 * HOUR
     diary.after(13 * HOUR).detect_is_at().works().says("maria accepted")
 
@@ -119,7 +119,7 @@ def test_when_the_clocks_go_back_the_night_is_an_hour_longer(begin: Begin) -> No
 def test_a_window_that_the_change_of_the_clocks_swallows_opens_the_day_after(begin: Begin) -> None:
     diary = begin(Window(130 * MINUTE, 140 * MINUTE)).knows("maria", timezone="Europe/Madrid")
     saturday_evening = moment("Mon 20:00") + 82 * 24 * HOUR
-    diary.after(saturday_evening - diary.clock.wall()).due("maria").works().says("maria deferred quiet_hours")
+    diary.after(saturday_evening - diary.clock.now()).due("maria").works().says("maria deferred quiet_hours")
     assert until(diary) == saturday_evening + 28 * HOUR + 10 * MINUTE  # Monday 02:10, summer time
 
 

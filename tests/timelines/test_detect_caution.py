@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from consumer.clock import HOUR, MINUTE, SECOND, Clock, Millis
 from consumer.detect.brake import BrakeRules
-from consumer.kafka.caution import Caution, Status
+from consumer.kafka.detect_loop.brake_control import BrakeControl, BrakeStatus
 from consumer.metrics import DetectMetrics
 
 from .detect_diary import Diary, moment
@@ -17,13 +17,13 @@ from .detect_diary import Diary, moment
 
 class _Told(Clock):
     def __init__(self) -> None:
-        self.now: Millis = moment("Mon 09:00")
+        self.told: Millis = moment("Mon 09:00")
 
-    def wall(self) -> Millis:
-        return self.now
+    def now(self) -> Millis:
+        return self.told
 
-    def steady(self) -> Millis:
-        return self.now
+    def monotonic(self) -> Millis:
+        return self.told
 
 
 class Watched:
@@ -33,31 +33,31 @@ class Watched:
         self.diary = diary or Diary()
         self.clock = _Told()
         self.registry = CollectorRegistry()
-        self.caution = Caution(BrakeRules(**rules), self.clock, DetectMetrics(self.registry))  # type: ignore[arg-type]
+        self.brake_control = BrakeControl(BrakeRules(**rules), self.clock, DetectMetrics(self.registry))  # type: ignore[arg-type]
 
     def hears(self, records: int, *, unreadable: int = 0) -> "Watched":
         """A batch from the last minute."""
-        written = self.clock.now - np.linspace(MINUTE - 1, 0, records + unreadable).astype(np.int64)
-        self.caution.hear(written)
-        self.caution.judge(self.diary.partition, records, unreadable)
+        written = self.clock.told - np.linspace(MINUTE - 1, 0, records + unreadable).astype(np.int64)
+        self.brake_control.observe(written)
+        self.brake_control.count_readability(self.diary.partition, records, unreadable)
         return self
 
     def turns(self, when: str) -> list[str]:
         """Whom it asks about when the clock reaches this moment and everything has been read."""
         self.diary.at(when)
-        self.clock.now = self.diary.now
+        self.clock.told = self.diary.now
         partition = self.diary.partition
         self.diary.asks_for_the_end()
         partition.read_to(partition.position)
-        hold = self.caution.holds({0: partition})
-        noticed = partition.notice(self.diary.now, hold=hold)
-        self.caution.noticed({0: noticed})
+        hold = self.brake_control.update({0: partition})
+        noticed = partition.collect_lapses(self.diary.now, hold=hold)
+        self.brake_control.record({0: noticed})
         return [str(reminder.user_id) for reminder in noticed.asked]
 
-    def is_released(self) -> Status:
-        answer: Future[Status] = self.caution.release()
-        self.caution.holds({0: self.diary.partition})
-        self.caution.noticed({})
+    def is_released(self) -> BrakeStatus:
+        answer: Future[BrakeStatus] = self.brake_control.release()
+        self.brake_control.update({0: self.diary.partition})
+        self.brake_control.record({})
         return answer.result(0)
 
     def metric(self, name: str, **labels: str) -> float:
@@ -79,8 +79,8 @@ def test_while_the_input_is_below_its_floor_nothing_is_asked_and_then_it_is() ->
     assert "lapse brake release" in line["what_to_do"]
     assert watched.metric("lapse_brake_engaged", reason="below_floor") == 1
     assert watched.metric("lapse_held_lapses") == 1
-    assert watched.caution.status.words[0].startswith("the brake holds 1 lapses back: fewer records than")
-    watched.clock.now = moment("Mon 11:05")
+    assert watched.brake_control.status.words[0].startswith("the brake holds 1 lapses back: fewer records than")
+    watched.clock.told = moment("Mon 11:05")
     assert watched.hears(700).turns("Mon 11:05") == ["maria"]
     assert watched.metric("lapse_brake_engaged", reason="below_floor") == 0
 
@@ -122,7 +122,7 @@ def test_neither_a_restart_nor_a_move_is_a_pardon() -> None:
     watched.diary.crashes_and_restarts()
     after = Watched(watched.diary, floor=10.0)
     assert after.turns("Mon 11:01:10") == [], "nothing is known yet, and what was said stands"
-    assert after.caution.status.engaged == "below_floor"
+    assert after.brake_control.status.engaged == "below_floor"
     assert after.turns("Mon 11:03") == [], "now it is known to be low"
 
 
@@ -135,18 +135,18 @@ def test_an_operators_word_outlives_a_restart() -> None:
     after = Watched(watched.diary, floor=10.0)
     assert after.turns("Mon 11:02") == ["maria"]
     assert after.turns("Mon 11:10") == []
-    assert after.caution.status.released == "below_floor"
+    assert after.brake_control.status.released == "below_floor"
 
 
 def test_an_input_that_stays_dead_for_hours_is_not_taken_for_the_new_normal() -> None:
     watched = somebody_stalls(share_of_mean=0.1)
     for minute in range(1, 30):
-        watched.clock.now = moment(f"Mon 09:{minute:02}")
+        watched.clock.told = moment(f"Mon 09:{minute:02}")
         watched.hears(600).turns(f"Mon 09:{minute:02}")
     assert watched.turns("Mon 09:32") == []
-    assert watched.caution.status.engaged == "below_mean"
+    assert watched.brake_control.status.engaged == "below_mean"
     assert [watched.turns(f"Mon {hour}:00") for hour in range(10, 15)] == [[]] * 5
-    assert watched.caution.status.engaged == "below_mean"
+    assert watched.brake_control.status.engaged == "below_mean"
 
 
 def test_more_lapses_than_allowed_are_held_back_until_an_operator_says_that_they_are_meant() -> None:
@@ -156,7 +156,7 @@ def test_more_lapses_than_allowed_are_held_back_until_an_operator_says_that_they
         watched.diary.happens(user, "STARTED", "checkout")
     watched.diary.reads()
     assert watched.turns("Mon 11:01") == []
-    assert watched.caution.status.engaged == "lapse_storm"
+    assert watched.brake_control.status.engaged == "lapse_storm"
     assert watched.is_released().engaged == "lapse_storm"
     assert sorted(watched.turns("Mon 11:02")) == ["ana", "boris", "chloe"]
 
@@ -164,11 +164,11 @@ def test_more_lapses_than_allowed_are_held_back_until_an_operator_says_that_they
 def test_past_the_share_of_unreadable_records_the_clock_stands_until_it_is_released() -> None:
     watched = somebody_stalls()
     watched.turns("Mon 10:00")
-    before = watched.diary.partition.clock.value
+    before = watched.diary.partition.watermark.value
     watched.hears(40, unreadable=60)
     assert watched.turns("Mon 11:30") == []
-    assert watched.diary.partition.clock.value == before
-    assert watched.caution.status.distrusted == (0,)
+    assert watched.diary.partition.watermark.value == before
+    assert watched.brake_control.status.distrusted == (0,)
     assert watched.metric("lapse_distrusted_partitions") == 1
     watched.diary.crashes_and_restarts()
     after = Watched(watched.diary)
@@ -176,13 +176,13 @@ def test_past_the_share_of_unreadable_records_the_clock_stands_until_it_is_relea
     assert after.is_released().distrusted == (0,)
     assert after.turns("Mon 11:50") == ["maria"]
     after.diary.crashes_and_restarts()
-    assert not after.diary.partition.trust.lost, "and so is the release"
+    assert not after.diary.partition.readability.distrusted, "and so is the release"
 
 
 @pytest.mark.parametrize("span", [10 * SECOND, 3 * HOUR])
 def test_a_producers_clock_that_is_ahead_hides_no_record(span: Millis) -> None:
     watched = somebody_stalls(floor=1.0)
     watched.turns("Mon 11:00")
-    watched.clock.now = moment("Mon 11:02")
-    watched.caution.hear(np.full(200, watched.clock.now + span))
+    watched.clock.told = moment("Mon 11:02")
+    watched.brake_control.observe(np.full(200, watched.clock.told + span))
     assert watched.turns("Mon 11:02") == ["maria"]

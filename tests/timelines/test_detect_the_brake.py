@@ -3,7 +3,7 @@
 import numpy as np
 
 from consumer.clock import MINUTE, SECOND
-from consumer.detect.brake import Brake, BrakeRules, Trust
+from consumer.detect.brake import Brake, BrakeRules, ReadabilityMonitor
 
 from .detect_diary import moment
 
@@ -20,7 +20,7 @@ class Story:
 
     def minutes(self, count: int, records: int) -> "Story":
         for _ in range(count):
-            self.brake.hear(self.clock + np.linspace(0, MINUTE - 1, records).astype(np.int64))
+            self.brake.observe(self.clock + np.linspace(0, MINUTE - 1, records).astype(np.int64))
             self.clock += MINUTE
             self.judged = self.brake.judge(self.clock, due=0)
         return self
@@ -42,7 +42,7 @@ def test_input_that_breaks_off_holds_lapses_back_until_it_is_there_again() -> No
 def test_an_outage_that_was_read_late_looks_the_same_as_one_read_at_once() -> None:
     story = Story()
     written = NOON + np.arange(0, 30 * MINUTE, 10)
-    story.brake.hear(written)  # half an hour of backlog in one batch
+    story.brake.observe(written)  # half an hour of backlog in one batch
     assert story.brake.judge(NOON + 30 * MINUTE, due=0) is None
     assert story.brake.judge(NOON + 32 * MINUTE, due=0) == "below_mean"
 
@@ -79,7 +79,7 @@ def test_a_released_reason_holds_nothing_back_until_it_has_passed_and_come_again
 def test_lapses_that_come_faster_than_allowed_are_held_back() -> None:
     brake = Brake(BrakeRules(lapse_limit=100, share_of_mean=None))
     assert brake.judge(NOON, due=60) is None
-    brake.asked(NOON, 60)
+    brake.count_asked(NOON, 60)
     assert brake.judge(NOON + 30 * SECOND, due=40) is None
     assert brake.judge(NOON + 30 * SECOND, due=41) == "lapse_storm"
     assert brake.judge(NOON + MINUTE, due=41) is None
@@ -87,23 +87,23 @@ def test_lapses_that_come_faster_than_allowed_are_held_back() -> None:
 
 def test_other_partitions_begin_another_history() -> None:
     story = Story().minutes(30, 6_000)
-    story.brake.start_anew()
+    story.brake.reset()
     assert story.minutes(2, 0).judged is None
 
 
 def test_unreadable_records_are_not_silence() -> None:
-    trust = Trust(most_bad=0.5)
-    trust.hear(good=50, bad=40)
-    assert not trust.lost
-    trust.hear(good=0, bad=60)
-    assert trust.lost
-    trust.hear(good=10_000, bad=0)
-    assert trust.lost
+    trust = ReadabilityMonitor(most_bad=0.5)
+    trust.count(good=50, bad=40)
+    assert not trust.distrusted
+    trust.count(good=0, bad=60)
+    assert trust.distrusted
+    trust.count(good=10_000, bad=0)
+    assert trust.distrusted
     trust.release()
-    assert not trust.lost
+    assert not trust.distrusted
 
 
 def test_a_few_bad_records_at_the_start_are_no_verdict() -> None:
-    trust = Trust(most_bad=0.5)
-    trust.hear(good=1, bad=98)
-    assert not trust.lost
+    trust = ReadabilityMonitor(most_bad=0.5)
+    trust.count(good=1, bad=98)
+    assert not trust.distrusted

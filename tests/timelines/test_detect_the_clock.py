@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 
-from consumer.activity.decode import ActivityDecoder
-from consumer.activity.fields import fields_of
-from consumer.activity.json_values import JsonReader
-from consumer.config import Source
-from consumer.detect.clock import PartitionClock, WallGuard
+from consumer.activity.decoder import ActivityDecoder
+from consumer.activity.field_paths import fields_of
+from consumer.activity.json_reader import JsonReader
+from consumer.config.source import SourceSettings
+from consumer.detect.watermark import WallClockGuard, Watermark
 
 from .detect_diary import Diary, moment
 
@@ -21,7 +21,7 @@ def test_a_quiet_partitions_clock_runs() -> None:
 
 def test_a_partition_without_any_data_has_a_clock_too() -> None:
     diary = Diary().at("Mon 09:00").passes()
-    assert diary.partition.clock.value == moment("Mon 09:00")
+    assert diary.partition.watermark.value == moment("Mon 09:00")
 
 
 def test_a_lagging_consumer_is_not_mistaken_for_a_quiet_client() -> None:
@@ -52,48 +52,48 @@ def test_the_clock_is_the_time_of_the_question_not_of_the_arrival() -> None:
     diary.at("Mon 09:00").happens("maria", "STARTED").passes()
     diary.at("Tue 09:00").happens("ken", "STARTED").asks_for_the_end()
     diary.at("Tue 15:00").reads()
-    assert diary.partition.clock.value == moment("Tue 09:00")
+    assert diary.partition.watermark.value == moment("Tue 09:00")
 
 
 def test_an_end_behind_a_transaction_marker_is_reached_by_the_end_of_partition_position() -> None:
-    clock = PartitionClock()
-    clock.ask(1_000, end=11)  # ten records and a marker
-    clock.read_to(10)
+    clock = Watermark()
+    clock.add_end_offset(1_000, end=11)  # ten records and a marker
+    clock.advance_to(10)
     assert clock.value is None
-    clock.read_to(11)
+    clock.advance_to(11)
     assert clock.value == 1_000
 
 
 def test_an_upstream_transaction_left_open_stops_the_clock_until_it_ends() -> None:
-    clock = PartitionClock(500)
-    clock.ask(1_000, end=20)
-    clock.read_to(12)  # as far as read_committed lets anybody read
+    clock = Watermark(500)
+    clock.add_end_offset(1_000, end=20)
+    clock.advance_to(12)  # as far as read_committed lets anybody read
     assert clock.value == 500
-    clock.read_to(20)
+    clock.advance_to(20)
     assert clock.value == 1_000
 
 
 def test_the_clock_never_goes_back() -> None:
-    clock = PartitionClock(5_000)
-    clock.ask(1_000, end=0)
-    clock.read_to(0)
+    clock = Watermark(5_000)
+    clock.add_end_offset(1_000, end=0)
+    clock.advance_to(0)
     assert clock.value == 5_000
 
 
 def test_a_long_lag_keeps_a_bounded_number_of_waypoints_and_is_never_ahead() -> None:
-    clock = PartitionClock()
+    clock = Watermark()
     for second in range(10_000):
-        clock.ask(second, end=second * 10)
+        clock.add_end_offset(second, end=second * 10)
     for second in range(0, 10_000, 97):
-        clock.read_to(second * 10)
+        clock.advance_to(second * 10)
         assert clock.value is None or clock.value <= second
-    clock.read_to(100_000)
+    clock.advance_to(100_000)
     assert clock.value is not None
     assert clock.value > 9_000
 
 
 def test_a_wall_clock_that_jumps_is_not_believed_until_it_comes_back() -> None:
-    guard = WallGuard()
+    guard = WallClockGuard()
     assert guard.agrees(wall=1_000_000, steady=0)
     assert guard.agrees(wall=1_010_100, steady=10_000)  # an NTP daemon at work
     assert not guard.agrees(wall=1_010_100 + 86_400_000, steady=10_000)
@@ -105,7 +105,7 @@ def test_a_producer_whose_clock_is_ahead_puts_nobodys_reminder_off() -> None:
     diary = Diary().at("Mon 09:00")
     activity = {"event_id": "1", "user_id": "maria", "process": "account-setup", "kind": "STARTED"}
     told = json.dumps({**activity, "occurred_at": moment("Mon 17:00")}).encode()
-    decoder = ActivityDecoder(JsonReader(fields_of(Source(format="json")), None), None)
+    decoder = ActivityDecoder(JsonReader(fields_of(SourceSettings(format="json")), None), None)
     decoded = decoder.decode([told], np.array([diary.now]), diary.now)
     assert decoded.clamped == 1, "set back to the time of its record, and counted"
     diary.hears(decoded.frame)

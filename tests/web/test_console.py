@@ -13,10 +13,10 @@ from starlette.types import ASGIApp
 from consumer.clock import SECOND, SystemClock
 from consumer.ledger.store import Ledger
 from consumer.onemsg.outcomes import Rejected, Remedy, Unknown
-from consumer.web.console import Console, reuse_time
-from consumer.web.guard import Guard
+from consumer.web.auth import ApiGuard
+from consumer.web.console.routes import Console, reuse_time
 from consumer.web.health import Health
-from consumer.web.pages import build
+from consumer.web.routes import build
 from tests.timelines.deliver_diary import Diary
 
 Serving = Callable[[ASGIApp], httpx.Client]
@@ -30,15 +30,15 @@ def diary(tmp_path: Path) -> Iterator[Diary]:
     diary.close()
 
 
-def shown(serving: Serving, ledger: Ledger | None, guard: Guard, health: Health | None = None) -> httpx.Client:
+def shown(serving: Serving, ledger: Ledger | None, guard: ApiGuard, health: Health | None = None) -> httpx.Client:
     clock = SystemClock()
-    health = health or Health(clock.steady)
+    health = health or Health(clock.monotonic)
     console = Console(health, ledger, clock)
     return serving(build(health=health, metrics=CollectorRegistry(), api=console.routes(guard)))
 
 
-HERE = Guard(None, open_to_this_machine=True)
-ASKS = Guard(TOKEN, open_to_this_machine=True)
+HERE = ApiGuard(None, open_to_this_machine=True)
+ASKS = ApiGuard(TOKEN, open_to_this_machine=True)
 
 
 def test_what_stands_where_and_what_is_in_doubt_and_stopped(serving: Serving, diary: Diary) -> None:
@@ -74,7 +74,7 @@ def test_an_empty_ledger_has_nothing_to_be_afraid_of(serving: Serving, diary: Di
 
 
 def test_where_only_detect_runs_its_health_is_shown(serving: Serving) -> None:
-    health = Health(SystemClock().steady)
+    health = Health(SystemClock().monotonic)
     health.part("detect").ok("<b>the brake is engaged</b>")
     client = shown(serving, None, HERE, health)
     assert client.get("/api/overview").json()["parts"] == {
@@ -116,7 +116,7 @@ def test_a_browser_gives_the_token_as_a_password_and_only_to_the_page(serving: S
 
 
 def test_without_a_token_nobody_else_gets_in(serving: Serving, diary: Diary) -> None:
-    closed = shown(serving, diary.ledger, Guard(None, open_to_this_machine=False))
+    closed = shown(serving, diary.ledger, ApiGuard(None, open_to_this_machine=False))
     assert closed.get("/").status_code == 403
     assert "web.api_token" in closed.get("/api/overview").json()["error"]
     here = shown(serving, diary.ledger, HERE)

@@ -11,14 +11,14 @@ from starlette.types import ASGIApp
 from consumer.clock import MINUTE, SECOND, ManualClock
 from consumer.metrics import DetectMetrics
 from consumer.web.health import Health
-from consumer.web.pages import build
+from consumer.web.routes import build
 from consumer.web.server import PortTaken, serve
 
 Serving = Callable[[ASGIApp], httpx.Client]
 
 
 def test_a_part_that_has_just_begun_lives_but_is_not_ready(serving: Serving) -> None:
-    health = Health(ManualClock().steady)
+    health = Health(ManualClock().monotonic)
     health.part("sender")
     client = serving(build(health=health, metrics=CollectorRegistry()))
     assert client.get("/healthz").status_code == 200
@@ -31,7 +31,7 @@ def test_a_part_that_has_just_begun_lives_but_is_not_ready(serving: Serving) -> 
 
 
 def test_ready_is_when_every_part_makes_progress(serving: Serving) -> None:
-    health = Health(ManualClock().steady)
+    health = Health(ManualClock().monotonic)
     sender, tracker = health.part("sender"), health.part("tracker")
     client = serving(build(health=health, metrics=CollectorRegistry()))
     sender.ok("channel stopped: wrong_token")
@@ -43,7 +43,7 @@ def test_ready_is_when_every_part_makes_progress(serving: Serving) -> None:
 
 
 def test_a_part_that_fails_is_alive_and_says_why_it_is_not_ready(serving: Serving) -> None:
-    health = Health(ManualClock().steady)
+    health = Health(ManualClock().monotonic)
     feed = health.part("feed")
     client = serving(build(health=health, metrics=CollectorRegistry()))
     feed.ok()
@@ -54,7 +54,7 @@ def test_a_part_that_fails_is_alive_and_says_why_it_is_not_ready(serving: Servin
 
 def test_a_silent_part_is_unready_first_and_dead_later_and_a_word_brings_it_back() -> None:
     clock = ManualClock()
-    health = Health(clock.steady)
+    health = Health(clock.monotonic)
     part = health.part("outbox", stale_after=30 * SECOND, dead_after=5 * MINUTE)
     part.ok("idle")
     clock.advance(30 * SECOND)
@@ -72,7 +72,7 @@ def test_a_silent_part_is_unready_first_and_dead_later_and_a_word_brings_it_back
 
 def test_a_wall_clock_that_jumps_makes_nobody_stale() -> None:
     clock = ManualClock()
-    health = Health(clock.steady)
+    health = Health(clock.monotonic)
     health.part("sender").ok()
     clock.jump(60 * MINUTE)
     assert health.states()["sender"].ok
@@ -80,7 +80,7 @@ def test_a_wall_clock_that_jumps_makes_nobody_stale() -> None:
 
 def test_liveness_names_the_dead(serving: Serving) -> None:
     clock = ManualClock()
-    health = Health(clock.steady)
+    health = Health(clock.monotonic)
     health.part("detect", dead_after=MINUTE).ok()
     health.part("sender", dead_after=60 * MINUTE).ok()
     clock.advance(2 * MINUTE)
@@ -95,7 +95,9 @@ def test_readiness_tries_whether_webhooks_can_be_stored(serving: Serving) -> Non
         if broken:
             raise OSError("could not connect to postgresql://lapse:hunter2@db")
 
-    client = serving(build(health=Health(ManualClock().steady), metrics=CollectorRegistry(), probes={"ledger": ledger}))
+    client = serving(
+        build(health=Health(ManualClock().monotonic), metrics=CollectorRegistry(), probes={"ledger": ledger})
+    )
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["parts"]) == (503, {"ledger": {"ok": False, "detail": "OSError"}})
     assert "hunter2" not in answer.text
@@ -106,19 +108,19 @@ def test_readiness_tries_whether_webhooks_can_be_stored(serving: Serving) -> Non
 def test_metrics_are_readable_by_prometheus(serving: Serving) -> None:
     registry = CollectorRegistry()
     DetectMetrics(registry).tracked_keys.labels("0").set(7)
-    answer = serving(build(health=Health(ManualClock().steady), metrics=registry)).get("/metrics")
+    answer = serving(build(health=Health(ManualClock().monotonic), metrics=registry)).get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=")
     assert 'lapse_tracked_keys{partition="0"} 7.0' in answer.text
 
 
 @pytest.mark.parametrize("path", ["/", "/nowhere", "/metrics/", "/healthz/x"])
 def test_an_unknown_page_says_so_in_json(serving: Serving, path: str) -> None:
-    answer = serving(build(health=Health(ManualClock().steady), metrics=CollectorRegistry())).get(path)
+    answer = serving(build(health=Health(ManualClock().monotonic), metrics=CollectorRegistry())).get(path)
     assert (answer.status_code, answer.json()) == (404, {"error": "Not Found"})
 
 
 def test_a_port_that_is_taken_is_named(serving: Serving) -> None:
-    app = build(health=Health(ManualClock().steady), metrics=CollectorRegistry())
+    app = build(health=Health(ManualClock().monotonic), metrics=CollectorRegistry())
     port = serving(app).base_url.port
     assert port
     with pytest.raises(PortTaken, match=f"127.0.0.1:{port}: Address already in use"):

@@ -17,10 +17,10 @@ from starlette.types import ASGIApp
 
 from consumer import log
 from consumer.clock import ManualClock
-from consumer.config import Log
+from consumer.config.service import LogSettings
 from consumer.metrics import DeliverMetrics
 from consumer.web.health import Health
-from consumer.web.pages import build
+from consumer.web.routes import build
 from consumer.web.webhook import LIMIT, Webhook
 
 SECRET = "a-secret-nobody-guesses"
@@ -70,7 +70,7 @@ def shared(serving: Callable[[ASGIApp], httpx.Client]) -> Site:
     inbox, registry = ListInbox(), CollectorRegistry()
     outcomes = DeliverMetrics(registry).webhooks
     webhook = Webhook(inbox=inbox, secret=SecretStr(SECRET), outcomes=outcomes)
-    app = build(health=Health(ManualClock().steady), metrics=registry, webhook=webhook)
+    app = build(health=Health(ManualClock().monotonic), metrics=registry, webhook=webhook)
     return Site(serving(app), inbox, registry)
 
 
@@ -187,7 +187,7 @@ def test_only_post_is_answered(site: Site, method: str) -> None:
 def test_without_a_configured_secret_there_is_no_such_page(
     serving: Callable[[ASGIApp], httpx.Client],
 ) -> None:
-    client = serving(build(health=Health(ManualClock().steady), metrics=CollectorRegistry()))
+    client = serving(build(health=Health(ManualClock().monotonic), metrics=CollectorRegistry()))
     assert client.post("/webhooks/1msg/", content=b"{}").status_code == 404
     assert client.post("/webhooks/1msg/anything", content=b"{}").status_code == 404
 
@@ -197,7 +197,7 @@ def logged() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     before = root.handlers[:], root.level
     stream = io.StringIO()
-    log.configure(Log(level="debug", format="json"), [SecretStr(SECRET)], stream)
+    log.configure(LogSettings(level="debug", format="json"), [SecretStr(SECRET)], stream)
     yield stream
     root.handlers[:], root.level = before
 

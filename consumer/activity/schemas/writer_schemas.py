@@ -1,0 +1,78 @@
+"""Which schema was a value written with? Looked up by its header, and remembered."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from consumer.activity.errors import BadRecord, ValueProblem
+from consumer.activity.schemas.avro_schema import FILES, WriterSchema, own, single_object_header
+from consumer.activity.schemas.framing import registry_id
+from consumer.clock import SECOND, Clock, Millis
+
+if TYPE_CHECKING:  # the registry's client takes half a second to import: only those who have one should wait
+    from consumer.activity.schemas.registry import RegistryClient
+
+_FORGET_ABSENT: Millis = 10 * SECOND
+_MOST_ABSENT = 1000
+
+
+class WriterSchemas:
+    """Writers' schemas by the header of their values: by registry id, or by fingerprint.
+
+    Fingerprints are known for the schemas of `schemas/` and for those given as `others`; they do not cover logical
+    types, so of schemas that differ in nothing else the last one counts. What the registry knows never changes, so it
+    is asked once for each id; that it does not know an id is believed for ten seconds.
+    """
+
+    def __init__(
+        self, clock: Clock, registry: "RegistryClient | None" = None, others: Iterable[WriterSchema] = ()
+    ) -> None:
+        self._clock = clock
+        self._registry = registry
+        self._known: dict[bytes, WriterSchema] = {}
+        self._absent: dict[bytes, tuple[Millis, ValueProblem]] = {}
+        self.learn((*map(own, FILES), *others))
+
+    def learn(self, writers: Iterable[WriterSchema]) -> None:
+        """Know the values of these by their fingerprints."""
+        self._known.update((single_object_header(writer), writer) for writer in writers)
+
+    def find(self, header: bytes) -> WriterSchema:
+        """The schema of values with this header.
+
+        Raises BadRecord (unknown_schema, incompatible_schema), and RegistryUnavailable.
+        """
+        known = self._known.get(header)
+        if known is not None:
+            return known
+        until, problem = self._absent.get(header, (0, None))
+        if problem is not None and self._clock.monotonic() < until:
+            raise BadRecord(*problem)
+        try:
+            found = self._known[header] = self._ask(header)
+        except BadRecord as refusal:
+            self._remember(header, ValueProblem(refusal.reason, refusal.error))
+            raise
+        return found
+
+    def _ask(self, header: bytes) -> WriterSchema:
+        schema_id = registry_id(header)
+        if schema_id is None:
+            raise _unknown(
+                f"no schema here has the fingerprint {header[2:].hex()}: write with one of schemas/ as it is,"
+                " or with a Schema Registry"
+            )
+        if self._registry is None:
+            raise _unknown(f"it was written with schema id {schema_id}: set schema_registry.url")
+        found = self._registry.find(schema_id)
+        if found is None:
+            raise _unknown(f"the Schema Registry has no schema id {schema_id}: is it the producer's registry?")
+        return found
+
+    def _remember(self, header: bytes, problem: ValueProblem) -> None:
+        if len(self._absent) >= _MOST_ABSENT:
+            self._absent.clear()
+        self._absent[header] = (self._clock.monotonic() + _FORGET_ABSENT, problem)
+
+
+def _unknown(error: str) -> BadRecord:
+    return BadRecord("unknown_schema", error)

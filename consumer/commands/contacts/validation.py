@@ -1,0 +1,187 @@
+"""Is a row of a contacts file a contact? Pure. What is said of a row names its columns and never quotes a cell."""
+
+import re
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeAlias
+
+from consumer.activity.decoder import LONGEST_USER
+from consumer.clock import DAY, Millis
+from consumer.commands.contacts.csv_file import Row, Unreadable
+from consumer.commands.terminal.time_arguments import iso
+from consumer.email_address import normalize_email
+from consumer.onemsg.phone import PhoneProblem, normalise
+from consumer.records import Contact
+
+COLUMNS = tuple(f.name for f in fields(Contact))
+KEY = "user_id"
+
+_YES_OR_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False, "": False}
+_LOCALE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8}){0,4}")
+_LONGEST_NAME = 200
+_FORMULA = ("=", "+", "-", "@")
+"""With what a spreadsheet's formulas begin: one that was exported instead of its result, or put there to do harm."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_YEAR_2000: Millis = 946_684_800_000
+
+
+@dataclass(frozen=True, slots=True)
+class BadCell:
+    """A row that will not do, and everything that is wrong with it."""
+
+    line: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """A user whose contact is to go."""
+
+    user_id: str
+
+
+Judged: TypeAlias = Contact | Deletion | BadCell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRules:
+    """`region` is that of phones without a country code, `zones` the time zones there are; `now` is for contacts
+    that do not say when they were changed."""
+
+    region: str | None
+    zones: frozenset[str]
+    now: Millis
+
+
+class _Problem(str):
+    """Why a cell will not do."""
+
+
+class SeenUsers:
+    """The line on which each user was first. Kept in a private temporary database, which goes to disk as it grows."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("", isolation_level=None)
+        for statement in (
+            "PRAGMA journal_mode = OFF",
+            "CREATE TABLE seen (user_id TEXT PRIMARY KEY, line INTEGER) WITHOUT ROWID",
+            "BEGIN",
+        ):
+            self._database.execute(statement)
+
+    def before(self, user_id: str, line: int) -> int | None:
+        """The earlier line with this user, if there is one."""
+        if self._database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (user_id, line)).rowcount:
+            return None
+        (earlier,) = self._database.execute("SELECT line FROM seen WHERE user_id = ?", (user_id,)).fetchone()
+        return int(earlier)
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def contacts(rows: Iterable[Row | Unreadable], rules: ImportRules, seen: SeenUsers) -> Iterator[Judged]:
+    """A Contact or a Bad for every row, in order."""
+    return _judged(rows, seen, lambda cells: _contact(cells, rules))
+
+
+def deletions(rows: Iterable[Row | Unreadable], seen: SeenUsers) -> Iterator[Judged]:
+    """A Deletion or a Bad for every row, in order."""
+    return _judged(rows, seen, _deletion)
+
+
+def _judged(
+    rows: Iterable[Row | Unreadable],
+    seen: SeenUsers,
+    judge: Callable[[Mapping[str, str]], tuple[Contact | Deletion | None, list[str]]],
+) -> Iterator[Judged]:
+    for row in rows:
+        if isinstance(row, Unreadable):
+            yield BadCell(row.line, row.why)
+            continue
+        good, problems = judge(row.cells)
+        user_id = row.cells[KEY]
+        earlier = seen.before(user_id, row.line) if user_id else None
+        if earlier is not None:
+            problems.append(f"{KEY}: is on line {earlier} already")
+        yield BadCell(row.line, "; ".join(problems)) if problems or good is None else good
+
+
+def _deletion(cells: Mapping[str, str]) -> tuple[Deletion | None, list[str]]:
+    found = _user_id(cells[KEY])
+    return (None, [f"{KEY}: {found}"]) if isinstance(found, _Problem) else (Deletion(found), [])
+
+
+def _contact(cells: Mapping[str, str], rules: ImportRules) -> tuple[Contact | None, list[str]]:
+    read: dict[str, Any] = {name: _READERS[name](cells.get(name, ""), rules) for name in COLUMNS}
+    problems = [f"{name}: {value}" for name, value in read.items() if isinstance(value, _Problem)]
+    return (None, problems) if problems else (Contact(**read), [])
+
+
+def _user_id(text: str) -> str | _Problem:
+    if not text:
+        return _Problem("is empty")
+    if len(text.encode()) > LONGEST_USER:
+        return _Problem(f"is longer than {LONGEST_USER} bytes: is it an id at all?")
+    return _Problem("has a line break or a control character in it") if _CONTROL.search(text) else text
+
+
+def _name(text: str) -> str | _Problem | None:
+    if text.startswith(_FORMULA):
+        return _Problem(f"begins as a formula does ({' '.join(_FORMULA)}): let the file have what a person is called")
+    if len(text) > _LONGEST_NAME:
+        return _Problem(f"is longer than {_LONGEST_NAME} characters: is it a name?")
+    return text or None
+
+
+def _phone(text: str, rules: ImportRules) -> str | _Problem | None:
+    if not text:
+        return None
+    found = normalise(text, rules.region)
+    return _Problem(found.error) if isinstance(found, PhoneProblem) else f"+{found.digits}"
+
+
+def _locale(text: str) -> str | _Problem | None:
+    if text and not _LOCALE.fullmatch(text):
+        return _Problem("is no locale: write it like en or pt_BR")
+    return text or None
+
+
+def _timezone(text: str, rules: ImportRules) -> str | _Problem | None:
+    if text and text not in rules.zones:
+        return _Problem("is no time zone: write a name such as Europe/Madrid")
+    return text or None
+
+
+def _email(text: str) -> str | _Problem | None:
+    if text and normalize_email(text) is None:
+        return _Problem("is no address: write it like maria@example.com")
+    return text or None
+
+
+def _opt_in(text: str) -> bool | _Problem:
+    return _YES_OR_NO.get(text.lower(), _Problem("should be yes or no, true or false, 1 or 0, or empty for no"))
+
+
+def _updated_at(text: str, rules: ImportRules) -> Millis | _Problem:
+    if not text:
+        return rules.now
+    found = int(text) if text.isascii() and text.isdigit() and len(text) < 18 else iso(text)
+    if found is None:
+        return _Problem("should be a time such as 2026-03-29T14:00:00Z, or milliseconds since 1970")
+    if found < _YEAR_2000:
+        return _Problem("is before the year 2000: a number means milliseconds")
+    return _Problem("is in the future") if found > rules.now + DAY else found
+
+
+_READERS: Mapping[str, Callable[[str, ImportRules], object]] = {
+    "user_id": lambda text, _: _user_id(text),
+    "name": lambda text, _: _name(text),
+    "phone": _phone,
+    "locale": lambda text, _: _locale(text),
+    "timezone": _timezone,
+    "email": lambda text, _: _email(text),
+    "opt_in": lambda text, _: _opt_in(text),
+    "updated_at": _updated_at,
+}

@@ -1,0 +1,46 @@
+"""Moments as people write them, on a command line or in a file."""
+
+from datetime import UTC, datetime, timedelta, tzinfo
+
+import typer
+from pydantic import TypeAdapter, ValidationError
+
+from consumer.clock import Millis
+from consumer.config.types import Duration, millis
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SPAN: TypeAdapter[timedelta] = TypeAdapter(Duration)
+
+
+def iso(text: str, zone: tzinfo | None = UTC) -> Millis | None:
+    """A date or a time in ISO 8601, in `zone` unless it says otherwise; None for anything else.
+
+    Without a `zone` the text has to name one.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    found = found if found.tzinfo else found.replace(tzinfo=zone)
+    return millis(found - _EPOCH) if found.tzinfo else None
+
+
+def since(text: str, now: Millis, option: str) -> Millis:
+    """`24h` is so long before `now`; else it is a date or a time.
+
+    Raises:
+        typer.BadParameter: naming `option`.
+    """
+    found = iso(text)
+    if found is not None:
+        return found
+    try:
+        return now - millis(_SPAN.validate_python(text))
+    except ValidationError:
+        hint = "write how long ago (90m, 24h, 7d), or a date or a time such as 2026-03-29T14:00Z"
+        raise typer.BadParameter(hint, param_hint=option) from None
+
+
+def shown(moment: Millis) -> str:
+    """To the second, UTC."""
+    return (_EPOCH + timedelta(milliseconds=moment)).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,170 @@
+"""A mistake in the configuration, said so that a person can act on it: where, what, and what to write instead.
+
+Nothing here ever shows a value: only keys, which cannot be secrets, and what was expected.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from consumer.config.settings import Settings
+from consumer.config.types import Secret
+
+KeyPath: TypeAlias = tuple[int | str, ...]
+"""A key of the configuration: ("processes", "checkout", "remind_after", 0)."""
+
+SECRET_ADVICE = "write {{env: {variable}}} and set that variable, or {{file: /path/to/it}}"  # noqa: S105 - a text
+
+_EXPECTED = {
+    "dict_type": "needs keys of its own",
+    "tuple_type": "should be a list, such as [24h, 72h]",
+    "string_type": "should be text: put it in quotes",
+    "bool_type": "should be true or false",
+    "bool_parsing": "should be true or false",
+    "int_type": "should be a whole number",
+    "int_parsing": "should be a whole number",
+    "int_from_float": "should be a whole number",
+    "float_type": "should be a number",
+    "float_parsing": "should be a number",
+    "string_too_short": "should not be empty",
+    "too_short": "should not be empty",
+}
+
+_MISSING: dict[KeyPath, str] = {
+    ("processes",): 'name what a user can leave unfinished: checkout: {action: "your order", remind_after: [2h]}',
+    ("processes", "*", "action"): 'the words for {{2}} of the template, such as action: "your order"',
+    ("processes", "*", "remind_after"): "after what silence to remind, such as remind_after: [24h, 72h]",
+    ("onemsg", "channel_id"): "the channel's id, as in its 1MSG address",
+    ("onemsg", "token"): SECRET_ADVICE.format(variable="ONEMSG_TOKEN"),
+    ("onemsg", "template"): "such as template: {name: inactivity_reminder, namespace: …, language: en}",
+    ("onemsg", "template", "namespace"): "1MSG shows it beside the template; nothing is sent without it",
+    ("schema_registry", "url"): "such as http://localhost:8081; without a registry leave schema_registry out",
+}
+
+
+class ConfigError(Exception):
+    """What is wrong with the configuration: one line for each problem, and no secret in any of them."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+def shape(annotation: Any) -> Any:
+    """What a key takes: its annotation without `Annotated` and without `| None`."""
+    if get_origin(annotation) is Annotated:
+        return shape(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
+        return shape(kinds[0]) if len(kinds) == 1 else annotation
+    return annotation
+
+
+def is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def fields_of(section: type[BaseModel]) -> dict[str, FieldInfo]:
+    """A section's fields by the keys that are written in the file (`from` is no name in Python)."""
+    return {field.alias or name: field for name, field in section.model_fields.items()}
+
+
+def inside(kind: Any, key: int | str) -> Any:
+    """What `key` takes within something of this shape; `None` where there is no such key."""
+    if is_section(kind):
+        field = fields_of(kind).get(str(key))
+        return shape(field.annotation) if field else None
+    return shape(get_args(kind)[-1 if get_origin(kind) is dict else 0]) if get_origin(kind) in (dict, tuple) else None
+
+
+def shape_at(path: KeyPath) -> Any:
+    """What the configuration takes at `path`, or `None`."""
+    kind: Any = Settings
+    for key in path:
+        kind = inside(kind, key)
+    return kind
+
+
+def keys_of(kind: Any) -> list[str]:
+    """The keys that may be written there."""
+    if kind is Secret:
+        return ["env", "file"]
+    return list(fields_of(kind)) if is_section(kind) else []
+
+
+def dotted(path: KeyPath) -> str:
+    """A path as people write it: `processes.checkout.remind_after[0]`."""
+    text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
+    return text.removeprefix(".")
+
+
+def near(word: str, known: Sequence[str]) -> str | None:
+    """The known word that was most likely meant."""
+    found = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
+def unknown_key(word: str, known: Sequence[str]) -> str:
+    """What to say of a key that nobody knows, given those that would have been."""
+    meant = near(word, known)
+    if meant:
+        return f"unknown key; did you mean {meant}?"
+    elsewhere = [f"{section}.{word}" for section in keys_of(Settings) if word in keys_of(shape_at((section,)))]
+    if elsewhere:
+        return f"unknown key here; did you mean {elsewhere[0]}?"
+    return f"unknown key; known here: {', '.join(known)}" if known else "takes no keys of its own"
+
+
+def explain(error: ValidationError, given: Any) -> Iterator[tuple[KeyPath, str]]:
+    """Each problem once, with the key it is about. `given` is what was validated."""
+    details = error.errors(include_url=False, include_context=False, include_input=False)
+    unknown = {d["loc"] for d in details if d["type"] == "extra_forbidden"}
+    said: set[KeyPath] = set()
+    for detail in details:
+        path = _in_the_file(detail, given)
+        if any(other[: len(path)] == path for other in said) or _is_the_other_half(detail, unknown):
+            continue
+        said.add(path)
+        if shape_at(path[:-1]) is Secret and detail["type"] == "extra_forbidden":
+            yield path[:-1], "a secret has the keys env or file and no other"
+        else:
+            yield path, _text(detail, path)
+
+
+def _in_the_file(detail: ErrorDetails, given: Any) -> KeyPath:
+    """The error's place without what pydantic adds for each kind that a value might have been."""
+    if detail["type"] == "missing":
+        return detail["loc"]
+    depth = 0
+    for key in detail["loc"]:
+        # (A list has no other errors inside than those of its items.)
+        known = isinstance(key, int) if isinstance(given, list) else isinstance(given, Mapping) and key in given
+        if not known:
+            break
+        given, depth = given[key], depth + 1
+    return detail["loc"][:depth]
+
+
+def _is_the_other_half(detail: ErrorDetails, unknown: set[KeyPath]) -> bool:
+    """A key that is missing only because it was misspelt is one mistake, not two."""
+    *above, name = detail["loc"] or ("",)
+    siblings = [str(path[-1]) for path in unknown if list(path[:-1]) == above]
+    return detail["type"] == "missing" and any(near(word, [str(name)]) for word in siblings)
+
+
+def _text(detail: ErrorDetails, path: KeyPath) -> str:
+    kind = detail["type"]
+    if kind == "missing":
+        hint = _MISSING.get(path) or _MISSING.get((path[0], "*", *path[2:]))
+        return f"is missing: {hint}" if hint else "is missing"
+    if kind == "extra_forbidden":
+        return unknown_key(str(path[-1]), keys_of(shape_at(path[:-1])))
+    if kind in ("model_type", "model_attributes_type"):
+        return f"needs keys of its own: {', '.join(keys_of(shape_at(path)))}"
+    plain = detail["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
+    return _EXPECTED.get(kind, plain)

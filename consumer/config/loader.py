@@ -1,0 +1,252 @@
+"""`lapse.yaml` and the environment become settings; every mistake in them is told in one go.
+
+A variable `LAPSE_SECTION__KEY` replaces what the file says for that key. Secrets come from the environment or
+from files of their own: a file that carries one literally is refused.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import NoneType
+from typing import Any, get_args, get_origin
+
+import yaml
+from pydantic import SecretStr, ValidationError
+
+from consumer.config import strict_yaml
+from consumer.config.errors import (
+    SECRET_ADVICE,
+    ConfigError,
+    KeyPath,
+    dotted,
+    explain,
+    fields_of,
+    is_section,
+    keys_of,
+    near,
+    shape,
+    shape_at,
+    unknown_key,
+)
+from consumer.config.settings import Settings
+from consumer.config.template import Action
+from consumer.config.types import Secret
+
+__all__ = ["CLIENT_SECRETS", "ConfigError", "load", "read_secret"]
+
+PREFIX = "LAPSE_"
+CLIENT_SECRETS = {"sasl.password", "sasl.oauthbearer.client.secret", "sasl.oauthbearer.config"}
+CLIENT_SECRETS |= {"ssl.key.password", "ssl.key.pem", "ssl.keystore.password"}
+"""Keys of `kafka.client`."""
+
+_PASSWORD_IN_URL = re.compile(r"://[^/@\s]*:[^/@\s]+@|[?&](?:\w*password|\w*token|\w*secret)=", re.IGNORECASE)
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+
+
+def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings in `path`, with the environment's over them.
+
+    Raises:
+        ConfigError: with a line for every problem found.
+    """
+    document = strict_yaml.read(path)
+    draft = _Draft(document)
+    draft.refuse_secrets(draft.data, ())
+    draft.overlay(environ)
+    try:
+        settings = Settings.model_validate(draft.data)
+    except ValidationError as error:
+        for place, text in explain(error, draft.data):
+            draft.problem(place, text)
+    if draft.problems:
+        raise ConfigError(draft.problems)
+    return settings
+
+
+def read_secret(secret: Secret, key: str, environ: Mapping[str, str] = os.environ) -> SecretStr:
+    """The secret itself, from where the configuration says it is kept. `key` is its name there.
+
+    Raises:
+        ConfigError: it is not there, is empty, or could not be sent in a header.
+    """
+    if secret.value is not None:
+        text = secret.value.get_secret_value().strip()
+    elif secret.env is not None:
+        text = environ.get(secret.env, "").strip()
+    else:
+        text = _read_secret_file(secret.file or Path(), key)
+    if not text and secret.env is not None:
+        # Somebody may have written the secret itself where the variable's name belongs.
+        name = secret.env if _VARIABLE.fullmatch(secret.env) else "that it names"
+        raise ConfigError([f"{key}: the environment variable {name} is not set, or empty"])
+    if not text:
+        raise ConfigError([f"{key}: is empty"])
+    if not re.fullmatch(r"[\x21-\x7e]+", text):
+        # An HTTP library would refuse it too, and put it into the exception's text.
+        raise ConfigError([f"{key}: holds a space, a line break or a letter that is not ASCII: is it cut out right?"])
+    return SecretStr(text)
+
+
+def _read_secret_file(file: Path, key: str) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        raise ConfigError([f"{key}: its file is not text"]) from None
+    except OSError as error:
+        name = f"{file}" if "/" in str(file) else "its file"
+        raise ConfigError([f"{key}: cannot read {name}: {error.strerror}"]) from None
+
+
+class _Draft:
+    """What the file says, changed step by step into what is to be validated."""
+
+    def __init__(self, document: strict_yaml.Document) -> None:
+        self._document = document
+        # A section whose keys are all commented out says nothing.
+        self.data = {name: value for name, value in document.data.items() if value is not None}
+        self.problems = list(document.problems)
+        self._origins: dict[KeyPath, str] = {}
+
+    def problem(self, path: KeyPath, text: str) -> None:
+        self.problems.append(f"{self._where(path)}: {text}")
+
+    def _where(self, path: KeyPath) -> str:
+        """The variable that set the key, or else its place in the file."""
+        for depth in range(len(path), 0, -1):
+            if variable := self._origins.get(path[:depth]):
+                return ": ".join(filter(None, [variable, dotted(path[depth:])]))
+        return f"{self._document.where(path)}: {dotted(path)}" if path else self._document.file
+
+    def refuse_secrets(self, place: dict[str, Any], path: KeyPath) -> None:
+        """Names the secrets that stand in the file, and takes them out so that nothing can show them."""
+        for key, value in place.items():
+            here = (*path, key)
+            advice, harmless = _refusal(here, value)
+            if advice:
+                self.problem(here, advice)
+                place[key] = harmless
+            elif isinstance(value, dict):
+                self.refuse_secrets(value, here)
+
+    def overlay(self, environ: Mapping[str, str]) -> None:
+        """Puts the environment's values over the file's, whole sections before their keys."""
+        meant_elsewhere = set(_variables_named_in(self.data))
+        names = [n for n in environ if n.upper().startswith(PREFIX) and n not in meant_elsewhere]
+        for name in sorted(names, key=lambda name: (name.count("__"), name)):
+            rest, text = name[len(PREFIX) :].lower(), environ[name]
+            if "__" in rest or rest in keys_of(Settings):
+                self._override(name, rest.split("__"), text)
+            elif (meant := _meant_with_two(rest)) and "://" not in text:
+                # Kubernetes sets LAPSE_WEB_PORT=tcp://… by itself beside a service called lapse-web.
+                self.problems.append(f"{name}: did you mean {meant}? Two underscores part a section from a key")
+
+    def _override(self, name: str, parts: list[str], text: str) -> None:
+        path: KeyPath = ()
+        place: Any = self.data
+        for part in parts[:-1]:
+            path = self._step(name, path, place, part)
+            if not path:
+                return
+            place = _opened(place, path)
+        path = self._step(name, path, place, parts[-1], last=True)
+        if path:
+            self._origins[path] = name
+            try:
+                place[path[-1]] = _value(path, text)
+            except yaml.YAMLError:
+                self.problem(path, "can be read neither as JSON nor as YAML")
+
+    def _step(self, name: str, path: KeyPath, place: dict[str, Any], part: str, last: bool = False) -> KeyPath:
+        """The path one key further, or none and a problem."""
+        key, complaint = _key(path, list(place), part, last=last)
+        if complaint:
+            self.problems.append(f"{name}: {complaint}")
+        return (*path, key) if key else ()
+
+
+def _opened(place: dict[str, Any], path: KeyPath) -> dict[str, Any]:
+    """What stands at `path`, as something to put keys into."""
+    kind, key = shape_at(path), str(path[-1])
+    below = place.get(key)
+    if not is_section(kind) and get_origin(kind) is not dict:
+        return {}
+    if not isinstance(below, dict) or kind is Secret:  # a secret has one place, and a new one replaces it
+        place[key] = below = {}
+    return below
+
+
+def _refusal(path: KeyPath, value: Any) -> tuple[str, Any]:
+    """Why this must not stand in a file and what to do (empty if it may), and what to go on with in its place."""
+    names = [_canonical(str(key)).upper() for key in path]
+    variable = PREFIX + "__".join(names)
+    if shape_at(path) is Secret and (not isinstance(value, dict) or "value" in value):
+        advice = SECRET_ADVICE.format(variable="_".join(names))
+        return f"a secret must not stand in the file: {advice}", {"env": "REFUSED"}
+    if path[:2] == ("kafka", "client") and path[-1] in CLIENT_SECRETS:
+        return f"a secret must not stand in the file: set it as {variable}", ""
+    if isinstance(value, str) and _PASSWORD_IN_URL.search(value):
+        return f"a password must not stand in the file: set the whole value as {variable}", ""
+    return "", value
+
+
+def _variables_named_in(place: Any) -> Iterator[str]:
+    """The names in every `{env: NAME}`: such a variable is a secret, and no override, whatever it is called."""
+    for key, value in place.items() if isinstance(place, dict) else ():
+        if key == "env" and isinstance(value, str):
+            yield value
+        yield from _variables_named_in(value)
+
+
+def _meant_with_two(rest: str) -> str | None:
+    """`kafka_bootstrap_servers` with the two underscores that it lacks; `None` if it is something else."""
+    for section in keys_of(Settings):
+        key = rest.removeprefix(f"{section}_")
+        if key != rest and key in keys_of(shape_at((section,))):
+            return f"{PREFIX}{section}__{key}".upper()
+    return None
+
+
+def _key(path: KeyPath, present: list[str], part: str, *, last: bool) -> tuple[str | None, str | None]:
+    """The key that a part of a variable's name means, or what is wrong with it."""
+    kind = shape_at(path)
+    if is_section(kind):
+        known = keys_of(kind)
+        return (part, None) if part in known else (None, f"{part}: {unknown_key(part, known)}")
+    if get_origin(kind) is not dict:
+        return None, f"{dotted(path)} takes no keys of its own: set it as a whole"
+    found = [key for key in present if _canonical(key) == _canonical(part)]
+    if found:
+        return found[0], None
+    if path == ("kafka", "client"):
+        return part.replace("_", "."), None
+    if last:
+        return part, None
+    meant = near(part, present)
+    return None, f"{dotted(path)} has no {part}" + (f"; did you mean {meant}?" if meant else "")
+
+
+def _canonical(key: str) -> str:
+    # Variables' names carry no dashes or dots: LAPSE_PROCESSES__ACCOUNT_SETUP__ACTION means account-setup.
+    return re.sub(r"[^a-z0-9]", "_", key.lower())
+
+
+def _value(path: KeyPath, text: str) -> Any:
+    """A variable's text as what its key takes.
+
+    Raises:
+        yaml.YAMLError: the key takes a list or keys of its own, and this is neither JSON nor YAML.
+    """
+    kind = shape_at(path)
+    if kind is Secret:
+        return strict_yaml.parse(text) if text.startswith("{") else text
+    if get_origin(kind) is tuple and not text.lstrip().startswith("["):
+        return [item.strip() for item in text.split(",")]
+    if is_section(kind) or get_origin(kind) in (dict, tuple) or (kind == shape(Action) and text.startswith("{")):
+        return strict_yaml.parse(text)
+    return None if text in ("", "null") and _takes_null(path) else text
+
+
+def _takes_null(path: KeyPath) -> bool:
+    above = shape_at(path[:-1])
+    return is_section(above) and NoneType in get_args(fields_of(above)[str(path[-1])].annotation)

@@ -1,0 +1,79 @@
+"""The section `policy`: who is written to, when, and how often."""
+
+from datetime import timedelta
+from typing import Annotated, Literal, TypeAlias, get_args
+
+import phonenumbers
+from pydantic import AfterValidator, Field, model_validator
+
+from consumer.config.types import Duration, Section, TimeOfDay, Zone, millis
+from consumer.send_window import Window
+
+Weekday: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+_EVERY_DAY: tuple[Weekday, ...] = get_args(Weekday)
+
+
+OPT_OUT_WORDS = (
+    *("stop", "stop all", "stop promotions", "unsubscribe", "opt out", "baja", "dar de baja", "darme de baja", "parar"),
+    *("no más", "alto", "arrêt", "arrêter", "désabonner", "stopp", "abmelden", "abbestellen", "basta", "cancellami"),
+    *("disiscrivimi", "sair", "descadastrar", "remover", "afmelden", "avsluta", "avslutt", "dur", "стоп", "отписаться"),
+    *("توقف", "إلغاء الاشتراك", "停止", "退订", "配信停止", "berhenti", "rezygnuję"),
+)
+"""English, Spanish, French, German, Italian, Portuguese, Dutch, Scandinavian, Turkish, Russian, Arabic, Chinese, …
+
+Words that may as well be about an order or an appointment, such as cancel, are not among them.
+"""
+
+
+def _region(value: str) -> str:
+    region = value.strip().upper()
+    if region not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError("is no country: write its two letters, such as ES")
+    return region
+
+
+Region = Annotated[str, AfterValidator(_region)]
+
+
+class SendWindowSettings(Section):
+    """When people may be written to, by their own clocks. It may cross midnight: from "18:00" to "02:00"."""
+
+    opens: TimeOfDay = Field(alias="from")
+    closes: TimeOfDay = Field(alias="to")
+    days: tuple[Weekday, ...] = Field(default=_EVERY_DAY, min_length=1)
+
+    @property
+    def window(self) -> Window:
+        days = frozenset(_EVERY_DAY.index(day) for day in self.days)
+        return Window(millis(self.opens), millis(self.closes), days)
+
+    @model_validator(mode="after")
+    def _opens_and_closes(self) -> "SendWindowSettings":
+        if self.opens == self.closes or self.opens >= timedelta(hours=24):
+            raise ValueError('from and to must differ; for whole days write from: "00:00", to: "24:00"')
+        return self
+
+
+class PolicySettings(Section):
+    require_opt_in: bool = True
+    timezone: Zone = "UTC"
+    default_region: Region | None = None
+    default_name: str | None = None
+    send_window: SendWindowSettings | None = None
+    """Any time unless set."""
+    max_per_user: dict[Duration, Annotated[int, Field(ge=1)]] = Field(default={timedelta(hours=24): 1})
+    """How many messages within such a span, to one user or one phone, whatever they are about."""
+    opt_out_words: tuple[str, ...] | None = None
+    """Whoever answers with one of these, and nothing else, is not written to again; ours unless set."""
+    holdout: float = Field(default=0.0, ge=0, lt=1)
+    """The share of users who get no message, so that those who get one can be compared with them."""
+    dry_run: bool = False
+    """Everything but the request."""
+    only_users: tuple[str, ...] | None = None
+    """A first launch: nobody else is written to."""
+    expire_after: Duration = timedelta(hours=72)
+    max_staleness: Duration = timedelta(minutes=5)
+
+    @property
+    def stop_words(self) -> tuple[str, ...]:
+        return OPT_OUT_WORDS if self.opt_out_words is None else self.opt_out_words

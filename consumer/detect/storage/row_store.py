@@ -1,0 +1,163 @@
+"""The table's memory: a row is a position in all of these arrays, and they grow and shrink together.
+
+What a batch touches of a row lies side by side in memory, so that each event costs one trip to it, however many
+keys there are. What is looked through in search of something, row after row, is a column of its own.
+"""
+
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from consumer.detect.lapse_rules import ALWAYS, NEVER, Times
+from consumer.detect.storage.growable_array import GrowableArray
+from consumer.detect.storage.hash_index import Hashes, Rows
+from consumer.detect.storage.string_column import StringColumn
+
+Flags = npt.NDArray[np.bool_]
+Small = npt.NDArray[np.uint8]
+
+RETURNED = 1  # bits of `told`: what was said about the asked reminder
+COMPLETED = 2
+
+_LEAST = 1024
+_T = TypeVar("_T", bound=npt.NDArray[Any])
+
+_ROW = np.dtype(
+    [
+        ("low", np.uint64),
+        ("high", np.uint64),
+        ("last_seen", np.int64),
+        ("closed", np.int64),
+        ("asked_seen", np.int64),
+        ("process", np.uint16),
+        ("step", np.uint8),
+        ("asked_step", np.uint8),
+        ("told", np.uint8),
+        ("live", np.bool_),
+    ],
+    align=True,
+)
+_BLANK = np.array((0, 0, NEVER, NEVER, NEVER, 0, 0, 0, 0, False), _ROW)
+
+
+class _Field(Generic[_T]):
+    """A field of all rows, seen as an array."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, columns: "RowStore", owner: type) -> _T:
+        return columns.rows[self._name]  # type: ignore[return-value]
+
+
+class RowStore:
+    """Row storage, with the free rows remembered. Rows beyond `used` were never given out, and are blank as those."""
+
+    low = _Field[Hashes]()
+    high = _Field[Hashes]()
+    process = _Field[npt.NDArray[np.uint16]]()
+    last_seen = _Field[Times]()
+    closed = _Field[Times]()
+    step = _Field[Small]()
+    asked_seen = _Field[Times]()
+    asked_step = _Field[Small]()
+    told = _Field[Small]()
+    live = _Field[Flags]()
+
+    def __init__(self) -> None:
+        self.used = 0
+        self.tracked = 0
+        self._free: list[Rows] = []
+        self._stretches = GrowableArray(_ROW, _BLANK), GrowableArray(np.bool_, False), GrowableArray(np.int64, ALWAYS)
+        self.rows: npt.NDArray[np.void]
+        self.dirty: Flags  # changed since the state was last written
+        self.due: Times  # derived: when the clock must look at the row again
+        self.user = StringColumn()
+        self.action = StringColumn()
+        self._resize(_LEAST)
+
+    @property
+    def capacity(self) -> int:
+        return self.rows.size
+
+    @property
+    def nbytes(self) -> int:
+        return self.rows.nbytes + self.dirty.nbytes + self.due.nbytes + self.user.nbytes + self.action.nbytes
+
+    def live_rows(self, start: int = 0) -> Rows:
+        """From `start` on."""
+        return start + np.flatnonzero(self.live[start : self.used])
+
+    def allocate(self, count: int) -> Rows:
+        """Rows to fill: freed ones first, blank but alive."""
+        self.tracked += count
+        taken: list[Rows] = []
+        while count and self._free:
+            rows = self._free.pop()
+            if rows.size > count:
+                self._free.append(rows[count:])
+                rows = rows[:count]
+            taken.append(rows)
+            count -= rows.size
+        if count:
+            self.reserve(self.used + count)
+            taken.append(np.arange(self.used, self.used + count, dtype=np.int64))
+            self.used += count
+        rows = np.concatenate(taken) if taken else np.empty(0, np.int64)
+        self.live[rows] = True
+        return rows
+
+    def release(self, rows: Rows) -> None:
+        """Rows that are wanted no longer."""
+        if rows.size:
+            self.blank(rows)
+            self._free.append(rows)
+            self.tracked -= rows.size
+
+    def blank(self, rows: Rows) -> None:
+        self.rows[rows] = _BLANK
+        self.due[rows] = ALWAYS
+        self.user.clear(rows)
+        self.action.clear(rows)
+
+    def reserve(self, rows: int) -> None:
+        """Have storage for this many rows."""
+        if rows > self.capacity:
+            self._resize(max(rows, self.capacity + self.capacity // 8))
+
+    def move(self, rows: Rows, to: Rows) -> None:
+        """Whole rows to others that were just taken; those left behind are blank then."""
+        self.rows[to] = self.rows[rows]
+        self.due[to] = self.due[rows]
+        self.user.move(rows, to)
+        self.action.move(rows, to)
+        self.blank(rows)
+        self.tracked -= rows.size
+
+    def withdraw(self, start: int) -> None:
+        """Free rows from `start` on are given out no more."""
+        self._free = [kept for rows in self._free if (kept := rows[rows < start]).size]
+
+    def cut(self, used: int) -> bool:
+        """No row lives from `used` on. Returns whether memory was given back."""
+        self.used = used
+        shrinks = self.capacity > 2 * used
+        if shrinks:
+            self._resize(used + used // 8 + _LEAST)
+            self.user.shrink()
+            self.action.shrink()
+        return shrinks
+
+    def rebuild_free_list(self) -> Rows:
+        """After a restore: count the live rows and return them; what is not alive below the last can be given out."""
+        rows = self.live_rows()
+        self.used = int(rows[-1]) + 1 if rows.size else 0
+        self.tracked = rows.size
+        self._free = [np.flatnonzero(~self.live[: self.used])]
+        return rows
+
+    def _resize(self, rows: int) -> None:
+        self.rows, self.dirty, self.due = (stretch.resize(rows) for stretch in self._stretches)
+        self.user.resize(rows)
+        self.action.resize(rows)

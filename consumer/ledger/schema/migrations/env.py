@@ -1,0 +1,16 @@
+"""How Alembic is run: on the connection that `migrate` hands over, within its transaction."""
+
+from alembic import context
+
+from consumer.ledger.schema.replica_tables import paces
+from consumer.ledger.schema.tables import metadata
+
+assert paces.metadata is metadata  # (a table counts once its module has been imported)
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,  # (SQLite alters a table by making it anew)
+    transactional_ddl=True,
+)
+context.run_migrations()

@@ -1,0 +1,76 @@
+"""Answers to every call but `sendTemplate`: the JSON they carry, or one error that says what to do about it."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+from consumer.clock import Millis
+from consumer.onemsg.error_table import classify
+from consumer.onemsg.http import lenient_json as lenient
+from consumer.onemsg.masking import safe
+from consumer.onemsg.send_response import Said, read, retry_after_of
+
+
+class ApiErrorKind(StrEnum):
+    """What to do about a call that failed."""
+
+    CREDENTIAL = "credential"
+    """The token is wrong or stale: get the channel's current one."""
+    BLOCKED = "blocked"
+    """The channel is on trial, or its subscription is blocked: settle that with 1MSG."""
+    NOT_FOUND = "not_found"
+    """No such thing there: check the address and the channel's id."""
+    REFUSED = "refused"
+    """1MSG understood and said no: the text says why."""
+    UNAVAILABLE = "unavailable"
+    """Not reached, too busy or broken: try again later."""
+    UNREADABLE = "unreadable"
+    """An answer that nobody documents."""
+
+
+class OneMsgError(Exception):
+    """A call failed. Its text is safe to log: no token, no number, nothing of a 401's body."""
+
+    def __init__(self, trouble: ApiErrorKind, text: str, retry_after: Millis | None = None) -> None:
+        super().__init__(text)
+        self.trouble = trouble
+        self.retry_after = retry_after
+
+
+def content(
+    status_code: int, headers: Mapping[str, str], body: bytes, *, now: Millis, hide: Sequence[str] = ()
+) -> object:
+    """The JSON document of an answer. Raises OneMsgError.
+
+    200 with an `error` is an error too (contract §4).
+    """
+    if 200 <= status_code < 300:
+        try:
+            document = lenient.decode(body)
+        except lenient.NotJson:
+            raise OneMsgError(ApiErrorKind.UNREADABLE, f"{status_code} with something that is not JSON") from None
+        if lenient.mapping(document).get("error"):
+            raise _refusal(status_code, read(headers, body), hide)
+        return document
+    raise _error(status_code, headers, body, now, hide)
+
+
+def _error(status_code: int, headers: Mapping[str, str], body: bytes, now: Millis, hide: Sequence[str]) -> OneMsgError:
+    said = read(headers, body)
+    words = f"{status_code} {safe(said.text, hide)}".strip()
+    if status_code == 401:
+        return OneMsgError(ApiErrorKind.CREDENTIAL, "401: 1MSG does not take the token")
+    if status_code == 403:
+        return OneMsgError(ApiErrorKind.BLOCKED, words)
+    if status_code in (404, 405):
+        return OneMsgError(ApiErrorKind.NOT_FOUND, words)
+    if 300 <= status_code < 400:
+        return OneMsgError(ApiErrorKind.NOT_FOUND, f"{status_code}: it points elsewhere, and that is not followed")
+    if status_code in (408, 425, 429) or status_code >= 500:
+        return OneMsgError(ApiErrorKind.UNAVAILABLE, words, retry_after_of(headers, now))
+    return _refusal(status_code, said, hide)
+
+
+def _refusal(status_code: int, said: Said, hide: Sequence[str]) -> OneMsgError:
+    if classify(said.code, said.text).reason == "credential":
+        return OneMsgError(ApiErrorKind.CREDENTIAL, f"{status_code}: 1MSG does not take the token")
+    return OneMsgError(ApiErrorKind.REFUSED, f"{status_code} {safe(said.text, hide)}".strip())

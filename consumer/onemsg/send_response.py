@@ -1,0 +1,165 @@
+"""What an answer to `sendTemplate` means: every row of contract §3, as a pure function."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+from consumer.clock import DAY, SECOND, Millis
+from consumer.onemsg.error_table import ErrorRule, classify, code_in
+from consumer.onemsg.http import lenient_json as lenient
+from consumer.onemsg.masking import safe
+from consumer.onemsg.outcomes import Accepted, Outcome, Rejected, Remedy, Unknown
+
+LONGEST_WAIT: Millis = 7 * DAY
+"""A `Retry-After` beyond this is taken for this."""
+
+_BY_STATUS: Mapping[int, ErrorRule] = {
+    400: ErrorRule(None, "bad_request", Remedy.MESSAGE, "contract §3 row D"),
+    401: ErrorRule(None, "credential", Remedy.CHANNEL, "contract §3 row E"),
+    403: ErrorRule(None, "channel_blocked", Remedy.CHANNEL, "contract §3 row F"),
+    404: ErrorRule(None, "wrong_address", Remedy.CHANNEL, "contract §3 row G: path or channel id"),
+    422: ErrorRule(None, "unprocessable", Remedy.CHANNEL, "contract §3 row H: namespace or variables", template=True),
+    429: ErrorRule(None, "rate_limited", Remedy.SLOW, "contract §3 row I"),
+}
+"""Explicit refusals. Any other status proves nothing, so it is no permission to send again."""
+
+_SETTLED = frozenset({401, 403})  # whatever else they say, the whole channel is refused
+_HTML_MEANS_NOTHING = frozenset({400, 422})  # rows D and H are 1MSG's own words, and 1MSG speaks no HTML (row J)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a body says. `html` where it is a page: somebody between 1MSG and us has answered."""
+
+    body: Mapping[str, object]
+    is_object: bool
+    html: bool
+    text: str
+    code: int | None
+
+    @property
+    def queued(self) -> bool:
+        """A `jobId` means that it may still be sent (row C)."""
+        job = self.body.get("jobId")
+        return job is not None and job is not False and job != ""
+
+
+def judge(
+    status_code: int, headers: Mapping[str, str], body: bytes, *, now: Millis, hide: Sequence[str] = ()
+) -> Outcome:
+    """The outcome of an answered attempt. Never raises, whatever the bytes are.
+
+    `now` is for a `Retry-After` that names a date; texts in `hide` (the recipient, what was sent) are masked in
+    the provider's words.
+    """
+    said = read(headers, body)
+    words = safe(said.text, hide) or None
+    if 200 <= status_code < 300:
+        return _answered(said, words, retry_after_of(headers, now))
+    rule = _BY_STATUS.get(status_code)
+    if rule is None:  # row J
+        return Unknown(reason="server_error" if status_code >= 500 else "unexpected_status", error=words)
+    if said.html and status_code in _HTML_MEANS_NOTHING:
+        return Unknown(reason="unreadable_answer", error=words)
+    if said.queued or lenient.truth(said.body.get("sent")):
+        return Unknown(reason="queued" if said.queued else "contradictory", error=words)
+    if status_code == 401:
+        words = "1MSG does not take the token"  # its own words repeat the token (contract §1)
+    return _refused(rule, said, words, retry_after_of(headers, now), settled=status_code in _SETTLED)
+
+
+def _answered(said: Said, words: str | None, retry_after: Millis | None) -> Outcome:
+    """Rows A, B, C, K and L: any 2xx."""
+    if not said.is_object:
+        return Unknown(reason="unreadable_answer", error=words)  # row J
+    sent, message_id = lenient.truth(said.body.get("sent")), lenient.identifier(said.body.get("id"))
+    if sent and message_id:
+        return Accepted(message_id=message_id)  # row A
+    if said.queued:
+        return Unknown(reason="queued", error=words)  # row C
+    if sent:
+        return Unknown(reason="no_id", error=words)  # row L
+    if message_id and sent is False:
+        return Unknown(reason="contradictory", error=words)  # refused, and yet there is a message
+    if sent is False or (sent is None and _response_error(said.body)):
+        unknown = ErrorRule(None, "unknown_error", Remedy.MESSAGE, "contract §10")
+        return _refused(unknown, said, words, retry_after, settled=False)  # rows B and K
+    return Unknown(reason="no_verdict", error=words)  # row L
+
+
+def _refused(
+    default: ErrorRule, said: Said, words: str | None, retry_after: Millis | None, *, settled: bool
+) -> Rejected:
+    found = classify(said.code, said.text)
+    rule = default if settled or found.reason == "unknown_error" else found
+    waits = [span for span in (retry_after, rule.not_before) if span is not None]
+    return Rejected(
+        reason=rule.reason,
+        remedy=rule.remedy,
+        error_code=lenient.first(said.code, found.code),
+        error=words,
+        retry_after=max(waits, default=None),
+        template=rule.template,
+    )
+
+
+def read(headers: Mapping[str, str], body: bytes) -> Said:
+    """What a body says, if anything. Texts are as they came: see masking.safe."""
+    html = body.lstrip()[:1] == b"<" or "html" in _header(headers, "content-type").lower()
+    try:
+        document = lenient.decode(body)
+    except lenient.NotJson:
+        text = "an HTML page" if html else body[:4096].decode("utf-8", "replace")
+        return Said({}, False, html, text, code_in(text))
+    if not isinstance(document, dict):
+        return Said({}, False, html, document if isinstance(document, str) else "", None)
+    text = ": ".join(_texts(document))
+    return Said(document, True, False, text, lenient.first(_code(document), code_in(text)))
+
+
+def _response_error(body: Mapping[str, object]) -> object:
+    """Row K: `{"response": {"error": …}}`."""
+    return lenient.mapping(body.get("response")).get("error")
+
+
+def _texts(body: Mapping[str, object]) -> list[str]:
+    """Every explanation, in the order of the official n8n node (contract §3), each once."""
+    found = [body.get("message"), body.get("error")]
+    for error in (body.get("error"), _response_error(body)):
+        inner = lenient.mapping(error)
+        found += [inner.get(key) for key in ("error_user_title", "error_user_msg", "message", "title")]
+        found += [lenient.mapping(inner.get("error_data")).get("details"), inner.get("details")]
+    found.append(_response_error(body))
+    texts = [text for each in found if (text := lenient.text(each)) is not None]
+    return list(dict.fromkeys(texts))
+
+
+def _code(body: Mapping[str, object]) -> int | None:
+    """`error.code`, then `error.error_code`, then `code` (contract §3)."""
+    for error in (body.get("error"), _response_error(body)):
+        inner = lenient.mapping(error)
+        code = lenient.first(lenient.whole(inner.get("code")), lenient.whole(inner.get("error_code")))
+        if code is not None:
+            return code
+    outer = lenient.whole(body.get("code"))
+    # (Outside an error object this may be an HTTP status, or a nought for "none"; Meta has codes that look the same.)
+    like_http = outer is not None and (200 <= outer < 300 or 400 <= outer < 600)
+    return None if outer == 0 or like_http else outer
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    return next((value for key, value in headers.items() if key.lower() == name), "")
+
+
+def retry_after_of(headers: Mapping[str, str], now: Millis) -> Millis | None:
+    """The span that `Retry-After` asks for: seconds, or a date."""
+    said = _header(headers, "retry-after").strip()
+    if said.isascii() and said.isdecimal():
+        return min(int(said[:9]) * SECOND, LONGEST_WAIT)
+    try:
+        date = parsedate_to_datetime(said)
+        at = date if date.tzinfo else date.replace(tzinfo=UTC)
+        return min(max(round(at.timestamp() * SECOND) - now, 0), LONGEST_WAIT)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None

@@ -1,0 +1,160 @@
+"""Puts our webhook among the channel's others, and never one of theirs out (contract §7).
+
+1. Read the list. 2. Decide. 3. Read it again: somebody else may be at it too. 4. Write the whole list.
+5. Read it back. 6. Make sure that statuses are reported at all (`ackNotificationsOn`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from consumer.onemsg.http import lenient_json as lenient
+
+MOST = 5
+"""URLs that a channel can have."""
+
+_TURNS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Ours is there already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """This is the list to write: theirs as they were, and ours."""
+
+    urls: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """It cannot be done: `reason` is a label, `advice` says what to do."""
+
+    reason: str
+    advice: str
+
+
+Plan = Keep | Write | Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Destinations:
+    """Whom a channel reports to. Some URLs carry secrets. `disabled` are no longer called, after they failed."""
+
+    urls: tuple[str, ...] = field(repr=False)
+    disabled: frozenset[str] = field(default=frozenset(), repr=False)
+
+    def has(self, url: str) -> bool:
+        return any(_same(each, url) for each in self.urls)
+
+    def is_disabled(self, url: str) -> bool:
+        return any(_same(each, url) for each in self.disabled)
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """Ours is on the list, read back. `others` counts those of others; `written` is false if it was there before."""
+
+    others: int
+    written: bool
+    reports_on: bool
+    """`ackNotificationsOn`, read back; without it no status comes."""
+
+
+def disabled_among(statuses: object) -> frozenset[str]:
+    """The URLs that `webhookStatuses` says are disabled. Its shape was never seen (contract §7): a status by URL, or
+    items with both, in words or with a flag. What cannot be read says nothing."""
+    if isinstance(statuses, dict):
+        return frozenset(str(url) for url, status in statuses.items() if _is_off(status))
+    items = [lenient.mapping(item) for item in lenient.items(statuses)]
+    urls = ((lenient.first(lenient.text(i.get("url")), lenient.text(i.get("webhookUrl"))), i) for i in items)
+    return frozenset(url for url, item in urls if url and _is_off(item))
+
+
+def _is_off(status: object) -> bool:
+    given = lenient.mapping(status)
+    words = (
+        lenient.text(status) or lenient.text(given.get("status")) or lenient.text(given.get("state")) or ""
+    ).lower()
+    flagged = [lenient.truth(given.get("disabled")) is True]
+    flagged += [lenient.truth(given.get(name)) is False for name in ("enabled", "active", "isActive")]
+    return words in ("disabled", "inactive") or any(flagged)
+
+
+class ChannelSettingsApi(Protocol):
+    """What registration needs of 1MSG."""
+
+    async def webhook(self) -> Destinations: ...
+    async def set_webhook(self, urls: Sequence[str]) -> None: ...
+    async def settings(self) -> Mapping[str, object]: ...
+    async def set_settings(self, **partial: object) -> Mapping[str, object]: ...
+
+
+def plan(current: Sequence[str], ours: str, *, former: str | None = None, renew: bool = False) -> Plan:
+    """What to write so that `ours` is on the list. URLs that begin with `former` are ours from before and go.
+
+    `renew` writes the list even if ours is there: that is how a disabled destination is enabled again.
+    """
+    theirs = [url for url in current if not _same(url, ours) and not _was_ours(url, former)]
+    if len(theirs) >= MOST:
+        return Refusal(
+            "no_room",
+            f"the channel reports to {len(theirs)} other addresses already, and {MOST} is the most: "
+            "take one that is no longer needed off its list",
+        )
+    there = any(_same(url, ours) for url in current)
+    if there and not renew and len(theirs) + 1 == len(current):
+        return Keep()
+    return Write((*theirs, ours))
+
+
+async def register(channel: ChannelSettingsApi, ours: str, *, former: str | None = None) -> Registered | Refusal:
+    """The whole procedure. Raises OneMsgError where a call fails."""
+    decided = await _decide(channel, ours, former)
+    if isinstance(decided, Refusal):
+        return decided
+    if isinstance(decided, Write):
+        await channel.set_webhook(decided.urls)
+    now_there = (await channel.webhook()).urls
+    if not any(_same(url, ours) for url in now_there):
+        return Refusal("not_kept", "1MSG took the list but does not show our address on it: look at the channel")
+    if isinstance(decided, Write) and not _all_there(decided.urls, now_there):
+        return Refusal("others_lost", "1MSG shows fewer addresses than were written: look at the channel at once")
+    others = sum(not _same(url, ours) for url in now_there)
+    return Registered(others, isinstance(decided, Write), await _reports_on(channel))
+
+
+async def _decide(channel: ChannelSettingsApi, ours: str, former: str | None) -> Plan:
+    """Steps 1 to 3: a plan for a list that stayed the same while it was made."""
+    seen = await channel.webhook()
+    for _ in range(_TURNS):
+        decided = plan(seen.urls, ours, former=former, renew=seen.is_disabled(ours))
+        if not isinstance(decided, Write):
+            return decided
+        again = await channel.webhook()
+        if again == seen:
+            return decided
+        seen = again
+    return Refusal("list_in_use", "somebody else keeps changing the channel's addresses: try again later")
+
+
+async def _reports_on(channel: ChannelSettingsApi) -> bool:
+    """Step 6."""
+    if lenient.truth((await channel.settings()).get("ackNotificationsOn")):
+        return True
+    await channel.set_settings(ackNotificationsOn=True)
+    return lenient.truth((await channel.settings()).get("ackNotificationsOn")) is True
+
+
+def _same(one: str, other: str) -> bool:
+    return one.strip().rstrip("/") == other.strip().rstrip("/")
+
+
+def _was_ours(url: str, former: str | None) -> bool:
+    return bool(former) and url.strip().startswith(former or "")
+
+
+def _all_there(written: Sequence[str], shown: Sequence[str]) -> bool:
+    return all(any(_same(url, there) for there in shown) for url in written)
