@@ -31,8 +31,8 @@ from consumer.demo.view import Snapshot, say, screen, summary
 from consumer.kafka.clients.publisher import Publisher, PublishFailed
 from consumer.sandbox import server as sandbox
 from consumer.sandbox.app import Setup
-from consumer.sandbox.fates import Habits
-from consumer.sandbox.state import Settings as ChannelSettings
+from consumer.sandbox.channel_state import ChannelSettings
+from consumer.sandbox.faults.fates import Habits
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ import phonenumbers
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from consumer.demo.people import COUNTRIES, FLAWS, PHONE_ENDINGS, InventedPerson, agreed_numbers, masked, people
-from consumer.sandbox.fates import DIGITS, FATES
+from consumer.sandbox.faults.fates import DIGITS, FATES
 
 CROWD = people(300, seed=1, now=1_000)
 BAD_PHONE = "ask at reception"
