@@ -19,9 +19,11 @@ Counts: TypeAlias = Mapping[tuple[str, str | None], int]
 """The number of reminders at each status, for each reason."""
 
 _STATUSES = {
+    "planned": ("about to be sent", "default"),
     "deferred": ("not now", "default"),
     "suppressed": ("never sent", "default"),
     "cancelled": ("came back in time", "default"),
+    "sending": ("on its way to 1MSG", "default"),
     "accepted": ("1MSG has it", "default"),
     "unknown": ("perhaps sent", "yellow"),
     "unresolved": ("perhaps sent", "yellow"),

@@ -1,11 +1,13 @@
 """What the demo shows, made from a snapshot."""
 
 import io
+import re
 from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
+from consumer.deliver.lifecycle import Status
 from consumer.demo.status_reader import ReminderHistory, StatusesRead
 from consumer.demo.verdict import Evidence
 from consumer.demo.view import Snapshot, picture, say, screen, summary
@@ -54,6 +56,11 @@ def test_statuses_come_in_the_order_of_a_reminders_life_and_new_ones_last() -> N
     shown = drawn(SNAPSHOT)
     places = [shown.index(word) for word in (" suppressed ", " cancelled ", " accepted ", " read ", " brand_new ")]
     assert places == sorted(places)
+
+
+def test_every_status_of_a_reminder_has_a_meaning() -> None:
+    for status in Status:
+        assert re.search(rf" 1  {status} +\w", drawn(replace(SNAPSHOT, reminders={(status, None): 1})))
 
 
 @pytest.mark.parametrize("height", [24, 50])
