@@ -74,8 +74,17 @@ def test_the_picture_is_whole_at_eighty_columns_and_fits_into_the_terminal(heigh
     assert height - 3 <= len(shown.splitlines()) <= height
 
 
+def test_reasons_that_need_two_rows_stay_in_their_column() -> None:
+    names = ("no_opt_in", "no_phone", "bad_phone", "no_name", "unreachable", "opted_out")
+    shown = drawn(replace(SNAPSHOT, reminders={("suppressed", name): 100 for name in names}))
+    first, second = (row.index("100") for row in shown.splitlines() if "100 " in row)
+    assert first == second
+
+
 def test_before_anything_happened_there_is_a_picture_too() -> None:
-    assert "300 people, 0 activities, 0 lapses, 0 messages sent" in drawn(EMPTY)
+    shown = drawn(EMPTY)
+    for words in ("300 people, 0 activities, 0 lapses, 0 messages sent", "nobody has been quiet", "none yet"):
+        assert words in shown
 
 
 def test_without_a_terminal_a_line_comes_every_two_seconds_and_no_message_is_quoted_twice() -> None:
