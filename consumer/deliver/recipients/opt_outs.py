@@ -54,7 +54,9 @@ def keep_number(work: UnitOfWork, phone: str, medium: str, reason: str, at: Mill
     It is the word of those too who were written to there lately: an answer may come after the contact has changed.
     """
     users = set(queries.opt_outs.users_with_phone(work.connection, phone_hash(phone, work.hash_key)))
-    users.update(queries.opt_outs.users_written_to(work.connection, {phone, canonical_phone(phone)}, at - _ANSWERED_WITHIN))
+    users.update(
+        queries.opt_outs.users_written_to(work.connection, {phone, canonical_phone(phone)}, at - _ANSWERED_WITHIN)
+    )
     _keep(work, users, phone, medium, reason, at)
 
 
