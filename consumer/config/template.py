@@ -40,7 +40,9 @@ Action: TypeAlias = Annotated[str | dict[str, str], BeforeValidator(_action)]
 
 class TemplateSettings(Section):
     name: str = "inactivity_reminder"
+    """The template's name; it has two variables, {{1}} the name and {{2}} the action."""
     namespace: str = Field(min_length=1)
+    """1MSG shows it beside the template."""
     language: Language = "en"
     """Of everybody for whom there is no better one."""
     languages: tuple[Language, ...] = ()
@@ -51,9 +53,13 @@ class TemplateOverride(Section):
     """What a process has instead of `onemsg.template`."""
 
     name: str | None = None
+    """`onemsg.template.name` unless set."""
     namespace: str | None = None
+    """`onemsg.template.namespace` unless set."""
     language: Language | None = None
+    """`onemsg.template.language` unless set."""
     languages: tuple[Language, ...] | None = None
+    """`onemsg.template.languages` unless set."""
 
     def over(self, template: TemplateSettings) -> TemplateSettings:
         """The template that is sent, where `template` is the usual one."""
