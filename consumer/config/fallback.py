@@ -68,9 +68,9 @@ Unsubscribe = Annotated[str, AfterValidator(_unsubscribe)]
 
 class _Way(Section):
     text: Text
-    """With {name}, {action} and {link}."""
+    """What is written, with {name}, {action} and {link}."""
     link: Link | None = None
-    """With {process}, {user_id} and {reminder_id}, made safe to stand in an address."""
+    """What {link} is, with {process}, {user_id} and {reminder_id}, made safe to stand in an address."""
     max_attempts: int = Field(default=5, ge=1)
     """How many refusals of a message end its row."""
 
@@ -99,9 +99,9 @@ class EmailFallbackSettings(_Way):
     subject: Subject
     """One line with {name} and {action}."""
     unsubscribe: tuple[Unsubscribe, ...] = ()
-    """What the header List-Unsubscribe says."""
+    """Links for the header List-Unsubscribe."""
     timeout: Duration = timedelta(seconds=30)
-    """For one message."""
+    """How long one message may take."""
 
     @model_validator(mode="after")
     def _user_has_a_password(self) -> "EmailFallbackSettings":
@@ -118,7 +118,7 @@ class WebhookFallbackSettings(_Way):
     secret: Secret
     """What each request is signed with."""
     timeout: Duration = timedelta(seconds=10)
-    """For one request."""
+    """How long one request may take."""
 
 
 class FallbackSettings(Section):

@@ -44,9 +44,9 @@ class TemplateSettings(Section):
     namespace: str = Field(min_length=1)
     """1MSG shows it beside the template."""
     language: Language = "en"
-    """Of everybody for whom there is no better one."""
+    """The language for everybody for whom there is no better one, as 1MSG lists it: en, pt_BR."""
     languages: tuple[Language, ...] = ()
-    """Those it exists in beside `language`; a contact's locale chooses among them."""
+    """Further languages in which the template exists; a contact's locale chooses among them."""
 
 
 class TemplateOverride(Section):
