@@ -55,6 +55,12 @@ REFUSED: Mapping[str, tuple[str, str]] = {
     "template_against_policy": ("The template's content breaks a policy.", "Change it and have it approved again."),
     "template_not_usable": ("The template cannot be sent by the Marketing Messages API.", _SEE_MANAGER),
     "not_a_marketing_template": ("The Marketing Messages API takes marketing templates only.", _SEE_MANAGER),
+    "test_template": ("hello_world can only be sent from test numbers.", "Name a template of your own."),
+    "template_flow_blocked": ("A flow of the template is blocked.", "Use a template without a flow, or mend the flow."),
+    "template_flow_throttled": (
+        "A flow of the template is throttled.",
+        "Use a template without a flow, or mend the flow.",
+    ),
     "wrong_variables": (
         "The template's variables are not {{1}} and {{2}}, or have names.",
         "Change the template; `lapse check` says what it has.",
