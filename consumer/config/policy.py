@@ -3,7 +3,8 @@
 from datetime import timedelta
 from typing import Annotated, Literal, TypeAlias, get_args
 
-from pydantic import Field, model_validator
+import phonenumbers
+from pydantic import AfterValidator, Field, model_validator
 
 from consumer.config.types import Duration, Section, TimeOfDay, Zone, millis
 from consumer.send_window import Window
@@ -22,6 +23,16 @@ OPT_OUT_WORDS = (
 
 Words that may as well be about an order or an appointment, such as cancel, are not among them.
 """
+
+
+def _region(value: str) -> str:
+    region = value.strip().upper()
+    if region not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError("is no country: write its two letters, such as ES")
+    return region
+
+
+Region = Annotated[str, AfterValidator(_region)]
 
 
 class SendWindowSettings(Section):
@@ -46,7 +57,7 @@ class SendWindowSettings(Section):
 class PolicySettings(Section):
     require_opt_in: bool = True
     timezone: Zone = "UTC"
-    default_region: str | None = None
+    default_region: Region | None = None
     default_name: str | None = None
     send_window: SendWindowSettings | None = None
     """Any time unless set."""

@@ -60,10 +60,10 @@ class Settings(Section):
         longest = max(p.remind_after[-1] for p in self.processes.values())
         needed = longest + self.policy.expire_after + self.detect.allowed_lateness
         if self.detect.forget_after <= needed:
+            set_to, least = format_duration(self.detect.forget_after), format_duration(needed)
             raise ValueError(
-                f"detect.forget_after ({format_duration(self.detect.forget_after)}) must be longer than the longest remind_after"
-                f" + policy.expire_after + detect.allowed_lateness ({format_duration(needed)}): a user must not be forgotten"
-                " while a reminder may still be due"
+                f"detect.forget_after ({set_to}) must be longer than the longest remind_after + policy.expire_after"
+                f" + detect.allowed_lateness ({least}): a user must not be forgotten while a reminder may still be due"
             )
         return self
 
@@ -72,9 +72,10 @@ class Settings(Section):
         longest = max(p.remind_after[-1] for p in self.processes.values())
         counted = max(longest + self.policy.expire_after, *self.policy.max_per_user, self.tracking.give_up_after)
         if self.ledger.keep <= counted:
+            set_to, least = format_duration(self.ledger.keep), format_duration(counted)
             raise ValueError(
-                f"ledger.keep ({format_duration(self.ledger.keep)}) must be longer than anything that is counted from what was sent"
-                f" ({format_duration(counted)}): the longest remind_after + policy.expire_after, the spans of policy.max_per_user,"
+                f"ledger.keep ({set_to}) must be longer than anything that is counted from what was sent ({least}):"
+                " the longest remind_after + policy.expire_after, the spans of policy.max_per_user,"
                 " tracking.give_up_after"
             )
         return self
@@ -85,9 +86,10 @@ class Settings(Section):
         for key, chosen in {"policy.send_window": self.policy.send_window, **windows}.items():
             closed = timedelta(milliseconds=chosen.window.longest_closed) if chosen else timedelta(0)
             if closed > self.policy.expire_after:
+                longest, lives = format_duration(closed), format_duration(self.policy.expire_after)
                 raise ValueError(
-                    f"{key} can be closed for {format_duration(closed)} (an hour of it for clocks that are put back), longer than"
-                    f" policy.expire_after ({format_duration(self.policy.expire_after)}): reminders would expire before it opens."
+                    f"{key} can be closed for {longest} (an hour of it for clocks that are put back), longer than"
+                    f" policy.expire_after ({lives}): reminders would expire before it opens."
                     " Open it on more days, or let them live longer"
                 )
         return self

@@ -22,7 +22,6 @@ _LOCALE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8}){0,4}")
 _LONGEST_NAME = 200
 _FORMULA = ("=", "+", "-", "@")
 """With what a spreadsheet's formulas begin: one that was exported instead of its result, or put there to do harm."""
-_AS_A_NUMBER = re.compile(r"\d([.,]\d+)?E\+?\d+", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _YEAR_2000: Millis = 946_684_800_000
 
@@ -140,11 +139,7 @@ def _phone(text: str, rules: ImportRules) -> str | _Problem | None:
     if not text:
         return None
     found = normalise(text, rules.region)
-    if not isinstance(found, PhoneProblem):
-        return f"+{found.digits}"
-    if _AS_A_NUMBER.fullmatch(text):
-        return _Problem("a spreadsheet has rounded it: format that column as text, and fill it in again")
-    return _Problem(found.error)
+    return _Problem(found.error) if isinstance(found, PhoneProblem) else f"+{found.digits}"
 
 
 def _locale(text: str) -> str | _Problem | None:
