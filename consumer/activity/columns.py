@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 
 from consumer.activity import timestamps
-from consumer.activity.avro.cursor import ABSENT, Flags, Longs, Sheet, Verdict
+from consumer.activity.avro.cursor import ABSENT, Bytes, Flags, Longs, Sheet, Verdict
 from consumer.activity.field_paths import FieldPaths
 from consumer.activity.iso8601 import NO_TIME
-from consumer.activity.rows import SMALL, closes, spelled
+from consumer.activity.rows import SMALL, ending_of, spelled
 from consumer.byte_slices import Spots, cut
 
 
@@ -68,8 +68,8 @@ def _utf8(part: bytes) -> str | None:
 def _column(name: str, sheet: Sheet, sliced: Mapping[str, pl.Series], symbols: Sequence[str]) -> pl.Series:
     if name == "index":
         return pl.Series(np.arange(sheet.verdict.size, dtype=np.uint32))
-    if name == "closes":
-        return _closes(sheet, sliced.get("kind"))
+    if name == "ending":
+        return _endings(sheet, sliced.get("kind"))
     if name == "occurred_at":
         return _times(sheet, sliced.get(name))
     return _texts(name, sheet, sliced.get(name), symbols)
@@ -99,13 +99,14 @@ def _times(sheet: Sheet, written: pl.Series | None) -> pl.Series:
     return timestamps.column(noted)
 
 
-def _closes(sheet: Sheet, kinds: pl.Series | None) -> pl.Series:
-    noted = sheet.numbers.get("closes", np.full(sheet.verdict.size, ABSENT))
-    known = _nullable(noted == 1, noted == ABSENT)
+def _endings(sheet: Sheet, kinds: pl.Series | None) -> pl.Series:
+    noted = sheet.numbers.get("ending", np.full(sheet.verdict.size, ABSENT))
+    known = _nullable(noted.astype(np.uint8), noted == ABSENT)
     if kinds is None:
         return known
     distinct = kinds.unique().drop_nulls()
-    written = kinds.replace_strict(distinct, [closes(kind) for kind in distinct], default=None, return_dtype=pl.Boolean)
+    endings = [ending_of(kind) for kind in distinct]
+    written = kinds.replace_strict(distinct, endings, default=None, return_dtype=pl.UInt8)
     return written.zip_with(written.is_not_null(), known)
 
 
@@ -113,6 +114,6 @@ def _numbers(sheet: Sheet, name: str) -> pl.Series:
     return _nullable(sheet.numbers[name], sheet.numbers[name] == ABSENT)
 
 
-def _nullable(found: Longs | Flags, absent: Flags) -> pl.Series:
+def _nullable(found: Longs | Bytes, absent: Flags) -> pl.Series:
     column = pl.Series(found)
     return column.set(pl.Series(absent), None) if absent.any() else column

@@ -43,8 +43,8 @@ Times: TypeAlias = npt.NDArray[np.int64]
 class Decoded:
     """A batch, read and judged. Both `frame` and `bad` are ordered by index, the position in the batch.
 
-    `frame` has index (UInt32), user_id, process (String, not empty), closes (Boolean: completed or cancelled),
-    action (String or null) and occurred_at (Int64, milliseconds, not later than the record's own timestamp).
+    `frame` has index (UInt32), user_id, process (String, not empty), ending (UInt8: how it ends the process, a
+    value of `records.Ending`), action (String or null) and occurred_at (Int64, milliseconds, not later than the record's own timestamp).
     `clamped` counts the rows of `frame` whose time was later than that and was set back to it. `ignored` counts
     values that concern no process, or nobody: a platform's own events that nothing is to be learned from; a value
     that concerns several processes has a row for each. Texts share the batch's memory: whoever keeps a few of them
@@ -103,7 +103,7 @@ def _in_order(bad: list[BadValue]) -> list[BadValue]:
 def _problems(frame: pl.DataFrame, occurred: Times, settled: Times, now: Millis) -> npt.NDArray[np.int8]:
     """For each row the place in _PROBLEMS of the first that applies, or _NONE."""
     applies = [
-        _absent(frame["closes"]) | _absent(frame["occurred_at"]),
+        _absent(frame["ending"]) | _absent(frame["occurred_at"]),
         _filled(frame["user_id"] == "", True),
         _too_long(frame["user_id"]),
         _filled(frame["process"] == "", True),

@@ -1,4 +1,4 @@
-"""Events of a platform's own to activities: which processes an event is about, and whether it closes them.
+"""Events of a platform's own to activities: which processes an event is about, and whether it completes or cancels them.
 
 An event that concerns no process, or nobody, is no activity; it is counted and otherwise left alone.
 """
@@ -13,6 +13,7 @@ from consumer.activity.avro.cursor import Flags, Longs
 from consumer.activity.rows import SMALL, Rows, spelled
 from consumer.config.processes import ProcessSettings
 from consumer.config.source import SourceSettings
+from consumer.records import Ending
 
 
 class EventMapping(Protocol):
@@ -22,7 +23,7 @@ class EventMapping(Protocol):
         """Whether an event that names this process, and is of this name, concerns any process."""
 
     def __call__(self, rows: Rows) -> Rows:
-        """As activities: rows with a user, a process and `closes`, for each process that an event is about."""
+        """As activities: rows with a user, a process and `ending`, for each process that an event is about."""
 
 
 def event_mapping_of(source: SourceSettings, processes: Mapping[str, ProcessSettings]) -> EventMapping | None:
@@ -31,15 +32,21 @@ def event_mapping_of(source: SourceSettings, processes: Mapping[str, ProcessSett
         return None
     if source.kind:
         return KindsInProcess()
-    named = {name: Names(p.active_on, (*p.complete_on, *p.cancel_on)) for name, p in processes.items()}
+    named = {name: Names(p.active_on, p.complete_on, p.cancel_on) for name, p in processes.items()}
     return EventsInProcess(named) if source.process else Events(named)
 
 
 class Names(NamedTuple):
     """Names of events, for one process."""
 
-    active: Sequence[str]
-    closing: Sequence[str]
+    active: Sequence[str] = ()
+    completing: Sequence[str] = ()
+    cancelling: Sequence[str] = ()
+
+    def endings(self) -> dict[str, Ending]:
+        """What each of these names means."""
+        named = (self.active, Ending.NONE), (self.completing, Ending.COMPLETED), (self.cancelling, Ending.CANCELLED)
+        return {event: ending for events, ending in named for event in events}
 
 
 class KindsInProcess:
@@ -59,18 +66,16 @@ class Events:
 
     def __init__(self, processes: Mapping[str, Names]) -> None:
         self._processes = list(processes)
-        meant: dict[str, list[tuple[int, bool]]] = {}
+        meant: dict[str, list[tuple[int, Ending]]] = {}
         for number, names in enumerate(processes.values()):
-            for event in dict.fromkeys(names.active):
-                meant.setdefault(event, []).append((number, False))
-            for event in dict.fromkeys(names.closing):
-                meant.setdefault(event, []).append((number, True))
+            for event, ending in names.endings().items():
+                meant.setdefault(event, []).append((number, ending))
         self._events = {event: place for place, event in enumerate(meant)}
         flat = [meaning for meanings in meant.values() for meaning in meanings]
         self._count = np.array([*map(len, meant.values()), 0])  # none for events that nobody named
         self._first = np.cumsum(self._count) - self._count
         self._process = np.array([process for process, _ in flat], np.int64)
-        self._closes = np.array([closes for _, closes in flat], np.bool_)
+        self._ending = np.array([ending for _, ending in flat], np.uint8)
 
     def wants(self, process: str | None, event: str | None) -> bool:
         return event in self._events
@@ -83,30 +88,28 @@ class Events:
         nth = np.arange(kept.size) - np.repeat(np.cumsum(count) - count, count)
         meaning = self._first[event[kept]] + nth
         process = spelled(self._process[meaning], self._processes)
-        return _picked(rows, count, kept, {"process": process, "closes": pl.Series(self._closes[meaning])})
+        return _picked(rows, count, kept, {"process": process, "ending": pl.Series(self._ending[meaning])})
 
 
 class EventsInProcess:
-    """An event names its process; its own name tells whether it closes it.
+    """An event names its process; its own name tells whether it completes or cancels it.
 
-    A process whose `active` names nothing is kept alive by every event that does not close it.
+    A process whose `active` names nothing is kept alive by every event that does not end it.
     """
 
-    _UNWANTED, _ACTIVE, _CLOSES = -1, 0, 1
+    _UNWANTED = -1
 
     def __init__(self, processes: Mapping[str, Names]) -> None:
         self._processes = {name: place for place, name in enumerate(processes)}
-        every = dict.fromkeys(event for names in processes.values() for event in (*names.active, *names.closing))
+        every = dict.fromkeys(event for names in processes.values() for event in names.endings())
         self._events = {event: place for place, event in enumerate(every)}
         # The last row and column are for processes and events that nobody named. The process is told apart later.
-        self._table = np.full((len(processes) + 1, len(every) + 1), self._ACTIVE, np.int8)
+        self._table = np.full((len(processes) + 1, len(every) + 1), Ending.NONE, np.int8)
         for place, names in enumerate(processes.values()):
             if names.active:
                 self._table[place] = self._UNWANTED
-            for event in names.active:
-                self._table[place, self._events[event]] = self._ACTIVE
-            for event in names.closing:
-                self._table[place, self._events[event]] = self._CLOSES
+            for event, ending in names.endings().items():
+                self._table[place, self._events[event]] = ending
 
     def wants(self, process: str | None, event: str | None) -> bool:
         if process is None:
@@ -119,7 +122,7 @@ class EventsInProcess:
         found = self._table[places(frame["process"], self._processes), places(frame["event"], self._events)]
         kept = _there(frame["user_id"]) & _there(frame["process"]) & (found != self._UNWANTED)
         which = np.flatnonzero(kept)
-        return _picked(rows, kept, which, {"closes": pl.Series(found[which] == self._CLOSES)})
+        return _picked(rows, kept, which, {"ending": pl.Series(found[which].astype(np.uint8))})
 
 
 def places(texts: pl.Series, known: Mapping[str, int]) -> Longs:
@@ -134,7 +137,7 @@ def _there(texts: pl.Series) -> Flags:
     return texts.is_not_null().to_numpy() if texts.null_count() else np.ones(len(texts), np.bool_)
 
 
-_ACTIVITY = ("index", "user_id", "process", "closes", "action", "occurred_at")
+_ACTIVITY = ("index", "user_id", "process", "ending", "action", "occurred_at")
 
 
 def _picked(rows: Rows, count: Longs | Flags, kept: Longs, made: Mapping[str, pl.Series]) -> Rows:

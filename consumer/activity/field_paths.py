@@ -22,7 +22,7 @@ _TYPES: Mapping[str, Any] = {
     "user_id": pl.String,
     "process": pl.String,
     "event": pl.String,
-    "closes": pl.Boolean,
+    "ending": pl.UInt8,  # a value of records.Ending
     "action": pl.String,
     "occurred_at": pl.Int64,
 }
@@ -43,7 +43,7 @@ class FieldPaths:
     @property
     def columns(self) -> Mapping[str, Any]:
         """Names and types of the columns that reading a batch gives, in order."""
-        found = {"index", "action"} | {"closes" if name == "kind" else name for name in self.paths}
+        found = {"index", "action"} | {"ending" if name == "kind" else name for name in self.paths}
         return {name: kind for name, kind in _TYPES.items() if name in found}
 
     @property

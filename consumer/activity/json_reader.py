@@ -17,7 +17,7 @@ from consumer.activity.errors import BadRecord
 from consumer.activity.field_paths import NATIVE, FieldPaths, Node, Tree
 from consumer.activity.iso8601 import NO_TIME
 from consumer.activity.row_reader import NUMBERED, RowReader, Wants
-from consumer.activity.rows import Row, Rows, closes, rows_of, together
+from consumer.activity.rows import Row, Rows, ending_of, rows_of, together
 
 _Values = Sequence[bytes | None]
 
@@ -76,9 +76,9 @@ class JsonReader:
     def _column(self, name: str, found: dict[str, list[Any]], moments: timestamps.Longs) -> Any:
         if name == "index":
             return np.arange(moments.size, dtype=np.uint32)
-        if name == "closes":
-            meaning = {kind: None if kind is None else closes(kind) for kind in set(found["kind"])}
-            return pl.Series([meaning[kind] for kind in found["kind"]], dtype=pl.Boolean)
+        if name == "ending":
+            endings = {kind: None if kind is None else ending_of(kind) for kind in set(found["kind"])}
+            return pl.Series([endings[kind] for kind in found["kind"]], dtype=pl.UInt8)
         if name == "occurred_at":
             return timestamps.column(moments)
         return pl.Series(_digits(found.get(name, [None] * moments.size)), dtype=pl.String)

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from consumer.activity import timestamps
 from consumer.activity.errors import BadRecord, ValueProblem
 from consumer.activity.field_paths import FieldPaths, Path
-from consumer.activity.rows import Row, closes
+from consumer.activity.rows import Row, ending_of
 from consumer.clock import Millis
 
 NUMBERED = ("user_id", "process", "event")
@@ -57,9 +57,9 @@ class RowReader:
             return None
 
     def _column(self, event: Any, name: str) -> object:
-        if name == "closes":
+        if name == "ending":
             kind = self._text("kind", _found(event, self._paths["kind"]))
-            return None if kind is None else closes(kind)
+            return None if kind is None else ending_of(kind)
         found = _found(event, self._paths.get(name))
         return self._time(found) if name == "occurred_at" else self._text(name, found)
 

@@ -9,14 +9,13 @@ import numpy.typing as npt
 import polars as pl
 
 from consumer.activity.errors import BadRecord, ValueProblem
-from consumer.records import ActivityKind
+from consumer.records import ActivityKind, Ending
 
 SMALL = 500
 """Rows up to which Python's own lists are quicker than most of polars' expressions: those cost 0.05 to 0.1 ms each,
 however few rows there are, and live batches are small and many."""
 
-CLOSING = frozenset({ActivityKind.COMPLETED.value, ActivityKind.CANCELLED.value})
-"""Kinds that close a process. Every other word, known or not, is a sign of life (see user_activity.avsc)."""
+_ENDINGS = {ActivityKind.COMPLETED.value: Ending.COMPLETED, ActivityKind.CANCELLED.value: Ending.CANCELLED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,5 +91,6 @@ def spelled(places: npt.NDArray[np.int64], words: Sequence[str]) -> pl.Series:
     return pl.Series(words, dtype=pl.String).gather(wanted)
 
 
-def closes(kind: str) -> bool:
-    return kind.upper() in CLOSING
+def ending_of(kind: str) -> Ending:
+    """How a kind, in any case, ends a process. Every kind that is not known counts as activity (user_activity.avsc)."""
+    return _ENDINGS.get(kind.upper(), Ending.NONE)

@@ -9,7 +9,7 @@ from consumer.activity.avro.cursor import Cursor, Verdict, Walk
 from consumer.activity.avro.schema_compiler import type_of
 from consumer.activity.iso8601 import NO_TIME, usual_form
 from consumer.activity.row_reader import NUMBERED
-from consumer.activity.rows import closes
+from consumer.activity.rows import ending_of
 
 _UNITS = {"timestamp-millis": "millis", "timestamp-micros": "micros", "timestamp-nanos": "nanos"}
 
@@ -89,13 +89,13 @@ def _whole_number(name: str) -> Walk:
 
 
 def _kind(symbols: list[str]) -> Walk | None:
-    """Notes whether it closes the process."""
-    meanings = np.array([closes(symbol) for symbol in symbols], np.int64)
+    """Notes how it ends the process."""
+    endings = np.array([ending_of(symbol) for symbol in symbols], np.int64)
 
     def walk(at: Cursor) -> None:
         symbol = at.long()
-        wrong = (symbol < 0) | (symbol >= meanings.size)
-        at.sheet.number("closes", at.rows, meanings[np.where(wrong, 0, symbol)])
+        wrong = (symbol < 0) | (symbol >= endings.size)
+        at.sheet.number("ending", at.rows, endings[np.where(wrong, 0, symbol)])
         at.fail(wrong)
 
     return walk if symbols else None
