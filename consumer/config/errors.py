@@ -69,7 +69,7 @@ def is_section(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
-def fields_of(section: type[BaseModel]) -> dict[str, FieldInfo]:
+def build_field_paths(section: type[BaseModel]) -> dict[str, FieldInfo]:
     """A section's fields by the keys that are written in the file (`from` is no name in Python)."""
     return {field.alias or name: field for name, field in section.model_fields.items()}
 
@@ -77,7 +77,7 @@ def fields_of(section: type[BaseModel]) -> dict[str, FieldInfo]:
 def inside(kind: Any, key: int | str) -> Any:
     """What `key` takes within something of this shape; `None` where there is no such key."""
     if is_section(kind):
-        field = fields_of(kind).get(str(key))
+        field = build_field_paths(kind).get(str(key))
         return shape(field.annotation) if field else None
     return shape(get_args(kind)[-1 if get_origin(kind) is dict else 0]) if get_origin(kind) in (dict, tuple) else None
 
@@ -94,7 +94,7 @@ def keys_of(kind: Any) -> list[str]:
     """The keys that may be written there."""
     if kind is Secret:
         return ["env", "file"]
-    return list(fields_of(kind)) if is_section(kind) else []
+    return list(build_field_paths(kind)) if is_section(kind) else []
 
 
 def dotted(path: KeyPath) -> str:

@@ -21,7 +21,7 @@ from consumer.config.errors import (
     KeyPath,
     dotted,
     explain,
-    fields_of,
+    build_field_paths,
     is_section,
     keys_of,
     near,
@@ -249,4 +249,4 @@ def _value(path: KeyPath, text: str) -> Any:
 
 def _takes_null(path: KeyPath) -> bool:
     above = shape_at(path[:-1])
-    return is_section(above) and NoneType in get_args(fields_of(above)[str(path[-1])].annotation)
+    return is_section(above) and NoneType in get_args(build_field_paths(above)[str(path[-1])].annotation)

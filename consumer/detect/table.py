@@ -126,7 +126,7 @@ class Table:
             said = said.group_by("row").agg(pl.col("action").max(), pl.col("fresh").any())
             rows, actions, fresh = said["row"].to_numpy(), said["action"], said["fresh"].to_numpy()
         if not fresh.all():
-            wins = fresh | self._beats_what_is_there(rows, actions, ~fresh)
+            wins = fresh | self._beats_current(rows, actions, ~fresh)
             rows, actions = rows[wins], actions.filter(pl.Series(wins))
         self.store.action.put(rows, actions)
         self.new_actions.append((rows, actions))
@@ -137,7 +137,7 @@ class Table:
         self.store.due[rows] = places
         return bool((self.store.due[rows] != places).any())
 
-    def _beats_what_is_there(self, rows: Rows, actions: pl.Series, ties: Flags) -> Flags:
+    def _beats_current(self, rows: Rows, actions: pl.Series, ties: Flags) -> Flags:
         wins = np.zeros(rows.size, np.bool_)
         there = self.store.action.get(rows[ties])
         said = actions.filter(pl.Series(ties)).to_list()

@@ -8,8 +8,8 @@ import pytest
 
 from consumer.activity.avro.batch_reader import AvroReader
 from consumer.activity.decoder import ActivityDecoder, Decoded
-from consumer.activity.event_mapping import event_mapping_of
-from consumer.activity.field_paths import fields_of
+from consumer.activity.event_mapping import build_event_mapping
+from consumer.activity.field_paths import build_field_paths
 from consumer.activity.schemas.avro_schema import UnusableSchema, WriterSchema, parse, read_schemas
 from consumer.activity.schemas.framing import registry_header
 from consumer.activity.schemas.registry import RegistryClient
@@ -198,7 +198,7 @@ def test_schemas_come_from_a_registry(registry: SchemaRegistry) -> None:
         schema_id = client.register("own-events-value", json.dumps(schema))
         values += [registry_header(schema_id) + body(writer, track(**more, name=name)) for name in ("viewed", "paid")]
     source = SourceSettings.model_validate(PATHS)
-    fields, meanings = fields_of(source), event_mapping_of(source, PROCESSES)
+    fields, meanings = build_field_paths(source), build_event_mapping(source, PROCESSES)
     decoder = ActivityDecoder(AvroReader(WriterSchemas(ManualClock(), client), fields), meanings)
     assert [row[1:3] for row in rows(at_noon(decoder, values))] == [
         ("checkout", Ending.NONE),

@@ -12,9 +12,9 @@ from consumer.config.loader import ConfigError, load
 from consumer.config.processes import ProcessSettings
 from consumer.config.settings import Settings
 from consumer.config.source import SourceSettings
+from consumer.records import Ending
 from consumer.wiring.detect import decoder
 from consumer.wiring.shared import Shared
-from consumer.records import Ending
 
 from .writing import own_events
 
