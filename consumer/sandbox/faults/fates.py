@@ -1,7 +1,7 @@
-"""What becomes of a message: phone numbers with a fixed fate, and a seeded life for all others. Pure.
+"""What becomes of a message: phone numbers with a fixed fate, and a random fate (by seed) for all others. Pure.
 
-A phone number that ends in one of these digits always meets the same fate, whatever the seed and the faults, so that a
-test or a person can choose one. Where numbers are counted up, as in a load test, switch that off (`fixed_fates`).
+A message to a phone number with one of these endings always meets the same fate, whatever the seed and the faults, so
+that a test or a person can choose one. Switch this off (`fixed_fates`) where numbers are counted up, as in a load test.
 
 | ends in | fate                                                                                        |
 |---------|---------------------------------------------------------------------------------------------|
@@ -39,9 +39,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from consumer.sandbox.answers import Answer
-from consumer.sandbox.faults import Verdict
-from consumer.sandbox.meta import FAILURES, Failure
+from consumer.sandbox.faults.fault_rates import DrawnFaults
+from consumer.sandbox.meta_errors import META_ERRORS, MetaError
+from consumer.sandbox.responses import Answer
 
 DIGITS: Final = 4
 """How many of a phone number's last digits choose a fate."""
@@ -49,55 +49,55 @@ DIGITS: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
-    """`statuses` in order; `failure` goes with the status `failed`, or with a refusal."""
+    """`statuses` in order; `error` belongs to the status `failed`, or to a refusal."""
 
     answer: Answer = Answer.OK
     accepted: bool = True
     statuses: tuple[str, ...] = ("sent", "delivered", "read")
-    failure: Failure | None = None
+    error: MetaError | None = None
     silent: bool = False
-    """No webhook comes of it."""
-    reply: str | None = None
+    """No webhook is called."""
+    written_back: str | None = None
     """What the person writes back in the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Habits:
-    """How messages without a fixed fate fare. Shares from 0 to 1; `delays` in milliseconds after the answer."""
+    """What becomes of messages without a fixed fate. Shares from 0 to 1; `delays` in milliseconds after the answer."""
 
     delays: tuple[int, int] = (50, 800)
-    """The first status comes no earlier than the first, the last no later than the second."""
+    """The earliest time of the first status, and the latest time of the last one."""
     read: float = 0.75
     failed: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The message reaches `status`, `after` milliseconds from the answer on."""
+    """The message gets `status`, `after` milliseconds after the answer."""
 
     after: int
     status: str
-    failure: Failure | None = None
+    error: MetaError | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """One event to call back with, `after` milliseconds from the answer on; `kind`: status, echo or foreign."""
+class Callback:
+    """One event for the webhooks, `after` milliseconds after the answer; `kind` is status, echo or foreign."""
 
     after: int
     kind: str
     step: int = 0
-    """Which of the steps a `status` tells of."""
+    """For a `status`: the index of the step."""
     early: bool = False
-    """To be called back before the answer."""
+    """It is sent before the answer."""
 
 
 def _fails(code: int, *statuses: str) -> Fate:
-    return Fate(statuses=statuses or ("failed",), failure=FAILURES[code])
+    return Fate(statuses=statuses or ("failed",), error=META_ERRORS[code])
 
 
 def _refused(answer: Answer, code: int | None = None) -> Fate:
-    return Fate(answer=answer, accepted=False, failure=FAILURES[code] if code else None)
+    return Fate(answer=answer, accepted=False, error=META_ERRORS[code] if code else None)
 
 
 FATES: Final[Mapping[str, Fate]] = {
@@ -110,7 +110,7 @@ FATES: Final[Mapping[str, Fate]] = {
     "0007": _fails(131050),
     "0008": Fate(statuses=("sent", "read")),
     "0009": _fails(131000, "sent", "failed", "delivered"),
-    "0010": Fate(reply="STOP"),
+    "0010": Fate(written_back="STOP"),
     "0011": _refused(Answer.REFUSED, 131056),
     "0012": _refused(Answer.REFUSED, 131016),
     "0013": _refused(Answer.STRING_FALSE),
@@ -134,9 +134,9 @@ _TROUBLES: Final = (131026, 131049, 130472)
 
 
 def fate_of(recipient: str, habits: Habits, rng: Random, *, fixed: bool) -> tuple[Fate, bool]:
-    """What becomes of a message to `recipient`, and whether that was chosen by its last digits.
+    """Return the fate of a message to `recipient`, and whether its last digits chose it.
 
-    `fixed`: whether digits may choose. What they chose no fault changes.
+    `fixed`: whether digits may choose. Faults do not change a fate that was chosen so.
     """
     chosen = FATES.get(recipient[-DIGITS:]) if fixed else None
     return (chosen, True) if chosen else (_drawn_fate(habits, rng), False)
@@ -149,43 +149,45 @@ def _drawn_fate(habits: Habits, rng: Random) -> Fate:
 
 
 def steps_of(fate: Fate, delays: tuple[int, int], rng: Random) -> tuple[Step, ...]:
-    """The statuses with their times: each in its own part of the span, with a gap before the next part."""
+    """Return the statuses with their times: each in its own part of the span, with a gap before the next part."""
     first, last = delays
     part = (last - first) / max(1, len(fate.statuses))
     return tuple(
-        Step(int(first + part * (index + 0.75 * rng.random())), status, fate.failure if status == "failed" else None)
+        Step(int(first + part * (index + 0.75 * rng.random())), status, fate.error if status == "failed" else None)
         for index, status in enumerate(fate.statuses)
     )
 
 
-def calls_of(fate: Fate, steps: tuple[Step, ...], verdict: Verdict, first: int, rng: Random) -> tuple[Call, ...]:
-    """What is called back with, and when: the steps as they are, bent by the faults of `verdict`.
+def callbacks_of(
+    fate: Fate, steps: tuple[Step, ...], drawn: DrawnFaults, first: int, rng: Random
+) -> tuple[Callback, ...]:
+    """Return what the webhooks get, and when: an echo and the steps, changed by the faults in `drawn`.
 
-    `first`: the shortest delay, in milliseconds; the echo comes after half of it, a repetition that much later.
+    `first`: the shortest delay, in milliseconds. The echo comes after half of it, a repetition that much later.
     """
-    calls: list[Call] = []
+    callbacks: list[Callback] = []
     if not fate.silent:
-        calls = _told(steps, verdict, first)
-        if verdict.lost:
-            calls = [] if rng.random() < 0.5 else _without_one(calls, rng)
-        if verdict.dup:
-            calls += [Call(call.after + first, call.kind, call.step) for call in calls]
-    if verdict.foreign:
-        calls.append(Call(first, "foreign"))
-    return tuple(calls)
+        callbacks = _echo_and_statuses(steps, drawn, first)
+        if drawn.lost:
+            callbacks = [] if rng.random() < 0.5 else _without_one(callbacks, rng)
+        if drawn.dup:
+            callbacks += [Callback(callback.after + first, callback.kind, callback.step) for callback in callbacks]
+    if drawn.foreign:
+        callbacks.append(Callback(first, "foreign"))
+    return tuple(callbacks)
 
 
-def _told(steps: tuple[Step, ...], verdict: Verdict, first: int) -> list[Call]:
-    """The echo, and each step in its turn (in the opposite order under `reorder`)."""
+def _echo_and_statuses(steps: tuple[Step, ...], drawn: DrawnFaults, first: int) -> list[Callback]:
+    """Return the echo and all steps (in the opposite order with the fault `reorder`)."""
     order = range(len(steps))
-    turns = reversed(order) if verdict.reorder else order
-    calls = [
-        Call(step.after, "status", turn, early=verdict.early and index == 0)
+    turns = reversed(order) if drawn.reorder else order
+    callbacks = [
+        Callback(step.after, "status", turn, early=drawn.early and index == 0)
         for index, (step, turn) in enumerate(zip(steps, turns, strict=True))
     ]
-    return [Call(first // 2, "echo"), *calls]
+    return [Callback(first // 2, "echo"), *callbacks]
 
 
-def _without_one(calls: list[Call], rng: Random) -> list[Call]:
-    gone = int(rng.random() * len(calls))
-    return calls[:gone] + calls[gone + 1 :]
+def _without_one(callbacks: list[Callback], rng: Random) -> list[Callback]:
+    gone = int(rng.random() * len(callbacks))
+    return callbacks[:gone] + callbacks[gone + 1 :]

@@ -1,15 +1,18 @@
-"""Every answer `sendTemplate` can give, with its text: the rows of contract §3. Pure."""
+"""Every answer `sendTemplate` can give, with its text. Pure.
+
+The rows are those of docs/1msg.md#answers-to-sendtemplate.
+"""
 
 import json
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from consumer.sandbox.meta import FAILURES, Failure
+from consumer.sandbox.meta_errors import META_ERRORS, MetaError
 
 
 class Answer(StrEnum):
-    """What a request that passed validation is answered with: normally `OK`, otherwise as a fate or a fault says."""
+    """The kind of answer to a valid request: `OK`, unless a fate or a fault says otherwise."""
 
     OK = "ok"
     CREATED = "created"
@@ -30,27 +33,28 @@ JSON_TYPE: Final = b"application/json"
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One HTTP answer. `kind` is what the statistics count it as."""
+    """One HTTP answer. The statistics count it under `kind`."""
 
     kind: str
     status: int
     body: bytes
     content_type: bytes = JSON_TYPE
     retry_after: int | None = None
-    """Seconds, for the header of that name."""
+    """Seconds, for the header `Retry-After`."""
 
 
 def to_json(value: Any) -> bytes:
-    """Compact JSON, ASCII only, so that a lone surrogate that came in cannot break the answer."""
+    """Return compact JSON, in ASCII only, so that a lone surrogate in a request cannot break the answer."""
     return json.dumps(value, separators=(",", ":")).encode("ascii")
 
 
 def json_reply(kind: str, status: int, value: Any) -> Reply:
+    """Return an answer with `value` as its JSON body."""
     return Reply(kind, status, to_json(value))
 
 
 def accepted(message_id: str, recipient: str, status: int = 200) -> Reply:
-    """Row A: `recipient` as a chat id, in the form in which it was asked for."""
+    """Row A. `recipient` is a chat id in the form in which the request had it."""
     value = {
         "sent": True,
         "id": message_id,
@@ -60,14 +64,14 @@ def accepted(message_id: str, recipient: str, status: int = 200) -> Reply:
     return json_reply("accepted", status, value)
 
 
-def refused(failure: Failure) -> Reply:
-    """Row B: 200, yet not sent, with Meta's error beside the text."""
-    value = {"sent": False, "message": f"(#{failure.code}) {failure.title}", "error": failure.as_error()}
+def refused(error: MetaError) -> Reply:
+    """Row B: 200, but not sent, with Meta's error beside the text."""
+    value = {"sent": False, "message": f"(#{error.code}) {error.title}", "error": error.as_error()}
     return json_reply("refused", 200, value)
 
 
 def refused_in_words(text: str) -> Reply:
-    """Row B without a code."""
+    """Row B without an error code."""
     return json_reply("refused", 200, {"sent": False, "message": text})
 
 
@@ -77,7 +81,7 @@ def bad_request(text: str) -> Reply:
 
 
 def wrong_token(presented: str, channel_id: str) -> Reply:
-    """Row E: echoes what was presented, as the 2023 example of contract §1 does. A client must not log it."""
+    """Row E: repeats the presented token, as 1MSG's example of 2023 does. A client must not log it."""
     text = f'Wrong token "{presented[:512]}" for channel "{channel_id}". Please provide token as a GET parameter.'
     return json_reply("wrong_token", 401, {"error": text})
 
@@ -103,13 +107,13 @@ def rate_limited(retry_after: int | None = None) -> Reply:
 
 
 REFUSALS: Final[tuple[Reply, ...]] = (
-    refused(FAILURES[131016]),
-    refused(FAILURES[131000]),
-    refused(FAILURES[130429]),
-    refused(FAILURES[135000]),
+    refused(META_ERRORS[131016]),
+    refused(META_ERRORS[131000]),
+    refused(META_ERRORS[130429]),
+    refused(META_ERRORS[135000]),
     refused_in_words("Too many requests, please try again later"),
 )
-"""What the fault `refuse` picks from: passing troubles of the provider and one final refusal of the message."""
+"""The answers of the fault `refuse`: passing problems of the provider, and one final refusal of the message."""
 
 _FIXED: Final[dict[Answer, Reply]] = {
     Answer.SERVER_ERROR: Reply("server_error", 502, b"Bad Gateway", b"text/plain; charset=utf-8"),
@@ -124,7 +128,11 @@ _FIXED: Final[dict[Answer, Reply]] = {
 
 
 def fixed(answer: Answer, job: int) -> Reply:
-    """The answers that name no message id. `job` numbers the queue entry of row C. Raises KeyError for the others."""
+    """Return an answer without a message id; `job` is the `jobId` of row C.
+
+    Raises:
+        KeyError: answers of this kind have a message id, or depend on the request.
+    """
     if answer is Answer.QUEUED:
         return json_reply("queued", 200, {"sent": False, "jobId": str(job), "message": "queued"})
     return _FIXED[answer]

@@ -1,8 +1,8 @@
-"""Faults by rate and seed: `decide` says what goes wrong with a request, and says the same for ever.
+"""Faults by rate and seed: which of them a request gets depends on its number and the seed alone. Pure.
 
 A specification reads `seed=7,slow=0.1,hangup=0.05`. Rates are shares of the valid `sendTemplate` requests, from 0 to 1.
 
-What the answer becomes; at most one of these for one request, so together they may not exceed 1:
+Faults of the answer. A request has at most one of them, so that their sum may not be more than 1:
 
 | name         | the answer                                     | was the message accepted?             |
 |--------------|------------------------------------------------|---------------------------------------|
@@ -17,18 +17,18 @@ What the answer becomes; at most one of these for one request, so together they 
 | 429          | 429                                            | no                                    |
 | 429_after    | 429 with `Retry-After: <retry_after seconds>`  | no                                    |
 
-Each of the following is drawn on its own:
+Each of these is drawn independently:
 
 | name    | what it does                                                                               |
 |---------|--------------------------------------------------------------------------------------------|
-| slow    | the answer comes `slow_ms` milliseconds later; an accepted message was accepted before      |
+| slow    | the answer comes `slow_ms` milliseconds later; a message is accepted before that            |
 | dup     | every callback of the message comes twice                                                  |
 | reorder | the statuses come in the opposite order                                                    |
 | early   | the first status is called back before the answer is given                                 |
-| foreign | a callback for a message that nobody sent through this channel comes beside                |
-| lost    | one of the callbacks never comes, or none of them does (`hookInfo` knows better)           |
+| foreign | a callback for a message that nobody sent through this channel comes too                   |
+| lost    | one of the callbacks never comes, or none of them does (`hookInfo` still has them)         |
 
-Beside the rates: `seed` (default 0), `slow_ms` (default 1500), `retry_after` (whole seconds, default 1).
+Besides the rates: `seed` (default 0), `slow_ms` (default 1500), `retry_after` (whole seconds, default 1).
 """
 
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ from difflib import get_close_matches
 from random import Random
 from typing import Final
 
-from consumer.sandbox.answers import Answer
+from consumer.sandbox.responses import Answer
 
 _ANSWERS: Final = (
     Answer.HANGUP,
@@ -50,22 +50,22 @@ _ANSWERS: Final = (
     Answer.RATE_LIMITED,
     Answer.RATE_LIMITED_AFTER,
 )
-_TAKEN: Final = frozenset({Answer.OK, Answer.CREATED, Answer.HANGUP, Answer.NO_ID})
-_PERHAPS_TAKEN: Final = frozenset({Answer.SERVER_ERROR, Answer.QUEUED, Answer.HTML})
-_BESIDE: Final = ("slow", "dup", "reorder", "early", "foreign", "lost")
+_ACCEPTED: Final = frozenset({Answer.OK, Answer.CREATED, Answer.HANGUP, Answer.NO_ID})
+_MAYBE_ACCEPTED: Final = frozenset({Answer.SERVER_ERROR, Answer.QUEUED, Answer.HTML})
+_INDEPENDENT: Final = ("slow", "dup", "reorder", "early", "foreign", "lost")
 _WHOLE: Final = ("seed", "slow_ms", "retry_after")
 
-RATES: Final[tuple[str, ...]] = (*(answer.value for answer in _ANSWERS), *_BESIDE)
+RATES: Final[tuple[str, ...]] = (*(answer.value for answer in _ANSWERS), *_INDEPENDENT)
 """The names of all faults."""
 
 
 class BadFaults(ValueError):
-    """A specification that cannot be read; the text says what is wrong and which names there are."""
+    """The specification cannot be read; the text says what is wrong and which names there are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """A specification, read. `rates` holds only names from `RATES`."""
+    """A parsed specification. `rates` has only names from `RATES`."""
 
     rates: dict[str, float] = field(default_factory=dict)
     seed: int = 0
@@ -74,8 +74,8 @@ class Faults:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What happens to one request. `pick` (0 ≤ pick < 1) settles whatever choice is left."""
+class DrawnFaults:
+    """The faults of one request. `pick` (0 ≤ pick < 1) decides any choice that is left."""
 
     answer: Answer = Answer.OK
     accepted: bool = True
@@ -89,11 +89,11 @@ class Verdict:
     pick: float = 0.0
 
 
-NOTHING_WRONG: Final = Verdict()
+NO_FAULTS: Final = DrawnFaults()
 
 
 def parse(spec: str) -> Faults:
-    """Raises BadFaults. An empty text means that nothing ever goes wrong."""
+    """Parse a specification; an empty text means no faults. Raises BadFaults."""
     rates: dict[str, float] = {}
     whole: dict[str, int] = {}
     for item in filter(None, (part.strip() for part in spec.split(","))):
@@ -113,23 +113,23 @@ def parse(spec: str) -> Faults:
     return Faults(rates, **whole)
 
 
-def decide(faults: Faults, request: int) -> Verdict:
-    """What goes wrong with request number `request`. The draws come in a fixed order, whatever the rates are."""
+def draw_faults(faults: Faults, request_number: int) -> DrawnFaults:
+    """Return the faults of a request. The draws come in a fixed order, whatever the rates are."""
     if not faults.rates:
-        return NOTHING_WRONG
-    rng = Random(f"{faults.seed}:{request}")  # noqa: S311 - repeatable, not secret
+        return NO_FAULTS
+    rng = Random(f"{faults.seed}:{request_number}")  # noqa: S311 - repeatable, not secret
     answer = _answer(faults.rates, rng.random())
-    taken = rng.random() < 0.5
-    beside = {name: rng.random() < faults.rates.get(name, 0.0) for name in _BESIDE}
-    return Verdict(
+    second_one = rng.random() < 0.5
+    independent = {name: rng.random() < faults.rates.get(name, 0.0) for name in _INDEPENDENT}
+    return DrawnFaults(
         answer=answer,
-        accepted=answer in _TAKEN or (answer in _PERHAPS_TAKEN and taken),
-        slow=faults.slow_ms if beside["slow"] else 0,
-        dup=beside["dup"],
-        reorder=beside["reorder"],
-        early=beside["early"],
-        foreign=beside["foreign"],
-        lost=beside["lost"],
+        accepted=answer in _ACCEPTED or (answer in _MAYBE_ACCEPTED and second_one),
+        slow=faults.slow_ms if independent["slow"] else 0,
+        dup=independent["dup"],
+        reorder=independent["reorder"],
+        early=independent["early"],
+        foreign=independent["foreign"],
+        lost=independent["lost"],
         pick=rng.random(),
     )
 

@@ -1,7 +1,7 @@
-"""What one sandbox channel knows. It lives in memory only, and that memory is bounded.
+"""What one sandbox channel knows: its settings, templates, messages and counters, in a bounded part of the memory.
 
-The newest `keep` messages are kept: 100,000 unless told otherwise, at about 1.5 kB each. An older one is forgotten:
-`GET /messages`, `hookInfo` and `/_sandbox/messages` no longer show it, while the counters still count it.
+Only the newest `keep` messages are kept (100,000 by default, about 1.5 kB each). `GET /messages`, `hookInfo` and
+`/_sandbox/messages` no longer show older ones; the counters still include them.
 """
 
 from collections import Counter, OrderedDict
@@ -11,16 +11,19 @@ from itertools import islice
 from secrets import token_hex
 from typing import Any, TypeAlias
 
-from consumer.sandbox.fates import Step
-from consumer.sandbox.templates import Template
+from consumer.sandbox.faults.fates import Step
+from consumer.sandbox.templates import MessageTemplate
 
 Now: TypeAlias = Callable[[], int]
-"""Whatever tells the time: milliseconds since the epoch, UTC."""
+"""Returns the time in milliseconds since the epoch, UTC."""
 
 
 @dataclass(frozen=True, slots=True)
-class Recipient:
-    """Who a message goes to: `given` as asked for, the rest as statuses and lists report it (contract fact 5)."""
+class ChatIdentity:
+    """A person or group: `given` as in the request, the rest as statuses and lists report it.
+
+    The two may differ (docs/1msg.md#seven-facts, 5).
+    """
 
     given: str
     phone: str | None
@@ -33,44 +36,45 @@ class Recipient:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class SendRequest:
     """A `sendTemplate` request that passed validation; `text` is the body with its values in place."""
 
-    recipient: Recipient
-    template: Template
+    recipient: ChatIdentity
+    template: MessageTemplate
     params: tuple[str, ...]
     text: str
 
 
 @dataclass(slots=True, kw_only=True)
 class Message:
-    """One message, out or in. `at` and `starts` are moments (milliseconds); steps count from `starts`."""
+    """A message, outgoing or incoming. `at` and `starts` are moments (milliseconds); steps are timed from `starts`."""
 
     number: int
     id: str
-    recipient: Recipient
+    recipient: ChatIdentity
     text: str
     at: int
     from_me: bool = True
     kind: str = "chat"
-    order: Order | None = None
-    request: int = 0
-    """The number of the `sendTemplate` request that made it."""
+    send_request: SendRequest | None = None
+    request_number: int = 0
+    """The number of the `sendTemplate` request that created it."""
     starts: int = 0
     steps: tuple[Step, ...] = ()
 
     def reached(self, now: int) -> tuple[Step, ...]:
-        """The statuses it has by `now`, oldest first."""
+        """Return the statuses it has by `now`, oldest first."""
         return tuple(step for step in self.steps if self.starts + step.after <= now)
 
     def status(self, now: int) -> str:
+        """Return its latest status at `now`."""
         reached = self.reached(now)
         return reached[-1].status if reached else "accepted"
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """What `GET /settings` shows. A new channel tells nobody anything (contract §7)."""
+class ChannelSettings:
+    """What `GET /settings` shows. A new channel calls no webhooks."""
 
     webhooks: tuple[str, ...] = ()
     acks: bool = False
@@ -81,8 +85,8 @@ class Settings:
     tracking: bool = False
 
 
-class Bucket:
-    """Lets `rate` requests a second through, a second's worth at once. None lets everything through."""
+class TokenBucket:
+    """Let `rate` requests a second pass, and as many at once; None lets all pass."""
 
     def __init__(self, rate: float | None) -> None:
         self._rate = rate
@@ -102,12 +106,12 @@ class Bucket:
 
 
 class Messages:
-    """The newest `keep` messages, found by id and by chat, in the order of their numbers."""
+    """The newest `keep` messages by id and by chat, in the order of their numbers."""
 
     def __init__(self, keep: int) -> None:
         self._keep = keep
         self._by_id: OrderedDict[str, Message] = OrderedDict()
-        self._by_chat: dict[str, list[Message]] = {}  # lists: most chats have one or two
+        self._by_chat: dict[str, list[Message]] = {}  # lists, because most chats have one or two messages
         self.forgotten = 0
 
     def __len__(self) -> int:
@@ -123,7 +127,7 @@ class Messages:
         return self._by_id.get(message_id)
 
     def of(self, chat_id: str | None, *, newest_first: bool) -> Iterator[Message]:
-        """All that are kept, of one chat or of every one."""
+        """Return the messages of one chat, or of all chats."""
         found: Any = self._by_id.values() if chat_id is None else self._by_chat.get(chat_id, ())
         return reversed(found) if newest_first else iter(found)
 
@@ -137,8 +141,8 @@ class Messages:
 
 
 @dataclass(slots=True)
-class Tally:
-    """Requests by recipient as given, for the newest recipients only."""
+class RequestCounts:
+    """The number of requests for each recipient as given; only for the `keep` newest recipients."""
 
     keep: int
     counts: OrderedDict[str, int] = field(default_factory=OrderedDict)
@@ -150,7 +154,7 @@ class Tally:
 
 
 class Channel:
-    """One channel: its credentials, templates, settings and messages. Used by one event loop only."""
+    """One channel. Use it in one event loop only."""
 
     def __init__(
         self,
@@ -158,8 +162,8 @@ class Channel:
         id: str,
         token: str,
         namespace: str,
-        templates: Sequence[Template],
-        settings: Settings,
+        templates: Sequence[MessageTemplate],
+        settings: ChannelSettings,
         rate: float | None,
         keep: int,
         history: bool,
@@ -169,7 +173,7 @@ class Channel:
         self.namespace = namespace
         self.templates = {(template.name, template.language): template for template in templates}
         self.settings = settings
-        self.bucket = Bucket(rate)
+        self.bucket = TokenBucket(rate)
         self.messages = Messages(keep)
         self.history = history
         self.blocked = False
@@ -177,29 +181,31 @@ class Channel:
         self.requests = 0
         self.accepted = 0
         self.answers: Counter[str] = Counter()
-        self.asked = Tally(keep)
+        self.requests_by_recipient = RequestCounts(keep)
         self._numbers = 0
         self._run = token_hex(4).upper()
 
-    def accept(self, order: Order, *, request: int, at: int, starts: int, steps: tuple[Step, ...]) -> Message:
-        """Keeps an outgoing message, under an id that no other run of the sandbox gives."""
+    def accept(
+        self, send_request: SendRequest, *, request_number: int, at: int, starts: int, steps: tuple[Step, ...]
+    ) -> Message:
+        """Keep an outgoing message under a new id, which no other run of the sandbox uses."""
         self.accepted += 1
         message = Message(
             number=self._next(),
             id=f"wamid.SBX{self._run}{self._numbers:010X}",
-            recipient=order.recipient,
-            text=order.text,
+            recipient=send_request.recipient,
+            text=send_request.text,
             at=at,
-            order=order,
-            request=request,
+            send_request=send_request,
+            request_number=request_number,
             starts=starts,
             steps=steps,
         )
         self.messages.add(message)
         return message
 
-    def receive(self, sender: Recipient, text: str, *, kind: str, at: int) -> Message:
-        """Keeps something that a person wrote."""
+    def receive(self, sender: ChatIdentity, text: str, *, kind: str, at: int) -> Message:
+        """Keep a message that a person wrote."""
         message = Message(
             number=self._next(),
             id=f"wamid.SBI{self._run}{self._numbers:010X}",
@@ -212,14 +218,13 @@ class Channel:
         self.messages.add(message)
         return message
 
-    def stranger(self, at: int) -> Message:
-        """A message of some other sender of a shared inbox: it is kept nowhere."""
-        recipient = Recipient("15550100199", "15550100199", "15550100199@c.us", "US.199")
+    def foreign_message(self, at: int) -> Message:
+        """Return a message of another sender with the same inbox; it is not kept."""
+        recipient = ChatIdentity("15550100199", "15550100199", "15550100199@c.us", "US.199")
         return Message(number=0, id=f"wamid.OTHER{token_hex(8).upper()}", recipient=recipient, text="", at=at)
 
     def change_template(self, name: str, language: str | None, changes: Mapping[str, str]) -> int:
-        """Changes a template in this language, or in all; with the status "gone" it leaves the list. Answers how many
-        there were."""
+        """Change a template in this language, or in all; the status "gone" removes it. Return how many were changed."""
         found = [key for key in self.templates if key[0] == name and language in (None, key[1])]
         for key in found:
             changed = replace(self.templates[key], **changes)
@@ -230,26 +235,26 @@ class Channel:
         return len(found)
 
     def sent(self, now: int, *, limit: int | None = None) -> list[dict[str, Any]]:
-        """What was accepted, oldest first, as `/_sandbox/messages` lists it; with `limit` only the newest ones."""
+        """Return the accepted messages (or the `limit` newest), oldest first, as `/_sandbox/messages` lists them."""
         newest = (message for message in self.messages.of(None, newest_first=True) if message.from_me)
         rows = [self._shown(message, now) for message in islice(newest, limit)]
         rows.reverse()
         return rows
 
     def _shown(self, message: Message, now: int) -> dict[str, Any]:
-        order = message.order
-        assert order is not None
+        send_request = message.send_request
+        assert send_request is not None
         return {
             "phone": message.recipient.given,
-            "template": order.template.name,
-            "language": order.template.language,
-            "params": list(order.params),
+            "template": send_request.template.name,
+            "language": send_request.template.language,
+            "params": list(send_request.params),
             "text": message.text,
             "id": message.id,
             "status": message.status(now),
             "time": message.at,
-            "request": message.request,
-            "requests": self.asked.counts.get(message.recipient.given, 0),
+            "request": message.request_number,
+            "requests": self.requests_by_recipient.counts.get(message.recipient.given, 0),
         }
 
     def _next(self) -> int:

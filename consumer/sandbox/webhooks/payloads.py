@@ -1,26 +1,26 @@
-"""The bodies that webhooks get: the `ack[]` and `messages[]` form, Meta's raw form, and the items of lists. Pure."""
+"""The bodies that webhooks get (`ack[]` and `messages[]`, or Meta's raw form), and the items of lists. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from consumer.sandbox.fates import Step
-from consumer.sandbox.state import Message
+from consumer.sandbox.channel_state import Message
+from consumer.sandbox.faults.fates import Step
 
 BUSINESS_PHONE: Final = "15550001111"
 BUSINESS_NAME: Final = "Sandbox Inc."
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """One thing to tell a webhook: a status when there is a step, otherwise the message itself (in or out)."""
+class WebhookEvent:
+    """One event for a webhook: a status if there is a step, otherwise the message itself (incoming or outgoing)."""
 
     message: Message
     step: Step | None = None
 
 
-def body_of(events: Sequence[Event], channel_id: str, *, raw: bool) -> dict[str, Any]:
-    """One webhook body for one or several events, in the form that the channel's `rawHooks` asks for."""
+def webhook_body(events: Sequence[WebhookEvent], channel_id: str, *, raw: bool) -> dict[str, Any]:
+    """Return one body for one or several events, in the form that the channel's `rawHooks` asks for."""
     if raw:
         return _raw_body(events)
     body: dict[str, Any] = {"instanceId": channel_id}
@@ -33,8 +33,8 @@ def body_of(events: Sequence[Event], channel_id: str, *, raw: bool) -> dict[str,
     return body
 
 
-def listed(message: Message) -> dict[str, Any]:
-    """One item of `GET /messages` (contract §5): flags are 0 and 1 here."""
+def message_list_item(message: Message) -> dict[str, Any]:
+    """Return an item of `GET /messages` (docs/1msg.md#message-list), where flags are 0 and 1."""
     return {
         "messageNumber": message.number,
         **_message(message),
@@ -45,8 +45,8 @@ def listed(message: Message) -> dict[str, Any]:
     }
 
 
-def hook(message: Message, step: Step) -> dict[str, Any]:
-    """One item of hookInfo's `hooks[]`, and of a raw body's `statuses[]` (contract §6, §8.3)."""
+def hook_info_item(message: Message, step: Step) -> dict[str, Any]:
+    """Return an item of hookInfo's `hooks[]` (docs/1msg.md#hookinfo), which raw bodies have in `statuses[]` as well."""
     at = (message.starts + step.after) // 1000
     category = _category(message)
     item: dict[str, Any] = {
@@ -56,8 +56,8 @@ def hook(message: Message, step: Step) -> dict[str, Any]:
         "timestamp": str(at),
         "recipient_id": message.recipient.phone or message.recipient.bsuid,
     }
-    if step.failure is not None:
-        item["errors"] = [step.failure.as_status_error()]
+    if step.error is not None:
+        item["errors"] = [step.error.as_status_error()]
         return item
     item["pricing"] = {"billable": True, "pricing_model": "PMP", "type": "regular", "category": category}
     item["conversation"] = {
@@ -69,7 +69,7 @@ def hook(message: Message, step: Step) -> dict[str, Any]:
 
 
 def _ack(message: Message, step: Step) -> dict[str, Any]:
-    """Contract §8.1: no timestamp, and a failure's code is not told, only its text."""
+    """Return an item of `ack[]` (docs/1msg.md#normalised-statuses): it has no time, and no error code, only a text."""
     ack: dict[str, Any] = {
         "id": message.id,
         "chatId": message.recipient.chat_id,
@@ -79,13 +79,13 @@ def _ack(message: Message, step: Step) -> dict[str, Any]:
         "status": step.status,
         "category": _category(message),
     }
-    if step.failure is not None:
-        ack["error"] = step.failure.title
+    if step.error is not None:
+        ack["error"] = step.error.title
     return ack
 
 
 def _message(message: Message) -> dict[str, Any]:
-    """Contract §8.2."""
+    """Return an item of `messages[]` (docs/1msg.md#normalised-messages)."""
     return {
         "id": message.id,
         "type": message.kind,
@@ -103,15 +103,15 @@ def _message(message: Message) -> dict[str, Any]:
     }
 
 
-def _raw_body(events: Sequence[Event]) -> dict[str, Any]:
-    """Contract §8.3; echoes as `message_echoes`."""
+def _raw_body(events: Sequence[WebhookEvent]) -> dict[str, Any]:
+    """Return Meta's form (docs/1msg.md#raw-bodies-of-meta); echoes are `message_echoes`."""
     value: dict[str, Any] = {
         "messaging_product": "whatsapp",
         "metadata": {"display_phone_number": BUSINESS_PHONE, "phone_number_id": "1"},
     }
     for event in events:
         if event.step:
-            value.setdefault("statuses", []).append(hook(event.message, event.step))
+            value.setdefault("statuses", []).append(hook_info_item(event.message, event.step))
         else:
             name = "message_echoes" if event.message.from_me else "messages"
             value.setdefault(name, []).append(_raw_message(event.message))
@@ -130,4 +130,4 @@ def _raw_message(message: Message) -> dict[str, Any]:
 
 
 def _category(message: Message) -> str:
-    return message.order.template.category.lower() if message.order else "marketing"
+    return message.send_request.template.category.lower() if message.send_request else "marketing"
