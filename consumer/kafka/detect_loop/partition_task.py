@@ -11,7 +11,7 @@ from consumer.kafka.changelog.restore import Start
 from consumer.kafka.clients.transaction import Output
 from consumer.records import Reminder, ReminderKind
 
-CLOCK_EVERY: Millis = 5_000
+WATERMARK_INTERVAL_MS: Millis = 5_000
 """Deliver hears each partition's clock at least this often (design §4 asks for 10 s)."""
 
 
@@ -105,7 +105,7 @@ class PartitionTask:
 
     def _clock_is_due(self) -> bool:
         clock = self.watermark.value
-        return clock is not None and (self._told_clock is None or clock - self._told_clock >= CLOCK_EVERY)
+        return clock is not None and (self._told_clock is None or clock - self._told_clock >= WATERMARK_INTERVAL_MS)
 
     def _say(self, reminders: list[Reminder]) -> None:
         for reminder in reminders:
