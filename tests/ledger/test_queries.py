@@ -82,7 +82,7 @@ def test_the_same_reminder_cannot_be_there_twice(ledger: Ledger) -> None:
 def test_an_attempt_belongs_to_a_reminder_that_is_there(ledger: Ledger) -> None:
     attempt = {
         "reminder_id": "nobody", "medium": "whatsapp", "number": 1, "user_id": "u", "process": "p", "step": 0,
-        "started_at": 1, "outcome": "sending", "may_have_gone": True,
+        "started_at": 1, "outcome": "sending", "may_have_been_sent": True,
     }  # fmt: skip
     with pytest.raises(IntegrityError, match=r"(?i)foreign key"), ledger.transaction() as connection:
         queries.attempts.insert_rows(connection, [attempt])
@@ -106,7 +106,7 @@ def test_only_whoever_waited_for_it_is_woken(ledger: Ledger) -> None:
         }
 
 
-@pytest.mark.parametrize("moment", ["due_at", "lease_until", "unknown_since", "quiet_from"])
+@pytest.mark.parametrize("moment", ["due_at", "lease_until", "unknown_since", "quiet_since"])
 def test_however_long_the_history_what_waits_is_found_by_an_index(sqlite: Ledger, moment: str) -> None:
     look = f"EXPLAIN QUERY PLAN SELECT * FROM reminders WHERE {moment} <= 10 ORDER BY {moment} LIMIT 100"
     with sqlite.reading() as connection:

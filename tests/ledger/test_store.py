@@ -13,7 +13,7 @@ from sqlalchemy import Connection, create_engine, insert, inspect, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from consumer.ledger.errors import LedgerRefused
-from consumer.ledger.schema.replica_tables import clocks
+from consumer.ledger.schema.replica_tables import watermarks
 from consumer.ledger.schema.tables import contacts, metadata
 from consumer.ledger.store import Ledger
 
@@ -38,13 +38,13 @@ def file(file_url: str) -> Iterator[Ledger]:
     opened.close()
 
 
-def a_clock(connection: Connection, partition: int) -> None:
-    connection.execute(insert(clocks), {"partition": partition, "clock": 1})
+def add_watermark(connection: Connection, partition: int) -> None:
+    connection.execute(insert(watermarks), {"partition": partition, "watermark": 1})
 
 
 def partitions(ledger: Ledger) -> list[int]:
     with ledger.reading() as connection:
-        return list(connection.scalars(select(clocks.c.partition).order_by(clocks.c.partition)))
+        return list(connection.scalars(select(watermarks.c.partition).order_by(watermarks.c.partition)))
 
 
 def test_a_new_ledger_has_every_table_and_an_identity_that_it_keeps(ledger_url: str) -> None:
@@ -78,7 +78,7 @@ def test_every_commit_is_on_the_disk_before_it_returns(file: Ledger) -> None:
 def test_a_transaction_that_fails_leaves_nothing(ledger: Ledger) -> None:
     def change_and_fail() -> None:
         with ledger.transaction() as connection:
-            a_clock(connection, 1)
+            add_watermark(connection, 1)
             raise RuntimeError("thought better of it")
 
     with pytest.raises(RuntimeError, match="thought better"):
@@ -117,14 +117,14 @@ def test_whoever_was_killed_holds_the_ledger_no_longer(file_url: str) -> None:
 
 def test_others_may_look_while_one_works(ledger: Ledger, ledger_url: str) -> None:
     with ledger.transaction() as connection:
-        a_clock(connection, 1)
+        add_watermark(connection, 1)
     looking = Ledger(ledger_url, read_only=True)
     with ledger.transaction() as connection:
-        a_clock(connection, 2)
+        add_watermark(connection, 2)
         assert partitions(looking) == [1]
     assert partitions(looking) == [1, 2]
     with pytest.raises(DBAPIError, match=r"(?i)read-?only"), looking.transaction() as connection:
-        a_clock(connection, 3)
+        add_watermark(connection, 3)
     looking.close()
 
 
@@ -153,7 +153,7 @@ def test_writers_take_turns(ledger: Ledger) -> None:
     def write(first: int) -> None:
         for partition in range(first, first + 20):
             with ledger.transaction() as connection:
-                a_clock(connection, partition)
+                add_watermark(connection, partition)
 
     threads = [threading.Thread(target=write, args=(100 * n,)) for n in range(4)]
     for thread in threads:
@@ -176,7 +176,7 @@ def test_no_error_tells_a_phone_number(ledger: Ledger) -> None:
 
 def test_phone_numbers_are_for_nobody_else_to_read(file: Ledger, tmp_path: Path) -> None:
     with file.transaction() as connection:
-        a_clock(connection, 1)
+        add_watermark(connection, 1)
     modes = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.iterdir()}
     assert modes == dict.fromkeys(modes, 0)
     assert "lapse.db-wal" in modes

@@ -2,10 +2,7 @@
 
 from alembic import context
 
-from consumer.ledger.schema.replica_tables import paces
 from consumer.ledger.schema.tables import metadata
-
-assert paces.metadata is metadata  # (a table counts once its module has been imported)
 
 context.configure(
     connection=context.config.attributes["connection"],
