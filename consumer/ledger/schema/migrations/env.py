@@ -1,4 +1,4 @@
-"""How Alembic is run: on the connection that `migrate` hands over, within its transaction."""
+"""Runs Alembic on the connection that `migrate` hands over, within its transaction."""
 
 from alembic import context
 
