@@ -39,7 +39,7 @@ def row_after(row: ReminderRow, change: Change, now: Millis) -> ReminderRow:
         due_at=(now if change.until is None else change.until) if status in UNSENT else None,
         lease_until=row.lease_until if status is Status.SENDING else None,
         unknown_since=now if status is Status.UNKNOWN else None,
-        quiet_from=now if (heard or status is Status.UNKNOWN) and not change.final else None,
+        quiet_since=now if (heard or status is Status.UNKNOWN) and not change.final else None,
         fallback_at=now if may_fall_back(status, change.reason) else None,
         polls=0,
         sequence=row.sequence + change.publish,

@@ -14,7 +14,7 @@ from consumer.deliver.operations.ledger_identity import GroupPosition, LedgerPos
 from consumer.kafka.at_least_once_consumer import NotNow
 from consumer.kafka.clients import end_offsets, group_offsets
 from consumer.ledger import queries
-from consumer.ledger.errors import LedgerRefused
+from consumer.ledger.errors import LedgerRefused, is_transient
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.records import OptOut
@@ -41,12 +41,17 @@ def opened(shared: Shared, metrics: DeliverMetrics) -> Ledger:
 
 
 def patiently(handle: Callable[P, None]) -> Callable[P, None]:
-    """A ledger out of reach, or busy with what another replica does, is waited for."""
+    """Wrap a handler so that a ledger out of reach, or busy with what another replica does, is waited for.
+
+    What the ledger refuses for its content is raised: it would be refused again.
+    """
 
     def handled(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             handle(*args, **kwargs)
         except SQLAlchemyError as problem:
+            if not is_transient(problem):
+                raise
             raise NotNow(type(problem).__name__) from problem
 
     return handled

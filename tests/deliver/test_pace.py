@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.clock import HOUR, SECOND
-from consumer.deliver.channel.rate_limit import RateLimit, available_tokens, counted_from
+from consumer.deliver.channel.rate_limit import RateLimit, available_tokens, used_until_us
 from consumer.ledger import queries
 from consumer.ledger.queries.channels import RateLimitRow
 from consumer.ledger.store import Ledger
@@ -67,15 +67,15 @@ def test_when_the_channel_says_slower_nothing_leaves_for_so_long(ledger: Ledger)
 
 
 def test_a_rate_below_one_a_second_lets_one_leave_now_and_then() -> None:
-    after = RateLimitRow("whatsapp", counted_from(RateLimitRow("whatsapp"), 0.5, NOON, 1))
+    after = RateLimitRow("whatsapp", used_until_us(RateLimitRow("whatsapp"), 0.5, NOON, 1))
     assert available_tokens(RateLimitRow("whatsapp"), 0.5, NOON, 10) == 1
     assert available_tokens(after, 0.5, NOON + 1_999, 10) == 0
     assert available_tokens(after, 0.5, NOON + 2_000, 10) == 1
 
 
 def test_a_clock_that_was_an_hour_ahead_does_not_silence_the_channel_for_an_hour() -> None:
-    ahead = RateLimitRow("whatsapp", counted_from(RateLimitRow("whatsapp"), 80, NOON + HOUR, 20))
-    put_right = RateLimitRow("whatsapp", counted_from(ahead, 80, NOON, available_tokens(ahead, 80, NOON, 1000)))
+    ahead = RateLimitRow("whatsapp", used_until_us(RateLimitRow("whatsapp"), 80, NOON + HOUR, 20))
+    put_right = RateLimitRow("whatsapp", used_until_us(ahead, 80, NOON, available_tokens(ahead, 80, NOON, 1000)))
     assert available_tokens(put_right, 80, NOON + 100, 1000) == 8
 
 
@@ -89,7 +89,7 @@ def test_in_no_second_do_more_leave_than_the_rate_and_what_was_kept(rate: float,
     for wait, most in asked:
         now += wait
         used = available_tokens(rate_limit, rate, now, most)
-        rate_limit = RateLimitRow("whatsapp", counted_from(rate_limit, rate, now, used))
+        rate_limit = RateLimitRow("whatsapp", used_until_us(rate_limit, rate, now, used))
         left += [now] * used
     for start in left:
         within = sum(start <= at < start + SECOND for at in left)

@@ -173,7 +173,7 @@ def test_a_refused_channel_stops_waits_and_is_tried_with_one_message(deliver: Di
     told = [f"{status.user_id} {status.status}" for status in deliver.topic[deliver._heard :]]
     assert sorted(told) == [f"{name} accepted" for name in (*names, "Eve")]
     assert len(deliver.channel.sent) == len(names) + 1 + len(names) + 1
-    assert [row.refusals for row in deliver.rows()] == [0] * 5
+    assert [row.counted_attempts for row in deliver.rows()] == [0] * 5
 
 
 def test_a_stopped_channel_says_so_where_people_look(deliver: Diary) -> None:

@@ -1,7 +1,7 @@
 """How fast requests may leave: one measure for a channel, kept in the ledger and shared by all replicas.
 
 Rights to send come into being evenly, so many a second, and at most a quarter of a second's worth is kept for later.
-How many there are follows from one moment, `counted_from`, up to which all of them have been used. A claim takes them
+How many there are follows from one moment, `used_until_us`, up to which all of them have been used. A claim takes them
 in its own transaction, under a lock on that moment, and gives back nothing: it takes as many as it journalled attempts.
 
 The replicas' wall clocks need not agree: the one that is ahead sets the measure. (One that runs a second ahead of the
@@ -40,8 +40,8 @@ class RateLimit:
         """So many of those that were taken in this transaction leave."""
         if self.rate is not None and count:
             rate_limit = queries.channels.rate_limit(connection, self.medium)
-            queries.channels.set_rate_counted_from(
-                connection, self.medium, counted_from(rate_limit, self.rate, now, count)
+            queries.channels.set_rate_used_until(
+                connection, self.medium, used_until_us(rate_limit, self.rate, now, count)
             )
 
 
@@ -54,7 +54,7 @@ def available_tokens(rate_limit: RateLimitRow, rate: float | None, now: Millis, 
     return max(0, min(most, (now * _MICRO - _begin(rate_limit, rate, now)) // _each(rate)))
 
 
-def counted_from(rate_limit: RateLimitRow, rate: float, now: Millis, used: int) -> int:
+def used_until_us(rate_limit: RateLimitRow, rate: float, now: Millis, used: int) -> int:
     """The moment after so many requests, in microseconds."""
     return _begin(rate_limit, rate, now) + used * _each(rate)
 
@@ -62,9 +62,9 @@ def counted_from(rate_limit: RateLimitRow, rate: float, now: Millis, used: int) 
 def _begin(rate_limit: RateLimitRow, rate: float, now: Millis) -> int:
     """From where rights count now: what came into being before has been used, or is too old to be kept."""
     oldest = now * _MICRO - max(1, int(rate / 4)) * _each(rate)
-    if rate_limit.counted_from > (now + MINUTE) * _MICRO:
+    if rate_limit.used_until_us > (now + MINUTE) * _MICRO:
         return oldest  # some clock was an hour ahead: that must not silence the channel for as long
-    return max(rate_limit.counted_from, oldest)
+    return max(rate_limit.used_until_us, oldest)
 
 
 def _each(rate: float) -> int:

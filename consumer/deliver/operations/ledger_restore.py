@@ -70,6 +70,6 @@ def _attempt(row: ReminderRow, now: Millis) -> dict[str, object]:
         "started_at": now,
         "finished_at": now,
         "outcome": "unknown",
-        "may_have_gone": True,
+        "may_have_been_sent": True,
         "reason": RESTORED,
     }

@@ -31,7 +31,7 @@ def _word(sent: bool) -> AttemptAccepted | ConfirmedUnsent:
 
 def _end(row: ReminderRow, now: int, *, sent: bool) -> dict[str, object]:
     outcome = "accepted" if sent else "rejected"
-    said = {"outcome": outcome, "may_have_gone": sent, "reason": "by_operator", "finished_at": now}
+    said = {"outcome": outcome, "may_have_been_sent": sent, "reason": "by_operator", "finished_at": now}
     return {"key": row.key, "number": row.attempts, **said}
 
 

@@ -31,12 +31,12 @@ class RetryPolicy:
     max_attempts: int
 
     def after(self, refusal: Refusal, row: ReminderRow, now: Millis) -> Defer | Fail:
-        """What follows for this reminder, whose `refusals` are counted already."""
+        """What follows for this reminder, whose `counted_attempts` include the last one."""
         lapsed_at = row.last_seen if row.lapsed_at is None else row.lapsed_at
         return after_refusal(
             refusal,
             tries=row.attempts,
-            last=row.refusals >= self.max_attempts,
+            last=row.counted_attempts >= self.max_attempts,
             now=now,
             too_old_at=too_old_at(lapsed_at, self.rules),
         )

@@ -97,6 +97,6 @@ def attempt_row(row: ReminderRow | None, attempt: Attempt[M]) -> dict[str, objec
         "step": row.step,
         "started_at": attempt.started_at,
         "outcome": "sending",
-        "may_have_gone": True,
+        "may_have_been_sent": True,
         "phone": row.phone,
     }

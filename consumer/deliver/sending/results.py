@@ -80,7 +80,7 @@ class ResultRecorder:
             log.error("answer_without_attempt", reminder=answer.key[0], attempt=answer.number)
             return
         if isinstance(answer.outcome, Rejected | NotTransmitted) and retries.counts(answer.outcome):
-            row = row._replace(refusals=row.refusals + 1)
+            row = row._replace(counted_attempts=row.counted_attempts + 1)
             work.update(row)
         work.apply_event(answer.key, self._event(row, answer.outcome, work.now))
 
@@ -141,7 +141,7 @@ def _end(answer: AttemptResult, now: Millis) -> dict[str, Any]:
         "number": answer.number,
         "finished_at": now,
         "outcome": _label(outcome),
-        "may_have_gone": isinstance(outcome, Accepted | Unknown),
+        "may_have_been_sent": isinstance(outcome, Accepted | Unknown),
         "reason": getattr(outcome, "reason", None),
         "error_code": getattr(outcome, "error_code", None),
         "error": getattr(outcome, "error", None),

@@ -107,12 +107,12 @@ class Poller:
             still = []
             for row in silent:
                 if self._over(row) > now:
-                    work.update(row._replace(polls=row.polls + 1, quiet_from=self._next(row, now)))
+                    work.update(row._replace(polls=row.polls + 1, quiet_since=self._next(row, now)))
                     still.append(row)
                 elif row.unknown_since is None:
                     work.apply_event(row.key, TimedOut())
                 else:  # (what is unknown is given up from the moment on at which it became so)
-                    work.update(row._replace(quiet_from=None))
+                    work.update(row._replace(quiet_since=None))
         return still
 
     def _over(self, row: ReminderRow) -> Millis:

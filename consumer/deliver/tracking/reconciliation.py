@@ -48,7 +48,9 @@ def notice(work: UnitOfWork, found: Sequence[SeenMessage], limits: RetryPolicy) 
     """Keep those that nobody has claimed, and settle what they settle. Returns how many attempts that was."""
     claimed = queries.attempts.reminders_by_message_id(work.connection, {each.message_id for each in found})
     new = [each for each in found if each.message_id not in claimed]
-    queries.inbox.store_echoes(work.connection, [{**asdict(each), "tail": tail(each.recipient)} for each in new])
+    queries.inbox.store_echoes(
+        work.connection, [{**asdict(each), "recipient_suffix": tail(each.recipient)} for each in new]
+    )
     return settle(work, {each.recipient for each in new}, limits)
 
 

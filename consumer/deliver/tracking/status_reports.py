@@ -81,14 +81,14 @@ def _fail(work: UnitOfWork, row: ReminderRow, heard: ReceivedReport, at: Millis,
     """A failure that is told afterwards follows the same table as one that is answered (contract §10)."""
     refusal = _refusal(heard.report)
     # Another try is a new message: every failure counts here, also that of a channel which takes all and sends none.
-    counted = row._replace(refusals=row.refusals + 1)
+    counted = row._replace(counted_attempts=row.counted_attempts + 1)
     then = limits.after(refusal, counted, work.now)
-    again = then if isinstance(then, Defer) and counted.refusals < limits.max_attempts else None
+    again = then if isinstance(then, Defer) and counted.counted_attempts < limits.max_attempts else None
     event = Reported(Progress.FAILED, heard.source, refusal.reason, refusal.error_code, again)
     if isinstance(work.apply_event(row.key, event, at), NoChange):
         return
     told = work.get(row.key) or counted
-    work.update(told._replace(refusals=counted.refusals))
+    work.update(told._replace(counted_attempts=counted.counted_attempts))
     said = {"reason": refusal.reason, "error_code": refusal.error_code, "error": refusal.error}
     queries.attempts.record_outcomes(work.connection, [{"key": row.key, "number": row.attempts, **said}])
     holds.keep(work, counted, refusal)

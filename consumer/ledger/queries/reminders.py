@@ -15,7 +15,6 @@ from sqlalchemy import (
     insert,
     or_,
     select,
-    text,
     tuple_,
     update,
 )
@@ -23,10 +22,9 @@ from sqlalchemy import (
 from consumer.clock import Millis
 from consumer.ledger.queries.statements import chunks
 from consumer.ledger.schema.rows import REMINDER, ReminderRow
-from consumer.ledger.schema.tables import attempts, outbox, reminders
+from consumer.ledger.schema.tables import UNRESOLVED, WAITS_FOR_NOTHING, attempts, outbox, reminders
 
 _NOT_SENT_YET = ("planned", "deferred", "sending")
-_UNRESOLVED = reminders.c.status == text("'unresolved'")  # (as in the index)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +58,7 @@ def lock_unknown_since(connection: Connection, moment: Millis, limit: int) -> li
 
 def lock_quiet_since(connection: Connection, medium: str, moment: Millis, limit: int) -> list[ReminderRow]:
     """Lock accepted or sent reminders of which nothing has been heard since that moment or longer."""
-    return _lock_waiting(connection, reminders.c.quiet_from, moment, limit, medium)
+    return _lock_waiting(connection, reminders.c.quiet_since, moment, limit, medium)
 
 
 def any_fallback_due(connection: Connection, now: Millis) -> bool:
@@ -192,7 +190,7 @@ def wake_deferred(
 def lock_unresolved(connection: Connection, which: UnresolvedSelection, limit: int) -> list[ReminderRow]:
     """Lock the oldest of the selected reminders that are unresolved."""
     r = reminders.c
-    query = select(*REMINDER).where(_UNRESOLVED, *_selected(which)).order_by(r.attempted_at, r.reminder_id)
+    query = select(*REMINDER).where(UNRESOLVED, *_selected(which)).order_by(r.attempted_at, r.reminder_id)
     return _rows(connection.execute(query.limit(limit).with_for_update()))
 
 
@@ -211,7 +209,7 @@ def count_others_by_status(connection: Connection, which: UnresolvedSelection) -
 def count_in_doubt(connection: Connection) -> dict[str, int]:
     """Count those that are `unknown` and still looked for, and those that are `unresolved`."""
     unknown = select(func.count()).where(reminders.c.unknown_since.is_not(None))
-    unresolved = select(func.count()).select_from(reminders).where(_UNRESOLVED)
+    unresolved = select(func.count()).select_from(reminders).where(UNRESOLVED)
     counts = {"unknown": unknown, "unresolved": unresolved}
     return {name: connection.scalar(query) or 0 for name, query in counts.items()}
 
@@ -229,15 +227,16 @@ def _selected(which: UnresolvedSelection) -> list[ColumnElement[bool]]:
 
 
 def lock_removable(connection: Connection, before: Millis, over: Sequence[str], limit: int) -> list[tuple[str, str]]:
-    """Lock the oldest reminders that have one of these statuses and that nothing has touched since that moment.
+    """Lock the reminders of one of these statuses that have not changed since that moment, the oldest change first.
 
     One that waits for anything, or of which something is not published yet, is not among them.
     """
     r, o = reminders.c, outbox.c
-    waits = (r.due_at, r.lease_until, r.unknown_since, r.quiet_from, r.fallback_at)
     unheard = select(o.id).where(o.reminder_id == r.reminder_id, o.medium == r.medium, o.published.is_(False)).exists()
-    query = select(r.reminder_id, r.medium).where(r.created_at < before, r.updated_at < before, r.status.in_(over))
-    query = query.where(*(moment.is_(None) for moment in waits), ~unheard).order_by(r.created_at).limit(limit)
+    query = select(r.reminder_id, r.medium).where(
+        WAITS_FOR_NOTHING, r.updated_at < before, r.status.in_(over), ~unheard
+    )
+    query = query.order_by(r.updated_at).limit(limit)
     return [(row[0], row[1]) for row in connection.execute(query.with_for_update(skip_locked=True))]
 
 
