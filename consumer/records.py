@@ -21,7 +21,7 @@ class ActivityKind(StrEnum):
 
 
 class Ending(IntEnum):
-    """How an activity, or the latest ending of a process, ended it. Of two endings at the same time the greater counts."""
+    """How an activity ends its process. Of two endings at the same time the greater counts."""
 
     NONE = 0
     """It is still open."""

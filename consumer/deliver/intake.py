@@ -54,7 +54,7 @@ class Intake:
         self._default_region = default_region
 
     def reminders(self, batch: Sequence[Received[Reminder]]) -> None:
-        """DUE becomes a row; RETURNED, COMPLETED and CANCELLED cancel what has not gone out; WATERMARK says how far detect is."""
+        """DUE becomes a row; WATERMARK says how far detect is; the other kinds cancel what has not gone out."""
         clocks = _clocks(batch)
         with unit_of_work(self._ledger, self._metrics, self._now()) as work:
             asks = [ask for ask in (_ask(received, work.now) for received in batch) if ask is not None]

@@ -166,7 +166,7 @@ def _partition(shared: Shared, number: int, start: Start) -> PartitionTask:
         encode=lambda reminder: shared.codec.encode(reminder, s.topics.reminders),
         reminders_topic=s.topics.reminders,
         state_topic=s.state_topic,
-        most_bad=s.detect.bad_record_share,
+        max_bad_share=s.detect.bad_record_share,
     )
 
 

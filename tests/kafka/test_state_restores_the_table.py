@@ -19,7 +19,7 @@ from tests.detect.hearing import hear
 RULES = LapseRules(
     ladders={"signup": (10, 25), "checkout": (7,)}, allowed_lateness=3, settle=2, expire_after=15, forget_after=60
 )  # fmt: skip
-FIELDS = ("process", "last_seen", "closed", "step", "asked_seen", "asked_step", "told", "low", "high", "due")
+FIELDS = ("process", "last_seen", "closed", "step", "asked_seen", "asked_step", "reported", "ending", "low", "high", "due")
 PEOPLE = 20_000  # three pages of rows
 
 hears = st.tuples(
@@ -36,7 +36,7 @@ turns = st.one_of(hears, hears, st.tuples(st.just("clock"), st.integers(1, 40)))
 @pytest.fixture(autouse=True)
 def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     """So small that pages and deltas are written in pieces."""
-    monkeypatch.setattr(state, "LARGEST", 30_000)
+    monkeypatch.setattr(state, "MAX_SEGMENT_BYTES", 30_000)
 
 
 def batch(at: int, first: int, count: int, stride: int, action: str | None, ending: Ending) -> pl.DataFrame:
@@ -54,8 +54,8 @@ def batch(at: int, first: int, count: int, stride: int, action: str | None, endi
 
 def contents(table: Table) -> dict[str, list[Any]]:
     rows = table.store.live_rows()
-    told: dict[str, list[Any]] = {name: getattr(table.store, name)[rows].tolist() for name in FIELDS}
-    return told | {"row": rows.tolist(), "user": table.store.user.get(rows), "action": table.store.action.get(rows)}
+    reported: dict[str, list[Any]] = {name: getattr(table.store, name)[rows].tolist() for name in FIELDS}
+    return reported | {"row": rows.tolist(), "user": table.store.user.get(rows), "action": table.store.action.get(rows)}
 
 
 def restored(log: list[ChangelogRecord]) -> tuple[Table, ChangelogWriter]:

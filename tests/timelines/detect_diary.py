@@ -116,7 +116,9 @@ class Diary:
             reader.feed(message.key, message.value, message.headers)
         restored = reader.finish()
         assert restored is not None
-        self._start(Start(restored.table, restored.writer, restored.offset, restored.clock, False, restored.verdicts))
+        self._start(
+            Start(restored.table, restored.writer, restored.offset, restored.watermark, False, restored.brake_state)
+        )
         return self
 
     def _start(self, start: Start) -> None:
@@ -128,7 +130,7 @@ class Diary:
             encode=lambda reminder: b"",
             reminders_topic="reminders",
             state_topic="state",
-            most_bad=0.5,
+            max_bad_share=0.5,
         )
 
     def _commit(self) -> None:

@@ -82,14 +82,14 @@ class BatchProcessor:
         decoded = self._decoder.decode(values, timestamps, now)
         heard = ActivityBatch.of(decoded.frame, partitions[poll.spans[0].number].table.processes.known)
         self._brake_control.observe(timestamps)
-        good = decoded.frame["index"].to_numpy()[heard.places]
+        good = decoded.frame["index"].to_numpy()[heard.indices]
         bad = np.array([bad.index for bad in decoded.bad], np.int64)
         for number, start, stop in poll.spans:
             partition, between = partitions[number], [start, stop]
             letters = decoded.bad[slice(*np.searchsorted(bad, between))]
             self._set_aside(partition, poll.records, letters)
             self._brake_control.count_readability(partition, stop - start - len(letters), len(letters))
-            partition.apply(heard.part(*np.searchsorted(good, between).tolist()), now)
+            partition.apply(heard.slice(*np.searchsorted(good, between).tolist()), now)
             partition.read_to(int(offsets[stop - 1]) + 1)
         self._count_events(decoded, decoded.frame.height - len(heard))
 

@@ -1,4 +1,4 @@
-"""One assigned input partition: its table, its clock, and what waits to be written."""
+"""One assigned input partition: its table, its watermark, and the outputs that wait to be written."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from consumer.kafka.clients.transaction import Output
 from consumer.records import Reminder, ReminderKind
 
 WATERMARK_INTERVAL_MS: Millis = 5_000
-"""Deliver hears each partition's clock at least this often (design §4 asks for 10 s)."""
+"""How often each partition's watermark is written for deliver (design §4 asks for 10 s)."""
 
 
 class PartitionTask:
@@ -26,65 +26,67 @@ class PartitionTask:
         encode: Callable[[Reminder], bytes],
         reminders_topic: str,
         state_topic: str,
-        most_bad: float = 1.0,
+        max_bad_share: float = 1.0,
     ) -> None:
-        """`most_bad` is the share of records that may be unreadable before its silence means nothing."""
+        """`max_bad_share` is the share of unreadable records above which the partition's silence means nothing."""
         self.number = number
         self.position = start.offset
         self.watermark = Watermark(start.watermark)
         self.table = start.table
-        self.readability = ReadabilityMonitor(most_bad, lost=start.brake_state.distrusted)
-        self.brake_state = self._written = self._closing = start.brake_state
-        """To be remembered with the state."""
+        self.readability = ReadabilityMonitor(max_bad_share, lost=start.brake_state.distrusted)
+        self.brake_state = self._committed_brake_state = self._committing_brake_state = start.brake_state
+        """To be stored with the state."""
         self._writer = start.writer
         self._encode = encode
         self._reminders_topic = reminders_topic
         self._state_topic = state_topic
         self._committed_position = None if start.first else start.offset
-        self._noticed_at: Millis | None = None
+        self._collected_at: Millis | None = None
         self.held = 0
-        """Lapses that wait, as of the last look."""
-        self._told_clock: Millis | None = None
+        """Lapses held back, as of the last `collect_lapses`."""
+        self._written_watermark: Millis | None = None
         self.outputs: list[Output] = []
         self.unpublished: list[Reminder] = []
         """The reminders among `outputs`, for the metrics once they are committed."""
 
     def apply(self, activities: ActivityBatch, now: Millis) -> None:
         """Step 3: apply a batch."""
-        self._say(self.table.apply(activities, now))
+        self._add_reminders(self.table.apply(activities, now))
 
     def read_to(self, position: int) -> None:
-        """Everything before `position` has been read and applied."""
+        """Note that everything before `position` has been read and applied."""
         self.position = max(self.position, position)
         if not self.readability.distrusted:  # records that cannot be read are not silence
             self.watermark.advance_to(self.position)
 
     def count_due(self) -> int:
-        """How many lapses the next `collect_lapses` would ask for."""
+        """Return how many lapses the next `collect_lapses` would ask for."""
         return 0 if self.watermark.value is None else self.table.count_due(self.watermark.value)
 
     def collect_lapses(self, now: Millis, *, hold: bool = False) -> AdvanceResult:
-        """Step 4: look at the rows if the clock has moved. With `hold` nothing is asked for: it stays due."""
+        """Step 4: collect lapses if the watermark has moved. With `hold` nothing is asked for: it stays due."""
         clock = self.watermark.value
-        if clock is None or clock == self._noticed_at:
+        if clock is None or clock == self._collected_at:
             return AdvanceResult()
-        self._noticed_at = clock
-        noticed = self.table.advance_to(clock, now, hold=hold)
-        self.held = noticed.held
-        self._say(noticed.asked)
-        return noticed
+        self._collected_at = clock
+        result = self.table.advance_to(clock, now, hold=hold)
+        self.held = result.held
+        self._add_reminders(result.asked)
+        return result
 
     def has_outputs(self) -> bool:
-        """Whether the next commit has anything of this partition to write."""
-        return bool(self.outputs) or self._is_elsewhere() or self._clock_is_due()
+        """Return whether the next commit has to write anything of this partition."""
+        return bool(self.outputs) or self._has_changed() or self._watermark_is_due()
 
     def build_outputs(self, now: Millis) -> list[Output]:
-        """Step 5: everything to write, the state and the clock last."""
-        if self._clock_is_due() and self.watermark.value is not None:
-            self._say([Reminder(kind=ReminderKind.WATERMARK, occurred_at=self.watermark.value, detected_at=now)])
-            self._told_clock = self.watermark.value
-        if self._is_elsewhere() or self.table.store.dirty[: self.table.store.used].any():
-            self._closing = self.brake_state
+        """Step 5: return everything to write, the watermark and the state last."""
+        if self._watermark_is_due() and self.watermark.value is not None:
+            self._add_reminders(
+                [Reminder(kind=ReminderKind.WATERMARK, occurred_at=self.watermark.value, detected_at=now)]
+            )
+            self._written_watermark = self.watermark.value
+        if self._has_changed() or self.table.store.dirty[: self.table.store.used].any():
+            self._committing_brake_state = self.brake_state
             for message in self._writer.build_segments(
                 self.table, self.position, self.watermark.value, self.brake_state
             ):
@@ -92,22 +94,24 @@ class PartitionTask:
         return self.outputs
 
     def mark_committed(self) -> list[Reminder]:
-        """Step 7 succeeded: forget what was written, and return its reminders."""
+        """Step 7 succeeded: drop what was written, and return its reminders."""
         published, self.unpublished = self.unpublished, []
         self.outputs = []
         self._committed_position = self.position
-        self._written = self._closing
+        self._committed_brake_state = self._committing_brake_state
         return published
 
-    def _is_elsewhere(self) -> bool:
-        """Whether it stands elsewhere, or is judged otherwise, than what was committed last says."""
-        return self.position != self._committed_position or self.brake_state != self._written
+    def _has_changed(self) -> bool:
+        """Return whether its position or brake state differs from what was committed last."""
+        return self.position != self._committed_position or self.brake_state != self._committed_brake_state
 
-    def _clock_is_due(self) -> bool:
+    def _watermark_is_due(self) -> bool:
         clock = self.watermark.value
-        return clock is not None and (self._told_clock is None or clock - self._told_clock >= WATERMARK_INTERVAL_MS)
+        return clock is not None and (
+            self._written_watermark is None or clock - self._written_watermark >= WATERMARK_INTERVAL_MS
+        )
 
-    def _say(self, reminders: list[Reminder]) -> None:
+    def _add_reminders(self, reminders: list[Reminder]) -> None:
         for reminder in reminders:
             key = None if reminder.user_id is None else reminder.user_id.encode()
             self.outputs.append(Output(self._reminders_topic, self.number, key, self._encode(reminder)))
