@@ -8,7 +8,7 @@ from consumer.clock import SystemClock
 from consumer.commands.check.input_sample import in_one_partition, sampled
 from consumer.config.settings import KafkaSettings, ProcessSettings, Settings, SourceSettings
 from consumer.kafka.clients.publisher import Publisher
-from consumer.kafka.clients.transaction import Output
+from consumer.kafka.clients.output import Output
 from consumer.wiring.shared import Shared
 from tests.activity.writing import process
 from tests.broker.topics import FreshTopics
@@ -27,7 +27,7 @@ class Topic:
 
     def has(self, *records: tuple[int, bytes]) -> "Topic":
         publisher = Publisher(self._kafka, SystemClock(), name="platform")
-        publisher.write([Output(self.name, partition, b"", value) for partition, value in records])
+        publisher.publish([Output(self.name, partition, b"", value) for partition, value in records])
         publisher.close()
         return self
 

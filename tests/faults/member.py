@@ -16,7 +16,7 @@ from typing import Any
 from confluent_kafka import Producer
 
 from consumer.config.settings import Settings
-from consumer.kafka.clients.transaction import Fenced
+from consumer.kafka.clients.transactional_producer import Fenced
 from consumer.wiring import detect
 from consumer.wiring.shared import Shared
 

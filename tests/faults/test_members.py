@@ -4,7 +4,7 @@ import signal
 from contextlib import ExitStack
 from functools import partial
 
-from consumer.kafka.clients.transaction import Fenced
+from consumer.kafka.clients.transactional_producer import Fenced
 from tests.app.service import eventually
 from tests.faults.world import PARTITIONS, SHORT, World
 

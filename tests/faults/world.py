@@ -24,7 +24,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic  # type: 
 
 from consumer.clock import Clock
 from consumer.config.settings import Settings
-from consumer.kafka.clients import end_offsets, topics
+from consumer.kafka.clients import partition_offsets, topics
 from consumer.web.health import State
 from consumer.wiring import detect
 from consumer.wiring.shared import Shared
@@ -335,7 +335,7 @@ class Reading:
                 self._reached[message.partition() or 0] = message.offset() or 0
 
     def read_to_the_end(self, admin: AdminClient) -> None:
-        ends = end_offsets.ends(admin, self._topic)
+        ends = partition_offsets.fetch_all(admin, self._topic)
 
         def reached() -> bool:
             self.read()

@@ -11,7 +11,8 @@ from consumer.detect.lapse_rules import LapseRules
 from consumer.detect.table import Table
 from consumer.kafka.changelog.reader import ChangelogReader
 from consumer.kafka.changelog.writer import ChangelogWriter
-from consumer.kafka.clients.transaction import Output, Transactions
+from consumer.kafka.clients.output import Output
+from consumer.kafka.clients.transactional_producer import Transactions
 from consumer.wiring import detect
 from tests.broker.topics import FreshTopics, fresh_name
 from tests.detect.hearing import hear

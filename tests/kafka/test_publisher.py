@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, TopicPartition
 from consumer.clock import SECOND, Clock, SystemClock
 from consumer.config.settings import KafkaSettings
 from consumer.kafka.clients.publisher import NotAcknowledged, Publisher, PublishFailed, Refused
-from consumer.kafka.clients.transaction import Output
+from consumer.kafka.clients.output import Output
 from tests.broker.broker import Broker
 from tests.broker.topics import FreshTopics
 

@@ -16,7 +16,7 @@ from consumer.detect.table import Table
 from consumer.kafka.changelog.reader import ChangelogReader
 from consumer.kafka.changelog.restore import Start
 from consumer.kafka.changelog.writer import ChangelogWriter
-from consumer.kafka.clients.transaction import Output
+from consumer.kafka.clients.output import Output
 from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.records import ActivityKind, Reminder
 
@@ -82,15 +82,15 @@ class Diary:
         if batch:
             schema = {"action": pl.String, "occurred_at": pl.Int64}
             self.hears(pl.DataFrame(batch, schema_overrides=schema))
-        self.partition.read_to(at + len(batch))
+        self.partition.advance_to(at + len(batch))
         self.partition.collect_lapses(self.now)
-        self._said += self.partition.unpublished
-        self.partition.unpublished = []
+        self._said += self.partition.uncommitted
+        self.partition.uncommitted = []
         return self
 
     def hears(self, activities: pl.DataFrame) -> None:
         known = self.partition.table.processes.known
-        self.partition.apply(ActivityBatch.of(activities, known), self.now)
+        self.partition.apply(ActivityBatch.of(activities, known), self.partition.position, self.now)
 
     def passes(self) -> "Diary":
         """An ordinary moment: the end is asked for, everything is read, the clock gets there."""
@@ -127,7 +127,7 @@ class Diary:
             encode=lambda reminder: b"",
             reminders_topic="reminders",
             state_topic="state",
-            most_bad=0.5,
+            max_bad_share=0.5,
         )
 
     def _commit(self) -> None:

@@ -7,10 +7,11 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPa
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 
 from consumer.kafka.changelog.restore import REBUILT, anew
-from consumer.kafka.clients import end_offsets
-from consumer.kafka.clients.transaction import Output
+from consumer.kafka.clients import partition_offsets
+from consumer.kafka.clients.error_codes import TOPIC_ABSENT
+from consumer.kafka.clients.output import Output
 
-_PATIENCE = 30.0  # seconds
+_REQUEST_TIMEOUT_S = 30.0
 
 
 class RebuildRefused(Exception):
@@ -49,18 +50,18 @@ def plan(admin: AdminClient, *, topic: str, state_topic: str, group: str) -> Reb
     _refuse_while_at_work(admin, group)
     found = admin.describe_topics(TopicCollection([state_topic]))[state_topic]
     try:
-        remembered = len(found.result(_PATIENCE).partitions)
+        remembered = len(found.result(_REQUEST_TIMEOUT_S).partitions)
     except KafkaException as failure:
-        if failure.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+        if failure.args[0].code() not in TOPIC_ABSENT:
             raise
         raise RebuildRefused(f"the topic {state_topic} is not there: run `lapse topics --create` first") from None
-    begins = end_offsets.ends(admin, topic, "earliest")
+    begins = partition_offsets.fetch_all(admin, topic, "earliest")
     if remembered > len(begins):
         raise RebuildRefused(
             f"{state_topic} has {remembered} partitions and {topic} only {len(begins)}: a topic cannot be given fewer."
             f" Delete {state_topic} (everything in it is made anew), run `lapse topics --create`, then this again"
         )
-    ends = end_offsets.ends(admin, topic)
+    ends = partition_offsets.fetch_all(admin, topic)
     return RebuildPlan(
         topic=topic, state_topic=state_topic, group=group, begins=begins, ends=ends, remembered=remembered
     )
@@ -70,13 +71,13 @@ def make_room(admin: AdminClient, plan: RebuildPlan) -> None:
     """As many partitions in the state topic as in the input. Raises KafkaException."""
     if plan.remembered < len(plan.begins):
         wanted = NewPartitions(plan.state_topic, len(plan.begins))
-        admin.create_partitions([wanted])[plan.state_topic].result(_PATIENCE)
-        end_offsets.ends(admin, plan.state_topic)  # (waits until they have leaders)
+        admin.create_partitions([wanted])[plan.state_topic].result(_REQUEST_TIMEOUT_S)
+        partition_offsets.fetch_all(admin, plan.state_topic)  # (waits until they have leaders)
 
 
 def _refuse_while_at_work(admin: AdminClient, group: str) -> None:
     try:
-        members = admin.describe_consumer_groups([group])[group].result(_PATIENCE).members
+        members = admin.describe_consumer_groups([group])[group].result(_REQUEST_TIMEOUT_S).members
     except KafkaException as failure:
         if failure.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
             raise

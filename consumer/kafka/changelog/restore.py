@@ -16,20 +16,18 @@ from consumer.detect.snapshot import DamagedState
 from consumer.detect.table import Table
 from consumer.kafka.changelog.reader import ChangelogReader, Restored
 from consumer.kafka.changelog.writer import ChangelogWriter
-from consumer.kafka.clients import end_offsets
-from consumer.kafka.clients.transaction import Unanswered
+from consumer.kafka.clients import partition_offsets
+from consumer.kafka.clients.error_codes import CORRUPT, is_transient
+from consumer.kafka.clients.transactional_producer import Unanswered
 
 REBUILT = b"rebuilt"
 """The key of the record behind which a partition begins anew: what lies before it, damaged or not, is over. Its value
 says for which group, and from which offset of the input (`anew`)."""
 
-_BATCH = 500
-_PATIENCE = 0.02  # seconds to wait for a full batch: the end of the topic comes in a short one
-_SILENCE = 1500  # batches without anything: half a minute
-_ANSWER = 5.0  # seconds to wait for an offset
-_PASSING = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT}
-_SPOILED = {KafkaError._BAD_MSG, KafkaError._NOT_IMPLEMENTED}
-"""A checksum that does not fit; librdkafka (2.16 at least) then goes on inside, and finds "an unsupported version"."""
+_CONSUME_CHUNK = 500  # messages
+_CONSUME_TIMEOUT_S = 0.02  # short: the last chunk of the topic is not a full one
+_MAX_EMPTY_CHUNKS = 1500  # half a minute
+_REQUEST_TIMEOUT_S = 5.0
 REBUILD = "stop every detect process and run `lapse state rebuild`"
 """What to do when a partition's state cannot be used."""
 
@@ -89,7 +87,7 @@ class Restorer:
         """`offset` is what a rebuild has told to begin from."""
         if offset is None:
             which: Literal["earliest", "latest"] = "latest" if self._from_latest else "earliest"
-            offset = end_offsets.get(self._admin, self._topic, partition, which, patience=_ANSWER)
+            offset = partition_offsets.fetch(self._admin, self._topic, partition, which, timeout_s=_REQUEST_TIMEOUT_S)
         return Start(Table(self._rules), ChangelogWriter(self._group, self._rules.ladders), offset, None, first=True)
 
     def _check(self, partition: int, committed: int | None, restored: Restored | None) -> None:
@@ -111,11 +109,13 @@ class Restorer:
 
     def _read(self, partition: int, stop: threading.Event) -> tuple[Restored | None, int | None]:
         """What the state topic holds, and where a rebuild has told to begin, if one was the last to write."""
-        end = end_offsets.get(self._admin, self._state_topic, partition, patience=_ANSWER)
+        end = partition_offsets.fetch(self._admin, self._state_topic, partition, timeout_s=_REQUEST_TIMEOUT_S)
         if end == 0:
             return None, None
         # A number, since "beginning" makes librdkafka ask again, half a second later.
-        first = end_offsets.get(self._admin, self._state_topic, partition, "earliest", patience=_ANSWER)
+        first = partition_offsets.fetch(
+            self._admin, self._state_topic, partition, "earliest", timeout_s=_REQUEST_TIMEOUT_S
+        )
         reading = _Reading(lambda: ChangelogReader(self._group, self._rules), self._group)
         consumer = self._make_consumer()
         try:
@@ -197,15 +197,15 @@ def _read_to(consumer: Consumer, spot: TopicPartition, end: int, reading: _Readi
     """
     position, silence = spot.offset, 0
     while position < end:
-        messages = consumer.consume(_BATCH, _PATIENCE)
+        messages = consumer.consume(_CONSUME_CHUNK, _CONSUME_TIMEOUT_S)
         silence = 0 if messages else silence + 1
         if stop.is_set():
             raise Unanswered("stopped while a partition's state was read")
-        if silence > _SILENCE:
+        if silence > _MAX_EMPTY_CHUNKS:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the state topic cannot be read to its end"))
         for message in messages:
             error = message.error()
-            if error is not None and error.code() in _SPOILED:
+            if error is not None and error.code() in CORRUPT:
                 reading.spoiled(position, error.str())
                 # The client would fetch the same again, and again. How long it is only it could tell.
                 position += 1
@@ -222,6 +222,6 @@ def _take(message: Message, reading: _Reading) -> int:
         return offset + 1
     if error.code() == KafkaError._PARTITION_EOF:
         return offset
-    if error.retriable() or error.code() in _PASSING:
+    if is_transient(error):
         return 0
     raise KafkaException(error)

@@ -82,7 +82,7 @@ class BrakeControl:
         was_lost = partition.readability.distrusted
         partition.readability.count(good, bad)
         if partition.readability.distrusted and not was_lost:
-            _log.error("partition_distrusted", partition=partition.number, reason=_UNREADABLE)
+            _log.error("partition_distrusted", partition=partition.partition, reason=_UNREADABLE)
 
     def update(self, partitions: Mapping[int, PartitionTask]) -> bool:
         """Once a turn: whether no lapse may be asked for."""
@@ -125,7 +125,7 @@ class BrakeControl:
             for partition in self._partitions.values():
                 if partition.readability.distrusted:
                     partition.readability.release()
-                    partition.read_to(partition.position)
+                    partition.advance_to(partition.position)
             _log.warning("brake_released", reason=found.engaged, held=found.held, partitions=list(found.distrusted))
             answer.set_result(found)
 

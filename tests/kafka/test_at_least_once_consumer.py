@@ -13,7 +13,7 @@ from consumer.clock import SECOND, Millis, SystemClock
 from consumer.demo.broker import QUIET, embedded_broker
 from consumer.kafka.at_least_once_consumer import TopicAbsent
 from consumer.kafka.clients.publisher import Refused
-from consumer.kafka.clients.transaction import Fenced
+from consumer.kafka.clients.transactional_producer import Fenced
 from consumer.records import Received
 from tests.broker.broker import Broker
 from tests.broker.topics import FreshTopics, fresh_name

@@ -10,8 +10,9 @@ from consumer.clock import SystemClock
 from consumer.config.settings import KafkaSettings
 from consumer.kafka.clients import sole_publisher
 from consumer.kafka.clients.publisher import NotAcknowledged
-from consumer.kafka.clients.sole_publisher import Replaced, SolePublisher
-from consumer.kafka.clients.transaction import Output
+from consumer.kafka.clients.exclusive_publisher import SolePublisher
+from consumer.kafka.clients.transactional_producer import Replaced
+from consumer.kafka.clients.output import Output
 from tests.broker.broker import Broker
 from tests.broker.topics import FreshTopics, fresh_name
 

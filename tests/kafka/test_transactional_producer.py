@@ -7,8 +7,8 @@ from signal import SIGINT, raise_signal
 import pytest
 
 from consumer.config.settings import KafkaSettings
-from consumer.kafka.clients.all_or_nothing import AllOrNothing, NotWritten, Replaced
-from consumer.kafka.clients.transaction import Output
+from consumer.kafka.clients.transactional_producer import AllOrNothing, NotWritten, Replaced
+from consumer.kafka.clients.output import Output
 from tests.broker.topics import FreshTopics, fresh_name
 from tests.kafka.committed import committed
 
