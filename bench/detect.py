@@ -24,7 +24,8 @@ from bench.events import PROCESSES, events, fill, json_events
 from consumer import log
 from consumer.activity.schemas.avro_schema import own
 from consumer.clock import SystemClock
-from consumer.config.settings import LogSettings, Settings
+from consumer.config.service import LogSettings
+from consumer.config.settings import Settings
 from consumer.kafka.clients import partition_offsets, topics
 from consumer.kafka.detect_loop.loop import DetectLoop
 from consumer.records import UserActivity

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, insert, text
 from bench.desk import ClaimBase
 from consumer import log
 from consumer.clock import DAY, SystemClock
-from consumer.config.settings import LogSettings
+from consumer.config.service import LogSettings
 from consumer.deliver.intake import WHATSAPP
 from consumer.deliver.sending.results import AttemptResult
 from consumer.ledger.schema.tables import attempts, outbox, reminders

@@ -25,7 +25,8 @@ from consumer.activity.json_reader import JsonReader
 from consumer.activity.schemas.avro_schema import WriterSchema, parse
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import ManualClock
-from consumer.config.settings import ProcessSettings, SourceSettings
+from consumer.config.processes import ProcessSettings
+from consumer.config.source import SourceSettings
 from tests.activity.writing import framed
 
 _TIME = {"type": "long", "logicalType": "timestamp-micros"}

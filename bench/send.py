@@ -20,7 +20,7 @@ from sqlalchemy import text
 from bench.desk import IN_FLIGHT, ClaimBase, cpu_of, phone
 from consumer import log
 from consumer.clock import SECOND
-from consumer.config.settings import LogSettings
+from consumer.config.service import LogSettings
 from consumer.ledger.store import Ledger
 from consumer.onemsg.client import OneMsgClient
 from consumer.onemsg.message import TemplateMessage

@@ -33,7 +33,7 @@ from bench.desk import RULES, ClaimBase
 from bench.send import client
 from consumer import log
 from consumer.clock import DAY, MINUTE, Millis, SystemClock
-from consumer.config.settings import LogSettings
+from consumer.config.service import LogSettings
 from consumer.deliver.intake import WHATSAPP
 from consumer.deliver.policy.retries import RetryPolicy
 from consumer.deliver.tracking.poller import Poller

@@ -1,26 +1,16 @@
-"""E-mail addresses: what may stand behind `RCPT TO`, and nothing that could end the line there. Pure."""
+"""The one rule of what an e-mail address is: for configuration, imports and sending alike. Pure."""
 
-import re
-
-LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+from email_validator import EmailNotValidError, validate_email
 
 
 def normalize_email(text: str) -> str | None:
-    """The address, its domain in the form that the DNS knows (RFC 5321); None if it cannot be one.
+    """Return the address as it may stand behind SMTP's `RCPT TO`, or None if the text is no such address.
 
-    Quoted local parts, addresses within `<>` and domains without a dot are none, and neither are local parts beyond
-    ASCII, which few servers take.
+    The domain is lower case and in its ASCII form by IDNA 2008, so `faß.example` stays another domain than
+    `fass.example`. Quoted local parts, `Name <address>`, IP addresses as domains, names that are reserved for
+    special use (`.local`, `.invalid`), and local parts beyond ASCII, which few servers take, are no addresses.
     """
-    local, at, domain = text.strip().rpartition("@")
-    if not at or len(local) > 64 or not LOCAL.fullmatch(local):
-        return None
     try:
-        domain = domain.encode("idna").decode("ascii").lower()
-    except UnicodeError:
+        return validate_email(text.strip(), check_deliverability=False, allow_smtputf8=False, strict=True).ascii_email
+    except (EmailNotValidError, UnicodeError):
         return None
-    labels = domain.split(".")
-    if len(labels) < 2 or labels[-1].isdigit() or not all(_LABEL.fullmatch(label) for label in labels):
-        return None
-    address = f"{local}@{domain}"
-    return address if len(address) <= 254 else None

@@ -15,7 +15,7 @@ import structlog
 from pydantic import SecretStr
 from structlog.types import EventDict, Processor, WrappedLogger
 
-from consumer.config.settings import LogSettings
+from consumer.config.service import LogSettings
 
 MASK = "***"
 _HIDDEN_KEYS = frozenset({"phone", "email", "chat_id", "token", "secret", "password", "authorization"})

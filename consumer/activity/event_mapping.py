@@ -11,7 +11,8 @@ import polars as pl
 
 from consumer.activity.avro.cursor import Flags, Longs
 from consumer.activity.rows import SMALL, Rows, spelled
-from consumer.config.settings import ProcessSettings, SourceSettings
+from consumer.config.processes import ProcessSettings
+from consumer.config.source import SourceSettings
 
 
 class EventMapping(Protocol):

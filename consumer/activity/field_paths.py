@@ -6,8 +6,8 @@ from typing import Any, TypeAlias
 
 import polars as pl
 
-from consumer.config.events import names_in
-from consumer.config.settings import SourceSettings
+from consumer.config.event_paths import names_in
+from consumer.config.source import SourceSettings
 
 Path: TypeAlias = tuple[str, ...]
 

@@ -8,7 +8,7 @@ import typer
 
 from consumer.commands.terminal.exit_codes import DONE, Failed
 from consumer.config.loader import load, read_secret
-from consumer.config.settings import WebSettings
+from consumer.config.service import WebSettings
 
 _SECONDS = 15
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - addresses to listen on, not to call

@@ -7,7 +7,7 @@ from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[a
 
 from consumer.commands.terminal.exit_codes import Failed
 from consumer.config.errors import ConfigError
-from consumer.config.settings import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 
 _KEY = "kafka.bootstrap_servers"
 

@@ -1,7 +1,8 @@
 """The 1MSG channel of the configuration, opened for a command."""
 
 from consumer.config.loader import ConfigError, read_secret
-from consumer.config.settings import OneMsgSettings, Settings
+from consumer.config.onemsg import OneMsgSettings
+from consumer.config.settings import Settings
 from consumer.config.types import millis
 from consumer.onemsg.client import OneMsgClient
 

@@ -13,6 +13,7 @@ from consumer.commands.terminal.exit_codes import DONE
 from consumer.config.errors import near
 from consumer.config.loader import load
 from consumer.config.settings import Settings
+from consumer.config.types import format_duration
 from consumer.deliver.operations import pauses
 from consumer.ledger import queries
 from consumer.ledger.queries.pauses import EVERYTHING
@@ -36,7 +37,7 @@ def pause(config: Path, process: str | None) -> int:
         typer.echo(f"{_words(name)} has been paused since {_moment(before[name])}")
     else:
         lives = settings.policy.expire_after
-        typer.echo(f"{_words(name)} is paused: reminders wait, and expire {lives} after their lapse")
+        typer.echo(f"{_words(name)} is paused: reminders wait, and expire {format_duration(lives)} after their lapse")
     return DONE
 
 

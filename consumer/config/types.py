@@ -35,6 +35,15 @@ def millis(span: timedelta) -> Millis:
     return span // timedelta(milliseconds=1)
 
 
+def format_duration(span: timedelta) -> str:
+    """Return a duration as it is written in `lapse.yaml`, largest units first: `90d`, `1d12h`, `1m30s`."""
+    left, parts = millis(span), []
+    for unit in ("d", "h", "m", "s", "ms"):
+        count, left = divmod(left, _UNITS[unit])
+        parts += [f"{count}{unit}"] if count else []
+    return "".join(parts) or "0s"
+
+
 def _zone(value: object) -> object:
     try:
         ZoneInfo(str(value))
@@ -70,14 +79,16 @@ TimeOfDay = Annotated[timedelta, BeforeValidator(_time_of_day)]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
 class Secret(Section):
     """A secret, named by where it is kept: `{env: NAME}` or `{file: path}`; never written in the file itself."""
 
     env: str | None = None
+    """The environment variable that holds it."""
     file: Path | None = None
+    """The file that holds it and nothing else."""
     value: SecretStr | None = None  # only through LAPSE_…, never from the file (config/loader.py refuses it there)
 
     @model_validator(mode="before")

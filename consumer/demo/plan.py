@@ -14,7 +14,7 @@ from random import Random
 from uuid import UUID
 
 from consumer.clock import SECOND, Millis
-from consumer.config.settings import ProcessSettings
+from consumer.config.processes import ProcessSettings
 from consumer.config.template import TemplateOverride
 from consumer.demo.people import Person
 from consumer.records import ActivityKind, UserActivity

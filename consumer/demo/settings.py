@@ -6,19 +6,13 @@ from secrets import token_urlsafe
 
 from pydantic import SecretStr
 
+from consumer.config.detect import DetectSettings
+from consumer.config.kafka import KafkaSettings, TopicSettings
+from consumer.config.onemsg import OneMsgSettings, TrackingSettings
 from consumer.config.policy import PolicySettings
-from consumer.config.settings import (
-    DetectSettings,
-    KafkaSettings,
-    LedgerSettings,
-    LogSettings,
-    OneMsgSettings,
-    Settings,
-    SourceSettings,
-    TopicSettings,
-    TrackingSettings,
-    WebSettings,
-)
+from consumer.config.service import LedgerSettings, LogSettings, WebSettings
+from consumer.config.settings import Settings
+from consumer.config.source import SourceSettings
 from consumer.config.template import TemplateSettings
 from consumer.config.types import Secret
 from consumer.demo.broker import QUIET

@@ -1,15 +1,24 @@
-"""One e-mail: made from a letter, so that nothing in it can become a header of its own. Pure."""
+"""One e-mail, built so that nothing a person wrote is parsed and nothing can become a header of its own. Pure.
+
+The standard library's modern policy parses what is assigned to a header: a name such as `=?utf-7?q?…?=` would be
+decoded, and can make it raise. So headers are encoded here with `Header` and the old policy, which parses nothing.
+"""
 
 from dataclasses import dataclass, field
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import formatdate, parseaddr
+from email.charset import QP, Charset
+from email.header import Header
+from email.mime.nonmultipart import MIMENonMultipart
+from email.policy import compat32
+from email.utils import formataddr, formatdate, parseaddr
 
 from consumer.clock import SECOND, Millis
 from consumer.config.fallback import EmailFallbackSettings
 from consumer.email_address import normalize_email
 from consumer.media.text_template import FallbackText, filled, linked
+
+_UTF8_QUOTED_PRINTABLE = Charset("utf-8")
+_UTF8_QUOTED_PRINTABLE.body_encoding = QP  # servers without 8BITMIME take it too
+_ENCODED_WORD = "=?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,29 +36,41 @@ class MailWriter:
 
     def __init__(self, settings: EmailFallbackSettings) -> None:
         self._settings = settings
-        self._from = _address(settings.sender)
-        self._reply_to = settings.reply_to and _address(settings.reply_to)
+        self._from_name, self._from_address = _mailbox(settings.sender)
+        self._reply_to = settings.reply_to and formataddr(_mailbox(settings.reply_to))
 
     def __call__(self, letter: FallbackText, now: Millis) -> Mail:
-        """The e-mail. Every attempt for a reminder has the same Message-ID, so that no mailbox shows two."""
-        assert letter.email is not None  # the checks have seen to it
-        message_id = f"<{letter.reminder_id}@{self._from.domain}>"
-        settings, message = self._settings, EmailMessage(policy=SMTP)
-        message["From"] = self._from
-        message["To"] = Address(addr_spec=letter.email)
+        """Return the e-mail. Every attempt for a reminder has the same Message-ID, so that no mailbox shows two.
+
+        Raises UnicodeError if a text cannot be encoded (a lone surrogate).
+        """
+        assert letter.email is not None  # the checks have made sure of it
+        settings = self._settings
+        message_id = f"<{letter.reminder_id}@{self._from_address.rpartition('@')[2]}>"
+        message = MIMENonMultipart("text", "plain", charset="utf-8", policy=compat32)
+        message["From"] = formataddr((self._from_name, self._from_address))
+        message["To"] = letter.email
         if self._reply_to:
             message["Reply-To"] = self._reply_to
-        message["Subject"] = " ".join(filled(settings.subject, letter).split())
+        message["Subject"] = _unstructured(filled(settings.subject, letter))
         message["Date"] = formatdate(now / SECOND)
         message["Message-ID"] = message_id
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
         if settings.unsubscribe:
             message["List-Unsubscribe"] = ", ".join(f"<{way}>" for way in settings.unsubscribe)
         text = filled(settings.text, letter, linked(settings.link, letter))
-        message.set_content(text, cte="quoted-printable")  # servers without 8BITMIME take it too
-        return Mail(sender=self._from.addr_spec, to=letter.email, message_id=message_id, content=message.as_bytes())
+        message.set_payload(text, _UTF8_QUOTED_PRINTABLE)
+        content = message.as_bytes(policy=compat32.clone(linesep="\r\n"))
+        return Mail(sender=self._from_address, to=letter.email, message_id=message_id, content=content)
 
 
-def _address(mailbox: str) -> Address:
-    name, spec = parseaddr(mailbox)
-    return Address(display_name=name, addr_spec=normalize_email(spec) or spec)
+def _unstructured(text: str) -> str:
+    """Return one line of text as a header's value; text that could be taken for an encoded word is encoded itself."""
+    line = " ".join(text.split())
+    plain = line.isascii() and line.isprintable() and _ENCODED_WORD not in line
+    return line if plain else Header(line, "utf-8", header_name="Subject").encode()
+
+
+def _mailbox(configured: str) -> tuple[str, str]:
+    name, address = parseaddr(configured)
+    return name, normalize_email(address) or address

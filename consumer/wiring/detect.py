@@ -13,7 +13,8 @@ from consumer.activity.json_reader import JsonReader
 from consumer.activity.schemas.avro_schema import UnusableSchema, WriterSchema, read_schemas
 from consumer.clock import SECOND
 from consumer.config.errors import ConfigError
-from consumer.config.settings import KafkaSettings, Settings
+from consumer.config.kafka import KafkaSettings
+from consumer.config.settings import Settings
 from consumer.config.types import millis
 from consumer.detect.brake import BrakeRules
 from consumer.detect.lapse_rules import LapseRules

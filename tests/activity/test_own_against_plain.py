@@ -7,7 +7,8 @@ from typing import Any, TypeAlias
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
-from consumer.config.settings import ProcessSettings, SourceSettings
+from consumer.config.processes import ProcessSettings
+from consumer.config.source import SourceSettings
 
 from .writing import MILLIS, NOON, at_noon, framed, own_events, process, reasons, record
 

@@ -15,7 +15,7 @@ from consumer.activity.schemas.framing import registry_header
 from consumer.activity.schemas.registry import RegistryClient
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import ManualClock
-from consumer.config.settings import SourceSettings
+from consumer.config.source import SourceSettings
 
 from .registry import SchemaRegistry
 from .writing import KIND, MICROS, MILLIS, NOON, at_noon, body, framed, own_events, process, reasons, record, rows

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from consumer.activity.decoder import Decoded
-from consumer.config.settings import ProcessSettings, SourceSettings
+from consumer.config.processes import ProcessSettings
+from consumer.config.source import SourceSettings
 
 from .writing import NOON, at_noon, own_events, process, reasons, rows
 

@@ -9,7 +9,9 @@ import pytest
 from consumer.activity.decoder import Decoded
 from consumer.clock import HOUR, Millis
 from consumer.config.loader import ConfigError, load
-from consumer.config.settings import ProcessSettings, Settings, SourceSettings
+from consumer.config.processes import ProcessSettings
+from consumer.config.settings import Settings
+from consumer.config.source import SourceSettings
 from consumer.wiring.detect import decoder
 from consumer.wiring.shared import Shared
 

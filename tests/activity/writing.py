@@ -17,7 +17,8 @@ from consumer.activity.json_reader import JsonReader
 from consumer.activity.schemas.avro_schema import WriterSchema, parse, single_object_header
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import ManualClock, Millis
-from consumer.config.settings import ProcessSettings, SourceSettings
+from consumer.config.processes import ProcessSettings
+from consumer.config.source import SourceSettings
 
 NOON: Millis = 1_790_000_000_000
 

@@ -10,7 +10,9 @@ import pytest
 from pydantic import SecretStr
 
 from consumer.commands.check.onemsg import connected, secret, templates, wanted_by, webhook
-from consumer.config.settings import OneMsgSettings, ProcessSettings, WebSettings
+from consumer.config.onemsg import OneMsgSettings
+from consumer.config.processes import ProcessSettings
+from consumer.config.service import WebSettings
 from consumer.config.template import TemplateOverride, TemplateSettings
 from consumer.config.types import Secret
 from consumer.onemsg.client import OneMsgClient

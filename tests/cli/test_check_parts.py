@@ -11,7 +11,7 @@ import pytest
 from consumer.commands.check.kafka import input_topic, reachable, registry
 from consumer.commands.check.ledger import ledger
 from consumer.commands.terminal.output import Line
-from consumer.config.settings import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 from consumer.ledger.store import Ledger
 from consumer.wiring.ledger import TopicPositions
 

@@ -6,9 +6,12 @@ import pytest
 
 from consumer.clock import SystemClock
 from consumer.commands.check.input_sample import in_one_partition, sampled
-from consumer.config.settings import KafkaSettings, ProcessSettings, Settings, SourceSettings
-from consumer.kafka.clients.publisher import Publisher
+from consumer.config.kafka import KafkaSettings
+from consumer.config.processes import ProcessSettings
+from consumer.config.settings import Settings
+from consumer.config.source import SourceSettings
 from consumer.kafka.clients.output import Output
+from consumer.kafka.clients.publisher import Publisher
 from consumer.wiring.shared import Shared
 from tests.activity.writing import process
 from tests.broker.topics import FreshTopics

@@ -12,10 +12,10 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from consumer.activity.errors import BadRecord
 from consumer.clock import SystemClock
-from consumer.config.settings import KafkaSettings
-from consumer.kafka.clients.transactional_producer import command_producer
-from consumer.kafka.clients.publisher import Publisher
+from consumer.config.kafka import KafkaSettings
 from consumer.kafka.clients.output import Output
+from consumer.kafka.clients.publisher import Publisher
+from consumer.kafka.clients.transactional_producer import command_producer
 from consumer.kafka.dead_letters import topic_reader
 from consumer.kafka.dead_letters.records import dead_letter, rejected_record
 from tests.broker.topics import FreshTopics, fresh_name

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from consumer.config.settings import BrakeSettings, DetectSettings
+from consumer.config.detect import BrakeSettings, DetectSettings
 
 
 def test_unless_told_otherwise_it_watches_the_share_of_the_mean_and_nothing_else() -> None:

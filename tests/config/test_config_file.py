@@ -95,8 +95,8 @@ timezone: UTC
         (
             "detect: {forget_after: 1d}",
             (
-                "lapse.yaml: detect.forget_after (1 day, 0:00:00) must be longer than the "
-                "longest remind_after + policy.expire_after + detect.allowed_lateness (6 days, 0:00:30): "
+                "lapse.yaml: detect.forget_after (1d) must be longer than the "
+                "longest remind_after + policy.expire_after + detect.allowed_lateness (6d30s): "
                 "a user must not be forgotten while a reminder may still be due"
             ),
         ),

@@ -71,6 +71,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, wrong: dict[str, Any], said: str
     [
         (" Maria.Lopez+x@Example.COM ", "Maria.Lopez+x@example.com"),
         ("maria@münchen.example", "maria@xn--mnchen-3ya.example"),
+        ("ana@faß.example", "ana@xn--fa-hia.example"),  # IDNA 2008: not fass.example
         ("o'brien@example.co.uk", "o'brien@example.co.uk"),
         ("maria@example", None),
         ("maria", None),
@@ -87,6 +88,10 @@ def test_what_is_wrong_is_named(tmp_path: Path, wrong: dict[str, Any], said: str
         ("a" * 65 + "@example.com", None),
         ("maria@" + "a" * 64 + ".com", None),
         ("maria@" + ".".join(["a" * 60] * 5), None),
+        ("maria@server.local", None),
+        ('"maria lopez"@example.com', None),
+        ("maria@[192.0.2.1]", None),
+        ("maria\ud800@example.com", None),
         ("", None),
     ],
 )

@@ -211,14 +211,14 @@ class Member:
         return self._shared.health.states()["detect"]
 
     def owns(self) -> set[int]:
-        return set(self.loop.partitions)
+        return set(self.loop.tasks)
 
     def keys(self) -> int:
         """How many users it remembers."""
-        return sum(len(partition.table) for partition in self.loop.partitions.values())
+        return sum(len(partition.table) for partition in self.loop.tasks.values())
 
     def clock(self, partition: int) -> int | None:
-        found = self.loop.partitions.get(partition)
+        found = self.loop.tasks.get(partition)
         return None if found is None else found.watermark.value
 
     def broke_with(self, expected: type[Exception] | None, seconds: float = 60.0) -> str:

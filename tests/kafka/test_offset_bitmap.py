@@ -1,4 +1,4 @@
-"""Marks beside a set of Python's own."""
+"""An OffsetBitmap against a set."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,15 +9,15 @@ OFFSETS = st.integers(990, 1_100)
 
 
 @given(st.lists(st.tuples(st.booleans(), OFFSETS)))
-def test_marks_are_a_set_of_what_is_not_before_their_start(told: list[tuple[bool, int]]) -> None:
-    marks, plain = OffsetBitmap(1_000), set[int]()
-    for adding, offset in told:
+def test_bitmap_is_a_set_of_the_offsets_from_start_on(changes: list[tuple[bool, int]]) -> None:
+    bitmap, plain = OffsetBitmap(1_000), set[int]()
+    for adding, offset in changes:
         if adding:
-            marks.add(offset)
+            bitmap.add(offset)
             plain |= {offset} if offset >= 1_000 else set()
         else:
-            marks.discard(offset)
+            bitmap.discard(offset)
             plain.discard(offset)
-    assert {offset for offset in range(900, 1_300) if offset in marks} == plain
-    assert len(marks) == len(plain)
-    assert marks.span() == range(1_000, max(plain, default=999) + 1)
+    assert {offset for offset in range(900, 1_300) if offset in bitmap} == plain
+    assert len(bitmap) == len(plain)
+    assert bitmap.span() == range(1_000, max(plain, default=999) + 1)

@@ -8,7 +8,7 @@ from consumer.commands import kafka_probe
 from consumer.commands.terminal.exit_codes import Failed
 from consumer.commands.terminal.output import Line
 from consumer.config.errors import ConfigError
-from consumer.config.settings import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 from consumer.kafka.clients import partition_offsets
 
 Reached = tuple[AdminClient, ClusterMetadata]

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from pydantic import SecretStr
 
 from consumer.commands.terminal.output import Line
-from consumer.config.settings import OneMsgSettings, ProcessSettings, WebSettings
+from consumer.config.onemsg import OneMsgSettings
+from consumer.config.processes import ProcessSettings
+from consumer.config.service import WebSettings
 from consumer.deliver.channel import template_status
 from consumer.deliver.policy.message_plan import message_plans
 from consumer.onemsg.api_errors import ApiErrorKind

@@ -15,7 +15,8 @@ from consumer.commands.run import Role, secrets
 from consumer.commands.terminal.exit_codes import DONE, FAILED, MISUSED
 from consumer.commands.terminal.output import Line, show
 from consumer.config.loader import ConfigError, load, read_secret
-from consumer.config.settings import OneMsgSettings, Settings
+from consumer.config.onemsg import OneMsgSettings
+from consumer.config.settings import Settings
 from consumer.kafka.clients.topics import TopicsRefused
 from consumer.wiring.shared import Shared
 

@@ -10,6 +10,7 @@ from consumer.activity.decoder import LONGEST_USER
 from consumer.clock import DAY, Millis
 from consumer.commands.contacts.csv_file import Row, Unreadable
 from consumer.commands.terminal.time_arguments import iso
+from consumer.email_address import normalize_email
 from consumer.onemsg.phone import PhoneProblem, normalise
 from consumer.records import Contact
 
@@ -18,12 +19,11 @@ KEY = "user_id"
 
 _YES_OR_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False, "": False}
 _LOCALE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8}){0,4}")
-_EMAIL = re.compile(r"[^@\s,;<>\"]{1,64}@[^@\s,;<>\"]+\.[^@\s,;<>\".]{2,}")
-_LONGEST_EMAIL = 254
 _LONGEST_NAME = 200
 _FORMULA = ("=", "+", "-", "@")
 """With what a spreadsheet's formulas begin: one that was exported instead of its result, or put there to do harm."""
-_AS_A_NUMBER = re.compile(r"\d([.,]\d+)?E\+?\d+", re.IGNORECASE)
+_EXPORTED_AS_NUMBER = re.compile(r"\d+[.,]0+|\d([.,]\d+)?E\+?\d+", re.IGNORECASE)
+_INVISIBLE = re.compile("[\u00a0\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _YEAR_2000: Millis = 946_684_800_000
 
@@ -126,7 +126,13 @@ def _user_id(text: str) -> str | _Problem:
         return _Problem("is empty")
     if len(text.encode()) > LONGEST_USER:
         return _Problem(f"is longer than {LONGEST_USER} bytes: is it an id at all?")
-    return _Problem("has a line break or a control character in it") if _CONTROL.search(text) else text
+    if _CONTROL.search(text):
+        return _Problem("has a line break or a control character in it")
+    if _INVISIBLE.search(text):
+        return _Problem("has an invisible character in it, so it is another id than it looks like")
+    if _EXPORTED_AS_NUMBER.fullmatch(text):
+        return _Problem("has a decimal point or an exponent: format the column as text, and export it again")
+    return text
 
 
 def _name(text: str) -> str | _Problem | None:
@@ -141,11 +147,7 @@ def _phone(text: str, rules: ImportRules) -> str | _Problem | None:
     if not text:
         return None
     found = normalise(text, rules.region)
-    if not isinstance(found, PhoneProblem):
-        return f"+{found.digits}"
-    if _AS_A_NUMBER.fullmatch(text):
-        return _Problem("a spreadsheet has rounded it: format that column as text, and fill it in again")
-    return _Problem(found.error)
+    return _Problem(found.error) if isinstance(found, PhoneProblem) else f"+{found.digits}"
 
 
 def _locale(text: str) -> str | _Problem | None:
@@ -161,7 +163,7 @@ def _timezone(text: str, rules: ImportRules) -> str | _Problem | None:
 
 
 def _email(text: str) -> str | _Problem | None:
-    if text and (len(text) > _LONGEST_EMAIL or not _EMAIL.fullmatch(text)):
+    if text and normalize_email(text) is None:
         return _Problem("is no address: write it like maria@example.com")
     return text or None
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from consumer.clock import Millis
 from consumer.config.policy import SendWindowSettings
-from consumer.config.settings import ProcessSettings
+from consumer.config.processes import ProcessSettings
 from consumer.config.template import TemplateSettings, action_in
 from consumer.config.types import millis
 from consumer.deliver.policy.languages import ranked

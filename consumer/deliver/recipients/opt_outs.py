@@ -19,7 +19,7 @@ from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
-from consumer.onemsg.phone import one_form
+from consumer.onemsg.phone import canonical_phone
 from consumer.records import Contact, OptOut
 
 Publish = Callable[[Sequence[OptOut]], None]
@@ -32,7 +32,7 @@ _ANSWERED_WITHIN = 30 * DAY
 
 def phone_hash(phone: str, hash_key: bytes) -> str:
     """What is kept of a number (digits), the same for all the forms that WhatsApp has for it."""
-    return hmac.digest(hash_key, one_form(phone).encode(), hashlib.sha256).hex()
+    return hmac.digest(hash_key, canonical_phone(phone).encode(), hashlib.sha256).hex()
 
 
 def subjects_of(user_id: str | None, phone: str | None, hash_key: bytes) -> list[str]:
@@ -54,7 +54,9 @@ def keep_number(work: UnitOfWork, phone: str, medium: str, reason: str, at: Mill
     It is the word of those too who were written to there lately: an answer may come after the contact has changed.
     """
     users = set(queries.opt_outs.users_with_phone(work.connection, phone_hash(phone, work.hash_key)))
-    users.update(queries.opt_outs.users_written_to(work.connection, {phone, one_form(phone)}, at - _ANSWERED_WITHIN))
+    users.update(
+        queries.opt_outs.users_written_to(work.connection, {phone, canonical_phone(phone)}, at - _ANSWERED_WITHIN)
+    )
     _keep(work, users, phone, medium, reason, at)
 
 

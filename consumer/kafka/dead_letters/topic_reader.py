@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from consumer.clock import Millis
-from consumer.config.settings import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 from consumer.kafka.clients import partition_offsets
 from consumer.kafka.clients.client_settings import client_settings
 from consumer.kafka.clients.error_codes import is_transient

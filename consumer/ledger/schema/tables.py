@@ -61,7 +61,9 @@ reminders = Table(
     Column("lease_until", BigInteger),
     Column("unknown_since", BigInteger),
     Column("quiet_from", BigInteger),
-    Column("fallback_at", BigInteger),  # it ended in a way that another medium may mend; see `deliver/policy/fallback.py`
+    Column(
+        "fallback_at", BigInteger
+    ),  # it ended in a way that another medium may mend; see `deliver/policy/fallback.py`
     Column("polls", Integer, nullable=False),  # since the last report
     Column("sequence", Integer, nullable=False),  # of the last published record, from 1
     Column("attempts", Integer, nullable=False),

@@ -23,11 +23,11 @@ def _event_path(value: str) -> str:
 
 
 EventPath = Annotated[str, AfterValidator(_event_path)]
-Listed = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
+Names = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
 """Names; a single one need not be a list."""
 
 
-def complaint(paths: Mapping[str, str]) -> str | None:
+def paths_problem(paths: Mapping[str, str]) -> str | None:
     """What is wrong with these paths of a mapping (by their keys of `source`), and what to do; None if nothing is."""
     if not {"user", "time"} <= paths.keys():
         return (
@@ -51,9 +51,7 @@ def complaint(paths: Mapping[str, str]) -> str | None:
     return _overlap(paths)
 
 
-def events_complaint(
-    paths: Mapping[str, str], process: str, active: Sequence[str], closing: Sequence[str]
-) -> str | None:
+def events_problem(paths: Mapping[str, str], process: str, active: Sequence[str], closing: Sequence[str]) -> str | None:
     """What is wrong with the names of events that a process has, beside these paths."""
     if "event" in paths:
         if active or "process" in paths:
