@@ -65,7 +65,7 @@ class RecordHandler(Generic[T]):
     `decode` makes a record's value, which is not null, a T. Raises BadRecord, RegistryUnavailable.
     `handle` takes a batch. Raises NotNow.
     `advance(topic, {partition: offset})` is told how far partitions were read beyond the batches: past records that
-    could not be read and, with `reports_ends`, up to ends before which there is no record. Raises NotNow.
+    could not be read and, with `wants_ends`, up to ends before which there is no record. Raises NotNow.
     `handled_offsets` returns how far the handler has each partition, where it knows: when a partition is assigned,
     nothing behind that offset is skipped, whatever was committed.
     """
@@ -74,7 +74,7 @@ class RecordHandler(Generic[T]):
     handle: Callable[[Sequence[Received[T]]], None]
     advance: Callable[[str, Mapping[int, int]], None]
     handled_offsets: Callable[[], Mapping[int, int]] = dict
-    reports_ends: bool = False
+    wants_ends: bool = False
 
 
 class AtLeastOnceConsumer(Generic[T]):
@@ -120,7 +120,7 @@ class AtLeastOnceConsumer(Generic[T]):
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
-            "enable.partition.eof": handler.reports_ends,
+            "enable.partition.eof": handler.wants_ends,
         }
         callbacks = {"error_cb": self._error_log.error_cb, "on_commit": self._on_commit}
         self._consumer = Consumer({**client_settings(kafka, ours), **callbacks})
@@ -209,7 +209,7 @@ class AtLeastOnceConsumer(Generic[T]):
             return self._retry_later(records, stop, "handler_unavailable", error)
         self._uncommitted.update(positions)
         if records and self._waits_for is not None:
-            _log.info("feed_goes_on", topic=self._topic, waited_for=self._waits_for)
+            _log.info("consumer_recovered", topic=self._topic, waited_for=self._waits_for)
             self._waits_for = None
         return True
 
@@ -275,7 +275,7 @@ class AtLeastOnceConsumer(Generic[T]):
                 offset = handled.get(position.partition)
                 if offset is not None and offset < committed[position.partition]:
                     position.offset = offset
-                    _log.warning("read_again", topic=self._topic, partition=position.partition, offset=offset)
+                    _log.warning("partition_rewound", topic=self._topic, partition=position.partition, offset=offset)
         consumer.incremental_assign(assigned)
 
     def _on_revoke(self, consumer: Consumer, revoked: list[TopicPartition]) -> None:

@@ -255,7 +255,7 @@ class Deliver:
                 handle=patiently(handle),
                 advance=patiently(self._intake.reached),
                 handled_offsets=lambda: read_up_to(self.ledger, topic),
-                reports_ends=tells_ends,
+                wants_ends=tells_ends,
             ),
             DeadLetterPublisher(self._publisher, self._topics.dead_letters, self._metrics.dead_letters),
             commit_metadata=self.ledger.id,

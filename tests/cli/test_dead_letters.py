@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from consumer.activity.errors import BadRecord
 from consumer.clock import SystemClock
 from consumer.config.kafka import KafkaSettings
 from consumer.kafka.clients.output import Output
@@ -43,8 +42,9 @@ class Place:
         before = len(committed(self.bootstrap, topic))
         publisher.publish([Output(topic, 0, b"u%d" % number, value) for number, value in enumerate(values)])
         messages = list(self._messages(topic, before, len(values)))
-        bad = BadRecord(reason, "it [cannot] be read")
-        publisher.publish([dead_letter(self.dead, rejected_record(each), bad) for each in messages])
+        publisher.publish(
+            [dead_letter(self.dead, rejected_record(each), reason, "it [cannot] be read") for each in messages]
+        )
         publisher.close()
 
     def _messages(self, topic: str, first: int, count: int) -> "Iterator[object]":

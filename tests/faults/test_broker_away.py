@@ -43,7 +43,7 @@ def test_stop_while_the_broker_is_silent_ends_and_a_restart_goes_on(
         pausable_kafka.pause()
         first.resume()
         assert first.exit_code(signal.SIGTERM, 30) == 0, "in the middle of a transaction"
-    assert "stopped_without_an_answer" in capfd.readouterr().out
+    assert "stopped_unanswered" in capfd.readouterr().out
     pausable_kafka.resume()
     with world.process("one", **PATIENT) as second:
         world.wait_until_all_are_reminded()

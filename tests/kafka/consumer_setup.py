@@ -89,7 +89,7 @@ class ConsumerSetup:
             self.clock,
             Subscription(topic=self.topic, group=self.group, instance=self.instance),
             RecordHandler(
-                decode=self.decode, handle=handle or collector.handle, advance=collector.advance, reports_ends=True
+                decode=self.decode, handle=handle or collector.handle, advance=collector.advance, wants_ends=True
             ),
             DeadLetterPublisher(publisher, self.dead_letters, self.rejected),
         )

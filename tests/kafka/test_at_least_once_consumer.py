@@ -104,7 +104,7 @@ def test_unavailable_registry_is_waited_for_and_rejects_nothing(setup: ConsumerS
     with structlog.testing.capture_logs() as logged, setup.but(decode=decode).running(collector := Collector()):
         collector.wait_for("one", "two")
     assert collector.values() == ["one", "two"]
-    assert [line["event"] for line in logged] == ["registry_unavailable", "feed_goes_on"]
+    assert [line["event"] for line in logged] == ["registry_unavailable", "consumer_recovered"]
     assert [metric.samples for metric in setup.rejected.collect()] == [[]]
 
 
@@ -151,7 +151,7 @@ def test_absent_topic_raises(setup: ConsumerSetup) -> None:
 def test_topic_that_is_created_later_is_read(setup: ConsumerSetup, topics: FreshTopics) -> None:
     late = setup.but(topic=fresh_name("late"), client={"topic.metadata.refresh.interval.ms": 500})
     with structlog.testing.capture_logs() as logged, late.running(collector := Collector()):
-        _wait_for_event(logged, "kafka_trouble")
+        _wait_for_event(logged, "kafka_client_error")
         topics.create(late.topic, 1)
         write(late, b"one")
         collector.wait_for("one")
@@ -202,12 +202,12 @@ def test_broker_outage_is_logged_once_and_survived(own_kafka: Broker) -> None:
         write(setup, b"one")
         collector.wait_for("one")
         own_kafka.kill()
-        _wait_for_event(logged, "kafka_trouble")
+        _wait_for_event(logged, "kafka_client_error")
         own_kafka.start()
         write(setup, b"two")
         collector.wait_for("one", "two")
-        _wait_for_event(logged, "kafka_well_again")
-    before = [line["error"] for line in takewhile(lambda line: line["event"] != "kafka_well_again", logged)]
+        _wait_for_event(logged, "kafka_client_recovered")
+    before = [line["error"] for line in takewhile(lambda line: line["event"] != "kafka_client_recovered", logged)]
     assert len(before) == len(set(before)), "each kind of error once"
 
 

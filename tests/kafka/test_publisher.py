@@ -102,7 +102,7 @@ def test_silent_broker_is_not_acknowledged_and_logged_once(own_kafka: Broker) ->
     found = [value for value, _ in groupby(values(own_kafka.bootstrap, topic, 3))]  # an attempt may repeat "two"
     assert found == [b"one", b"two", b"three"], "what was purged from the queue never arrives later"
     events = [line["event"] for line in logged]
-    assert events.count("kafka_well_again") == 1
+    assert events.count("kafka_client_recovered") == 1
 
 
 def publish_until_acknowledged(publisher: Publisher, topic: str, value: bytes) -> None:

@@ -29,11 +29,11 @@ class ClientErrorLog:
         self._answered = False
         if error.name() not in self._reported:
             self._reported.add(error.name())
-            _log.warning("kafka_trouble", client=self._client, error=error.name(), detail=error.str())
+            _log.warning("kafka_client_error", client=self._client, error=error.name(), detail=error.str())
 
     def report_answer(self) -> None:
         """Note that the broker answered. Errors are over after two answers in a row: clients report them late."""
         if self._reported and self._answered:
             self._reported.clear()
-            _log.info("kafka_well_again", client=self._client)
+            _log.info("kafka_client_recovered", client=self._client)
         self._answered = True

@@ -27,9 +27,9 @@ class DeadLetterPublisher:
         """Return once all of these are acknowledged. Raises NotAcknowledged, Refused, KafkaException."""
         if not rejections:
             return
-        self._publisher.publish([dead_letter(self._topic, record, bad) for record, bad in rejections])
+        self._publisher.publish([dead_letter(self._topic, record, bad.reason, bad.error) for record, bad in rejections])
         for record, bad in rejections:
             self._rejected.labels(record.topic, bad.reason).inc()
         first, reasons = rejections[0][0], sorted({bad.reason for _, bad in rejections})
         where = {"topic": first.topic, "partition": first.partition, "offset": first.offset}
-        _log.warning("records_set_aside", **where, count=len(rejections), reasons=reasons)
+        _log.warning("records_rejected", **where, count=len(rejections), reasons=reasons)

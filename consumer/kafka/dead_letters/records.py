@@ -2,7 +2,6 @@
 
 from typing import Any, NamedTuple
 
-from consumer.activity.errors import BadRecord
 from consumer.kafka.clients.output import Output
 
 
@@ -21,13 +20,13 @@ def rejected_record(message: Any) -> RejectedRecord:
     return RejectedRecord(message.topic(), message.partition(), message.offset(), message.key(), message.value())
 
 
-def dead_letter(topic: str, record: RejectedRecord, bad: BadRecord) -> Output:
+def dead_letter(topic: str, record: RejectedRecord, reason: str, error: str) -> Output:
     """Return the record for the dead letters' `topic`."""
     headers = {
         "topic": record.topic,
         "partition": record.partition,
         "offset": record.offset,
-        "reason": bad.reason,
-        "error": bad.error,
+        "reason": reason,
+        "error": error,
     }
     return Output(topic, -1, record.key, record.value, [(name, str(value).encode()) for name, value in headers.items()])

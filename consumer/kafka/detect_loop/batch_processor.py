@@ -7,7 +7,7 @@ import structlog
 from confluent_kafka import Consumer, TopicPartition
 
 from consumer.activity.decoder import ActivityDecoder, BadValue, Decoded
-from consumer.activity.errors import BadRecord, RegistryUnavailable
+from consumer.activity.errors import RegistryUnavailable
 from consumer.clock import SECOND, Clock, Millis
 from consumer.detect.activity_batch import ActivityBatch
 from consumer.kafka.dead_letters.records import RejectedRecord, dead_letter
@@ -101,7 +101,7 @@ class BatchProcessor:
             record = RejectedRecord(
                 self._topic, task.partition, int(records.offsets[row]), records.keys[row], records.values[row]
             )
-            task.outputs.append(dead_letter(self._dead_letters, record, BadRecord(value.reason, value.error)))
+            task.outputs.append(dead_letter(self._dead_letters, record, value.reason, value.error))
             self._metrics.dead_letters.labels(self._topic, value.reason).inc()
 
     def _count_events(self, decoded: Decoded, of_unknown_processes: int) -> None:

@@ -118,7 +118,7 @@ class Checkpoint:
 
     def _release(self, tasks: Mapping[int, PartitionTask]) -> None:
         if self._aborted:
-            _log.info("commits_go_on")
+            _log.info("commits_resumed")
             self._consumer.resume(self._topic_partitions(tasks))
             self._aborted = []
         self._backoff_ms = _MIN_BACKOFF_MS

@@ -77,8 +77,12 @@ class EndOffsetPoller:
 
     def _wall_clock_agrees(self, now: Millis, monotonic: Millis) -> bool:
         agrees = self._wall_clock_guard.agrees(now, monotonic)
-        held = None if agrees else "the clocks stand: the wall clock jumped. Set it right, or restart to accept it"
+        held = (
+            None
+            if agrees
+            else "the watermarks stand still: the wall clock jumped. Set it right, or restart to accept it"
+        )
         if held != self.held:
-            _log.warning("clock_held" if held else "clock_released", reason=held)
+            _log.warning("watermarks_held" if held else "watermarks_released", reason=held)
         self.held = held
         return agrees

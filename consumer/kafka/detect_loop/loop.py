@@ -110,7 +110,7 @@ class DetectLoop:
             self._checkpoint.commit(self.tasks, stop)
         except Unanswered as unanswered:
             self._failed = True
-            _log.warning("stopped_without_an_answer", reason=str(unanswered))
+            _log.warning("stopped_unanswered", reason=str(unanswered))
         except BaseException:
             self._failed = True
             raise
