@@ -9,7 +9,7 @@ from consumer.commands import kafka_probe
 from consumer.commands.terminal.exit_codes import DONE, Failed
 from consumer.config.loader import load
 from consumer.config.settings import Settings
-from consumer.kafka.changelog.rebuild import RebuildPlan, RebuildRefused, make_room, plan
+from consumer.kafka.changelog.rebuild import RebuildPlan, RebuildRefused, add_state_partitions, plan
 from consumer.kafka.clients.transactional_producer import Aborted, Fenced
 from consumer.wiring import detect
 
@@ -36,7 +36,7 @@ def rebuild(config: Path, *, yes: bool) -> int:
     if not yes:
         typer.echo("Nothing was changed. To do it, run it again with --yes.")
         return DONE
-    make_room(admin, found)
+    add_state_partitions(admin, found)
     _write(settings, found)
     typer.echo("Done. Start detect again: it reads from there.")
     return DONE

@@ -9,33 +9,33 @@ import polars as pl
 
 from consumer.detect.lapse_rules import Times
 from consumer.detect.storage.hash_index import Hashes, Rows
-from consumer.detect.storage.row_store import Flags
+from consumer.detect.storage.row_store import Flags, Small
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: neighbouring process codes land far apart
 
 
 @dataclass(frozen=True, slots=True)
 class ActivityBatch:
-    """What is known of each: its place in the frame it comes from, the key's 128 bits, the process's number, whether
-    it closes the process, when it happened (ms), and whether its action is not null."""
+    """What is known of each: its place in the frame it comes from, the key's 128 bits, the process's number, how it
+    ends the process (`records.Ending`), when it happened (ms), and whether its action is not null."""
 
     places: Rows
     users: pl.Series
     low: Hashes
     high: Hashes
     codes: npt.NDArray[np.uint16]
-    closes: Flags
+    endings: Small
     at: Times
     actions: pl.Series
     says: Flags
 
     @classmethod
     def of(cls, frame: pl.DataFrame, known: pl.Enum) -> "ActivityBatch":
-        """Of columns `user_id`, `process`, `closes`, `action`, `occurred_at` (ms); those of other processes than the
+        """Of columns `user_id`, `process`, `ending`, `action`, `occurred_at` (ms); those of other processes than the
         `known` ones are left out."""
         columns = frame.select(
             pl.col("process").cast(known, strict=False).to_physical(),
-            "closes",
+            "ending",
             "occurred_at",
             "action",
             user="user_id",
@@ -53,7 +53,7 @@ class ActivityBatch:
             columns["user"],
             *keys(columns["low"].to_numpy(), columns["high"].to_numpy(), codes),
             codes,
-            columns["closes"].to_numpy(),
+            columns["ending"].to_numpy(),
             columns["occurred_at"].to_numpy(),
             columns["action"],
             columns["says"].to_numpy(),
@@ -72,7 +72,7 @@ class ActivityBatch:
             self.low[start:stop],
             self.high[start:stop],
             self.codes[start:stop],
-            self.closes[start:stop],
+            self.endings[start:stop],
             self.at[start:stop],
             self.actions.slice(start, stop - start),
             self.says[start:stop],

@@ -15,7 +15,7 @@ from consumer.detect.table import Table
 PAGE = 8192
 """Rows in a page."""
 
-NUMBERS = ("last_seen", "closed", "step", "asked_seen", "asked_step", "told")
+NUMBERS = ("last_seen", "closed", "step", "asked_seen", "asked_step", "told", "ending")
 
 SCHEMA = {
     "row": pl.Int32,
@@ -27,6 +27,7 @@ SCHEMA = {
     "asked_seen": pl.Int64,
     "asked_step": pl.UInt8,
     "told": pl.UInt8,
+    "ending": pl.UInt8,
     "user": pl.String,
     "action": pl.String,
     "spoke": pl.Boolean,

@@ -44,7 +44,7 @@ class Loader:
         """A delta, or a piece of one."""
         self._load(frame, processes, 0, self._known.size)
 
-    def settle_texts(self) -> None:
+    def flush_texts(self) -> None:
         """Put the texts that were met into the table; until then their frames are kept."""
         c = self._table.store
         if self._users:
@@ -60,7 +60,7 @@ class Loader:
 
         `clock` and `ladders` are those under which the newest frame was taken.
         """
-        self.settle_texts()
+        self.flush_texts()
         table, c = self._table, self._table.store
         live = c.rebuild_free_list()
         if c.user.is_none(live).any():

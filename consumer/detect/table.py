@@ -15,11 +15,12 @@ from consumer.clock import Millis
 from consumer.detect.activity_batch import ActivityBatch
 from consumer.detect.lapse_rules import ALWAYS, NEVER, LapseRules, Processes, Times, reminder_id
 from consumer.detect.storage.hash_index import Hashes, KeyIndex, Rows
-from consumer.detect.storage.row_store import COMPLETED, RETURNED, Flags, RowStore
-from consumer.records import Reminder, ReminderKind
+from consumer.detect.storage.row_store import ENDED, RETURNED, Flags, RowStore
+from consumer.records import Ending, Reminder, ReminderKind
 
 _ROOMY = 1 << 16  # rows below which nothing is tidied
 _MOVED = 1 << 14
+_ENDING_KINDS = {Ending.COMPLETED: ReminderKind.COMPLETED, Ending.CANCELLED: ReminderKind.CANCELLED}
 
 
 @dataclass(slots=True)
@@ -55,12 +56,12 @@ class Table:
         return self.store.nbytes + 4 * len(self._index)
 
     def apply(self, heard: ActivityBatch, now: Millis) -> list[Reminder]:
-        """Apply one batch. Returns RETURNED and COMPLETED for reminders that were asked for."""
+        """Apply one batch. Returns RETURNED, COMPLETED and CANCELLED for reminders that were asked for."""
         if not len(heard):
             return []
         rows = self._rows_of(heard)
         self._see(rows, heard)
-        np.maximum.at(self.store.closed, rows, np.where(heard.closes, heard.at, NEVER))
+        self._end(rows, heard)
         self.store.dirty[rows] = True
         self.schedule(rows)
         return self._follow_up(rows, now)
@@ -96,7 +97,7 @@ class Table:
 
     def _see(self, rows: Rows, heard: ActivityBatch) -> None:
         """Rule 1: a later activity starts a new episode; an older one (or none: NEVER) changes nothing."""
-        c, at = self.store, np.where(heard.closes, NEVER, heard.at)
+        c, at = self.store, np.where(heard.endings == Ending.NONE, heard.at, NEVER)
         before = c.last_seen[rows]
         np.maximum.at(c.last_seen, rows, at)
         latest = (at == c.last_seen[rows]) & (at != NEVER)
@@ -106,6 +107,18 @@ class Table:
         if changes.size:
             self._speak(rows[changes], heard.actions.gather(changes), fresh=newer[changes])
 
+    def _end(self, rows: Rows, heard: ActivityBatch) -> None:
+        """Keep the latest ending and its kind; of several at that time the greatest kind, in whatever order they come."""
+        ends = np.flatnonzero(heard.endings)
+        if not ends.size:
+            return
+        c, rows, at, endings = self.store, rows[ends], heard.at[ends], heard.endings[ends]
+        before = c.closed[rows]
+        np.maximum.at(c.closed, rows, at)
+        latest = at == c.closed[rows]
+        c.ending[rows[latest & (at > before)]] = Ending.NONE
+        np.maximum.at(c.ending, rows[latest], endings[latest])
+
     def _speak(self, rows: Rows, actions: pl.Series, fresh: Flags) -> None:
         """The action of the latest activity; at equal times the greater bytes win, and none is the least."""
         if self._repeats(rows):
@@ -113,7 +126,7 @@ class Table:
             said = said.group_by("row").agg(pl.col("action").max(), pl.col("fresh").any())
             rows, actions, fresh = said["row"].to_numpy(), said["action"], said["fresh"].to_numpy()
         if not fresh.all():
-            wins = fresh | self._beats_what_is_there(rows, actions, ~fresh)
+            wins = fresh | self._beats_current(rows, actions, ~fresh)
             rows, actions = rows[wins], actions.filter(pl.Series(wins))
         self.store.action.put(rows, actions)
         self.new_actions.append((rows, actions))
@@ -124,7 +137,7 @@ class Table:
         self.store.due[rows] = places
         return bool((self.store.due[rows] != places).any())
 
-    def _beats_what_is_there(self, rows: Rows, actions: pl.Series, ties: Flags) -> Flags:
+    def _beats_current(self, rows: Rows, actions: pl.Series, ties: Flags) -> Flags:
         wins = np.zeros(rows.size, np.bool_)
         there = self.store.action.get(rows[ties])
         said = actions.filter(pl.Series(ties)).to_list()
@@ -185,20 +198,22 @@ class Table:
                 noticed.lapses[key] = noticed.lapses.get(key, 0) + count
 
     def _follow_up(self, rows: Rows, now: Millis) -> list[Reminder]:
-        """Rule 4: tell once of the return, and once of the completion, of whoever was asked about."""
+        """Rule 4: tell once of the return, and once of the ending, of whoever was asked about."""
         c = self.store
         rows = np.unique(rows[c.asked_seen[rows] != NEVER])
         if not rows.size:
             return []
         seen, told = c.asked_seen[rows], c.told[rows]
         returned = rows[(c.last_seen[rows] > seen) & (told == 0)]
-        # A completion told late may lie before the last page view: what counts is that nothing is unfinished.
-        completed = rows[(c.closed[rows] + self.rules.settle >= seen) & (told & COMPLETED == 0)]
+        # An ending told late may lie before the last page view: what counts is that nothing is unfinished.
+        ended = rows[(c.closed[rows] + self.rules.settle >= seen) & (told & ENDED == 0)]
         c.told[returned] |= RETURNED
-        c.told[completed] |= COMPLETED
-        return self._reminders(ReminderKind.RETURNED, returned, c.last_seen[returned], now) + self._reminders(
-            ReminderKind.COMPLETED, completed, c.closed[completed], now
-        )
+        c.told[ended] |= ENDED
+        reminders = self._reminders(ReminderKind.RETURNED, returned, c.last_seen[returned], now)
+        for ending, kind in _ENDING_KINDS.items():
+            which = ended[c.ending[ended] == ending]
+            reminders += self._reminders(kind, which, c.closed[which], now)
+        return reminders
 
     def _reminders(
         self, kind: ReminderKind, rows: Rows, occurred_at: Times, now: Millis, actions: list[str | None] | None = None

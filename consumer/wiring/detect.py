@@ -7,8 +7,8 @@ from confluent_kafka import Consumer
 
 from consumer.activity.avro.batch_reader import AvroReader
 from consumer.activity.decoder import ActivityDecoder
-from consumer.activity.event_mapping import event_mapping_of
-from consumer.activity.field_paths import fields_of
+from consumer.activity.event_mapping import build_event_mapping
+from consumer.activity.field_paths import build_field_paths
 from consumer.activity.json_reader import JsonReader
 from consumer.activity.schemas.avro_schema import UnusableSchema, WriterSchema, read_schemas
 from consumer.clock import SECOND
@@ -130,7 +130,7 @@ def group_name(s: Settings) -> str:
 def decoder(shared: Shared) -> ActivityDecoder:
     """Reads the input topic's records. Raises ConfigError for files of schemas that cannot be used."""
     source = shared.settings.source
-    fields, meanings = fields_of(source), event_mapping_of(source, shared.settings.processes)
+    fields, meanings = build_field_paths(source), build_event_mapping(source, shared.settings.processes)
     wants = meanings.wants if meanings else None
     if source.format == "json":
         return ActivityDecoder(JsonReader(fields, wants), meanings)

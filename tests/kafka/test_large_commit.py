@@ -31,7 +31,7 @@ def test_million_rows_in_one_transaction(kafka: str, topics: FreshTopics) -> Non
     users = pl.select(pl.format("user-{}", pl.int_range(ROWS))).to_series()
     activities = pl.DataFrame({"user_id": users}).with_columns(
         process=pl.lit("checkout"),
-        closes=pl.lit(False),
+        ending=pl.lit(0, pl.UInt8),
         action=pl.lit(None, pl.String),
         occurred_at=pl.Series(np.full(ROWS, 1_767_571_200_000)),
     )

@@ -25,7 +25,7 @@ def users(first: int, count: int, at: int) -> pl.DataFrame:
         {
             "user_id": [f"user-{n}" for n in range(first, first + count)],
             "process": ["checkout"] * count,
-            "closes": [False] * count,
+            "ending": pl.Series([0] * count, dtype=pl.UInt8),
             "action": pl.Series([None] * count, dtype=pl.String),
             "occurred_at": [at] * count,
         }

@@ -13,6 +13,7 @@ from consumer.detect.table import Table
 from consumer.kafka.changelog import writer as state
 from consumer.kafka.changelog.reader import ChangelogReader
 from consumer.kafka.changelog.writer import ChangelogRecord, ChangelogWriter
+from consumer.records import Ending
 from tests.detect.hearing import hear
 
 RULES = LapseRules(
@@ -27,7 +28,7 @@ hears = st.tuples(
     st.sampled_from([1, 30, 700, 9_000]),  # how many
     st.sampled_from([1, 7]),  # every one, or some of them
     st.sampled_from([None, "", "a passport", "é" * 90]),
-    st.booleans(),
+    st.sampled_from(Ending),
 )
 turns = st.one_of(hears, hears, st.tuples(st.just("clock"), st.integers(1, 40)))
 
@@ -38,13 +39,13 @@ def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state, "LARGEST", 30_000)
 
 
-def batch(at: int, first: int, count: int, stride: int, action: str | None, closes: bool) -> pl.DataFrame:
+def batch(at: int, first: int, count: int, stride: int, action: str | None, ending: Ending) -> pl.DataFrame:
     who = (np.arange(first, first + count * stride, stride)) % PEOPLE
     return pl.DataFrame(
         {
             "user_id": [f"user-{n}" + "x" * (n % 40) for n in who],
             "process": np.where(who % 3, "signup", "checkout"),
-            "closes": np.full(count, closes),
+            "ending": np.full(count, ending, np.uint8),
             "action": pl.Series([action] * count, dtype=pl.String),
             "occurred_at": at - who % 5,
         }
@@ -91,6 +92,6 @@ def test_the_topic_restores_the_table_that_wrote_it(history: list[tuple[Any, ...
         copy, _ = restored(topic)
         assert contents(copy) == expected
         # Each is found again, and nobody twice.
-        everyone = batch(clock - 1000, 0, PEOPLE, 1, None, False)
+        everyone = batch(clock - 1000, 0, PEOPLE, 1, None, Ending.NONE)
         hear(copy, everyone, clock)
         assert len(copy) == PEOPLE

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import polars as pl
 
+from consumer.activity.rows import ending_of
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
 from consumer.detect.activity_batch import ActivityBatch
 from consumer.detect.lapse_rules import LapseRules
@@ -18,7 +19,7 @@ from consumer.kafka.changelog.restore import Start
 from consumer.kafka.changelog.writer import ChangelogWriter
 from consumer.kafka.clients.output import Output
 from consumer.kafka.detect_loop.partition_task import PartitionTask
-from consumer.records import ActivityKind, Reminder
+from consumer.records import Reminder
 
 MONDAY = 1_767_571_200_000
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -63,7 +64,7 @@ class Diary:
             {
                 "user_id": user,
                 "process": process,
-                "closes": ActivityKind(kind) in {ActivityKind.COMPLETED, ActivityKind.CANCELLED},
+                "ending": ending_of(kind),
                 "action": action,
                 "occurred_at": moment(when) if when else self.now,
             }
@@ -80,7 +81,7 @@ class Diary:
         at = self.partition.position
         batch = self._log[at:] if count is None else self._log[at : at + count]
         if batch:
-            schema = {"action": pl.String, "occurred_at": pl.Int64}
+            schema = {"action": pl.String, "occurred_at": pl.Int64, "ending": pl.UInt8}
             self.hears(pl.DataFrame(batch, schema_overrides=schema))
         self.partition.advance_to(at + len(batch))
         self.partition.collect_lapses(self.now)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
-from consumer.activity.decoder import LONGEST_USER
+from consumer.activity.decoder import MAX_USER_ID_BYTES
 from consumer.clock import DAY, Millis
 from consumer.commands.contacts.csv_file import Row, Unreadable
 from consumer.commands.terminal.time_arguments import iso
@@ -124,8 +124,8 @@ def _contact(cells: Mapping[str, str], rules: ImportRules) -> tuple[Contact | No
 def _user_id(text: str) -> str | _Problem:
     if not text:
         return _Problem("is empty")
-    if len(text.encode()) > LONGEST_USER:
-        return _Problem(f"is longer than {LONGEST_USER} bytes: is it an id at all?")
+    if len(text.encode()) > MAX_USER_ID_BYTES:
+        return _Problem(f"is longer than {MAX_USER_ID_BYTES} bytes: is it an id at all?")
     if _CONTROL.search(text):
         return _Problem("has a line break or a control character in it")
     if _INVISIBLE.search(text):

@@ -13,12 +13,13 @@ from consumer.detect.lapse_rules import ALWAYS, NEVER, Times
 from consumer.detect.storage.growable_array import GrowableArray
 from consumer.detect.storage.hash_index import Hashes, Rows
 from consumer.detect.storage.string_column import StringColumn
+from consumer.records import Ending
 
 Flags = npt.NDArray[np.bool_]
 Small = npt.NDArray[np.uint8]
 
 RETURNED = 1  # bits of `told`: what was said about the asked reminder
-COMPLETED = 2
+ENDED = 2
 
 _LEAST = 1024
 _T = TypeVar("_T", bound=npt.NDArray[Any])
@@ -34,11 +35,12 @@ _ROW = np.dtype(
         ("step", np.uint8),
         ("asked_step", np.uint8),
         ("told", np.uint8),
+        ("ending", np.uint8),
         ("live", np.bool_),
     ],
     align=True,
 )
-_BLANK = np.array((0, 0, NEVER, NEVER, NEVER, 0, 0, 0, 0, False), _ROW)
+_BLANK = np.array((0, 0, NEVER, NEVER, NEVER, 0, 0, 0, 0, Ending.NONE, False), _ROW)
 
 
 class _Field(Generic[_T]):
@@ -63,6 +65,7 @@ class RowStore:
     asked_seen = _Field[Times]()
     asked_step = _Field[Small]()
     told = _Field[Small]()
+    ending = _Field[Small]()
     live = _Field[Flags]()
 
     def __init__(self) -> None:

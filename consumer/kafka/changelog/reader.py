@@ -89,7 +89,7 @@ def _load(loader: Loader, some: Sequence[_Segment]) -> None:
                 loader.changes(frame, segment.header.processes)
         except DamagedState as damage:
             raise DamagedState(str(damage), segment.where) from damage
-    loader.settle_texts()
+    loader.flush_texts()
 
 
 def _decoded(some: Sequence[_Segment]) -> Iterator[pl.DataFrame]:

@@ -67,7 +67,7 @@ def plan(admin: AdminClient, *, topic: str, state_topic: str, group: str) -> Reb
     )
 
 
-def make_room(admin: AdminClient, plan: RebuildPlan) -> None:
+def add_state_partitions(admin: AdminClient, plan: RebuildPlan) -> None:
     """As many partitions in the state topic as in the input. Raises KafkaException."""
     if plan.remembered < len(plan.begins):
         wanted = NewPartitions(plan.state_topic, len(plan.begins))
