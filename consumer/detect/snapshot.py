@@ -69,7 +69,9 @@ def rows_between(table: Table, start: int, end: int) -> pl.DataFrame:
 def _frame(table: Table, rows: Rows, user: pl.Series, action: pl.Series, has_action: Flags) -> pl.DataFrame:
     c = table.store
     numbers = {name: getattr(c, name)[rows] for name in ("live", "process", *NUMBER_COLUMNS)}
-    return pl.DataFrame({"row": rows.astype(np.int32), **numbers, "user": user, "action": action, "has_action": has_action})
+    return pl.DataFrame(
+        {"row": rows.astype(np.int32), **numbers, "user": user, "action": action, "has_action": has_action}
+    )
 
 
 def _latest(stored: list[tuple[Rows, pl.Series]], rows: Rows, used: int) -> tuple[pl.Series, Flags]:

@@ -19,7 +19,19 @@ from tests.detect.hearing import hear
 RULES = LapseRules(
     ladders={"signup": (10, 25), "checkout": (7,)}, allowed_lateness=3, settle=2, expire_after=15, forget_after=60
 )  # fmt: skip
-FIELDS = ("process", "last_seen", "closed", "step", "asked_seen", "asked_step", "reported", "ending", "low", "high", "due")
+FIELDS = (
+    "process",
+    "last_seen",
+    "closed",
+    "step",
+    "asked_seen",
+    "asked_step",
+    "reported",
+    "ending",
+    "low",
+    "high",
+    "due",
+)
 PEOPLE = 20_000  # three pages of rows
 
 hears = st.tuples(

@@ -17,7 +17,7 @@ from consumer.detect.table import Table
 from consumer.kafka.changelog.reader import ChangelogReader
 from consumer.kafka.changelog.restore import Start
 from consumer.kafka.changelog.writer import ChangelogWriter
-from consumer.kafka.clients.transaction import Output
+from consumer.kafka.clients.output import Output
 from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.records import Reminder
 
@@ -83,15 +83,15 @@ class Diary:
         if batch:
             schema = {"action": pl.String, "occurred_at": pl.Int64, "ending": pl.UInt8}
             self.hears(pl.DataFrame(batch, schema_overrides=schema))
-        self.partition.read_to(at + len(batch))
+        self.partition.advance_to(at + len(batch))
         self.partition.collect_lapses(self.now)
-        self._said += self.partition.unpublished
-        self.partition.unpublished = []
+        self._said += self.partition.uncommitted
+        self.partition.uncommitted = []
         return self
 
     def hears(self, activities: pl.DataFrame) -> None:
         known = self.partition.table.processes.known
-        self.partition.apply(ActivityBatch.of(activities, known), self.now)
+        self.partition.apply(ActivityBatch.of(activities, known), self.partition.position, self.now)
 
     def passes(self) -> "Diary":
         """An ordinary moment: the end is asked for, everything is read, the clock gets there."""

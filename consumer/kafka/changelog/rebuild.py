@@ -7,8 +7,9 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPa
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 
 from consumer.kafka.changelog.restore import REBUILT, rebuild_marker
-from consumer.kafka.clients import end_offsets
-from consumer.kafka.clients.transaction import Output
+from consumer.kafka.clients import partition_offsets
+from consumer.kafka.clients.error_codes import TOPIC_ABSENT
+from consumer.kafka.clients.output import Output
 
 _TIMEOUT_S = 30.0  # seconds
 
@@ -51,16 +52,16 @@ def plan(admin: AdminClient, *, topic: str, state_topic: str, group: str) -> Reb
     try:
         remembered = len(found.result(_TIMEOUT_S).partitions)
     except KafkaException as failure:
-        if failure.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+        if failure.args[0].code() not in TOPIC_ABSENT:
             raise
         raise RebuildRefused(f"the topic {state_topic} is not there: run `lapse topics --create` first") from None
-    begins = end_offsets.ends(admin, topic, "earliest")
+    begins = partition_offsets.fetch_all(admin, topic, "earliest")
     if remembered > len(begins):
         raise RebuildRefused(
             f"{state_topic} has {remembered} partitions and {topic} only {len(begins)}: a topic cannot be given fewer."
             f" Delete {state_topic} (everything in it is made anew), run `lapse topics --create`, then this again"
         )
-    ends = end_offsets.ends(admin, topic)
+    ends = partition_offsets.fetch_all(admin, topic)
     return RebuildPlan(
         topic=topic, state_topic=state_topic, group=group, begins=begins, ends=ends, remembered=remembered
     )
@@ -71,7 +72,7 @@ def add_state_partitions(admin: AdminClient, plan: RebuildPlan) -> None:
     if plan.remembered < len(plan.begins):
         wanted = NewPartitions(plan.state_topic, len(plan.begins))
         admin.create_partitions([wanted])[plan.state_topic].result(_TIMEOUT_S)
-        end_offsets.ends(admin, plan.state_topic)  # waits until they have leaders
+        partition_offsets.fetch_all(admin, plan.state_topic)  # waits until they have leaders
 
 
 def _refuse_while_at_work(admin: AdminClient, group: str) -> None:

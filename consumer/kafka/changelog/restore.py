@@ -16,8 +16,9 @@ from consumer.detect.snapshot import DamagedState
 from consumer.detect.table import Table
 from consumer.kafka.changelog.reader import ChangelogReader, Restored
 from consumer.kafka.changelog.writer import ChangelogWriter
-from consumer.kafka.clients import end_offsets
-from consumer.kafka.clients.transaction import Unanswered
+from consumer.kafka.clients import partition_offsets
+from consumer.kafka.clients.error_codes import CORRUPT, is_transient
+from consumer.kafka.clients.transactional_producer import Unanswered
 
 REBUILT = b"rebuilt"
 """The key of a rebuild marker: everything before it, damaged or not, no longer counts. Its value names the group and
@@ -27,9 +28,6 @@ _MESSAGES_PER_POLL = 500
 _POLL_TIMEOUT_S = 0.02  # short, since the end of the topic comes in a batch that is not full
 _MAX_EMPTY_POLLS = 1500  # in a row: half a minute
 _OFFSET_TIMEOUT_S = 5.0
-_TRANSIENT_ERRORS = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT}
-_CORRUPTION_ERRORS = {KafkaError._BAD_MSG, KafkaError._NOT_IMPLEMENTED}
-"""A wrong checksum; librdkafka (at least 2.16) then reads on inside the batch and finds "an unsupported version"."""
 REBUILD = "stop every detect process and run `lapse state rebuild`"
 """What to do when a partition's state cannot be used."""
 
@@ -89,7 +87,7 @@ class Restorer:
         """Start with an empty table, at `offset` if a rebuild has set one."""
         if offset is None:
             which: Literal["earliest", "latest"] = "latest" if self._from_latest else "earliest"
-            offset = end_offsets.get(self._admin, self._topic, partition, which, patience=_OFFSET_TIMEOUT_S)
+            offset = partition_offsets.fetch(self._admin, self._topic, partition, which, timeout_s=_OFFSET_TIMEOUT_S)
         return Start(Table(self._rules), ChangelogWriter(self._group, self._rules.ladders), offset, None, first=True)
 
     def _check(self, partition: int, committed: int | None, restored: Restored | None) -> None:
@@ -111,11 +109,13 @@ class Restorer:
 
     def _read(self, partition: int, stop: threading.Event) -> tuple[Restored | None, int | None]:
         """Return what the state topic holds, and the offset to begin at if a rebuild marker is its last record."""
-        end = end_offsets.get(self._admin, self._state_topic, partition, patience=_OFFSET_TIMEOUT_S)
+        end = partition_offsets.fetch(self._admin, self._state_topic, partition, timeout_s=_OFFSET_TIMEOUT_S)
         if end == 0:
             return None, None
         # As a number: with "beginning" librdkafka asks again, half a second later.
-        first = end_offsets.get(self._admin, self._state_topic, partition, "earliest", patience=_OFFSET_TIMEOUT_S)
+        first = partition_offsets.fetch(
+            self._admin, self._state_topic, partition, "earliest", timeout_s=_OFFSET_TIMEOUT_S
+        )
         reading = _PartitionReader(lambda: ChangelogReader(self._group, self._rules), self._group)
         consumer = self._make_consumer()
         try:
@@ -205,7 +205,7 @@ def _read_to(
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the state topic cannot be read to its end"))
         for message in messages:
             error = message.error()
-            if error is not None and error.code() in _CORRUPTION_ERRORS:
+            if error is not None and error.code() in CORRUPT:
                 reading.mark_corrupt(position, error.str())
                 # The client would fetch the same batch again and again, and its length is not known here.
                 position += 1
@@ -222,6 +222,6 @@ def _handle_message(message: Message, reading: _PartitionReader) -> int:
         return offset + 1
     if error.code() == KafkaError._PARTITION_EOF:
         return offset
-    if error.retriable() or error.code() in _TRANSIENT_ERRORS:
+    if is_transient(error):
         return 0
     raise KafkaException(error)

@@ -82,7 +82,7 @@ class BrakeControl:
         was_distrusted = partition.readability.distrusted
         partition.readability.count(good, bad)
         if partition.readability.distrusted and not was_distrusted:
-            _log.error("partition_distrusted", partition=partition.number, reason=_DISTRUSTED_TEXT)
+            _log.error("partition_distrusted", partition=partition.partition, reason=_DISTRUSTED_TEXT)
 
     def update(self, partitions: Mapping[int, PartitionTask]) -> bool:
         """Judge the input, once a turn. Returns whether lapses must be held back."""
@@ -125,7 +125,7 @@ class BrakeControl:
             for partition in self._partitions.values():
                 if partition.readability.distrusted:
                     partition.readability.release()
-                    partition.read_to(partition.position)
+                    partition.advance_to(partition.position)
             _log.warning(
                 "brake_released", reason=results.engaged, held=results.held, partitions=list(results.distrusted)
             )
