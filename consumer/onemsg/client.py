@@ -22,7 +22,7 @@ from consumer.onemsg.outcomes import Outcome
 from consumer.onemsg.registration import Destinations, disabled_among
 from consumer.onemsg.reports import Echo, StatusReport
 from consumer.onemsg.templates import Listing, entries_of, key_of, parse
-from consumer.onemsg.wire import Wire
+from consumer.onemsg.wire import Wire, proxy_for
 
 __all__ = ["ChannelStatus", "OneMsg", "OneMsgError", "TemplateMessage", "Trouble"]
 
@@ -49,8 +49,8 @@ class ChannelStatus:
 class OneMsg:
     """One channel. Made anywhere, used in one event loop, closed with `aclose` or as a context manager.
 
-    `timeout` (milliseconds) bounds each request as a whole, so that no attempt outlives its lease. Raises ValueError
-    for an address, channel or token that cannot be one.
+    `timeout_ms` bounds each request as a whole, so that no attempt outlives its lease. Raises ValueError for an
+    address, channel or token that cannot be one.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class OneMsg:
         base_url: str,
         channel_id: str,
         token: str,
-        timeout: Millis,
+        timeout_ms: Millis,
         max_connections: int = 100,
         now: Now | None = None,
     ) -> None:
@@ -69,7 +69,13 @@ class OneMsg:
         self._now = now or SystemClock().wall
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": "lapse"}
         address = _address(base_url, channel_id)
-        self._wire = Wire(address, headers=headers, timeout=timeout, connections=max_connections)
+        self._wire = Wire(
+            address,
+            headers=headers,
+            timeout_ms=timeout_ms,
+            connections=max_connections,
+            proxy=proxy_for(address),
+        )
 
     async def __aenter__(self) -> Self:
         return self

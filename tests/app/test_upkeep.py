@@ -46,7 +46,7 @@ def kept_up(
     async def story() -> Health:
         health, ended = Health(SystemClock().steady), asyncio.Event()
         url, token = base_url or sandbox.base_url, sandbox.token
-        async with OneMsg(base_url=url, channel_id=sandbox.channel_id, token=token, timeout=5 * SECOND) as channel:
+        async with OneMsg(base_url=url, channel_id=sandbox.channel_id, token=token, timeout_ms=5 * SECOND) as channel:
             wanted = Wanted(name=sandbox.template, namespace=sandbox.namespace, language=sandbox.language)
             metrics = DeliverMetrics(CollectorRegistry())
             watch = TemplateWatch(channel, [wanted], Standings(), ledger=ledger, medium="whatsapp", metrics=metrics)

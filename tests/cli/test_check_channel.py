@@ -36,7 +36,7 @@ def asked(sandbox: Sandbox, question: Callable[[OneMsg], Awaitable[T]], token: s
 
     async def ask() -> T:
         channel = OneMsg(
-            base_url=sandbox.base_url, channel_id=sandbox.channel_id, token=token or sandbox.token, timeout=5_000
+            base_url=sandbox.base_url, channel_id=sandbox.channel_id, token=token or sandbox.token, timeout_ms=5_000
         )
         async with channel:
             return await question(channel)

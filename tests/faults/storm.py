@@ -144,7 +144,7 @@ async def _blow(diary: Diary, sandbox: Sandbox) -> None:
         base_url=sandbox.base_url,
         channel_id=sandbox.channel_id,
         token=sandbox.token,
-        timeout=_TIMEOUT,
+        timeout_ms=_TIMEOUT,
         now=diary.clock.wall,
     )
     diary.talks_to(channel)
