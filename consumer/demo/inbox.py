@@ -10,7 +10,7 @@ from consumer.clock import Millis
 from consumer.demo.people import masked
 from consumer.demo.view import Message
 
-_SECONDS = 5.0
+_REQUEST_TIMEOUT_S = 5.0
 
 
 class SandboxSilent(Exception):
@@ -43,7 +43,7 @@ class Inbox:
     """Asks the sandbox at `base_url`. Close it when done."""
 
     def __init__(self, base_url: str) -> None:
-        self._client = httpx.Client(base_url=base_url, timeout=_SECONDS)
+        self._client = httpx.Client(base_url=base_url, timeout=_REQUEST_TIMEOUT_S)
 
     def newest(self, count: int) -> Taken:
         """The newest messages. Raises SandboxSilent."""

@@ -31,11 +31,11 @@ ATTEMPTS: Final = 20
 """What the ancestor product documented (contract §7, lineage only)."""
 FIRST_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 5.0
-TIMEOUT: Final = 10.0
-"""Seconds, as GATHER and the pauses are."""
+REQUEST_TIMEOUT_S: Final = 10.0
+"""GATHER and the pauses are seconds too."""
 
 _HEADERS: Final = {"Content-Type": "application/json"}
-_EXTENSIONS: Final = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), TIMEOUT)}
+_EXTENSIONS: Final = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), REQUEST_TIMEOUT_S)}
 
 
 @dataclass(slots=True)
@@ -194,7 +194,7 @@ class Callbacks:
         content = to_json(body_of(events, self._channel.id, raw=self._channel.settings.raw))
         request = httpx.Request("POST", destination.url, headers=_HEADERS, content=content, extensions=_EXTENSIONS)
         try:
-            async with asyncio.timeout(TIMEOUT):
+            async with asyncio.timeout(REQUEST_TIMEOUT_S):
                 answer = await self._transport.handle_async_request(request)
                 await answer.aread()
                 await answer.aclose()
