@@ -93,7 +93,7 @@ class Deliver:
             base_url=s.onemsg.base_url,
             channel_id=s.onemsg.channel_id,
             token=plain(s.onemsg.token, "onemsg.token"),
-            timeout=timeout,
+            timeout_ms=timeout,
             max_connections=_IN_FLIGHT,
         )
         watch = TemplateWatcher(
