@@ -12,12 +12,13 @@ import signal
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import structlog
 from starlette.applications import Starlette
 
 from consumer.config.settings import Settings
+from consumer.config.types import Role
 from consumer.kafka.changelog.restore import StateRefused
 from consumer.kafka.clients import topics
 from consumer.kafka.clients.connection_watchdog import CutOff
@@ -32,7 +33,6 @@ from consumer.wiring import detect
 from consumer.wiring.deliver import Deliver
 from consumer.wiring.shared import Shared, plain
 
-Role: TypeAlias = Literal["detect", "deliver"]
 Work: TypeAlias = Coroutine[Any, Any, None]
 _THREADS = 16
 _log = structlog.get_logger()
