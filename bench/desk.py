@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from consumer.deliver.outbox.status_outbox import StatusOutbox
+from consumer.deliver.sending.claim_base import Claim, ClaimPreview
 from prometheus_client import CollectorRegistry
 
 from consumer.clock import DAY, HOUR, MINUTE, SECOND, Millis, SystemClock
 from consumer.deliver.channel.circuit_breaker import WhatsAppChannel
 from consumer.deliver.channel.rate_limit import RateLimit
 from consumer.deliver.intake import WHATSAPP, Intake
-from consumer.deliver.outbox.status_outbox import StatusOutbox
 from consumer.deliver.policy.checks import CheckRules
 from consumer.deliver.policy.message_plan import MessagePlan
 from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
-from consumer.deliver.sending.claim_base import Claim, ClaimPreview
 from consumer.deliver.sending.claims import Claims
 from consumer.deliver.sending.facts import SenderConfig
 from consumer.deliver.sending.results import AttemptResult, ResultRecorder

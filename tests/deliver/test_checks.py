@@ -41,6 +41,7 @@ def test_whoever_gives_no_reason_not_to_is_written_to() -> None:
         (replace(FINE, contacts_read=False), Defer("detect_behind", TOO_OLD_AT)),
         (replace(FINE, lapsed_at=NOW - 72 * HOUR - 1), Suppress("expired")),
         (replace(FINE, has_contact=False, name=None, phone=None), Defer("no_contact", TOO_OLD_AT)),
+        (replace(FINE, unreadable_contact=True, name=None), Suppress("unreadable_contact")),
         (replace(FINE, name=None), Suppress("no_name")),
         (replace(FINE, phone=None), Suppress("no_phone")),
         (replace(FINE, phone=None, bad_phone=True), Suppress("bad_phone")),
@@ -49,14 +50,14 @@ def test_whoever_gives_no_reason_not_to_is_written_to() -> None:
         (replace(FINE, opted_out=True, opt_in=False), Suppress("opted_out")),
         (replace(FINE, held_until=NOW + 1), Defer("recipient_hold", NOW + 1)),
         (replace(FINE, held_until=NOW + 1, unreachable=True), Suppress("unreachable")),
-        (replace(FINE, asked_at=FINE.last_seen + 1), Suppress("already_asked")),
-        (replace(FINE, wrote_at=NOW - 24 * HOUR + 1), Defer("too_soon", NOW + 1)),
+        (replace(FINE, step_attempted_at=FINE.last_seen + 1), Suppress("already_asked")),
+        (replace(FINE, process_attempted_at=NOW - 24 * HOUR + 1), Defer("too_soon", NOW + 1)),
         (replace(FINE, paused=True, channel_stopped=True), Defer("paused", TOO_OLD_AT)),
         (replace(FINE, channel_stopped=True), Defer("channel_stopped", TOO_OLD_AT)),
         (replace(FINE, opens_at=NOW + 1), Defer("quiet_hours", NOW + 1)),
         (replace(FINE, opens_at=TOO_OLD_AT + 1), Defer("quiet_hours", TOO_OLD_AT)),
-        (replace(FINE, allowed_at=NOW + 1), Defer("frequency_cap", NOW + 1)),
-        (replace(FINE, allowed_at=TOO_OLD_AT + 1), Defer("frequency_cap", TOO_OLD_AT)),
+        (replace(FINE, cap_free_at=NOW + 1), Defer("frequency_cap", NOW + 1)),
+        (replace(FINE, cap_free_at=TOO_OLD_AT + 1), Defer("frequency_cap", TOO_OLD_AT)),
         (replace(FINE, selected=False, held_out=True, dry_run=True), Suppress("not_selected")),
         (replace(FINE, held_out=True, dry_run=True), Suppress("holdout")),
         (replace(FINE, dry_run=True), Suppress("dry_run")),
@@ -74,11 +75,11 @@ def test_each_objection_names_its_reason(facts: Facts, verdict: Verdict) -> None
         replace(FINE, lapsed_at=NOW - 72 * HOUR),  # exactly as old as expire_after
         replace(FINE, rules=replace(RULES, require_opt_in=False), opt_in=False),
         replace(FINE, held_until=NOW, unreachable=True),  # looked at again
-        replace(FINE, asked_at=FINE.last_seen),  # the message was about the silence before
-        replace(FINE, wrote_at=NOW - 24 * HOUR),  # exactly the shortest rung ago
-        replace(FINE, wrote_at=NOW - 1, shortest_rung=None),
+        replace(FINE, step_attempted_at=FINE.last_seen),  # the message was about the silence before
+        replace(FINE, process_attempted_at=NOW - 24 * HOUR),  # exactly the shortest rung ago
+        replace(FINE, process_attempted_at=NOW - 1, shortest_rung=None),
         replace(FINE, opens_at=NOW),
-        replace(FINE, allowed_at=NOW),
+        replace(FINE, cap_free_at=NOW),
     ],
 )
 def test_on_the_near_side_of_each_edge_nothing_objects(facts: Facts) -> None:
@@ -102,6 +103,7 @@ def test_the_checks_are_one_list_in_the_order_of_the_design() -> None:
         "detect_is_fresh",
         "not_expired",
         "contact_is_known",
+        "contact_is_readable",
         "name_is_known",
         "phone_is_good",
         "consent_is_given",
@@ -114,7 +116,7 @@ def test_the_checks_are_one_list_in_the_order_of_the_design() -> None:
         "marketing_is_delivered",
         "window_is_open",
         "under_the_caps",
-        "there_is_room",
+        "recipient_quota_is_free",
         "is_selected",
         "not_held_out",
         "not_a_dry_run",

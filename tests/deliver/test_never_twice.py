@@ -13,8 +13,9 @@ from consumer.clock import DAY, HOUR, MINUTE, SECOND
 from consumer.deliver.lifecycle import FINAL, SILENT, TRANSITIONS, Status
 from consumer.ledger.schema.tables import attempts
 from consumer.onemsg.outcomes import NotTransmitted, Outcome, Rejected, Remedy, Unknown
+from consumer.testing import Killed
 
-from ..timelines.deliver_diary import Diary, Killed
+from ..timelines.deliver_diary import Diary
 
 USERS = ("ana", "ben")
 ANSWERS: list[Outcome | BaseException | int] = [
@@ -50,12 +51,12 @@ def live(diary: Diary, happens: tuple[object, ...]) -> None:
         case ("knows", str(user), _):
             diary.knows(user, name=user)
         case ("works", list(answers)):
-            diary.channel.answers = list(answers)
+            diary.onemsg.answers = list(answers)
             try:
                 diary.detect_is_at().works()
             except Killed:
                 diary.crashes_and_restarts()
-            diary.channel.answers = []
+            diary.onemsg.answers = []
         case ("passes", int(span)):
             diary.after(span)
         case ("reports", int(number), str(status)):
@@ -85,7 +86,7 @@ def nobody_was_written_to_twice(diary: Diary) -> None:
         gone = Counter(connection.scalars(select(attempts.c.reminder_id).where(attempts.c.may_have_gone.is_(True))))
         tried = len(connection.execute(select(attempts)).all())
     assert set(gone.values()) <= {1}
-    assert len(diary.channel.sent) <= tried
+    assert len(diary.onemsg.sent) <= tried
 
 
 def every_life_is_in_order_and_ends(diary: Diary) -> None:
@@ -124,16 +125,16 @@ def test_a_sender_and_an_intake_that_work_at_the_same_time_do_not_harm_each_othe
 
     async def story() -> None:
         stop = asyncio.Event()
-        running = asyncio.create_task(diary.sender.run(stop, idle=0.001))
+        running = asyncio.create_task(diary.parts.sender.run(stop, idle_ms=1))
         await asyncio.to_thread(ask_and_ask_again)
-        while await diary.sender.step():
+        while await diary.parts.sender.step():
             await asyncio.sleep(0)
         stop.set()
         await running
 
     asyncio.run(story())
     diary.publishes()
-    sent = Counter(message.params[0] for message in diary.channel.sent)
+    sent = Counter(message.params[0] for message in diary.onemsg.sent)
     assert set(sent.values()) == {1}
     told = Counter(status.status for status in diary.topic)
     assert told["accepted"] + told["cancelled"] == len(names)

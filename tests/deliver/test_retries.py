@@ -4,14 +4,14 @@ import pytest
 
 from consumer.clock import DAY, HOUR, MINUTE, SECOND, Millis
 from consumer.deliver.lifecycle import Defer, Fail
-from consumer.deliver.policy.retries import after_refusal, counts
+from consumer.deliver.policy.retries import after_refusal, counts_as_attempt
 from consumer.onemsg.outcomes import NotTransmitted, Rejected, Remedy
 
 NOW = 1_767_571_200_000
 
 
-def after(refusal: Rejected | NotTransmitted, tries: int = 1, *, last: bool = False) -> Defer | Fail:
-    return after_refusal(refusal, tries=tries, last=last, now=NOW, too_old_at=NOW + 71 * HOUR)
+def after(refusal: Rejected | NotTransmitted, attempt: int = 1, *, is_last: bool = False) -> Defer | Fail:
+    return after_refusal(refusal, attempt=attempt, is_last=is_last, now=NOW, too_old_at=NOW + 71 * HOUR)
 
 
 def refused(remedy: Remedy, retry_after: Millis | None = None) -> Rejected:
@@ -41,7 +41,7 @@ def test_a_pause_the_channel_asks_for_is_kept() -> None:
 
 
 def test_after_max_attempts_it_has_failed_for_the_last_reason() -> None:
-    assert after(refused(Remedy.TRANSIENT), 3, last=True) == Fail("because")
+    assert after(refused(Remedy.TRANSIENT), 3, is_last=True) == Fail("because")
     assert isinstance(after(refused(Remedy.TRANSIENT), 2), Defer)
 
 
@@ -52,13 +52,13 @@ def test_to_one_recipient_the_pauses_are_powers_of_four() -> None:
 
 @pytest.mark.parametrize("remedy", [Remedy.SLOW, Remedy.PAIR, Remedy.CHANNEL])
 def test_a_channel_that_takes_nothing_or_not_so_fast_is_no_fault_of_the_message(remedy: Remedy) -> None:
-    assert not counts(refused(remedy))
-    assert counts(refused(Remedy.TRANSIENT))
-    assert counts(refused(Remedy.DAY))
+    assert not counts_as_attempt(refused(remedy))
+    assert counts_as_attempt(refused(Remedy.TRANSIENT))
+    assert counts_as_attempt(refused(Remedy.DAY))
 
 
 def test_neither_is_a_line_that_is_down() -> None:
-    assert not counts(NotTransmitted(reason="connect"))
+    assert not counts_as_attempt(NotTransmitted(reason="connect"))
     assert isinstance(after(NotTransmitted(reason="connect"), 50), Defer)
 
 
@@ -68,5 +68,5 @@ def test_what_waits_for_a_stopped_channel_waits_as_long_as_it_lives() -> None:
 
 def test_a_template_that_is_refused_is_no_fault_of_the_message_either() -> None:
     gone = Rejected(reason="template_missing", remedy=Remedy.CHANNEL, template=True)
-    assert not counts(gone)
+    assert not counts_as_attempt(gone)
     assert after(gone, 50) == Defer("template_unusable", NOW + MINUTE)

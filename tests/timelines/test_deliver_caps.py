@@ -59,21 +59,21 @@ def test_a_user_with_a_new_phone_is_the_same_user(begin: Begin) -> None:
 
 def test_an_attempt_of_which_nobody_knows_whether_it_went_out_counts(begin: Begin) -> None:
     diary = begin({DAY: 1}).knows("maria")
-    diary.channel.answers = [Unknown(reason="timeout")]
+    diary.onemsg.answers = [Unknown(reason="timeout")]
     diary.due("maria").works().says("maria unknown timeout")
     diary.due("maria", "checkout").works().says("maria deferred frequency_cap")
 
 
 def test_an_attempt_that_was_certainly_refused_does_not(begin: Begin) -> None:
     diary = begin({DAY: 1}).knows("maria")
-    diary.channel.answers = [Rejected(reason="bad_parameter", remedy=Remedy.MESSAGE)]
+    diary.onemsg.answers = [Rejected(reason="bad_parameter", remedy=Remedy.MESSAGE)]
     diary.due("maria").works().says("maria rejected bad_parameter", "maria failed bad_parameter")
     diary.due("maria", "checkout").works().says("maria accepted")
 
 
 def test_an_attempt_counts_from_the_moment_it_is_journalled_even_if_the_process_dies(begin: Begin) -> None:
     diary = begin({DAY: 1}).knows("maria").due("maria")
-    (attempt,) = diary.claims.take(10).attempts
+    (attempt,) = diary.parts.claims.take(10).attempts
     assert attempt.number == 1
     diary.crashes_and_restarts()
     diary.due("maria", "checkout").works().says("maria deferred frequency_cap").went_out()

@@ -47,10 +47,10 @@ def test_a_deletion_that_a_later_record_has_overtaken_changes_nothing(
     deliver: Diary, tmp_path: Path, restarts: bool
 ) -> None:
     deliver.knows("maria").due("maria").works().hears("my secret words")
-    late = deliver._received("contacts", None, key=b"maria")
+    late = deliver.received("contacts", None, key=b"maria")
     deliver.knows("maria")
     if restarts:
         deliver.crashes_and_restarts()
-    deliver.intake.contacts([late])
+    deliver.parts.intake.take_contacts([late])
     assert "my secret words" in everything(deliver)
     assert "34612345678" in everything(deliver)

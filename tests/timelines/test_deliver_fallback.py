@@ -17,8 +17,9 @@ from consumer.ledger import queries
 from consumer.onemsg.error_table import BY_CODE
 from consumer.onemsg.outcomes import NotTransmitted, Rejected, Remedy, Unknown
 from consumer.send_window import Window
+from consumer.testing import LEASE, Killed
 
-from .deliver_diary import LEASE, PLANS, Killed
+from .deliver_diary import PLANS
 from .detect_diary import moment
 from .fallback_diary import FallbackDiary, soon
 
@@ -60,7 +61,7 @@ def test_a_number_that_cannot_be_one_leads_on_as_well(diary: FallbackDiary) -> N
 
 
 def test_whoever_is_not_on_whatsapp_gets_an_email_now_and_next_time(diary: FallbackDiary) -> None:
-    diary.channel.answers = [NOT_ON_WHATSAPP]
+    diary.onemsg.answers = [NOT_ON_WHATSAPP]
     diary.knows("maria", email="maria@example.com").due("maria").works()
     diary.tells("maria whatsapp rejected unreachable", "maria whatsapp failed unreachable", "maria email accepted")
     diary.at("Wed 09:00").due("maria", step=1).works()  # the verdict about the number holds
@@ -112,9 +113,9 @@ def test_whoever_comes_back_before_the_email_goes_out_gets_none(begin: Begin, en
 
 @pytest.mark.parametrize("ending", ["returned", "completed"])
 def test_whoever_comes_back_before_it_is_handed_over_gets_none(diary: FallbackDiary, ending: str) -> None:
-    diary.channel.answers = [NOT_ON_WHATSAPP]
+    diary.onemsg.answers = [NOT_ON_WHATSAPP]
     diary.knows("maria", email="maria@example.com").due("maria")
-    asyncio.run(diary.sender.step())
+    asyncio.run(diary.parts.sender.step())
     getattr(diary, ending)("maria", lapsed="Mon 09:00").works()
     diary.tells("maria whatsapp rejected unreachable", "maria whatsapp failed unreachable").mailed()
 
@@ -185,7 +186,7 @@ def test_neither_the_holdout_nor_a_dry_run_nor_a_first_launch_is_got_around(
     ],
 )
 def test_what_is_our_own_fault_or_their_wish_or_not_known_leads_nowhere(diary: FallbackDiary, answer: Any) -> None:
-    diary.channel.answers = [answer] * 3
+    diary.onemsg.answers = [answer] * 3
     diary.knows("maria", email="maria@example.com").due("maria").works()
     soon(diary).works()
     soon(diary).works()
@@ -275,11 +276,11 @@ def test_a_credential_that_is_refused_stops_the_mail_and_one_probe_opens_it(diar
 def test_a_crash_at_any_moment_loses_and_doubles_nothing(begin: Begin) -> None:
     diary = begin()
     diary.knows_by_mail().due("maria")
-    asyncio.run(diary.sender.step())
+    asyncio.run(diary.parts.sender.step())
     diary.crashes_and_restarts()
-    assert diary.plans.step() == 1
+    assert diary.parts.fallback_planner.step() == 1
     diary.crashes_and_restarts()
-    assert diary.plans.step() == 0
+    assert diary.parts.fallback_planner.step() == 0
     diary.works().says("maria suppressed no_phone", "maria accepted")
     diary.crashes_and_restarts()
     diary.works().says_nothing()
@@ -288,7 +289,7 @@ def test_a_crash_at_any_moment_loses_and_doubles_nothing(begin: Begin) -> None:
 
 def test_what_has_grown_too_old_to_be_handed_over_ends_there(diary: FallbackDiary) -> None:
     diary.knows_by_mail().due("maria")
-    asyncio.run(diary.sender.step())
+    asyncio.run(diary.parts.sender.step())
     diary.at("Thu 09:00:00.001").detect_is_at().works().says("maria suppressed no_phone")
 
 

@@ -1,23 +1,21 @@
 """Whoever says stop, in whatever way, hears nothing more until they themselves say otherwise, later."""
 
 import json
-from collections.abc import Sequence
 
 import pytest
 
 from consumer.clock import DAY, SECOND
 from consumer.config.policy import PolicySettings
-from consumer.deliver.recipients import opt_outs
 from consumer.deliver.recipients.opt_out_words import OptOutWords
 from consumer.onemsg.outcomes import Rejected, Remedy
-from consumer.records import Contact, OptOut, Received
+from consumer.records import Contact, Received
 
 from .deliver_diary import Diary
 from .detect_diary import moment
 
 
 def stops(diary: Diary) -> list[str]:
-    return [f"{stop.user_id} {stop.medium} {stop.reason}" for stop in diary.stops]
+    return [f"{stop.user_id} {stop.medium} {stop.reason}" for stop in diary.topics.opt_outs]
 
 
 @pytest.mark.parametrize(
@@ -37,15 +35,15 @@ def test_whoever_says_more_than_that_wants_something_else(deliver: Diary, text: 
 
 def test_every_word_that_is_configured_matches_itself() -> None:
     words = OptOutWords(PolicySettings().stop_words)
-    assert all(words.said(word.upper()) for word in PolicySettings().stop_words)
-    assert not words.said(None)
-    assert not OptOutWords(["", "!"]).said("?")
+    assert all(words.matches(word.upper()) for word in PolicySettings().stop_words)
+    assert not words.matches(None)
+    assert not OptOutWords(["", "!"]).matches("?")
 
 
 def test_the_words_are_the_companys_own_where_it_has_any() -> None:
     own = OptOutWords(PolicySettings.model_validate({"opt_out_words": ["genug", "Nein, danke!"]}).stop_words)
-    assert [own.said(text) for text in ("GENUG", "nein danke", "stop", "nein")] == [True, True, False, False]
-    assert not OptOutWords(PolicySettings.model_validate({"opt_out_words": []}).stop_words).said("stop")
+    assert [own.matches(text) for text in ("GENUG", "nein danke", "stop", "nein")] == [True, True, False, False]
+    assert not OptOutWords(PolicySettings.model_validate({"opt_out_words": []}).stop_words).matches("stop")
 
 
 def test_what_was_waiting_for_its_moment_is_not_sent_after_a_stop(deliver: Diary) -> None:
@@ -69,7 +67,7 @@ def test_only_a_no_and_then_a_yes_lift_it_and_a_second_stop_counts_again(deliver
     deliver.says("maria suppressed opted_out", "maria accepted no_report")
     deliver.at("Fri 09:00").knows("maria", opt_in=True).due("maria", "checkout").works()
     deliver.says("maria suppressed opted_out")  # the no of Tuesday has been used up
-    assert [(stop.user_id, stop.occurred_at) for stop in deliver.stops] == [
+    assert [(stop.user_id, stop.occurred_at) for stop in deliver.topics.opt_outs] == [
         ("maria", moment("Mon 09:00")),
         ("maria", moment("Thu 09:00")),
     ]
@@ -103,13 +101,13 @@ def test_a_no_and_a_yes_in_one_breath_count_and_a_deletion_between_them_does_not
 
     def record(user: str, phone: str, opt_in: bool, when: str) -> Received[Contact]:
         said = Contact(user_id=user, name=user, phone=phone, opt_in=opt_in, updated_at=moment(when))
-        return deliver._received("contacts", said)
+        return deliver.received("contacts", said)
 
     told = [record("maria", "34612345678", False, "Tue 09:00"), record("maria", "34612345678", True, "Wed 09:00")]
     told.append(record("paul", "34677777777", False, "Tue 09:00"))
-    told.append(deliver._received("contacts", None, key=b"paul"))
+    told.append(deliver.received("contacts", None, key=b"paul"))
     told.append(record("paul", "34677777777", True, "Wed 09:00"))
-    deliver.at("Wed 09:00").intake.contacts(told)
+    deliver.at("Wed 09:00").parts.intake.take_contacts(told)
     deliver.due("maria").due("paul").works().says("paul suppressed opted_out", "maria accepted")
 
 
@@ -179,7 +177,7 @@ def test_it_survives_the_deletion_of_the_person(deliver: Diary) -> None:
 def test_what_whatsapp_itself_tells_of_is_published_too(deliver: Diary) -> None:
     """Contract §10, 131050, and §11, user_preferences."""
     deliver.knows("maria").knows("paul", name="Paul", phone="+34 677 777 777")
-    deliver.channel.answers = [Rejected(reason="opted_out", remedy=Remedy.OPT_OUT, error_code=131050)]
+    deliver.onemsg.answers = [Rejected(reason="opted_out", remedy=Remedy.OPT_OUT, error_code=131050)]
     deliver.due("maria").works()
     preference = {"wa_id": "34677777777", "category": "marketing_messages", "value": "stop"}
     value = {"user_preferences": [preference]}
@@ -190,11 +188,9 @@ def test_what_whatsapp_itself_tells_of_is_published_too(deliver: Diary) -> None:
 def test_what_could_not_be_published_is_published_next_time(deliver: Diary) -> None:
     deliver.knows("maria").hears("stop")
 
-    def refuses(records: Sequence[OptOut]) -> None:
-        raise ConnectionError("no broker")
-
+    deliver.topics.failure_before = ConnectionError("no broker")
     with pytest.raises(ConnectionError):
-        opt_outs.publish(deliver.ledger, refuses)
+        deliver.publishes()
     deliver.crashes_and_restarts().publishes()
     assert stops(deliver) == ["maria whatsapp asked_to_stop"]
 

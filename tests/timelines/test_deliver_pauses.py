@@ -77,7 +77,7 @@ def test_what_would_not_be_sent_anyway_says_so_during_the_pause(deliver: Diary) 
 
 
 def test_a_second_try_waits_for_the_end_of_the_pause_as_well(deliver: Diary) -> None:
-    deliver.channel.answers = [NotTransmitted(reason="connect")]
+    deliver.onemsg.answers = [NotTransmitted(reason="connect")]
     deliver.knows("maria").due("maria").works().says("maria rejected connect", "maria deferred retry_later")
     pause(deliver)
     deliver.after(HOUR).detect_is_at().works().says("maria deferred paused")

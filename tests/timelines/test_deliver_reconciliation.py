@@ -3,15 +3,16 @@
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
 from consumer.onemsg.outcomes import Accepted, Outcome, Unknown
 from consumer.onemsg.webhook.notifications import Echo
+from consumer.testing import LEASE
 
-from .deliver_diary import LEASE, Diary
+from .deliver_diary import Diary
 
 LOST = Unknown(reason="timeout")
 
 
 def lost(deliver: Diary, *answers: Outcome) -> Diary:
     """Maria was written to, and nobody knows whether it arrived."""
-    deliver.channel.answers = list(answers or (LOST,))
+    deliver.onemsg.answers = list(answers or (LOST,))
     return deliver.knows("maria").due("maria").works().says("maria unknown timeout")
 
 
@@ -44,7 +45,7 @@ def test_a_delivery_may_be_of_any_earlier_message_and_settles_nothing(deliver: D
 
 def test_two_messages_of_which_statuses_tell_settle_nothing(deliver: Diary) -> None:
     deliver.knows("maria").due("maria")
-    assert len(deliver.claims.take(10).attempts) == 1
+    assert len(deliver.parts.claims.take(10).attempts) == 1
     for message in ("wamid.7", "wamid.8"):
         deliver.reports(message, "sent", phone="34612345678")
     deliver.after(LEASE).works().says("maria unknown lease_ran_out")
@@ -52,27 +53,27 @@ def test_two_messages_of_which_statuses_tell_settle_nothing(deliver: Diary) -> N
 
 def test_an_echo_that_is_there_before_anybody_knows_that_the_answer_is_lost(deliver: Diary) -> None:
     deliver.knows("maria").due("maria")
-    assert len(deliver.claims.take(10).attempts) == 1
+    assert len(deliver.parts.claims.take(10).attempts) == 1
     deliver.echoes("wamid.7").works().says_nothing()
     deliver.after(LEASE).works().says("maria unknown lease_ran_out", "maria accepted")
 
 
 def test_an_echo_of_what_was_answered_is_nobody_elses(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works().says("maria accepted")
-    deliver.channel.answers = [LOST]
+    deliver.onemsg.answers = [LOST]
     deliver.after(MINUTE).due("maria", "checkout").works().says("maria unknown timeout")
     deliver.echoes("wamid.1").works().says_nothing()
 
 
 def test_two_messages_in_the_chat_settle_nothing(deliver: Diary) -> None:
     deliver.knows("maria").due("maria")
-    assert len(deliver.claims.take(10).attempts) == 1
+    assert len(deliver.parts.claims.take(10).attempts) == 1
     deliver.echoes("wamid.7").echoes("wamid.8").after(LEASE).works().says("maria unknown lease_ran_out")
     deliver.after(HOUR).works().says_nothing()
 
 
 def test_two_unknowns_in_one_chat_stay_unknown(deliver: Diary) -> None:
-    deliver.channel.answers = [LOST, LOST]
+    deliver.onemsg.answers = [LOST, LOST]
     deliver.knows("maria").due("maria").works().due("maria", "checkout").works()
     deliver.says("maria unknown timeout", "maria unknown timeout")
     deliver.echoes("wamid.7").works().says_nothing()
@@ -93,29 +94,29 @@ def test_the_message_list_is_asked_ever_less_often_and_settles_an_unknown(delive
     start = deliver.clock.now()
     for minute in range(1, 32):
         deliver.at(f"Mon 09:{minute:02}").works()
-    assert [(at - start) // MINUTE for at in deliver.channel.looked] == [2, 6, 14, 30]
-    assert deliver.channel.asked == []
-    deliver.channel.listed = [seen]
+    assert [(at - start) // MINUTE for at in deliver.onemsg.list_requests] == [2, 6, 14, 30]
+    assert deliver.onemsg.asked == []
+    deliver.onemsg.listed = [seen]
     deliver.at("Mon 10:02").works().says("maria accepted")
     assert (deliver.topic[-1].source, deliver.topic[-1].message_id) == ("check", "wamid.7")
     assert deliver.topic[-1].occurred_at == seen.at
-    deliver.channel.listed = []
+    deliver.onemsg.listed = []
     deliver.reports("wamid.7", "read").works().says("maria read")
 
 
 def test_a_list_with_two_that_nobody_claimed_settles_nothing_and_with_one_it_does(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works().says("maria accepted")
-    deliver.channel.answers = [LOST]
+    deliver.onemsg.answers = [LOST]
     deliver.due("maria", "checkout").works().says("maria unknown timeout")
-    deliver.channel.listed = [listed(deliver, "wamid.1"), listed(deliver, "wamid.7"), listed(deliver, "wamid.8")]
+    deliver.onemsg.listed = [listed(deliver, "wamid.1"), listed(deliver, "wamid.7"), listed(deliver, "wamid.8")]
     deliver.after(2 * MINUTE).works().says_nothing()
 
 
 def test_what_was_claimed_is_passed_over_in_the_list(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works().says("maria accepted")
-    deliver.channel.answers = [LOST]
+    deliver.onemsg.answers = [LOST]
     deliver.due("maria", "checkout").works().says("maria unknown timeout")
-    deliver.channel.listed = [listed(deliver, "wamid.1"), listed(deliver, "wamid.7")]
+    deliver.onemsg.listed = [listed(deliver, "wamid.1"), listed(deliver, "wamid.7")]
     deliver.after(2 * MINUTE).works().says("maria accepted")
     assert deliver.topic[-1].message_id == "wamid.7"
 
@@ -125,9 +126,9 @@ def test_an_echo_that_comes_after_we_gave_up_still_settles_it(deliver: Diary) ->
     sent = deliver.clock.now()
     deliver.after(DAY).works().says("maria unresolved gave_up")
     deliver.echoes("wamid.7", at=sent + SECOND).works().says("maria accepted")
-    looked = len(deliver.channel.looked)
+    looked = len(deliver.onemsg.list_requests)
     deliver.after(DAY).works()
-    assert len(deliver.channel.looked) == looked
+    assert len(deliver.onemsg.list_requests) == looked
 
 
 def test_an_answer_that_is_late_beats_what_was_seen(deliver: Diary) -> None:

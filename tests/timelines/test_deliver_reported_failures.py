@@ -72,7 +72,7 @@ def test_who_stopped_marketing_has_opted_out(deliver: Diary) -> None:
 
 
 def test_a_refusal_that_is_answered_holds_the_number_as_well(deliver: Diary) -> None:
-    deliver.channel.answers = [Rejected(reason="marketing_limit", remedy=Remedy.DAY, error_code=131049)]
+    deliver.onemsg.answers = [Rejected(reason="marketing_limit", remedy=Remedy.DAY, error_code=131049)]
     deliver.knows("maria").due("maria").works().says("maria rejected marketing_limit", "maria deferred retry_later")
     deliver.at("Mon 12:00").detect_is_at().due("maria", "checkout").works().says("maria deferred recipient_hold")
 

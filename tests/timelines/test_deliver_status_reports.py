@@ -61,62 +61,62 @@ def test_a_body_nobody_can_read_is_kept_for_a_day_and_holds_nothing_up(deliver: 
 
 def test_a_body_that_was_stored_and_not_applied_is_applied_after_a_restart(deliver: Diary, tmp_path: Path) -> None:
     deliver.knows("maria").due("maria").works().says("maria accepted")
-    deliver.inbox._store([b'{"ack": [{"id": "wamid.1", "status": "read"}]}'])
+    deliver.parts.inbox._store([b'{"ack": [{"id": "wamid.1", "status": "read"}]}'])
     deliver.crashes_and_restarts()
-    assert asyncio.run(deliver.inbox.step()) == 1
+    assert asyncio.run(deliver.parts.inbox.step()) == 1
     deliver.publishes().says("maria read")
 
 
 def test_where_the_webhook_stays_silent_hookinfo_is_asked_ever_less_often(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works().says("maria accepted")
     deliver.after(2 * MINUTE - 1).works()
-    assert deliver.channel.asked == []
+    assert deliver.onemsg.asked == []
     asked_after: list[int] = []
     for minute in range(1, 32):
         deliver.at(f"Mon 09:{minute:02}").works()
-        if len(deliver.channel.asked) > len(asked_after):
+        if len(deliver.onemsg.asked) > len(asked_after):
             asked_after.append(minute)
     assert asked_after == [2, 6, 14, 30]
-    deliver.channel.hooks["wamid.1"] = (report(Progress.SENT), report(Progress.DELIVERED))
+    deliver.onemsg.hooks["wamid.1"] = (report(Progress.SENT), report(Progress.DELIVERED))
     deliver.at("Mon 10:02").works().says("maria sent", "maria delivered")
     assert {s.source for s in deliver.topic[-2:]} == {"poll"}
-    polls = len(deliver.channel.asked)
+    polls = len(deliver.onemsg.asked)
     deliver.after(DAY).works().says_nothing()
-    assert len(deliver.channel.asked) == polls
+    assert len(deliver.onemsg.asked) == polls
 
 
 def test_a_webhook_that_speaks_is_not_asked_behind_its_back(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works()
     deliver.at("Mon 09:01").reports("wamid.1", "sent").works()
     deliver.at("Mon 09:02:59").works()
-    assert deliver.channel.asked == []
+    assert deliver.onemsg.asked == []
     deliver.at("Mon 09:03").works()
-    assert deliver.channel.asked == ["wamid.1"]
+    assert deliver.onemsg.asked == ["wamid.1"]
 
 
 def test_nobody_is_asked_about_what_was_never_accepted(deliver: Diary) -> None:
     deliver.knows("maria").due("maria")
-    deliver.channel.answers = [Unknown(reason="timeout")]
+    deliver.onemsg.answers = [Unknown(reason="timeout")]
     deliver.works().after(HOUR).works()
-    assert deliver.channel.asked == []
+    assert deliver.onemsg.asked == []
 
 
 def test_after_give_up_after_nobody_asks_any_more_and_a_late_report_still_counts(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works()
     for _ in range(60):
         deliver.after(HOUR).works()
-    polls = len(deliver.channel.asked)
+    polls = len(deliver.onemsg.asked)
     assert polls < 40
     deliver.after(DAY).works()
-    assert len(deliver.channel.asked) == polls
+    assert len(deliver.onemsg.asked) == polls
     deliver.says("maria accepted", "maria accepted no_report")
     deliver.reports("wamid.1", "read").works().says("maria read")
 
 
 def test_a_poll_that_fails_has_its_next_turn(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works()
-    deliver.channel.trouble = OneMsgError(ApiErrorKind.UNAVAILABLE, "hookInfo: no answer")
+    deliver.onemsg.failure = OneMsgError(ApiErrorKind.UNAVAILABLE, "hookInfo: no answer")
     deliver.at("Mon 09:02").works()
-    deliver.channel.trouble = None
-    deliver.channel.hooks["wamid.1"] = (report(Progress.READ),)
+    deliver.onemsg.failure = None
+    deliver.onemsg.hooks["wamid.1"] = (report(Progress.READ),)
     deliver.at("Mon 09:06").works().says("maria accepted", "maria read")

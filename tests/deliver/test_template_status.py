@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from consumer.deliver.channel.template_status import (
-    PROOF,
+    MISSES_UNTIL_GONE,
     TemplateStatus,
     TemplateStatuses,
     required_templates,
@@ -13,7 +13,7 @@ from consumer.deliver.channel.template_status import (
 )
 from consumer.onemsg.templates.listing import Listing, Template
 from consumer.onemsg.templates.preflight import RequiredTemplate
-from tests.timelines.deliver_diary import PLAN
+from consumer.testing import PLAN
 
 WANTED = RequiredTemplate(name="reminder", namespace="ns", language="en")
 GOOD = Template(
@@ -80,15 +80,15 @@ def test_a_category_that_is_left_out_stays_as_it_was() -> None:
 
 
 def test_an_empty_list_proves_nothing_however_often_it_comes() -> None:
-    assert told(times=PROOF * 3) == SEEN
+    assert told(times=MISSES_UNTIL_GONE * 3) == SEEN
 
 
 def test_a_list_with_something_left_out_proves_nothing_however_often_it_comes() -> None:
-    assert told(OTHER, whole=False, times=PROOF * 3) == SEEN
+    assert told(OTHER, whole=False, times=MISSES_UNTIL_GONE * 3) == SEEN
 
 
 def test_a_template_is_gone_when_several_whole_lists_in_a_row_have_others_only() -> None:
-    doubted = told(OTHER, times=PROOF - 1)
+    doubted = told(OTHER, times=MISSES_UNTIL_GONE - 1)
     assert doubted.usable
     assert doubted.recheck_soon
     assert told(GOOD, before=doubted) == SEEN
@@ -100,7 +100,7 @@ def test_a_template_is_gone_when_several_whole_lists_in_a_row_have_others_only()
 
 
 def test_a_language_that_was_taken_away_is_gone_in_the_same_way() -> None:
-    gone = told(replace(GOOD, language="es"), times=PROOF)
+    gone = told(replace(GOOD, language="es"), times=MISSES_UNTIL_GONE)
     assert gone.problem is not None
     assert gone.problem.reason == "language_missing"
 

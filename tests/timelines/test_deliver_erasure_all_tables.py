@@ -39,7 +39,7 @@ def test_nothing_of_hers_is_left_in_any_table_and_what_was_done_can_still_be_tol
     maria = {"name": "María López", "phone": "+34 612 345 678", "email": "maria.lopez@example.org"}
     diary.knows("u1", **maria, locale="es", timezone="Europe/Madrid")
     words = "550 5.1.1 <maria.lopez@example.org>: no such user here, María López"
-    diary.channel.answers = [Rejected(reason="unreachable", remedy=Remedy.RECIPIENT, error_code=131026)]
+    diary.onemsg.answers = [Rejected(reason="unreachable", remedy=Remedy.RECIPIENT, error_code=131026)]
     diary.mail.answers = [Rejected(reason="unreachable", remedy=Remedy.RECIPIENT, error_code=550)]
     diary.due("u1").works()
     diary.tells(
@@ -63,7 +63,7 @@ def test_nothing_of_hers_is_left_in_any_table_and_what_was_done_can_still_be_tol
 
     mine = [status for status in diary.topic if status.user_id == "u1"]
     assert {status.medium for status in mine} == {"whatsapp", "email", "webhook"}
-    assert [(stop.user_id, stop.reason) for stop in diary.stops] == [("u1", "asked_to_stop")]
+    assert [(stop.user_id, stop.reason) for stop in diary.topics.opt_outs] == [("u1", "asked_to_stop")]
     diary.at("Sat 09:00").knows("u1", **maria).knows("u2", **maria).due("u1", "checkout").due("u2", "checkout").works()
     reasons = {status.user_id: status.reason for status in diary.topic if status.process == "checkout"}
     assert reasons == {"u1": "opted_out", "u2": "opted_out"}  # the opt-out has outlived all of it

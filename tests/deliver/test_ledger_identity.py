@@ -8,25 +8,25 @@ MINE, OTHERS = "ledger-a", "ledger-b"
 NOTHING = LedgerPosition({}, {})
 
 
-def group(committed: dict[int, int], *marks: str) -> GroupPosition:
-    return GroupPosition("lapse-deliver-reminders", "reminders", committed, frozenset(marks))
+def group(committed: dict[int, int], *ledger_ids: str) -> GroupPosition:
+    return GroupPosition("lapse-deliver-reminders", "reminders", committed, frozenset(ledger_ids))
 
 
 @pytest.mark.parametrize(
-    ("of", "held", "told"),
+    ("of", "held", "published"),
     [
         (group({}), NOTHING, False),  # a first start, whether or not detect has been at work
         (group({0: 5}, MINE), LedgerPosition({0: 5}, {}), True),
-        (group({0: 5}, ""), LedgerPosition({0: 5}, {}), True),  # committed before there were marks
+        (group({0: 5}, ""), LedgerPosition({0: 5}, {}), True),  # committed before ledger ids were stored
         (group({}), LedgerPosition({0: 5}, {}), True),  # the broker forgot what was committed
     ],
 )
-def test_what_belongs_together_may_be_used(of: GroupPosition, held: LedgerPosition, told: bool) -> None:
-    assert refusal(MINE, {"reminders": (of, held)}, told=told) is None
+def test_what_belongs_together_may_be_used(of: GroupPosition, held: LedgerPosition, published: bool) -> None:
+    assert refusal(MINE, {"reminders": (of, held)}, published=published) is None
 
 
 @pytest.mark.parametrize(
-    ("of", "held", "told", "why"),
+    ("of", "held", "published", "why"),
     [
         (group({0: 5}, OTHERS), LedgerPosition({0: 9}, {}), True, "belongs to the ledger ledger-b"),
         (group({0: 5}, MINE, OTHERS), LedgerPosition({0: 9}, {}), True, "belongs to the ledger ledger-b"),
@@ -36,13 +36,13 @@ def test_what_belongs_together_may_be_used(of: GroupPosition, held: LedgerPositi
     ],
 )
 def test_what_does_not_is_refused_with_what_to_do(
-    of: GroupPosition, held: LedgerPosition, told: bool, why: str
+    of: GroupPosition, held: LedgerPosition, published: bool, why: str
 ) -> None:
-    said = refusal(MINE, {"reminders": (of, held)}, told=told)
-    assert said is not None
-    assert why in said
-    assert "backup" in said
-    assert "`lapse ledger begin`" in said
+    reason = refusal(MINE, {"reminders": (of, held)}, published=published)
+    assert reason is not None
+    assert why in reason
+    assert "backup" in reason
+    assert "`lapse ledger begin`" in reason
 
 
 def test_a_ledger_that_lacks_what_was_committed_is_from_a_backup() -> None:

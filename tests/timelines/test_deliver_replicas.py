@@ -36,7 +36,7 @@ def test_a_life_is_the_same_as_on_sqlite(replicas: tuple[Diary, Diary]) -> None:
     one.says("maria accepted", "paul deferred frequency_cap").went_out("Maria")
     one.reports("wamid.1", "sent", "read").publishes().says("maria sent", "maria read")
     one.hears("stop").works().forgets("maria")
-    assert {stop.user_id for stop in one.stops} == {"maria", "paul"}
+    assert {stop.user_id for stop in one.topics.opt_outs} == {"maria", "paul"}
 
 
 def test_two_who_claim_at_once_write_once_to_each_user_and_each_phone(replicas: tuple[Diary, Diary]) -> None:
@@ -48,7 +48,7 @@ def test_two_who_claim_at_once_write_once_to_each_user_and_each_phone(replicas: 
     def claim(replica: Diary) -> list[str]:
         found: list[str] = []
         for _ in range(30):
-            found += [attempt.message.phone for attempt in replica.claims.take(7).attempts]
+            found += [attempt.message.phone for attempt in replica.parts.claims.take(7).attempts]
         return found
 
     with ThreadPoolExecutor(2) as pool:
@@ -73,7 +73,7 @@ def as_it_commits(one: Diary, first: Callable[[], T], second: Callable[[], U]) -
 def test_a_contact_that_comes_while_its_lack_is_being_noted_is_not_missed(replicas: tuple[Diary, Diary]) -> None:
     one, other = replicas
     one.due("maria")
-    as_it_commits(one, lambda: one.claims.take(10), lambda: other.knows("maria"))
+    as_it_commits(one, lambda: one.parts.claims.take(10), lambda: other.knows("maria"))
     one.works().says("maria deferred no_contact", "maria accepted").went_out("Maria")
 
 
@@ -81,7 +81,7 @@ def test_a_pause_that_ends_while_a_row_is_put_off_for_it_lets_that_row_go(replic
     one, other = replicas
     pause(one)
     one.knows("maria").due("maria")
-    as_it_commits(one, lambda: one.claims.take(10), lambda: resume(other))
+    as_it_commits(one, lambda: one.parts.claims.take(10), lambda: resume(other))
     one.works().says("maria deferred paused", "maria accepted").went_out("Maria")
 
 
@@ -105,7 +105,7 @@ def test_who_counts_the_different_people_waits_for_whoever_has_counted_and_not_w
 ) -> None:
     one, other = limited
     people(one, 6)
-    claimed, afterwards = as_it_commits(one, lambda: one.claims.take(2), lambda: other.claims.take(10))
+    claimed, afterwards = as_it_commits(one, lambda: one.parts.claims.take(2), lambda: other.parts.claims.take(10))
     assert len(claimed.attempts) == 2
     assert (afterwards.rows, len(afterwards.attempts)) == (4, 1)
 
@@ -115,7 +115,7 @@ def test_what_a_replica_had_in_hand_when_it_died_is_unknown_to_the_other_and_nev
 ) -> None:
     one, other = replicas
     one.knows("maria").due("maria")
-    assert len(one.claims.take(10).attempts) == 1
+    assert len(one.parts.claims.take(10).attempts) == 1
     other.works().says_nothing()
     other.after(31_000).detect_is_at().works().says("maria unknown lease_ran_out")
     other.after(DAY).detect_is_at().works().went_out()

@@ -1,6 +1,5 @@
 """From what detect asks for to what the client reads, and why some are never written to."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,16 +7,17 @@ from typing import Any
 import pytest
 
 from consumer.clock import DAY, HOUR, MINUTE
-from consumer.records import DeliveryStatus, Reminder, ReminderKind
+from consumer.records import Reminder, ReminderKind
+from consumer.testing import RULES
 
-from .deliver_diary import RULES, Diary
+from .deliver_diary import Diary
 from .detect_diary import moment
 
 
 def test_a_client_goes_quiet_and_reads_the_message(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works()
     deliver.says("maria accepted").went_out("Maria")
-    (message,) = deliver.channel.sent
+    (message,) = deliver.onemsg.sent
     assert (message.phone, message.template, message.namespace, message.language) == (
         "34612345678",
         "inactivity_reminder",
@@ -55,14 +55,14 @@ def test_the_same_reminder_twice_is_one_message(deliver: Diary) -> None:
 
 def test_the_activitys_own_words_are_used_and_made_safe(deliver: Diary) -> None:
     deliver.knows("maria", name="Ana\nMaria\t" + "x" * 5_000).due("maria").works()
-    (message,) = deliver.channel.sent
+    (message,) = deliver.onemsg.sent
     assert message.params[0].startswith("Ana Maria x")
     assert len(message.params[0]) < 200
 
 
 def test_each_process_has_its_own_template(deliver: Diary) -> None:
     deliver.knows("maria").due("maria", "checkout").works()
-    (message,) = deliver.channel.sent
+    (message,) = deliver.onemsg.sent
     assert (message.template, message.params[1]) == ("order_waiting", "your order")
 
 
@@ -133,9 +133,9 @@ def test_a_deleted_person_leaves_no_number_behind(deliver: Diary) -> None:
 def test_an_older_word_on_a_contact_changes_nothing(deliver: Diary) -> None:
     deliver.knows("maria", phone="+34 612 000 001")
     deliver.knows("maria", phone="+34 612 000 002")
-    deliver._offsets["contacts"] = 0  # the topic is read again from its beginning
+    deliver.rereads("contacts")
     deliver.knows("maria", phone="+34 612 000 001").due("maria").works()
-    assert [message.phone for message in deliver.channel.sent] == ["34612000002"]
+    assert [message.phone for message in deliver.onemsg.sent] == ["34612000002"]
 
 
 def test_a_lapse_that_is_too_old_when_it_comes_is_never_sent(deliver: Diary) -> None:
@@ -177,15 +177,15 @@ def test_nobody_is_written_to_before_the_contacts_have_been_read_to_the_end_seen
 def test_a_contacts_topic_may_end_in_offsets_that_hold_no_record(tmp_path: Path) -> None:
     diary = Diary(tmp_path, contacts_end=7)
     diary.knows("maria").due("maria").works().says("maria deferred detect_behind")
-    diary.intake.reached("contacts", {0: 6})
+    diary.parts.intake.advance_offsets("contacts", {0: 6})
     diary.works().says_nothing()
-    diary.intake.reached("contacts", {0: 7})
+    diary.parts.intake.advance_offsets("contacts", {0: 7})
     diary.works().says("maria accepted")
     diary.close()
 
 
 def test_a_process_that_configuration_no_longer_knows_waits_and_expires(deliver: Diary) -> None:
-    deliver._known["plans"] = {}
+    deliver.config["plans"] = {}
     deliver.crashes_and_restarts().knows("maria").due("maria").works()
     deliver.says("maria deferred template_unusable")
     deliver.after(15 * MINUTE).detect_is_at().works().says_nothing()
@@ -195,20 +195,16 @@ def test_a_process_that_configuration_no_longer_knows_waits_and_expires(deliver:
 def test_a_record_that_says_too_little_is_passed_over_and_the_others_are_not_lost(deliver: Diary) -> None:
     now = deliver.clock.now()
     nothing = Reminder(kind=ReminderKind.DUE, occurred_at=now, detected_at=now)
-    deliver._reminder(nothing, 0)
+    deliver.takes(nothing)
     deliver.knows("maria").due("maria").works().says("maria accepted")
 
 
 def test_what_a_crash_repeats_has_the_same_event_ids_in_the_same_order(deliver: Diary) -> None:
     deliver.knows("maria").due("maria")
-
-    def published_and_then_killed(records: Sequence[DeliveryStatus]) -> None:
-        deliver.topic.extend(records)
-        raise ConnectionError
-
     deliver.works_in_silence().reports("wamid.1", "delivered")
+    deliver.topics.failure_after = ConnectionError("no answer")
     with pytest.raises(ConnectionError):
-        deliver.outbox.step(published_and_then_killed)
+        deliver.publishes()
     deliver.crashes_and_restarts().publishes()
     deliver.says("maria accepted", "maria delivered", "maria accepted", "maria delivered")
     assert [s.event_id for s in deliver.topic[:2]] == [s.event_id for s in deliver.topic[2:]]

@@ -19,7 +19,7 @@ def told(deliver: Diary, which: Which, *, sent: bool) -> int:
 
 
 def lost(deliver: Diary) -> str:
-    deliver.channel.answers = [LOST]
+    deliver.onemsg.answers = [LOST]
     deliver.knows("maria").due("maria").works().says("maria unknown timeout")
     deliver.after(DAY).detect_is_at().works().says("maria unresolved gave_up")
     return deliver.rows()[0].reminder_id
@@ -44,7 +44,7 @@ def test_it_was_not_sent_and_is_sent_now_and_once(deliver: Diary) -> None:
 
 
 def test_what_is_still_looked_for_is_not_settled_by_anybody(deliver: Diary) -> None:
-    deliver.channel.answers = [LOST]
+    deliver.onemsg.answers = [LOST]
     deliver.knows("maria").due("maria").works().says("maria unknown timeout")
     reminder = deliver.rows()[0].reminder_id
     for sent in (True, False):
@@ -55,16 +55,16 @@ def test_what_is_still_looked_for_is_not_settled_by_anybody(deliver: Diary) -> N
 
 
 def test_both_are_counted_for_whoever_looks(deliver: Diary) -> None:
-    deliver.channel.answers = [LOST]
+    deliver.onemsg.answers = [LOST]
     deliver.knows("maria").due("maria").works()
     seen = deliver.metrics.unknown_sends, deliver.metrics.unresolved
     assert [gauge._value.get() for gauge in seen] == [1, 0]
-    assert deliver.tracker.detail == "unknown: 1, unresolved: 0 (lapse resolve)"
+    assert deliver.parts.poller.detail == "unknown: 1, unresolved: 0 (lapse resolve)"
     deliver.after(DAY).detect_is_at().works()
     assert [gauge._value.get() for gauge in seen] == [0, 1]
     told(deliver, Which(reminder_id=deliver.rows()[0].reminder_id), sent=True)
     deliver.works()
-    assert deliver.tracker.detail is None
+    assert deliver.parts.poller.detail is None
 
 
 def test_it_was_not_sent_and_all_the_checks_run_again(deliver: Diary) -> None:
@@ -77,7 +77,7 @@ def test_it_was_not_sent_and_all_the_checks_run_again(deliver: Diary) -> None:
 def test_a_span_is_settled_and_what_lies_outside_it_or_is_known_is_not(deliver: Diary) -> None:
     for user, when in (("Ana", "Mon 09:00"), ("Ben", "Mon 10:00"), ("Eve", "Mon 11:00")):
         deliver.at(when).detect_is_at().knows(user, name=user).due(user)
-        deliver.channel.answers = [LOST]
+        deliver.onemsg.answers = [LOST]
         deliver.works()
     deliver.at("Tue 11:00").detect_is_at().knows("Kim", name="Kim").due("Kim", lapsed="Mon 10:30").works()
     span = Which(since=moment("Mon 10:00"), until=moment("Mon 11:00"))

@@ -24,7 +24,7 @@ def diary(ledger_url: str, tmp_path: Path) -> Iterator[Diary]:
 
 
 def prune(diary: Diary) -> int:
-    pruning, gone = Retention(diary.ledger, keep=KEEP, now=diary.clock.now), 0
+    pruning, gone = Retention(diary.ledger, keep_ms=KEEP, now=diary.clock.now), 0
     while went := pruning.step():
         gone += went
     return gone
@@ -58,7 +58,7 @@ def test_what_is_over_goes_with_all_that_was_told_of_it_and_opt_outs_stay(diary:
 def test_what_waits_is_in_doubt_or_was_not_told_yet_stays_however_old(diary: Diary) -> None:
     diary.due("waits").works()
     diary.knows("unknown").due("unknown")
-    diary.channel.answers.append(Unknown(reason="timeout"))
+    diary.onemsg.answers.append(Unknown(reason="timeout"))
     diary.works()
     diary.after(2 * DAY).works()  # given up: it is unresolved now
     diary.knows("untold", opt_in=False, phone="+34 612 345 679").due("untold").works_in_silence()
@@ -84,5 +84,5 @@ def test_it_goes_in_small_batches(diary: Diary) -> None:
         diary.due(f"user {n}", lapsed="Mon 08:00")
     diary.after(5 * DAY).detect_is_at().works()
     diary.after(KEEP + DAY)
-    pruning = Retention(diary.ledger, keep=KEEP, now=diary.clock.now)
+    pruning = Retention(diary.ledger, keep_ms=KEEP, now=diary.clock.now)
     assert [pruning.step() for _ in range(4)] == [200, 200, 50, 0]

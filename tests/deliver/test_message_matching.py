@@ -6,13 +6,14 @@ from hypothesis import given
 
 from consumer.clock import MINUTE, SECOND
 from consumer.deliver.tracking.message_matching import AFTER, BEFORE, OpenAttempt, SeenMessage, matches
+from consumer.records import WHATSAPP
 
 T0 = 1_767_571_200_000
 MARIA, BRAZIL, OTHER = "34612345678", "5511987654321", "34612345679"
 
 
 def attempt(name: str, phone: str = MARIA, at: int = T0) -> OpenAttempt:
-    return OpenAttempt(name, "whatsapp", 1, at, phone)
+    return OpenAttempt(name, WHATSAPP, 1, at, phone)
 
 
 def message(name: str, phone: str = MARIA, at: int = T0 + SECOND) -> SeenMessage:

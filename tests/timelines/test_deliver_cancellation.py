@@ -57,7 +57,7 @@ def waiting(begin: Begin, reason: str) -> Diary:
     elif reason == "too_soon":
         diary.due("maria").at("Tue 12:00").detect_is_at()  # the first message was late
     elif reason in BY_REFUSAL:
-        diary.channel.answers = [BY_REFUSAL[reason]]
+        diary.onemsg.answers = [BY_REFUSAL[reason]]
         if reason == "recipient_hold":
             diary.due("maria", "checkout", lapsed="Mon 08:59").detect_is_at()
     diary.works()
@@ -68,7 +68,7 @@ def waiting(begin: Begin, reason: str) -> Diary:
     else:
         diary.due("maria", lapsed="Mon 09:00").works()
     assert (diary.topic[-1].process, diary.topic[-1].reason) == ("account-setup", reason)
-    diary._heard = len(diary.topic)
+    diary.unchecked()
     return diary
 
 
@@ -83,7 +83,7 @@ def everything_is_well_again(diary: Diary) -> Diary:
 @pytest.mark.parametrize("reason", REASONS)
 def test_whatever_it_waits_for_it_is_called_off_at_once_and_for_good(begin: Begin, reason: str, ending: str) -> None:
     diary = waiting(begin, reason)
-    before = len(diary.channel.sent)
+    before = len(diary.onemsg.sent)
     step, lapsed, now = (1, "Wed 09:00", "Wed 10:00") if reason == "too_soon" else (0, "Mon 09:00", "Tue 08:30")
     tell = getattr(diary.at(now), ending)
     tell("maria", step=step, lapsed=lapsed).publishes().says(f"maria cancelled {ending}")
@@ -93,11 +93,11 @@ def test_whatever_it_waits_for_it_is_called_off_at_once_and_for_good(begin: Begi
     diary.completed("maria", step=step, lapsed=lapsed)
     mine = [
         status
-        for status in everything_is_well_again(diary).topic[diary._heard :]
+        for status in everything_is_well_again(diary).unchecked()
         if status.process != "checkout" and status.step == step
     ]
     assert mine == []
-    assert [message.template for message in diary.channel.sent[before:]] in ([], ["order_waiting"])
+    assert [message.template for message in diary.onemsg.sent[before:]] in ([], ["order_waiting"])
 
 
 @pytest.mark.parametrize("ending", ["returned", "completed"])
@@ -132,7 +132,7 @@ def test_a_word_about_an_older_lapse_leaves_the_newer_one_alone(deliver: Diary) 
 def test_an_attempt_of_which_nobody_knows_is_not_made_again_even_if_an_operator_says_it_was_not_sent(
     deliver: Diary, ending: str, given_up: bool
 ) -> None:
-    deliver.channel.answers = [Unknown(reason="timeout")]
+    deliver.onemsg.answers = [Unknown(reason="timeout")]
     deliver.knows("maria").due("maria").works().says("maria unknown timeout")
     if given_up:
         deliver.at("Tue 09:00").detect_is_at().works().says("maria unresolved gave_up")

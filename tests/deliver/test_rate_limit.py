@@ -12,6 +12,7 @@ from consumer.deliver.channel.rate_limit import RateLimit, available_tokens, cou
 from consumer.ledger import queries
 from consumer.ledger.queries.rate_limit import RateLimitRow
 from consumer.ledger.store import Ledger
+from consumer.records import EMAIL, WHATSAPP
 
 NOON = 1_750_000_000_000
 
@@ -23,11 +24,11 @@ def ledger(ledger_url: str) -> Iterator[Ledger]:
     ledger.close()
 
 
-def take(ledger: Ledger, rate: float | None, now: int, most: int) -> int:
+def take(ledger: Ledger, rate: float | None, now: int, limit: int) -> int:
     """What a claim does that finds as much to send as it may."""
-    rate_limit = RateLimit("whatsapp", rate)
+    rate_limit = RateLimit(WHATSAPP, rate)
     with ledger.transaction() as connection:
-        taken = rate_limit.acquire(connection, now, most)
+        taken = rate_limit.acquire(connection, now, limit)
         rate_limit.spend(connection, now, taken)
     return taken
 
@@ -46,7 +47,7 @@ def test_replicas_that_take_at_once_never_take_the_same_right(ledger: Ledger) ->
 
 
 def test_what_was_not_used_is_there_for_the_next(ledger: Ledger) -> None:
-    rate_limit = RateLimit("whatsapp", 80)
+    rate_limit = RateLimit(WHATSAPP, 80)
     with ledger.transaction() as connection:
         assert rate_limit.acquire(connection, NOON, 15) == 15
         rate_limit.spend(connection, NOON, 5)
@@ -57,25 +58,25 @@ def test_what_was_not_used_is_there_for_the_next(ledger: Ledger) -> None:
 
 def test_when_the_channel_says_slower_nothing_leaves_for_so_long(ledger: Ledger) -> None:
     with ledger.transaction() as connection:
-        queries.rate_limit.hold(connection, "whatsapp", NOON + 10 * SECOND)
-        queries.rate_limit.hold(connection, "whatsapp", NOON + 5 * SECOND)
+        queries.rate_limit.hold(connection, WHATSAPP, NOON + 10 * SECOND)
+        queries.rate_limit.hold(connection, WHATSAPP, NOON + 5 * SECOND)
     for rate in (80, None):
         with ledger.reading() as connection:
-            assert RateLimit("whatsapp", rate).peek(connection, NOON + 10 * SECOND - 1, 5) == 0
-            assert RateLimit("whatsapp", rate).peek(connection, NOON + 10 * SECOND, 5) == 5
-            assert RateLimit("email", rate).peek(connection, NOON, 5) == 5
+            assert RateLimit(WHATSAPP, rate).peek(connection, NOON + 10 * SECOND - 1, 5) == 0
+            assert RateLimit(WHATSAPP, rate).peek(connection, NOON + 10 * SECOND, 5) == 5
+            assert RateLimit(EMAIL, rate).peek(connection, NOON, 5) == 5
 
 
 def test_a_rate_below_one_a_second_lets_one_leave_now_and_then() -> None:
-    after = RateLimitRow("whatsapp", counted_from(RateLimitRow("whatsapp"), 0.5, NOON, 1))
-    assert available_tokens(RateLimitRow("whatsapp"), 0.5, NOON, 10) == 1
+    after = RateLimitRow(WHATSAPP, counted_from(RateLimitRow(WHATSAPP), 0.5, NOON, 1))
+    assert available_tokens(RateLimitRow(WHATSAPP), 0.5, NOON, 10) == 1
     assert available_tokens(after, 0.5, NOON + 1_999, 10) == 0
     assert available_tokens(after, 0.5, NOON + 2_000, 10) == 1
 
 
 def test_a_clock_that_was_an_hour_ahead_does_not_silence_the_channel_for_an_hour() -> None:
-    ahead = RateLimitRow("whatsapp", counted_from(RateLimitRow("whatsapp"), 80, NOON + HOUR, 20))
-    put_right = RateLimitRow("whatsapp", counted_from(ahead, 80, NOON, available_tokens(ahead, 80, NOON, 1000)))
+    ahead = RateLimitRow(WHATSAPP, counted_from(RateLimitRow(WHATSAPP), 80, NOON + HOUR, 20))
+    put_right = RateLimitRow(WHATSAPP, counted_from(ahead, 80, NOON, available_tokens(ahead, 80, NOON, 1000)))
     assert available_tokens(put_right, 80, NOON + 100, 1000) == 8
 
 
@@ -85,11 +86,11 @@ SPANS = st.lists(st.tuples(st.integers(0, 2_000), st.integers(0, 300)), max_size
 @settings(deadline=None)
 @given(rate=st.sampled_from([0.5, 1, 3, 80, 1000]), asked=SPANS)
 def test_in_no_second_do_more_leave_than_the_rate_and_what_was_kept(rate: float, asked: list[tuple[int, int]]) -> None:
-    rate_limit, now, left = RateLimitRow("whatsapp"), NOON, []
-    for wait, most in asked:
+    rate_limit, now, left = RateLimitRow(WHATSAPP), NOON, []
+    for wait, limit in asked:
         now += wait
-        used = available_tokens(rate_limit, rate, now, most)
-        rate_limit = RateLimitRow("whatsapp", counted_from(rate_limit, rate, now, used))
+        used = available_tokens(rate_limit, rate, now, limit)
+        rate_limit = RateLimitRow(WHATSAPP, counted_from(rate_limit, rate, now, used))
         left += [now] * used
     for start in left:
         within = sum(start <= at < start + SECOND for at in left)

@@ -10,19 +10,21 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from consumer.clock import SECOND, SystemClock
+from consumer.config.service import WEBHOOK_PATH
 from consumer.deliver.channel.template_status import TemplateStatuses
 from consumer.deliver.channel.template_watcher import TemplateWatcher
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.client import OneMsgClient
 from consumer.onemsg.templates.preflight import RequiredTemplate
+from consumer.records import WHATSAPP
 from consumer.sandbox.app import Setup
 from consumer.sandbox.server import Sandbox, running
 from consumer.web.health import Health
-from consumer.wiring.onemsg_upkeep import OneMsgUpkeep
+from consumer.wiring.channel_maintenance import ChannelMaintenance
 
 PUBLIC, SECRET = "http://127.0.0.1:9", SecretStr("a-secret-of-enough-characters")
-OURS = f"{PUBLIC}/webhooks/1msg/{SECRET.get_secret_value()}"
+OURS = f"{PUBLIC}{WEBHOOK_PATH}{SECRET.get_secret_value()}"
 
 
 @pytest.fixture
@@ -48,15 +50,17 @@ def kept_up(
         url, token = base_url or sandbox.base_url, sandbox.token
         async with OneMsgClient(
             base_url=url, channel_id=sandbox.channel_id, token=token, timeout=5 * SECOND
-        ) as channel:
+        ) as client:
             wanted = RequiredTemplate(name=sandbox.template, namespace=sandbox.namespace, language=sandbox.language)
             metrics = DeliverMetrics(CollectorRegistry())
-            watch = TemplateWatcher(
-                channel, [wanted], TemplateStatuses(), ledger=ledger, medium="whatsapp", metrics=metrics
+            watcher = TemplateWatcher(
+                client, [wanted], TemplateStatuses(), ledger=ledger, medium=WHATSAPP, metrics=metrics
             )
-            upkeep = OneMsgUpkeep(channel, watch, health, public_url=PUBLIC, secret=SECRET, every=SECOND)
-            working = asyncio.create_task(upkeep.run(ended))
-            await asyncio.wait_for(_either(upkeep.first_check_done(ended), health, until), 30)
+            maintenance = ChannelMaintenance(
+                client, watcher, health, public_url=PUBLIC, secret=SECRET, interval_ms=SECOND
+            )
+            working = asyncio.create_task(maintenance.run(ended))
+            await asyncio.wait_for(_first_check_and(maintenance.first_check_done(ended), health, until), 30)
             ended.set()
             await working
         return health
@@ -64,8 +68,8 @@ def kept_up(
     return asyncio.run(story())
 
 
-async def _either(looked: Awaitable[None], health: Health, until: Callable[[Health], bool]) -> None:
-    await looked
+async def _first_check_and(first_check: Awaitable[None], health: Health, until: Callable[[Health], bool]) -> None:
+    await first_check
     while not until(health):
         await asyncio.sleep(0.01)
 
@@ -78,7 +82,7 @@ def webhooks(sandbox: Sandbox) -> httpx.Response:
 def test_a_channel_that_cannot_be_asked_holds_nothing_up(ledger: Ledger) -> None:
     with running(Setup()) as sandbox:
         health = kept_up(ledger, sandbox, lambda h: "registered" in detail(h, "webhook"), base_url="http://127.0.0.1:9")
-    assert "not seen yet; not seen this time: connect" in detail(health, "templates")
+    assert "not listed yet; not listed this time: connect" in detail(health, "templates")
     assert detail(health, "webhook").startswith("not registered: connect")
 
 

@@ -13,8 +13,8 @@ from consumer.deliver.lifecycle import Status
 from consumer.ledger import queries
 from consumer.ledger.schema.tables import attempts
 from consumer.onemsg.outcomes import NotTransmitted, Outcome, Rejected, Remedy, Unknown
+from consumer.testing import Killed
 
-from ..timelines.deliver_diary import Killed
 from ..timelines.fallback_diary import FallbackDiary
 
 ANSWERS: list[Outcome | BaseException] = [
@@ -41,12 +41,12 @@ steps = st.one_of(
 def live(diary: FallbackDiary, happens: tuple[object, ...]) -> None:
     match happens:
         case ("works", list(whatsapp), list(mail), list(hook)):
-            diary.channel.answers, diary.mail.answers, diary.hook.answers = list(whatsapp), list(mail), list(hook)
+            diary.onemsg.answers, diary.mail.answers, diary.hook.answers = list(whatsapp), list(mail), list(hook)
             try:
                 diary.detect_is_at().works()
             except Killed:
                 diary.crashes_and_restarts()
-            diary.channel.answers, diary.mail.answers, diary.hook.answers = [], [], []
+            diary.onemsg.answers, diary.mail.answers, diary.hook.answers = [], [], []
         case ("due" | "returned" | "completed" as kind, int(step)):
             getattr(diary, kind)("ana", step=step, lapsed="Wed 09:00" if step else "Mon 09:00")
         case ("knows", bool(by_phone), bool(by_mail)):
@@ -64,7 +64,7 @@ def live(diary: FallbackDiary, happens: tuple[object, ...]) -> None:
 
 
 def gone_out(diary: FallbackDiary) -> int:
-    return len(diary.channel.sent) + len(diary.mail.sent) + len(diary.hook.sent)
+    return len(diary.onemsg.sent) + len(diary.mail.sent) + len(diary.hook.sent)
 
 
 def known(diary: FallbackDiary) -> bool:

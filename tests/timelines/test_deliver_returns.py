@@ -4,8 +4,9 @@ from consumer.clock import HOUR, SECOND
 from consumer.ledger import queries
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome
+from consumer.testing import FakeOneMsg
 
-from .deliver_diary import Diary, FakeChannel
+from .deliver_diary import Diary
 from .detect_diary import moment
 
 
@@ -23,8 +24,8 @@ def test_a_completion_that_overtakes_its_lapse_cancels_it_for_good(deliver: Diar
 
 def test_a_return_in_the_same_breath_as_the_lapse_cancels_it(deliver: Diary) -> None:
     deliver.knows("maria")
-    batch = [deliver._received("reminders", deliver.ask_of(kind, "maria")) for kind in ("DUE", "RETURNED", "DUE")]
-    deliver.intake.reminders(batch)
+    batch = [deliver.received("reminders", deliver.reminder(kind, "maria")) for kind in ("DUE", "RETURNED", "DUE")]
+    deliver.parts.intake.take_reminders(batch)
     deliver.works().says("maria cancelled returned").went_out()
 
 
@@ -41,13 +42,13 @@ def test_what_came_of_a_message_that_went_out_is_noted_and_changes_nothing(deliv
 
 
 def test_a_return_while_the_request_is_under_way_stops_the_second_try(deliver: Diary) -> None:
-    class ReturnsMeanwhile(FakeChannel):
+    class ReturnsMeanwhile(FakeOneMsg):
         async def send_template(self, message: TemplateMessage) -> Outcome:
             deliver.returned("maria", lapsed="Mon 09:00")
             self.sent.append(message)
             return NotTransmitted(reason="connect")
 
-    deliver.channel.__class__ = ReturnsMeanwhile
+    deliver.onemsg.__class__ = ReturnsMeanwhile
     deliver.knows("maria").due("maria").works()
     deliver.says("maria rejected connect", "maria deferred retry_later")
     deliver.after(HOUR).detect_is_at().works().says("maria cancelled returned").went_out("Maria")
@@ -74,16 +75,16 @@ def test_lapses_of_other_processes_and_people_stand_on_their_own(deliver: Diary)
 
 
 def test_a_newer_lapse_stops_the_second_try_of_one_that_is_under_way(deliver: Diary) -> None:
-    class LapsesMeanwhile(FakeChannel):
+    class LapsesMeanwhile(FakeOneMsg):
         async def send_template(self, message: TemplateMessage) -> Outcome:
             self.sent.append(message)
             if len(self.sent) == 1:
-                self.clock.advance(5 * SECOND)
+                deliver.after(5 * SECOND)
                 deliver.due("maria", step=1, lapsed="Wed 09:00")
                 return NotTransmitted(reason="connect")
             return Accepted(message_id="wamid.2")
 
-    deliver.channel.__class__ = LapsesMeanwhile
+    deliver.onemsg.__class__ = LapsesMeanwhile
     deliver.knows("maria").at("Wed 09:00").due("maria", lapsed="Mon 09:00").detect_is_at().works()
     deliver.says("maria rejected connect", "maria deferred retry_later", "maria accepted")
     deliver.after(HOUR).detect_is_at().works().says("maria cancelled superseded")

@@ -32,11 +32,11 @@ def test_what_both_see_is_handed_over_and_sent_once(replicas: Two) -> None:
     everybody = [f"user{n}" for n in range(30)]
     for user in everybody:
         one.knows_by_mail(user, f"{user}@example.com").due(user)
-    asyncio.run(one.sender.step())
+    asyncio.run(one.parts.sender.step())
     with ThreadPoolExecutor(2) as pool:
-        assert sum(pool.map(lambda replica: replica.plans.step(), replicas)) == 30
+        assert sum(pool.map(lambda replica: replica.parts.fallback_planner.step(), replicas)) == 30
         for _ in range(20):
-            list(pool.map(lambda replica: asyncio.run(replica.others[0].step()), replicas))
+            list(pool.map(lambda replica: asyncio.run(replica.parts.fallback_senders["email"].step()), replicas))
     sent = [mail.to for replica in replicas for mail in replica.mail.sent]
     assert sorted(sent) == sorted(f"{user}@example.com" for user in everybody)
 
@@ -45,7 +45,7 @@ def test_a_return_that_is_told_in_the_moment_of_handing_over_still_calls_it_off(
     """The other replica's intake waits for the row, and cannot see the one that is being added beside it."""
     one, other = replicas
     one.knows_by_mail().due("maria")
-    asyncio.run(one.sender.step())
+    asyncio.run(one.parts.sender.step())
     with ThreadPoolExecutor(1) as pool:
         with unit_of_work(one.ledger, one.metrics, one.clock.now()) as work:
             (row,) = queries.fallback.take(work.connection, work.now, 1)

@@ -22,7 +22,7 @@ def deliver(ledger_url: str, tmp_path: Path) -> Iterator[Diary]:
 def restored(deliver: Diary, until: int) -> None:
     """The group had read partition 0 of the reminders up to there, and the ledger has not."""
     lost = {"reminders": {0: until}}
-    ledger_restore.doubt_everything_unsent(deliver.ledger, lost, metrics=deliver.metrics, now=deliver.clock.now)
+    ledger_restore.mark_unsent_unknown(deliver.ledger, lost, metrics=deliver.metrics, now=deliver.clock.now)
 
 
 def test_what_had_not_gone_out_is_unknown_and_what_had_stays_as_it_is(deliver: Diary) -> None:

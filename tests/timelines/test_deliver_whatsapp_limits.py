@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from consumer.clock import SECOND
-from consumer.deliver.channel.recipient_quota import LOOK_AGAIN, DailyQuota
+from consumer.deliver.channel.recipient_quota import MIN_WAIT_MS, DailyQuota
 from consumer.deliver.lifecycle import Suppress
 from consumer.deliver.policy.checks import marketing_is_delivered
 from consumer.onemsg.limits import PAIR_SPAN, UNIQUE_SPAN
@@ -57,19 +57,19 @@ def test_whoever_was_written_to_takes_no_other_place(begin: Begin) -> None:
 
 def test_what_certainly_never_left_takes_no_place(begin: Begin) -> None:
     diary = begin(unique_recipients=1)
-    diary.channel.answers = [NotTransmitted(reason="connect")]
+    diary.onemsg.answers = [NotTransmitted(reason="connect")]
     people(diary, "Ana").works()
     people(diary.after(SECOND), "Ben").works().went_out("Ana", "Ben")
 
 
 def test_a_queue_is_given_one_place_after_the_other_and_is_not_looked_through_all_the_time() -> None:
     now = 1_000_000_000_000
-    latest = [now - UNIQUE_SPAN + 1, now - UNIQUE_SPAN + 3 * LOOK_AGAIN, now]
+    latest = [now - UNIQUE_SPAN + 1, now - UNIQUE_SPAN + 3 * MIN_WAIT_MS, now]
     room = DailyQuota(3, now, 3, {"34600000001"}, latest)
     assert room.free_at("34600000001") == 0
     assert [room.free_at(f"3460000001{n}") - now for n in range(4)] == [
-        LOOK_AGAIN,
-        3 * LOOK_AGAIN,
+        MIN_WAIT_MS,
+        3 * MIN_WAIT_MS,
         UNIQUE_SPAN,
         UNIQUE_SPAN,
     ]

@@ -78,23 +78,23 @@ def test_what_waits_is_woken_after_a_restart_too(deliver: Diary) -> None:
 def test_a_row_that_fell_asleep_while_the_others_were_woken_is_woken_a_look_later(deliver: Diary) -> None:
     deliver.knows("maria").lists(PAUSED, ORDER).due("maria").works().says("maria deferred template_unusable")
     deliver.lists(TEMPLATE, ORDER)
-    assert deliver.watch.recheck_soon  # so the next look comes soon
+    assert deliver.parts.template_watcher.recheck_soon  # so the next look comes soon
     with deliver.ledger.transaction() as connection:  # another replica had decided just before
         connection.execute(update(reminders).values(due_at=reminders.c.until))
     deliver.works().says_nothing()
     deliver.lists(TEMPLATE, ORDER).works().says("maria accepted")
-    assert not deliver.watch.recheck_soon
+    assert not deliver.parts.template_watcher.recheck_soon
 
 
 def test_lists_that_prove_nothing_stop_nothing(deliver: Diary) -> None:
     deliver.lists(TEMPLATE).knows("maria")
     for _ in range(5):
         deliver.lists().lists(ORDER, whole=False)
-    deliver.channel.trouble = OneMsgError(ApiErrorKind.UNAVAILABLE, "502 Bad Gateway")
+    deliver.onemsg.failure = OneMsgError(ApiErrorKind.UNAVAILABLE, "502 Bad Gateway")
     deliver.lists(PAUSED)
-    assert "502" in deliver.watch.detail
-    assert deliver.watch.recheck_soon
-    deliver.channel.trouble = None
+    assert "502" in deliver.parts.template_watcher.detail
+    assert deliver.parts.template_watcher.recheck_soon
+    deliver.onemsg.failure = None
     deliver.due("maria").works().says("maria accepted")
 
 
@@ -107,7 +107,7 @@ def test_a_template_is_taken_for_gone_at_the_third_list_without_it(deliver: Diar
 
 def test_a_template_that_was_refused_and_is_shown_as_good_again_is_not_probed_first(deliver: Diary) -> None:
     deliver.lists(TEMPLATE).knows("maria").knows("tom", "Tom", "+34 612 000 000")
-    deliver.channel.answers = [REFUSED]
+    deliver.onemsg.answers = [REFUSED]
     deliver.due("maria").works().says("maria rejected template_paused", "maria deferred template_unusable")
     deliver.lists(PAUSED).due("tom").works().says("tom deferred template_unusable")
     deliver.after(5 * MINUTE).detect_is_at().lists(TEMPLATE).works()
@@ -116,7 +116,7 @@ def test_a_template_that_was_refused_and_is_shown_as_good_again_is_not_probed_fi
 
 def test_a_template_that_is_refused_though_the_list_shows_it_as_good_is_probed_in_its_time(deliver: Diary) -> None:
     deliver.lists(TEMPLATE).knows("maria")
-    deliver.channel.answers = [REFUSED]
+    deliver.onemsg.answers = [REFUSED]
     deliver.due("maria").works().says("maria rejected template_paused", "maria deferred template_unusable")
     deliver.lists(TEMPLATE).works().says_nothing()
     deliver.after(3 * HOUR).detect_is_at().works().says("maria accepted")
@@ -129,7 +129,7 @@ def test_a_category_that_changes_under_it_is_known_and_seen(deliver: Diary) -> N
     assert registry.labels(**labels)._value.get() == 0
     deliver.lists(replace(TEMPLATE, category="MARKETING"))
     assert registry.labels(**labels)._value.get() == 1
-    assert "inactivity_reminder (en): MARKETING" in deliver.watch.detail
+    assert "inactivity_reminder (en): MARKETING" in deliver.parts.template_watcher.detail
 
 
 @pytest.mark.parametrize(
@@ -146,30 +146,30 @@ def test_a_category_that_changes_under_it_is_known_and_seen(deliver: Diary) -> N
 )
 def test_each_is_written_to_in_their_language(abroad: Diary, locale: str | None, language: str, action: str) -> None:
     abroad.lists(TEMPLATE, SPANISH, BRAZILIAN).knows("maria", locale=locale).due("maria").works()
-    (message,) = abroad.channel.sent
+    (message,) = abroad.onemsg.sent
     assert (message.language, message.params) == (language, ("Maria", action))
     assert [(status.template, status.language) for status in abroad.topic] == [("inactivity_reminder", language)]
 
 
 def test_the_activitys_own_words_are_said_in_any_language(abroad: Diary) -> None:
     abroad.knows("maria", locale="es")
-    asked = replace(abroad.ask_of("DUE", "maria"), action="la foto del DNI")
-    abroad.asks(asked).works()
-    assert abroad.channel.sent[0].params == ("Maria", "la foto del DNI")
+    asked = replace(abroad.reminder("DUE", "maria"), action="la foto del DNI")
+    abroad.takes(asked).works()
+    assert abroad.onemsg.sent[0].params == ("Maria", "la foto del DNI")
 
 
 def test_where_their_language_cannot_be_sent_the_common_one_is(abroad: Diary) -> None:
     paused = replace(SPANISH, status="PAUSED")
     abroad.lists(TEMPLATE, paused, BRAZILIAN).knows("maria", locale="es").due("maria").works().says("maria accepted")
-    assert abroad.channel.sent[0].language == "en"
+    assert abroad.onemsg.sent[0].language == "en"
 
 
 def test_where_their_language_is_refused_the_common_one_is_next(abroad: Diary) -> None:
     abroad.knows("maria", locale="es").knows("eva", "Eva", "+34 612 000 000", locale="es")
-    abroad.channel.answers = [REFUSED]
+    abroad.onemsg.answers = [REFUSED]
     abroad.due("maria").works().says("maria rejected template_paused", "maria deferred template_unusable")
     abroad.due("eva").works().says("eva accepted")
-    assert [message.language for message in abroad.channel.sent] == ["es", "en"]
+    assert [message.language for message in abroad.onemsg.sent] == ["es", "en"]
 
 
 def test_they_wait_only_where_no_language_of_theirs_can_be_sent(abroad: Diary) -> None:
@@ -181,4 +181,4 @@ def test_they_wait_only_where_no_language_of_theirs_can_be_sent(abroad: Diary) -
 def test_values_are_cut_where_the_whole_text_would_be_too_long(deliver: Diary) -> None:
     long = TEMPLATE.body + "x" * (BODY_LIMIT - len(TEMPLATE.body) - 4)
     deliver.lists(replace(TEMPLATE, body=long)).knows("maria").due("maria").works().says("maria accepted")
-    assert deliver.channel.sent[0].params == ("Maria", "account…")
+    assert deliver.onemsg.sent[0].params == ("Maria", "account…")

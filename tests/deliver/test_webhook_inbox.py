@@ -10,10 +10,11 @@ from sqlalchemy.exc import DBAPIError
 from consumer.deliver.policy.retries import RetryPolicy
 from consumer.deliver.tracking.webhook_inbox import WebhookInbox
 from consumer.ledger.schema.tables import inbound_messages, webhook_bodies
+from consumer.testing import RULES
 
-from ..timelines.deliver_diary import RULES, Diary
+from ..timelines.deliver_diary import Diary
 
-LIMITS = RetryPolicy(rules=RULES, max_attempts=3)
+RETRY_POLICY = RetryPolicy(rules=RULES, max_attempts=3)
 
 
 def stored(diary: Diary) -> int:
@@ -25,12 +26,12 @@ def test_a_body_is_on_the_disk_when_submit_returns(diary: Diary) -> None:
     seen: list[int] = []
 
     class Slow(WebhookInbox):
-        async def _apply_quietly(self) -> None:
+        async def _apply_all(self) -> None:
             seen.append(stored(diary))
-            await super()._apply_quietly()
+            await super()._apply_all()
 
     async def story() -> None:
-        inbox = Slow(diary.ledger, limits=LIMITS, metrics=diary.metrics, now=diary.clock.now)
+        inbox = Slow(diary.ledger, retry_policy=RETRY_POLICY, metrics=diary.metrics, now=diary.clock.now)
         await inbox.submit(b"{}")
         assert stored(diary) == 1
         await inbox.idle()
@@ -53,7 +54,7 @@ def test_a_thousand_bodies_at_once_are_a_handful_of_transactions(diary: Diary) -
     bodies = [json.dumps({"ack": [{"id": f"wamid.{n}", "status": "sent"}]}).encode() for n in range(1_000)]
     diary.posts(*bodies)
     assert len(commits) < 30
-    asyncio.run(diary.tracker.step())
+    asyncio.run(diary.parts.poller.step())
     assert diary.metrics.parked_reports._value.get() == 1_000
 
 

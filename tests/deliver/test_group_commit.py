@@ -28,7 +28,7 @@ def test_whoever_comes_while_a_write_is_under_way_shares_the_next_one() -> None:
     work = Book()
 
     async def story() -> None:
-        grouped = GroupCommit(work.write, most=50)
+        grouped = GroupCommit(work.write, max_items=50)
         callers = [asyncio.create_task(grouped.submit(0))]
         await asyncio.sleep(0.05)
         callers += [asyncio.create_task(grouped.submit(n)) for n in range(1, 81)]
@@ -47,7 +47,7 @@ def test_a_write_that_fails_is_told_to_its_own_callers_and_to_no_other() -> None
     work.refuses = {2}
 
     async def story() -> list[BaseException | None]:
-        grouped = GroupCommit(work.write, most=2)
+        grouped = GroupCommit(work.write, max_items=2)
         return await asyncio.gather(*(grouped.submit(n) for n in range(5)), return_exceptions=True)
 
     answers = asyncio.run(story())
