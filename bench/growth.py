@@ -112,14 +112,14 @@ def _age(connection: Connection, people: range) -> None:
             | who
             | message
             | {"last_seen": at - DAY, "lapsed_at": at, "occurred_at": at, "partition": 0, "status": "delivered"}
-            | {"polls": 0, "sequence": 2, "attempts": 1, "refusals": 0, "attempted_at": at, "phone": "12125550100"}
+            | {"polls": 0, "sequence": 2, "attempts": 1, "counted_attempts": 0, "attempted_at": at, "phone": "12125550100"}
             | {"created_at": at, "updated_at": at}
         )
         end = {
             "started_at": at,
             "finished_at": at,
             "outcome": "accepted",
-            "may_have_gone": True,
+            "may_have_been_sent": True,
             "phone": "12125550100",
         }
         tried.append(key | who | end | {"number": 1, "message_id": message["message_id"]})

@@ -59,7 +59,7 @@ class Intake:
         with unit_of_work(self._ledger, self._metrics, self._now()) as work:
             requests = [each for each in (_request(received, work.now) for received in batch) if each is not None]
             _Requests(work, self._rules, _in_doubt(work.connection, batch)).apply(requests)
-            queries.facts.put_clocks(work.connection, watermarks)
+            queries.replicas.advance_watermarks(work.connection, watermarks)
             _put_offsets(work.connection, batch)
             self._wake_where_fresh(work.connection, work.now, lambda partition: partition in watermarks)
 
@@ -71,17 +71,17 @@ class Intake:
         for row in rows.values():
             row["phone_hash"] = self._phone_hash(row["phone"])
         with self._ledger.transaction() as connection:
-            queries.facts.lock_exclusive(connection)
-            declined: dict[str, Millis | None] = {**queries.contacts.declined_by(connection, rows)}
+            queries.replicas.lock_facts_exclusive(connection)
+            declined: dict[str, Millis | None] = {**queries.contacts.declined_at_by_user(connection, rows)}
             for contact, row in records:  # a no in an earlier record of the batch counts as well
                 user = str(row["user_id"])
                 row["declined_at"] = declined[user] = opt_outs.declined_at_after(declined.get(user), contact)
             was_passed = self._barrier.is_passed(connection)
             erasure = Erasure(connection, rows.keys() - present, self._default_region, self._ledger.hash_key)
-            queries.contacts.put_contacts(connection, list(rows.values()))
+            queries.contacts.upsert_newer(connection, list(rows.values()))
             erasure.apply()
             opt_outs.lift_after_consent(connection, present)
-            queries.reminders.wake(connection, "no_contact", users=present)
+            queries.reminders.wake_deferred(connection, "no_contact", users=present)
             _put_offsets(connection, batch)
             if not was_passed:
                 self._wake_where_fresh(connection, self._now(), lambda partition: True)
@@ -93,7 +93,7 @@ class Intake:
         """
         with self._ledger.transaction() as connection:
             was_passed = self._barrier.is_passed(connection)
-            queries.facts.put_offsets(connection, topic, dict(offsets))
+            queries.replicas.advance_offsets(connection, topic, dict(offsets))
             if not was_passed:
                 self._wake_where_fresh(connection, self._now(), lambda partition: True)
 
@@ -104,10 +104,10 @@ class Intake:
     def _wake_where_fresh(self, connection: Connection, now: Millis, is_affected: Callable[[int], bool]) -> None:
         """Make rows due that waited for detect or for the contacts."""
         if self._barrier.is_passed(connection):
-            watermarks = queries.facts.clocks_of(connection)
+            watermarks = queries.replicas.watermarks(connection)
             fresh = {n for n, mark in watermarks.items() if is_affected(n) and is_fresh(mark, now, self._rules)}
             if fresh:
-                queries.reminders.wake(connection, "detect_behind", partitions=fresh)
+                queries.reminders.wake_deferred(connection, "detect_behind", partitions=fresh)
 
 
 class _Requests:
@@ -123,10 +123,10 @@ class _Requests:
 
     def apply(self, requests: Sequence[Request]) -> None:
         work, due = self._work, [row for kind, row in requests if kind is ReminderKind.DUE]
-        work.add_locked(queries.reminders.take_ids(work.connection, {row.reminder_id for _, row in requests}))
+        work.add_locked(queries.reminders.lock_by_ids(work.connection, {row.reminder_id for _, row in requests}))
         if due:
             users, oldest = {row.user_id for row in due}, min(row.last_seen for row in due)
-            work.add_locked(queries.reminders.take_related(work.connection, users, oldest, _OPEN))
+            work.add_locked(queries.reminders.lock_related(work.connection, users, oldest, _OPEN))
         for row in work.rows():
             self._index(row)
         for kind, row in requests:
@@ -218,7 +218,7 @@ def _request(received: Received[Reminder], now: Millis) -> Request | None:
 
 def _in_doubt(connection: Connection, batch: Sequence[Received[Reminder]]) -> set[str]:
     """Return the ids of reminders up to where the ledger once was, before it was restored from a backup."""
-    until = queries.restore.doubtful(connection, batch[0].topic) if batch else {}
+    until = queries.replicas.doubtful_offsets(connection, batch[0].topic) if batch else {}
     return {
         received.value.reminder_id
         for received in batch
@@ -280,4 +280,4 @@ def _put_offsets(connection: Connection, batch: Sequence[Received[T]]) -> None:
         partitions = offsets.setdefault(received.topic, {})
         partitions[received.partition] = max(partitions.get(received.partition, 0), received.offset + 1)
     for topic, by_partition in offsets.items():
-        queries.facts.put_offsets(connection, topic, by_partition)
+        queries.replicas.advance_offsets(connection, topic, by_partition)

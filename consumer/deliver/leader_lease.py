@@ -37,16 +37,16 @@ class LeaderLease:
         """Give the lease up, so that another replica can take it at once."""
         self._held_until_monotonic = -1
         with self._ledger.transaction() as connection:
-            queries.leases.give_up(connection, self._name, self._holder)
+            queries.replicas.release_lease(connection, self._name, self._holder)
 
     def _take(self, monotonic: Millis) -> bool:
         now = self._clock.now()
         with self._ledger.reading() as connection:
-            taken_until = queries.leases.until(connection, self._name)
+            taken_until = queries.replicas.lease_until(connection, self._name)
         held = False
         if self._held_until_monotonic >= 0 or taken_until is None or taken_until <= now:
             with self._ledger.transaction() as connection:
-                held = queries.leases.take(connection, self._name, self._holder, now, now + self._duration_ms)
+                held = queries.replicas.acquire_lease(connection, self._name, self._holder, now, now + self._duration_ms)
         self._held_until_monotonic = monotonic + self._duration_ms if held else -1
         self._check_again_monotonic = monotonic + SECOND
         return held

@@ -39,7 +39,7 @@ def row_after(row: ReminderRow, change: Change, now: Millis) -> ReminderRow:
         due_at=(now if change.until is None else change.until) if status in UNSENT else None,
         lease_until=row.lease_until if status is Status.SENDING else None,
         unknown_since=now if status is Status.UNKNOWN else None,
-        quiet_from=now if (awaits_report or status is Status.UNKNOWN) and not change.final else None,
+        quiet_since=now if (awaits_report or status is Status.UNKNOWN) and not change.final else None,
         fallback_at=now if may_fall_back(status, change.reason) else None,
         polls=0,
         sequence=row.sequence + change.publish,
@@ -72,7 +72,7 @@ class UnitOfWork:
         """Lock and add the rows with these keys that are not here yet."""
         missing = {reminder_id for reminder_id, medium in keys if (reminder_id, medium) not in self._rows}
         if missing:
-            self.add_locked(queries.reminders.take_ids(self.connection, missing))
+            self.add_locked(queries.reminders.lock_by_ids(self.connection, missing))
 
     def get(self, key: Key) -> ReminderRow | None:
         return self._rows.get(key)
@@ -115,11 +115,11 @@ class UnitOfWork:
     def flush(self) -> None:
         """Write all changes in the order in which they happened, each table once."""
         new = [self._rows[key] for key in self._changed if key in self._new]
-        queries.reminders.insert_reminders(self.connection, new)
+        queries.reminders.insert_rows(self.connection, new)
         changed = ((self._stored[key], self._rows[key]) for key in self._changed if key not in self._new)
-        queries.reminders.update_reminders(self.connection, changed)
-        queries.reminders.journal_attempts(self.connection, self._attempts)
-        queries.outbox.add(self.connection, self._transitions)
+        queries.reminders.update_rows(self.connection, changed)
+        queries.attempts.insert_rows(self.connection, self._attempts)
+        queries.outbox.insert_transitions(self.connection, self._transitions)
 
     def count_metrics(self, metrics: DeliverMetrics) -> None:
         """Count the transitions; called once the transaction is durable."""

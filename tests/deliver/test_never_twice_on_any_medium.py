@@ -70,7 +70,7 @@ def gone_out(diary: FallbackDiary) -> int:
 def known(diary: FallbackDiary) -> bool:
     """Whether it is clear whose the number is that said stop."""
     with diary.ledger.reading() as connection:
-        return bool(queries.facts.opted_out(connection, {"user:ana"}, "whatsapp"))
+        return bool(queries.opt_outs.opted_out_subjects(connection, {"user:ana"}, "whatsapp"))
 
 
 @settings(max_examples=60, deadline=None)
@@ -90,7 +90,7 @@ def test_no_medium_repeats_another_or_itself(story: list[tuple[object, ...]]) ->
             assert stopped in (None, gone_out(diary))
             with diary.ledger.reading() as connection:
                 a = attempts.c
-                went = connection.execute(select(a.reminder_id, a.medium, a.started_at).where(a.may_have_gone)).all()
+                went = connection.execute(select(a.reminder_id, a.medium, a.started_at).where(a.may_have_been_sent)).all()
             rows = {row.key: row for row in diary.rows()}
         finally:
             diary.close()

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.clock import HOUR, SECOND
-from consumer.deliver.channel.rate_limit import RateLimit, available_tokens, counted_from
+from consumer.deliver.channel.rate_limit import RateLimit, available_tokens, used_until_us
 from consumer.ledger import queries
-from consumer.ledger.queries.rate_limit import RateLimitRow
+from consumer.ledger.queries.channels import RateLimitRow
 from consumer.ledger.store import Ledger
 from consumer.records import EMAIL, WHATSAPP
 
@@ -58,8 +58,8 @@ def test_what_was_not_used_is_there_for_the_next(ledger: Ledger) -> None:
 
 def test_when_the_channel_says_slower_nothing_leaves_for_so_long(ledger: Ledger) -> None:
     with ledger.transaction() as connection:
-        queries.rate_limit.hold(connection, WHATSAPP, NOON + 10 * SECOND)
-        queries.rate_limit.hold(connection, WHATSAPP, NOON + 5 * SECOND)
+        queries.channels.hold_rate_until(connection, WHATSAPP, NOON + 10 * SECOND)
+        queries.channels.hold_rate_until(connection, WHATSAPP, NOON + 5 * SECOND)
     for rate in (80, None):
         with ledger.reading() as connection:
             assert RateLimit(WHATSAPP, rate).peek(connection, NOON + 10 * SECOND - 1, 5) == 0
@@ -68,15 +68,15 @@ def test_when_the_channel_says_slower_nothing_leaves_for_so_long(ledger: Ledger)
 
 
 def test_a_rate_below_one_a_second_lets_one_leave_now_and_then() -> None:
-    after = RateLimitRow(WHATSAPP, counted_from(RateLimitRow(WHATSAPP), 0.5, NOON, 1))
+    after = RateLimitRow(WHATSAPP, used_until_us(RateLimitRow(WHATSAPP), 0.5, NOON, 1))
     assert available_tokens(RateLimitRow(WHATSAPP), 0.5, NOON, 10) == 1
     assert available_tokens(after, 0.5, NOON + 1_999, 10) == 0
     assert available_tokens(after, 0.5, NOON + 2_000, 10) == 1
 
 
 def test_a_clock_that_was_an_hour_ahead_does_not_silence_the_channel_for_an_hour() -> None:
-    ahead = RateLimitRow(WHATSAPP, counted_from(RateLimitRow(WHATSAPP), 80, NOON + HOUR, 20))
-    put_right = RateLimitRow(WHATSAPP, counted_from(ahead, 80, NOON, available_tokens(ahead, 80, NOON, 1000)))
+    ahead = RateLimitRow(WHATSAPP, used_until_us(RateLimitRow(WHATSAPP), 80, NOON + HOUR, 20))
+    put_right = RateLimitRow(WHATSAPP, used_until_us(ahead, 80, NOON, available_tokens(ahead, 80, NOON, 1000)))
     assert available_tokens(put_right, 80, NOON + 100, 1000) == 8
 
 
@@ -90,7 +90,7 @@ def test_in_no_second_do_more_leave_than_the_rate_and_what_was_kept(rate: float,
     for wait, limit in asked:
         now += wait
         used = available_tokens(rate_limit, rate, now, limit)
-        rate_limit = RateLimitRow(WHATSAPP, counted_from(rate_limit, rate, now, used))
+        rate_limit = RateLimitRow(WHATSAPP, used_until_us(rate_limit, rate, now, used))
         left += [now] * used
     for start in left:
         within = sum(start <= at < start + SECOND for at in left)

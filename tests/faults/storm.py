@@ -161,7 +161,7 @@ async def _blow(diary: Diary, sandbox: Sandbox) -> None:
 def _waits(diary: Diary) -> bool:
     """Whether there is a reminder that will be looked at again."""
     r = reminders_table.c
-    moments = (r.due_at, r.lease_until, r.unknown_since, r.quiet_from)
+    moments = (r.due_at, r.lease_until, r.unknown_since, r.quiet_since)
     with diary.ledger.reading() as connection:
         return bool(connection.scalar(select(or_(*(exists().where(m.is_not(None)) for m in moments)))))
 

@@ -116,7 +116,7 @@ def test_a_replica_that_wakes_up_after_its_claim_is_over_does_not_send(story: St
     story.detect.asks("first")
     eventually(lambda: story.sent() == 1, PATIENCE, meaning="the first message")
     with psycopg.connect(postgresql.replace("+psycopg", "")) as hands:
-        hands.execute("SELECT * FROM paces FOR UPDATE")
+        hands.execute("SELECT * FROM rate_limits FOR UPDATE")
         story.lapses(5)
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
         with psycopg.connect(postgresql.replace("+psycopg", ""), autocommit=True) as eyes:

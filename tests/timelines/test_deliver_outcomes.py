@@ -175,7 +175,7 @@ def test_a_refused_channel_stops_waits_and_is_tried_with_one_message(deliver: Di
     statuses = [f"{status.user_id} {status.status}" for status in deliver.unchecked()]
     assert sorted(statuses) == [f"{name} accepted" for name in (*names, "Eve")]
     assert len(deliver.onemsg.sent) == len(names) + 1 + len(names) + 1
-    assert [row.refusals for row in deliver.rows()] == [0] * 5
+    assert [row.counted_attempts for row in deliver.rows()] == [0] * 5
 
 
 def test_a_stopped_channel_says_so_where_people_look(deliver: Diary) -> None:
@@ -183,7 +183,7 @@ def test_a_stopped_channel_says_so_where_people_look(deliver: Diary) -> None:
     deliver.onemsg.answers = [BLOCKED]
     deliver.works()
     with deliver.ledger.reading() as connection:
-        state = queries.facts.channels_of(connection, WHATSAPP)[WHATSAPP]
+        state = queries.channels.states(connection, WHATSAPP)[WHATSAPP]
     assert (state.stopped_because, state.stopped_at) == ("payment_problem", moment("Mon 09:00"))
     assert state.probe_at == moment("Mon 09:01")
 

@@ -50,7 +50,7 @@ def test_a_delivery_that_is_told_after_the_failure_cancels_the_unsent_try(delive
 def test_a_failure_that_is_told_twice_is_counted_once(deliver: Diary) -> None:
     written_to(deliver, 131000).says("maria failed provider_error", "maria deferred retry_later")
     failed(deliver, 131000).works().says_nothing()
-    assert [row.refusals for row in deliver.rows()] == [1]
+    assert [row.counted_attempts for row in deliver.rows()] == [1]
 
 
 def test_who_is_not_on_whatsapp_is_not_written_to_by_another_process(deliver: Diary) -> None:

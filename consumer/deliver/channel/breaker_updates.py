@@ -27,7 +27,7 @@ class AttemptOutcome:
 def update_breakers(work: UnitOfWork, outcomes: Sequence[AttemptOutcome]) -> None:
     """Apply these outcomes, in order, to the breakers of the media and templates that they used."""
     for medium in sorted({each.row.medium for each in outcomes}):
-        before = queries.facts.channels_of(work.connection, medium, lock=True)
+        before = queries.channels.states(work.connection, medium, lock=True)
         states = dict(before)
         for each in outcomes:
             if each.row.medium == medium:
@@ -43,10 +43,10 @@ def _save(work: UnitOfWork, medium: str, before: ChannelRow, state: ChannelRow) 
     """Write a breaker that changed, and wake what waited for it."""
     if state == before:
         return
-    queries.facts.put_channel(work.connection, state)
+    queries.channels.put_state(work.connection, state)
     is_channel = state.name == medium
     if before.stopped_because is not None and state.stopped_because is None:
         log.info("breaker_closed", breaker=state.name)
-        queries.reminders.wake(work.connection, "channel_stopped" if is_channel else "template_unusable", medium=medium)
+        queries.reminders.wake_deferred(work.connection, "channel_stopped" if is_channel else "template_unusable", medium=medium)
     elif before.stopped_because is None and state.stopped_because is not None:
         log.error("breaker_opened", breaker=state.name, reason=state.stopped_because)

@@ -77,13 +77,13 @@ def channel_breaker_after(state: ChannelRow, outcome: Outcome, started_at: Milli
     if isinstance(outcome, Rejected) and outcome.remedy is Remedy.CHANNEL and not outcome.template:
         return _opened(state, outcome.reason, started_at, now, outcome.retry_after)
     if isinstance(outcome, Unknown | NotTransmitted):
-        counted = replace(state, silences=state.silences + 1)
-        if counted.silences < UNKNOWNS_TO_OPEN and state.stopped_because is None:
+        counted = replace(state, unclear_attempts=state.unclear_attempts + 1)
+        if counted.unclear_attempts < UNKNOWNS_TO_OPEN and state.stopped_because is None:
             return counted
         reason = "not_reachable" if isinstance(outcome, NotTransmitted) else "no_answers"
         return _opened(counted, state.stopped_because or reason, started_at, now)
     if state.stopped_because is None:
-        return replace(state, silences=0) if state.silences else state
+        return replace(state, unclear_attempts=0) if state.unclear_attempts else state
     if isinstance(outcome, Rejected) and outcome.remedy in {Remedy.SLOW, Remedy.TRANSIENT}:
         return _opened(state, state.stopped_because, started_at, now, outcome.retry_after)
     return _closed(state, started_at)

@@ -68,9 +68,9 @@ def quota_for(connection: Connection, limit: int | None, phones: Collection[str]
     """Return the quota for these phones (digits). Other replicas wait for it until this transaction ends."""
     if limit is None:
         return Unlimited()
-    queries.recipient_quota.take_turns(connection)
+    queries.attempts.lock_recipient_count(connection)
     since = now - UNIQUE_SPAN
-    used = queries.recipient_quota.count(connection, since)
-    counted = queries.recipient_quota.among(connection, phones, since)
+    used = queries.attempts.count_phones_since(connection, since)
+    counted = queries.attempts.phones_written_since(connection, phones, since)
     leaving = max(used - limit, 0) + len(phones) + 1 if used + len(phones) > limit else 0
-    return DailyQuota(limit, now, used, counted, queries.recipient_quota.latest(connection, since, leaving))
+    return DailyQuota(limit, now, used, counted, queries.attempts.earliest_last_sends(connection, since, leaving))

@@ -105,11 +105,11 @@ class TemplateWatcher:
         """Make due what waited for a template. A recovered template needs no probe: 1MSG says that it can be sent."""
         usable = {each for each in self._wakes_left if self._statuses.of(each).usable}
         with self._ledger.transaction() as connection:
-            breakers = queries.facts.channels_of(connection, self._medium, lock=True)
+            breakers = queries.channels.states(connection, self._medium, lock=True)
             for name in {template_key(self._medium, each.name, each.language) for each in self._recovered & usable}:
                 if name in breakers and breakers[name].stopped_because is not None:
-                    queries.facts.put_channel(connection, ChannelRow(name))
-            queries.reminders.wake(connection, "template_unusable", medium=self._medium)
+                    queries.channels.put_state(connection, ChannelRow(name))
+            queries.reminders.wake_deferred(connection, "template_unusable", medium=self._medium)
         wakes_left = {each: wakes - (each in usable) for each, wakes in self._wakes_left.items()}
         self._wakes_left = {each: wakes for each, wakes in wakes_left.items() if wakes}
         self._recovered -= usable

@@ -35,12 +35,12 @@ class StatusOutbox:
         self._backlog = metrics.outbox_backlog
 
     def unpublished(self, connection: Connection, limit: int) -> Sequence[tuple[int, OutboxRecord]]:
-        transitions = queries.outbox.unpublished(connection, limit)
-        self._backlog.set(queries.outbox.backlog(connection) if transitions else 0)
+        transitions = queries.outbox.unpublished_transitions(connection, limit)
+        self._backlog.set(queries.outbox.count_unpublished_transitions(connection) if transitions else 0)
         return [(each.id, _delivery_status(each)) for each in transitions]
 
     def flag_published(self, connection: Connection, ids: Sequence[int]) -> None:
-        queries.outbox.flag(connection, ids)
+        queries.outbox.mark_transitions_published(connection, ids)
         self._backlog.dec(len(ids))
 
 
@@ -50,11 +50,11 @@ class OptOutOutbox:
     def unpublished(self, connection: Connection, limit: int) -> Sequence[tuple[int, OutboxRecord]]:
         return [
             (o.id, OptOut(user_id=o.user_id, medium=o.medium, reason=o.reason, occurred_at=o.occurred_at))
-            for o in queries.opt_outs.untold(connection, limit)
+            for o in queries.outbox.unpublished_opt_outs(connection, limit)
         ]
 
     def flag_published(self, connection: Connection, ids: Sequence[int]) -> None:
-        queries.opt_outs.flag_told(connection, ids)
+        queries.outbox.mark_opt_outs_published(connection, ids)
 
 
 def event_id(reminder_id: str, medium: str, sequence: int) -> str:

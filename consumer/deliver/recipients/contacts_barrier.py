@@ -22,6 +22,6 @@ class ContactsBarrier:
     def is_passed(self, connection: Connection) -> bool:
         """Return whether all of it is in the ledger, as this transaction sees it."""
         if not self._passed:
-            offsets = queries.facts.next_offsets(connection, self.topic)
+            offsets = queries.replicas.next_offsets(connection, self.topic)
             self._passed = all(offsets.get(partition, 0) >= end for partition, end in self._ends.items())
         return self._passed

@@ -21,19 +21,19 @@ class Erasure:
         self._users = set(users)
         self._hash_key = hash_key
         self._phones: dict[str, set[str]] = {}
-        for user, stored in queries.erasure.phones_of(connection, users) if users else ():
+        for user, stored in queries.contacts.phones_ever_used(connection, users) if users else ():
             phone = read_phone(stored, region)  # a contact's text, or digits of an attempt
             if isinstance(phone, Phone):
                 self._phones.setdefault(user, set()).add(phone.digits)
 
     def apply(self) -> None:
         """Erase; called once the contacts are written. A user whom a later record re-created is not erased."""
-        erased = queries.erasure.erased_among(self._connection, self._users) if self._users else set()
+        erased = queries.contacts.erased_users(self._connection, self._users) if self._users else set()
         if not erased:
             return
-        queries.erasure.forget_phones(self._connection, erased)
+        queries.contacts.clear_sent_phones(self._connection, erased)
         phones = {phone for user in erased for phone in self._phones.get(user, ())}
         if phones:
             hashes = {phone_hash(phone, self._hash_key) for phone in phones}
-            queries.erasure.drop_inbound(self._connection, hashes)
-            queries.erasure.drop_bodies_naming(self._connection, phones)
+            queries.inbox.delete_inbound_from_phones(self._connection, hashes)
+            queries.inbox.delete_bodies_containing(self._connection, phones)

@@ -8,7 +8,7 @@ from consumer.clock import DAY, Millis
 from consumer.deliver.recipients.opt_outs import subjects_of
 from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
-from consumer.ledger.queries.holds import Hold
+from consumer.ledger.queries.recipients import Hold
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.onemsg.error_table import wait
 from consumer.onemsg.outcomes import Rejected, Remedy
@@ -32,7 +32,7 @@ def hold_recipient(work: UnitOfWork, row: ReminderRow, refusal: Rejected) -> Non
     hold = hold_after(refusal, max(row.attempts, 1), work.now)
     if hold is not None and row.phone is not None:
         for subject in subjects_of(None, row.phone, work.hash_key):
-            queries.holds.keep(work.connection, subject, row.medium, hold)
+            queries.recipients.extend_hold(work.connection, subject, row.medium, hold)
 
 
 class ReachedPhones:
@@ -48,8 +48,8 @@ class ReachedPhones:
 
     def lift_holds(self) -> None:
         # Hashing phones costs more than this query.
-        if self._by_medium and queries.holds.anybody_unreachable(self._work.connection):
+        if self._by_medium and queries.recipients.any_unreachable(self._work.connection):
             for medium, phones in self._by_medium.items():
                 subjects = {subject for phone in phones for subject in subjects_of(None, phone, self._work.hash_key)}
-                queries.holds.lift_unreachable(self._work.connection, subjects, medium)
+                queries.recipients.delete_unreachable_holds(self._work.connection, subjects, medium)
         self._by_medium = {}

@@ -48,9 +48,9 @@ def opt_out_phone(work: UnitOfWork, phone: str, medium: str, reason: str, at: Mi
 
     It also counts for users who were written to at this phone lately: a reply may come after the contact has changed.
     """
-    users = set(queries.opt_outs.users_with_phone(work.connection, phone_hash(phone, work.hash_key)))
+    users = set(queries.contacts.users_with_phone(work.connection, phone_hash(phone, work.hash_key)))
     users.update(
-        queries.opt_outs.users_written_to(work.connection, {phone, canonical_phone(phone)}, at - _REPLY_WINDOW)
+        queries.attempts.users_of_phones_since(work.connection, {phone, canonical_phone(phone)}, at - _REPLY_WINDOW)
     )
     _opt_out(work, users, phone, medium, reason, at)
 
@@ -58,16 +58,16 @@ def opt_out_phone(work: UnitOfWork, phone: str, medium: str, reason: str, at: Mi
 def _opt_out(work: UnitOfWork, users: set[str], phone: str | None, medium: str, reason: str, at: Millis) -> None:
     connection = work.connection
     subjects = {f"user:{user}" for user in users} | set(subjects_of(None, phone, work.hash_key))
-    before = queries.facts.opted_out(connection, subjects, medium)
-    queries.opt_outs.opt_out(connection, subjects, medium, reason, at)
+    before = queries.opt_outs.opted_out_subjects(connection, subjects, medium)
+    queries.opt_outs.record(connection, subjects, medium, reason, at)
     lift_after_consent(connection, users)  # the consent may have been read before the opt-out
-    new = queries.facts.opted_out(connection, subjects, medium) - before
-    queries.opt_outs.tell(connection, {user for user in users if f"user:{user}" in new}, medium, reason, at)
+    new = queries.opt_outs.opted_out_subjects(connection, subjects, medium) - before
+    queries.outbox.insert_opt_outs(connection, {user for user in users if f"user:{user}" in new}, medium, reason, at)
 
 
 def lift_after_consent(connection: Connection, users: Collection[str]) -> None:
     """Lift opt-outs of these users up to their contact's last no, where a yes follows that no."""
-    for consent in queries.opt_outs.opt_ins(connection, users):
+    for consent in queries.contacts.opted_in_again(connection, users):
         subjects = [f"user:{consent.user_id}"]
         if consent.phone_hash is not None:
             subjects.append(f"phone:{consent.phone_hash}")

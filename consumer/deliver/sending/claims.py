@@ -92,23 +92,23 @@ class Claims(Generic[M]):
         """Return whether there is anything to do: cheap, and without locks."""
         now, medium = self._clock.now(), self._medium.name
         with self._ledger.reading() as connection:
-            breaker = queries.facts.channels_of(connection, medium)[medium]
-            has_work = probe_is_due(breaker, now) or queries.reminders.anything_due(connection, medium, now)
+            breaker = queries.channels.states(connection, medium)[medium]
+            has_work = probe_is_due(breaker, now) or queries.reminders.any_due(connection, medium, now)
             has_work = has_work and self._rate_limit.peek(connection, now, 1) > 0
         return ClaimPreview(has_work, breaker.stopped_because, needs_status_check(breaker, now))
 
     def postpone_probe(self) -> None:
         """Put the probe off: the channel does not say that it is connected."""
         with unit_of_work(self._ledger, self._metrics, self._clock.now()) as work:
-            breaker = queries.facts.channels_of(work.connection, self._medium.name, lock=True)[self._medium.name]
+            breaker = queries.channels.states(work.connection, self._medium.name, lock=True)[self._medium.name]
             if needs_status_check(breaker, work.now):  # unless another replica has put it off
-                queries.facts.put_channel(work.connection, after_failed_status_check(breaker, work.now))
+                queries.channels.put_state(work.connection, after_failed_status_check(breaker, work.now))
 
     def take(self, limit: int) -> Claim[M]:
         """Decide about at most `limit` due reminders, and journal those that may be sent."""
         with unit_of_work(self._ledger, self._metrics, self._clock.now()) as work:
-            queries.facts.lock_shared(work.connection)
-            breakers = queries.facts.channels_of(work.connection, self._medium.name, lock=True)
+            queries.replicas.lock_facts_shared(work.connection)
+            breakers = queries.channels.states(work.connection, self._medium.name, lock=True)
             limit = self._rate_limit.acquire(work.connection, self._clock.now(), limit)
             # The lease starts only now that the locks are ours: waiting for them must not use it up.
             work.now, monotonic = self._clock.now(), self._clock.monotonic()
@@ -117,7 +117,7 @@ class Claims(Generic[M]):
             decided, attempts = self._decide(work, rows, chooser)
             self._rate_limit.spend(work.connection, self._clock.now(), len(attempts))
             for breaker in chooser.probed.values():
-                queries.facts.put_channel(work.connection, breaker)
+                queries.channels.put_state(work.connection, breaker)
         return Claim(decided, attempts, work.now + self._lease_ms, monotonic + self._lease_ms)
 
     def _due_rows(self, work: UnitOfWork, limit: int, *, probing: bool) -> list[ReminderRow]:
@@ -125,8 +125,8 @@ class Claims(Generic[M]):
             return []
         rows, medium = [], self._medium.name
         if probing:
-            rows = queries.reminders.take_oldest(work.connection, medium, "channel_stopped", _PROBE_CANDIDATES)
-        return _one_per_user(rows[:limit] or queries.reminders.take_due(work.connection, medium, work.now, limit))
+            rows = queries.reminders.lock_oldest_deferred(work.connection, medium, "channel_stopped", _PROBE_CANDIDATES)
+        return _one_per_user(rows[:limit] or queries.reminders.lock_due(work.connection, medium, work.now, limit))
 
     def _decide(
         self, work: UnitOfWork, rows: Sequence[ReminderRow], chooser: VariantChooser
@@ -165,7 +165,7 @@ class Claims(Generic[M]):
                 quota.take(known.phone)
                 if self._config.caps:
                     used_phones.add(known.phone)
-        queries.reminders.journal_attempts(work.connection, [_attempt_row(work, each) for each in attempts])
+        queries.attempts.insert_rows(work.connection, [_attempt_row(work, each) for each in attempts])
         return decided, attempts
 
     def _write(self, row: ReminderRow, facts: Facts, variant: TemplateVariant, now: Millis) -> Draft[M] | None:
@@ -215,6 +215,6 @@ def _attempt_row(work: UnitOfWork, attempt: Attempt[M]) -> dict[str, object]:
         "step": row.step,
         "started_at": attempt.started_at,
         "outcome": "sending",
-        "may_have_gone": True,
+        "may_have_been_sent": True,
         "phone": row.phone,
     }

@@ -19,9 +19,9 @@ from consumer.deliver.recipients.opt_outs import subjects_of
 from consumer.deliver.recipients.person import Person, opens_at, read_people
 from consumer.deliver.unit_of_work import Key
 from consumer.ledger import queries
-from consumer.ledger.queries.facts import PastAttempt
-from consumer.ledger.queries.holds import Hold
-from consumer.ledger.queries.recipients import Written
+from consumer.ledger.queries.attempts import PastAttempt
+from consumer.ledger.queries.recipients import Hold
+from consumer.ledger.queries.attempts import SentAttempt
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.records import WHATSAPP
 
@@ -68,7 +68,7 @@ class FactsGatherer:
         config = self._config
         users = self._lock_recipients({row.user_id for row in rows}, "user")
         people = read_people(
-            queries.facts.contacts_of(self._connection, users),
+            queries.contacts.by_user(self._connection, users),
             config.default_region,
             with_zones=any(plan.window is not None for plan in config.plans.values()),
         )
@@ -79,10 +79,10 @@ class FactsGatherer:
         opted_out = self._opted_out(users, people)
         cap_free_at = self._cap_free_at(users, phones)
         attempts = self._past_attempts(rows)
-        watermarks = queries.facts.clocks_of(self._connection)
+        watermarks = queries.replicas.watermarks(self._connection)
         contacts_read = config.barrier.is_passed(self._connection)
         holds = self._holds(people)
-        paused = queries.pauses.paused(self._connection)
+        paused = queries.pauses.paused_since(self._connection)
         facts = {}
         for row in rows:
             known, plan, hold = people.get(row.user_id), config.plans.get(row.process), holds.get(row.user_id)
@@ -133,7 +133,7 @@ class FactsGatherer:
 
     def _lock_recipients(self, ids: set[str], kind: str) -> set[str]:
         """Return those of these users or phones that this transaction could lock."""
-        locked = queries.recipients.take_recipients(self._connection, {f"{kind}:{each}" for each in ids})
+        locked = queries.recipients.try_lock(self._connection, {f"{kind}:{each}" for each in ids})
         return {each for each in ids if f"{kind}:{each}" in locked}
 
     def _cap_free_at(self, users: set[str], phones: set[str]) -> Callable[[ReminderRow, str | None], Millis]:
@@ -143,9 +143,9 @@ class FactsGatherer:
         """
         caps = self._config.caps
         since = self._now - max(caps, default=0)
-        written = queries.recipients.written_since(self._connection, users, phones, since) if caps else []
-        by_user: dict[str, list[Written]] = {}
-        by_phone: dict[str | None, list[Written]] = {}
+        written = queries.attempts.to_users_or_phones_since(self._connection, users, phones, since) if caps else []
+        by_user: dict[str, list[SentAttempt]] = {}
+        by_phone: dict[str | None, list[SentAttempt]] = {}
         for each in written:
             by_user.setdefault(each.user_id, []).append(each)
             by_phone.setdefault(each.phone, []).append(each)
@@ -162,14 +162,14 @@ class FactsGatherer:
             user: subjects_of(user, people[user].phone if user in people else None, self._hash_key) for user in users
         }
         every = {subject for each in subjects.values() for subject in each}
-        opted_out = queries.facts.opted_out(self._connection, every, WHATSAPP)
+        opted_out = queries.opt_outs.opted_out_subjects(self._connection, every, WHATSAPP)
         return {user for user, each in subjects.items() if not opted_out.isdisjoint(each)}
 
     def _holds(self, people: Mapping[str, Person]) -> dict[str, Hold]:
         """Return the hold on each user's phone."""
         subjects = {user: subjects_of(None, person.phone, self._hash_key) for user, person in people.items()}
         every = {subject for each in subjects.values() for subject in each}
-        holds = queries.holds.held(self._connection, every, WHATSAPP, self._now)
+        holds = queries.recipients.active_holds(self._connection, every, WHATSAPP, self._now)
         return {user: holds[each[0]] for user, each in subjects.items() if each and each[0] in holds}
 
     def _past_attempts(self, rows: Sequence[ReminderRow]) -> dict[tuple[str, str], list[PastAttempt]]:
@@ -177,7 +177,7 @@ class FactsGatherer:
         rungs = [plan.shortest_rung for plan in self._config.plans.values()]
         since = min(min(row.last_seen for row in rows), self._now - max(rungs, default=0))
         attempts: dict[tuple[str, str], list[PastAttempt]] = {}
-        for each in queries.facts.writes_since(self._connection, {row.user_id for row in rows}, since):
+        for each in queries.attempts.latest_by_reminder_since(self._connection, {row.user_id for row in rows}, since):
             attempts.setdefault((each.user_id, each.process), []).append(each)
         return attempts
 

@@ -99,8 +99,8 @@ def _with_siblings(
     connection: Connection, rows: Sequence[ReminderRow], facts: Mapping[Key, Facts]
 ) -> Mapping[Key, Facts]:
     """Return the facts combined with those of the same reminders on other media."""
-    by_id = queries.fallback.on_all_media(connection, {row.reminder_id for row in rows})
-    overtaken = queries.fallback.overtaken(connection, rows)
+    by_id = queries.reminders.on_all_media(connection, {row.reminder_id for row in rows})
+    overtaken = queries.reminders.ids_with_later_lapse(connection, rows)
     return {
         (reminder_id, medium): with_siblings(
             each, [row for row in by_id[reminder_id] if row.medium != medium], reminder_id in overtaken

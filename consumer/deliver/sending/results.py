@@ -61,7 +61,7 @@ class ResultRecorder:
             work.lock([result.key for result in results])
             for result in results:
                 self._apply(work, result)
-            queries.reminders.finish_attempts(work.connection, [_end(result, work.now) for result in results])
+            queries.attempts.record_outcomes(work.connection, [_end(result, work.now) for result in results])
             accepted = [r.outcome.message_id for r in results if isinstance(r.outcome, Accepted)]
             apply_parked_reports(work, accepted, self._retry_policy)
             match_open_attempts(work, _phones_without_answer(work, results), self._retry_policy)
@@ -79,7 +79,7 @@ class ResultRecorder:
             log.error("result_without_attempt", reminder=result.key[0], attempt=result.number)
             return
         if isinstance(result.outcome, Rejected | NotTransmitted) and counts_as_attempt(result.outcome):
-            row = row._replace(refusals=row.refusals + 1)
+            row = row._replace(counted_attempts=row.counted_attempts + 1)
             work.update(row)
         work.apply_event(result.key, self._event(row, result.outcome, work.now))
 
@@ -102,7 +102,7 @@ def _phones_without_answer(work: UnitOfWork, results: Sequence[AttemptResult]) -
 
 
 def _keep_refusals(work: UnitOfWork, results: Sequence[AttemptResult]) -> None:
-    """Store what refusals say about recipients: holds and opt-outs."""
+    """Store what counted_attempts say about recipients: holds and opt-outs."""
     for result in results:
         row, outcome = work.get(result.key), result.outcome
         if row is None or not isinstance(outcome, Rejected):
@@ -117,7 +117,7 @@ def _pause_media(work: UnitOfWork, results: Sequence[AttemptResult]) -> None:
     for medium in sorted({result.key[1] for result in results}):
         pause = max(pause_after(result.outcome) for result in results if result.key[1] == medium)
         if pause:
-            queries.rate_limit.hold(work.connection, medium, work.now + pause)
+            queries.channels.hold_rate_until(work.connection, medium, work.now + pause)
 
 
 def pause_after(outcome: Outcome) -> Millis:
@@ -134,7 +134,7 @@ def _end(result: AttemptResult, now: Millis) -> dict[str, Any]:
         "number": result.number,
         "finished_at": now,
         "outcome": _label(outcome),
-        "may_have_gone": isinstance(outcome, Accepted | Unknown),
+        "may_have_been_sent": isinstance(outcome, Accepted | Unknown),
         "reason": getattr(outcome, "reason", None),
         "error_code": getattr(outcome, "error_code", None),
         "error": getattr(outcome, "error", None),

@@ -74,49 +74,49 @@ class Poller:
     def _expire_and_match(self) -> int:
         now = self._clock.now()
         with unit_of_work(self._ledger, self._metrics, now) as work:
-            if not queries.leases.try_advisory_lock(work.connection, "tracker"):
+            if not queries.replicas.try_advisory_lock(work.connection, "tracker"):
                 return 0  # another replica does it
             expired = _expire_leases(work)
-            given_up = queries.reminders.take_unknown_since(work.connection, now - self._give_up_after, _BATCH)
+            given_up = queries.reminders.lock_unknown_since(work.connection, now - self._give_up_after, _BATCH)
             work.add_locked(given_up)
             for row in given_up:
                 work.apply_event(row.key, TimedOut())
             # Reports that were parked at the moment in which another replica stored their message's id.
-            crossed = queries.inbox.parked_but_known(work.connection, now - _PARKED_RECENTLY, _BATCH)
+            crossed = queries.inbox.known_messages_with_parked_reports(work.connection, now - _PARKED_RECENTLY, _BATCH)
             matched = apply_parked_reports(work, crossed, self._retry_policy)
-            queries.inbox.drop_older(work.connection, now - KEPT_FOR)
-            queries.holds.drop_over(work.connection, now)
-            queries.echoes.drop_older(work.connection, now - KEPT_FOR)
+            queries.inbox.delete_parked_and_kept_before(work.connection, now - KEPT_FOR)
+            queries.recipients.delete_expired_holds(work.connection, now)
+            queries.inbox.delete_echoes_before(work.connection, now - KEPT_FOR)
             match_open_attempts(work, {row.phone for row in expired if row.phone}, self._retry_policy)
         self._measure()
         return len(expired) + len(given_up) + matched
 
     def _measure(self) -> None:
         with self._ledger.reading() as connection:
-            in_doubt = queries.unresolved.counts(connection)
+            in_doubt = queries.reminders.count_in_doubt(connection)
             self._metrics.unknown_sends.set(in_doubt["unknown"])
             self._metrics.unresolved.set(in_doubt["unresolved"])
             counts = ", ".join(f"{status}: {number}" for status, number in in_doubt.items())
             self.detail = f"{counts} (lapse resolve)" if any(in_doubt.values()) else None
-            self._metrics.parked_reports.set(queries.inbox.parked_count(connection))
+            self._metrics.parked_reports.set(queries.inbox.count_parked_reports(connection))
 
     def _take_silent(self) -> list[ReminderRow]:
         """Return messages to ask about; each is put off until its next poll, so that no other replica asks as well."""
         now = self._clock.now()
         with unit_of_work(self._ledger, self._metrics, now) as work:
-            silent = queries.reminders.take_quiet_from(
+            silent = queries.reminders.lock_quiet_since(
                 work.connection, self._medium, now - self._poll_after, _MAX_POLLS
             )
             work.add_locked(silent)
             to_poll = []
             for row in silent:
                 if self._give_up_at(row) > now:
-                    work.update(row._replace(polls=row.polls + 1, quiet_from=self._next_quiet_from(row, now)))
+                    work.update(row._replace(polls=row.polls + 1, quiet_since=self._next_quiet_from(row, now)))
                     to_poll.append(row)
                 elif row.unknown_since is None:
                     work.apply_event(row.key, TimedOut())
                 else:  # an unknown is given up by `unknown_since`
-                    work.update(row._replace(quiet_from=None))
+                    work.update(row._replace(quiet_since=None))
         return to_poll
 
     def _give_up_at(self, row: ReminderRow) -> Millis:
@@ -173,13 +173,13 @@ async def _ask_each(ask: Callable[[ReminderRow], Awaitable[list[T]]], rows: Iter
 
 def _expire_leases(work: UnitOfWork) -> list[ReminderRow]:
     """Make attempts unknown whose lease has ended: their process is gone or was suspended."""
-    expired = queries.reminders.take_leases_over(work.connection, work.now, _BATCH)
+    expired = queries.reminders.lock_expired_leases(work.connection, work.now, _BATCH)
     work.add_locked(expired)
     for row in expired:
         log.warning("attempt_unknown", reminder=row.reminder_id, attempt=row.attempts, worker=row.claimed_by)
         work.apply_event(row.key, OutcomeUnknown("lease_ran_out", StatusSource.CHECK))
     end = {"outcome": "unknown", "reason": "lease_ran_out", "finished_at": work.now}
-    queries.reminders.finish_attempts(
+    queries.attempts.record_outcomes(
         work.connection, [{"key": row.key, "number": row.attempts, **end} for row in expired]
     )
     return expired

@@ -45,9 +45,9 @@ def messages_of_reports(unmatched: Iterable[ReceivedReport]) -> list[SeenMessage
 
 def record_messages(work: UnitOfWork, messages: Sequence[SeenMessage], retry_policy: RetryPolicy) -> int:
     """Store messages that nobody has claimed, and settle attempts by them. Returns how many attempts were settled."""
-    claimed = queries.reminders.reminders_of_messages(work.connection, {each.message_id for each in messages})
+    claimed = queries.attempts.reminders_by_message_id(work.connection, {each.message_id for each in messages})
     unclaimed = [each for each in messages if each.message_id not in claimed]
-    queries.echoes.keep(work.connection, [{**asdict(each), "tail": tail(each.recipient)} for each in unclaimed])
+    queries.inbox.store_echoes(work.connection, [{**asdict(each), "recipient_suffix": tail(each.recipient)} for each in unclaimed])
     return match_open_attempts(work, {each.recipient for each in unclaimed}, retry_policy)
 
 
@@ -57,15 +57,15 @@ def match_open_attempts(work: UnitOfWork, phones: Collection[str], retry_policy:
     One replica at a time does this: a message that another is just assigning must not look unclaimed. A replica that
     comes second does nothing; the messages are kept and compared again.
     """
-    if not phones or not queries.leases.try_advisory_lock(work.connection, "settle"):
+    if not phones or not queries.replicas.try_advisory_lock(work.connection, "settle"):
         return 0
-    rows = queries.echoes.unclaimed(work.connection, {tail(phone) for phone in phones})
+    rows = queries.inbox.unclaimed_echoes(work.connection, {tail(phone) for phone in phones})
     unclaimed = [SeenMessage(**{name: row[name] for name in SeenMessage.__dataclass_fields__}) for row in rows]
     if not unclaimed:
         return 0
     # All attempts that one of the messages may belong to, so that no ambiguity is overlooked.
     first, last = min(each.at for each in unclaimed) - AFTER, max(each.at for each in unclaimed) + BEFORE
-    attempts = [OpenAttempt(**row) for row in queries.echoes.open_attempts(work.connection, WHATSAPP, first, last)]
+    attempts = [OpenAttempt(**row) for row in queries.attempts.without_message_id(work.connection, WHATSAPP, first, last)]
     pairs = matches(attempts, unclaimed)
     work.lock([(attempt.reminder_id, attempt.medium) for attempt, _ in pairs])
     settled = [message.message_id for attempt, message in pairs if _assign(work, attempt, message)]
@@ -80,7 +80,7 @@ def _assign(work: UnitOfWork, attempt: OpenAttempt, message: SeenMessage) -> boo
     if row is None or row.attempts != attempt.number or Status(row.status) not in _SETTLED_BY_MESSAGE:
         return False
     end = {"key": key, "number": attempt.number, "outcome": "accepted", "message_id": message.message_id}
-    queries.reminders.finish_attempts(work.connection, [{**end, "finished_at": work.now}])
+    queries.attempts.record_outcomes(work.connection, [{**end, "finished_at": work.now}])
     work.apply_event(key, AttemptAccepted(message.message_id, StatusSource(message.source)), message.at)
     log.info("unknown_settled", reminder=key[0], attempt=attempt.number, source=message.source)
     return True

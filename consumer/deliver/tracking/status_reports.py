@@ -11,7 +11,7 @@ from consumer.deliver.recipients.holds import ReachedPhones, hold_recipient
 from consumer.deliver.recipients.opt_outs import opt_out_recipient
 from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
-from consumer.ledger.queries.inbox import Parked
+from consumer.ledger.queries.inbox import ParkedReport
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.onemsg.error_table import classify
 from consumer.onemsg.outcomes import Rejected, Remedy
@@ -36,7 +36,7 @@ def apply_reports(
     work: UnitOfWork, reports: Sequence[ReceivedReport], retry_policy: RetryPolicy
 ) -> list[ReceivedReport]:
     """Apply the reports to their reminders, in order. Returns those whose message is not ours, or not known yet."""
-    keys = queries.reminders.reminders_of_messages(work.connection, {r.report.message_id for r in reports})
+    keys = queries.attempts.reminders_by_message_id(work.connection, {r.report.message_id for r in reports})
     work.lock(keys.values())
     unmatched, reached = [], ReachedPhones(work)
     for received in reports:
@@ -51,12 +51,12 @@ def apply_reports(
 
 def park_reports(work: UnitOfWork, unmatched: Sequence[ReceivedReport]) -> None:
     """Store reports until their message is known."""
-    queries.inbox.park(work.connection, [_to_parked(each) for each in unmatched])
+    queries.inbox.park_reports(work.connection, [_to_parked(each) for each in unmatched])
 
 
 def apply_parked_reports(work: UnitOfWork, message_ids: Sequence[str], retry_policy: RetryPolicy) -> int:
     """Apply the parked reports about these messages, which are known now. Returns how many there were."""
-    parked = queries.inbox.take_parked(work.connection, message_ids)
+    parked = queries.inbox.pop_parked_reports(work.connection, message_ids)
     apply_reports(work, [_from_parked(each) for each in parked], retry_policy)
     return len(parked)
 
@@ -87,16 +87,16 @@ def _fail(work: UnitOfWork, row: ReminderRow, received: ReceivedReport, retry_po
     """Apply a failure that is reported later by the same table as one in the answer (contract §10)."""
     refusal = _refusal(received.report)
     # Another try is a new message, so every failure counts here, also that of a channel that accepts and never sends.
-    counted = row._replace(refusals=row.refusals + 1)
+    counted = row._replace(counted_attempts=row.counted_attempts + 1)
     then = retry_policy.after(refusal, counted, work.now)
-    retry = then if isinstance(then, Defer) and counted.refusals < retry_policy.max_attempts else None
+    retry = then if isinstance(then, Defer) and counted.counted_attempts < retry_policy.max_attempts else None
     event = Reported(Progress.FAILED, received.source, refusal.reason, refusal.error_code, retry)
     if isinstance(work.apply_event(row.key, event, received.at), NoChange):
         return
     failed = work.get(row.key) or counted
-    work.update(failed._replace(refusals=counted.refusals))
+    work.update(failed._replace(counted_attempts=counted.counted_attempts))
     error = {"reason": refusal.reason, "error_code": refusal.error_code, "error": refusal.error}
-    queries.reminders.finish_attempts(work.connection, [{"key": row.key, "number": row.attempts, **error}])
+    queries.attempts.record_outcomes(work.connection, [{"key": row.key, "number": row.attempts, **error}])
     hold_recipient(work, counted, refusal)
     if refusal.remedy is Remedy.OPT_OUT:
         opt_out_recipient(work, row, refusal.reason, received.at)
@@ -121,9 +121,9 @@ def _refusal(report: StatusReport) -> Rejected:
     )
 
 
-def _to_parked(received: ReceivedReport) -> Parked:
+def _to_parked(received: ReceivedReport) -> ParkedReport:
     report = received.report
-    return Parked(
+    return ParkedReport(
         report.message_id,
         report.progress.value,
         report.at,
@@ -134,7 +134,7 @@ def _to_parked(received: ReceivedReport) -> Parked:
     )
 
 
-def _from_parked(parked: Parked) -> ReceivedReport:
+def _from_parked(parked: ParkedReport) -> ReceivedReport:
     report = StatusReport(
         message_id=parked.message_id,
         progress=Progress(parked.progress),

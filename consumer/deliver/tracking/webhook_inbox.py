@@ -119,7 +119,7 @@ class WebhookInbox:
 
     def _apply_batch(self) -> int:
         with unit_of_work(self._ledger, self._metrics, self._now()) as work:
-            bodies = queries.inbox.bodies_to_apply(work.connection, _BATCH)
+            bodies = queries.inbox.lock_unapplied_bodies(work.connection, _BATCH)
             contents = _Contents()
             for body in bodies:
                 _read(body, contents)
@@ -138,10 +138,10 @@ class WebhookInbox:
             if sender and self._opt_out_words.matches(message["body"]):
                 at = message["received_at"] if message["at"] is None else message["at"]
                 opt_out_phone(work, sender, WHATSAPP, "asked_to_stop", at)
-        queries.inbox.keep_inbound(work.connection, contents.inbound)
-        queries.inbox.drop_bodies(work.connection, contents.read)
+        queries.inbox.store_inbound(work.connection, contents.inbound)
+        queries.inbox.delete_bodies(work.connection, contents.read)
         for body_id in contents.unreadable:
-            queries.inbox.keep_body(work.connection, body_id, "unreadable")
+            queries.inbox.mark_body_kept(work.connection, body_id, "unreadable")
 
 
 def _read(body: Body, contents: _Contents) -> None:

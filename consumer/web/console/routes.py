@@ -81,8 +81,8 @@ class Console:
                 parts=parts,
                 reminders=reminders,
                 doubts=sum(each.count for each in reminders if each.status in ("unknown", "unresolved")),
-                in_doubt=tuple(queries.console.in_doubt(connection, _MOST)),
-                stopped=tuple(queries.console.stopped(connection)),
+                in_doubt=tuple(queries.console.latest_in_doubt(connection, _MOST)),
+                stopped=tuple(queries.console.stopped_channels(connection)),
             )
 
 
