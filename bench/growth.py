@@ -112,7 +112,14 @@ def _age(connection: Connection, people: range) -> None:
             | who
             | message
             | {"last_seen": at - DAY, "lapsed_at": at, "occurred_at": at, "partition": 0, "status": "delivered"}
-            | {"polls": 0, "sequence": 2, "attempts": 1, "counted_attempts": 0, "attempted_at": at, "phone": "12125550100"}
+            | {
+                "polls": 0,
+                "sequence": 2,
+                "attempts": 1,
+                "counted_attempts": 0,
+                "attempted_at": at,
+                "phone": "12125550100",
+            }
             | {"created_at": at, "updated_at": at}
         )
         end = {

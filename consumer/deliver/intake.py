@@ -54,7 +54,7 @@ class Intake:
         self._default_region = default_region
 
     def take_reminders(self, batch: Sequence[Received[Reminder]]) -> None:
-        """DUE becomes a row, RETURNED and COMPLETED cancel what has not gone out, WATERMARK says how far detect is."""
+        """DUE becomes a row, WATERMARK says how far detect is, the other kinds cancel what has not gone out."""
         watermarks = _watermarks(batch)
         with unit_of_work(self._ledger, self._metrics, self._now()) as work:
             requests = [each for each in (_request(received, work.now) for received in batch) if each is not None]
@@ -159,14 +159,14 @@ class _Requests:
             self._work.update(earlier._replace(superseded_at=self._work.now))
 
     def _end(self, row: ReminderRow, kind: ReminderKind) -> None:
-        """Note the user's return or completion on every row of the reminder, and cancel those that are not final."""
+        """Note how the process went on, on every row of the reminder, and cancel the rows that are not final."""
         if row.reminder_id not in self._by_id:
             self._insert(row)
         for key in self._by_id[row.reminder_id]:
             stored = self._row(key)
             if kind is ReminderKind.RETURNED and stored.returned_at is None:
                 self._work.update(stored._replace(returned_at=row.occurred_at))
-            elif kind is ReminderKind.COMPLETED and stored.completed_at is None:
+            elif kind is not ReminderKind.RETURNED and stored.completed_at is None:
                 self._work.update(stored._replace(completed_at=row.occurred_at))
             if Status(stored.status) not in FINAL:
                 reason = "returned" if kind is ReminderKind.RETURNED else "completed"
@@ -188,9 +188,9 @@ def _lapse_order(row: ReminderRow) -> tuple[Millis, int]:
 
 
 def _request(received: Received[Reminder], now: Millis) -> Request | None:
-    """Return what a record asks for; None for a watermark, and for an incomplete record (detect writes none)."""
+    """Return what a record asks for; None if it is of no reminder, or incomplete (detect writes no such record)."""
     reminder = received.value
-    if reminder is None or reminder.kind is ReminderKind.WATERMARK:
+    if reminder is None or reminder.kind in {ReminderKind.WATERMARK, ReminderKind.REBUILT}:
         return None
     reminder_id, user_id, process = reminder.reminder_id, reminder.user_id, reminder.process
     step, last_seen = reminder.step, reminder.last_seen

@@ -46,7 +46,9 @@ class LeaderLease:
         held = False
         if self._held_until_monotonic >= 0 or taken_until is None or taken_until <= now:
             with self._ledger.transaction() as connection:
-                held = queries.replicas.acquire_lease(connection, self._name, self._holder, now, now + self._duration_ms)
+                held = queries.replicas.acquire_lease(
+                    connection, self._name, self._holder, now, now + self._duration_ms
+                )
         self._held_until_monotonic = monotonic + self._duration_ms if held else -1
         self._check_again_monotonic = monotonic + SECOND
         return held

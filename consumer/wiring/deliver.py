@@ -16,9 +16,10 @@ from consumer.deliver.operations.pauses import PauseWatcher
 from consumer.deliver.operations.retention import Retention
 from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
 from consumer.deliver.sending.sender import Sender
-from consumer.kafka.at_least_once_consumer import AtLeastOnceConsumer
-from consumer.kafka.clients import end_offsets
+from consumer.kafka.at_least_once_consumer import AtLeastOnceConsumer, RecordHandler, Subscription
+from consumer.kafka.clients import partition_offsets
 from consumer.kafka.clients.publisher import Publisher, PublishFailed
+from consumer.kafka.dead_letters.publisher import DeadLetterPublisher
 from consumer.metrics import DeliverMetrics
 from consumer.records import Contact, Received, Reminder
 from consumer.web.webhook import Webhook
@@ -50,13 +51,13 @@ class Deliver:
         self._shared = shared
         self._metrics = metrics = DeliverMetrics(shared.metrics)
         self.ledger = ledger = opened(shared, metrics)
-        self._dead_letters = Publisher(s.kafka, clock, name="publisher")
+        self._dead_letter_publisher = Publisher(s.kafka, clock, name="publisher")
         secret = s.web.webhook_secret
         self._secret = SecretStr(plain(secret, "web.webhook_secret")) if secret else None
         timeout_ms = millis(s.onemsg.timeout)
         self._client = onemsg_client(s.onemsg, timeout_ms=timeout_ms, max_connections=_IN_FLIGHT)
         self._fallbacks = tuple(fallbacks(shared))
-        barrier = ContactsBarrier(s.topics.contacts, end_offsets.ends(shared.admin, s.topics.contacts))
+        barrier = ContactsBarrier(s.topics.contacts, partition_offsets.fetch_all(shared.admin, s.topics.contacts))
         self._parts = DeliverParts(
             ledger,
             self._client,
@@ -90,7 +91,7 @@ class Deliver:
     def consumers(self) -> dict[str, Callable[[threading.Event], None]]:
         """Return what blocks: the consumers of deliver's topics, by the name of their thread."""
         topics, intake = self._shared.settings.topics, self._parts.intake
-        contacts = self._consumer(topics.contacts, Contact, intake.take_contacts, tells_ends=True)
+        contacts = self._consumer(topics.contacts, Contact, intake.take_contacts, wants_ends=True)
         return {
             "contacts": contacts.run,
             "reminders": self._consumer(topics.reminders, Reminder, intake.take_reminders).run,
@@ -135,7 +136,7 @@ class Deliver:
         for fallback in self._fallbacks:
             if fallback.close is not None:
                 await fallback.close()
-        self._dead_letters.close()
+        self._dead_letter_publisher.close()
         with contextlib.suppress(SQLAlchemyError):  # out of reach: the lease ends by itself
             self._publisher.close()
         self.ledger.close()
@@ -167,24 +168,22 @@ class Deliver:
             return
 
     def _consumer(
-        self, topic: str, cls: type[R], handle: Callable[[Sequence[Received[R]]], None], *, tells_ends: bool = False
+        self, topic: str, cls: type[R], handle: Callable[[Sequence[Received[R]]], None], *, wants_ends: bool = False
     ) -> AtLeastOnceConsumer[R]:
         s, codec, name = self._shared.settings, self._shared.codec, f"{cls.__name__.lower()}s"
         part = self._shared.health.part(name)
         return AtLeastOnceConsumer(
             s.kafka,
             self._shared.clock,
-            topic=topic,
-            group=group_name(s.kafka.group_prefix, name),
-            instance=self._shared.instance,
-            decode=lambda data: codec.decode(cls, data),
-            handle=patiently(handle),
-            reached=patiently(self._parts.intake.advance_offsets),
-            tells_ends=tells_ends,
-            behind=lambda: read_up_to(self.ledger, topic),
-            mark=self.ledger.id,
-            progress=lambda waits_for: part.ok() if waits_for is None else part.failing(waits_for),
-            publisher=self._dead_letters,
-            dead_letters=s.topics.dead_letters,
-            spoiled=self._metrics.dead_letters,
+            Subscription(topic=topic, group=group_name(s.kafka.group_prefix, name), instance=self._shared.instance),
+            RecordHandler(
+                decode=lambda data: codec.decode(cls, data),
+                handle=patiently(handle),
+                advance=patiently(self._parts.intake.advance_offsets),
+                handled_offsets=lambda: read_up_to(self.ledger, topic),
+                wants_ends=wants_ends,
+            ),
+            DeadLetterPublisher(self._dead_letter_publisher, s.topics.dead_letters, self._metrics.dead_letters),
+            commit_metadata=self.ledger.id,
+            report_wait=lambda reason: part.ok() if reason is None else part.failing(reason),
         )

@@ -9,8 +9,8 @@ from consumer.config.kafka import TopicSettings
 from consumer.deliver.leader_lease import LeaderLease
 from consumer.deliver.outbox.outboxes import OptOutOutbox, OutboxRecord, StatusOutbox
 from consumer.deliver.outbox.publisher import OutboxPublisher
-from consumer.kafka.clients.sole_publisher import SolePublisher
-from consumer.kafka.clients.transaction import Output
+from consumer.kafka.clients.exclusive_publisher import ExclusivePublisher
+from consumer.kafka.clients.output import Output
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.records import DeliveryStatus, OptOut
@@ -26,9 +26,7 @@ def outbox_publisher(shared: Shared, ledger: Ledger, metrics: DeliverMetrics) ->
     return OutboxPublisher(
         ledger,
         [OptOutOutbox(), StatusOutbox(metrics)],
-        KafkaRecordWriter(
-            SolePublisher(shared.settings.kafka, shared.clock, name=_NAME), shared.codec, shared.settings.topics
-        ),
+        KafkaRecordWriter(ExclusivePublisher(shared.settings.kafka, name=_NAME), shared.codec, shared.settings.topics),
         LeaderLease(ledger, _NAME, holder=holder, clock=shared.clock),
     )
 
@@ -36,7 +34,7 @@ def outbox_publisher(shared: Shared, ledger: Ledger, metrics: DeliverMetrics) ->
 class KafkaRecordWriter:
     """Writes records, keyed by user, in one transaction each time."""
 
-    def __init__(self, publisher: SolePublisher, codec: RecordCodec, topics: TopicSettings) -> None:
+    def __init__(self, publisher: ExclusivePublisher, codec: RecordCodec, topics: TopicSettings) -> None:
         self._publisher = publisher
         self._codec = codec
         self._topics = {DeliveryStatus: topics.delivery_status, OptOut: topics.opt_outs}

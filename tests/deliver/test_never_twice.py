@@ -83,7 +83,9 @@ def test_at_most_one_message_for_each_reminder_and_a_life_in_order(story: list[t
 
 def nobody_was_written_to_twice(diary: Diary) -> None:
     with diary.ledger.reading() as connection:
-        gone = Counter(connection.scalars(select(attempts.c.reminder_id).where(attempts.c.may_have_been_sent.is_(True))))
+        gone = Counter(
+            connection.scalars(select(attempts.c.reminder_id).where(attempts.c.may_have_been_sent.is_(True)))
+        )
         tried = len(connection.execute(select(attempts)).all())
     assert set(gone.values()) <= {1}
     assert len(diary.onemsg.sent) <= tried

@@ -90,7 +90,9 @@ def test_no_medium_repeats_another_or_itself(story: list[tuple[object, ...]]) ->
             assert stopped in (None, gone_out(diary))
             with diary.ledger.reading() as connection:
                 a = attempts.c
-                went = connection.execute(select(a.reminder_id, a.medium, a.started_at).where(a.may_have_been_sent)).all()
+                went = connection.execute(
+                    select(a.reminder_id, a.medium, a.started_at).where(a.may_have_been_sent)
+                ).all()
             rows = {row.key: row for row in diary.rows()}
         finally:
             diary.close()

@@ -50,7 +50,9 @@ def test_what_is_still_looked_for_is_not_settled_by_anybody(deliver: Diary) -> N
     for sent in (True, False):
         assert told(deliver, UnresolvedSelection(reminder_id=reminder), sent=sent) == 0
     with deliver.ledger.reading() as connection:
-        assert queries.reminders.count_others_by_status(connection, UnresolvedSelection(reminder_id=reminder)) == {"unknown": 1}
+        assert queries.reminders.count_others_by_status(connection, UnresolvedSelection(reminder_id=reminder)) == {
+            "unknown": 1
+        }
     deliver.echoes("wamid.9").works().says("maria accepted")
 
 

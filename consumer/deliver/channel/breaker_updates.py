@@ -47,6 +47,8 @@ def _save(work: UnitOfWork, medium: str, before: ChannelRow, state: ChannelRow) 
     is_channel = state.name == medium
     if before.stopped_because is not None and state.stopped_because is None:
         log.info("breaker_closed", breaker=state.name)
-        queries.reminders.wake_deferred(work.connection, "channel_stopped" if is_channel else "template_unusable", medium=medium)
+        queries.reminders.wake_deferred(
+            work.connection, "channel_stopped" if is_channel else "template_unusable", medium=medium
+        )
     elif before.stopped_because is None and state.stopped_because is not None:
         log.error("breaker_opened", breaker=state.name, reason=state.stopped_because)

@@ -40,7 +40,9 @@ class RateLimit:
         """Use `count` of the tokens that were acquired in this transaction."""
         if self.rate is not None and count:
             rate_limit = queries.channels.rate_limit(connection, self.medium)
-            queries.channels.set_rate_used_until(connection, self.medium, used_until_us(rate_limit, self.rate, now, count))
+            queries.channels.set_rate_used_until(
+                connection, self.medium, used_until_us(rate_limit, self.rate, now, count)
+            )
 
 
 def available_tokens(rate_limit: RateLimitRow, rate: float | None, now: Millis, limit: int) -> int:

@@ -10,7 +10,7 @@ from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
 from consumer.ledger.queries.recipients import Hold
 from consumer.ledger.schema.rows import ReminderRow
-from consumer.onemsg.error_table import wait
+from consumer.onemsg.backoff import wait
 from consumer.onemsg.outcomes import Rejected, Remedy
 
 UNREACHABLE_FOR = 30 * DAY

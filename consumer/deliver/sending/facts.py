@@ -19,9 +19,8 @@ from consumer.deliver.recipients.opt_outs import subjects_of
 from consumer.deliver.recipients.person import Person, opens_at, read_people
 from consumer.deliver.unit_of_work import Key
 from consumer.ledger import queries
-from consumer.ledger.queries.attempts import PastAttempt
+from consumer.ledger.queries.attempts import PastAttempt, SentAttempt
 from consumer.ledger.queries.recipients import Hold
-from consumer.ledger.queries.attempts import SentAttempt
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.records import WHATSAPP
 

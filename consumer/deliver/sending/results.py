@@ -20,7 +20,7 @@ from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
-from consumer.onemsg.error_table import wait
+from consumer.onemsg.backoff import wait
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
 
 log = structlog.get_logger()

@@ -47,7 +47,9 @@ def record_messages(work: UnitOfWork, messages: Sequence[SeenMessage], retry_pol
     """Store messages that nobody has claimed, and settle attempts by them. Returns how many attempts were settled."""
     claimed = queries.attempts.reminders_by_message_id(work.connection, {each.message_id for each in messages})
     unclaimed = [each for each in messages if each.message_id not in claimed]
-    queries.inbox.store_echoes(work.connection, [{**asdict(each), "recipient_suffix": tail(each.recipient)} for each in unclaimed])
+    queries.inbox.store_echoes(
+        work.connection, [{**asdict(each), "recipient_suffix": tail(each.recipient)} for each in unclaimed]
+    )
     return match_open_attempts(work, {each.recipient for each in unclaimed}, retry_policy)
 
 
@@ -65,7 +67,9 @@ def match_open_attempts(work: UnitOfWork, phones: Collection[str], retry_policy:
         return 0
     # All attempts that one of the messages may belong to, so that no ambiguity is overlooked.
     first, last = min(each.at for each in unclaimed) - AFTER, max(each.at for each in unclaimed) + BEFORE
-    attempts = [OpenAttempt(**row) for row in queries.attempts.without_message_id(work.connection, WHATSAPP, first, last)]
+    attempts = [
+        OpenAttempt(**row) for row in queries.attempts.without_message_id(work.connection, WHATSAPP, first, last)
+    ]
     pairs = matches(attempts, unclaimed)
     work.lock([(attempt.reminder_id, attempt.medium) for attempt, _ in pairs])
     settled = [message.message_id for attempt, message in pairs if _assign(work, attempt, message)]
