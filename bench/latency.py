@@ -59,7 +59,7 @@ def _service(bootstrap: str, channel: Sandbox, limit: float | None) -> Iterator[
         configuration["processes"] = {"account-setup": {"action": "account setup", "remind_after": [f"{_QUIET:.0f}s"]}}
         configuration["detect"] |= {"commit_interval": "1s", "allowed_lateness": "0s", "settle": "100ms"}
         configuration["onemsg"]["rate"] = limit
-        service = Service(folder, configuration, channel.told["token"])
+        service = Service(folder, configuration, channel.info["token"])
         try:
             yield service.start(), Platform(bootstrap, prefix)
         finally:

@@ -60,7 +60,7 @@ def _rate(name: str, box: Sandbox, count: int, run: Callable[[], None]) -> float
 
 
 async def _bare(box: Sandbox, count: int) -> None:
-    channel, numbers = box.told, iter(range(500_000, 500_000 + count))
+    channel, numbers = box.info, iter(range(500_000, 500_000 + count))
     async with client(box) as onemsg:
 
         async def lane() -> None:
@@ -79,7 +79,7 @@ async def _bare(box: Sandbox, count: int) -> None:
 
 def _sends(name: str, url: str, box: Sandbox, count: int, bare: float) -> None:
     onemsg = client(box)
-    replica = MeasuredReplica(url, onemsg, box.told)
+    replica = MeasuredReplica(url, onemsg, box.info)
     try:
         empty = _size(replica.ledger, url)
         replica.fill(range(count))
@@ -112,9 +112,9 @@ async def _send(replica: MeasuredReplica, onemsg: OneMsgClient, count: int) -> N
 def client(box: Sandbox) -> OneMsgClient:
     """Return Lapse's own client, as wiring/deliver.py makes it."""
     return OneMsgClient(
-        base_url=box.told["base_url"],
-        channel_id=box.told["channel_id"],
-        token=box.told["token"],
+        base_url=box.info["base_url"],
+        channel_id=box.info["channel_id"],
+        token=box.info["token"],
         timeout=10 * SECOND,
         max_connections=IN_FLIGHT,
     )

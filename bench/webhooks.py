@@ -88,7 +88,7 @@ def _run(
     """Serve in a process of its own, call it, and print what was measured."""
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(
-        target=_serving, args=(work, theirs, calls, box and box.told)
+        target=_serving, args=(work, theirs, calls, box and box.info)
     )
     process.start()
     try:
@@ -196,13 +196,13 @@ async def _deliver(told: Connection, calls: int, box: Sandbox | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'lapse.db'}"
         messages = calls // len(_STATUSES) + 1
-        first = MeasuredReplica(url, FakeOneMsg(SystemClock(), id_prefix=_ID_PREFIX), box.told)
+        first = MeasuredReplica(url, FakeOneMsg(SystemClock(), id_prefix=_ID_PREFIX), box.info)
         first.fill(range(messages))
         while await first.sender.step():
             continue
         first.close()
         onemsg = client(box)
-        replica = MeasuredReplica(url, onemsg, box.told, rate=_SENDS, linger_ms=10)
+        replica = MeasuredReplica(url, onemsg, box.info, rate=_SENDS, linger_ms=10)
         replica.fill(range(messages, messages + _SENDS * (calls // 1000 + 5)))
         inbox = replica.parts.inbox
         webhook = Webhook(inbox=inbox, secret=SecretStr(_SECRET), outcomes=replica.metrics.webhooks)
@@ -230,8 +230,8 @@ async def _deliver(told: Connection, calls: int, box: Sandbox | None) -> None:
 
 def _register(box: Sandbox, url: str) -> None:
     address, bearer = (
-        f"{box.told['base_url']}/{box.told['channel_id']}",
-        {"Authorization": f"Bearer {box.told['token']}"},
+        f"{box.info['base_url']}/{box.info['channel_id']}",
+        {"Authorization": f"Bearer {box.info['token']}"},
     )
     httpx.post(f"{address}/webhook", headers=bearer, json={"webhookUrl": url}).raise_for_status()
     httpx.post(f"{address}/settings", headers=bearer, json={"ackNotificationsOn": True}).raise_for_status()

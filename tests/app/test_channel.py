@@ -1,4 +1,4 @@
-"""What changes on 1MSG's side while we run, and that we notice: from the outside, with a real broker."""
+"""Templates and webhooks change on 1MSG's side while the service runs, with a real broker."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ THEIRS = "http://127.0.0.1:9/inbox-of-the-channel"
 
 
 def review(channel: Sandbox, **verdict: str) -> None:
-    """What WhatsApp's review makes of the template, in all languages."""
-    body = {"name": channel.told["template"], **verdict}
-    assert httpx.post(f"{channel.told['base_url']}/_sandbox/templates", json=body).json()["changed"]
+    """Set the template's review result, in all languages."""
+    body = {"name": channel.info["template"], **verdict}
+    assert httpx.post(f"{channel.info['base_url']}/_sandbox/templates", json=body).json()["changed"]
 
 
 def part(service: Service, name: str) -> str:
@@ -21,20 +21,18 @@ def part(service: Service, name: str) -> str:
 
 
 def webhooks(channel: Sandbox) -> list[str]:
-    url = f"{channel.told['base_url']}/{channel.told['channel_id']}/webhook"
-    told = httpx.get(url, headers={"Authorization": f"Bearer {channel.told['token']}"}).json()["webhookUrl"]
-    return [told] if isinstance(told, str) else list(told)
+    url = f"{channel.info['base_url']}/{channel.info['channel_id']}/webhook"
+    urls = httpx.get(url, headers={"Authorization": f"Bearer {channel.info['token']}"}).json()["webhookUrl"]
+    return [urls] if isinstance(urls, str) else list(urls)
 
 
 def overwrite(channel: Sandbox, *urls: str) -> None:
-    url = f"{channel.told['base_url']}/{channel.told['channel_id']}/webhook"
-    bearer = {"Authorization": f"Bearer {channel.told['token']}"}
+    url = f"{channel.info['base_url']}/{channel.info['channel_id']}/webhook"
+    bearer = {"Authorization": f"Bearer {channel.info['token']}"}
     assert httpx.post(url, headers=bearer, json={"webhookUrl": list(urls)}).status_code == 200
 
 
-def test_reminders_wait_while_the_template_is_paused_and_go_out_when_it_is_approved_again(
-    service: Service, platform: Platform, channel: Sandbox
-) -> None:
+def test_paused_template_defers_until_approved(service: Service, platform: Platform, channel: Sandbox) -> None:
     service.change("onemsg", look_every="1s", template={"languages": ["es"]})
     service.change("processes", **{"account-setup": {"action": {"default": "account setup", "es": "el alta"}}})
     review(channel, status="PAUSED")
@@ -60,9 +58,7 @@ def test_reminders_wait_while_the_template_is_paused_and_go_out_when_it_is_appro
     assert service.stop() == 0
 
 
-def test_a_webhook_that_somebody_takes_off_the_list_is_put_back_beside_theirs(
-    service: Service, channel: Sandbox
-) -> None:
+def test_removed_webhook_is_registered_again(service: Service, channel: Sandbox) -> None:
     overwrite(channel, THEIRS, f"{service.url}/webhooks/1msg/an-old-secret-of-ours")
     service.change("onemsg", look_every="1s")
     service.start()

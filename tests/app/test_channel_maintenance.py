@@ -1,4 +1,4 @@
-"""What deliver looks after on 1MSG's side, against a stand-in: nothing there is a reason to stop."""
+"""ChannelMaintenance against a sandbox: nothing it finds stops the service."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -40,17 +40,15 @@ def detail(health: Health, part: str) -> str:
     return state.detail or ""
 
 
-def kept_up(
+def maintained_until(
     ledger: Ledger, sandbox: Sandbox, until: Callable[[Health], bool], *, base_url: str | None = None
 ) -> Health:
-    """Looks after the channel until that is so."""
+    """Run the maintenance until the condition holds."""
 
     async def story() -> Health:
         health, ended = Health(SystemClock().monotonic), asyncio.Event()
         url, token = base_url or sandbox.base_url, sandbox.token
-        async with OneMsgClient(
-            base_url=url, channel_id=sandbox.channel_id, token=token, timeout=5 * SECOND
-        ) as client:
+        async with OneMsgClient(base_url=url, channel_id=sandbox.channel_id, token=token, timeout=5 * SECOND) as client:
             wanted = RequiredTemplate(name=sandbox.template, namespace=sandbox.namespace, language=sandbox.language)
             metrics = DeliverMetrics(CollectorRegistry())
             watcher = TemplateWatcher(
@@ -79,35 +77,37 @@ def webhooks(sandbox: Sandbox) -> httpx.Response:
     return httpx.get(f"{sandbox.base_url}/{sandbox.channel_id}/webhook", headers=bearer)
 
 
-def test_a_channel_that_cannot_be_asked_holds_nothing_up(ledger: Ledger) -> None:
+def test_unreachable_channel_does_not_block_the_start(ledger: Ledger) -> None:
     with running(Setup()) as sandbox:
-        health = kept_up(ledger, sandbox, lambda h: "registered" in detail(h, "webhook"), base_url="http://127.0.0.1:9")
+        health = maintained_until(
+            ledger, sandbox, lambda h: "registered" in detail(h, "webhook"), base_url="http://127.0.0.1:9"
+        )
     assert "not listed yet; not listed this time: connect" in detail(health, "templates")
     assert detail(health, "webhook").startswith("not registered: connect")
 
 
-def test_a_full_list_of_others_is_told_and_left_alone(ledger: Ledger) -> None:
+def test_full_webhook_list_is_reported_and_left_alone(ledger: Ledger) -> None:
     others = [f"http://127.0.0.1:9/{n}" for n in range(5)]
     with running(Setup()) as sandbox:
         sandbox.register(*others)
-        health = kept_up(ledger, sandbox, lambda h: "no_room" in detail(h, "webhook"))
+        health = maintained_until(ledger, sandbox, lambda h: "no_room" in detail(h, "webhook"))
         assert webhooks(sandbox).json()["webhookUrl"] == others
     assert "take one that is no longer needed off its list" in detail(health, "webhook")
 
 
-def test_a_webhook_that_was_disabled_after_failures_is_enabled_again(ledger: Ledger) -> None:
+def test_disabled_webhook_is_enabled_again(ledger: Ledger) -> None:
     with running(Setup(disable_after=1)) as sandbox:
         sandbox.register(OURS)
-        sandbox.write_back("15551230000", "hello")  # nobody listens there
+        sandbox.write_back("15551230000", "hello")  # there is no listener
         client = httpx.Client()
         while webhooks(sandbox).json()["webhookStatuses"] != {OURS: "disabled"}:
             client.get(sandbox.base_url)
-        kept_up(ledger, sandbox, lambda h: detail(h, "webhook") == "registered; others on the list: 0")
+        maintained_until(ledger, sandbox, lambda h: detail(h, "webhook") == "registered; others on the list: 0")
         assert webhooks(sandbox).json()["webhookStatuses"] == {OURS: "active"}
 
 
-def test_nothing_that_is_told_shows_the_secret(ledger: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
+def test_secret_is_in_no_output(ledger: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
     with running(Setup()) as sandbox:
-        health = kept_up(ledger, sandbox, lambda h: "registered" in detail(h, "webhook"))
-    said = capsys.readouterr()
-    assert SECRET.get_secret_value() not in said.out + said.err + repr(health.states())
+        health = maintained_until(ledger, sandbox, lambda h: "registered" in detail(h, "webhook"))
+    printed = capsys.readouterr()
+    assert SECRET.get_secret_value() not in printed.out + printed.err + repr(health.states())

@@ -1,4 +1,4 @@
-"""The main job, from the outside: activities in, one message for every lapse, every life on `delivery-status`."""
+"""The whole service from outside: activities in, one message per lapse, every status on `delivery-status`."""
 
 import re
 from typing import Any
@@ -9,7 +9,7 @@ RANK = {"accepted": 0, "sent": 1, "delivered": 2, "read": 3}
 
 
 def phone(n: int) -> str:
-    """A Spanish mobile number whose last digits choose no special fate at the sandbox."""
+    """Return a Spanish mobile number that the sandbox treats normally."""
     return f"+34 612 {n:03d} 999"
 
 
@@ -21,9 +21,7 @@ def final(lives: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     return [life[-1] for life in lives.values() if life[-1]["final"]]
 
 
-def test_one_message_for_every_lapse_and_none_for_anybody_who_finished_or_came_back(
-    service: Service, platform: Platform, channel: Sandbox
-) -> None:
+def test_one_message_per_lapse_end_to_end(service: Service, platform: Platform, channel: Sandbox) -> None:
     stalling, finishing, busy = names_of("stalls", 40), names_of("finishes", 40), names_of("busy", 10)
     for n, user in enumerate(stalling + finishing + busy):
         platform.knows(user, name=f"Name {n}", phone=phone(n))
@@ -62,11 +60,9 @@ def test_one_message_for_every_lapse_and_none_for_anybody_who_finished_or_came_b
     assert service.stop() == 0
 
 
-def test_a_client_who_comes_back_before_the_message_could_go_out_gets_none(
-    service: Service, platform: Platform, channel: Sandbox
-) -> None:
+def test_return_before_sending_end_to_end(service: Service, platform: Platform, channel: Sandbox) -> None:
     service.start()
-    platform.says("maria", "STARTED")  # nothing is known of maria yet: the reminder waits for a contact
+    platform.says("maria", "STARTED")  # maria has no contact yet, so the reminder waits
     platform.flush()
     statuses = platform.reads("delivery_status", "delivery_status")
     eventually(
@@ -84,9 +80,7 @@ def test_a_client_who_comes_back_before_the_message_could_go_out_gets_none(
     assert service.stop() == 0
 
 
-def test_nobody_is_written_to_without_consent_and_everybody_can_look_up_why(
-    service: Service, platform: Platform, channel: Sandbox
-) -> None:
+def test_no_consent_end_to_end(service: Service, platform: Platform, channel: Sandbox) -> None:
     platform.knows("consents-not", name="Maria", phone=phone(1), opt_in=False)
     platform.knows("has-no-phone", name="Maria")
     platform.knows("has-letters", name="Maria", phone="+34 CALL ME")

@@ -1,4 +1,4 @@
-"""The service with every other way to somebody configured: real mail, a real endpoint, and an operator's hand on it."""
+"""The service with e-mail and webhook fallbacks: real mail, a real endpoint, and a pause."""
 
 import json
 from collections.abc import Iterator
@@ -80,7 +80,7 @@ def configured(
     return service
 
 
-def test_who_has_no_phone_is_written_an_email_or_told_to_the_company_and_a_pause_holds_both(
+def test_email_webhook_and_pause_end_to_end(
     configured: Service,
     platform: Platform,
     channel: Sandbox,
@@ -97,25 +97,25 @@ def test_who_has_no_phone_is_written_an_email_or_told_to_the_company_and_a_pause
         return httpx.get(f"{configured.url}/readyz").json()["parts"][name]
 
     eventually(lambda: part("sender_email")["detail"] == "paused: everything", meaning="the pause is seen")
-    assert httpx.get(f"{configured.url}/readyz").status_code == 200  # a pause is no reason to be taken out
+    assert httpx.get(f"{configured.url}/readyz").status_code == 200  # a paused service stays ready
     assert configured.metric('lapse_paused{process="*"}') == 1
     for user in ("maria", "gone"):
         platform.says(user, "STARTED")
     platform.flush()
     statuses = platform.reads("delivery_status", "delivery_status")
 
-    def told(*wanted: str) -> bool:
+    def published(*wanted: str) -> bool:
         seen = {
             " ".join(filter(None, (s["user_id"], s["medium"], s["status"], s["reason"]))) for s in statuses.so_far()
         }
         return set(wanted) <= seen
 
-    eventually(lambda: told("maria email deferred paused", "gone email deferred paused"), meaning="both wait")
+    eventually(lambda: published("maria email deferred paused", "gone email deferred paused"), meaning="both wait")
     assert mailbox[0].taken == endpoint[0] == []
     resumed = configured.command("resume")
     assert resumed.stdout == "everything goes on; reminders that waited for it: 2\n", resumed.stderr
     eventually(
-        lambda: told("maria email accepted", "gone email failed unreachable", "gone webhook accepted"),
+        lambda: published("maria email accepted", "gone email failed unreachable", "gone webhook accepted"),
         meaning="one has an e-mail, and the company was told of the other",
     )
     assert [envelope.rcpt_tos for envelope in mailbox[0].taken] == [["maria@example.com"]]

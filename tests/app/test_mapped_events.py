@@ -1,4 +1,4 @@
-"""A platform with events of its own changes nothing: `source` says where they have what is needed."""
+"""A platform with events of its own: `source` maps them."""
 
 import json
 import time
@@ -29,9 +29,7 @@ def tracks(platform: Platform, user: str, event: str, **properties: object) -> N
     platform.write_bytes("activity", user.encode(), json.dumps(call).encode())
 
 
-def test_track_calls_become_one_message_for_whoever_stays_in_the_middle(
-    service: Service, platform: Platform, channel: Sandbox
-) -> None:
+def test_track_calls_become_one_message_end_to_end(service: Service, platform: Platform, channel: Sandbox) -> None:
     service.configure(source={"topic": service.settings["source"]["topic"], **SOURCE}, processes=PROCESSES)
     for n, user in enumerate(("ann", "bob", "eve")):
         platform.knows(user, name=user.title(), phone=f"+34 612 {n:03d} 999")

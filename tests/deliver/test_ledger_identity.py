@@ -15,13 +15,13 @@ def group(committed: dict[int, int], *ledger_ids: str) -> GroupPosition:
 @pytest.mark.parametrize(
     ("of", "held", "published"),
     [
-        (group({}), NOTHING, False),  # a first start, whether or not detect has been at work
+        (group({}), NOTHING, False),  # a first start, with or without reminders from detect
         (group({0: 5}, MINE), LedgerPosition({0: 5}, {}), True),
         (group({0: 5}, ""), LedgerPosition({0: 5}, {}), True),  # committed before ledger ids were stored
         (group({}), LedgerPosition({0: 5}, {}), True),  # the broker forgot what was committed
     ],
 )
-def test_what_belongs_together_may_be_used(of: GroupPosition, held: LedgerPosition, published: bool) -> None:
+def test_ledger_and_topics_that_belong_together(of: GroupPosition, held: LedgerPosition, published: bool) -> None:
     assert refusal(MINE, {"reminders": (of, held)}, published=published) is None
 
 
@@ -35,7 +35,7 @@ def test_what_belongs_together_may_be_used(of: GroupPosition, held: LedgerPositi
         (group({}), NOTHING, True, "outcomes have been published before"),
     ],
 )
-def test_what_does_not_is_refused_with_what_to_do(
+def test_other_ledger_is_refused_with_advice(
     of: GroupPosition, held: LedgerPosition, published: bool, why: str
 ) -> None:
     reason = refusal(MINE, {"reminders": (of, held)}, published=published)
@@ -45,7 +45,7 @@ def test_what_does_not_is_refused_with_what_to_do(
     assert "`lapse ledger begin`" in reason
 
 
-def test_a_ledger_that_lacks_what_was_committed_is_from_a_backup() -> None:
+def test_committed_offsets_ahead_of_the_ledger() -> None:
     assert lost(group({0: 5, 1: 7, 2: 3}), LedgerPosition({0: 5, 1: 4}, {})) == {1: 7, 2: 3}
     assert lost(group({0: 5, 1: 7}), LedgerPosition({0: 9, 1: 4}, {1: 7})) == {}  # known, and being read again
     assert lost(group({1: 8}), LedgerPosition({1: 4}, {1: 7})) == {1: 8}

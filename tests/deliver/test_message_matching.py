@@ -1,4 +1,4 @@
-"""Which message is an attempt's: only the one that can be nobody else's."""
+"""Which seen message belongs to which attempt: only a pair without an alternative."""
 
 import hypothesis.strategies as st
 import pytest
@@ -24,19 +24,19 @@ def names(attempts: list[OpenAttempt], messages: list[SeenMessage]) -> list[tupl
     return [(a.reminder_id, m.message_id) for a, m in matches(attempts, messages)]
 
 
-def test_the_only_message_belongs_to_the_only_attempt() -> None:
+def test_one_message_and_one_attempt_match() -> None:
     assert names([attempt("a")], [message("m")]) == [("a", "m")]
 
 
-def test_two_messages_for_one_attempt_belong_to_nobody() -> None:
+def test_two_messages_for_one_attempt_match_nothing() -> None:
     assert names([attempt("a")], [message("m"), message("n")]) == []
 
 
-def test_two_attempts_for_one_message_get_nothing() -> None:
+def test_two_attempts_for_one_message_match_nothing() -> None:
     assert names([attempt("a"), attempt("b", at=T0 + MINUTE)], [message("m", at=T0 + MINUTE)]) == []
 
 
-def test_what_is_ambiguous_in_one_chat_does_not_hold_up_another() -> None:
+def test_ambiguity_in_one_chat_does_not_affect_another() -> None:
     attempts = [attempt("a"), attempt("b"), attempt("c", OTHER)]
     assert names(attempts, [message("m"), message("n", OTHER)]) == [("c", "n")]
 
@@ -45,12 +45,12 @@ def test_what_is_ambiguous_in_one_chat_does_not_hold_up_another() -> None:
     ("at", "fits"),
     [(T0 - BEFORE - 1, False), (T0 - BEFORE, True), (T0 + AFTER, True), (T0 + AFTER + 1, False)],
 )
-def test_a_message_is_the_attempts_only_at_about_its_time(at: int, fits: bool) -> None:
+def test_time_window_of_a_match(at: int, fits: bool) -> None:
     assert bool(names([attempt("a")], [message("m", at=at)])) is fits
 
 
 @pytest.mark.parametrize(("sent_to", "reported"), [(BRAZIL, "551187654321"), ("525512345678", "5215512345678")])
-def test_a_chat_may_be_reported_in_another_form_of_the_number(sent_to: str, reported: str) -> None:
+def test_match_in_another_form_of_the_phone(sent_to: str, reported: str) -> None:
     assert names([attempt("a", sent_to)], [message("m", reported)]) == [("a", "m")]
 
 
@@ -58,9 +58,7 @@ def test_a_chat_may_be_reported_in_another_form_of_the_number(sent_to: str, repo
     st.lists(st.tuples(st.sampled_from([MARIA, OTHER]), st.integers(0, 20)), max_size=6),
     st.lists(st.tuples(st.sampled_from([MARIA, OTHER]), st.integers(0, 20)), max_size=6),
 )
-def test_no_message_and_no_attempt_is_ever_given_away_twice(
-    tried: list[tuple[str, int]], seen: list[tuple[str, int]]
-) -> None:
+def test_no_message_or_attempt_is_matched_twice(tried: list[tuple[str, int]], seen: list[tuple[str, int]]) -> None:
     attempts = [attempt(f"a{n}", phone, T0 + minute * MINUTE) for n, (phone, minute) in enumerate(tried)]
     messages = [message(f"m{n}", phone, T0 + minute * MINUTE) for n, (phone, minute) in enumerate(seen)]
     found = names(attempts, messages)

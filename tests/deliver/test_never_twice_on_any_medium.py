@@ -1,4 +1,4 @@
-"""Whatever happens, in whatever order, on whatever medium: nobody is written to twice, or after they came back."""
+"""Any order of events on any medium: no message twice, and none after a return or an opt-out."""
 
 import tempfile
 from collections import Counter
@@ -68,14 +68,14 @@ def gone_out(diary: FallbackDiary) -> int:
 
 
 def known(diary: FallbackDiary) -> bool:
-    """Whether it is clear whose the number is that said stop."""
+    """Return whether the opt-out is stored for the user."""
     with diary.ledger.reading() as connection:
         return bool(queries.opt_outs.opted_out_subjects(connection, {"user:ana"}, "whatsapp"))
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(steps, min_size=4, max_size=14))
-def test_no_medium_repeats_another_or_itself(story: list[tuple[object, ...]]) -> None:
+def test_no_medium_repeats_another_or_itself_in_any_story(story: list[tuple[object, ...]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         diary = FallbackDiary(Path(folder))
         diary.knows("ana", name="Ana", email="ana@example.com").due("ana")
@@ -101,7 +101,7 @@ def test_no_medium_repeats_another_or_itself(story: list[tuple[object, ...]]) ->
         for other in rows.values():
             if other.reminder_id != reminder_id or other.medium == medium:
                 continue
-            # What may have gone out on one medium goes out on the next only if it certainly did not arrive.
+            # Nothing goes out on a second medium while the first is unknown or unresolved.
             assert not (other.status in {Status.UNKNOWN, Status.UNRESOLVED} and (other.attempted_at or 0) < started_at)
         ended = [m for m in (rows[reminder_id, medium].returned_at, rows[reminder_id, medium].completed_at) if m]
         assert all(started_at <= moment for moment in ended)

@@ -1,4 +1,4 @@
-"""Everybody else hears of everything, in order, at least once."""
+"""The outbox publisher: every record, in order, at least once, and only with the lease."""
 
 import threading
 import uuid
@@ -12,7 +12,7 @@ from consumer.deliver.outbox.outboxes import event_id
 from ..timelines.deliver_diary import Diary
 
 
-def test_what_could_not_be_published_is_published_next_time_in_the_same_order(diary: Diary) -> None:
+def test_failed_batch_is_published_again_in_the_same_order(diary: Diary) -> None:
     for n in range(5):
         diary.knows(f"user {n}").due(f"user {n}")
     diary.works_in_silence()
@@ -25,7 +25,7 @@ def test_what_could_not_be_published_is_published_next_time_in_the_same_order(di
     assert diary.metrics.outbox_backlog._value.get() == 0
 
 
-def test_a_long_backlog_goes_out_in_batches_and_in_order(diary: Diary) -> None:
+def test_backlog_is_published_in_batches_and_in_order(diary: Diary) -> None:
     for n in range(7):
         diary.knows(f"user {n}").due(f"user {n}")
     diary.works_in_silence()
@@ -34,7 +34,7 @@ def test_a_long_backlog_goes_out_in_batches_and_in_order(diary: Diary) -> None:
     assert [status.user_id for status in diary.topic] == [f"user {n}" for n in range(7)]
 
 
-def test_two_who_publish_at_once_take_turns(diary: Diary) -> None:
+def test_threads_publish_one_at_a_time(diary: Diary) -> None:
     for n in range(20):
         diary.knows(f"user {n}").due(f"user {n}")
     diary.works_in_silence()
@@ -72,7 +72,7 @@ def test_publisher_that_fails_leaves_the_lease_to_another_replica(diary: Diary) 
     assert diary.publish() == 0
 
 
-def test_an_event_id_is_a_uuid_of_its_own_for_every_transition_and_always_the_same() -> None:
+def test_event_id_is_a_stable_uuid_per_transition() -> None:
     ids = {event_id(r, m, s) for r in ("one", "two") for m in ("whatsapp", "email") for s in (1, 2)}
     assert len(ids) == 8
     assert {uuid.UUID(each).version for each in ids} == {5}

@@ -1,4 +1,4 @@
-"""The right to send, shared by all replicas through the ledger, by a clock that moves when told to."""
+"""The token bucket that replicas share through the ledger, by a clock that the test moves."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +25,7 @@ def ledger(ledger_url: str) -> Iterator[Ledger]:
 
 
 def take(ledger: Ledger, rate: float | None, now: int, limit: int) -> int:
-    """What a claim does that finds as much to send as it may."""
+    """Acquire and spend as a claim does that finds enough to send."""
     rate_limit = RateLimit(WHATSAPP, rate)
     with ledger.transaction() as connection:
         taken = rate_limit.acquire(connection, now, limit)
@@ -33,20 +33,20 @@ def take(ledger: Ledger, rate: float | None, now: int, limit: int) -> int:
     return taken
 
 
-def test_over_any_stretch_no_more_leave_than_the_rate_allows_whichever_replica_asks(ledger: Ledger) -> None:
+def test_rate_is_shared_by_replicas(ledger: Ledger) -> None:
     taken = take(ledger, 80, NOON, 1000)
     for turn in range(1, 101):
         taken += take(ledger, 80, NOON + 100 * turn, 5) + take(ledger, 80, NOON + 100 * turn, 1000)
     assert taken == 20 + 80 * 10
 
 
-def test_replicas_that_take_at_once_never_take_the_same_right(ledger: Ledger) -> None:
+def test_concurrent_replicas_never_take_the_same_token(ledger: Ledger) -> None:
     with ThreadPoolExecutor(4) as pool:
         taken = list(pool.map(lambda n: take(ledger, 400, NOON, 7), range(40)))
     assert sum(taken) == 100
 
 
-def test_what_was_not_used_is_there_for_the_next(ledger: Ledger) -> None:
+def test_unused_tokens_stay_available(ledger: Ledger) -> None:
     rate_limit = RateLimit(WHATSAPP, 80)
     with ledger.transaction() as connection:
         assert rate_limit.acquire(connection, NOON, 15) == 15
@@ -56,7 +56,7 @@ def test_what_was_not_used_is_there_for_the_next(ledger: Ledger) -> None:
     assert take(ledger, 80, NOON, 1000) == 15
 
 
-def test_when_the_channel_says_slower_nothing_leaves_for_so_long(ledger: Ledger) -> None:
+def test_hold_stops_every_request_of_the_medium(ledger: Ledger) -> None:
     with ledger.transaction() as connection:
         queries.channels.hold_rate_until(connection, WHATSAPP, NOON + 10 * SECOND)
         queries.channels.hold_rate_until(connection, WHATSAPP, NOON + 5 * SECOND)
@@ -67,14 +67,14 @@ def test_when_the_channel_says_slower_nothing_leaves_for_so_long(ledger: Ledger)
             assert RateLimit(EMAIL, rate).peek(connection, NOON, 5) == 5
 
 
-def test_a_rate_below_one_a_second_lets_one_leave_now_and_then() -> None:
+def test_rate_below_one_a_second() -> None:
     after = RateLimitRow(WHATSAPP, used_until_us(RateLimitRow(WHATSAPP), 0.5, NOON, 1))
     assert available_tokens(RateLimitRow(WHATSAPP), 0.5, NOON, 10) == 1
     assert available_tokens(after, 0.5, NOON + 1_999, 10) == 0
     assert available_tokens(after, 0.5, NOON + 2_000, 10) == 1
 
 
-def test_a_clock_that_was_an_hour_ahead_does_not_silence_the_channel_for_an_hour() -> None:
+def test_clock_an_hour_ahead_does_not_stop_the_channel() -> None:
     ahead = RateLimitRow(WHATSAPP, used_until_us(RateLimitRow(WHATSAPP), 80, NOON + HOUR, 20))
     put_right = RateLimitRow(WHATSAPP, used_until_us(ahead, 80, NOON, available_tokens(ahead, 80, NOON, 1000)))
     assert available_tokens(put_right, 80, NOON + 100, 1000) == 8
@@ -85,7 +85,7 @@ SPANS = st.lists(st.tuples(st.integers(0, 2_000), st.integers(0, 300)), max_size
 
 @settings(deadline=None)
 @given(rate=st.sampled_from([0.5, 1, 3, 80, 1000]), asked=SPANS)
-def test_in_no_second_do_more_leave_than_the_rate_and_what_was_kept(rate: float, asked: list[tuple[int, int]]) -> None:
+def test_burst_within_any_second_is_bounded(rate: float, asked: list[tuple[int, int]]) -> None:
     rate_limit, now, left = RateLimitRow(WHATSAPP), NOON, []
     for wait, limit in asked:
         now += wait

@@ -1,4 +1,4 @@
-"""What is over and old goes, a little at a time; what still protects somebody stays."""
+"""Retention: old reminders that are over are deleted in small batches; what protects a person stays."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,10 +24,10 @@ def diary(ledger_url: str, tmp_path: Path) -> Iterator[Diary]:
 
 
 def prune(diary: Diary) -> int:
-    pruning, gone = Retention(diary.ledger, keep_ms=KEEP, now=diary.clock.now), 0
-    while went := pruning.step():
-        gone += went
-    return gone
+    retention, total = Retention(diary.ledger, keep_ms=KEEP, now=diary.clock.now), 0
+    while deleted := retention.step():
+        total += deleted
+    return total
 
 
 def counts(diary: Diary) -> tuple[int, ...]:
@@ -37,11 +37,11 @@ def counts(diary: Diary) -> tuple[int, ...]:
 
 
 def last(diary: Diary) -> tuple[str, str, str | None]:
-    told = diary.topic[-1]
-    return told.user_id, told.status, told.reason
+    record = diary.topic[-1]
+    return record.user_id, record.status, record.reason
 
 
-def test_what_is_over_goes_with_all_that_was_told_of_it_and_opt_outs_stay(diary: Diary) -> None:
+def test_old_reminders_and_messages_are_deleted_and_opt_outs_stay(diary: Diary) -> None:
     diary.knows("maria").due("maria").works().reports("wamid.1", "delivered", "read").publishes()
     diary.knows("paul", opt_in=False).due("paul").works()
     diary.hears("stop").publishes()
@@ -55,12 +55,12 @@ def test_what_is_over_goes_with_all_that_was_told_of_it_and_opt_outs_stay(diary:
     assert last(diary) == ("maria", "suppressed", "opted_out")
 
 
-def test_what_waits_is_in_doubt_or_was_not_told_yet_stays_however_old(diary: Diary) -> None:
+def test_open_or_unpublished_reminders_stay_however_old(diary: Diary) -> None:
     diary.due("waits").works()
     diary.knows("unknown").due("unknown")
     diary.onemsg.answers.append(Unknown(reason="timeout"))
     diary.works()
-    diary.after(2 * DAY).works()  # given up: it is unresolved now
+    diary.after(2 * DAY).works()  # it is unresolved now
     diary.knows("untold", opt_in=False, phone="+34 612 345 679").due("untold").works_in_silence()
     kept = {row.user_id for row in diary.rows()}
     diary.after(2 * KEEP)
@@ -71,7 +71,7 @@ def test_what_waits_is_in_doubt_or_was_not_told_yet_stays_however_old(diary: Dia
     assert {row.user_id for row in diary.rows()} == kept - {"untold"}
 
 
-def test_a_lapse_that_is_older_than_its_row_is_expired_by_its_age(diary: Diary) -> None:
+def test_lapse_older_than_its_deleted_row_is_expired(diary: Diary) -> None:
     diary.knows("maria").detect_is_at().due("maria", lapsed="Mon 08:00").works().reports("wamid.1", "read").publishes()
     diary.after(KEEP + DAY)
     prune(diary)
@@ -79,10 +79,10 @@ def test_a_lapse_that_is_older_than_its_row_is_expired_by_its_age(diary: Diary) 
     assert last(diary) == ("maria", "suppressed", "expired")
 
 
-def test_it_goes_in_small_batches(diary: Diary) -> None:
+def test_retention_deletes_in_small_batches(diary: Diary) -> None:
     for n in range(450):
         diary.due(f"user {n}", lapsed="Mon 08:00")
     diary.after(5 * DAY).detect_is_at().works()
     diary.after(KEEP + DAY)
-    pruning = Retention(diary.ledger, keep_ms=KEEP, now=diary.clock.now)
-    assert [pruning.step() for _ in range(4)] == [200, 200, 50, 0]
+    retention = Retention(diary.ledger, keep_ms=KEEP, now=diary.clock.now)
+    assert [retention.step() for _ in range(4)] == [200, 200, 50, 0]

@@ -1,4 +1,4 @@
-"""Many at once: how fast, how many, what a slow answer holds up, and how it ends."""
+"""The sender with many messages at once: rate, limits, slow answers, failures to record, and its end."""
 
 import asyncio
 import signal
@@ -67,7 +67,7 @@ async def until(seen: Any) -> None:
             await asyncio.sleep(0.01)
 
 
-def test_told_to_stop_it_claims_nothing_more_and_waits_for_what_is_in_flight(diary: Diary) -> None:
+def test_stop_waits_for_requests_in_flight(diary: Diary) -> None:
     quiet_people(diary, 3)
 
     async def story() -> None:
@@ -89,7 +89,7 @@ def test_told_to_stop_it_claims_nothing_more_and_waits_for_what_is_in_flight(dia
     assert diary.metrics.sends_in_flight._value.get() == 0
 
 
-def test_a_slow_answer_holds_up_nobody_else(diary: Diary) -> None:
+def test_slow_answer_does_not_delay_others(diary: Diary) -> None:
     names = quiet_people(diary, 20)
 
     async def story() -> None:
@@ -107,7 +107,7 @@ def test_a_slow_answer_holds_up_nobody_else(diary: Diary) -> None:
     assert len(diary.publishes().topic) == 20
 
 
-def test_no_more_requests_are_out_than_there_is_room_for(diary: Diary) -> None:
+def test_in_flight_limit(diary: Diary) -> None:
     quiet_people(diary, 12)
 
     async def story() -> GatedOneMsg:
@@ -132,7 +132,7 @@ def paced(ledger_url: str, tmp_path: Path) -> Iterator[Diary]:
     diary.close()
 
 
-def test_no_more_leave_than_the_pace_allows_and_nothing_waits_after_its_claim(paced: Diary) -> None:
+def test_rate_limits_the_claim(paced: Diary) -> None:
     diary = paced
     quiet_people(diary, 30)
     sender = diary.parts.sender
@@ -143,7 +143,7 @@ def test_no_more_leave_than_the_pace_allows_and_nothing_waits_after_its_claim(pa
     assert asyncio.run(sender.step()) == 4
 
 
-def test_what_is_decided_without_a_message_costs_no_pace(paced: Diary) -> None:
+def test_suppressed_reminders_spend_no_tokens(paced: Diary) -> None:
     diary = paced
     for n in range(30):
         diary.knows(f"user {n}", opt_in=False).due(f"user {n}")
@@ -151,9 +151,7 @@ def test_what_is_decided_without_a_message_costs_no_pace(paced: Diary) -> None:
 
 
 @pytest.mark.parametrize(("failures", "becomes"), [(2, "accepted"), (6, "unknown")])
-def test_an_answer_that_cannot_be_recorded_is_tried_again_and_is_unknown_in_the_end(
-    diary: Diary, failures: int, becomes: str
-) -> None:
+def test_result_that_cannot_be_recorded_is_retried(diary: Diary, failures: int, becomes: str) -> None:
     diary.knows("maria").due("maria")
     failures_left = iter(range(failures))
 
@@ -170,7 +168,7 @@ def test_an_answer_that_cannot_be_recorded_is_tried_again_and_is_unknown_in_the_
     diary.went_out("Maria")
 
 
-def test_what_an_attempt_was_and_what_became_of_it_is_kept(diary: Diary) -> None:
+def test_attempt_row_after_acceptance(diary: Diary) -> None:
     diary.knows("maria").due("maria").works()
     with diary.ledger.reading() as connection:
         (attempt,) = connection.exec_driver_sql("SELECT * FROM attempts").mappings().all()
@@ -203,7 +201,7 @@ diary.works()
 """
 
 
-def test_a_process_killed_by_the_system_leaves_unknowns_and_no_second_message(tmp_path: Path) -> None:
+def test_sigkill_leaves_unknowns_and_no_second_message(tmp_path: Path) -> None:
     """Six messages leave at once; three are answered, and the process is killed while three are not."""
     command = [sys.executable, "-c", KILLED, str(tmp_path), str(Path(__file__).parents[2])]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

@@ -1,4 +1,4 @@
-"""What a list of templates proves, and what it does not."""
+"""What a list of templates changes, and what it does not."""
 
 from dataclasses import replace
 
@@ -29,18 +29,18 @@ OTHER = replace(GOOD, name="other")
 SEEN = status_after(TemplateStatus(), Listing((GOOD,), whole=True), WANTED)
 
 
-def told(*templates: Template, whole: bool = True, before: TemplateStatus = SEEN, times: int = 1) -> TemplateStatus:
+def after(*templates: Template, whole: bool = True, before: TemplateStatus = SEEN, times: int = 1) -> TemplateStatus:
     for _ in range(times):
         before = status_after(before, Listing(templates, whole), WANTED)
     return before
 
 
-def test_a_good_template_is_usable_and_its_category_and_text_are_known() -> None:
+def test_good_template_is_usable_with_category_and_body() -> None:
     assert TemplateStatus(category="UTILITY", body=GOOD.body) == SEEN
-    assert told(replace(GOOD, category="MARKETING")).marketing
+    assert after(replace(GOOD, category="MARKETING")).marketing
 
 
-def test_until_something_is_known_everything_is_usable() -> None:
+def test_unlisted_template_is_usable_at_start() -> None:
     assert TemplateStatus().usable
     assert TemplateStatuses().of(WANTED).usable
     assert not TemplateStatuses().of(WANTED).marketing
@@ -56,56 +56,56 @@ def test_until_something_is_known_everything_is_usable() -> None:
         (replace(GOOD, category="AUTHENTICATION"), "wrong_category"),
     ],
 )
-def test_what_the_list_shows_counts_at_once_and_until_it_shows_otherwise(shown: Template, reason: str) -> None:
-    standing = told(shown)
-    assert standing.problem is not None
-    assert standing.problem.reason == reason
-    assert told(OTHER, before=standing).problem == standing.problem
-    assert told(whole=False, before=standing).problem == standing.problem
-    assert told(GOOD, before=standing).usable
+def test_problem_in_the_list_counts_at_once_and_until_it_is_gone(shown: Template, reason: str) -> None:
+    status = after(shown)
+    assert status.problem is not None
+    assert status.problem.reason == reason
+    assert after(OTHER, before=status).problem == status.problem
+    assert after(whole=False, before=status).problem == status.problem
+    assert after(GOOD, before=status).usable
 
 
 @pytest.mark.parametrize(
     "said_nothing", [replace(GOOD, status=""), replace(GOOD, namespace=None), replace(GOOD, body="", variables=())]
 )
-def test_what_the_list_does_not_state_stops_nothing(said_nothing: Template) -> None:
-    assert told(said_nothing).usable
-    assert told(said_nothing).body == GOOD.body
+def test_missing_fields_in_the_list_stop_nothing(incomplete: Template) -> None:
+    assert after(incomplete).usable
+    assert after(incomplete).body == GOOD.body
 
 
-def test_a_category_that_is_left_out_stays_as_it_was() -> None:
-    assert told(replace(GOOD, category=None)).category == "UTILITY"
-    assert not told(replace(GOOD, category=None)).marketing
-    assert told(replace(GOOD, category=None), before=TemplateStatus()).marketing
+def test_missing_category_stays_as_it_was() -> None:
+    assert after(replace(GOOD, category=None)).category == "UTILITY"
+    assert not after(replace(GOOD, category=None)).marketing
+    assert after(replace(GOOD, category=None), before=TemplateStatus()).marketing
 
 
-def test_an_empty_list_proves_nothing_however_often_it_comes() -> None:
-    assert told(times=MISSES_UNTIL_GONE * 3) == SEEN
+def test_empty_list_changes_nothing() -> None:
+    assert after(times=MISSES_UNTIL_GONE * 3) == SEEN
 
 
-def test_a_list_with_something_left_out_proves_nothing_however_often_it_comes() -> None:
-    assert told(OTHER, whole=False, times=MISSES_UNTIL_GONE * 3) == SEEN
+def test_incomplete_list_changes_nothing() -> None:
+    assert after(OTHER, whole=False, times=MISSES_UNTIL_GONE * 3) == SEEN
 
 
-def test_a_template_is_gone_when_several_whole_lists_in_a_row_have_others_only() -> None:
-    doubted = told(OTHER, times=MISSES_UNTIL_GONE - 1)
+def test_template_missing_from_whole_lists_in_a_row_is_gone() -> None:
+    doubted = after(OTHER, times=MISSES_UNTIL_GONE - 1)
     assert doubted.usable
     assert doubted.recheck_soon
-    assert told(GOOD, before=doubted) == SEEN
-    gone = told(OTHER, before=doubted)
+    assert after(GOOD, before=doubted) == SEEN
+    gone = after(OTHER, before=doubted)
     assert gone.problem is not None
     assert gone.problem.reason == "template_missing"
     assert gone.category == "UTILITY"
-    assert told(GOOD, before=gone) == SEEN
+    assert after(GOOD, before=gone) == SEEN
 
 
-def test_a_language_that_was_taken_away_is_gone_in_the_same_way() -> None:
-    gone = told(replace(GOOD, language="es"), times=MISSES_UNTIL_GONE)
+def test_language_missing_from_whole_lists_is_gone() -> None:
+    gone = after(replace(GOOD, language="es"), times=MISSES_UNTIL_GONE)
     assert gone.problem is not None
     assert gone.problem.reason == "language_missing"
 
 
-def test_every_language_of_every_process_is_wanted_once() -> None:
+def test_required_templates_are_unique() -> None:
     plans = {"a": replace(PLAN, translations={"es": "la cuenta"}), "b": PLAN, "c": replace(PLAN, template="other")}
     wanted = required_templates(plans, 60)
     assert [(w.name, w.language, w.ttl) for w in wanted] == [

@@ -1,4 +1,4 @@
-"""Stored first, answered then: whatever is in a body, and however many come at once."""
+"""Webhook bodies are stored before the answer, whatever is in them and however many come at once."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ def stored(diary: Diary) -> int:
         return len(connection.execute(select(webhook_bodies)).all())
 
 
-def test_a_body_is_on_the_disk_when_submit_returns(diary: Diary) -> None:
+def test_body_is_durable_when_submit_returns(diary: Diary) -> None:
     seen: list[int] = []
 
     class Slow(WebhookInbox):
@@ -41,14 +41,14 @@ def test_a_body_is_on_the_disk_when_submit_returns(diary: Diary) -> None:
     assert stored(diary) == 0
 
 
-def test_what_cannot_be_stored_is_not_called_stored(diary: Diary) -> None:
+def test_submit_raises_when_storing_fails(diary: Diary) -> None:
     with diary.ledger.transaction() as connection:
         connection.exec_driver_sql("DROP TABLE webhook_bodies")
     with pytest.raises(DBAPIError):
         diary.posts(b"{}")
 
 
-def test_a_thousand_bodies_at_once_are_a_handful_of_transactions(diary: Diary) -> None:
+def test_a_thousand_bodies_share_a_few_transactions(diary: Diary) -> None:
     commits = []
     event.listen(diary.ledger._engine, "commit", lambda connection: commits.append(1))
     bodies = [json.dumps({"ack": [{"id": f"wamid.{n}", "status": "sent"}]}).encode() for n in range(1_000)]
@@ -58,12 +58,12 @@ def test_a_thousand_bodies_at_once_are_a_handful_of_transactions(diary: Diary) -
     assert diary.metrics.parked_reports._value.get() == 1_000
 
 
-def test_a_body_that_fails_to_apply_stays_and_is_taken_along_by_the_next(diary: Diary) -> None:
+def test_body_that_fails_to_apply_is_applied_with_the_next(diary: Diary) -> None:
     diary.knows("maria").due("maria").works().says("maria accepted")
     with diary.ledger.transaction() as connection:
         connection.exec_driver_sql("ALTER TABLE inbound_messages RENAME TO away")
-    wrote = {"id": "wamid.in", "type": "chat", "body": "STOP", "fromMe": False, "author": "34612345678@c.us"}
-    diary.posts(json.dumps({"messages": [wrote], "ack": [{"id": "wamid.1", "status": "sent"}]}).encode())
+    inbound = {"id": "wamid.in", "type": "chat", "body": "STOP", "fromMe": False, "author": "34612345678@c.us"}
+    diary.posts(json.dumps({"messages": [inbound], "ack": [{"id": "wamid.1", "status": "sent"}]}).encode())
     assert stored(diary) == 1
     diary.publishes().says_nothing()
     with diary.ledger.transaction() as connection:
@@ -72,9 +72,9 @@ def test_a_body_that_fails_to_apply_stays_and_is_taken_along_by_the_next(diary: 
     assert stored(diary) == 0
 
 
-def test_what_a_client_wrote_is_kept_once(diary: Diary) -> None:
-    wrote = {"id": "wamid.in", "type": "chat", "body": "STOP", "fromMe": False, "author": "34612345678@c.us"}
-    body = json.dumps({"messages": [wrote]}).encode()
+def test_inbound_message_is_stored_once(diary: Diary) -> None:
+    inbound = {"id": "wamid.in", "type": "chat", "body": "STOP", "fromMe": False, "author": "34612345678@c.us"}
+    body = json.dumps({"messages": [inbound]}).encode()
     diary.posts(body, body)
     with diary.ledger.reading() as connection:
         (kept,) = connection.execute(select(inbound_messages)).all()
@@ -84,6 +84,6 @@ def test_what_a_client_wrote_is_kept_once(diary: Diary) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"\xff\xfe", b"{", b"null", b"[1]", b'"text"', b'{"ack": 7}', b'{"type": "calls"}']
 )
-def test_nothing_that_can_be_posted_stops_the_next_body(diary: Diary, body: bytes) -> None:
+def test_malformed_body_does_not_stop_the_next(diary: Diary, body: bytes) -> None:
     diary.knows("maria").due("maria").works().says("maria accepted")
     diary.posts(body).reports("wamid.1", "sent").publishes().says("maria sent")

@@ -1,8 +1,7 @@
-"""Whoever comes back, or finishes, is not written to: whatever their reminder waits for, and whoever was told first."""
+"""A return or a completion cancels the reminder, whatever it waits for, before and after its lapse record."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,21 +29,8 @@ BY_REFUSAL: dict[str, Outcome] = {
 REASONS = ("detect_behind", "no_contact", "quiet_hours", "frequency_cap", "too_soon", "paused", *BY_REFUSAL)
 
 
-@pytest.fixture
-def begin(ledger_url: str, tmp_path: Path) -> Iterator[Begin]:
-    begun: list[Diary] = []
-
-    def so(**more: Any) -> Diary:
-        begun.append(Diary(tmp_path, url=ledger_url, **more))
-        return begun[-1]
-
-    yield so
-    for diary in begun:
-        diary.close()
-
-
 def waiting(begin: Begin, reason: str) -> Diary:
-    """Maria's account setup lapsed on Monday at nine, and its reminder waits for this."""
+    """Return a diary in which maria's account setup lapsed on Monday at nine and is deferred for this reason."""
     settings: dict[str, dict[str, Any]] = {"quiet_hours": {"plans": NIGHT}, "frequency_cap": {"caps": {DAY: 1}}}
     diary = begin(**settings.get(reason, {}))
     if reason != "no_contact":
@@ -81,15 +67,15 @@ def everything_is_well_again(diary: Diary) -> Diary:
 
 @pytest.mark.parametrize("ending", ["returned", "completed"])
 @pytest.mark.parametrize("reason", REASONS)
-def test_whatever_it_waits_for_it_is_called_off_at_once_and_for_good(begin: Begin, reason: str, ending: str) -> None:
+def test_deferred_reminder_is_cancelled_for_every_reason(begin: Begin, reason: str, ending: str) -> None:
     diary = waiting(begin, reason)
     before = len(diary.onemsg.sent)
     step, lapsed, now = (1, "Wed 09:00", "Wed 10:00") if reason == "too_soon" else (0, "Mon 09:00", "Tue 08:30")
-    tell = getattr(diary.at(now), ending)
-    tell("maria", step=step, lapsed=lapsed).publishes().says(f"maria cancelled {ending}")
+    end = getattr(diary.at(now), ending)
+    end("maria", step=step, lapsed=lapsed).publishes().says(f"maria cancelled {ending}")
     assert diary.topic[-1].final
     assert diary.topic[-1].occurred_at == moment(now)
-    tell("maria", step=step, lapsed=lapsed)  # told twice, and told by both
+    end("maria", step=step, lapsed=lapsed)  # repeated, and then the other ending
     diary.completed("maria", step=step, lapsed=lapsed)
     mine = [
         status
@@ -101,27 +87,27 @@ def test_whatever_it_waits_for_it_is_called_off_at_once_and_for_good(begin: Begi
 
 
 @pytest.mark.parametrize("ending", ["returned", "completed"])
-def test_before_anybody_has_looked_at_it(deliver: Diary, ending: str) -> None:
+def test_planned_reminder_is_cancelled(deliver: Diary, ending: str) -> None:
     deliver.knows("maria").due("maria")
     getattr(deliver, ending)("maria").works().says(f"maria cancelled {ending}").went_out()
 
 
 @pytest.mark.parametrize("ending", ["returned", "completed"])
-def test_before_its_lapse_was_told_even_by_days_and_over_a_restart(deliver: Diary, ending: str) -> None:
+def test_ending_days_before_its_lapse_record(deliver: Diary, ending: str) -> None:
     deliver.knows("maria")
     getattr(deliver.at("Tue 09:00"), ending)("maria", lapsed="Mon 09:00").works().says(f"maria cancelled {ending}")
     deliver.crashes_and_restarts()
     deliver.at("Wed 09:00").due("maria", lapsed="Mon 09:00").detect_is_at().works().says_nothing().went_out()
 
 
-def test_both_may_overtake_the_lapse_and_the_first_to_come_is_the_reason(deliver: Diary) -> None:
+def test_first_of_two_endings_before_the_lapse_is_the_reason(deliver: Diary) -> None:
     deliver.knows("maria").completed("maria").returned("maria").due("maria").works()
     deliver.says("maria cancelled completed").went_out()
     (row,) = deliver.rows()
     assert (row.completed_at, row.returned_at) == (moment("Mon 09:00"), moment("Mon 09:00"))
 
 
-def test_a_word_about_an_older_lapse_leaves_the_newer_one_alone(deliver: Diary) -> None:
+def test_ending_of_an_older_lapse_leaves_the_newer_one(deliver: Diary) -> None:
     deliver.knows("maria").at("Wed 09:00").due("maria", step=1)
     deliver.returned("maria", step=0, lapsed="Mon 09:00").detect_is_at().works()
     deliver.says("maria cancelled returned", "maria accepted").went_out("Maria")
@@ -129,7 +115,7 @@ def test_a_word_about_an_older_lapse_leaves_the_newer_one_alone(deliver: Diary) 
 
 @pytest.mark.parametrize("ending", ["returned", "completed"])
 @pytest.mark.parametrize("given_up", [False, True])
-def test_an_attempt_of_which_nobody_knows_is_not_made_again_even_if_an_operator_says_it_was_not_sent(
+def test_unknown_attempt_of_a_returned_user_is_not_resent_after_resolve(
     deliver: Diary, ending: str, given_up: bool
 ) -> None:
     deliver.onemsg.answers = [Unknown(reason="timeout")]

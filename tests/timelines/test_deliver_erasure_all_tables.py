@@ -1,4 +1,4 @@
-"""Everything that may be known of a person, on every medium; then the deletion, and a search through the ledger."""
+"""A person known on every medium is deleted, and every table is searched for traces."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def diary(tmp_path: Path, ledger_url: str) -> Iterator[FallbackDiary]:
 
 
 def traces(diary: FallbackDiary) -> list[str]:
-    """What of hers stands in any column of any table, bytes included."""
+    """Return which of her data is in any column of any table, bytes included."""
     with diary.ledger.reading() as connection:
         values = [
             value.decode(errors="replace") if isinstance(value, bytes) else str(value)
@@ -35,7 +35,7 @@ def traces(diary: FallbackDiary) -> list[str]:
     return [trace for trace in ABOUT_MARIA if trace in everything]
 
 
-def test_nothing_of_hers_is_left_in_any_table_and_what_was_done_can_still_be_told(diary: FallbackDiary) -> None:
+def test_erasure_on_every_medium_leaves_no_trace_in_any_table(diary: FallbackDiary) -> None:
     maria = {"name": "María López", "phone": "+34 612 345 678", "email": "maria.lopez@example.org"}
     diary.knows("u1", **maria, locale="es", timezone="Europe/Madrid")
     words = "550 5.1.1 <maria.lopez@example.org>: no such user here, María López"
@@ -66,10 +66,10 @@ def test_nothing_of_hers_is_left_in_any_table_and_what_was_done_can_still_be_tol
     assert [(stop.user_id, stop.reason) for stop in diary.topics.opt_outs] == [("u1", "asked_to_stop")]
     diary.at("Sat 09:00").knows("u1", **maria).knows("u2", **maria).due("u1", "checkout").due("u2", "checkout").works()
     reasons = {status.user_id: status.reason for status in diary.topic if status.process == "checkout"}
-    assert reasons == {"u1": "opted_out", "u2": "opted_out"}  # the opt-out has outlived all of it
+    assert reasons == {"u1": "opted_out", "u2": "opted_out"}  # the opt-out survived the erasure
 
 
-def test_a_reminder_that_waits_for_its_email_waits_for_nobody_any_more(diary: FallbackDiary) -> None:
+def test_erasure_while_an_email_is_deferred(diary: FallbackDiary) -> None:
     greylisted = Rejected(reason="try_later", remedy=Remedy.TRANSIENT, error_code=451, retry_after=5 * MINUTE)
     diary.mail.answers = [greylisted]
     diary.knows_by_mail("u1", "maria.lopez@example.org", name="María López").due("u1").works()

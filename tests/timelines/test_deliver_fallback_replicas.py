@@ -1,4 +1,4 @@
-"""Two replicas that share a ledger and have other ways to somebody: nobody is written to twice, or too late."""
+"""Two replicas with fallbacks on one ledger: no message twice, and none after a return."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ def replicas(postgresql: str, tmp_path: Path) -> Iterator[Two]:
     other.close()
 
 
-def test_what_both_see_is_handed_over_and_sent_once(replicas: Two) -> None:
+def test_two_replicas_plan_and_send_each_fallback_once(replicas: Two) -> None:
     one, _ = replicas
     everybody = [f"user{n}" for n in range(30)]
     for user in everybody:
@@ -41,8 +41,8 @@ def test_what_both_see_is_handed_over_and_sent_once(replicas: Two) -> None:
     assert sorted(sent) == sorted(f"{user}@example.com" for user in everybody)
 
 
-def test_a_return_that_is_told_in_the_moment_of_handing_over_still_calls_it_off(replicas: Two) -> None:
-    """The other replica's intake waits for the row, and cannot see the one that is being added beside it."""
+def test_return_during_the_planning_of_a_fallback_cancels_it(replicas: Two) -> None:
+    """The other replica's intake waits for the row, and cannot see the row that is being added."""
     one, other = replicas
     one.knows_by_mail().due("maria")
     asyncio.run(one.parts.sender.step())

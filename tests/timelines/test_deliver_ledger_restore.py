@@ -1,4 +1,4 @@
-"""The ledger comes back from a backup: whatever it would still send may have gone out since."""
+"""A ledger restored from a backup: what was unsent then may have been sent since."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,12 +20,12 @@ def deliver(ledger_url: str, tmp_path: Path) -> Iterator[Diary]:
 
 
 def restored(deliver: Diary, until: int) -> None:
-    """The group had read partition 0 of the reminders up to there, and the ledger has not."""
+    """The consumer group has read partition 0 of the reminders up to this offset, and the ledger has not."""
     lost = {"reminders": {0: until}}
     ledger_restore.mark_unsent_unknown(deliver.ledger, lost, metrics=deliver.metrics, now=deliver.clock.now)
 
 
-def test_what_had_not_gone_out_is_unknown_and_what_had_stays_as_it_is(deliver: Diary) -> None:
+def test_restore_makes_unsent_reminders_unknown(deliver: Diary) -> None:
     deliver.knows("anna", name="Anna").due("anna").works().says("anna accepted")
     deliver.due("bea").works().says("bea deferred no_contact")
     restored(deliver, 2)
@@ -34,7 +34,7 @@ def test_what_had_not_gone_out_is_unknown_and_what_had_stays_as_it_is(deliver: D
     deliver.went_out("Anna")
 
 
-def test_what_is_read_again_is_unknown_too_and_what_comes_after_it_goes_out(deliver: Diary) -> None:
+def test_restore_makes_reread_reminders_unknown(deliver: Diary) -> None:
     for name in ("Anna", "Bea"):
         deliver.knows(name.lower(), name=name, phone=f"+34 612 345 67{len(name)}")
     restored(deliver, 1)
@@ -42,7 +42,7 @@ def test_what_is_read_again_is_unknown_too_and_what_comes_after_it_goes_out(deli
     deliver.went_out("Bea")
 
 
-def test_what_may_have_gone_out_counts_as_if_it_had(deliver: Diary) -> None:
+def test_restored_unknown_counts_as_an_attempt(deliver: Diary) -> None:
     deliver.knows("anna", name="Anna")
     restored(deliver, 1)
     deliver.due("anna").works().says("anna unknown ledger_restored")
@@ -50,7 +50,7 @@ def test_what_may_have_gone_out_counts_as_if_it_had(deliver: Diary) -> None:
     deliver.went_out()
 
 
-def test_a_second_start_restores_nothing(deliver: Diary) -> None:
+def test_doubtful_offsets_are_stored(deliver: Diary) -> None:
     restored(deliver, 5)
     with deliver.ledger.reading() as connection:
         assert queries.replicas.doubtful_offsets(connection, "reminders") == {0: 5}

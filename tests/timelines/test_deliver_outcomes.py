@@ -1,4 +1,4 @@
-"""Answers, refusals, silence and crashes: nobody is written to twice, and nothing is forgotten."""
+"""Outcomes of attempts: crashes, unclear answers, refusals and stopped channels."""
 
 import asyncio
 
@@ -19,10 +19,10 @@ BLOCKED = Rejected(reason="payment_problem", remedy=Remedy.CHANNEL, error_code=1
 NO_TEMPLATE = Rejected(reason="template_missing", remedy=Remedy.CHANNEL, error_code=132001, template=True)
 
 
-# Interrupted
+# Crashes and leases
 
 
-def test_killed_in_the_middle_of_a_request_it_is_unknown_and_never_sent_again(deliver: Diary) -> None:
+def test_crash_during_a_request(deliver: Diary) -> None:
     deliver.knows("maria").due("maria")
     deliver.onemsg.answers = [Killed()]
     with pytest.raises(Killed):
@@ -39,20 +39,20 @@ def test_killed_in_the_middle_of_a_request_it_is_unknown_and_never_sent_again(de
     assert deliver.metrics.unknown_sends._value.get() == 0
 
 
-def test_killed_after_the_claim_nobody_was_written_to_and_it_is_unknown_all_the_same(deliver: Diary) -> None:
+def test_crash_between_claim_and_request(deliver: Diary) -> None:
     deliver.knows("maria").due("maria")
     assert len(deliver.parts.claims.take(10).attempts) == 1
     deliver.crashes_and_restarts().after(LEASE).works().says("maria unknown lease_ran_out").went_out()
 
 
-def test_a_process_that_was_paused_in_the_middle_of_a_batch_does_not_send_the_rest(deliver: Diary) -> None:
+def test_suspended_process_does_not_send_after_its_lease(deliver: Diary) -> None:
     deliver.knows("maria").knows("paul", name="Paul").due("maria").due("paul")
-    deliver.onemsg.answers = [LEASE]  # the first request is as long as the lease
+    deliver.onemsg.answers = [LEASE]  # the first request takes as long as the lease
     deliver.works()
     deliver.says("maria accepted", "paul unknown lease_ran_out").went_out("Maria")
 
 
-def test_a_wall_clock_that_was_set_back_does_not_prolong_a_lease(deliver: Diary) -> None:
+def test_clock_set_back_does_not_prolong_a_lease(deliver: Diary) -> None:
     deliver.knows("maria").knows("paul", name="Paul").due("maria").due("paul")
     deliver.onemsg.answers = [LEASE]
     claim = deliver.parts.claims.take(10)
@@ -61,7 +61,7 @@ def test_a_wall_clock_that_was_set_back_does_not_prolong_a_lease(deliver: Diary)
     deliver.went_out("Maria")
 
 
-def test_an_answer_that_comes_after_the_lease_still_settles_it(deliver: Diary) -> None:
+def test_answer_after_the_lease_settles_the_attempt(deliver: Diary) -> None:
     deliver.knows("maria").due("maria")
     claim = deliver.parts.claims.take(10)
     deliver.after(LEASE)
@@ -73,7 +73,7 @@ def test_an_answer_that_comes_after_the_lease_still_settles_it(deliver: Diary) -
 
 
 @pytest.mark.parametrize("reason", ["timeout", "server_error", "queued", "no_id"])
-def test_an_answer_that_leaves_it_open_is_never_followed_by_a_second_request(deliver: Diary, reason: str) -> None:
+def test_unclear_answer_is_never_followed_by_a_second_request(deliver: Diary, reason: str) -> None:
     deliver.knows("maria").due("maria")
     deliver.onemsg.answers = [Unknown(reason=reason)]
     deliver.works().says(f"maria unknown {reason}")
@@ -81,16 +81,16 @@ def test_an_answer_that_leaves_it_open_is_never_followed_by_a_second_request(del
     deliver.at("Tue 09:00").works().says("maria unresolved gave_up").went_out("Maria")
 
 
-def test_a_client_that_breaks_is_an_unknown_and_not_a_crash(deliver: Diary) -> None:
+def test_client_exception_is_unknown(deliver: Diary) -> None:
     deliver.knows("maria").due("maria")
     deliver.onemsg.answers = [ValueError("what is this?")]
     deliver.works().says("maria unknown client_error")
 
 
-# Refused
+# Refusals
 
 
-def test_what_was_refused_for_now_is_tried_again_and_then_given_up(deliver: Diary) -> None:
+def test_transient_refusals_are_retried_up_to_max_attempts(deliver: Diary) -> None:
     busy = Rejected(reason="provider_overloaded", remedy=Remedy.TRANSIENT, error_code=2)
     deliver.knows("maria").due("maria")
     deliver.onemsg.answers = [busy, NotTransmitted(reason="connect"), busy, busy]
@@ -100,28 +100,28 @@ def test_what_was_refused_for_now_is_tried_again_and_then_given_up(deliver: Diar
     deliver.after(1).works().says("maria rejected connect", "maria deferred retry_later")
     deliver.after(HOUR).detect_is_at().works()
     deliver.says("maria rejected provider_overloaded", "maria deferred retry_later")
-    deliver.after(HOUR).detect_is_at().works()  # (what never left was no refusal of it)
+    deliver.after(HOUR).detect_is_at().works()  # the connection failure did not count
     deliver.says("maria rejected provider_overloaded", "maria failed provider_overloaded")
     assert [(s.attempt, s.final) for s in deliver.topic[-2:]] == [(4, False), (4, True)]
     assert [s.sequence for s in deliver.topic] == [1, 2, 3, 4, 5, 6, 7, 8]
     deliver.after(DAY).detect_is_at().works().says_nothing()
 
 
-def test_a_second_try_runs_all_the_checks_again(deliver: Diary) -> None:
+def test_retry_runs_all_checks_again(deliver: Diary) -> None:
     deliver.knows("maria").due("maria")
     deliver.onemsg.answers = [NotTransmitted(reason="connect")]
     deliver.works().says("maria rejected connect", "maria deferred retry_later")
     deliver.knows("maria", opt_in=False).after(HOUR).detect_is_at().works().says("maria suppressed no_opt_in")
 
 
-def test_what_will_never_be_taken_fails_at_once(deliver: Diary) -> None:
+def test_final_refusal_fails_at_once(deliver: Diary) -> None:
     deliver.knows("maria").due("maria")
     deliver.onemsg.answers = [Rejected(reason="bad_parameter", remedy=Remedy.MESSAGE, error_code=100)]
     deliver.works().says("maria rejected bad_parameter", "maria failed bad_parameter")
     assert [(s.error_code, s.source) for s in deliver.topic] == [(100, "response"), (100, "response")]
 
 
-def test_whoever_stopped_our_marketing_is_not_written_to_again_by_id_or_by_number(deliver: Diary) -> None:
+def test_opt_out_refusal_stops_user_and_phone(deliver: Diary) -> None:
     deliver.knows("maria").due("maria")
     deliver.onemsg.answers = [Rejected(reason="opted_out", remedy=Remedy.OPT_OUT, error_code=131050)]
     deliver.works().says("maria rejected opted_out", "maria failed opted_out")
@@ -134,7 +134,7 @@ def test_whoever_stopped_our_marketing_is_not_written_to_again_by_id_or_by_numbe
     assert "34612345678" not in kept
 
 
-def test_a_report_or_a_setting_of_whatsapp_can_be_an_opt_out_too(deliver: Diary) -> None:
+def test_opt_out_by_report_or_user_preference(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works().says("maria accepted")
     deliver.reports("wamid.1", "failed", error="User has stopped receiving marketing messages")
     deliver.works().says("maria failed opted_out")
@@ -146,7 +146,7 @@ def test_a_report_or_a_setting_of_whatsapp_can_be_an_opt_out_too(deliver: Diary)
     deliver.knows("paul", name="Paul", phone="+34 677 777 777").due("paul").works().says("paul suppressed opted_out")
 
 
-def test_too_fast_means_that_everything_waits(deliver: Diary) -> None:
+def test_rate_refusal_pauses_the_medium(deliver: Diary) -> None:
     deliver.knows("maria").knows("paul", name="Paul").due("maria")
     deliver.onemsg.answers = [Rejected(reason="rate_limited", remedy=Remedy.SLOW, retry_after=30 * SECOND)]
     deliver.works().says("maria rejected rate_limited", "maria deferred retry_later")
@@ -154,10 +154,10 @@ def test_too_fast_means_that_everything_waits(deliver: Diary) -> None:
     deliver.after(30 * SECOND).works().says("paul accepted", "maria accepted")
 
 
-# Stopped
+# Circuit breakers
 
 
-def test_a_refused_channel_stops_waits_and_is_tried_with_one_message(deliver: Diary) -> None:
+def test_channel_refusal_opens_the_breaker_until_a_probe(deliver: Diary) -> None:
     names = ("Ana", "Ben", "Cleo", "Dan")
     for name in names:
         deliver.knows(name, name=name).due(name)
@@ -178,7 +178,7 @@ def test_a_refused_channel_stops_waits_and_is_tried_with_one_message(deliver: Di
     assert [row.counted_attempts for row in deliver.rows()] == [0] * 5
 
 
-def test_a_stopped_channel_says_so_where_people_look(deliver: Diary) -> None:
+def test_breaker_row_of_a_stopped_channel(deliver: Diary) -> None:
     deliver.knows("maria").due("maria")
     deliver.onemsg.answers = [BLOCKED]
     deliver.works()
@@ -188,14 +188,14 @@ def test_a_stopped_channel_says_so_where_people_look(deliver: Diary) -> None:
     assert state.probe_at == moment("Mon 09:01")
 
 
-def test_what_expires_while_the_channel_is_stopped_is_never_sent(deliver: Diary) -> None:
+def test_reminder_expires_while_the_channel_is_stopped(deliver: Diary) -> None:
     deliver.knows("maria").knows("paul", name="Paul").due("maria")
     deliver.onemsg.answers = [BLOCKED] * 100
     deliver.works().says("maria rejected payment_problem", "maria deferred channel_stopped")
     deliver.at("Thu 09:01").detect_is_at().works().says("maria suppressed expired").went_out("Maria")
 
 
-def test_a_template_that_is_refused_stops_alone(deliver: Diary) -> None:
+def test_template_refusal_stops_only_that_template(deliver: Diary) -> None:
     for user in ("Ana", "Ben"):
         deliver.knows(user, name=user)
     deliver.due("Ana")
@@ -215,7 +215,7 @@ def test_a_template_that_is_refused_stops_alone(deliver: Diary) -> None:
     assert len(deliver.onemsg.sent) == 5
 
 
-def test_five_silences_in_a_row_stop_the_channel(deliver: Diary) -> None:
+def test_five_unknowns_open_the_breaker(deliver: Diary) -> None:
     names = [f"user {n}" for n in range(8)]
     for name in names:
         deliver.knows(name, name=name)
@@ -229,7 +229,7 @@ def test_five_silences_in_a_row_stop_the_channel(deliver: Diary) -> None:
     assert deliver.onemsg.asked == ["status"]
 
 
-def test_a_channel_that_fell_silent_is_asked_how_it_is_before_a_message_is_risked(deliver: Diary) -> None:
+def test_status_is_checked_before_the_probe(deliver: Diary) -> None:
     names = [f"user {n}" for n in range(6)]
     for name in names:
         deliver.knows(name, name=name)

@@ -1,4 +1,4 @@
-"""Attempts without an answer, settled by what others saw of them, or left alone."""
+"""Attempts without an answer, settled by echoes, reports and the message list."""
 
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
 from consumer.onemsg.outcomes import Accepted, Outcome, Unknown
@@ -10,8 +10,8 @@ from .deliver_diary import Diary
 LOST = Unknown(reason="timeout")
 
 
-def lost(deliver: Diary, *answers: Outcome) -> Diary:
-    """Maria was written to, and nobody knows whether it arrived."""
+def without_answer(deliver: Diary, *answers: Outcome) -> Diary:
+    """Return the diary after an attempt for maria without an answer."""
     deliver.onemsg.answers = list(answers or (LOST,))
     return deliver.knows("maria").due("maria").works().says("maria unknown timeout")
 
@@ -20,8 +20,8 @@ def listed(deliver: Diary, message_id: str = "wamid.7", phone: str = "3461234567
     return Echo(message_id=message_id, recipient=phone, at=deliver.clock.now())
 
 
-def test_an_echo_settles_an_unknown_and_what_was_said_of_it_before_applies(deliver: Diary) -> None:
-    lost(deliver).reports("wamid.7", "sent", "delivered").works().says_nothing()
+def test_echo_settles_an_unknown_and_applies_parked_reports(deliver: Diary) -> None:
+    without_answer(deliver).reports("wamid.7", "sent", "delivered").works().says_nothing()
     deliver.echoes("wamid.7").works().says("maria accepted", "maria sent", "maria delivered")
     assert [(s.source, s.message_id) for s in deliver.topic[1:]] == [
         ("echo", "wamid.7"),
@@ -31,19 +31,19 @@ def test_an_echo_settles_an_unknown_and_what_was_said_of_it_before_applies(deliv
     deliver.went_out("Maria")
 
 
-def test_a_status_settles_an_unknown_where_it_names_the_chat_and_tells_of_the_sending(deliver: Diary) -> None:
-    lost(deliver).reports("wamid.7", "sent", phone="34612345678").works()
+def test_sent_report_with_the_phone_settles_an_unknown(deliver: Diary) -> None:
+    without_answer(deliver).reports("wamid.7", "sent", phone="34612345678").works()
     deliver.says("maria accepted", "maria sent")
     assert deliver.topic[-2].source == "webhook"
     deliver.reports("wamid.7", "read").works().says("maria read").went_out("Maria")
 
 
-def test_a_delivery_may_be_of_any_earlier_message_and_settles_nothing(deliver: Diary) -> None:
-    lost(deliver).reports("wamid.6", "delivered", "read", phone="34612345678").works().says_nothing()
+def test_delivered_report_settles_no_unknown(deliver: Diary) -> None:
+    without_answer(deliver).reports("wamid.6", "delivered", "read", phone="34612345678").works().says_nothing()
     deliver.reports("wamid.7", "sent", phone="34699999999").works().says_nothing()
 
 
-def test_two_messages_of_which_statuses_tell_settle_nothing(deliver: Diary) -> None:
+def test_two_sent_reports_settle_nothing(deliver: Diary) -> None:
     deliver.knows("maria").due("maria")
     assert len(deliver.parts.claims.take(10).attempts) == 1
     for message in ("wamid.7", "wamid.8"):
@@ -51,45 +51,45 @@ def test_two_messages_of_which_statuses_tell_settle_nothing(deliver: Diary) -> N
     deliver.after(LEASE).works().says("maria unknown lease_ran_out")
 
 
-def test_an_echo_that_is_there_before_anybody_knows_that_the_answer_is_lost(deliver: Diary) -> None:
+def test_echo_before_the_lease_ends(deliver: Diary) -> None:
     deliver.knows("maria").due("maria")
     assert len(deliver.parts.claims.take(10).attempts) == 1
     deliver.echoes("wamid.7").works().says_nothing()
     deliver.after(LEASE).works().says("maria unknown lease_ran_out", "maria accepted")
 
 
-def test_an_echo_of_what_was_answered_is_nobody_elses(deliver: Diary) -> None:
+def test_echo_of_an_accepted_message_settles_nothing(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works().says("maria accepted")
     deliver.onemsg.answers = [LOST]
     deliver.after(MINUTE).due("maria", "checkout").works().says("maria unknown timeout")
     deliver.echoes("wamid.1").works().says_nothing()
 
 
-def test_two_messages_in_the_chat_settle_nothing(deliver: Diary) -> None:
+def test_two_echoes_settle_nothing(deliver: Diary) -> None:
     deliver.knows("maria").due("maria")
     assert len(deliver.parts.claims.take(10).attempts) == 1
     deliver.echoes("wamid.7").echoes("wamid.8").after(LEASE).works().says("maria unknown lease_ran_out")
     deliver.after(HOUR).works().says_nothing()
 
 
-def test_two_unknowns_in_one_chat_stay_unknown(deliver: Diary) -> None:
+def test_two_unknowns_in_one_chat(deliver: Diary) -> None:
     deliver.onemsg.answers = [LOST, LOST]
     deliver.knows("maria").due("maria").works().due("maria", "checkout").works()
     deliver.says("maria unknown timeout", "maria unknown timeout")
     deliver.echoes("wamid.7").works().says_nothing()
 
 
-def test_a_status_with_an_id_that_nobody_knows_settles_nothing(deliver: Diary) -> None:
-    lost(deliver).reports("wamid.7", "delivered", phone="34612345678").works().says_nothing()
+def test_report_without_a_phone_settles_nothing(deliver: Diary) -> None:
+    without_answer(deliver).reports("wamid.7", "delivered", phone="34612345678").works().says_nothing()
 
 
-def test_an_echo_in_another_chat_or_at_another_time_settles_nothing(deliver: Diary) -> None:
-    lost(deliver).echoes("wamid.7", phone="34612345679")
+def test_echo_of_another_chat_or_time_settles_nothing(deliver: Diary) -> None:
+    without_answer(deliver).echoes("wamid.7", phone="34612345679")
     deliver.echoes("wamid.8", at=deliver.clock.now() - HOUR).works().says_nothing()
 
 
-def test_the_message_list_is_asked_ever_less_often_and_settles_an_unknown(deliver: Diary) -> None:
-    lost(deliver)
+def test_message_list_is_polled_with_backoff_and_settles_an_unknown(deliver: Diary) -> None:
+    without_answer(deliver)
     seen = listed(deliver)
     start = deliver.clock.now()
     for minute in range(1, 32):
@@ -104,7 +104,7 @@ def test_the_message_list_is_asked_ever_less_often_and_settles_an_unknown(delive
     deliver.reports("wamid.7", "read").works().says("maria read")
 
 
-def test_a_list_with_two_that_nobody_claimed_settles_nothing_and_with_one_it_does(deliver: Diary) -> None:
+def test_message_list_with_two_or_one_unclaimed(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works().says("maria accepted")
     deliver.onemsg.answers = [LOST]
     deliver.due("maria", "checkout").works().says("maria unknown timeout")
@@ -112,7 +112,7 @@ def test_a_list_with_two_that_nobody_claimed_settles_nothing_and_with_one_it_doe
     deliver.after(2 * MINUTE).works().says_nothing()
 
 
-def test_what_was_claimed_is_passed_over_in_the_list(deliver: Diary) -> None:
+def test_message_list_ignores_claimed_messages(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works().says("maria accepted")
     deliver.onemsg.answers = [LOST]
     deliver.due("maria", "checkout").works().says("maria unknown timeout")
@@ -121,8 +121,8 @@ def test_what_was_claimed_is_passed_over_in_the_list(deliver: Diary) -> None:
     assert deliver.topic[-1].message_id == "wamid.7"
 
 
-def test_an_echo_that_comes_after_we_gave_up_still_settles_it(deliver: Diary) -> None:
-    lost(deliver)
+def test_echo_settles_an_unresolved(deliver: Diary) -> None:
+    without_answer(deliver)
     sent = deliver.clock.now()
     deliver.after(DAY).works().says("maria unresolved gave_up")
     deliver.echoes("wamid.7", at=sent + SECOND).works().says("maria accepted")
@@ -131,8 +131,8 @@ def test_an_echo_that_comes_after_we_gave_up_still_settles_it(deliver: Diary) ->
     assert len(deliver.onemsg.list_requests) == looked
 
 
-def test_an_answer_that_is_late_beats_what_was_seen(deliver: Diary) -> None:
-    lost(deliver, Unknown(reason="timeout"), Accepted(message_id="wamid.2"))
+def test_late_answer_takes_precedence_over_an_echo(deliver: Diary) -> None:
+    without_answer(deliver, Unknown(reason="timeout"), Accepted(message_id="wamid.2"))
     deliver.due("maria", "checkout").works().says("maria accepted")
     deliver.echoes("wamid.2").echoes("wamid.7").works().says("maria accepted")
     assert deliver.topic[-1].message_id == "wamid.7"

@@ -30,7 +30,7 @@ def replicas(postgresql: str, tmp_path: Path) -> Iterator[tuple[Diary, Diary]]:
     other.close()
 
 
-def test_a_life_is_the_same_as_on_sqlite(replicas: tuple[Diary, Diary]) -> None:
+def test_same_life_as_on_sqlite(replicas: tuple[Diary, Diary]) -> None:
     one, _ = replicas
     one.knows("maria").knows("paul", name="Paul").due("maria").due("paul").works()
     one.says("maria accepted", "paul deferred frequency_cap").went_out("Maria")
@@ -39,7 +39,7 @@ def test_a_life_is_the_same_as_on_sqlite(replicas: tuple[Diary, Diary]) -> None:
     assert {stop.user_id for stop in one.topics.opt_outs} == {"maria", "paul"}
 
 
-def test_two_who_claim_at_once_write_once_to_each_user_and_each_phone(replicas: tuple[Diary, Diary]) -> None:
+def test_concurrent_claims_write_once_to_each_user_and_phone(replicas: tuple[Diary, Diary]) -> None:
     one, other = replicas
     for n in range(40):
         one.knows(f"user {n}", name=f"user {n}", phone=f"+34 612 345 {n // 2:03d}")  # two users to a phone
@@ -57,7 +57,7 @@ def test_two_who_claim_at_once_write_once_to_each_user_and_each_phone(replicas: 
 
 
 def as_it_commits(one: Diary, first: Callable[[], T], second: Callable[[], U]) -> tuple[T, U]:
-    """The first of these, and what another does when all of it is written and not yet committed."""
+    """Return the results of both; `second` runs when `first` has written everything and not yet committed."""
     meanwhile: list[Future[U]] = []
 
     def about_to_commit(connection: Connection) -> None:
@@ -70,14 +70,14 @@ def as_it_commits(one: Diary, first: Callable[[], T], second: Callable[[], U]) -
         return first(), meanwhile[0].result(30)
 
 
-def test_a_contact_that_comes_while_its_lack_is_being_noted_is_not_missed(replicas: tuple[Diary, Diary]) -> None:
+def test_contact_during_a_claim_that_defers_for_it(replicas: tuple[Diary, Diary]) -> None:
     one, other = replicas
     one.due("maria")
     as_it_commits(one, lambda: one.parts.claims.take(10), lambda: other.knows("maria"))
     one.works().says("maria deferred no_contact", "maria accepted").went_out("Maria")
 
 
-def test_a_pause_that_ends_while_a_row_is_put_off_for_it_lets_that_row_go(replicas: tuple[Diary, Diary]) -> None:
+def test_resume_during_a_claim_that_defers_for_the_pause(replicas: tuple[Diary, Diary]) -> None:
     one, other = replicas
     pause(one)
     one.knows("maria").due("maria")
@@ -87,7 +87,7 @@ def test_a_pause_that_ends_while_a_row_is_put_off_for_it_lets_that_row_go(replic
 
 @pytest.fixture
 def limited(postgresql: str, tmp_path: Path) -> Iterator[tuple[Diary, Diary]]:
-    """To three different people within a day, both together."""
+    """Two replicas that may write to three different people a day, together."""
     address = emptied(postgresql)
     one, other = (Diary(tmp_path, url=address, unique_recipients=3) for _ in range(2))
     yield one, other
@@ -100,7 +100,7 @@ def people(diary: Diary, number: int) -> None:
         diary.knows(f"user {n}", name=f"user {n}", phone=f"+34 612 345 {n:03d}").due(f"user {n}")
 
 
-def test_who_counts_the_different_people_waits_for_whoever_has_counted_and_not_written_yet(
+def test_recipient_quota_is_counted_by_one_replica_at_a_time(
     limited: tuple[Diary, Diary],
 ) -> None:
     one, other = limited
@@ -110,7 +110,7 @@ def test_who_counts_the_different_people_waits_for_whoever_has_counted_and_not_w
     assert (afterwards.rows, len(afterwards.attempts)) == (4, 1)
 
 
-def test_what_a_replica_had_in_hand_when_it_died_is_unknown_to_the_other_and_never_sent(
+def test_claim_of_a_dead_replica_becomes_unknown(
     replicas: tuple[Diary, Diary],
 ) -> None:
     one, other = replicas

@@ -1,4 +1,4 @@
-"""Failures that are told afterwards: tried again where that is allowed, remembered, and taken back when it arrived."""
+"""Failures reported later: retried where allowed, held, and overridden by a delivery."""
 
 from typing import Any
 
@@ -14,23 +14,23 @@ def failed(deliver: Diary, code: int, message_id: str = "wamid.1") -> Diary:
     return deliver.reports(message_id, "failed", errors=[error])
 
 
-def written_to(deliver: Diary, code: int) -> Diary:
+def failed_after_sending(deliver: Diary, code: int) -> Diary:
     deliver.knows("maria").due("maria").works().says("maria accepted")
     return failed(deliver, code).works()
 
 
-def test_a_marketing_limit_is_waited_out_for_a_day_and_holds_other_processes_too(deliver: Diary) -> None:
-    written_to(deliver, 131049).says("maria failed marketing_limit", "maria deferred retry_later")
+def test_reported_marketing_limit_holds_every_process(deliver: Diary) -> None:
+    failed_after_sending(deliver, 131049).says("maria failed marketing_limit", "maria deferred retry_later")
     assert [(s.final, s.error_code) for s in deliver.topic[-2:]] == [(False, 131049), (False, 131049)]
     deliver.at("Mon 12:00").detect_is_at().due("maria", "checkout").works().says("maria deferred recipient_hold")
     deliver.at("Mon 23:00").detect_is_at().works().says_nothing().went_out("Maria")
     deliver.at("Tue 09:00").detect_is_at().works().went_out("Maria", "Maria", "Maria")
-    told = {(s.process, s.status) for s in deliver.topic[-2:]}
-    assert told == {("account-setup", "accepted"), ("checkout", "accepted")}
+    records = {(s.process, s.status) for s in deliver.topic[-2:]}
+    assert records == {("account-setup", "accepted"), ("checkout", "accepted")}
 
 
-def test_after_max_attempts_a_failure_is_final(deliver: Diary) -> None:
-    written_to(deliver, 131000).says("maria failed provider_error", "maria deferred retry_later")
+def test_reported_failures_end_at_max_attempts(deliver: Diary) -> None:
+    failed_after_sending(deliver, 131000).says("maria failed provider_error", "maria deferred retry_later")
     for number in (2, 3):
         deliver.after(HOUR).detect_is_at().works().says("maria accepted")
         failed(deliver, 131000, f"wamid.{number}").works()
@@ -41,50 +41,50 @@ def test_after_max_attempts_a_failure_is_final(deliver: Diary) -> None:
     deliver.after(HOUR).detect_is_at().works().says_nothing()
 
 
-def test_a_delivery_that_is_told_after_the_failure_cancels_the_unsent_try(deliver: Diary) -> None:
-    written_to(deliver, 131049).says("maria failed marketing_limit", "maria deferred retry_later")
+def test_delivery_after_a_reported_failure_cancels_the_retry(deliver: Diary) -> None:
+    failed_after_sending(deliver, 131049).says("maria failed marketing_limit", "maria deferred retry_later")
     deliver.reports("wamid.1", "delivered").works().says("maria delivered")
     deliver.after(DAY).detect_is_at().works().says_nothing().went_out("Maria")
 
 
-def test_a_failure_that_is_told_twice_is_counted_once(deliver: Diary) -> None:
-    written_to(deliver, 131000).says("maria failed provider_error", "maria deferred retry_later")
+def test_repeated_failure_report_counts_once(deliver: Diary) -> None:
+    failed_after_sending(deliver, 131000).says("maria failed provider_error", "maria deferred retry_later")
     failed(deliver, 131000).works().says_nothing()
     assert [row.counted_attempts for row in deliver.rows()] == [1]
 
 
-def test_who_is_not_on_whatsapp_is_not_written_to_by_another_process(deliver: Diary) -> None:
-    written_to(deliver, 131026).says("maria failed unreachable")
+def test_reported_unreachable_holds_every_process(deliver: Diary) -> None:
+    failed_after_sending(deliver, 131026).says("maria failed unreachable")
     deliver.at("Mon 12:00").detect_is_at().due("maria", "checkout").works().says("maria suppressed unreachable")
     deliver.at("Mon 13:00").detect_is_at().knows("maria", phone="+34 612 345 679").due("maria", "checkout").works()
     deliver.says("maria accepted")
 
 
-def test_whoever_got_a_message_is_not_unreachable(deliver: Diary) -> None:
-    written_to(deliver, 131026).reports("wamid.1", "delivered").works()
+def test_delivery_lifts_the_unreachable_hold(deliver: Diary) -> None:
+    failed_after_sending(deliver, 131026).reports("wamid.1", "delivered").works()
     deliver.says("maria failed unreachable", "maria delivered")
     deliver.at("Mon 12:00").detect_is_at().due("maria", "checkout").works().says("maria accepted")
 
 
-def test_who_stopped_marketing_has_opted_out(deliver: Diary) -> None:
-    written_to(deliver, 131050).says("maria failed opted_out")
+def test_reported_opt_out(deliver: Diary) -> None:
+    failed_after_sending(deliver, 131050).says("maria failed opted_out")
     deliver.at("Mon 12:00").detect_is_at().due("maria", "checkout").works().says("maria suppressed opted_out")
 
 
-def test_a_refusal_that_is_answered_holds_the_number_as_well(deliver: Diary) -> None:
+def test_refusal_in_the_answer_holds_the_phone(deliver: Diary) -> None:
     deliver.onemsg.answers = [Rejected(reason="marketing_limit", remedy=Remedy.DAY, error_code=131049)]
     deliver.knows("maria").due("maria").works().says("maria rejected marketing_limit", "maria deferred retry_later")
     deliver.at("Mon 12:00").detect_is_at().due("maria", "checkout").works().says("maria deferred recipient_hold")
 
 
-def test_a_payment_problem_that_is_told_afterwards_stops_the_channel_for_all(deliver: Diary) -> None:
-    written_to(deliver, 131042).says("maria failed payment_problem", "maria deferred channel_stopped")
+def test_reported_payment_problem_stops_the_channel(deliver: Diary) -> None:
+    failed_after_sending(deliver, 131042).says("maria failed payment_problem", "maria deferred channel_stopped")
     deliver.knows("paul", name="Paul").due("paul").works().says("paul deferred channel_stopped")
     deliver.after(MINUTE).detect_is_at().works()
     assert sorted(s.status for s in deliver.topic[-2:]) == ["accepted", "accepted"]
 
 
-def test_a_report_that_never_comes_gets_a_last_record_and_a_later_one_still_counts(deliver: Diary) -> None:
+def test_missing_report_ends_in_no_report(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works().reports("wamid.1", "sent").works()
     deliver.says("maria accepted", "maria sent")
     deliver.after(DAY - 1).works().says_nothing()

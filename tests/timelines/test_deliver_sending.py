@@ -1,4 +1,4 @@
-"""From what detect asks for to what the client reads, and why some are never written to."""
+"""From a lapse to a message, and every reason for which there is none."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from .deliver_diary import Diary
 from .detect_diary import moment
 
 
-def test_a_client_goes_quiet_and_reads_the_message(deliver: Diary) -> None:
+def test_from_lapse_to_read(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works()
     deliver.says("maria accepted").went_out("Maria")
     (message,) = deliver.onemsg.sent
@@ -46,21 +46,21 @@ def test_a_client_goes_quiet_and_reads_the_message(deliver: Diary) -> None:
     deliver.after(DAY).works().says_nothing().went_out("Maria")
 
 
-def test_the_same_reminder_twice_is_one_message(deliver: Diary) -> None:
+def test_repeated_reminder_is_one_message(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").due("maria").works()
     deliver.due("maria").works()
     deliver.crashes_and_restarts().due("maria").works()
     deliver.says("maria accepted").went_out("Maria")
 
 
-def test_the_activitys_own_words_are_used_and_made_safe(deliver: Diary) -> None:
+def test_name_is_made_safe(deliver: Diary) -> None:
     deliver.knows("maria", name="Ana\nMaria\t" + "x" * 5_000).due("maria").works()
     (message,) = deliver.onemsg.sent
     assert message.params[0].startswith("Ana Maria x")
     assert len(message.params[0]) < 200
 
 
-def test_each_process_has_its_own_template(deliver: Diary) -> None:
+def test_template_per_process(deliver: Diary) -> None:
     deliver.knows("maria").due("maria", "checkout").works()
     (message,) = deliver.onemsg.sent
     assert (message.template, message.params[1]) == ("order_waiting", "your order")
@@ -77,9 +77,7 @@ def test_each_process_has_its_own_template(deliver: Diary) -> None:
         ({"phone": "+34 CALL ME"}, "bad_phone"),
     ],
 )
-def test_whoever_cannot_or_must_not_be_written_to_is_not_and_the_topic_says_why(
-    deliver: Diary, contact: dict[str, Any], reason: str
-) -> None:
+def test_suppressions_by_contact(deliver: Diary, contact: dict[str, Any], reason: str) -> None:
     deliver.knows("maria", **contact).due("maria").works()
     deliver.says(f"maria suppressed {reason}").went_out()
     assert deliver.topic[0].final
@@ -87,19 +85,19 @@ def test_whoever_cannot_or_must_not_be_written_to_is_not_and_the_topic_says_why(
     assert deliver.metrics.suppressions.labels("suppressed", reason)._value.get() == 1
 
 
-def test_consent_is_not_asked_for_where_the_policy_says_so(tmp_path: Path) -> None:
+def test_consent_not_required(tmp_path: Path) -> None:
     diary = Diary(tmp_path, rules=replace(RULES, require_opt_in=False))
     diary.knows("maria", opt_in=False).due("maria").works().says("maria accepted")
     diary.close()
 
 
-def test_a_default_name_greets_whoever_has_none(tmp_path: Path) -> None:
+def test_default_name(tmp_path: Path) -> None:
     diary = Diary(tmp_path, default_name="there")
     diary.knows("maria", name=None).due("maria").works().says("maria accepted").went_out("there")
     diary.close()
 
 
-def test_a_reminder_waits_for_its_contact_and_goes_out_when_it_comes(deliver: Diary) -> None:
+def test_reminder_waits_for_its_contact(deliver: Diary) -> None:
     deliver.due("maria").works().says("maria deferred no_contact")
     (waits,) = deliver.topic
     assert (waits.final, waits.until) == (False, moment("Thu 09:00") + 1)
@@ -107,18 +105,18 @@ def test_a_reminder_waits_for_its_contact_and_goes_out_when_it_comes(deliver: Di
     deliver.at("Mon 11:00").detect_is_at().knows("maria").works().says("maria accepted").went_out("Maria")
 
 
-def test_a_contact_that_never_comes_lets_the_reminder_expire(deliver: Diary) -> None:
+def test_reminder_expires_without_a_contact(deliver: Diary) -> None:
     deliver.due("maria").works().says("maria deferred no_contact")
     deliver.at("Thu 09:00").detect_is_at().works().says_nothing()
     deliver.after(1).detect_is_at().works().says("maria suppressed expired")
     deliver.knows("maria").works().says_nothing().went_out()
 
 
-def test_a_contact_that_was_deleted_is_no_contact(deliver: Diary) -> None:
+def test_deleted_contact_is_no_contact(deliver: Diary) -> None:
     deliver.knows("maria").forgets("maria").due("maria").works().says("maria deferred no_contact").went_out()
 
 
-def test_a_deleted_person_leaves_no_number_behind(deliver: Diary) -> None:
+def test_deletion_removes_phone_and_name_everywhere(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works().says("maria accepted")
     deliver.forgets("maria")
     with deliver.ledger.reading() as connection:
@@ -130,7 +128,7 @@ def test_a_deleted_person_leaves_no_number_behind(deliver: Diary) -> None:
     deliver.reports("wamid.1", "delivered").works().says("maria delivered")
 
 
-def test_an_older_word_on_a_contact_changes_nothing(deliver: Diary) -> None:
+def test_older_contact_record_changes_nothing(deliver: Diary) -> None:
     deliver.knows("maria", phone="+34 612 000 001")
     deliver.knows("maria", phone="+34 612 000 002")
     deliver.rereads("contacts")
@@ -138,13 +136,13 @@ def test_an_older_word_on_a_contact_changes_nothing(deliver: Diary) -> None:
     assert [message.phone for message in deliver.onemsg.sent] == ["34612000002"]
 
 
-def test_a_lapse_that_is_too_old_when_it_comes_is_never_sent(deliver: Diary) -> None:
+def test_lapse_too_old_on_arrival_is_expired(deliver: Diary) -> None:
     deliver.at("Fri 09:00").knows("maria").knows("paul", name="Paul")
     deliver.due("maria", lapsed="Tue 08:59:59.999").due("paul", lapsed="Tue 09:00").detect_is_at().works()
     deliver.says("maria suppressed expired", "paul accepted").went_out("Paul")
 
 
-def test_after_an_outage_of_detect_nobody_is_written_to_before_it_has_caught_up(deliver: Diary) -> None:
+def test_detect_behind_defers_until_it_has_caught_up(deliver: Diary) -> None:
     deliver.knows("maria").knows("paul", name="Paul").at("Mon 12:00")
     deliver.due("maria", lapsed="Mon 09:00").due("paul", lapsed="Mon 09:00").detect_is_at("Mon 09:30").works()
     deliver.says("maria deferred detect_behind", "paul deferred detect_behind").went_out()
@@ -153,19 +151,19 @@ def test_after_an_outage_of_detect_nobody_is_written_to_before_it_has_caught_up(
     deliver.after(MINUTE).detect_is_at().works().says("maria accepted").went_out("Maria")
 
 
-def test_each_partition_has_its_own_clock(deliver: Diary) -> None:
+def test_watermark_per_partition(deliver: Diary) -> None:
     deliver.knows("maria").knows("paul", name="Paul").at("Mon 12:00")
     deliver.due("maria", lapsed="Mon 09:00", partition=1).due("paul", lapsed="Mon 09:00", partition=2)
     deliver.detect_is_at(partition=2).works()
     deliver.says("maria deferred detect_behind", "paul accepted").went_out("Paul")
 
 
-def test_a_clock_never_goes_back(deliver: Diary) -> None:
+def test_watermark_never_goes_back(deliver: Diary) -> None:
     deliver.knows("maria").at("Mon 12:00").detect_is_at().detect_is_at("Mon 08:00")
     deliver.due("maria", lapsed="Mon 09:00").works().says("maria accepted")
 
 
-def test_nobody_is_written_to_before_the_contacts_have_been_read_to_the_end_seen_at_start(tmp_path: Path) -> None:
+def test_contacts_are_read_to_their_end_before_sending(tmp_path: Path) -> None:
     diary = Diary(tmp_path, contacts_end=3)
     diary.knows("maria").due("maria").works().says("maria deferred detect_behind").went_out()
     diary.knows("paul", name="Paul").after(MINUTE).detect_is_at().works().says_nothing()
@@ -174,7 +172,7 @@ def test_nobody_is_written_to_before_the_contacts_have_been_read_to_the_end_seen
     diary.close()
 
 
-def test_a_contacts_topic_may_end_in_offsets_that_hold_no_record(tmp_path: Path) -> None:
+def test_contacts_topic_that_ends_without_a_record(tmp_path: Path) -> None:
     diary = Diary(tmp_path, contacts_end=7)
     diary.knows("maria").due("maria").works().says("maria deferred detect_behind")
     diary.parts.intake.advance_offsets("contacts", {0: 6})
@@ -184,7 +182,7 @@ def test_a_contacts_topic_may_end_in_offsets_that_hold_no_record(tmp_path: Path)
     diary.close()
 
 
-def test_a_process_that_configuration_no_longer_knows_waits_and_expires(deliver: Diary) -> None:
+def test_unconfigured_process_waits_and_expires(deliver: Diary) -> None:
     deliver.config["plans"] = {}
     deliver.crashes_and_restarts().knows("maria").due("maria").works()
     deliver.says("maria deferred template_unusable")
@@ -192,14 +190,14 @@ def test_a_process_that_configuration_no_longer_knows_waits_and_expires(deliver:
     deliver.at("Thu 09:16").detect_is_at().works().says("maria suppressed expired").went_out()
 
 
-def test_a_record_that_says_too_little_is_passed_over_and_the_others_are_not_lost(deliver: Diary) -> None:
+def test_incomplete_reminder_record_is_skipped(deliver: Diary) -> None:
     now = deliver.clock.now()
     nothing = Reminder(kind=ReminderKind.DUE, occurred_at=now, detected_at=now)
     deliver.takes(nothing)
     deliver.knows("maria").due("maria").works().says("maria accepted")
 
 
-def test_what_a_crash_repeats_has_the_same_event_ids_in_the_same_order(deliver: Diary) -> None:
+def test_crash_while_publishing_repeats_the_same_event_ids(deliver: Diary) -> None:
     deliver.knows("maria").due("maria")
     deliver.works_in_silence().reports("wamid.1", "delivered")
     deliver.topics.failure_after = ConnectionError("no answer")

@@ -1,4 +1,4 @@
-"""Reports: early, late, repeated, out of order, of strangers, unreadable, or none at all."""
+"""Status reports: early, late, repeated, out of order, unmatched, unreadable, or missing."""
 
 import asyncio
 from pathlib import Path
@@ -15,7 +15,7 @@ def report(progress: Progress, message_id: str = "wamid.1") -> StatusReport:
     return StatusReport(message_id=message_id, progress=progress)
 
 
-def test_a_status_that_arrives_before_the_answer_is_stored_is_not_lost(deliver: Diary) -> None:
+def test_report_before_the_answer_is_stored(deliver: Diary) -> None:
     deliver.reports("wamid.1", "sent", "delivered").works().says_nothing()
     assert deliver.metrics.parked_reports._value.get() == 2
     deliver.knows("maria").due("maria").works()
@@ -24,14 +24,14 @@ def test_a_status_that_arrives_before_the_answer_is_stored_is_not_lost(deliver: 
     assert deliver.metrics.parked_reports._value.get() == 0
 
 
-def test_repeated_and_reordered_reports_change_nothing(deliver: Diary) -> None:
+def test_repeated_and_reordered_reports(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works().says("maria accepted")
     for status in ("delivered", "sent", "delivered", "read", "delivered", "viewed", "failed"):
         deliver.reports("wamid.1", status)
     deliver.works().says("maria delivered", "maria read")
 
 
-def test_a_delivery_after_a_failure_wins(deliver: Diary) -> None:
+def test_delivery_after_a_failure(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works()
     deliver.reports("wamid.1", "failed", error="Message undeliverable").works()
     deliver.says("maria accepted", "maria failed unreachable")
@@ -40,7 +40,7 @@ def test_a_delivery_after_a_failure_wins(deliver: Diary) -> None:
     assert (deliver.topic[-1].error_code, deliver.topic[-1].final) == (None, True)
 
 
-def test_reports_of_strangers_wait_a_day_and_go(deliver: Diary) -> None:
+def test_unmatched_reports_are_kept_a_day(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works().says("maria accepted")
     deliver.reports("wamid.of-somebody-else", "sent").works()
     assert deliver.metrics.parked_reports._value.get() == 1
@@ -50,7 +50,7 @@ def test_reports_of_strangers_wait_a_day_and_go(deliver: Diary) -> None:
     assert deliver.metrics.parked_reports._value.get() == 0
 
 
-def test_a_body_nobody_can_read_is_kept_for_a_day_and_holds_nothing_up(deliver: Diary) -> None:
+def test_unreadable_body_is_kept_a_day(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works().says("maria accepted")
     deliver.posts(b'["no", "object"]', b'{"ack": [{"id": "wamid.1", "status": "sent"}]}', b"[]")
     deliver.works().says("maria sent")
@@ -59,7 +59,7 @@ def test_a_body_nobody_can_read_is_kept_for_a_day_and_holds_nothing_up(deliver: 
     assert deliver.kept_bodies() == []
 
 
-def test_a_body_that_was_stored_and_not_applied_is_applied_after_a_restart(deliver: Diary, tmp_path: Path) -> None:
+def test_stored_body_is_applied_after_a_restart(deliver: Diary, tmp_path: Path) -> None:
     deliver.knows("maria").due("maria").works().says("maria accepted")
     deliver.parts.inbox._store([b'{"ack": [{"id": "wamid.1", "status": "read"}]}'])
     deliver.crashes_and_restarts()
@@ -67,7 +67,7 @@ def test_a_body_that_was_stored_and_not_applied_is_applied_after_a_restart(deliv
     deliver.publishes().says("maria read")
 
 
-def test_where_the_webhook_stays_silent_hookinfo_is_asked_ever_less_often(deliver: Diary) -> None:
+def test_hookinfo_is_polled_with_backoff(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works().says("maria accepted")
     deliver.after(2 * MINUTE - 1).works()
     assert deliver.onemsg.asked == []
@@ -85,7 +85,7 @@ def test_where_the_webhook_stays_silent_hookinfo_is_asked_ever_less_often(delive
     assert len(deliver.onemsg.asked) == polls
 
 
-def test_a_webhook_that_speaks_is_not_asked_behind_its_back(deliver: Diary) -> None:
+def test_report_postpones_the_poll(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works()
     deliver.at("Mon 09:01").reports("wamid.1", "sent").works()
     deliver.at("Mon 09:02:59").works()
@@ -94,14 +94,14 @@ def test_a_webhook_that_speaks_is_not_asked_behind_its_back(deliver: Diary) -> N
     assert deliver.onemsg.asked == ["wamid.1"]
 
 
-def test_nobody_is_asked_about_what_was_never_accepted(deliver: Diary) -> None:
+def test_unknown_is_not_polled_by_hookinfo(deliver: Diary) -> None:
     deliver.knows("maria").due("maria")
     deliver.onemsg.answers = [Unknown(reason="timeout")]
     deliver.works().after(HOUR).works()
     assert deliver.onemsg.asked == []
 
 
-def test_after_give_up_after_nobody_asks_any_more_and_a_late_report_still_counts(deliver: Diary) -> None:
+def test_polling_ends_after_give_up_after(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works()
     for _ in range(60):
         deliver.after(HOUR).works()
@@ -113,7 +113,7 @@ def test_after_give_up_after_nobody_asks_any_more_and_a_late_report_still_counts
     deliver.reports("wamid.1", "read").works().says("maria read")
 
 
-def test_a_poll_that_fails_has_its_next_turn(deliver: Diary) -> None:
+def test_failed_poll_is_repeated(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works()
     deliver.onemsg.failure = OneMsgError(ApiErrorKind.UNAVAILABLE, "hookInfo: no answer")
     deliver.at("Mon 09:02").works()

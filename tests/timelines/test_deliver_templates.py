@@ -1,4 +1,4 @@
-"""A template that can no longer be sent, one that can again, and the language that each person is written to in."""
+"""Templates that cannot be sent, that can again, and the language of each message."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -42,9 +42,7 @@ def abroad(ledger_url: str, tmp_path: Path) -> Iterator[Diary]:
         replace(TEMPLATE, variables=("1", "2", "3"), body="{{1}}, {{2}}, {{3}}"),
     ],
 )
-def test_reminders_wait_while_it_cannot_be_sent_and_go_on_at_once_when_it_can(
-    deliver: Diary, now_it_is: Template
-) -> None:
+def test_unusable_template_defers_until_it_is_usable(deliver: Diary, now_it_is: Template) -> None:
     deliver.lists(TEMPLATE, ORDER).knows("maria").knows("tom", "Tom", "+34 612 000 000")
     deliver.lists(now_it_is, ORDER).due("maria").works().says("maria deferred template_unusable")
     deliver.due("tom", "checkout").works().says("tom accepted")
@@ -52,33 +50,33 @@ def test_reminders_wait_while_it_cannot_be_sent_and_go_on_at_once_when_it_can(
     deliver.lists(TEMPLATE, ORDER).works().says("maria accepted").went_out("Tom", "Maria")
 
 
-def test_a_reminder_that_grew_too_old_meanwhile_is_not_sent(deliver: Diary) -> None:
+def test_reminder_expires_while_the_template_is_unusable(deliver: Diary) -> None:
     deliver.knows("maria").lists(PAUSED).due("maria").works().says("maria deferred template_unusable")
     deliver.after(72 * HOUR + 1).detect_is_at().lists(TEMPLATE).works().says("maria suppressed expired").went_out()
 
 
-def test_one_that_waits_without_news_is_looked_at_when_it_is_too_old(deliver: Diary) -> None:
+def test_reminder_expires_without_another_list(deliver: Diary) -> None:
     deliver.knows("maria").lists(PAUSED).due("maria").works().says("maria deferred template_unusable")
     assert [row.until for row in deliver.rows()] == [deliver.clock.now() + 72 * HOUR + 1]
     deliver.after(72 * HOUR + 1).detect_is_at().works().says("maria suppressed expired")
 
 
-def test_somebody_who_comes_back_meanwhile_is_left_alone(deliver: Diary) -> None:
+def test_return_while_the_template_is_unusable_cancels(deliver: Diary) -> None:
     deliver.knows("maria").lists(PAUSED).due("maria").works().says("maria deferred template_unusable")
     deliver.after(HOUR).detect_is_at().returned("maria", lapsed="Mon 09:00").works().says("maria cancelled returned")
     deliver.lists(TEMPLATE).works().says_nothing().went_out()
 
 
-def test_what_waits_is_woken_after_a_restart_too(deliver: Diary) -> None:
+def test_usable_template_wakes_reminders_after_a_restart(deliver: Diary) -> None:
     deliver.knows("maria").lists(PAUSED).due("maria").works().says("maria deferred template_unusable")
     deliver.crashes_and_restarts().lists(PAUSED).works().says_nothing()
     deliver.crashes_and_restarts().lists(TEMPLATE).works().says("maria accepted")
 
 
-def test_a_row_that_fell_asleep_while_the_others_were_woken_is_woken_a_look_later(deliver: Diary) -> None:
+def test_row_deferred_during_the_wake_is_woken_by_the_next_check(deliver: Diary) -> None:
     deliver.knows("maria").lists(PAUSED, ORDER).due("maria").works().says("maria deferred template_unusable")
     deliver.lists(TEMPLATE, ORDER)
-    assert deliver.parts.template_watcher.recheck_soon  # so the next look comes soon
+    assert deliver.parts.template_watcher.recheck_soon  # so the next check comes soon
     with deliver.ledger.transaction() as connection:  # another replica had decided just before
         connection.execute(update(reminders).values(due_at=reminders.c.until))
     deliver.works().says_nothing()
@@ -86,7 +84,7 @@ def test_a_row_that_fell_asleep_while_the_others_were_woken_is_woken_a_look_late
     assert not deliver.parts.template_watcher.recheck_soon
 
 
-def test_lists_that_prove_nothing_stop_nothing(deliver: Diary) -> None:
+def test_empty_and_incomplete_lists_stop_nothing(deliver: Diary) -> None:
     deliver.lists(TEMPLATE).knows("maria")
     for _ in range(5):
         deliver.lists().lists(ORDER, whole=False)
@@ -98,14 +96,14 @@ def test_lists_that_prove_nothing_stop_nothing(deliver: Diary) -> None:
     deliver.due("maria").works().says("maria accepted")
 
 
-def test_a_template_is_taken_for_gone_at_the_third_list_without_it(deliver: Diary) -> None:
+def test_template_is_gone_after_three_lists_without_it(deliver: Diary) -> None:
     deliver.lists(TEMPLATE, ORDER).knows("maria").knows("tom", "Tom", "+34 612 000 000").lists(ORDER).lists(ORDER)
     deliver.due("maria").works().says("maria accepted")
     deliver.lists(ORDER).due("tom").works().says("tom deferred template_unusable")
     deliver.lists(TEMPLATE, ORDER).works().says("tom accepted")
 
 
-def test_a_template_that_was_refused_and_is_shown_as_good_again_is_not_probed_first(deliver: Diary) -> None:
+def test_recovered_template_needs_no_probe(deliver: Diary) -> None:
     deliver.lists(TEMPLATE).knows("maria").knows("tom", "Tom", "+34 612 000 000")
     deliver.onemsg.answers = [REFUSED]
     deliver.due("maria").works().says("maria rejected template_paused", "maria deferred template_unusable")
@@ -114,7 +112,7 @@ def test_a_template_that_was_refused_and_is_shown_as_good_again_is_not_probed_fi
     deliver.says("maria accepted", "tom accepted")
 
 
-def test_a_template_that_is_refused_though_the_list_shows_it_as_good_is_probed_in_its_time(deliver: Diary) -> None:
+def test_refused_template_that_the_list_shows_as_good_is_probed(deliver: Diary) -> None:
     deliver.lists(TEMPLATE).knows("maria")
     deliver.onemsg.answers = [REFUSED]
     deliver.due("maria").works().says("maria rejected template_paused", "maria deferred template_unusable")
@@ -122,7 +120,7 @@ def test_a_template_that_is_refused_though_the_list_shows_it_as_good_is_probed_i
     deliver.after(3 * HOUR).detect_is_at().works().says("maria accepted")
 
 
-def test_a_category_that_changes_under_it_is_known_and_seen(deliver: Diary) -> None:
+def test_changed_category_in_metric_and_detail(deliver: Diary) -> None:
     labels = {"template": "inactivity_reminder", "language": "en"}
     registry = deliver.metrics.template_marketing
     deliver.lists(TEMPLATE)
@@ -144,27 +142,27 @@ def test_a_category_that_changes_under_it_is_known_and_seen(deliver: Diary) -> N
         (None, "en", "account setup"),
     ],
 )
-def test_each_is_written_to_in_their_language(abroad: Diary, locale: str | None, language: str, action: str) -> None:
+def test_language_by_locale(abroad: Diary, locale: str | None, language: str, action: str) -> None:
     abroad.lists(TEMPLATE, SPANISH, BRAZILIAN).knows("maria", locale=locale).due("maria").works()
     (message,) = abroad.onemsg.sent
     assert (message.language, message.params) == (language, ("Maria", action))
     assert [(status.template, status.language) for status in abroad.topic] == [("inactivity_reminder", language)]
 
 
-def test_the_activitys_own_words_are_said_in_any_language(abroad: Diary) -> None:
+def test_action_of_the_activity_in_any_language(abroad: Diary) -> None:
     abroad.knows("maria", locale="es")
     asked = replace(abroad.reminder("DUE", "maria"), action="la foto del DNI")
     abroad.takes(asked).works()
     assert abroad.onemsg.sent[0].params == ("Maria", "la foto del DNI")
 
 
-def test_where_their_language_cannot_be_sent_the_common_one_is(abroad: Diary) -> None:
+def test_unusable_language_falls_back_to_the_default(abroad: Diary) -> None:
     paused = replace(SPANISH, status="PAUSED")
     abroad.lists(TEMPLATE, paused, BRAZILIAN).knows("maria", locale="es").due("maria").works().says("maria accepted")
     assert abroad.onemsg.sent[0].language == "en"
 
 
-def test_where_their_language_is_refused_the_common_one_is_next(abroad: Diary) -> None:
+def test_refused_language_falls_back_to_the_default(abroad: Diary) -> None:
     abroad.knows("maria", locale="es").knows("eva", "Eva", "+34 612 000 000", locale="es")
     abroad.onemsg.answers = [REFUSED]
     abroad.due("maria").works().says("maria rejected template_paused", "maria deferred template_unusable")
@@ -172,13 +170,13 @@ def test_where_their_language_is_refused_the_common_one_is_next(abroad: Diary) -
     assert [message.language for message in abroad.onemsg.sent] == ["es", "en"]
 
 
-def test_they_wait_only_where_no_language_of_theirs_can_be_sent(abroad: Diary) -> None:
+def test_deferred_only_without_any_usable_language(abroad: Diary) -> None:
     abroad.lists(PAUSED, SPANISH, BRAZILIAN).knows("maria", locale="es").knows("tom", "Tom", "+34 612 000 000")
     abroad.due("maria").due("tom").works().says("tom deferred template_unusable", "maria accepted")
     abroad.lists(TEMPLATE, SPANISH, BRAZILIAN).works().says("tom accepted")
 
 
-def test_values_are_cut_where_the_whole_text_would_be_too_long(deliver: Diary) -> None:
+def test_parameters_are_cut_to_fit_the_body(deliver: Diary) -> None:
     long = TEMPLATE.body + "x" * (BODY_LIMIT - len(TEMPLATE.body) - 4)
     deliver.lists(replace(TEMPLATE, body=long)).knows("maria").due("maria").works().says("maria accepted")
     assert deliver.onemsg.sent[0].params == ("Maria", "account…")

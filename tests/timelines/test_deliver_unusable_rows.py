@@ -1,8 +1,7 @@
 """One contact, phone or message that raises an error gets a reason of its own, and everybody else is written to."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -29,19 +28,6 @@ from .detect_diary import moment
 M = TypeVar("M")
 Begin = Callable[..., Diary]
 BROKEN = "Broken"
-
-
-@pytest.fixture
-def begin(ledger_url: str, tmp_path: Path) -> Iterator[Begin]:
-    begun: list[Diary] = []
-
-    def open_diary(**more: Any) -> Diary:
-        begun.append(Diary(tmp_path, url=ledger_url, **more))
-        return begun[-1]
-
-    yield open_diary
-    for diary in begun:
-        diary.close()
 
 
 def three_people(diary: Diary, **broken: Any) -> Diary:

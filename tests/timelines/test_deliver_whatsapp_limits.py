@@ -1,11 +1,7 @@
-"""WhatsApp's own limits, kept before it has to refuse: recipients within a day, one message at a time, the US."""
+"""WhatsApp's own limits, kept before it refuses: recipients a day, messages to one phone, marketing to the US."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
-
-import pytest
 
 from consumer.clock import SECOND
 from consumer.deliver.channel.recipient_quota import MIN_WAIT_MS, DailyQuota
@@ -21,26 +17,13 @@ from .detect_diary import moment
 Begin = Callable[..., Diary]
 
 
-@pytest.fixture
-def begin(ledger_url: str, tmp_path: Path) -> Iterator[Begin]:
-    begun: list[Diary] = []
-
-    def with_limits(**known: Any) -> Diary:
-        begun.append(Diary(tmp_path, url=ledger_url, **known))
-        return begun[-1]
-
-    yield with_limits
-    for diary in begun:
-        diary.close()
-
-
 def people(diary: Diary, *names: str) -> Diary:
     for name in names:
         diary.knows(name, name=name, phone=f"+34 612 34 {sum(map(ord, name)):04}").due(name)
     return diary
 
 
-def test_whoever_is_one_too_many_waits_until_another_was_written_to_a_day_ago(begin: Begin) -> None:
+def test_recipient_beyond_the_quota_waits_a_day(begin: Begin) -> None:
     diary = people(begin(unique_recipients=2), "Ana").works()
     people(diary.at("Mon 10:00").detect_is_at(), "Ben").works()
     people(diary, "Cleo").works()
@@ -50,19 +33,19 @@ def test_whoever_is_one_too_many_waits_until_another_was_written_to_a_day_ago(be
     diary.at("Tue 09:00").detect_is_at().works_in_silence().went_out("Ana", "Ben", "Cleo")
 
 
-def test_whoever_was_written_to_takes_no_other_place(begin: Begin) -> None:
+def test_counted_recipient_takes_no_other_place(begin: Begin) -> None:
     diary = people(begin(unique_recipients=1), "Ana").works().due("Ana", "checkout").works()
     diary.went_out("Ana", "Ana")
 
 
-def test_what_certainly_never_left_takes_no_place(begin: Begin) -> None:
+def test_untransmitted_attempt_takes_no_place(begin: Begin) -> None:
     diary = begin(unique_recipients=1)
     diary.onemsg.answers = [NotTransmitted(reason="connect")]
     people(diary, "Ana").works()
     people(diary.after(SECOND), "Ben").works().went_out("Ana", "Ben")
 
 
-def test_a_queue_is_given_one_place_after_the_other_and_is_not_looked_through_all_the_time() -> None:
+def test_waiting_recipients_get_places_one_after_the_other() -> None:
     now = 1_000_000_000_000
     latest = [now - UNIQUE_SPAN + 1, now - UNIQUE_SPAN + 3 * MIN_WAIT_MS, now]
     room = DailyQuota(3, now, 3, {"34600000001"}, latest)
@@ -75,14 +58,14 @@ def test_a_queue_is_given_one_place_after_the_other_and_is_not_looked_through_al
     ]
 
 
-def test_to_one_phone_messages_leave_six_seconds_apart(begin: Begin) -> None:
+def test_pair_span_between_two_messages_to_a_phone(begin: Begin) -> None:
     diary = begin(caps={PAIR_SPAN: 1}).knows("maria").due("maria").due("maria", "checkout").works()
     diary.says("maria accepted", "maria deferred frequency_cap")
     diary.after(PAIR_SPAN - 1).works().says_nothing()
     diary.after(1).works().says("maria accepted")
 
 
-def test_marketing_to_the_us_is_given_up_before_it_is_refused() -> None:
+def test_marketing_to_the_us_is_suppressed() -> None:
     american = replace(FINE, region="US")
     assert marketing_is_delivered(replace(american, marketing=True)) == Suppress("unreachable")
     assert marketing_is_delivered(american) is None
