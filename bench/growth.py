@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def _compare(name: str, url: str, old: int, count: int) -> None:
-    client = OneMsgClient(base_url="http://127.0.0.1:1", channel_id="none", token="none", timeout=1)
+    client = OneMsgClient(base_url="http://127.0.0.1:1", channel_id="none", token="none", timeout_ms=1)
     replica = MeasuredReplica(url, client, _CHANNEL)
     ledger = replica.ledger
     try:

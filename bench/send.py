@@ -115,7 +115,7 @@ def client(box: Sandbox) -> OneMsgClient:
         base_url=box.info["base_url"],
         channel_id=box.info["channel_id"],
         token=box.info["token"],
-        timeout=10 * SECOND,
+        timeout_ms=10 * SECOND,
         max_connections=IN_FLIGHT,
     )
 

@@ -41,6 +41,6 @@ def onemsg_client(onemsg: OneMsgSettings, *, timeout_ms: Millis, max_connections
         base_url=onemsg.base_url,
         channel_id=onemsg.channel_id,
         token=plain(onemsg.token, "onemsg.token"),
-        timeout=timeout_ms,
+        timeout_ms=timeout_ms,
         max_connections=max_connections,
     )

@@ -48,7 +48,9 @@ def maintained_until(
     async def story() -> Health:
         health, ended = Health(SystemClock().monotonic), asyncio.Event()
         url, token = base_url or sandbox.base_url, sandbox.token
-        async with OneMsgClient(base_url=url, channel_id=sandbox.channel_id, token=token, timeout=5 * SECOND) as client:
+        async with OneMsgClient(
+            base_url=url, channel_id=sandbox.channel_id, token=token, timeout_ms=5 * SECOND
+        ) as client:
             wanted = RequiredTemplate(name=sandbox.template, namespace=sandbox.namespace, language=sandbox.language)
             metrics = DeliverMetrics(CollectorRegistry())
             watcher = TemplateWatcher(

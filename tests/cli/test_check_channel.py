@@ -39,7 +39,7 @@ def asked(sandbox: Sandbox, question: Callable[[OneMsgClient], Awaitable[T]], to
 
     async def ask() -> T:
         channel = OneMsgClient(
-            base_url=sandbox.base_url, channel_id=sandbox.channel_id, token=token or sandbox.token, timeout=5_000
+            base_url=sandbox.base_url, channel_id=sandbox.channel_id, token=token or sandbox.token, timeout_ms=5_000
         )
         async with channel:
             return await question(channel)

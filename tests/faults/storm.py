@@ -149,7 +149,7 @@ async def _run(diary: Diary, sandbox: Sandbox) -> None:
         base_url=sandbox.base_url,
         channel_id=sandbox.channel_id,
         token=sandbox.token,
-        timeout=_TIMEOUT_MS,
+        timeout_ms=_TIMEOUT_MS,
         now=diary.clock.now,
     )
     diary.talks_to(channel)
