@@ -33,7 +33,7 @@ def opened(shared: Shared, metrics: DeliverMetrics) -> Ledger:
             raise LedgerRefused(seen.refusal)
         if seen.lost:
             _read_opt_outs_again(shared, ledger)
-            ledger_restore.doubt_everything_unsent(ledger, seen.lost, metrics=metrics, now=shared.clock.now)
+            ledger_restore.mark_unsent_unknown(ledger, seen.lost, metrics=metrics, now=shared.clock.now)
     except BaseException:
         ledger.close()
         raise
@@ -77,10 +77,10 @@ def look(settings: Settings, admin: AdminClient, ledger: Ledger | None) -> Topic
     """Changes nothing. None is a ledger that is yet to be made. Raises KafkaException."""
     # First the broker, then the ledger: other replicas are at work, and the ledger is never behind what they commit.
     known = _groups(settings, admin)
-    told = any(partition_offsets.fetch_all(admin, settings.topics.delivery_status).values())
+    published = any(partition_offsets.fetch_all(admin, settings.topics.delivery_status).values())
     seen = {topic: (of, _held(ledger, topic)) for topic, of in known.items()}
     lost = {topic: ledger_identity.lost(of, held) for topic, (of, held) in seen.items()}
-    why = ledger_identity.refusal(ledger.id if ledger else "one yet to be made", seen, told=told)
+    why = ledger_identity.refusal(ledger.id if ledger else "one yet to be made", seen, published=published)
     return TopicPositions(why, {topic: spots for topic, spots in lost.items() if spots})
 
 
