@@ -15,7 +15,6 @@ from sqlalchemy import (
     insert,
     or_,
     select,
-    tuple_,
     update,
 )
 
@@ -23,8 +22,6 @@ from consumer.clock import Millis
 from consumer.ledger.queries.statements import chunks
 from consumer.ledger.schema.rows import REMINDER, ReminderRow
 from consumer.ledger.schema.tables import UNRESOLVED, WAITS_FOR_NOTHING, attempts, outbox, reminders
-
-_NOT_SENT_YET = ("planned", "deferred", "sending")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,9 +110,12 @@ def lock_related(
 
 
 def lock_unsent(connection: Connection, limit: int) -> list[ReminderRow]:
-    """Lock reminders that have not gone out, or are just about to."""
-    query = select(*REMINDER).where(reminders.c.status.in_(_NOT_SENT_YET)).limit(limit)
-    return _rows(connection.execute(query.with_for_update()))
+    """Lock reminders that have not gone out, or are just about to: those that wait for their moment or hold a lease."""
+    found: list[ReminderRow] = []
+    for moment in (reminders.c.due_at, reminders.c.lease_until):
+        query = select(*REMINDER).where(moment.is_not(None)).limit(limit - len(found))
+        found += _rows(connection.execute(query.with_for_update()))
+    return found
 
 
 def on_all_media(connection: Connection, ids: Collection[str]) -> dict[str, list[ReminderRow]]:
@@ -242,8 +242,13 @@ def lock_removable(connection: Connection, before: Millis, over: Sequence[str], 
 
 def delete_with_history(connection: Connection, keys: Sequence[tuple[str, str]]) -> None:
     """Delete reminders (reminder_id, medium) with their attempts and what was published of them."""
-    for table in (outbox, attempts, reminders):
-        connection.execute(delete(table).where(tuple_(table.c.reminder_id, table.c.medium).in_(keys)))
+    by_medium: dict[str, list[str]] = {}
+    for reminder_id, medium in keys:
+        by_medium.setdefault(medium, []).append(reminder_id)
+    for medium, ids in by_medium.items():  # (for pairs of values SQLite reads the whole table)
+        for some in chunks(ids):
+            for table in (outbox, attempts, reminders):
+                connection.execute(delete(table).where(table.c.reminder_id.in_(some), table.c.medium == medium))
 
 
 def _rows(found: Iterable[Sequence[Any]]) -> list[ReminderRow]:
