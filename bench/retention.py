@@ -56,10 +56,10 @@ def _measure(name: str, url: str, reminders: int, steps: int) -> None:
             ledger, OneMsgClient(base_url="http://127.0.0.1:1", channel_id="-", token="-", timeout=1), _TEMPLATE
         )
         base.fill(range(_CLAIMED * (steps + 1)))
+        retention, idle = (Retention(ledger, keep=keep, now=now) for keep in (_KEEP, _KEEP * 2))
+        _expect(retention.step() > 0)
         _claim(base)  # what runs once
         claim = _median(lambda: _claim(base), steps)
-        retention, idle = (Retention(ledger, keep=keep, now=now) for keep in (_KEEP, _KEEP * 2))
-        retention.step()
         step = _median(lambda: _expect(retention.step() >= 100), steps)
         nothing = _median(lambda: _expect(idle.step() == 0), steps)
     finally:

@@ -7,14 +7,18 @@ from sqlalchemy import Connection, Table, text
 from consumer.clock import Millis
 from consumer.ledger.schema.tables import attempts, outbox, reminders
 
-_NUMBERS = "WITH RECURSIVE numbers(n) AS (SELECT CAST(0 AS BIGINT) UNION ALL SELECT n + 1 FROM numbers WHERE n < :last)"
+_NUMBERS = (
+    "WITH RECURSIVE numbers(n) AS (SELECT CAST(:first AS BIGINT) UNION ALL SELECT n + 1 FROM numbers WHERE n < :last)"
+)
+_PAGE = 100_000
 
 
 def fill(connection: Connection, table: Table, count: int, columns: Mapping[str, str]) -> None:
     """Insert `count` rows; each column is an SQL expression in which `n` counts from 0."""
     names, values = ", ".join(columns), ", ".join(columns.values())
     statement = f"INSERT INTO {table.name} ({names}) {_NUMBERS} SELECT {values} FROM numbers"
-    connection.execute(text(statement), {"last": count - 1})
+    pages = [{"first": first, "last": min(first + _PAGE, count) - 1} for first in range(0, count, _PAGE)]
+    connection.execute(text(statement), pages)
 
 
 def add_delivered(connection: Connection, count: int, *, first: Millis, apart: Millis) -> None:

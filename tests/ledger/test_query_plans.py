@@ -199,8 +199,7 @@ def connection(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     try:
         with ledger.transaction() as loading:
             load(loading)
-        with ledger.transaction() as analyzing:
-            analyzing.execute(text("ANALYZE"))
+        ledger.analyze_new_tables()
         with ledger.transaction() as connection:
             yield connection
             connection.rollback()

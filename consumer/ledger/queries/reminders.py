@@ -10,7 +10,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
-    exists,
     func,
     insert,
     or_,
@@ -35,7 +34,7 @@ class UnresolvedSelection:
 
 def any_due(connection: Connection, medium: str, now: Millis) -> bool:
     """Tell whether a reminder's moment has come."""
-    return bool(connection.scalar(select(exists().where(reminders.c.due_at <= now, reminders.c.medium == medium))))
+    return _any_waiting(connection, reminders.c.due_at, now, reminders.c.medium == medium)
 
 
 def lock_due(connection: Connection, medium: str, now: Millis, limit: int) -> list[ReminderRow]:
@@ -60,12 +59,19 @@ def lock_quiet_since(connection: Connection, medium: str, moment: Millis, limit:
 
 def any_fallback_due(connection: Connection, now: Millis) -> bool:
     """Tell whether `lock_fallback_due` would find a reminder."""
-    return connection.scalar(select(reminders.c.fallback_at).where(reminders.c.fallback_at <= now).limit(1)) is not None
+    return _any_waiting(connection, reminders.c.fallback_at, now)
 
 
 def lock_fallback_due(connection: Connection, now: Millis, limit: int) -> list[ReminderRow]:
     """Lock reminders that ended in a way that another medium may mend, and were not looked at since."""
     return _lock_waiting(connection, reminders.c.fallback_at, now, limit)
+
+
+def _any_waiting(
+    connection: Connection, column: ColumnElement[Any], until: Millis, *conditions: ColumnElement[bool]
+) -> bool:
+    first = select(column).where(column <= until, *conditions).order_by(column).limit(1)  # ordered: by its index
+    return connection.scalar(first) is not None
 
 
 def _lock_waiting(
