@@ -49,7 +49,7 @@ def main() -> None:
 def _compare(name: str, url: str, old: int, count: int) -> None:
     ledger = Ledger(url)
     try:
-        channel = OneMsgClient(base_url="http://127.0.0.1:1", channel_id="none", token="none", timeout=1)
+        channel = OneMsgClient(base_url="http://127.0.0.1:1", channel_id="none", token="none", timeout_ms=1)
         desk = ClaimBase(ledger, channel, _TOLD)
         _decide(desk, range(100))  # what runs once
         empty = _decide(desk, range(1_000, 1_000 + count))

@@ -19,8 +19,8 @@ import numpy as np
 from bench.decode import NATIVE, NOW, best, event, values
 from consumer.activity.avro.batch_reader import AvroReader
 from consumer.activity.decoder import ActivityDecoder
-from consumer.activity.event_mapping import event_mapping_of
-from consumer.activity.field_paths import fields_of
+from consumer.activity.event_mapping import build_event_mapping
+from consumer.activity.field_paths import build_field_paths
 from consumer.activity.json_reader import JsonReader
 from consumer.activity.schemas.avro_schema import WriterSchema, parse
 from consumer.activity.schemas.writer_schemas import WriterSchemas
@@ -79,7 +79,7 @@ def shuffled(most: int, more: Mapping[str, object]) -> dict[str, object]:
 
 
 def decoder(source: SourceSettings, writers: Sequence[WriterSchema] = ()) -> ActivityDecoder:
-    fields, meanings = fields_of(source), event_mapping_of(source, _PROCESSES)
+    fields, meanings = build_field_paths(source), build_event_mapping(source, _PROCESSES)
     wants = meanings.wants if meanings else None
     if source.format == "json":
         return ActivityDecoder(JsonReader(fields, wants), meanings)

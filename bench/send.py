@@ -116,7 +116,7 @@ def client(box: Sandbox) -> OneMsgClient:
         base_url=box.told["base_url"],
         channel_id=box.told["channel_id"],
         token=box.told["token"],
-        timeout=10 * SECOND,
+        timeout_ms=10 * SECOND,
         max_connections=IN_FLIGHT,
     )
 

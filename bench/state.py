@@ -68,7 +68,7 @@ def activities(table: Table, who: np.ndarray, at: int) -> ActivityBatch:
             {
                 "user_id": users,
                 "process": names.gather(pl.Series(who % 3)),
-                "closes": np.zeros(who.size, np.bool_),
+                "ending": np.zeros(who.size, np.uint8),
                 "action": pl.Series([None], dtype=pl.String).new_from_index(0, who.size),
                 "occurred_at": np.full(who.size, START + at),
             }

@@ -1,4 +1,4 @@
-"""Batches of bytes from the activity topic to columns that detect can apply, and what cannot be used, with reasons."""
+"""Decodes batches of bytes from the activity topic into columns that detect can apply, and reports bad values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,23 +10,23 @@ import polars as pl
 
 from consumer.activity.errors import ValueProblem
 from consumer.activity.event_mapping import EventMapping
-from consumer.activity.rows import SMALL, BadValue, Read, Rows
+from consumer.activity.rows import SMALL_BATCH_ROWS, BadValue, ReadBatch, RowBatch
 from consumer.clock import DAY, Millis
 
 __all__ = ["ActivityDecoder", "BadValue", "Decoded"]
 
-YEAR_2000: Millis = 946_684_800_000
+YEAR_2000_MS: Millis = 946_684_800_000
 
-LONGEST_USER = 255
-"""Bytes of a user_id in UTF-8; with LONGEST_ACTION it bounds what state takes (see PAGE of detect/snapshot.py)."""
-LONGEST_ACTION = 128
-"""Characters of an action; what is longer is cut."""
+MAX_USER_ID_BYTES = 255
+"""Of a user_id in UTF-8. With MAX_ACTION_CHARS it bounds the size of a row (see PAGE of detect/snapshot.py)."""
+MAX_ACTION_CHARS = 128
+"""Longer actions are cut."""
 
-# In the order in which they are judged: a record has the first that applies.
+# In order of precedence: a record gets the first that applies.
 _PROBLEMS = (
     ValueProblem("missing_field", "kind or occurred_at is null: an activity needs both"),
     ValueProblem("empty_user_id", "user_id is empty: nobody can be reminded"),
-    ValueProblem("user_id_too_long", f"user_id is longer than {LONGEST_USER} bytes: is it an id at all?"),
+    ValueProblem("user_id_too_long", f"user_id is longer than {MAX_USER_ID_BYTES} bytes: is it an id at all?"),
     ValueProblem("empty_process", "process is empty: say what the user was doing"),
     ValueProblem("time_before_2000", "occurred_at is before the year 2000: is it in seconds instead of milliseconds?"),
     ValueProblem(
@@ -34,21 +34,20 @@ _PROBLEMS = (
     ),
 )
 
-_NONE = -1
+_NO_PROBLEM = -1
 
 Times: TypeAlias = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A batch, read and judged. Both `frame` and `bad` are ordered by index, the position in the batch.
+    """A decoded batch. Both `frame` and `bad` are ordered by index, the position in the batch.
 
-    `frame` has index (UInt32), user_id, process (String, not empty), closes (Boolean: completed or cancelled),
+    `frame` has index (UInt32), user_id, process (String, not empty), ending (UInt8, a value of `records.Ending`),
     action (String or null) and occurred_at (Int64, milliseconds, not later than the record's own timestamp).
     `clamped` counts the rows of `frame` whose time was later than that and was set back to it. `ignored` counts
-    values that concern no process, or nobody: a platform's own events that nothing is to be learned from; a value
-    that concerns several processes has a row for each. Texts share the batch's memory: whoever keeps a few of them
-    should copy them.
+    values that concern no process or no user; a value that concerns several processes has a row for each. Texts share
+    the batch's memory: copy those that are kept for long.
     """
 
     frame: pl.DataFrame
@@ -58,39 +57,39 @@ class Decoded:
 
 
 class ActivityDecoder:
-    """Reads with `read` (an AvroReader or a JsonReader), makes activities of events that have `meanings`, and judges
-    the rows."""
+    """Reads values with `read` (an AvroReader or a JsonReader), maps events to activities with `mapping` where it is
+    given, and validates the rows."""
 
-    def __init__(self, read: Read, meanings: EventMapping | None = None) -> None:
+    def __init__(self, read: ReadBatch, mapping: EventMapping | None = None) -> None:
         self._read = read
-        self._meanings = meanings
+        self._mapping = mapping
 
     def decode(self, values: Sequence[bytes | None], timestamps: Times, now: Millis) -> Decoded:
-        """`timestamps` are the records' own, milliseconds; one that is not known (-1) counts as `now`.
+        """Decode a batch. `timestamps` are the records' own in ms; one that is not known (-1) counts as `now`.
 
-        Raises RegistryUnavailable where the read does.
+        Raises RegistryUnavailable where `read` does.
         """
         rows = self._read(values)
-        return judge(self._meanings(rows) if self._meanings else rows, timestamps, now)
+        return judge(self._mapping(rows) if self._mapping else rows, timestamps, now)
 
 
-def judge(rows: Rows, timestamps: Times, now: Millis) -> Decoded:
-    """Sets times back to their records' own, cuts long actions, and takes out what cannot be meant."""
+def judge(rows: RowBatch, timestamps: Times, now: Millis) -> Decoded:
+    """Set times back to their records' own, cut long actions, and separate bad rows."""
     frame = rows.frame
     recorded = timestamps[frame["index"].to_numpy()]
-    recorded = np.where(recorded < YEAR_2000, now, recorded)
+    recorded = np.where(recorded < YEAR_2000_MS, now, recorded)
     occurred = _filled(frame["occurred_at"], now)
-    settled = np.minimum(occurred, recorded)
-    late = occurred > settled
+    clamped = np.minimum(occurred, recorded)
+    late = occurred > clamped
     if late.any():
-        frame = frame.with_columns(pl.Series("occurred_at", settled))
-    if _longest(frame["action"]) > LONGEST_ACTION:
-        frame = frame.with_columns(pl.col("action").str.head(LONGEST_ACTION))
-    problems = _problems(rows.frame, occurred, settled, now)
-    good = problems == _NONE
+        frame = frame.with_columns(pl.Series("occurred_at", clamped))
+    if _nine_byte_words(frame["action"]) > MAX_ACTION_CHARS:
+        frame = frame.with_columns(pl.col("action").str.head(MAX_ACTION_CHARS))
+    problems = _problems(rows.frame, occurred, clamped, now)
+    good = problems == _NO_PROBLEM
     if good.all():
         return Decoded(frame, _in_order(rows.bad), int(late.sum()), rows.ignored)
-    # (A value with several rows is bad once.)
+    # A value with several rows is bad once.
     places = dict(zip(frame["index"].filter(~good), problems[~good].tolist(), strict=True))
     judged = [BadValue(index, *_PROBLEMS[place]) for index, place in places.items()]
     return Decoded(frame.filter(good), _in_order(rows.bad + judged), int((late & good).sum()), rows.ignored)
@@ -100,31 +99,31 @@ def _in_order(bad: list[BadValue]) -> list[BadValue]:
     return sorted(bad, key=lambda one: one.index)
 
 
-def _problems(frame: pl.DataFrame, occurred: Times, settled: Times, now: Millis) -> npt.NDArray[np.int8]:
-    """For each row the place in _PROBLEMS of the first that applies, or _NONE."""
+def _problems(frame: pl.DataFrame, occurred: Times, clamped: Times, now: Millis) -> npt.NDArray[np.int8]:
+    """Return for each row the index in _PROBLEMS of the first that applies, or _NO_PROBLEM."""
     applies = [
-        _absent(frame["closes"]) | _absent(frame["occurred_at"]),
+        _absent(frame["ending"]) | _absent(frame["occurred_at"]),
         _filled(frame["user_id"] == "", True),
         _too_long(frame["user_id"]),
         _filled(frame["process"] == "", True),
-        occurred < YEAR_2000,
-        settled > now + DAY,
+        occurred < YEAR_2000_MS,
+        clamped > now + DAY,
     ]
-    found = np.full(frame.height, _NONE, np.int8)
+    found = np.full(frame.height, _NO_PROBLEM, np.int8)
     for place in reversed(range(len(applies))):
         found[applies[place]] = place
     return found
 
 
 def _too_long(users: pl.Series) -> npt.NDArray[np.bool_]:
-    if _longest(users) <= LONGEST_USER:
+    if _nine_byte_words(users) <= MAX_USER_ID_BYTES:
         return np.zeros(len(users), np.bool_)
-    return _filled(users.str.len_bytes() > LONGEST_USER, False)  # type: ignore[no-any-return]
+    return _filled(users.str.len_bytes() > MAX_USER_ID_BYTES, False)  # type: ignore[no-any-return]
 
 
-def _longest(texts: pl.Series) -> int:
-    """Bytes of the longest of these; of few, four for each character, as many as there can be."""
-    if len(texts) <= SMALL:
+def _nine_byte_words(texts: pl.Series) -> int:
+    """Return the bytes of the longest text; of small batches an upper bound, four bytes for each character."""
+    if len(texts) <= SMALL_BATCH_ROWS:
         return 4 * max(map(len, filter(None, texts.to_list())), default=0)
     return texts.str.len_bytes().max() or 0  # type: ignore[return-value]
 
@@ -134,5 +133,5 @@ def _absent(column: pl.Series) -> npt.NDArray[np.bool_]:
 
 
 def _filled(column: pl.Series, value: Any) -> Any:
-    """As an array, with this in place of nulls."""
+    """Return the column as an array with `value` in place of nulls."""
     return (column.fill_null(value) if column.null_count() else column).to_numpy()

@@ -1,6 +1,6 @@
-"""Events of a platform's own to activities: which processes an event is about, and whether it closes them.
+"""Maps a platform's own events to activities: which processes an event is about, and how it ends them.
 
-An event that concerns no process, or nobody, is no activity; it is counted and otherwise left alone.
+An event that concerns no process or no user is not an activity; it is counted and otherwise ignored.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,103 +10,106 @@ import numpy as np
 import polars as pl
 
 from consumer.activity.avro.cursor import Flags, Longs
-from consumer.activity.rows import SMALL, Rows, spelled
+from consumer.activity.rows import SMALL_BATCH_ROWS, RowBatch, symbols_at
 from consumer.config.processes import ProcessSettings
 from consumer.config.source import SourceSettings
+from consumer.records import Ending
 
 
 class EventMapping(Protocol):
-    """What events mean."""
+    """Maps events to activities."""
 
     def wants(self, process: str | None, event: str | None) -> bool:
-        """Whether an event that names this process, and is of this name, concerns any process."""
+        """Return whether an event with this process and this name concerns any configured process."""
 
-    def __call__(self, rows: Rows) -> Rows:
-        """As activities: rows with a user, a process and `closes`, for each process that an event is about."""
+    def __call__(self, rows: RowBatch) -> RowBatch:
+        """Return the activities: a row with user, process and `ending` for each process that an event is about."""
 
 
-def event_mapping_of(source: SourceSettings, processes: Mapping[str, ProcessSettings]) -> EventMapping | None:
-    """As the configuration has them; None where events say all of it themselves, in our words."""
+def build_event_mapping(source: SourceSettings, processes: Mapping[str, ProcessSettings]) -> EventMapping | None:
+    """Return the configured mapping, or None if the events have our own schema."""
     if not source.paths:
         return None
     if source.kind:
-        return KindsInProcess()
-    named = {name: Names(p.active_on, (*p.complete_on, *p.cancel_on)) for name, p in processes.items()}
-    return EventsInProcess(named) if source.process else Events(named)
+        return KindsOfProcess()
+    named = {name: EventNames(p.active_on, p.complete_on, p.cancel_on) for name, p in processes.items()}
+    return EventsOfProcess(named) if source.process else EventsByName(named)
 
 
-class Names(NamedTuple):
-    """Names of events, for one process."""
+class EventNames(NamedTuple):
+    """The names of events that one process is configured with."""
 
-    active: Sequence[str]
-    closing: Sequence[str]
+    active: Sequence[str] = ()
+    completing: Sequence[str] = ()
+    cancelling: Sequence[str] = ()
+
+    def endings(self) -> dict[str, Ending]:
+        """Return what each of these names means."""
+        named = (self.active, Ending.NONE), (self.completing, Ending.COMPLETED), (self.cancelling, Ending.CANCELLED)
+        return {event: ending for events, ending in named for event in events}
 
 
-class KindsInProcess:
-    """An event names its process, and its kind in our words."""
+class KindsOfProcess:
+    """An event names its process, and its kind as user_activity.avsc has it."""
 
     def wants(self, process: str | None, event: str | None) -> bool:
         return process is not None
 
-    def __call__(self, rows: Rows) -> Rows:
+    def __call__(self, rows: RowBatch) -> RowBatch:
         frame = rows.frame
-        kept = _there(frame["user_id"]) & _there(frame["process"])
-        return _picked(rows, kept, np.flatnonzero(kept), {})
+        kept = _not_null(frame["user_id"]) & _not_null(frame["process"])
+        return _select_rows(rows, kept, np.flatnonzero(kept), {})
 
 
-class Events:
-    """An event has a name, and may be about any number of processes."""
+class EventsByName:
+    """An event has a name, and may concern any number of processes."""
 
-    def __init__(self, processes: Mapping[str, Names]) -> None:
+    def __init__(self, processes: Mapping[str, EventNames]) -> None:
         self._processes = list(processes)
-        meant: dict[str, list[tuple[int, bool]]] = {}
+        meant: dict[str, list[tuple[int, Ending]]] = {}
         for number, names in enumerate(processes.values()):
-            for event in dict.fromkeys(names.active):
-                meant.setdefault(event, []).append((number, False))
-            for event in dict.fromkeys(names.closing):
-                meant.setdefault(event, []).append((number, True))
+            for event, ending in names.endings().items():
+                meant.setdefault(event, []).append((number, ending))
         self._events = {event: place for place, event in enumerate(meant)}
-        flat = [meaning for meanings in meant.values() for meaning in meanings]
-        self._count = np.array([*map(len, meant.values()), 0])  # none for events that nobody named
+        flat = [meaning for mapping in meant.values() for meaning in mapping]
+        self._count = np.array([*map(len, meant.values()), 0])  # none for unknown events
         self._first = np.cumsum(self._count) - self._count
         self._process = np.array([process for process, _ in flat], np.int64)
-        self._closes = np.array([closes for _, closes in flat], np.bool_)
+        self._ending = np.array([ending for _, ending in flat], np.uint8)
 
     def wants(self, process: str | None, event: str | None) -> bool:
         return event in self._events
 
-    def __call__(self, rows: Rows) -> Rows:
+    def __call__(self, rows: RowBatch) -> RowBatch:
         frame = rows.frame
         event = places(frame["event"], self._events)
-        count = np.where(_there(frame["user_id"]), self._count[event], 0)
+        count = np.where(_not_null(frame["user_id"]), self._count[event], 0)
         kept = np.repeat(np.arange(frame.height), count)
         nth = np.arange(kept.size) - np.repeat(np.cumsum(count) - count, count)
         meaning = self._first[event[kept]] + nth
-        process = spelled(self._process[meaning], self._processes)
-        return _picked(rows, count, kept, {"process": process, "closes": pl.Series(self._closes[meaning])})
+        process = symbols_at(self._process[meaning], self._processes)
+        return _select_rows(rows, count, kept, {"process": process, "ending": pl.Series(self._ending[meaning])})
 
 
-class EventsInProcess:
-    """An event names its process; its own name tells whether it closes it.
+class EventsOfProcess:
+    """An event names its process; the event's name tells whether it completes or cancels it.
 
-    A process whose `active` names nothing is kept alive by every event that does not close it.
+    For a process without `active` names every event that does not end it counts as activity.
     """
 
-    _UNWANTED, _ACTIVE, _CLOSES = -1, 0, 1
+    _UNWANTED = -1
 
-    def __init__(self, processes: Mapping[str, Names]) -> None:
+    def __init__(self, processes: Mapping[str, EventNames]) -> None:
         self._processes = {name: place for place, name in enumerate(processes)}
-        every = dict.fromkeys(event for names in processes.values() for event in (*names.active, *names.closing))
+        every = dict.fromkeys(event for names in processes.values() for event in names.endings())
         self._events = {event: place for place, event in enumerate(every)}
-        # The last row and column are for processes and events that nobody named. The process is told apart later.
-        self._table = np.full((len(processes) + 1, len(every) + 1), self._ACTIVE, np.int8)
+        # The last row and column are for unknown processes and events. Unknown processes are removed later.
+        self._table = np.full((len(processes) + 1, len(every) + 1), Ending.NONE, np.int8)
         for place, names in enumerate(processes.values()):
             if names.active:
                 self._table[place] = self._UNWANTED
-            for event in names.active:
-                self._table[place, self._events[event]] = self._ACTIVE
-            for event in names.closing:
-                self._table[place, self._events[event]] = self._CLOSES
+            for event, ending in names.endings().items():
+                self._table[place, self._events[event]] = ending
 
     def wants(self, process: str | None, event: str | None) -> bool:
         if process is None:
@@ -114,34 +117,34 @@ class EventsInProcess:
         found = self._table[self._processes.get(process, -1), self._events.get(event or "", -1)]
         return bool(found != self._UNWANTED)
 
-    def __call__(self, rows: Rows) -> Rows:
+    def __call__(self, rows: RowBatch) -> RowBatch:
         frame = rows.frame
         found = self._table[places(frame["process"], self._processes), places(frame["event"], self._events)]
-        kept = _there(frame["user_id"]) & _there(frame["process"]) & (found != self._UNWANTED)
+        kept = _not_null(frame["user_id"]) & _not_null(frame["process"]) & (found != self._UNWANTED)
         which = np.flatnonzero(kept)
-        return _picked(rows, kept, which, {"closes": pl.Series(found[which] == self._CLOSES)})
+        return _select_rows(rows, kept, which, {"ending": pl.Series(found[which].astype(np.uint8))})
 
 
 def places(texts: pl.Series, known: Mapping[str, int]) -> Longs:
-    """Where each text is among the known ones, which are in order; -1 for the others."""
-    if len(texts) <= SMALL:
+    """Return the number of each text; -1 for those that are not known. `known` is numbered in order."""
+    if len(texts) <= SMALL_BATCH_ROWS:
         return np.array([known.get(text, -1) for text in texts.to_list()], np.int64)
     found = texts.cast(pl.Enum(list(known)), strict=False).to_physical()
     return found.cast(pl.Int64).fill_null(-1).to_numpy()
 
 
-def _there(texts: pl.Series) -> Flags:
+def _not_null(texts: pl.Series) -> Flags:
     return texts.is_not_null().to_numpy() if texts.null_count() else np.ones(len(texts), np.bool_)
 
 
-_ACTIVITY = ("index", "user_id", "process", "closes", "action", "occurred_at")
+_ACTIVITY = ("index", "user_id", "process", "ending", "action", "occurred_at")
 
 
-def _picked(rows: Rows, count: Longs | Flags, kept: Longs, made: Mapping[str, pl.Series]) -> Rows:
-    """Each row so many times, at the places `kept`, with the columns that were made for them."""
+def _select_rows(rows: RowBatch, count: Longs | Flags, kept: Longs, made: Mapping[str, pl.Series]) -> RowBatch:
+    """Return each row `count` times, at the indices `kept`, with the columns `made` in place of its own."""
     frame = rows.frame
     ignored = frame.height - int(np.count_nonzero(count))
     if ignored or kept.size > frame.height:
         frame = frame[kept]
     columns = {name: made[name] if name in made else frame[name] for name in _ACTIVITY}
-    return Rows(pl.DataFrame(columns), rows.bad, rows.ignored + ignored)
+    return RowBatch(pl.DataFrame(columns), rows.bad, rows.ignored + ignored)

@@ -1,4 +1,4 @@
-"""Where an event has what Lapse needs of it: paths from the outside in, through records, maps and objects."""
+"""Where an event holds the fields that Lapse needs: paths from the outside in, through records, maps and objects."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from consumer.config.source import SourceSettings
 Path: TypeAlias = tuple[str, ...]
 
 Node: TypeAlias = "Tree | str"
-"""What lies within a name, or the name of our field that is found there."""
+"""What lies inside a name, or the name of our field that lies there."""
 
 Tree: TypeAlias = "dict[str, Node]"
-"""Paths that begin alike, joined."""
+"""All paths as one tree."""
 
 _TYPES: Mapping[str, Any] = {
     "index": pl.UInt32,  # position in the batch
     "user_id": pl.String,
     "process": pl.String,
     "event": pl.String,
-    "closes": pl.Boolean,
+    "ending": pl.UInt8,  # a value of records.Ending
     "action": pl.String,
     "occurred_at": pl.Int64,
 }
@@ -30,10 +30,10 @@ _TYPES: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class FieldPaths:
-    """The paths of an event's fields, by the names of our own; those that its schema has no place for are left out.
+    """The paths of an event's fields, by our names of them; fields that are not configured are missing.
 
-    `unit` is that of times that are numbers and whose schema does not tell: `seconds`, `millis`, `micros` or `nanos`;
-    None where each number's size is to tell. Of Avro records only those called one of `records` are events, if any.
+    `unit` is the unit of times that are numbers without a logical type: `seconds`, `millis`, `micros` or `nanos`; None
+    if it follows from each number's size. With `records`, only Avro records of one of these names are events.
     """
 
     paths: Mapping[str, Path]
@@ -42,13 +42,13 @@ class FieldPaths:
 
     @property
     def columns(self) -> Mapping[str, Any]:
-        """Names and types of the columns that reading a batch gives, in order."""
-        found = {"index", "action"} | {"closes" if name == "kind" else name for name in self.paths}
+        """Return the names and types of the columns of a read batch, in order."""
+        found = {"index", "action"} | {"ending" if name == "kind" else name for name in self.paths}
         return {name: kind for name, kind in _TYPES.items() if name in found}
 
     @property
     def needed(self) -> list[str]:
-        """What every schema must have a place for."""
+        """Return the fields that every schema must have."""
         return [name for name in self.paths if name != "action"]
 
     def tree(self) -> Tree:
@@ -64,13 +64,13 @@ class FieldPaths:
 
 
 NATIVE = FieldPaths({name: (name,) for name in ("user_id", "process", "kind", "action", "occurred_at")}, "millis")
-"""Those of user_activity.avsc."""
+"""The paths of user_activity.avsc."""
 
 _NAMES = {"user": "user_id", "time": "occurred_at"}
 
 
-def fields_of(source: SourceSettings) -> FieldPaths:
-    """Those that the configuration says, or ours where it says none."""
+def build_field_paths(source: SourceSettings) -> FieldPaths:
+    """Return the configured paths, or those of our own schema if none are configured."""
     records = frozenset(source.records)
     if not source.paths:
         return FieldPaths(NATIVE.paths, NATIVE.unit, records)

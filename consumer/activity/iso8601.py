@@ -1,4 +1,4 @@
-"""Many times in the usual form of ISO 8601 at once: 2026-09-21T14:13:20Z, with or without a fraction of a second."""
+"""Parses many times in the common form of ISO 8601 at once: 2026-09-21T14:13:20Z, perhaps with a fraction."""
 
 from functools import cache
 from typing import NamedTuple, TypeAlias
@@ -12,7 +12,7 @@ Words: TypeAlias = npt.NDArray[np.uint64]
 
 NO_TIME = np.iinfo(np.int64).min
 WIDTH = 32
-"""Bytes from a text's start that are looked at, whatever its length."""
+"""Bytes from each start that are read, whatever the text's length."""
 
 _WHOLE = 20  # characters of a time without a fraction
 _SIZES = {_WHOLE, *range(_WHOLE + 2, _WHOLE + 11)}  # up to nanoseconds
@@ -24,15 +24,15 @@ class _Form(NamedTuple):
     """A form of one length, as WIDTH bytes, eight to a word."""
 
     plain: Words
-    """Makes values of digits, and nothing of the letters between them, by XOR."""
+    """XOR with this turns digits into their values, and the letters between them into zeros."""
     within: Words
-    """Masks what comes after."""
+    """Masks the bytes behind the text."""
     room: Words
-    """Takes a byte past 127 that is too large for its place."""
+    """Added to a byte, it exceeds 127 if the byte is not allowed in its place."""
 
 
-def usual_form(data: Bytes, start: Longs, length: Longs) -> Longs:
-    """Milliseconds of texts within `data`, which has WIDTH bytes from every start; NO_TIME of any other form."""
+def parse_common_form(data: Bytes, start: Longs, length: Longs) -> Longs:
+    """Return milliseconds of texts in `data`, which has WIDTH bytes from every start; NO_TIME for any other form."""
     moments = np.full(start.size, NO_TIME, np.int64)
     sizes = length[:1] if (length == length[:1]).all() else np.unique(length)
     for size in _SIZES.intersection(sizes.tolist()):
@@ -46,7 +46,7 @@ def _moments(data: Bytes, start: Longs, form: _Form) -> Longs:
     words = [(anywhere[start + 8 * n] ^ form.plain[n]) & form.within[n] for n in range(WIDTH // 8)]
     past = [(word + room) | word for word, room in zip(words, form.room, strict=True)]
     wrong = (past[0] | past[1] | past[2] | past[3]) & _HIGH != 0
-    # Ten times each digit and the next one: the numbers of two digits, wherever they begin.
+    # Ten times each digit plus the next one: the two-digit numbers at every place.
     dated, timed, timed_finely = (word * 10 + (word >> 8) for word in words[:3])
     year, month = _byte(dated, 0) * 100 + _byte(dated, 2), _byte(dated, 5)
     day, hour, minute = _byte(timed, 0), _byte(timed, 3), _byte(timed, 6)
@@ -62,7 +62,7 @@ def _byte(words: Words, place: int) -> Longs:
 
 
 def _month(number: Longs) -> tuple[Longs, Longs]:
-    """The first day of a month, both counted from 1970, and how many days it has."""
+    """Return the first day of a month, both counted from 1970, and the number of its days."""
     least = number.min()
     days = np.arange(least, number.max() + 2).astype("M8[M]").astype("M8[D]").astype(np.int64)
     return days[number - least], np.diff(days)[number - least]

@@ -1,4 +1,4 @@
-"""Our own records to bytes and back, one at a time."""
+"""Encodes our own records, and decodes them, one at a time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -17,7 +17,7 @@ from consumer.activity.schemas.framing import header_of, registry_header
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.records import Record
 
-if TYPE_CHECKING:  # see schemas.py
+if TYPE_CHECKING:  # see writer_schemas.py
     from consumer.activity.schemas.registry import RegistryClient
 
 __all__ = ["BadRecord", "RecordCodec", "RegistryUnavailable", "SchemaRefused"]
@@ -38,12 +38,12 @@ class RecordCodec:
     def __init__(self, writers: WriterSchemas, registry: "RegistryClient | None" = None) -> None:
         self._writers = writers
         self._registry = registry
-        self._shapes: dict[type[Any], _Shape] = {}
+        self._shapes: dict[type[Any], _RecordShape] = {}
         self._headers: dict[tuple[str, type[Record]], bytes] = {}
         self._readers: dict[tuple[bytes, type[Any]], tuple[Any, Any]] = {}
 
     def register(self, topic: str, cls: type[Record]) -> bytes:
-        """The header of this topic's values. Asks the registry the first time, so that `encode` need not.
+        """Return the header of this topic's values. Asks the registry the first time, so that `encode` need not.
 
         Raises RegistryUnavailable, SchemaRefused.
         """
@@ -54,7 +54,7 @@ class RecordCodec:
         return header
 
     def encode(self, record: Record, topic: str) -> bytes:
-        """The value of a record on a topic. Raises as `register` does where that has not been called before."""
+        """Return the value of a record on a topic. Raises like `register` if that was not called before."""
         cls = type(record)
         shape = self._shape(cls)
         out = BytesIO()
@@ -63,7 +63,7 @@ class RecordCodec:
         return out.getvalue()
 
     def decode(self, cls: type[R], data: bytes) -> R:
-        """The record in a value.
+        """Return the record in a value.
 
         Raises BadRecord (unframed, unknown_schema, incompatible_schema, unreadable), RegistryUnavailable.
         """
@@ -83,17 +83,17 @@ class RecordCodec:
         except SchemaResolutionError:
             error = f"its schema does not fit {cls.__name__}: compare it with the file in schemas/"
             raise BadRecord("incompatible_schema", error) from None
-        except Exception:  # noqa: BLE001 - whatever fastavro stumbles upon in bytes; its texts may quote them
+        except Exception:  # noqa: BLE001 - fastavro raises many types for bad bytes, and its texts may quote data
             error = "the bytes do not follow their schema: were they damaged, or written with another one?"
             raise BadRecord("unreadable", error) from None
 
     def _schemas(self, cls: type[R], header: bytes, writer: WriterSchema) -> tuple[Any, Any]:
-        """The writer's schema, and ours to resolve it against where it is another one."""
+        """Return the writer's schema, and ours as the reader's schema if they differ."""
         schemas = self._readers.get((header, cls))
         if schemas is None:
             ours = self._shape(cls).schema
             same = writer.schema == ours.schema
-            schemas = (ours.bare, None) if same else (writer.schema, _answering_to(writer.schema, ours.schema))
+            schemas = (ours.bare, None) if same else (writer.schema, _reader_schema(writer.schema, ours.schema))
             self._readers[header, cls] = schemas
         return schemas
 
@@ -102,16 +102,16 @@ class RecordCodec:
             return single_object_header(self._shape(cls).schema)
         return registry_header(self._registry.register(f"{topic}-value", schema_text(cls)))
 
-    def _shape(self, cls: type[Any]) -> "_Shape":
+    def _shape(self, cls: type[Any]) -> "_RecordShape":
         shape = self._shapes.get(cls)
         if shape is None:
-            shape = self._shapes[cls] = _Shape.of(cls)
+            shape = self._shapes[cls] = _RecordShape.of(cls)
         return shape
 
 
 @dataclass(frozen=True, slots=True)
-class _Shape:
-    """What there is to know about a record class: its schema, its fields in order, its enumerations."""
+class _RecordShape:
+    """A record class: its schema, its fields in order, its enumerations."""
 
     schema: WriterSchema
     names: tuple[str, ...]
@@ -119,14 +119,14 @@ class _Shape:
     kinds: Mapping[str, type[StrEnum]]
 
     @classmethod
-    def of(cls, record: type[Record]) -> "_Shape":
+    def of(cls, record: type[Record]) -> "_RecordShape":
         names = tuple(f.name for f in fields(record))
         hints = get_type_hints(record)
         kinds = {n: hints[n] for n in names if isinstance(hints[n], type) and issubclass(hints[n], StrEnum)}
         return cls(own(record), names, attrgetter(*names), kinds)
 
     def record(self, found: Mapping[str, Any]) -> dict[str, Any]:
-        """Values as the record class has them: times as whole milliseconds, symbols as members."""
+        """Return values as the record class holds them: times as whole milliseconds, symbols as members."""
         values = {name: _millis(value) for name, value in found.items()}
         for name, kind in self.kinds.items():
             values[name] = kind(values[name])
@@ -134,12 +134,12 @@ class _Shape:
 
 
 def _millis(value: Any) -> Any:
-    # fastavro makes a datetime of milliseconds and of microseconds alike.
+    # fastavro makes datetimes of milliseconds and of microseconds.
     return (value - _EPOCH) // _MILLISECOND if isinstance(value, datetime) else value
 
 
-def _answering_to(theirs: Any, ours: Mapping[str, Any]) -> Any:
-    """Our schema under the writer's name for the record as well: a name is nobody's reason to be unread."""
-    plain = {key: value for key, value in ours.items() if not key.startswith("__")}  # fastavro's marks
+def _reader_schema(theirs: Any, ours: Mapping[str, Any]) -> Any:
+    """Return our schema with the writer's record name as an alias, so that another name is no reason to refuse it."""
+    plain = {key: value for key, value in ours.items() if not key.startswith("__")}  # without fastavro's own keys
     named = isinstance(theirs, dict) and "name" in theirs
     return parse_schema({**plain, "aliases": [theirs["name"]] if named else []})

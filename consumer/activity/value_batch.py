@@ -1,21 +1,21 @@
-"""A batch of values end to end in one array, and which of them share a header."""
+"""Joins a batch of values into one array, and groups them by their header."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from consumer.activity.avro.cursor import SPARE, Bytes, Flags, Longs
+from consumer.activity.avro.cursor import LOOKAHEAD_BYTES, Bytes, Flags, Longs
 from consumer.activity.schemas.framing import CONFLUENT, CONFLUENT_SIZE, SINGLE_OBJECT, SINGLE_OBJECT_SIZE
 
-_SPARE = bytes(SPARE)
+_LOOKAHEAD = bytes(LOOKAHEAD_BYTES)
 
 
 class ValueBatch:
-    """`joined` and `data` are all values (a null as nothing), value i from `starts[i]` to `ends[i]`."""
+    """`joined` and `data` hold all values (a null as no bytes), value i from `starts[i]` to `ends[i]`."""
 
     def __init__(self, values: Sequence[bytes | None]) -> None:
-        parts: list[bytes] = [*values, _SPARE]  # type: ignore[list-item] # a null is found when they are joined
+        parts: list[bytes] = [*values, _LOOKAHEAD]  # type: ignore[list-item] # nulls make the join fail
         try:
             self.joined = b"".join(parts)
         except TypeError:
@@ -27,7 +27,7 @@ class ValueBatch:
         self.data: Bytes = np.frombuffer(self.joined, np.uint8)
 
     def groups(self) -> Iterator[tuple[bytes | None, Longs]]:
-        """Each header, and the values that have it; None for those that have none and are not empty."""
+        """Yield each header and the indices of its values; None for those that have no header and are not empty."""
         first, second = self.data[self.starts], self.data[self.starts + 1]
         confluent = (first == CONFLUENT) & (self.lengths >= CONFLUENT_SIZE)
         single = (first == SINGLE_OBJECT[0]) & (second == SINGLE_OBJECT[1]) & (self.lengths >= SINGLE_OBJECT_SIZE)
@@ -51,5 +51,5 @@ class ValueBatch:
 
 
 def _unaligned(data: Bytes, number: "np.dtype[np.unsignedinteger]") -> npt.NDArray[np.unsignedinteger]:
-    """The same bytes seen as one number beginning at each of them."""
+    """Return a view of the bytes with one number beginning at each of them."""
     return np.ndarray((data.size - number.itemsize + 1,), number, data, strides=(1,))

@@ -10,7 +10,7 @@ from consumer.commands.terminal.exit_codes import DONE, Failed
 from consumer.config.loader import load, read_secret
 from consumer.config.service import WebSettings
 
-_SECONDS = 15
+_REQUEST_TIMEOUT_S = 15
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - addresses to listen on, not to call
 
 
@@ -43,7 +43,7 @@ def _ask(web: WebSettings, url: str | None, method: str, path: str) -> dict[str,
     if web.api_token:
         headers[b"authorization"] = b"Bearer " + read_secret(web.api_token, "web.api_token").get_secret_value().encode()
     try:
-        answer = httpx.request(method, base + path, headers=headers, timeout=_SECONDS)
+        answer = httpx.request(method, base + path, headers=headers, timeout=_REQUEST_TIMEOUT_S)
     except (httpx.HTTPError, httpx.InvalidURL) as problem:
         raise Failed(
             f"nobody answers at {base} ({type(problem).__name__}): does detect run there? Else --url"

@@ -1,6 +1,5 @@
 """`lapse state rebuild`: says what it would do, and with `--yes` does it."""
 
-import threading
 from pathlib import Path
 
 import typer
@@ -10,8 +9,8 @@ from consumer.commands import kafka_probe
 from consumer.commands.terminal.exit_codes import DONE, Failed
 from consumer.config.loader import load
 from consumer.config.settings import Settings
-from consumer.kafka.changelog.rebuild import RebuildPlan, RebuildRefused, make_room, plan
-from consumer.kafka.clients.transaction import Aborted, Fenced, Transactions
+from consumer.kafka.changelog.rebuild import RebuildPlan, RebuildRefused, add_state_partitions, plan
+from consumer.kafka.clients.transactional_producer import Aborted, Fenced
 from consumer.wiring import detect
 
 _BROKER_SECONDS = 5
@@ -37,7 +36,7 @@ def rebuild(config: Path, *, yes: bool) -> int:
     if not yes:
         typer.echo("Nothing was changed. To do it, run it again with --yes.")
         return DONE
-    make_room(admin, found)
+    add_state_partitions(admin, found)
     _write(settings, found)
     typer.echo("Done. Start detect again: it reads from there.")
     return DONE
@@ -59,11 +58,10 @@ def _explained(found: RebuildPlan, settings: Settings) -> list[str]:
 def _write(settings: Settings, found: RebuildPlan) -> None:
     """All partitions at once, with the offsets: a reader of the state finds all of it, or nothing."""
     consumer = detect.consumer(settings.kafka, {"group.id": found.group})  # never joins: it only names the group
-    transactions = Transactions(detect.producer(settings.kafka, f"{found.group}-rebuild"))
-    never = threading.Event()
+    producer = detect.producer(settings.kafka, f"{found.group}-rebuild")
     try:
-        transactions.begin(never)
-        transactions.commit(found.outputs(), found.offsets(), consumer, never)
+        producer.take_over()
+        producer.write(found.outputs(), offsets=found.offsets(), consumer=consumer)
     except Aborted as aborted:
         raise Failed(f"nothing was changed: the broker refused the transaction ({aborted}). Run it again") from None
     except Fenced:

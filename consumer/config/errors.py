@@ -103,9 +103,9 @@ def dotted(path: KeyPath) -> str:
     return text.removeprefix(".")
 
 
-def near(word: str, known: Sequence[str]) -> str | None:
-    """The known word that was most likely meant."""
-    found = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+def near(word: str, known: Sequence[str], likeness: float = 0.6) -> str | None:
+    """Return the known word that was most likely meant, if one is at least that much alike (0 to 1)."""
+    found = difflib.get_close_matches(word.lower(), known, n=1, cutoff=likeness)
     return found[0] if found else None
 
 

@@ -40,6 +40,10 @@ CLIENT_SECRETS = {"sasl.password", "sasl.oauthbearer.client.secret", "sasl.oauth
 CLIENT_SECRETS |= {"ssl.key.password", "ssl.key.pem", "ssl.keystore.password"}
 """Keys of `kafka.client`."""
 
+SHORTEST_SECRET = 16
+_GUESSABLE = {"web.webhook_secret", "web.api_token", "fallback.webhook.secret"}
+"""Secrets that we choose and others try: a short one is found by trying."""
+
 _PASSWORD_IN_URL = re.compile(r"://[^/@\s]*:[^/@\s]+@|[?&](?:\w*password|\w*token|\w*secret)=", re.IGNORECASE)
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 
@@ -68,7 +72,7 @@ def read_secret(secret: Secret, key: str, environ: Mapping[str, str] = os.enviro
     """The secret itself, from where the configuration says it is kept. `key` is its name there.
 
     Raises:
-        ConfigError: it is not there, is empty, or could not be sent in a header.
+        ConfigError: it is not there, is empty, is too short to be safe, or could not be sent in a header.
     """
     if secret.value is not None:
         text = secret.value.get_secret_value().strip()
@@ -85,6 +89,8 @@ def read_secret(secret: Secret, key: str, environ: Mapping[str, str] = os.enviro
     if not re.fullmatch(r"[\x21-\x7e]+", text):
         # An HTTP library would refuse it too, and put it into the exception's text.
         raise ConfigError([f"{key}: holds a space, a line break or a letter that is not ASCII: is it cut out right?"])
+    if key in _GUESSABLE and len(text) < SHORTEST_SECRET:
+        raise ConfigError([f"{key}: is shorter than {SHORTEST_SECRET} characters: take that many at random"])
     return SecretStr(text)
 
 

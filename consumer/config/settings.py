@@ -21,19 +21,31 @@ class Settings(Section):
     """The whole of `lapse.yaml`. Only `app.py` and the commands see it."""
 
     kafka: KafkaSettings = KafkaSettings()
+    """The broker, and how this process is named there."""
     topics: TopicSettings = TopicSettings()
+    """Names of topics."""
     schema_registry: RegistrySettings | None = None
+    """Where Avro schemas are; left out, they come from `schemas/`."""
     source: SourceSettings = SourceSettings()
+    """What the platform writes about its users."""
     processes: dict[str, ProcessSettings] = Field(min_length=1)
+    """What a user can leave unfinished, by the name that the activity carries."""
     detect: DetectSettings = DetectSettings()
+    """How detect works."""
     onemsg: OneMsgSettings | None = None
-    """May be left out where only detect runs."""
+    """The 1MSG channel; may be left out where only detect runs."""
     policy: PolicySettings = PolicySettings()
+    """Who is written to, when, and how often."""
     tracking: TrackingSettings = TrackingSettings()
+    """How messages are followed."""
     fallback: FallbackSettings = FallbackSettings()
+    """Other ways to people whom WhatsApp cannot reach."""
     ledger: LedgerSettings = LedgerSettings()
+    """Deliver's database."""
     web: WebSettings = WebSettings()
+    """Webhook, health, metrics and console."""
     log: LogSettings = LogSettings()
+    """What is logged, and how."""
 
     @property
     def state_topic(self) -> str:

@@ -54,7 +54,7 @@ class Intake:
         self._default_region = default_region
 
     def reminders(self, batch: Sequence[Received[Reminder]]) -> None:
-        """DUE becomes a row; RETURNED and COMPLETED cancel what has not gone out; WATERMARK says how far detect is."""
+        """DUE becomes a row; WATERMARK says how far detect is; the other kinds cancel what has not gone out."""
         clocks = _clocks(batch)
         with unit_of_work(self._ledger, self._metrics, self._now()) as work:
             asks = [ask for ask in (_ask(received, work.now) for received in batch) if ask is not None]
@@ -166,7 +166,7 @@ class _Asks:
             there = self._row(key)
             if kind is ReminderKind.RETURNED and there.returned_at is None:
                 self._work.update(there._replace(returned_at=row.occurred_at))
-            elif kind is ReminderKind.COMPLETED and there.completed_at is None:
+            elif kind is not ReminderKind.RETURNED and there.completed_at is None:
                 self._work.update(there._replace(completed_at=row.occurred_at))
             if Status(there.status) not in FINAL:
                 self._work.apply_event(
@@ -191,7 +191,7 @@ def _rung(row: ReminderRow) -> tuple[Millis, int]:
 def _ask(received: Received[Reminder], now: Millis) -> Asked | None:
     """The row a record asks for; None for a clock, and for a record that says too little (detect writes none)."""
     ask = received.value
-    if ask is None or ask.kind is ReminderKind.WATERMARK:
+    if ask is None or ask.kind in {ReminderKind.WATERMARK, ReminderKind.REBUILT}:
         return None
     reminder_id, user_id, process, step, last_seen = ask.reminder_id, ask.user_id, ask.process, ask.step, ask.last_seen
     incomplete = ask.kind is ReminderKind.DUE and ask.lapsed_at is None

@@ -47,7 +47,7 @@ _SENDER = re.compile(
 """Words of refusals that are about us, whatever code they come with: those of Exchange, Gmail, SES, Postfix."""
 
 _SENDER_CODES = {("1", "7"), ("1", "8"), ("7", "57"), ("7", "60")}
-"""RFC 3463: the sender's mailbox is badly written or does not exist. Exchange: this login may not send as the sender."""
+"""RFC 3463: the sender is badly written or does not exist. Exchange: this login may not send as the sender."""
 _QUOTA_CODES = {("4", "5")}
 """RFC 3463 calls it congestion; Gmail says it when the account's daily quota is used up."""
 _POLICY, _ADDRESS, _MAILBOX = "7", "1", "2"

@@ -127,7 +127,7 @@ def test_a_kind_that_is_not_known_is_read_as_the_default() -> None:
 
 
 def test_a_reminder_of_a_later_version_neither_sends_nor_cancels() -> None:
-    text = schema_text(Reminder).replace('"WATERMARK"]', '"WATERMARK", "SNOOZED"]')
+    text = schema_text(Reminder).replace('"REBUILT"]', '"REBUILT", "SNOOZED"]')
     newer = record({f["name"]: f["type"] for f in json.loads(text)["fields"]})
     datum = {f.name: None for f in fields(Reminder)} | {"kind": "SNOOZED", "occurred_at": 1, "detected_at": 2}
     codec = RecordCodec(WriterSchemas(ManualClock(), others=[newer]))

@@ -14,7 +14,7 @@ from consumer.activity.schemas.framing import registry_header
 from consumer.activity.schemas.registry import RegistryClient
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import DAY, HOUR, SECOND, ManualClock
-from consumer.records import ActivityKind, UserActivity
+from consumer.records import ActivityKind, Ending, UserActivity
 
 from .registry import SchemaRegistry
 from .writing import (
@@ -56,16 +56,16 @@ def test_activities_become_columns_in_order() -> None:
             "index": pl.UInt32,
             "user_id": pl.String,
             "process": pl.String,
-            "closes": pl.Boolean,
+            "ending": pl.UInt8,
             "action": pl.String,
             "occurred_at": pl.Int64,
         }
     )
     assert decoded.frame.rows() == [
-        (0, "ann", "checkout", False, None, NOON),
-        (1, "bob", "checkout", True, None, NOON - 5),
-        (2, "a" * 255, "ärger", True, "Bestellung 🛒", NOON),
-        (3, "ann", "checkout", False, "", NOON),
+        (0, "ann", "checkout", Ending.NONE, None, NOON),
+        (1, "bob", "checkout", Ending.COMPLETED, None, NOON - 5),
+        (2, "a" * 255, "ärger", Ending.CANCELLED, "Bestellung 🛒", NOON),
+        (3, "ann", "checkout", Ending.NONE, "", NOON),
     ]
     assert (decoded.bad, decoded.clamped) == ([], 0)
 
@@ -73,7 +73,7 @@ def test_activities_become_columns_in_order() -> None:
 def test_a_batch_of_nothing_is_an_empty_frame() -> None:
     decoded = decode([], [])
     assert (decoded.frame.height, decoded.bad, decoded.clamped) == (0, [], 0)
-    assert decoded.frame.columns == ["index", "user_id", "process", "closes", "action", "occurred_at"]
+    assert decoded.frame.columns == ["index", "user_id", "process", "ending", "action", "occurred_at"]
 
 
 def test_our_own_records_are_read() -> None:
@@ -104,7 +104,7 @@ def test_both_framings_and_several_writers_mix_in_one_batch(registry: SchemaRegi
     decoded = decoder.decode(values, np.full(7, NOON), NOON)
     assert users(decoded) == ["a", "b", "c", "d", "e"]
     assert decoded.frame["index"].to_list() == [0, 1, 2, 4, 6]
-    assert decoded.frame["closes"].to_list() == [False, True, False, False, False]
+    assert decoded.frame["ending"].to_list() == [Ending.NONE, Ending.COMPLETED, *[Ending.NONE] * 3]
     assert reasons(decoded) == {3: "unknown_schema", 5: "unframed"}
 
 

@@ -97,14 +97,14 @@ def mutated(value: bytes) -> st.SearchStrategy[bytes]:
 def judged_alone(value: bytes, writer: WriterSchema, unit: int = 1) -> tuple[Any, ...] | str:
     """The row that reading this value by itself gives, or its reason."""
     try:
-        user, process, closes, action, time = activity(value[10:], writer.schema, writer.named, unit)
+        user, process, ending, action, time = activity(value[10:], writer.schema, writer.named, unit)
     except Broken:
         return "unreadable"
-    if closes is None or time is None:
+    if ending is None or time is None:
         return "missing_field"
     if not user or not process:
         return "empty_process" if user else "empty_user_id"
-    return (user, process, closes, action, min(time, NOON)) if time >= 946_684_800_000 else "time_before_2000"
+    return (user, process, ending, action, min(time, NOON)) if time >= 946_684_800_000 else "time_before_2000"
 
 
 def check(values: Sequence[bytes], expected: Sequence[tuple[Any, ...] | str], writers: Sequence[WriterSchema]) -> None:

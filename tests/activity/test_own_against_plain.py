@@ -9,6 +9,7 @@ from hypothesis import given, settings
 
 from consumer.config.processes import ProcessSettings
 from consumer.config.source import SourceSettings
+from consumer.records import Ending
 
 from .writing import MILLIS, NOON, at_noon, framed, own_events, process, reasons, record
 
@@ -41,9 +42,14 @@ def plainly(event: Event) -> list[Row] | str:
     """The rows of an event; none where it is ignored; or the reason for which it is bad."""
     user = None if event["user"] is None else event["user"]["id"]
     meant = [
-        (name, event["name"] not in p.active_on)
+        (name, ending)
         for name, p in PROCESSES.items()
-        if event["name"] in (*p.active_on, *p.complete_on, *p.cancel_on)
+        for ending, names in (
+            (Ending.NONE, p.active_on),
+            (Ending.COMPLETED, p.complete_on),
+            (Ending.CANCELLED, p.cancel_on),
+        )
+        if event["name"] in names
     ]
     if user is None or not meant:
         return []
@@ -52,7 +58,7 @@ def plainly(event: Event) -> list[Row] | str:
     if event["at"] < 946_684_800_000:
         return "time_before_2000"
     at, action = min(event["at"], NOON), event["with"].get("product")
-    return [(str(user), process, closes, action, at) for process, closes in meant]
+    return [(str(user), process, ending, action, at) for process, ending in meant]
 
 
 @given(st.lists(events, max_size=12), st.sampled_from([1, 60]))

@@ -8,9 +8,11 @@ import pytest
 from consumer.activity.decoder import Decoded
 from consumer.config.processes import ProcessSettings
 from consumer.config.source import SourceSettings
+from consumer.records import Ending
 
 from .writing import NOON, at_noon, own_events, process, reasons, rows
 
+NONE, CANCELLED, COMPLETED = Ending
 PATHS = {"format": "json", "user": "who", "time": "at"}
 BY_NAME = SourceSettings.model_validate({**PATHS, "event": "name"})
 IN_PROCESS = SourceSettings.model_validate({**PATHS, "process": "flow", "event": "name"})
@@ -39,19 +41,19 @@ class TestEventsThatHaveAName:
         names = ["paying", "cart emptied", "signed up"]
         decoded = heard(BY_NAME, SHOP, *(said(name=name) for name in names))
         assert rows(decoded) == [
-            ("ann", "checkout", False, None, NOON),
-            ("ann", "checkout", True, None, NOON),
-            ("ann", "first-order", False, None, NOON),
+            ("ann", "checkout", NONE, None, NOON),
+            ("ann", "checkout", CANCELLED, None, NOON),
+            ("ann", "first-order", NONE, None, NOON),
         ]
 
     def test_may_be_about_several_processes(self) -> None:
         decoded = heard(BY_NAME, SHOP, said(name="paying"), said(name="cart viewed"), said(name="paid", who="bob"))
         assert decoded.frame["index"].to_list() == [0, 1, 1, 2, 2]
         assert rows(decoded)[1:] == [
-            ("ann", "checkout", False, None, NOON),
-            ("ann", "first-order", False, None, NOON),
-            ("bob", "checkout", True, None, NOON),
-            ("bob", "first-order", True, None, NOON),
+            ("ann", "checkout", NONE, None, NOON),
+            ("ann", "first-order", NONE, None, NOON),
+            ("bob", "checkout", COMPLETED, None, NOON),
+            ("bob", "first-order", COMPLETED, None, NOON),
         ]
         assert decoded.ignored == 0
 
@@ -87,7 +89,7 @@ class TestEventsThatHaveAName:
 
     def test_may_be_numbers(self) -> None:
         decoded = heard(BY_NAME, {"p": process(active_on=("17",))}, said(name=17, who=42), said(name=18))
-        assert rows(decoded) == [("42", "p", False, None, NOON)]
+        assert rows(decoded) == [("42", "p", NONE, None, NOON)]
 
     def test_are_read_alike_in_batches_of_any_size(self) -> None:
         names = ["cart viewed", "logged in", "paid", "paying"]
@@ -106,9 +108,9 @@ class TestEventsThatNameTheirProcess:
             said(flow="upload", name="stored"),
         ]
         assert rows(heard(IN_PROCESS, FLOWS, *values)) == [
-            ("ann", "kyc", True, None, NOON),
-            ("ann", "upload", False, None, NOON),
-            ("ann", "upload", True, None, NOON),
+            ("ann", "kyc", COMPLETED, None, NOON),
+            ("ann", "upload", NONE, None, NOON),
+            ("ann", "upload", COMPLETED, None, NOON),
         ]
 
     def test_keep_it_alive_by_any_name_unless_it_says_by_which(self) -> None:
@@ -119,7 +121,7 @@ class TestEventsThatNameTheirProcess:
             said(flow="upload"),
         ]
         decoded = heard(IN_PROCESS, FLOWS, *values)
-        assert rows(decoded) == [("ann", "kyc", False, None, NOON)] * 2
+        assert rows(decoded) == [("ann", "kyc", NONE, None, NOON)] * 2
         assert decoded.ignored == 2
 
     def test_without_a_process_are_ignored(self) -> None:
@@ -128,7 +130,7 @@ class TestEventsThatNameTheirProcess:
 
     def test_of_a_process_that_is_not_configured_are_left_to_be_counted_as_such(self) -> None:
         decoded = heard(IN_PROCESS, FLOWS, said(flow="other", name="approved"), said(flow="", name="x"))
-        assert rows(decoded) == [("ann", "other", False, None, NOON)]
+        assert rows(decoded) == [("ann", "other", NONE, None, NOON)]
         assert reasons(decoded) == {1: "empty_process"}
 
     def test_are_read_alike_in_batches_of_any_size(self) -> None:
@@ -147,7 +149,7 @@ def test_a_kind_may_be_told_in_our_words() -> None:
         said(kind="STARTED")
     ]
     decoded = heard(BY_KIND, {"kyc": process()}, *values)
-    assert [row[1:3] for row in rows(decoded)] == [("kyc", False), ("kyc", True), ("kyc", False)]
+    assert [row[1:3] for row in rows(decoded)] == [("kyc", NONE), ("kyc", COMPLETED), ("kyc", NONE)]
     assert (reasons(decoded), decoded.ignored) == ({3: "missing_field"}, 1)
 
 
@@ -155,4 +157,4 @@ def test_a_kind_may_be_told_in_our_words() -> None:
 def test_a_batch_of_nothing_is_an_empty_frame(source: SourceSettings) -> None:
     decoded = heard(source, SHOP)
     assert (decoded.frame.height, decoded.bad, decoded.ignored) == (0, [], 0)
-    assert decoded.frame.columns == ["index", "user_id", "process", "closes", "action", "occurred_at"]
+    assert decoded.frame.columns == ["index", "user_id", "process", "ending", "action", "occurred_at"]

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from consumer.activity.event_mapping import event_mapping_of
-from consumer.activity.field_paths import NATIVE, fields_of
+from consumer.activity.event_mapping import build_event_mapping
+from consumer.activity.field_paths import NATIVE, build_field_paths
 from consumer.config.loader import ConfigError, load
 
 PATHS = {"user": "who.id", "time": "at"}
@@ -82,11 +82,12 @@ def test_the_environment_may_set_paths_and_names(tmp_path: Path) -> None:
     assert problems(tmp_path, {}, BARE, **environ) == []
     settings = load(tmp_path / "lapse.yaml", environ)
     assert settings.processes["checkout"].active_on == ("viewed", "paying")
-    assert fields_of(settings.source).paths == {"user_id": ("who", "id"), "occurred_at": ("at",), "event": ("name",)}
+    expected = {"user_id": ("who", "id"), "occurred_at": ("at",), "event": ("name",)}
+    assert build_field_paths(settings.source).paths == expected
 
 
 def test_without_any_path_events_are_read_as_ours(tmp_path: Path) -> None:
     assert problems(tmp_path, {}, BARE) == []
     settings = load(tmp_path / "lapse.yaml", {})
-    assert fields_of(settings.source) == NATIVE
-    assert event_mapping_of(settings.source, settings.processes) is None
+    assert build_field_paths(settings.source) == NATIVE
+    assert build_event_mapping(settings.source, settings.processes) is None

@@ -11,8 +11,8 @@ from fastavro import schemaless_writer
 
 from consumer.activity.avro.batch_reader import AvroReader
 from consumer.activity.decoder import ActivityDecoder, Decoded
-from consumer.activity.event_mapping import event_mapping_of
-from consumer.activity.field_paths import fields_of
+from consumer.activity.event_mapping import build_event_mapping
+from consumer.activity.field_paths import build_field_paths
 from consumer.activity.json_reader import JsonReader
 from consumer.activity.schemas.avro_schema import WriterSchema, parse, single_object_header
 from consumer.activity.schemas.writer_schemas import WriterSchemas
@@ -71,7 +71,7 @@ def own_events(
     source: SourceSettings, processes: Mapping[str, ProcessSettings], writers: Sequence[WriterSchema] = ()
 ) -> ActivityDecoder:
     """A decoder of a platform's own events, as its configuration has them."""
-    fields, meanings = fields_of(source), event_mapping_of(source, processes)
+    fields, meanings = build_field_paths(source), build_event_mapping(source, processes)
     wants = meanings.wants if meanings else None
     if source.format == "json":
         return ActivityDecoder(JsonReader(fields, wants), meanings)

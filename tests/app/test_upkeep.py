@@ -47,7 +47,7 @@ def kept_up(
         health, ended = Health(SystemClock().monotonic), asyncio.Event()
         url, token = base_url or sandbox.base_url, sandbox.token
         async with OneMsgClient(
-            base_url=url, channel_id=sandbox.channel_id, token=token, timeout=5 * SECOND
+            base_url=url, channel_id=sandbox.channel_id, token=token, timeout_ms=5 * SECOND
         ) as channel:
             wanted = RequiredTemplate(name=sandbox.template, namespace=sandbox.namespace, language=sandbox.language)
             metrics = DeliverMetrics(CollectorRegistry())

@@ -23,13 +23,14 @@ def offsets(diary: Diary, topic: str) -> dict[int, int]:
 
 def test_a_batch_that_comes_again_changes_nothing(diary: Diary) -> None:
     batch = asks(diary, ("DUE", "ana"), ("DUE", "ben"), ("RETURNED", "ben"), ("DUE", "cleo"), ("COMPLETED", "dan"))
+    batch += asks(diary, ("CANCELLED", "eve"))
     diary.intake.reminders(batch)
     before = diary.rows()
     diary.after(MINUTE)
     diary.intake.reminders(batch)
     diary.intake.reminders(batch[2:])
     assert diary.rows() == before
-    diary.publishes().says("ben cancelled returned", "dan cancelled completed")
+    diary.publishes().says("ben cancelled returned", "dan cancelled completed", "eve cancelled completed")
 
 
 def test_offsets_are_kept_with_what_was_read_and_never_go_back(diary: Diary) -> None:

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 
 from consumer.detect.lapse_rules import NEVER, LapseRules, reminder_id
-from consumer.records import ActivityKind, Reminder, ReminderKind, UserActivity
+from consumer.records import ActivityKind, Ending, Reminder, ReminderKind, UserActivity
 
-OPEN = {ActivityKind.STARTED, ActivityKind.PROGRESSED}
+ENDINGS = {ActivityKind.COMPLETED: Ending.COMPLETED, ActivityKind.CANCELLED: Ending.CANCELLED}
+ENDED = {ReminderKind.COMPLETED, ReminderKind.CANCELLED}
 
 
 @dataclass
@@ -14,6 +15,7 @@ class Life:
 
     last_seen: int = NEVER
     closed: int = NEVER
+    ending: ActivityKind | None = None
     action: str | None = None
     step: int = 0
     asked: tuple[int, int] | None = None
@@ -36,8 +38,9 @@ class Model:
 
     def _hear(self, life: Life, event: UserActivity) -> None:
         at = event.occurred_at
-        if event.kind not in OPEN:
-            life.closed = max(life.closed, at)
+        if event.kind in ENDINGS:
+            if at > life.closed or (at == life.closed and event.kind is ActivityKind.COMPLETED):
+                life.closed, life.ending = at, event.kind
         elif at > life.last_seen:
             life.last_seen, life.action, life.step = at, event.action, 0
         elif at == life.last_seen:
@@ -50,8 +53,9 @@ class Model:
         said = []
         if life.last_seen > life.asked[0] and not life.told:
             said.append(self._reminder(ReminderKind.RETURNED, key, life.last_seen, now))
-        if life.closed + self.rules.settle >= life.asked[0] and ReminderKind.COMPLETED not in life.told:
-            said.append(self._reminder(ReminderKind.COMPLETED, key, life.closed, now))
+        if life.closed + self.rules.settle >= life.asked[0] and not life.told & ENDED:
+            assert life.ending is not None
+            said.append(self._reminder(ReminderKind(life.ending.value), key, life.closed, now))
         life.told |= {reminder.kind for reminder in said}
         return said
 

@@ -2,11 +2,12 @@
 
 import hypothesis.strategies as st
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 
 from consumer.detect.storage.growable_array import GrowableArray
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 40), max_size=20))
 def test_it_keeps_what_it_holds_and_new_places_are_blank(sizes: list[int]) -> None:
     stretch, plain = GrowableArray(np.int64, -1), list[int]()

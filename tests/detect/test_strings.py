@@ -3,7 +3,7 @@
 import hypothesis.strategies as st
 import numpy as np
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 
 from consumer.detect.storage.string_column import StringColumn
 
@@ -11,6 +11,7 @@ ROWS = 12
 TEXTS = st.none() | st.text(max_size=20)
 
 
+@settings(deadline=None)
 @given(st.lists(st.dictionaries(st.integers(0, ROWS - 1), TEXTS, min_size=1)), st.lists(st.integers(0, ROWS - 1)))
 def test_each_row_has_what_was_put_there_last(puts: list[dict[int, str | None]], asked: list[int]) -> None:
     strings, plain = StringColumn(), dict[int, str | None]()

@@ -11,10 +11,10 @@ from consumer.detect import snapshot
 from consumer.detect.lapse_rules import LapseRules
 from consumer.detect.snapshot_loader import Loader
 from consumer.detect.table import Table
-from consumer.records import ActivityKind, UserActivity
+from consumer.records import ActivityKind, Ending, UserActivity
 
 from .hearing import hear
-from .model import OPEN, Model
+from .model import ENDINGS, Model
 
 RULES = LapseRules(
     ladders={"signup": (10, 25, 26), "checkout": (7,)},
@@ -46,7 +46,7 @@ def frame(batch: list[UserActivity]) -> pl.DataFrame:
         {
             "user_id": [e.user_id for e in batch],
             "process": [e.process for e in batch],
-            "closes": [e.kind not in OPEN for e in batch],
+            "ending": pl.Series([ENDINGS.get(e.kind, Ending.NONE) for e in batch], dtype=pl.UInt8),
             "action": pl.Series([e.action for e in batch], dtype=pl.String),
             "occurred_at": [e.occurred_at for e in batch],
         }

@@ -20,7 +20,7 @@ def somebody(first: int, count: int, at: int) -> pl.DataFrame:
         {
             "user_id": [f"user-{n}" for n in range(first, first + count)],
             "process": ["checkout"] * count,
-            "closes": np.zeros(count, np.bool_),
+            "ending": np.zeros(count, np.uint8),
             "action": [f"order {n}" for n in range(first, first + count)],
             "occurred_at": np.full(count, at),
         }

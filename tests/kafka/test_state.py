@@ -25,7 +25,7 @@ def users(first: int, count: int, at: int) -> pl.DataFrame:
         {
             "user_id": [f"user-{n}" for n in range(first, first + count)],
             "process": ["checkout"] * count,
-            "closes": [False] * count,
+            "ending": pl.Series([0] * count, dtype=pl.UInt8),
             "action": pl.Series([None] * count, dtype=pl.String),
             "occurred_at": [at] * count,
         }
@@ -43,7 +43,7 @@ class Partition:
     def commit(self, offset: int, *, hears: pl.DataFrame | None = None) -> None:
         if hears is not None:
             hear(self.table, hears, 0)
-        self.log += self.writer.build_segments(self.table, offset, clock=offset)
+        self.log += self.writer.build_segments(self.table, offset, watermark=offset)
 
     def compacted(self) -> list[ChangelogRecord]:
         latest = {message.key: message for message in self.log}
@@ -76,7 +76,7 @@ def test_the_topic_restores_the_table_compacted_or_not(partition: Partition) -> 
         restored = read(messages)
         assert len(restored.table) == len(partition.table) == 29 * 300 + 500
         assert restored.offset == 29 * 500
-        assert restored.clock == 29 * 500
+        assert restored.watermark == 29 * 500
         due = {(r.user_id, r.last_seen) for r in restored.table.advance_to(2 * HOUR, 0).asked}
         assert len(due) == len(partition.table)
         assert ("user-0", 0) in due
@@ -92,7 +92,7 @@ def test_a_restored_writer_goes_on_where_the_other_stopped(partition: Partition)
     restored = read(partition.log)
     for n in range(30, 40):
         hear(restored.table, users(n * 300, 500, at=n), 0)
-        partition.log += restored.writer.build_segments(restored.table, n * 500, clock=0)
+        partition.log += restored.writer.build_segments(restored.table, n * 500, watermark=0)
     assert len(read(partition.compacted()).table) == len(restored.table)
 
 
@@ -179,8 +179,8 @@ def test_rows_that_no_commit_of_ours_would_write_are_refused(partition: Partitio
     ],
 )
 def test_a_foreign_segment_is_refused(partition: Partition, change: dict[str, object], complaint: str) -> None:
-    told = json.loads(dict(partition.log[0].headers)["segment"]) | change
-    foreign = ChangelogRecord(b"d/1/0", b"", [("segment", json.dumps(told).encode())])
+    reported = json.loads(dict(partition.log[0].headers)["segment"]) | change
+    foreign = ChangelogRecord(b"d/1/0", b"", [("segment", json.dumps(reported).encode())])
     with pytest.raises(DamagedState, match=complaint):
         read([foreign])
 
@@ -195,5 +195,5 @@ def test_a_delta_of_many_rows_is_cut_into_pieces_a_broker_takes() -> None:
     made = Partition()
     wide = pl.Series([f"{n:08d}" + "x" * 200 + str(n * 7919) for n in range(30_000)])
     made.commit(1, hears=users(0, 30_000, at=1).with_columns(user_id=wide))
-    assert all(len(m.value or b"") <= writer.LARGEST for m in made.log)
+    assert all(len(m.value or b"") <= writer.MAX_SEGMENT_BYTES for m in made.log)
     assert len(read(made.log).table) == 30_000

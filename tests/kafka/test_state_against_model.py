@@ -35,7 +35,7 @@ class Topic:
                 reader.feed(message.key, message.value, message.headers)
         restored = reader.finish()
         assert restored is not None
-        return restored.table, restored.writer, restored.offset, restored.clock
+        return restored.table, restored.writer, restored.offset, restored.watermark
 
 
 @settings(max_examples=60, deadline=None)
@@ -51,6 +51,6 @@ def test_a_restart_at_every_commit_changes_nothing(history: list[tuple[str, Any]
             asked, counts = model.notice(clock, now=clock)
             assert (said(noticed.asked), noticed.lapses) == (said(asked), counts)
         topic.takes(writer.build_segments(table, offset, clock))
-        table, writer, *told = topic.restores(compacted=compacted)
-        assert told == [offset, clock]
+        table, writer, *reported = topic.restores(compacted=compacted)
+        assert reported == [offset, clock]
         assert len(table) == len(model.lives)

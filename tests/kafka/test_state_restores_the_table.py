@@ -13,12 +13,25 @@ from consumer.detect.table import Table
 from consumer.kafka.changelog import writer as state
 from consumer.kafka.changelog.reader import ChangelogReader
 from consumer.kafka.changelog.writer import ChangelogRecord, ChangelogWriter
+from consumer.records import Ending
 from tests.detect.hearing import hear
 
 RULES = LapseRules(
     ladders={"signup": (10, 25), "checkout": (7,)}, allowed_lateness=3, settle=2, expire_after=15, forget_after=60
 )  # fmt: skip
-FIELDS = ("process", "last_seen", "closed", "step", "asked_seen", "asked_step", "told", "low", "high", "due")
+FIELDS = (
+    "process",
+    "last_seen",
+    "closed",
+    "step",
+    "asked_seen",
+    "asked_step",
+    "reported",
+    "ending",
+    "low",
+    "high",
+    "due",
+)
 PEOPLE = 20_000  # three pages of rows
 
 hears = st.tuples(
@@ -27,7 +40,7 @@ hears = st.tuples(
     st.sampled_from([1, 30, 700, 9_000]),  # how many
     st.sampled_from([1, 7]),  # every one, or some of them
     st.sampled_from([None, "", "a passport", "é" * 90]),
-    st.booleans(),
+    st.sampled_from(Ending),
 )
 turns = st.one_of(hears, hears, st.tuples(st.just("clock"), st.integers(1, 40)))
 
@@ -35,16 +48,16 @@ turns = st.one_of(hears, hears, st.tuples(st.just("clock"), st.integers(1, 40)))
 @pytest.fixture(autouse=True)
 def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     """So small that pages and deltas are written in pieces."""
-    monkeypatch.setattr(state, "LARGEST", 30_000)
+    monkeypatch.setattr(state, "MAX_SEGMENT_BYTES", 30_000)
 
 
-def batch(at: int, first: int, count: int, stride: int, action: str | None, closes: bool) -> pl.DataFrame:
+def batch(at: int, first: int, count: int, stride: int, action: str | None, ending: Ending) -> pl.DataFrame:
     who = (np.arange(first, first + count * stride, stride)) % PEOPLE
     return pl.DataFrame(
         {
             "user_id": [f"user-{n}" + "x" * (n % 40) for n in who],
             "process": np.where(who % 3, "signup", "checkout"),
-            "closes": np.full(count, closes),
+            "ending": np.full(count, ending, np.uint8),
             "action": pl.Series([action] * count, dtype=pl.String),
             "occurred_at": at - who % 5,
         }
@@ -53,8 +66,8 @@ def batch(at: int, first: int, count: int, stride: int, action: str | None, clos
 
 def contents(table: Table) -> dict[str, list[Any]]:
     rows = table.store.live_rows()
-    told: dict[str, list[Any]] = {name: getattr(table.store, name)[rows].tolist() for name in FIELDS}
-    return told | {"row": rows.tolist(), "user": table.store.user.get(rows), "action": table.store.action.get(rows)}
+    reported: dict[str, list[Any]] = {name: getattr(table.store, name)[rows].tolist() for name in FIELDS}
+    return reported | {"row": rows.tolist(), "user": table.store.user.get(rows), "action": table.store.action.get(rows)}
 
 
 def restored(log: list[ChangelogRecord]) -> tuple[Table, ChangelogWriter]:
@@ -91,6 +104,6 @@ def test_the_topic_restores_the_table_that_wrote_it(history: list[tuple[Any, ...
         copy, _ = restored(topic)
         assert contents(copy) == expected
         # Each is found again, and nobody twice.
-        everyone = batch(clock - 1000, 0, PEOPLE, 1, None, False)
+        everyone = batch(clock - 1000, 0, PEOPLE, 1, None, Ending.NONE)
         hear(copy, everyone, clock)
         assert len(copy) == PEOPLE

@@ -1,26 +1,11 @@
 """The two databases that a ledger may be in, for tests that hold for both."""
 
-import os
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
 
 from consumer.ledger.store import Ledger
-
-from .postgresql import NoPostgres, running
-
-
-def server(environ: Mapping[str, str] = os.environ) -> Iterator[str]:
-    """The address of a PostgreSQL. Skips the test without one, saying why; fails it in CI."""
-    try:
-        with running() as url:
-            yield url
-    except NoPostgres as reason:
-        if environ.get("CI") == "true":
-            pytest.fail(str(reason), pytrace=False)
-        pytest.skip(str(reason))
 
 
 def emptied(url: str) -> str:
@@ -41,6 +26,10 @@ def empty(kind: str, folder: Path, request: pytest.FixtureRequest) -> str:
 
 
 def somebody_waits(ledger: Ledger) -> bool:
-    """Whether somebody waits for a lock of this PostgreSQL."""
+    """Whether somebody waits for a lock of this database; its server has others, of tests that run at the same time."""
+    waiting = """
+        SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+        WHERE NOT granted AND datname = current_database()
+    """
     with ledger.reading() as connection:
-        return bool(connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
+        return bool(connection.scalar(text(waiting)))

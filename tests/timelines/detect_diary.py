@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import polars as pl
 
+from consumer.activity.rows import ending_of
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
 from consumer.detect.activity_batch import ActivityBatch
 from consumer.detect.lapse_rules import LapseRules
@@ -16,9 +17,9 @@ from consumer.detect.table import Table
 from consumer.kafka.changelog.reader import ChangelogReader
 from consumer.kafka.changelog.restore import Start
 from consumer.kafka.changelog.writer import ChangelogWriter
-from consumer.kafka.clients.transaction import Output
+from consumer.kafka.clients.output import Output
 from consumer.kafka.detect_loop.partition_task import PartitionTask
-from consumer.records import ActivityKind, Reminder
+from consumer.records import Reminder
 
 MONDAY = 1_767_571_200_000
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -63,7 +64,7 @@ class Diary:
             {
                 "user_id": user,
                 "process": process,
-                "closes": ActivityKind(kind) in {ActivityKind.COMPLETED, ActivityKind.CANCELLED},
+                "ending": ending_of(kind),
                 "action": action,
                 "occurred_at": moment(when) if when else self.now,
             }
@@ -80,17 +81,17 @@ class Diary:
         at = self.partition.position
         batch = self._log[at:] if count is None else self._log[at : at + count]
         if batch:
-            schema = {"action": pl.String, "occurred_at": pl.Int64}
+            schema = {"action": pl.String, "occurred_at": pl.Int64, "ending": pl.UInt8}
             self.hears(pl.DataFrame(batch, schema_overrides=schema))
-        self.partition.read_to(at + len(batch))
+        self.partition.advance_to(at + len(batch))
         self.partition.collect_lapses(self.now)
-        self._said += self.partition.unpublished
-        self.partition.unpublished = []
+        self._said += self.partition.uncommitted
+        self.partition.uncommitted = []
         return self
 
     def hears(self, activities: pl.DataFrame) -> None:
         known = self.partition.table.processes.known
-        self.partition.apply(ActivityBatch.of(activities, known), self.now)
+        self.partition.apply(ActivityBatch.of(activities, known), self.partition.position, self.now)
 
     def passes(self) -> "Diary":
         """An ordinary moment: the end is asked for, everything is read, the clock gets there."""
@@ -115,7 +116,9 @@ class Diary:
             reader.feed(message.key, message.value, message.headers)
         restored = reader.finish()
         assert restored is not None
-        self._start(Start(restored.table, restored.writer, restored.offset, restored.clock, False, restored.verdicts))
+        self._start(
+            Start(restored.table, restored.writer, restored.offset, restored.watermark, False, restored.brake_state)
+        )
         return self
 
     def _start(self, start: Start) -> None:
@@ -127,7 +130,7 @@ class Diary:
             encode=lambda reminder: b"",
             reminders_topic="reminders",
             state_topic="state",
-            most_bad=0.5,
+            max_bad_share=0.5,
         )
 
     def _commit(self) -> None:

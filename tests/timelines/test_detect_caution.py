@@ -48,7 +48,7 @@ class Watched:
         self.clock.told = self.diary.now
         partition = self.diary.partition
         self.diary.asks_for_the_end()
-        partition.read_to(partition.position)
+        partition.advance_to(partition.position)
         hold = self.brake_control.update({0: partition})
         noticed = partition.collect_lapses(self.diary.now, hold=hold)
         self.brake_control.record({0: noticed})

@@ -101,6 +101,40 @@ def test_a_completion_told_late_takes_the_reminder_back() -> None:
     )
 
 
+def test_a_cancellation_is_told_as_one_once_also_after_a_return() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED").happens("ken", "STARTED").passes()
+    diary.at("Tue 09:01").passes().says("DUE maria account-setup 0", "DUE ken account-setup 0")
+    diary.at("Tue 10:00").happens("maria", "CANCELLED").passes().says("CANCELLED maria account-setup 0")
+    assert diary.heard[0].occurred_at == moment("Tue 10:00")
+    diary.at("Tue 11:00").happens("ken", "PROGRESSED").passes().says("RETURNED ken account-setup 0")
+    diary.at("Tue 12:00").happens("ken", "CANCELLED").passes().says("CANCELLED ken account-setup 0")
+    diary.at("Tue 13:00").happens("ken", "COMPLETED").happens("maria", "COMPLETED").passes().says_nothing()
+
+
+def test_of_a_completion_and_a_cancellation_the_later_counts_and_at_equal_times_the_completion() -> None:
+    for kinds in (("COMPLETED", "CANCELLED"), ("CANCELLED", "COMPLETED")):
+        diary = Diary()
+        diary.at("Mon 09:00").happens("maria", "STARTED").happens("ken", "STARTED").passes()
+        diary.at("Tue 09:01").passes().says("DUE maria account-setup 0", "DUE ken account-setup 0")
+        diary.at("Tue 10:00")
+        for kind in kinds:
+            diary.happens("maria", kind)
+        diary.happens("ken", "CANCELLED").happens("ken", "COMPLETED", when="Tue 09:59")
+        diary.passes().says("COMPLETED maria account-setup 0", "CANCELLED ken account-setup 0")
+
+
+def test_a_restart_remembers_which_kind_the_latest_ending_was() -> None:
+    diary = Diary()
+    diary.at("Mon 09:00").happens("maria", "STARTED", when="Mon 08:00").passes()
+    diary.at("Mon 07:00").happens("maria", "CANCELLED").passes()
+    diary.crashes_and_restarts()
+    diary.at("Tue 08:01").passes().says("DUE maria account-setup 0")
+    diary.at("Tue 09:00").happens("maria", "COMPLETED", when="Mon 06:00").passes().says_nothing()
+    diary.happens("maria", "COMPLETED", when="Mon 07:00").passes().says_nothing()
+    diary.happens("maria", "CANCELLED", when="Mon 09:00").passes().says("CANCELLED maria account-setup 0")
+
+
 def test_after_a_return_the_ladder_begins_again() -> None:
     diary = Diary()
     diary.at("Mon 09:00").happens("maria", "STARTED").passes()

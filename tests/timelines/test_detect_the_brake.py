@@ -92,7 +92,7 @@ def test_other_partitions_begin_another_history() -> None:
 
 
 def test_unreadable_records_are_not_silence() -> None:
-    trust = ReadabilityMonitor(most_bad=0.5)
+    trust = ReadabilityMonitor(max_bad_share=0.5)
     trust.count(good=50, bad=40)
     assert not trust.distrusted
     trust.count(good=0, bad=60)
@@ -104,6 +104,6 @@ def test_unreadable_records_are_not_silence() -> None:
 
 
 def test_a_few_bad_records_at_the_start_are_no_verdict() -> None:
-    trust = ReadabilityMonitor(most_bad=0.5)
+    trust = ReadabilityMonitor(max_bad_share=0.5)
     trust.count(good=1, bad=98)
     assert not trust.distrusted

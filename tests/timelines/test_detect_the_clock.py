@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from consumer.activity.decoder import ActivityDecoder
-from consumer.activity.field_paths import fields_of
+from consumer.activity.field_paths import build_field_paths
 from consumer.activity.json_reader import JsonReader
 from consumer.config.source import SourceSettings
 from consumer.detect.watermark import WallClockGuard, Watermark
@@ -105,7 +105,7 @@ def test_a_producer_whose_clock_is_ahead_puts_nobodys_reminder_off() -> None:
     diary = Diary().at("Mon 09:00")
     activity = {"event_id": "1", "user_id": "maria", "process": "account-setup", "kind": "STARTED"}
     told = json.dumps({**activity, "occurred_at": moment("Mon 17:00")}).encode()
-    decoder = ActivityDecoder(JsonReader(fields_of(SourceSettings(format="json")), None), None)
+    decoder = ActivityDecoder(JsonReader(build_field_paths(SourceSettings(format="json")), None), None)
     decoded = decoder.decode([told], np.array([diary.now]), diary.now)
     assert decoded.clamped == 1, "set back to the time of its record, and counted"
     diary.hears(decoded.frame)

@@ -1,9 +1,9 @@
-"""Positions in many Avro records at once, and the sheet on which a walk through them notes what it finds.
+"""Decoding primitives that work on many Avro records at once, and the field sheet that they fill.
 
 Avro has no delimiters: where a field begins is known only when everything before it has been read. So each record
-of a batch has its own position in the joined bytes, and every step moves all of them, as one operation on arrays.
+of a batch has its own position in the joined bytes, and every step moves all of them in one array operation.
 Every step checks every record against its own end. A record that breaks a rule of the encoding stops there with a
-verdict, and no other record can tell: what lies past a record's end is never believed, and neither is a length.
+verdict and does not affect the others: no byte past a record's end and no unchecked length is used.
 """
 
 from collections.abc import Callable
@@ -19,14 +19,14 @@ Longs: TypeAlias = npt.NDArray[np.int64]
 Words: TypeAlias = npt.NDArray[np.uint64]
 
 ABSENT = np.iinfo(np.int64).min
-"""A number that a record does not have; a text that it does not have starts at -1."""
+"""Marks a missing number; a missing text has the start -1."""
 
-SPARE = 32
-"""Bytes that joined records need after the last one's end: a step may look that far past it before it knows."""
+LOOKAHEAD_BYTES = 32
+"""Bytes needed behind the last record: a step may read that far past an end before it checks it."""
 
 _HIGH_BITS = np.uint64(0x8080808080808080)
 _LOW_BITS = np.uint64(0x7F7F7F7F7F7F7F7F)
-# Neighbours of 7, 14 and 28 bits, the lower and the upper of each pair, and how far apart they are.
+# Masks for neighbouring groups of 7, 14 and 28 bits (lower, upper), and the gap between the two in bits.
 _PAIRS = [
     (np.uint64(low), np.uint64(high), np.uint64(gap))
     for low, high, gap in (
@@ -38,22 +38,22 @@ _PAIRS = [
 
 
 class Verdict(IntEnum):
-    """What became of a record."""
+    """The result of decoding a record."""
 
-    FINE = 0
+    OK = 0
     UNREADABLE = 1
     """Its bytes do not follow its schema."""
-    ALONE = 2
-    """It must be read by itself: it repeats a lot, or a field is not what it should be."""
-    ASIDE = 3
-    """Not walked: judged before."""
+    SINGLY = 2
+    """It must be read on its own: an array or map is long, or a field has an unusual type."""
+    SKIPPED = 3
+    """Not decoded: handled before."""
 
 
-class Sheet:
-    """What is found in the records of a batch, by name of the field: one entry in each array for each record.
+class FieldSheet:
+    """The fields found in a batch, by field name; each array has one entry for each record.
 
-    A text is noted as where it starts and its length, or as the number of a symbol, or as a whole number to be
-    written out.
+    A text is stored as start and length in the joined bytes, as a symbol's number, or as a whole number whose digits
+    are the text.
     """
 
     def __init__(self, count: int) -> None:
@@ -83,9 +83,9 @@ class Sheet:
 
 
 class Cursor:
-    """Some records, each at its own position. `data` has SPARE bytes after the last record's end."""
+    """Some records, each at its own position. `data` has LOOKAHEAD_BYTES behind the last record's end."""
 
-    def __init__(self, sheet: Sheet, data: Bytes, rows: Longs, pos: Longs, end: Longs, depth: int = 0) -> None:
+    def __init__(self, sheet: FieldSheet, data: Bytes, rows: Longs, pos: Longs, end: Longs, depth: int = 0) -> None:
         self.sheet = sheet
         self.data = data
         self.rows = rows
@@ -94,21 +94,21 @@ class Cursor:
         self.depth = depth
 
     def fail(self, where: Flags, verdict: Verdict = Verdict.UNREADABLE) -> None:
-        """These records stop here. A record's first verdict stands."""
+        """Stop these records here. A record keeps its first verdict."""
         if not where.any():
             return
         rows = self.rows[where]
         seen = self.sheet.verdict[rows]
-        self.sheet.verdict[rows] = np.where(seen == Verdict.FINE, np.uint8(verdict), seen)
+        self.sheet.verdict[rows] = np.where(seen == Verdict.OK, np.uint8(verdict), seen)
         self.pos = np.where(where, self.end, self.pos)
 
     def fail_all(self, verdict: Verdict) -> None:
         self.fail(np.ones(self.rows.size, np.bool_), verdict)
 
     def skip(self, length: Longs) -> tuple[Longs, Longs]:
-        """Pass so many bytes. Returns where they start and how many there are."""
+        """Skip `length` bytes of each record. Returns their starts and lengths."""
         start = self.pos
-        wrong = length.view(np.uint64) > (self.end - start).view(np.uint64)  # as such a negative length is a huge one
+        wrong = length.view(np.uint64) > (self.end - start).view(np.uint64)  # unsigned, a negative length is a huge one
         if wrong.any():
             length = np.where(wrong, 0, length)
             self.fail(wrong)
@@ -117,9 +117,9 @@ class Cursor:
         return start, length
 
     def text(self) -> tuple[Longs, Longs]:
-        """Pass a length and so many bytes. Returns where they start and how many there are."""
+        """Read a length and skip that many bytes. Returns their starts and lengths."""
         byte = self.data[self.pos]
-        if np.bitwise_or.reduce(byte, initial=0) & 0x81 == 0:  # as most are: a length of one byte, and not negative
+        if np.bitwise_or.reduce(byte, initial=0) & 0x81 == 0:  # usual: lengths of one byte, not negative
             length = (byte >> 1).astype(np.int64)
             start = self.pos + 1
             stop = start + length
@@ -129,30 +129,30 @@ class Cursor:
         return self.skip(self.long())
 
     def long(self) -> Longs:
-        """A zig-zag number of at most ten bytes, as the Avro specification has it."""
+        """Read a zig-zag number of at most ten bytes, as the Avro specification defines it."""
         byte = self.data[self.pos]
         if byte.max(initial=0) < 128:
             found = ((byte >> 1).view(np.int8) ^ -(byte & 1).view(np.int8)).astype(np.int64)
             self.pos = self.pos + 1
         else:
-            value = self._longer()
+            value = self._multi_byte_words()
             found = (value >> 1).view(np.int64) ^ -(value & 1).view(np.int64)
         self.fail(self.pos > self.end)
         return found
 
-    def _longer(self) -> Words:
-        """Numbers of up to eight bytes in one go: the lowest byte without its high bit is a number's last."""
+    def _multi_byte_words(self) -> Words:
+        """Read numbers of up to eight bytes at once: the lowest byte without its high bit is the last of its number."""
         word = _word_at(self.data, self.pos)
         stops = ~word & _HIGH_BITS
         within = stops ^ (stops - 1)
-        value = _sevens_together(word & within & _LOW_BITS)
+        value = _join_seven_bits(word & within & _LOW_BITS)
         self.pos = self.pos + (np.bitwise_count(within) >> 3)
         if not stops.all():
-            self._longest(np.flatnonzero(stops == 0), value)
+            self._nine_byte_words(np.flatnonzero(stops == 0), value)
         return value
 
-    def _longest(self, which: Longs, value: Words) -> None:
-        """The ninth and tenth byte of these, of which the last has room for one bit."""
+    def _nine_byte_words(self, which: Longs, value: Words) -> None:
+        """Add the ninth and tenth byte of these; the tenth may hold one bit only."""
         ninth, tenth = self.data[self.pos[which]], self.data[self.pos[which] + 1]
         more = ninth > 127
         value[which] |= (ninth & 127).astype(np.uint64) << 56
@@ -162,8 +162,8 @@ class Cursor:
         wrong[which] = more & (tenth > 1)
         self.fail(wrong)
 
-    def spell(self, start: Longs, length: Longs, word: "Spelling") -> Flags:
-        """Whose text of this start and length is this word?"""
+    def matches(self, start: Longs, length: Longs, word: "KeyMatcher") -> Flags:
+        """Return which of these texts equal the key."""
         found: Flags = length == word.size
         which = np.flatnonzero(found)
         if which.size:
@@ -173,21 +173,21 @@ class Cursor:
         return found
 
     def part(self, which: Longs) -> "Cursor":
-        """Some of these records, given by their place here."""
+        """Return a cursor over some of these records, given by their index here."""
         return Cursor(self.sheet, self.data, self.rows[which], self.pos[which], self.end[which], self.depth)
 
-    def only(self, which: Longs, walk: "Walk") -> None:
-        """Walk with some of these records; the others stay where they are."""
+    def only(self, which: Longs, decode: "Decoder") -> None:
+        """Decode with some of these records; the others stay at their position."""
         if which.size == self.rows.size:
-            walk(self)
+            decode(self)
         elif which.size:
             part = self.part(which)
-            walk(part)
+            decode(part)
             self.pos[which] = part.pos
 
 
-class Spelling:
-    """A word, eight bytes at a time: where they are in it, a mask for as many as there are, and the bytes."""
+class KeyMatcher:
+    """A map key as eight-byte words: for each its offset in the key, a mask for its bytes, and the bytes."""
 
     def __init__(self, word: bytes) -> None:
         self.size = len(word)
@@ -198,22 +198,22 @@ class Spelling:
         ]
 
 
-Walk: TypeAlias = Callable[[Cursor], None]
-"""Passes one value of every record of the cursor, perhaps noting it on the sheet."""
+Decoder: TypeAlias = Callable[[Cursor], None]
+"""Moves every record of the cursor past one value, and may store the value in the sheet."""
 
 
-def nothing(at: Cursor) -> None:
-    """Values of this type take no bytes."""
+def decode_nothing(at: Cursor) -> None:
+    """Decode values that take no bytes."""
 
 
 def _word_at(data: Bytes, pos: Longs) -> Words:
-    """Eight bytes from each position, the first as the lowest."""
+    """Return the eight bytes from each position, the first as the lowest."""
     anywhere: Words = np.ndarray((data.size - 7,), "<u8", data, strides=(1,))
     return anywhere[pos].astype(np.uint64, copy=False)
 
 
-def _sevens_together(word: Words) -> Words:
-    """The lower seven bits of each byte, next to each other."""
+def _join_seven_bits(word: Words) -> Words:
+    """Return the lower seven bits of each byte, joined."""
     for low, high, gap in _PAIRS:
         word = (word & low) | ((word & high) >> gap)
     return word

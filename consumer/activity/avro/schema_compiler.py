@@ -1,4 +1,7 @@
-"""From a writer's schema to a walk through all records that were written with it: see cursor.py."""
+"""Compiles a writer's schema and the wanted field paths into one decoder for all records of a batch.
+
+Everything else in the schema is skipped without being decoded. See cursor.py for how decoders work.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,30 +9,31 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from consumer.activity.avro.cursor import Cursor, Longs, Spelling, Verdict, Walk, nothing
+from consumer.activity.avro.cursor import Cursor, Decoder, KeyMatcher, Longs, Verdict, decode_nothing
 from consumer.activity.field_paths import Node, Path, Tree
 
-Leaf: TypeAlias = Callable[[str, Any], Walk | None]
-"""For the name of a field and a schema that was found for it (never a union): a walk that notes it, or None where it
-does not fit."""
+FieldDecoderFactory: TypeAlias = Callable[[str, Any], Decoder | None]
+"""Takes a field's name and the schema found for it (never a union); returns its decoder, or None if it does not fit."""
 
 _FIXED_SIZES = {"boolean": 1, "float": 4, "double": 8}
-_LONGEST = 64  # items of an array that are still read side by side; an array inside an array gets an eighth
+_MAX_ITEMS = 64  # array items up to which records are decoded together; an array inside an array gets an eighth
 
 
-def record_walk(schema: Any, named: Mapping[str, Any], tree: Tree, leaf: Leaf) -> Walk:
-    """A walk through records of this schema (as fastavro parsed it) that notes what is at the tree's paths."""
-    through = _Types(named, leaf).noting(schema, tree)
+def compile_record_decoder(
+    schema: Any, named: Mapping[str, Any], tree: Tree, field_decoder: FieldDecoderFactory
+) -> Decoder:
+    """Return a decoder for records of this schema (parsed by fastavro) that stores what lies at the tree's paths."""
+    through = _SchemaCompiler(named, field_decoder).extracting(schema, tree)
 
-    def walk(at: Cursor) -> None:
+    def decode(at: Cursor) -> None:
         through(at)
         at.fail(at.pos != at.end)
 
-    return walk
+    return decode
 
 
 def schemas_at(schema: Any, named: Mapping[str, Any], path: Path) -> list[Any]:
-    """The schemas, other than null, of what may lie there: none if there is no such place."""
+    """Return the schemas other than null that the path may lead to; none if there is no such path."""
     if isinstance(schema, list):
         return [found for branch in schema for found in schemas_at(branch, named, path)]
     full, kind = resolved(schema, named)
@@ -42,87 +46,93 @@ def schemas_at(schema: Any, named: Mapping[str, Any], path: Path) -> list[Any]:
 
 
 def resolved(schema: Any, named: Mapping[str, Any]) -> tuple[Any, str]:
-    """A schema that is no union, with what its name stands for in its place, and the name of its type."""
+    """Return a schema that is not a union, with its name replaced by its definition, and the name of its type."""
     full = named.get(type_of(schema), schema)
     return full, type_of(full)
 
 
 def type_of(schema: Any) -> str:
-    """The name of a type, however it is written; a union is not asked."""
+    """Return the name of a type that is not a union, in whichever form it is written."""
     return type_of(schema["type"]) if isinstance(schema, dict) else str(schema)
 
 
-def _alone(at: Cursor) -> None:
-    at.fail_all(Verdict.ALONE)
+def _decode_singly(at: Cursor) -> None:
+    at.fail_all(Verdict.SINGLY)
 
 
-class _Types:
-    """Makes walks of types. None of them contains itself: `avsc.parse` refuses those."""
+class _SchemaCompiler:
+    """Makes decoders of types. No type contains itself: `avro_schema.parse` refuses those."""
 
-    def __init__(self, named: Mapping[str, Any], leaf: Leaf) -> None:
+    def __init__(self, named: Mapping[str, Any], field_decoder: FieldDecoderFactory) -> None:
         self._named = named
-        self._leaf = leaf
-        self._made: dict[str, Walk] = {}
+        self._field_decoder = field_decoder
+        self._made: dict[str, Decoder] = {}
 
-    def noting(self, schema: Any, node: Node) -> Walk:
-        """Where `node` leads through this type; past it where it does not."""
+    def extracting(self, schema: Any, node: Node) -> Decoder:
+        """Return a decoder that stores what `node` leads to in this type, or skips the value if it leads nowhere."""
         if isinstance(schema, list):
-            return _union([self.noting(branch, node) for branch in schema])
+            return _union_decoder([self.extracting(branch, node) for branch in schema])
         full, kind = resolved(schema, self._named)
         if kind == "null":
-            return nothing
+            return decode_nothing
         if isinstance(node, str):
-            return self._leaf(node, full) or _alone
+            return self._field_decoder(node, full) or _decode_singly
         if kind in ("record", "error"):
-            return _sequence([self._field(f, node) for f in full["fields"]])
+            return _sequence_decoder([self._field(f, node) for f in full["fields"]])
         if kind == "map":
-            keyed = [(Spelling(key.encode()), self.noting(full["values"], below)) for key, below in node.items()]
-            return _blocks(_entry(keyed, self.passing(full["values"])))
-        return self.passing(schema)
+            keyed = [(KeyMatcher(key.encode()), self.extracting(full["values"], below)) for key, below in node.items()]
+            return _blocks_decoder(_entry_decoder(keyed, self.skipping(full["values"])))
+        return self.skipping(schema)
 
-    def _field(self, field: Any, tree: Tree) -> Walk:
+    def _field(self, field: Any, tree: Tree) -> Decoder:
         below = tree.get(field["name"])
-        return self.passing(field["type"]) if below is None else self.noting(field["type"], below)
+        return self.skipping(field["type"]) if below is None else self.extracting(field["type"], below)
 
-    def passing(self, schema: Any) -> Walk:
+    def skipping(self, schema: Any) -> Decoder:
         if isinstance(schema, list):
-            return _union([self.passing(branch) for branch in schema])
+            return _union_decoder([self.skipping(branch) for branch in schema])
         kind = type_of(schema)
         if kind in ("record", "error", "enum", "fixed"):
             return self._named_type(schema)
         if kind == "array":
-            return _blocks(self.passing(schema["items"]))
+            return _blocks_decoder(self.skipping(schema["items"]))
         if kind == "map":
-            return _blocks(_sequence([_lengthy, self.passing(schema["values"])]))
+            return _blocks_decoder(_sequence_decoder([_skip_bytes, self.skipping(schema["values"])]))
         if kind in self._named:
-            return self._made.get(kind) or self.passing(self._named[kind])
+            return self._made.get(kind) or self.skipping(self._named[kind])
         if kind in _FIXED_SIZES:
-            return _sized(_FIXED_SIZES[kind])
-        return {"null": nothing, "int": _number, "long": _number, "bytes": _lengthy, "string": _lengthy}[kind]
+            return _fixed_size_decoder(_FIXED_SIZES[kind])
+        return {
+            "null": decode_nothing,
+            "int": _skip_long,
+            "long": _skip_long,
+            "bytes": _skip_bytes,
+            "string": _skip_bytes,
+        }[kind]
 
-    def _named_type(self, schema: Any) -> Walk:
+    def _named_type(self, schema: Any) -> Decoder:
         made = self._made[schema["name"]] = self._body(schema)
         return made
 
-    def _body(self, schema: Any) -> Walk:
+    def _body(self, schema: Any) -> Decoder:
         if schema["type"] == "enum":
-            return _number
+            return _skip_long
         if schema["type"] == "fixed":
-            return _sized(schema["size"])
-        return _sequence([self.passing(f["type"]) for f in schema["fields"]])
+            return _fixed_size_decoder(schema["size"])
+        return _sequence_decoder([self.skipping(f["type"]) for f in schema["fields"]])
 
 
-def _number(at: Cursor) -> None:
+def _skip_long(at: Cursor) -> None:
     at.long()
 
 
-def _lengthy(at: Cursor) -> None:
+def _skip_bytes(at: Cursor) -> None:
     at.text()
 
 
 @dataclass(frozen=True, slots=True)
-class _Sized:
-    """Passes values of so many bytes."""
+class _FixedSize:
+    """Skips values of a fixed number of bytes."""
 
     size: int
 
@@ -130,28 +140,32 @@ class _Sized:
         at.skip(np.full(at.rows.size, self.size))
 
 
-def _sized(size: int) -> Walk:
-    return _Sized(size) if size else nothing
+def _fixed_size_decoder(size: int) -> Decoder:
+    return _FixedSize(size) if size else decode_nothing
 
 
-def _sequence(walks: list[Walk]) -> Walk:
-    steps = [walk for walk in walks if walk is not nothing]
+def _sequence_decoder(walks: list[Decoder]) -> Decoder:
+    steps = [decode for decode in walks if decode is not decode_nothing]
 
-    def walk(at: Cursor) -> None:
+    def decode(at: Cursor) -> None:
         for step in steps:
             step(at)
 
-    return walk if steps else nothing
+    return decode if steps else decode_nothing
 
 
-def _union(branches: list[Walk]) -> Walk:
+def _union_decoder(branches: list[Decoder]) -> Decoder:
     none = len(branches)
-    sizes = np.array([step.size if isinstance(step, _Sized) else 0 for step in [*branches, nothing]], np.int64)
-    others = [(n, step) for n, step in enumerate(branches) if step is not nothing and not isinstance(step, _Sized)]
+    sizes = np.array(
+        [step.size if isinstance(step, _FixedSize) else 0 for step in [*branches, decode_nothing]], np.int64
+    )
+    others = [
+        (n, step) for n, step in enumerate(branches) if step is not decode_nothing and not isinstance(step, _FixedSize)
+    ]
 
-    def walk(at: Cursor) -> None:
+    def decode(at: Cursor) -> None:
         branch = at.long()
-        wrong = branch.view(np.uint64) >= none  # as such a negative number is a huge one
+        wrong = branch.view(np.uint64) >= none  # unsigned, a negative number is a huge one
         if wrong.any():
             at.fail(wrong)
             branch = np.where(wrong, none, branch)
@@ -160,47 +174,47 @@ def _union(branches: list[Walk]) -> Walk:
         for number, step in others:
             at.only(np.flatnonzero(branch == number), step)
 
-    return walk
+    return decode
 
 
-def _entry(keyed: list[tuple[Spelling, Walk]], past: Walk) -> Walk:
-    """One entry of a map. All are passed together, and those of these keys then looked at once more: they are few."""
+def _entry_decoder(keyed: list[tuple[KeyMatcher, Decoder]], past: Decoder) -> Decoder:
+    """Decode one map entry: skip all of them together, then decode again the few that have a wanted key."""
 
-    def walk(at: Cursor) -> None:
+    def decode(at: Cursor) -> None:
         start, length = at.text()
         value = at.pos
         past(at)
         for key, step in keyed:
-            meant = np.flatnonzero(at.spell(start, length, key))
+            meant = np.flatnonzero(at.matches(start, length, key))
             if meant.size:
                 step(Cursor(at.sheet, at.data, at.rows[meant], value[meant], at.end[meant], at.depth))
 
-    return walk
+    return decode
 
 
-def _blocks(item: Walk) -> Walk:
-    """Arrays and maps: blocks of items until one is empty. A negative count is followed by the block's size."""
+def _blocks_decoder(item: Decoder) -> Decoder:
+    """Decode an array or map: blocks of items until an empty one. A negative count is followed by the block's size."""
 
-    def walk(at: Cursor) -> None:
-        going = np.flatnonzero(_block(at, item))
+    def decode(at: Cursor) -> None:
+        going = np.flatnonzero(_decode_block(at, item))
         while going.size:
             part = at.part(going) if going.size < at.rows.size else at
-            count = _block(part, item)
+            count = _decode_block(part, item)
             if part is not at:
                 at.pos[going] = part.pos
             going = going[count > 0]
 
-    return walk
+    return decode
 
 
-def _block(at: Cursor, item: Walk) -> Longs:
-    """Passes one block. Returns how many items each record had in it."""
+def _decode_block(at: Cursor, item: Decoder) -> Longs:
+    """Decode one block. Returns how many items each record had in it."""
     count = at.long()
-    at.only(np.flatnonzero(count < 0), _number)
+    at.only(np.flatnonzero(count < 0), _skip_long)
     count = np.abs(count)
-    at.fail(count > _LONGEST >> (3 * at.depth), Verdict.ALONE)
+    at.fail(count > _MAX_ITEMS >> (3 * at.depth), Verdict.SINGLY)
     at.fail(count < 0)  # the one number whose negative is itself
-    count[at.sheet.verdict[at.rows] != Verdict.FINE] = 0
+    count[at.sheet.verdict[at.rows] != Verdict.OK] = 0
     at.depth += 1
     for done in range(int(count.max(initial=0))):
         at.only(np.flatnonzero(count > done), item)

@@ -1,4 +1,4 @@
-"""Avro schemas as data: the five files of `schemas/`, and parsing what others wrote."""
+"""Loads the five schemas of `schemas/`, and parses schemas that others wrote."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -20,26 +20,26 @@ FILES: Mapping[type[Record], str] = {
 
 
 def schema_folder() -> Path:
-    """Where the `.avsc` files are: inside the installed package, or at the root of a checkout."""
+    """Return the folder of the `.avsc` files: in the installed package, or at the root of a checkout."""
     packaged = Path(__file__).parents[2] / "schemas"
     return packaged if packaged.is_dir() else Path(__file__).parents[3] / "schemas"
 
 
 def schema_text(cls: type[Record]) -> str:
-    """The schema of one of our records, as its file has it."""
+    """Return the schema text of one of our records."""
     return (schema_folder() / FILES[cls]).read_text(encoding="utf-8")
 
 
 class UnusableSchema(Exception):
-    """Not an Avro schema, or one whose values could not be read safely."""
+    """It is not an Avro schema, or its values could not be read safely."""
 
 
 @dataclass(frozen=True, slots=True)
 class WriterSchema:
-    """A schema as fastavro parsed it, ready to read and write with.
+    """A schema parsed by fastavro.
 
-    `bare` is the same without logical types: values stay the plain numbers and texts that the bytes hold.
-    `named` are the named types that it may refer to.
+    `bare` is the same without logical types, so that values are read as plain numbers and texts. `named` are the named
+    types that it may refer to.
     """
 
     schema: Any
@@ -48,23 +48,25 @@ class WriterSchema:
 
 
 def parse(text: str, named: Mapping[str, Any] | None = None) -> WriterSchema:
-    """Read a schema; `named` are types of other schemas that it refers to.
+    """Parse a schema; `named` are types of other schemas that it refers to.
 
     Raises UnusableSchema.
     """
     known = dict(named or {})
     try:
-        given = json.loads(text)
-        bare = parse_schema(_bare(given), {name: _bare(known[name]) for name in known})
-        parsed = parse_schema(given, known)
-    except Exception as problem:  # fastavro raises whatever it stumbles upon
+        definition = json.loads(text)
+        bare = parse_schema(
+            _without_logical_types(definition), {name: _without_logical_types(known[name]) for name in known}
+        )
+        parsed = parse_schema(definition, known)
+    except Exception as problem:  # fastavro raises many types
         raise UnusableSchema(f"not a usable Avro schema ({type(problem).__name__})") from problem
-    _refuse_traps(parsed, known, frozenset())
+    _refuse_unbounded(parsed, known, frozenset())
     return WriterSchema(parsed, bare, known)
 
 
 def read_schemas(files: Iterable[Path]) -> list[WriterSchema]:
-    """Writers' schemas from files, each whole in itself, as fingerprints are made of whole schemas.
+    """Read writers' schemas from files; each must be complete, since fingerprints are made of complete schemas.
 
     Raises UnusableSchema, naming the file.
     """
@@ -81,41 +83,41 @@ def _read_schema(file: Path) -> WriterSchema:
 
 
 def own(cls: type[Record]) -> WriterSchema:
-    """The schema of one of our records."""
+    """Return the schema of one of our records."""
     return parse(schema_text(cls))
 
 
 def single_object_header(writer: WriterSchema) -> bytes:
-    """The ten bytes before every value in single-object encoding: C3 01, then the fingerprint, little-endian."""
-    # fastavro gives the fingerprint's hexadecimal digits in little-endian order already.
+    """Return the ten bytes before every value in single-object encoding: C3 01 and the little-endian fingerprint."""
+    # fastavro returns the fingerprint's hexadecimal digits in little-endian order.
     return b"\xc3\x01" + bytes.fromhex(fingerprint(to_parsing_canonical_form(writer.schema), "CRC-64-AVRO"))
 
 
-def _bare(schema: Any) -> Any:
+def _without_logical_types(schema: Any) -> Any:
     if isinstance(schema, list):
-        return [_bare(part) for part in schema]
+        return [_without_logical_types(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    kept = {key: _bare(part) for key, part in schema.items() if key != "logicalType"}
+    kept = {key: _without_logical_types(part) for key, part in schema.items() if key != "logicalType"}
     return kept["type"] if set(kept) == {"type"} else kept
 
 
-def _refuse_traps(schema: Any, named: Mapping[str, Any], inside: frozenset[str]) -> None:
-    """Raises UnusableSchema where a few damaged bytes could ask for more than can be done."""
+def _refuse_unbounded(schema: Any, named: Mapping[str, Any], inside: frozenset[str]) -> None:
+    """Raise UnusableSchema if a few damaged bytes could ask for unbounded time or memory."""
     if isinstance(schema, list):
         for branch in schema:
-            _refuse_traps(branch, named, inside)
+            _refuse_unbounded(branch, named, inside)
     elif isinstance(schema, str):
         if schema in inside:
             raise UnusableSchema(f"{schema} contains itself, so that bytes could nest without end")
         if schema in named:
-            _refuse_traps(named[schema], named, inside)
+            _refuse_unbounded(named[schema], named, inside)
     else:
         inside |= {schema["name"]} if "name" in schema else set()
         for part in [schema[key] for key in ("items", "values") if key in schema]:
-            _refuse_traps(part, named, inside)
+            _refuse_unbounded(part, named, inside)
         for f in schema.get("fields", []):
-            _refuse_traps(f["type"], named, inside)
+            _refuse_unbounded(f["type"], named, inside)
         if "items" in schema and _takes_no_bytes(schema["items"], named):
             raise UnusableSchema("it has an array whose items take no bytes, so that there could be any number of them")
 

@@ -1,4 +1,4 @@
-"""The first bytes of a value, by which its schema is found.
+"""The header of a value, by which its schema is found.
 
 Confluent: `00`, then the registry's id of the schema in four bytes, big-endian.
 Avro single-object encoding: `C3 01`, then the schema's CRC-64-AVRO fingerprint in eight bytes, little-endian.
@@ -19,7 +19,7 @@ UNFRAMED = ValueProblem(
 
 
 def header_of(value: bytes) -> bytes:
-    """The header of a framed value. Raises BadRecord (unframed)."""
+    """Return the header of a framed value. Raises BadRecord (unframed)."""
     if value[:1] == bytes([CONFLUENT]) and len(value) >= CONFLUENT_SIZE:
         return value[:CONFLUENT_SIZE]
     if value[:2] == bytes(SINGLE_OBJECT) and len(value) >= SINGLE_OBJECT_SIZE:
@@ -32,5 +32,5 @@ def registry_header(schema_id: int) -> bytes:
 
 
 def registry_id(header: bytes) -> int | None:
-    """The registry's id in a header, or None where it is a fingerprint."""
+    """Return the registry's schema id in a header, or None if the header is a fingerprint."""
     return int.from_bytes(header[1:], "big") if header[0] == CONFLUENT else None

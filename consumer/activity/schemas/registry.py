@@ -1,4 +1,4 @@
-"""A Schema Registry, as far as Lapse needs one."""
+"""A client of the Schema Registry."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegis
 from consumer.activity.errors import BadRecord, RegistryUnavailable, SchemaRefused
 from consumer.activity.schemas.avro_schema import UnusableSchema, WriterSchema, parse
 
-_NOT_THERE = {40401, 40402, 40403}  # subject, version, schema not found; a 404 of its own kind is a wrong address
-_REFUSED = {409, 422}  # not compatible with what the subject has; not valid
+_NOT_FOUND_CODES = {40401, 40402, 40403}  # subject, version, schema not found; another 404 means a wrong address
+_REFUSED_STATUSES = {409, 422}  # not compatible with what the subject has; not valid
 
 
 class RegistryClient:
-    """Finds writers' schemas by id and registers ours. Every call may go over the network; callers remember."""
+    """Finds writers' schemas by id and registers ours. Every call may use the network; callers keep the results."""
 
     def __init__(self, url: str, *, user: str | None = None, password: str | None = None) -> None:
         settings: dict[str, Any] = {"url": url, "timeout": 5, "max.retries": 2, "retries.wait.ms": 200}
@@ -21,9 +21,9 @@ class RegistryClient:
         self._client = SchemaRegistryClient(settings)
 
     def find(self, schema_id: int) -> WriterSchema | None:
-        """The schema with this id, or None if there is none.
+        """Return the schema with this id, or None if there is none.
 
-        Raises RegistryUnavailable, and BadRecord (incompatible_schema) for what is no usable Avro schema.
+        Raises RegistryUnavailable, and BadRecord (incompatible_schema) if it is not a usable Avro schema.
         """
         try:
             return self._parsed(self._client.get_schema(schema_id))
@@ -33,21 +33,21 @@ class RegistryClient:
                 f"schema id {schema_id} of the registry: {problem}; let the producer write plain Avro",
             ) from problem
         except SchemaRegistryError as answer:
-            if answer.error_code in _NOT_THERE:
+            if answer.error_code in _NOT_FOUND_CODES:
                 return None
             raise _unavailable(answer) from answer
-        except Exception as failure:  # no connection, no JSON: none of it is a record's fault
+        except Exception as failure:  # no connection or no JSON: no record is bad because of it
             raise _unavailable(failure) from failure
 
     def register(self, subject: str, text: str) -> int:
-        """The id of this schema under this subject, registered if need be.
+        """Return the id of this schema under this subject; registers it if it is new.
 
-        Raises RegistryUnavailable, and SchemaRefused if the registry will not have it.
+        Raises RegistryUnavailable, and SchemaRefused if the registry refuses it.
         """
         try:
             return self._client.register_schema(subject, Schema(text, "AVRO"), normalize_schemas=True)
         except SchemaRegistryError as answer:
-            if answer.http_status_code in _REFUSED:
+            if answer.http_status_code in _REFUSED_STATUSES:
                 raise SchemaRefused(
                     f"the Schema Registry refuses our schema for {subject}: {answer.error_message};"
                     " compare the subject's versions and its compatibility with the files in schemas/"

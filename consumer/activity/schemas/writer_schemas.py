@@ -1,4 +1,4 @@
-"""Which schema was a value written with? Looked up by its header, and remembered."""
+"""Finds the schema that a value was written with by its header, and keeps it."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -8,19 +8,19 @@ from consumer.activity.schemas.avro_schema import FILES, WriterSchema, own, sing
 from consumer.activity.schemas.framing import registry_id
 from consumer.clock import SECOND, Clock, Millis
 
-if TYPE_CHECKING:  # the registry's client takes half a second to import: only those who have one should wait
+if TYPE_CHECKING:  # importing the registry's client takes half a second; without a registry it is not needed
     from consumer.activity.schemas.registry import RegistryClient
 
-_FORGET_ABSENT: Millis = 10 * SECOND
-_MOST_ABSENT = 1000
+_ABSENT_FOR_MS: Millis = 10 * SECOND
+_MAX_ABSENT = 1000
 
 
 class WriterSchemas:
     """Writers' schemas by the header of their values: by registry id, or by fingerprint.
 
-    Fingerprints are known for the schemas of `schemas/` and for those given as `others`; they do not cover logical
-    types, so of schemas that differ in nothing else the last one counts. What the registry knows never changes, so it
-    is asked once for each id; that it does not know an id is believed for ten seconds.
+    Fingerprints are known for the schemas of `schemas/` and for `others`. They do not cover logical types: of schemas
+    that differ in nothing else the last one counts. A schema in the registry never changes, so each id is asked for
+    once; that the registry does not have an id is remembered for ten seconds.
     """
 
     def __init__(
@@ -33,11 +33,11 @@ class WriterSchemas:
         self.learn((*map(own, FILES), *others))
 
     def learn(self, writers: Iterable[WriterSchema]) -> None:
-        """Know the values of these by their fingerprints."""
+        """Add schemas to be found by their fingerprints."""
         self._known.update((single_object_header(writer), writer) for writer in writers)
 
     def find(self, header: bytes) -> WriterSchema:
-        """The schema of values with this header.
+        """Return the schema of values with this header.
 
         Raises BadRecord (unknown_schema, incompatible_schema), and RegistryUnavailable.
         """
@@ -48,13 +48,13 @@ class WriterSchemas:
         if problem is not None and self._clock.monotonic() < until:
             raise BadRecord(*problem)
         try:
-            found = self._known[header] = self._ask(header)
+            found = self._known[header] = self._find_new(header)
         except BadRecord as refusal:
-            self._remember(header, ValueProblem(refusal.reason, refusal.error))
+            self._remember_absent(header, ValueProblem(refusal.reason, refusal.error))
             raise
         return found
 
-    def _ask(self, header: bytes) -> WriterSchema:
+    def _find_new(self, header: bytes) -> WriterSchema:
         schema_id = registry_id(header)
         if schema_id is None:
             raise _unknown(
@@ -68,10 +68,10 @@ class WriterSchemas:
             raise _unknown(f"the Schema Registry has no schema id {schema_id}: is it the producer's registry?")
         return found
 
-    def _remember(self, header: bytes, problem: ValueProblem) -> None:
-        if len(self._absent) >= _MOST_ABSENT:
+    def _remember_absent(self, header: bytes, problem: ValueProblem) -> None:
+        if len(self._absent) >= _MAX_ABSENT:
             self._absent.clear()
-        self._absent[header] = (self._clock.monotonic() + _FORGET_ABSENT, problem)
+        self._absent[header] = (self._clock.monotonic() + _ABSENT_FOR_MS, problem)
 
 
 def _unknown(error: str) -> BadRecord:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
-from consumer.activity.decoder import LONGEST_USER
+from consumer.activity.decoder import MAX_USER_ID_BYTES
 from consumer.clock import DAY, Millis
 from consumer.commands.contacts.csv_file import Row, Unreadable
 from consumer.commands.terminal.time_arguments import iso
@@ -22,6 +22,8 @@ _LOCALE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8}){0,4}")
 _LONGEST_NAME = 200
 _FORMULA = ("=", "+", "-", "@")
 """With what a spreadsheet's formulas begin: one that was exported instead of its result, or put there to do harm."""
+_EXPORTED_AS_NUMBER = re.compile(r"\d+[.,]0+|\d([.,]\d+)?E\+?\d+", re.IGNORECASE)
+_INVISIBLE = re.compile("[\u00a0\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _YEAR_2000: Millis = 946_684_800_000
 
@@ -122,9 +124,15 @@ def _contact(cells: Mapping[str, str], rules: ImportRules) -> tuple[Contact | No
 def _user_id(text: str) -> str | _Problem:
     if not text:
         return _Problem("is empty")
-    if len(text.encode()) > LONGEST_USER:
-        return _Problem(f"is longer than {LONGEST_USER} bytes: is it an id at all?")
-    return _Problem("has a line break or a control character in it") if _CONTROL.search(text) else text
+    if len(text.encode()) > MAX_USER_ID_BYTES:
+        return _Problem(f"is longer than {MAX_USER_ID_BYTES} bytes: is it an id at all?")
+    if _CONTROL.search(text):
+        return _Problem("has a line break or a control character in it")
+    if _INVISIBLE.search(text):
+        return _Problem("has an invisible character in it, so it is another id than it looks like")
+    if _EXPORTED_AS_NUMBER.fullmatch(text):
+        return _Problem("has a decimal point or an exponent: format the column as text, and export it again")
+    return text
 
 
 def _name(text: str) -> str | _Problem | None:

@@ -1,4 +1,4 @@
-"""Reading a partition of the state topic makes the table again, and the writer that goes on with it."""
+"""Restores a table, and the writer that continues it, from the records of one partition of the state topic."""
 
 import json
 from collections import deque
@@ -16,12 +16,12 @@ from consumer.detect.snapshot_loader import Loader
 from consumer.detect.table import Table
 from consumer.kafka.changelog.writer import FORMAT, ChangelogWriter, SegmentHeader, parse_key
 
-_TOGETHER = 16  # segments decoded in one go: each call of polars costs as much as a thousand rows
-_NOT_OURS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
+_SEGMENTS_PER_DECODE = 16  # decoded at a time: each polars call costs as much as a thousand rows
+_DECODE_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
 
 
 class _Segment(NamedTuple):
-    """A segment as it was read; `where` says where, should it be damaged."""
+    """A segment as read; `where` is its offset, for errors."""
 
     kind: str
     number: int
@@ -33,18 +33,18 @@ class _Segment(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """A table as the state topic had it, and the input offset and clock that belong to it."""
+    """A restored table, and the input offset, the watermark and the brake's state that belong to it."""
 
     table: Table
     writer: ChangelogWriter
     offset: int
-    clock: Millis | None
-    verdicts: BrakeState
+    watermark: Millis | None
+    brake_state: BrakeState
 
 
 class ChangelogReader:
     """Takes the messages of one partition of the state topic in order, and keeps the latest of each key, as compaction
-    would: what has been replaced since is never looked into. Both calls may raise `DamagedState`."""
+    does; replaced segments are never decoded. Both methods may raise `DamagedState`."""
 
     def __init__(self, group: str, rules: LapseRules) -> None:
         self._group = group
@@ -56,7 +56,7 @@ class ChangelogReader:
         self, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]], where: str = ""
     ) -> None:
         name, kind, number, part = key or b"", *parse_key(key)
-        self._segments.pop(name, None)  # so that it takes its place at the end
+        self._segments.pop(name, None)  # so that it moves to the end
         if value is None:
             return
         header = _header(headers, self._group)
@@ -65,7 +65,7 @@ class ChangelogReader:
         self._segments[name] = _Segment(kind, number, part, value, header, where)
 
     def finish(self) -> Restored | None:
-        """The table and where it stands; None if the partition holds nothing. May be called once."""
+        """Return what was restored, or None if the partition is empty. To be called once."""
         last = self._last
         if last is None:
             return None
@@ -73,15 +73,15 @@ class ChangelogReader:
         table = Table(self._rules)
         loader = Loader(table, last.pages)
         while self._segments:
-            _load(loader, [self._segments.popitem()[1] for _ in range(min(_TOGETHER, len(self._segments)))])
-        writer = _writer(self._group, self._rules, last, headers)
+            _load(loader, [self._segments.popitem()[1] for _ in range(min(_SEGMENTS_PER_DECODE, len(self._segments)))])
+        writer = _build_writer(self._group, self._rules, last, headers)
         loader.finish(last.watermark or 0, last.ladders)
         return Restored(table, writer, last.offset, last.watermark, last.brake_state)
 
 
 def _load(loader: Loader, some: Sequence[_Segment]) -> None:
-    """Load these segments, the newest of which comes first."""
-    for segment, frame in zip(some, _decoded(some), strict=True):
+    """Load these segments, the newest first."""
+    for segment, frame in zip(some, _decode_segments(some), strict=True):
         try:
             if segment.kind == "p":
                 loader.page(segment.number, segment.part, frame, segment.header.processes)
@@ -89,30 +89,30 @@ def _load(loader: Loader, some: Sequence[_Segment]) -> None:
                 loader.changes(frame, segment.header.processes)
         except DamagedState as damage:
             raise DamagedState(str(damage), segment.where) from damage
-    loader.settle_texts()
+    loader.flush_texts()
 
 
-def _decoded(some: Sequence[_Segment]) -> Iterator[pl.DataFrame]:
-    """The frames of segments. Raises DamagedState."""
-    told = [segment for segment in some if segment.value]
+def _decode_segments(some: Sequence[_Segment]) -> Iterator[pl.DataFrame]:
+    """Return the frames of segments. Raises DamagedState."""
+    stored = [segment for segment in some if segment.value]
     try:
-        frames = iter(pl.collect_all([pl.scan_ipc(segment.value) for segment in told]))
-    except _NOT_OURS:
-        frames = map(_decoded_alone, told)  # one of them is damaged: which?
+        frames = iter(pl.collect_all([pl.scan_ipc(segment.value) for segment in stored]))
+    except _DECODE_ERRORS:
+        frames = map(_decode_one, stored)  # decode each, to find the damaged one
     return (next(frames) if segment.value else pl.DataFrame(schema=SCHEMA) for segment in some)
 
 
-def _decoded_alone(segment: _Segment) -> pl.DataFrame:
+def _decode_one(segment: _Segment) -> pl.DataFrame:
     try:
         return pl.read_ipc(segment.value)
-    except _NOT_OURS as error:
+    except _DECODE_ERRORS as error:
         raise DamagedState("its content is damaged", segment.where) from error
 
 
-def _writer(
+def _build_writer(
     group: str, rules: LapseRules, last: SegmentHeader, headers: Mapping[bytes, SegmentHeader]
 ) -> ChangelogWriter:
-    """The writer that goes on with segments of these keys. Raises DamagedState if one of them is missing."""
+    """Return the writer that continues these segments. Raises DamagedState if one of them is missing."""
     pieces: dict[int, dict[bytes, int]] = {}
     deltas: dict[int, SegmentHeader] = {}
     chunks: dict[int, set[int]] = {}
@@ -125,19 +125,19 @@ def _writer(
             chunks.setdefault(number, set()).add(part)
     writer = ChangelogWriter(group, rules.ladders)
     writer.sequence = last.sequence
-    writer.written = [_written(pieces.get(page, {})) for page in range(last.pages)]
+    writer.written = [_written_at(pieces.get(page, {})) for page in range(last.pages)]
     writer.pieces = {page: set(keys) for page, keys in pieces.items()}
     writer.deltas = deque((sequence, deltas[sequence].chunks) for sequence in sorted(deltas))
-    for sequence in range(min(_oldest(writer, deltas) + 1, last.sequence), last.sequence + 1):
+    for sequence in range(min(_oldest_page(writer, deltas) + 1, last.sequence), last.sequence + 1):
         if sequence not in deltas or len(chunks[sequence]) != deltas[sequence].chunks:
             raise DamagedState(f"the segment with sequence {sequence} is missing or not whole")
     return writer
 
 
-def _oldest(writer: ChangelogWriter, deltas: Mapping[int, SegmentHeader]) -> int:
-    """The sequence behind which every delta is needed: some page holds nothing later.
+def _oldest_page(writer: ChangelogWriter, deltas: Mapping[int, SegmentHeader]) -> int:
+    """Return the sequence of the page written longest ago: every later delta is needed.
 
-    A page that was never written holds nothing from before the last delta that did not know it.
+    A page that was never written needs no delta up to the last one that did not have this page.
     """
     return min(
         (
@@ -148,10 +148,10 @@ def _oldest(writer: ChangelogWriter, deltas: Mapping[int, SegmentHeader]) -> int
     )
 
 
-def _written(pieces: Mapping[bytes, int]) -> int:
-    """The sequence at which a page was last written: 0 unless its latest pieces are all there.
+def _written_at(pieces: Mapping[bytes, int]) -> int:
+    """Return the sequence at which a page was last written; 0 unless all its latest pieces are present.
 
-    Former pieces may still be there: of whoever reads slowly, compaction may have taken their tombstones out of sight.
+    Former pieces may be present too, if compaction removed their tombstones while the topic was being read.
     """
     latest = max(pieces.values(), default=0)
     spans = (parse_key(key)[1:] for key, sequence in pieces.items() if sequence == latest)
@@ -159,11 +159,11 @@ def _written(pieces: Mapping[bytes, int]) -> int:
 
 
 def _header(headers: Sequence[tuple[str, bytes]], group: str) -> SegmentHeader:
-    told = dict(headers).get("segment")
-    if told is None:
+    stored = dict(headers).get("segment")
+    if stored is None:
         raise DamagedState("a record without a segment header: not written by Lapse")
     try:
-        fields = json.loads(told)
+        fields = json.loads(stored)
         header = SegmentHeader(**{**fields, "brake_state": BrakeState(**fields.get("brake_state", {}))})
     except (ValueError, TypeError, AttributeError) as error:
         raise DamagedState("its segment header cannot be read") from error
