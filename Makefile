@@ -48,6 +48,7 @@ bench: .venv/dev  ## the figures of the README
 	@$(BIN)/python -m bench.send
 	@$(BIN)/python -m bench.latency
 	@$(BIN)/python -m bench.growth
+	@$(BIN)/python -m bench.retention
 	@$(BIN)/python -m bench.webhooks
 
 format: .venv/dev  ## put style right where a tool can

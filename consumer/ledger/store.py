@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -33,7 +33,7 @@ _CLIENT_TIMEOUTS = {
 `?connect_timeout=3`."""
 
 _SESSION_SETTINGS = {
-    "statement_timeout": "60s",
+    "statement_timeout": "5min",  # to wake a million reminders takes its time
     "lock_timeout": "30s",  # longer than others may hold theirs, by the next setting
     "idle_in_transaction_session_timeout": "15s",
     "tcp_keepalives_idle": "10",
@@ -47,6 +47,13 @@ _DURABLE_COMMITS = (
     "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') <> 'remote_apply'"
 )
 """Every commit is on the disk before it returns, whatever the server's own setting is; a stronger one stays."""
+
+_NEW_TABLES = text(
+    "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace"
+    " AND pg_relation_size(oid) > 1024 * 1024"
+    " AND NOT EXISTS (SELECT FROM pg_stats WHERE schemaname = current_schema() AND tablename = relname)"
+)
+"""Tables of more than a mebibyte of which PostgreSQL has no statistics."""
 
 
 class Ledger:
@@ -94,6 +101,20 @@ class Ledger:
         """Reads of one moment, which hold nobody up."""
         with self._reading_engine.begin() as connection:
             yield connection
+
+    def analyze_new_tables(self) -> list[str]:
+        """Have PostgreSQL take statistics of tables that have become large and have none; return their names.
+
+        It does that by itself once a minute at best, and until then chooses plans that read whole tables. SQLite does
+        well without.
+        """
+        if self._write_lock:
+            return []
+        with self.transaction() as connection:
+            found = list(connection.scalars(_NEW_TABLES))
+            for table in found:
+                connection.exec_driver_sql(f'ANALYZE (SKIP_LOCKED) "{table}"')
+        return found
 
     def close(self) -> None:
         """Close the connections and, in SQLite, give the file back."""

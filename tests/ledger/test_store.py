@@ -18,6 +18,8 @@ from consumer.ledger.schema.replica_tables import watermarks
 from consumer.ledger.schema.tables import contacts, metadata
 from consumer.ledger.store import Ledger
 
+from .history import add_delivered
+
 CLIENT_TIMEOUTS = {
     "connect_timeout": "10",
     "tcp_user_timeout": "20000",
@@ -84,7 +86,7 @@ def test_postgresql_commits_are_durable_whatever_the_server_is_set_to(
 
 
 def test_no_statement_of_postgresql_runs_or_waits_for_ever(postgresql_ledger: Ledger) -> None:
-    limits = {"statement_timeout": "1min", "lock_timeout": "30s", "idle_in_transaction_session_timeout": "15s"}
+    limits = {"statement_timeout": "5min", "lock_timeout": "30s", "idle_in_transaction_session_timeout": "15s"}
     assert settings_of(postgresql_ledger, *limits) == limits
     with postgresql_ledger.reading() as connection:
         driver = connection.connection.driver_connection
@@ -205,3 +207,18 @@ def test_phone_numbers_are_for_nobody_else_to_read(sqlite_ledger: Ledger, tmp_pa
     modes = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.iterdir()}
     assert modes == dict.fromkeys(modes, 0)
     assert "lapse.db-wal" in modes
+
+
+def test_postgresql_takes_statistics_once_of_a_table_that_has_become_large(postgresql_ledger: Ledger) -> None:
+    assert postgresql_ledger.analyze_new_tables() == []
+    with postgresql_ledger.transaction() as connection:
+        for table in ("attempts", "outbox", "reminders"):
+            connection.execute(text(f"ALTER TABLE {table} SET (autovacuum_enabled = false)"))
+    with postgresql_ledger.transaction() as connection:
+        add_delivered(connection, 10_000, first=1, apart=1)
+    assert sorted(postgresql_ledger.analyze_new_tables()) == ["attempts", "outbox", "reminders"]
+    assert postgresql_ledger.analyze_new_tables() == []
+
+
+def test_sqlite_needs_no_statistics(sqlite_ledger: Ledger) -> None:
+    assert sqlite_ledger.analyze_new_tables() == []

@@ -34,4 +34,5 @@ class Retention:
                 queries.reminders.delete_with_history(connection, keys)
             others = queries.inbox.delete_inbound_before(connection, before, _BATCH)
             others += queries.outbox.delete_published_opt_outs(connection, before, _BATCH)
+        self._ledger.analyze_new_tables()
         return len(keys) + others

@@ -10,12 +10,10 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
-    exists,
     func,
     insert,
     or_,
     select,
-    tuple_,
     update,
 )
 
@@ -23,8 +21,6 @@ from consumer.clock import Millis
 from consumer.ledger.queries.statements import chunks
 from consumer.ledger.schema.rows import REMINDER, ReminderRow
 from consumer.ledger.schema.tables import UNRESOLVED, WAITS_FOR_NOTHING, attempts, outbox, reminders
-
-_NOT_SENT_YET = ("planned", "deferred", "sending")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +34,7 @@ class UnresolvedSelection:
 
 def any_due(connection: Connection, medium: str, now: Millis) -> bool:
     """Tell whether a reminder's moment has come."""
-    return bool(connection.scalar(select(exists().where(reminders.c.due_at <= now, reminders.c.medium == medium))))
+    return _any_waiting(connection, reminders.c.due_at, now, reminders.c.medium == medium)
 
 
 def lock_due(connection: Connection, medium: str, now: Millis, limit: int) -> list[ReminderRow]:
@@ -63,12 +59,19 @@ def lock_quiet_since(connection: Connection, medium: str, moment: Millis, limit:
 
 def any_fallback_due(connection: Connection, now: Millis) -> bool:
     """Tell whether `lock_fallback_due` would find a reminder."""
-    return connection.scalar(select(reminders.c.fallback_at).where(reminders.c.fallback_at <= now).limit(1)) is not None
+    return _any_waiting(connection, reminders.c.fallback_at, now)
 
 
 def lock_fallback_due(connection: Connection, now: Millis, limit: int) -> list[ReminderRow]:
     """Lock reminders that ended in a way that another medium may mend, and were not looked at since."""
     return _lock_waiting(connection, reminders.c.fallback_at, now, limit)
+
+
+def _any_waiting(
+    connection: Connection, column: ColumnElement[Any], until: Millis, *conditions: ColumnElement[bool]
+) -> bool:
+    first = select(column).where(column <= until, *conditions).order_by(column).limit(1)  # ordered: by its index
+    return connection.scalar(first) is not None
 
 
 def _lock_waiting(
@@ -113,9 +116,12 @@ def lock_related(
 
 
 def lock_unsent(connection: Connection, limit: int) -> list[ReminderRow]:
-    """Lock reminders that have not gone out, or are just about to."""
-    query = select(*REMINDER).where(reminders.c.status.in_(_NOT_SENT_YET)).limit(limit)
-    return _rows(connection.execute(query.with_for_update()))
+    """Lock reminders that have not gone out, or are just about to: those that wait for their moment or hold a lease."""
+    found: list[ReminderRow] = []
+    for moment in (reminders.c.due_at, reminders.c.lease_until):
+        query = select(*REMINDER).where(moment.is_not(None)).limit(limit - len(found))
+        found += _rows(connection.execute(query.with_for_update()))
+    return found
 
 
 def on_all_media(connection: Connection, ids: Collection[str]) -> dict[str, list[ReminderRow]]:
@@ -242,8 +248,13 @@ def lock_removable(connection: Connection, before: Millis, over: Sequence[str], 
 
 def delete_with_history(connection: Connection, keys: Sequence[tuple[str, str]]) -> None:
     """Delete reminders (reminder_id, medium) with their attempts and what was published of them."""
-    for table in (outbox, attempts, reminders):
-        connection.execute(delete(table).where(tuple_(table.c.reminder_id, table.c.medium).in_(keys)))
+    by_medium: dict[str, list[str]] = {}
+    for reminder_id, medium in keys:
+        by_medium.setdefault(medium, []).append(reminder_id)
+    for medium, ids in by_medium.items():  # (for pairs of values SQLite reads the whole table)
+        for some in chunks(ids):
+            for table in (outbox, attempts, reminders):
+                connection.execute(delete(table).where(table.c.reminder_id.in_(some), table.c.medium == medium))
 
 
 def _rows(found: Iterable[Sequence[Any]]) -> list[ReminderRow]:

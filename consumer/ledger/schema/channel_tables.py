@@ -1,6 +1,6 @@
 """What may be sent at all, and how fast. See `tables` for the rest."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, PrimaryKeyConstraint, Table, Text
 
 from consumer.ledger.schema.tables import metadata
 
@@ -42,5 +42,8 @@ holds = Table(
     Column("until", BigInteger, nullable=False),
     Column("unreachable", Boolean, nullable=False),  # what is due is not put off but given up
     PrimaryKeyConstraint("subject", "medium"),
+    Index(None, "until"),
 )
 """Verdicts about a recipient, whichever process learned of them. One whose moment has passed holds nothing."""
+_unreachable = holds.c.unreachable.is_(True)
+Index("ix_holds_unreachable", holds.c.subject, sqlite_where=_unreachable, postgresql_where=_unreachable)

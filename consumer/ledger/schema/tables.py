@@ -169,9 +169,11 @@ webhook_bodies = Table(
     Column("body", LargeBinary, nullable=False),
     Column("received_at", BigInteger, nullable=False),
     Column("kept_because", Text),  # null: still to be applied; else why it was kept after that
-    Index(None, "kept_because", "id"),
 )
 """Bodies as they came. They go when they have been applied; those we could not read stay for a while."""
+_unapplied, _kept = webhook_bodies.c.kept_because.is_(None), webhook_bodies.c.kept_because.is_not(None)
+Index("ix_webhook_bodies_unapplied", webhook_bodies.c.id, sqlite_where=_unapplied, postgresql_where=_unapplied)
+Index("ix_webhook_bodies_kept", webhook_bodies.c.received_at, sqlite_where=_kept, postgresql_where=_kept)
 
 parked_reports = Table(
     "parked_reports",
