@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.desk import ClaimBase
+
 from consumer import log
 from consumer.clock import DAY, SystemClock
 from consumer.config.service import LogSettings
@@ -53,10 +54,10 @@ def _measure(name: str, url: str, reminders: int, steps: int) -> None:
             span = _KEEP * 10 // 9  # the oldest tenth is older than _KEEP
             add_delivered(connection, reminders, first=now() - span, apart=span // reminders)
         base = ClaimBase(
-            ledger, OneMsgClient(base_url="http://127.0.0.1:1", channel_id="-", token="-", timeout=1), _TEMPLATE
+            ledger, OneMsgClient(base_url="http://127.0.0.1:1", channel_id="-", token="-", timeout_ms=1), _TEMPLATE
         )
         base.fill(range(_CLAIMED * (steps + 1)))
-        retention, idle = (Retention(ledger, keep=keep, now=now) for keep in (_KEEP, _KEEP * 2))
+        retention, idle = (Retention(ledger, keep_ms=keep, now=now) for keep in (_KEEP, _KEEP * 2))
         _expect(retention.step() > 0)
         _claim(base)  # what runs once
         claim = _median(lambda: _claim(base), steps)

@@ -9,6 +9,11 @@ from ..timelines.deliver_diary import Diary
 
 
 @pytest.fixture
+def ledger_url(unused_ledger_url: str) -> str:
+    return unused_ledger_url
+
+
+@pytest.fixture
 def diary(ledger_url: str, tmp_path: Path) -> Iterator[Diary]:
     diary = Diary(tmp_path, url=ledger_url)
     yield diary

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given, settings
 from sqlalchemy import select
 
@@ -65,6 +66,7 @@ def live(diary: Diary, happens: tuple[object, ...]) -> None:
             diary.crashes_and_restarts()
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.lists(steps, min_size=3, max_size=25))
 def test_at_most_one_message_per_reminder_in_any_story(story: list[tuple[object, ...]]) -> None:

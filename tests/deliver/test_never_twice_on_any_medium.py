@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given, settings
 from sqlalchemy import select
 
@@ -73,6 +74,7 @@ def known(diary: FallbackDiary) -> bool:
         return bool(queries.opt_outs.opted_out_subjects(connection, {"user:ana"}, "whatsapp"))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(steps, min_size=4, max_size=14))
 def test_no_medium_repeats_another_or_itself_in_any_story(story: list[tuple[object, ...]]) -> None:

@@ -201,6 +201,7 @@ diary.works()
 """
 
 
+@pytest.mark.slow
 def test_sigkill_leaves_unknowns_and_no_second_message(tmp_path: Path) -> None:
     """Six messages leave at once; three are answered, and the process is killed while three are not."""
     command = [sys.executable, "-c", KILLED, str(tmp_path), str(Path(__file__).parents[2])]

@@ -21,6 +21,7 @@ from consumer.records import Contact, DeliveryStatus, Received, Reminder, Remind
 from consumer.testing import PLAN, FakeOneMsg, Replica
 from consumer.wiring.deliver_parts import OneMsg
 
+from ..ledger.databases import unused_sqlite
 from .detect_diary import moment
 
 PLANS = {
@@ -50,7 +51,7 @@ class Diary(Replica):
         self._offsets = {"reminders": 0, "contacts": 0}
         self._checked = 0
         """How many of the published statuses `says` has compared."""
-        url = url or f"sqlite:///{folder / 'lapse.db'}"
+        url = url or unused_sqlite(folder)
         super().__init__(url, client=self.onemsg, clock=clock, **{"plans": PLANS, **more})
 
     def at(self, when: str) -> "Diary":

@@ -132,6 +132,7 @@ def test_the_api_describes_what_is_there(serving: Serving, diary: Diary) -> None
     assert set(shape["required"]) == set(shown(serving, diary.ledger, HERE).get("/api/overview").json())
 
 
+@pytest.mark.slow
 def test_reloads_at_the_same_time_count_the_ledger_once(serving: Serving, diary: Diary) -> None:
     client = shown(serving, diary.ledger, HERE)
     moments = sorted({client.get("/api/overview").json()["at"] for _ in range(20)})
