@@ -31,6 +31,8 @@ RULES = LapseRules(
     ladders=dict.fromkeys(PROCESSES, (24 * HOUR, 72 * HOUR)),
     allowed_lateness=30 * SECOND,
     settle=5 * MINUTE,
+    clock_doubt=HOUR,
+    hush=15 * MINUTE,
     expire_after=72 * HOUR,
     forget_after=30 * DAY,
 )
@@ -71,6 +73,7 @@ def activities(table: Table, who: np.ndarray, at: int) -> ActivityBatch:
                 "ending": np.zeros(who.size, np.uint8),
                 "action": pl.Series([None], dtype=pl.String).new_from_index(0, who.size),
                 "occurred_at": np.full(who.size, START + at),
+                "written_at": np.full(who.size, START + at),
             }
         ),
         table.processes.known,

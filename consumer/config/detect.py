@@ -28,6 +28,10 @@ class DetectSettings(Section):
     commit_interval: Duration = timedelta(seconds=1)
     allowed_lateness: Duration = timedelta(seconds=30)
     settle: Duration = timedelta(minutes=5)
+    clock_doubt: Annotated[Duration, Field(le=timedelta(hours=12))] = timedelta(hours=1)
+    """How wrong the clocks of producers may be: an event's time may lie so far after its record's."""
+    hush: Duration = timedelta(minutes=15)
+    """Nobody is asked so soon after their latest record; of a process at most its shortest rung."""
     forget_after: Duration = timedelta(days=30)
     bad_record_share: float = Field(default=0.5, gt=0, le=1)
     brake: BrakeSettings = BrakeSettings()

@@ -70,7 +70,7 @@ class Loader:
                 _skip_lapsed_steps(table, live[c.process[live] == table.processes.code(name)], watermark)
         table.reindex()
         for first in range(0, live.size, _BLOCK_ROWS):
-            table.schedule(live[first : first + _BLOCK_ROWS])
+            table.row_rules.schedule(live[first : first + _BLOCK_ROWS])
 
     def _load(self, frame: pl.DataFrame, processes: Sequence[str], start: int, end: int) -> None:
         if frame.is_empty():

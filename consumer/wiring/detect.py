@@ -124,10 +124,11 @@ def decoder(shared: Shared) -> ActivityDecoder:
     source = shared.settings.source
     fields, meanings = build_field_paths(source), build_event_mapping(source, shared.settings.processes)
     wants = meanings.wants if meanings else None
+    clock_doubt = millis(shared.settings.detect.clock_doubt)
     if source.format == "json":
-        return ActivityDecoder(JsonReader(fields, wants), meanings)
+        return ActivityDecoder(JsonReader(fields, wants), meanings, clock_doubt=clock_doubt)
     shared.writers.learn(_schemas(source.schemas))
-    return ActivityDecoder(AvroReader(shared.writers, fields, wants), meanings)
+    return ActivityDecoder(AvroReader(shared.writers, fields, wants), meanings, clock_doubt=clock_doubt)
 
 
 def _schemas(files: Sequence[Path]) -> list[WriterSchema]:
@@ -142,6 +143,8 @@ def rules(s: Settings) -> LapseRules:
         ladders={name: [millis(span) for span in p.remind_after] for name, p in s.processes.items()},
         allowed_lateness=millis(s.detect.allowed_lateness),
         settle=millis(s.detect.settle),
+        clock_doubt=millis(s.detect.clock_doubt),
+        hush=millis(s.detect.hush),
         expire_after=millis(s.policy.expire_after),
         forget_after=millis(s.detect.forget_after),
     )

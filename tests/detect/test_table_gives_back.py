@@ -11,7 +11,15 @@ from consumer.kafka.changelog.writer import ChangelogRecord, ChangelogWriter
 
 from .hearing import hear
 
-RULES = LapseRules(ladders={"checkout": (HOUR,)}, allowed_lateness=0, settle=0, expire_after=DAY, forget_after=30 * DAY)
+RULES = LapseRules(
+    ladders={"checkout": (HOUR,)},
+    allowed_lateness=0,
+    settle=0,
+    clock_doubt=0,
+    hush=0,
+    expire_after=DAY,
+    forget_after=30 * DAY,
+)
 MANY = 200_000
 
 
@@ -23,6 +31,7 @@ def somebody(first: int, count: int, at: int) -> pl.DataFrame:
             "ending": np.zeros(count, np.uint8),
             "action": [f"order {n}" for n in range(first, first + count)],
             "occurred_at": np.full(count, at),
+            "written_at": np.full(count, at),
         }
     )
 

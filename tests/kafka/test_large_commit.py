@@ -22,6 +22,8 @@ RULES = LapseRules(
     ladders={"checkout": (7_200_000,)},
     allowed_lateness=30_000,
     settle=300_000,
+    clock_doubt=3_600_000,
+    hush=900_000,
     expire_after=86_400_000,
     forget_after=30 * 86_400_000,
 )
@@ -36,6 +38,7 @@ def test_a_million_rows_in_one_commit(kafka: str, topics: FreshTopics) -> None:
         ending=pl.lit(0, pl.UInt8),
         action=pl.lit(None, pl.String),
         occurred_at=pl.Series(np.full(ROWS, 1_767_571_200_000)),
+        written_at=pl.Series(np.full(ROWS, 1_767_571_200_000)),
     )
     hear(table, everybody, 1_767_571_200_000)
     outputs = [Output(state, 0, m.key, m.value, m.headers) for m in writer.build_segments(table, ROWS, None)]

@@ -16,8 +16,14 @@ from consumer.kafka.changelog.writer import ChangelogRecord, ChangelogWriter
 from tests.detect.hearing import hear
 
 RULES = LapseRules(
-    ladders={"checkout": (HOUR,)}, allowed_lateness=0, settle=0, expire_after=DAY, forget_after=30 * DAY
-)  # fmt: skip
+    ladders={"checkout": (HOUR,)},
+    allowed_lateness=0,
+    settle=0,
+    clock_doubt=0,
+    hush=0,
+    expire_after=DAY,
+    forget_after=30 * DAY,
+)
 
 
 def users(first: int, count: int, at: int) -> pl.DataFrame:
@@ -28,6 +34,7 @@ def users(first: int, count: int, at: int) -> pl.DataFrame:
             "ending": pl.Series([0] * count, dtype=pl.UInt8),
             "action": pl.Series([None] * count, dtype=pl.String),
             "occurred_at": [at] * count,
+            "written_at": [at] * count,
         }
     )
 

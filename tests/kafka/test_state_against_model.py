@@ -10,10 +10,10 @@ from consumer.kafka.changelog.reader import ChangelogReader
 from consumer.kafka.changelog.writer import ChangelogRecord, ChangelogWriter
 from tests.detect.hearing import hear
 from tests.detect.model import Model
-from tests.detect.test_table_against_model import RULES, events, frame, said
+from tests.detect.test_table_against_model import RULES, frame, records, said
 
 turns = st.one_of(
-    st.tuples(st.just("hear"), st.lists(events, min_size=1, max_size=12)),
+    st.tuples(st.just("hear"), st.lists(records, min_size=1, max_size=12)),
     st.tuples(st.just("clock"), st.integers(0, 40)),
 )
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from consumer.detect.lapse_rules import LapseRules
+from consumer.detect.snapshot import NUMBER_COLUMNS
 from consumer.detect.table import Table
 from consumer.kafka.changelog import writer as state
 from consumer.kafka.changelog.reader import ChangelogReader
@@ -17,9 +18,15 @@ from consumer.records import Ending
 from tests.detect.hearing import hear
 
 RULES = LapseRules(
-    ladders={"signup": (10, 25), "checkout": (7,)}, allowed_lateness=3, settle=2, expire_after=15, forget_after=60
-)  # fmt: skip
-FIELDS = ("process", "last_seen", "closed", "step", "asked_seen", "asked_step", "reported", "ending", "low", "high", "due")
+    ladders={"signup": (10, 25), "checkout": (7,)},
+    allowed_lateness=3,
+    settle=2,
+    clock_doubt=4,
+    hush=5,
+    expire_after=15,
+    forget_after=60,
+)
+FIELDS = ("process", *NUMBER_COLUMNS, "low", "high", "due")
 PEOPLE = 20_000  # three pages of rows
 
 hears = st.tuples(
@@ -48,6 +55,7 @@ def batch(at: int, first: int, count: int, stride: int, action: str | None, endi
             "ending": np.full(count, ending, np.uint8),
             "action": pl.Series([action] * count, dtype=pl.String),
             "occurred_at": at - who % 5,
+            "written_at": at - who % 3,
         }
     )
 

@@ -28,6 +28,8 @@ RULES = LapseRules(
     ladders={"account-setup": (24 * HOUR, 72 * HOUR), "checkout": (2 * HOUR,)},
     allowed_lateness=30 * SECOND,
     settle=5 * MINUTE,
+    clock_doubt=HOUR,
+    hush=15 * MINUTE,
     expire_after=72 * HOUR,
     forget_after=30 * DAY,
 )
@@ -57,9 +59,16 @@ class Diary:
         return self
 
     def happens(
-        self, user: str, kind: str, process: str = "account-setup", *, action: str | None = None, when: str = ""
+        self,
+        user: str,
+        kind: str,
+        process: str = "account-setup",
+        *,
+        action: str | None = None,
+        when: str = "",
+        written: str = "",
     ) -> "Diary":
-        """An activity reaches the topic now; it may have occurred earlier."""
+        """An activity reaches the topic now; its own time and its record's timestamp may say otherwise."""
         self._log.append(
             {
                 "user_id": user,
@@ -67,6 +76,7 @@ class Diary:
                 "ending": ending_of(kind),
                 "action": action,
                 "occurred_at": moment(when) if when else self.now,
+                "written_at": moment(written) if written else self.now,
             }
         )
         return self
@@ -81,7 +91,7 @@ class Diary:
         at = self.partition.position
         batch = self._log[at:] if count is None else self._log[at : at + count]
         if batch:
-            schema = {"action": pl.String, "occurred_at": pl.Int64, "ending": pl.UInt8}
+            schema = {"action": pl.String, "occurred_at": pl.Int64, "written_at": pl.Int64, "ending": pl.UInt8}
             self.hears(pl.DataFrame(batch, schema_overrides=schema))
         self.partition.read_to(at + len(batch))
         self.partition.collect_lapses(self.now)
