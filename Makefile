@@ -21,6 +21,7 @@ check: .venv/dev  ## style, types, and which room may import which
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tools.generate_docs --check && $(BIN)/python -m tools.check_references
 
 bench: .venv/dev  ## the figures of the README
 	@$(BIN)/python -m bench.decode

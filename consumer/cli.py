@@ -128,12 +128,12 @@ def resolve(
     """Settle reminders that nobody could find out about."""
     with explained():
         from consumer.commands import resolve as command
-        from consumer.ledger.queries.unresolved import Which
+        from consumer.ledger.queries.reminders import UnresolvedSelection
 
         if sent is None or (reminder is None) == (since is None or until is None):
             raise typer.BadParameter("name a REMINDER, or both --since and --until; and say --sent or --not-sent")
         first, last = (None if text is None else command.moment(text) for text in (since, until))
-        which = Which(reminder_id=reminder, since=first, until=last)
+        which = UnresolvedSelection(reminder_id=reminder, since=first, until=last)
         raise typer.Exit(command.main(config, which, sent=sent))
 
 

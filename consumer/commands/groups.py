@@ -21,6 +21,15 @@ def import_contacts(
         bool, typer.Option("--delete", help="Delete the contacts of these users: the file has a column user_id only.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look whether every row will do.")] = False,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map", metavar="THEIRS=OURS", help="A column's name in the file, and ours: 'Phone Number=phone'."
+        ),
+    ] = None,
+    skip_bad: Annotated[
+        Path | None, typer.Option("--skip-bad", metavar="FILE", help="Import the others, and write refused rows there.")
+    ] = None,
 ) -> None:
     """Put the contacts of a CSV file onto their topic, all of them or none.
 
@@ -31,12 +40,16 @@ def import_contacts(
     1 or 0; empty means no. updated_at is a time in ISO 8601 (UTC unless it says otherwise) or milliseconds since 1970;
     empty means now. A phone needs its country code unless policy.default_region is set.
 
-    If a row will not do, each such row is named, and nothing is written.
+    If a row will not do, each such row is named, and nothing is written, unless --skip-bad names a file for them.
+
+    With --map, columns that have neither our name nor one of these are left out.
     """
     with explained():
         from consumer.commands.contacts import import_file as command
 
-        raise typer.Exit(command.main(config, file, delete=delete, dry_run=dry_run))
+        raise typer.Exit(
+            command.main(config, file, delete=delete, dry_run=dry_run, mapping=mapping or (), skip_bad=skip_bad)
+        )
 
 
 dead_letters = typer.Typer(help="Show what could not be read, or put it back onto its topic.", no_args_is_help=True)

@@ -32,14 +32,14 @@ def begin(config: Path) -> int:
     ledger = Ledger(settings.ledger.url)
     try:
         with ledger.reading() as connection:
-            if queries.facts.next_offsets(connection, topics.reminders):
+            if queries.replicas.next_offsets(connection, topics.reminders):
                 raise Failed(
                     "this ledger is not empty: it knows what was asked for, and `lapse run` goes on from there"
                 )
         for topic, what, spots in ((topics.reminders, "reminders", ends), (topics.contacts, "contacts", beginnings)):
             group_offsets.move_offsets(kafka, group_name(kafka.group_prefix, what), topic, spots, ledger.id)
         with ledger.transaction() as connection:
-            queries.facts.put_offsets(connection, topics.reminders, ends)
+            queries.replicas.advance_offsets(connection, topics.reminders, ends)
     except group_offsets.GroupAtWork as problem:
         raise Failed(
             f"deliver is at work, or has been a moment ago ({problem}): stop all of it and wait for a minute"

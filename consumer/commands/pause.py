@@ -30,7 +30,7 @@ def pause(config: Path, process: str | None) -> int:
     """
     settings = load(config)
     with _ledger(settings) as ledger, ledger.transaction() as connection:
-        before = queries.pauses.paused(connection)
+        before = queries.pauses.paused_since(connection)
         name = _named(process, settings, before)
         queries.pauses.pause(connection, name, SystemClock().now())
     if name in before:
@@ -48,7 +48,7 @@ def resume(config: Path, process: str | None) -> int:
     """
     settings = load(config)
     with _ledger(settings) as ledger, ledger.transaction() as connection:
-        before = queries.pauses.paused(connection)
+        before = queries.pauses.paused_since(connection)
         name = _named(process, settings, before)
         waited = pauses.resume(connection, name)
     if name not in before:

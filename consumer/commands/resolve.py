@@ -14,7 +14,7 @@ from consumer.config.loader import load
 from consumer.deliver.operations.resolve import MOST, resolve
 from consumer.deliver.unit_of_work import unit_of_work
 from consumer.ledger import queries
-from consumer.ledger.queries.unresolved import Which
+from consumer.ledger.queries.reminders import UnresolvedSelection
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 
@@ -27,7 +27,7 @@ def moment(text: str) -> Millis:
     return found
 
 
-def main(config: Path, which: Which, *, sent: bool) -> int:
+def main(config: Path, which: UnresolvedSelection, *, sent: bool) -> int:
     """Settles those that are unresolved, says how many that were, and returns the exit status: 1 if there were none.
 
     It works beside a running service, which publishes what was said. What was tried after it began is left alone,
@@ -46,7 +46,7 @@ def main(config: Path, which: Which, *, sent: bool) -> int:
     number, last = 0, MOST
     try:
         with ledger.reading() as connection:
-            others = queries.unresolved.others(connection, which)
+            others = queries.reminders.count_others_by_status(connection, which)
         while last == MOST:
             with unit_of_work(ledger, metrics, clock.now()) as work:
                 rows = resolve(work, which, sent=sent)

@@ -6,7 +6,7 @@ import typer
 
 from consumer.commands.terminal.exit_codes import Failed
 from consumer.sandbox import server
-from consumer.sandbox.faults import BadFaults, parse
+from consumer.sandbox.faults.fault_rates import BadFaults, parse
 
 
 def main(host: str, port: int, *, faults: str, latency: int, seed: int, webhook_hosts: Sequence[str]) -> int:

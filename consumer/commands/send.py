@@ -16,7 +16,7 @@ from consumer.commands.terminal.exit_codes import DONE, FAILED, Failed
 from consumer.config.loader import load
 from consumer.config.settings import Settings
 from consumer.deliver.recipients.opt_outs import subjects_of
-from consumer.ledger.queries.facts import opted_out
+from consumer.ledger import queries
 from consumer.ledger.schema.tables import contacts
 from consumer.ledger.store import Ledger
 from consumer.onemsg.client import OneMsgClient, OneMsgError
@@ -91,7 +91,7 @@ def _has_opted_out(settings: Settings, phone: str) -> bool:
                 users = _users_with(connection, phone, settings.policy.default_region)
                 subjects = {subject for user in users for subject in subjects_of(user, phone, ledger.hash_key)}
                 subjects.update(subjects_of(None, phone, ledger.hash_key))
-                return bool(opted_out(connection, subjects, _MEDIUM))
+                return bool(queries.opt_outs.opted_out_subjects(connection, subjects, _MEDIUM))
         finally:
             ledger.close()
     except SQLAlchemyError as problem:

@@ -10,12 +10,15 @@ from consumer.config.types import Duration, Section, format_duration
 
 class BrakeSettings(Section):
     floor: float | None = Field(default=None, gt=0)
-    """Records a second, of all partitions of a process."""
+    """Hold lapses back when fewer records a second than this arrive, in all partitions of one detect process."""
     share_of_mean: float | None = Field(default=0.1, gt=0, lt=1)
+    """Hold lapses back below this share of the recent mean; null: off."""
     window: Annotated[Duration, Field(ge=timedelta(seconds=10))] = timedelta(minutes=1)
+    """How long the input must be below before lapses are held back."""
     mean_over: Duration = timedelta(hours=1)
+    """The time before, of which the mean is taken; at least six windows."""
     lapse_limit: int | None = Field(default=None, ge=1)
-    """Lapses a minute, of all partitions of a process."""
+    """Hold lapses back when more lapses a minute than this are due, in all partitions of one detect process."""
 
     @model_validator(mode="after")
     def _a_mean_of_more_than_a_few_windows(self) -> "BrakeSettings":
@@ -26,12 +29,19 @@ class BrakeSettings(Section):
 
 class DetectSettings(Section):
     commit_interval: Duration = timedelta(seconds=1)
+    """How often state, reminders and offsets are committed, in one transaction."""
     allowed_lateness: Duration = timedelta(seconds=30)
+    """How long to wait for events that come late."""
     settle: Duration = timedelta(minutes=5)
+    """Activity so soon after a completion is no new start."""
     clock_doubt: Annotated[Duration, Field(le=timedelta(hours=12))] = timedelta(hours=1)
     """How wrong the clocks of producers may be: an event's time may lie so far after its record's."""
     hush: Duration = timedelta(minutes=15)
     """Nobody is asked so soon after their latest record; of a process at most its shortest rung."""
     forget_after: Duration = timedelta(days=30)
+    """When a user of whom nothing is heard leaves the table; longer than the longest `remind_after`,
+    `policy.expire_after` and `allowed_lateness` together."""
     bad_record_share: float = Field(default=0.5, gt=0, le=1)
+    """Above this share of unreadable records a partition's watermark stands until `lapse brake release`."""
     brake: BrakeSettings = BrakeSettings()
+    """When lapses are held back, because silence is more likely a broken pipe."""

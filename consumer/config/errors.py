@@ -69,7 +69,7 @@ def is_section(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
-def build_field_paths(section: type[BaseModel]) -> dict[str, FieldInfo]:
+def fields_of(section: type[BaseModel]) -> dict[str, FieldInfo]:
     """A section's fields by the keys that are written in the file (`from` is no name in Python)."""
     return {field.alias or name: field for name, field in section.model_fields.items()}
 
@@ -77,7 +77,7 @@ def build_field_paths(section: type[BaseModel]) -> dict[str, FieldInfo]:
 def inside(kind: Any, key: int | str) -> Any:
     """What `key` takes within something of this shape; `None` where there is no such key."""
     if is_section(kind):
-        field = build_field_paths(kind).get(str(key))
+        field = fields_of(kind).get(str(key))
         return shape(field.annotation) if field else None
     return shape(get_args(kind)[-1 if get_origin(kind) is dict else 0]) if get_origin(kind) in (dict, tuple) else None
 
@@ -94,7 +94,7 @@ def keys_of(kind: Any) -> list[str]:
     """The keys that may be written there."""
     if kind is Secret:
         return ["env", "file"]
-    return list(build_field_paths(kind)) if is_section(kind) else []
+    return list(fields_of(kind)) if is_section(kind) else []
 
 
 def dotted(path: KeyPath) -> str:
@@ -103,9 +103,9 @@ def dotted(path: KeyPath) -> str:
     return text.removeprefix(".")
 
 
-def near(word: str, known: Sequence[str]) -> str | None:
-    """The known word that was most likely meant."""
-    found = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+def near(word: str, known: Sequence[str], likeness: float = 0.6) -> str | None:
+    """Return the known word that was most likely meant, if one is at least that much alike (0 to 1)."""
+    found = difflib.get_close_matches(word.lower(), known, n=1, cutoff=likeness)
     return found[0] if found else None
 
 

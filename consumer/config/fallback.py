@@ -68,10 +68,11 @@ Unsubscribe = Annotated[str, AfterValidator(_unsubscribe)]
 
 class _Way(Section):
     text: Text
-    """With {name}, {action} and {link}."""
+    """What is written, with {name}, {action} and {link}."""
     link: Link | None = None
-    """With {process}, {user_id} and {reminder_id}, made safe to stand in an address."""
+    """What {link} is, with {process}, {user_id} and {reminder_id}, made safe to stand in an address."""
     max_attempts: int = Field(default=5, ge=1)
+    """How many refusals of a message end its row."""
 
     @model_validator(mode="after")
     def _links_somewhere(self) -> "_Way":
@@ -82,17 +83,25 @@ class _Way(Section):
 
 class EmailFallbackSettings(_Way):
     host: str = Field(min_length=1)
+    """The mail server."""
     port: int = Field(default=587, ge=1, le=65535)
+    """Its port; 465 with `tls: implicit`."""
     tls: Literal["starttls", "implicit", "none"] = "starttls"
     """`starttls` and `implicit` (port 465) send nothing before the connection is encrypted and its certificate good."""
     user: str | None = None
+    """Left out together with `password` where the server asks for none."""
     password: Secret | None = None
+    """Belongs to `user`."""
     sender: Mailbox = Field(alias="from")
+    """The sender, as `Shop <no-reply@example.com>`."""
     reply_to: Mailbox | None = None
+    """Where answers go; unset, to the sender."""
     subject: Subject
+    """One line with {name} and {action}."""
     unsubscribe: tuple[Unsubscribe, ...] = ()
-    """What the header List-Unsubscribe says."""
+    """Links for the header List-Unsubscribe."""
     timeout: Duration = timedelta(seconds=30)
+    """How long one message may take."""
 
     @model_validator(mode="after")
     def _user_has_a_password(self) -> "EmailFallbackSettings":
@@ -105,13 +114,17 @@ class EmailFallbackSettings(_Way):
 
 class WebhookFallbackSettings(_Way):
     url: Address
+    """Where a POST of JSON goes."""
     secret: Secret
     """What each request is signed with."""
     timeout: Duration = timedelta(seconds=10)
+    """How long one request may take."""
 
 
 class FallbackSettings(Section):
     """In this order: by e-mail, and where that is impossible too, by a webhook of the company's own."""
 
     email: EmailFallbackSettings | None = None
+    """By e-mail."""
     webhook: WebhookFallbackSettings | None = None
+    """By an endpoint of the company's own."""

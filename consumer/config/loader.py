@@ -19,7 +19,7 @@ from consumer.config.errors import (
     SECRET_ADVICE,
     ConfigError,
     KeyPath,
-    build_field_paths,
+    fields_of,
     dotted,
     explain,
     is_section,
@@ -249,4 +249,4 @@ def _value(path: KeyPath, text: str) -> Any:
 
 def _takes_null(path: KeyPath) -> bool:
     above = shape_at(path[:-1])
-    return is_section(above) and NoneType in get_args(build_field_paths(above)[str(path[-1])].annotation)
+    return is_section(above) and NoneType in get_args(fields_of(above)[str(path[-1])].annotation)

@@ -3,7 +3,8 @@
 from datetime import timedelta
 from typing import Annotated, Literal, TypeAlias, get_args
 
-from pydantic import Field, model_validator
+import phonenumbers
+from pydantic import AfterValidator, Field, model_validator
 
 from consumer.config.types import Duration, Section, TimeOfDay, Zone, millis
 from consumer.send_window import Window
@@ -24,12 +25,25 @@ Words that may as well be about an order or an appointment, such as cancel, are 
 """
 
 
+def _region(value: str) -> str:
+    region = value.strip().upper()
+    if region not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError("is no country: write its two letters, such as ES")
+    return region
+
+
+Region = Annotated[str, AfterValidator(_region)]
+
+
 class SendWindowSettings(Section):
     """When people may be written to, by their own clocks. It may cross midnight: from "18:00" to "02:00"."""
 
     opens: TimeOfDay = Field(alias="from")
+    """When it opens, such as "09:00"."""
     closes: TimeOfDay = Field(alias="to")
+    """When it closes, such as "20:00"."""
     days: tuple[Weekday, ...] = Field(default=_EVERY_DAY, min_length=1)
+    """The days on which it opens."""
 
     @property
     def window(self) -> Window:
@@ -45,23 +59,29 @@ class SendWindowSettings(Section):
 
 class PolicySettings(Section):
     require_opt_in: bool = True
+    """Write only to contacts that agreed."""
     timezone: Zone = "UTC"
-    default_region: str | None = None
+    """The time zone of recipients of whom nothing better is known."""
+    default_region: Region | None = None
+    """The country of phone numbers without a country code, such as ES."""
     default_name: str | None = None
+    """{{1}} for contacts without a name; unset, they get no message."""
     send_window: SendWindowSettings | None = None
-    """Any time unless set."""
+    """When people may be written to, by their own clocks; any time unless set."""
     max_per_user: dict[Duration, Annotated[int, Field(ge=1)]] = Field(default={timedelta(hours=24): 1})
     """How many messages within such a span, to one user or one phone, whatever they are about."""
     opt_out_words: tuple[str, ...] | None = None
     """Whoever answers with one of these, and nothing else, is not written to again; ours unless set."""
     holdout: float = Field(default=0.0, ge=0, lt=1)
-    """The share of users who get no message, so that those who get one can be compared with them."""
+    """The share of users who get no message, to compare the others with."""
     dry_run: bool = False
-    """Everything but the request."""
+    """Decide and publish everything, and send nothing."""
     only_users: tuple[str, ...] | None = None
-    """A first launch: nobody else is written to."""
+    """For a first launch: only these users are written to."""
     expire_after: Duration = timedelta(hours=72)
+    """A lapse this long ago is not reminded of any more."""
     max_staleness: Duration = timedelta(minutes=5)
+    """Nothing is sent while detect has not been heard from for so long."""
 
     @property
     def stop_words(self) -> tuple[str, ...]:

@@ -13,14 +13,19 @@ from consumer.config.types import Duration, Section
 
 class ProcessSettings(Section):
     action: Action
+    """The words for what is unfinished, {{2}}: one text, or texts by language (`default` for all others)."""
     remind_after: tuple[Duration, ...] = Field(min_length=1, max_length=100)
+    """Steps: how long after the user was last seen to remind; each step is sent once."""
     template: TemplateOverride = TemplateOverride()
+    """What this process has instead of `onemsg.template`."""
     send_window: SendWindowSettings | None = None
-    """`policy.send_window` unless set."""
+    """When users of this process may be written to; `policy.send_window` unless set."""
     active_on: Names = ()
     """Names of events (`source.event`) that show a user at work on it."""
     complete_on: Names = ()
+    """Names of events after which the user is done."""
     cancel_on: Names = ()
+    """Names of events after which nothing is left to be done."""
 
     @model_validator(mode="after")
     def _an_event_means_one_thing(self) -> "ProcessSettings":

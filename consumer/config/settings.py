@@ -21,19 +21,31 @@ class Settings(Section):
     """The whole of `lapse.yaml`. Only `app.py` and the commands see it."""
 
     kafka: KafkaSettings = KafkaSettings()
+    """The broker, and how this process is named there."""
     topics: TopicSettings = TopicSettings()
+    """Names of topics."""
     schema_registry: RegistrySettings | None = None
+    """Where Avro schemas are; left out, they come from `schemas/`."""
     source: SourceSettings = SourceSettings()
+    """What the platform writes about its users."""
     processes: dict[str, ProcessSettings] = Field(min_length=1)
+    """What a user can leave unfinished, by the name that the activity carries."""
     detect: DetectSettings = DetectSettings()
+    """How detect works."""
     onemsg: OneMsgSettings | None = None
-    """May be left out where only detect runs."""
+    """The 1MSG channel; may be left out where only detect runs."""
     policy: PolicySettings = PolicySettings()
+    """Who is written to, when, and how often."""
     tracking: TrackingSettings = TrackingSettings()
+    """How messages are followed."""
     fallback: FallbackSettings = FallbackSettings()
+    """Other ways to people whom WhatsApp cannot reach."""
     ledger: LedgerSettings = LedgerSettings()
+    """Deliver's database."""
     web: WebSettings = WebSettings()
+    """Webhook, health, metrics and console."""
     log: LogSettings = LogSettings()
+    """What is logged, and how."""
 
     @property
     def state_topic(self) -> str:
@@ -60,10 +72,10 @@ class Settings(Section):
         longest = max(p.remind_after[-1] for p in self.processes.values())
         needed = longest + self.policy.expire_after + self.detect.allowed_lateness
         if self.detect.forget_after <= needed:
+            set_to, least = format_duration(self.detect.forget_after), format_duration(needed)
             raise ValueError(
-                f"detect.forget_after ({format_duration(self.detect.forget_after)}) must be longer than the longest remind_after"
-                f" + policy.expire_after + detect.allowed_lateness ({format_duration(needed)}): a user must not be forgotten"
-                " while a reminder may still be due"
+                f"detect.forget_after ({set_to}) must be longer than the longest remind_after + policy.expire_after"
+                f" + detect.allowed_lateness ({least}): a user must not be forgotten while a reminder may still be due"
             )
         return self
 
@@ -72,9 +84,10 @@ class Settings(Section):
         longest = max(p.remind_after[-1] for p in self.processes.values())
         counted = max(longest + self.policy.expire_after, *self.policy.max_per_user, self.tracking.give_up_after)
         if self.ledger.keep <= counted:
+            set_to, least = format_duration(self.ledger.keep), format_duration(counted)
             raise ValueError(
-                f"ledger.keep ({format_duration(self.ledger.keep)}) must be longer than anything that is counted from what was sent"
-                f" ({format_duration(counted)}): the longest remind_after + policy.expire_after, the spans of policy.max_per_user,"
+                f"ledger.keep ({set_to}) must be longer than anything that is counted from what was sent ({least}):"
+                " the longest remind_after + policy.expire_after, the spans of policy.max_per_user,"
                 " tracking.give_up_after"
             )
         return self
@@ -85,9 +98,10 @@ class Settings(Section):
         for key, chosen in {"policy.send_window": self.policy.send_window, **windows}.items():
             closed = timedelta(milliseconds=chosen.window.longest_closed) if chosen else timedelta(0)
             if closed > self.policy.expire_after:
+                longest, lives = format_duration(closed), format_duration(self.policy.expire_after)
                 raise ValueError(
-                    f"{key} can be closed for {format_duration(closed)} (an hour of it for clocks that are put back), longer than"
-                    f" policy.expire_after ({format_duration(self.policy.expire_after)}): reminders would expire before it opens."
+                    f"{key} can be closed for {longest} (an hour of it for clocks that are put back), longer than"
+                    f" policy.expire_after ({lives}): reminders would expire before it opens."
                     " Open it on more days, or let them live longer"
                 )
         return self

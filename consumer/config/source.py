@@ -11,19 +11,27 @@ from consumer.config.types import Section
 
 class SourceSettings(Section):
     topic: str = "user-activity"
+    """The topic of user activity."""
     format: Literal["avro", "json"] = "avro"
+    """How its values are written."""
     start: Literal["earliest", "latest"] = "earliest"
+    """Where a first run begins: with the topic's history, or with what comes now."""
     user: EventPath | None = None
-    """This path and the next five say where events of another schema than ours have what Lapse needs."""
+    """Who: a dotted path to text or a whole number. It and the next five are for events of another schema than ours."""
     time: EventPath | None = None
+    """When: a timestamp, a number or ISO 8601 text."""
     process: EventPath | None = None
+    """Which process, where events name it."""
     kind: EventPath | None = None
+    """STARTED, PROGRESSED, COMPLETED or CANCELLED, where events say so."""
     action: EventPath | None = None
+    """The words for {{2}}, where an event brings them."""
     event: EventPath | None = None
+    """The event's name; `active_on`, `complete_on` and `cancel_on` of the processes say what it means."""
     time_unit: Literal["seconds", "millis", "micros", "nanos"] | None = None
-    """Of times that are numbers and whose schema does not say; told by their size unless set."""
+    """The unit of times that are numbers and whose schema does not say it; unset, it is told by their size."""
     records: Names = ()
-    """Avro records with other names are not activities; any name unless set."""
+    """Names of the Avro records that are activities; unset, all of them are."""
     schemas: tuple[Path, ...] = ()
     """Files of writers' schemas, for values in single-object encoding."""
 

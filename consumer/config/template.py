@@ -40,20 +40,26 @@ Action: TypeAlias = Annotated[str | dict[str, str], BeforeValidator(_action)]
 
 class TemplateSettings(Section):
     name: str = "inactivity_reminder"
+    """The template's name; it has two variables, {{1}} the name and {{2}} the action."""
     namespace: str = Field(min_length=1)
+    """1MSG shows it beside the template."""
     language: Language = "en"
-    """Of everybody for whom there is no better one."""
+    """The language for everybody for whom there is no better one, as 1MSG lists it: en, pt_BR."""
     languages: tuple[Language, ...] = ()
-    """Those it exists in beside `language`; a contact's locale chooses among them."""
+    """Further languages in which the template exists; a contact's locale chooses among them."""
 
 
 class TemplateOverride(Section):
     """What a process has instead of `onemsg.template`."""
 
     name: str | None = None
+    """`onemsg.template.name` unless set."""
     namespace: str | None = None
+    """`onemsg.template.namespace` unless set."""
     language: Language | None = None
+    """`onemsg.template.language` unless set."""
     languages: tuple[Language, ...] | None = None
+    """`onemsg.template.languages` unless set."""
 
     def over(self, template: TemplateSettings) -> TemplateSettings:
         """The template that is sent, where `template` is the usual one."""

@@ -79,14 +79,16 @@ TimeOfDay = Annotated[timedelta, BeforeValidator(_time_of_day)]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
 class Secret(Section):
     """A secret, named by where it is kept: `{env: NAME}` or `{file: path}`; never written in the file itself."""
 
     env: str | None = None
+    """The environment variable that holds it."""
     file: Path | None = None
+    """The file that holds it and nothing else."""
     value: SecretStr | None = None  # only through LAPSE_…, never from the file (config/loader.py refuses it there)
 
     @model_validator(mode="before")

@@ -59,7 +59,7 @@ class Intake:
         with unit_of_work(self._ledger, self._metrics, self._now()) as work:
             asks = [ask for ask in (_ask(received, work.now) for received in batch) if ask is not None]
             _Asks(work, self._rules, _in_doubt(work.connection, batch)).take(asks)
-            queries.facts.put_clocks(work.connection, clocks)
+            queries.replicas.advance_watermarks(work.connection, clocks)
             _note_offsets(work.connection, batch)
             self._wake_where_fresh(work.connection, work.now, lambda partition: partition in clocks)
 
@@ -71,17 +71,17 @@ class Intake:
         for row in rows.values():
             row["phone_hash"] = self._phone_hash(row["phone"])
         with self._ledger.transaction() as connection:
-            queries.facts.lock_exclusive(connection)
-            declined: dict[str, Millis | None] = {**queries.contacts.declined_by(connection, rows)}
+            queries.replicas.lock_facts_exclusive(connection)
+            declined: dict[str, Millis | None] = {**queries.contacts.declined_at_by_user(connection, rows)}
             for contact, row in said:  # a no before the last word counts as well
                 user = str(row["user_id"])
                 row["declined_at"] = declined[user] = opt_outs.declined_after(declined.get(user), contact)
             was_open = self._barrier.is_passed(connection)
             erasure = Erasure(connection, rows.keys() - known, self._default_region, self._ledger.hash_key)
-            queries.contacts.put_contacts(connection, list(rows.values()))
+            queries.contacts.upsert_newer(connection, list(rows.values()))
             erasure.apply()
             opt_outs.lift(connection, known)
-            queries.reminders.wake(connection, "no_contact", users=known)
+            queries.reminders.wake_deferred(connection, "no_contact", users=known)
             _note_offsets(connection, batch)
             if not was_open:
                 self._wake_where_fresh(connection, self._now(), lambda partition: True)
@@ -97,17 +97,17 @@ class Intake:
         """
         with self._ledger.transaction() as connection:
             was_open = self._barrier.is_passed(connection)
-            queries.facts.put_offsets(connection, topic, dict(positions))
+            queries.replicas.advance_offsets(connection, topic, dict(positions))
             if not was_open:
                 self._wake_where_fresh(connection, self._now(), lambda partition: True)
 
     def _wake_where_fresh(self, connection: Connection, now: Millis, concerns: Callable[[int], bool]) -> None:
         """Rows that waited for detect or for the contacts may be looked at again."""
         if self._barrier.is_passed(connection):
-            clocks = queries.facts.clocks_of(connection)
+            clocks = queries.replicas.watermarks(connection)
             fresh = {n for n, clock in clocks.items() if concerns(n) and is_fresh(clock, now, self._rules)}
             if fresh:
-                queries.reminders.wake(connection, "detect_behind", partitions=fresh)
+                queries.reminders.wake_deferred(connection, "detect_behind", partitions=fresh)
 
 
 class _Asks:
@@ -123,10 +123,10 @@ class _Asks:
 
     def take(self, asks: Sequence[Asked]) -> None:
         work, due = self._work, [row for kind, row in asks if kind is ReminderKind.DUE]
-        work.add_locked(queries.reminders.take_ids(work.connection, {row.reminder_id for _, row in asks}))
+        work.add_locked(queries.reminders.lock_by_ids(work.connection, {row.reminder_id for _, row in asks}))
         if due:
             users, oldest = {row.user_id for row in due}, min(row.last_seen for row in due)
-            work.add_locked(queries.reminders.take_related(work.connection, users, oldest, _OPEN))
+            work.add_locked(queries.reminders.lock_related(work.connection, users, oldest, _OPEN))
         for row in work.rows():
             self._index(row)
         for kind, row in asks:
@@ -219,7 +219,7 @@ def _ask(received: Received[Reminder], now: Millis) -> Asked | None:
 
 def _in_doubt(connection: Connection, batch: Sequence[Received[Reminder]]) -> set[str]:
     """What was asked for up to where the ledger once was, before it was restored from a backup."""
-    until = queries.restore.doubtful(connection, batch[0].topic) if batch else {}
+    until = queries.replicas.doubtful_offsets(connection, batch[0].topic) if batch else {}
     return {
         received.value.reminder_id
         for received in batch
@@ -278,4 +278,4 @@ def _note_offsets(connection: Connection, batch: Sequence[Received[T]]) -> None:
         partitions = ends.setdefault(received.topic, {})
         partitions[received.partition] = max(partitions.get(received.partition, 0), received.offset + 1)
     for topic, offsets in ends.items():
-        queries.facts.put_offsets(connection, topic, offsets)
+        queries.replicas.advance_offsets(connection, topic, offsets)

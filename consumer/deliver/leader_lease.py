@@ -35,16 +35,16 @@ class LeaderLease:
         """Let another one try at once."""
         self._mine_until = -1
         with self._ledger.transaction() as connection:
-            queries.leases.give_up(connection, self._name, self._holder)
+            queries.replicas.release_lease(connection, self._name, self._holder)
 
     def _take(self, steady: Millis) -> bool:
         now = self._clock.now()
         with self._ledger.reading() as connection:
-            others_until = queries.leases.until(connection, self._name)
+            others_until = queries.replicas.lease_until(connection, self._name)
         mine = False
         if self._mine_until >= 0 or others_until is None or others_until <= now:
             with self._ledger.transaction() as connection:
-                mine = queries.leases.take(connection, self._name, self._holder, now, now + self._lasts)
+                mine = queries.replicas.acquire_lease(connection, self._name, self._holder, now, now + self._lasts)
         self._mine_until = steady + self._lasts if mine else -1
         self._look_again = steady + SECOND
         return mine

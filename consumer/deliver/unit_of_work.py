@@ -72,7 +72,7 @@ class UnitOfWork:
         """Lock and hold the rows with these keys that are not here yet."""
         missing = {reminder_id for reminder_id, medium in keys if (reminder_id, medium) not in self._rows}
         if missing:
-            self.add_locked(queries.reminders.take_ids(self.connection, missing))
+            self.add_locked(queries.reminders.lock_by_ids(self.connection, missing))
 
     def get(self, key: Key) -> ReminderRow | None:
         return self._rows.get(key)
@@ -115,11 +115,11 @@ class UnitOfWork:
     def flush(self) -> None:
         """Everything that changed, each table once, in the order in which it happened."""
         new = [self._rows[key] for key in self._touched if key in self._new]
-        queries.reminders.insert_reminders(self.connection, new)
+        queries.reminders.insert_rows(self.connection, new)
         changed = ((self._before[key], self._rows[key]) for key in self._touched if key not in self._new)
-        queries.reminders.update_reminders(self.connection, changed)
-        queries.reminders.journal_attempts(self.connection, self._attempts)
-        queries.outbox.add(self.connection, self._told)
+        queries.reminders.update_rows(self.connection, changed)
+        queries.attempts.insert_rows(self.connection, self._attempts)
+        queries.outbox.insert_transitions(self.connection, self._told)
 
     def count_metrics(self, metrics: DeliverMetrics) -> None:
         """Once the transaction is durable."""

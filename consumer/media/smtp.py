@@ -35,23 +35,46 @@ class _Refusal:
     remedy: Remedy
 
 
+_QUOTA = re.compile(
+    r"quota|sending limit|limit (exceeded|reached)|rate limit|too many (messages|e-?mails)", re.IGNORECASE
+)
+_THEIR_MAILBOX = re.compile(r"mailbox|inbox|user (is )?over|recipient", re.IGNORECASE)
+_SENDER = re.compile(
+    r"relay|not verified|not been verified|sandbox|send ?as|not allowed to send|not permitted to send|authenticat"
+    r"|sender (address )?(rejected|denied|verify)|account .*(suspended|disabled|blocked)|\b(spf|dkim|dmarc)\b",
+    re.IGNORECASE,
+)
+"""Words of refusals that are about us, whatever code they come with: those of Exchange, Gmail, SES, Postfix."""
+
+_SENDER_CODES = {("1", "7"), ("1", "8"), ("7", "57"), ("7", "60")}
+"""RFC 3463: the sender is badly written or does not exist. Exchange: this login may not send as the sender."""
+_QUOTA_CODES = {("4", "5")}
+"""RFC 3463 calls it congestion; Gmail says it when the account's daily quota is used up."""
+_POLICY, _ADDRESS, _MAILBOX = "7", "1", "2"
+
+
 def verdict(code: int, text: str, stage: str) -> _Refusal:
-    """What a refusal means, by its code (RFC 5321) and the finer one in its text (RFC 3463, such as `5.1.1`).
+    """Return what a refusal means, by its code (RFC 5321), the finer one in its text (RFC 3463) and its words.
 
     `stage` is what was refused: `sender`, `recipient`, or else `data` for the message.
     Only what is about this mailbox makes the person unreachable; what is about us stops the channel.
     """
     enhanced = _ENHANCED.search(text)
-    subject = enhanced[2] if enhanced else ""
-    if code in (530, 534, 535, 538) or (subject, enhanced and enhanced[3]) == ("7", "8"):
+    finer = (enhanced[2], enhanced[3]) if enhanced else ("", "")
+    if code in (530, 534, 535, 538) or finer == (_POLICY, "8"):
         return _Refusal("credential", Remedy.CHANNEL)
     if code < 500:
         return _Refusal("try_later", Remedy.TRANSIENT)
+    about_them = finer[0] == _MAILBOX or _THEIR_MAILBOX.search(text)
+    if finer in _QUOTA_CODES or (not about_them and _QUOTA.search(text)):
+        return _Refusal("quota_exceeded", Remedy.CHANNEL)
     if stage == "sender" or (code in (500, 501, 502, 503, 504) and stage != "recipient"):
         return _Refusal("sender_refused", Remedy.CHANNEL)
-    if subject == "7":  # policy: relaying, blocklists, authentication of the domain
+    if finer in _SENDER_CODES or (finer[0] not in (_ADDRESS, _MAILBOX) and _SENDER.search(text)):
+        return _Refusal("sender_refused", Remedy.CHANNEL)
+    if finer[0] == _POLICY:  # blocklists, content
         return _Refusal("refused_by_policy", Remedy.MESSAGE)
-    if stage == "recipient" or subject in ("1", "2"):
+    if stage == "recipient" or finer[0] in (_ADDRESS, _MAILBOX):
         return _Refusal("unreachable", Remedy.RECIPIENT)
     return _Refusal("refused", Remedy.MESSAGE)
 

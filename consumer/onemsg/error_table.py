@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from consumer.clock import DAY, HOUR, MINUTE, SECOND, Millis
+from consumer.clock import DAY, HOUR, MINUTE, Millis
 from consumer.onemsg.outcomes import Remedy
 
 _MESSAGE, _RECIPIENT, _OPT_OUT = Remedy.MESSAGE, Remedy.RECIPIENT, Remedy.OPT_OUT
@@ -29,62 +29,191 @@ class ErrorRule:
     source: str
     template: bool = False
     not_before: Millis | None = None
+    titles: tuple[str, ...] = ()
+    """What Meta calls it, for failures that are told in words only."""
 
 
 _ROWS = (
-    ErrorRule(0, "provider_credential", _CHANNEL, "[S17]"),
-    ErrorRule(190, "provider_credential", _CHANNEL, "[S17]"),
+    ErrorRule(0, "provider_credential", _CHANNEL, "[S17]", titles=("AuthException",)),
+    ErrorRule(190, "provider_credential", _CHANNEL, "[S17]", titles=("Access token has expired",)),
     ErrorRule(3, "provider_permission", _CHANNEL, "[S17]"),
-    ErrorRule(10, "provider_permission", _CHANNEL, "[S17]"),
+    ErrorRule(10, "provider_permission", _CHANNEL, "[S17]", titles=("Permission Denied",)),
     ErrorRule(1, "provider_error", _TRANSIENT, "[S17] temporary, or a bad request: few tries"),
-    ErrorRule(2, "provider_overloaded", _TRANSIENT, "[S17]"),
-    ErrorRule(4, "rate_limited", _SLOW, "[S17] the whole app"),
-    ErrorRule(80007, "rate_limited", _SLOW, "[S17] the whole account"),
+    ErrorRule(2, "provider_overloaded", _TRANSIENT, "[S17]", titles=("API Service",)),
+    ErrorRule(4, "rate_limited", _SLOW, "[S17] the whole app", titles=("API Too Many Calls",)),
+    ErrorRule(80007, "rate_limited", _SLOW, "[S17] the whole account", titles=("Rate limit issues",)),
     ErrorRule(33, "number_deleted", _CHANNEL, "[S17] our own number"),
-    ErrorRule(100, "bad_parameter", _MESSAGE, "[S17]"),
-    ErrorRule(368, "account_restricted", _CHANNEL, "[S17]"),
+    ErrorRule(100, "bad_parameter", _MESSAGE, "[S17]", titles=("Invalid parameter",)),
+    ErrorRule(368, "account_restricted", _CHANNEL, "[S17]", titles=("Temporarily blocked for policies violations",)),
     ErrorRule(130403, "blocked_by_us", _RECIPIENT, "[S17] do not retry"),
     ErrorRule(130429, "rate_limited", _SLOW, "[S17][S18] the number's throughput"),
     ErrorRule(130472, "experiment", _MESSAGE, "[S17]; seen by webhook, never retried in production [S1]"),
-    ErrorRule(130497, "country_not_allowed", _RECIPIENT, "[S17]"),
-    ErrorRule(131000, "provider_error", _TRANSIENT, "[S17] once or twice, then look"),
-    ErrorRule(131005, "provider_permission", _CHANNEL, "[S17]"),
-    ErrorRule(131008, "bad_parameter", _MESSAGE, "[S17] missing"),
-    ErrorRule(131009, "bad_parameter", _MESSAGE, "[S17] invalid"),
-    ErrorRule(131016, "provider_unavailable", _TRANSIENT, "[S17]"),
-    ErrorRule(133004, "provider_unavailable", _TRANSIENT, "[S17]"),
-    ErrorRule(131021, "own_number", _RECIPIENT, "[S17] sender and recipient are one"),
-    ErrorRule(131026, "unreachable", _RECIPIENT, "[S17][S26] not on WhatsApp, an old client, or terms not accepted"),
-    ErrorRule(131030, "not_on_test_list", _RECIPIENT, "[S23] a test number writes to listed people only"),
-    ErrorRule(131031, "account_locked", _CHANNEL, "[S17]"),
-    ErrorRule(131037, "display_name_not_approved", _CHANNEL, "[S17]"),
-    ErrorRule(131042, "payment_problem", _CHANNEL, "[S17] everything fails until billing is mended"),
-    ErrorRule(131045, "number_not_registered", _CHANNEL, "[S17]"),
-    ErrorRule(133010, "number_not_registered", _CHANNEL, "[S17]"),
+    ErrorRule(
+        130497, "country_not_allowed", _RECIPIENT, "[S17]", titles=("restricted from messaging users in this country",)
+    ),
+    ErrorRule(131000, "provider_error", _TRANSIENT, "[S17] once or twice, then look", titles=("Something went wrong",)),
+    ErrorRule(131005, "provider_permission", _CHANNEL, "[S17]", titles=("Access denied",)),
+    ErrorRule(131008, "bad_parameter", _MESSAGE, "[S17] missing", titles=("Required parameter is missing",)),
+    ErrorRule(131009, "bad_parameter", _MESSAGE, "[S17] invalid", titles=("Parameter value is not valid",)),
+    ErrorRule(131016, "provider_unavailable", _TRANSIENT, "[S17]", titles=("Service unavailable",)),
+    ErrorRule(133004, "provider_unavailable", _TRANSIENT, "[S17]", titles=("Server Temporarily Unavailable",)),
+    ErrorRule(
+        131021, "own_number", _RECIPIENT, "[S17] sender and recipient are one", titles=("Recipient cannot be sender",)
+    ),
+    ErrorRule(
+        131026,
+        "unreachable",
+        _RECIPIENT,
+        "[S17][S26] not on WhatsApp, an old client, or terms not accepted",
+        titles=("Message Undeliverable", "Receiver is incapable of receiving this message"),
+    ),
+    ErrorRule(
+        131030,
+        "not_on_test_list",
+        _RECIPIENT,
+        "[S23] a test number writes to listed people only",
+        titles=("Recipient phone number not in allowed list",),
+    ),
+    ErrorRule(
+        131031, "account_locked", _CHANNEL, "[S17]", titles=("Account has been locked", "Business Account locked")
+    ),
+    ErrorRule(
+        131037,
+        "display_name_not_approved",
+        _CHANNEL,
+        "[S17]",
+        titles=("display name approval", "Display name not approved"),
+    ),
+    ErrorRule(
+        131042,
+        "payment_problem",
+        _CHANNEL,
+        "[S17] everything fails until billing is mended",
+        titles=("Business eligibility payment issue",),
+    ),
+    ErrorRule(131045, "number_not_registered", _CHANNEL, "[S17]", titles=("Incorrect certificate",)),
+    ErrorRule(133010, "number_not_registered", _CHANNEL, "[S17]", titles=("Phone number Not Registered",)),
     ErrorRule(131047, "outside_window", _MESSAGE, "[S4][S28] should not occur for a template"),
     ErrorRule(131048, "spam_restriction", _CHANNEL, "[S17]; not before hours: a guess", not_before=4 * HOUR),
     ErrorRule(131049, "marketing_limit", _DAY, "[S19] by webhook; earlier tries can prolong it", not_before=DAY),
     ErrorRule(131050, "opted_out", _OPT_OUT, "[S17][S37] stopped our marketing"),
-    ErrorRule(131051, "unsupported_message", _MESSAGE, "[S17]"),
-    ErrorRule(131053, "media_failed", _MESSAGE, "[S17] cannot occur for text"),
+    ErrorRule(131051, "unsupported_message", _MESSAGE, "[S17]", titles=("Unsupported message type",)),
+    ErrorRule(131053, "media_failed", _MESSAGE, "[S17] cannot occur for text", titles=("Media upload error",)),
     ErrorRule(131056, "pair_rate_limited", _PAIR, "[S27]; relayed as 429 by another provider [S21]"),
-    ErrorRule(131057, "maintenance", _TRANSIENT, "[S17] about a minute", not_before=2 * MINUTE),
+    ErrorRule(
+        131057,
+        "maintenance",
+        _TRANSIENT,
+        "[S17] about a minute",
+        not_before=2 * MINUTE,
+        titles=("Account in maintenance mode",),
+    ),
     ErrorRule(131062, "hidden_number_unsupported", _MESSAGE, "[S23]"),
-    ErrorRule(131063, "marketing_disabled", _CHANNEL, "[S17] on the Cloud API of this account"),
+    ErrorRule(
+        131063,
+        "marketing_disabled",
+        _CHANNEL,
+        "[S17] on the Cloud API of this account",
+        titles=("Marketing messages disabled",),
+    ),
     ErrorRule(131064, "misclassified_templates", _CHANNEL, "[S17] lifts by itself"),
-    ErrorRule(132000, "wrong_variables", _CHANNEL, "[S17] their number", template=True),
-    ErrorRule(132001, "template_missing", _CHANNEL, "[S17] in that language, or not approved", template=True),
-    ErrorRule(132005, "text_too_long", _MESSAGE, "[S17]"),
-    ErrorRule(132007, "template_against_policy", _CHANNEL, "[S17]", template=True),
+    ErrorRule(
+        132000,
+        "wrong_variables",
+        _CHANNEL,
+        "[S17] their number",
+        template=True,
+        titles=("Template Param Count Mismatch", "number of parameters does not match"),
+    ),
+    ErrorRule(
+        132001,
+        "template_missing",
+        _CHANNEL,
+        "[S17] in that language, or not approved",
+        template=True,
+        titles=("Template does not exist",),
+    ),
+    ErrorRule(132005, "text_too_long", _MESSAGE, "[S17]", titles=("Template Hydrated Text Too Long",)),
+    ErrorRule(
+        132007,
+        "template_against_policy",
+        _CHANNEL,
+        "[S17]",
+        template=True,
+        titles=("Template Format Character Policy Violated",),
+    ),
     ErrorRule(132008, "bad_parameter", _MESSAGE, "[S23]"),
-    ErrorRule(132012, "wrong_variables", _CHANNEL, "[S17][S22] their form, e.g. named", template=True),
-    ErrorRule(132015, "template_paused", _CHANNEL, "[S33] 3 h, then 6 h", template=True, not_before=3 * HOUR),
-    ErrorRule(132016, "template_disabled", _CHANNEL, "[S33] for good", template=True),
+    ErrorRule(
+        132012,
+        "wrong_variables",
+        _CHANNEL,
+        "[S17][S22] their form, e.g. named",
+        template=True,
+        titles=("Template Parameter Format Mismatch", "Parameter format does not match"),
+    ),
+    ErrorRule(
+        132015,
+        "template_paused",
+        _CHANNEL,
+        "[S33] 3 h, then 6 h",
+        template=True,
+        not_before=3 * HOUR,
+        titles=("Template is Paused",),
+    ),
+    ErrorRule(132016, "template_disabled", _CHANNEL, "[S33] for good", template=True, titles=("Template is Disabled",)),
     ErrorRule(132018, "bad_parameter", _MESSAGE, "[S17]"),
     ErrorRule(131055, "not_a_marketing_template", _CHANNEL, "[S17]", template=True),
     ErrorRule(134100, "not_a_marketing_template", _CHANNEL, "[S17]", template=True),
     ErrorRule(134101, "template_syncing", _TRANSIENT, "[S17] at most 10 minutes", not_before=10 * MINUTE),
     ErrorRule(134102, "template_not_usable", _CHANNEL, "[S17] on the Marketing Messages API", template=True),
+    ErrorRule(
+        131058,
+        "test_template",
+        _CHANNEL,
+        "[S17] hello_world is for test numbers",
+        template=True,
+        titles=("Hello World templates can only be sent",),
+    ),
+    ErrorRule(131059, "provider_unavailable", _TRANSIENT, "a guess: no source says what it means"),
+    ErrorRule(
+        132068,
+        "template_flow_blocked",
+        _CHANNEL,
+        "[S17] a flow of the template",
+        template=True,
+        titles=("Flow is in blocked state",),
+    ),
+    ErrorRule(
+        132069,
+        "template_flow_throttled",
+        _CHANNEL,
+        "[S17] a flow of the template",
+        template=True,
+        titles=("Flow is in throttled state",),
+    ),
+    ErrorRule(
+        133006,
+        "number_not_registered",
+        _CHANNEL,
+        "[S17] our number has to be verified again",
+        titles=("re-verification needed",),
+    ),
+    ErrorRule(
+        133015,
+        "number_not_registered",
+        _CHANNEL,
+        "[S17] our number was deleted a moment ago",
+        not_before=5 * MINUTE,
+        titles=("Please wait a few minutes before attempting to register",),
+    ),
+    ErrorRule(
+        133016,
+        "number_not_registered",
+        _CHANNEL,
+        "[S17] registered too often",
+        not_before=HOUR,
+        titles=("Account register deregister rate limit",),
+    ),
     ErrorRule(135000, "provider_error", _MESSAGE, "[S17] a generic request error"),
     *(ErrorRule(code, "provider_permission", _CHANNEL, "[S17] 200-299") for code in range(200, 300)),
 )
@@ -119,6 +248,9 @@ BY_TEXT: tuple[tuple[re.Pattern[str], ErrorRule], ...] = tuple(
         (r"(bsuid|username) routing is disabled", _NO_ROUTE),
         (r"too many request|rate limit", _TOO_MANY),
     )
+) + tuple(
+    (re.compile(re.escape(title), re.IGNORECASE), row)
+    for title, row in sorted(((t, row) for row in _ROWS for t in row.titles), key=lambda pair: -len(pair[0]))
 )
 """Text to rule, in the order in which they are tried: for `ack[]`, whose `error` has no code (contract fact 4)."""
 
@@ -147,30 +279,3 @@ def classify(code: int | None, text: str | None = None) -> ErrorRule:
         if words.search(said):
             return rule
     return ErrorRule(code if code is not None else code_in(said), "unknown_error", _MESSAGE, "contract §10")
-
-
-_FIRST_WAITS: Mapping[Remedy, tuple[Millis, int, Millis]] = {
-    # first, factor from one try to the next, longest
-    _PAIR: (SECOND, 4, DAY),  # 4^X seconds, X = 0, 1, 2 … [S27]
-    _SLOW: (5 * SECOND, 2, 15 * MINUTE),
-    _TRANSIENT: (10 * SECOND, 3, 15 * MINUTE),
-    _CHANNEL: (MINUTE, 2, HOUR),
-    _DAY: (DAY, 1, DAY),  # [S19] and contract §12 row 14: at least 24 h each time
-}
-
-
-def may_retry(remedy: Remedy) -> bool:
-    """Whether the same reminder may be tried again after some time."""
-    return remedy in _FIRST_WAITS
-
-
-def wait(remedy: Remedy, attempt: int, retry_after: Millis | None = None) -> Millis:
-    """How long to leave it alone after the `attempt`-th try (from 1) was refused, in milliseconds.
-
-    Never less than `retry_after`. Raises ValueError for a remedy that allows no other try.
-    """
-    if remedy not in _FIRST_WAITS:
-        raise ValueError(f"{remedy.value} is final")
-    first, factor, longest = _FIRST_WAITS[remedy]
-    grown: Millis = first * factor ** min(max(attempt, 1) - 1, 20)
-    return max(min(grown, longest), retry_after or 0)

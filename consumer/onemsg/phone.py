@@ -7,16 +7,21 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumber, ValidationResult, timezone
+from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, ValidationResult, timezone
 
+_MOST_DIGITS = 15  # E.164
 _LONGEST = 40  # characters, with everything that people put between digits
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+_EXPONENT = re.compile(r"\+?\d+([.,]\d+)?[eE][+-]?\d+")
+_DECIMAL = re.compile(r"\+?\d{5,}[.,]\d{1,2}")
 _SHAPE = re.compile(r"[\s(]*\+?[\d\s().\-/]*")
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−－", "-") | {"＋": "+"})
 _MEXICAN = re.compile(r"^\+521(\d{10})$")
 _KEPT = frozenset({52, 54, 55})
 """Mexico, Argentina, Brazil: WhatsApp's own form differs from the dialled one, in ways that nobody should guess at
 before sending (contract §11)."""
+
+_MOBILES = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,23 +59,53 @@ class PhoneProblem:
 
 
 def normalise(phone: str | None, default_region: str | None = None) -> Phone | PhoneProblem:
-    """A phone as people write it. Without `+` or `00` it is read as one of `default_region` (as ES), if that is set.
+    """Return the number to send to, or why there is none. Nothing about a number is guessed.
+
+    With `+` or `00` it is international. Without, and without `default_region` (as ES), it is international too, which
+    is 1MSG's own form. Without, and with `default_region`, it is of that region, written nationally or with the
+    region's own country code; where the same digits are a number of another country as well, the reading that is a
+    mobile counts if only one is, and where they can only be another country's there is no number.
 
     Only the form is judged, not whether the number is in use: numbering plans change, and WhatsApp knows.
     """
     plain = _plain(phone or "")
     if not plain:
         return PhoneProblem(reason="no_phone", error="there is none")
-    if len(plain) > _LONGEST or not _SHAPE.fullmatch(plain):
-        return PhoneProblem(reason="bad_phone", error="there is something in it that no number has")
+    if error := _not_a_number(plain):
+        return PhoneProblem(reason="bad_phone", error=error)
     digits = re.sub(r"\D", "", plain)
-    if "+" in plain or digits.startswith("00"):
-        return _international(digits.removeprefix("00")) or _bad()
-    readings = [_national(digits, default_region), _international(digits)]
-    found = [reading for reading in readings if reading is not None]
-    if len(found) < 2:
-        return found[0] if found else _bad()
-    return next((reading for reading in found if _in_use(reading)), found[0])
+    abroad = _international(digits.removeprefix("00") if "+" not in plain else digits)
+    if "+" in plain or digits.startswith("00") or not (default_region or "").strip():
+        return abroad or _bad("no number has this form: write the country code, as in +34 …")
+    return _of_region(_national(digits, default_region), abroad, default_region)
+
+
+def _of_region(at_home: Phone | None, abroad: Phone | None, region: str | None) -> Phone | PhoneProblem:
+    """Choose between the reading as a number of the region and the one that begins with some country code."""
+    if at_home is None and abroad is not None and _has_code_of(abroad, region):
+        return abroad
+    if at_home is None:
+        other = "no number has this form" if abroad is None else f"it can only be a number outside {region}"
+        return _bad(f"{other}: write + and the country code, as in +34 …")
+    if abroad is None or abroad == at_home or not _is_valid(abroad):
+        return at_home
+    mobiles = [reading for reading in (at_home, abroad) if _is_mobile(reading)]
+    if len(mobiles) == 1:
+        return mobiles[0]
+    return _bad(f"it has two readings, in {region} and in another country: write + and the country code")
+
+
+def _not_a_number(plain: str) -> str | None:
+    """Say what in the text no phone number has, without quoting it."""
+    if _EXPONENT.fullmatch(plain):
+        return "it has an exponent, so a spreadsheet has rounded it: format the column as text, and fill it in again"
+    if _DECIMAL.fullmatch(plain):
+        return "it has a decimal point, so it was exported as a number: format the column as text, and export it again"
+    if any(c.isalpha() for c in plain):
+        return "it has letters in it: write digits alone, without names or extensions"
+    if len(plain) > _LONGEST or not _SHAPE.fullmatch(plain):
+        return "there is something in it that no number has"
+    return None
 
 
 def same_recipient(one: str, other: str) -> bool:
@@ -78,7 +113,7 @@ def same_recipient(one: str, other: str) -> bool:
 
     Mexico 521/52, Brazil's ninth digit, Argentina 549/54 [S46–S48], and a trunk zero after the country code [O S11].
     """
-    return one == other or one_form(one) == one_form(other)
+    return one == other or canonical_phone(one) == canonical_phone(other)
 
 
 def mask(phone: str) -> str:
@@ -93,14 +128,14 @@ def _plain(phone: str) -> str:
     return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text)
 
 
-def _bad() -> PhoneProblem:
-    return PhoneProblem(reason="bad_phone", error="no number has this form: write the country code, as in +34 …")
+def _bad(error: str) -> PhoneProblem:
+    return PhoneProblem(reason="bad_phone", error=error)
 
 
 def _international(digits: str) -> Phone | None:
     """Digits that begin with a country code."""
     number = _parse(f"+{digits}")
-    if number is None or not 6 <= len(digits) <= 15:
+    if number is None or not 6 <= len(digits) <= _MOST_DIGITS:
         return None
     if number.country_code in _KEPT:
         return Phone(digits=digits)
@@ -110,7 +145,7 @@ def _international(digits: str) -> Phone | None:
 def _national(digits: str, region: str | None) -> Phone | None:
     """Digits as they are dialled within a region. A number of that region with its country code is one as well."""
     number = _parse(digits, region.strip().upper()) if region else None
-    if number is None:
+    if number is None or len(_e164(number)) > _MOST_DIGITS:
         return None
     has_code = number.country_code in _KEPT and digits.startswith(str(number.country_code))
     kept = has_code and same_recipient(digits, _e164(number))
@@ -137,12 +172,24 @@ def _known(zones: Iterable[str]) -> tuple[str, ...]:
     return tuple(zone for zone in zones if zone != timezone.UNKNOWN_TIMEZONE)
 
 
-def _in_use(phone: Phone) -> bool:
+def _is_valid(phone: Phone) -> bool:
     number = _parse(f"+{phone.digits}")
     return number is not None and phonenumbers.is_valid_number(number)
 
 
-def one_form(digits: str) -> str:
+def _has_code_of(phone: Phone, region: str | None) -> bool:
+    number = _parse(f"+{phone.digits}")
+    code = phonenumbers.country_code_for_region((region or "").strip().upper())
+    return number is not None and number.country_code == code
+
+
+def _is_mobile(phone: Phone) -> bool:
+    """Whether it may be a mobile; in some countries their numbers are no others than those of landlines."""
+    number = _parse(f"+{phone.digits}")
+    return number is not None and phonenumbers.number_type(number) in _MOBILES
+
+
+def canonical_phone(digits: str) -> str:
     """One form for all the forms of a number. Not one to send to."""
     number = _parse(f"+{digits}")
     plain = _e164(number) if number is not None else digits

@@ -55,7 +55,7 @@ def patiently(handle: Callable[P, None]) -> Callable[P, None]:
 def read_up_to(ledger: Ledger, topic: str) -> dict[int, int]:
     """How far the ledger has each partition of a topic."""
     with ledger.reading() as connection:
-        return queries.facts.next_offsets(connection, topic)
+        return queries.replicas.next_offsets(connection, topic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def _held(ledger: Ledger | None, topic: str) -> LedgerPosition:
         return LedgerPosition({}, {})
     with ledger.reading() as connection:
         return LedgerPosition(
-            queries.facts.next_offsets(connection, topic), queries.restore.doubtful(connection, topic)
+            queries.replicas.next_offsets(connection, topic), queries.replicas.doubtful_offsets(connection, topic)
         )
 
 
@@ -116,4 +116,4 @@ def _keep(ledger: Ledger, found: Sequence[OptOut]) -> None:
     with ledger.transaction() as connection:
         for stop in found:
             subject = f"user:{stop.user_id}"
-            queries.opt_outs.opt_out(connection, [subject], stop.medium, stop.reason, stop.occurred_at)
+            queries.opt_outs.record(connection, [subject], stop.medium, stop.reason, stop.occurred_at)

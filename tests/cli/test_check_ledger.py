@@ -35,7 +35,7 @@ def made(known: Settings, read: int) -> str:
     """A ledger that has so many reminders from the topic; its id."""
     opened = Ledger(known.ledger.url)
     with opened.transaction() as connection:
-        queries.facts.put_offsets(connection, known.topics.reminders, {0: read} if read else {})
+        queries.replicas.advance_offsets(connection, known.topics.reminders, {0: read} if read else {})
     opened.close()
     return opened.id
 

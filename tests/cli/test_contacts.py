@@ -123,6 +123,34 @@ def test_a_dry_run_judges_and_needs_no_broker(lapse: Lapse, tmp_path: Path) -> N
     assert bad.stderr.splitlines()[1].startswith("line 2: email: ")
 
 
+def test_bad_rows_are_skipped_on_request_and_kept_for_mending(
+    lapse: Lapse, tmp_path: Path, kafka: str, contacts: str
+) -> None:
+    (tmp_path / "people.csv").write_text(
+        'Record ID;Phone Number;Owner;Name\nu1;600 123 456;Bob;Ann\nu2;x;"Bob\nBobson";"Be\nth"\nu3;;;Carl\n'
+    )
+    options = ("--map", "Record ID=user_id", "--map", "Phone Number=phone", "--skip-bad", "refused.csv")
+    done = lapse("contacts", "import", "people.csv", *options)
+    assert (done.returncode, done.stdout) == (0, f"2 contacts imported onto {contacts}\n")
+    assert done.stderr.splitlines()[0] == "people.csv: 1 of 3 rows will not do: they are in refused.csv"
+    assert [seen.key for seen in committed(kafka, contacts)] == [b"u1", b"u3"]
+    assert (tmp_path / "refused.csv").read_text() == (
+        'Record ID;Phone Number;Owner;Name\nu2;x;"Bob\nBobson";"Be\nth"\n'
+    )
+    assert (tmp_path / "refused.csv").stat().st_mode & 0o077 == 0
+    again = lapse("contacts", "import", "people.csv", *options)
+    assert (again.returncode, "refused.csv is there already" in again.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("item", ["Phone Number", "=phone", "Phone=telephone"])
+def test_a_mapping_that_is_none_is_explained(lapse: Lapse, tmp_path: Path, item: str) -> None:
+    write(tmp_path, content("nobody.invalid:9092", "contacts"))
+    (tmp_path / "people.csv").write_text("user_id\nu1\n")
+    done = lapse("contacts", "import", "people.csv", "--dry-run", "--map", item)
+    assert done.returncode == 2
+    assert "Phone Number=phone" in done.stderr
+
+
 def test_contacts_are_deleted_by_their_users(lapse: Lapse, tmp_path: Path, kafka: str, contacts: str) -> None:
     (tmp_path / "gone.csv").write_text("user_id\nu1\nu2\n")
     done = lapse("contacts", "import", "gone.csv", "--delete")
@@ -213,7 +241,7 @@ def test_a_pipe_is_refused_because_it_cannot_be_read_twice(tmp_path: Path) -> No
         check=False,
     )
     assert done.returncode == 1
-    assert "is a pipe, and has to be read twice" in done.stderr
+    assert "is no file that can be read twice" in done.stderr
 
 
 def test_a_file_that_is_not_there_is_bad_usage(lapse: Lapse, tmp_path: Path) -> None:

@@ -97,10 +97,9 @@ def test_a_nul_is_no_character_of_a_contact(tmp_path: Path) -> None:
         ("", "is empty"),
         ("\n \n", "is empty"),
         ("user_id,fone\nu1,1\n", "the column fone is unknown: did you mean phone?"),
-        ("user_id,shoe size\n", "the column shoe size is unknown: known are user_id, name, phone"),
+        ("user_id,shoe size\n", "the column shoe_size is unknown: known are user_id, name, phone"),
         ("user_id,phone,Phone\n", "there are two columns phone"),
         ("name,phone\n", "there is no column user_id"),
-        ("user_id,name,\n", "column 3 has no name"),
         ("id|name|phone\nu1|Ann|1\n", "separated by commas, semicolons or tabs"),
         ('user_id,"name\nphone"\n', "names no column that is known"),
         ("user_id,name\n".encode("utf-16"), "is not UTF-8"),
@@ -122,6 +121,54 @@ def test_a_file_without_names_of_columns_does_not_show_whom_it_begins_with(tmp_p
         read(tmp_path, content)
     assert "600" not in str(refused.value)
     assert "Ann" not in str(refused.value)
+
+
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "\ufeffsep=;", "SEP=;"])
+def test_excels_first_line_says_what_separates(tmp_path: Path, first: str) -> None:
+    found = one(tmp_path, f"{first}\nuser_id;name\nu1;Ann, of Spain\n")
+    assert found == Row(3, {"user_id": "u1", "name": "Ann, of Spain"})
+
+
+def test_empty_columns_at_the_end_are_nothing(tmp_path: Path) -> None:
+    assert one(tmp_path, "user_id,name,,\nu1,Ann,,\n").cells == {"user_id": "u1", "name": "Ann"}
+    assert one(tmp_path, "user_id,name\nu1,Ann,,,\n").cells == {"user_id": "u1", "name": "Ann"}
+    (row,) = read(tmp_path, "user_id,name,\nu1,Ann,x\n")
+    assert row == Unreadable(2, "has something in a column without a name")
+
+
+def test_a_crms_own_columns_are_mapped_and_its_others_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "hubspot.csv"
+    file.write_text("Record ID,First Name,Phone Number,Lead Status\n42,Ann,+34600111222,New\n")
+    mapping = {"record_id": "user_id", "first_name": "name", "phone_number": "phone"}
+    with opened(file) as text:
+        (row,) = rows(text, COLUMNS, "user_id", mapping)
+    assert row == Row(2, {"user_id": "42", "name": "Ann", "phone": "+34600111222"})
+
+
+def test_a_mapped_column_that_is_not_there_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "contacts.csv"
+    file.write_text("user_id,Phone\nu1,1\n")
+    with opened(file) as text, pytest.raises(BadFile, match="there is no column phone_number, which --map makes phone"):
+        list(rows(text, COLUMNS, "user_id", {"phone_number": "phone"}))
+
+
+def test_a_misspelt_column_is_an_error_beside_a_mapping_too(tmp_path: Path) -> None:
+    file = tmp_path / "contacts.csv"
+    file.write_text("Record ID,phoen\nu1,1\n")
+    with opened(file) as text, pytest.raises(BadFile, match="did you mean phone"):
+        list(rows(text, COLUMNS, "user_id", {"record_id": "user_id"}))
+
+
+def test_a_line_without_end_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match="line 1 is longer than 1,000,000 characters"):
+        read(tmp_path, "user_id," * 1_000_000)
+    with opened(Path("/dev/zero")) as text, pytest.raises(BadFile, match="line 1 is longer"):
+        list(rows(text, COLUMNS, "user_id"))
+
+
+def test_more_columns_than_any_contact_has_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match="more than 1000 columns"):
+        read(tmp_path, "user_id," + "a," * 2_000)
 
 
 def test_rows_do_not_show_their_cells_in_a_traceback() -> None:

@@ -220,3 +220,23 @@ def test_a_name_and_a_user_have_a_length_that_can_be_meant() -> None:
     assert why(name="x" * 201) == "name: is longer than 200 characters: is it a name?"
     assert contact(user_id="é" * 127).user_id == "é" * 127
     assert why(user_id="é" * 128) == "user_id: is longer than 255 bytes: is it an id at all?"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1001.0", "a decimal point"),
+        ("1,00", "a decimal point"),
+        ("1.001E+3", "an exponent"),
+        ("1001\u200b", "an invisible character"),
+        ("\u202e1001", "an invisible character"),
+        ("10\u00a001", "an invisible character"),
+    ],
+)
+def test_id_that_is_not_what_it_looks_like(text: str, said: str) -> None:
+    assert said in why(user_id=text)
+
+
+@pytest.mark.parametrize("text", ["1001", "a.0", "1.2.0", "10.5", "e5", "12e", "ana@example.com"])
+def test_id_as_systems_have_them(text: str) -> None:
+    assert contact(user_id=text).user_id == text

@@ -22,7 +22,7 @@ def service(tmp_path: Path, onemsg: Sandbox) -> Iterator[Ledger]:
 
 def paused(ledger: Ledger) -> set[str]:
     with ledger.reading() as connection:
-        return set(queries.pauses.paused(connection))
+        return set(queries.pauses.paused_since(connection))
 
 
 def test_a_process_is_paused_and_resumed_while_the_service_is_at_work(lapse: Lapse, service: Ledger) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from consumer.deliver.recipients.opt_outs import subjects_of
-from consumer.ledger.queries.opt_outs import opt_out
+from consumer.ledger import queries
 from consumer.ledger.schema.tables import contacts
 from consumer.ledger.store import Ledger
 from consumer.sandbox.server import Sandbox
@@ -145,7 +145,9 @@ class TestSomebodyWhoOptedOut:
 
     def test_by_number_gets_nothing(self, lapse: Lapse, ledger: Ledger, onemsg: Sandbox) -> None:
         with ledger.transaction() as connection:
-            opt_out(connection, subjects_of(None, "34600123461", ledger.hash_key), "whatsapp", "stop", 1)
+            queries.opt_outs.record(
+                connection, subjects_of(None, "34600123461", ledger.hash_key), "whatsapp", "stop", 1
+            )
         done = lapse("send", "--phone", "+34 600 123 461", *MARIA, TOKEN=onemsg.token)
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == "this person has opted out: nothing was sent\n"
@@ -156,7 +158,7 @@ class TestSomebodyWhoOptedOut:
     ) -> None:
         self._contact(ledger, "maria", "(600) 123-462")
         with ledger.transaction() as connection:
-            opt_out(connection, subjects_of("maria", None, ledger.hash_key), "whatsapp", "stop", 1)
+            queries.opt_outs.record(connection, subjects_of("maria", None, ledger.hash_key), "whatsapp", "stop", 1)
         done = lapse("send", "--phone", "+34600123462", *MARIA, TOKEN=onemsg.token)
         assert done.returncode == 1
         assert received(onemsg, "34600123462") == []
@@ -164,7 +166,9 @@ class TestSomebodyWhoOptedOut:
     def test_keeps_nobody_else_from_getting_theirs(self, lapse: Lapse, ledger: Ledger, onemsg: Sandbox) -> None:
         self._contact(ledger, "juan", "+1 600 123 463")
         with ledger.transaction() as connection:
-            opt_out(connection, subjects_of("juan", "1600123463", ledger.hash_key), "whatsapp", "stop", 1)
+            queries.opt_outs.record(
+                connection, subjects_of("juan", "1600123463", ledger.hash_key), "whatsapp", "stop", 1
+            )
         done = lapse("send", "--phone", "+34600123463", *MARIA, TOKEN=onemsg.token)
         assert done.returncode == 0, done.stderr
         assert len(received(onemsg, "34600123463")) == 1

@@ -18,7 +18,7 @@ def asks(diary: Diary, *kinds: tuple[str, str]) -> list[Received[Reminder]]:
 
 def offsets(diary: Diary, topic: str) -> dict[int, int]:
     with diary.ledger.reading() as connection:
-        return queries.facts.next_offsets(connection, topic)
+        return queries.replicas.next_offsets(connection, topic)
 
 
 def test_a_batch_that_comes_again_changes_nothing(diary: Diary) -> None:
@@ -78,7 +78,7 @@ def test_a_contact_without_a_user_is_passed_over(diary: Diary) -> None:
         ]
     )
     with diary.ledger.reading() as connection:
-        assert set(queries.facts.contacts_of(connection, {"", "maria"})) == {"maria"}
+        assert set(queries.contacts.by_user(connection, {"", "maria"})) == {"maria"}
     assert offsets(diary, "contacts") == {0: 3}
 
 
@@ -96,9 +96,9 @@ def test_the_gate_opens_when_every_partition_has_been_read_and_stays_open(diary:
     barrier = ContactsBarrier("contacts", {0: 2, 1: 0, 2: 5})
     with diary.ledger.transaction() as connection:
         assert not barrier.is_passed(connection)
-        queries.facts.put_offsets(connection, "contacts", {0: 2, 2: 4})
+        queries.replicas.advance_offsets(connection, "contacts", {0: 2, 2: 4})
         assert not barrier.is_passed(connection)
-        queries.facts.put_offsets(connection, "contacts", {2: 5})
+        queries.replicas.advance_offsets(connection, "contacts", {2: 5})
         assert barrier.is_passed(connection)
     with diary.ledger.transaction() as connection:
         connection.exec_driver_sql("DELETE FROM intake_offsets")

@@ -70,7 +70,7 @@ def gone_out(diary: FallbackDiary) -> int:
 def known(diary: FallbackDiary) -> bool:
     """Whether it is clear whose the number is that said stop."""
     with diary.ledger.reading() as connection:
-        return bool(queries.facts.opted_out(connection, {"user:ana"}, "whatsapp"))
+        return bool(queries.opt_outs.opted_out_subjects(connection, {"user:ana"}, "whatsapp"))
 
 
 @settings(max_examples=60, deadline=None)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from consumer.clock import HOUR, SECOND
 from consumer.deliver.channel.rate_limit import RateLimit, available_tokens, counted_from
 from consumer.ledger import queries
-from consumer.ledger.queries.rate_limit import RateLimitRow
+from consumer.ledger.queries.channels import RateLimitRow
 from consumer.ledger.store import Ledger
 
 NOON = 1_750_000_000_000
@@ -57,8 +57,8 @@ def test_what_was_not_used_is_there_for_the_next(ledger: Ledger) -> None:
 
 def test_when_the_channel_says_slower_nothing_leaves_for_so_long(ledger: Ledger) -> None:
     with ledger.transaction() as connection:
-        queries.rate_limit.hold(connection, "whatsapp", NOON + 10 * SECOND)
-        queries.rate_limit.hold(connection, "whatsapp", NOON + 5 * SECOND)
+        queries.channels.hold_rate_until(connection, "whatsapp", NOON + 10 * SECOND)
+        queries.channels.hold_rate_until(connection, "whatsapp", NOON + 5 * SECOND)
     for rate in (80, None):
         with ledger.reading() as connection:
             assert RateLimit("whatsapp", rate).peek(connection, NOON + 10 * SECOND - 1, 5) == 0

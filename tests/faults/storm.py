@@ -23,9 +23,9 @@ from consumer.ledger.schema.tables import reminders as reminders_table
 from consumer.onemsg.client import OneMsgClient
 from consumer.records import Contact, DeliveryStatus
 from consumer.sandbox.app import Setup
-from consumer.sandbox.fates import Habits
+from consumer.sandbox.channel_state import ChannelSettings
+from consumer.sandbox.faults.fates import Habits
 from consumer.sandbox.server import Sandbox, running
-from consumer.sandbox.state import Settings
 from consumer.web.health import Health
 from consumer.web.routes import build
 from consumer.web.server import serve
@@ -117,7 +117,7 @@ def storm(folder: Path, *, reminders: int, seed: int, faults: str = FAULTS, url:
         seed=seed,
         fixed_fates=False,
         habits=Habits(delays=(20, 200), failed=0.05),
-        settings=Settings(echo=True),
+        settings=ChannelSettings(echo=True),
     )
     plan = replace(
         PLAN, template=setup.templates[0].name, namespace=setup.namespace, language=setup.templates[0].language

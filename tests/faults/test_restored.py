@@ -161,7 +161,7 @@ def test_another_ledger_than_the_one_that_the_group_belongs_to_is_refused(story:
     other: dict[str, Any] = {"url": f"sqlite:///{tmp_path / 'other.db'}"}
     made = Ledger(other["url"])
     with made.transaction() as connection:
-        queries.facts.put_offsets(connection, f"{story.platform.names}-reminders", {0: 1})
+        queries.replicas.advance_offsets(connection, f"{story.platform.names}-reminders", {0: 1})
     made.close()
     story.service.change("ledger", **other)
     refused = story.service.command("run", "--role", "deliver")

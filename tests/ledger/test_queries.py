@@ -49,17 +49,17 @@ def row(name: str, **more: object) -> ReminderRow:
 
 def put(ledger: Ledger, *rows: ReminderRow) -> None:
     with ledger.transaction() as connection:
-        queries.reminders.insert_reminders(connection, rows)
+        queries.reminders.insert_rows(connection, rows)
 
 
 def test_what_is_due_comes_in_the_order_in_which_it_became_due(ledger: Ledger) -> None:
     put(ledger, row("late", due_at=30), row("early", due_at=10), row("later", due_at=31), row("never"))
     with ledger.transaction() as connection:
-        assert [r.reminder_id for r in queries.reminders.take_due(connection, "whatsapp", 30, 10)] == ["early", "late"]
-        assert [r.reminder_id for r in queries.reminders.take_due(connection, "whatsapp", 99, 1)] == ["early"]
-        assert queries.reminders.take_due(connection, "email", 99, 10) == []
-        assert queries.reminders.anything_due(connection, "whatsapp", 10)
-        assert not queries.reminders.anything_due(connection, "whatsapp", 9)
+        assert [r.reminder_id for r in queries.reminders.lock_due(connection, "whatsapp", 30, 10)] == ["early", "late"]
+        assert [r.reminder_id for r in queries.reminders.lock_due(connection, "whatsapp", 99, 1)] == ["early"]
+        assert queries.reminders.lock_due(connection, "email", 99, 10) == []
+        assert queries.reminders.any_due(connection, "whatsapp", 10)
+        assert not queries.reminders.any_due(connection, "whatsapp", 9)
 
 
 def test_a_row_comes_back_as_it_was_written(ledger: Ledger) -> None:
@@ -67,9 +67,9 @@ def test_a_row_comes_back_as_it_was_written(ledger: Ledger) -> None:
     put(ledger, one)
     changed = one._replace(status="sending", due_at=None, lease_until=40, attempts=1, phone="34612345678", reason="x")
     with ledger.transaction() as connection:
-        queries.reminders.update_reminders(connection, [(one, changed)])
+        queries.reminders.update_rows(connection, [(one, changed)])
     with ledger.transaction() as connection:
-        assert queries.reminders.take_ids(connection, ["one", "nobody"]) == [changed]
+        assert queries.reminders.lock_by_ids(connection, ["one", "nobody"]) == [changed]
 
 
 def test_the_same_reminder_cannot_be_there_twice(ledger: Ledger) -> None:
@@ -85,7 +85,7 @@ def test_an_attempt_belongs_to_a_reminder_that_is_there(ledger: Ledger) -> None:
         "started_at": 1, "outcome": "sending", "may_have_gone": True,
     }  # fmt: skip
     with pytest.raises(IntegrityError, match=r"(?i)foreign key"), ledger.transaction() as connection:
-        queries.reminders.journal_attempts(connection, [attempt])
+        queries.attempts.insert_rows(connection, [attempt])
 
 
 def test_only_whoever_waited_for_it_is_woken(ledger: Ledger) -> None:
@@ -97,10 +97,10 @@ def test_only_whoever_waited_for_it_is_woken(ledger: Ledger) -> None:
         row("final", reason="detect_behind", partition=1),
     )
     with ledger.transaction() as connection:
-        queries.reminders.wake(connection, "detect_behind", partitions={1})
-        assert [r.reminder_id for r in queries.reminders.take_due(connection, "whatsapp", 10, 10)] == ["waits"]
-        queries.reminders.wake(connection, "too_soon", users={"otherwise", "final"})
-        assert {r.reminder_id for r in queries.reminders.take_due(connection, "whatsapp", 10, 10)} == {
+        queries.reminders.wake_deferred(connection, "detect_behind", partitions={1})
+        assert [r.reminder_id for r in queries.reminders.lock_due(connection, "whatsapp", 10, 10)] == ["waits"]
+        queries.reminders.wake_deferred(connection, "too_soon", users={"otherwise", "final"})
+        assert {r.reminder_id for r in queries.reminders.lock_due(connection, "whatsapp", 10, 10)} == {
             "waits",
             "otherwise",
         }
@@ -130,18 +130,18 @@ def test_what_is_not_published_yet_is_found_by_an_index(sqlite: Ledger) -> None:
     look = "EXPLAIN QUERY PLAN SELECT * FROM outbox WHERE published IS 0 ORDER BY id LIMIT 100"
     with sqlite.reading() as connection:
         plan = " ".join(str(line) for line in connection.execute(text(look)))
-        assert queries.outbox.unpublished(connection, 10) == []
+        assert queries.outbox.unpublished_transitions(connection, 10) == []
     assert "ix_outbox_unpublished" in plan
 
 
 def test_a_channels_state_is_kept_beside_those_of_its_templates(ledger: Ledger) -> None:
     stopped = ChannelRow("whatsapp/order/en", "template_missing", 1, 2, 3, 4)
     with ledger.transaction() as connection:
-        queries.facts.put_channel(connection, replace(stopped, stops=1))
-        queries.facts.put_channel(connection, stopped)
-        queries.facts.put_channel(connection, ChannelRow("email"))
+        queries.channels.put_state(connection, replace(stopped, stops=1))
+        queries.channels.put_state(connection, stopped)
+        queries.channels.put_state(connection, ChannelRow("email"))
     with ledger.reading() as connection:
-        assert queries.facts.channels_of(connection, "whatsapp") == {
+        assert queries.channels.states(connection, "whatsapp") == {
             "whatsapp": ChannelRow("whatsapp"),
             "whatsapp/order/en": stopped,
         }
@@ -149,13 +149,13 @@ def test_a_channels_state_is_kept_beside_those_of_its_templates(ledger: Ledger) 
 
 def test_an_opt_out_stands_until_it_is_lifted_and_can_be_made_again(ledger: Ledger) -> None:
     with ledger.transaction() as connection:
-        queries.opt_outs.opt_out(connection, ["user:a", "phone:x"], "whatsapp", "opted_out", 5)
-        queries.opt_outs.opt_out(connection, ["user:a"], "whatsapp", "said_stop", 9)
-        assert queries.facts.opted_out(connection, ["user:a", "user:b"], "whatsapp") == {"user:a"}
-        assert queries.facts.opted_out(connection, ["user:a"], "email") == set()
+        queries.opt_outs.record(connection, ["user:a", "phone:x"], "whatsapp", "opted_out", 5)
+        queries.opt_outs.record(connection, ["user:a"], "whatsapp", "said_stop", 9)
+        assert queries.opt_outs.opted_out_subjects(connection, ["user:a", "user:b"], "whatsapp") == {"user:a"}
+        assert queries.opt_outs.opted_out_subjects(connection, ["user:a"], "email") == set()
         connection.execute(text("UPDATE opt_outs SET lifted_at = 20"))
-        assert queries.facts.opted_out(connection, ["user:a"], "whatsapp") == set()
-        queries.opt_outs.opt_out(connection, ["user:a"], "whatsapp", "said_stop", 19)  # told late
-        assert queries.facts.opted_out(connection, ["user:a"], "whatsapp") == set()
-        queries.opt_outs.opt_out(connection, ["user:a"], "whatsapp", "said_stop", 30)
-        assert queries.facts.opted_out(connection, ["user:a"], "whatsapp") == {"user:a"}
+        assert queries.opt_outs.opted_out_subjects(connection, ["user:a"], "whatsapp") == set()
+        queries.opt_outs.record(connection, ["user:a"], "whatsapp", "said_stop", 19)  # told late
+        assert queries.opt_outs.opted_out_subjects(connection, ["user:a"], "whatsapp") == set()
+        queries.opt_outs.record(connection, ["user:a"], "whatsapp", "said_stop", 30)
+        assert queries.opt_outs.opted_out_subjects(connection, ["user:a"], "whatsapp") == {"user:a"}

@@ -77,12 +77,41 @@ def test_a_zero_too_many_in_a_brazilian_number_is_left_to_whatsapp() -> None:
         ("11 91234-5678", "BR", "5511912345678"),
         ("5511912345678", "BR", "5511912345678"),
         ("+15551230000", "ES", "15551230000"),
-        ("491701234567", "ES", "491701234567"),
+        ("34612345678", "DE", "34612345678"),  # a mobile in Spain; the German reading would be a landline
+        ("33 98765-4321", "BR", "5533987654321"),  # a mobile in Minas Gerais; the French reading is no mobile
+        ("89161234567", "RU", "79161234567"),
         ("06 12345678", "IT", "390612345678"),
     ],
 )
 def test_a_number_without_a_code_is_read_in_the_default_region(phone: str, region: str, sent: str) -> None:
     assert digits(phone, region) == sent
+
+
+@pytest.mark.parametrize(
+    ("phone", "region", "why"),
+    [
+        ("7700900123.0", "GB", "a decimal point"),  # 77009001230 is a number in Kazakhstan
+        ("3331234567.0", "IT", "a decimal point"),
+        ("+34600111222.0", None, "a decimal point"),
+        ("600111222,00", "ES", "a decimal point"),
+        ("4.47700900123E11", "GB", "an exponent"),
+        ("4,47700900123e+11", "GB", "an exponent"),
+        ("0800 FLOWERS", "GB", "letters"),
+        ("1 55 1234 5678", "MX", "outside MX"),  # 15512345678 is a number in New Jersey
+        ("491701234567", "ES", "outside ES"),
+        ("15123456789", "DE", "two readings"),  # a mobile without its zero, or one in Texas
+        ("0151123456789012", "DE", "no number has this form"),  # 17 digits with its country code
+        ("10000000000000", "DE", "no number has this form"),
+    ],
+)
+def test_a_number_that_would_have_to_be_guessed_is_bad_and_the_reason_is_named(
+    phone: str, region: str | None, why: str
+) -> None:
+    found = normalise(phone, region)
+    assert isinstance(found, PhoneProblem), found
+    assert found.reason == "bad_phone"
+    assert why in found.error
+    assert "".join(c for c in phone if c.isdigit()) not in found.error
 
 
 @pytest.mark.parametrize("phone", [None, "", "   ", "\u200b\u202c"])

@@ -135,3 +135,17 @@ def test_a_template_that_leaves_no_room_cannot_be_filled() -> None:
 
 def test_length_counts_as_the_widest_way_of_counting_does() -> None:
     assert (length("abc"), length("é"), length("👍")) == (3, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("نیلوفر\u200cپور", "نیلوفر\u200cپور"),
+        ("ශ්\u200dරී", "ශ්\u200dරී"),
+        ("Maria \U0001f469\u200d\U0001f4bb", "Maria \U0001f469\u200d\U0001f4bb"),
+        ("Ma\u200dria\u200c", "Maria"),
+        ("\u200dනී", "නී"),
+    ],
+)
+def test_joiners_stay_where_a_script_or_an_emoji_needs_them(text: str, kept: str) -> None:
+    assert safe_parameter(text) == kept

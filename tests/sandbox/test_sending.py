@@ -1,4 +1,4 @@
-"""sendTemplate, answer by answer (contract §2, §3), against the server as it runs."""
+"""sendTemplate, answer by answer (docs/1msg.md#answers-to-sendtemplate), against the server as it runs."""
 
 import json
 import urllib.request

@@ -4,7 +4,7 @@ from consumer.clock import DAY
 from consumer.deliver.operations.resolve import resolve
 from consumer.deliver.unit_of_work import unit_of_work
 from consumer.ledger import queries
-from consumer.ledger.queries.unresolved import Which
+from consumer.ledger.queries.reminders import UnresolvedSelection
 from consumer.onemsg.outcomes import Unknown
 
 from .deliver_diary import Diary
@@ -13,7 +13,7 @@ from .detect_diary import moment
 LOST = Unknown(reason="timeout")
 
 
-def told(deliver: Diary, which: Which, *, sent: bool) -> int:
+def told(deliver: Diary, which: UnresolvedSelection, *, sent: bool) -> int:
     with unit_of_work(deliver.ledger, deliver.metrics, deliver.clock.now()) as work:
         return len(resolve(work, which, sent=sent))
 
@@ -27,19 +27,19 @@ def lost(deliver: Diary) -> str:
 
 def test_it_was_sent_and_that_is_the_last_word(deliver: Diary) -> None:
     reminder = lost(deliver)
-    assert told(deliver, Which(reminder_id=reminder), sent=True) == 1
+    assert told(deliver, UnresolvedSelection(reminder_id=reminder), sent=True) == 1
     deliver.works().says("maria accepted by_operator")
     assert (deliver.topic[-1].source, deliver.topic[-1].final) == ("operator", True)
     deliver.after(2 * DAY).detect_is_at().works().says_nothing().went_out("Maria")
-    assert told(deliver, Which(reminder_id=reminder), sent=False) == 0
+    assert told(deliver, UnresolvedSelection(reminder_id=reminder), sent=False) == 0
 
 
 def test_it_was_not_sent_and_is_sent_now_and_once(deliver: Diary) -> None:
     reminder = lost(deliver)
-    assert told(deliver, Which(reminder_id=reminder), sent=False) == 1
-    assert told(deliver, Which(reminder_id=reminder), sent=False) == 0
+    assert told(deliver, UnresolvedSelection(reminder_id=reminder), sent=False) == 1
+    assert told(deliver, UnresolvedSelection(reminder_id=reminder), sent=False) == 0
     deliver.works().says("maria accepted").went_out("Maria", "Maria")
-    assert told(deliver, Which(reminder_id=reminder), sent=False) == 0
+    assert told(deliver, UnresolvedSelection(reminder_id=reminder), sent=False) == 0
     deliver.works().says_nothing()
 
 
@@ -48,9 +48,11 @@ def test_what_is_still_looked_for_is_not_settled_by_anybody(deliver: Diary) -> N
     deliver.knows("maria").due("maria").works().says("maria unknown timeout")
     reminder = deliver.rows()[0].reminder_id
     for sent in (True, False):
-        assert told(deliver, Which(reminder_id=reminder), sent=sent) == 0
+        assert told(deliver, UnresolvedSelection(reminder_id=reminder), sent=sent) == 0
     with deliver.ledger.reading() as connection:
-        assert queries.unresolved.others(connection, Which(reminder_id=reminder)) == {"unknown": 1}
+        assert queries.reminders.count_others_by_status(connection, UnresolvedSelection(reminder_id=reminder)) == {
+            "unknown": 1
+        }
     deliver.echoes("wamid.9").works().says("maria accepted")
 
 
@@ -62,7 +64,7 @@ def test_both_are_counted_for_whoever_looks(deliver: Diary) -> None:
     assert deliver.tracker.detail == "unknown: 1, unresolved: 0 (lapse resolve)"
     deliver.after(DAY).detect_is_at().works()
     assert [gauge._value.get() for gauge in seen] == [0, 1]
-    told(deliver, Which(reminder_id=deliver.rows()[0].reminder_id), sent=True)
+    told(deliver, UnresolvedSelection(reminder_id=deliver.rows()[0].reminder_id), sent=True)
     deliver.works()
     assert deliver.tracker.detail is None
 
@@ -70,7 +72,7 @@ def test_both_are_counted_for_whoever_looks(deliver: Diary) -> None:
 def test_it_was_not_sent_and_all_the_checks_run_again(deliver: Diary) -> None:
     reminder = lost(deliver)
     deliver.knows("maria", opt_in=False)
-    told(deliver, Which(reminder_id=reminder), sent=False)
+    told(deliver, UnresolvedSelection(reminder_id=reminder), sent=False)
     deliver.works().says("maria suppressed no_opt_in").went_out("Maria")
 
 
@@ -80,6 +82,6 @@ def test_a_span_is_settled_and_what_lies_outside_it_or_is_known_is_not(deliver: 
         deliver.channel.answers = [LOST]
         deliver.works()
     deliver.at("Tue 11:00").detect_is_at().knows("Kim", name="Kim").due("Kim", lapsed="Mon 10:30").works()
-    span = Which(since=moment("Mon 10:00"), until=moment("Mon 11:00"))
+    span = UnresolvedSelection(since=moment("Mon 10:00"), until=moment("Mon 11:00"))
     assert told(deliver, span, sent=False) == 1
     deliver.works().went_out("Ana", "Ben", "Eve", "Kim", "Ben")

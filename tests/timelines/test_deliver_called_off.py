@@ -12,7 +12,7 @@ from consumer.deliver.operations import pauses
 from consumer.deliver.operations.resolve import resolve
 from consumer.deliver.unit_of_work import unit_of_work
 from consumer.ledger import queries
-from consumer.ledger.queries.unresolved import Which
+from consumer.ledger.queries.reminders import UnresolvedSelection
 from consumer.onemsg.outcomes import NotTransmitted, Outcome, Rejected, Remedy, Unknown
 from consumer.send_window import Window
 
@@ -140,5 +140,5 @@ def test_an_attempt_of_which_nobody_knows_is_not_made_again_even_if_an_operator_
     if not given_up:
         deliver.at("Tue 09:00").detect_is_at().works().says("maria unresolved gave_up")
     with unit_of_work(deliver.ledger, deliver.metrics, deliver.clock.now()) as work:
-        resolve(work, Which(reminder_id=deliver.rows()[0].reminder_id), sent=False)
+        resolve(work, UnresolvedSelection(reminder_id=deliver.rows()[0].reminder_id), sent=False)
     deliver.detect_is_at().works().says(f"maria cancelled {ending}").went_out("Maria")

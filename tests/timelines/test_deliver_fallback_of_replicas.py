@@ -48,7 +48,7 @@ def test_a_return_that_is_told_in_the_moment_of_handing_over_still_calls_it_off(
     asyncio.run(one.sender.step())
     with ThreadPoolExecutor(1) as pool:
         with unit_of_work(one.ledger, one.metrics, one.clock.now()) as work:
-            (row,) = queries.fallback.take(work.connection, work.now, 1)
+            (row,) = queries.reminders.lock_fallback_due(work.connection, work.now, 1)
             work.add_locked([row])
             returned = pool.submit(other.returned, "maria")
             while not somebody_waits(one.ledger):

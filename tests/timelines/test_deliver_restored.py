@@ -53,5 +53,5 @@ def test_what_may_have_gone_out_counts_as_if_it_had(deliver: Diary) -> None:
 def test_a_second_start_restores_nothing(deliver: Diary) -> None:
     restored(deliver, 5)
     with deliver.ledger.reading() as connection:
-        assert queries.restore.doubtful(connection, "reminders") == {0: 5}
-        assert queries.restore.doubtful(connection, "contacts") == {}
+        assert queries.replicas.doubtful_offsets(connection, "reminders") == {0: 5}
+        assert queries.replicas.doubtful_offsets(connection, "contacts") == {}

@@ -34,7 +34,7 @@ def test_what_came_of_a_message_that_went_out_is_noted_and_changes_nothing(deliv
     deliver.at("Mon 11:00").completed("maria", lapsed="Mon 09:00").completed("maria", lapsed="Mon 09:00")
     deliver.works().says_nothing()
     with deliver.ledger.transaction() as connection:
-        (row,) = queries.reminders.take_ids(
+        (row,) = queries.reminders.lock_by_ids(
             connection, ["maria/account-setup/" + str(moment("Mon 09:00") - 24 * HOUR) + "/0"]
         )
     assert (row.returned_at, row.completed_at) == (moment("Mon 10:00"), moment("Mon 11:00"))

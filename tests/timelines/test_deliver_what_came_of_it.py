@@ -181,7 +181,7 @@ def test_a_stopped_channel_says_so_where_people_look(deliver: Diary) -> None:
     deliver.channel.answers = [BLOCKED]
     deliver.works()
     with deliver.ledger.reading() as connection:
-        state = queries.facts.channels_of(connection, "whatsapp")["whatsapp"]
+        state = queries.channels.states(connection, "whatsapp")["whatsapp"]
     assert (state.stopped_because, state.stopped_at) == ("payment_problem", moment("Mon 09:00"))
     assert state.probe_at == moment("Mon 09:01")
 

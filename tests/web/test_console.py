@@ -1,6 +1,7 @@
 """What an operator sees, who may see it, and that nobody's number or name is among it."""
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from consumer.clock import SECOND, SystemClock
 from consumer.ledger.store import Ledger
 from consumer.onemsg.outcomes import Rejected, Remedy, Unknown
 from consumer.web.auth import ApiGuard
-from consumer.web.console.routes import Console
+from consumer.web.console.routes import Console, reuse_time
 from consumer.web.health import Health
 from consumer.web.routes import build
 from tests.timelines.deliver_diary import Diary
@@ -131,7 +132,11 @@ def test_the_api_describes_what_is_there(serving: Serving, diary: Diary) -> None
     assert set(shape["required"]) == set(shown(serving, diary.ledger, HERE).get("/api/overview").json())
 
 
-def test_a_storm_of_reloads_reads_the_ledger_once_in_a_while(serving: Serving, diary: Diary) -> None:
+def test_reloads_at_the_same_time_count_the_ledger_once(serving: Serving, diary: Diary) -> None:
     client = shown(serving, diary.ledger, HERE)
-    moments = {client.get("/api/overview").json()["at"] for _ in range(20)}
-    assert max(moments) - min(moments) in {0, *range(5 * SECOND, 60 * SECOND)}
+    moments = sorted({client.get("/api/overview").json()["at"] for _ in range(20)})
+    assert all(after - before >= SECOND // 2 for before, after in pairwise(moments))
+
+
+def test_the_longer_counting_takes_the_longer_the_overview_is_reused_up_to_five_seconds() -> None:
+    assert [reuse_time(counting) for counting in (0, 10, 50, 100, 3_000)] == [500, 500, 2_500, 5_000, 5_000]

@@ -9,12 +9,18 @@ import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import TextIO
 
 from consumer.config.errors import near
 
+MOST_CHARACTERS = 1_000_000
+"""Of one line; csv itself allows 131,072 in one cell."""
+MOST_COLUMNS = 1_000
+_MISSPELT = 0.75  # beside a mapping other columns are left out, but not one of ours with a slip in it
 _DELIMITERS = ",;\t"
+_SEPARATOR = re.compile('\ufeff?"?sep=([,;\t|])"?', re.IGNORECASE)
 _NO_UTF8 = re.compile("[\udc80-\udcff]")
 _PLAIN_NAME = re.compile(r"(?!.*\d{4})[^\W\d][\w .-]{0,40}")
 
@@ -47,16 +53,22 @@ class Unreadable:
     why: str
 
 
-def rows(file: TextIO, columns: Sequence[str], required: str) -> Iterator[Row | Unreadable]:
-    """Every row but those whose cells are all empty. `columns` are the names that the first line may use.
+def rows(
+    file: TextIO, columns: Sequence[str], required: str, mapping: Mapping[str, str] | None = None
+) -> Iterator[Row | Unreadable]:
+    """Yield every row but those whose cells are all empty. `columns` are the names that the first line may use.
+
+    `mapping` says which column of ours a column of the file is, by its name there. With it, columns that it does not
+    name are left out; without it they are an error. Columns without a name are left out where they are empty.
 
     Raises:
-        BadFile: the first line names no columns, or wrong ones.
+        BadFile: the first line names no columns, or wrong ones; a line is longer than any of a contact's.
     """
-    number, first = _first_line(file)
-    delimiter = _delimiter(first, columns)
-    header = _header(first, delimiter, columns, required)
-    reader = csv.reader(file, delimiter=delimiter, strict=True)
+    lines = _lines(file)
+    number, first, delimiter = _first_line(lines)
+    delimiter = delimiter or _delimiter(first, columns, mapping or {})
+    header = _header(first, delimiter, columns, required, mapping)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
         line = number + reader.line_num + 1
         try:
@@ -67,54 +79,97 @@ def rows(file: TextIO, columns: Sequence[str], required: str) -> Iterator[Row | 
             yield Unreadable(line, "cannot be read: is a quote not closed, or not doubled inside a quoted text?")
             continue
         if any(cells):
-            why = _misfit(cells, len(header))
-            yield Unreadable(line, why) if why else Row(line, dict(zip(header, cells, strict=True)))
+            yield _row(line, cells, header)
 
 
-def _first_line(file: TextIO) -> tuple[int, str]:
-    for number, line in enumerate(iter(file.readline, ""), 1):
-        if line.strip():
-            return number, line
+def _row(line: int, cells: list[str], header: Sequence[str | None]) -> Row | Unreadable:
+    while len(cells) > len(header) and not cells[-1]:
+        cells.pop()  # a spreadsheet that once had more columns leaves their separators behind
+    if why := _misfit(cells, len(header)):
+        return Unreadable(line, why)
+    if any(cell for name, cell in zip(header, cells, strict=True) if name == ""):
+        return Unreadable(line, "has something in a column without a name")
+    return Row(line, {name: cell for name, cell in zip(header, cells, strict=True) if name})
+
+
+def _lines(file: TextIO) -> Iterator[str]:
+    """Yield the file's lines, each at most MOST_CHARACTERS long: a device or a broken file may have no end of line."""
+    for number in count(1):
+        line = file.readline(MOST_CHARACTERS)
+        if not line:
+            return
+        if len(line) >= MOST_CHARACTERS:
+            raise BadFile(f"line {number} is longer than {MOST_CHARACTERS:,} characters: is it a CSV file at all?")
+        yield line
+
+
+def _first_line(lines: Iterator[str]) -> tuple[int, str, str | None]:
+    """Return the number and text of the line with the names, and the separator if Excel's `sep=;` says which."""
+    delimiter = None
+    for number, line in enumerate(lines, 1):
+        if found := _SEPARATOR.fullmatch(line.strip("\r\n")):
+            delimiter = found[1]
+        elif line.strip():
+            return number, line, delimiter
     raise BadFile("is empty: its first line should name the columns")
 
 
-def _delimiter(line: str, columns: Sequence[str]) -> str:
+def _delimiter(line: str, columns: Sequence[str], mapping: Mapping[str, str]) -> str:
     """The one that makes most column names of the line; if none makes any, that makes most cells."""
 
     def sense(delimiter: str) -> tuple[int, int]:
         names = _names(line, delimiter)
-        return sum(name in columns for name in names), len(names)
+        return sum(name in columns or name in mapping for name in names), len(names)
 
     return max(_DELIMITERS, key=sense)
 
 
 def _names(line: str, delimiter: str) -> list[str]:
+    """Return the names, written as ours are: `User ID` is user_id."""
     try:
-        return [name.strip().lower() for name in next(csv.reader([line], delimiter=delimiter, strict=True))]
+        return [plain_name(name) for name in next(csv.reader([line], delimiter=delimiter, strict=True))]
     except csv.Error:
         return []
 
 
-def _header(line: str, delimiter: str, columns: Sequence[str], required: str) -> list[str]:
+def plain_name(name: str) -> str:
+    """Return a column's name in lower case, with underscores for spaces and hyphens."""
+    return re.sub(r"[\s-]+", "_", name.strip().lower())
+
+
+def _header(
+    line: str, delimiter: str, columns: Sequence[str], required: str, mapping: Mapping[str, str] | None
+) -> list[str | None]:
+    """Return our name for each column; None for one that is left out, "" for one without a name."""
     names = _names(line, delimiter)
     if _NO_UTF8.search(line) or "\0" in line:
         raise BadFile("is not UTF-8: save it as CSV in UTF-8")
-    if not set(names) & set(columns):
+    if len(names) > MOST_COLUMNS:
+        raise BadFile(f"has more than {MOST_COLUMNS} columns: is it a file of contacts at all?")
+    missing = sorted((mapping or {}).keys() - set(names))
+    if missing and mapping is not None:
+        raise BadFile(f"there is no column {missing[0]}, which --map makes {mapping[missing[0]]}")
+    found: list[str | None] = [(mapping or {}).get(name, name) for name in names]
+    if not set(found) & set(columns):
         # (It may be a person already: nothing of it is shown.)
         known = f"known are {', '.join(columns)}, separated by commas, semicolons or tabs"
         raise BadFile(f"its first line names no column that is known: {known}")
-    problems = [_unknown(place, name, columns) for place, name in enumerate(names, 1) if name not in columns]
-    problems += [f"there are two columns {name}" for name in sorted(set(names)) if names.count(name) > 1 and name]
-    if required not in names:
+    problems = []
+    for place, name in enumerate(found, 1):
+        if name and name not in columns:
+            if mapping is None or near(name, columns, _MISSPELT):
+                problems.append(_unknown(place, name, columns))
+            found[place - 1] = None
+    named = [name for name in found if name]
+    problems += [f"there are two columns {name}" for name in sorted(set(named)) if named.count(name) > 1]
+    if required not in named:
         problems.append(f"there is no column {required}")
     if problems:
         raise BadFile("; ".join(problems))
-    return names
+    return found
 
 
 def _unknown(place: int, name: str, columns: Sequence[str]) -> str:
-    if not name:
-        return f"column {place} has no name"
     shown = f"the column {name}" if _PLAIN_NAME.fullmatch(name) else f"column {place}"
     meant = near(name, columns)
     return f"{shown} is unknown: " + (f"did you mean {meant}?" if meant else f"known are {', '.join(columns)}")

@@ -7,10 +7,10 @@ is a limit to the rows, and one to the time, after which a broker takes an impor
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TextIO, TypeAlias
+from typing import TextIO
 from zoneinfo import available_timezones
 
 import typer
@@ -19,7 +19,7 @@ from consumer import log
 from consumer.clock import MINUTE, Millis, SystemClock
 from consumer.commands import kafka_probe
 from consumer.commands.contacts import csv_file, validation
-from consumer.commands.contacts.csv_file import BadFile
+from consumer.commands.contacts.csv_file import BadFile, Row, Unreadable
 from consumer.commands.contacts.validation import COLUMNS, KEY, BadCell, ImportRules, Judged, SeenUsers
 from consumer.commands.terminal.exit_codes import DONE, Failed
 from consumer.config.kafka import KafkaSettings
@@ -39,18 +39,27 @@ _SHOWN = 50
 _NOTHING = "nothing was imported"
 _BROKER_SECONDS = 5
 
-Reading: TypeAlias = Callable[[], Iterator[Judged]]
-"""The whole file from its beginning, judged."""
-
 
 class _Changed(Exception):
     """What was judged is not what is being written."""
 
 
-def main(config: Path, path: Path, *, delete: bool, dry_run: bool) -> int:
-    """Imports, or deletes those whom the file names; prints how many; the exit status.
+def main(
+    config: Path,
+    path: Path,
+    *,
+    delete: bool,
+    dry_run: bool,
+    mapping: Sequence[str] = (),
+    skip_bad: Path | None = None,
+) -> int:
+    """Import the contacts, or delete those whom the file names; print how many; return the exit status.
+
+    `mapping` has items such as `Phone Number=phone`. With `skip_bad` rows that will not do are written to that file,
+    and the others are imported.
 
     Raises:
+        typer.BadParameter: an item of `mapping` is none, or names a column that a contact does not have.
         ConfigError: the settings are not right.
         Failed: a row or the file will not do, or the broker does not take it; nothing was imported.
         RegistryUnavailable, SchemaRefused: our schema cannot be registered.
@@ -59,10 +68,12 @@ def main(config: Path, path: Path, *, delete: bool, dry_run: bool) -> int:
     log.configure_quietly()
     zones = frozenset(available_timezones())
     rules = ImportRules(region=settings.policy.default_region, zones=zones, now=SystemClock().now())
-    with _opened(path) as file:
-        before = _stamp(file)
-        reading = _reading(file, rules, delete=delete)
-        count = _judge(path, reading)
+    if delete and mapping:
+        raise typer.BadParameter("a file for --delete has a column user_id and no other", param_hint="--map")
+    mapped = _mapped(mapping)
+    with _opened(path) as text:
+        file = _ContactsFile(path, text, rules, mapped, delete=delete)
+        count = _judge(file, skip_bad)
         what = f"{count:,} contact{'' if count == 1 else 's'}"
         if dry_run:
             typer.echo(f"{what} could be {'deleted' if delete else 'imported'}; nothing was written")
@@ -71,48 +82,78 @@ def main(config: Path, path: Path, *, delete: bool, dry_run: bool) -> int:
         if count:
             _look_for(topic, settings.kafka)
             encode = _no_value if delete else _encoder(settings, topic)
-            outputs = _outputs(reading, topic, encode, lambda: _stamp(file) == before)
+            outputs = _outputs(file, topic, encode, skip_bad=skip_bad is not None)
             _write(settings.kafka, outputs, _TIME + count * _TIME_PER_ROW)
         typer.echo(f"{what} {'deleted from' if delete else 'imported onto'} {topic}")
         return DONE
 
 
+class _ContactsFile:
+    """A file that can be read from its beginning several times."""
+
+    def __init__(
+        self, path: Path, text: TextIO, rules: ImportRules, mapping: Mapping[str, str] | None, *, delete: bool
+    ) -> None:
+        self.path = path
+        self._text = text
+        self._rules = rules
+        self._mapping = mapping
+        self._delete = delete
+        self._stamp = self._size_and_time()
+
+    def rows(self) -> Iterator[Row | Unreadable]:
+        # With --delete other columns are refused: nobody should delete everyone by adding an option to an import.
+        self._text.seek(0)
+        return csv_file.rows(self._text, [KEY] if self._delete else COLUMNS, KEY, self._mapping)
+
+    def judged(self) -> Iterator[Judged]:
+        with closing(SeenUsers()) as seen:
+            rows = self.rows()
+            yield from (
+                validation.deletions(rows, seen) if self._delete else validation.contacts(rows, self._rules, seen)
+            )
+
+    def lines(self) -> Iterator[str]:
+        self._text.seek(0)
+        return iter(self._text.readline, "")
+
+    def has_changed(self) -> bool:
+        """Whether it is another file than when it was opened."""
+        return self._size_and_time() != self._stamp
+
+    def _size_and_time(self) -> tuple[int, int]:
+        found = os.fstat(self._text.fileno())
+        return found.st_size, found.st_mtime_ns
+
+
+def _mapped(items: Sequence[str]) -> dict[str, str] | None:
+    """Return our column for each of the file's, None where nothing is mapped."""
+    found: dict[str, str] = {}
+    for item in items:
+        theirs, _, ours = (part.strip() for part in item.rpartition("="))
+        if not theirs or ours not in COLUMNS:
+            known = ", ".join(COLUMNS)
+            raise typer.BadParameter(f"write it like 'Phone Number=phone'; ours are {known}", param_hint="--map")
+        found[csv_file.plain_name(theirs)] = ours
+    return found or None
+
+
 def _opened(path: Path) -> TextIO:
+    if path.exists() and not path.is_file():
+        raise Failed(f"{path} is no file that can be read twice: write the contacts into a file first")
     try:
-        file = csv_file.opened(path)
+        return csv_file.opened(path)
     except OSError as problem:
         raise Failed(f"{path} cannot be read: {problem.strerror}") from None
-    if not file.seekable():
-        file.close()
-        raise Failed(f"{path} is a pipe, and has to be read twice: write it into a file first")
-    return file
 
 
-def _stamp(file: TextIO) -> tuple[int, int]:
-    found = os.fstat(file.fileno())
-    return found.st_size, found.st_mtime_ns
-
-
-def _reading(file: TextIO, rules: ImportRules, *, delete: bool) -> Reading:
-    # With --delete other columns are refused: nobody should delete everyone by adding an option to an import.
-    columns = [KEY] if delete else COLUMNS
-
-    def read() -> Iterator[Judged]:
-        file.seek(0)
-        with closing(SeenUsers()) as seen:
-            rows = csv_file.rows(file, columns, KEY)
-            yield from validation.deletions(rows, seen) if delete else validation.contacts(rows, rules, seen)
-
-    return read
-
-
-def _judge(path: Path, reading: Reading) -> int:
-    """How many rows there are, if every one of them will do. Raises Failed, naming those that will not."""
+def _judge(file: _ContactsFile, skip_bad: Path | None) -> int:
+    """Return how many rows will do. Raises Failed, naming those that will not, unless they are to be skipped."""
     total = 0
 
     def bad() -> Iterator[BadCell]:
         nonlocal total
-        for judged in reading():
+        for judged in file.judged():
             total += 1
             if total > MOST_ROWS:
                 raise BadFile(f"has more than {MOST_ROWS:,} rows: split it; each part is imported whole or not at all")
@@ -122,14 +163,38 @@ def _judge(path: Path, reading: Reading) -> int:
     try:
         first, number = _first(bad())
     except BadFile as problem:
-        raise Failed(f"{path}: {problem}") from None
+        raise Failed(f"{file.path}: {problem}") from None
     if not number:
         return total
-    lines = [f"{path}: {number:,} of {total:,} rows will not do, so nothing was written"]
-    lines += [f"line {each.line}: {each.why}" for each in first]
+    lines = [f"line {each.line}: {each.why}" for each in first]
     if number > len(first):
         lines.append(f"and {number - len(first):,} more")
-    raise Failed("\n".join(lines))
+    found = f"{file.path}: {number:,} of {total:,} rows will not do"
+    if skip_bad is None:
+        raise Failed("\n".join([f"{found}, so nothing was written", *lines]))
+    _write_refused(file, skip_bad)
+    typer.echo("\n".join([f"{found}: they are in {skip_bad}", *lines]), err=True)
+    return total - number
+
+
+def _write_refused(file: _ContactsFile, to: Path) -> None:
+    """Write the file's first line and its refused rows as they stand there, so that they can be mended and imported.
+
+    Raises Failed if the file to write is there already, or cannot be written.
+    """
+    refused = {judged.line for judged in file.judged() if isinstance(judged, BadCell)}
+    beginnings = {row.line for row in file.rows()}
+    keep = True  # up to the first row: the names of the columns
+    try:
+        with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:  # people's data
+            for number, line in enumerate(file.lines(), 1):
+                keep = number in refused if number in beginnings else keep
+                if keep:
+                    out.write(line.encode("utf-8", "surrogateescape"))
+    except FileExistsError:
+        raise Failed(f"{to} is there already: name another file for the refused rows") from None
+    except OSError as problem:
+        raise Failed(f"{to} cannot be written: {problem.strerror}") from None
 
 
 def _first(bad: Iterable[BadCell]) -> tuple[list[BadCell], int]:
@@ -160,17 +225,18 @@ def _no_value(judged: Judged) -> None:
 
 
 def _outputs(
-    reading: Reading, topic: str, encode: Callable[[Judged], bytes | None], unchanged: Callable[[], bool]
+    file: _ContactsFile, topic: str, encode: Callable[[Judged], bytes | None], *, skip_bad: bool
 ) -> Iterator[Output]:
-    """A record for every row. Raises _Changed at the latest behind the last one."""
+    """Yield a record for every row that will do. Raises _Changed at the latest behind the last one."""
     try:
-        for judged in reading():
-            if isinstance(judged, BadCell):
+        for judged in file.judged():
+            if not isinstance(judged, BadCell):
+                yield Output(topic, -1, judged.user_id.encode(), encode(judged))
+            elif not skip_bad:
                 raise _Changed
-            yield Output(topic, -1, judged.user_id.encode(), encode(judged))
     except BadFile:
         raise _Changed from None
-    if not unchanged():
+    if file.has_changed():
         raise _Changed
 
 

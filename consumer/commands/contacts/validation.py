@@ -22,7 +22,8 @@ _LOCALE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8}){0,4}")
 _LONGEST_NAME = 200
 _FORMULA = ("=", "+", "-", "@")
 """With what a spreadsheet's formulas begin: one that was exported instead of its result, or put there to do harm."""
-_AS_A_NUMBER = re.compile(r"\d([.,]\d+)?E\+?\d+", re.IGNORECASE)
+_EXPORTED_AS_NUMBER = re.compile(r"\d+[.,]0+|\d([.,]\d+)?E\+?\d+", re.IGNORECASE)
+_INVISIBLE = re.compile("[\u00a0\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _YEAR_2000: Millis = 946_684_800_000
 
@@ -125,7 +126,13 @@ def _user_id(text: str) -> str | _Problem:
         return _Problem("is empty")
     if len(text.encode()) > MAX_USER_ID_BYTES:
         return _Problem(f"is longer than {MAX_USER_ID_BYTES} bytes: is it an id at all?")
-    return _Problem("has a line break or a control character in it") if _CONTROL.search(text) else text
+    if _CONTROL.search(text):
+        return _Problem("has a line break or a control character in it")
+    if _INVISIBLE.search(text):
+        return _Problem("has an invisible character in it, so it is another id than it looks like")
+    if _EXPORTED_AS_NUMBER.fullmatch(text):
+        return _Problem("has a decimal point or an exponent: format the column as text, and export it again")
+    return text
 
 
 def _name(text: str) -> str | _Problem | None:
@@ -140,11 +147,7 @@ def _phone(text: str, rules: ImportRules) -> str | _Problem | None:
     if not text:
         return None
     found = normalise(text, rules.region)
-    if not isinstance(found, PhoneProblem):
-        return f"+{found.digits}"
-    if _AS_A_NUMBER.fullmatch(text):
-        return _Problem("a spreadsheet has rounded it: format that column as text, and fill it in again")
-    return _Problem(found.error)
+    return _Problem(found.error) if isinstance(found, PhoneProblem) else f"+{found.digits}"
 
 
 def _locale(text: str) -> str | _Problem | None:

@@ -27,7 +27,7 @@ class AttemptOutcome:
 def update_breakers(work: UnitOfWork, tried: Sequence[AttemptOutcome]) -> None:
     """Let the channels and templates that these attempts used take note, in order."""
     for medium in sorted({each.row.medium for each in tried}):
-        before = queries.facts.channels_of(work.connection, medium, lock=True)
+        before = queries.channels.states(work.connection, medium, lock=True)
         states = dict(before)
         for each in tried:
             if each.row.medium == medium:
@@ -43,10 +43,12 @@ def save_breaker(work: UnitOfWork, medium: str, before: ChannelRow, state: Chann
     """Write a state that changed; wake what waited for it."""
     if state == before:
         return
-    queries.facts.put_channel(work.connection, state)
+    queries.channels.put_state(work.connection, state)
     whole = state.name == medium
     if before.stopped_because is not None and state.stopped_because is None:
         log.info("channel_opened", channel=state.name)
-        queries.reminders.wake(work.connection, "channel_stopped" if whole else "template_unusable", medium=medium)
+        queries.reminders.wake_deferred(
+            work.connection, "channel_stopped" if whole else "template_unusable", medium=medium
+        )
     elif before.stopped_because is None and state.stopped_because is not None:
         log.error("channel_stopped", channel=state.name, reason=state.stopped_because)

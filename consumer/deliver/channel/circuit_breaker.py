@@ -9,8 +9,8 @@ from typing import Protocol, TypeVar
 
 from consumer.clock import Millis
 from consumer.ledger.schema.rows import ChannelRow
+from consumer.onemsg.backoff import wait
 from consumer.onemsg.client import ChannelStatus
-from consumer.onemsg.error_table import wait
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
 from consumer.onemsg.webhook.notifications import Echo, StatusReport

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from consumer.clock import MINUTE, SECOND, Millis
 from consumer.ledger import queries
-from consumer.ledger.queries.rate_limit import RateLimitRow
+from consumer.ledger.queries.channels import RateLimitRow
 
 _MICRO = 1_000
 """Microseconds in a millisecond: at a thousand requests a second each has but one of those."""
@@ -29,18 +29,20 @@ class RateLimit:
 
     def peek(self, connection: Connection, now: Millis, most: int) -> int:
         """How many requests, at most `most`, might leave now. Takes nothing, and waits for nobody."""
-        return available_tokens(queries.rate_limit.rate_limit_of(connection, self.medium), self.rate, now, most)
+        return available_tokens(queries.channels.rate_limit(connection, self.medium), self.rate, now, most)
 
     def acquire(self, connection: Connection, now: Millis, most: int) -> int:
         """How many may leave; nobody else takes any until the transaction ends."""
-        rate_limit = queries.rate_limit.rate_limit_of(connection, self.medium, lock=self.rate is not None)
+        rate_limit = queries.channels.rate_limit(connection, self.medium, lock=self.rate is not None)
         return available_tokens(rate_limit, self.rate, now, most)
 
     def spend(self, connection: Connection, now: Millis, count: int) -> None:
         """So many of those that were taken in this transaction leave."""
         if self.rate is not None and count:
-            rate_limit = queries.rate_limit.rate_limit_of(connection, self.medium)
-            queries.rate_limit.put_counted(connection, self.medium, counted_from(rate_limit, self.rate, now, count))
+            rate_limit = queries.channels.rate_limit(connection, self.medium)
+            queries.channels.set_rate_counted_from(
+                connection, self.medium, counted_from(rate_limit, self.rate, now, count)
+            )
 
 
 def available_tokens(rate_limit: RateLimitRow, rate: float | None, now: Millis, most: int) -> int:

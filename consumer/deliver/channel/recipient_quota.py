@@ -67,9 +67,9 @@ def quota_for(connection: Connection, limit: int | None, phones: Collection[str]
     """What is left of the limit for these phones (digits). Other replicas wait until this transaction has used it."""
     if limit is None:
         return Unlimited()
-    queries.recipient_quota.take_turns(connection)
+    queries.attempts.lock_recipient_count(connection)
     since = now - UNIQUE_SPAN
-    written = queries.recipient_quota.count(connection, since)
-    known = queries.recipient_quota.among(connection, phones, since)
+    written = queries.attempts.count_phones_since(connection, since)
+    known = queries.attempts.phones_written_since(connection, phones, since)
     leaving = max(written - limit, 0) + len(phones) + 1 if written + len(phones) > limit else 0
-    return DailyQuota(limit, now, written, known, queries.recipient_quota.latest(connection, since, leaving))
+    return DailyQuota(limit, now, written, known, queries.attempts.earliest_last_sends(connection, since, leaving))

@@ -106,11 +106,11 @@ class TemplateWatcher:
         """What waited for a template is due. One that was mended is not probed first: 1MSG says that it can be sent."""
         usable = {each for each in self._waking if self._standings.of(each).usable}
         with self._ledger.transaction() as connection:
-            states = queries.facts.channels_of(connection, self._medium, lock=True)
+            states = queries.channels.states(connection, self._medium, lock=True)
             for name in {template_key(self._medium, each.name, each.language) for each in self._mended & usable}:
                 if name in states and states[name].stopped_because is not None:
-                    queries.facts.put_channel(connection, ChannelRow(name))
-            queries.reminders.wake(connection, "template_unusable", medium=self._medium)
+                    queries.channels.put_state(connection, ChannelRow(name))
+            queries.reminders.wake_deferred(connection, "template_unusable", medium=self._medium)
         turns = {each: left - (each in usable) for each, left in self._waking.items()}
         self._waking = {each: left for each, left in turns.items() if left}
         self._mended -= usable

@@ -32,13 +32,13 @@ def doubt_everything_unsent(
     count = 0
     while True:
         with unit_of_work(ledger, metrics, now()) as work:
-            rows = queries.restore.take_unsent(work.connection, _BATCH)
+            rows = queries.reminders.lock_unsent(work.connection, _BATCH)
             work.add_locked(rows)
             for row in rows:
                 doubt(work, row.key)
             if not rows:
                 for topic, until in lost.items():
-                    queries.restore.put_doubtful(work.connection, topic, until)
+                    queries.replicas.put_doubtful_offsets(work.connection, topic, until)
         count += len(rows)
         if not rows:
             break

@@ -22,9 +22,9 @@ def covers(paused: Collection[str], process: str) -> bool:
 
 def resume(connection: Connection, process: str) -> int:
     """End the pause of a process, or of EVERYTHING. Returns how many reminders had waited for that."""
-    queries.facts.lock_exclusive(connection)
+    queries.replicas.lock_facts_exclusive(connection)
     queries.pauses.resume(connection, process)
-    return queries.reminders.wake(connection, "paused", process=process if process != EVERYTHING else None)
+    return queries.reminders.wake_deferred(connection, "paused", process=process if process != EVERYTHING else None)
 
 
 class PauseWatcher:
@@ -39,7 +39,7 @@ class PauseWatcher:
 
     def refresh(self) -> None:
         with self._ledger.reading() as connection:
-            now = set(queries.pauses.paused(connection))
+            now = set(queries.pauses.paused_since(connection))
         for name in self._shown | now:
             self._metrics.paused.labels(name or "*").set(name in now)
         self._shown |= now

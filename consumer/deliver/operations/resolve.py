@@ -5,23 +5,23 @@ from collections.abc import Sequence
 from consumer.deliver.lifecycle import AttemptAccepted, ConfirmedUnsent, NoChange, StatusSource
 from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
-from consumer.ledger.queries.unresolved import Which
+from consumer.ledger.queries.reminders import UnresolvedSelection
 from consumer.ledger.schema.rows import ReminderRow
 
 MOST = 500
 """Reminders settled in one transaction."""
 
 
-def resolve(work: UnitOfWork, which: Which, *, sent: bool) -> list[ReminderRow]:
+def resolve(work: UnitOfWork, which: UnresolvedSelection, *, sent: bool) -> list[ReminderRow]:
     """Settle at most MOST of these reminders that are unresolved. Returns them as they stand now.
 
     What was sent is accepted, without an id, and that is its last record. What was not sent is planned again, and
     has to pass all the checks once more.
     """
-    rows = queries.unresolved.take(work.connection, which, MOST)
+    rows = queries.reminders.lock_unresolved(work.connection, which, MOST)
     work.add_locked(rows)
     settled = [row for row in rows if not isinstance(work.apply_event(row.key, _word(sent)), NoChange)]
-    queries.reminders.finish_attempts(work.connection, [_end(row, work.now, sent=sent) for row in settled])
+    queries.attempts.record_outcomes(work.connection, [_end(row, work.now, sent=sent) for row in settled])
     return _now(work, settled)
 
 

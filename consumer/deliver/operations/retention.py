@@ -27,11 +27,11 @@ class Retention:
         """One small batch, if no other replica is at it. Returns how many rows went."""
         before = self._now() - self._keep
         with self._ledger.transaction() as connection:
-            if not queries.leases.try_advisory_lock(connection, "pruning"):
+            if not queries.replicas.try_advisory_lock(connection, "pruning"):
                 return 0
-            keys = queries.retention.old_reminders(connection, before, _OVER, _BATCH)
+            keys = queries.reminders.lock_removable(connection, before, _OVER, _BATCH)
             if keys:
-                queries.retention.drop_reminders(connection, keys)
-            others = queries.retention.drop_inbound(connection, before, _BATCH)
-            others += queries.retention.drop_told_opt_outs(connection, before, _BATCH)
+                queries.reminders.delete_with_history(connection, keys)
+            others = queries.inbox.delete_inbound_before(connection, before, _BATCH)
+            others += queries.outbox.delete_published_opt_outs(connection, before, _BATCH)
         return len(keys) + others

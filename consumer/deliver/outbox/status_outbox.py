@@ -33,14 +33,14 @@ class StatusOutbox:
         """Publish the oldest transitions that are not out yet. Returns how many; raises what `publish` raised."""
         with self._one_at_a_time:
             with self._ledger.reading() as connection:
-                waiting = queries.outbox.unpublished(connection, self._batch)
-                backlog = queries.outbox.backlog(connection) if waiting else 0
+                waiting = queries.outbox.unpublished_transitions(connection, self._batch)
+                backlog = queries.outbox.count_unpublished_transitions(connection) if waiting else 0
             self._metrics.outbox_backlog.set(backlog)
             if not waiting:
                 return 0
             publish([_status(transition) for transition in waiting])
             with self._ledger.transaction() as connection:
-                queries.outbox.flag(connection, [transition.id for transition in waiting])
+                queries.outbox.mark_transitions_published(connection, [transition.id for transition in waiting])
             self._metrics.outbox_backlog.set(backlog - len(waiting))
             return len(waiting)
 

@@ -11,7 +11,7 @@ from consumer.clock import MINUTE, Millis
 from consumer.deliver.lifecycle import Defer, Fail
 from consumer.deliver.policy.checks import CheckRules, too_old_at
 from consumer.ledger.schema.rows import ReminderRow
-from consumer.onemsg.error_table import may_retry, wait
+from consumer.onemsg.backoff import may_retry, wait
 from consumer.onemsg.outcomes import NotTransmitted, Rejected, Remedy
 
 Refusal = Rejected | NotTransmitted

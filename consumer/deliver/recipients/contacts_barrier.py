@@ -22,6 +22,6 @@ class ContactsBarrier:
     def is_passed(self, connection: Connection) -> bool:
         """Whether all of it is in the ledger, as this transaction sees it."""
         if not self._open:
-            read = queries.facts.next_offsets(connection, self.topic)
+            read = queries.replicas.next_offsets(connection, self.topic)
             self._open = all(read.get(partition, 0) >= end for partition, end in self._ends.items())
         return self._open

@@ -20,22 +20,22 @@ class Erasure:
         self._users = set(users)
         self._hash_key = hash_key
         self._phones: dict[str, set[str]] = {}
-        for user, stored in queries.erasure.phones_of(connection, users) if users else ():
+        for user, stored in queries.contacts.phones_ever_used(connection, users) if users else ():
             digits = _digits(stored, region)
             if digits:
                 self._phones.setdefault(user, set()).add(digits)
 
     def apply(self) -> None:
         """Once the contacts are written: whose deletion was not overtaken by a later record is forgotten."""
-        erased = queries.erasure.erased_among(self._connection, self._users) if self._users else set()
+        erased = queries.contacts.erased_users(self._connection, self._users) if self._users else set()
         if not erased:
             return
-        queries.erasure.forget_phones(self._connection, erased)
+        queries.contacts.clear_sent_phones(self._connection, erased)
         phones = {phone for user in erased for phone in self._phones.get(user, ())}
         if phones:
             hashes = {phone_hash(phone, self._hash_key) for phone in phones}
-            queries.erasure.drop_inbound(self._connection, hashes)
-            queries.erasure.drop_bodies_naming(self._connection, phones)
+            queries.inbox.delete_inbound_from_phones(self._connection, hashes)
+            queries.inbox.delete_bodies_containing(self._connection, phones)
 
 
 def _digits(stored: str, region: str | None) -> str | None:

@@ -8,9 +8,9 @@ from consumer.clock import DAY, Millis
 from consumer.deliver.recipients.opt_outs import subjects_of
 from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
-from consumer.ledger.queries.holds import Hold
+from consumer.ledger.queries.recipients import Hold
 from consumer.ledger.schema.rows import ReminderRow
-from consumer.onemsg.error_table import wait
+from consumer.onemsg.backoff import wait
 from consumer.onemsg.outcomes import Rejected, Remedy
 
 UNREACHABLE_FOR = 30 * DAY
@@ -32,7 +32,7 @@ def keep(work: UnitOfWork, row: ReminderRow, refusal: Rejected) -> None:
     hold = verdict(refusal, max(row.attempts, 1), work.now)
     if hold is not None and row.phone is not None:
         for subject in subjects_of(None, row.phone, work.hash_key):
-            queries.holds.keep(work.connection, subject, row.medium, hold)
+            queries.recipients.extend_hold(work.connection, subject, row.medium, hold)
 
 
 class Reached:
@@ -47,8 +47,8 @@ class Reached:
             self._phones.setdefault(row.medium, set()).add(row.phone)
 
     def lift(self) -> None:
-        if self._phones and queries.holds.anybody_unreachable(self._work.connection):  # hashing is dear
+        if self._phones and queries.recipients.any_unreachable(self._work.connection):  # hashing is dear
             for medium, phones in self._phones.items():
                 subjects = {subject for phone in phones for subject in subjects_of(None, phone, self._work.hash_key)}
-                queries.holds.lift_unreachable(self._work.connection, subjects, medium)
+                queries.recipients.delete_unreachable_holds(self._work.connection, subjects, medium)
         self._phones = {}

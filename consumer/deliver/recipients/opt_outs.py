@@ -19,7 +19,7 @@ from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
-from consumer.onemsg.phone import one_form
+from consumer.onemsg.phone import canonical_phone
 from consumer.records import Contact, OptOut
 
 Publish = Callable[[Sequence[OptOut]], None]
@@ -32,7 +32,7 @@ _ANSWERED_WITHIN = 30 * DAY
 
 def phone_hash(phone: str, hash_key: bytes) -> str:
     """What is kept of a number (digits), the same for all the forms that WhatsApp has for it."""
-    return hmac.digest(hash_key, one_form(phone).encode(), hashlib.sha256).hex()
+    return hmac.digest(hash_key, canonical_phone(phone).encode(), hashlib.sha256).hex()
 
 
 def subjects_of(user_id: str | None, phone: str | None, hash_key: bytes) -> list[str]:
@@ -53,25 +53,27 @@ def keep_number(work: UnitOfWork, phone: str, medium: str, reason: str, at: Mill
 
     It is the word of those too who were written to there lately: an answer may come after the contact has changed.
     """
-    users = set(queries.opt_outs.users_with_phone(work.connection, phone_hash(phone, work.hash_key)))
-    users.update(queries.opt_outs.users_written_to(work.connection, {phone, one_form(phone)}, at - _ANSWERED_WITHIN))
+    users = set(queries.contacts.users_with_phone(work.connection, phone_hash(phone, work.hash_key)))
+    users.update(
+        queries.attempts.users_of_phones_since(work.connection, {phone, canonical_phone(phone)}, at - _ANSWERED_WITHIN)
+    )
     _keep(work, users, phone, medium, reason, at)
 
 
 def _keep(work: UnitOfWork, users: set[str], phone: str | None, medium: str, reason: str, at: Millis) -> None:
     connection = work.connection
     subjects = {f"user:{user}" for user in users} | set(subjects_of(None, phone, work.hash_key))
-    before = queries.facts.opted_out(connection, subjects, medium)
-    queries.opt_outs.opt_out(connection, subjects, medium, reason, at)
+    before = queries.opt_outs.opted_out_subjects(connection, subjects, medium)
+    queries.opt_outs.record(connection, subjects, medium, reason, at)
     lift(connection, users)  # what took it back may have been quicker
-    new = queries.facts.opted_out(connection, subjects, medium) - before
+    new = queries.opt_outs.opted_out_subjects(connection, subjects, medium) - before
     told = {user for user in users if f"user:{user}" in new}
-    queries.opt_outs.tell(connection, told, medium, reason, at)
+    queries.outbox.insert_opt_outs(connection, told, medium, reason, at)
 
 
 def lift(connection: Connection, users: Collection[str]) -> None:
     """Where the records about one of these users have said no, and then yes, what was said up to the no is over."""
-    for agreed in queries.opt_outs.opt_ins(connection, users):
+    for agreed in queries.contacts.opted_in_again(connection, users):
         subjects = [f"user:{agreed.user_id}"]
         if agreed.phone_hash is not None:
             subjects.append(f"phone:{agreed.phone_hash}")
@@ -94,12 +96,12 @@ def publish(ledger: Ledger, put_on_topic: Publish) -> int:
     Published first and flagged after, as `outbox` does it: a crash between may repeat, and never loses.
     """
     with ledger.reading() as connection:
-        waiting = queries.opt_outs.untold(connection, _BATCH)
+        waiting = queries.outbox.unpublished_opt_outs(connection, _BATCH)
     if not waiting:
         return 0
     put_on_topic(
         [OptOut(user_id=t.user_id, medium=t.medium, reason=t.reason, occurred_at=t.occurred_at) for t in waiting]
     )
     with ledger.transaction() as connection:
-        queries.opt_outs.flag_told(connection, [told.id for told in waiting])
+        queries.outbox.mark_opt_outs_published(connection, [told.id for told in waiting])
     return len(waiting)

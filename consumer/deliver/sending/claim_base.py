@@ -64,17 +64,17 @@ class ClaimBase:
         """Whether there is anything to do: cheap, and it holds nobody up."""
         now = self._clock.now()
         with self._ledger.reading() as connection:
-            channel = queries.facts.channels_of(connection, self._medium)[self._medium]
-            work = probe_is_due(channel, now) or queries.reminders.anything_due(connection, self._medium, now)
+            channel = queries.channels.states(connection, self._medium)[self._medium]
+            work = probe_is_due(channel, now) or queries.reminders.any_due(connection, self._medium, now)
             work = work and self._rate_limit.peek(connection, now, 1) > 0
         return ClaimPreview(work, channel.stopped_because, needs_status_check(channel, now))
 
     def postpone_probe(self) -> None:
         """The channel does not say that it is connected: no message is risked yet."""
         with unit_of_work(self._ledger, self._metrics, self._clock.now()) as work:
-            state = queries.facts.channels_of(work.connection, self._medium, lock=True)[self._medium]
+            state = queries.channels.states(work.connection, self._medium, lock=True)[self._medium]
             if needs_status_check(state, work.now):  # (another replica may have asked as well)
-                queries.facts.put_channel(work.connection, after_failed_status_check(state, work.now))
+                queries.channels.put_state(work.connection, after_failed_status_check(state, work.now))
 
 
 def one_per_user(rows: Iterable[ReminderRow]) -> list[ReminderRow]:

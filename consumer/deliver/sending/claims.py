@@ -54,8 +54,8 @@ class Claims(ClaimBase):
     def take(self, most: int) -> Claim[TemplateMessage]:
         """Decide about at most `most` due reminders, and journal those that may go out."""
         with unit_of_work(self._ledger, self._metrics, self._clock.now()) as work:
-            queries.facts.lock_shared(work.connection)
-            states = queries.facts.channels_of(work.connection, self._medium, lock=True)
+            queries.replicas.lock_facts_shared(work.connection)
+            states = queries.channels.states(work.connection, self._medium, lock=True)
             most = self._rate_limit.acquire(work.connection, self._clock.now(), most)
             # Only now that these are ours: a lease must not be spent on waiting for them.
             now, steady = self._clock.now(), self._clock.monotonic()
@@ -65,15 +65,15 @@ class Claims(ClaimBase):
             decided, attempts = self._decide(work, rows, choice)
             self._rate_limit.spend(work.connection, self._clock.now(), len(attempts))
             for state in choice.probed.values():
-                queries.facts.put_channel(work.connection, state)
+                queries.channels.put_state(work.connection, state)
         return Claim(decided, attempts, now + self._lease, steady + self._lease)
 
     def _waiting(self, work: UnitOfWork, most: int, probing: bool) -> list[ReminderRow]:
         if probing:
-            stopped = queries.reminders.take_oldest(work.connection, self._medium, "channel_stopped", _PROBED)
+            stopped = queries.reminders.lock_oldest_deferred(work.connection, self._medium, "channel_stopped", _PROBED)
             if stopped:
                 return stopped[:most]
-        return queries.reminders.take_due(work.connection, self._medium, work.now, most)
+        return queries.reminders.lock_due(work.connection, self._medium, work.now, most)
 
     def _decide(
         self, work: UnitOfWork, rows: Sequence[ReminderRow], choice: VariantChooser
@@ -106,7 +106,7 @@ class Claims(ClaimBase):
                 choice.mark_used(words)
         journal = [attempt_row(work.get(attempt.key), attempt) for attempt in attempts]
         # (The rows they belong to are in the ledger since intake.)
-        queries.reminders.journal_attempts(work.connection, journal)
+        queries.attempts.insert_rows(work.connection, journal)
         return decided, attempts
 
     def _prepare(

@@ -19,9 +19,8 @@ from consumer.deliver.recipients.opt_outs import subjects_of
 from consumer.deliver.unit_of_work import Key
 from consumer.email_address import normalize_email
 from consumer.ledger import queries
-from consumer.ledger.queries.facts import PastAttempt
-from consumer.ledger.queries.holds import Hold
-from consumer.ledger.queries.recipients import Written
+from consumer.ledger.queries.attempts import PastAttempt, SentAttempt
+from consumer.ledger.queries.recipients import Hold
 from consumer.ledger.schema.rows import ContactRow, ReminderRow
 from consumer.onemsg.phone import Phone, PhoneProblem, normalise
 from consumer.onemsg.templates.parameters import safe_parameter
@@ -67,7 +66,7 @@ class FactsGatherer:
         Rows about whose recipient another replica is deciding are not among them.
         """
         users = self._mine({row.user_id for row in rows}, "user")
-        contacts = queries.facts.contacts_of(self._connection, users)
+        contacts = queries.contacts.by_user(self._connection, users)
         region = self._known.default_region
         reach = {user: normalise(contact.phone, region) for user, contact in contacts.items()}
         phones = self._mine({digits for each in reach.values() if (digits := _digits(each))}, "phone")
@@ -77,10 +76,10 @@ class FactsGatherer:
         out = self._opted_out(users, reach)
         allowed = self._allowed(users, phones)
         wrote = self._writes(rows)
-        clocks = queries.facts.clocks_of(self._connection)
+        clocks = queries.replicas.watermarks(self._connection)
         read = self._known.barrier.is_passed(self._connection)
         held = self._held(reach)
-        paused = queries.pauses.paused(self._connection)
+        paused = queries.pauses.paused_since(self._connection)
         found = {}
         for row in rows:
             contact, plan = contacts.get(row.user_id), self._known.plans.get(row.process)
@@ -133,7 +132,7 @@ class FactsGatherer:
         return opens_at(self._now, plan.window, None if contact is None else contact.timezone, reach, default)
 
     def _mine(self, names: set[str], kind: str) -> set[str]:
-        taken = queries.recipients.take_recipients(self._connection, {f"{kind}:{name}" for name in names})
+        taken = queries.recipients.try_lock(self._connection, {f"{kind}:{name}" for name in names})
         return {name for name in names if f"{kind}:{name}" in taken}
 
     def _allowed(self, users: set[str], phones: set[str]) -> Callable[[ReminderRow, str | None], Millis]:
@@ -143,9 +142,9 @@ class FactsGatherer:
         """
         caps = self._known.caps
         since = self._now - max(caps, default=0)
-        written = queries.recipients.written_since(self._connection, users, phones, since) if caps else []
-        by_user: dict[str, list[Written]] = {}
-        by_phone: dict[str | None, list[Written]] = {}
+        written = queries.attempts.to_users_or_phones_since(self._connection, users, phones, since) if caps else []
+        by_user: dict[str, list[SentAttempt]] = {}
+        by_phone: dict[str | None, list[SentAttempt]] = {}
         for each in written:
             by_user.setdefault(each.user_id, []).append(each)
             by_phone.setdefault(each.phone, []).append(each)
@@ -160,14 +159,14 @@ class FactsGatherer:
     def _opted_out(self, users: set[str], reach: Mapping[str, Reach]) -> set[str]:
         subjects = {user: subjects_of(user, _digits(reach.get(user)), self._hash_key) for user in users}
         every = {subject for each in subjects.values() for subject in each}
-        out = queries.facts.opted_out(self._connection, every, "whatsapp")
+        out = queries.opt_outs.opted_out_subjects(self._connection, every, "whatsapp")
         return {user for user, each in subjects.items() if not out.isdisjoint(each)}
 
     def _held(self, reach: Mapping[str, Reach]) -> dict[str, Hold]:
         """By user: a verdict about the number."""
         subjects = {user: subjects_of(None, _digits(each), self._hash_key) for user, each in reach.items()}
         every = {subject for each in subjects.values() for subject in each}
-        held = queries.holds.held(self._connection, every, "whatsapp", self._now)
+        held = queries.recipients.active_holds(self._connection, every, "whatsapp", self._now)
         return {user: held[each[0]] for user, each in subjects.items() if each and each[0] in held}
 
     def _writes(self, rows: Sequence[ReminderRow]) -> dict[tuple[str, str], list[PastAttempt]]:
@@ -176,7 +175,7 @@ class FactsGatherer:
         since = min(min(row.last_seen for row in rows), self._now - max(spans, default=0))
         users = {row.user_id for row in rows}
         wrote: dict[tuple[str, str], list[PastAttempt]] = {}
-        for each in queries.facts.writes_since(self._connection, users, since):
+        for each in queries.attempts.latest_by_reminder_since(self._connection, users, since):
             wrote.setdefault((each.user_id, each.process), []).append(each)
         return wrote
 

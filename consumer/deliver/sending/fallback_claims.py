@@ -49,26 +49,30 @@ class FallbackClaims(ClaimBase, Generic[M]):
     def take(self, most: int) -> Claim[M]:
         """Decide about at most `most` due reminders, and journal those that may go out."""
         with unit_of_work(self._ledger, self._metrics, self._clock.now()) as work:
-            queries.facts.lock_shared(work.connection)
+            queries.replicas.lock_facts_shared(work.connection)
             state = self._state(work)
             # As in `claims`: a lease must not be spent on waiting.
             now, steady = self._clock.now(), self._clock.monotonic()
             work.now = now
             probing = probe_is_due(state, now)
-            rows = queries.reminders.take_oldest(work.connection, self._medium, "channel_stopped", 1) if probing else []
+            rows = (
+                queries.reminders.lock_oldest_deferred(work.connection, self._medium, "channel_stopped", 1)
+                if probing
+                else []
+            )
             rows = rows or one_per_user(
-                queries.reminders.take_due(work.connection, self._medium, now, 1 if probing else most)
+                queries.reminders.lock_due(work.connection, self._medium, now, 1 if probing else most)
             )
             stopped = state.stopped_because is not None and not probing
             decided, attempts = self._decide(work, rows, stopped)
             if probing and attempts:
                 # Nobody else probes until this one's fate is known.
                 put_off = replace(state, probe_at=now + self._lease + 10 * SECOND)
-                queries.facts.put_channel(work.connection, put_off)
+                queries.channels.put_state(work.connection, put_off)
         return Claim(decided, attempts, now + self._lease, steady + self._lease)
 
     def _state(self, work: UnitOfWork) -> ChannelRow:
-        return queries.facts.channels_of(work.connection, self._medium, lock=True)[self._medium]
+        return queries.channels.states(work.connection, self._medium, lock=True)[self._medium]
 
     def _decide(self, work: UnitOfWork, rows: Sequence[ReminderRow], stopped: bool) -> tuple[int, list[Attempt[M]]]:
         if not rows:
@@ -90,15 +94,13 @@ class FallbackClaims(ClaimBase, Generic[M]):
                 attempts.append(self._prepare(work, row, known))
                 if self._known.caps and known.phone:
                     phones.add(known.phone)
-        queries.reminders.journal_attempts(
-            work.connection, [attempt_row(work.get(each.key), each) for each in attempts]
-        )
+        queries.attempts.insert_rows(work.connection, [attempt_row(work.get(each.key), each) for each in attempts])
         return decided, attempts
 
     def _facts(self, work: UnitOfWork, rows: Sequence[ReminderRow]) -> dict[Key, Facts]:
         facts = FactsGatherer(work.connection, self._known, self._ledger.hash_key, work.now).facts(rows)
-        everywhere = queries.fallback.on_all_media(work.connection, {row.reminder_id for row in rows})
-        overtaken = queries.fallback.overtaken(work.connection, rows)
+        everywhere = queries.reminders.on_all_media(work.connection, {row.reminder_id for row in rows})
+        overtaken = queries.reminders.ids_with_later_lapse(work.connection, rows)
         others = {row.key: [o for o in everywhere[row.reminder_id] if o.medium != row.medium] for row in rows}
         return {key: with_siblings(known, others[key], key[0] in overtaken) for key, known in facts.items()}
 

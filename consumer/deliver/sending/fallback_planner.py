@@ -29,11 +29,11 @@ class FallbackPlanner:
         """Look once at what has ended since. Returns how many reminders that were; raises what the ledger raised."""
         now = self._now()
         with self._ledger.reading() as connection:
-            if not queries.fallback.anything(connection, now):
+            if not queries.reminders.any_fallback_due(connection, now):
                 return 0
         with unit_of_work(self._ledger, self._metrics, now) as work:
-            ended = queries.fallback.take(work.connection, now, _MOST)
-            work.add_locked(queries.reminders.take_ids(work.connection, {row.reminder_id for row in ended}))
+            ended = queries.reminders.lock_fallback_due(work.connection, now, _MOST)
+            work.add_locked(queries.reminders.lock_by_ids(work.connection, {row.reminder_id for row in ended}))
             for row in ended:
                 work.update(row._replace(fallback_at=None))
                 lapsed_at = row.last_seen if row.lapsed_at is None else row.lapsed_at

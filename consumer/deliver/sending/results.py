@@ -21,7 +21,7 @@ from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
-from consumer.onemsg.error_table import wait
+from consumer.onemsg.backoff import wait
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
 
 log = structlog.get_logger()
@@ -63,7 +63,7 @@ class ResultRecorder:
             work.lock([answer.key for answer in answers])
             for answer in answers:
                 self._tell(work, answer)
-            queries.reminders.finish_attempts(work.connection, [_end(answer, work.now) for answer in answers])
+            queries.attempts.record_outcomes(work.connection, [_end(answer, work.now) for answer in answers])
             accepted = [a.outcome.message_id for a in answers if isinstance(a.outcome, Accepted)]
             status_reports.apply_parked(work, accepted, self._limits)
             reconciliation.settle(work, _without_answer(work, answers), self._limits)
@@ -124,7 +124,7 @@ def _hold_pace(work: UnitOfWork, answers: Sequence[AttemptResult]) -> None:
     for medium in sorted({answer.key[1] for answer in answers}):
         span = max(hold_for(answer.outcome) for answer in answers if answer.key[1] == medium)
         if span:
-            queries.rate_limit.hold(work.connection, medium, work.now + span)
+            queries.channels.hold_rate_until(work.connection, medium, work.now + span)
 
 
 def hold_for(outcome: Outcome) -> Millis:

@@ -72,37 +72,37 @@ class Poller:
     def _settle(self) -> int:
         now = self._clock.now()
         with unit_of_work(self._ledger, self._metrics, now) as work:
-            if not queries.leases.try_advisory_lock(work.connection, "tracker"):
+            if not queries.replicas.try_advisory_lock(work.connection, "tracker"):
                 return 0  # another replica sees to all of it
             lost = _lose(work)
-            given_up = queries.reminders.take_unknown_since(work.connection, now - self._give_up_after, _MOST)
+            given_up = queries.reminders.lock_unknown_since(work.connection, now - self._give_up_after, _MOST)
             work.add_locked(given_up)
             for row in given_up:
                 work.apply_event(row.key, TimedOut())
             # Parked in the same moment in which another replica learned the id.
-            crossed = queries.inbox.parked_but_known(work.connection, now - _CROSSED, _MOST)
+            crossed = queries.inbox.known_messages_with_parked_reports(work.connection, now - _CROSSED, _MOST)
             matched = status_reports.apply_parked(work, crossed, self._limits)
-            queries.inbox.drop_older(work.connection, now - KEPT_FOR)
-            queries.holds.drop_over(work.connection, now)
-            queries.echoes.drop_older(work.connection, now - KEPT_FOR)
+            queries.inbox.delete_parked_and_kept_before(work.connection, now - KEPT_FOR)
+            queries.recipients.delete_expired_holds(work.connection, now)
+            queries.inbox.delete_echoes_before(work.connection, now - KEPT_FOR)
             reconciliation.settle(work, {row.phone for row in lost if row.phone}, self._limits)
         self._count()
         return len(lost) + len(given_up) + matched
 
     def _count(self) -> None:
         with self._ledger.reading() as connection:
-            in_doubt = queries.unresolved.counts(connection)
+            in_doubt = queries.reminders.count_in_doubt(connection)
             self._metrics.unknown_sends.set(in_doubt["unknown"])
             self._metrics.unresolved.set(in_doubt["unresolved"])
             said = ", ".join(f"{name}: {number}" for name, number in in_doubt.items())
             self.detail = f"{said} (lapse resolve)" if any(in_doubt.values()) else None
-            self._metrics.parked_reports.set(queries.inbox.parked_count(connection))
+            self._metrics.parked_reports.set(queries.inbox.count_parked_reports(connection))
 
     def _take_silent(self) -> list[ReminderRow]:
         """Messages to ask about, each put off until its next turn, so that no other replica asks as well."""
         now = self._clock.now()
         with unit_of_work(self._ledger, self._metrics, now) as work:
-            silent = queries.reminders.take_quiet_from(work.connection, self._medium, now - self._poll_after, _POLLS)
+            silent = queries.reminders.lock_quiet_since(work.connection, self._medium, now - self._poll_after, _POLLS)
             work.add_locked(silent)
             still = []
             for row in silent:
@@ -168,7 +168,7 @@ class Poller:
 
 def _lose(work: UnitOfWork) -> list[ReminderRow]:
     """Attempts whose lease is over: whoever sent them is gone, or as good as."""
-    over = queries.reminders.take_leases_over(work.connection, work.now, _MOST)
+    over = queries.reminders.lock_expired_leases(work.connection, work.now, _MOST)
     work.add_locked(over)
     for row in over:
         log.warning("attempt_unknown", reminder=row.reminder_id, attempt=row.attempts, worker=row.claimed_by)
@@ -183,5 +183,5 @@ def _lose(work: UnitOfWork) -> list[ReminderRow]:
         }
         for row in over
     ]
-    queries.reminders.finish_attempts(work.connection, ends)
+    queries.attempts.record_outcomes(work.connection, ends)
     return over

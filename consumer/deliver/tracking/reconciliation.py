@@ -46,9 +46,9 @@ def reported(strangers: Iterable[ReceivedReport]) -> list[SeenMessage]:
 
 def notice(work: UnitOfWork, found: Sequence[SeenMessage], limits: RetryPolicy) -> int:
     """Keep those that nobody has claimed, and settle what they settle. Returns how many attempts that was."""
-    claimed = queries.reminders.reminders_of_messages(work.connection, {each.message_id for each in found})
+    claimed = queries.attempts.reminders_by_message_id(work.connection, {each.message_id for each in found})
     new = [each for each in found if each.message_id not in claimed]
-    queries.echoes.keep(work.connection, [{**asdict(each), "tail": tail(each.recipient)} for each in new])
+    queries.inbox.store_echoes(work.connection, [{**asdict(each), "tail": tail(each.recipient)} for each in new])
     return settle(work, {each.recipient for each in new}, limits)
 
 
@@ -58,15 +58,15 @@ def settle(work: UnitOfWork, phones: Collection[str], limits: RetryPolicy) -> in
     One replica at a time chooses: what another is just giving away must not look free. What is passed over now is kept
     and looked through again.
     """
-    if not phones or not queries.leases.try_advisory_lock(work.connection, "settle"):
+    if not phones or not queries.replicas.try_advisory_lock(work.connection, "settle"):
         return 0
-    rows = queries.echoes.unclaimed(work.connection, {tail(phone) for phone in phones})
+    rows = queries.inbox.unclaimed_echoes(work.connection, {tail(phone) for phone in phones})
     unclaimed = [SeenMessage(**{name: row[name] for name in SeenMessage.__dataclass_fields__}) for row in rows]
     if not unclaimed:
         return 0
     # All that could lay claim to one of them, so that no choice is overlooked.
     first, last = min(each.at for each in unclaimed) - AFTER, max(each.at for each in unclaimed) + BEFORE
-    attempts = [OpenAttempt(**row) for row in queries.echoes.open_attempts(work.connection, MEDIUM, first, last)]
+    attempts = [OpenAttempt(**row) for row in queries.attempts.without_message_id(work.connection, MEDIUM, first, last)]
     pairs = matches(attempts, unclaimed)
     work.lock([(attempt.reminder_id, attempt.medium) for attempt, _ in pairs])
     adopted = [one.message_id for attempt, one in pairs if _adopt(work, attempt, one)]
@@ -81,7 +81,7 @@ def _adopt(work: UnitOfWork, attempt: OpenAttempt, one: SeenMessage) -> bool:
     if row is None or row.attempts != attempt.number or Status(row.status) not in _LOOKED_FOR:
         return False
     end = {"key": key, "number": attempt.number, "outcome": "accepted", "message_id": one.message_id}
-    queries.reminders.finish_attempts(work.connection, [{**end, "finished_at": work.now}])
+    queries.attempts.record_outcomes(work.connection, [{**end, "finished_at": work.now}])
     work.apply_event(key, AttemptAccepted(one.message_id, StatusSource(one.source)), one.at)
     log.info("unknown_settled", reminder=key[0], attempt=attempt.number, source=one.source)
     return True

@@ -11,7 +11,7 @@ from consumer.deliver.policy.retries import REPORTED_AGAIN, RetryPolicy
 from consumer.deliver.recipients import holds, opt_outs
 from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
-from consumer.ledger.queries.inbox import Parked
+from consumer.ledger.queries.inbox import ParkedReport
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.onemsg.error_table import classify
 from consumer.onemsg.outcomes import Rejected, Remedy
@@ -29,7 +29,7 @@ class ReceivedReport:
 
 def apply(work: UnitOfWork, heard: Sequence[ReceivedReport], limits: RetryPolicy) -> list[ReceivedReport]:
     """Let the reports happen to their reminders, in order. Returns those whose message is not ours, or not yet."""
-    keys = queries.reminders.reminders_of_messages(work.connection, {h.report.message_id for h in heard})
+    keys = queries.attempts.reminders_by_message_id(work.connection, {h.report.message_id for h in heard})
     work.lock(keys.values())
     strangers, reached = [], holds.Reached(work)
     for each in heard:
@@ -44,12 +44,12 @@ def apply(work: UnitOfWork, heard: Sequence[ReceivedReport], limits: RetryPolicy
 
 def park(work: UnitOfWork, strangers: Sequence[ReceivedReport]) -> None:
     """Keep reports until their message is known."""
-    queries.inbox.park(work.connection, [_parked(each) for each in strangers])
+    queries.inbox.park_reports(work.connection, [_parked(each) for each in strangers])
 
 
 def apply_parked(work: UnitOfWork, message_ids: Sequence[str], limits: RetryPolicy) -> int:
     """Now that these ids are known, let what was said of them early happen. Returns how much that was."""
-    parked = queries.inbox.take_parked(work.connection, message_ids)
+    parked = queries.inbox.pop_parked_reports(work.connection, message_ids)
     apply(work, [_heard(each) for each in parked], limits)
     return len(parked)
 
@@ -90,7 +90,7 @@ def _fail(work: UnitOfWork, row: ReminderRow, heard: ReceivedReport, at: Millis,
     told = work.get(row.key) or counted
     work.update(told._replace(refusals=counted.refusals))
     said = {"reason": refusal.reason, "error_code": refusal.error_code, "error": refusal.error}
-    queries.reminders.finish_attempts(work.connection, [{"key": row.key, "number": row.attempts, **said}])
+    queries.attempts.record_outcomes(work.connection, [{"key": row.key, "number": row.attempts, **said}])
     holds.keep(work, counted, refusal)
     if refusal.remedy is Remedy.OPT_OUT:
         opt_outs.keep(work, row, refusal.reason, at)
@@ -115,9 +115,9 @@ def _refusal(report: StatusReport) -> Rejected:
     )
 
 
-def _parked(heard: ReceivedReport) -> Parked:
+def _parked(heard: ReceivedReport) -> ParkedReport:
     report = heard.report
-    return Parked(
+    return ParkedReport(
         report.message_id,
         report.progress.value,
         report.at,
@@ -128,7 +128,7 @@ def _parked(heard: ReceivedReport) -> Parked:
     )
 
 
-def _heard(parked: Parked) -> ReceivedReport:
+def _heard(parked: ParkedReport) -> ReceivedReport:
     report = StatusReport(
         message_id=parked.message_id,
         progress=Progress(parked.progress),

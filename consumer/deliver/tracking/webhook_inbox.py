@@ -115,7 +115,7 @@ class WebhookInbox:
 
     def _apply_some(self) -> int:
         with unit_of_work(self._ledger, self._metrics, self._now()) as work:
-            bodies = queries.inbox.bodies_to_apply(work.connection, _BATCH)
+            bodies = queries.inbox.lock_unapplied_bodies(work.connection, _BATCH)
             told = _Told()
             for body in bodies:
                 _read(body, told)
@@ -134,10 +134,10 @@ class WebhookInbox:
             if message["sender"] and self._words.said(message["body"]):
                 at = message["received_at"] if message["at"] is None else message["at"]
                 opt_outs.keep_number(work, message["sender"], "whatsapp", "asked_to_stop", at)
-        queries.inbox.keep_inbound(work.connection, told.inbound)
-        queries.inbox.drop_bodies(work.connection, told.read)
+        queries.inbox.store_inbound(work.connection, told.inbound)
+        queries.inbox.delete_bodies(work.connection, told.read)
         for body_id in told.unreadable:
-            queries.inbox.keep_body(work.connection, body_id, "unreadable")
+            queries.inbox.mark_body_kept(work.connection, body_id, "unreadable")
 
 
 def _read(body: Body, told: _Told) -> None:

@@ -1,4 +1,4 @@
-"""What an operator looks at: how many reminders stand where, and those of which nobody knows whether they went out."""
+"""What an operator looks at: how many reminders are where, and those of which nobody knows whether they went out."""
 
 from dataclasses import dataclass, fields
 
@@ -11,7 +11,7 @@ from consumer.ledger.schema.tables import channels, reminders
 
 @dataclass(frozen=True, slots=True)
 class StatusCount:
-    """So many reminders of a medium stand at this status for this reason."""
+    """The number of reminders of a medium that have this status for this reason."""
 
     medium: str
     status: str
@@ -39,20 +39,20 @@ _IN_DOUBT = [reminders.c[field.name] for field in fields(InDoubt)]
 
 
 def status_counts(connection: Connection) -> list[StatusCount]:
-    """Every reminder that is still kept, counted; the most frequent first."""
+    """Count every reminder that is still kept, by status; the most frequent first."""
     r, count = reminders.c, func.count()
     query = select(r.medium, r.status, r.reason, count).group_by(r.medium, r.status, r.reason)
     return [StatusCount(*row) for row in connection.execute(query.order_by(count.desc(), r.medium, r.status, r.reason))]
 
 
-def in_doubt(connection: Connection, limit: int) -> list[InDoubt]:
-    """Those that are unknown or unresolved, the latest attempts first."""
+def latest_in_doubt(connection: Connection, limit: int) -> list[InDoubt]:
+    """Return reminders that are unknown or unresolved, the latest attempts first."""
     r = reminders.c
     query = select(*_IN_DOUBT).where(r.status.in_(["unknown", "unresolved"]))
     return [InDoubt(*row) for row in connection.execute(query.order_by(r.attempted_at.desc()).limit(limit))]
 
 
-def stopped(connection: Connection) -> list[ChannelRow]:
-    """Channels and templates that 1MSG has refused, and that are not open again."""
+def stopped_channels(connection: Connection) -> list[ChannelRow]:
+    """Return channels and templates that 1MSG has refused and that are not open again."""
     query = select(*CHANNEL).where(channels.c.stopped_because.is_not(None)).order_by(channels.c.name)
     return [ChannelRow(*row) for row in connection.execute(query)]

@@ -1,12 +1,12 @@
-"""Transitions on their way to the delivery-status topic."""
+"""Outboxes: transitions on their way to the delivery-status topic, and opt-outs on their way to theirs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
 
 from consumer.clock import Millis
-from consumer.ledger.schema.tables import outbox
+from consumer.ledger.schema.tables import opt_out_outbox, outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,33 +35,69 @@ class Transition:
     recorded_at: Millis
 
 
-_COLUMNS = [outbox.c[name] for name in Transition.__dataclass_fields__]
+@dataclass(frozen=True, slots=True)
+class OptOutRecord:
+    """One opt-out for the topic; the fields are the columns of `tables.opt_out_outbox`."""
+
+    id: int
+    user_id: str
+    medium: str
+    reason: str
+    occurred_at: Millis
 
 
-def add(connection: Connection, transitions: Sequence[Mapping[str, object]]) -> None:
-    """New transitions, in the order in which others shall hear of them."""
+_TRANSITION = [outbox.c[name] for name in Transition.__dataclass_fields__]
+_OPT_OUT = [opt_out_outbox.c[name] for name in OptOutRecord.__dataclass_fields__]
+
+
+def insert_transitions(connection: Connection, transitions: Sequence[Mapping[str, object]]) -> None:
+    """Insert transitions in the order in which they are to be published."""
     if transitions:
         connection.execute(insert(outbox), [{**transition, "published": False} for transition in transitions])
 
 
-def unpublished(connection: Connection, limit: int) -> list[Transition]:
-    """What nobody has heard yet, oldest first."""
-    query = select(*_COLUMNS).where(outbox.c.published.is_(False)).order_by(outbox.c.id).limit(limit)
+def unpublished_transitions(connection: Connection, limit: int) -> list[Transition]:
+    """Return transitions that have not been published, oldest first."""
+    query = select(*_TRANSITION).where(outbox.c.published.is_(False)).order_by(outbox.c.id).limit(limit)
     return [Transition(*row) for row in connection.execute(query)]
 
 
-def flag(connection: Connection, ids: Sequence[int]) -> None:
-    """These have been published."""
-    if ids:
-        statement = update(outbox).where(outbox.c.id == bindparam("key")).values(published=True)
-        connection.execute(statement, [{"key": key} for key in ids])
+def mark_transitions_published(connection: Connection, ids: Sequence[int]) -> None:
+    """Note that these transitions have been published."""
+    _mark_published(connection, outbox, ids)
 
 
-def backlog(connection: Connection) -> int:
+def count_unpublished_transitions(connection: Connection) -> int:
+    """Count the transitions that have not been published."""
     return connection.scalar(select(func.count()).where(outbox.c.published.is_(False))) or 0
 
 
-def life_of(connection: Connection, reminder_id: str) -> list[Transition]:
-    """Everything that was or will be published about a reminder, in order."""
-    query = select(*_COLUMNS).where(outbox.c.reminder_id == reminder_id).order_by(outbox.c.id)
-    return [Transition(*row) for row in connection.execute(query)]
+def insert_opt_outs(connection: Connection, users: Collection[str], medium: str, reason: str, at: Millis) -> None:
+    """Have the topic told that these users opted out."""
+    row = {"medium": medium, "reason": reason, "occurred_at": at, "published": False}
+    if users:
+        connection.execute(insert(opt_out_outbox), [{"user_id": user, **row} for user in sorted(users)])
+
+
+def unpublished_opt_outs(connection: Connection, limit: int) -> list[OptOutRecord]:
+    """Return opt-outs that have not been published, oldest first."""
+    query = select(*_OPT_OUT).where(opt_out_outbox.c.published.is_(False)).order_by(opt_out_outbox.c.id)
+    return [OptOutRecord(*row) for row in connection.execute(query.limit(limit))]
+
+
+def mark_opt_outs_published(connection: Connection, ids: Sequence[int]) -> None:
+    """Note that these opt-outs have been published."""
+    _mark_published(connection, opt_out_outbox, ids)
+
+
+def delete_published_opt_outs(connection: Connection, before: Millis, limit: int) -> int:
+    """Delete what was published before that moment, at most `limit` rows. The opt-outs themselves stay for ever."""
+    o = opt_out_outbox.c
+    old = select(o.id).where(o.published.is_(True), o.occurred_at < before).order_by(o.id).limit(limit)
+    return connection.execute(delete(opt_out_outbox).where(o.id.in_(old))).rowcount
+
+
+def _mark_published(connection: Connection, table: Table, ids: Sequence[int]) -> None:
+    if ids:
+        statement = update(table).where(table.c.id == bindparam("key")).values(published=True)
+        connection.execute(statement, [{"key": key} for key in ids])

@@ -1,33 +1,30 @@
-"""Recipients are users and phones: one replica at a time decides about each, knowing all that was written to them."""
+"""Recipients, who are users and phones: the lock under which one replica decides about each, and holds on them."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, delete, select, text
 
 from consumer.clock import Millis
-from consumer.ledger.queries.reminders import chunks
-from consumer.ledger.schema.tables import attempts
+from consumer.ledger.queries.statements import chunks, upsert
+from consumer.ledger.schema.tables import holds
 
-_TRY = text(
+_TRY_LOCK = text(
     "SELECT name, pg_try_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest(CAST(:names AS text[])) AS name"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """One attempt that may have gone out."""
+class Hold:
+    """Nothing goes to this recipient before `until`; what is due meanwhile waits or, if `unreachable`, is given up."""
 
-    reminder_id: str
-    medium: str
-    number: int
-    user_id: str
-    phone: str | None
-    at: Millis
+    reason: str
+    until: Millis
+    unreachable: bool
 
 
-def take_recipients(connection: Connection, names: Collection[str]) -> set[str]:
-    """Those of these recipients about whom nobody else is deciding; nobody else will until the transaction ends.
+def try_lock(connection: Connection, names: Collection[str]) -> set[str]:
+    """Lock those of these recipients about whom nobody else is deciding, until the transaction ends; return them.
 
     In SQLite a transaction that writes is alone anyway.
     """
@@ -35,19 +32,41 @@ def take_recipients(connection: Connection, names: Collection[str]) -> set[str]:
         return set(names)
     found: set[str] = set()
     for some in chunks(sorted(names)):
-        found.update(name for name, taken in connection.execute(_TRY, {"names": list(some)}) if taken)
+        found.update(name for name, locked in connection.execute(_TRY_LOCK, {"names": list(some)}) if locked)
     return found
 
 
-def written_since(
-    connection: Connection, users: Collection[str], phones: Collection[str], since: Millis
-) -> list[Written]:
-    """Attempts to these users or to these phones (digits) that may have gone out, each once, later than `since`."""
-    a, found = attempts.c, set[Written]()
-    gone = select(a.reminder_id, a.medium, a.number, a.user_id, a.phone, a.started_at).where(
-        a.started_at > since, a.may_have_gone.is_(True)
-    )
-    for column, values in ((a.user_id, users), (a.phone, phones)):
-        for some in chunks(values):
-            found.update(Written(*row) for row in connection.execute(gone.where(column.in_(some))))
-    return sorted(found, key=lambda each: each.at)
+def extend_hold(connection: Connection, subject: str, medium: str, hold: Hold) -> None:
+    """Write a hold, unless there is one that lasts longer."""
+    values = {"reason": hold.reason, "until": hold.until, "unreachable": hold.unreachable}
+    statement = upsert(connection, holds).values(subject=subject, medium=medium, **values)
+    later = statement.excluded.until > holds.c.until
+    connection.execute(statement.on_conflict_do_update(index_elements=["subject", "medium"], set_=values, where=later))
+
+
+def active_holds(connection: Connection, subjects: Collection[str], medium: str, now: Millis) -> dict[str, Hold]:
+    """Return the holds on these subjects that are in force at this moment, by subject."""
+    found: dict[str, Hold] = {}
+    h = holds.c
+    for some in chunks(subjects):
+        query = select(h.subject, h.reason, h.until, h.unreachable)
+        active = h.subject.in_(some), h.medium == medium, h.until > now
+        found.update((row[0], Hold(*row[1:])) for row in connection.execute(query.where(*active)))
+    return found
+
+
+def any_unreachable(connection: Connection) -> bool:
+    """Tell whether any recipient is held as unreachable."""
+    return connection.scalar(select(holds.c.subject).where(holds.c.unreachable.is_(True)).limit(1)) is not None
+
+
+def delete_unreachable_holds(connection: Connection, subjects: Collection[str], medium: str) -> None:
+    """Delete the holds that call these subjects unreachable."""
+    for some in chunks(subjects):
+        which = holds.c.subject.in_(some), holds.c.medium == medium, holds.c.unreachable.is_(True)
+        connection.execute(delete(holds).where(*which))
+
+
+def delete_expired_holds(connection: Connection, now: Millis) -> None:
+    """Delete the holds whose moment has passed."""
+    connection.execute(delete(holds).where(holds.c.until <= now))

@@ -1,77 +1,98 @@
-"""Reminders and their attempts: taken under a lock, written back by the batch.
+"""Reminders: locked in the order they wait, written back by the batch; fallback, unresolved ones and retention."""
 
-Every `take…` locks what it returns until the transaction ends and passes over what another replica has locked; the
-locks are PostgreSQL's, in SQLite the transaction itself is one.
-"""
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
-
-from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.schema import Table
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 
 from consumer.clock import Millis
+from consumer.ledger.queries.statements import chunks
 from consumer.ledger.schema.rows import REMINDER, ReminderRow
-from consumer.ledger.schema.tables import attempts, reminders
+from consumer.ledger.schema.tables import attempts, outbox, reminders
 
-_CHUNK = 500
-"""Values in one IN list; SQLite and PostgreSQL both take more."""
-
-T = TypeVar("T")
+_NOT_SENT_YET = ("planned", "deferred", "sending")
+_UNRESOLVED = reminders.c.status == text("'unresolved'")  # (as in the index)
 
 
-def chunks(items: Collection[T]) -> Iterable[Sequence[T]]:
-    """The items in pieces that fit into one statement."""
-    listed = list(items)
-    return (listed[start : start + _CHUNK] for start in range(0, len(listed), _CHUNK))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnresolvedSelection:
+    """One reminder, or all that were last tried from `since` until before `until`."""
+
+    reminder_id: str | None = None
+    since: Millis | None = None
+    until: Millis | None = None
 
 
-def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that can say what to do about a conflict, in this database's dialect."""
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
-
-
-def _rows(found: Iterable[Sequence[Any]]) -> list[ReminderRow]:
-    return [ReminderRow._make(row) for row in found]
-
-
-def anything_due(connection: Connection, medium: str, now: Millis) -> bool:
-    """Whether a reminder waits to be looked at."""
+def any_due(connection: Connection, medium: str, now: Millis) -> bool:
+    """Tell whether a reminder's moment has come."""
     return bool(connection.scalar(select(exists().where(reminders.c.due_at <= now, reminders.c.medium == medium))))
 
 
-def take_due(connection: Connection, medium: str, now: Millis, limit: int) -> list[ReminderRow]:
-    """Unsent reminders whose moment has come, the longest waiting first."""
-    return _take(connection, reminders.c.due_at, now, limit, medium)
+def lock_due(connection: Connection, medium: str, now: Millis, limit: int) -> list[ReminderRow]:
+    """Lock unsent reminders whose moment has come, the longest waiting first."""
+    return _lock_waiting(connection, reminders.c.due_at, now, limit, medium)
 
 
-def take_leases_over(connection: Connection, now: Millis, limit: int) -> list[ReminderRow]:
-    """Reminders in `sending` whose lease has run out."""
-    return _take(connection, reminders.c.lease_until, now, limit)
+def lock_expired_leases(connection: Connection, now: Millis, limit: int) -> list[ReminderRow]:
+    """Lock reminders in `sending` whose lease has run out."""
+    return _lock_waiting(connection, reminders.c.lease_until, now, limit)
 
 
-def take_unknown_since(connection: Connection, moment: Millis, limit: int) -> list[ReminderRow]:
-    """Reminders that have been unknown since that moment or longer."""
-    return _take(connection, reminders.c.unknown_since, moment, limit)
+def lock_unknown_since(connection: Connection, moment: Millis, limit: int) -> list[ReminderRow]:
+    """Lock reminders that have been unknown since that moment or longer."""
+    return _lock_waiting(connection, reminders.c.unknown_since, moment, limit)
 
 
-def take_quiet_from(connection: Connection, medium: str, moment: Millis, limit: int) -> list[ReminderRow]:
-    """Accepted or sent reminders of which nothing has been heard since that moment or longer."""
-    return _take(connection, reminders.c.quiet_from, moment, limit, medium)
+def lock_quiet_since(connection: Connection, medium: str, moment: Millis, limit: int) -> list[ReminderRow]:
+    """Lock accepted or sent reminders of which nothing has been heard since that moment or longer."""
+    return _lock_waiting(connection, reminders.c.quiet_from, moment, limit, medium)
 
 
-def _take(
+def any_fallback_due(connection: Connection, now: Millis) -> bool:
+    """Tell whether `lock_fallback_due` would find a reminder."""
+    return connection.scalar(select(reminders.c.fallback_at).where(reminders.c.fallback_at <= now).limit(1)) is not None
+
+
+def lock_fallback_due(connection: Connection, now: Millis, limit: int) -> list[ReminderRow]:
+    """Lock reminders that ended in a way that another medium may mend, and were not looked at since."""
+    return _lock_waiting(connection, reminders.c.fallback_at, now, limit)
+
+
+def _lock_waiting(
     connection: Connection, column: ColumnElement[Any], until: Millis, limit: int, medium: str | None = None
 ) -> list[ReminderRow]:
+    """Lock the rows that wait by this column, and pass over those that another replica has locked."""
     waiting = select(*REMINDER).where(column <= until).order_by(column).limit(limit)
     if medium is not None:
         waiting = waiting.where(reminders.c.medium == medium)
     return _rows(connection.execute(waiting.with_for_update(skip_locked=True)))
 
 
-def take_ids(connection: Connection, ids: Collection[str]) -> list[ReminderRow]:
-    """The reminders with these ids, on every medium; waits for those that others have locked."""
+def lock_oldest_deferred(connection: Connection, medium: str, reason: str, limit: int) -> list[ReminderRow]:
+    """Lock reminders deferred for this reason, those first that are due first."""
+    r = reminders.c
+    waiting = select(*REMINDER).where(r.due_at.is_not(None), r.reason == reason, r.medium == medium)
+    oldest = waiting.order_by(reminders.c.due_at).limit(limit)
+    return _rows(connection.execute(oldest.with_for_update(skip_locked=True)))
+
+
+def lock_by_ids(connection: Connection, ids: Collection[str]) -> list[ReminderRow]:
+    """Lock the reminders with these ids, on every medium; wait for those that others have locked."""
     found: list[ReminderRow] = []
     for some in chunks(sorted(ids)):
         query = select(*REMINDER).where(reminders.c.reminder_id.in_(some)).order_by(reminders.c.reminder_id)
@@ -79,10 +100,10 @@ def take_ids(connection: Connection, ids: Collection[str]) -> list[ReminderRow]:
     return found
 
 
-def take_related(
+def lock_related(
     connection: Connection, users: Collection[str], since: Millis, statuses: Sequence[str]
 ) -> list[ReminderRow]:
-    """Reminders of these users that stand at one of these statuses, or whose `last_seen` is `since` or later."""
+    """Lock reminders of these users that have one of these statuses, or whose `last_seen` is `since` or later."""
     found: list[ReminderRow] = []
     for some in chunks(sorted(users)):
         query = select(*REMINDER).where(
@@ -93,13 +114,41 @@ def take_related(
     return found
 
 
-def insert_reminders(connection: Connection, rows: Sequence[ReminderRow]) -> None:
+def lock_unsent(connection: Connection, limit: int) -> list[ReminderRow]:
+    """Lock reminders that have not gone out, or are just about to."""
+    query = select(*REMINDER).where(reminders.c.status.in_(_NOT_SENT_YET)).limit(limit)
+    return _rows(connection.execute(query.with_for_update()))
+
+
+def on_all_media(connection: Connection, ids: Collection[str]) -> dict[str, list[ReminderRow]]:
+    """Return by reminder id its row on each medium. Locks nothing."""
+    found: dict[str, list[ReminderRow]] = {}
+    for some in chunks(sorted(ids)):
+        for row in _rows(connection.execute(select(*REMINDER).where(reminders.c.reminder_id.in_(some)))):
+            found.setdefault(row.reminder_id, []).append(row)
+    return found
+
+
+def ids_with_later_lapse(connection: Connection, rows: Sequence[ReminderRow]) -> set[str]:
+    """Return the ids of those of these rows whose user has lapsed in the same process since."""
+    r = reminders.c
+    found: set[str] = set()
+    for row in rows:
+        later = or_(r.last_seen > row.last_seen, and_(r.last_seen == row.last_seen, r.step > row.step))
+        same = r.user_id == row.user_id, r.process == row.process
+        if connection.scalar(select(r.reminder_id).where(*same, later, r.lapsed_at.is_not(None)).limit(1)) is not None:
+            found.add(row.reminder_id)
+    return found
+
+
+def insert_rows(connection: Connection, rows: Sequence[ReminderRow]) -> None:
+    """Insert new reminders."""
     if rows:
         connection.execute(insert(reminders), [row._asdict() for row in rows])
 
 
-def update_reminders(connection: Connection, changes: Iterable[tuple[ReminderRow, ReminderRow]]) -> None:
-    """Write back rows that were taken in this transaction: each as it was, and as it is now.
+def update_rows(connection: Connection, changes: Iterable[tuple[ReminderRow, ReminderRow]]) -> None:
+    """Write back rows that were locked in this transaction: each as it was, and as it is now.
 
     Only what changed is written, all rows at once in which the same columns did.
     """
@@ -118,7 +167,7 @@ def update_reminders(connection: Connection, changes: Iterable[tuple[ReminderRow
         connection.execute(statement, rows)
 
 
-def wake(
+def wake_deferred(
     connection: Connection,
     reason: str,
     *,
@@ -127,7 +176,7 @@ def wake(
     partitions: Collection[int] | None = None,
     process: str | None = None,
 ) -> int:
-    """Deferred rows that waited for this may be looked at now; those that lapsed first, first. Returns how many."""
+    """Make reminders that are deferred for this reason due now, those that lapsed first, first. Return how many."""
     waiting = (reminders.c.due_at.is_not(None)) & (reminders.c.reason == reason)
     wakes = update(reminders).where(waiting).values(due_at=func.coalesce(reminders.c.lapsed_at, 0))
     if medium is not None:
@@ -140,43 +189,63 @@ def wake(
     return sum(connection.execute(statement).rowcount for statement in each)
 
 
-def take_oldest(connection: Connection, medium: str, reason: str, limit: int) -> list[ReminderRow]:
-    """Deferred rows for this reason, those first that are due first."""
+def lock_unresolved(connection: Connection, which: UnresolvedSelection, limit: int) -> list[ReminderRow]:
+    """Lock the oldest of the selected reminders that are unresolved."""
     r = reminders.c
-    waiting = select(*REMINDER).where(r.due_at.is_not(None), r.reason == reason, r.medium == medium)
-    oldest = waiting.order_by(reminders.c.due_at).limit(limit)
-    return _rows(connection.execute(oldest.with_for_update(skip_locked=True)))
+    query = select(*REMINDER).where(_UNRESOLVED, *_selected(which)).order_by(r.attempted_at, r.reminder_id)
+    return _rows(connection.execute(query.limit(limit).with_for_update()))
 
 
-def journal_attempts(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
-    """New rows of `tables.attempts`."""
-    if rows:
-        connection.execute(insert(attempts), rows)
+def count_others_by_status(connection: Connection, which: UnresolvedSelection) -> dict[str, int]:
+    """Count by status the selected reminders that are not unresolved.
+
+    Of a span of time only those count of which something is still awaited.
+    """
+    r = reminders.c
+    query = select(r.status, func.count()).where(*_selected(which), r.status != "unresolved").group_by(r.status)
+    if which.reminder_id is None:
+        query = query.where(r.unknown_since.is_not(None))
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def finish_attempts(connection: Connection, ends: Sequence[Mapping[str, object]]) -> None:
-    """What became of attempts: mappings with `key` (reminder_id, medium), `number` and the columns to set."""
-    if not ends:
-        return
-    statement = update(attempts).where(
-        attempts.c.reminder_id == bindparam("key_reminder_id"),
-        attempts.c.medium == bindparam("key_medium"),
-        attempts.c.number == bindparam("key_number"),
-    )
-    connection.execute(statement, [_ending(end) for end in ends])
+def count_in_doubt(connection: Connection) -> dict[str, int]:
+    """Count those that are `unknown` and still looked for, and those that are `unresolved`."""
+    unknown = select(func.count()).where(reminders.c.unknown_since.is_not(None))
+    unresolved = select(func.count()).select_from(reminders).where(_UNRESOLVED)
+    counts = {"unknown": unknown, "unresolved": unresolved}
+    return {name: connection.scalar(query) or 0 for name, query in counts.items()}
 
 
-def _ending(end: Mapping[str, Any]) -> dict[str, object]:
-    reminder_id, medium = end["key"]
-    values = {name: value for name, value in end.items() if name not in {"key", "number"}}
-    return {**values, "key_reminder_id": reminder_id, "key_medium": medium, "key_number": end["number"]}
-
-
-def reminders_of_messages(connection: Connection, message_ids: Collection[str]) -> dict[str, tuple[str, str]]:
-    """Message id → (reminder_id, medium), of the messages that are ours."""
-    found: dict[str, tuple[str, str]] = {}
-    for some in chunks(sorted(message_ids)):
-        query = select(attempts.c.message_id, attempts.c.reminder_id, attempts.c.medium)
-        for row in connection.execute(query.where(attempts.c.message_id.in_(some))):
-            found[row.message_id] = (row.reminder_id, row.medium)
+def _selected(which: UnresolvedSelection) -> list[ColumnElement[bool]]:
+    r = reminders.c
+    found = []
+    if which.reminder_id is not None:
+        found.append(r.reminder_id == which.reminder_id)
+    if which.since is not None:
+        found.append(r.attempted_at >= which.since)
+    if which.until is not None:
+        found.append(r.attempted_at < which.until)
     return found
+
+
+def lock_removable(connection: Connection, before: Millis, over: Sequence[str], limit: int) -> list[tuple[str, str]]:
+    """Lock the oldest reminders that have one of these statuses and that nothing has touched since that moment.
+
+    One that waits for anything, or of which something is not published yet, is not among them.
+    """
+    r, o = reminders.c, outbox.c
+    waits = (r.due_at, r.lease_until, r.unknown_since, r.quiet_from, r.fallback_at)
+    unheard = select(o.id).where(o.reminder_id == r.reminder_id, o.medium == r.medium, o.published.is_(False)).exists()
+    query = select(r.reminder_id, r.medium).where(r.created_at < before, r.updated_at < before, r.status.in_(over))
+    query = query.where(*(moment.is_(None) for moment in waits), ~unheard).order_by(r.created_at).limit(limit)
+    return [(row[0], row[1]) for row in connection.execute(query.with_for_update(skip_locked=True))]
+
+
+def delete_with_history(connection: Connection, keys: Sequence[tuple[str, str]]) -> None:
+    """Delete reminders (reminder_id, medium) with their attempts and what was published of them."""
+    for table in (outbox, attempts, reminders):
+        connection.execute(delete(table).where(tuple_(table.c.reminder_id, table.c.medium).in_(keys)))
+
+
+def _rows(found: Iterable[Sequence[Any]]) -> list[ReminderRow]:
+    return [ReminderRow._make(row) for row in found]

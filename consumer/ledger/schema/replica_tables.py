@@ -30,7 +30,7 @@ paces = Table(
     Column("counted_from", BigInteger, nullable=False),  # microseconds: up to here all rights to send have been used
     Column("held_until", BigInteger, nullable=False),  # the channel said that we are too fast
 )
-"""How fast each channel is used, by all replicas together; see `deliver/rate_limit.py`."""
+"""How fast each channel is used, by all replicas together; see `deliver/channel/rate_limit.py`."""
 
 turns = Table(
     "turns",

@@ -17,6 +17,11 @@ _READ = 10_000  # nobody is called by more
 _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufdd0-\ufdef\ufffe\uffff\ufffd]")
 """Letters and marks that show nothing, and what stands for a character that was lost."""
 
+_JOINERS = "\u200c\u200d"
+_LOOSE_JOINER = re.compile(rf"(?<![^\x00-\u02ff{_JOINERS}])[{_JOINERS}]|[{_JOINERS}](?![^\x00-\u02ff{_JOINERS}])")
+"""A zero-width (non-)joiner is part of Sinhala, Persian or Indic words and of emoji, so it stays between characters
+beyond Latin; anywhere else it only hides."""
+
 _UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs"})
 _WRITTEN = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u08e2")  # format characters that do show
 _ELLIPSIS = "…"
@@ -29,7 +34,7 @@ def safe_parameter(text: str | None, limit: int = PARAMETER_LIMIT) -> str | None
     see them. Length is counted in UTF-16 units, which no other way of counting characters exceeds.
     """
     cleaned = unicodedata.normalize("NFC", "".join(map(_kept, (text or "")[:_READ])))
-    line = " ".join(_BLANK.sub("", cleaned).split())
+    line = _LOOSE_JOINER.sub("", " ".join(_BLANK.sub("", cleaned).split()))
     return cut(line, limit) or None if any(map(_shows, line)) else None
 
 
@@ -72,7 +77,7 @@ def fitted(body: str, params: Sequence[str]) -> tuple[str, ...] | None:
 def _kept(character: str) -> str:
     if character.isspace():
         return " "
-    unseen = unicodedata.category(character) in _UNSEEN and character not in _WRITTEN
+    unseen = unicodedata.category(character) in _UNSEEN and character not in _WRITTEN and character not in _JOINERS
     return "" if unseen else character
 
 

@@ -23,8 +23,8 @@ from consumer.web.console.overview import Overview, told
 from consumer.web.health import Health
 
 _MOST = 200
-_FRESH = 5 * SECOND
-"""So old may be what is shown: counting reads the whole ledger, which no page that many reload may do each time."""
+_SHORTEST_REUSE, _LONGEST_REUSE = SECOND // 2, 5 * SECOND
+_REUSE_PER_COUNTING = 50
 
 _HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
@@ -43,6 +43,7 @@ class Console:
         self._ledger = ledger
         self._clock = clock
         self._seen: Overview | None = None
+        self._reuse: Millis = 0
         self._asking = asyncio.Lock()
 
     def routes(self, guard: ApiGuard) -> list[Route]:
@@ -66,8 +67,10 @@ class Console:
         """How it stands now, or did a moment ago."""
         async with self._asking:
             now = self._clock.now()
-            if self._seen is None or not 0 <= now - self._seen.at < _FRESH:
+            if self._seen is None or not 0 <= now - self._seen.at < self._reuse:
+                started = self._clock.monotonic()
                 self._seen = await asyncio.to_thread(self._look, now)
+                self._reuse = reuse_time(self._clock.monotonic() - started)
             return self._seen
 
     def _look(self, now: Millis) -> Overview:
@@ -81,9 +84,18 @@ class Console:
                 parts=parts,
                 reminders=reminders,
                 doubts=sum(each.count for each in reminders if each.status in ("unknown", "unresolved")),
-                in_doubt=tuple(queries.console.in_doubt(connection, _MOST)),
-                stopped=tuple(queries.console.stopped(connection)),
+                in_doubt=tuple(queries.console.latest_in_doubt(connection, _MOST)),
+                stopped=tuple(queries.console.stopped_channels(connection)),
             )
+
+
+def reuse_time(counting: Millis) -> Millis:
+    """Return for how long an overview is shown again that took `counting` to make.
+
+    Counting reads the whole ledger, which must not happen each time that somebody reloads the page: a small ledger may
+    be counted twice a second, a large one every five seconds.
+    """
+    return min(_LONGEST_REUSE, max(_SHORTEST_REUSE, _REUSE_PER_COUNTING * counting))
 
 
 def for_browsers(handler: Handler) -> Handler:

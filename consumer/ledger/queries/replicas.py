@@ -1,0 +1,113 @@
+"""How far everything has been read, and how replicas keep out of each other's way."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, delete, select, text
+
+from consumer.clock import Millis
+from consumer.ledger.queries.statements import upsert
+from consumer.ledger.schema.replica_tables import clocks, intake_offsets, turns
+
+_LOCK_FACTS_SHARED = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('facts', 0))")
+_LOCK_FACTS_EXCLUSIVE = text("SELECT pg_advisory_xact_lock(hashtextextended('facts', 0))")
+_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
+
+
+def lock_facts_shared(connection: Connection) -> None:
+    """Let nobody change until this transaction ends what `lock_facts_exclusive` announces. Call it before other locks.
+
+    A row that is put off because its contact is missing, while another replica writes that contact, would not be
+    there yet when those who wait for it are woken. In SQLite a transaction that writes is alone anyway.
+    """
+    if connection.dialect.name != "sqlite":
+        connection.execute(_LOCK_FACTS_SHARED)
+
+
+def lock_facts_exclusive(connection: Connection) -> None:
+    """Wait until no decision is under way, to change what wakes rows that wait without a date. Call it before other
+    locks.
+    """
+    if connection.dialect.name != "sqlite":
+        connection.execute(_LOCK_FACTS_EXCLUSIVE)
+
+
+def try_advisory_lock(connection: Connection, name: str) -> bool:
+    """Tell whether nobody else is at this; nobody else will be until the transaction ends. Waits for nobody.
+
+    In SQLite a transaction that writes is alone anyway.
+    """
+    if connection.dialect.name == "sqlite":
+        return True
+    return bool(connection.scalar(_TRY_LOCK, {"name": f"alone: {name}"}))
+
+
+def watermarks(connection: Connection) -> dict[int, Millis]:
+    """Return every partition's watermark."""
+    return {row.partition: row.clock for row in connection.execute(select(clocks.c.partition, clocks.c.clock))}
+
+
+def advance_watermarks(connection: Connection, values: dict[int, Millis]) -> None:
+    """Move watermarks forward; none goes back."""
+    statement = upsert(connection, clocks)
+    later = statement.excluded.clock > clocks.c.clock
+    statement = statement.on_conflict_do_update(
+        index_elements=["partition"], set_={"clock": statement.excluded.clock}, where=later
+    )
+    if values:
+        connection.execute(statement, [{"partition": n, "clock": clock} for n, clock in sorted(values.items())])
+
+
+def next_offsets(connection: Connection, topic: str) -> dict[int, int]:
+    """Return partition → the offset up to which this topic is in the ledger."""
+    query = select(intake_offsets.c.partition, intake_offsets.c.next_offset)
+    rows = connection.execute(query.where(intake_offsets.c.topic == topic))
+    return {row.partition: row.next_offset for row in rows}
+
+
+def advance_offsets(connection: Connection, topic: str, offsets: dict[int, int]) -> None:
+    """Note how far this topic has been read; never back."""
+    statement = upsert(connection, intake_offsets)
+    statement = statement.on_conflict_do_update(
+        index_elements=["topic", "partition"],
+        set_={"next_offset": statement.excluded.next_offset},
+        where=statement.excluded.next_offset > intake_offsets.c.next_offset,
+    )
+    rows = [{"topic": topic, "partition": n, "next_offset": offset} for n, offset in sorted(offsets.items())]
+    if rows:
+        connection.execute(statement, rows)
+
+
+def doubtful_offsets(connection: Connection, topic: str) -> dict[int, int]:
+    """Return partition → the offset before which what was asked for may have gone out, whatever the ledger says."""
+    o = intake_offsets.c
+    rows = connection.execute(select(o.partition, o.doubtful_until).where(o.topic == topic, o.doubtful_until > 0))
+    return {row.partition: row.doubtful_until for row in rows}
+
+
+def put_doubtful_offsets(connection: Connection, topic: str, until: Mapping[int, int]) -> None:
+    """Write by partition the offset before which what was asked for may have gone out."""
+    statement = upsert(connection, intake_offsets)
+    later = {"doubtful_until": statement.excluded.doubtful_until}
+    statement = statement.on_conflict_do_update(index_elements=["topic", "partition"], set_=later)
+    if until:
+        rows = [{"topic": topic, "partition": n, "next_offset": 0, "doubtful_until": end} for n, end in until.items()]
+        connection.execute(statement, rows)
+
+
+def acquire_lease(connection: Connection, name: str, holder: str, now: Millis, until: Millis) -> bool:
+    """Tell whether the lease is this holder's until then: it was already, or nobody's, or the last one has run out."""
+    statement = upsert(connection, turns).values(name=name, holder=holder, until=until)
+    free = (turns.c.holder == holder) | (turns.c.until <= now)
+    values = {"holder": holder, "until": until}
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values, where=free))
+    return connection.scalar(select(turns.c.holder).where(turns.c.name == name)) == holder
+
+
+def lease_until(connection: Connection, name: str) -> Millis | None:
+    """Return until when somebody holds the lease."""
+    return connection.scalar(select(turns.c.until).where(turns.c.name == name))
+
+
+def release_lease(connection: Connection, name: str, holder: str) -> None:
+    """Give up the lease, if it is this holder's."""
+    connection.execute(delete(turns).where(turns.c.name == name, turns.c.holder == holder))

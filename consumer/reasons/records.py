@@ -1,0 +1,54 @@
+"""Reasons of opt-outs, of records that were set aside, and of the brake. Name to (meaning, what to do)."""
+
+from collections.abc import Mapping
+
+from consumer.reasons.decisions import NOTHING
+
+_REPLAY = "Correct the producer; what was set aside can be put back with `lapse dead-letters replay`."
+
+OPT_OUTS: Mapping[str, tuple[str, str]] = {
+    "asked_to_stop": ("The person answered with one of policy.opt_out_words.", NOTHING),
+    "stopped_in_whatsapp": ("The person switched our marketing off in WhatsApp.", NOTHING),
+    "opted_out": ("WhatsApp refused a message because the person had stopped our marketing.", NOTHING),
+}
+
+DEAD_LETTERS: Mapping[str, tuple[str, str]] = {
+    "unframed": (
+        "The value begins neither with the Confluent header nor with that of Avro single-object encoding.",
+        "Use a serializer that writes one of them; a topic of JSON needs source.format: json.",
+    ),
+    "unknown_schema": (
+        "No schema is known for the value.",
+        "Set schema_registry.url to the producer's registry, or name its schema in source.schemas; then replay.",
+    ),
+    "incompatible_schema": (
+        "The value's schema lacks what is needed, or has it as another type.",
+        "Compare it with the file in schemas/, or with the paths in source.",
+    ),
+    "unreadable": ("The bytes do not follow their schema, or are no JSON object, or a time cannot be read.", _REPLAY),
+    "empty_value": ("An activity without a value: an activity cannot be deleted.", "Let its producer write one."),
+    "missing_field": ("kind or occurred_at is null.", _REPLAY),
+    "empty_user_id": ("user_id is empty.", _REPLAY),
+    "user_id_too_long": ("user_id is longer than 255 bytes.", _REPLAY),
+    "empty_process": ("process is empty.", _REPLAY),
+    "time_before_2000": ("occurred_at is before the year 2000: perhaps in seconds.", "Write milliseconds."),
+    "time_in_future": (
+        "occurred_at and the record's own time are more than a day ahead.",
+        "Set the producer's clock.",
+    ),
+}
+
+BRAKE: Mapping[str, tuple[str, str]] = {
+    "below_floor": (
+        "Fewer records than detect.brake.floor arrive.",
+        "See whether the input is whole; `lapse brake release` if it is meant.",
+    ),
+    "below_mean": (
+        "Far fewer records than in the time before arrive (detect.brake.share_of_mean).",
+        "See whether the input is whole; `lapse brake release` if it is meant.",
+    ),
+    "lapse_storm": (
+        "More lapses than detect.brake.lapse_limit are due at once.",
+        "See whether the input is whole; `lapse brake release` if it is meant.",
+    ),
+}
