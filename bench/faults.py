@@ -39,7 +39,7 @@ def _run(reminders: int, seed: int) -> int:
 
 
 def _doubt(books: Books) -> str:
-    return f"never found {len(books.in_doubt())}, of which the sandbox took {books.taken_in_doubt()}"
+    return f"never found {len(books.unresolved())}, of which the sandbox took {books.accepted_unresolved()}"
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from consumer.config.settings import Settings
 from consumer.kafka.changelog.restore import StateRefused
 from consumer.kafka.clients import topics
 from consumer.kafka.clients.connection_watchdog import CutOff
-from consumer.kafka.clients.transaction import Fenced
+from consumer.kafka.clients.transactional_producer import Fenced
 from consumer.kafka.detect_loop.loop import DetectLoop
 from consumer.web import routes
 from consumer.web.api import brake

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from consumer.clock import MINUTE, SECOND, Millis
-from consumer.detect.volume import StoredVolume, Volume
+from consumer.detect.volume import Volume
 
 _MIN_EXPECTED_RECORDS = 100
 """Records that must be expected in a window, by the recent mean, before their absence means anything."""
@@ -41,14 +41,13 @@ class BrakeState:
     """What is stored with a partition, to outlive restarts and to move with it to another process.
 
     `distrusted`: too many of its records cannot be read, so its watermark stands still. `skewed`: most of its events
-    have times far from their records'. `held` and `released` are reasons of the brake. `volume` is its recent input.
+    have times far from their records'. `held` and `released` are reasons of the brake.
     """
 
     distrusted: bool = False
     skewed: bool = False
     held: str | None = None
     released: str | None = None
-    volume: StoredVolume | None = None
 
 
 NO_BRAKE_STATE = BrakeState()
@@ -140,13 +139,14 @@ class _Input:
         self._at = at
         self._rules = rules
         self._known = at - max((volume.since for volume in volumes if volume.since is not None), default=at)
+        self._expected: tuple[Millis, float] | None = None
 
     def low(self) -> str | None:
         """Return the reason why the volume is too low, or None."""
         rules, window = self._rules, self._rules.window
         if rules.floor is not None and self._known >= window and self._recent(window) < rules.floor * window / SECOND:
             return "below_floor"
-        span, expected = self._expected()
+        span, expected = self._expect()
         if rules.share_of_mean is not None and span and self._recent(span) < rules.share_of_mean * expected:
             return "below_mean"
         return None
@@ -154,18 +154,23 @@ class _Input:
     def is_normal(self, objection: str | None) -> bool:
         """Return whether the volume is known to be normal if it is not low."""
         if objection == "below_mean" and self._rules.share_of_mean is not None:
-            return self._expected()[0] > 0
+            return self._expect()[0] > 0
         return self._known >= self._rules.window
 
     def is_known(self) -> bool:
         """Return whether the input was observed for long enough to be judged, or for too long to wait for more."""
         rules = self._rules
         if rules.share_of_mean is not None:
-            return self._known >= rules.mean_over or self._expected()[0] > 0
+            return self._known >= rules.mean_over or self._expect()[0] > 0
         return rules.floor is None or self._known >= rules.window
 
-    def _expected(self) -> tuple[Millis, float]:
+    def _expect(self) -> tuple[Millis, float]:
         """Return the shortest span in which enough records are expected, and how many; (0, 0) if there is none."""
+        if self._expected is None:
+            self._expected = self._find_expected()
+        return self._expected
+
+    def _find_expected(self) -> tuple[Millis, float]:
         for windows in _WIDENINGS:
             span = windows * self._rules.window
             if self._known < _MIN_HISTORY_WINDOWS * span:

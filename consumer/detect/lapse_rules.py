@@ -57,15 +57,18 @@ class LapseRules:
 
 
 class Processes:
-    """Maps process names to small numbers, and their ladders to one matrix.
+    """Maps process names to small numbers, and their ladders to one matrix. Shared by the tables of a process.
 
-    A process that is not configured keeps its rows but has no rungs: it never lapses.
+    A process that is gone from the configuration goes on being applied, so that whoever ends it meanwhile has ended it,
+    but it has no rungs: it never lapses.
     """
 
     def __init__(self, rules: LapseRules) -> None:
+        self.rules = rules
         self.names: list[str] = list(rules.ladders)
         self.known = pl.Enum(self.names)
-        """The configured processes."""
+        """The processes whose events are applied, by their numbers."""
+        self._not_before = np.full(len(self.names), NEVER, np.int64)
         self._codes = {name: code for code, name in enumerate(self.names)}
         longest = max(len(ladder) for ladder in rules.ladders.values())
         self._rungs = np.full((len(self.names), longest + 1), ALWAYS, np.int64)
@@ -79,6 +82,8 @@ class Processes:
         if code is None:
             code = self._codes[name] = len(self.names)
             self.names.append(name)
+            self.known = pl.Enum(self.names)
+            self._not_before = np.append(self._not_before, NEVER)
             self._rungs = np.vstack([self._rungs, np.full(self._rungs.shape[1], ALWAYS, np.int64)])
             self._hush = np.append(self._hush, 0)
         return code
@@ -87,6 +92,15 @@ class Processes:
         """Return how long after `last_seen` these steps lapse; `ALWAYS` beyond the last rung."""
         width = self._rungs.shape[1]
         return self._rungs.ravel()[codes.astype(np.int64) * width + np.minimum(steps, width - 1)]  # type: ignore[no-any-return]
+
+    def ask_only_from(self, name: str, not_before: Millis) -> None:
+        """Ask nothing in a process of who was last seen before this time."""
+        code = self.code(name)
+        self._not_before[code] = max(self._not_before[code], not_before)
+
+    def not_before(self, codes: npt.NDArray[np.uint16]) -> Times:
+        """Return the times before which nobody may have been last seen, to be asked."""
+        return self._not_before[codes]
 
     def hush(self, codes: npt.NDArray[np.uint16]) -> Times:
         """Return how long after its latest record each process asks for nothing."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from consumer.clock import Millis
-from consumer.detect.lapse_rules import LapseRules, Processes, Times
+from consumer.detect.lapse_rules import NEVER, Processes, Times
 from consumer.detect.storage.hash_index import Rows
 from consumer.detect.storage.row_store import Flags, RowStore
 
@@ -31,20 +31,24 @@ class Lapsed(NamedTuple):
 class RowRules:
     """The rules of one table's rows."""
 
-    def __init__(self, rules: LapseRules, processes: Processes, store: RowStore) -> None:
-        self._rules = rules
+    def __init__(self, processes: Processes, store: RowStore, not_before: Millis = NEVER) -> None:
+        """Nothing is asked of who was last seen before `not_before`."""
+        self._rules = processes.rules
         self._processes = processes
         self._store = store
+        self._not_before = not_before
 
     def armed(self, rows: Rows) -> Flags:
-        """Return whether the process is unfinished.
+        """Return whether the process is unfinished, as far as is known.
 
         An activity straight after the ending (`settle`) is no new start. Nor is one that the ending followed in the
         log, unless its time is later by more than clocks are wrong (`clock_doubt`).
         """
         c = self._store
         later = c.last_seen[rows] - c.closed[rows]
-        return (later > self._rules.settle) & ~(c.ending_last[rows] & (later <= self._rules.clock_doubt))
+        unfinished = (later > self._rules.settle) & ~(c.ending_last[rows] & (later <= self._rules.clock_doubt))
+        known_from = np.maximum(self._processes.not_before(c.process[rows]), self._not_before)
+        return unfinished & (c.last_seen[rows] >= known_from)
 
     def ended_after(self, rows: Rows, asked_seen: Times) -> Flags:
         """Return whether the process ended after these activities.

@@ -65,7 +65,7 @@ class Loader:
         live = c.rebuild_free_list()
         if c.user.is_none(live).any():
             raise DamagedState("rows without a user: a segment is missing")
-        for name, now in table.rules.ladders.items():
+        for name, now in table.processes.rules.ladders.items():
             if name in ladders and list(ladders[name]) != list(now):
                 _skip_lapsed_steps(table, live[c.process[live] == table.processes.code(name)], watermark)
         table.reindex()
@@ -149,6 +149,6 @@ def _concatenate(collected: list[tuple[Rows, pl.Series]]) -> tuple[Rows, pl.Seri
 
 def _skip_lapsed_steps(table: Table, rows: Rows, watermark: Millis) -> None:
     c = table.store
-    quiet = watermark - table.rules.allowed_lateness - c.last_seen[rows]
+    quiet = watermark - table.processes.rules.allowed_lateness - c.last_seen[rows]
     c.step[rows] = table.processes.latest_lapsed(c.process[rows], quiet) + 1
     c.dirty[rows] = True

@@ -13,7 +13,7 @@ import polars as pl
 
 from consumer.clock import Millis
 from consumer.detect.activity_batch import ActivityBatch
-from consumer.detect.lapse_rules import NEVER, LapseRules, Processes, Times, reminder_id
+from consumer.detect.lapse_rules import NEVER, Processes, Times, reminder_id
 from consumer.detect.row_rules import Lapsed, RowRules
 from consumer.detect.storage.hash_index import Hashes, KeyIndex, Rows
 from consumer.detect.storage.row_store import ENDED, RETURNED, Flags, RowStore
@@ -39,11 +39,11 @@ class AdvanceResult:
 class Table:
     """The rows of one partition."""
 
-    def __init__(self, rules: LapseRules) -> None:
-        self.rules = rules
-        self.processes = Processes(rules)
+    def __init__(self, processes: Processes, *, not_before: Millis | None = None) -> None:
+        """`processes` may be shared with other tables. Nothing is asked of who was last seen before `not_before`."""
+        self.processes = processes
         self.store = RowStore()
-        self.row_rules = RowRules(rules, self.processes, self.store)
+        self.row_rules = RowRules(processes, self.store, NEVER if not_before is None else not_before)
         self._index = KeyIndex()
         self.new_users: list[tuple[Rows, pl.Series]] = []
         """Users stored in rows since the state was last written, in order; the rows of each entry are distinct."""

@@ -29,9 +29,10 @@ from consumer.deliver.sending.results import ResultRecorder
 from consumer.deliver.sending.sender import Sender
 from consumer.deliver.tracking.poller import Poller
 from consumer.deliver.tracking.webhook_inbox import WebhookInbox
-from consumer.kafka.at_least_once_consumer import AtLeastOnceConsumer
-from consumer.kafka.clients import end_offsets
+from consumer.kafka.at_least_once_consumer import AtLeastOnceConsumer, RecordHandler, Subscription
+from consumer.kafka.clients import partition_offsets
 from consumer.kafka.clients.publisher import Publisher, PublishFailed
+from consumer.kafka.dead_letters.publisher import DeadLetterPublisher
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.client import OneMsgClient
 from consumer.onemsg.limits import PAIR_SPAN
@@ -72,7 +73,7 @@ class Deliver:
             expire_after=millis(s.policy.expire_after),
             max_staleness=millis(s.policy.max_staleness),
         )
-        barrier = ContactsBarrier(s.topics.contacts, end_offsets.ends(shared.admin, s.topics.contacts))
+        barrier = ContactsBarrier(s.topics.contacts, partition_offsets.fetch_all(shared.admin, s.topics.contacts))
         known = SenderConfig(
             rules=rules,
             plans=message_plans(s.processes, s.onemsg.template, s.policy.send_window),
@@ -244,19 +245,21 @@ class Deliver:
         return AtLeastOnceConsumer(
             s.kafka,
             self._shared.clock,
-            topic=topic,
-            group=group_name(s.kafka.group_prefix, f"{cls.__name__.lower()}s"),
-            instance=self._shared.instance,
-            decode=lambda data: codec.decode(cls, data),
-            handle=patiently(handle),
-            reached=patiently(self._intake.reached),
-            tells_ends=tells_ends,
-            behind=lambda: read_up_to(self.ledger, topic),
-            mark=self.ledger.id,
-            progress=lambda waits_for: part.ok() if waits_for is None else part.failing(waits_for),
-            publisher=self._publisher,
-            dead_letters=self._topics.dead_letters,
-            spoiled=self._metrics.dead_letters,
+            Subscription(
+                topic=topic,
+                group=group_name(s.kafka.group_prefix, f"{cls.__name__.lower()}s"),
+                instance=self._shared.instance,
+            ),
+            RecordHandler(
+                decode=lambda data: codec.decode(cls, data),
+                handle=patiently(handle),
+                advance=patiently(self._intake.reached),
+                handled_offsets=lambda: read_up_to(self.ledger, topic),
+                wants_ends=tells_ends,
+            ),
+            DeadLetterPublisher(self._publisher, self._topics.dead_letters, self._metrics.dead_letters),
+            commit_metadata=self.ledger.id,
+            report_wait=lambda reason: part.ok() if reason is None else part.failing(reason),
         )
 
     async def _tell(self) -> int:

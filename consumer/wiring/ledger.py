@@ -12,7 +12,7 @@ from consumer.config.settings import Settings
 from consumer.deliver.operations import ledger_identity, ledger_restore
 from consumer.deliver.operations.ledger_identity import GroupPosition, LedgerPosition
 from consumer.kafka.at_least_once_consumer import NotNow
-from consumer.kafka.clients import end_offsets, group_offsets
+from consumer.kafka.clients import group_offsets, partition_offsets
 from consumer.ledger import queries
 from consumer.ledger.errors import LedgerRefused
 from consumer.ledger.store import Ledger
@@ -72,7 +72,7 @@ def look(settings: Settings, admin: AdminClient, ledger: Ledger | None) -> Topic
     """Changes nothing. None is a ledger that is yet to be made. Raises KafkaException."""
     # First the broker, then the ledger: other replicas are at work, and the ledger is never behind what they commit.
     known = _groups(settings, admin)
-    told = any(end_offsets.ends(admin, settings.topics.delivery_status).values())
+    told = any(partition_offsets.fetch_all(admin, settings.topics.delivery_status).values())
     seen = {topic: (of, _held(ledger, topic)) for topic, of in known.items()}
     lost = {topic: ledger_identity.lost(of, held) for topic, (of, held) in seen.items()}
     why = ledger_identity.refusal(ledger.id if ledger else "one yet to be made", seen, told=told)
@@ -85,7 +85,7 @@ def _groups(settings: Settings, admin: AdminClient) -> dict[str, GroupPosition]:
     found = {}
     for topic, what in ((topics.reminders, "reminders"), (topics.contacts, "contacts")):
         name = ledger_identity.group_name(kafka.group_prefix, what)
-        spots = group_offsets.committed(kafka, name, topic, end_offsets.ends(admin, topic))
+        spots = group_offsets.committed(kafka, name, topic, partition_offsets.fetch_all(admin, topic))
         marks = frozenset(spot.ledger_id for spot in spots.values())
         found[topic] = GroupPosition(name, topic, {number: spot.offset for number, spot in spots.items()}, marks)
     return found
@@ -107,7 +107,7 @@ def _read_opt_outs_again(shared: Shared, ledger: Ledger) -> None:
     def take(value: bytes) -> None:
         found.append(shared.codec.decode(OptOut, value))
 
-    group_offsets.read_all(shared.settings.kafka, topic, end_offsets.ends(shared.admin, topic), take)
+    group_offsets.read_all(shared.settings.kafka, topic, partition_offsets.fetch_all(shared.admin, topic), take)
     _keep(ledger, found)
     _log.info("opt_outs_read_again", count=len(found))
 

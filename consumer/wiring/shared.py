@@ -13,7 +13,7 @@ from consumer.clock import Clock, SystemClock
 from consumer.config.loader import read_secret
 from consumer.config.settings import Settings
 from consumer.config.types import Secret
-from consumer.kafka.clients import settings as client
+from consumer.kafka.clients.client_settings import client_settings
 from consumer.web.health import Health
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Shared:
         registry = _registry(settings)
         self.writers = WriterSchemas(self.clock, registry)
         self.codec = RecordCodec(self.writers, registry)
-        self.admin = AdminClient(client.client_settings(settings.kafka, {}))
+        self.admin = AdminClient(client_settings(settings.kafka, {}))
 
 
 def plain(secret: Secret, key: str) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from consumer.deliver.leader_lease import LeaderLease
 from consumer.deliver.outbox.status_outbox import StatusOutbox
 from consumer.deliver.recipients import opt_outs
+from consumer.kafka.clients.exclusive_publisher import ExclusivePublisher
+from consumer.kafka.clients.output import Output
 from consumer.kafka.clients.publisher import PublishFailed
-from consumer.kafka.clients.sole_publisher import SolePublisher
-from consumer.kafka.clients.transaction import Output
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.records import DeliveryStatus, OptOut
@@ -29,7 +29,7 @@ class StatusPublishing:
         self._codec.register(self._stops, OptOut)
         holder = f"{shared.instance}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
         self._turn = LeaderLease(ledger, "outbox", holder=holder, clock=clock)
-        self._publisher = SolePublisher(kafka, clock, name="outbox")
+        self._publisher = ExclusivePublisher(kafka, name="outbox")
 
     def step(self) -> int:
         """Publish what is next, if it is our turn. Returns how many records. Raises PublishFailed.

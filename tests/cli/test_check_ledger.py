@@ -42,7 +42,7 @@ def made(known: Settings, read: int) -> str:
 
 def commits(known: Settings, offset: int, mark: str) -> None:
     name = group_name(known.kafka.group_prefix, "reminders")
-    group_offsets.move_offsets(known.kafka, name, known.topics.reminders, {0: offset}, mark)
+    group_offsets.move(known.kafka, name, known.topics.reminders, {0: offset}, mark)
 
 
 def checked(known: Settings) -> Line:

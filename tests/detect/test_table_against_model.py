@@ -8,7 +8,7 @@ import polars as pl
 from hypothesis import given, settings
 
 from consumer.detect import snapshot
-from consumer.detect.lapse_rules import LapseRules
+from consumer.detect.lapse_rules import LapseRules, Processes
 from consumer.detect.snapshot_loader import Loader
 from consumer.detect.table import Table
 from consumer.records import ActivityKind, Ending, UserActivity
@@ -77,7 +77,7 @@ class Kept:
         ]
 
     def restore(self, clock: int) -> Table:
-        table = Table(RULES)
+        table = Table(Processes(RULES))
         loader = Loader(table, 1)
         for number, kept in reversed(self.frames):
             if number is None:
@@ -98,7 +98,7 @@ def said(reminders: list[Any]) -> list[str]:
 def test_the_table_says_what_the_model_says_whatever_is_heard_and_however_often_it_restarts(
     history: list[tuple[str, Any]],
 ) -> None:
-    table, model, kept, clock = Table(RULES), Model(RULES), Kept(), 0
+    table, model, kept, clock = Table(Processes(RULES)), Model(RULES), Kept(), 0
     for turn, what in history:
         if turn == "hear":
             assert said(hear(table, frame(what), clock)) == said(model.hear(what, now=clock))
@@ -125,7 +125,7 @@ def test_duplicates_change_nothing_nor_does_order_but_for_what_clocks_may_have_c
     if not in_order:
         chance.shuffle(other)
     rules = RULES if in_order else replace(RULES, clock_doubt=0)
-    one, two = Table(rules), Table(rules)
+    one, two = Table(Processes(rules)), Table(Processes(rules))
     for record in batch:
         hear(one, frame([record]), 0)
     if other:

@@ -8,14 +8,14 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from consumer.detect.lapse_rules import LapseRules
+from consumer.detect.lapse_rules import LapseRules, Processes
 from consumer.detect.snapshot import NUMBER_COLUMNS
 from consumer.detect.table import Table
 from consumer.kafka.changelog import writer as state
 from consumer.kafka.changelog.reader import ChangelogReader
 from consumer.kafka.changelog.writer import ChangelogRecord, ChangelogWriter
 from consumer.records import Ending
-from tests.detect.hearing import hear
+from tests.detect.hearing import hear, new_writer
 
 RULES = LapseRules(
     ladders={"signup": (10, 25), "checkout": (7,)},
@@ -67,7 +67,7 @@ def contents(table: Table) -> dict[str, list[Any]]:
 
 
 def restored(log: list[ChangelogRecord]) -> tuple[Table, ChangelogWriter]:
-    reader = ChangelogReader("lapse", RULES)
+    reader = ChangelogReader("lapse", Processes(RULES))
     for message in log:
         reader.feed(message.key, message.value, message.headers)
     made = reader.finish()
@@ -84,7 +84,7 @@ def cleaned(log: list[ChangelogRecord], dropped: np.random.Generator) -> list[Ch
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(turns, min_size=1, max_size=20), st.integers(0, 99))
 def test_the_topic_restores_the_table_that_wrote_it(history: list[tuple[Any, ...]], seed: int) -> None:
-    table, writer, log, clock = Table(RULES), ChangelogWriter("lapse", RULES.ladders), list[ChangelogRecord](), 0
+    table, writer, log, clock = Table(Processes(RULES)), new_writer("lapse", RULES.ladders), list[ChangelogRecord](), 0
     chance = np.random.default_rng(seed)
     for offset, (turn, *what) in enumerate(history):
         if turn == "hear":

@@ -12,14 +12,14 @@ import polars as pl
 from consumer.activity.rows import ending_of
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
 from consumer.detect.activity_batch import ActivityBatch
-from consumer.detect.lapse_rules import LapseRules
+from consumer.detect.lapse_rules import LapseRules, Processes
 from consumer.detect.table import Table
 from consumer.kafka.changelog.reader import ChangelogReader
-from consumer.kafka.changelog.restore import Start
-from consumer.kafka.changelog.writer import ChangelogWriter
-from consumer.kafka.clients.transaction import Output
+from consumer.kafka.changelog.restore import Start, continue_lineage
+from consumer.kafka.clients.output import Output
 from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.records import Reminder
+from tests.detect.hearing import INPUT, new_writer
 
 MONDAY = 1_767_571_200_000
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -52,7 +52,7 @@ class Diary:
         self.now = MONDAY
         self._log: list[dict[str, object]] = []
         self._said: list[Reminder] = []
-        self._start(Start(Table(rules), ChangelogWriter("lapse", rules.ladders), 0, None, first=True))
+        self._start(Start(Table(Processes(rules)), new_writer("lapse", rules.ladders), 0, None, first=True))
 
     def at(self, when: str) -> "Diary":
         self.now = moment(when)
@@ -93,15 +93,15 @@ class Diary:
         if batch:
             schema = {"action": pl.String, "occurred_at": pl.Int64, "written_at": pl.Int64, "ending": pl.UInt8}
             self.hears(pl.DataFrame(batch, schema_overrides=schema))
-        self.partition.read_to(at + len(batch))
+        self.partition.advance_to(at + len(batch))
         self.partition.collect_lapses(self.now)
-        self._said += self.partition.unpublished
-        self.partition.unpublished = []
+        self._said += self.partition.uncommitted
+        self.partition.uncommitted = []
         return self
 
     def hears(self, activities: pl.DataFrame) -> None:
         known = self.partition.table.processes.known
-        self.partition.apply(ActivityBatch.of(activities, known), self.now)
+        self.partition.apply(ActivityBatch.of(activities, known), self.partition.position, self.now)
 
     def passes(self) -> "Diary":
         """An ordinary moment: the end is asked for, everything is read, the clock gets there."""
@@ -121,11 +121,14 @@ class Diary:
         """Commit, lose everything in memory, and start again from the state topic."""
         self._commit()
         self.rules = rules or self.rules
-        reader = ChangelogReader("lapse", self.rules)
+        processes = Processes(self.rules)
+        reader = ChangelogReader("lapse", processes)
         for message in self._kept:
             reader.feed(message.key, message.value, message.headers)
         restored = reader.finish()
         assert restored is not None
+        topic = replace(INPUT, partitions=restored.writer.lineage.partitions)
+        continue_lineage(restored.writer, processes, topic, self.now, endings_missed=False)
         self._start(
             Start(restored.table, restored.writer, restored.offset, restored.watermark, False, restored.brake_state)
         )

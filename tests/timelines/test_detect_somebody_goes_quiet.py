@@ -251,12 +251,13 @@ def test_after_an_expired_step_the_next_one_is_asked_for_in_its_time() -> None:
     diary.at("Tue+1w 17:01").passes().says("DUE maria account-setup 1")
 
 
-def test_a_process_that_got_another_name_begins_anew_and_the_old_one_is_not_told_of_again() -> None:
+def test_a_process_that_got_another_name_begins_anew_and_the_old_one_goes_on_being_applied() -> None:
     diary = Diary()
     diary.at("Mon 09:00").happens("maria", "STARTED", "checkout").passes()
     diary.at("Mon 11:01").passes().says("DUE maria checkout 0")
     diary.crashes_and_restarts(ladder(account_setup=(24 * HOUR, 72 * HOUR), order=(2 * HOUR,)))
-    diary.at("Mon 12:00").happens("maria", "COMPLETED", "checkout").passes().says_nothing()
+    diary.at("Mon 12:00").happens("maria", "COMPLETED", "checkout").passes().says("COMPLETED maria checkout 0")
+    diary.happens("ken", "STARTED", "checkout").passes()
     diary.at("Mon 13:00").happens("maria", "STARTED", "order").passes()
     diary.at("Mon 15:01").passes().says("DUE maria order 0")
 

@@ -9,7 +9,7 @@ from consumer.commands.terminal.exit_codes import Failed
 from consumer.commands.terminal.output import Line
 from consumer.config.errors import ConfigError
 from consumer.config.kafka import KafkaSettings
-from consumer.kafka.clients import end_offsets
+from consumer.kafka.clients import partition_offsets
 
 Reached = tuple[AdminClient, ClusterMetadata]
 
@@ -37,7 +37,7 @@ def input_topic(reached: Reached, topic: str) -> Line:
             "is not there, or may not be seen: is source.topic spelt right? Is it created?",
         )
     try:
-        for future in end_offsets.ask(admin, topic, found.partitions).values():
+        for future in partition_offsets.request(admin, topic, found.partitions).values():
             future.result(timeout=10)
     except (KafkaException, TimeoutError):
         named = ", ".join(sorted(f"{b.host}:{b.port}" for b in cluster.brokers.values()))

@@ -25,8 +25,8 @@ from consumer.commands.terminal.exit_codes import DONE, Failed
 from consumer.config.kafka import KafkaSettings
 from consumer.config.loader import load
 from consumer.config.settings import Settings
-from consumer.kafka.clients.all_or_nothing import AllOrNothing, NotWritten, Replaced
-from consumer.kafka.clients.transaction import Output
+from consumer.kafka.clients.output import Output
+from consumer.kafka.clients.transactional_producer import Aborted, Fenced, command_producer
 from consumer.records import Contact
 from consumer.wiring.shared import Shared
 
@@ -241,14 +241,15 @@ def _outputs(
 
 
 def _write(kafka: KafkaSettings, outputs: Iterable[Output], timeout: Millis) -> None:
-    with closing(AllOrNothing(kafka, name=f"{kafka.group_prefix}-contacts-import", timeout=timeout)) as writer:
-        writer.begin()
+    name = f"{kafka.group_prefix}-contacts-import"
+    with closing(command_producer(kafka, name=name, timeout_ms=timeout)) as producer:
         try:
-            writer.write(outputs)
+            producer.take_over()
+            producer.write(outputs)
         except _Changed:
             raise Failed(f"the file was changed while it was read, so {_NOTHING}") from None
-        except Replaced:
+        except Fenced:
             reason = f"another import has begun, or this one took longer than {timeout // MINUTE} min"
             raise Failed(f"{reason}: it is as good as certain that {_NOTHING}; to be sure, import it again") from None
-        except NotWritten as problem:
+        except Aborted as problem:
             raise Failed(f"the broker does not take it, so {_NOTHING}: {problem}") from None

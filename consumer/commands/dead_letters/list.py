@@ -19,7 +19,7 @@ from consumer.commands.terminal.time_arguments import shown
 from consumer.config.loader import load
 from consumer.kafka.dead_letters import topic_reader
 from consumer.kafka.dead_letters.offset_bitmap import OffsetBitmap
-from consumer.kafka.dead_letters.topic_reader import HEAD, DeadLetter, ReplayNote
+from consumer.kafka.dead_letters.topic_reader import HEAD_BYTES, DeadLetter, ReplayNote
 
 _WIDE = 500  # columns: what is read by a program is not folded
 _ACROSS = 16  # bytes on a line of a dump
@@ -36,7 +36,9 @@ def main(config: Path, chosen: Chosen, *, limit: int, show: bool) -> int:
     log.configure_quietly()
     with box(settings) as b:
         found = _Found(chosen)
-        records = map(topic_reader.opened, topic_reader.read(b.consumer, b.topic, topic_reader.whole(b.admin, b.topic)))
+        records = map(
+            topic_reader.parse, topic_reader.read(b.consumer, b.topic, topic_reader.offset_ranges(b.admin, b.topic))
+        )
         newest = heapq.nlargest(limit, found.letters_in(records), key=lambda each: (each.at, each.offset))
     if newest:
         console = Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False)
@@ -60,7 +62,7 @@ class _Found:
     def letters_in(self, records: Iterable[DeadLetter | ReplayNote]) -> Iterator[DeadLetter]:
         for record in records:
             if isinstance(record, ReplayNote):
-                for offset in record.letters:
+                for offset in record.offsets:
                     self._marks(record.partition, offset).add(offset)
                 continue
             self._marks(record.partition, record.offset)
@@ -113,5 +115,5 @@ def dump(letter: DeadLetter) -> Iterator[str]:
         yield "  null"
     elif letter.size == 0:
         yield "  empty"
-    elif letter.size > HEAD:
-        yield f"  and {letter.size - HEAD:,} bytes more"
+    elif letter.size > HEAD_BYTES:
+        yield f"  and {letter.size - HEAD_BYTES:,} bytes more"

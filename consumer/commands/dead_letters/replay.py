@@ -34,8 +34,8 @@ from consumer.commands.dead_letters.selection import Box, Chosen, box, group_of
 from consumer.commands.terminal.exit_codes import DONE, FAILED, Failed
 from consumer.config.loader import load
 from consumer.config.settings import Settings
-from consumer.kafka.clients.all_or_nothing import AllOrNothing, NotWritten, Replaced
-from consumer.kafka.clients.transaction import Output
+from consumer.kafka.clients.output import Output
+from consumer.kafka.clients.transactional_producer import Aborted, Fenced, TransactionalProducer, command_producer
 from consumer.kafka.dead_letters import topic_reader
 from consumer.kafka.dead_letters.offset_bitmap import OffsetBitmap
 from consumer.kafka.dead_letters.topic_reader import DeadLetter, Message, ReplayNote
@@ -85,10 +85,12 @@ def main(config: Path, chosen: Chosen, *, yes: bool) -> int:
     reads = _reads(settings)
     if chosen.topic is not None and chosen.topic not in reads:
         raise typer.BadParameter(f"Lapse reads {', '.join(reads)}", param_hint="--topic")
-    with box(settings) as b, closing(AllOrNothing(settings.kafka, name=group_of(settings))) as writer:
-        writer.begin()
+    with box(settings) as b, closing(command_producer(settings.kafka, name=group_of(settings))) as producer:
+        producer.take_over()
         targets = {topic: len(b.cluster.topics[topic].partitions) for topic in reads if topic in b.cluster.topics}
-        records = map(topic_reader.opened, topic_reader.read(b.consumer, b.topic, topic_reader.whole(b.admin, b.topic)))
+        records = map(
+            topic_reader.parse, topic_reader.read(b.consumer, b.topic, topic_reader.offset_ranges(b.admin, b.topic))
+        )
         found = survey(records, chosen, targets)
         number = found.by_topic().total()
         for line in _told(found, contacts=settings.topics.contacts):
@@ -98,7 +100,7 @@ def main(config: Path, chosen: Chosen, *, yes: bool) -> int:
         if not (yes or typer.confirm(f"Put {_letters(number)} back?")):
             typer.echo("nothing was put back")
             return FAILED
-        typer.echo(f"{_letters(_put_back(b, writer, found))} put back")
+        typer.echo(f"{_letters(_put_back(b, producer, found))} put back")
         return DONE
 
 
@@ -108,7 +110,7 @@ def survey(records: Iterable[DeadLetter | ReplayNote], chosen: Chosen, targets: 
     for record in records:
         if isinstance(record, ReplayNote):  # which stands behind the letters that it names
             for (partition, _), some in found.to_go.items():
-                for offset in record.letters if partition == record.partition else ():
+                for offset in record.offsets if partition == record.partition else ():
                     some.discard(offset)
         elif chosen.takes(record):
             obstacle = obstacle_of(record, targets)
@@ -160,7 +162,7 @@ def _letters(number: int) -> str:
     return f"{number:,} letter{'' if number == 1 else 's'}"
 
 
-def _put_back(b: Box, writer: AllOrNothing, found: Survey) -> int:
+def _put_back(b: Box, producer: TransactionalProducer, found: Survey) -> int:
     """Step 4; how many."""
     done = 0
     try:
@@ -168,16 +170,16 @@ def _put_back(b: Box, writer: AllOrNothing, found: Survey) -> int:
             places: dict[int, list[int]] = {}
             for letter, _ in batch:
                 places.setdefault(letter.partition, []).append(letter.offset)
-            writer.write(
+            producer.write(
                 [
                     *(copy(letter, message, b.topic) for letter, message in batch),
-                    *(topic_reader.note(b.topic, partition, offsets) for partition, offsets in places.items()),
+                    *(topic_reader.replay_note(b.topic, partition, offsets) for partition, offsets in places.items()),
                 ]
             )
             done += len(batch)
-    except NotWritten as problem:
+    except Aborted as problem:
         raise Failed(f"{_letters(done)} put back; the broker does not take the next ones: {problem}") from None
-    except Replaced:
+    except Fenced:
         raise Failed(
             f"{_letters(done)} put back; then another replay began: call this again for what it leaves"
         ) from None
@@ -191,7 +193,7 @@ def _batches(b: Box, found: Survey) -> Iterator[list[tuple[DeadLetter, Message]]
     for message in topic_reader.read(b.consumer, b.topic, found.spans()):
         if not found.has_to_go(message.partition(), message.offset()):
             continue
-        letter = topic_reader.opened(message)
+        letter = topic_reader.parse(message)
         assert isinstance(letter, DeadLetter)
         batch.append((letter, message))
         size += letter.size or 0

@@ -64,7 +64,7 @@ def box(settings: Settings) -> Iterator[Box]:
         raise Failed(
             f"the topic {topic} is not there: is topics.dead_letters its name? Nothing was ever set aside here"
         )
-    consumer = topic_reader.reader(settings.kafka, group_of(settings))
+    consumer = topic_reader.make_consumer(settings.kafka, group_of(settings))
     try:
         yield Box(topic, admin, cluster, consumer)
     except StillOpen as problem:

@@ -1,4 +1,4 @@
-"""One process at a time writes: whoever was put out cannot, however late it wakes up."""
+"""One process at a time publishes: one that was fenced cannot, however late it wakes up."""
 
 import time
 from collections.abc import Iterator
@@ -6,26 +6,24 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from consumer.clock import SystemClock
+from consumer.clock import SECOND
 from consumer.config.kafka import KafkaSettings
-from consumer.kafka.clients import sole_publisher
-from consumer.kafka.clients.publisher import NotAcknowledged
-from consumer.kafka.clients.sole_publisher import Replaced, SolePublisher
-from consumer.kafka.clients.transaction import Output
+from consumer.kafka.clients.exclusive_publisher import ExclusivePublisher, PublisherFenced
+from consumer.kafka.clients.output import Output
+from consumer.kafka.clients.publisher import NotAcknowledged, Refused
 from tests.broker.broker import Broker
 from tests.broker.topics import FreshTopics, fresh_name
-
-from .reading import WAIT
+from tests.kafka.consumer_setup import TIMEOUT_S
 
 
 @pytest.fixture
 def name() -> str:
-    return fresh_name("sole")
+    return fresh_name("exclusive")
 
 
 @pytest.fixture
-def two(kafka: str, name: str) -> Iterator[tuple[SolePublisher, SolePublisher]]:
-    one, other = (SolePublisher(KafkaSettings(bootstrap_servers=kafka), SystemClock(), name=name) for _ in range(2))
+def two(kafka: str, name: str) -> Iterator[tuple[ExclusivePublisher, ExclusivePublisher]]:
+    one, other = (ExclusivePublisher(KafkaSettings(bootstrap_servers=kafka), name=name) for _ in range(2))
     yield one, other
     one.close()
     other.close()
@@ -39,47 +37,59 @@ def read(bootstrap: str, topic: str, count: int) -> list[int]:
     """The first records of the topic's only partition, and any that follow them at once."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "reader", "isolation.level": "read_committed"})
     consumer.assign([TopicPartition(topic, 0, 0)])
-    found = consumer.consume(count, WAIT) + consumer.consume(1, 0.3)
+    found = consumer.consume(count, TIMEOUT_S) + consumer.consume(1, 0.3)
     consumer.close()
     return [int(message.value() or b"") for message in found]
 
 
-def test_what_was_published_is_there_in_order(
-    kafka: str, topics: FreshTopics, two: tuple[SolePublisher, SolePublisher]
+def test_publishes_in_order(
+    kafka: str, topics: FreshTopics, two: tuple[ExclusivePublisher, ExclusivePublisher]
 ) -> None:
     topic, (one, _) = topics(1), two
     one.begin()
     one.publish(numbers(topic, *range(300)))
-    one.begin()  # (it is the one already)
+    one.begin()  # changes nothing: it is the one already
     one.publish([])
     one.publish(numbers(topic, 300, 301))
     assert read(kafka, topic, 302) == list(range(302))
 
 
-def test_whoever_was_put_out_writes_nothing_and_may_take_over_again(
-    kafka: str, topics: FreshTopics, two: tuple[SolePublisher, SolePublisher]
+def test_fenced_publisher_writes_nothing_until_it_takes_over_again(
+    kafka: str, topics: FreshTopics, two: tuple[ExclusivePublisher, ExclusivePublisher]
 ) -> None:
     topic, (one, other) = topics(1), two
     one.begin()
     one.publish(numbers(topic, 1))
     other.begin()
     other.publish(numbers(topic, 2))
-    with pytest.raises(Replaced):
+    with pytest.raises(PublisherFenced):
         one.publish(numbers(topic, 1))  # it was paused, and does not know
     other.publish(numbers(topic, 3))
     one.begin()
     one.publish(numbers(topic, 4))
-    with pytest.raises(Replaced):
+    with pytest.raises(PublisherFenced):
         other.publish(numbers(topic, 3))
     assert read(kafka, topic, 4) == [1, 2, 3, 4]
 
 
-def test_a_broker_that_is_gone_is_told_of_in_time_and_the_batch_goes_out_when_it_is_back(
-    own_kafka: Broker, name: str, monkeypatch: pytest.MonkeyPatch
+def test_too_large_record_is_refused_and_the_next_batch_published(kafka: str, topics: FreshTopics, name: str) -> None:
+    topic = topics(1, config={"max.message.bytes": "1000"})
+    one = ExclusivePublisher(KafkaSettings(bootstrap_servers=kafka), name=name)
+    one.begin()
+    with pytest.raises(Refused, match="too large"):
+        one.publish([*numbers(topic, 1), Output(topic, -1, b"key", b"x" * 2_000)])
+    one.begin()
+    one.publish(numbers(topic, 1))
+    assert read(kafka, topic, 1) == [1]
+    one.close()
+
+
+def test_silent_broker_is_reported_in_time_and_the_batch_published_when_it_is_back(
+    own_kafka: Broker, name: str
 ) -> None:
-    monkeypatch.setattr(sole_publisher, "_PATIENCE", 2_000)
     topic = FreshTopics(own_kafka.bootstrap)(1)
-    one = SolePublisher(KafkaSettings(bootstrap_servers=own_kafka.bootstrap), SystemClock(), name=name)
+    kafka = KafkaSettings(bootstrap_servers=own_kafka.bootstrap)
+    one = ExclusivePublisher(kafka, name=name, timeout_ms=2 * SECOND)
     one.begin()
     one.publish(numbers(topic, 1))
     own_kafka.stop()
@@ -88,7 +98,7 @@ def test_a_broker_that_is_gone_is_told_of_in_time_and_the_batch_goes_out_when_it
         one.publish(numbers(topic, 2))
     with pytest.raises(NotAcknowledged):
         one.begin()
-    assert time.monotonic() - started < WAIT
+    assert time.monotonic() - started < TIMEOUT_S
     own_kafka.start()
     one.begin()
     one.publish(numbers(topic, 2))
