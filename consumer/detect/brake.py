@@ -26,13 +26,14 @@ class BrakeRules:
     """`floor` is in records a second, `lapse_limit` in lapses a minute; None switches a rule off.
 
     Over the last `window` the input must not fall under `floor`, nor under `share_of_mean` of its own mean over
-    the last `mean_over`.
+    the last `mean_over`. Until there is a mean, lapses wait, but not for longer than `warm_up`.
     """
 
     floor: float | None = None
     share_of_mean: float | None = 0.1
     window: Millis = MINUTE
     mean_over: Millis = 60 * MINUTE
+    warm_up: Millis = 60 * MINUTE
     lapse_limit: int | None = None
 
 
@@ -161,7 +162,7 @@ class _Input:
         """Return whether the input was observed for long enough to be judged, or for too long to wait for more."""
         rules = self._rules
         if rules.share_of_mean is not None:
-            return self._known >= rules.mean_over or self._expect()[0] > 0
+            return self._known >= rules.warm_up or self._expect()[0] > 0
         return rules.floor is None or self._known >= rules.window
 
     def _expect(self) -> tuple[Millis, float]:

@@ -167,6 +167,8 @@ def brake_rules(s: Settings) -> BrakeRules:
         share_of_mean=brake.share_of_mean,
         window=millis(brake.window),
         mean_over=millis(brake.mean_over),
+        # Who lapses was silent for a rung: it is enough to have heard the input for as long.
+        warm_up=min(millis(brake.mean_over), *(millis(p.remind_after[0]) for p in s.processes.values())),
         lapse_limit=brake.lapse_limit,
     )
 

@@ -42,7 +42,8 @@ class Topic:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(turns, max_size=25), st.booleans())
 def test_a_restart_at_every_commit_changes_nothing(history: list[tuple[str, Any]], compacted: bool) -> None:
-    table, writer, model, topic, clock = Table(Processes(RULES)), new_writer("lapse", RULES.ladders), Model(RULES), Topic(), 0
+    table, writer = Table(Processes(RULES)), new_writer("lapse", RULES.ladders)
+    model, topic, clock = Model(RULES), Topic(), 0
     for offset, (turn, what) in enumerate(history):
         if turn == "hear":
             assert said(hear(table, frame(what), clock)) == said(model.hear(what, now=clock))

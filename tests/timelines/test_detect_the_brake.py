@@ -92,6 +92,8 @@ def test_until_there_is_enough_to_judge_by_lapses_wait() -> None:
     assert story.minutes(1, 6_000).judged is None
     assert Story().minutes(59, 1).judged == "warming_up"
     assert Story().minutes(60, 1).judged is None, "an hour is enough, however little was heard"
+    assert Story(warm_up=3 * MINUTE).minutes(2, 1).judged == "warming_up"
+    assert Story(warm_up=3 * MINUTE).minutes(3, 1).judged is None, "nor need it be longer than the shortest rung"
     assert Story(share_of_mean=None).minutes(1, 0).judged is None, "there is nothing to judge"
 
 
