@@ -119,6 +119,8 @@ def restorer(shared: Shared) -> Restorer:
         group=group,
         rules=rules(s),
         from_latest=s.source.start == "latest",
+        endings_missed=bool(s.source.event),
+        clock=shared.clock,
     )
 
 
@@ -132,10 +134,11 @@ def decoder(shared: Shared) -> ActivityDecoder:
     source = shared.settings.source
     fields, meanings = build_field_paths(source), build_event_mapping(source, shared.settings.processes)
     wants = meanings.wants if meanings else None
+    clock_doubt = millis(shared.settings.detect.clock_doubt)
     if source.format == "json":
-        return ActivityDecoder(JsonReader(fields, wants), meanings)
+        return ActivityDecoder(JsonReader(fields, wants), meanings, clock_doubt=clock_doubt)
     shared.writers.learn(_schemas(source.schemas))
-    return ActivityDecoder(AvroReader(shared.writers, fields, wants), meanings)
+    return ActivityDecoder(AvroReader(shared.writers, fields, wants), meanings, clock_doubt=clock_doubt)
 
 
 def _schemas(files: Sequence[Path]) -> list[WriterSchema]:
@@ -150,6 +153,8 @@ def rules(s: Settings) -> LapseRules:
         ladders={name: [millis(span) for span in p.remind_after] for name, p in s.processes.items()},
         allowed_lateness=millis(s.detect.allowed_lateness),
         settle=millis(s.detect.settle),
+        clock_doubt=millis(s.detect.clock_doubt),
+        hush=millis(s.detect.hush),
         expire_after=millis(s.policy.expire_after),
         forget_after=millis(s.detect.forget_after),
     )
@@ -162,6 +167,8 @@ def brake_rules(s: Settings) -> BrakeRules:
         share_of_mean=brake.share_of_mean,
         window=millis(brake.window),
         mean_over=millis(brake.mean_over),
+        # Who lapses was silent for a rung: it is enough to have heard the input for as long.
+        warm_up=min(millis(brake.mean_over), *(millis(p.remind_after[0]) for p in s.processes.values())),
         lapse_limit=brake.lapse_limit,
     )
 
@@ -175,6 +182,7 @@ def _task(shared: Shared, partition: int, start: Start) -> PartitionTask:
         reminders_topic=s.topics.reminders,
         state_topic=s.state_topic,
         max_bad_share=s.detect.bad_record_share,
+        volume_window=millis(s.detect.brake.window),
     )
 
 

@@ -110,7 +110,7 @@ def judged_alone(value: bytes, writer: WriterSchema, unit: int = 1) -> tuple[Any
 
 def check(values: Sequence[bytes], expected: Sequence[tuple[Any, ...] | str], writers: Sequence[WriterSchema]) -> None:
     decoded = decode(writers, values)
-    rows = {row[0]: row[1:] for row in decoded.frame.rows()}
+    rows = {row[0]: row[1:] for row in decoded.frame.drop("written_at").rows()}
     assert {**rows, **reasons(decoded)} == dict(enumerate(expected))
     assert list(rows) == sorted(rows)
 
