@@ -13,18 +13,6 @@ Weekday: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _EVERY_DAY: tuple[Weekday, ...] = get_args(Weekday)
 
 
-OPT_OUT_WORDS = (
-    *("stop", "stop all", "stop promotions", "unsubscribe", "opt out", "baja", "dar de baja", "darme de baja", "parar"),
-    *("no más", "alto", "arrêt", "arrêter", "désabonner", "stopp", "abmelden", "abbestellen", "basta", "cancellami"),
-    *("disiscrivimi", "sair", "descadastrar", "remover", "afmelden", "avsluta", "avslutt", "dur", "стоп", "отписаться"),
-    *("توقف", "إلغاء الاشتراك", "停止", "退订", "配信停止", "berhenti", "rezygnuję"),
-)
-"""English, Spanish, French, German, Italian, Portuguese, Dutch, Scandinavian, Turkish, Russian, Arabic, Chinese, …
-
-Words that may as well be about an order or an appointment, such as cancel, are not among them.
-"""
-
-
 def _region(value: str) -> str:
     region = value.strip().upper()
     if region not in phonenumbers.SUPPORTED_REGIONS:
@@ -71,7 +59,10 @@ class PolicySettings(Section):
     max_per_user: dict[Duration, Annotated[int, Field(ge=1)]] = Field(default={timedelta(hours=24): 1})
     """How many messages within such a span, to one user or one phone, whatever they are about."""
     opt_out_words: tuple[str, ...] | None = None
-    """Whoever answers with one of these, and nothing else, is not written to again; ours unless set."""
+    """Whoever answers with one of these, beside courtesy, is not written to again; ours unless set."""
+    text_check: Literal["strict", "links", "off"] = "strict"
+    """Names and actions with links, addresses, long numbers or formatting are not sent: the default name or the
+    process's action stands in. `links` lets numbers and formatting pass, `off` everything."""
     holdout: float = Field(default=0.0, ge=0, lt=1)
     """The share of users who get no message, to compare the others with."""
     dry_run: bool = False
@@ -82,7 +73,3 @@ class PolicySettings(Section):
     """A lapse this long ago is not reminded of any more."""
     max_staleness: Duration = timedelta(minutes=5)
     """Nothing is sent while detect has not been heard from for so long."""
-
-    @property
-    def stop_words(self) -> tuple[str, ...]:
-        return OPT_OUT_WORDS if self.opt_out_words is None else self.opt_out_words

@@ -72,7 +72,7 @@ class Deliver:
             in_flight=_IN_FLIGHT,
             poll_after=millis(s.tracking.poll_after),
             give_up_after=millis(s.tracking.give_up_after),
-            opt_out_words=s.policy.stop_words,
+            opt_out_words=s.policy.opt_out_words,
             linger_ms=_INBOX_LINGER_MS,
             fallbacks=self._fallbacks,
         )
