@@ -53,7 +53,7 @@ def _measure(name: str, url: str, reminders: int, steps: int) -> None:
             span = _KEEP * 10 // 9  # the oldest tenth is older than _KEEP
             add_delivered(connection, reminders, first=now() - span, apart=span // reminders)
         base = ClaimBase(
-            ledger, OneMsgClient(base_url="http://127.0.0.1:1", channel_id="-", token="-", timeout=1), _TEMPLATE
+            ledger, OneMsgClient(base_url="http://127.0.0.1:1", channel_id="-", token="-", timeout_ms=1), _TEMPLATE
         )
         base.fill(range(_CLAIMED * (steps + 1)))
         retention, idle = (Retention(ledger, keep=keep, now=now) for keep in (_KEEP, _KEEP * 2))

@@ -40,7 +40,7 @@ from consumer.records import Contact, Received, Reminder
 from consumer.web.health import Part
 from consumer.web.webhook import Webhook
 from consumer.wiring.fallback import Fallbacks
-from consumer.wiring.ledger import opened, patiently, read_up_to
+from consumer.wiring.ledger import next_offsets, open_ledger, wait_for_ledger
 from consumer.wiring.onemsg_upkeep import OneMsgUpkeep
 from consumer.wiring.shared import Shared, plain
 from consumer.wiring.status_publishing import StatusPublishing
@@ -64,7 +64,7 @@ class Deliver:
         self._shared = shared
         self._topics = s.topics
         self._metrics = metrics = DeliverMetrics(shared.metrics)
-        self.ledger = ledger = opened(shared, metrics)
+        self.ledger = ledger = open_ledger(shared, metrics)
         self._publisher = Publisher(s.kafka, clock, name="publisher")
         secret = s.web.webhook_secret
         self._secret = SecretStr(plain(secret, "web.webhook_secret")) if secret else None
@@ -252,9 +252,9 @@ class Deliver:
             ),
             RecordHandler(
                 decode=lambda data: codec.decode(cls, data),
-                handle=patiently(handle),
-                advance=patiently(self._intake.reached),
-                handled_offsets=lambda: read_up_to(self.ledger, topic),
+                handle=wait_for_ledger(handle),
+                advance=wait_for_ledger(self._intake.reached),
+                handled_offsets=lambda: next_offsets(self.ledger, topic),
                 wants_ends=tells_ends,
             ),
             DeadLetterPublisher(self._publisher, self._topics.dead_letters, self._metrics.dead_letters),
