@@ -14,12 +14,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from bench.desk import ClaimBase
+from bench.measured_replica import MeasuredReplica
 from consumer import log
 from consumer.clock import DAY, SystemClock
 from consumer.config.service import LogSettings
 from consumer.deliver.operations.retention import Retention
-from consumer.ledger.store import Ledger
 from consumer.onemsg.client import OneMsgClient
 from tests.ledger.history import add_delivered
 from tests.ledger.postgresql import NoPostgres, running
@@ -47,30 +46,29 @@ def main() -> None:
 
 
 def _measure(name: str, url: str, reminders: int, steps: int) -> None:
-    ledger, now = Ledger(url), SystemClock().now
+    client = OneMsgClient(base_url="http://127.0.0.1:1", channel_id="-", token="-", timeout_ms=1)
+    replica, now = MeasuredReplica(url, client, _TEMPLATE), SystemClock().now
+    ledger = replica.ledger
     try:
         with ledger.transaction() as connection:
             span = _KEEP * 10 // 9  # the oldest tenth is older than _KEEP
             add_delivered(connection, reminders, first=now() - span, apart=span // reminders)
-        base = ClaimBase(
-            ledger, OneMsgClient(base_url="http://127.0.0.1:1", channel_id="-", token="-", timeout_ms=1), _TEMPLATE
-        )
-        base.fill(range(_CLAIMED * (steps + 1)))
-        retention, idle = (Retention(ledger, keep=keep, now=now) for keep in (_KEEP, _KEEP * 2))
+        replica.fill(range(_CLAIMED * (steps + 1)))
+        retention, idle = (Retention(ledger, keep_ms=keep, now=now) for keep in (_KEEP, _KEEP * 2))
         _expect(retention.step() > 0)
-        _claim(base)  # what runs once
-        claim = _median(lambda: _claim(base), steps)
+        _claim(replica)  # what runs once
+        claim = _median(lambda: _claim(replica), steps)
         step = _median(lambda: _expect(retention.step() >= 100), steps)
         nothing = _median(lambda: _expect(idle.step() == 0), steps)
     finally:
-        ledger.close()
+        replica.close()
     print(f"{name}, {reminders:,} reminders: a claim of {_CLAIMED} takes {claim * 1e3:.1f} ms;", end=" ")
     print(f"a step that removes 200 takes {step * 1e3:.1f} ms ({step / claim:.2f} of a claim),", end=" ")
     print(f"one that finds nothing {nothing * 1e3:.1f} ms ({nothing / claim:.2f})", flush=True)
 
 
-def _claim(base: ClaimBase) -> None:
-    _expect(len(base.claims.take(_CLAIMED).attempts) == _CLAIMED)
+def _claim(replica: MeasuredReplica) -> None:
+    _expect(len(replica.parts.claims.take(_CLAIMED).attempts) == _CLAIMED)
 
 
 def _expect(condition: bool) -> None:

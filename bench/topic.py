@@ -7,13 +7,14 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from bench.events import PROCESSES
 from bench.state import START, activities
 from consumer.config.settings import Settings
+from consumer.detect.lapse_rules import Processes
 from consumer.detect.table import Table
-from consumer.kafka.changelog.writer import ChangelogWriter
 from consumer.kafka.clients import topics
 from consumer.kafka.clients.output import Output
 from consumer.wiring import detect
 from consumer.wiring.shared import Shared
 from tests.broker.topics import fresh_name
+from tests.detect.hearing import new_writer
 
 
 class StateTopic:
@@ -34,9 +35,9 @@ class StateTopic:
         admin.create_topics([NewTopic(source, 1, 1)])[source].result()
         topics.prepare(admin, self.settings.topics, self.settings.state_topic, source)
         self.shared, self.rules, self._source = Shared(self.settings), detect.rules(self.settings), source
-        self.table = Table(self.rules)
+        self.table = Table(Processes(self.rules))
         self.offset = self.bytes = self.records = 0
-        self._writer = ChangelogWriter(detect.group_name(self.settings), self.rules.ladders)
+        self._writer = new_writer(detect.group_name(self.settings), self.rules.ladders)
         self._member = detect.consumer(self.settings.kafka, {"group.id": fresh_name("bench")})
         self._producer = detect.producer(self.settings.kafka, fresh_name("bench"))
         self._producer.take_over()

@@ -6,7 +6,8 @@
 `topics`          makes fresh topics on `kafka`: `topics()`, `topics(partitions=1, about="contacts", config={...})`.
 
 `postgresql`      the URL of a database for all tests of this process, for a single test at a time.
-`ledger_url`      of an empty ledger; a test that asks for it runs on SQLite and on PostgreSQL.
+`ledger_url`      of an empty database; a test that asks for it runs on SQLite and on PostgreSQL.
+`unused_ledger_url`  of a ledger that has its tables, and nothing in them; else the same.
 """
 
 import os
@@ -24,6 +25,7 @@ from .ledger import databases
 from .ledger.postgresql import database_of
 from .servers import LocalServers, RemoteServers, Servers
 
+_DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 _SERVERS = pytest.StashKey[Servers]()
 
 _MARKERS = {
@@ -32,6 +34,7 @@ _MARKERS = {
     "pausable_kafka": "broker",
     "postgresql": "postgres",
     "real_registry": "registry",
+    "lapse": "slow",  # it starts processes
 }
 """By fixture, what a test that uses it is marked with. Where it is asked for by `getfixturevalue`, a mark says so."""
 
@@ -147,6 +150,11 @@ def postgresql(servers: Servers) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+@pytest.fixture(params=_DATABASES)
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return databases.empty(request.param, tmp_path, request)
+
+
+@pytest.fixture(params=_DATABASES)
+def unused_ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return databases.unused(request.param, tmp_path, request)

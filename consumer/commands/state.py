@@ -5,13 +5,17 @@ from pathlib import Path
 import typer
 
 from consumer import log
+from consumer.activity.errors import RegistryUnavailable, SchemaRefused
+from consumer.clock import SystemClock
 from consumer.commands import kafka_probe
 from consumer.commands.terminal.exit_codes import DONE, Failed
 from consumer.config.loader import load
 from consumer.config.settings import Settings
 from consumer.kafka.changelog.rebuild import RebuildPlan, RebuildRefused, add_state_partitions, plan
 from consumer.kafka.clients.transactional_producer import Aborted, Fenced
+from consumer.records import Reminder, ReminderKind
 from consumer.wiring import detect
+from consumer.wiring.shared import Shared
 
 _BROKER_SECONDS = 5
 
@@ -28,7 +32,15 @@ def rebuild(config: Path, *, yes: bool) -> int:
     admin, _ = kafka_probe.reach(settings.kafka, _BROKER_SECONDS)
     group = detect.group_name(settings)
     try:
-        found = plan(admin, topic=settings.source.topic, state_topic=settings.state_topic, group=group)
+        found = plan(
+            admin,
+            lambda: detect.consumer(settings.kafka, {"group.id": f"{group}-restore", "fetch.wait.max.ms": 10}),
+            topic=settings.source.topic,
+            state_topic=settings.state_topic,
+            reminders_topic=settings.topics.reminders,
+            group=group,
+            now=SystemClock().now(),
+        )
     except RebuildRefused as why:
         raise Failed(str(why)) from None
     for line in _explained(found, settings):
@@ -51,8 +63,21 @@ def _explained(found: RebuildPlan, settings: Settings) -> list[str]:
         *([f"  {found.state_topic} is given {more} more partitions"] if more else []),
         f"What lapsed longer ago than policy.expire_after ({settings.policy.expire_after}) is counted, not asked for.",
         "What was asked for before is asked for under the same id, which the ledger knows: nobody hears twice.",
+        "What is unsent and not asked for again is no longer wanted.",
+        *(["Nobody is asked who was last seen before the input was given more partitions."] if found.grown_at else []),
         "Until it has caught up, deliver defers everything (detect_behind).",
     ]
+
+
+def _rebuilt(settings: Settings) -> bytes:
+    """What deliver is told. Raises Failed."""
+    shared = Shared(settings)
+    now = shared.clock.now()
+    record = Reminder(kind=ReminderKind.REBUILT, occurred_at=now, detected_at=now)
+    try:
+        return shared.codec.encode(record, settings.topics.reminders)
+    except (RegistryUnavailable, SchemaRefused) as problem:
+        raise Failed(f"nothing was changed: {problem}") from None
 
 
 def _write(settings: Settings, found: RebuildPlan) -> None:
@@ -61,7 +86,8 @@ def _write(settings: Settings, found: RebuildPlan) -> None:
     producer = detect.producer(settings.kafka, f"{found.group}-rebuild")
     try:
         producer.take_over()
-        producer.write(found.outputs(), offsets=found.offsets(), consumer=consumer)
+        outputs = found.outputs(settings.topics.reminders, _rebuilt(settings))
+        producer.write(outputs, offsets=found.offsets(), consumer=consumer)
     except Aborted as aborted:
         raise Failed(f"nothing was changed: the broker refused the transaction ({aborted}). Run it again") from None
     except Fenced:

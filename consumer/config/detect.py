@@ -34,6 +34,10 @@ class DetectSettings(Section):
     """How long to wait for events that come late."""
     settle: Duration = timedelta(minutes=5)
     """Activity so soon after a completion is no new start."""
+    clock_doubt: Annotated[Duration, Field(le=timedelta(hours=12))] = timedelta(hours=1)
+    """How wrong the clocks of producers may be: an event's time may lie so far after its record's."""
+    hush: Duration = timedelta(minutes=15)
+    """Nobody is asked so soon after their latest record; of a process at most its shortest rung."""
     forget_after: Duration = timedelta(days=30)
     """When a user of whom nothing is heard leaves the table; longer than the longest `remind_after`,
     `policy.expire_after` and `allowed_lateness` together."""

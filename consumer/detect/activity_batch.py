@@ -17,8 +17,8 @@ _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: spreads neighbou
 @dataclass(frozen=True, slots=True)
 class ActivityBatch:
     """One entry in each column for each activity: its index in the frame that it comes from, the user, the two halves
-    of the key's hash, the process's code, how it ends the process (`records.Ending`), when it happened (ms), the
-    action, and whether the action is not null."""
+    of the key's hash, the process's code, how it ends the process (`records.Ending`), when it happened and
+    when its record was written (ms), the action, and whether the action is not null."""
 
     indices: Rows
     users: pl.Series
@@ -27,17 +27,19 @@ class ActivityBatch:
     process_codes: npt.NDArray[np.uint16]
     endings: Small
     occurred_at: Times
+    written_at: Times
     actions: pl.Series
     has_action: Flags
 
     @classmethod
     def of(cls, frame: pl.DataFrame, known: pl.Enum) -> "ActivityBatch":
-        """Make a batch of the columns `user_id`, `process`, `ending`, `action`, `occurred_at` (ms), without those
-        of processes that are not in `known`."""
+        """Make a batch of the columns `user_id`, `process`, `ending`, `action`, `occurred_at` and `written_at` (ms),
+        without those of processes that are not in `known`."""
         columns = frame.select(
             pl.col("process").cast(known, strict=False).to_physical(),
             "ending",
             "occurred_at",
+            "written_at",
             "action",
             user="user_id",
             low=pl.col("user_id").hash(1),
@@ -56,6 +58,7 @@ class ActivityBatch:
             process_codes,
             columns["ending"].to_numpy(),
             columns["occurred_at"].to_numpy(),
+            columns["written_at"].to_numpy(),
             columns["action"],
             columns["has_action"].to_numpy(),
         )
@@ -75,6 +78,7 @@ class ActivityBatch:
             self.process_codes[start:stop],
             self.endings[start:stop],
             self.occurred_at[start:stop],
+            self.written_at[start:stop],
             self.actions.slice(start, stop - start),
             self.has_action[start:stop],
         )

@@ -15,7 +15,18 @@ from consumer.detect.table import Table
 PAGE = 8192
 """Rows in a page."""
 
-NUMBER_COLUMNS = ("last_seen", "closed", "step", "asked_seen", "asked_step", "reported", "ending")
+NUMBER_COLUMNS = (
+    "last_seen",
+    "closed",
+    "heard",
+    "step",
+    "asked_seen",
+    "asked_after",
+    "asked_step",
+    "reported",
+    "ending",
+    "ending_last",
+)
 
 SCHEMA = {
     "row": pl.Int32,
@@ -23,11 +34,14 @@ SCHEMA = {
     "process": pl.UInt16,
     "last_seen": pl.Int64,
     "closed": pl.Int64,
+    "heard": pl.Int64,
     "step": pl.UInt8,
     "asked_seen": pl.Int64,
+    "asked_after": pl.Int64,
     "asked_step": pl.UInt8,
     "reported": pl.UInt8,
     "ending": pl.UInt8,
+    "ending_last": pl.Boolean,
     "user": pl.String,
     "action": pl.String,
     "has_action": pl.Boolean,
@@ -69,9 +83,8 @@ def rows_between(table: Table, start: int, end: int) -> pl.DataFrame:
 def _frame(table: Table, rows: Rows, user: pl.Series, action: pl.Series, has_action: Flags) -> pl.DataFrame:
     c = table.store
     numbers = {name: getattr(c, name)[rows] for name in ("live", "process", *NUMBER_COLUMNS)}
-    return pl.DataFrame(
-        {"row": rows.astype(np.int32), **numbers, "user": user, "action": action, "has_action": has_action}
-    )
+    texts = {"user": user, "action": action, "has_action": has_action}
+    return pl.DataFrame({"row": rows.astype(np.int32), **numbers, **texts})
 
 
 def _latest(stored: list[tuple[Rows, pl.Series]], rows: Rows, used: int) -> tuple[pl.Series, Flags]:

@@ -65,12 +65,12 @@ class Loader:
         live = c.rebuild_free_list()
         if c.user.is_none(live).any():
             raise DamagedState("rows without a user: a segment is missing")
-        for name, now in table.rules.ladders.items():
+        for name, now in table.processes.rules.ladders.items():
             if name in ladders and list(ladders[name]) != list(now):
                 _skip_lapsed_steps(table, live[c.process[live] == table.processes.code(name)], watermark)
         table.reindex()
         for first in range(0, live.size, _BLOCK_ROWS):
-            table.schedule(live[first : first + _BLOCK_ROWS])
+            table.row_rules.schedule(live[first : first + _BLOCK_ROWS])
 
     def _load(self, frame: pl.DataFrame, processes: Sequence[str], start: int, end: int) -> None:
         if frame.is_empty():
@@ -149,6 +149,6 @@ def _concatenate(collected: list[tuple[Rows, pl.Series]]) -> tuple[Rows, pl.Seri
 
 def _skip_lapsed_steps(table: Table, rows: Rows, watermark: Millis) -> None:
     c = table.store
-    quiet = watermark - table.rules.allowed_lateness - c.last_seen[rows]
+    quiet = watermark - table.processes.rules.allowed_lateness - c.last_seen[rows]
     c.step[rows] = table.processes.latest_lapsed(c.process[rows], quiet) + 1
     c.dirty[rows] = True

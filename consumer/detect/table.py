@@ -13,7 +13,8 @@ import polars as pl
 
 from consumer.clock import Millis
 from consumer.detect.activity_batch import ActivityBatch
-from consumer.detect.lapse_rules import ALWAYS, NEVER, LapseRules, Processes, Times, reminder_id
+from consumer.detect.lapse_rules import NEVER, Processes, Times, reminder_id
+from consumer.detect.row_rules import Lapsed, RowRules
 from consumer.detect.storage.hash_index import Hashes, KeyIndex, Rows
 from consumer.detect.storage.row_store import ENDED, RETURNED, Flags, RowStore
 from consumer.records import Ending, Reminder, ReminderKind
@@ -38,10 +39,11 @@ class AdvanceResult:
 class Table:
     """The rows of one partition."""
 
-    def __init__(self, rules: LapseRules) -> None:
-        self.rules = rules
-        self.processes = Processes(rules)
+    def __init__(self, processes: Processes, *, not_before: Millis | None = None) -> None:
+        """`processes` may be shared with other tables. Nothing is asked of who was last seen before `not_before`."""
+        self.processes = processes
         self.store = RowStore()
+        self.row_rules = RowRules(processes, self.store, NEVER if not_before is None else not_before)
         self._index = KeyIndex()
         self.new_users: list[tuple[Rows, pl.Series]] = []
         """Users stored in rows since the state was last written, in order; the rows of each entry are distinct."""
@@ -60,10 +62,10 @@ class Table:
         if not len(batch):
             return []
         rows = self._find_or_add_rows(batch)
-        self._apply_activities(rows, batch)
-        self._apply_endings(rows, batch)
+        started = self._apply_activities(rows, batch)
+        self._apply_endings(rows, batch, started)
         self.store.dirty[rows] = True
-        self.schedule(rows)
+        self.row_rules.schedule(rows)
         return self._follow_up(rows, now)
 
     def advance_to(self, watermark: Millis, now: Millis, *, hold: bool = False) -> AdvanceResult:
@@ -72,13 +74,13 @@ class Table:
         With `hold` nothing is asked for: what has lapsed stays due until it expires.
         """
         c = self.store
-        rows = self._due(watermark)
+        rows = self.row_rules.find_due(watermark)
         result = AdvanceResult()
         if rows.size:
-            held = self._ask_for_lapsed(rows[self.armed(rows)], watermark, now, result, hold=hold)
+            held = self._ask_for_lapsed(rows[self.row_rules.armed(rows)], watermark, now, result, hold=hold)
             rows = np.setdiff1d(rows, held, assume_unique=True) if held.size else rows
             result.held = held.size
-            self.schedule(rows)
+            self.row_rules.schedule(rows)
             c.dirty[rows] = True
             gone = rows[c.due[rows] <= watermark]  # rows that are still due have no step left and can be dropped
             result.forgotten = gone.size
@@ -88,36 +90,50 @@ class Table:
 
     def count_due(self, watermark: Millis) -> int:
         """Return how many reminders would be asked for at this watermark."""
-        rows = self._due(watermark)
-        _, _, _, expired = self._find_lapsed(rows[self.armed(rows)], watermark)
-        return int(np.count_nonzero(~expired))
+        rows = self.row_rules.find_due(watermark)
+        lapsed = self.row_rules.find_lapsed(rows[self.row_rules.armed(rows)], watermark)
+        return int(np.count_nonzero(~lapsed.expired))
 
-    def _due(self, watermark: Millis) -> Rows:
-        return np.flatnonzero(self.store.due[: self.store.used] <= watermark)
+    def _apply_activities(self, rows: Rows, batch: ActivityBatch) -> Rows:
+        """Rule 1: a later activity starts anew with step 0; an older one (or none: NEVER) changes nothing but `heard`.
 
-    def _apply_activities(self, rows: Rows, batch: ActivityBatch) -> None:
-        """Rule 1: a later activity starts anew with step 0; an older one (or none: NEVER) changes nothing."""
+        Returns the indices, in the batch, of the activities that are the latest of their rows now.
+        """
         c, occurred_at = self.store, np.where(batch.endings == Ending.NONE, batch.occurred_at, NEVER)
         before = c.last_seen[rows]
         np.maximum.at(c.last_seen, rows, occurred_at)
+        np.maximum.at(c.heard, rows, np.where(batch.endings == Ending.NONE, batch.written_at, NEVER))
         latest = (occurred_at == c.last_seen[rows]) & (occurred_at != NEVER)
         newer = latest & (occurred_at > before)
         c.step[rows[newer]] = 0
         changes = np.flatnonzero(latest & (batch.has_action | ~c.action.is_none(rows)))
         if changes.size:
             self._set_actions(rows[changes], batch.actions.gather(changes), fresh=newer[changes])
+        started = np.flatnonzero(newer)
+        c.ending_last[rows[started]] = False
+        return started
 
-    def _apply_endings(self, rows: Rows, batch: ActivityBatch) -> None:
-        """Keep the latest ending and its kind; of several at the same time the greatest kind, in any order."""
+    def _apply_endings(self, rows: Rows, batch: ActivityBatch, started: Rows) -> None:
+        """Keep the latest ending and its kind; of several at the same time the greatest kind, in any order.
+
+        `started` are the indices of the activities that are the latest of their rows now.
+        """
         ends = np.flatnonzero(batch.endings)
         if not ends.size:
             return
-        c, rows, occurred_at, endings = self.store, rows[ends], batch.occurred_at[ends], batch.endings[ends]
-        before = c.closed[rows]
-        np.maximum.at(c.closed, rows, occurred_at)
-        latest = occurred_at == c.closed[rows]
-        c.ending[rows[latest & (occurred_at > before)]] = Ending.NONE
-        np.maximum.at(c.ending, rows[latest], endings[latest])
+        c, ended, occurred_at, endings = self.store, rows[ends], batch.occurred_at[ends], batch.endings[ends]
+        before = c.closed[ended]
+        np.maximum.at(c.closed, ended, occurred_at)
+        latest = occurred_at == c.closed[ended]
+        newer = latest & (occurred_at > before)
+        c.ending[ended[newer]] = Ending.NONE
+        np.maximum.at(c.ending, ended[latest], endings[latest])
+        # Which was written first of each row's latest activity and latest ending? `due` serves as scratch space. (Of
+        # several values for one row numpy keeps the last: in reverse order, the first in the log.)
+        ends, ended, activity_at = ends[newer][::-1], ended[newer][::-1], c.due
+        activity_at[ended] = -1
+        activity_at[rows[started[::-1]]] = started[::-1]
+        c.ending_last[ended] = ends > activity_at[ended]
 
     def _set_actions(self, rows: Rows, actions: pl.Series, fresh: Flags) -> None:
         """Store the action of the latest activity; at equal times the greatest bytes win, and null is the least."""
@@ -146,51 +162,28 @@ class Table:
         ]
         return wins
 
-    def armed(self, rows: Rows) -> Flags:
-        return self.store.last_seen[rows] > self.store.closed[rows] + self.rules.settle
-
-    def schedule(self, rows: Rows) -> None:
-        """Compute `due`: the watermark at which these rows must be looked at again, to ask or to drop them (rule 6)."""
-        c = self.store
-        seen, closed = c.last_seen[rows], c.closed[rows]
-        lapse = self.processes.wait(c.process[rows], c.step[rows]) + self.rules.allowed_lateness
-        unfinished = seen + np.minimum(lapse, self.rules.forget_after)
-        # An activity within `settle` of the ending is the latest that a repeat could revive.
-        finished = np.maximum(seen, closed) + self.rules.closed_kept_for
-        c.due[rows] = np.where(seen > closed + self.rules.settle, unfinished, finished)
-
     def _ask_for_lapsed(self, rows: Rows, watermark: Millis, now: Millis, result: AdvanceResult, *, hold: bool) -> Rows:
         """Rules 2, 3 and 5: ask once for the latest lapsed step, unless it has expired.
 
         Returns the rows that are held back.
         """
-        c = self.store
-        rows, step, lapsed_at, expired = self._find_lapsed(rows, watermark)
-        held = rows[~expired][: None if hold else 0]
+        c, lapsed = self.store, self.row_rules.find_lapsed(rows, watermark)
+        held = lapsed.rows[~lapsed.expired][: None if hold else 0]
         if hold:
-            rows, step, lapsed_at, expired = rows[expired], step[expired], lapsed_at[expired], expired[expired]
-        self._count_lapses(rows, step, expired, result)
-        c.step[rows] = step + 1
-        rows, step, lapsed_at = rows[~expired], step[~expired], lapsed_at[~expired]
-        c.asked_seen[rows], c.asked_step[rows], c.reported[rows] = c.last_seen[rows], step, 0
+            lapsed = lapsed.where(lapsed.expired)
+        self._count_lapses(lapsed, result)
+        c.step[lapsed.rows] = lapsed.step + 1
+        rows, step, lapsed_at, _ = lapsed.where(~lapsed.expired)
+        c.asked_seen[rows], c.asked_after[rows] = c.last_seen[rows], lapsed_at - c.last_seen[rows]
+        c.asked_step[rows], c.reported[rows] = step, 0
         actions = self.store.action.get(rows)
         result.asked += self._build_reminders(ReminderKind.DUE, rows, lapsed_at, now, actions)
         return held
 
-    def _find_lapsed(self, rows: Rows, watermark: Millis) -> tuple[Rows, npt.NDArray[np.int64], Times, Flags]:
-        """Return the lapsed of these armed rows: row, latest step, when it lapsed, whether it has expired."""
-        c = self.store
-        quiet = watermark - self.rules.allowed_lateness - c.last_seen[rows]
-        step = self.processes.latest_lapsed(c.process[rows], quiet)
-        lapsed = step >= c.step[rows]
-        rows, step = rows[lapsed], step[lapsed]
-        lapsed_at = c.last_seen[rows] + self.processes.wait(c.process[rows], step)
-        return rows, step, lapsed_at, watermark - lapsed_at > self.rules.expire_after
-
-    def _count_lapses(self, rows: Rows, step: npt.NDArray[np.int64], expired: Flags, result: AdvanceResult) -> None:
-        first = self.store.step[rows]
-        reported = pl.DataFrame({"process": self.store.process[rows], "first": first, "step": step, "expired": expired})
-        for code, lowest, latest, late, count in reported.group_by(pl.all()).len().iter_rows():
+    def _count_lapses(self, lapsed: Lapsed, result: AdvanceResult) -> None:
+        process, first = self.store.process[lapsed.rows], self.store.step[lapsed.rows]
+        rows = pl.DataFrame({"process": process, "first": first, "step": lapsed.step, "expired": lapsed.expired})
+        for code, lowest, latest, late, count in rows.group_by(pl.all()).len().iter_rows():
             name = self.processes.names[code]
             outcomes = [(s, "skipped") for s in range(lowest, latest)] + [(latest, "expired" if late else "asked")]
             for s, outcome in outcomes:
@@ -205,8 +198,7 @@ class Table:
             return []
         seen, reported = c.asked_seen[rows], c.reported[rows]
         returned = rows[(c.last_seen[rows] > seen) & (reported == 0)]
-        # An ending that arrives late may lie just before the last activity; what counts is that nothing is unfinished.
-        ended = rows[(c.closed[rows] + self.rules.settle >= seen) & (reported & ENDED == 0)]
+        ended = rows[self.row_rules.ended_after(rows, seen) & (reported & ENDED == 0)]
         c.reported[returned] |= RETURNED
         c.reported[ended] |= ENDED
         reminders = self._build_reminders(ReminderKind.RETURNED, returned, c.last_seen[returned], now)
@@ -219,22 +211,21 @@ class Table:
         self, kind: ReminderKind, rows: Rows, occurred_at: Times, now: Millis, actions: list[str | None] | None = None
     ) -> list[Reminder]:
         c = self.store
-        lapsed_at = c.asked_seen[rows] + self.processes.wait(c.process[rows], c.asked_step[rows])
-        columns = (c.process[rows], c.asked_seen[rows], c.asked_step[rows], lapsed_at, occurred_at)
+        columns = (c.process[rows], c.asked_seen[rows], c.asked_after[rows], c.asked_step[rows], occurred_at)
         fields = zip(c.user.get(rows), actions or [None] * rows.size, *(x.tolist() for x in columns), strict=True)
         made = []
-        for user, action, code, seen, step, lapsed, occurred in fields:
+        for user, action, code, seen, after, step, occurred in fields:
             process = self.processes.names[code]
             made.append(
                 Reminder(
-                    reminder_id=reminder_id(str(user), process, seen, step),
+                    reminder_id=reminder_id(str(user), process, seen, after),
                     kind=kind,
                     user_id=user,
                     process=process,
                     step=step,
                     action=action,
                     last_seen=seen,
-                    lapsed_at=lapsed if lapsed < ALWAYS else None,
+                    lapsed_at=seen + after,
                     occurred_at=occurred,
                     detected_at=now,
                 )

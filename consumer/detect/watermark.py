@@ -8,9 +8,10 @@ So a quiet partition's watermark advances, a lagging one's is as late as its lag
 from collections import deque
 from dataclasses import dataclass, field
 
-from consumer.clock import Millis
+from consumer.clock import MINUTE, Millis
 
 _MOST_PENDING = 256
+_AGREE_AGAIN_FOR: Millis = MINUTE
 
 
 @dataclass(slots=True)
@@ -45,16 +46,25 @@ class Watermark:
 class WallClockGuard:
     """Compares the wall clock with the monotonic clock; while they disagree the watermarks must not move.
 
-    Small steps (an NTP daemon slewing) are accepted; a jump is not, until the wall clock comes back or the process is
-    restarted.
+    Small steps (an NTP daemon slewing) are accepted. After a jump they disagree until the wall clock comes back, or the
+    two have run alike for a minute: then the clock was set right.
     """
 
     tolerance: Millis = 2_000
     _apart: Millis | None = None
+    _jumped_to: Millis = 0
+    _jumped_at: Millis | None = None
 
     def agrees(self, wall: Millis, steady: Millis) -> bool:
+        """Compare the two clocks, `steady` being the monotonic one."""
         apart = wall - steady
         if self._apart is None or abs(apart - self._apart) <= self.tolerance:
-            self._apart = apart
+            self._apart, self._jumped_at = apart, None
             return True
-        return False
+        if self._jumped_at is None or abs(apart - self._jumped_to) > self.tolerance:
+            self._jumped_at = steady
+        self._jumped_to = apart
+        if steady - self._jumped_at < _AGREE_AGAIN_FOR:
+            return False
+        self._apart, self._jumped_at = apart, None
+        return True

@@ -39,7 +39,7 @@ _SOCKET_TIMEOUT = {"socket.timeout.ms": 10_000}
 
 
 def build(shared: Shared) -> DetectLoop:
-    """The loop, ready to run. Raises RegistryUnavailable, SchemaRefused."""
+    """Return the loop, ready to run. Raises RegistryUnavailable, SchemaRefused."""
     s, clock, metrics = shared.settings, shared.clock, DetectMetrics(shared.metrics)
     group, commit_interval, topic = group_name(s), millis(s.detect.commit_interval), s.source.topic
     part = shared.health.part("detect")
@@ -109,7 +109,7 @@ def build(shared: Shared) -> DetectLoop:
 
 
 def restorer(shared: Shared) -> Restorer:
-    """Opens partitions with what the state topic holds of them."""
+    """Return what restores partitions from the state topic."""
     s, group = shared.settings, group_name(shared.settings)
     return Restorer(
         shared.admin,
@@ -119,23 +119,26 @@ def restorer(shared: Shared) -> Restorer:
         group=group,
         rules=rules(s),
         from_latest=s.source.start == "latest",
+        endings_missed=bool(s.source.event),
+        clock=shared.clock,
     )
 
 
 def group_name(s: Settings) -> str:
-    """Of the consumer group; the state topic's segments carry it."""
+    """Return the name of the consumer group, which the state topic's segments carry."""
     return f"{s.kafka.group_prefix}-detect"
 
 
 def decoder(shared: Shared) -> ActivityDecoder:
-    """Reads the input topic's records. Raises ConfigError for files of schemas that cannot be used."""
+    """Return the decoder of the input topic. Raises ConfigError for schema files that cannot be used."""
     source = shared.settings.source
     fields, meanings = build_field_paths(source), build_event_mapping(source, shared.settings.processes)
     wants = meanings.wants if meanings else None
+    clock_doubt = millis(shared.settings.detect.clock_doubt)
     if source.format == "json":
-        return ActivityDecoder(JsonReader(fields, wants), meanings)
+        return ActivityDecoder(JsonReader(fields, wants), meanings, clock_doubt=clock_doubt)
     shared.writers.learn(_schemas(source.schemas))
-    return ActivityDecoder(AvroReader(shared.writers, fields, wants), meanings)
+    return ActivityDecoder(AvroReader(shared.writers, fields, wants), meanings, clock_doubt=clock_doubt)
 
 
 def _schemas(files: Sequence[Path]) -> list[WriterSchema]:
@@ -150,6 +153,8 @@ def rules(s: Settings) -> LapseRules:
         ladders={name: [millis(span) for span in p.remind_after] for name, p in s.processes.items()},
         allowed_lateness=millis(s.detect.allowed_lateness),
         settle=millis(s.detect.settle),
+        clock_doubt=millis(s.detect.clock_doubt),
+        hush=millis(s.detect.hush),
         expire_after=millis(s.policy.expire_after),
         forget_after=millis(s.detect.forget_after),
     )
@@ -162,6 +167,8 @@ def brake_rules(s: Settings) -> BrakeRules:
         share_of_mean=brake.share_of_mean,
         window=millis(brake.window),
         mean_over=millis(brake.mean_over),
+        # Who lapses was silent for a rung: it is enough to have heard the input for as long.
+        warm_up=min(millis(brake.mean_over), *(millis(p.remind_after[0]) for p in s.processes.values())),
         lapse_limit=brake.lapse_limit,
     )
 
@@ -175,6 +182,7 @@ def _task(shared: Shared, partition: int, start: Start) -> PartitionTask:
         reminders_topic=s.topics.reminders,
         state_topic=s.state_topic,
         max_bad_share=s.detect.bad_record_share,
+        volume_window=millis(s.detect.brake.window),
     )
 
 
@@ -183,8 +191,8 @@ def consumer(kafka: KafkaSettings, ours: Mapping[str, object]) -> Consumer:
         "isolation.level": "read_committed",
         "enable.auto.commit": False,
         "enable.partition.eof": True,
-        # A short queue: what is taken from it is still in the processor's cache. And one that is looked at often: the
-        # default has a reader that catches up wait for a second whenever it was full.
+        # A short queue, so that records are still in the processor's cache when they are taken from it; and one that is
+        # checked often: by default the fetcher pauses for a second whenever the queue was full.
         "queued.min.messages": 1_000_000,
         "queued.max.messages.kbytes": 1_000,
         "fetch.queue.backoff.ms": 2,
@@ -193,16 +201,16 @@ def consumer(kafka: KafkaSettings, ours: Mapping[str, object]) -> Consumer:
 
 
 def producer(kafka: KafkaSettings, name: str) -> TransactionalProducer:
-    """`name` is its transactional id."""
+    """Return a producer with this transactional id."""
     ours = {
         "transactional.id": name,
         "linger.ms": 5,
         "compression.type": "lz4",
         "message.max.bytes": MAX_RECORD_BYTES,  # of dead letters; state segments are smaller
     }
-    # A record gives up before its transaction does, so that we abort, and the broker does not: that would end us.
-    # While a transaction is open readers of the reminders wait: a killed process may hold them up for so long.
-    # A request that waits for a coordinator is looked at again when a connection comes or goes, and by no clock.
+    # Records time out before their transaction, so that we abort it: a broker that aborts it would fence us.
+    # Readers of `reminders` wait while a transaction is open, after a kill for as long as its timeout.
+    # librdkafka retries a request that waits for a coordinator only when a connection opens or closes: idle ones close.
     idle = {"connections.max.idle.ms": 10_000}
     timeouts = {"transaction.timeout.ms": 30_000, "message.timeout.ms": 20_000}
     return TransactionalProducer(_SOCKET_TIMEOUT | timeouts | idle | client_settings(kafka, ours))

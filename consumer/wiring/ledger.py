@@ -33,7 +33,7 @@ def open_ledger(shared: Shared, metrics: DeliverMetrics) -> Ledger:
             raise LedgerRefused(positions.refusal)
         if positions.lost:
             _restore_opt_outs(shared, ledger)
-            ledger_restore.doubt_everything_unsent(ledger, positions.lost, metrics=metrics, now=shared.clock.now)
+            ledger_restore.mark_unsent_unknown(ledger, positions.lost, metrics=metrics, now=shared.clock.now)
     except BaseException:
         ledger.close()
         raise
@@ -77,10 +77,10 @@ def compare_with_topics(settings: Settings, admin: AdminClient, ledger: Ledger |
     """Compare; change nothing. None is a ledger that is yet to be made. Raises KafkaException."""
     # First the broker, then the ledger: other replicas are at work, and the ledger is never behind what they commit.
     groups = _group_positions(settings, admin)
-    told = any(partition_offsets.fetch_all(admin, settings.topics.delivery_status).values())
+    published = any(partition_offsets.fetch_all(admin, settings.topics.delivery_status).values())
     positions = {topic: (group, _ledger_position(ledger, topic)) for topic, group in groups.items()}
     lost = {topic: ledger_identity.lost(group, held) for topic, (group, held) in positions.items()}
-    refusal = ledger_identity.refusal(ledger.id if ledger else "one yet to be made", positions, told=told)
+    refusal = ledger_identity.refusal(ledger.id if ledger else "one yet to be made", positions, published=published)
     return TopicPositions(refusal, {topic: offsets for topic, offsets in lost.items() if offsets})
 
 

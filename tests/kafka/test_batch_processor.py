@@ -9,9 +9,9 @@ from consumer.activity.decoder import ActivityDecoder
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import ManualClock
 from consumer.detect.brake import BrakeRules
+from consumer.detect.lapse_rules import Processes
 from consumer.detect.table import Table
 from consumer.kafka.changelog.restore import Start
-from consumer.kafka.changelog.writer import ChangelogWriter
 from consumer.kafka.detect_loop.batch_builder import BatchBuilder
 from consumer.kafka.detect_loop.batch_processor import BatchProcessor
 from consumer.kafka.detect_loop.brake_control import BrakeControl
@@ -19,6 +19,7 @@ from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.metrics import DetectMetrics
 from tests.app.service import eventually
 from tests.broker.topics import FreshTopics, fresh_name
+from tests.detect.hearing import new_writer
 from tests.kafka.test_large_commit import RULES
 
 COUNT = 200
@@ -53,7 +54,7 @@ def test_rewound_records_are_read_again_in_order(kafka: str, topic: str) -> None
     processor = BatchProcessor(
         consumer, decoder, topic=topic, dead_letters="dead", brake_control=brake_control, clock=clock, metrics=metrics
     )
-    start = Start(Table(RULES), ChangelogWriter("group", RULES.ladders), 0, None, first=True)
+    start = Start(Table(Processes(RULES)), new_writer("group", RULES.ladders), 0, None, first=True)
     task = PartitionTask(0, start, encode=lambda reminder: b"", reminders_topic="reminders", state_topic="state")
     consumer.assign([TopicPartition(topic, 0, 0)])
     processor.process(polled(consumer, 50).build(), {0: task})

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from consumer.commands.terminal.output import Line
 from consumer.config.onemsg import OneMsgSettings
 from consumer.config.processes import ProcessSettings
-from consumer.config.service import WebSettings
+from consumer.config.service import WEBHOOK_PATH, WebSettings
 from consumer.deliver.channel import template_status
 from consumer.deliver.policy.message_plan import message_plans
 from consumer.onemsg.api_errors import ApiErrorKind
@@ -16,8 +16,6 @@ from consumer.onemsg.http import lenient_json as lenient
 from consumer.onemsg.templates.listing import Template
 from consumer.onemsg.templates.preflight import MARKETING, RequiredTemplate, find, preflight
 from consumer.onemsg.webhook.registration import Destinations
-
-WEBHOOK = "/webhooks/1msg/"
 
 _ADVICE = {
     ApiErrorKind.CREDENTIAL: "onemsg.token must be the channel's current token, and onemsg.channel_id its channel",
@@ -82,7 +80,7 @@ async def webhook(channel: OneMsgClient, web: WebSettings, secret: SecretStr) ->
         told = lenient.truth((await channel.settings()).get("ackNotificationsOn"))
     except OneMsgError as problem:
         return [_failed("webhook", problem)]
-    end = WEBHOOK + secret.get_secret_value()
+    end = WEBHOOK_PATH + secret.get_secret_value()
     ours = [url for url in there.urls if url.rstrip("/").endswith(end)]
     if web.public_url:
         ours = [url for url in ours if url.rstrip("/") == web.public_url.rstrip("/") + end]
@@ -94,7 +92,7 @@ async def webhook(channel: OneMsgClient, web: WebSettings, secret: SecretStr) ->
 
 def _called(there: Destinations, ours: Sequence[str], web: WebSettings) -> Line:
     if not ours:
-        address = f"{(web.public_url or 'https://<our address>').rstrip('/')}{WEBHOOK}<secret>"
+        address = f"{(web.public_url or 'https://<our address>').rstrip('/')}{WEBHOOK_PATH}<secret>"
         return Line(
             False,
             "webhook: 1MSG does not call us",

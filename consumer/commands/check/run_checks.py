@@ -11,12 +11,13 @@ from consumer import log
 from consumer.commands import topics
 from consumer.commands.check import fallback, input_sample, kafka, ledger, onemsg
 from consumer.commands.onemsg_channel import opened
-from consumer.commands.run import Role, secrets
+from consumer.commands.run import secrets
 from consumer.commands.terminal.exit_codes import DONE, FAILED, MISUSED
 from consumer.commands.terminal.output import Line, show
 from consumer.config.loader import ConfigError, load, read_secret
 from consumer.config.onemsg import OneMsgSettings
 from consumer.config.settings import Settings
+from consumer.config.types import Role
 from consumer.kafka.clients.topics import TopicsRefused
 from consumer.wiring.shared import Shared
 

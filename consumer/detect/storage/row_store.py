@@ -30,17 +30,20 @@ _ROW = np.dtype(
         ("high", np.uint64),
         ("last_seen", np.int64),
         ("closed", np.int64),
+        ("heard", np.int64),
         ("asked_seen", np.int64),
+        ("asked_after", np.int64),
         ("process", np.uint16),
         ("step", np.uint8),
         ("asked_step", np.uint8),
         ("reported", np.uint8),
         ("ending", np.uint8),
+        ("ending_last", np.bool_),
         ("live", np.bool_),
     ],
     align=True,
 )
-_BLANK = np.array((0, 0, NEVER, NEVER, NEVER, 0, 0, 0, 0, Ending.NONE, False), _ROW)
+_BLANK = np.array((0, 0, NEVER, NEVER, NEVER, NEVER, 0, 0, 0, 0, 0, Ending.NONE, False, False), _ROW)
 
 
 class _Field(Generic[_T]):
@@ -60,12 +63,22 @@ class RowStore:
     high = _Field[Hashes]()
     process = _Field[npt.NDArray[np.uint16]]()
     last_seen = _Field[Times]()
+    """When the latest activity happened."""
     closed = _Field[Times]()
+    """When the latest ending happened."""
+    heard = _Field[Times]()
+    """When the latest record of an activity was written."""
     step = _Field[Small]()
     asked_seen = _Field[Times]()
+    """`last_seen` of the reminder asked for last."""
+    asked_after = _Field[Times]()
+    """Its rung of the ladder."""
     asked_step = _Field[Small]()
     reported = _Field[Small]()
     ending = _Field[Small]()
+    """The kind of the latest ending (`records.Ending`)."""
+    ending_last = _Field[Flags]()
+    """Of the two events behind `last_seen` and `closed`, the ending was written later."""
     live = _Field[Flags]()
 
     def __init__(self) -> None:

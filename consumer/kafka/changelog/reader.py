@@ -4,16 +4,18 @@ import json
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from consumer.clock import Millis
 from consumer.detect.brake import BrakeState
-from consumer.detect.lapse_rules import LapseRules
+from consumer.detect.lapse_rules import Processes
 from consumer.detect.snapshot import PAGE, SCHEMA, DamagedState
 from consumer.detect.snapshot_loader import Loader
 from consumer.detect.table import Table
+from consumer.detect.volume import StoredVolume
+from consumer.kafka.changelog.lineage import Lineage, ProcessLineage
 from consumer.kafka.changelog.writer import FORMAT, ChangelogWriter, SegmentHeader, parse_key
 
 _SEGMENTS_PER_DECODE = 16  # decoded at a time: each polars call costs as much as a thousand rows
@@ -33,7 +35,7 @@ class _Segment(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """A restored table, and the input offset, the watermark and the brake's state that belong to it."""
+    """A restored table, and what belongs to it: its writer, input offset, watermark and brake state."""
 
     table: Table
     writer: ChangelogWriter
@@ -46,9 +48,10 @@ class ChangelogReader:
     """Takes the messages of one partition of the state topic in order, and keeps the latest of each key, as compaction
     does; replaced segments are never decoded. Both methods may raise `DamagedState`."""
 
-    def __init__(self, group: str, rules: LapseRules) -> None:
+    def __init__(self, group: str, processes: Processes) -> None:
+        """`processes` are shared by the tables of a process."""
         self._group = group
-        self._rules = rules
+        self._processes = processes
         self._last: SegmentHeader | None = None
         self._segments: dict[bytes, _Segment] = {}
 
@@ -59,7 +62,7 @@ class ChangelogReader:
         self._segments.pop(name, None)  # so that it moves to the end
         if value is None:
             return
-        header = _header(headers, self._group)
+        header = parse_header(headers, self._group)
         if self._last is None or header.sequence >= self._last.sequence:
             self._last = header
         self._segments[name] = _Segment(kind, number, part, value, header, where)
@@ -70,12 +73,12 @@ class ChangelogReader:
         if last is None:
             return None
         headers = {name: segment.header for name, segment in self._segments.items()}
-        table = Table(self._rules)
+        table = Table(self._processes, not_before=last.lineage.grown_at)
         loader = Loader(table, last.pages)
         while self._segments:
             _load(loader, [self._segments.popitem()[1] for _ in range(min(_SEGMENTS_PER_DECODE, len(self._segments)))])
-        writer = _build_writer(self._group, self._rules, last, headers)
-        loader.finish(last.watermark or 0, last.ladders)
+        writer = _build_writer(self._group, last, headers)
+        loader.finish(last.watermark or 0, {name: known.ladder for name, known in last.lineage.processes.items()})
         return Restored(table, writer, last.offset, last.watermark, last.brake_state)
 
 
@@ -109,9 +112,7 @@ def _decode_one(segment: _Segment) -> pl.DataFrame:
         raise DamagedState("its content is damaged", segment.where) from error
 
 
-def _build_writer(
-    group: str, rules: LapseRules, last: SegmentHeader, headers: Mapping[bytes, SegmentHeader]
-) -> ChangelogWriter:
+def _build_writer(group: str, last: SegmentHeader, headers: Mapping[bytes, SegmentHeader]) -> ChangelogWriter:
     """Return the writer that continues these segments. Raises DamagedState if one of them is missing."""
     pieces: dict[int, dict[bytes, int]] = {}
     deltas: dict[int, SegmentHeader] = {}
@@ -123,7 +124,7 @@ def _build_writer(
         else:
             deltas[number] = header
             chunks.setdefault(number, set()).add(part)
-    writer = ChangelogWriter(group, rules.ladders)
+    writer = ChangelogWriter(group, last.lineage)
     writer.sequence = last.sequence
     writer.written = [_written_at(pieces.get(page, {})) for page in range(last.pages)]
     writer.pieces = {page: set(keys) for page, keys in pieces.items()}
@@ -158,19 +159,28 @@ def _written_at(pieces: Mapping[bytes, int]) -> int:
     return latest if sum(end - start for start, end in spans) == PAGE else 0
 
 
-def _header(headers: Sequence[tuple[str, bytes]], group: str) -> SegmentHeader:
+def parse_header(headers: Sequence[tuple[str, bytes]], group: str | None) -> SegmentHeader:
+    """Return the header of a segment of this group; of any group if None. Raises DamagedState."""
     stored = dict(headers).get("segment")
     if stored is None:
         raise DamagedState("a record without a segment header: not written by Lapse")
     try:
         fields = json.loads(stored)
-        header = SegmentHeader(**{**fields, "brake_state": BrakeState(**fields.get("brake_state", {}))})
-    except (ValueError, TypeError, AttributeError) as error:
+        nested = {"lineage": _lineage(fields["lineage"]), "brake_state": BrakeState(**fields["brake_state"])}
+        header = SegmentHeader(**{**fields, **nested})
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise DamagedState("its segment header cannot be read") from error
     if header.version != FORMAT:
         raise DamagedState(f"its format is {header.version}; this Lapse reads {FORMAT}")
     if not all(isinstance(n, int) for n in (header.sequence, header.offset, header.chunks, header.pages)):
         raise DamagedState("its segment header cannot be read")
-    if header.group != group:
+    if group is not None and header.group != group:
         raise DamagedState(f"it belongs to the group {header.group!r}, not {group!r}")
     return header
+
+
+def _lineage(fields: Mapping[str, Any]) -> Lineage:
+    """Raises TypeError, KeyError and AttributeError for what is none."""
+    processes = {name: ProcessLineage(**known) for name, known in fields["processes"].items()}
+    volume = fields["volume"]
+    return Lineage(**{**fields, "processes": processes, "volume": volume and StoredVolume(**volume)})

@@ -4,16 +4,20 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
+import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from consumer.clock import Millis
+from consumer.clock import Clock, Millis
 from consumer.detect.brake import NO_BRAKE_STATE, BrakeState
-from consumer.detect.lapse_rules import LapseRules
+from consumer.detect.lapse_rules import LapseRules, Processes
 from consumer.detect.snapshot import DamagedState
 from consumer.detect.table import Table
+from consumer.kafka.changelog import lineage
+from consumer.kafka.changelog.input_topic import describe_input
+from consumer.kafka.changelog.lineage import Difference, InputTopic
 from consumer.kafka.changelog.reader import ChangelogReader, Restored
 from consumer.kafka.changelog.writer import ChangelogWriter
 from consumer.kafka.clients import partition_offsets
@@ -27,9 +31,10 @@ the input offset to begin at (`rebuild_marker`)."""
 _MESSAGES_PER_POLL = 500
 _POLL_TIMEOUT_S = 0.02  # short, since the end of the topic comes in a batch that is not full
 _MAX_EMPTY_POLLS = 1500  # in a row: half a minute
-_OFFSET_TIMEOUT_S = 5.0
+_REQUEST_TIMEOUT_S = 5.0
 REBUILD = "stop every detect process and run `lapse state rebuild`"
 """What to do when a partition's state cannot be used."""
+_log = structlog.get_logger()
 
 
 class StateRefused(Exception):
@@ -62,13 +67,18 @@ class Restorer:
         group: str,
         rules: LapseRules,
         from_latest: bool,
+        endings_missed: bool,
+        clock: Clock,
     ) -> None:
+        """`endings_missed`: events of a process that is not configured cannot be applied (see `lineage.go_on`)."""
         self._admin = admin
         self._make_consumer = make_consumer
         self._topic = topic
         self._state_topic = state_topic
         self._group = group
-        self._rules = rules
+        self._processes = Processes(rules)
+        self._endings_missed = endings_missed
+        self._clock = clock
         self._from_latest = from_latest
 
     def open(self, partition: int, committed: int | None, stop: threading.Event) -> Start:
@@ -76,19 +86,38 @@ class Restorer:
 
         Raises StateRefused; KafkaException if the broker does not answer; Unanswered once `stop` is set.
         """
-        restored, begins_at = self._read(partition, stop)
-        if restored is None and committed in (None, begins_at):
-            return self._start_anew(partition, begins_at)
+        topic = describe_input(self._admin, self._topic, _REQUEST_TIMEOUT_S)
+        restored, rebuilt = self._read(partition, stop)
+        if restored is None and committed in (None, rebuilt and rebuilt.offset):
+            return self._start_anew(partition, topic, rebuilt)
+        if restored is not None:
+            self._continue(partition, topic, restored.writer)
         self._check(partition, committed, restored)
         assert restored is not None
         return Start(restored.table, restored.writer, restored.offset, restored.watermark, False, restored.brake_state)
 
-    def _start_anew(self, partition: int, offset: int | None) -> Start:
-        """Start with an empty table, at `offset` if a rebuild has set one."""
-        if offset is None:
-            which: Literal["earliest", "latest"] = "latest" if self._from_latest else "earliest"
-            offset = partition_offsets.fetch(self._admin, self._topic, partition, which, timeout_s=_OFFSET_TIMEOUT_S)
-        return Start(Table(self._rules), ChangelogWriter(self._group, self._rules.ladders), offset, None, first=True)
+    def _start_anew(self, partition: int, topic: InputTopic, rebuilt: "_RebuildMarker | None") -> Start:
+        """Start with an empty table, where the rebuild says if there was one."""
+        grown_at = None if rebuilt is None else rebuilt.grown_at
+        writer = ChangelogWriter(self._group, lineage.begin(topic, self._processes.rules.ladders, grown_at))
+        table = Table(self._processes, not_before=grown_at)
+        return Start(table, writer, self._first_offset(partition) if rebuilt is None else rebuilt.offset, None, True)
+
+    def _first_offset(self, partition: int) -> int:
+        which: Literal["earliest", "latest"] = "latest" if self._from_latest else "earliest"
+        return partition_offsets.fetch(self._admin, self._topic, partition, which, timeout_s=_REQUEST_TIMEOUT_S)
+
+    def _continue(self, partition: int, topic: InputTopic, writer: ChangelogWriter) -> None:
+        """Compare the lineage with what is there, and continue it. Raises StateRefused."""
+        try:
+            difference = continue_lineage(
+                writer, self._processes, topic, self._clock.now(), endings_missed=self._endings_missed
+            )
+        except StateRefused as why:
+            raise StateRefused(f"{self._state_topic}[{partition}] does not fit: {why}") from None
+        for name in ("new", "back", "gone", "changed"):
+            if found := getattr(difference, name):
+                _log.info("processes_changed", partition=partition, how=name, processes=list(found))
 
     def _check(self, partition: int, committed: int | None, restored: Restored | None) -> None:
         where = f"{self._topic}[{partition}]"
@@ -107,16 +136,16 @@ class Restorer:
                 f" {restored.offset}: somebody moved the offsets of {self._group!r}, or wrote to the state: {REBUILD}"
             )
 
-    def _read(self, partition: int, stop: threading.Event) -> tuple[Restored | None, int | None]:
-        """Return what the state topic holds, and the offset to begin at if a rebuild marker is its last record."""
-        end = partition_offsets.fetch(self._admin, self._state_topic, partition, timeout_s=_OFFSET_TIMEOUT_S)
+    def _read(self, partition: int, stop: threading.Event) -> tuple[Restored | None, "_RebuildMarker | None"]:
+        """Return what the state topic holds since the last rebuild marker, and that marker."""
+        end = partition_offsets.fetch(self._admin, self._state_topic, partition, timeout_s=_REQUEST_TIMEOUT_S)
         if end == 0:
             return None, None
         # As a number: with "beginning" librdkafka asks again, half a second later.
         first = partition_offsets.fetch(
-            self._admin, self._state_topic, partition, "earliest", timeout_s=_OFFSET_TIMEOUT_S
+            self._admin, self._state_topic, partition, "earliest", timeout_s=_REQUEST_TIMEOUT_S
         )
-        reading = _PartitionReader(lambda: ChangelogReader(self._group, self._rules), self._group)
+        reading = _PartitionReader(lambda: ChangelogReader(self._group, self._processes), self._group)
         consumer = self._make_consumer()
         try:
             topic_partition = TopicPartition(self._state_topic, partition, first)
@@ -125,7 +154,7 @@ class Restorer:
         finally:
             consumer.close()
         try:
-            return reading.finish(), reading.begins_at
+            return reading.finish(), reading.rebuilt
         except DamagedState as damage:
             where = damage.where or reading.where
             raise StateRefused(
@@ -133,9 +162,31 @@ class Restorer:
             ) from damage
 
 
-def rebuild_marker(group: str, offset: int) -> bytes:
-    """Return the value of a rebuild marker: begin at this offset with an empty table."""
-    return json.dumps({"group": group, "offset": offset}).encode()
+def continue_lineage(
+    writer: ChangelogWriter, processes: Processes, topic: InputTopic, now: Millis, *, endings_missed: bool
+) -> Difference:
+    """Have a restored partition's writer continue its lineage. Returns what has changed. Raises StateRefused."""
+    ladders = processes.rules.ladders
+    difference = lineage.check(writer.lineage, topic, ladders)
+    if difference.refusal is not None:
+        raise StateRefused(f"{difference.refusal}, {REBUILD}")
+    writer.lineage = lineage.go_on(writer.lineage, topic, ladders, now, endings_missed=endings_missed)
+    for name, known in writer.lineage.processes.items():
+        if known.not_before is not None:
+            processes.ask_only_from(name, known.not_before)
+    return difference
+
+
+class _RebuildMarker(NamedTuple):
+    """Begin at this offset with an empty table; `grown_at` as in `lineage.Lineage`."""
+
+    offset: int
+    grown_at: Millis | None
+
+
+def rebuild_marker(group: str, offset: int, grown_at: Millis | None) -> bytes:
+    """Return the value of a rebuild marker."""
+    return json.dumps({"group": group, "offset": offset, "grown_at": grown_at}).encode()
 
 
 def lost_records(topic: str, partition: int, position: int) -> StateRefused:
@@ -155,8 +206,8 @@ class _PartitionReader:
         self._reader = make_reader()
         self._damage: DamagedState | None = None
         self.where = "the end"
-        self.begins_at: int | None = None
-        """The offset in the last rebuild marker."""
+        self.rebuilt: _RebuildMarker | None = None
+        """The last rebuild marker."""
 
     def feed(self, message: Message) -> None:
         where = f"offset {message.offset()}"
@@ -183,12 +234,13 @@ class _PartitionReader:
     def _handle_rebuild(self, message: Message) -> None:
         try:
             marker = json.loads(message.value() or b"")
-            group, offset = str(marker["group"]), int(marker["offset"])
+            group, offset, grown_at = str(marker["group"]), int(marker["offset"]), marker["grown_at"]
         except (ValueError, KeyError, TypeError) as error:
             raise DamagedState("its rebuild marker cannot be read") from error
         if group != self._group:
             raise DamagedState(f"it was rebuilt for the group {group!r}, not {self._group!r}")
-        self._reader, self._damage, self.where, self.begins_at = self._make_reader(), None, "the end", offset
+        self._reader, self._damage, self.where = self._make_reader(), None, "the end"
+        self.rebuilt = _RebuildMarker(offset, None if grown_at is None else int(grown_at))
 
 
 def _read_to(

@@ -13,7 +13,7 @@ as a few tables, no commit ever writes a whole table, and compaction may run at 
 import io
 import json
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import polars as pl
@@ -22,6 +22,7 @@ from consumer.clock import Millis
 from consumer.detect import snapshot
 from consumer.detect.brake import NO_BRAKE_STATE, BrakeState
 from consumer.detect.table import Table
+from consumer.kafka.changelog.lineage import Lineage
 
 FORMAT = 2
 MAX_SEGMENT_BYTES = 900_000
@@ -48,7 +49,7 @@ class ChangelogRecord:
 class SegmentHeader:
     """Describes a segment. `offset` is the next input offset to read, `watermark` the partition's, `chunks` the number
     of pieces of this commit's delta, `pages` the number of pages of the table, `processes` the names of the
-    process codes in its rows, `brake_state` what the brake knows of the partition's input."""
+    process codes in its rows, `lineage` what the state was made from, `brake_state` what is held against the input."""
 
     version: int = FORMAT
     group: str
@@ -58,7 +59,7 @@ class SegmentHeader:
     chunks: int
     pages: int
     processes: Sequence[str]
-    ladders: Mapping[str, Sequence[Millis]]
+    lineage: Lineage
     brake_state: BrakeState = NO_BRAKE_STATE
 
     def encode(self) -> list[tuple[str, bytes]]:
@@ -68,9 +69,10 @@ class SegmentHeader:
 class ChangelogWriter:
     """Knows what the topic holds, and builds what the next commit adds to it."""
 
-    def __init__(self, group: str, ladders: Mapping[str, Sequence[Millis]]) -> None:
+    def __init__(self, group: str, lineage: Lineage) -> None:
         self._group = group
-        self._ladders = {name: list(ladder) for name, ladder in ladders.items()}
+        self.lineage = lineage
+        """To be written with the next segments."""
         self.sequence = 0
         self.written: list[int] = []
         """For each page the sequence at which it was last written."""
@@ -97,7 +99,7 @@ class ChangelogWriter:
             chunks=len(chunks),
             pages=pages,
             processes=table.processes.names,
-            ladders=self._ladders,
+            lineage=self.lineage,
             brake_state=brake_state,
         ).encode()
         self.deltas.append((self.sequence, len(chunks)))

@@ -79,18 +79,20 @@ class BatchProcessor:
         """Decode all partitions together, then give each task its rows."""
         if not len(batch):
             return
-        now = self._clock.now()
+        # A wall clock that was set back must not set events back: it is at least as late as the watermarks that it gave.
+        now = max(self._clock.now(), *(task.watermark.value or 0 for task in tasks.values()))
         offsets, timestamps, _, values = batch.records
         decoded = self._decoder.decode(values, timestamps, now)
         activities = ActivityBatch.of(decoded.frame, tasks[batch.spans[0].partition].table.processes.known)
-        self._brake_control.observe(timestamps)
-        good_rows = decoded.frame["index"].to_numpy()[activities.indices]
+        all_rows = decoded.frame["index"].to_numpy()
+        good_rows = all_rows[activities.indices]
         bad_rows = np.array([bad.index for bad in decoded.bad], np.int64)
         for partition, start, stop in batch.spans:
             task, bounds = tasks[partition], [start, stop]
             bad = decoded.bad[slice(*np.searchsorted(bad_rows, bounds))]
             self._add_dead_letters(task, batch.records, bad)
-            self._brake_control.count_readability(task, stop - start - len(bad), len(bad))
+            rows = slice(*np.searchsorted(all_rows, bounds))
+            self._brake_control.observe(task, timestamps[start:stop], decoded.skew[rows], len(bad))
             part = activities.slice(*np.searchsorted(good_rows, bounds).tolist())
             task.apply(part, int(offsets[stop - 1]) + 1, now)
         self._count_events(decoded, decoded.frame.height - len(activities))

@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 import numpy as np
 import structlog
 
-from consumer.clock import MINUTE, Clock, Millis
+from consumer.clock import MINUTE, SECOND, Clock, Millis
 from consumer.detect.brake import Brake, BrakeRules, BrakeState
 from consumer.detect.lapse_rules import Times
 from consumer.detect.table import AdvanceResult
@@ -21,6 +21,10 @@ from consumer.metrics import DetectMetrics
 EXPLANATIONS = {
     "below_floor": "fewer records than detect.brake.floor arrive",
     "below_mean": "far fewer records than in the time before arrive (detect.brake.share_of_mean)",
+    "clock_skew": "most events have times further from their records' than detect.clock_doubt: was a time zone"
+    " forgotten, or is history being written anew?",
+    "warming_up": "the input was not observed for long enough to be judged (at most detect.brake.mean_over, or the shortest"
+    " rung)",
     "lapse_storm": "more lapses than detect.brake.lapse_limit are due at once",
 }
 WHAT_TO_DO = (
@@ -31,6 +35,8 @@ _DISTRUSTED_TEXT = (
     " still. Look at `lapse dead-letters list`, put it right, and then run `lapse brake release`"
 )
 _LOG_INTERVAL_MS: Millis = MINUTE
+_STORED_REASONS = frozenset({"below_floor", "below_mean"})
+"""Reasons that are stored as found; the others are found anew after a restart."""
 _log = structlog.get_logger()
 
 
@@ -60,7 +66,8 @@ class BrakeControl:
         self._limited = rules.lapse_limit is not None
         self._clock = clock
         self._metrics = metrics
-        self._partitions: dict[int, PartitionTask] = {}
+        self._tasks: dict[int, PartitionTask] = {}
+        self._lag_limit: Millis = max(rules.window, MINUTE)
         self._judged_at: Millis | None = None
         self._release_requests: SimpleQueue[Future[BrakeStatus]] = SimpleQueue()
         self._expired = 0
@@ -73,32 +80,47 @@ class BrakeControl:
         self._release_requests.put(answer)
         return answer
 
-    def observe(self, written_at: Times) -> None:
-        """Count the records of a batch by when they were written."""
-        self._brake.observe(np.minimum(written_at, self._clock.now()))  # a producer's clock may be ahead
+    def observe(self, task: PartitionTask, written_at: Times, skew: Times, bad: int) -> None:
+        """Count a partition's batch: when its records were written, how far after their events, how many are bad."""
+        now = self._clock.now()
+        task.volume.observe(np.minimum(written_at, now))  # a producer's clock may be ahead
+        task.skew.observe(skew, now)
+        self._metrics.event_skew.labels(task.partition).set(task.skew.median / SECOND)
+        was_distrusted = task.readability.distrusted
+        task.readability.count(written_at.size - bad, bad)
+        if task.readability.distrusted and not was_distrusted:
+            _log.error("partition_distrusted", partition=task.partition, reason=_DISTRUSTED_TEXT)
 
-    def count_readability(self, partition: PartitionTask, good: int, bad: int) -> None:
-        """Count the readable and the unreadable records of a partition's batch."""
-        was_distrusted = partition.readability.distrusted
-        partition.readability.count(good, bad)
-        if partition.readability.distrusted and not was_distrusted:
-            _log.error("partition_distrusted", partition=partition.partition, reason=_DISTRUSTED_TEXT)
+    def update(self, tasks: Mapping[int, PartitionTask]) -> frozenset[int]:
+        """Judge the input, once a turn. Returns the partitions whose lapses must be held back.
 
-    def update(self, partitions: Mapping[int, PartitionTask]) -> bool:
-        """Judge the input, once a turn. Returns whether lapses must be held back."""
+        Partitions whose watermark is far behind the others' are not judged by: they may be stuck. Their lapses wait.
+        """
         self._handle_releases()
-        if self._partitions != partitions:
-            new = [p.brake_state for number, p in partitions.items() if self._partitions.get(number) is not p]
-            self._partitions = dict(partitions)
-            self._judged_at = None
-            self._brake.reset(*new)
-        clocks = [p.watermark.value for p in partitions.values() if not p.readability.distrusted]
-        known = [clock for clock in clocks if clock is not None]
-        if known and len(known) == len(clocks) and (self._limited or min(known) != self._judged_at):
-            self._judged_at = min(known)
-            waiting = sum(p.count_due() for p in partitions.values()) if self._limited else 0
-            self._brake.judge(self._judged_at, waiting)
-        return self._brake.engaged is not None
+        if self._tasks != tasks:
+            self._take_over(tasks)
+        abreast = self._find_abreast()
+        if not abreast:
+            return frozenset(tasks)
+        clock = min(task.watermark.value or 0 for task in abreast.values())
+        if self._limited or clock != self._judged_at:
+            self._judged_at = clock
+            due = sum(task.count_due() for task in abreast.values()) if self._limited else 0
+            skewed = any(task.skew.skewed for task in abreast.values())
+            self._brake.judge([task.volume for task in abreast.values()], clock, skewed=skewed, due=due)
+        return frozenset(tasks if self._brake.engaged else tasks.keys() - abreast.keys())
+
+    def _take_over(self, tasks: Mapping[int, PartitionTask]) -> None:
+        new = [task for partition, task in tasks.items() if self._tasks.get(partition) is not task]
+        self._tasks = dict(tasks)
+        self._judged_at = None
+        watermarks = [task.watermark.value for task in tasks.values() if task.watermark.value is not None]
+        self._brake.take_over([task.brake_state for task in new], min(watermarks, default=None))
+
+    def _find_abreast(self) -> dict[int, PartitionTask]:
+        known = {p: t for p, t in self._tasks.items() if t.watermark.value is not None and not t.readability.distrusted}
+        latest = max((task.watermark.value or 0 for task in known.values()), default=0)
+        return {p: t for p, t in known.items() if (t.watermark.value or 0) >= latest - self._lag_limit}
 
     def record(self, results: Mapping[int, AdvanceResult]) -> None:
         """Record the results of a turn by partition."""
@@ -110,8 +132,8 @@ class BrakeControl:
             lapses = [result.lapses for result in results.values()]
             self._expired += sum(n for each in lapses for (_, _, outcome), n in each.items() if outcome == "expired")
         self._store_brake_state()
-        held = sum(p.held for p in self._partitions.values()) if engaged else 0
-        distrusted = tuple(sorted(number for number, p in self._partitions.items() if p.readability.distrusted))
+        held = sum(p.held for p in self._tasks.values()) if engaged else 0
+        distrusted = tuple(sorted(number for number, p in self._tasks.items() if p.readability.distrusted))
         self._report(BrakeStatus(engaged=engaged, released=self._brake.released, held=held, distrusted=distrusted))
 
     def _handle_releases(self) -> None:
@@ -122,7 +144,7 @@ class BrakeControl:
                 return
             results = self.status
             self._brake.release()
-            for partition in self._partitions.values():
+            for partition in self._tasks.values():
                 if partition.readability.distrusted:
                     partition.readability.release()
                     partition.advance_to(partition.position)
@@ -134,11 +156,14 @@ class BrakeControl:
     def _store_brake_state(self) -> None:
         """Store the brake's reasons with every partition, so that a restart or a move does not lift them."""
         brake = self._brake
-        held = None if brake.engaged == "lapse_storm" else brake.engaged
-        released = None if brake.released == "lapse_storm" else brake.released
-        for partition in self._partitions.values():
+        held = brake.engaged if brake.engaged in _STORED_REASONS else None
+        released = brake.released if brake.released in _STORED_REASONS | {"clock_skew"} else None
+        for partition in self._tasks.values():
             partition.brake_state = BrakeState(
-                distrusted=partition.readability.distrusted, held=held, released=released
+                distrusted=partition.readability.distrusted,
+                skewed=partition.skew.skewed,
+                held=held,
+                released=released,
             )
 
     def _report(self, status: BrakeStatus) -> None:
@@ -147,7 +172,9 @@ class BrakeControl:
             self._metrics.brake_engaged.labels(reason).set(reason == status.engaged)
         self._metrics.held_lapses.set(status.held)
         self._metrics.distrusted_partitions.set(len(status.distrusted))
-        if status.engaged and status.engaged != before.engaged:
+        if status.engaged == "warming_up" and before.engaged is None:
+            _log.info("brake_warming_up", why=EXPLANATIONS["warming_up"])
+        elif status.engaged and status.engaged != before.engaged:
             _log.error("brake_engaged", reason=status.engaged, why=EXPLANATIONS[status.engaged], what_to_do=WHAT_TO_DO)
         if before.engaged and not status.engaged:
             _log.info("brake_let_go", reason=before.engaged, lapses=before.held)

@@ -80,7 +80,7 @@ class EndOffsetPoller:
         held = (
             None
             if agrees
-            else "the watermarks stand still: the wall clock jumped. Set it right, or restart to accept it"
+            else "the watermarks stand still: the wall clock jumped. It is accepted once it has run evenly for a minute"
         )
         if held != self.held:
             _log.warning("watermarks_held" if held else "watermarks_released", reason=held)

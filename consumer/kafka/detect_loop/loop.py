@@ -184,12 +184,14 @@ class DetectLoop:
             if partition in end_offsets:
                 task.watermark.add_end_offset(requested_at, end_offsets[partition])
                 task.advance_to(task.position)
-        hold = self.brake_control.update(self.tasks)
-        results = {partition: task.collect_lapses(now, hold=hold) for partition, task in self.tasks.items()}
+        held = self.brake_control.update(self.tasks)
+        results = {
+            partition: task.collect_lapses(now, hold=partition in held) for partition, task in self.tasks.items()
+        }
         self.brake_control.record(results)
-        for result in results.values():
+        for partition, result in results.items():
             for (process, step, outcome), count in result.lapses.items():
-                label = "expired_held" if hold and outcome == "expired" else outcome
+                label = "expired_held" if partition in held and outcome == "expired" else outcome
                 self._metrics.lapses.labels(process, step, label).inc(count)
 
     def _report(self) -> None:

@@ -1,11 +1,13 @@
 """One assigned partition of the input: its table, its watermark, and what the next checkpoint writes for it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from consumer.clock import SECOND, Millis
+from consumer.clock import MINUTE, SECOND, Millis
 from consumer.detect.activity_batch import ActivityBatch
-from consumer.detect.brake import ReadabilityMonitor
+from consumer.detect.input_quality import ReadabilityMonitor, SkewMonitor
 from consumer.detect.table import AdvanceResult
+from consumer.detect.volume import Volume
 from consumer.detect.watermark import Watermark
 from consumer.kafka.changelog.restore import Start
 from consumer.kafka.clients.output import Output
@@ -27,13 +29,17 @@ class PartitionTask:
         reminders_topic: str,
         state_topic: str,
         max_bad_share: float = 1.0,
+        volume_window: Millis = MINUTE,
     ) -> None:
-        """`max_bad_share` is the share of unreadable records above which silence means nothing."""
+        """`max_bad_share` is the share of unreadable records above which silence means nothing; `volume_window` the
+        span that the brake judges by."""
         self.partition = partition
         self.position = start.offset
         self.watermark = Watermark(start.watermark)
         self.table = start.table
-        self.readability = ReadabilityMonitor(max_bad_share, lost=start.brake_state.distrusted)
+        self.readability = ReadabilityMonitor(max_bad_share, start.brake_state.distrusted)
+        self.skew = SkewMonitor(start.table.processes.rules.clock_doubt, start.brake_state.skewed)
+        self.volume = Volume(volume_window, start.writer.lineage.volume)
         self.brake_state = self._built_brake_state = self._committed_brake_state = start.brake_state
         self._writer = start.writer
         self._encode = encode
@@ -87,6 +93,7 @@ class PartitionTask:
             self._announced_watermark = watermark
         if self._differs_from_committed() or self.table.store.dirty[: self.table.store.used].any():
             self._built_brake_state = self.brake_state
+            self._writer.lineage = replace(self._writer.lineage, volume=self.volume.store())
             for segment in self._writer.build_segments(
                 self.table, self.position, self.watermark.value, self.brake_state
             ):
