@@ -14,7 +14,7 @@ from consumer.commands.terminal.output import Line
 from consumer.config.settings import Settings
 from consumer.ledger.errors import LedgerRefused, NoLedger
 from consumer.ledger.store import Ledger
-from consumer.wiring.ledger import TopicPositions, look
+from consumer.wiring.ledger import TopicPositions, compare_with_topics
 
 _RESTORED = (
     "`lapse run` takes all that was not sent by then for doubtful and sends none of it; look for what is unresolved"
@@ -55,7 +55,7 @@ def looking(settings: Settings, reached: Reached | None) -> Look:
     """Finds nothing where the broker does not answer, or where topics are missing, so that nobody has been at work."""
     topics = settings.topics
     if reached and {topics.reminders, topics.contacts, topics.delivery_status} <= reached[1].topics.keys():
-        return partial(look, settings, reached[0])
+        return partial(compare_with_topics, settings, reached[0])
     return lambda ledger: TopicPositions(None, {})
 
 
