@@ -31,7 +31,7 @@ MADE_BY = {
 }
 """What takes a reason, and the group in which it has to stand."""
 
-PLACE = {"ErrorRule": 1, "_Stop": 1, "keep_number": 3, "RowReader": 2}
+PLACE = {"ErrorRule": 1, "_Wish": 2, "opt_out_phone": 3, "RowReader": 2}
 """Where among its arguments, if not the first."""
 
 ELSEWHERE: tuple[tuple[Mapping[str, object], set[str]], ...] = (
