@@ -47,7 +47,7 @@ from consumer.onemsg.webhook.notifications import Echo, StatusReport
 from consumer.web import routes
 from consumer.web.health import Health
 from consumer.web.server import serve
-from consumer.web.webhook import Webhook
+from consumer.web.webhook import WebhookEndpoint
 from tests.app.service import Sandbox, sandbox
 
 _SECRET = "a-secret-of-the-bench"
@@ -216,7 +216,7 @@ async def _deliver(told: Connection, calls: int, box: Sandbox | None) -> None:
             ledger, medium=WHATSAPP, channel=channel, poll_after=2 * MINUTE, give_up_after=DAY,
             limits=limits, clock=clock, metrics=desk.metrics,
         )  # fmt: skip
-        webhook = Webhook(inbox=inbox, secret=SecretStr(_SECRET), outcomes=desk.metrics.webhooks)
+        webhook = WebhookEndpoint(inbox=inbox, secret=SecretStr(_SECRET), outcomes=desk.metrics.webhooks)
         app = routes.build(health=Health(clock.monotonic), metrics=CollectorRegistry(), webhook=webhook)
         stop = asyncio.Event()
         async with _open(app) as port:

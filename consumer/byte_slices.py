@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-Spots: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+ByteSpans: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 """Where each text starts, and how many bytes it has; none at a negative start."""
 
 
-def cut(joined: bytes, spots: Mapping[str, Spots]) -> dict[str, pl.Series]:
+def slice_bytes(joined: bytes, spots: Mapping[str, ByteSpans]) -> dict[str, pl.Series]:
     """Columns of bytes, by their names; null where there is none."""
     columns = {}
     for name, (starts, lengths) in spots.items():

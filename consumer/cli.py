@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from consumer.commands.groups import CONFIG, GROUPS, Config
-from consumer.commands.terminal.exit_codes import explained
+from consumer.commands.subcommands import CONFIG, GROUPS, Config
+from consumer.commands.terminal.exit_codes import exit_with_message
 
 app = typer.Typer(
     help="Notices clients who went quiet in the middle of something, and reminds each of them once, on WhatsApp.",
@@ -50,7 +50,7 @@ def run(
     ] = None,
 ) -> None:
     """Run the service until it is told to stop (SIGTERM, Ctrl-C)."""
-    with explained():
+    with exit_with_message():
         from consumer.commands import run as command
 
         raise typer.Exit(command.main(config, role))
@@ -59,7 +59,7 @@ def run(
 @app.command()
 def check(config: Config = CONFIG) -> None:
     """Try all the service will need, and say what to do about it."""
-    with explained():
+    with exit_with_message():
         from consumer.commands.check import run_checks as command
 
         raise typer.Exit(command.main(config))
@@ -71,7 +71,7 @@ def topics(
     create: Annotated[bool, typer.Option("--create", help="Create those that are missing.")] = False,
 ) -> None:
     """Show the topics Lapse needs, with partitions and settings."""
-    with explained():
+    with exit_with_message():
         from consumer.commands import topics as command
 
         raise typer.Exit(command.main(config, create=create))
@@ -87,7 +87,7 @@ def send(
     timeout: Annotated[float, typer.Option(min=1, help="How many seconds to wait at most.")] = 60,
 ) -> None:
     """Send one template now, unless they have opted out."""
-    with explained():
+    with exit_with_message():
         from consumer.commands import send as command
 
         person = command.Recipient(phone=phone, name=name, action=action)
@@ -100,7 +100,7 @@ Paused = Annotated[str | None, typer.Argument(metavar="[PROCESS]", help="One of 
 @app.command()
 def pause(process: Paused = None, config: Config = CONFIG) -> None:
     """Let nothing go out for now: of one process, or at all."""
-    with explained():
+    with exit_with_message():
         from consumer.commands import pause as command
 
         raise typer.Exit(command.pause(config, process))
@@ -109,7 +109,7 @@ def pause(process: Paused = None, config: Config = CONFIG) -> None:
 @app.command()
 def resume(process: Paused = None, config: Config = CONFIG) -> None:
     """Let it go out again."""
-    with explained():
+    with exit_with_message():
         from consumer.commands import pause as command
 
         raise typer.Exit(command.resume(config, process))
@@ -126,13 +126,13 @@ def resolve(
     config: Config = CONFIG,
 ) -> None:
     """Settle reminders that nobody could find out about."""
-    with explained():
+    with exit_with_message():
         from consumer.commands import resolve as command
         from consumer.ledger.queries.reminders import UnresolvedSelection
 
         if sent is None or (reminder is None) == (since is None or until is None):
             raise typer.BadParameter("name a REMINDER, or both --since and --until; and say --sent or --not-sent")
-        first, last = (None if text is None else command.moment(text) for text in (since, until))
+        first, last = (None if text is None else command.parse_time(text) for text in (since, until))
         which = UnresolvedSelection(reminder_id=reminder, since=first, until=last)
         raise typer.Exit(command.main(config, which, sent=sent))
 
@@ -178,7 +178,7 @@ def sandbox(
     \b
     lapse sandbox --faults seed=7,slow=0.1,hangup=0.02,dup=0.2,slow_ms=3000
     """
-    with explained():
+    with exit_with_message():
         from consumer.commands import sandbox as command
 
         hosts = webhook_host or []
@@ -190,7 +190,7 @@ def demo(
     seconds: Annotated[int | None, typer.Option(min=1, help="Stop by itself after so long.")] = None,
 ) -> None:
     """Show it all at work on this machine, with nothing installed."""
-    with explained():
+    with exit_with_message():
         from consumer.commands import demo as command
 
         raise typer.Exit(command.main(seconds))
@@ -203,7 +203,7 @@ def brake(
     url: Annotated[str | None, typer.Option(help="Another replica: http://its-host:8080.")] = None,
 ) -> None:
     """What detect holds back while its input looks broken."""
-    with explained():
+    with exit_with_message():
         from consumer.commands import brake as command
 
         raise typer.Exit((command.status if what == "status" else command.release)(config, url))

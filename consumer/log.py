@@ -28,7 +28,7 @@ _PASSWORD_IN_URL = re.compile(r"(://[^/@:\s]*:)[^/@\s]+(?=@)")
 _TALKATIVE = ("alembic.runtime.plugins", "httpx", "httpcore", "uvicorn.access", "sqlalchemy.engine", "asyncio")
 
 
-class Mask:
+class SecretMasker:
     """Takes out of a text, or of every text within a value, whatever must not be read in it."""
 
     def __init__(self, secrets: Sequence[SecretStr] = ()) -> None:
@@ -37,20 +37,20 @@ class Mask:
         longest_first = sorted(plain, key=len, reverse=True)
         self._secrets = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
-    def text(self, text: str) -> str:
+    def mask_text(self, text: str) -> str:
         if self._secrets:
             text = self._secrets.sub(MASK, text)
         text = _PASSWORD_IN_URL.sub(rf"\1{MASK}", text)
         return _TELLING.sub(rf"\1{MASK}", text)
 
-    def value(self, value: object) -> object:
+    def mask_value(self, value: object) -> object:
         if value is None or isinstance(value, bool | int | float):
             return value
         if isinstance(value, Mapping):
-            return {self.text(str(key)): self.value(below) for key, below in value.items()}
+            return {self.mask_text(str(key)): self.mask_value(below) for key, below in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
-            return [self.value(below) for below in value]
-        return self.text(str(value))
+            return [self.mask_value(below) for below in value]
+        return self.mask_text(str(value))
 
 
 def configure(settings: LogSettings, secrets: Sequence[SecretStr] = (), stream: TextIO | None = None) -> None:
@@ -75,7 +75,7 @@ def configure(settings: LogSettings, secrets: Sequence[SecretStr] = (), stream: 
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                _masked(Mask(secrets)),
+                _masked(SecretMasker(secrets)),
                 _renderer(settings, target),
             ],
         )
@@ -87,7 +87,7 @@ def configure(settings: LogSettings, secrets: Sequence[SecretStr] = (), stream: 
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def configure_quietly() -> None:
+def configure_for_command() -> None:
     """For commands whose output is the answer: only what goes wrong is logged."""
     configure(LogSettings(level="warning"))
 
@@ -100,10 +100,10 @@ def _renderer(settings: LogSettings, target: TextIO) -> Processor:
     return structlog.dev.ConsoleRenderer(colors=target.isatty(), exception_formatter=plain)
 
 
-def _masked(mask: Mask) -> Processor:
+def _masked(mask: SecretMasker) -> Processor:
     # Before rendering, not after it: within JSON a mask might end in the middle of an escape.
     def process(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-        return {key: mask.value(value) for key, value in event.items()}
+        return {key: mask.mask_value(value) for key, value in event.items()}
 
     return process
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import typer
 
-from consumer.commands.terminal.exit_codes import DONE, Failed
+from consumer.commands.terminal.exit_codes import DONE, CommandFailed
 from consumer.config.loader import load, read_secret
 from consumer.config.service import WebSettings
 
@@ -45,17 +45,19 @@ def _ask(web: WebSettings, url: str | None, method: str, path: str) -> dict[str,
     try:
         answer = httpx.request(method, base + path, headers=headers, timeout=_SECONDS)
     except (httpx.HTTPError, httpx.InvalidURL) as problem:
-        raise Failed(
+        raise CommandFailed(
             f"nobody answers at {base} ({type(problem).__name__}): does detect run there? Else --url"
         ) from None
     if answer.status_code == httpx.codes.NOT_FOUND:
-        raise Failed(f"{base} has no brake: detect does not run there; name a replica that does with --url")
+        raise CommandFailed(f"{base} has no brake: detect does not run there; name a replica that does with --url")
     try:
         told: dict[str, Any] = answer.json()
     except ValueError:
-        raise Failed(f"{base} answers {answer.status_code}, and not as Lapse does: is this its address?") from None
+        raise CommandFailed(
+            f"{base} answers {answer.status_code}, and not as Lapse does: is this its address?"
+        ) from None
     if answer.is_error:
-        raise Failed(f"{base} answers {answer.status_code}: {told.get('error')}")
+        raise CommandFailed(f"{base} answers {answer.status_code}: {told.get('error')}")
     return told
 
 

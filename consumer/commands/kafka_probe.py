@@ -5,14 +5,14 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[attr-defined]
 
-from consumer.commands.terminal.exit_codes import Failed
+from consumer.commands.terminal.exit_codes import CommandFailed
 from consumer.config.errors import ConfigError
 from consumer.config.kafka import KafkaSettings
 
 _KEY = "kafka.bootstrap_servers"
 
 
-def reach(kafka: KafkaSettings, seconds: int) -> tuple[AdminClient, ClusterMetadata]:
+def connect(kafka: KafkaSettings, seconds: int) -> tuple[AdminClient, ClusterMetadata]:
     """A client of a broker that has answered within `seconds`, and what it answered.
 
     Raises:
@@ -31,7 +31,7 @@ def reach(kafka: KafkaSettings, seconds: int) -> tuple[AdminClient, ClusterMetad
             return admin, admin.list_topics(timeout=1)
         except KafkaException:
             admin.poll(0)  # hands over what `heard` is to hear
-    raise Failed(_why(kafka.bootstrap_servers, heard, seconds))
+    raise CommandFailed(_why(kafka.bootstrap_servers, heard, seconds))
 
 
 def _why(servers: str, heard: list[KafkaError], seconds: int) -> str:

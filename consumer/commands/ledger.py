@@ -4,8 +4,8 @@ from pathlib import Path
 
 from consumer import log
 from consumer.commands import kafka_probe
-from consumer.commands.terminal.exit_codes import DONE, Failed
-from consumer.commands.terminal.output import Line, show
+from consumer.commands.terminal.exit_codes import DONE, CommandFailed
+from consumer.commands.terminal.output import CheckResult, print_result
 from consumer.config.loader import load
 from consumer.deliver.operations.ledger_identity import group_name
 from consumer.kafka.clients import end_offsets, group_offsets
@@ -24,16 +24,16 @@ def begin(config: Path) -> int:
         LedgerRefused: the ledger cannot be opened.
     """
     settings = load(config)
-    log.configure_quietly()
+    log.configure_for_command()
     kafka, topics = settings.kafka, settings.topics
-    admin, _ = kafka_probe.reach(kafka, _BROKER_SECONDS)
+    admin, _ = kafka_probe.connect(kafka, _BROKER_SECONDS)
     ends = end_offsets.ends(admin, topics.reminders)
     beginnings = dict.fromkeys(end_offsets.ends(admin, topics.contacts), 0)
     ledger = Ledger(settings.ledger.url)
     try:
         with ledger.reading() as connection:
             if queries.replicas.next_offsets(connection, topics.reminders):
-                raise Failed(
+                raise CommandFailed(
                     "this ledger is not empty: it knows what was asked for, and `lapse run` goes on from there"
                 )
         for topic, what, spots in ((topics.reminders, "reminders", ends), (topics.contacts, "contacts", beginnings)):
@@ -41,10 +41,14 @@ def begin(config: Path) -> int:
         with ledger.transaction() as connection:
             queries.replicas.advance_offsets(connection, topics.reminders, ends)
     except group_offsets.GroupAtWork as problem:
-        raise Failed(
+        raise CommandFailed(
             f"deliver is at work, or has been a moment ago ({problem}): stop all of it and wait for a minute"
         ) from None
     finally:
         ledger.close()
-    show(Line(True, f"ledger: {ledger.id} begins now; the {sum(ends.values())} records on {topics.reminders} are past"))
+    print_result(
+        CheckResult(
+            True, f"ledger: {ledger.id} begins now; the {sum(ends.values())} records on {topics.reminders} are past"
+        )
+    )
     return DONE

@@ -7,14 +7,14 @@ from consumer.config.types import millis
 from consumer.onemsg.client import OneMsgClient
 
 
-def section_of(settings: Settings) -> OneMsgSettings:
+def onemsg_section(settings: Settings) -> OneMsgSettings:
     """Raises ConfigError if the configuration has no channel."""
     if settings.onemsg is None:
         raise ConfigError(["onemsg: is missing: without a channel nothing can be sent; see lapse.example.yaml"])
     return settings.onemsg
 
 
-def opened(section: OneMsgSettings) -> OneMsgClient:
+def open_client(section: OneMsgSettings) -> OneMsgClient:
     """The client, to be closed by whoever asked. Raises ConfigError if the token is not there."""
     return OneMsgClient(
         base_url=section.base_url,

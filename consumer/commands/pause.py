@@ -10,7 +10,7 @@ import typer
 from consumer import log
 from consumer.clock import SECOND, Millis, SystemClock
 from consumer.commands.terminal.exit_codes import DONE
-from consumer.config.errors import near
+from consumer.config.errors import closest
 from consumer.config.loader import load
 from consumer.config.settings import Settings
 from consumer.config.types import format_duration
@@ -62,7 +62,7 @@ def resume(config: Path, process: str | None) -> int:
 
 @contextmanager
 def _ledger(settings: Settings) -> Iterator[Ledger]:
-    log.configure_quietly()
+    log.configure_for_command()
     ledger = Ledger(settings.ledger.url, beside=True)
     try:
         yield ledger
@@ -76,7 +76,7 @@ def _named(process: str | None, settings: Settings, paused: dict[str, Millis]) -
         return EVERYTHING
     known = {*settings.processes, *paused}
     if process not in known or not process:
-        meant = near(process, sorted(settings.processes))
+        meant = closest(process, sorted(settings.processes))
         advice = f"did you mean {meant}?" if meant else f"there are {', '.join(sorted(settings.processes))}"
         raise typer.BadParameter(f"no process is called {process}; {advice}", param_hint="PROCESS")
     return process

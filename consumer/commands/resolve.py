@@ -19,9 +19,9 @@ from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 
 
-def moment(text: str) -> Millis:
+def parse_time(text: str) -> Millis:
     """Milliseconds of an ISO 8601 time with a zone. Raises typer.BadParameter."""
-    found = time_arguments.iso(text, zone=None)
+    found = time_arguments.parse_iso_time(text, zone=None)
     if found is None:
         raise typer.BadParameter(f"{text}: write a time with its zone, such as 2026-03-01T09:00+01:00 or …T08:00Z")
     return found
@@ -38,7 +38,7 @@ def main(config: Path, which: UnresolvedSelection, *, sent: bool) -> int:
         LedgerRefused: there is no ledger yet, or another version of Lapse keeps it.
     """
     settings = load(config)
-    log.configure_quietly()
+    log.configure_for_command()
     clock, metrics = SystemClock(), DeliverMetrics(CollectorRegistry())
     began = clock.now()
     which = replace(which, until=began if which.until is None else min(which.until, began))

@@ -34,17 +34,19 @@ def main(config: Path, role: Role | None) -> int:
     """
     settings = load(config)
     roles: frozenset[Role] = frozenset([role] if role else ["detect", "deliver"])
-    log.configure(settings.log, secrets(settings, roles))
+    log.configure(settings.log, required_secrets(settings, roles))
     # Until the service takes its own measures there is nothing to hand back.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     structlog.get_logger().info("starting", roles=sorted(roles), broker=settings.kafka.bootstrap_servers)
-    kafka_probe.reach(settings.kafka, _BROKER_PATIENCE)
+    kafka_probe.connect(settings.kafka, _BROKER_PATIENCE)
     from consumer import app  # only now: it brings in everything else, and a mistake should be told at once
 
     return app.run(settings, roles)
 
 
-def secrets(settings: Settings, roles: frozenset[Role], environ: Mapping[str, str] = os.environ) -> list[SecretStr]:
+def required_secrets(
+    settings: Settings, roles: frozenset[Role], environ: Mapping[str, str] = os.environ
+) -> list[SecretStr]:
     """Every secret that these roles need, those for librdkafka included.
 
     Raises:

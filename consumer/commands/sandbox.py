@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import typer
 
-from consumer.commands.terminal.exit_codes import Failed
+from consumer.commands.terminal.exit_codes import CommandFailed
 from consumer.sandbox import server
 from consumer.sandbox.faults.fault_rates import BadFaults, parse
 
@@ -24,4 +24,4 @@ def main(host: str, port: int, *, faults: str, latency: int, seed: int, webhook_
         return server.main(port, faults, host=host, latency=latency, seed=seed, webhook_hosts=webhook_hosts)
     except OSError as problem:
         why = str(problem.strerror or problem).split(" (while")[0]
-        raise Failed(f"the sandbox cannot listen on {host}:{port}: {why}") from None
+        raise CommandFailed(f"the sandbox cannot listen on {host}:{port}: {why}") from None

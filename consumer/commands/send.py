@@ -11,8 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from consumer import log
 from consumer.clock import SECOND, Millis, SystemClock
-from consumer.commands.onemsg_channel import opened, section_of
-from consumer.commands.terminal.exit_codes import DONE, FAILED, Failed
+from consumer.commands.onemsg_channel import onemsg_section, open_client
+from consumer.commands.terminal.exit_codes import DONE, FAILED, CommandFailed
 from consumer.config.loader import load
 from consumer.config.settings import Settings
 from consumer.deliver.recipients.opt_outs import subjects_of
@@ -22,7 +22,7 @@ from consumer.ledger.store import Ledger
 from consumer.onemsg.client import OneMsgClient, OneMsgError
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected
-from consumer.onemsg.phone import Phone, PhoneProblem, normalise
+from consumer.onemsg.phone import Phone, PhoneProblem, normalize_phone
 from consumer.onemsg.templates.parameters import safe_parameter
 from consumer.onemsg.webhook.notifications import Progress
 
@@ -50,16 +50,16 @@ def main(config: Path, person: Recipient, *, wait_seconds: float | None) -> int:
         Failed: the person has opted out, or 1MSG did not take the message.
     """
     settings = load(config)
-    log.configure_quietly()
+    log.configure_for_command()
     message = _message(settings, person)
     if _has_opted_out(settings, message.phone):
-        raise Failed("this person has opted out: nothing was sent")
-    return asyncio.run(_send(opened(section_of(settings)), message, wait_seconds))
+        raise CommandFailed("this person has opted out: nothing was sent")
+    return asyncio.run(_send(open_client(onemsg_section(settings)), message, wait_seconds))
 
 
 def _message(settings: Settings, person: Recipient) -> TemplateMessage:
-    section = section_of(settings)
-    phone = normalise(person.phone, settings.policy.default_region)
+    section = onemsg_section(settings)
+    phone = normalize_phone(person.phone, settings.policy.default_region)
     if isinstance(phone, PhoneProblem):
         raise typer.BadParameter(phone.error, param_hint="--phone")
     return TemplateMessage(
@@ -96,7 +96,7 @@ def _has_opted_out(settings: Settings, phone: str) -> bool:
             ledger.close()
     except SQLAlchemyError as problem:
         kind = type(problem).__name__
-        raise Failed(f"the ledger cannot be asked who has opted out ({kind}), so nothing was sent") from None
+        raise CommandFailed(f"the ledger cannot be asked who has opted out ({kind}), so nothing was sent") from None
 
 
 def _users_with(connection: Connection, phone: str, region: str | None) -> list[str]:
@@ -109,7 +109,7 @@ def _users_with(connection: Connection, phone: str, region: str | None) -> list[
 
 
 def _digits(phone: str, region: str | None) -> str | None:
-    found = normalise(phone, region)
+    found = normalize_phone(phone, region)
     return found.digits if isinstance(found, Phone) else None
 
 
@@ -118,7 +118,7 @@ async def _send(channel: OneMsgClient, message: TemplateMessage, wait_seconds: f
         try:
             message_id = _accepted(await channel.send_template(message))
         except asyncio.CancelledError:  # Ctrl-C
-            raise Failed("interrupted: nobody knows whether the message was sent. Look in 1MSG") from None
+            raise CommandFailed("interrupted: nobody knows whether the message was sent. Look in 1MSG") from None
         if wait_seconds is None:
             typer.echo(f"{message_id} accepted")
             return DONE
@@ -131,10 +131,12 @@ def _accepted(outcome: Outcome) -> str:
         return outcome.message_id
     words = ": ".join(filter(None, [outcome.reason, outcome.error]))
     if isinstance(outcome, Rejected):
-        raise Failed(f"1MSG refused the message: {words}")
+        raise CommandFailed(f"1MSG refused the message: {words}")
     if isinstance(outcome, NotTransmitted):
-        raise Failed(f"the message was not sent: {words}: is onemsg.base_url right, and may this machine call it?")
-    raise Failed(f"nobody knows whether the message was sent: {words}. Look in 1MSG before you send it again")
+        raise CommandFailed(
+            f"the message was not sent: {words}: is onemsg.base_url right, and may this machine call it?"
+        )
+    raise CommandFailed(f"nobody knows whether the message was sent: {words}. Look in 1MSG before you send it again")
 
 
 async def _follow(channel: OneMsgClient, message_id: str, seconds: float) -> int:
@@ -150,11 +152,11 @@ async def _follow(channel: OneMsgClient, message_id: str, seconds: float) -> int
                         code = None if report.error_code is None else str(report.error_code)
                         typer.echo(" ".join(filter(None, [message_id, known, _moment(report.at), code, report.error])))
     except TimeoutError:
-        raise Failed(f"after {seconds:g} s it is {known or 'accepted'}, and no more is known") from None
+        raise CommandFailed(f"after {seconds:g} s it is {known or 'accepted'}, and no more is known") from None
     except asyncio.CancelledError:  # Ctrl-C
-        raise Failed(f"no longer waiting: it is {known or 'accepted'}, and goes its way") from None
+        raise CommandFailed(f"no longer waiting: it is {known or 'accepted'}, and goes its way") from None
     except OneMsgError as problem:
-        raise Failed(f"it was accepted, but 1MSG does not tell what became of it: {problem}") from None
+        raise CommandFailed(f"it was accepted, but 1MSG does not tell what became of it: {problem}") from None
     return FAILED if known is Progress.FAILED else DONE
 
 

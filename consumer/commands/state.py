@@ -7,7 +7,7 @@ import typer
 
 from consumer import log
 from consumer.commands import kafka_probe
-from consumer.commands.terminal.exit_codes import DONE, Failed
+from consumer.commands.terminal.exit_codes import DONE, CommandFailed
 from consumer.config.loader import load
 from consumer.config.settings import Settings
 from consumer.kafka.changelog.rebuild import RebuildPlan, RebuildRefused, add_state_partitions, plan
@@ -25,13 +25,13 @@ def rebuild(config: Path, *, yes: bool) -> int:
         Failed: the broker does not answer, detect is at work, or nothing could be written.
     """
     settings = load(config)
-    log.configure_quietly()
-    admin, _ = kafka_probe.reach(settings.kafka, _BROKER_SECONDS)
+    log.configure_for_command()
+    admin, _ = kafka_probe.connect(settings.kafka, _BROKER_SECONDS)
     group = detect.group_name(settings)
     try:
         found = plan(admin, topic=settings.source.topic, state_topic=settings.state_topic, group=group)
     except RebuildRefused as why:
-        raise Failed(str(why)) from None
+        raise CommandFailed(str(why)) from None
     for line in _explained(found, settings):
         typer.echo(line)
     if not yes:
@@ -65,8 +65,10 @@ def _write(settings: Settings, found: RebuildPlan) -> None:
         transactions.begin(never)
         transactions.commit(found.outputs(), found.offsets(), consumer, never)
     except Aborted as aborted:
-        raise Failed(f"nothing was changed: the broker refused the transaction ({aborted}). Run it again") from None
+        raise CommandFailed(
+            f"nothing was changed: the broker refused the transaction ({aborted}). Run it again"
+        ) from None
     except Fenced:
-        raise Failed("another rebuild has begun: let that one finish") from None
+        raise CommandFailed("another rebuild has begun: let that one finish") from None
     finally:
         consumer.close()

@@ -74,7 +74,7 @@ def fields_of(section: type[BaseModel]) -> dict[str, FieldInfo]:
     return {field.alias or name: field for name, field in section.model_fields.items()}
 
 
-def inside(kind: Any, key: int | str) -> Any:
+def shape_of_key(kind: Any, key: int | str) -> Any:
     """What `key` takes within something of this shape; `None` where there is no such key."""
     if is_section(kind):
         field = fields_of(kind).get(str(key))
@@ -86,7 +86,7 @@ def shape_at(path: KeyPath) -> Any:
     """What the configuration takes at `path`, or `None`."""
     kind: Any = Settings
     for key in path:
-        kind = inside(kind, key)
+        kind = shape_of_key(kind, key)
     return kind
 
 
@@ -97,13 +97,13 @@ def keys_of(kind: Any) -> list[str]:
     return list(fields_of(kind)) if is_section(kind) else []
 
 
-def dotted(path: KeyPath) -> str:
+def format_path(path: KeyPath) -> str:
     """A path as people write it: `processes.checkout.remind_after[0]`."""
     text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
     return text.removeprefix(".")
 
 
-def near(word: str, known: Sequence[str], likeness: float = 0.6) -> str | None:
+def closest(word: str, known: Sequence[str], likeness: float = 0.6) -> str | None:
     """Return the known word that was most likely meant, if one is at least that much alike (0 to 1)."""
     found = difflib.get_close_matches(word.lower(), known, n=1, cutoff=likeness)
     return found[0] if found else None
@@ -111,7 +111,7 @@ def near(word: str, known: Sequence[str], likeness: float = 0.6) -> str | None:
 
 def unknown_key(word: str, known: Sequence[str]) -> str:
     """What to say of a key that nobody knows, given those that would have been."""
-    meant = near(word, known)
+    meant = closest(word, known)
     if meant:
         return f"unknown key; did you mean {meant}?"
     elsewhere = [f"{section}.{word}" for section in keys_of(Settings) if word in keys_of(shape_at((section,)))]
@@ -154,7 +154,7 @@ def _is_the_other_half(detail: ErrorDetails, unknown: set[KeyPath]) -> bool:
     """A key that is missing only because it was misspelt is one mistake, not two."""
     *above, name = detail["loc"] or ("",)
     siblings = [str(path[-1]) for path in unknown if list(path[:-1]) == above]
-    return detail["type"] == "missing" and any(near(word, [str(name)]) for word in siblings)
+    return detail["type"] == "missing" and any(closest(word, [str(name)]) for word in siblings)
 
 
 def _text(detail: ErrorDetails, path: KeyPath) -> str:

@@ -19,12 +19,12 @@ from consumer.config.errors import (
     SECRET_ADVICE,
     ConfigError,
     KeyPath,
-    fields_of,
-    dotted,
+    closest,
     explain,
+    fields_of,
+    format_path,
     is_section,
     keys_of,
-    near,
     shape,
     shape_at,
     unknown_key,
@@ -115,8 +115,8 @@ class _Draft:
         """The variable that set the key, or else its place in the file."""
         for depth in range(len(path), 0, -1):
             if variable := self._origins.get(path[:depth]):
-                return ": ".join(filter(None, [variable, dotted(path[depth:])]))
-        return f"{self._document.where(path)}: {dotted(path)}" if path else self._document.file
+                return ": ".join(filter(None, [variable, format_path(path[depth:])]))
+        return f"{self._document.where(path)}: {format_path(path)}" if path else self._document.file
 
     def refuse_secrets(self, place: dict[str, Any], path: KeyPath) -> None:
         """Names the secrets that stand in the file, and takes them out so that nothing can show them."""
@@ -214,7 +214,7 @@ def _key(path: KeyPath, present: list[str], part: str, *, last: bool) -> tuple[s
         known = keys_of(kind)
         return (part, None) if part in known else (None, f"{part}: {unknown_key(part, known)}")
     if get_origin(kind) is not dict:
-        return None, f"{dotted(path)} takes no keys of its own: set it as a whole"
+        return None, f"{format_path(path)} takes no keys of its own: set it as a whole"
     found = [key for key in present if _canonical(key) == _canonical(part)]
     if found:
         return found[0], None
@@ -222,8 +222,8 @@ def _key(path: KeyPath, present: list[str], part: str, *, last: bool) -> tuple[s
         return part.replace("_", "."), None
     if last:
         return part, None
-    meant = near(part, present)
-    return None, f"{dotted(path)} has no {part}" + (f"; did you mean {meant}?" if meant else "")
+    meant = closest(part, present)
+    return None, f"{format_path(path)} has no {part}" + (f"; did you mean {meant}?" if meant else "")
 
 
 def _canonical(key: str) -> str:

@@ -13,7 +13,7 @@ from consumer.config.policy import PolicySettings
 from consumer.config.processes import ProcessSettings
 from consumer.config.service import LedgerSettings, LogSettings, WebSettings
 from consumer.config.source import SourceSettings
-from consumer.config.template import wrong_action
+from consumer.config.template import action_problem
 from consumer.config.types import Section, format_duration
 
 
@@ -62,7 +62,9 @@ class Settings(Section):
     @model_validator(mode="after")
     def _words_for_every_language(self) -> "Settings":
         for name, process in self.processes.items() if self.onemsg else ():
-            wrong = wrong_action(process.action, process.template.over(self.onemsg.template)) if self.onemsg else None
+            wrong = (
+                action_problem(process.action, process.template.apply_to(self.onemsg.template)) if self.onemsg else None
+            )
             if wrong:
                 raise ValueError(f"processes.{name}.action: {wrong}")
         return self

@@ -61,13 +61,13 @@ class TemplateOverride(Section):
     languages: tuple[Language, ...] | None = None
     """`onemsg.template.languages` unless set."""
 
-    def over(self, template: TemplateSettings) -> TemplateSettings:
+    def apply_to(self, template: TemplateSettings) -> TemplateSettings:
         """The template that is sent, where `template` is the usual one."""
         chosen = self.model_dump(exclude_none=True)
         return template.model_copy(update=chosen)
 
 
-def action_in(action: str | Mapping[str, str], language: str, default: str) -> str:
+def action_text(action: str | Mapping[str, str], language: str, default: str) -> str:
     """The words in this language, or else those for everybody, or else those in the `default` language."""
     if isinstance(action, str):
         return action
@@ -75,7 +75,7 @@ def action_in(action: str | Mapping[str, str], language: str, default: str) -> s
     return next(action[way] for way in ways if way in action)
 
 
-def wrong_action(action: str | Mapping[str, str], template: TemplateSettings) -> str | None:
+def action_problem(action: str | Mapping[str, str], template: TemplateSettings) -> str | None:
     """What is wrong with words for a template in these languages, if anything is."""
     if isinstance(action, str):
         return None

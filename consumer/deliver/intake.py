@@ -22,7 +22,7 @@ from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
-from consumer.onemsg.phone import Phone, normalise
+from consumer.onemsg.phone import Phone, normalize_phone
 from consumer.records import Contact, Received, Reminder, ReminderKind
 
 WHATSAPP = "whatsapp"
@@ -87,7 +87,7 @@ class Intake:
                 self._wake_where_fresh(connection, self._now(), lambda partition: True)
 
     def _phone_hash(self, phone: object) -> str | None:
-        reach = normalise(phone if isinstance(phone, str) else None, self._default_region)
+        reach = normalize_phone(phone if isinstance(phone, str) else None, self._default_region)
         return opt_outs.phone_hash(reach.digits, self._ledger.hash_key) if isinstance(reach, Phone) else None
 
     def reached(self, topic: str, positions: Mapping[int, int]) -> None:

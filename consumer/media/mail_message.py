@@ -14,7 +14,7 @@ from email.utils import formataddr, formatdate, parseaddr
 from consumer.clock import SECOND, Millis
 from consumer.config.fallback import EmailFallbackSettings
 from consumer.email_address import normalize_email
-from consumer.media.text_template import FallbackText, filled, linked
+from consumer.media.text_template import FallbackText, fill_link, fill_text
 
 _UTF8_QUOTED_PRINTABLE = Charset("utf-8")
 _UTF8_QUOTED_PRINTABLE.body_encoding = QP  # servers without 8BITMIME take it too
@@ -52,13 +52,13 @@ class MailWriter:
         message["To"] = letter.email
         if self._reply_to:
             message["Reply-To"] = self._reply_to
-        message["Subject"] = _unstructured(filled(settings.subject, letter))
+        message["Subject"] = _unstructured(fill_text(settings.subject, letter))
         message["Date"] = formatdate(now / SECOND)
         message["Message-ID"] = message_id
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
         if settings.unsubscribe:
             message["List-Unsubscribe"] = ", ".join(f"<{way}>" for way in settings.unsubscribe)
-        text = filled(settings.text, letter, linked(settings.link, letter))
+        text = fill_text(settings.text, letter, fill_link(settings.link, letter))
         message.set_payload(text, _UTF8_QUOTED_PRINTABLE)
         content = message.as_bytes(policy=compat32.clone(linesep="\r\n"))
         return Mail(sender=self._from_address, to=letter.email, message_id=message_id, content=content)

@@ -26,7 +26,7 @@ import aiohttp
 from consumer.clock import MINUTE, SECOND, Millis, Now
 from consumer.config.fallback import WebhookFallbackSettings
 from consumer.config.types import millis
-from consumer.media.text_template import FallbackText, filled, linked
+from consumer.media.text_template import FallbackText, fill_link, fill_text
 from consumer.onemsg.client import ChannelStatus
 from consumer.onemsg.http.transport_errors import FAILURES, outcome_of
 from consumer.onemsg.outcomes import Accepted, Outcome, Rejected, Remedy, Unknown
@@ -37,21 +37,21 @@ _LATER = MINUTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class WebhookRequest:
     """One request: the id that every attempt shares, and the JSON to sign."""
 
     id: str
     body: bytes = field(repr=False)
 
 
-class HookWriter:
+class WebhookRequestWriter:
     """Writes the requests of one configuration."""
 
     def __init__(self, settings: WebhookFallbackSettings) -> None:
         self._settings = settings
 
-    def __call__(self, letter: FallbackText, now: Millis) -> Call:
-        link = linked(self._settings.link, letter)
+    def __call__(self, letter: FallbackText, now: Millis) -> WebhookRequest:
+        link = fill_link(self._settings.link, letter)
         said = {
             "reminder_id": letter.reminder_id,
             "user_id": letter.user_id,
@@ -61,9 +61,9 @@ class HookWriter:
             "name": letter.name,
             "action": letter.action,
             "link": link,
-            "text": filled(self._settings.text, letter, link),
+            "text": fill_text(self._settings.text, letter, link),
         }
-        return Call(id=letter.reminder_id, body=json.dumps(said).encode())
+        return WebhookRequest(id=letter.reminder_id, body=json.dumps(said).encode())
 
 
 def signature(secret: str, timestamp: int, body: bytes) -> str:
@@ -71,7 +71,7 @@ def signature(secret: str, timestamp: int, body: bytes) -> str:
     return "v1=" + hmac.digest(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hex()
 
 
-class Hook:
+class SignedWebhookClient:
     """One endpoint. Made anywhere, used in one event loop, closed with `aclose`. `now` is the wall clock."""
 
     def __init__(self, settings: WebhookFallbackSettings, secret: str, now: Now) -> None:
@@ -81,7 +81,7 @@ class Hook:
         self._timeout = aiohttp.ClientTimeout(total=millis(settings.timeout) / SECOND)
         self._session: aiohttp.ClientSession | None = None
 
-    async def send_template(self, message: Call) -> Outcome:
+    async def send_template(self, message: WebhookRequest) -> Outcome:
         """Tries once. Every answer and every failure is an Outcome."""
         timestamp = self._now() // SECOND
         headers = {

@@ -19,7 +19,7 @@ from consumer.config.fallback import EmailFallbackSettings
 from consumer.config.types import millis
 from consumer.media.mail_message import Mail
 from consumer.onemsg.client import ChannelStatus
-from consumer.onemsg.masking import safe
+from consumer.onemsg.masking import mask_text
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
 
 _COME_AGAIN = 5 * MINUTE
@@ -53,7 +53,7 @@ _QUOTA_CODES = {("4", "5")}
 _POLICY, _ADDRESS, _MAILBOX = "7", "1", "2"
 
 
-def verdict(code: int, text: str, stage: str) -> _Refusal:
+def classify_refusal(code: int, text: str, stage: str) -> _Refusal:
     """Return what a refusal means, by its code (RFC 5321), the finer one in its text (RFC 3463) and its words.
 
     `stage` is what was refused: `sender`, `recipient`, or else `data` for the message.
@@ -79,7 +79,7 @@ def verdict(code: int, text: str, stage: str) -> _Refusal:
     return _Refusal("refused", Remedy.MESSAGE)
 
 
-class Smtp:
+class SmtpClient:
     """One server. `context` overrides the certificates that are trusted."""
 
     def __init__(
@@ -138,10 +138,10 @@ class Smtp:
 
 
 def _outcome(error: Exception, handed_over: bool, to: str) -> Outcome:
-    words = f"{type(error).__name__}: {safe(str(error), [to])}"
+    words = f"{type(error).__name__}: {mask_text(str(error), [to])}"
     if isinstance(error, SMTPResponseException) and not isinstance(error, aiosmtplib.SMTPConnectError):
         stage = {aiosmtplib.SMTPSenderRefused: "sender", aiosmtplib.SMTPRecipientRefused: "recipient"}
-        said = verdict(error.code, str(error.message), stage.get(type(error), "data"))
+        said = classify_refusal(error.code, str(error.message), stage.get(type(error), "data"))
         if isinstance(error, aiosmtplib.SMTPAuthenticationError) and error.code >= 500:
             said = _Refusal("credential", Remedy.CHANNEL)
         later = _COME_AGAIN if said.remedy is Remedy.TRANSIENT else None

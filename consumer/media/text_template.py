@@ -22,12 +22,12 @@ class FallbackText:
     """An address that `mail_address` has made; where it is needed the checks have seen to it."""
 
 
-def filled(template: str, letter: FallbackText, link: str | None = None) -> str:
+def fill_text(template: str, letter: FallbackText, link: str | None = None) -> str:
     """The template with {name}, {action} and {link}. What is filled in is not looked at again."""
     return _fill(template, {"name": letter.name, "action": letter.action, "link": link or ""})
 
 
-def linked(link: str | None, letter: FallbackText) -> str | None:
+def fill_link(link: str | None, letter: FallbackText) -> str | None:
     """The link with {process}, {user_id} and {reminder_id}, none of which can leave its place there."""
     said = {"process": letter.process, "user_id": letter.user_id, "reminder_id": letter.reminder_id}
     return link and _fill(link, {name: quote(value, safe="", errors="replace") for name, value in said.items()})

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from consumer.web.health import Health
-from consumer.web.webhook import Webhook
+from consumer.web.webhook import WebhookEndpoint
 
 Probe: TypeAlias = Callable[[], Awaitable[None]]
 """Tries something that must work whenever we call ourselves ready, and raises if it does not."""
@@ -29,7 +29,7 @@ def build(
     *,
     health: Health,
     metrics: CollectorRegistry,
-    webhook: Webhook | None = None,
+    webhook: WebhookEndpoint | None = None,
     probes: Mapping[str, Probe] | None = None,
     api: Sequence[Route] = (),
 ) -> Starlette:

@@ -33,7 +33,7 @@ class WebhookStore(Protocol):
         ...
 
 
-class Webhook:
+class WebhookEndpoint:
     """The endpoint. `outcomes` counts calls by what became of them: the label is `outcome`."""
 
     def __init__(self, *, inbox: WebhookStore, secret: SecretStr, outcomes: Counter) -> None:

@@ -36,8 +36,8 @@ from consumer.metrics import DeliverMetrics
 from consumer.onemsg.client import OneMsgClient
 from consumer.onemsg.limits import PAIR_SPAN
 from consumer.records import Contact, Received, Reminder
-from consumer.web.health import Part
-from consumer.web.webhook import Webhook
+from consumer.web.health import PartHealth
+from consumer.web.webhook import WebhookEndpoint
 from consumer.wiring.fallback import Fallbacks
 from consumer.wiring.ledger import opened, patiently, read_up_to
 from consumer.wiring.onemsg_upkeep import OneMsgUpkeep
@@ -177,7 +177,7 @@ class Deliver:
         ]
 
     async def _send(self, name: str, sender: Sender[Any], ended: asyncio.Event, idle: float) -> None:
-        part = self._shared.health.part(name)
+        part = self._shared.health.register(name)
         while not ended.is_set():
             try:
                 await sender.run(ended, idle=idle, progress=lambda: part.ok(self._held_up(sender)))
@@ -213,11 +213,11 @@ class Deliver:
         """Let go of what is over and old."""
         await self._repeat("pruning", lambda: asyncio.to_thread(self._pruning.step), ended, idle=_PRUNE)
 
-    def webhook(self) -> Webhook | None:
+    def webhook(self) -> WebhookEndpoint | None:
         """The endpoint, where a secret is set."""
         if self._secret is None:
             return None
-        return Webhook(inbox=self._inbox, secret=self._secret, outcomes=self._metrics.webhooks)
+        return WebhookEndpoint(inbox=self._inbox, secret=self._secret, outcomes=self._metrics.webhooks)
 
     async def probe(self) -> None:
         """Raises if webhooks could not be stored now."""
@@ -240,7 +240,7 @@ class Deliver:
         self, topic: str, cls: type[R], handle: Callable[[Sequence[Received[R]]], None], *, tells_ends: bool = False
     ) -> AtLeastOnceConsumer[R]:
         s, codec = self._shared.settings, self._shared.codec
-        part = self._shared.health.part(f"{cls.__name__.lower()}s")
+        part = self._shared.health.register(f"{cls.__name__.lower()}s")
         return AtLeastOnceConsumer(
             s.kafka,
             self._shared.clock,
@@ -272,7 +272,7 @@ class Deliver:
         detail: Callable[[], str | None] = lambda: None,
     ) -> None:
         """One part's rounds; `detail` is for readiness. A ledger or a broker that is out of reach is waited for."""
-        part = self._shared.health.part(name)
+        part = self._shared.health.register(name)
         while not ended.is_set():
             try:
                 done = await step()
@@ -283,7 +283,7 @@ class Deliver:
                 if not done:
                     await _either(ended, idle)
 
-    async def _wait(self, part: Part, name: str, problem: Exception, ended: asyncio.Event) -> None:
+    async def _wait(self, part: PartHealth, name: str, problem: Exception, ended: asyncio.Event) -> None:
         _log.warning("part_waits", part=name, reason=type(problem).__name__)
         part.failing(type(problem).__name__)
         await _either(ended, _RETRY)

@@ -15,8 +15,8 @@ from consumer.deliver.sending.results import ResultRecorder
 from consumer.deliver.sending.sender import Sender
 from consumer.ledger.store import Ledger
 from consumer.media.mail_message import MailWriter
-from consumer.media.signed_webhook import Hook, HookWriter
-from consumer.media.smtp import Smtp
+from consumer.media.signed_webhook import SignedWebhookClient, WebhookRequestWriter
+from consumer.media.smtp import SmtpClient
 from consumer.media.text_template import FallbackText
 from consumer.metrics import DeliverMetrics
 from consumer.wiring.shared import Shared, plain
@@ -41,12 +41,12 @@ class Fallbacks:
         """By medium, in the order in which they are tried."""
         self._closes: list[Callable[[], Awaitable[None]]] = []
         if email := settings.email:
-            smtp = Smtp(email, plain(email.password, "fallback.email.password") if email.password else None)
+            smtp = SmtpClient(email, plain(email.password, "fallback.email.password") if email.password else None)
             self._add(EMAIL, smtp, MailWriter(email), millis(email.timeout), email.max_attempts)
         if webhook := settings.webhook:
-            hook = Hook(webhook, plain(webhook.secret, "fallback.webhook.secret"), shared.clock.now)
+            hook = SignedWebhookClient(webhook, plain(webhook.secret, "fallback.webhook.secret"), shared.clock.now)
             self._closes.append(hook.aclose)
-            self._add(WEBHOOK, hook, HookWriter(webhook), millis(webhook.timeout), webhook.max_attempts)
+            self._add(WEBHOOK, hook, WebhookRequestWriter(webhook), millis(webhook.timeout), webhook.max_attempts)
         self._plans = FallbackPlanner(
             ledger, media=tuple(self.senders), rules=known.rules, metrics=metrics, now=shared.clock.now
         )

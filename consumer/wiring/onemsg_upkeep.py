@@ -41,8 +41,10 @@ class OneMsgUpkeep:
         self._secret = secret
         self._looked = asyncio.Event()
         patience = 2 * every + 30 * MINUTE  # a channel that answers slowly is no reason to call us dead
-        self._templates = health.part("templates", stale_after=patience, dead_after=patience)
-        self._webhook = health.part("webhook", stale_after=patience, dead_after=patience) if self._registers else None
+        self._templates = health.register("templates", stale_after=patience, dead_after=patience)
+        self._webhook = (
+            health.register("webhook", stale_after=patience, dead_after=patience) if self._registers else None
+        )
 
     @property
     def _registers(self) -> bool:
@@ -90,7 +92,7 @@ class OneMsgUpkeep:
             )
         except OneMsgError as problem:
             return False, f"not registered: {problem}"
-        if isinstance(told, registration.Refusal):
+        if isinstance(told, registration.RegistrationRefused):
             return False, f"not registered: {told.reason}: {told.advice}"
         if not told.reports_on:
             return False, "registered, but 1MSG does not switch its statuses on: set ackNotificationsOn for the channel"

@@ -7,7 +7,7 @@ import pytest
 
 from consumer.config.settings import Settings
 from consumer.deliver.policy.message_plan import MessagePlan, message_plans
-from tests.config.reading import CHANNEL, SMALL, loaded, problems
+from tests.config.config_files import CHANNEL, SMALL, loaded, problems
 
 
 def test_a_file_with_nothing_but_processes_is_enough(file: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from consumer.config.loader import ConfigError, read_secret
 from consumer.config.types import Secret
-from tests.config.reading import CHANNEL, SMALL, problems
+from tests.config.config_files import CHANNEL, SMALL, problems
 
 
 class TestSecretsInTheFile:

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 
 from consumer.clock import DAY, HOUR, MINUTE, Millis
 from consumer.deliver.sending.facts import opens_at
-from consumer.onemsg.phone import Phone, normalise
+from consumer.onemsg.phone import Phone, normalize_phone
 from consumer.send_window import Window, common_opening, next_opening, zone_of
 
 YEAR_2026 = 1_767_225_600_000
@@ -96,15 +96,15 @@ def test_what_names_no_zone_is_none(name: str | None) -> None:
 
 def test_the_contact_decides_then_the_phone_then_the_default() -> None:
     night, madrid = utc("2026-01-05T03:00"), ZoneInfo("Europe/Madrid")
-    spain = normalise("+34 612 345 678")
+    spain = normalize_phone("+34 612 345 678")
     assert opens_at(night, OFFICE, "Asia/Tokyo", spain, madrid) == night
-    assert opens_at(night, OFFICE, "nonsense", normalise("+81 90 1234 5678"), madrid) == night
+    assert opens_at(night, OFFICE, "nonsense", normalize_phone("+81 90 1234 5678"), madrid) == night
     assert opens_at(night, OFFICE, None, spain, ZoneInfo("UTC")) == utc("2026-01-05T09:00")  # Las Palmas is in Spain
     assert opens_at(night, OFFICE, None, None, madrid) == utc("2026-01-05T08:00")
     assert opens_at(night, OFFICE, None, Phone(digits="1"), madrid) == utc("2026-01-05T08:00")
 
 
 def test_a_country_too_wide_for_the_window_is_taken_to_be_in_the_default_zone() -> None:
-    wide = normalise("+7 916 123-45-67")
+    wide = normalize_phone("+7 916 123-45-67")
     morning = Window(9 * HOUR, 12 * HOUR)
     assert opens_at(utc("2026-01-05T03:00"), morning, None, wide, ZoneInfo("UTC")) == utc("2026-01-05T09:00")

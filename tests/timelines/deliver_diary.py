@@ -40,7 +40,7 @@ from consumer.onemsg.api_errors import OneMsgError
 from consumer.onemsg.client import ChannelStatus
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, Outcome
-from consumer.onemsg.templates.listing import Listing, Template
+from consumer.onemsg.templates.listing import Template, TemplateListing
 from consumer.onemsg.webhook.notifications import Echo, StatusReport
 from consumer.records import Contact, DeliveryStatus, OptOut, Received, Reminder, ReminderKind
 
@@ -92,7 +92,7 @@ class FakeChannel:
     state: str = "connected"
     trouble: OneMsgError | None = None
     """What comes of being asked, while it is set."""
-    shown: Listing = field(default_factory=lambda: Listing((), whole=True))
+    shown: TemplateListing = field(default_factory=lambda: TemplateListing((), complete=True))
     """What it shows of its templates."""
 
     async def send_template(self, message: TemplateMessage) -> Outcome:
@@ -124,7 +124,7 @@ class FakeChannel:
         chat = (echo for echo in self.listed if echo.recipient == recipient)
         return [echo for echo in chat if echo.at is not None and echo.at >= since]
 
-    async def templates(self) -> Listing:
+    async def templates(self) -> TemplateListing:
         if self.trouble is not None:
             raise self.trouble
         return self.shown
@@ -278,7 +278,7 @@ class Diary:
 
     def lists(self, *templates: Template, whole: bool = True) -> "Diary":
         """1MSG is asked for its templates, and shows these."""
-        self.channel.shown = Listing(templates, whole)
+        self.channel.shown = TemplateListing(templates, whole)
         asyncio.run(self.watch.check())
         return self
 

@@ -12,7 +12,7 @@ from consumer.deliver.sending.fallback_planner import FallbackPlanner
 from consumer.deliver.sending.results import ResultRecorder
 from consumer.deliver.sending.sender import Sender
 from consumer.media.mail_message import Mail, MailWriter
-from consumer.media.signed_webhook import Call, HookWriter
+from consumer.media.signed_webhook import WebhookRequest, WebhookRequestWriter
 from consumer.onemsg.client import ChannelStatus
 from consumer.onemsg.outcomes import Accepted, Outcome
 
@@ -70,13 +70,13 @@ class FallbackDiary(Diary):
         super()._open()
         if not hasattr(self, "mail"):
             self.mail: Outbound[Mail] = Outbound(self.clock)
-            self.hook: Outbound[Call] = Outbound(self.clock)
+            self.hook: Outbound[WebhookRequest] = Outbound(self.clock)
         self.plans = FallbackPlanner(
             self.ledger, media=self.media, rules=self.rules, metrics=self.metrics, now=self.clock.now
         )
         self.others = [
             self._sender("email", self.mail, MailWriter(MAIL)),
-            self._sender("webhook", self.hook, HookWriter(HOOK)),
+            self._sender("webhook", self.hook, WebhookRequestWriter(HOOK)),
         ]
 
     def _sender(self, medium: str, outlet: Outbound[Any], write: Any) -> Sender[Any]:

@@ -21,7 +21,7 @@ from consumer.config.service import LogSettings
 from consumer.metrics import DeliverMetrics
 from consumer.web.health import Health
 from consumer.web.routes import build
-from consumer.web.webhook import LIMIT, Webhook
+from consumer.web.webhook import LIMIT, WebhookEndpoint
 
 SECRET = "a-secret-nobody-guesses"
 REPORT = {"instanceId": "CH1", "ack": [{"id": "wamid.AAA", "status": "delivered"}]}
@@ -69,7 +69,7 @@ class Site:
 def shared(serving: Callable[[ASGIApp], httpx.Client]) -> Site:
     inbox, registry = ListInbox(), CollectorRegistry()
     outcomes = DeliverMetrics(registry).webhooks
-    webhook = Webhook(inbox=inbox, secret=SecretStr(SECRET), outcomes=outcomes)
+    webhook = WebhookEndpoint(inbox=inbox, secret=SecretStr(SECRET), outcomes=outcomes)
     app = build(health=Health(ManualClock().monotonic), metrics=registry, webhook=webhook)
     return Site(serving(app), inbox, registry)
 

@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from consumer.activity.decoder import ActivityDecoder, Decoded
 from consumer.activity.errors import RegistryUnavailable
 from consumer.clock import SECOND, Clock, Millis
-from consumer.commands.terminal.output import Line
+from consumer.commands.terminal.output import CheckResult
 from consumer.kafka.clients import settings
 from consumer.kafka.dead_letters import topic_reader
 from consumer.wiring import detect
@@ -29,43 +29,43 @@ _PATIENCE: Millis = 10 * SECOND
 _BATCH = 500
 
 
-def sampled(shared: Shared) -> Iterator[Line]:
+def check_sample(shared: Shared) -> Iterator[CheckResult]:
     """Reads at most MOST records, for ten seconds at most. Raises ConfigError for schemas that cannot be used."""
     topic = shared.settings.source.topic
     decoder = detect.decoder(shared)
     try:
         decoded = {n: _decoded(decoder, batch, shared.clock) for n, batch in _newest(shared, topic).items()}
     except RegistryUnavailable as problem:
-        yield Line(False, f"records of {topic}", f"they cannot be looked at: {problem}")
+        yield CheckResult(False, f"records of {topic}", f"they cannot be looked at: {problem}")
         return
     except KafkaException as problem:
-        yield Line(False, f"records of {topic}", f"they cannot be looked at: {problem.args[0].str()}")
+        yield CheckResult(False, f"records of {topic}", f"they cannot be looked at: {problem.args[0].str()}")
         return
-    yield readable(topic, list(decoded.values()))
-    yield in_one_partition(topic, {number: set(found.frame["user_id"]) for number, found in decoded.items()})
+    yield check_readable(topic, list(decoded.values()))
+    yield check_partitioning(topic, {number: set(found.frame["user_id"]) for number, found in decoded.items()})
 
 
-def readable(topic: str, decoded: Sequence[Decoded]) -> Line:
+def check_readable(topic: str, decoded: Sequence[Decoded]) -> CheckResult:
     """Can they be read, and does any of them concern a process?"""
     bad = Counter((bad.reason, bad.error) for found in decoded for bad in found.bad)
     good, ignored = sum(found.frame.height for found in decoded), sum(found.ignored for found in decoded)
     if bad:
         ((reason, error), _), *_ = bad.most_common(1)
         what = f"{bad.total():,} of the newest would go to the dead letters, most as {reason}: {error}"
-        return Line(bad.total() <= _TOLERATED * (bad.total() + good + ignored), f"records of {topic}", what)
+        return CheckResult(bad.total() <= _TOLERATED * (bad.total() + good + ignored), f"records of {topic}", what)
     if ignored and not good:
         what = f"none of the newest {ignored:,} concerns a process: do source and the processes name what is in them?"
-        return Line(False, f"records of {topic}", what)
-    return Line(True, f"records of {topic}: the newest can be read" if good else f"records of {topic}: none yet")
+        return CheckResult(False, f"records of {topic}", what)
+    return CheckResult(True, f"records of {topic}: the newest can be read" if good else f"records of {topic}: none yet")
 
 
-def in_one_partition(topic: str, users: Mapping[int, set[str]]) -> Line:
+def check_partitioning(topic: str, users: Mapping[int, set[str]]) -> CheckResult:
     """`users` by partition."""
     places = Counter(user for some in users.values() for user in some)
     twice = sum(number > 1 for number in places.values())
     if not twice:
-        return Line(True, f"users of {topic}: each of the newest {len(places):,} is in one partition")
-    return Line(
+        return CheckResult(True, f"users of {topic}: each of the newest {len(places):,} is in one partition")
+    return CheckResult(
         False,
         f"users of {topic}",
         f"{twice:,} of the newest {len(places):,} are in several partitions, so that somebody busy in one could be"

@@ -10,7 +10,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from consumer.commands.check.kafka import Reached
-from consumer.commands.terminal.output import Line
+from consumer.commands.terminal.output import CheckResult
 from consumer.config.settings import Settings
 from consumer.ledger.errors import LedgerRefused, NoLedger
 from consumer.ledger.store import Ledger
@@ -26,7 +26,7 @@ Look = Callable[[Ledger | None], TopicPositions]
 """At a ledger, or at the lack of one, beside what was done on the topics."""
 
 
-def ledger(url: str, beside: Look) -> Line:
+def ledger(url: str, beside: Look) -> CheckResult:
     """Does it open, and do the topics belong to it as it is? It is only looked at, so that this can be asked while the
     service is at work on it.
     """
@@ -35,23 +35,27 @@ def ledger(url: str, beside: Look) -> Line:
             return _beside_its_topics(_writable(missing), beside(None))
         found = Ledger(url, read_only=True)
         try:
-            return _beside_its_topics(Line(True, "ledger: opens, and its schema is ours"), beside(found))
+            return _beside_its_topics(CheckResult(True, "ledger: opens, and its schema is ours"), beside(found))
         finally:
             found.close()
     except NoLedger:
-        return _beside_its_topics(Line(True, "ledger: will be made in its database at the first start"), beside(None))
+        return _beside_its_topics(
+            CheckResult(True, "ledger: will be made in its database at the first start"), beside(None)
+        )
     except LedgerRefused as problem:
-        return Line(False, "ledger", str(problem))
+        return CheckResult(False, "ledger", str(problem))
     except KafkaException as problem:
-        return Line(False, "ledger", f"the broker does not tell how far deliver has read: {problem.args[0].str()}")
+        return CheckResult(
+            False, "ledger", f"the broker does not tell how far deliver has read: {problem.args[0].str()}"
+        )
     except SQLAlchemyError as problem:
         # Its text may be long and names the address; the kind is enough to look at the right place.
         kind = type(problem).__name__
-        return Line(False, "ledger", f"cannot be opened ({kind}): is the database up, and ledger.url right?")
-    return Line(True, "ledger: opens, and its schema is ours")
+        return CheckResult(False, "ledger", f"cannot be opened ({kind}): is the database up, and ledger.url right?")
+    return CheckResult(True, "ledger: opens, and its schema is ours")
 
 
-def looking(settings: Settings, reached: Reached | None) -> Look:
+def topic_positions(settings: Settings, reached: Reached | None) -> Look:
     """Finds nothing where the broker does not answer, or where topics are missing, so that nobody has been at work."""
     topics = settings.topics
     if reached and {topics.reminders, topics.contacts, topics.delivery_status} <= reached[1].topics.keys():
@@ -59,14 +63,16 @@ def looking(settings: Settings, reached: Reached | None) -> Look:
     return lambda ledger: TopicPositions(None, {})
 
 
-def _beside_its_topics(line: Line, seen: TopicPositions) -> Line:
+def _beside_its_topics(line: CheckResult, seen: TopicPositions) -> CheckResult:
     if not line.ok:
         return line
     if seen.refusal:
-        return Line(False, "ledger", seen.refusal)
+        return CheckResult(False, "ledger", seen.refusal)
     if seen.lost:
         topics = ", ".join(sorted(seen.lost))
-        return Line(True, f"ledger: is from a backup; deliver had read more of {topics} than it knows", _RESTORED)
+        return CheckResult(
+            True, f"ledger: is from a backup; deliver had read more of {topics} than it knows", _RESTORED
+        )
     return line
 
 
@@ -76,8 +82,8 @@ def _file_to_be_made(url: str) -> Path | None:
     return path if parsed.get_backend_name() == "sqlite" and not path.exists() else None
 
 
-def _writable(path: Path) -> Line:
+def _writable(path: Path) -> CheckResult:
     folder = next(above for above in path.parents if above.exists())
     if os.access(folder, os.W_OK):
-        return Line(True, f"ledger: {path} will be made at the first start")
-    return Line(False, f"ledger: {path} cannot be made", f"{folder} may not be written to")
+        return CheckResult(True, f"ledger: {path} will be made at the first start")
+    return CheckResult(False, f"ledger: {path} cannot be made", f"{folder} may not be written to")

@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import TextIO
 
-from consumer.config.errors import near
+from consumer.config.errors import closest
 
 MOST_CHARACTERS = 1_000_000
 """Of one line; csv itself allows 131,072 in one cell."""
@@ -25,8 +25,8 @@ _NO_UTF8 = re.compile("[\udc80-\udcff]")
 _PLAIN_NAME = re.compile(r"(?!.*\d{4})[^\W\d][\w .-]{0,40}")
 
 
-def opened(path: Path) -> TextIO:
-    """Such a file, for `rows`. Raises OSError.
+def open_csv(path: Path) -> TextIO:
+    """Such a file, for `read_rows`. Raises OSError.
 
     Bytes that are not UTF-8 come through as marks, so that their line can be named.
     """
@@ -46,16 +46,16 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableRow:
     """A row that is none."""
 
     line: int
     why: str
 
 
-def rows(
+def read_rows(
     file: TextIO, columns: Sequence[str], required: str, mapping: Mapping[str, str] | None = None
-) -> Iterator[Row | Unreadable]:
+) -> Iterator[Row | UnreadableRow]:
     """Yield every row but those whose cells are all empty. `columns` are the names that the first line may use.
 
     `mapping` says which column of ours a column of the file is, by its name there. With it, columns that it does not
@@ -76,19 +76,19 @@ def rows(
         except StopIteration:
             return
         except csv.Error:
-            yield Unreadable(line, "cannot be read: is a quote not closed, or not doubled inside a quoted text?")
+            yield UnreadableRow(line, "cannot be read: is a quote not closed, or not doubled inside a quoted text?")
             continue
         if any(cells):
             yield _row(line, cells, header)
 
 
-def _row(line: int, cells: list[str], header: Sequence[str | None]) -> Row | Unreadable:
+def _row(line: int, cells: list[str], header: Sequence[str | None]) -> Row | UnreadableRow:
     while len(cells) > len(header) and not cells[-1]:
         cells.pop()  # a spreadsheet that once had more columns leaves their separators behind
     if why := _misfit(cells, len(header)):
-        return Unreadable(line, why)
+        return UnreadableRow(line, why)
     if any(cell for name, cell in zip(header, cells, strict=True) if name == ""):
-        return Unreadable(line, "has something in a column without a name")
+        return UnreadableRow(line, "has something in a column without a name")
     return Row(line, {name: cell for name, cell in zip(header, cells, strict=True) if name})
 
 
@@ -127,12 +127,12 @@ def _delimiter(line: str, columns: Sequence[str], mapping: Mapping[str, str]) ->
 def _names(line: str, delimiter: str) -> list[str]:
     """Return the names, written as ours are: `User ID` is user_id."""
     try:
-        return [plain_name(name) for name in next(csv.reader([line], delimiter=delimiter, strict=True))]
+        return [normalize_column_name(name) for name in next(csv.reader([line], delimiter=delimiter, strict=True))]
     except csv.Error:
         return []
 
 
-def plain_name(name: str) -> str:
+def normalize_column_name(name: str) -> str:
     """Return a column's name in lower case, with underscores for spaces and hyphens."""
     return re.sub(r"[\s-]+", "_", name.strip().lower())
 
@@ -157,7 +157,7 @@ def _header(
     problems = []
     for place, name in enumerate(found, 1):
         if name and name not in columns:
-            if mapping is None or near(name, columns, _MISSPELT):
+            if mapping is None or closest(name, columns, _MISSPELT):
                 problems.append(_unknown(place, name, columns))
             found[place - 1] = None
     named = [name for name in found if name]
@@ -171,7 +171,7 @@ def _header(
 
 def _unknown(place: int, name: str, columns: Sequence[str]) -> str:
     shown = f"the column {name}" if _PLAIN_NAME.fullmatch(name) else f"column {place}"
-    meant = near(name, columns)
+    meant = closest(name, columns)
     return f"{shown} is unknown: " + (f"did you mean {meant}?" if meant else f"known are {', '.join(columns)}")
 
 

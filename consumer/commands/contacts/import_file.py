@@ -19,9 +19,9 @@ from consumer import log
 from consumer.clock import MINUTE, Millis, SystemClock
 from consumer.commands import kafka_probe
 from consumer.commands.contacts import csv_file, validation
-from consumer.commands.contacts.csv_file import BadFile, Row, Unreadable
-from consumer.commands.contacts.validation import COLUMNS, KEY, BadCell, ImportRules, Judged, SeenUsers
-from consumer.commands.terminal.exit_codes import DONE, Failed
+from consumer.commands.contacts.csv_file import BadFile, Row, UnreadableRow
+from consumer.commands.contacts.validation import COLUMNS, KEY, CheckedRow, ImportRules, InvalidRow, SeenUsers
+from consumer.commands.terminal.exit_codes import DONE, CommandFailed
 from consumer.config.kafka import KafkaSettings
 from consumer.config.loader import load
 from consumer.config.settings import Settings
@@ -65,7 +65,7 @@ def main(
         RegistryUnavailable, SchemaRefused: our schema cannot be registered.
     """
     settings = load(config)
-    log.configure_quietly()
+    log.configure_for_command()
     zones = frozenset(available_timezones())
     rules = ImportRules(region=settings.policy.default_region, zones=zones, now=SystemClock().now())
     if delete and mapping:
@@ -101,16 +101,18 @@ class _ContactsFile:
         self._delete = delete
         self._stamp = self._size_and_time()
 
-    def rows(self) -> Iterator[Row | Unreadable]:
+    def rows(self) -> Iterator[Row | UnreadableRow]:
         # With --delete other columns are refused: nobody should delete everyone by adding an option to an import.
         self._text.seek(0)
-        return csv_file.rows(self._text, [KEY] if self._delete else COLUMNS, KEY, self._mapping)
+        return csv_file.read_rows(self._text, [KEY] if self._delete else COLUMNS, KEY, self._mapping)
 
-    def judged(self) -> Iterator[Judged]:
+    def judged(self) -> Iterator[CheckedRow]:
         with closing(SeenUsers()) as seen:
             rows = self.rows()
             yield from (
-                validation.deletions(rows, seen) if self._delete else validation.contacts(rows, self._rules, seen)
+                validation.check_deletions(rows, seen)
+                if self._delete
+                else validation.check_contacts(rows, self._rules, seen)
             )
 
     def lines(self) -> Iterator[str]:
@@ -134,36 +136,36 @@ def _mapped(items: Sequence[str]) -> dict[str, str] | None:
         if not theirs or ours not in COLUMNS:
             known = ", ".join(COLUMNS)
             raise typer.BadParameter(f"write it like 'Phone Number=phone'; ours are {known}", param_hint="--map")
-        found[csv_file.plain_name(theirs)] = ours
+        found[csv_file.normalize_column_name(theirs)] = ours
     return found or None
 
 
 def _opened(path: Path) -> TextIO:
     if path.exists() and not path.is_file():
-        raise Failed(f"{path} is no file that can be read twice: write the contacts into a file first")
+        raise CommandFailed(f"{path} is no file that can be read twice: write the contacts into a file first")
     try:
-        return csv_file.opened(path)
+        return csv_file.open_csv(path)
     except OSError as problem:
-        raise Failed(f"{path} cannot be read: {problem.strerror}") from None
+        raise CommandFailed(f"{path} cannot be read: {problem.strerror}") from None
 
 
 def _judge(file: _ContactsFile, skip_bad: Path | None) -> int:
     """Return how many rows will do. Raises Failed, naming those that will not, unless they are to be skipped."""
     total = 0
 
-    def bad() -> Iterator[BadCell]:
+    def bad() -> Iterator[InvalidRow]:
         nonlocal total
         for judged in file.judged():
             total += 1
             if total > MOST_ROWS:
                 raise BadFile(f"has more than {MOST_ROWS:,} rows: split it; each part is imported whole or not at all")
-            if isinstance(judged, BadCell):
+            if isinstance(judged, InvalidRow):
                 yield judged
 
     try:
         first, number = _first(bad())
     except BadFile as problem:
-        raise Failed(f"{file.path}: {problem}") from None
+        raise CommandFailed(f"{file.path}: {problem}") from None
     if not number:
         return total
     lines = [f"line {each.line}: {each.why}" for each in first]
@@ -171,7 +173,7 @@ def _judge(file: _ContactsFile, skip_bad: Path | None) -> int:
         lines.append(f"and {number - len(first):,} more")
     found = f"{file.path}: {number:,} of {total:,} rows will not do"
     if skip_bad is None:
-        raise Failed("\n".join([f"{found}, so nothing was written", *lines]))
+        raise CommandFailed("\n".join([f"{found}, so nothing was written", *lines]))
     _write_refused(file, skip_bad)
     typer.echo("\n".join([f"{found}: they are in {skip_bad}", *lines]), err=True)
     return total - number
@@ -182,7 +184,7 @@ def _write_refused(file: _ContactsFile, to: Path) -> None:
 
     Raises Failed if the file to write is there already, or cannot be written.
     """
-    refused = {judged.line for judged in file.judged() if isinstance(judged, BadCell)}
+    refused = {judged.line for judged in file.judged() if isinstance(judged, InvalidRow)}
     beginnings = {row.line for row in file.rows()}
     keep = True  # up to the first row: the names of the columns
     try:
@@ -192,14 +194,14 @@ def _write_refused(file: _ContactsFile, to: Path) -> None:
                 if keep:
                     out.write(line.encode("utf-8", "surrogateescape"))
     except FileExistsError:
-        raise Failed(f"{to} is there already: name another file for the refused rows") from None
+        raise CommandFailed(f"{to} is there already: name another file for the refused rows") from None
     except OSError as problem:
-        raise Failed(f"{to} cannot be written: {problem.strerror}") from None
+        raise CommandFailed(f"{to} cannot be written: {problem.strerror}") from None
 
 
-def _first(bad: Iterable[BadCell]) -> tuple[list[BadCell], int]:
+def _first(bad: Iterable[InvalidRow]) -> tuple[list[InvalidRow], int]:
     """The first few, and how many there are."""
-    first: list[BadCell] = []
+    first: list[InvalidRow] = []
     number = 0
     for number, each in enumerate(bad, 1):
         if number <= _SHOWN:
@@ -208,29 +210,29 @@ def _first(bad: Iterable[BadCell]) -> tuple[list[BadCell], int]:
 
 
 def _look_for(topic: str, kafka: KafkaSettings) -> None:
-    _, cluster = kafka_probe.reach(kafka, _BROKER_SECONDS)
+    _, cluster = kafka_probe.connect(kafka, _BROKER_SECONDS)
     found = cluster.topics.get(topic)
     if found is None or found.error:
-        raise Failed(f"the topic {topic} is not there: create it, or run `lapse topics --create`")
+        raise CommandFailed(f"the topic {topic} is not there: create it, or run `lapse topics --create`")
 
 
-def _encoder(settings: Settings, topic: str) -> Callable[[Judged], bytes | None]:
+def _encoder(settings: Settings, topic: str) -> Callable[[CheckedRow], bytes | None]:
     codec = Shared(settings).codec
     codec.register(topic, Contact)  # now, and not while a transaction is open
     return lambda judged: codec.encode(judged, topic) if isinstance(judged, Contact) else None
 
 
-def _no_value(judged: Judged) -> None:
+def _no_value(judged: CheckedRow) -> None:
     """What deletes a contact."""
 
 
 def _outputs(
-    file: _ContactsFile, topic: str, encode: Callable[[Judged], bytes | None], *, skip_bad: bool
+    file: _ContactsFile, topic: str, encode: Callable[[CheckedRow], bytes | None], *, skip_bad: bool
 ) -> Iterator[Output]:
     """Yield a record for every row that will do. Raises _Changed at the latest behind the last one."""
     try:
         for judged in file.judged():
-            if not isinstance(judged, BadCell):
+            if not isinstance(judged, InvalidRow):
                 yield Output(topic, -1, judged.user_id.encode(), encode(judged))
             elif not skip_bad:
                 raise _Changed
@@ -246,9 +248,11 @@ def _write(kafka: KafkaSettings, outputs: Iterable[Output], timeout: Millis) -> 
         try:
             writer.write(outputs)
         except _Changed:
-            raise Failed(f"the file was changed while it was read, so {_NOTHING}") from None
+            raise CommandFailed(f"the file was changed while it was read, so {_NOTHING}") from None
         except Replaced:
             reason = f"another import has begun, or this one took longer than {timeout // MINUTE} min"
-            raise Failed(f"{reason}: it is as good as certain that {_NOTHING}; to be sure, import it again") from None
+            raise CommandFailed(
+                f"{reason}: it is as good as certain that {_NOTHING}; to be sure, import it again"
+            ) from None
         except NotWritten as problem:
-            raise Failed(f"the broker does not take it, so {_NOTHING}: {problem}") from None
+            raise CommandFailed(f"the broker does not take it, so {_NOTHING}: {problem}") from None

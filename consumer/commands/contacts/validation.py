@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 
 from consumer.activity.decoder import MAX_USER_ID_BYTES
 from consumer.clock import DAY, Millis
-from consumer.commands.contacts.csv_file import Row, Unreadable
-from consumer.commands.terminal.time_arguments import iso
+from consumer.commands.contacts.csv_file import Row, UnreadableRow
+from consumer.commands.terminal.time_arguments import parse_iso_time
 from consumer.email_address import normalize_email
-from consumer.onemsg.phone import PhoneProblem, normalise
+from consumer.onemsg.phone import PhoneProblem, normalize_phone
 from consumer.records import Contact
 
 COLUMNS = tuple(f.name for f in fields(Contact))
@@ -29,7 +29,7 @@ _YEAR_2000: Millis = 946_684_800_000
 
 
 @dataclass(frozen=True, slots=True)
-class BadCell:
+class InvalidRow:
     """A row that will not do, and everything that is wrong with it."""
 
     line: int
@@ -43,7 +43,7 @@ class Deletion:
     user_id: str
 
 
-Judged: TypeAlias = Contact | Deletion | BadCell
+CheckedRow: TypeAlias = Contact | Deletion | InvalidRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,31 +83,31 @@ class SeenUsers:
         self._database.close()
 
 
-def contacts(rows: Iterable[Row | Unreadable], rules: ImportRules, seen: SeenUsers) -> Iterator[Judged]:
+def check_contacts(rows: Iterable[Row | UnreadableRow], rules: ImportRules, seen: SeenUsers) -> Iterator[CheckedRow]:
     """A Contact or a Bad for every row, in order."""
     return _judged(rows, seen, lambda cells: _contact(cells, rules))
 
 
-def deletions(rows: Iterable[Row | Unreadable], seen: SeenUsers) -> Iterator[Judged]:
+def check_deletions(rows: Iterable[Row | UnreadableRow], seen: SeenUsers) -> Iterator[CheckedRow]:
     """A Deletion or a Bad for every row, in order."""
     return _judged(rows, seen, _deletion)
 
 
 def _judged(
-    rows: Iterable[Row | Unreadable],
+    rows: Iterable[Row | UnreadableRow],
     seen: SeenUsers,
     judge: Callable[[Mapping[str, str]], tuple[Contact | Deletion | None, list[str]]],
-) -> Iterator[Judged]:
+) -> Iterator[CheckedRow]:
     for row in rows:
-        if isinstance(row, Unreadable):
-            yield BadCell(row.line, row.why)
+        if isinstance(row, UnreadableRow):
+            yield InvalidRow(row.line, row.why)
             continue
         good, problems = judge(row.cells)
         user_id = row.cells[KEY]
         earlier = seen.before(user_id, row.line) if user_id else None
         if earlier is not None:
             problems.append(f"{KEY}: is on line {earlier} already")
-        yield BadCell(row.line, "; ".join(problems)) if problems or good is None else good
+        yield InvalidRow(row.line, "; ".join(problems)) if problems or good is None else good
 
 
 def _deletion(cells: Mapping[str, str]) -> tuple[Deletion | None, list[str]]:
@@ -146,7 +146,7 @@ def _name(text: str) -> str | _Problem | None:
 def _phone(text: str, rules: ImportRules) -> str | _Problem | None:
     if not text:
         return None
-    found = normalise(text, rules.region)
+    found = normalize_phone(text, rules.region)
     return _Problem(found.error) if isinstance(found, PhoneProblem) else f"+{found.digits}"
 
 
@@ -175,7 +175,7 @@ def _opt_in(text: str) -> bool | _Problem:
 def _updated_at(text: str, rules: ImportRules) -> Millis | _Problem:
     if not text:
         return rules.now
-    found = int(text) if text.isascii() and text.isdigit() and len(text) < 18 else iso(text)
+    found = int(text) if text.isascii() and text.isdigit() and len(text) < 18 else parse_iso_time(text)
     if found is None:
         return _Problem("should be a time such as 2026-03-29T14:00:00Z, or milliseconds since 1970")
     if found < _YEAR_2000:

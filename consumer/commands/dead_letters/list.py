@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from consumer import log
-from consumer.commands.dead_letters.selection import Chosen, box
+from consumer.commands.dead_letters.selection import DeadLetterFilter, open_topic
 from consumer.commands.terminal.exit_codes import DONE
-from consumer.commands.terminal.time_arguments import shown
+from consumer.commands.terminal.time_arguments import format_time
 from consumer.config.loader import load
 from consumer.kafka.dead_letters import topic_reader
 from consumer.kafka.dead_letters.offset_bitmap import OffsetBitmap
@@ -25,7 +25,7 @@ _WIDE = 500  # columns: what is read by a program is not folded
 _ACROSS = 16  # bytes on a line of a dump
 
 
-def main(config: Path, chosen: Chosen, *, limit: int, show: bool) -> int:
+def main(config: Path, chosen: DeadLetterFilter, *, limit: int, show: bool) -> int:
     """Prints the newest `limit` of the chosen, with the beginning of each if `show`; the exit status.
 
     Raises:
@@ -33,8 +33,8 @@ def main(config: Path, chosen: Chosen, *, limit: int, show: bool) -> int:
         Failed: the topic cannot be read.
     """
     settings = load(config)
-    log.configure_quietly()
-    with box(settings) as b:
+    log.configure_for_command()
+    with open_topic(settings) as b:
         found = _Found(chosen)
         records = map(topic_reader.opened, topic_reader.read(b.consumer, b.topic, topic_reader.whole(b.admin, b.topic)))
         newest = heapq.nlargest(limit, found.letters_in(records), key=lambda each: (each.at, each.offset))
@@ -43,7 +43,7 @@ def main(config: Path, chosen: Chosen, *, limit: int, show: bool) -> int:
         console.print(_table(newest, found.was_put_back))
     if show:
         for letter in newest:
-            typer.echo("\n".join([f"{_from(letter)}:", *dump(letter), ""]))
+            typer.echo("\n".join([f"{_from(letter)}:", *hex_dump(letter), ""]))
     for line in found.summary(len(newest)):
         typer.echo(line)
     return DONE
@@ -52,7 +52,7 @@ def main(config: Path, chosen: Chosen, *, limit: int, show: bool) -> int:
 class _Found:
     """Goes along with the reading of the topic, and counts."""
 
-    def __init__(self, chosen: Chosen) -> None:
+    def __init__(self, chosen: DeadLetterFilter) -> None:
         self._chosen = chosen
         self._counts: Counter[tuple[str, str]] = Counter()
         self._put_back: dict[int, OffsetBitmap] = {}
@@ -64,7 +64,7 @@ class _Found:
                     self._marks(record.partition, offset).add(offset)
                 continue
             self._marks(record.partition, record.offset)
-            if self._chosen.takes(record):
+            if self._chosen.matches(record):
                 self._counts[record.origin.topic if record.origin else "nowhere", record.reason or "no reason"] += 1
                 yield record
 
@@ -91,7 +91,7 @@ def _table(rows: Iterable[DeadLetter], was_put_back: Callable[[DeadLetter], bool
     for letter in rows:
         back = "yes" if was_put_back(letter) else "–"
         size = "null" if letter.size is None else f"{letter.size:,}"
-        cells = (_from(letter), shown(letter.at), letter.reason, letter.error, size, back)
+        cells = (_from(letter), format_time(letter.at), letter.reason, letter.error, size, back)
         table.add_row(*(Text(cell) for cell in cells))  # (not markup: it may hold brackets)
     return table
 
@@ -103,7 +103,7 @@ def _from(letter: DeadLetter) -> str:
     return f"{letter.origin.topic}[{letter.origin.partition}]@{letter.origin.offset}"
 
 
-def dump(letter: DeadLetter) -> Iterator[str]:
+def hex_dump(letter: DeadLetter) -> Iterator[str]:
     """The beginning of its bytes, 16 on a line, as hexadecimal and as text."""
     for start in range(0, len(letter.head), _ACROSS):
         part = letter.head[start : start + _ACROSS]

@@ -30,8 +30,8 @@ from typing import TypeAlias
 import typer
 
 from consumer import log
-from consumer.commands.dead_letters.selection import Box, Chosen, box, group_of
-from consumer.commands.terminal.exit_codes import DONE, FAILED, Failed
+from consumer.commands.dead_letters.selection import DeadLetterFilter, DeadLetterTopic, open_topic, replay_group
+from consumer.commands.terminal.exit_codes import DONE, FAILED, CommandFailed
 from consumer.config.loader import load
 from consumer.config.settings import Settings
 from consumer.kafka.clients.all_or_nothing import AllOrNothing, NotWritten, Replaced
@@ -72,7 +72,7 @@ class Survey:
         return any(offset in some for (at, _), some in self.to_go.items() if at == partition)
 
 
-def main(config: Path, chosen: Chosen, *, yes: bool) -> int:
+def main(config: Path, chosen: DeadLetterFilter, *, yes: bool) -> int:
     """Puts the chosen back, once that was agreed to; the exit status.
 
     Raises:
@@ -81,11 +81,11 @@ def main(config: Path, chosen: Chosen, *, yes: bool) -> int:
         Failed: the topic cannot be read, or the broker does not take what should go back.
     """
     settings = load(config)
-    log.configure_quietly()
+    log.configure_for_command()
     reads = _reads(settings)
     if chosen.topic is not None and chosen.topic not in reads:
         raise typer.BadParameter(f"Lapse reads {', '.join(reads)}", param_hint="--topic")
-    with box(settings) as b, closing(AllOrNothing(settings.kafka, name=group_of(settings))) as writer:
+    with open_topic(settings) as b, closing(AllOrNothing(settings.kafka, name=replay_group(settings))) as writer:
         writer.begin()
         targets = {topic: len(b.cluster.topics[topic].partitions) for topic in reads if topic in b.cluster.topics}
         records = map(topic_reader.opened, topic_reader.read(b.consumer, b.topic, topic_reader.whole(b.admin, b.topic)))
@@ -102,7 +102,7 @@ def main(config: Path, chosen: Chosen, *, yes: bool) -> int:
         return DONE
 
 
-def survey(records: Iterable[DeadLetter | ReplayNote], chosen: Chosen, targets: Targets) -> Survey:
+def survey(records: Iterable[DeadLetter | ReplayNote], chosen: DeadLetterFilter, targets: Targets) -> Survey:
     """What of the chosen is to go back, and what has to stay. `records` are all that the topic holds."""
     found = Survey()
     for record in records:
@@ -110,7 +110,7 @@ def survey(records: Iterable[DeadLetter | ReplayNote], chosen: Chosen, targets: 
             for (partition, _), some in found.to_go.items():
                 for offset in record.letters if partition == record.partition else ():
                     some.discard(offset)
-        elif chosen.takes(record):
+        elif chosen.matches(record):
             obstacle = obstacle_of(record, targets)
             if obstacle:
                 found.stay[obstacle] += 1
@@ -132,7 +132,7 @@ def obstacle_of(letter: DeadLetter, targets: Targets) -> str | None:
     return None
 
 
-def copy(letter: DeadLetter, message: Message, dead_letters: str) -> Output:
+def replayed_record(letter: DeadLetter, message: Message, dead_letters: str) -> Output:
     """The original once more, in the partition it came from: all that is about a user stays in one."""
     assert letter.origin is not None  # or it would have to stay
     came = f"{dead_letters}/{letter.partition}/{letter.offset}".encode()
@@ -160,7 +160,7 @@ def _letters(number: int) -> str:
     return f"{number:,} letter{'' if number == 1 else 's'}"
 
 
-def _put_back(b: Box, writer: AllOrNothing, found: Survey) -> int:
+def _put_back(b: DeadLetterTopic, writer: AllOrNothing, found: Survey) -> int:
     """Step 4; how many."""
     done = 0
     try:
@@ -170,21 +170,21 @@ def _put_back(b: Box, writer: AllOrNothing, found: Survey) -> int:
                 places.setdefault(letter.partition, []).append(letter.offset)
             writer.write(
                 [
-                    *(copy(letter, message, b.topic) for letter, message in batch),
+                    *(replayed_record(letter, message, b.topic) for letter, message in batch),
                     *(topic_reader.note(b.topic, partition, offsets) for partition, offsets in places.items()),
                 ]
             )
             done += len(batch)
     except NotWritten as problem:
-        raise Failed(f"{_letters(done)} put back; the broker does not take the next ones: {problem}") from None
+        raise CommandFailed(f"{_letters(done)} put back; the broker does not take the next ones: {problem}") from None
     except Replaced:
-        raise Failed(
+        raise CommandFailed(
             f"{_letters(done)} put back; then another replay began: call this again for what it leaves"
         ) from None
     return done
 
 
-def _batches(b: Box, found: Survey) -> Iterator[list[tuple[DeadLetter, Message]]]:
+def _batches(b: DeadLetterTopic, found: Survey) -> Iterator[list[tuple[DeadLetter, Message]]]:
     """The letters to go, as many at a time as one transaction takes."""
     batch: list[tuple[DeadLetter, Message]] = []
     size = 0

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[a
 from consumer.clock import Millis, SystemClock
 from consumer.commands import kafka_probe
 from consumer.commands.terminal import time_arguments
-from consumer.commands.terminal.exit_codes import Failed
+from consumer.commands.terminal.exit_codes import CommandFailed
 from consumer.config.settings import Settings
 from consumer.kafka.dead_letters import topic_reader
 from consumer.kafka.dead_letters.topic_reader import DeadLetter, StillOpen
@@ -20,7 +20,7 @@ _BROKER_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class DeadLetterFilter:
     """Which letters are meant: all, unless told. `topic` is that from which they came."""
 
     reason: str | None = None
@@ -28,7 +28,7 @@ class Chosen:
     since: Millis | None = None
     until: Millis | None = None
 
-    def takes(self, letter: DeadLetter) -> bool:
+    def matches(self, letter: DeadLetter) -> bool:
         return (
             self.reason in (None, letter.reason)
             and (self.topic is None or (letter.origin is not None and letter.origin.topic == self.topic))
@@ -37,15 +37,15 @@ class Chosen:
         )
 
 
-def chosen(*, reason: str | None, topic: str | None, since: str | None, until: str | None) -> Chosen:
+def parse_filter(*, reason: str | None, topic: str | None, since: str | None, until: str | None) -> DeadLetterFilter:
     """As said on the command line. Raises typer.BadParameter."""
     now = SystemClock().now()
-    first = None if since is None else time_arguments.since(since, now, "--since")
-    end = None if until is None else time_arguments.since(until, now, "--until")
-    return Chosen(reason=reason, topic=topic, since=first, until=end)
+    first = None if since is None else time_arguments.parse_since(since, now, "--since")
+    end = None if until is None else time_arguments.parse_since(until, now, "--until")
+    return DeadLetterFilter(reason=reason, topic=topic, since=first, until=end)
 
 
-class Box(NamedTuple):
+class DeadLetterTopic(NamedTuple):
     """The topic, and what it is read with."""
 
     topic: str
@@ -55,23 +55,23 @@ class Box(NamedTuple):
 
 
 @contextmanager
-def box(settings: Settings) -> Iterator[Box]:
+def open_topic(settings: Settings) -> Iterator[DeadLetterTopic]:
     """The dead letters, ready to be read. Raises ConfigError, and Failed where they cannot be."""
     topic = settings.topics.dead_letters
-    admin, cluster = kafka_probe.reach(settings.kafka, _BROKER_SECONDS)
+    admin, cluster = kafka_probe.connect(settings.kafka, _BROKER_SECONDS)
     found = cluster.topics.get(topic)
     if found is None or found.error:
-        raise Failed(
+        raise CommandFailed(
             f"the topic {topic} is not there: is topics.dead_letters its name? Nothing was ever set aside here"
         )
-    consumer = topic_reader.reader(settings.kafka, group_of(settings))
+    consumer = topic_reader.reader(settings.kafka, replay_group(settings))
     try:
-        yield Box(topic, admin, cluster, consumer)
+        yield DeadLetterTopic(topic, admin, cluster, consumer)
     except StillOpen as problem:
-        raise Failed(str(problem)) from None
+        raise CommandFailed(str(problem)) from None
     finally:
         consumer.close()
 
 
-def group_of(settings: Settings) -> str:
+def replay_group(settings: Settings) -> str:
     return f"{settings.kafka.group_prefix}-dead-letters-replay"

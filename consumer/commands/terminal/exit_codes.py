@@ -8,12 +8,12 @@ import typer
 DONE, FAILED, MISUSED = 0, 1, 2
 
 
-class Failed(Exception):
+class CommandFailed(Exception):
     """The command could not do what it was asked to; the text says why, and what to do about it."""
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def exit_with_message() -> Iterator[None]:
     """Ends the command in words where a user can put things right. Any other exception is a mistake of ours."""
     try:
         yield
@@ -41,7 +41,9 @@ def _words(problem: Exception) -> tuple[int, str] | None:
 
     if isinstance(problem, ConfigError):
         return MISUSED, str(problem)
-    if isinstance(problem, Failed | LedgerRefused | PortTaken | RegistryUnavailable | SchemaRefused | TopicsRefused):
+    if isinstance(
+        problem, CommandFailed | LedgerRefused | PortTaken | RegistryUnavailable | SchemaRefused | TopicsRefused
+    ):
         return FAILED, str(problem)
     if isinstance(problem, KafkaException):
         return FAILED, f"the broker: {problem.args[0].str()}"

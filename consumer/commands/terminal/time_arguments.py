@@ -12,7 +12,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SPAN: TypeAdapter[timedelta] = TypeAdapter(Duration)
 
 
-def iso(text: str, zone: tzinfo | None = UTC) -> Millis | None:
+def parse_iso_time(text: str, zone: tzinfo | None = UTC) -> Millis | None:
     """A date or a time in ISO 8601, in `zone` unless it says otherwise; None for anything else.
 
     Without a `zone` the text has to name one.
@@ -25,13 +25,13 @@ def iso(text: str, zone: tzinfo | None = UTC) -> Millis | None:
     return millis(found - _EPOCH) if found.tzinfo else None
 
 
-def since(text: str, now: Millis, option: str) -> Millis:
+def parse_since(text: str, now: Millis, option: str) -> Millis:
     """`24h` is so long before `now`; else it is a date or a time.
 
     Raises:
         typer.BadParameter: naming `option`.
     """
-    found = iso(text)
+    found = parse_iso_time(text)
     if found is not None:
         return found
     try:
@@ -41,6 +41,6 @@ def since(text: str, now: Millis, option: str) -> Millis:
         raise typer.BadParameter(hint, param_hint=option) from None
 
 
-def shown(moment: Millis) -> str:
+def format_time(moment: Millis) -> str:
     """To the second, UTC."""
     return (_EPOCH + timedelta(milliseconds=moment)).strftime("%Y-%m-%d %H:%M:%S")

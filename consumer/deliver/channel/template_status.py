@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from consumer.deliver.policy.message_plan import MessagePlan, TemplateVariant
-from consumer.onemsg.templates.listing import Listing
-from consumer.onemsg.templates.preflight import RequiredTemplate, TemplateProblem, find, preflight
+from consumer.onemsg.templates.listing import TemplateListing
+from consumer.onemsg.templates.preflight import RequiredTemplate, TemplateProblem, find_template, preflight
 
 PROOF = 3
 """Whole lists in a row without a template, after which it is believed to be gone."""
@@ -42,12 +42,12 @@ class TemplateStatus:
         return self.problem is not None or self.unseen > 0
 
 
-def status_after(before: TemplateStatus, listing: Listing, wanted: RequiredTemplate) -> TemplateStatus:
+def status_after(before: TemplateStatus, listing: TemplateListing, wanted: RequiredTemplate) -> TemplateStatus:
     """The standing once this list was seen."""
-    template = find(listing.templates, wanted)
+    template = find_template(listing.templates, wanted)
     problems = preflight(listing.templates, wanted)
     if template is None:
-        if not listing.whole or not listing.templates:
+        if not listing.complete or not listing.templates:
             return before
         unseen = before.unseen + 1
         return replace(before, unseen=unseen, problem=problems[0] if unseen >= PROOF else before.problem)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from consumer.deliver.recipients.opt_outs import phone_hash
 from consumer.ledger import queries
-from consumer.onemsg.phone import Phone, normalise
+from consumer.onemsg.phone import Phone, normalize_phone
 
 
 class Erasure:
@@ -40,5 +40,5 @@ class Erasure:
 
 def _digits(stored: str, region: str | None) -> str | None:
     """Of a contact's number as people write it, or of digits as they were sent to."""
-    reach = normalise(stored, region)
+    reach = normalize_phone(stored, region)
     return reach.digits if isinstance(reach, Phone) else None

@@ -23,7 +23,7 @@ from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.message import TemplateMessage
-from consumer.onemsg.templates.parameters import fitted, safe_parameter
+from consumer.onemsg.templates.parameters import safe_parameter, shorten_to_fit
 
 _PROBED = 10
 """Rows looked at to find one that can be the probe of a stopped channel."""
@@ -130,7 +130,7 @@ class Claims(ClaimBase):
         work.apply_event(row.key, Claimed())
         params = (name, safe_parameter(row.action) or words.action)
         body = self._known.templates.of(words).body
-        message = _message(words, phone, (body and fitted(body, params)) or params, self._ttl)
+        message = _message(words, phone, (body and shorten_to_fit(body, params)) or params, self._ttl)
         return Attempt(row.key, row.attempts + 1, work.now, facts.lapsed_at, message)
 
 

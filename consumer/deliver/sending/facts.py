@@ -22,7 +22,7 @@ from consumer.ledger import queries
 from consumer.ledger.queries.attempts import PastAttempt, SentAttempt
 from consumer.ledger.queries.recipients import Hold
 from consumer.ledger.schema.rows import ContactRow, ReminderRow
-from consumer.onemsg.phone import Phone, PhoneProblem, normalise
+from consumer.onemsg.phone import Phone, PhoneProblem, normalize_phone
 from consumer.onemsg.templates.parameters import safe_parameter
 from consumer.send_window import Window, common_opening, next_opening, zone_of
 
@@ -68,7 +68,7 @@ class FactsGatherer:
         users = self._mine({row.user_id for row in rows}, "user")
         contacts = queries.contacts.by_user(self._connection, users)
         region = self._known.default_region
-        reach = {user: normalise(contact.phone, region) for user, contact in contacts.items()}
+        reach = {user: normalize_phone(contact.phone, region) for user, contact in contacts.items()}
         phones = self._mine({digits for each in reach.values() if (digits := _digits(each))}, "phone")
         rows = [r for r in rows if r.user_id in users and _digits(reach.get(r.user_id)) in {None, *phones}]
         if not rows:

@@ -143,7 +143,7 @@ class WebhookInbox:
 def _read(body: Body, told: _Told) -> None:
     """Adds what a body says. One that cannot be read is kept as it is, and does not hold the others up."""
     try:
-        said = parser.read(body.body)
+        said = parser.parse_webhook(body.body)
     except Exception as error:
         known = isinstance(error, parser.UnreadableBody)
         log.warning("webhook_body_unreadable", body_id=body.id, size=len(body.body), exc_info=not known)

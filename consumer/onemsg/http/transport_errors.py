@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import aiohttp
 from aiohttp.http_exceptions import ContentEncodingError
 
-from consumer.onemsg.masking import safe
+from consumer.onemsg.masking import mask_text
 from consumer.onemsg.outcomes import NotTransmitted, Unknown
 
 
@@ -47,7 +47,7 @@ _AFTER: tuple[tuple[type[Exception], str], ...] = (
 
 def outcome_of(error: Exception, hide: Sequence[str] = ()) -> NotTransmitted | Unknown:
     """The outcome of an attempt that ended in `error`. What is not known to come before sending is unknown."""
-    words = f"{type(error).__name__}: {safe(str(error), hide)}".removesuffix(": ")
+    words = f"{type(error).__name__}: {mask_text(str(error), hide)}".removesuffix(": ")
     for kind, reason in _BEFORE:
         if isinstance(error, kind):
             return NotTransmitted(reason=reason, error=words)

@@ -18,7 +18,7 @@ td.number { text-align: right; font-variant-numeric: tabular-nums; }
 """
 
 
-def page(seen: Overview) -> str:
+def render_page(seen: Overview) -> str:
     """All of it; it loads itself again every ten seconds."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Lapse</title>'

@@ -7,7 +7,7 @@ from typing import Any
 from consumer.clock import Millis
 from consumer.ledger.queries.console import InDoubt, StatusCount
 from consumer.ledger.schema.rows import ChannelRow
-from consumer.web.health import State
+from consumer.web.health import PartState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,14 +15,14 @@ class Overview:
     """Everything that is shown, as of `at`; `in_doubt` holds the latest only, `doubts` is how many there are."""
 
     at: Millis
-    parts: Mapping[str, State]
+    parts: Mapping[str, PartState]
     reminders: tuple[StatusCount, ...] = ()
     doubts: int = 0
     in_doubt: tuple[InDoubt, ...] = ()
     stopped: tuple[ChannelRow, ...] = ()
 
 
-def told(seen: Overview) -> dict[str, Any]:
+def to_json(seen: Overview) -> dict[str, Any]:
     """The overview as JSON."""
     return {
         "at": seen.at,

@@ -18,8 +18,8 @@ from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 from consumer.web.api import openapi
 from consumer.web.auth import ApiGuard, Handler
-from consumer.web.console.html import page
-from consumer.web.console.overview import Overview, told
+from consumer.web.console.html import render_page
+from consumer.web.console.overview import Overview, to_json
 from consumer.web.health import Health
 
 _MOST = 200
@@ -55,10 +55,10 @@ class Console:
         ]
 
     async def _page(self, request: Request) -> Response:
-        return Response(page(await self.seen()), headers=_HEADERS, media_type="text/html")
+        return Response(render_page(await self.seen()), headers=_HEADERS, media_type="text/html")
 
     async def _overview(self, request: Request) -> Response:
-        return JSONResponse(told(await self.seen()), headers={"cache-control": "no-store"})
+        return JSONResponse(to_json(await self.seen()), headers={"cache-control": "no-store"})
 
     async def _openapi(self, request: Request) -> Response:
         return JSONResponse(openapi.document([route.path for route in request.app.routes if isinstance(route, Route)]))

@@ -8,7 +8,7 @@ import pytest
 
 from consumer.config.loader import ConfigError, load
 from consumer.config.settings import Settings
-from tests.config.reading import SMALL, loaded, problems
+from tests.config.config_files import SMALL, loaded, problems
 
 EXAMPLE = Path(__file__).parents[2] / "lapse.example.yaml"
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from consumer.commands.run import secrets
+from consumer.commands.run import required_secrets
 from consumer.config.loader import ConfigError
 from consumer.email_address import normalize_email
 
@@ -34,9 +34,9 @@ def test_a_good_section_loads_and_its_secrets_are_asked_for(tmp_path: Path) -> N
     assert (settings.fallback.email.port, settings.fallback.email.tls) == (587, "starttls")
     given = {"ONEMSG_TOKEN": "t", "LAPSE_WEBHOOK_SECRET": "w"}
     with pytest.raises(ConfigError, match=r"fallback\.email\.password"):
-        secrets(settings, frozenset({"deliver"}), given)
-    assert len(secrets(settings, frozenset({"deliver"}), {**given, "SMTP_PASSWORD": "p"})) == 2
-    assert len(secrets(settings, frozenset({"detect"}), given)) == 0
+        required_secrets(settings, frozenset({"deliver"}), given)
+    assert len(required_secrets(settings, frozenset({"deliver"}), {**given, "SMTP_PASSWORD": "p"})) == 2
+    assert len(required_secrets(settings, frozenset({"detect"}), given)) == 0
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from consumer.clock import SystemClock
-from consumer.commands.check.input_sample import in_one_partition, sampled
+from consumer.commands.check.input_sample import check_partitioning, check_sample
 from consumer.config.kafka import KafkaSettings
 from consumer.config.processes import ProcessSettings
 from consumer.config.settings import Settings
@@ -36,7 +36,8 @@ class Topic:
 
     def told(self) -> list[str]:
         return [
-            str(line) for line in sampled(Shared(Settings(kafka=self._kafka, source=self.source, processes=PROCESSES)))
+            str(line)
+            for line in check_sample(Shared(Settings(kafka=self._kafka, source=self.source, processes=PROCESSES)))
         ]
 
 
@@ -96,4 +97,4 @@ def test_only_so_many_of_the_newest_are_looked_at(topic: Topic, monkeypatch: pyt
 
 
 def test_every_partition_counts() -> None:
-    assert in_one_partition("t", {0: {"a", "b"}, 1: {"a", "b"}, 2: {"a"}}).advice.startswith("2 of the newest 2 are")
+    assert check_partitioning("t", {0: {"a", "b"}, 1: {"a", "b"}, 2: {"a"}}).advice.startswith("2 of the newest 2 are")

@@ -14,7 +14,7 @@ import pytest
 
 from consumer.clock import MINUTE, SECOND
 from consumer.config.fallback import WebhookFallbackSettings
-from consumer.media.signed_webhook import Call, Hook, HookWriter
+from consumer.media.signed_webhook import SignedWebhookClient, WebhookRequest, WebhookRequestWriter
 from consumer.media.text_template import FallbackText
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
 
@@ -79,9 +79,9 @@ def configured(url: str) -> WebhookFallbackSettings:
 
 def call(url: str, times: int = 1) -> Outcome:
     async def calling() -> Outcome:
-        hook = Hook(configured(url), SECRET, lambda: NOW)
+        hook = SignedWebhookClient(configured(url), SECRET, lambda: NOW)
         try:
-            message = HookWriter(configured(url))(LETTER, NOW)
+            message = WebhookRequestWriter(configured(url))(LETTER, NOW)
             return [await hook.send_template(message) for _ in range(times)][-1]
         finally:
             await hook.aclose()
@@ -164,6 +164,6 @@ def test_an_endpoint_that_is_not_there_was_certainly_not_told() -> None:
 
 
 def test_nothing_personal_shows_where_a_message_is_printed() -> None:
-    message = HookWriter(configured("https://shop.example/"))(LETTER, NOW)
-    assert isinstance(message, Call)
+    message = WebhookRequestWriter(configured("https://shop.example/"))(LETTER, NOW)
+    assert isinstance(message, WebhookRequest)
     assert "María" not in repr(message) + repr(LETTER)

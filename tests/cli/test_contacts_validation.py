@@ -7,17 +7,25 @@ from zoneinfo import available_timezones
 import pytest
 
 from consumer.clock import DAY, Millis
-from consumer.commands.contacts.csv_file import Row, Unreadable
-from consumer.commands.contacts.validation import BadCell, Deletion, ImportRules, Judged, SeenUsers, contacts, deletions
+from consumer.commands.contacts.csv_file import Row, UnreadableRow
+from consumer.commands.contacts.validation import (
+    CheckedRow,
+    Deletion,
+    ImportRules,
+    InvalidRow,
+    SeenUsers,
+    check_contacts,
+    check_deletions,
+)
 from consumer.records import Contact
 
 NOW: Millis = 1_774_785_600_000
 RULES = ImportRules(region="ES", zones=frozenset(available_timezones()), now=NOW)
 
 
-def judged(*cells: Mapping[str, str]) -> list[Judged]:
+def judged(*cells: Mapping[str, str]) -> list[CheckedRow]:
     with closing(SeenUsers()) as seen:
-        return list(contacts([Row(line, each) for line, each in enumerate(cells, 2)], RULES, seen))
+        return list(check_contacts([Row(line, each) for line, each in enumerate(cells, 2)], RULES, seen))
 
 
 def contact(**cells: str) -> Contact:
@@ -28,7 +36,7 @@ def contact(**cells: str) -> Contact:
 
 def why(**cells: str) -> str:
     (found,) = judged({"user_id": "u1", **cells})
-    assert isinstance(found, BadCell), found
+    assert isinstance(found, InvalidRow), found
     return found.why
 
 
@@ -176,16 +184,16 @@ def test_everything_that_is_wrong_with_a_row_is_told_at_once() -> None:
 
 def test_a_user_may_be_named_once() -> None:
     found = judged({"user_id": "u1"}, {"user_id": "u2"}, {"user_id": "u1"}, {"user_id": "U1"}, {"user_id": "u1"})
-    assert [each for each in found if isinstance(each, BadCell)] == [
-        BadCell(4, "user_id: is on line 2 already"),
-        BadCell(6, "user_id: is on line 2 already"),
+    assert [each for each in found if isinstance(each, InvalidRow)] == [
+        InvalidRow(4, "user_id: is on line 2 already"),
+        InvalidRow(6, "user_id: is on line 2 already"),
     ]
 
 
 def test_users_without_a_name_are_not_the_same_user() -> None:
     assert judged({"user_id": ""}, {"user_id": ""}) == [
-        BadCell(2, "user_id: is empty"),
-        BadCell(3, "user_id: is empty"),
+        InvalidRow(2, "user_id: is empty"),
+        InvalidRow(3, "user_id: is empty"),
     ]
 
 
@@ -195,16 +203,16 @@ def test_a_user_id_is_on_one_line() -> None:
 
 def test_a_row_that_is_none_is_bad_as_it_is() -> None:
     with closing(SeenUsers()) as seen:
-        assert list(contacts([Unreadable(7, "is torn")], RULES, seen)) == [BadCell(7, "is torn")]
+        assert list(check_contacts([UnreadableRow(7, "is torn")], RULES, seen)) == [InvalidRow(7, "is torn")]
 
 
 def test_deletions_name_users_and_are_judged_alike() -> None:
     rows = [Row(line, {"user_id": user}) for line, user in enumerate(("u1", "", "u1", "u2"), 2)]
     with closing(SeenUsers()) as seen:
-        assert list(deletions(rows, seen)) == [
+        assert list(check_deletions(rows, seen)) == [
             Deletion("u1"),
-            BadCell(3, "user_id: is empty"),
-            BadCell(4, "user_id: is on line 2 already"),
+            InvalidRow(3, "user_id: is empty"),
+            InvalidRow(4, "user_id: is on line 2 already"),
             Deletion("u2"),
         ]
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from consumer.commands.terminal.exit_codes import explained
+from consumer.commands.terminal.exit_codes import exit_with_message
 
 Config = Annotated[Path, typer.Option("--config", "-c", envvar="LAPSE_CONFIG", help="The YAML file with the settings.")]
 CONFIG = Path("lapse.yaml")
@@ -44,7 +44,7 @@ def import_contacts(
 
     With --map, columns that have neither our name nor one of these are left out.
     """
-    with explained():
+    with exit_with_message():
         from consumer.commands.contacts import import_file as command
 
         raise typer.Exit(
@@ -75,11 +75,11 @@ def list_dead_letters(
     ] = False,
 ) -> None:
     """Show what could not be read, where it came from, and why."""
-    with explained():
+    with exit_with_message():
         from consumer.commands.dead_letters import list as command
         from consumer.commands.dead_letters import selection as common
 
-        chosen = common.chosen(reason=reason, topic=topic, since=since, until=until)
+        chosen = common.parse_filter(reason=reason, topic=topic, since=since, until=until)
         raise typer.Exit(command.main(config, chosen, limit=limit, show=show))
 
 
@@ -93,11 +93,11 @@ def replay_dead_letters(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Put what could not be read back onto its topic, each record at most once, however often this is called."""
-    with explained():
+    with exit_with_message():
         from consumer.commands.dead_letters import replay as command
         from consumer.commands.dead_letters import selection as common
 
-        chosen = common.chosen(reason=reason, topic=topic, since=since, until=until)
+        chosen = common.parse_filter(reason=reason, topic=topic, since=since, until=until)
         raise typer.Exit(command.main(config, chosen, yes=yes))
 
 
@@ -107,7 +107,7 @@ ledger = typer.Typer(help="The database in which deliver knows what was done.", 
 @ledger.command()
 def begin(config: Config = CONFIG) -> None:
     """Begin with an empty ledger where another one was lost: nothing asked for up to now is sent."""
-    with explained():
+    with exit_with_message():
         from consumer.commands import ledger as command
 
         raise typer.Exit(command.begin(config))
@@ -122,7 +122,7 @@ def rebuild(
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without this, only say what would be done.")] = False,
 ) -> None:
     """Have detect read its history anew, from the first record that the input topic still has."""
-    with explained():
+    with exit_with_message():
         from consumer.commands import state as command
 
         raise typer.Exit(command.rebuild(config, yes=yes))
