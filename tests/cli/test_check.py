@@ -51,7 +51,7 @@ def test_a_secret_that_is_not_there_is_bad_configuration_and_the_rest_is_still_t
     done = lapse("check")
     assert done.returncode == 2
     lines = done.stdout.splitlines()
-    assert lines[0] == "✗ configuration: onemsg.token: the environment variable TOKEN is not set, or empty"
+    assert lines[0] == "✗ configuration: onemsg.token: the environment variable TOKEN is not set or empty"
     assert "✓ input topic user-activity: 4 partitions" in lines
 
 

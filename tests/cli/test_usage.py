@@ -98,7 +98,7 @@ def test_run_wants_its_secrets_before_it_does_anything(lapse: Lapse, tmp_path: P
     done = lapse("run", ONEMSG_TOKEN="")
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        "onemsg.token: the environment variable ONEMSG_TOKEN is not set, or empty",
+        "onemsg.token: the environment variable ONEMSG_TOKEN is not set or empty",
         "web.webhook_secret: cannot read /nowhere/secret: No such file or directory",
     ]
 
