@@ -1,4 +1,4 @@
-"""Commands of two words: `lapse contacts import`, `lapse dead-letters list`, … See `cli` for those of one."""
+"""Options and help of the commands with subcommands: `lapse contacts import`, `lapse dead-letters list`, …"""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,42 +7,47 @@ import typer
 
 from consumer.commands.terminal.exit_codes import exit_with_message
 
-Config = Annotated[Path, typer.Option("--config", "-c", envvar="LAPSE_CONFIG", help="The YAML file with the settings.")]
+Config = Annotated[Path, typer.Option("--config", "-c", envvar="LAPSE_CONFIG", help="The file with the settings.")]
 CONFIG = Path("lapse.yaml")
 
-contacts = typer.Typer(help="Import contacts from a file, or delete them.", no_args_is_help=True)
+contacts = typer.Typer(help="Import contacts from a CSV file, or delete them.", no_args_is_help=True)
 
 
 @contacts.command("import")
 def import_contacts(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The CSV file.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True, help="The CSV file.")
+    ],
     config: Config = CONFIG,
     delete: Annotated[
-        bool, typer.Option("--delete", help="Delete the contacts of these users: the file has a column user_id only.")
+        bool, typer.Option("--delete", help="Delete the contacts of the users in the file; its only column is user_id.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look whether every row will do.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check the rows; write nothing.")] = False,
     mapping: Annotated[
         list[str] | None,
         typer.Option(
-            "--map", metavar="THEIRS=OURS", help="A column's name in the file, and ours: 'Phone Number=phone'."
+            "--map",
+            metavar="THEIRS=OURS",
+            help="A column's name in the file, and Lapse's: 'Phone Number=phone'. May be repeated.",
         ),
     ] = None,
     skip_bad: Annotated[
-        Path | None, typer.Option("--skip-bad", metavar="FILE", help="Import the others, and write refused rows there.")
+        Path | None,
+        typer.Option("--skip-bad", metavar="FILE", help="Write invalid rows to this new file, and import the others."),
     ] = None,
 ) -> None:
-    """Put the contacts of a CSV file onto their topic, all of them or none.
+    """Import contacts from a CSV file, all or none.
 
-    UTF-8, separated by commas, semicolons or tabs, up to 500,000 rows. The first line names the columns: user_id, and
-    whichever there are of name, phone, locale, timezone, email, opt_in, updated_at.
+    The file is UTF-8, separated by commas, semicolons or tabs, with up to 500,000 rows. Its first line names the
+    columns: user_id, and any of name, phone, locale, timezone, email, opt_in, updated_at.
 
-    A contact is replaced as a whole: what the file leaves empty is forgotten. opt_in is yes or no, true or false,
-    1 or 0; empty means no. updated_at is a time in ISO 8601 (UTC unless it says otherwise) or milliseconds since 1970;
-    empty means now. A phone needs its country code unless policy.default_region is set.
+    A contact is replaced as a whole: an empty cell deletes what was known. opt_in is yes or no, true or false, 1 or 0;
+    empty means no. updated_at is a time in ISO 8601 (in UTC if it names no zone) or milliseconds since 1970; empty
+    means now. A phone number needs its country code unless policy.default_region is set.
 
-    If a row will not do, each such row is named, and nothing is written, unless --skip-bad names a file for them.
+    If rows are invalid, each is reported by its line, and nothing is written, unless --skip-bad is given.
 
-    With --map, columns that have neither our name nor one of these are left out.
+    With --map, all other columns whose names Lapse does not know are ignored; without it they are an error.
     """
     with exit_with_message():
         from consumer.commands.contacts import import_file as command
@@ -52,14 +57,14 @@ def import_contacts(
         )
 
 
-dead_letters = typer.Typer(help="Show what could not be read, or put it back onto its topic.", no_args_is_help=True)
+dead_letters = typer.Typer(help="Show records that could not be read, or replay them.", no_args_is_help=True)
 
-Reason = Annotated[str | None, typer.Option(help="Only those set aside for this reason, such as unknown_schema.")]
-Topic = Annotated[str | None, typer.Option(help="Only those that came from this topic.")]
+Reason = Annotated[str | None, typer.Option(help="Only records with this reason, such as unknown_schema.")]
+Topic = Annotated[str | None, typer.Option(help="Only records from this topic.")]
 Since = Annotated[
-    str | None, typer.Option(metavar="WHEN", help="Only those set aside since: 24h (ago), or 2026-03-29T14:00Z.")
+    str | None, typer.Option(metavar="WHEN", help="Only records set aside since then: 24h (ago), or 2026-03-29T14:00Z.")
 ]
-Until = Annotated[str | None, typer.Option(metavar="WHEN", help="Only those set aside before.")]
+Until = Annotated[str | None, typer.Option(metavar="WHEN", help="Only records set aside before then.")]
 
 
 @dead_letters.command("list")
@@ -69,12 +74,12 @@ def list_dead_letters(
     topic: Topic = None,
     since: Since = None,
     until: Until = None,
-    limit: Annotated[int, typer.Option(min=1, help="Show so many, the newest.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most so many, the newest.")] = 50,
     show: Annotated[
-        bool, typer.Option("--show", help="Show the first 200 bytes of each; they may name people.")
+        bool, typer.Option("--show", help="Show the first 200 bytes of each; they may contain personal data.")
     ] = False,
 ) -> None:
-    """Show what could not be read, where it came from, and why."""
+    """Show records that could not be read, and why."""
     with exit_with_message():
         from consumer.commands.dead_letters import list as command
         from consumer.commands.dead_letters import selection as common
@@ -90,9 +95,13 @@ def replay_dead_letters(
     topic: Topic = None,
     since: Since = None,
     until: Until = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
 ) -> None:
-    """Put what could not be read back onto its topic, each record at most once, however often this is called."""
+    """Replay records that could not be read.
+
+    Run it after the cause is fixed. Each record is written back to its topic and partition at most once,
+    however often this is run.
+    """
     with exit_with_message():
         from consumer.commands.dead_letters import replay as command
         from consumer.commands.dead_letters import selection as common
@@ -101,27 +110,33 @@ def replay_dead_letters(
         raise typer.Exit(command.main(config, chosen, yes=yes))
 
 
-ledger = typer.Typer(help="The database in which deliver knows what was done.", no_args_is_help=True)
+ledger = typer.Typer(help="Manage the ledger, deliver's database.", no_args_is_help=True)
 
 
 @ledger.command()
 def begin(config: Config = CONFIG) -> None:
-    """Begin with an empty ledger where another one was lost: nothing asked for up to now is sent."""
+    """Start anew after the ledger was lost.
+
+    Reminders that were requested before are not sent: nobody knows which of them were sent already. Stop deliver first.
+    """
     with exit_with_message():
         from consumer.commands import ledger as command
 
         raise typer.Exit(command.begin(config))
 
 
-state = typer.Typer(help="What detect remembers, kept on its state topic.", no_args_is_help=True)
+state = typer.Typer(help="Manage detect's state, kept on a Kafka topic.", no_args_is_help=True)
 
 
 @state.command()
 def rebuild(
     config: Config = CONFIG,
-    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this, only say what would be done.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this, only show what would be done.")] = False,
 ) -> None:
-    """Have detect read its history anew, from the first record that the input topic still has."""
+    """Rebuild detect's state from the input topic.
+
+    Detect drops its state (who was last seen when) and reads the input again from its first record. Stop detect first.
+    """
     with exit_with_message():
         from consumer.commands import state as command
 
@@ -129,4 +144,4 @@ def rebuild(
 
 
 GROUPS = {"contacts": contacts, "dead-letters": dead_letters, "ledger": ledger, "state": state}
-"""By the first of the two words."""
+"""The commands with subcommands, by name."""

@@ -1,4 +1,4 @@
-"""`lapse topics`: those that Lapse needs, how they are, and with `--create` those that were missing."""
+"""`lapse topics`: shows the topics that Lapse needs, and with `--create` creates the missing ones."""
 
 from pathlib import Path
 
@@ -12,20 +12,20 @@ from consumer.config.loader import load
 from consumer.config.settings import Settings
 from consumer.kafka.clients import topics
 
-_BROKER_SECONDS = 5
+_BROKER_TIMEOUT_S = 5
 
 
 def main(config: Path, *, create: bool) -> int:
-    """Prints a line for each topic; the exit status.
+    """Print a line for each topic; return the exit status.
 
     Raises:
         ConfigError: the settings are not right.
-        Failed: the broker does not answer.
-        TopicsRefused: there is no input topic, or one could not be created.
+        CommandFailed: the broker does not answer.
+        TopicsRefused: the input topic does not exist, or a topic could not be created.
     """
     settings = load(config)
     log.configure_for_command()
-    admin, _ = kafka_probe.connect(settings.kafka, _BROKER_SECONDS)
+    admin, _ = kafka_probe.connect(settings.kafka, _BROKER_TIMEOUT_S)
     found = verdicts(admin, settings)
     if create:
         missing = [verdict.wanted for verdict in found if isinstance(verdict, topics.Missing)]
@@ -36,14 +36,14 @@ def main(config: Path, *, create: bool) -> int:
 
 
 def verdicts(admin: AdminClient, settings: Settings) -> list[topics.Verdict]:
-    """What there is to say of each topic. Raises TopicsRefused if there is no input topic."""
+    """Compare each topic with what Lapse needs. Raises TopicsRefused if the input topic does not exist."""
     source = settings.source.topic
     wanted = topics.wanted(settings.topics, settings.state_topic, source, topics.input_partitions(admin, source))
     return topics.plan(wanted, topics.inspect(admin, [topic.name for topic in wanted]))
 
 
 def to_result(verdict: topics.Verdict, *, will_be_created: bool = False) -> CheckResult:
-    """A verdict for people. A topic that is missing is fine only where Lapse will create it."""
+    """Return a verdict as a result. A missing topic is ok only if Lapse will create it."""
     wanted = verdict.wanted
     shape = ", ".join([f"{wanted.partitions} partitions", *(f"{key}={value}" for key, value in wanted.config.items())])
     if isinstance(verdict, topics.Missing):

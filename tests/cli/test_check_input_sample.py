@@ -92,7 +92,7 @@ def test_a_mapping_that_fits_nothing_is_said(topic: Topic) -> None:
 
 def test_only_so_many_of_the_newest_are_looked_at(topic: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
     topic.has((0, event("ann")), *[(n % 2, event(f"user-{n % 2}")) for n in range(40)], (1, event("ann")))
-    monkeypatch.setattr("consumer.commands.check.run_checks.input_sample.MOST", 20)
+    monkeypatch.setattr("consumer.commands.check.run_checks.input_sample.MAX_RECORDS", 20)
     assert topic.told()[1].startswith("✓")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from consumer.commands.check.kafka import check_broker, check_input_topic, check_registry
-from consumer.commands.check.ledger import ledger
+from consumer.commands.check.ledger import check_ledger
 from consumer.commands.terminal.output import CheckResult
 from consumer.config.kafka import KafkaSettings
 from consumer.ledger.store import Ledger
@@ -119,28 +119,28 @@ class TestTheLedger:
     def test_opens(self, tmp_path: Path) -> None:
         url = f"sqlite:///{tmp_path}/lapse.db"
         Ledger(url).close()
-        assert ledger(url, no_topics).ok
+        assert check_ledger(url, no_topics).ok
 
     def test_opens_while_the_service_is_at_work_on_it(self, tmp_path: Path) -> None:
         url = f"sqlite:///{tmp_path}/lapse.db"
         at_work = Ledger(url)
-        assert ledger(url, no_topics).ok
+        assert check_ledger(url, no_topics).ok
         at_work.close()
 
     def test_is_not_there_yet_and_a_look_does_not_make_it(self, tmp_path: Path) -> None:
-        line = ledger(f"sqlite:///{tmp_path}/new/lapse.db", no_topics)
+        line = check_ledger(f"sqlite:///{tmp_path}/new/lapse.db", no_topics)
         assert str(line) == f"✓ ledger: {tmp_path}/new/lapse.db will be made at the first start"
         assert list(tmp_path.iterdir()) == []
 
     def test_is_a_file_of_another_kind(self, tmp_path: Path) -> None:
         (tmp_path / "lapse.db").write_bytes(b"a letter to grandmother" * 100)
-        line = ledger(f"sqlite:///{tmp_path}/lapse.db", no_topics)
+        line = check_ledger(f"sqlite:///{tmp_path}/lapse.db", no_topics)
         assert not line.ok
         assert "ledger.url" in line.advice
 
     @pytest.mark.parametrize("url", ["postgresql+psycopg://lapse:hunter2@127.0.0.1:9/lapse"])
     def test_is_a_database_that_is_not_up(self, url: str) -> None:
-        line = ledger(url, no_topics)
+        line = check_ledger(url, no_topics)
         assert not line.ok
         assert "is the database up" in line.advice
         assert "hunter2" not in str(line)

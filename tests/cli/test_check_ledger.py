@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from consumer.commands.check.kafka import check_broker
-from consumer.commands.check.ledger import ledger, topic_positions
+from consumer.commands.check.ledger import check_ledger, topic_positions
 from consumer.commands.terminal.output import CheckResult
 from consumer.config.loader import load
 from consumer.config.settings import Settings
@@ -46,7 +46,7 @@ def commits(known: Settings, offset: int, mark: str) -> None:
 
 
 def checked(known: Settings) -> CheckResult:
-    return ledger(known.ledger.url, topic_positions(known, check_broker(known.kafka)[1]))
+    return check_ledger(known.ledger.url, topic_positions(known, check_broker(known.kafka)[1]))
 
 
 def test_one_that_is_yet_to_be_made_for_topics_that_are_new(known: Settings) -> None:

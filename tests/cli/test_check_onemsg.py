@@ -9,7 +9,13 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from consumer.commands.check.onemsg import check_connection, check_templates, check_webhook, required_templates, secret
+from consumer.commands.check.onemsg import (
+    check_connection,
+    check_secret,
+    check_templates,
+    check_webhook,
+    required_templates,
+)
 from consumer.config.onemsg import OneMsgSettings
 from consumer.config.processes import ProcessSettings
 from consumer.config.service import WebSettings
@@ -126,11 +132,11 @@ class TestTheTemplate:
 
 class TestTheWebhook:
     def test_may_be_missing_because_1msg_can_be_asked(self) -> None:
-        assert secret(None).ok
+        assert check_secret(None).ok
 
     def test_wants_a_secret_that_nobody_guesses(self) -> None:
-        assert secret(SECRET).ok
-        line = secret(SecretStr("hunter2"))
+        assert check_secret(SECRET).ok
+        line = check_secret(SecretStr("hunter2"))
         assert not line.ok
         assert "hunter2" not in str(line)
 

@@ -1,4 +1,4 @@
-"""What `lapse check` tries on the side of Kafka."""
+"""The checks of Kafka: the broker, the input topic and the schema registry."""
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[attr-defined]
@@ -16,10 +16,10 @@ Reached = tuple[AdminClient, ClusterMetadata]
 _NO_SUCH_SCHEMA = 2**31 - 1
 
 
-def check_broker(kafka: KafkaSettings, seconds: int = 5) -> tuple[CheckResult, Reached | None]:
-    """Does a broker answer?"""
+def check_broker(kafka: KafkaSettings, timeout_s: int = 5) -> tuple[CheckResult, Reached | None]:
+    """Check that a broker answers; return the connection too if it does."""
     try:
-        reached = kafka_probe.connect(kafka, seconds)
+        reached = kafka_probe.connect(kafka, timeout_s)
     except (CommandFailed, ConfigError) as problem:
         return CheckResult(False, "broker", str(problem)), None
     number = len(reached[1].brokers)
@@ -27,14 +27,14 @@ def check_broker(kafka: KafkaSettings, seconds: int = 5) -> tuple[CheckResult, R
 
 
 def check_input_topic(reached: Reached, topic: str) -> CheckResult:
-    """Is the topic with the activity there, and can all of it be read from here?"""
+    """Check that the input topic exists, and that all its partitions can be read."""
     admin, cluster = reached
     found = cluster.topics.get(topic)
     if found is None or found.error or not found.partitions:
         return CheckResult(
             False,
             f"input topic {topic}",
-            "is not there, or may not be seen: is source.topic spelt right? Is it created?",
+            "does not exist, or may not be read: is source.topic right, and has the topic been created?",
         )
     try:
         for future in end_offsets.ask(admin, topic, found.partitions).values():
@@ -44,14 +44,14 @@ def check_input_topic(reached: Reached, topic: str) -> CheckResult:
         return CheckResult(
             False,
             f"input topic {topic}",
-            f"cannot be read: the brokers call themselves {named} (advertised.listeners): can this machine reach"
-            " that? May we read the topic?",
+            f"cannot be read: can this machine connect to the brokers' own addresses, {named} (advertised.listeners),"
+            " and do the ACLs allow reading?",
         )
     return CheckResult(True, f"input topic {topic}: {len(found.partitions)} partitions")
 
 
 def check_registry(url: str, user: str | None, password: str | None) -> CheckResult:
-    """Does the Schema Registry answer?"""
+    """Check that the schema registry answers."""
     from consumer.activity.schemas.registry import RegistryClient
 
     try:

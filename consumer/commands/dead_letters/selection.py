@@ -1,4 +1,4 @@
-"""What `lapse dead-letters list` and `replay` have in common: which letters are meant, and where they are."""
+"""What `lapse dead-letters list` and `replay` share: the filter for letters, and reading their topic."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +16,12 @@ from consumer.config.settings import Settings
 from consumer.kafka.dead_letters import topic_reader
 from consumer.kafka.dead_letters.topic_reader import DeadLetter, StillOpen
 
-_BROKER_SECONDS = 5
+_BROKER_TIMEOUT_S = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterFilter:
-    """Which letters are meant: all, unless told. `topic` is that from which they came."""
+    """Which letters are meant; None means any. `topic` is the one they came from; `until` is exclusive."""
 
     reason: str | None = None
     topic: str | None = None
@@ -38,7 +38,7 @@ class DeadLetterFilter:
 
 
 def parse_filter(*, reason: str | None, topic: str | None, since: str | None, until: str | None) -> DeadLetterFilter:
-    """As said on the command line. Raises typer.BadParameter."""
+    """Return the filter that the command line describes. Raises typer.BadParameter."""
     now = SystemClock().now()
     first = None if since is None else time_arguments.parse_since(since, now, "--since")
     end = None if until is None else time_arguments.parse_since(until, now, "--until")
@@ -46,7 +46,7 @@ def parse_filter(*, reason: str | None, topic: str | None, since: str | None, un
 
 
 class DeadLetterTopic(NamedTuple):
-    """The topic, and what it is read with."""
+    """The topic's name, and the clients to read it with."""
 
     topic: str
     admin: AdminClient
@@ -56,13 +56,13 @@ class DeadLetterTopic(NamedTuple):
 
 @contextmanager
 def open_topic(settings: Settings) -> Iterator[DeadLetterTopic]:
-    """The dead letters, ready to be read. Raises ConfigError, and Failed where they cannot be."""
+    """Open the dead-letters topic for reading. Raises ConfigError, and CommandFailed if it cannot be read."""
     topic = settings.topics.dead_letters
-    admin, cluster = kafka_probe.connect(settings.kafka, _BROKER_SECONDS)
+    admin, cluster = kafka_probe.connect(settings.kafka, _BROKER_TIMEOUT_S)
     found = cluster.topics.get(topic)
     if found is None or found.error:
         raise CommandFailed(
-            f"the topic {topic} is not there: is topics.dead_letters its name? Nothing was ever set aside here"
+            f"the topic {topic} does not exist: is topics.dead_letters right? If it is, there are no dead letters yet"
         )
     consumer = topic_reader.reader(settings.kafka, replay_group(settings))
     try:

@@ -1,4 +1,4 @@
-"""What a check found, as one line for people."""
+"""The result of a check, as one line on the terminal."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import typer
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One thing that was tried: whether it is as it should be, what was found, and else what to do about it."""
+    """One thing that was checked: whether it is right, what was found, and if it is wrong what to do."""
 
     ok: bool
     text: str
@@ -18,6 +18,6 @@ class CheckResult:
 
 
 def print_result(line: CheckResult) -> bool:
-    """Prints the line; whether it was good news."""
+    """Print the result; return whether it was ok."""
     typer.echo(str(line))
     return line.ok

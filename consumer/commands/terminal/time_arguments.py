@@ -1,4 +1,4 @@
-"""Moments as people write them, on a command line or in a file."""
+"""Times as people write them, on a command line or in a file."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
 
@@ -13,9 +13,9 @@ _SPAN: TypeAdapter[timedelta] = TypeAdapter(Duration)
 
 
 def parse_iso_time(text: str, zone: tzinfo | None = UTC) -> Millis | None:
-    """A date or a time in ISO 8601, in `zone` unless it says otherwise; None for anything else.
+    """Return a date or time in ISO 8601 as milliseconds, read in `zone` if it names none; None if it is no such text.
 
-    Without a `zone` the text has to name one.
+    If `zone` is None, the text must name one.
     """
     try:
         found = datetime.fromisoformat(text)
@@ -26,10 +26,10 @@ def parse_iso_time(text: str, zone: tzinfo | None = UTC) -> Millis | None:
 
 
 def parse_since(text: str, now: Millis, option: str) -> Millis:
-    """`24h` is so long before `now`; else it is a date or a time.
+    """Return the time that an option means: `24h` is that long before `now`, anything else a date or a time.
 
     Raises:
-        typer.BadParameter: naming `option`.
+        typer.BadParameter: the text is neither; the message names `option`.
     """
     found = parse_iso_time(text)
     if found is not None:
@@ -42,5 +42,5 @@ def parse_since(text: str, now: Millis, option: str) -> Millis:
 
 
 def format_time(moment: Millis) -> str:
-    """To the second, UTC."""
+    """Return a time in UTC, to the second."""
     return (_EPOCH + timedelta(milliseconds=moment)).strftime("%Y-%m-%d %H:%M:%S")
