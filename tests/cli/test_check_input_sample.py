@@ -75,14 +75,14 @@ def test_a_user_in_two_partitions_is_counted_and_not_named(topic: Topic) -> None
 def test_what_could_not_be_read_is_said_before_it_is_set_aside(topic: Topic) -> None:
     line, _ = topic.has((0, event("ann")), (1, b"Maria's secret"), (1, b"another")).told()
     assert line.startswith(
-        f"✗ records of {topic.name}: 2 of the newest would go to the dead letters, most as unreadable:"
+        f"✗ records of {topic.name}: 2 of the newest records would go to the dead letters, most of them as unreadable:"
     )
     assert "Maria" not in line
 
 
 def test_a_few_that_cannot_be_read_are_told_of_and_no_failure(topic: Topic) -> None:
     line, _ = topic.has(*[(0, event("ann"))] * 99, (0, b"{")).told()
-    assert line.startswith(f"✓ records of {topic.name}: 1 of the newest would go to the dead letters")
+    assert line.startswith(f"✓ records of {topic.name}: 1 of the newest records would go to the dead letters")
 
 
 def test_a_mapping_that_fits_nothing_is_said(topic: Topic) -> None:

@@ -52,12 +52,12 @@ def checked(known: Settings) -> CheckResult:
 def test_one_that_is_yet_to_be_made_for_topics_that_are_new(known: Settings) -> None:
     line = checked(known)
     assert line.ok
-    assert "will be made" in line.text
+    assert "will be created" in line.text
 
 
 def test_one_that_has_all_that_was_read(known: Settings) -> None:
     commits(known, 5, made(known, 5))
-    assert str(checked(known)) == "✓ ledger: opens, and its schema is ours"
+    assert str(checked(known)) == "✓ ledger: opens, and its schema is right"
 
 
 def test_that_of_somebody_else(known: Settings) -> None:
@@ -91,5 +91,8 @@ def test_a_backup_that_was_put_back_and_the_look_settles_nothing(known: Settings
     for _ in range(2):
         line = checked(known)
         assert line.ok
-        assert line.text == f"ledger: is from a backup; deliver had read more of {known.topics.reminders} than it knows"
+        assert (
+            line.text
+            == f"ledger: is a restored backup; deliver had already read more of {known.topics.reminders}"
+        )
         assert "sends none of it" in line.advice

@@ -60,7 +60,7 @@ def wanted(sandbox: Sandbox) -> RequiredTemplate:
 class TestTheChannel:
     def test_is_connected(self, onemsg: Sandbox) -> None:
         assert [str(line) for line in asked(onemsg, check_connection)] == [
-            "✓ 1MSG: takes the token for this channel",
+            "✓ 1MSG: accepts the token for this channel",
             "✓ 1MSG channel: connected",
         ]
 
@@ -68,12 +68,12 @@ class TestTheChannel:
         httpx.post(f"{fresh.base_url}/_sandbox/channel", json={"status": "disconnected"}).raise_for_status()
         token, line = asked(fresh, check_connection)
         assert token.ok
-        assert str(line).startswith("✗ 1MSG channel is disconnected: nothing is sent until")
+        assert str(line).startswith("✗ 1MSG channel is disconnected: nothing can be sent until")
 
     def test_does_not_take_the_token(self, onemsg: Sandbox) -> None:
         (line,) = asked(onemsg, check_connection, token="hunter2")
         assert not line.ok
-        assert "onemsg.token must be the channel's current token" in line.advice
+        assert "onemsg.token must be the current token" in line.advice
         assert "hunter2" not in str(line)
 
     def test_is_another_one(self, onemsg: Sandbox) -> None:
@@ -82,7 +82,7 @@ class TestTheChannel:
 
     def test_is_not_reached(self, onemsg: Sandbox) -> None:
         (line,) = asked(replace(onemsg, base_url="http://127.0.0.1:9"), check_connection)
-        assert "1MSG is not reached: is onemsg.base_url right" in line.advice
+        assert "1MSG cannot be reached: is onemsg.base_url right" in line.advice
 
 
 class TestTheTemplate:
@@ -146,15 +146,15 @@ class TestTheWebhook:
             fresh, lambda channel: check_webhook(channel, WebSettings(public_url="http://127.0.0.1:9/"), SECRET)
         )
         assert [str(line) for line in lines] == [
-            "✓ webhook: 1MSG calls us; others on the list: 1",
+            "✓ webhook: 1MSG calls this service; other webhooks on the list: 1",
             "✓ webhook: 1MSG reports statuses (ackNotificationsOn)",
         ]
         assert all(line.ok for line in asked(fresh, lambda channel: check_webhook(channel, WebSettings(), SECRET)))
 
     def test_is_not_called(self, fresh: Sandbox) -> None:
         line, _ = asked(fresh, lambda channel: check_webhook(channel, WebSettings(public_url=PUBLIC), SECRET))
-        assert line.text == "webhook: 1MSG does not call us"
-        assert f"register {PUBLIC}/webhooks/1msg/<secret> there" in line.advice
+        assert line.text == "webhook: 1MSG does not call this service"
+        assert f"register {PUBLIC}/webhooks/1msg/<secret> at 1MSG" in line.advice
         assert SECRET.get_secret_value() not in str(line)
 
     def test_is_called_somewhere_else(self, fresh: Sandbox) -> None:
@@ -175,4 +175,4 @@ class TestTheWebhook:
             assert called.ok
             return told.advice
 
-        assert asked(fresh, off_and_asked) == "switch ackNotificationsOn on for the channel"
+        assert asked(fresh, off_and_asked) == "set ackNotificationsOn to true for the channel"

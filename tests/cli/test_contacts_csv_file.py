@@ -61,7 +61,7 @@ def test_a_row_of_another_length_is_told_by_its_line(tmp_path: Path) -> None:
     found = read(tmp_path, "user_id,name\nu1,Ann,more\nu2,Bob\nu3")
     assert [row.line for row in found if isinstance(row, UnreadableRow)] == [2, 4]
     assert isinstance(found[0], UnreadableRow)
-    assert found[0].why.startswith("has 3 cells and the first line has 2")
+    assert found[0].why.startswith("has 3 cells, but the first line has 2")
 
 
 @pytest.mark.parametrize("row", ['u2,"Bob', 'u2,"Bob" Bobson'])
@@ -88,7 +88,7 @@ def test_bytes_that_are_not_utf_8_are_told_by_their_line(tmp_path: Path) -> None
 
 def test_a_nul_is_no_character_of_a_contact(tmp_path: Path) -> None:
     (row,) = read(tmp_path, "user_id\nu\x001\n")
-    assert row == UnreadableRow(2, "has a NUL character in it")
+    assert row == UnreadableRow(2, "contains a NUL character")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_nul_is_no_character_of_a_contact(tmp_path: Path) -> None:
         ("user_id,phone,Phone\n", "there are two columns phone"),
         ("name,phone\n", "there is no column user_id"),
         ("id|name|phone\nu1|Ann|1\n", "separated by commas, semicolons or tabs"),
-        ('user_id,"name\nphone"\n', "names no column that is known"),
+        ('user_id,"name\nphone"\n', "has no known column name"),
         ("user_id,name\n".encode("utf-16"), "is not UTF-8"),
     ],
 )
@@ -133,7 +133,7 @@ def test_empty_columns_at_the_end_are_nothing(tmp_path: Path) -> None:
     assert one(tmp_path, "user_id,name,,\nu1,Ann,,\n").cells == {"user_id": "u1", "name": "Ann"}
     assert one(tmp_path, "user_id,name\nu1,Ann,,,\n").cells == {"user_id": "u1", "name": "Ann"}
     (row,) = read(tmp_path, "user_id,name,\nu1,Ann,x\n")
-    assert row == UnreadableRow(2, "has something in a column without a name")
+    assert row == UnreadableRow(2, "has a value in a column without a name")
 
 
 def test_a_crms_own_columns_are_mapped_and_its_others_left_out(tmp_path: Path) -> None:

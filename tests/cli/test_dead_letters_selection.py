@@ -152,7 +152,7 @@ class TestWhatGoesBack:
     def test_never_goes_onto_a_topic_that_lapse_does_not_read(self) -> None:
         found = survey([*letters(1, topic="payments"), *letters(2)], DeadLetterFilter(), TARGETS)
         assert found.by_topic() == {"activity": 1}
-        assert found.stay == {"came from a topic that Lapse does not read, or that is gone": 1}
+        assert found.stay == {"came from a topic that Lapse does not read, or that does not exist any more": 1}
 
     def test_goes_into_the_partition_it_came_from_with_its_own_key_and_bytes(self) -> None:
         output = replayed_record(LETTER, Record(HEADERS, b"abc", b"u1"), "dead")
@@ -170,7 +170,7 @@ class TestWhatGoesBack:
     @pytest.mark.parametrize(
         ("origin", "told"),
         [
-            (None, "does not say where it came from"),
+            (None, "has no headers that say where it came from"),
             (Origin(topic="contacts", partition=1, offset=0), "came from a partition that its topic does not have"),
             (Origin(topic="contacts", partition=0, offset=0), None),
         ],

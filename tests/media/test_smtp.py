@@ -230,7 +230,7 @@ def test_whether_the_server_lets_us_in_can_be_asked_without_a_message(serve: Ser
 def test_the_check_says_whether_it_lets_us_in_and_else_what_to_do(serve: Serve, certificate: Contexts) -> None:
     post = serve()
     told = asyncio.run(check_mail(configured(post.port), None))
-    assert str(told) == f"✓ e-mail: {HOST}:{post.port} lets us in"
+    assert str(told) == f"✓ e-mail: {HOST}:{post.port} accepts the login"
     told = asyncio.run(check_mail(configured(1), None))
     assert str(told).startswith(f"✗ e-mail: {HOST}:1 (SMTPConnectError): are fallback.email.host, port and tls right")
     locked = serve(tls_context=certificate[0], require_starttls=True)

@@ -26,7 +26,7 @@ def test_a_part_that_has_just_begun_lives_but_is_not_ready(serving: Serving) -> 
     assert answer.status_code == 503
     assert answer.json() == {
         "ready": False,
-        "parts": {"sender": {"ok": False, "detail": "has not begun yet"}},
+        "parts": {"sender": {"ok": False, "detail": "has not started yet"}},
     }
 
 
@@ -61,7 +61,7 @@ def test_a_silent_part_is_unready_first_and_dead_later_and_a_word_brings_it_back
     assert health.states()["outbox"].ok
     clock.advance(1)
     assert not health.states()["outbox"].ok
-    assert health.states()["outbox"].detail == "nothing heard for 30 s"
+    assert health.states()["outbox"].detail == "no report for 30 s"
     assert health.dead() == []
     clock.advance(5 * MINUTE - 30 * SECOND)
     assert health.dead() == ["outbox"]
