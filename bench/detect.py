@@ -26,7 +26,7 @@ from consumer.activity.schemas.avro_schema import own
 from consumer.clock import SystemClock
 from consumer.config.service import LogSettings
 from consumer.config.settings import Settings
-from consumer.kafka.clients import end_offsets, topics
+from consumer.kafka.clients import partition_offsets, topics
 from consumer.kafka.detect_loop.loop import DetectLoop
 from consumer.records import UserActivity
 from consumer.wiring import detect
@@ -142,7 +142,7 @@ def catch_up(settings: Settings) -> float:
     """Seconds until detect has read, applied and committed all there is."""
     shared = Shared(settings)
     topics.prepare(shared.admin, settings.topics, settings.state_topic, settings.source.topic)
-    ends = end_offsets.ends(shared.admin, settings.source.topic)
+    ends = partition_offsets.fetch_all(shared.admin, settings.source.topic)
     loop = detect.build(shared)
     stop, begun, done = threading.Event(), threading.Event(), threading.Event()
     running = threading.Thread(target=loop.run, args=(stop,))
@@ -160,10 +160,10 @@ def catch_up(settings: Settings) -> float:
 
 
 def _watch(loop: DetectLoop, ends: dict[int, int], begun: threading.Event, done: threading.Event) -> None:
-    while len(loop.partitions) < len(ends) or not any(p.position for p in loop.partitions.values()):
+    while len(loop.tasks) < len(ends) or not any(p.position for p in loop.tasks.values()):
         time.sleep(0.001)
     begun.set()
-    while any(loop.partitions[number].position < end for number, end in ends.items()):
+    while any(loop.tasks[number].position < end for number, end in ends.items()):
         time.sleep(0.005)
     done.set()
 

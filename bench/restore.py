@@ -21,7 +21,7 @@ from bench.state import BATCH
 from bench.topic import StateTopic
 from consumer import log
 from consumer.config.service import LogSettings
-from consumer.kafka.clients import end_offsets
+from consumer.kafka.clients import partition_offsets
 from consumer.wiring import detect
 from tests.broker.find import running_kafka
 from tests.broker.topics import fresh_name
@@ -62,7 +62,7 @@ def _timed(work: Callable[[], None]) -> tuple[float, float]:
 
 def _raw(topic: StateTopic) -> None:
     state = topic.settings.state_topic
-    end = end_offsets.get(topic.shared.admin, state, 0, patience=5)
+    end = partition_offsets.fetch(topic.shared.admin, state, 0, timeout_s=5)
     consumer = detect.consumer(topic.settings.kafka, {"group.id": fresh_name("raw"), "fetch.wait.max.ms": 10})
     consumer.assign([TopicPartition(state, 0, 0)])
     position = seen = 0

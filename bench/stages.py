@@ -23,8 +23,9 @@ from consumer.activity.decoder import ActivityDecoder
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SECOND, ManualClock
 from consumer.detect.activity_batch import ActivityBatch
+from consumer.detect.lapse_rules import Processes
 from consumer.detect.table import Table
-from consumer.kafka.changelog.writer import ChangelogWriter
+from tests.detect.hearing import new_writer
 
 COMMIT_EVERY = 500_000
 T = TypeVar("T")
@@ -65,7 +66,7 @@ def report(name: str, count: int, users: int, batch: int) -> None:
 
 def measure(count: int, users: int, batch: int) -> Stages:
     decoder = ActivityDecoder(AvroReader(WriterSchemas(ManualClock())))
-    table, writer, stages = Table(RULES), ChangelogWriter("bench", RULES.ladders), Stages()
+    table, writer, stages = Table(Processes(RULES)), new_writer("bench", RULES.ladders), Stages()
     known = [value for _, value in events(users, users, START - users, everyone=True)]
     for first in range(0, users, 50_000):
         hear(table, decoder, known[first : first + 50_000], Stages())

@@ -20,10 +20,11 @@ import polars as pl
 from bench.events import PROCESSES
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
 from consumer.detect.activity_batch import ActivityBatch
-from consumer.detect.lapse_rules import LapseRules
+from consumer.detect.lapse_rules import LapseRules, Processes
 from consumer.detect.table import Table
 from consumer.kafka.changelog.reader import ChangelogReader
 from consumer.kafka.changelog.writer import ChangelogRecord, ChangelogWriter
+from tests.detect.hearing import new_writer
 
 BATCH = 100_000
 START = 1_790_000_000_000
@@ -31,6 +32,8 @@ RULES = LapseRules(
     ladders=dict.fromkeys(PROCESSES, (24 * HOUR, 72 * HOUR)),
     allowed_lateness=30 * SECOND,
     settle=5 * MINUTE,
+    clock_doubt=HOUR,
+    hush=15 * MINUTE,
     expire_after=72 * HOUR,
     forget_after=30 * DAY,
 )
@@ -41,7 +44,7 @@ def main() -> None:
     arguments.add_argument("--keys", type=int, default=5_000_000)
     keys = arguments.parse_args().keys
     before = _resident()
-    table, writer, topic = Table(RULES), ChangelogWriter("bench", RULES.ladders), list[ChangelogRecord]()
+    table, writer, topic = Table(Processes(RULES)), new_writer("bench", RULES.ladders), list[ChangelogRecord]()
     chance = np.random.default_rng(1)
     growing = [
         _commit(table, writer, topic, np.arange(first, min(first + BATCH, keys)), first)
@@ -71,6 +74,7 @@ def activities(table: Table, who: np.ndarray, at: int) -> ActivityBatch:
                 "ending": np.zeros(who.size, np.uint8),
                 "action": pl.Series([None], dtype=pl.String).new_from_index(0, who.size),
                 "occurred_at": np.full(who.size, START + at),
+                "written_at": np.full(who.size, START + at),
             }
         ),
         table.processes.known,
@@ -100,7 +104,7 @@ def _tell(what: str, took: list[tuple[float, float]]) -> None:
 
 
 def _restore(topic: list[ChangelogRecord], keys: int) -> None:
-    reader = ChangelogReader("bench", RULES)
+    reader = ChangelogReader("bench", Processes(RULES))
     started, cpu = time.perf_counter(), time.process_time()
     for message in topic:
         reader.feed(message.key, message.value, message.headers)

@@ -14,12 +14,12 @@ import structlog
 from pydantic import SecretStr
 from structlog.types import EventDict, Processor, WrappedLogger
 
-from consumer.config.service import LogSettings
+from consumer.config.service import WEBHOOK_PATH, LogSettings
 
 MASK = "***"
 _MASKED_FIELDS = frozenset({"phone", "email", "chat_id", "token", "secret", "password", "authorization"})
 _SECRET_IN_TEXT = re.compile(
-    r"(/webhooks/1msg/|\bBearer\s+|\bBasic\s+|[?&](?:token|chatId|phone|api_key)=)[^\s\"'?&,;)}\]\\]+",
+    rf"({re.escape(WEBHOOK_PATH)}|\bBearer\s+|\bBasic\s+|[?&](?:token|chatId|phone|api_key)=)[^\s\"'?&,;)}}\]\\]+",
     re.IGNORECASE,
 )
 _PASSWORD_IN_URL = re.compile(r"(://[^/@:\s]*:)[^/@\s]+(?=@)")

@@ -62,8 +62,16 @@ class DetectMetrics:
         )
         self.brake_engaged = Gauge(
             "lapse_brake_engaged",
-            "1 while the brake holds lapses back because of: below_floor, below_mean, lapse_storm. Worth an alert.",
+            "1 while the brake holds lapses back for this reason: below_floor, below_mean, clock_skew, lapse_storm,"
+            " warming_up (too little was read to judge the input by). Worth an alert.",
             ["reason"],
+            registry=registry,
+        )
+        self.event_skew = Gauge(
+            "lapse_event_skew_seconds",
+            "How long after their events records are written: the median of the latest batch. Whole hours are a"
+            " forgotten time zone.",
+            ["partition"],
             registry=registry,
         )
         self.held_lapses = Gauge("lapse_held_lapses", "Lapses that the brake holds back.", registry=registry)
@@ -93,7 +101,7 @@ class DetectMetrics:
 
     def forget_partition(self, number: int) -> None:
         """Remove the gauges of a partition that another process has taken over: its last values must not stay."""
-        for gauge in (self.tracked_keys, self.watermark_delay):
+        for gauge in (self.tracked_keys, self.watermark_delay, self.event_skew):
             gauge.remove(number)
 
 

@@ -10,6 +10,11 @@ from typing import Generic, TypeVar
 
 from consumer.clock import Millis
 
+WHATSAPP = "whatsapp"
+EMAIL = "email"
+WEBHOOK = "webhook"
+"""The values of `medium`: what carries a message to a person."""
+
 
 class ActivityKind(StrEnum):
     """What a user did in a process."""
@@ -21,7 +26,7 @@ class ActivityKind(StrEnum):
 
 
 class Ending(IntEnum):
-    """How an activity, or the latest ending of a process, ended it. Of two endings at the same time the greater counts."""
+    """How an activity ends its process. Of two endings at the same time the greater counts."""
 
     NONE = 0
     """It is still open."""

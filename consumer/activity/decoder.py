@@ -11,7 +11,7 @@ import polars as pl
 from consumer.activity.errors import ValueProblem
 from consumer.activity.event_mapping import EventMapping
 from consumer.activity.rows import SMALL_BATCH_ROWS, BadValue, ReadBatch, RowBatch
-from consumer.clock import DAY, Millis
+from consumer.clock import DAY, HOUR, Millis
 
 __all__ = ["ActivityDecoder", "BadValue", "Decoded"]
 
@@ -44,8 +44,9 @@ class Decoded:
     """A decoded batch. Both `frame` and `bad` are ordered by index, the position in the batch.
 
     `frame` has index (UInt32), user_id, process (String, not empty), ending (UInt8, a value of `records.Ending`),
-    action (String or null) and occurred_at (Int64, milliseconds, not later than the record's own timestamp).
-    `clamped` counts the rows of `frame` whose time was later than that and was set back to it. `ignored` counts
+    action (String or null), and in ms occurred_at and written_at (Int64): when its record was written. `clamped` counts
+    the rows of `frame` whose occurred_at was too far ahead and was set back. `skew` has for each row how far its record
+    was written after the event, in ms; below zero where the event lies ahead. `ignored` counts
     values that concern no process or no user; a value that concerns several processes has a row for each. Texts share
     the batch's memory: copy those that are kept for long.
     """
@@ -53,6 +54,7 @@ class Decoded:
     frame: pl.DataFrame
     bad: list[BadValue]
     clamped: int
+    skew: Times
     ignored: int = 0
 
 
@@ -60,9 +62,11 @@ class ActivityDecoder:
     """Reads values with `read` (an AvroReader or a JsonReader), maps events to activities with `mapping` where it is
     given, and validates the rows."""
 
-    def __init__(self, read: ReadBatch, mapping: EventMapping | None = None) -> None:
+    def __init__(self, read: ReadBatch, mapping: EventMapping | None = None, *, clock_doubt: Millis = HOUR) -> None:
+        """An event's time may lie up to `clock_doubt` after its record's."""
         self._read = read
         self._mapping = mapping
+        self._clock_doubt = clock_doubt
 
     def decode(self, values: Sequence[bytes | None], timestamps: Times, now: Millis) -> Decoded:
         """Decode a batch. `timestamps` are the records' own in ms; one that is not known (-1) counts as `now`.
@@ -70,36 +74,42 @@ class ActivityDecoder:
         Raises RegistryUnavailable where `read` does.
         """
         rows = self._read(values)
-        return judge(self._mapping(rows) if self._mapping else rows, timestamps, now)
+        return validate(self._mapping(rows) if self._mapping else rows, timestamps, now, self._clock_doubt)
 
 
-def judge(rows: RowBatch, timestamps: Times, now: Millis) -> Decoded:
-    """Set times back to their records' own, cut long actions, and separate bad rows."""
+def validate(rows: RowBatch, timestamps: Times, now: Millis, clock_doubt: Millis) -> Decoded:
+    """Set back times that are too far ahead, cut long actions, and separate bad rows.
+
+    An event cannot have happened after `now`, nor long after its record was written.
+    """
     frame = rows.frame
     recorded = timestamps[frame["index"].to_numpy()]
     recorded = np.where(recorded < YEAR_2000_MS, now, recorded)
     occurred = _filled(frame["occurred_at"], now)
-    clamped = np.minimum(occurred, recorded)
-    late = occurred > clamped
-    if late.any():
+    written = np.minimum(recorded, now)
+    clamped = np.minimum(occurred, np.minimum(recorded + clock_doubt, now))
+    ahead = occurred > clamped
+    frame = frame.with_columns(pl.Series("written_at", written))
+    if ahead.any():
         frame = frame.with_columns(pl.Series("occurred_at", clamped))
     if _nine_byte_words(frame["action"]) > MAX_ACTION_CHARS:
         frame = frame.with_columns(pl.col("action").str.head(MAX_ACTION_CHARS))
-    problems = _problems(rows.frame, occurred, clamped, now)
+    problems = _problems(rows.frame, occurred, np.minimum(occurred, recorded), now)
     good = problems == _NO_PROBLEM
     if good.all():
-        return Decoded(frame, _in_order(rows.bad), int(late.sum()), rows.ignored)
+        return Decoded(frame, _in_order(rows.bad), int(ahead.sum()), recorded - occurred, rows.ignored)
     # A value with several rows is bad once.
     places = dict(zip(frame["index"].filter(~good), problems[~good].tolist(), strict=True))
     judged = [BadValue(index, *_PROBLEMS[place]) for index, place in places.items()]
-    return Decoded(frame.filter(good), _in_order(rows.bad + judged), int((late & good).sum()), rows.ignored)
+    bad = _in_order(rows.bad + judged)
+    return Decoded(frame.filter(good), bad, int((ahead & good).sum()), (recorded - occurred)[good], rows.ignored)
 
 
 def _in_order(bad: list[BadValue]) -> list[BadValue]:
     return sorted(bad, key=lambda one: one.index)
 
 
-def _problems(frame: pl.DataFrame, occurred: Times, clamped: Times, now: Millis) -> npt.NDArray[np.int8]:
+def _problems(frame: pl.DataFrame, occurred: Times, earlier: Times, now: Millis) -> npt.NDArray[np.int8]:
     """Return for each row the index in _PROBLEMS of the first that applies, or _NO_PROBLEM."""
     applies = [
         _absent(frame["ending"]) | _absent(frame["occurred_at"]),
@@ -107,7 +117,7 @@ def _problems(frame: pl.DataFrame, occurred: Times, clamped: Times, now: Millis)
         _too_long(frame["user_id"]),
         _filled(frame["process"] == "", True),
         occurred < YEAR_2000_MS,
-        clamped > now + DAY,
+        earlier > now + DAY,
     ]
     found = np.full(frame.height, _NO_PROBLEM, np.int8)
     for place in reversed(range(len(applies))):

@@ -21,6 +21,7 @@ from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SECOND, Millis, SystemClock
 from consumer.commands.terminal.exit_codes import CommandFailed
 from consumer.config.settings import Settings
+from consumer.config.types import Role
 from consumer.demo.activity_producer import ActivityProducer
 from consumer.demo.broker import BrokerFailed, embedded_broker
 from consumer.demo.people import agreed_numbers, people
@@ -98,7 +99,7 @@ class _Demo:
         self._ready = threading.Event()
 
         def serve(stop: threading.Event) -> int:
-            roles = frozenset[app.Role]({"detect", "deliver"})
+            roles = frozenset[Role]({"detect", "deliver"})
             return app.run(settings, roles, stop=stop, on_ready=lambda url: self._ready.set(), signals=False)
 
         self._stop_service, self._service = _start(stack, serve)

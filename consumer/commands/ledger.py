@@ -8,7 +8,7 @@ from consumer.commands.terminal.exit_codes import DONE, CommandFailed
 from consumer.commands.terminal.output import CheckResult, print_result
 from consumer.config.loader import load
 from consumer.deliver.operations.ledger_identity import group_name
-from consumer.kafka.clients import end_offsets, group_offsets
+from consumer.kafka.clients import group_offsets, partition_offsets
 from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 
@@ -27,8 +27,8 @@ def begin(config: Path) -> int:
     log.configure_for_command()
     kafka, topics = settings.kafka, settings.topics
     admin, _ = kafka_probe.connect(kafka, _BROKER_TIMEOUT_S)
-    ends = end_offsets.ends(admin, topics.reminders)
-    beginnings = dict.fromkeys(end_offsets.ends(admin, topics.contacts), 0)
+    ends = partition_offsets.fetch_all(admin, topics.reminders)
+    beginnings = dict.fromkeys(partition_offsets.fetch_all(admin, topics.contacts), 0)
     ledger = Ledger(settings.ledger.url)
     try:
         with ledger.reading() as connection:
@@ -37,7 +37,7 @@ def begin(config: Path) -> int:
                     "this ledger is not empty: it records earlier reminders, and `lapse run` continues from there"
                 )
         for topic, group, offsets in ((topics.reminders, "reminders", ends), (topics.contacts, "contacts", beginnings)):
-            group_offsets.move_offsets(kafka, group_name(kafka.group_prefix, group), topic, offsets, ledger.id)
+            group_offsets.move(kafka, group_name(kafka.group_prefix, group), topic, offsets, ledger.id)
         with ledger.transaction() as connection:
             queries.replicas.advance_offsets(connection, topics.reminders, ends)
     except group_offsets.GroupAtWork as problem:

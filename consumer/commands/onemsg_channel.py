@@ -20,5 +20,5 @@ def open_client(section: OneMsgSettings) -> OneMsgClient:
         base_url=section.base_url,
         channel_id=section.channel_id,
         token=read_secret(section.token, "onemsg.token").get_secret_value(),
-        timeout=millis(section.timeout),
+        timeout_ms=millis(section.timeout),
     )

@@ -6,7 +6,6 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import structlog
 from pydantic import SecretStr
@@ -15,9 +14,7 @@ from consumer import log
 from consumer.commands import kafka_probe
 from consumer.config.loader import CLIENT_SECRETS, ConfigError, load, read_secret
 from consumer.config.settings import Settings
-from consumer.config.types import Secret
-
-Role: TypeAlias = Literal["detect", "deliver"]
+from consumer.config.types import Role, Secret
 
 _WEBHOOK_SECRET = "web.webhook_secret"  # noqa: S105 - a setting's name
 _URL_SAFE = re.compile(r"[A-Za-z0-9._~-]+")

@@ -25,8 +25,8 @@ from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected
 from consumer.onemsg.phone import Phone, PhoneProblem, normalize_phone
 from consumer.onemsg.templates.parameters import safe_parameter
 from consumer.onemsg.webhook.notifications import Progress
+from consumer.records import WHATSAPP
 
-_MEDIUM = "whatsapp"
 _POLL_INTERVAL_S = 1.0
 _FINAL = {Progress.DELIVERED, Progress.READ, Progress.FAILED}
 _RANKS = list(Progress)
@@ -91,7 +91,7 @@ def _has_opted_out(settings: Settings, phone: str) -> bool:
                 users = _users_with(connection, phone, settings.policy.default_region)
                 subjects = {subject for user in users for subject in subjects_of(user, phone, ledger.hash_key)}
                 subjects.update(subjects_of(None, phone, ledger.hash_key))
-                return bool(queries.opt_outs.opted_out_subjects(connection, subjects, _MEDIUM))
+                return bool(queries.opt_outs.opted_out_subjects(connection, subjects, WHATSAPP))
         finally:
             ledger.close()
     except SQLAlchemyError as problem:

@@ -1,19 +1,22 @@
 """`lapse state rebuild`: shows what it would do, and with `--yes` does it."""
 
-import threading
 from pathlib import Path
 
 import typer
 
 from consumer import log
+from consumer.activity.errors import RegistryUnavailable, SchemaRefused
+from consumer.clock import SystemClock
 from consumer.commands import kafka_probe
 from consumer.commands.terminal.exit_codes import DONE, CommandFailed
 from consumer.config.loader import load
 from consumer.config.settings import Settings
 from consumer.config.types import format_duration
 from consumer.kafka.changelog.rebuild import RebuildPlan, RebuildRefused, add_state_partitions, plan
-from consumer.kafka.clients.transaction import Aborted, Fenced, Transactions
+from consumer.kafka.clients.transactional_producer import Aborted, Fenced
+from consumer.records import Reminder, ReminderKind
 from consumer.wiring import detect
+from consumer.wiring.shared import Shared
 
 _BROKER_TIMEOUT_S = 5
 
@@ -30,7 +33,15 @@ def rebuild(config: Path, *, yes: bool) -> int:
     admin, _ = kafka_probe.connect(settings.kafka, _BROKER_TIMEOUT_S)
     group = detect.group_name(settings)
     try:
-        found = plan(admin, topic=settings.source.topic, state_topic=settings.state_topic, group=group)
+        found = plan(
+            admin,
+            lambda: detect.consumer(settings.kafka, {"group.id": f"{group}-restore", "fetch.wait.max.ms": 10}),
+            topic=settings.source.topic,
+            state_topic=settings.state_topic,
+            reminders_topic=settings.topics.reminders,
+            group=group,
+            now=SystemClock().now(),
+        )
     except RebuildRefused as refusal:
         raise CommandFailed(str(refusal)) from None
     for line in _plan_lines(found, settings):
@@ -53,18 +64,31 @@ def _plan_lines(found: RebuildPlan, settings: Settings) -> list[str]:
         *([f"  {found.state_topic} gets {more} more partitions"] if more else []),
         f"Lapses older than policy.expire_after ({format_duration(settings.policy.expire_after)}) get no reminder.",
         "A reminder that was requested before gets the same id, which the ledger knows: nobody gets it twice.",
+        "A reminder that is unsent and not requested again is cancelled.",
+        *(["Users who were last seen before the input got more partitions get none."] if found.grown_at else []),
         "Until detect has caught up, deliver defers all reminders (detect_behind).",
     ]
+
+
+def _rebuilt_record(settings: Settings) -> bytes:
+    """Return the record that tells deliver of the rebuild. Raises CommandFailed."""
+    shared = Shared(settings)
+    now = shared.clock.now()
+    record = Reminder(kind=ReminderKind.REBUILT, occurred_at=now, detected_at=now)
+    try:
+        return shared.codec.encode(record, settings.topics.reminders)
+    except (RegistryUnavailable, SchemaRefused) as problem:
+        raise CommandFailed(f"nothing was changed: {problem}") from None
 
 
 def _write(settings: Settings, found: RebuildPlan) -> None:
     """Write all partitions and the offsets in one transaction: a reader of the state finds all of it, or nothing."""
     consumer = detect.consumer(settings.kafka, {"group.id": found.group})  # never joins; it only names the group
-    transactions = Transactions(detect.producer(settings.kafka, f"{found.group}-rebuild"))
-    never = threading.Event()
+    producer = detect.producer(settings.kafka, f"{found.group}-rebuild")
     try:
-        transactions.begin(never)
-        transactions.commit(found.outputs(), found.offsets(), consumer, never)
+        producer.take_over()
+        outputs = found.outputs(settings.topics.reminders, _rebuilt_record(settings))
+        producer.write(outputs, offsets=found.offsets(), consumer=consumer)
     except Aborted as aborted:
         raise CommandFailed(
             f"nothing was changed: the broker refused the transaction ({aborted}). Run it again"

@@ -28,7 +28,7 @@ def main(config: Path, *, create: bool) -> int:
     admin, _ = kafka_probe.connect(settings.kafka, _BROKER_TIMEOUT_S)
     found = verdicts(admin, settings)
     if create:
-        missing = [verdict.wanted for verdict in found if isinstance(verdict, topics.Missing)]
+        missing = [verdict.required for verdict in found if isinstance(verdict, topics.Missing)]
         topics.create(admin, missing, settings.topics.replication)
         found = verdicts(admin, settings)
     good = [print_result(to_result(verdict)) for verdict in found]
@@ -38,13 +38,15 @@ def main(config: Path, *, create: bool) -> int:
 def verdicts(admin: AdminClient, settings: Settings) -> list[topics.Verdict]:
     """Compare each topic with what Lapse needs. Raises TopicsRefused if the input topic does not exist."""
     source = settings.source.topic
-    wanted = topics.wanted(settings.topics, settings.state_topic, source, topics.input_partitions(admin, source))
-    return topics.plan(wanted, topics.inspect(admin, [topic.name for topic in wanted]))
+    wanted = topics.required_topics(
+        settings.topics, settings.state_topic, source, topics.input_partitions(admin, source)
+    )
+    return topics.compare(wanted, topics.inspect(admin, [topic.name for topic in wanted]))
 
 
 def to_result(verdict: topics.Verdict, *, will_be_created: bool = False) -> CheckResult:
     """Return a verdict as a result. A missing topic is ok only if Lapse will create it."""
-    wanted = verdict.wanted
+    wanted = verdict.required
     shape = ", ".join([f"{wanted.partitions} partitions", *(f"{key}={value}" for key, value in wanted.config.items())])
     if isinstance(verdict, topics.Missing):
         if will_be_created:

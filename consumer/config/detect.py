@@ -34,6 +34,10 @@ class DetectSettings(Section):
     """How long to wait for late events before a lapse counts."""
     settle: Duration = timedelta(minutes=5)
     """Activity within this time after a completion does not start the process again."""
+    clock_doubt: Annotated[Duration, Field(le=timedelta(hours=12))] = timedelta(hours=1)
+    """How wrong producers' clocks may be: an event's time may be this much later than its Kafka record's."""
+    hush: Duration = timedelta(minutes=15)
+    """Request no reminder within this time after a user's latest record; at most the process's shortest step."""
     forget_after: Duration = timedelta(days=30)
     """After how long without activity a user is removed from memory; longer than the longest `remind_after`,
     `policy.expire_after` and `allowed_lateness` together."""

@@ -40,6 +40,10 @@ CLIENT_SECRETS = {"sasl.password", "sasl.oauthbearer.client.secret", "sasl.oauth
 CLIENT_SECRETS |= {"ssl.key.password", "ssl.key.pem", "ssl.keystore.password"}
 """The keys of `kafka.client` whose values are secrets."""
 
+SHORTEST_SECRET = 16
+_GUESSABLE = {"web.webhook_secret", "web.api_token", "fallback.webhook.secret"}
+"""Secrets that we choose and others try: a short one is found by trying."""
+
 _PASSWORD_IN_URL = re.compile(r"://[^/@\s]*:[^/@\s]+@|[?&](?:\w*password|\w*token|\w*secret)=", re.IGNORECASE)
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 
@@ -68,7 +72,7 @@ def read_secret(secret: Secret, key: str, environ: Mapping[str, str] = os.enviro
     """Return the secret from the place that the configuration names. `key` is the setting's name, for messages.
 
     Raises:
-        ConfigError: it is missing or empty, or cannot be sent in an HTTP header.
+        ConfigError: it is missing, empty or too short to be safe, or cannot be sent in an HTTP header.
     """
     if secret.value is not None:
         text = secret.value.get_secret_value().strip()
@@ -85,6 +89,8 @@ def read_secret(secret: Secret, key: str, environ: Mapping[str, str] = os.enviro
     if not re.fullmatch(r"[\x21-\x7e]+", text):
         # The HTTP client would refuse it too, with the secret in the exception's text.
         raise ConfigError([f"{key}: contains a space, a line break or a non-ASCII character: was it copied correctly?"])
+    if key in _GUESSABLE and len(text) < SHORTEST_SECRET:
+        raise ConfigError([f"{key}: is shorter than {SHORTEST_SECRET} characters: use at least that many random ones"])
     return SecretStr(text)
 
 

@@ -7,6 +7,9 @@ from pydantic import AfterValidator, Field
 
 from consumer.config.types import Address, Duration, Secret, Section
 
+WEBHOOK_PATH = "/webhooks/1msg/"
+"""Where 1MSG posts; `web.webhook_secret` follows it."""
+
 
 def _ledger_url(value: str) -> str:
     if not value.startswith(("sqlite:///", "postgresql+psycopg://")):

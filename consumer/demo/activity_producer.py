@@ -9,6 +9,7 @@ from consumer.clock import Clock
 from consumer.config.settings import Settings
 from consumer.demo.activity_plan import farewell, plan
 from consumer.demo.people import InventedPerson
+from consumer.kafka.clients.output import Output
 from consumer.kafka.clients.publisher import Publisher
 from consumer.records import Contact, UserActivity
 
@@ -50,4 +51,4 @@ class ActivityProducer:
         self.activities += len(activities)
 
     def _write(self, topic: str, records: Sequence[Contact | UserActivity]) -> None:
-        self.publisher.publish([(topic, r.user_id.encode(), self.codec.encode(r, topic)) for r in records])
+        self.publisher.publish([Output(topic, -1, r.user_id.encode(), self.codec.encode(r, topic)) for r in records])

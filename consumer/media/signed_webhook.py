@@ -21,19 +21,19 @@ import hmac
 import json
 from dataclasses import dataclass, field
 
-import aiohttp
-
 from consumer.clock import MINUTE, SECOND, Millis, Now
 from consumer.config.fallback import WebhookFallbackSettings
 from consumer.config.types import millis
 from consumer.media.text_template import FallbackText, fill_link, fill_text
 from consumer.onemsg.client import ChannelStatus
+from consumer.onemsg.http.transport import HttpTransport
 from consumer.onemsg.http.transport_errors import FAILURES, outcome_of
 from consumer.onemsg.outcomes import Accepted, Outcome, Rejected, Remedy, Unknown
 
 _REFUSED = {400, 410, 413, 415}
 _RETRY_LATER = {408, 425, 429, 503}
 _MIN_RETRY_AFTER: Millis = MINUTE
+_CONNECTIONS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,40 +78,34 @@ class SignedWebhookClient:
         self._url = settings.url
         self._secret = secret
         self._now = now
-        self._timeout = aiohttp.ClientTimeout(total=millis(settings.timeout) / SECOND)
-        self._session: aiohttp.ClientSession | None = None
+        self._wire = HttpTransport(
+            settings.url,
+            headers={"User-Agent": "lapse"},
+            timeout_ms=millis(settings.timeout),
+            connections=_CONNECTIONS,
+            keep_alive=False,  # a connection that was closed meanwhile would leave us with an unknown
+        )
 
     async def send_template(self, message: WebhookRequest) -> Outcome:
         """Try once. Every answer and every failure is an Outcome."""
         timestamp = self._now() // SECOND
         headers = {
-            "Content-Type": "application/json",
-            "User-Agent": "lapse",
             "Lapse-Id": message.id,
             "Lapse-Timestamp": str(timestamp),
             "Lapse-Signature": signature(self._secret, timestamp, message.body),
         }
-        session = self._opened()
         try:
-            async with session.post(self._url, data=message.body, headers=headers, allow_redirects=False) as answer:
-                return _outcome(answer.status, answer.headers.get("Retry-After", ""), message.id)
+            status, told, _ = await self._wire.exchange("POST", "", headers=headers, body=message.body, limit=0)
         except FAILURES as error:
-            return outcome_of(error)
+            return outcome_of(error, (self._url,))
+        return _outcome(status, told.get("retry-after", ""), message.id)
 
     async def status(self) -> ChannelStatus:
         """Return "connected": no harmless request can test an unknown endpoint, so the next message will tell."""
         return ChannelStatus("connected")
 
     async def aclose(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            # A connection for each request: one that was closed meanwhile would leave us with an unknown.
-            connector = aiohttp.TCPConnector(force_close=True)
-            self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
-        return self._session
+        await self._wire.aclose()
 
 
 def _outcome(status: int, retry_after: str, call_id: str) -> Outcome:

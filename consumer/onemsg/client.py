@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from consumer.clock import SECOND, Millis, Now, SystemClock
 from consumer.onemsg.api_errors import ApiErrorKind, OneMsgError, parse_response
 from consumer.onemsg.http import lenient_json as lenient
-from consumer.onemsg.http.transport import Wire
+from consumer.onemsg.http.transport import HttpTransport, proxy_for
 from consumer.onemsg.http.transport_errors import FAILURES, TooLong, outcome_of
 from consumer.onemsg.message import TemplateMessage, body_of
 from consumer.onemsg.outcomes import Outcome
@@ -50,8 +50,8 @@ class ChannelStatus:
 class OneMsgClient:
     """One channel. Made anywhere, used in one event loop, closed with `aclose` or as a context manager.
 
-    `timeout` (milliseconds) bounds each request as a whole, so that no attempt outlives its lease. Raises ValueError
-    for an address, channel or token that cannot be one.
+    `timeout_ms` bounds each request as a whole, so that no attempt outlives its lease. Raises ValueError for an
+    address, channel or token that cannot be one.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class OneMsgClient:
         base_url: str,
         channel_id: str,
         token: str,
-        timeout: Millis,
+        timeout_ms: Millis,
         max_connections: int = 100,
         now: Now | None = None,
     ) -> None:
@@ -70,7 +70,13 @@ class OneMsgClient:
         self._now = now or SystemClock().now
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": "lapse"}
         address = _address(base_url, channel_id)
-        self._wire = Wire(address, headers=headers, timeout=timeout, connections=max_connections)
+        self._wire = HttpTransport(
+            address,
+            headers=headers,
+            timeout_ms=timeout_ms,
+            connections=max_connections,
+            proxy=proxy_for(address),
+        )
 
     async def __aenter__(self) -> Self:
         return self

@@ -54,6 +54,8 @@ def outcome_of_response(
     the provider's words.
     """
     said = read_body(headers, body)
+    if 200 <= status_code < 300 and (accepted := _accepted(said)):
+        return accepted  # before any text is masked, which takes a tenth of a send
     words = mask_text(said.text, hide) or None
     if 200 <= status_code < 300:
         return _answered(said, words, parse_retry_after(headers, now))
@@ -69,13 +71,17 @@ def outcome_of_response(
     return _refused(rule, said, words, parse_retry_after(headers, now), settled=status_code in _SETTLED)
 
 
+def _accepted(said: ResponseBody) -> Accepted | None:
+    """Row A."""
+    message_id = lenient.identifier(said.body.get("id"))
+    return Accepted(message_id=message_id) if message_id and lenient.boolean(said.body.get("sent")) else None
+
+
 def _answered(said: ResponseBody, words: str | None, retry_after: Millis | None) -> Outcome:
-    """Rows A, B, C, K and L: any 2xx."""
+    """Rows B, C, K and L: any 2xx that is not accepted."""
     if not said.is_object:
         return Unknown(reason="unreadable_answer", error=words)  # row J
     sent, message_id = lenient.boolean(said.body.get("sent")), lenient.identifier(said.body.get("id"))
-    if sent and message_id:
-        return Accepted(message_id=message_id)  # row A
     if said.queued:
         return Unknown(reason="queued", error=words)  # row C
     if sent:

@@ -47,6 +47,14 @@ BRAKE: Mapping[str, tuple[str, str]] = {
         "Far fewer records than in the time before arrive (detect.brake.share_of_mean).",
         "See whether the input is whole; `lapse brake release` if it is meant.",
     ),
+    "clock_skew": (
+        "Most events of a partition's last minutes have times further from their records' than detect.clock_doubt.",
+        "See lapse_event_skew_seconds: whole hours are a forgotten time zone. `lapse brake release` if it is meant.",
+    ),
+    "warming_up": (
+        "The input was not observed for long enough to be judged (at most detect.brake.mean_over, or the shortest rung).",
+        "Nothing: it passes. `lapse brake release` to ask at once.",
+    ),
     "lapse_storm": (
         "More lapses than detect.brake.lapse_limit are due at once.",
         "See whether the input is whole; `lapse brake release` if it is meant.",

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from consumer.config.service import WEBHOOK_PATH
 from consumer.web.health import Health
 from consumer.web.webhook import WebhookEndpoint
 
@@ -44,7 +45,7 @@ def build(
         *api,
     ]
     if webhook:
-        pages.append(Route("/webhooks/1msg/{secret:path}", webhook.receive, methods=["POST"]))
+        pages.append(Route(WEBHOOK_PATH + "{secret:path}", webhook.receive, methods=["POST"]))
     app = Starlette(routes=pages, exception_handlers={HTTPException: _http_error, Exception: _internal_error})
     # A redirect would put the webhook's secret into a header, and no client follows a redirect with a POST.
     app.router.redirect_slashes = False

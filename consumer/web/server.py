@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+from consumer.web.bounded_http import bounded_protocol, connection_limit
+
 _SHUTDOWN_TIMEOUT_S = 5
 """For requests in progress when the server is told to stop."""
 
@@ -22,9 +24,12 @@ async def serve(
     port: int,
     stop: asyncio.Event,
     *,
+    most: int | None = None,
     listening: Callable[[int], None] | None = None,
 ) -> None:
     """Serve until `stop` is set. Port 0 is any free one; `listening` gets the real port once it is open.
+
+    `most` connections are held at a time; as many as file descriptors allow, unless given.
 
     Raises:
         PortTaken: the server cannot listen there.
@@ -33,6 +38,7 @@ async def serve(
     with contextlib.closing(listener):
         config = uvicorn.Config(
             app,
+            http=bounded_protocol(most or connection_limit()),
             lifespan="off",
             log_config=None,
             access_log=False,  # its lines would contain the webhook's secret

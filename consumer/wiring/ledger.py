@@ -12,9 +12,9 @@ from consumer.config.settings import Settings
 from consumer.deliver.operations import ledger_identity, ledger_restore
 from consumer.deliver.operations.ledger_identity import GroupPosition, LedgerPosition
 from consumer.kafka.at_least_once_consumer import NotNow
-from consumer.kafka.clients import end_offsets, group_offsets
+from consumer.kafka.clients import group_offsets, partition_offsets
 from consumer.ledger import queries
-from consumer.ledger.errors import LedgerRefused
+from consumer.ledger.errors import LedgerRefused, is_transient
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.records import OptOut
@@ -33,7 +33,7 @@ def opened(shared: Shared, metrics: DeliverMetrics) -> Ledger:
             raise LedgerRefused(seen.refusal)
         if seen.lost:
             _read_opt_outs_again(shared, ledger)
-            ledger_restore.doubt_everything_unsent(ledger, seen.lost, metrics=metrics, now=shared.clock.now)
+            ledger_restore.mark_unsent_unknown(ledger, seen.lost, metrics=metrics, now=shared.clock.now)
     except BaseException:
         ledger.close()
         raise
@@ -41,12 +41,17 @@ def opened(shared: Shared, metrics: DeliverMetrics) -> Ledger:
 
 
 def patiently(handle: Callable[P, None]) -> Callable[P, None]:
-    """A ledger out of reach, or busy with what another replica does, is waited for."""
+    """Wrap a handler so that a ledger out of reach, or busy with what another replica does, is waited for.
+
+    What the ledger refuses for its content is raised: it would be refused again.
+    """
 
     def handled(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             handle(*args, **kwargs)
         except SQLAlchemyError as problem:
+            if not is_transient(problem):
+                raise
             raise NotNow(type(problem).__name__) from problem
 
     return handled
@@ -72,10 +77,10 @@ def look(settings: Settings, admin: AdminClient, ledger: Ledger | None) -> Topic
     """Changes nothing. None is a ledger that is yet to be made. Raises KafkaException."""
     # First the broker, then the ledger: other replicas are at work, and the ledger is never behind what they commit.
     known = _groups(settings, admin)
-    told = any(end_offsets.ends(admin, settings.topics.delivery_status).values())
+    published = any(partition_offsets.fetch_all(admin, settings.topics.delivery_status).values())
     seen = {topic: (of, _held(ledger, topic)) for topic, of in known.items()}
     lost = {topic: ledger_identity.lost(of, held) for topic, (of, held) in seen.items()}
-    why = ledger_identity.refusal(ledger.id if ledger else "one yet to be made", seen, told=told)
+    why = ledger_identity.refusal(ledger.id if ledger else "one yet to be made", seen, published=published)
     return TopicPositions(why, {topic: spots for topic, spots in lost.items() if spots})
 
 
@@ -85,7 +90,7 @@ def _groups(settings: Settings, admin: AdminClient) -> dict[str, GroupPosition]:
     found = {}
     for topic, what in ((topics.reminders, "reminders"), (topics.contacts, "contacts")):
         name = ledger_identity.group_name(kafka.group_prefix, what)
-        spots = group_offsets.committed(kafka, name, topic, end_offsets.ends(admin, topic))
+        spots = group_offsets.committed(kafka, name, topic, partition_offsets.fetch_all(admin, topic))
         marks = frozenset(spot.ledger_id for spot in spots.values())
         found[topic] = GroupPosition(name, topic, {number: spot.offset for number, spot in spots.items()}, marks)
     return found
@@ -107,7 +112,7 @@ def _read_opt_outs_again(shared: Shared, ledger: Ledger) -> None:
     def take(value: bytes) -> None:
         found.append(shared.codec.decode(OptOut, value))
 
-    group_offsets.read_all(shared.settings.kafka, topic, end_offsets.ends(shared.admin, topic), take)
+    group_offsets.read_all(shared.settings.kafka, topic, partition_offsets.fetch_all(shared.admin, topic), take)
     _keep(ledger, found)
     _log.info("opt_outs_read_again", count=len(found))
 

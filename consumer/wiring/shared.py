@@ -1,4 +1,4 @@
-"""What both roles are built from: clocks, codecs, a broker, and the pages on which they are seen."""
+"""What both roles share: settings, clock, health, metrics, codec and the broker's admin client."""
 
 import socket
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from consumer.clock import Clock, SystemClock
 from consumer.config.loader import read_secret
 from consumer.config.settings import Settings
 from consumer.config.types import Secret
-from consumer.kafka.clients import settings as client
+from consumer.kafka.clients.client_settings import client_settings
 from consumer.web.health import Health
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Shared:
     """One of each for the process."""
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
-        """`clock` is this machine's unless told otherwise."""
+        """`clock` is this machine's unless given."""
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
         self.health = Health(self.clock.monotonic)
@@ -35,19 +35,19 @@ class Shared:
         registry = _registry(settings)
         self.writers = WriterSchemas(self.clock, registry)
         self.codec = RecordCodec(self.writers, registry)
-        self.admin = AdminClient(client.client_settings(settings.kafka, {}))
+        self.admin = AdminClient(client_settings(settings.kafka, {}))
 
 
 def plain(secret: Secret, key: str) -> str:
-    """A secret's text. Raises ConfigError."""
+    """Return a secret's text. Raises ConfigError."""
     return read_secret(secret, key).get_secret_value()
 
 
 def _registry(settings: Settings) -> "RegistryClient | None":
-    told = settings.schema_registry
-    if told is None:
+    section = settings.schema_registry
+    if section is None:
         return None
     from consumer.activity.schemas.registry import RegistryClient
 
-    password = plain(told.password, "schema_registry.password") if told.password else None
-    return RegistryClient(told.url, user=told.user, password=password)
+    password = plain(section.password, "schema_registry.password") if section.password else None
+    return RegistryClient(section.url, user=section.user, password=password)

@@ -59,9 +59,10 @@ def test_activities_become_columns_in_order() -> None:
             "ending": pl.UInt8,
             "action": pl.String,
             "occurred_at": pl.Int64,
+            "written_at": pl.Int64,
         }
     )
-    assert decoded.frame.rows() == [
+    assert decoded.frame.drop("written_at").rows() == [
         (0, "ann", "checkout", Ending.NONE, None, NOON),
         (1, "bob", "checkout", Ending.COMPLETED, None, NOON - 5),
         (2, "a" * 255, "ärger", Ending.CANCELLED, "Bestellung 🛒", NOON),
@@ -73,7 +74,7 @@ def test_activities_become_columns_in_order() -> None:
 def test_a_batch_of_nothing_is_an_empty_frame() -> None:
     decoded = decode([], [])
     assert (decoded.frame.height, decoded.bad, decoded.clamped) == (0, [], 0)
-    assert decoded.frame.columns == ["index", "user_id", "process", "ending", "action", "occurred_at"]
+    assert decoded.frame.columns == ["index", "user_id", "process", "ending", "action", "occurred_at", "written_at"]
 
 
 def test_our_own_records_are_read() -> None:
@@ -199,10 +200,20 @@ def test_a_time_before_2000_is_set_aside() -> None:
     assert users(decode([PLAIN], [framed(PLAIN, event(occurred_at=year_2000))])) == ["ann"]
 
 
-def test_a_time_later_than_its_record_is_set_back_and_counted() -> None:
-    values = [framed(PLAIN, event(occurred_at=NOON + ahead)) for ahead in (-1, 0, 1, 400 * DAY)]
-    decoded = decode([PLAIN], values, now=NOON + HOUR, timestamps=[NOON] * 4)
-    assert decoded.frame["occurred_at"].to_list() == [NOON - 1, NOON, NOON, NOON]
+def test_a_time_long_after_its_record_is_set_back_and_counted() -> None:
+    values = [framed(PLAIN, event(occurred_at=NOON + ahead)) for ahead in (-1, HOUR, HOUR + 1, 400 * DAY)]
+    decoded = decode([PLAIN], values, now=NOON + DAY, timestamps=[NOON] * 4)
+    assert decoded.frame["occurred_at"].to_list() == [NOON - 1, NOON + HOUR, NOON + HOUR, NOON + HOUR]
+    assert decoded.frame["written_at"].to_list() == [NOON] * 4
+    assert decoded.skew.tolist() == [1, -HOUR, -HOUR - 1, -400 * DAY]
+    assert (decoded.clamped, decoded.bad) == (2, [])
+
+
+def test_neither_an_event_nor_its_record_is_of_the_future() -> None:
+    values = [framed(PLAIN, event(occurred_at=NOON + ahead)) for ahead in (20, 21, -5)]
+    decoded = decode([PLAIN], values, now=NOON, timestamps=[NOON + 20, NOON - 10, NOON + 30])
+    assert decoded.frame["occurred_at"].to_list() == [NOON, NOON, NOON - 5]
+    assert decoded.frame["written_at"].to_list() == [NOON, NOON - 10, NOON]
     assert (decoded.clamped, decoded.bad) == (2, [])
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given, settings
 
 from consumer.config.processes import ProcessSettings
@@ -61,6 +62,7 @@ def plainly(event: Event) -> list[Row] | str:
     return [(str(user), process, ending, action, at) for process, ending in meant]
 
 
+@pytest.mark.slow
 @given(st.lists(events, max_size=12), st.sampled_from([1, 60]))
 @settings(max_examples=80, deadline=None)
 def test_own_events_are_read_as_a_plain_reading_of_each_says(data: Sequence[Event], times: int) -> None:
@@ -73,7 +75,7 @@ def test_own_events_are_read_as_a_plain_reading_of_each_says(data: Sequence[Even
     # (Of a plain number JSON does not tell the unit, and one that is too small for milliseconds might be seconds.)
     source = SourceSettings.model_validate({**SOURCE, "format": "json", "time_unit": "millis"})
     for decoded in (avro, at_noon(own_events(source, PROCESSES), written)):
-        assert decoded.frame.rows() == [
+        assert decoded.frame.drop("written_at").rows() == [
             (n, *row) for n, rows in enumerate(expected) if not isinstance(rows, str) for row in rows
         ]
         assert reasons(decoded) == {n: found for n, found in enumerate(expected) if isinstance(found, str)}
@@ -90,5 +92,7 @@ def test_damaged_bytes_are_nobody_elses_trouble(data: Sequence[tuple[Event, int,
         values.append(whole[:cut] + damage + whole[cut + len(damage) :])
     decoder = own_events(SourceSettings.model_validate(SOURCE), PROCESSES, [WRITER])
     together, alone = at_noon(decoder, values), [at_noon(decoder, [value]) for value in values]
-    assert together.frame.drop("index").rows() == [row for one in alone for row in one.frame.drop("index").rows()]
+    assert together.frame.drop("index", "written_at").rows() == [
+        row for one in alone for row in one.frame.drop("index", "written_at").rows()
+    ]
     assert reasons(together) == {n: one.bad[0].reason for n, one in enumerate(alone) if one.bad}

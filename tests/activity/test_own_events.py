@@ -157,4 +157,4 @@ def test_a_kind_may_be_told_in_our_words() -> None:
 def test_a_batch_of_nothing_is_an_empty_frame(source: SourceSettings) -> None:
     decoded = heard(source, SHOP)
     assert (decoded.frame.height, decoded.bad, decoded.ignored) == (0, [], 0)
-    assert decoded.frame.columns == ["index", "user_id", "process", "ending", "action", "occurred_at"]
+    assert decoded.frame.columns == ["index", "user_id", "process", "ending", "action", "occurred_at", "written_at"]

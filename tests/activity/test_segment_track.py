@@ -36,7 +36,7 @@ def decoded(settings: Settings) -> Decoded:
 
 
 def test_its_calls_are_about_the_processes_that_name_them(decoded: Decoded) -> None:
-    assert decoded.frame.drop("index", "occurred_at").rows() == [
+    assert decoded.frame.drop("index", "occurred_at", "written_at").rows() == [
         ("ann", "account-setup", Ending.NONE, None),
         ("ann", "checkout", Ending.NONE, "your blue lamp"),
         ("ann", "first-order", Ending.NONE, "your blue lamp"),

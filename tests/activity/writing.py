@@ -88,7 +88,7 @@ def at_noon(decoder: ActivityDecoder, values: Sequence[bytes | None]) -> Decoded
 
 def rows(decoded: Decoded) -> list[tuple[Any, ...]]:
     """Without their index."""
-    return decoded.frame.drop("index").rows()
+    return decoded.frame.drop("index", "written_at").rows()
 
 
 def reasons(decoded: Decoded) -> dict[int, str]:

@@ -16,13 +16,19 @@ _STOP_WITHIN = 20.0  # seconds, before stopping becomes killing
 _LOG_TAIL = 4_000  # characters
 
 
+def check_local() -> None:
+    """Raise NoBroker where this machine cannot run one; fetch the jars where they are missing."""
+    find_java()
+    kafka_jars()
+
+
 class LocalBroker(Broker):
     """A process of this machine, its files in a temporary folder. It does not outlive this one, however that ends."""
 
     def __init__(self, missed_after: int = MISSED_SOON) -> None:
         """Raises NoBroker where this machine cannot run one."""
         self._java = find_java()
-        self._jars = kafka_jars(self._java)
+        self._jars = kafka_jars()
         port, controller_port = free_ports(2)
         self.bootstrap = f"127.0.0.1:{port}"
         self._folder = tempfile.TemporaryDirectory(prefix="lapse-kafka-")

@@ -10,8 +10,8 @@ from consumer.config.kafka import KafkaSettings
 from consumer.config.processes import ProcessSettings
 from consumer.config.settings import Settings
 from consumer.config.source import SourceSettings
+from consumer.kafka.clients.output import Output
 from consumer.kafka.clients.publisher import Publisher
-from consumer.kafka.clients.transaction import Output
 from consumer.wiring.shared import Shared
 from tests.activity.writing import process
 from tests.broker.topics import FreshTopics
@@ -30,7 +30,7 @@ class Topic:
 
     def has(self, *records: tuple[int, bytes]) -> "Topic":
         publisher = Publisher(self._kafka, SystemClock(), name="platform")
-        publisher.write([Output(self.name, partition, b"", value) for partition, value in records])
+        publisher.publish([Output(self.name, partition, b"", value) for partition, value in records])
         publisher.close()
         return self
 

@@ -42,7 +42,7 @@ def made(known: Settings, read: int) -> str:
 
 def commits(known: Settings, offset: int, mark: str) -> None:
     name = group_name(known.kafka.group_prefix, "reminders")
-    group_offsets.move_offsets(known.kafka, name, known.topics.reminders, {0: offset}, mark)
+    group_offsets.move(known.kafka, name, known.topics.reminders, {0: offset}, mark)
 
 
 def checked(known: Settings) -> CheckResult:
@@ -91,8 +91,5 @@ def test_a_backup_that_was_put_back_and_the_look_settles_nothing(known: Settings
     for _ in range(2):
         line = checked(known)
         assert line.ok
-        assert (
-            line.text
-            == f"ledger: is a restored backup; deliver had already read more of {known.topics.reminders}"
-        )
+        assert line.text == f"ledger: is a restored backup; deliver had already read more of {known.topics.reminders}"
         assert "sends none of it" in line.advice

@@ -139,7 +139,7 @@ def test_bad_rows_are_skipped_on_request_and_kept_for_mending(
     )
     assert (tmp_path / "refused.csv").stat().st_mode & 0o077 == 0
     again = lapse("contacts", "import", "people.csv", *options)
-    assert (again.returncode, "refused.csv is there already" in again.stderr) == (1, True)
+    assert (again.returncode, "refused.csv exists already" in again.stderr) == (1, True)
 
 
 @pytest.mark.parametrize("item", ["Phone Number", "=phone", "Phone=telephone"])

@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from consumer.activity.errors import BadRecord
 from consumer.clock import SystemClock
 from consumer.config.kafka import KafkaSettings
-from consumer.kafka.clients.all_or_nothing import AllOrNothing
+from consumer.kafka.clients.output import Output
 from consumer.kafka.clients.publisher import Publisher
-from consumer.kafka.clients.transaction import Output
+from consumer.kafka.clients.transactional_producer import command_producer
 from consumer.kafka.dead_letters import topic_reader
-from consumer.kafka.dead_letters.records import dead_letter, spoiled
+from consumer.kafka.dead_letters.records import dead_letter, rejected_record
 from tests.broker.topics import FreshTopics, fresh_name
 from tests.cli.conftest import Lapse, command, environment, write
 from tests.kafka.committed import Seen, committed, wait_until_written
@@ -41,10 +40,11 @@ class Place:
         topic = topic or self.activity
         publisher = Publisher(KafkaSettings(bootstrap_servers=self.bootstrap), SystemClock(), name="platform")
         before = len(committed(self.bootstrap, topic))
-        publisher.write([Output(topic, 0, b"u%d" % number, value) for number, value in enumerate(values)])
+        publisher.publish([Output(topic, 0, b"u%d" % number, value) for number, value in enumerate(values)])
         messages = list(self._messages(topic, before, len(values)))
-        bad = BadRecord(reason, "it [cannot] be read")
-        publisher.write([dead_letter(self.dead, spoiled(each), bad) for each in messages])
+        publisher.publish(
+            [dead_letter(self.dead, rejected_record(each), reason, "it [cannot] be read") for each in messages]
+        )
         publisher.close()
 
     def _messages(self, topic: str, first: int, count: int) -> "Iterator[object]":
@@ -205,7 +205,7 @@ class TestAReplay:
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.splitlines()[0] == "there is nothing to replay"
         assert sorted(done.stdout.splitlines()[1:]) == [
-            "1 letter cannot be replayed: each came from a topic that Lapse does not read, or that does not exist any more",
+            "1 letter cannot be replayed: each came from a topic that Lapse does not read, or that no longer exists",
             "1 letter cannot be replayed: each has no headers that say where it came from",
         ]
 
@@ -239,7 +239,7 @@ class TestAReplay:
         producer.begin_transaction()
         producer.produce(place.dead, b"another letter", partition=letter.partition)
         producer.flush(WAIT)
-        with_writer(place, [topic_reader.note(place.dead, letter.partition, [letter.offset])])
+        with_writer(place, [topic_reader.replay_note(place.dead, letter.partition, [letter.offset])])
         with replaying(place) as process:
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(3)
@@ -262,10 +262,10 @@ class TestAReplay:
 
 
 def with_writer(place: Place, outputs: Sequence[Output]) -> None:
-    writer = AllOrNothing(KafkaSettings(bootstrap_servers=place.bootstrap), name=fresh_name("somebody"))
-    writer.begin()
-    writer.write(outputs)
-    writer.close()
+    producer = command_producer(KafkaSettings(bootstrap_servers=place.bootstrap), name=fresh_name("somebody"))
+    producer.take_over()
+    producer.write(outputs)
+    producer.close()
 
 
 def wait_until_back(place: Place) -> None:

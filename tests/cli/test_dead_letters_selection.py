@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from consumer.commands.dead_letters.list import hex_dump
 from consumer.commands.dead_letters.replay import obstacle_of, replayed_record, survey
 from consumer.commands.dead_letters.selection import DeadLetterFilter
-from consumer.kafka.clients.transaction import Output
-from consumer.kafka.dead_letters.topic_reader import DeadLetter, Origin, ReplayNote, note, opened
+from consumer.kafka.clients.output import Output
+from consumer.kafka.dead_letters.topic_reader import DeadLetter, Origin, ReplayNote, parse, replay_note
 
 TARGETS = {"activity": 4, "contacts": 1}
 LETTER = DeadLetter(
@@ -87,14 +87,14 @@ def going(records: Iterable[DeadLetter | ReplayNote], chosen: DeadLetterFilter |
 
 class TestARecordOfTheTopic:
     def test_is_a_letter_with_what_its_headers_say(self) -> None:
-        assert opened(Record(HEADERS)) == LETTER
+        assert parse(Record(HEADERS)) == LETTER
 
     def test_may_have_a_null_or_an_empty_value(self) -> None:
-        assert opened(Record(HEADERS, None)) == replace(LETTER, size=None, head=b"")
-        assert opened(Record(HEADERS, b"")) == replace(LETTER, size=0, head=b"")
+        assert parse(Record(HEADERS, None)) == replace(LETTER, size=None, head=b"")
+        assert parse(Record(HEADERS, b"")) == replace(LETTER, size=0, head=b"")
 
     def test_keeps_only_the_beginning_of_its_bytes(self) -> None:
-        found = opened(Record(HEADERS, b"x" * 1_000))
+        found = parse(Record(HEADERS, b"x" * 1_000))
         assert isinstance(found, DeadLetter)
         assert (found.size, found.head) == (1_000, b"x" * 200)
         assert "xxx" not in repr(found)
@@ -112,26 +112,26 @@ class TestARecordOfTheTopic:
         ],
     )
     def test_that_somebody_else_wrote_came_from_nowhere(self, headers: list[tuple[str, bytes | None]] | None) -> None:
-        found = opened(Record(headers))
+        found = parse(Record(headers))
         assert isinstance(found, DeadLetter)
         assert found.origin is None
 
     def test_cannot_play_with_the_terminal(self) -> None:
-        found = opened(Record([("reason", b"\x1b[31mred"), ("error", b"two\nlines \xff")]))
+        found = parse(Record([("reason", b"\x1b[31mred"), ("error", b"two\nlines \xff")]))
         assert isinstance(found, DeadLetter)
         assert (found.reason, found.error) == ("�[31mred", "two�lines �")
 
     def test_that_notes_what_was_put_back_is_read_as_it_was_written(self) -> None:
-        output = note("dead", 3, [17, 18, 25])
+        output = replay_note("dead", 3, [17, 18, 25])
         assert (output.topic, output.partition) == ("dead", 3)
-        assert opened(written(output)) == ReplayNote(3, (17, 18, 25))
+        assert parse(written(output)) == ReplayNote(3, (17, 18, 25))
 
     def test_notes_nothing_that_comes_behind_it(self) -> None:
-        assert opened(written(note("dead", 3, [17, 30, 2**62, -1]))) == ReplayNote(3, (17,))
+        assert parse(written(replay_note("dead", 3, [17, 30, 2**62, -1]))) == ReplayNote(3, (17,))
 
     @pytest.mark.parametrize("value", [None, b"", b"17", b'["17"]', b"[true]", b"[1.5]", b"\xff", b"[" * 100_000])
     def test_that_only_looks_like_a_note_is_none(self, value: bytes | None) -> None:
-        assert isinstance(opened(Record([("replayed", b"1")], value)), DeadLetter)
+        assert isinstance(parse(Record([("replayed", b"1")], value)), DeadLetter)
 
 
 class TestWhatGoesBack:
@@ -152,7 +152,7 @@ class TestWhatGoesBack:
     def test_never_goes_onto_a_topic_that_lapse_does_not_read(self) -> None:
         found = survey([*letters(1, topic="payments"), *letters(2)], DeadLetterFilter(), TARGETS)
         assert found.by_topic() == {"activity": 1}
-        assert found.stay == {"came from a topic that Lapse does not read, or that does not exist any more": 1}
+        assert found.stay == {"came from a topic that Lapse does not read, or that no longer exists": 1}
 
     def test_goes_into_the_partition_it_came_from_with_its_own_key_and_bytes(self) -> None:
         output = replayed_record(LETTER, Record(HEADERS, b"abc", b"u1"), "dead")

@@ -32,7 +32,7 @@ def test_a_good_section_loads_and_its_secrets_are_asked_for(tmp_path: Path) -> N
     settings = loaded(tmp_path / "lapse.yaml", text)
     assert settings.fallback.email is not None
     assert (settings.fallback.email.port, settings.fallback.email.tls) == (587, "starttls")
-    given = {"ONEMSG_TOKEN": "t", "LAPSE_WEBHOOK_SECRET": "w"}
+    given = {"ONEMSG_TOKEN": "t", "LAPSE_WEBHOOK_SECRET": "a-secret-of-enough-characters"}
     with pytest.raises(ConfigError, match=r"fallback\.email\.password"):
         required_secrets(settings, frozenset({"deliver"}), given)
     assert len(required_secrets(settings, frozenset({"deliver"}), {**given, "SMTP_PASSWORD": "p"})) == 2

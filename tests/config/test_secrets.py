@@ -52,6 +52,13 @@ class TestSecretsInTheFile:
 
 
 class TestReadingASecret:
+    @pytest.mark.parametrize("key", ["web.webhook_secret", "web.api_token", "fallback.webhook.secret"])
+    def test_that_could_be_guessed_is_refused_and_not_shown(self, key: str) -> None:
+        with pytest.raises(ConfigError, match="is shorter than 16 characters") as refused:
+            read_secret(Secret(env="S"), key, {"S": "hunter2"})
+        assert "hunter2" not in str(refused.value)
+        assert read_secret(Secret(env="S"), key, {"S": "a-secret-of-16-c"})
+
     def test_from_a_variable_or_a_file_without_the_white_space_around_it(self, tmp_path: Path) -> None:
         file = tmp_path / "token"
         file.write_text("  abc.def\n")

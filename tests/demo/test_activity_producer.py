@@ -37,7 +37,7 @@ def producing(
         source=SourceSettings(topic=topic),
         processes=SETTINGS.processes,
     )
-    publisher = Publisher(settings.kafka, SystemClock(), name="test", patience=timeout)
+    publisher = Publisher(settings.kafka, SystemClock(), name="test", timeout_ms=timeout)
     producer, stop = ActivityProducer(publisher, settings, codec, SystemClock(), CROWD, 3), threading.Event()
     with closing(publisher), ThreadPoolExecutor(1) as pool:
         running = pool.submit(producer.run, stop)

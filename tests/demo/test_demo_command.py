@@ -88,8 +88,10 @@ def test_events_that_are_not_written_are_a_failure(own_folder: Path, monkeypatch
         raise NotAcknowledged("user-activity: not acknowledged in time")
 
     monkeypatch.setattr(ActivityProducer, "run", broken)
+    started = time.monotonic()
     with pytest.raises(CommandFailed, match="the demo could not go on: user-activity: not acknowledged in time"):
         demo.main(60)
+    assert time.monotonic() - started < 40, "it does not go on until the time is over"
 
 
 def _started(temporary: Path, *arguments: str) -> "subprocess.Popen[str]":

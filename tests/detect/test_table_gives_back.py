@@ -4,14 +4,23 @@ import numpy as np
 import polars as pl
 
 from consumer.clock import DAY, HOUR
-from consumer.detect.lapse_rules import LapseRules
+from consumer.detect.lapse_rules import LapseRules, Processes
 from consumer.detect.table import Table
 from consumer.kafka.changelog.reader import ChangelogReader
-from consumer.kafka.changelog.writer import ChangelogRecord, ChangelogWriter
+from consumer.kafka.changelog.writer import ChangelogRecord
+from tests.detect.hearing import new_writer
 
 from .hearing import hear
 
-RULES = LapseRules(ladders={"checkout": (HOUR,)}, allowed_lateness=0, settle=0, expire_after=DAY, forget_after=30 * DAY)
+RULES = LapseRules(
+    ladders={"checkout": (HOUR,)},
+    allowed_lateness=0,
+    settle=0,
+    clock_doubt=0,
+    hush=0,
+    expire_after=DAY,
+    forget_after=30 * DAY,
+)
 MANY = 200_000
 
 
@@ -23,12 +32,13 @@ def somebody(first: int, count: int, at: int) -> pl.DataFrame:
             "ending": np.zeros(count, np.uint8),
             "action": [f"order {n}" for n in range(first, first + count)],
             "occurred_at": np.full(count, at),
+            "written_at": np.full(count, at),
         }
     )
 
 
 def test_most_users_leave_and_their_room_is_given_back() -> None:
-    table, writer, log = Table(RULES), ChangelogWriter("lapse", RULES.ladders), list[ChangelogRecord]()
+    table, writer, log = Table(Processes(RULES)), new_writer("lapse", RULES.ladders), list[ChangelogRecord]()
     hear(table, somebody(0, MANY, at=0), 0)
     hear(table, somebody(MANY, 500, at=20 * DAY), 0)
     large = table.nbytes
@@ -39,7 +49,7 @@ def test_most_users_leave_and_their_room_is_given_back() -> None:
     assert len(table) == 500
     assert table.nbytes < large / 2
 
-    reader = ChangelogReader("lapse", RULES)
+    reader = ChangelogReader("lapse", Processes(RULES))
     for message in log:
         reader.feed(message.key, message.value, message.headers)
     restored = reader.finish()

@@ -7,17 +7,23 @@ import pytest
 
 from consumer.clock import DAY, HOUR
 from consumer.detect import snapshot
-from consumer.detect.lapse_rules import LapseRules
+from consumer.detect.lapse_rules import LapseRules, Processes
 from consumer.detect.snapshot import DamagedState
 from consumer.detect.table import Table
 from consumer.kafka.changelog import writer
 from consumer.kafka.changelog.reader import ChangelogReader, Restored
-from consumer.kafka.changelog.writer import ChangelogRecord, ChangelogWriter
-from tests.detect.hearing import hear
+from consumer.kafka.changelog.writer import ChangelogRecord
+from tests.detect.hearing import hear, new_writer
 
 RULES = LapseRules(
-    ladders={"checkout": (HOUR,)}, allowed_lateness=0, settle=0, expire_after=DAY, forget_after=30 * DAY
-)  # fmt: skip
+    ladders={"checkout": (HOUR,)},
+    allowed_lateness=0,
+    settle=0,
+    clock_doubt=0,
+    hush=0,
+    expire_after=DAY,
+    forget_after=30 * DAY,
+)
 
 
 def users(first: int, count: int, at: int) -> pl.DataFrame:
@@ -28,6 +34,7 @@ def users(first: int, count: int, at: int) -> pl.DataFrame:
             "ending": pl.Series([0] * count, dtype=pl.UInt8),
             "action": pl.Series([None] * count, dtype=pl.String),
             "occurred_at": [at] * count,
+            "written_at": [at] * count,
         }
     )
 
@@ -36,14 +43,14 @@ class Partition:
     """A table that is committed now and then, and the topic as compaction would leave it."""
 
     def __init__(self) -> None:
-        self.table = Table(RULES)
-        self.writer = ChangelogWriter("lapse", RULES.ladders)
+        self.table = Table(Processes(RULES))
+        self.writer = new_writer("lapse", RULES.ladders)
         self.log: list[ChangelogRecord] = []
 
     def commit(self, offset: int, *, hears: pl.DataFrame | None = None) -> None:
         if hears is not None:
             hear(self.table, hears, 0)
-        self.log += self.writer.build_segments(self.table, offset, clock=offset)
+        self.log += self.writer.build_segments(self.table, offset, watermark=offset)
 
     def compacted(self) -> list[ChangelogRecord]:
         latest = {message.key: message for message in self.log}
@@ -51,7 +58,7 @@ class Partition:
 
 
 def read(messages: list[ChangelogRecord], group: str = "lapse") -> Restored:
-    reader = ChangelogReader(group, RULES)
+    reader = ChangelogReader(group, Processes(RULES))
     for message in messages:
         reader.feed(message.key, message.value, message.headers)
     restored = reader.finish()
@@ -68,7 +75,7 @@ def partition() -> Partition:
 
 
 def test_an_empty_partition_restores_to_nothing() -> None:
-    assert ChangelogReader("lapse", RULES).finish() is None
+    assert ChangelogReader("lapse", Processes(RULES)).finish() is None
 
 
 def test_the_topic_restores_the_table_compacted_or_not(partition: Partition) -> None:
@@ -76,7 +83,7 @@ def test_the_topic_restores_the_table_compacted_or_not(partition: Partition) -> 
         restored = read(messages)
         assert len(restored.table) == len(partition.table) == 29 * 300 + 500
         assert restored.offset == 29 * 500
-        assert restored.clock == 29 * 500
+        assert restored.watermark == 29 * 500
         due = {(r.user_id, r.last_seen) for r in restored.table.advance_to(2 * HOUR, 0).asked}
         assert len(due) == len(partition.table)
         assert ("user-0", 0) in due
@@ -92,10 +99,11 @@ def test_a_restored_writer_goes_on_where_the_other_stopped(partition: Partition)
     restored = read(partition.log)
     for n in range(30, 40):
         hear(restored.table, users(n * 300, 500, at=n), 0)
-        partition.log += restored.writer.build_segments(restored.table, n * 500, clock=0)
+        partition.log += restored.writer.build_segments(restored.table, n * 500, watermark=0)
     assert len(read(partition.compacted()).table) == len(restored.table)
 
 
+@pytest.mark.slow
 def test_the_topic_stays_as_large_as_a_few_tables_however_long_it_runs(partition: Partition) -> None:
     for n in range(30, 600):
         partition.commit(n, hears=users((n % 30) * 300, 500, at=n))
@@ -131,7 +139,7 @@ def test_a_damaged_segment_is_noticed(partition: Partition) -> None:
 
 def test_damage_is_told_by_its_place_unless_it_was_replaced_since(partition: Partition) -> None:
     good = next(m for m in partition.log if m.value)
-    reader = ChangelogReader("lapse", RULES)
+    reader = ChangelogReader("lapse", Processes(RULES))
     reader.feed(good.key, b"no columns", good.headers, "offset 7")
     with pytest.raises(DamagedState, match="damaged") as refused:
         reader.finish()
@@ -162,7 +170,7 @@ def test_a_frame_that_is_no_table_is_noticed(partition: Partition) -> None:
 def test_rows_that_no_commit_of_ours_would_write_are_refused(partition: Partition, key: bytes, rows: list[int]) -> None:
     frame = snapshot.rows_between(partition.table, 0, 2).with_columns(row=pl.Series(rows, dtype=pl.Int32))
     headers = next(m.headers for m in partition.log if m.key == b"d/30/0")
-    reader = ChangelogReader("lapse", RULES)
+    reader = ChangelogReader("lapse", Processes(RULES))
     for message in [*partition.log, ChangelogRecord(key, writer.to_bytes(frame), headers)]:
         reader.feed(message.key, message.value, message.headers, "offset 9")
     with pytest.raises(DamagedState, match="row") as refused:
@@ -179,8 +187,8 @@ def test_rows_that_no_commit_of_ours_would_write_are_refused(partition: Partitio
     ],
 )
 def test_a_foreign_segment_is_refused(partition: Partition, change: dict[str, object], complaint: str) -> None:
-    told = json.loads(dict(partition.log[0].headers)["segment"]) | change
-    foreign = ChangelogRecord(b"d/1/0", b"", [("segment", json.dumps(told).encode())])
+    reported = json.loads(dict(partition.log[0].headers)["segment"]) | change
+    foreign = ChangelogRecord(b"d/1/0", b"", [("segment", json.dumps(reported).encode())])
     with pytest.raises(DamagedState, match=complaint):
         read([foreign])
 
@@ -195,5 +203,5 @@ def test_a_delta_of_many_rows_is_cut_into_pieces_a_broker_takes() -> None:
     made = Partition()
     wide = pl.Series([f"{n:08d}" + "x" * 200 + str(n * 7919) for n in range(30_000)])
     made.commit(1, hears=users(0, 30_000, at=1).with_columns(user_id=wide))
-    assert all(len(m.value or b"") <= writer.LARGEST for m in made.log)
+    assert all(len(m.value or b"") <= writer.MAX_SEGMENT_BYTES for m in made.log)
     assert len(read(made.log).table) == 30_000

@@ -8,18 +8,25 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from consumer.detect.lapse_rules import LapseRules
+from consumer.detect.lapse_rules import LapseRules, Processes
+from consumer.detect.snapshot import NUMBER_COLUMNS
 from consumer.detect.table import Table
 from consumer.kafka.changelog import writer as state
 from consumer.kafka.changelog.reader import ChangelogReader
 from consumer.kafka.changelog.writer import ChangelogRecord, ChangelogWriter
 from consumer.records import Ending
-from tests.detect.hearing import hear
+from tests.detect.hearing import hear, new_writer
 
 RULES = LapseRules(
-    ladders={"signup": (10, 25), "checkout": (7,)}, allowed_lateness=3, settle=2, expire_after=15, forget_after=60
-)  # fmt: skip
-FIELDS = ("process", "last_seen", "closed", "step", "asked_seen", "asked_step", "told", "low", "high", "due")
+    ladders={"signup": (10, 25), "checkout": (7,)},
+    allowed_lateness=3,
+    settle=2,
+    clock_doubt=4,
+    hush=5,
+    expire_after=15,
+    forget_after=60,
+)
+FIELDS = ("process", *NUMBER_COLUMNS, "low", "high", "due")
 PEOPLE = 20_000  # three pages of rows
 
 hears = st.tuples(
@@ -36,7 +43,7 @@ turns = st.one_of(hears, hears, st.tuples(st.just("clock"), st.integers(1, 40)))
 @pytest.fixture(autouse=True)
 def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     """So small that pages and deltas are written in pieces."""
-    monkeypatch.setattr(state, "LARGEST", 30_000)
+    monkeypatch.setattr(state, "MAX_SEGMENT_BYTES", 30_000)
 
 
 def batch(at: int, first: int, count: int, stride: int, action: str | None, ending: Ending) -> pl.DataFrame:
@@ -48,18 +55,19 @@ def batch(at: int, first: int, count: int, stride: int, action: str | None, endi
             "ending": np.full(count, ending, np.uint8),
             "action": pl.Series([action] * count, dtype=pl.String),
             "occurred_at": at - who % 5,
+            "written_at": at - who % 3,
         }
     )
 
 
 def contents(table: Table) -> dict[str, list[Any]]:
     rows = table.store.live_rows()
-    told: dict[str, list[Any]] = {name: getattr(table.store, name)[rows].tolist() for name in FIELDS}
-    return told | {"row": rows.tolist(), "user": table.store.user.get(rows), "action": table.store.action.get(rows)}
+    reported: dict[str, list[Any]] = {name: getattr(table.store, name)[rows].tolist() for name in FIELDS}
+    return reported | {"row": rows.tolist(), "user": table.store.user.get(rows), "action": table.store.action.get(rows)}
 
 
 def restored(log: list[ChangelogRecord]) -> tuple[Table, ChangelogWriter]:
-    reader = ChangelogReader("lapse", RULES)
+    reader = ChangelogReader("lapse", Processes(RULES))
     for message in log:
         reader.feed(message.key, message.value, message.headers)
     made = reader.finish()
@@ -76,7 +84,7 @@ def cleaned(log: list[ChangelogRecord], dropped: np.random.Generator) -> list[Ch
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(turns, min_size=1, max_size=20), st.integers(0, 99))
 def test_the_topic_restores_the_table_that_wrote_it(history: list[tuple[Any, ...]], seed: int) -> None:
-    table, writer, log, clock = Table(RULES), ChangelogWriter("lapse", RULES.ladders), list[ChangelogRecord](), 0
+    table, writer, log, clock = Table(Processes(RULES)), new_writer("lapse", RULES.ladders), list[ChangelogRecord](), 0
     chance = np.random.default_rng(seed)
     for offset, (turn, *what) in enumerate(history):
         if turn == "hear":

@@ -10,13 +10,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import Connection, column, create_engine, inspect, table, text
 from sqlalchemy.exc import DatabaseError
 
 from consumer.ledger.errors import LedgerRefused
 from consumer.ledger.schema import migrations
 from consumer.ledger.schema.tables import metadata
 from consumer.ledger.store import Ledger
+
+from . import databases
 
 FOLDER = Path(migrations.__file__).parent
 
@@ -60,16 +62,26 @@ def test_a_new_ledger_has_the_schema_that_the_tables_describe(ledger_url: str) -
     with ledger.reading() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         differences = compare_metadata(context, metadata)
-        partial = {
-            (table, index["name"])
-            for table in metadata.tables
-            for index in inspect(connection).get_indexes(table)
-            if any(key.endswith("_where") for key in index.get("dialect_options", {}))
-        }
+        migrated = indexes(connection)
     ledger.close()
+    engine = create_engine(databases.emptied(ledger_url) if "postgresql" in ledger_url else "sqlite://")
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+        described = indexes(connection)
+    engine.dispose()
     assert differences == []
-    meant = {(t.name, i.name) for t in metadata.tables.values() for i in t.indexes if i.dialect_kwargs}
-    assert partial == meant
+    assert migrated == described
+
+
+def indexes(connection: Connection) -> dict[str, tuple[list[str | None], str]]:
+    """The columns and the condition of every index, by its name."""
+    found = {}
+    for name in metadata.tables:
+        for index in inspect(connection).get_indexes(name):
+            options = index.get("dialect_options", {})
+            where = str(options.get(f"{connection.dialect.name}_where", "")).replace('"', "")
+            found[str(index["name"])] = (index["column_names"], where)
+    return found
 
 
 def test_replicas_that_start_at_once_make_one_ledger(postgresql: str) -> None:
@@ -137,9 +149,52 @@ def test_a_ledger_from_before_alembic_is_taken_over_with_all_that_is_in_it(ledge
     ledger = Ledger(ledger_url)
     assert ledger.id == "the old one"
     with ledger.reading() as connection:
-        assert connection.execute(text("SELECT * FROM clocks")).all() == [(3, 99)]
+        assert connection.execute(text("SELECT * FROM watermarks")).all() == [(3, 99)]
         assert connection.scalar(text("SELECT count(*) FROM meta")) == 2
     ledger.close()
+
+
+AT_0007: dict[str, dict[str, object]] = {
+    "clocks": {"partition": 3, "clock": 99},
+    "paces": {"medium": "whatsapp", "counted_from": 7_000, "held_until": 8},
+    "turns": {"name": "publish", "holder": "one", "until": 9},
+    "channels": {"name": "whatsapp", "stops": 2, "silences": 4},
+    "reminders": {
+        "reminder_id": "r", "medium": "whatsapp", "user_id": "maria", "process": "checkout", "step": 0,
+        "last_seen": 1, "occurred_at": 2, "partition": 3, "status": "accepted", "polls": 0, "sequence": 1,
+        "attempts": 1, "refusals": 5, "quiet_from": 6, "created_at": 3, "updated_at": 4,
+    },
+    "attempts": {
+        "reminder_id": "r", "medium": "whatsapp", "number": 1, "user_id": "maria", "process": "checkout", "step": 0,
+        "started_at": 3, "outcome": "accepted", "may_have_gone": True,
+    },
+    "echoes": {"message_id": "m", "recipient": "34600", "tail": "600", "at": 1, "source": "echo", "received_at": 1},
+}  # fmt: skip
+RENAMED_IN_0008: dict[str, tuple[object, ...]] = {
+    "SELECT partition, watermark FROM watermarks": (3, 99),
+    "SELECT medium, used_until_us, held_until FROM rate_limits": ("whatsapp", 7_000, 8),
+    "SELECT name, holder, until FROM leases": ("publish", "one", 9),
+    "SELECT stops, unclear_attempts FROM channels": (2, 4),
+    "SELECT user_id, counted_attempts, quiet_since FROM reminders": ("maria", 5, 6),
+    "SELECT number, may_have_been_sent FROM attempts": (1, True),
+    "SELECT recipient, recipient_suffix FROM echoes": ("34600", "600"),
+}
+
+
+def test_what_revision_0008_renames_keeps_its_values(ledger_url: str) -> None:
+    engine = create_engine(ledger_url)
+    with engine.begin() as connection:
+        migrations._alembic(connection, "upgrade", "0007")
+        for name, row in AT_0007.items():
+            connection.execute(table(name, *(column(each) for each in row)).insert(), row)
+    engine.dispose()
+    ledger = Ledger(ledger_url)
+    with ledger.reading() as connection:
+        found = {query: tuple(connection.execute(text(query)).one()) for query in RENAMED_IN_0008}
+        names = set(inspect(connection).get_table_names())
+    ledger.close()
+    assert found == RENAMED_IN_0008
+    assert names == set(metadata.tables) | {"alembic_version"}
 
 
 def test_one_whose_tables_are_not_what_its_number_says_is_refused_whole(ledger_url: str) -> None:

@@ -11,7 +11,7 @@ from consumer.ledger.queries.outbox import Transition
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.schema.tables import metadata, outbox, reminders
 
-TIMERS = ("due_at", "lease_until", "unknown_since", "quiet_from")
+TIMERS = ("due_at", "lease_until", "unknown_since", "quiet_since")
 SQLITE, POSTGRESQL = sqlite.dialect(), postgresql.dialect()  # type: ignore[no-untyped-call]
 
 

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -39,12 +40,19 @@ class Endpoint:
         self.status = status
         self.headers = headers
         self.url = ""
+        self.connections = 0
 
     @contextmanager
     def serving(self) -> Iterator["Endpoint"]:
         endpoint = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"  # keeps a connection open if it is let
+
+            def setup(self) -> None:
+                endpoint.connections += 1
+                super().setup()
+
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 endpoint.told.append(({name.lower(): value for name, value in self.headers.items()}, body))
@@ -161,6 +169,28 @@ def test_an_endpoint_that_is_not_there_was_certainly_not_told() -> None:
     outcome = call("http://127.0.0.1:1/")
     assert isinstance(outcome, NotTransmitted)
     assert outcome.reason == "connect"
+
+
+def test_an_endpoint_that_lets_nobody_in_was_certainly_not_told_and_its_address_is_not_repeated() -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)  # its queue is full after a connection or two, and nobody ever accepts
+        waiting = [socket.socket() for _ in range(4)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(full.getsockname())
+        outcome = call(f"http://127.0.0.1:{full.getsockname()[1]}/key-of-ours")
+        for each in waiting:
+            each.close()
+    assert isinstance(outcome, NotTransmitted)
+    assert outcome.reason == "connect_timeout"
+    assert "key-of-ours" not in repr(outcome)
+
+
+def test_each_call_has_a_connection_of_its_own() -> None:
+    with Endpoint().serving() as endpoint:
+        call(endpoint.url, times=3)
+    assert endpoint.connections == 3
 
 
 def test_nothing_personal_shows_where_a_message_is_printed() -> None:

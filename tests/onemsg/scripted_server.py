@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -47,23 +48,26 @@ class Server:
     port: int = 0
     asked: list[Asked] = field(default_factory=list)
     connections: int = 0
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     def client(self, timeout: Millis = 10 * SECOND, max_connections: int = 4) -> OneMsgClient:
         return OneMsgClient(
-            base_url=self.url, channel_id="CH1", token=TOKEN, timeout=timeout, max_connections=max_connections
+            base_url=self.url, channel_id="CH1", token=TOKEN, timeout_ms=timeout, max_connections=max_connections
         )
 
 
 @asynccontextmanager
 async def serving(
-    *plays: Play, on_connect: Callable[[asyncio.StreamWriter], None] | None = None
+    *plays: Play,
+    on_connect: Callable[[asyncio.StreamWriter], None] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Server]:
     """A server that plays these, one for each request, and the last one from then on."""
-    server = Server()
+    server = Server(scheme="https" if tls else "http")
     tasks: set[asyncio.Task[None]] = set()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -84,7 +88,7 @@ async def serving(
         if not task.cancelled():
             task.result()
 
-    listening = await asyncio.start_server(connection, "127.0.0.1", 0)
+    listening = await asyncio.start_server(connection, "127.0.0.1", 0, ssl=tls)
     server.port = listening.sockets[0].getsockname()[1]
     try:
         yield server

@@ -13,7 +13,19 @@ from consumer.clock import SECOND
 from consumer.onemsg.api_errors import ApiErrorKind
 from consumer.onemsg.client import ChannelStatus, OneMsgClient, OneMsgError
 from consumer.onemsg.webhook.notifications import Echo, Progress
-from tests.onemsg.scripted_server import TOKEN, Asked, Play, Server, answer, flood, hang, hang_up, reset, serving
+from tests.onemsg.scripted_server import (
+    TOKEN,
+    Asked,
+    Play,
+    Server,
+    answer,
+    break_off,
+    flood,
+    hang,
+    hang_up,
+    reset,
+    serving,
+)
 
 Call = Callable[[OneMsgClient], Awaitable[Any]]
 
@@ -138,6 +150,32 @@ def test_messages_asks_for_one_chat_and_returns_only_ours() -> None:
     [asked] = server.asked
     assert asked.path == "/CH1/messages"
     assert asked.query == {"chatId": "15551230000@c.us", "last": "true", "min_time": "1790000000", "limit": "100"}
+
+
+def test_a_query_arrives_as_it_was_meant() -> None:
+    odd = "wamid.A+/= &?#%41é"
+    _, server = ask(lambda client: client.hook_info(odd), answer({"hooks": []}))
+    assert server.asked[0].query == {"messageId": odd}
+
+
+def test_no_address_with_a_number_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    ask(lambda client: client.messages("15551230000", 0), answer([]))
+    assert "15551230000" not in caplog.text
+
+
+def test_a_get_that_meets_the_closing_of_an_idle_connection_is_asked_again() -> None:
+    async def story() -> Server:
+        connections: list[asyncio.StreamWriter] = []
+        connected = answer({"status": "connected"})
+        async with serving(connected, on_connect=connections.append) as server, server.client() as client:
+            await client.status()
+            break_off(connections[0])
+            assert (await client.status()).connected
+            return server
+
+    server = asyncio.run(story())
+    assert (len(server.asked), server.connections) == (2, 2)
 
 
 @pytest.mark.parametrize("body", [{"notice": "history is off"}, {"messages": []}, {"messages": None}, []])
@@ -298,7 +336,7 @@ def test_an_unreachable_channel_is_unavailable() -> None:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             address = f"http://127.0.0.1:{taken.getsockname()[1]}"
-            async with OneMsgClient(base_url=address, channel_id="CH1", token=TOKEN, timeout=SECOND) as client:
+            async with OneMsgClient(base_url=address, channel_id="CH1", token=TOKEN, timeout_ms=SECOND) as client:
                 await client.status()
 
     with pytest.raises(OneMsgError) as raised:

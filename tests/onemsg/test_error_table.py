@@ -131,6 +131,7 @@ def test_what_nobody_knows_is_final_and_not_tried_again(code: int | None, text: 
     assert not may_retry(rule.remedy)
 
 
+@pytest.mark.slow
 @given(st.none() | st.integers(), st.none() | st.text(max_size=200))
 def test_whatever_comes_has_a_rule(code: int | None, text: str | None) -> None:
     rule = classify(code, text)

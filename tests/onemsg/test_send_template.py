@@ -1,22 +1,25 @@
 """One attempt against a real server: what leaves, and what is made of every way in which it can end."""
 
 import asyncio
+import gzip
 import json
 import logging
 import socket
 import ssl
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import aiohttp
+import httpx
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
-from aiohttp.http_exceptions import ContentEncodingError
+from httpx_aiohttp.transport import map_aiohttp_exceptions
 from yarl import URL
 
 from consumer.clock import SECOND
 from consumer.onemsg.client import OneMsgClient, TemplateMessage
-from consumer.onemsg.http.transport_errors import NoConnection, TooLong, outcome_of
+from consumer.onemsg.http.transport_errors import FAILURES, NoConnection, TooLong, outcome_of
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Unknown
 from tests.onemsg.scripted_server import (
     TOKEN,
@@ -33,6 +36,7 @@ from tests.onemsg.scripted_server import (
     reset,
     serving,
 )
+from tests.self_signed import self_signed
 
 MESSAGE = TemplateMessage(
     phone="15551230000",
@@ -164,6 +168,30 @@ def test_a_connection_kept_open_and_closed_under_the_second_request_is_unknown()
     assert (len(server.asked), server.connections) == (2, 1)
 
 
+def end(writer: asyncio.StreamWriter) -> None:
+    writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
+
+
+@pytest.mark.parametrize(("close", "requests_read"), [(end, 2), (break_off, 1)])
+def test_a_post_that_meets_the_closing_of_an_idle_connection_is_unknown_and_not_sent_again(
+    close: Callable[[asyncio.StreamWriter], None], requests_read: int
+) -> None:
+    """The client's event loop has no turn between the closing and the request, so that it cannot know."""
+
+    async def story() -> tuple[Outcome, Outcome, Server]:
+        connections: list[asyncio.StreamWriter] = []
+        async with serving(answer(ACCEPTED), on_connect=connections.append) as server, server.client() as client:
+            first = await client.send_template(MESSAGE)
+            close(connections[0])
+            return first, await client.send_template(MESSAGE), server
+
+    first, second, server = run(story())
+    assert isinstance(first, Accepted)
+    assert isinstance(second, Unknown)
+    assert second.reason == "reset"
+    assert (len(server.asked), server.connections) == (requests_read, 1)
+
+
 def test_a_connection_that_was_closed_while_idle_is_replaced_by_a_new_one() -> None:
     async def story() -> tuple[list[Outcome], Server]:
         closing = answer(ACCEPTED, headers={"Connection": "close"})
@@ -190,7 +218,7 @@ def test_a_redirect_is_not_followed(status: int) -> None:
 
 def unreached(base_url: str, **more: Any) -> Outcome:
     async def story() -> Outcome:
-        client = OneMsgClient(base_url=base_url, channel_id="CH1", token=TOKEN, timeout=4 * SECOND, **more)
+        client = OneMsgClient(base_url=base_url, channel_id="CH1", token=TOKEN, timeout_ms=4 * SECOND, **more)
         async with client:
             return await client.send_template(MESSAGE)
 
@@ -219,13 +247,35 @@ def test_a_server_that_speaks_no_tls_is_certainly_not_given_the_message() -> Non
 
         async with serving(answer(ACCEPTED), on_connect=greet) as server:
             address = f"https://127.0.0.1:{server.port}"
-            async with OneMsgClient(base_url=address, channel_id="CH1", token=TOKEN, timeout=4 * SECOND) as client:
+            async with OneMsgClient(base_url=address, channel_id="CH1", token=TOKEN, timeout_ms=4 * SECOND) as client:
                 return await client.send_template(MESSAGE), server
 
     outcome, server = run(story())
     assert isinstance(outcome, NotTransmitted)
     assert outcome.reason == "tls"
     assert server.asked == []
+
+
+def test_a_certificate_that_nobody_vouches_for_ends_the_attempt_before_the_message(tmp_path: Path) -> None:
+    async def story() -> tuple[Outcome, Server]:
+        tls, _ = self_signed(tmp_path)
+        async with serving(answer(ACCEPTED), tls=tls) as server, server.client() as client:
+            return await client.send_template(MESSAGE), server
+
+    outcome, server = run(story())
+    assert isinstance(outcome, NotTransmitted)
+    assert outcome.reason == "tls"
+    assert server.asked == []
+
+
+def test_certificates_are_checked_against_the_system_s_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> Outcome:
+        tls, certificate = self_signed(tmp_path)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        async with serving(answer(ACCEPTED), tls=tls) as server, server.client() as client:
+            return await client.send_template(MESSAGE)
+
+    assert isinstance(run(story()), Accepted)
 
 
 def test_a_connection_that_never_opens_is_not_transmitted_although_it_took_long() -> None:
@@ -297,10 +347,12 @@ def test_many_at_once_share_the_connections_and_all_get_their_own_answer() -> No
 def test_a_proxy_that_refuses_means_that_nothing_was_transmitted(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story() -> tuple[Outcome, Server]:
         async with serving(answer("no", 403)) as proxy:
-            monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+            monkeypatch.setenv("HTTPS_PROXY", f"http://somebody:proxysecret@127.0.0.1:{proxy.port}")
             monkeypatch.delenv("NO_PROXY", raising=False)
             monkeypatch.delenv("no_proxy", raising=False)
-            client = OneMsgClient(base_url="https://api.example.com", channel_id="CH1", token=TOKEN, timeout=4 * SECOND)
+            client = OneMsgClient(
+                base_url="https://api.example.com", channel_id="CH1", token=TOKEN, timeout_ms=4 * SECOND
+            )
             async with client:
                 return await client.send_template(MESSAGE), proxy
 
@@ -309,7 +361,9 @@ def test_a_proxy_that_refuses_means_that_nothing_was_transmitted(monkeypatch: py
     assert outcome.reason == "proxy"
     [asked] = proxy.asked
     assert asked.verb == "CONNECT"
+    assert asked.headers["proxy-authorization"].startswith("Basic ")
     assert "authorization" not in asked.headers
+    assert "proxysecret" not in repr(outcome)
 
 
 def test_a_proxy_is_not_asked_for_what_is_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,9 +377,11 @@ HOST = ConnectionKey("api.1msg.io", 443, True, True, None, None, None)
 REQUEST = aiohttp.RequestInfo(URL("https://api.1msg.io"), "POST", {}, URL("https://api.1msg.io"))  # type: ignore[arg-type]
 
 
-def from_(cause: Exception, error: Exception) -> Exception:
-    error.__cause__ = cause
-    return error
+def handed_on(error: Exception) -> Exception:
+    """The error as it leaves httpx-aiohttp."""
+    with pytest.raises(FAILURES) as raised, map_aiohttp_exceptions():
+        raise error
+    return raised.value
 
 
 @pytest.mark.parametrize(
@@ -347,7 +403,9 @@ def from_(cause: Exception, error: Exception) -> Exception:
         (aiohttp.ClientPayloadError("x"), Unknown, "reset"),
         (aiohttp.ClientResponseError(REQUEST, ()), Unknown, "reset"),
         (aiohttp.SocketTimeoutError("x"), Unknown, "timeout"),
-        (from_(ContentEncodingError("x"), aiohttp.ClientPayloadError("x")), Unknown, "unreadable_answer"),
+        (httpx.InvalidURL("x"), NotTransmitted, "bad_address"),
+        (httpx.DecodingError("x"), Unknown, "unreadable_answer"),
+        (httpx.ConnectError("x"), Unknown, "reset"),  # nothing of aiohttp's inside
         (TooLong(), Unknown, "unreadable_answer"),
         (TimeoutError(), Unknown, "timeout"),
         (OSError("x"), Unknown, "reset"),
@@ -360,15 +418,67 @@ def from_(cause: Exception, error: Exception) -> Exception:
 def test_only_what_happens_before_the_request_is_written_counts_as_not_transmitted(
     error: Exception, outcome: type, reason: str
 ) -> None:
-    judged = outcome_of(error)
-    assert type(judged) is outcome
-    assert judged.reason == reason
+    for judged in (outcome_of(error), outcome_of(handed_on(error))):
+        assert type(judged) is outcome
+        assert judged.reason == reason
+        assert type(error).__name__ in (judged.error or "")
+
+
+def test_httpx_alone_would_take_an_attempt_without_an_answer_for_one_that_never_left() -> None:
+    """Why only aiohttp's error inside counts."""
+    assert isinstance(handed_on(aiohttp.ServerDisconnectedError()), httpx.ConnectTimeout)
 
 
 def test_a_body_that_claims_a_compression_it_has_not_is_unknown() -> None:
     outcome, _ = one_attempt(answer(ACCEPTED, headers={"Content-Encoding": "gzip"}))
     assert isinstance(outcome, Unknown)
     assert outcome.reason == "unreadable_answer"
+
+
+def packed(body: bytes, coding: str = "gzip") -> Play:
+    return answer(body, headers={"Content-Encoding": coding})
+
+
+def test_a_packed_answer_is_read() -> None:
+    outcome, server = one_attempt(packed(gzip.compress(json.dumps(ACCEPTED).encode())))
+    assert outcome == Accepted(message_id="wamid.AAA")
+    assert server.asked[0].headers["accept-encoding"] == "gzip, deflate"
+
+
+@pytest.mark.parametrize(
+    "play", [packed(gzip.compress(bytes(50_000_000))), packed(gzip.compress(gzip.compress(b"{}")), "gzip, gzip")]
+)
+def test_a_packed_answer_that_may_have_no_end_is_not_unpacked(play: Play) -> None:
+    outcome, _ = one_attempt(play)
+    assert isinstance(outcome, Unknown)
+    assert outcome.reason == "unreadable_answer"
+
+
+def test_an_odd_reason_phrase_costs_neither_the_connection_nor_a_second_request() -> None:
+    async def odd(asked: Any, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 \xff\xfe\r\nContent-Length: 2\r\n\r\n{}")
+        await writer.drain()
+
+    async def story() -> tuple[Outcome, Outcome, Server]:
+        async with serving(odd, answer(ACCEPTED)) as server, server.client(max_connections=1) as client:
+            return await client.send_template(MESSAGE), await client.send_template(MESSAGE), server
+
+    first, second, server = run(story())
+    assert isinstance(first, Unknown)
+    assert isinstance(second, Accepted)
+    assert len(server.asked) == 2
+
+
+def test_no_cookie_is_kept() -> None:
+    async def story() -> Server:
+        async with serving(answer(ACCEPTED, headers={"Set-Cookie": "session=1; Path=/"})) as server:
+            address = f"http://localhost:{server.port}"
+            async with OneMsgClient(base_url=address, channel_id="CH1", token=TOKEN, timeout_ms=4 * SECOND) as client:
+                for _ in range(2):
+                    assert isinstance(await client.send_template(MESSAGE), Accepted)
+            return server
+
+    assert ["cookie" in asked.headers for asked in run(story()).asked] == [False, False]
 
 
 def test_an_answer_is_judged_with_its_headers() -> None:
@@ -395,7 +505,7 @@ def test_neither_token_nor_person_is_in_any_outcome_or_log(caplog: pytest.LogCap
 @pytest.mark.parametrize("token", ["", "two words", "line\n", "tök", "a\x00b"])
 def test_a_token_that_no_header_can_carry_is_refused_without_repeating_it(token: str) -> None:
     with pytest.raises(ValueError) as raised:
-        OneMsgClient(base_url="https://api.1msg.io", channel_id="CH1", token=token, timeout=SECOND)
+        OneMsgClient(base_url="https://api.1msg.io", channel_id="CH1", token=token, timeout_ms=SECOND)
     assert not token or token not in str(raised.value)
 
 
@@ -417,10 +527,10 @@ def test_a_token_that_no_header_can_carry_is_refused_without_repeating_it(token:
 )
 def test_an_address_or_a_channel_that_cannot_be_one_is_refused(base_url: str, channel_id: str) -> None:
     with pytest.raises(ValueError):
-        OneMsgClient(base_url=base_url, channel_id=channel_id, token="t", timeout=SECOND)
+        OneMsgClient(base_url=base_url, channel_id=channel_id, token="t", timeout_ms=SECOND)
 
 
 def test_the_client_shows_nothing_of_itself() -> None:
-    client = OneMsgClient(base_url="https://api.1msg.io", channel_id="CH1", token=TOKEN, timeout=SECOND)
+    client = OneMsgClient(base_url="https://api.1msg.io", channel_id="CH1", token=TOKEN, timeout_ms=SECOND)
     assert TOKEN not in repr(client) + str(client)
     asyncio.run(client.aclose())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.kafka.detect_loop.brake_control import WHY
+from consumer.kafka.detect_loop.brake_control import EXPLANATIONS
 from consumer.onemsg.error_table import BY_CODE, BY_TEXT
 from consumer.onemsg.http import transport_errors
 from consumer.reasons import decisions, records, refusals
@@ -45,7 +45,7 @@ ELSEWHERE: tuple[tuple[Mapping[str, object], set[str]], ...] = (
     (decisions.CHANNEL, {"no_answers", "not_reachable"}),
     # A refusal that is kept as an opt-out.
     (records.OPT_OUTS, {"opted_out"}),
-    (records.BRAKE, set(WHY)),
+    (records.BRAKE, set(EXPLANATIONS)),
 )
 
 

@@ -12,14 +12,14 @@ import polars as pl
 from consumer.activity.rows import ending_of
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
 from consumer.detect.activity_batch import ActivityBatch
-from consumer.detect.lapse_rules import LapseRules
+from consumer.detect.lapse_rules import LapseRules, Processes
 from consumer.detect.table import Table
 from consumer.kafka.changelog.reader import ChangelogReader
-from consumer.kafka.changelog.restore import Start
-from consumer.kafka.changelog.writer import ChangelogWriter
-from consumer.kafka.clients.transaction import Output
+from consumer.kafka.changelog.restore import Start, continue_lineage
+from consumer.kafka.clients.output import Output
 from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.records import Reminder
+from tests.detect.hearing import INPUT, new_writer
 
 MONDAY = 1_767_571_200_000
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -28,6 +28,8 @@ RULES = LapseRules(
     ladders={"account-setup": (24 * HOUR, 72 * HOUR), "checkout": (2 * HOUR,)},
     allowed_lateness=30 * SECOND,
     settle=5 * MINUTE,
+    clock_doubt=HOUR,
+    hush=15 * MINUTE,
     expire_after=72 * HOUR,
     forget_after=30 * DAY,
 )
@@ -50,16 +52,23 @@ class Diary:
         self.now = MONDAY
         self._log: list[dict[str, object]] = []
         self._said: list[Reminder] = []
-        self._start(Start(Table(rules), ChangelogWriter("lapse", rules.ladders), 0, None, first=True))
+        self._start(Start(Table(Processes(rules)), new_writer("lapse", rules.ladders), 0, None, first=True))
 
     def at(self, when: str) -> "Diary":
         self.now = moment(when)
         return self
 
     def happens(
-        self, user: str, kind: str, process: str = "account-setup", *, action: str | None = None, when: str = ""
+        self,
+        user: str,
+        kind: str,
+        process: str = "account-setup",
+        *,
+        action: str | None = None,
+        when: str = "",
+        written: str = "",
     ) -> "Diary":
-        """An activity reaches the topic now; it may have occurred earlier."""
+        """An activity reaches the topic now; its own time and its record's timestamp may say otherwise."""
         self._log.append(
             {
                 "user_id": user,
@@ -67,6 +76,7 @@ class Diary:
                 "ending": ending_of(kind),
                 "action": action,
                 "occurred_at": moment(when) if when else self.now,
+                "written_at": moment(written) if written else self.now,
             }
         )
         return self
@@ -81,17 +91,17 @@ class Diary:
         at = self.partition.position
         batch = self._log[at:] if count is None else self._log[at : at + count]
         if batch:
-            schema = {"action": pl.String, "occurred_at": pl.Int64, "ending": pl.UInt8}
+            schema = {"action": pl.String, "occurred_at": pl.Int64, "written_at": pl.Int64, "ending": pl.UInt8}
             self.hears(pl.DataFrame(batch, schema_overrides=schema))
-        self.partition.read_to(at + len(batch))
+        self.partition.advance_to(at + len(batch))
         self.partition.collect_lapses(self.now)
-        self._said += self.partition.unpublished
-        self.partition.unpublished = []
+        self._said += self.partition.uncommitted
+        self.partition.uncommitted = []
         return self
 
     def hears(self, activities: pl.DataFrame) -> None:
         known = self.partition.table.processes.known
-        self.partition.apply(ActivityBatch.of(activities, known), self.now)
+        self.partition.apply(ActivityBatch.of(activities, known), self.partition.position, self.now)
 
     def passes(self) -> "Diary":
         """An ordinary moment: the end is asked for, everything is read, the clock gets there."""
@@ -111,12 +121,17 @@ class Diary:
         """Commit, lose everything in memory, and start again from the state topic."""
         self._commit()
         self.rules = rules or self.rules
-        reader = ChangelogReader("lapse", self.rules)
+        processes = Processes(self.rules)
+        reader = ChangelogReader("lapse", processes)
         for message in self._kept:
             reader.feed(message.key, message.value, message.headers)
         restored = reader.finish()
         assert restored is not None
-        self._start(Start(restored.table, restored.writer, restored.offset, restored.clock, False, restored.verdicts))
+        topic = replace(INPUT, partitions=restored.writer.lineage.partitions)
+        continue_lineage(restored.writer, processes, topic, self.now, endings_missed=False)
+        self._start(
+            Start(restored.table, restored.writer, restored.offset, restored.watermark, False, restored.brake_state)
+        )
         return self
 
     def _start(self, start: Start) -> None:
@@ -128,7 +143,7 @@ class Diary:
             encode=lambda reminder: b"",
             reminders_topic="reminders",
             state_topic="state",
-            most_bad=0.5,
+            max_bad_share=0.5,
         )
 
     def _commit(self) -> None:

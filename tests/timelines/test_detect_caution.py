@@ -38,8 +38,7 @@ class Watched:
     def hears(self, records: int, *, unreadable: int = 0) -> "Watched":
         """A batch from the last minute."""
         written = self.clock.told - np.linspace(MINUTE - 1, 0, records + unreadable).astype(np.int64)
-        self.brake_control.observe(written)
-        self.brake_control.count_readability(self.diary.partition, records, unreadable)
+        self.brake_control.observe(self.diary.partition, written, np.zeros(records, np.int64), unreadable)
         return self
 
     def turns(self, when: str) -> list[str]:
@@ -48,9 +47,9 @@ class Watched:
         self.clock.told = self.diary.now
         partition = self.diary.partition
         self.diary.asks_for_the_end()
-        partition.read_to(partition.position)
-        hold = self.brake_control.update({0: partition})
-        noticed = partition.collect_lapses(self.diary.now, hold=hold)
+        partition.advance_to(partition.position)
+        held = self.brake_control.update({0: partition})
+        noticed = partition.collect_lapses(self.diary.now, hold=0 in held)
         self.brake_control.record({0: noticed})
         return [str(reminder.user_id) for reminder in noticed.asked]
 
@@ -72,8 +71,8 @@ def somebody_stalls(**rules: object) -> Watched:
 
 def test_while_the_input_is_below_its_floor_nothing_is_asked_and_then_it_is() -> None:
     watched = somebody_stalls(floor=10.0)
-    assert watched.hears(700).turns("Mon 09:01") == []
     with structlog.testing.capture_logs() as said:
+        assert watched.hears(700).turns("Mon 09:01") == []
         assert watched.turns("Mon 11:00:30") == [], "due, and held back"
     [line] = [line for line in said if line["event"] == "brake_engaged"]
     assert "lapse brake release" in line["what_to_do"]
@@ -181,8 +180,9 @@ def test_past_the_share_of_unreadable_records_the_clock_stands_until_it_is_relea
 
 @pytest.mark.parametrize("span", [10 * SECOND, 3 * HOUR])
 def test_a_producers_clock_that_is_ahead_hides_no_record(span: Millis) -> None:
-    watched = somebody_stalls(floor=1.0)
+    watched = somebody_stalls(floor=1.0, share_of_mean=None)
     watched.turns("Mon 11:00")
     watched.clock.told = moment("Mon 11:02")
-    watched.brake_control.observe(np.full(200, watched.clock.told + span))
+    ahead = np.full(200, watched.clock.told + span)
+    watched.brake_control.observe(watched.diary.partition, ahead, np.zeros(200, np.int64), 0)
     assert watched.turns("Mon 11:02") == ["maria"]

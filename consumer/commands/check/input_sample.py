@@ -15,7 +15,7 @@ from consumer.activity.decoder import ActivityDecoder, Decoded
 from consumer.activity.errors import RegistryUnavailable
 from consumer.clock import SECOND, Clock, Millis
 from consumer.commands.terminal.output import CheckResult
-from consumer.kafka.clients import settings
+from consumer.kafka.clients.client_settings import client_settings
 from consumer.kafka.dead_letters import topic_reader
 from consumer.wiring import detect
 from consumer.wiring.shared import Shared
@@ -84,11 +84,11 @@ def _decoded(decoder: ActivityDecoder, batch: Sequence[Any], clock: Clock) -> De
 
 def _newest(shared: Shared, topic: str) -> dict[int, list[Any]]:
     """Return the newest records by partition, including uncommitted ones: their partition is right or wrong too."""
-    spans = {number: span for number, span in topic_reader.whole(shared.admin, topic).items() if span}
+    spans = {number: span for number, span in topic_reader.offset_ranges(shared.admin, topic).items() if span}
     share = MAX_RECORDS // max(1, len(spans))
     ours = {"group.id": f"{shared.settings.kafka.group_prefix}-check", "enable.auto.commit": False}
     ours |= {"enable.partition.eof": True, "isolation.level": "read_uncommitted", "auto.offset.reset": "earliest"}
-    consumer = Consumer(settings.client_settings(shared.settings.kafka, ours))
+    consumer = Consumer(client_settings(shared.settings.kafka, ours))
     try:
         starts = {number: max(span.start, span.stop - share) for number, span in spans.items()}
         consumer.assign([TopicPartition(topic, number, start) for number, start in starts.items()])

@@ -9,7 +9,7 @@ from consumer.commands.terminal.exit_codes import CommandFailed
 from consumer.commands.terminal.output import CheckResult
 from consumer.config.errors import ConfigError
 from consumer.config.kafka import KafkaSettings
-from consumer.kafka.clients import end_offsets
+from consumer.kafka.clients import partition_offsets
 
 Reached = tuple[AdminClient, ClusterMetadata]
 
@@ -37,7 +37,7 @@ def check_input_topic(reached: Reached, topic: str) -> CheckResult:
             "does not exist, or may not be read: is source.topic right, and has the topic been created?",
         )
     try:
-        for future in end_offsets.ask(admin, topic, found.partitions).values():
+        for future in partition_offsets.request(admin, topic, found.partitions).values():
             future.result(timeout=10)
     except (KafkaException, TimeoutError):
         named = ", ".join(sorted(f"{b.host}:{b.port}" for b in cluster.brokers.values()))

@@ -11,12 +11,13 @@ from consumer import log
 from consumer.commands import topics
 from consumer.commands.check import fallback, input_sample, kafka, ledger, onemsg
 from consumer.commands.onemsg_channel import open_client
-from consumer.commands.run import Role, required_secrets
+from consumer.commands.run import required_secrets
 from consumer.commands.terminal.exit_codes import DONE, FAILED, MISUSED
 from consumer.commands.terminal.output import CheckResult, print_result
 from consumer.config.loader import ConfigError, load, read_secret
 from consumer.config.onemsg import OneMsgSettings
 from consumer.config.settings import Settings
+from consumer.config.types import Role
 from consumer.kafka.clients.topics import TopicsRefused
 from consumer.wiring.shared import Shared
 

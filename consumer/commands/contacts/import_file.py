@@ -25,8 +25,8 @@ from consumer.commands.terminal.exit_codes import DONE, CommandFailed
 from consumer.config.kafka import KafkaSettings
 from consumer.config.loader import load
 from consumer.config.settings import Settings
-from consumer.kafka.clients.all_or_nothing import AllOrNothing, NotWritten, Replaced
-from consumer.kafka.clients.transaction import Output
+from consumer.kafka.clients.output import Output
+from consumer.kafka.clients.transactional_producer import Aborted, Fenced, command_producer
 from consumer.records import Contact
 from consumer.wiring.shared import Shared
 
@@ -245,16 +245,17 @@ def _outputs(
 
 
 def _write(kafka: KafkaSettings, outputs: Iterable[Output], timeout: Millis) -> None:
-    with closing(AllOrNothing(kafka, name=f"{kafka.group_prefix}-contacts-import", timeout=timeout)) as writer:
-        writer.begin()
+    name = f"{kafka.group_prefix}-contacts-import"
+    with closing(command_producer(kafka, name=name, timeout_ms=timeout)) as producer:
         try:
-            writer.write(outputs)
+            producer.take_over()
+            producer.write(outputs)
         except _Changed:
             raise CommandFailed(f"the file was changed while it was read, so {_NOTHING_IMPORTED}") from None
-        except Replaced:
+        except Fenced:
             reason = f"another import has started, or this one took longer than {timeout // MINUTE} min"
             raise CommandFailed(
                 f"{reason}: it is as good as certain that {_NOTHING_IMPORTED}; to be sure, import it again"
             ) from None
-        except NotWritten as problem:
-            raise CommandFailed(f"the broker does not take it, so {_NOTHING_IMPORTED}: {problem}") from None
+        except Aborted as problem:
+            raise CommandFailed(f"the broker does not accept the records, so {_NOTHING_IMPORTED}: {problem}") from None

@@ -19,7 +19,7 @@ from consumer.commands.terminal.time_arguments import format_time
 from consumer.config.loader import load
 from consumer.kafka.dead_letters import topic_reader
 from consumer.kafka.dead_letters.offset_bitmap import OffsetBitmap
-from consumer.kafka.dead_letters.topic_reader import HEAD, DeadLetter, ReplayNote
+from consumer.kafka.dead_letters.topic_reader import HEAD_BYTES, DeadLetter, ReplayNote
 
 _PIPED_WIDTH = 500  # characters: output that a program reads must not be wrapped
 _BYTES_PER_LINE = 16
@@ -36,7 +36,9 @@ def main(config: Path, chosen: DeadLetterFilter, *, limit: int, show: bool) -> i
     log.configure_for_command()
     with open_topic(settings) as b:
         found = _Found(chosen)
-        records = map(topic_reader.opened, topic_reader.read(b.consumer, b.topic, topic_reader.whole(b.admin, b.topic)))
+        records = map(
+            topic_reader.parse, topic_reader.read(b.consumer, b.topic, topic_reader.offset_ranges(b.admin, b.topic))
+        )
         newest = heapq.nlargest(limit, found.letters_in(records), key=lambda each: (each.at, each.offset))
     if newest:
         console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False)
@@ -60,7 +62,7 @@ class _Found:
     def letters_in(self, records: Iterable[DeadLetter | ReplayNote]) -> Iterator[DeadLetter]:
         for record in records:
             if isinstance(record, ReplayNote):
-                for offset in record.letters:
+                for offset in record.offsets:
                     self._marks(record.partition, offset).add(offset)
                 continue
             self._marks(record.partition, record.offset)
@@ -113,5 +115,5 @@ def hex_dump(letter: DeadLetter) -> Iterator[str]:
         yield "  null"
     elif letter.size == 0:
         yield "  empty"
-    elif letter.size > HEAD:
-        yield f"  and {letter.size - HEAD:,} bytes more"
+    elif letter.size > HEAD_BYTES:
+        yield f"  and {letter.size - HEAD_BYTES:,} bytes more"

@@ -33,8 +33,8 @@ from consumer.commands.dead_letters.selection import DeadLetterFilter, DeadLette
 from consumer.commands.terminal.exit_codes import DONE, FAILED, CommandFailed
 from consumer.config.loader import load
 from consumer.config.settings import Settings
-from consumer.kafka.clients.all_or_nothing import AllOrNothing, NotWritten, Replaced
-from consumer.kafka.clients.transaction import Output
+from consumer.kafka.clients.output import Output
+from consumer.kafka.clients.transactional_producer import Aborted, Fenced, TransactionalProducer, command_producer
 from consumer.kafka.dead_letters import topic_reader
 from consumer.kafka.dead_letters.offset_bitmap import OffsetBitmap
 from consumer.kafka.dead_letters.topic_reader import DeadLetter, Message, ReplayNote
@@ -85,10 +85,15 @@ def main(config: Path, chosen: DeadLetterFilter, *, yes: bool) -> int:
     sources = _source_topics(settings)
     if chosen.topic is not None and chosen.topic not in sources:
         raise typer.BadParameter(f"Lapse reads only {', '.join(sources)}", param_hint="--topic")
-    with open_topic(settings) as b, closing(AllOrNothing(settings.kafka, name=replay_group(settings))) as writer:
-        writer.begin()
+    with (
+        open_topic(settings) as b,
+        closing(command_producer(settings.kafka, name=replay_group(settings))) as producer,
+    ):
+        producer.take_over()
         targets = {topic: len(b.cluster.topics[topic].partitions) for topic in sources if topic in b.cluster.topics}
-        records = map(topic_reader.opened, topic_reader.read(b.consumer, b.topic, topic_reader.whole(b.admin, b.topic)))
+        records = map(
+            topic_reader.parse, topic_reader.read(b.consumer, b.topic, topic_reader.offset_ranges(b.admin, b.topic))
+        )
         found = survey(records, chosen, targets)
         number = found.by_topic().total()
         for line in _plan_lines(found, contacts=settings.topics.contacts):
@@ -98,7 +103,7 @@ def main(config: Path, chosen: DeadLetterFilter, *, yes: bool) -> int:
         if not (yes or typer.confirm(f"Replay {_letters(number)}?")):
             typer.echo("nothing was replayed")
             return FAILED
-        typer.echo(f"{_letters(_replay(b, writer, found))} replayed")
+        typer.echo(f"{_letters(_replay(b, producer, found))} replayed")
         return DONE
 
 
@@ -108,7 +113,7 @@ def survey(records: Iterable[DeadLetter | ReplayNote], chosen: DeadLetterFilter,
     for record in records:
         if isinstance(record, ReplayNote):  # it comes after the letters that it names
             for (partition, _), some in found.to_go.items():
-                for offset in record.letters if partition == record.partition else ():
+                for offset in record.offsets if partition == record.partition else ():
                     some.discard(offset)
         elif chosen.matches(record):
             obstacle = obstacle_of(record, targets)
@@ -126,7 +131,7 @@ def obstacle_of(letter: DeadLetter, targets: Targets) -> str | None:
     if letter.origin is None:
         return "has no headers that say where it came from"
     if letter.origin.topic not in targets:
-        return "came from a topic that Lapse does not read, or that does not exist any more"
+        return "came from a topic that Lapse does not read, or that no longer exists"
     if letter.origin.partition >= targets[letter.origin.topic]:
         return "came from a partition that its topic does not have"
     return None
@@ -160,7 +165,7 @@ def _letters(number: int) -> str:
     return f"{number:,} letter{'' if number == 1 else 's'}"
 
 
-def _replay(b: DeadLetterTopic, writer: AllOrNothing, found: Survey) -> int:
+def _replay(b: DeadLetterTopic, producer: TransactionalProducer, found: Survey) -> int:
     """Do step 4; return how many letters were replayed."""
     done = 0
     try:
@@ -168,19 +173,19 @@ def _replay(b: DeadLetterTopic, writer: AllOrNothing, found: Survey) -> int:
             offsets_by_partition: dict[int, list[int]] = {}
             for letter, _ in batch:
                 offsets_by_partition.setdefault(letter.partition, []).append(letter.offset)
-            writer.write(
+            producer.write(
                 [
                     *(replayed_record(letter, message, b.topic) for letter, message in batch),
                     *(
-                        topic_reader.note(b.topic, partition, offsets)
+                        topic_reader.replay_note(b.topic, partition, offsets)
                         for partition, offsets in offsets_by_partition.items()
                     ),
                 ]
             )
             done += len(batch)
-    except NotWritten as problem:
+    except Aborted as problem:
         raise CommandFailed(f"{_letters(done)} replayed; the broker does not accept the next ones: {problem}") from None
-    except Replaced:
+    except Fenced:
         raise CommandFailed(
             f"{_letters(done)} replayed; then another replay began: run this again when it has ended"
         ) from None
@@ -194,7 +199,7 @@ def _batches(b: DeadLetterTopic, found: Survey) -> Iterator[list[tuple[DeadLette
     for message in topic_reader.read(b.consumer, b.topic, found.spans()):
         if not found.has_to_go(message.partition(), message.offset()):
             continue
-        letter = topic_reader.opened(message)
+        letter = topic_reader.parse(message)
         assert isinstance(letter, DeadLetter)
         batch.append((letter, message))
         size += letter.size or 0

@@ -64,7 +64,7 @@ def open_topic(settings: Settings) -> Iterator[DeadLetterTopic]:
         raise CommandFailed(
             f"the topic {topic} does not exist: is topics.dead_letters right? If it is, there are no dead letters yet"
         )
-    consumer = topic_reader.reader(settings.kafka, replay_group(settings))
+    consumer = topic_reader.make_consumer(settings.kafka, replay_group(settings))
     try:
         yield DeadLetterTopic(topic, admin, cluster, consumer)
     except StillOpen as problem:

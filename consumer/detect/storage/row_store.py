@@ -1,7 +1,7 @@
-"""The table's memory: a row is a position in all of these arrays, and they grow and shrink together.
+"""The memory of a table: a row is an index into all of these arrays, which grow and shrink together.
 
-What a batch touches of a row lies side by side in memory, so that each event costs one trip to it, however many
-keys there are. What is looked through in search of something, row after row, is a column of its own.
+The fields that a batch touches lie side by side, so that each event costs one access to memory, however many keys
+there are. Fields that are scanned row after row are columns of their own.
 """
 
 from typing import Any, Generic, TypeVar
@@ -18,10 +18,10 @@ from consumer.records import Ending
 Flags = npt.NDArray[np.bool_]
 Small = npt.NDArray[np.uint8]
 
-RETURNED = 1  # bits of `told`: what was said about the asked reminder
+RETURNED = 1  # bits of `reported`: which follow-ups of the asked reminder were written
 ENDED = 2
 
-_LEAST = 1024
+_MIN_ROWS = 1024
 _T = TypeVar("_T", bound=npt.NDArray[Any])
 
 _ROW = np.dtype(
@@ -30,21 +30,24 @@ _ROW = np.dtype(
         ("high", np.uint64),
         ("last_seen", np.int64),
         ("closed", np.int64),
+        ("heard", np.int64),
         ("asked_seen", np.int64),
+        ("asked_after", np.int64),
         ("process", np.uint16),
         ("step", np.uint8),
         ("asked_step", np.uint8),
-        ("told", np.uint8),
+        ("reported", np.uint8),
         ("ending", np.uint8),
+        ("ending_last", np.bool_),
         ("live", np.bool_),
     ],
     align=True,
 )
-_BLANK = np.array((0, 0, NEVER, NEVER, NEVER, 0, 0, 0, 0, Ending.NONE, False), _ROW)
+_BLANK = np.array((0, 0, NEVER, NEVER, NEVER, NEVER, 0, 0, 0, 0, 0, Ending.NONE, False, False), _ROW)
 
 
 class _Field(Generic[_T]):
-    """A field of all rows, seen as an array."""
+    """One field of all rows as an array."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -54,31 +57,41 @@ class _Field(Generic[_T]):
 
 
 class RowStore:
-    """Row storage, with the free rows remembered. Rows beyond `used` were never given out, and are blank as those."""
+    """Allocates and frees rows. Free rows are blank, and so are rows from `used` on, which were never allocated."""
 
     low = _Field[Hashes]()
     high = _Field[Hashes]()
     process = _Field[npt.NDArray[np.uint16]]()
     last_seen = _Field[Times]()
+    """When the latest activity happened."""
     closed = _Field[Times]()
+    """When the latest ending happened."""
+    heard = _Field[Times]()
+    """When the latest record of an activity was written."""
     step = _Field[Small]()
     asked_seen = _Field[Times]()
+    """`last_seen` of the reminder asked for last."""
+    asked_after = _Field[Times]()
+    """Its rung of the ladder."""
     asked_step = _Field[Small]()
-    told = _Field[Small]()
+    reported = _Field[Small]()
     ending = _Field[Small]()
+    """The kind of the latest ending (`records.Ending`)."""
+    ending_last = _Field[Flags]()
+    """Of the two events behind `last_seen` and `closed`, the ending was written later."""
     live = _Field[Flags]()
 
     def __init__(self) -> None:
         self.used = 0
         self.tracked = 0
         self._free: list[Rows] = []
-        self._stretches = GrowableArray(_ROW, _BLANK), GrowableArray(np.bool_, False), GrowableArray(np.int64, ALWAYS)
+        self._arrays = GrowableArray(_ROW, _BLANK), GrowableArray(np.bool_, False), GrowableArray(np.int64, ALWAYS)
         self.rows: npt.NDArray[np.void]
-        self.dirty: Flags  # changed since the state was last written
-        self.due: Times  # derived: when the clock must look at the row again
+        self.dirty: Flags  # rows that changed since the state was last written
+        self.due: Times  # derived: the watermark at which the row must be looked at again
         self.user = StringColumn()
         self.action = StringColumn()
-        self._resize(_LEAST)
+        self._resize(_MIN_ROWS)
 
     @property
     def capacity(self) -> int:
@@ -89,11 +102,11 @@ class RowStore:
         return self.rows.nbytes + self.dirty.nbytes + self.due.nbytes + self.user.nbytes + self.action.nbytes
 
     def live_rows(self, start: int = 0) -> Rows:
-        """From `start` on."""
+        """Return the live rows from `start` on."""
         return start + np.flatnonzero(self.live[start : self.used])
 
     def allocate(self, count: int) -> Rows:
-        """Rows to fill: freed ones first, blank but alive."""
+        """Return `count` blank rows and mark them live; freed rows are used first."""
         self.tracked += count
         taken: list[Rows] = []
         while count and self._free:
@@ -112,7 +125,7 @@ class RowStore:
         return rows
 
     def release(self, rows: Rows) -> None:
-        """Rows that are wanted no longer."""
+        """Free these rows."""
         if rows.size:
             self.blank(rows)
             self._free.append(rows)
@@ -125,12 +138,12 @@ class RowStore:
         self.action.clear(rows)
 
     def reserve(self, rows: int) -> None:
-        """Have storage for this many rows."""
+        """Make sure that there is storage for this many rows."""
         if rows > self.capacity:
             self._resize(max(rows, self.capacity + self.capacity // 8))
 
     def move(self, rows: Rows, to: Rows) -> None:
-        """Whole rows to others that were just taken; those left behind are blank then."""
+        """Move rows to others that were just allocated, and blank the old ones."""
         self.rows[to] = self.rows[rows]
         self.due[to] = self.due[rows]
         self.user.move(rows, to)
@@ -138,22 +151,22 @@ class RowStore:
         self.blank(rows)
         self.tracked -= rows.size
 
-    def withdraw(self, start: int) -> None:
-        """Free rows from `start` on are given out no more."""
+    def drop_free_rows_from(self, start: int) -> None:
+        """Do not allocate free rows from `start` on any more."""
         self._free = [kept for rows in self._free if (kept := rows[rows < start]).size]
 
     def cut(self, used: int) -> bool:
-        """No row lives from `used` on. Returns whether memory was given back."""
+        """Cut off the rows from `used` on, none of which is live. Returns whether memory was released."""
         self.used = used
         shrinks = self.capacity > 2 * used
         if shrinks:
-            self._resize(used + used // 8 + _LEAST)
+            self._resize(used + used // 8 + _MIN_ROWS)
             self.user.shrink()
             self.action.shrink()
         return shrinks
 
     def rebuild_free_list(self) -> Rows:
-        """After a restore: count the live rows and return them; what is not alive below the last can be given out."""
+        """After a restore: return the live rows; the others below the last one become free."""
         rows = self.live_rows()
         self.used = int(rows[-1]) + 1 if rows.size else 0
         self.tracked = rows.size
@@ -161,6 +174,6 @@ class RowStore:
         return rows
 
     def _resize(self, rows: int) -> None:
-        self.rows, self.dirty, self.due = (stretch.resize(rows) for stretch in self._stretches)
+        self.rows, self.dirty, self.due = (stretch.resize(rows) for stretch in self._arrays)
         self.user.resize(rows)
         self.action.resize(rows)

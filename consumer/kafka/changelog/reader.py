@@ -1,27 +1,29 @@
-"""Reading a partition of the state topic makes the table again, and the writer that goes on with it."""
+"""Restores a table, and the writer that continues it, from the records of one partition of the state topic."""
 
 import json
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from consumer.clock import Millis
 from consumer.detect.brake import BrakeState
-from consumer.detect.lapse_rules import LapseRules
+from consumer.detect.lapse_rules import Processes
 from consumer.detect.snapshot import PAGE, SCHEMA, DamagedState
 from consumer.detect.snapshot_loader import Loader
 from consumer.detect.table import Table
+from consumer.detect.volume import StoredVolume
+from consumer.kafka.changelog.lineage import Lineage, ProcessLineage
 from consumer.kafka.changelog.writer import FORMAT, ChangelogWriter, SegmentHeader, parse_key
 
-_TOGETHER = 16  # segments decoded in one go: each call of polars costs as much as a thousand rows
-_NOT_OURS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
+_SEGMENTS_PER_DECODE = 16  # decoded at a time: each polars call costs as much as a thousand rows
+_DECODE_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
 
 
 class _Segment(NamedTuple):
-    """A segment as it was read; `where` says where, should it be damaged."""
+    """A segment as read; `where` is its offset, for errors."""
 
     kind: str
     number: int
@@ -33,22 +35,23 @@ class _Segment(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """A table as the state topic had it, and the input offset and clock that belong to it."""
+    """A restored table, and what belongs to it: its writer, input offset, watermark and brake state."""
 
     table: Table
     writer: ChangelogWriter
     offset: int
-    clock: Millis | None
-    verdicts: BrakeState
+    watermark: Millis | None
+    brake_state: BrakeState
 
 
 class ChangelogReader:
     """Takes the messages of one partition of the state topic in order, and keeps the latest of each key, as compaction
-    would: what has been replaced since is never looked into. Both calls may raise `DamagedState`."""
+    does; replaced segments are never decoded. Both methods may raise `DamagedState`."""
 
-    def __init__(self, group: str, rules: LapseRules) -> None:
+    def __init__(self, group: str, processes: Processes) -> None:
+        """`processes` are shared by the tables of a process."""
         self._group = group
-        self._rules = rules
+        self._processes = processes
         self._last: SegmentHeader | None = None
         self._segments: dict[bytes, _Segment] = {}
 
@@ -56,32 +59,32 @@ class ChangelogReader:
         self, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]], where: str = ""
     ) -> None:
         name, kind, number, part = key or b"", *parse_key(key)
-        self._segments.pop(name, None)  # so that it takes its place at the end
+        self._segments.pop(name, None)  # so that it moves to the end
         if value is None:
             return
-        header = _header(headers, self._group)
+        header = parse_header(headers, self._group)
         if self._last is None or header.sequence >= self._last.sequence:
             self._last = header
         self._segments[name] = _Segment(kind, number, part, value, header, where)
 
     def finish(self) -> Restored | None:
-        """The table and where it stands; None if the partition holds nothing. May be called once."""
+        """Return what was restored, or None if the partition is empty. To be called once."""
         last = self._last
         if last is None:
             return None
         headers = {name: segment.header for name, segment in self._segments.items()}
-        table = Table(self._rules)
+        table = Table(self._processes, not_before=last.lineage.grown_at)
         loader = Loader(table, last.pages)
         while self._segments:
-            _load(loader, [self._segments.popitem()[1] for _ in range(min(_TOGETHER, len(self._segments)))])
-        writer = _writer(self._group, self._rules, last, headers)
-        loader.finish(last.watermark or 0, last.ladders)
+            _load(loader, [self._segments.popitem()[1] for _ in range(min(_SEGMENTS_PER_DECODE, len(self._segments)))])
+        writer = _build_writer(self._group, last, headers)
+        loader.finish(last.watermark or 0, {name: known.ladder for name, known in last.lineage.processes.items()})
         return Restored(table, writer, last.offset, last.watermark, last.brake_state)
 
 
 def _load(loader: Loader, some: Sequence[_Segment]) -> None:
-    """Load these segments, the newest of which comes first."""
-    for segment, frame in zip(some, _decoded(some), strict=True):
+    """Load these segments, the newest first."""
+    for segment, frame in zip(some, _decode_segments(some), strict=True):
         try:
             if segment.kind == "p":
                 loader.page(segment.number, segment.part, frame, segment.header.processes)
@@ -92,27 +95,25 @@ def _load(loader: Loader, some: Sequence[_Segment]) -> None:
     loader.flush_texts()
 
 
-def _decoded(some: Sequence[_Segment]) -> Iterator[pl.DataFrame]:
-    """The frames of segments. Raises DamagedState."""
-    told = [segment for segment in some if segment.value]
+def _decode_segments(some: Sequence[_Segment]) -> Iterator[pl.DataFrame]:
+    """Return the frames of segments. Raises DamagedState."""
+    stored = [segment for segment in some if segment.value]
     try:
-        frames = iter(pl.collect_all([pl.scan_ipc(segment.value) for segment in told]))
-    except _NOT_OURS:
-        frames = map(_decoded_alone, told)  # one of them is damaged: which?
+        frames = iter(pl.collect_all([pl.scan_ipc(segment.value) for segment in stored]))
+    except _DECODE_ERRORS:
+        frames = map(_decode_one, stored)  # decode each, to find the damaged one
     return (next(frames) if segment.value else pl.DataFrame(schema=SCHEMA) for segment in some)
 
 
-def _decoded_alone(segment: _Segment) -> pl.DataFrame:
+def _decode_one(segment: _Segment) -> pl.DataFrame:
     try:
         return pl.read_ipc(segment.value)
-    except _NOT_OURS as error:
+    except _DECODE_ERRORS as error:
         raise DamagedState("its content is damaged", segment.where) from error
 
 
-def _writer(
-    group: str, rules: LapseRules, last: SegmentHeader, headers: Mapping[bytes, SegmentHeader]
-) -> ChangelogWriter:
-    """The writer that goes on with segments of these keys. Raises DamagedState if one of them is missing."""
+def _build_writer(group: str, last: SegmentHeader, headers: Mapping[bytes, SegmentHeader]) -> ChangelogWriter:
+    """Return the writer that continues these segments. Raises DamagedState if one of them is missing."""
     pieces: dict[int, dict[bytes, int]] = {}
     deltas: dict[int, SegmentHeader] = {}
     chunks: dict[int, set[int]] = {}
@@ -123,21 +124,21 @@ def _writer(
         else:
             deltas[number] = header
             chunks.setdefault(number, set()).add(part)
-    writer = ChangelogWriter(group, rules.ladders)
+    writer = ChangelogWriter(group, last.lineage)
     writer.sequence = last.sequence
-    writer.written = [_written(pieces.get(page, {})) for page in range(last.pages)]
+    writer.written = [_written_at(pieces.get(page, {})) for page in range(last.pages)]
     writer.pieces = {page: set(keys) for page, keys in pieces.items()}
     writer.deltas = deque((sequence, deltas[sequence].chunks) for sequence in sorted(deltas))
-    for sequence in range(min(_oldest(writer, deltas) + 1, last.sequence), last.sequence + 1):
+    for sequence in range(min(_oldest_page(writer, deltas) + 1, last.sequence), last.sequence + 1):
         if sequence not in deltas or len(chunks[sequence]) != deltas[sequence].chunks:
             raise DamagedState(f"the segment with sequence {sequence} is missing or not whole")
     return writer
 
 
-def _oldest(writer: ChangelogWriter, deltas: Mapping[int, SegmentHeader]) -> int:
-    """The sequence behind which every delta is needed: some page holds nothing later.
+def _oldest_page(writer: ChangelogWriter, deltas: Mapping[int, SegmentHeader]) -> int:
+    """Return the sequence of the page written longest ago: every later delta is needed.
 
-    A page that was never written holds nothing from before the last delta that did not know it.
+    A page that was never written needs no delta up to the last one that did not have this page.
     """
     return min(
         (
@@ -148,29 +149,38 @@ def _oldest(writer: ChangelogWriter, deltas: Mapping[int, SegmentHeader]) -> int
     )
 
 
-def _written(pieces: Mapping[bytes, int]) -> int:
-    """The sequence at which a page was last written: 0 unless its latest pieces are all there.
+def _written_at(pieces: Mapping[bytes, int]) -> int:
+    """Return the sequence at which a page was last written; 0 unless all its latest pieces are present.
 
-    Former pieces may still be there: of whoever reads slowly, compaction may have taken their tombstones out of sight.
+    Former pieces may be present too, if compaction removed their tombstones while the topic was being read.
     """
     latest = max(pieces.values(), default=0)
     spans = (parse_key(key)[1:] for key, sequence in pieces.items() if sequence == latest)
     return latest if sum(end - start for start, end in spans) == PAGE else 0
 
 
-def _header(headers: Sequence[tuple[str, bytes]], group: str) -> SegmentHeader:
-    told = dict(headers).get("segment")
-    if told is None:
+def parse_header(headers: Sequence[tuple[str, bytes]], group: str | None) -> SegmentHeader:
+    """Return the header of a segment of this group; of any group if None. Raises DamagedState."""
+    stored = dict(headers).get("segment")
+    if stored is None:
         raise DamagedState("a record without a segment header: not written by Lapse")
     try:
-        fields = json.loads(told)
-        header = SegmentHeader(**{**fields, "brake_state": BrakeState(**fields.get("brake_state", {}))})
-    except (ValueError, TypeError, AttributeError) as error:
+        fields = json.loads(stored)
+        nested = {"lineage": _lineage(fields["lineage"]), "brake_state": BrakeState(**fields["brake_state"])}
+        header = SegmentHeader(**{**fields, **nested})
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise DamagedState("its segment header cannot be read") from error
     if header.version != FORMAT:
         raise DamagedState(f"its format is {header.version}; this Lapse reads {FORMAT}")
     if not all(isinstance(n, int) for n in (header.sequence, header.offset, header.chunks, header.pages)):
         raise DamagedState("its segment header cannot be read")
-    if header.group != group:
+    if group is not None and header.group != group:
         raise DamagedState(f"it belongs to the group {header.group!r}, not {group!r}")
     return header
+
+
+def _lineage(fields: Mapping[str, Any]) -> Lineage:
+    """Raises TypeError, KeyError and AttributeError for what is none."""
+    processes = {name: ProcessLineage(**known) for name, known in fields["processes"].items()}
+    volume = fields["volume"]
+    return Lineage(**{**fields, "processes": processes, "volume": volume and StoredVolume(**volume)})

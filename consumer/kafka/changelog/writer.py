@@ -1,19 +1,19 @@
-"""The state topic of one partition: what each commit writes (`state_reader.py` makes the table of it again).
+"""The state topic of one partition: what each commit writes. (`reader.py` restores the table from it.)
 
 Every commit writes one delta (the rows that changed) under its sequence number and rewrites some pages of rows, the
-oldest first. A delta that every page has outlived is tombstoned in the same transaction, so the topic stays as large
-as a few tables, no commit ever writes a whole one, and compaction may run when it likes.
+oldest first. A delta that is older than every page is tombstoned in the same transaction, so the topic stays as large
+as a few tables, no commit ever writes a whole table, and compaction may run at any time.
 
-    key d/<sequence>/<chunk>   value: Arrow IPC of changed rows, empty if none changed; null: outlived
+    key d/<sequence>/<chunk>   value: Arrow IPC of changed rows, empty if none changed; null: no longer needed
     key p/<start>/<end>        value: Arrow IPC of the live rows of that range: a page, or where its texts are long
-                               a half of one, a quarter, …; null: written in other pieces since
+                               a half of one, a quarter, …; null: since written in other pieces
     header segment             JSON: see `SegmentHeader`
 """
 
 import io
 import json
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import polars as pl
@@ -22,22 +22,23 @@ from consumer.clock import Millis
 from consumer.detect import snapshot
 from consumer.detect.brake import NO_BRAKE_STATE, BrakeState
 from consumer.detect.table import Table
+from consumer.kafka.changelog.lineage import Lineage
 
 FORMAT = 2
-LARGEST = 900_000
-"""Bytes of one segment: under a broker's default message limit of 1,048,588 with room for key and headers."""
+MAX_SEGMENT_BYTES = 900_000
+"""One segment: under a broker's default message limit of 1,048,588 with room for key and headers."""
 
-_LEAST_ROWS = 1024
-"""Of the longest user ids (255 bytes) and actions (128 characters) that are let in, these take 900 kB."""
+_MIN_ROWS = 1024
+"""With the longest user ids (255 bytes) and actions (128 characters) so many rows take 900 kB."""
 
-_LEAST_PAGES = 1
+_MIN_PAGES = 1
 _PAGES_PER_DELTA = 0.25
-"""Rows rewritten for each row changed: while all pages are rewritten once, deltas of four tables pile up."""
+"""Rows rewritten for each row changed: by the time all pages are rewritten, deltas of four tables have piled up."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangelogRecord:
-    """A record for the state topic."""
+    """One record of the state topic."""
 
     key: bytes
     value: bytes | None
@@ -46,9 +47,9 @@ class ChangelogRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentHeader:
-    """What each segment says of itself. `offset` is the next input offset to read, `watermark` the partition's clock,
-    `chunks` how many pieces the delta of this commit has, `pages` how many pages the table has, `processes` the names
-    behind the numbers in its rows, `brake_state` what is held against the partition's input."""
+    """Describes a segment. `offset` is the next input offset to read, `watermark` the partition's, `chunks` the number
+    of pieces of this commit's delta, `pages` the number of pages of the table, `processes` the names of the
+    process codes in its rows, `lineage` what the state was made from, `brake_state` what is held against the input."""
 
     version: int = FORMAT
     group: str
@@ -58,7 +59,7 @@ class SegmentHeader:
     chunks: int
     pages: int
     processes: Sequence[str]
-    ladders: Mapping[str, Sequence[Millis]]
+    lineage: Lineage
     brake_state: BrakeState = NO_BRAKE_STATE
 
     def encode(self) -> list[tuple[str, bytes]]:
@@ -66,26 +67,27 @@ class SegmentHeader:
 
 
 class ChangelogWriter:
-    """Remembers what the topic holds, and says what the next commit adds to it."""
+    """Knows what the topic holds, and builds what the next commit adds to it."""
 
-    def __init__(self, group: str, ladders: Mapping[str, Sequence[Millis]]) -> None:
+    def __init__(self, group: str, lineage: Lineage) -> None:
         self._group = group
-        self._ladders = {name: list(ladder) for name, ladder in ladders.items()}
+        self.lineage = lineage
+        """To be written with the next segments."""
         self.sequence = 0
         self.written: list[int] = []
         """For each page the sequence at which it was last written."""
         self.pieces: dict[int, set[bytes]] = {}
-        """For each page the keys under which it stands."""
+        """For each page the keys of its pieces."""
         self.deltas: deque[tuple[int, int]] = deque()
         """Deltas not tombstoned yet, oldest first: sequence and number of chunks."""
 
     def build_segments(
-        self, table: Table, offset: int, clock: Millis | None, verdicts: BrakeState = NO_BRAKE_STATE
+        self, table: Table, offset: int, watermark: Millis | None, brake_state: BrakeState = NO_BRAKE_STATE
     ) -> list[ChangelogRecord]:
-        """The messages of one commit. They must be produced before the next call."""
+        """Return the records of one commit. They must be produced before the next call."""
         self.sequence += 1
         changed = snapshot.take_changes(table)
-        # A table that shrank still has its pages, written empty: what was in them must not come back.
+        # A table that shrank keeps its pages, written empty, so that their old rows do not come back.
         pages = max(snapshot.pages(table), len(self.written))
         self.written += [0] * (pages - len(self.written))
         chunks = list(_chunks(changed))
@@ -93,12 +95,12 @@ class ChangelogWriter:
             group=self._group,
             sequence=self.sequence,
             offset=offset,
-            watermark=clock,
+            watermark=watermark,
             chunks=len(chunks),
             pages=pages,
             processes=table.processes.names,
-            ladders=self._ladders,
-            brake_state=verdicts,
+            lineage=self.lineage,
+            brake_state=brake_state,
         ).encode()
         self.deltas.append((self.sequence, len(chunks)))
         messages = [ChangelogRecord(_delta_key(self.sequence, i), chunk, headers) for i, chunk in enumerate(chunks)]
@@ -112,11 +114,11 @@ class ChangelogWriter:
         keys = {piece.key for piece in pieces}
         former = self.pieces.get(page, set()) - keys
         self.pieces[page], self.written[page] = keys, self.sequence
-        # The former pieces go first: a reader between the two finds a gap, never old rows behind new ones.
+        # Former pieces are deleted first: a reader between the two finds a gap, never old rows behind new ones.
         return [ChangelogRecord(key, None, []) for key in sorted(former)] + pieces
 
     def _pages_to_write(self, changed: int) -> list[int]:
-        wanted = max(_LEAST_PAGES, int(changed * _PAGES_PER_DELTA / snapshot.PAGE))
+        wanted = max(_MIN_PAGES, int(changed * _PAGES_PER_DELTA / snapshot.PAGE))
         oldest = sorted(range(len(self.written)), key=self.written.__getitem__)
         return oldest[:wanted]
 
@@ -128,7 +130,7 @@ class ChangelogWriter:
 
 
 def to_bytes(frame: pl.DataFrame) -> bytes:
-    """A frame as Arrow IPC; nothing at all for no rows."""
+    """Return a frame as Arrow IPC; no bytes for no rows."""
     if frame.is_empty():
         return b""
     out = io.BytesIO()
@@ -137,19 +139,19 @@ def to_bytes(frame: pl.DataFrame) -> bytes:
 
 
 def _chunks(frame: pl.DataFrame, rows: int = 4 * snapshot.PAGE) -> Iterator[bytes]:
-    """Pieces small enough to send; at least one."""
+    """Yield pieces small enough to send; at least one."""
     for piece in frame.iter_slices(rows) if frame.height else [frame]:
         encoded = to_bytes(piece)
-        if len(encoded) <= LARGEST or rows <= _LEAST_ROWS:
+        if len(encoded) <= MAX_SEGMENT_BYTES or rows <= _MIN_ROWS:
             yield encoded
         else:
             yield from _chunks(piece, rows // 2)
 
 
 def _ranges(table: Table, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
-    """Keys and values of the pieces of a range that are each small enough to send."""
+    """Yield keys and values of pieces of a range, each small enough to send."""
     encoded = to_bytes(snapshot.rows_between(table, start, end))
-    if len(encoded) <= LARGEST or end - start <= _LEAST_ROWS:
+    if len(encoded) <= MAX_SEGMENT_BYTES or end - start <= _MIN_ROWS:
         yield b"p/%d/%d" % (start, end), encoded
     else:
         half = (start + end) // 2
@@ -162,7 +164,7 @@ def _delta_key(sequence: int, chunk: int) -> bytes:
 
 
 def parse_key(key: bytes | None) -> tuple[str, int, int]:
-    """Of a delta its sequence and chunk, of a page's piece its first row and the one behind its last.
+    """Return the kind of a key and its numbers: sequence and chunk of a delta, first row and end of a page's piece.
 
     Raises DamagedState.
     """

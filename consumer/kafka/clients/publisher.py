@@ -1,18 +1,18 @@
-"""Writes records and returns when they are safe: acknowledged by all replicas, none twice by a retry of the client."""
+"""Publishes records and returns when they are safe: acknowledged by all replicas, none doubled by a retry."""
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.clock import SECOND, Clock, Millis
 from consumer.config.kafka import KafkaSettings
-from consumer.kafka.clients.settings import LARGEST_RECORD, ClientErrorLog, client_settings
-from consumer.kafka.clients.transaction import Output
+from consumer.kafka.clients.client_error_log import ClientErrorLog
+from consumer.kafka.clients.client_settings import MAX_RECORD_BYTES, client_settings
+from consumer.kafka.clients.error_codes import PURGED, TIMED_OUT, TOPIC_ABSENT
+from consumer.kafka.clients.output import Output
 
-_POLL = 0.1  # seconds
-_ABSENT = {KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART}
-_LATE = {KafkaError._MSG_TIMED_OUT, KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}
+_POLL_TIMEOUT_S = 0.1
 
 
 class PublishFailed(Exception):
@@ -20,94 +20,94 @@ class PublishFailed(Exception):
 
 
 class NotAcknowledged(PublishFailed):
-    """Not in time. Each record may be on its topic or not; publish all of them again when the broker is well."""
+    """No acknowledgement in time. Each record may be on its topic or not: publish all of them again."""
 
 
 class Refused(PublishFailed):
-    """The broker will not take a record, now or later. The text says which topic, and why."""
+    """The broker takes a record neither now nor later. The text says which topic, and why."""
 
 
 class Publisher:
-    """One idempotent producer. May be used by several threads; one at a time publishes."""
+    """One idempotent producer. Several threads may use it; they take turns."""
 
-    def __init__(self, kafka: KafkaSettings, clock: Clock, *, name: str, patience: Millis = 20 * SECOND) -> None:
-        """`patience` is how long one `publish` waits for its acknowledgements."""
-        self._trouble = ClientErrorLog(name)
-        # No time limit in the client: a record that it gave up might be overtaken by the next one of its key.
-        ours = {"enable.idempotence": True, "acks": "all", "message.timeout.ms": 0, "message.max.bytes": LARGEST_RECORD}
-        self._settings = {**client_settings(kafka, ours), "error_cb": self._trouble.error_cb}
+    def __init__(self, kafka: KafkaSettings, clock: Clock, *, name: str, timeout_ms: Millis = 20 * SECOND) -> None:
+        """`timeout_ms` is how long one `publish` waits for its acknowledgements."""
+        self._error_log = ClientErrorLog(name)
+        # No timeout in the client: a record that it gave up might be overtaken by the next one of its key.
+        ours = {
+            "enable.idempotence": True,
+            "acks": "all",
+            "message.timeout.ms": 0,
+            "message.max.bytes": MAX_RECORD_BYTES,
+        }
+        self._settings = {**client_settings(kafka, ours), "error_cb": self._error_log.error_cb}
         self._producer = Producer(self._settings)
         self._clock = clock
-        self._patience = patience
+        self._timeout_ms = timeout_ms
         self._one_at_a_time = threading.Lock()
 
-    def publish(self, records: Iterable[tuple[str, bytes | None, bytes | None]]) -> None:
-        """Write (topic, key, value) in this order. See `write`."""
-        self.write([Output(topic, -1, key, value) for topic, key, value in records])
-
-    def write(self, outputs: Sequence[Output]) -> None:
-        """Returns once every record is acknowledged.
+    def publish(self, outputs: Iterable[Output]) -> None:
+        """Write these in their order, and return once every one is acknowledged.
 
         Raises the first failure: NotAcknowledged or Refused; KafkaException when this publisher is of no more use.
         """
         with self._one_at_a_time:
-            batch = _Batch(self._clock.monotonic() + self._patience)
+            batch = _Batch(self._clock.monotonic() + self._timeout_ms)
             for output in outputs:
                 self._produce(output, batch)
-            self._wait(batch)
+            while batch.reported < batch.produced:
+                self._poll(batch)
             if isinstance(batch.failure, NotAcknowledged):
-                # It may have lost sight of the brokers for good (contact.py). What it has under way may yet arrive
-                # behind newer records, and as often: of dead letters any order will do.
+                # The client may have lost its brokers for good (connection_watchdog.py). What it has in flight may
+                # still arrive behind newer records, and twice: dead letters need no order.
                 self._producer = Producer(self._settings)
         if batch.failure is not None:
             raise batch.failure
-        self._trouble.report_answer()
+        self._error_log.report_answer()
 
     def close(self) -> None:
-        """Everything has been acknowledged or given up by now: this only lets go of the connections."""
+        """Close the connections. Everything has been acknowledged or given up by now."""
         self._producer.close()
 
     def _produce(self, output: Output, batch: "_Batch") -> None:
-        """Hands a record to the client, waiting for room in its queue; does nothing once the batch has failed."""
+        """Queue a record, waiting for room in the client's queue; do nothing once the batch has failed."""
         topic, partition, key, value, headers = output
         while batch.failure is None:
             try:
                 self._producer.produce(topic, value, key, partition, on_delivery=batch.report, headers=list(headers))
             except BufferError:
-                self._turn(batch)
-            except KafkaException as error:
-                batch.fail(error.args[0], topic)
+                self._poll(batch)
+            except KafkaException as failure:
+                batch.fail(failure.args[0], topic)
             else:
                 batch.produced += 1
                 return
 
-    def _wait(self, batch: "_Batch") -> None:
-        while batch.reported < batch.produced:
-            self._turn(batch)
-
-    def _turn(self, batch: "_Batch") -> None:
-        self._producer.poll(_POLL)
+    def _poll(self, batch: "_Batch") -> None:
+        self._producer.poll(_POLL_TIMEOUT_S)
         if self._clock.monotonic() >= batch.deadline:
-            # All that is left at once, so that nothing arrives after something that comes behind it was given up.
+            # Everything at once, so that no record arrives after one behind it was given up.
             self._producer.purge()
 
 
 class _Batch:
-    """What has become of the records of one `write`."""
+    """What has become of the records of one `publish`."""
 
     def __init__(self, deadline: Millis) -> None:
+        """`deadline` is monotonic."""
         self.deadline = deadline
         self.produced = 0
         self.reported = 0
         self.failure: Exception | None = None
 
     def report(self, error: KafkaError | None, message: Message) -> None:
+        """Take a delivery report."""
         self.reported += 1
         if error is not None:
             self.fail(error, message.topic() or "")
 
     def fail(self, error: KafkaError, topic: str) -> None:
-        """Keeps the first failure."""
+        """Keep the first failure."""
         if self.failure is None:
             self.failure = _failure(error, topic)
 
@@ -115,8 +115,8 @@ class _Batch:
 def _failure(error: KafkaError, topic: str) -> Exception:
     if error.fatal():
         return KafkaException(error)
-    if error.code() in _ABSENT:
+    if error.code() in TOPIC_ABSENT:
         return Refused(f"the topic {topic} is not there: create it, or run `lapse topics --create`")
-    if error.code() in _LATE or error.retriable():
+    if error.code() in TIMED_OUT | PURGED or error.retriable():
         return NotAcknowledged(f"{topic}: not acknowledged in time")
     return Refused(f"{topic}: the broker does not take a record: {error.str()}")

@@ -1,4 +1,4 @@
-"""The topics Lapse needs: how they should be, how they are, and what to do about the difference."""
+"""The topics that Lapse needs: how they should be, how they are, and what to do about a difference."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,13 +10,14 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 
 from consumer.clock import DAY, MINUTE
 from consumer.config.kafka import TopicSettings
-from consumer.kafka.clients.settings import LARGEST_RECORD
+from consumer.kafka.clients.client_settings import MAX_RECORD_BYTES
+from consumer.kafka.clients.error_codes import UNAUTHORIZED
 
-_WAIT = 30.0  # seconds for one answer of the broker
-_APPEARS_WITHIN = 100  # tenths of a second, from a topic's creation to every client's seeing it
-_FOREVER = -1
-_HIDDEN = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED}
-_MOCK = "mockCluster"  # librdkafka's, the demo's broker: it cannot be asked for settings, and a question waits in vain
+_REQUEST_TIMEOUT_S = 30.0
+_VISIBLE_CHECK_INTERVAL_S = 0.1
+_MAX_VISIBLE_CHECKS = 100  # a new topic is known to every broker within ten seconds
+_UNLIMITED = "-1"
+_MOCK_CLUSTER_ID = "mockCluster"  # librdkafka's mock broker, as in the demo: it does not answer describe_configs
 _log = structlog.get_logger()
 
 
@@ -30,7 +31,7 @@ class TopicsRefused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequiredTopic:
-    """How a topic is created. Where it exists, only what is in `vital` keeps Lapse from starting.
+    """How a topic is created. If it exists already, only a difference in `vital` keeps Lapse from starting.
 
     `vital` maps the name of a setting, or "partitions", to what goes wrong without it.
     """
@@ -51,28 +52,28 @@ class TopicState:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    wanted: RequiredTopic
+    required: RequiredTopic
 
 
 @dataclass(frozen=True, slots=True)
-class Fine:
-    wanted: RequiredTopic
+class Matching:
+    required: RequiredTopic
 
 
 @dataclass(frozen=True, slots=True)
 class Different:
-    """`advice` says what might be better, `refusals` what must be, each in a sentence."""
+    """`refusals` say what must be changed, `advice` what might be better, each in a sentence."""
 
-    wanted: RequiredTopic
+    required: RequiredTopic
     refusals: tuple[str, ...]
     advice: tuple[str, ...]
 
 
-Verdict: TypeAlias = Missing | Fine | Different
+Verdict: TypeAlias = Missing | Matching | Different
 
 
-def wanted(topics: TopicSettings, state: str, source: str, partitions: int) -> list[RequiredTopic]:
-    """Every topic that Lapse writes, and the contacts. `partitions` is the number that the topic `source` has."""
+def required_topics(topics: TopicSettings, state: str, source: str, partitions: int) -> list[RequiredTopic]:
+    """Return every topic that Lapse writes, and the contacts. `partitions` is the number that `source` has."""
     same = (
         f"it must have as many as {source} ({partitions}), since what is about a partition goes into the one of the"
         f" same number. If {source} was given more partitions, users have moved: "
@@ -93,7 +94,7 @@ def wanted(topics: TopicSettings, state: str, source: str, partitions: int) -> l
         RequiredTopic(
             name=topics.dead_letters,
             partitions=partitions,
-            config={"retention.ms": str(30 * DAY), "max.message.bytes": str(LARGEST_RECORD)},
+            config={"retention.ms": str(30 * DAY), "max.message.bytes": str(MAX_RECORD_BYTES)},
         ),
         RequiredTopic(
             name=state,
@@ -110,18 +111,18 @@ def wanted(topics: TopicSettings, state: str, source: str, partitions: int) -> l
 
 _STATE = {
     "cleanup.policy": "compact",
-    # Small segments and a bound on the lag: what has been replaced is gone soon, and a restore reads little of it.
+    # Small segments and a bound on the lag: replaced records are gone soon, and a restore reads few of them.
     "segment.bytes": str(64 * 1024 * 1024),
     "max.compaction.lag.ms": str(10 * MINUTE),
     "min.cleanable.dirty.ratio": "0.2",
     # A tombstone that a restore misses is harmless (design §4), and every commit writes some.
     "delete.retention.ms": str(MINUTE),
-    "max.message.bytes": "1048588",  # Kafka's own default; state segments are smaller
+    "max.message.bytes": "1048588",  # Kafka's default; state segments are smaller
 }
 
 
-def plan(topics: Iterable[RequiredTopic], found: Mapping[str, TopicState]) -> list[Verdict]:
-    """What to say of each topic, given those that exist by name."""
+def compare(topics: Iterable[RequiredTopic], found: Mapping[str, TopicState]) -> list[Verdict]:
+    """Return a verdict on each topic, given those that exist by name."""
     return [_verdict(topic, found.get(topic.name)) for topic in topics]
 
 
@@ -134,22 +135,22 @@ def _verdict(topic: RequiredTopic, found: TopicState | None) -> Verdict:
             refusals.append(f"{text}: {why}")
         else:
             advice.append(text)
-    return Different(topic, tuple(refusals), tuple(advice)) if refusals or advice else Fine(topic)
+    return Different(topic, tuple(refusals), tuple(advice)) if refusals or advice else Matching(topic)
 
 
 def _differences(topic: RequiredTopic, found: TopicState) -> Iterable[tuple[str, str]]:
-    """Settings that are not as wanted, each with a sentence about it."""
+    """Settings that differ, each with a sentence about it."""
     if found.partitions != topic.partitions and "partitions" in topic.vital:
         yield "partitions", f"the topic {topic.name} has {found.partitions} partitions"
     if found.config is None:
         return
     for setting, value in topic.config.items():
-        there = found.config.get(setting)
-        if there is not None and not _FITS[setting](there, value):
-            yield setting, f"the topic {topic.name} has {setting}={there}, and should have {value}"
+        actual = found.config.get(setting)
+        if actual is not None and not _MATCHES[setting](actual, value):
+            yield setting, f"the topic {topic.name} has {setting}={actual}, and should have {value}"
 
 
-def _same_set(found: str, value: str) -> bool:
+def _is_only(found: str, value: str) -> bool:
     return {part.strip() for part in found.split(",")} == {value}
 
 
@@ -158,11 +159,11 @@ def _at_most(found: str, value: str) -> bool:
 
 
 def _at_least(found: str, value: str) -> bool:
-    return float(found) == _FOREVER or float(found) >= float(value)
+    return found == _UNLIMITED or float(found) >= float(value)
 
 
-_FITS: Mapping[str, Callable[[str, str], bool]] = {
-    "cleanup.policy": _same_set,
+_MATCHES: Mapping[str, Callable[[str, str], bool]] = {
+    "cleanup.policy": _is_only,
     "retention.ms": _at_least,
     "max.message.bytes": _at_least,
     "segment.bytes": _at_most,
@@ -173,8 +174,8 @@ _FITS: Mapping[str, Callable[[str, str], bool]] = {
 
 
 def input_partitions(admin: AdminClient, source: str) -> int:
-    """How many the input topic has. Raises TopicsRefused where it is missing, KafkaException."""
-    found = admin.list_topics(timeout=_WAIT).topics.get(source)
+    """Return how many partitions the input topic has. Raises TopicsRefused if it is missing; KafkaException."""
+    found = admin.list_topics(timeout=_REQUEST_TIMEOUT_S).topics.get(source)
     if found is None or not found.partitions:
         text = f"the input topic {source} is not there: is source.topic spelt right? We create only topics of our own"
         raise TopicsRefused([text])
@@ -182,29 +183,30 @@ def input_partitions(admin: AdminClient, source: str) -> int:
 
 
 def inspect(admin: AdminClient, names: Iterable[str]) -> dict[str, TopicState]:
-    """Those of the topics that exist. Raises KafkaException when the broker does not answer."""
-    cluster = admin.list_topics(timeout=_WAIT)
+    """Return how those of the topics are that exist. Raises KafkaException when the broker does not answer."""
+    cluster = admin.list_topics(timeout=_REQUEST_TIMEOUT_S)
     counts = {name: len(cluster.topics[name].partitions) for name in names if name in cluster.topics}
-    if not counts or (cluster.cluster_id or "").startswith(_MOCK):
+    if not counts or (cluster.cluster_id or "").startswith(_MOCK_CLUSTER_ID):
         return {name: TopicState(partitions=count, config=None) for name, count in counts.items()}
-    asked = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in counts], request_timeout=_WAIT)
+    resources = [ConfigResource(ResourceType.TOPIC, name) for name in counts]
+    futures = admin.describe_configs(resources, request_timeout=_REQUEST_TIMEOUT_S)
     configs: dict[str, Mapping[str, str] | None] = {}
-    for resource, future in asked.items():
+    for resource, future in futures.items():
         try:
             configs[resource.name] = {entry.name: entry.value for entry in future.result().values()}
         except KafkaException as failure:
-            if failure.args[0].code() not in _HIDDEN:
+            if failure.args[0].code() not in UNAUTHORIZED:
                 raise
-            # Managed clusters may keep their settings to themselves. What can be seen is still checked.
+            # Managed clusters may hide their settings. What can be seen is still checked.
             _log.info("topic_settings_hidden", topic=resource.name, error=failure.args[0].name())
             configs[resource.name] = None
     return {name: TopicState(partitions=count, config=configs[name]) for name, count in counts.items()}
 
 
 def create(admin: AdminClient, topics: Sequence[RequiredTopic], replication: int = -1) -> None:
-    """Creates them and returns when they can be used. `replication` -1 leaves it to the broker.
+    """Create them and return when they can be used. `replication` -1 leaves the factor to the broker.
 
-    That one exists already is no failure: another process may have been quicker. Raises TopicsRefused.
+    A topic that exists already is no failure: another process may have been quicker. Raises TopicsRefused.
     """
     if not topics:
         return
@@ -213,7 +215,8 @@ def create(admin: AdminClient, topics: Sequence[RequiredTopic], replication: int
         for topic in topics
     ]
     problems = []
-    for name, future in admin.create_topics(new, operation_timeout=_WAIT, request_timeout=_WAIT).items():
+    futures = admin.create_topics(new, operation_timeout=_REQUEST_TIMEOUT_S, request_timeout=_REQUEST_TIMEOUT_S)
+    for name, future in futures.items():
         try:
             future.result()
             _log.info("topic_created", topic=name)
@@ -223,26 +226,26 @@ def create(admin: AdminClient, topics: Sequence[RequiredTopic], replication: int
                 problems.append(f"the topic {name} cannot be created: {error.str()}")
     if problems:
         raise TopicsRefused(problems)
-    _wait_for(admin, {topic.name for topic in topics})
+    _wait_until_visible(admin, {topic.name for topic in topics})
 
 
-def _wait_for(admin: AdminClient, names: set[str]) -> None:
-    for _ in range(_APPEARS_WITHIN):
-        if names <= admin.list_topics(timeout=_WAIT).topics.keys():
+def _wait_until_visible(admin: AdminClient, names: set[str]) -> None:
+    for _ in range(_MAX_VISIBLE_CHECKS):
+        if names <= admin.list_topics(timeout=_REQUEST_TIMEOUT_S).topics.keys():
             return
-        admin.poll(0.1)
+        admin.poll(_VISIBLE_CHECK_INTERVAL_S)
     raise TopicsRefused([f"the topics {', '.join(sorted(names))} were created, and are not seen: is the cluster well?"])
 
 
 def prepare(admin: AdminClient, topics: TopicSettings, state: str, source: str) -> int:
-    """Everything that must be so before a role starts: creates what is missing if it may, and looks at the rest.
+    """Have every topic ready before a role starts: create the missing ones if we may, and check the others.
 
-    Returns the input's number of partitions. Raises TopicsRefused, KafkaException.
+    Returns the number of partitions of the input. Raises TopicsRefused; KafkaException.
     """
     partitions = input_partitions(admin, source)
-    needed = wanted(topics, state, source, partitions)
-    verdicts = plan(needed, inspect(admin, [topic.name for topic in needed]))
-    missing = [verdict.wanted for verdict in verdicts if isinstance(verdict, Missing)]
+    required = required_topics(topics, state, source, partitions)
+    verdicts = compare(required, inspect(admin, [topic.name for topic in required]))
+    missing = [verdict.required for verdict in verdicts if isinstance(verdict, Missing)]
     if topics.create:
         create(admin, missing, topics.replication)
     problems = [] if topics.create else [_absent(topic) for topic in missing]
@@ -250,7 +253,7 @@ def prepare(admin: AdminClient, topics: TopicSettings, state: str, source: str) 
         if isinstance(verdict, Different):
             problems += verdict.refusals
             for text in verdict.advice:
-                _log.warning("topic_differs", topic=verdict.wanted.name, advice=text)
+                _log.warning("topic_differs", topic=verdict.required.name, advice=text)
     if problems:
         raise TopicsRefused(problems)
     return partitions

@@ -1,8 +1,8 @@
-"""Offsets, a bit each: of a topic with millions of letters it takes thousands of bytes to know which are meant."""
+"""A set of offsets with one bit for each, since a topic may hold millions of dead letters."""
 
 
 class OffsetBitmap:
-    """A set of offsets of one partition, from `start` on. What is before that has left the topic, and is not kept."""
+    """Offsets of one partition from `start` on. Lower ones have left the topic and are not kept."""
 
     def __init__(self, start: int) -> None:
         self._start = start
@@ -20,7 +20,7 @@ class OffsetBitmap:
             self._bits[byte] ^= 1 << bit
 
     def span(self) -> range:
-        """From `start` to behind the last."""
+        """Return the range from `start` to behind the last offset."""
         length = len(self._bits.rstrip(b"\0"))
         last = self._bits[length - 1].bit_length() if length else 0
         return range(self._start, self._start + 8 * max(0, length - 1) + last)

@@ -1,9 +1,8 @@
-"""The dead letters' records: what could not be read, untouched, with its coordinates and the reason in headers."""
+"""The record of a dead letter: key and value unchanged, coordinates and reason in headers."""
 
 from typing import Any, NamedTuple
 
-from consumer.activity.errors import BadRecord
-from consumer.kafka.clients.transaction import Output
+from consumer.kafka.clients.output import Output
 
 
 class RejectedRecord(NamedTuple):
@@ -16,19 +15,18 @@ class RejectedRecord(NamedTuple):
     value: bytes | None
 
 
-def spoiled(message: Any) -> RejectedRecord:
-    """`message` is confluent_kafka's, without an error."""
+def rejected_record(message: Any) -> RejectedRecord:
+    """Return what confluent_kafka's `message`, which has no error, holds."""
     return RejectedRecord(message.topic(), message.partition(), message.offset(), message.key(), message.value())
 
 
-def dead_letter(onto: str, record: RejectedRecord, bad: BadRecord) -> Output:
-    """A record for the topic `onto`."""
-    told = {
+def dead_letter(topic: str, record: RejectedRecord, reason: str, error: str) -> Output:
+    """Return the record for the dead letters' `topic`."""
+    headers = {
         "topic": record.topic,
         "partition": record.partition,
         "offset": record.offset,
-        "reason": bad.reason,
-        "error": bad.error,
+        "reason": reason,
+        "error": error,
     }
-    headers = [(name, str(value).encode()) for name, value in told.items()]
-    return Output(onto, -1, record.key, record.value, headers)
+    return Output(topic, -1, record.key, record.value, [(name, str(value).encode()) for name, value in headers.items()])

@@ -1,7 +1,7 @@
-"""The dead letters' topic, read: the letters on it, and the notes that say which of them were put back.
+"""Reads the dead letters' topic: the letters, and the notes that say which of them were replayed.
 
-A note is a record of its own with the header `replayed`. It stands in the same partition as the letters it names and
-behind them, so that the topic's retention cannot take it before it has taken them.
+A note is a record of its own with the header `replayed`. It is in the same partition as the letters that it names and
+behind them, so that the topic's retention cannot delete it before them.
 """
 
 import json
@@ -15,20 +15,20 @@ from confluent_kafka.admin import AdminClient
 
 from consumer.clock import Millis
 from consumer.config.kafka import KafkaSettings
-from consumer.kafka.clients import end_offsets
-from consumer.kafka.clients.settings import client_settings
-from consumer.kafka.clients.transaction import Output
+from consumer.kafka.clients import partition_offsets
+from consumer.kafka.clients.client_settings import client_settings
+from consumer.kafka.clients.error_codes import is_transient
+from consumer.kafka.clients.output import Output
 
-HEAD = 200
-"""Bytes of a letter that are kept for showing."""
+HEAD_BYTES = 200
+"""How much of a letter's value is kept for showing."""
 
 _REPLAYED = "replayed"
-_LONGEST_TEXT = 500
-_PATIENCE = 0.1  # seconds to wait for a record
-_QUIET = 700  # times without one: longer than an abandoned transaction stays open by default, a minute
-_PASSING = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT}
+_MAX_TEXT_LENGTH = 500  # characters
+_POLL_TIMEOUT_S = 0.1
+_MAX_EMPTY_POLLS = 700  # 70 s: longer than an abandoned transaction stays open by default, a minute
 Message: TypeAlias = Any
-"""confluent_kafka's own, whose every field may be None by its types and is not where there is no error."""
+"""confluent_kafka's, whose fields may all be None by their types; where there is no error, none is."""
 
 
 class StillOpen(Exception):
@@ -46,10 +46,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A dead letter: its place on their topic, when it came there, and what its headers say.
+    """A dead letter: its place on their topic, when it was written there, and what its headers say.
 
-    `origin` is None where they do not say it; `size` is None for a null value, else in bytes, of which `head` holds
-    the first.
+    `origin` is None where the headers do not say it. `size` is the value's in bytes, None for a null value; `head`
+    holds its first bytes.
     """
 
     partition: int
@@ -64,17 +64,17 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class ReplayNote:
-    """These letters of its own partition were put back."""
+    """The letters at these offsets of its own partition were replayed."""
 
     partition: int
-    letters: tuple[int, ...]
+    offsets: tuple[int, ...]
 
 
-def opened(message: Message) -> DeadLetter | ReplayNote:
-    """What a record of the topic is. Whoever writes there, it is something."""
+def parse(message: Message) -> DeadLetter | ReplayNote:
+    """Return what a record of the topic is. Whoever wrote it, it is one of the two."""
     headers: dict[str, bytes | None] = dict(message.headers() or [])
-    if _REPLAYED in headers and (letters := _noted(message.value(), message.offset())) is not None:
-        return ReplayNote(message.partition(), letters)
+    if _REPLAYED in headers and (offsets := _replayed(message.value(), message.offset())) is not None:
+        return ReplayNote(message.partition(), offsets)
     value = message.value()
     return DeadLetter(
         partition=message.partition(),
@@ -84,19 +84,19 @@ def opened(message: Message) -> DeadLetter | ReplayNote:
         reason=_text(headers.get("reason")),
         error=_text(headers.get("error")),
         size=None if value is None else len(value),
-        head=(value or b"")[:HEAD],
+        head=(value or b"")[:HEAD_BYTES],
     )
 
 
-def note(topic: str, partition: int, letters: Sequence[int]) -> Output:
-    """The record that says so."""
-    # A key of its own, so that nothing takes the place of a note where somebody has the topic compacted.
-    key = f"{_REPLAYED}-{letters[0]}".encode()
-    return Output(topic, partition, key, json.dumps(list(letters)).encode(), [(_REPLAYED, b"%d" % len(letters))])
+def replay_note(topic: str, partition: int, offsets: Sequence[int]) -> Output:
+    """Return the record of a note."""
+    # Each note has a key of its own: where somebody has the topic compacted, none may replace another.
+    key = f"{_REPLAYED}-{offsets[0]}".encode()
+    return Output(topic, partition, key, json.dumps(list(offsets)).encode(), [(_REPLAYED, b"%d" % len(offsets))])
 
 
-def reader(kafka: KafkaSettings, group: str) -> Consumer:
-    """A consumer for `read`. It joins no group and commits nothing."""
+def make_consumer(kafka: KafkaSettings, group: str) -> Consumer:
+    """Return a consumer for `read`. It joins no group and commits nothing."""
     ours = {
         "group.id": group,
         "isolation.level": "read_committed",
@@ -104,61 +104,64 @@ def reader(kafka: KafkaSettings, group: str) -> Consumer:
         "enable.partition.eof": True,
         "auto.offset.reset": "earliest",
         "fetch.wait.max.ms": 10,
-        "queued.max.messages.kbytes": 4 * 1024,  # what is read ahead; each partition may go over it by one fetch
+        "queued.max.messages.kbytes": 4 * 1024,  # for what is read ahead; each partition may exceed it by one fetch
     }
     return Consumer(client_settings(kafka, ours))
 
 
-def whole(admin: AdminClient, topic: str) -> dict[int, range]:
-    """The offsets of every partition, as they are now. Raises KafkaException."""
-    ends = end_offsets.ends(admin, topic)
-    return {number: range(end_offsets.get(admin, topic, number, "earliest"), end) for number, end in ends.items()}
+def offset_ranges(admin: AdminClient, topic: str) -> dict[int, range]:
+    """Return the offsets that every partition has now. Raises KafkaException."""
+    ends = partition_offsets.fetch_all(admin, topic)
+    return {
+        partition: range(partition_offsets.fetch(admin, topic, partition, "earliest"), end)
+        for partition, end in ends.items()
+    }
 
 
-def read(consumer: Consumer, topic: str, spans: Mapping[int, range]) -> Iterator[Message]:
-    """The committed records within these offsets, each partition's in order, and one at a time: they can be large.
+def read(consumer: Consumer, topic: str, ranges: Mapping[int, range]) -> Iterator[Message]:
+    """Yield the committed records at these offsets, each partition's in order; one at a time, as they can be large.
 
     Raises:
-        StillOpen: somebody's transaction, begun within them, does not end.
+        StillOpen: a transaction that began within them does not end.
         KafkaException: the broker refuses.
     """
-    left = {partition: span for partition, span in spans.items() if span}
-    if left:
-        consumer.assign([TopicPartition(topic, partition, span.start) for partition, span in left.items()])
-    quiet = 0
-    while left:
-        message: Message | None = consumer.poll(_PATIENCE)
-        quiet = quiet + 1 if message is None or message.error() is not None else 0
-        if quiet > _QUIET:
+    unread = {partition: offsets for partition, offsets in ranges.items() if offsets}
+    if unread:
+        consumer.assign([TopicPartition(topic, partition, offsets.start) for partition, offsets in unread.items()])
+    empty_polls = 0
+    while unread:
+        message: Message | None = consumer.poll(_POLL_TIMEOUT_S)
+        empty_polls = empty_polls + 1 if message is None or message.error() is not None else 0
+        if empty_polls > _MAX_EMPTY_POLLS:
             raise StillOpen(f"{topic}: a transaction is open that does not end, or the broker is gone: try again later")
         if message is None:
             continue
         partition, position = message.partition(), _position(message)
-        if partition in left and message.error() is None and message.offset() in left[partition]:
+        if partition in unread and message.error() is None and message.offset() in unread[partition]:
             yield message
-        if partition in left and position >= left[partition].stop:
-            del left[partition]
+        if partition in unread and position >= unread[partition].stop:
+            del unread[partition]
             consumer.incremental_unassign([TopicPartition(topic, partition)])
 
 
 def _position(message: Message) -> int:
-    """The offset behind it. Behind the last record there may be marks of transactions: the end itself says so."""
+    """The offset behind it. Behind the last record there may be transaction markers, so the end is an event too."""
     error = message.error()
     if error is None:
         return int(message.offset()) + 1
     if error.code() == KafkaError._PARTITION_EOF:
         return int(message.offset())
-    if error.retriable() or error.code() in _PASSING:
+    if is_transient(error):
         return 0
     raise KafkaException(error)
 
 
-def _noted(value: bytes | None, place: int) -> tuple[int, ...] | None:
+def _replayed(value: bytes | None, offset: int) -> tuple[int, ...] | None:
     """The letters that a note at this offset names. It can name none behind itself, whoever wrote it."""
     with suppress(ValueError, RecursionError):
         found = json.loads(value or b"")
-        if isinstance(found, list) and all(type(offset) is int for offset in found):
-            return tuple(offset for offset in found if 0 <= offset < place)
+        if isinstance(found, list) and all(type(each) is int for each in found):
+            return tuple(each for each in found if 0 <= each < offset)
     return None
 
 
@@ -174,6 +177,6 @@ def _is_number(text: str) -> bool:
 
 
 def _text(value: bytes | None) -> str:
-    """A header as text that can be shown on a terminal, whatever is in it."""
-    text = (value or b"").decode("utf-8", "replace")[:_LONGEST_TEXT]
+    """A header as text that is safe to show on a terminal."""
+    text = (value or b"").decode("utf-8", "replace")[:_MAX_TEXT_LENGTH]
     return "".join(c if c.isprintable() else "�" for c in text)

@@ -1,7 +1,7 @@
-"""The partitions that are ours: opened one after the other, refused where their state does not fit, let go.
+"""The partitions that the group has assigned to us: opened, refused where their state does not fit, released.
 
-A partition whose state is refused stands still and says why, and goes on saying it; the others are worked on. It
-stays assigned to this process, so that it does not wander through the group and stop every member in turn.
+A partition whose state is refused is not read; the others go on. It stays assigned to this process: otherwise it
+would go from member to member and stop each of them.
 """
 
 import threading
@@ -14,123 +14,127 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from consumer.clock import MINUTE, SECOND, Clock, Millis
 from consumer.kafka.changelog.restore import Restorer, Start, StateRefused
-from consumer.kafka.clients.settings import ClientErrorLog
-from consumer.kafka.clients.transaction import Unanswered
+from consumer.kafka.clients.client_error_log import ClientErrorLog
+from consumer.kafka.clients.transactional_producer import Unanswered
 from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.metrics import DetectMetrics
 
-_ANSWER = 10.0  # seconds for the broker to tell committed offsets; a predecessor's open transaction may delay it
-_PAUSE = 0.5  # seconds between two tries
-_PATIENCE: Millis = 4 * MINUTE
-"""Until a broker that does not answer ends the process. The group gives a member up that does not poll for 5."""
-_REMIND_EVERY: Millis = 60 * SECOND
+_REQUEST_TIMEOUT_S = 10.0  # a predecessor's open transaction may delay the committed offsets
+_RETRY_PAUSE_S = 0.5
+_OPEN_TIMEOUT_MS: Millis = 4 * MINUTE  # less than max.poll.interval.ms (5 min), after which the group expels us
+_REMINDER_INTERVAL_MS: Millis = MINUTE
 _log = structlog.get_logger()
 
 
 class Assignment:
-    """One thread owns it, the consumer's."""
+    """Owned by the consumer's thread."""
 
     def __init__(
         self,
         restorer: Restorer,
-        make_partition: Callable[[int, Start], PartitionTask],
+        make_task: Callable[[int, Start], PartitionTask],
         *,
         clock: Clock,
         metrics: DetectMetrics,
-        waits: Callable[[str], None],
+        report_wait: Callable[[str], None],
     ) -> None:
+        """`report_wait` is told what we wait for."""
         self._restorer = restorer
-        self._make_partition = make_partition
+        self._make_task = make_task
         self._clock = clock
         self._metrics = metrics
-        self._waits = waits
-        self._trouble = ClientErrorLog("restore")
-        self._next_reminder: Millis = 0
-        self.partitions: dict[int, PartitionTask] = {}
+        self._report_wait = report_wait
+        self._error_log = ClientErrorLog("restore")
+        self._next_reminder: Millis = 0  # monotonic
+        self.tasks: dict[int, PartitionTask] = {}
+        """By partition, those that are worked on."""
         self.refused: dict[int, str] = {}
-        """Partitions that nobody works on, and why."""
+        """By partition, why nobody works on it."""
 
-    def open(self, consumer: Consumer, spots: Sequence[TopicPartition], stop: threading.Event) -> None:
-        """Restore the partitions, and have them read from where their tables end.
+    def open(self, consumer: Consumer, assigned: Sequence[TopicPartition], stop: threading.Event) -> None:
+        """Restore these partitions and read them on from where their tables end.
 
         Raises Unanswered once `stop` is set; KafkaException when the broker has not answered for minutes.
         """
-        starts = [TopicPartition(spot.topic, spot.partition, self._open(consumer, spot, stop)) for spot in spots]
-        consumer.incremental_assign(starts)
-        # Said of all of them: whether a partition is paused outlives its assignment.
-        consumer.pause([spot for spot in starts if spot.partition not in self.partitions])
-        consumer.resume([spot for spot in starts if spot.partition in self.partitions])
+        positions = [TopicPartition(each.topic, each.partition, self._open(consumer, each, stop)) for each in assigned]
+        consumer.incremental_assign(positions)
+        # For all of them, since a partition that was paused stays so when it is assigned again.
+        consumer.pause([position for position in positions if position.partition not in self.tasks])
+        consumer.resume([position for position in positions if position.partition in self.tasks])
 
-    def refuse(self, consumer: Consumer, spot: TopicPartition, why: StateRefused) -> None:
-        """Stop the work on a partition that is ours."""
-        consumer.pause([spot])
-        self._forget(spot.partition)
-        self._refuse(spot.partition, why)
+    def refuse(self, consumer: Consumer, topic_partition: TopicPartition, reason: StateRefused) -> None:
+        """Stop the work on a partition that stays assigned to us."""
+        consumer.pause([topic_partition])
+        self._forget(topic_partition.partition)
+        self._refuse(topic_partition.partition, reason)
 
-    def release(self, consumer: Consumer, spots: Sequence[TopicPartition], event: str) -> None:
-        """Drop them; `event` goes into the log."""
-        for spot in spots:
-            self._forget(spot.partition)
-            _log.info(event, partition=spot.partition)
-        consumer.incremental_unassign(list(spots))
+    def release(self, consumer: Consumer, topic_partitions: Sequence[TopicPartition], event: str) -> None:
+        """Drop these partitions; `event` goes into the log."""
+        for topic_partition in topic_partitions:
+            self._forget(topic_partition.partition)
+            _log.info(event, partition=topic_partition.partition)
+        consumer.incremental_unassign(list(topic_partitions))
 
-    def remind(self) -> None:
-        """Say once a minute what stands still."""
+    def log_refused(self) -> None:
+        """Log once a minute which partitions are refused."""
         if self.refused and self._clock.monotonic() >= self._next_reminder:
-            self._next_reminder = self._clock.monotonic() + _REMIND_EVERY
-            for number, why in self.refused.items():
-                _log.error("partition_refused", partition=number, reason=why)
+            self._next_reminder = self._clock.monotonic() + _REMINDER_INTERVAL_MS
+            for partition, reason in self.refused.items():
+                _log.error("partition_refused", partition=partition, reason=reason)
 
-    def _open(self, consumer: Consumer, spot: TopicPartition, stop: threading.Event) -> int:
-        """The offset to read from; any where the partition is refused."""
+    def _open(self, consumer: Consumer, topic_partition: TopicPartition, stop: threading.Event) -> int:
+        """Return the offset to read from; 0 where the partition is refused."""
+        partition = topic_partition.partition
         try:
             with self._metrics.restore.time():
-                start = self._patiently(consumer, spot, stop)
-        except StateRefused as why:
-            self._refuse(spot.partition, why)
+                start = self._restore(consumer, topic_partition, stop)
+        except StateRefused as reason:
+            self._refuse(partition, reason)
             return 0
-        partition = self.partitions[spot.partition] = self._make_partition(spot.partition, start)
-        self._metrics.watermark_delay.labels(spot.partition).set_function(partial(self._delay, partition))
-        _log.info("partition_opened", partition=spot.partition, offset=start.offset, keys=len(start.table))
+        task = self.tasks[partition] = self._make_task(partition, start)
+        self._metrics.watermark_delay.labels(partition).set_function(partial(self._delay_s, task))
+        _log.info("partition_opened", partition=partition, offset=start.offset, keys=len(start.table))
         return start.offset
 
-    def _delay(self, partition: PartitionTask) -> float:
-        """Seconds, whenever somebody asks: a clock that stands still is seen to."""
-        delay = partition.watermark.delay(self._clock.now())
+    def _delay_s(self, task: PartitionTask) -> float:
+        """How far the watermark is behind now. Computed at each scrape, so that one that stands still is seen."""
+        delay = task.watermark.delay(self._clock.now())
         return nan if delay is None else delay / SECOND
 
-    def _patiently(self, consumer: Consumer, spot: TopicPartition, stop: threading.Event) -> Start:
-        deadline = self._clock.monotonic() + _PATIENCE
+    def _restore(self, consumer: Consumer, topic_partition: TopicPartition, stop: threading.Event) -> Start:
+        """Try until the broker answers."""
+        deadline = self._clock.monotonic() + _OPEN_TIMEOUT_MS
         while True:
             try:
-                start = self._restorer.open(spot.partition, _committed(consumer, spot), stop)
+                committed = _committed_offset(consumer, topic_partition)
+                start = self._restorer.open(topic_partition.partition, committed, stop)
             except KafkaException as failure:
                 if stop.is_set():
                     raise Unanswered("stopped before the broker let a partition be opened") from failure
                 if self._clock.monotonic() > deadline:
                     raise
-                self._trouble.report(failure.args[0])
-                self._waits(f"the broker, to open partition {spot.partition}")
-                stop.wait(_PAUSE)
+                self._error_log.report(failure.args[0])
+                self._report_wait(f"the broker, to open partition {topic_partition.partition}")
+                stop.wait(_RETRY_PAUSE_S)
             else:
-                self._trouble.report_answer()
+                self._error_log.report_answer()
                 return start
 
-    def _refuse(self, number: int, why: StateRefused) -> None:
-        self.refused[number] = str(why)
+    def _refuse(self, partition: int, reason: StateRefused) -> None:
+        self.refused[partition] = str(reason)
         self._metrics.refused_partitions.set(len(self.refused))
         self._next_reminder = 0
 
-    def _forget(self, number: int) -> None:
-        if self.partitions.pop(number, None) is not None:
-            self._metrics.forget_partition(number)
-        if self.refused.pop(number, None) is not None:
+    def _forget(self, partition: int) -> None:
+        if self.tasks.pop(partition, None) is not None:
+            self._metrics.forget_partition(partition)
+        if self.refused.pop(partition, None) is not None:
             self._metrics.refused_partitions.set(len(self.refused))
 
 
-def _committed(consumer: Consumer, spot: TopicPartition) -> int | None:
+def _committed_offset(consumer: Consumer, topic_partition: TopicPartition) -> int | None:
     """The group's offset, waited for where it is about to change; None if there is none. Raises KafkaException."""
-    [told] = consumer.committed([spot], timeout=_ANSWER)
-    if told.error is not None:
-        raise KafkaException(told.error)
-    return None if told.offset < 0 else told.offset
+    [committed] = consumer.committed([topic_partition], timeout=_REQUEST_TIMEOUT_S)
+    if committed.error is not None:
+        raise KafkaException(committed.error)
+    return None if committed.offset < 0 else committed.offset

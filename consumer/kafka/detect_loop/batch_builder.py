@@ -1,4 +1,4 @@
-"""What is read of the activity topic at one time: a few arrays and lists instead of many objects."""
+"""What one poll returned: a few arrays and lists instead of many message objects."""
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -10,16 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 Message: TypeAlias = Any
-"""confluent_kafka's own, whose every field may be None by its types and is not where there is no error."""
+"""confluent_kafka's, whose fields may all be None by their types; where there is no error, none is."""
 Longs: TypeAlias = npt.NDArray[np.int64]
 
 _second = itemgetter(1)
 _Message: Any = confluent_kafka.Message
-"""Its methods are called by the ten thousand, and from here quicker than from each object."""
+"""Its methods are called by the ten thousand, which is faster from here than from each object."""
 
 
 class Records(NamedTuple):
-    """Side by side: offsets, times in milliseconds (-1 where unknown), keys and values."""
+    """Columns of equal length; `timestamps` are milliseconds since the epoch, -1 where unknown."""
 
     offsets: Longs
     timestamps: Longs
@@ -28,94 +28,98 @@ class Records(NamedTuple):
 
 
 Piece: TypeAlias = tuple[Records, int, int]
-"""Some of these records, from one place to before another."""
+"""The records from one row to before another."""
 
 
 class Span(NamedTuple):
-    """Where one partition's records are in a poll, from `start` to before `stop`."""
+    """The rows of one partition in a batch, from `start` to before `stop`."""
 
-    number: int
+    partition: int
     start: int
     stop: int
 
 
 class RecordBatch:
-    """Records without an error, of any partitions: one partition's after the other's, and each one's in order."""
+    """Records of any partitions: one partition's after the other's, and each one's in order."""
 
-    def __init__(self, pieces: Mapping[int, Sequence[Piece]]) -> None:
-        """`pieces` are of one partition each."""
-        self.records = _joined([piece for each in pieces.values() for piece in each])
+    def __init__(self, pieces: Mapping[int, Sequence[Piece]], end_positions: Mapping[int, int]) -> None:
+        """`pieces` and `end_positions` are by partition."""
+        self.records = _concatenated([piece for each in pieces.values() for piece in each])
         self.spans: list[Span] = []
+        self.end_positions = end_positions
+        """Where the consumer reached the end of a partition."""
         stop = 0
-        for number, each in pieces.items():
+        for partition, each in pieces.items():
             start, stop = stop, stop + sum(end - begin for _, begin, end in each)
-            self.spans.append(Span(number, start, stop))
+            self.spans.append(Span(partition, start, stop))
 
     def __len__(self) -> int:
         return self.records.offsets.size
 
-    def news(self, positions: Mapping[int, int]) -> "RecordBatch":
-        """What is of these partitions and at or behind their positions: a seek may bring some twice."""
-        new: dict[int, Sequence[Piece]] = {}
-        for number, start, stop in self.spans:
-            if number in positions:
-                wanted = self.records.offsets[start:stop] >= positions[number]
-                new[number] = [(self.records, start + a, start + b) for kept, a, b in _runs(wanted) if kept]
-        return self if sum(b - a for each in new.values() for _, a, b in each) == len(self) else RecordBatch(new)
+    def unread(self, positions: Mapping[int, int]) -> "RecordBatch":
+        """Return the records at or behind these partitions' positions: after a seek some may come twice."""
+        unread: dict[int, Sequence[Piece]] = {}
+        for partition, start, stop in self.spans:
+            if partition in positions:
+                wanted = self.records.offsets[start:stop] >= positions[partition]
+                unread[partition] = [(self.records, start + a, start + b) for kept, a, b in _runs(wanted) if kept]
+        if sum(b - a for each in unread.values() for _, a, b in each) == len(self):
+            return self
+        return RecordBatch(unread, self.end_positions)
 
-    def only(self, numbers: Container[int]) -> "RecordBatch":
-        """The records of these partitions."""
-        return RecordBatch({number: [(self.records, a, b)] for number, a, b in self.spans if number in numbers})
+    def only(self, partitions: Container[int]) -> "RecordBatch":
+        """Return the records of these partitions."""
+        pieces = {span.partition: [(self.records, span.start, span.stop)] for span in self.spans}
+        return RecordBatch({n: each for n, each in pieces.items() if n in partitions}, self.end_positions)
 
 
 class BatchBuilder:
-    """Takes what the consumer hands out, a little at a time.
+    """Collects what the consumer returns, a few hundred messages at a time.
 
-    Every message is looked at while the processor still has it at hand, and let go: many at a time would each be
-    fetched from far away, several times. With 50,000 that costs more than to read them from the broker.
+    The fields of a message are read while it is still in the processor's cache, and the object is let go. Reading
+    50,000 objects later would cost more than to fetch them from the broker.
     """
 
     def __init__(self) -> None:
         self._pieces: dict[int, list[Piece]] = {}
-        self.ends: dict[int, int] = {}
-        """Positions at which a partition's end was reached."""
+        self.end_positions: dict[int, int] = {}
         self.count = 0
 
     def add(self, messages: Sequence[Message]) -> None:
-        """Messages without an error, behind those that are there."""
+        """Append messages that have no error."""
         if not messages:
             return
         count = len(messages)
         self.count += count
-        numbers = np.fromiter(map(_Message.partition, messages), np.int64, count)
+        partitions = np.fromiter(map(_Message.partition, messages), np.int64, count)
         records = Records(
             np.fromiter(map(_Message.offset, messages), np.int64, count),
             np.fromiter(map(_second, map(_Message.timestamp, messages)), np.int64, count),
             list(map(_Message.key, messages)),
             list(map(_Message.value, messages)),
         )
-        for number, start, stop in _runs(numbers):  # what was fetched of one partition, and then of another
-            self._pieces.setdefault(number, []).append((records, start, stop))
+        for partition, start, stop in _runs(partitions):
+            self._pieces.setdefault(partition, []).append((records, start, stop))
 
-    def drop(self, numbers: Sequence[int]) -> None:
-        """These partitions are no longer ours: should they be so again, they are read anew."""
-        for number in numbers:
-            self._pieces.pop(number, None)
-            self.ends.pop(number, None)
+    def drop(self, partitions: Sequence[int]) -> None:
+        """Forget partitions that are no longer ours. If they are assigned again, they are read again."""
+        for partition in partitions:
+            self._pieces.pop(partition, None)
+            self.end_positions.pop(partition, None)
 
     def build(self) -> RecordBatch:
-        return RecordBatch(self._pieces)
+        return RecordBatch(self._pieces, self.end_positions)
 
 
-def _runs(of: npt.NDArray[Any]) -> Iterator[tuple[int, int, int]]:
-    """Each run of equals: its value, where it begins, and where the next one does."""
-    begins = [0, *(np.flatnonzero(of[1:] != of[:-1]) + 1).tolist(), of.size]
-    for start, stop in pairwise(begins):
+def _runs(values: npt.NDArray[Any]) -> Iterator[tuple[int, int, int]]:
+    """Yield each run of equal values: the value, the row where it starts, and the row behind it."""
+    starts = [0, *(np.flatnonzero(values[1:] != values[:-1]) + 1).tolist(), values.size]
+    for start, stop in pairwise(starts):
         if start < stop:
-            yield int(of[start]), start, stop
+            yield int(values[start]), start, stop
 
 
-def _joined(pieces: Sequence[Piece]) -> Records:
+def _concatenated(pieces: Sequence[Piece]) -> Records:
     if not pieces:
         return Records(np.empty(0, np.int64), np.empty(0, np.int64), [], [])
     if len(pieces) == 1:

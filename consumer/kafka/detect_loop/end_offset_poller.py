@@ -1,4 +1,4 @@
-"""Asks for the ends of the assigned partitions, for their clocks to reach."""
+"""Asks for the end offsets of the assigned partitions, which their watermarks have to reach."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -10,71 +10,79 @@ from confluent_kafka.admin import AdminClient
 
 from consumer.clock import Clock, Millis
 from consumer.detect.watermark import WallClockGuard
-from consumer.kafka.clients import end_offsets
-from consumer.kafka.clients.settings import ClientErrorLog
+from consumer.kafka.clients import partition_offsets
+from consumer.kafka.clients.client_error_log import ClientErrorLog
 
-_PATIENCE = 5.0  # seconds: one silent broker of several must not keep the others' answers back for long
+_REQUEST_TIMEOUT_S = 5.0  # short: one silent broker of several must not hold back the others' answers
 _log = structlog.get_logger()
 
 
 class EndOffsetPoller:
-    """One request at a time for all partitions, never waited for. A failed one moves no clock."""
+    """One request at a time for all partitions, never waited for. A failed request moves no watermark."""
 
-    def __init__(self, admin: AdminClient, topic: str, clock: Clock, every: Millis, missed: Callable[[], None]) -> None:
-        """`missed` is told each time that nobody answers."""
+    def __init__(
+        self, admin: AdminClient, topic: str, clock: Clock, interval_ms: Millis, report_no_answer: Callable[[], None]
+    ) -> None:
         self._admin = admin
         self._topic = topic
         self._clock = clock
-        self._every = every
-        self._missed = missed
-        self._guard = WallClockGuard()
-        self._trouble = ClientErrorLog("ends")
-        self._asked_at: Millis = 0
-        self._next: Millis = 0  # on the steady clock
-        self._waiting: dict[int, Future[Any]] = {}
+        self._interval_ms = interval_ms
+        self._report_no_answer = report_no_answer
+        self._wall_clock_guard = WallClockGuard()
+        self._error_log = ClientErrorLog("end offsets")
+        self._requested_at: Millis = 0
+        self._next_request: Millis = 0  # monotonic
+        self._futures: dict[int, Future[Any]] = {}
         self.held: str | None = None
-        """Why the clocks stand still, if they do."""
+        """Why the watermarks stand still, if they do."""
 
-    def request(self, partitions: Iterable[int]) -> None:
-        """Send the next request when it is time."""
-        steady = self._clock.monotonic()
-        if self._waiting or steady < self._next:
-            return
-        self._next = steady + self._every
-        if self._trouble and not self._finds_leaders():
-            return
-        wall = self._clock.now()  # before the request leaves: the end it brings is not older than this
-        if self._agrees(wall, self._clock.monotonic()):
-            self._asked_at = wall
-            self._waiting = end_offsets.ask(self._admin, self._topic, partitions, patience=_PATIENCE)
+    def poll(self, partitions: Iterable[int]) -> tuple[Millis, dict[int, int]]:
+        """Send the next request when it is due.
 
-    def results(self) -> tuple[Millis, dict[int, int]]:
-        """The wall time of the last request, and the ends it brought since this was called before."""
-        arrived = {p: future for p, future in self._waiting.items() if future.done()}
-        ends = {}
+        Returns the wall time of the last request, and the end offsets by partition that arrived since the last call.
+        """
+        if not self._futures and self._clock.monotonic() >= self._next_request:
+            self._request(partitions)
+        arrived = {partition: future for partition, future in self._futures.items() if future.done()}
+        end_offsets = {}
         for partition, future in arrived.items():
-            del self._waiting[partition]
+            del self._futures[partition]
             try:
-                ends[partition] = int(future.result().offset)
+                end_offsets[partition] = int(future.result().offset)
             except KafkaException as failure:
-                self._trouble.report(failure.args[0])
-        if ends and len(ends) == len(arrived):
-            self._trouble.report_answer()
-        return self._asked_at, ends
+                self._error_log.report(failure.args[0])
+        if end_offsets and len(end_offsets) == len(arrived):
+            self._error_log.report_answer()
+        return self._requested_at, end_offsets
 
-    def _finds_leaders(self) -> bool:
+    def _request(self, partitions: Iterable[int]) -> None:
+        self._next_request = self._clock.monotonic() + self._interval_ms
+        if self._error_log and not self._refresh_leaders():
+            return
+        now = self._clock.now()  # before the request leaves: the end offset it brings is not older than this
+        if self._wall_clock_agrees(now, self._clock.monotonic()):
+            self._requested_at = now
+            self._futures = partition_offsets.request(
+                self._admin, self._topic, partitions, timeout_s=_REQUEST_TIMEOUT_S
+            )
+
+    def _refresh_leaders(self) -> bool:
         try:
-            end_offsets.find_leaders(self._admin, self._topic)
+            partition_offsets.refresh_leaders(self._admin, self._topic)
         except KafkaException as failure:
-            self._trouble.report(failure.args[0])
-            self._missed()
+            self._error_log.report(failure.args[0])
+            self._report_no_answer()
             return False
         return True
 
-    def _agrees(self, wall: Millis, steady: Millis) -> bool:
-        agrees = self._guard.agrees(wall, steady)
-        held = None if agrees else "the clocks stand: the wall clock jumped. Set it right, or restart to accept it"
+    def _wall_clock_agrees(self, now: Millis, monotonic: Millis) -> bool:
+        agrees = self._wall_clock_guard.agrees(now, monotonic)
+        held = (
+            None
+            if agrees
+            else "the watermarks stand still: the wall clock jumped. It is accepted once it has run evenly for a minute"
+        )
         if held != self.held:
-            _log.warning("clock_held" if held else "clock_released", reason=held)
+            _log.warning("watermarks_held" if held else "watermarks_released", reason=held)
         self.held = held
         return agrees

@@ -1,114 +1,124 @@
-"""One assigned input partition: its table, its clock, and what waits to be written."""
+"""One assigned partition of the input: its table, its watermark, and what the next checkpoint writes for it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from consumer.clock import Millis
+from consumer.clock import MINUTE, SECOND, Millis
 from consumer.detect.activity_batch import ActivityBatch
-from consumer.detect.brake import ReadabilityMonitor
+from consumer.detect.input_quality import ReadabilityMonitor, SkewMonitor
 from consumer.detect.table import AdvanceResult
+from consumer.detect.volume import Volume
 from consumer.detect.watermark import Watermark
 from consumer.kafka.changelog.restore import Start
-from consumer.kafka.clients.transaction import Output
+from consumer.kafka.clients.output import Output
 from consumer.records import Reminder, ReminderKind
 
-WATERMARK_INTERVAL_MS: Millis = 5_000
-"""Deliver hears each partition's clock at least this often (design §4 asks for 10 s)."""
+WATERMARK_INTERVAL_MS: Millis = 5 * SECOND
+"""Deliver is told each partition's watermark at least this often (design §4 asks for 10 s)."""
 
 
 class PartitionTask:
-    """Steps 3 to 5 of the loop for one partition. Nothing in here talks to Kafka."""
+    """Steps 3 to 5 of the loop for one partition. Nothing here talks to Kafka."""
 
     def __init__(
         self,
-        number: int,
+        partition: int,
         start: Start,
         *,
         encode: Callable[[Reminder], bytes],
         reminders_topic: str,
         state_topic: str,
-        most_bad: float = 1.0,
+        max_bad_share: float = 1.0,
+        volume_window: Millis = MINUTE,
     ) -> None:
-        """`most_bad` is the share of records that may be unreadable before its silence means nothing."""
-        self.number = number
+        """`max_bad_share` is the share of unreadable records above which silence means nothing; `volume_window` the
+        span that the brake judges by."""
+        self.partition = partition
         self.position = start.offset
         self.watermark = Watermark(start.watermark)
         self.table = start.table
-        self.readability = ReadabilityMonitor(most_bad, lost=start.brake_state.distrusted)
-        self.brake_state = self._written = self._closing = start.brake_state
-        """To be remembered with the state."""
+        self.readability = ReadabilityMonitor(max_bad_share, start.brake_state.distrusted)
+        self.skew = SkewMonitor(start.table.processes.rules.clock_doubt, start.brake_state.skewed)
+        self.volume = Volume(volume_window, start.writer.lineage.volume)
+        self.brake_state = self._built_brake_state = self._committed_brake_state = start.brake_state
         self._writer = start.writer
         self._encode = encode
         self._reminders_topic = reminders_topic
         self._state_topic = state_topic
         self._committed_position = None if start.first else start.offset
-        self._noticed_at: Millis | None = None
+        self._collected_at: Millis | None = None
+        self._announced_watermark: Millis | None = None
         self.held = 0
-        """Lapses that wait, as of the last look."""
-        self._told_clock: Millis | None = None
+        """Lapses that the brake holds, as of the last `collect_lapses`."""
         self.outputs: list[Output] = []
-        self.unpublished: list[Reminder] = []
+        """What the next checkpoint writes."""
+        self.uncommitted: list[Reminder] = []
         """The reminders among `outputs`, for the metrics once they are committed."""
 
-    def apply(self, activities: ActivityBatch, now: Millis) -> None:
-        """Step 3: apply a batch."""
-        self._say(self.table.apply(activities, now))
+    def apply(self, activities: ActivityBatch, position: int, now: Millis) -> None:
+        """Step 3: apply a batch that ends before `position`."""
+        self._add_reminders(self.table.apply(activities, now))
+        self.advance_to(position)
 
-    def read_to(self, position: int) -> None:
-        """Everything before `position` has been read and applied."""
+    def advance_to(self, position: int) -> None:
+        """Note that everything before `position` has been read and applied."""
         self.position = max(self.position, position)
-        if not self.readability.distrusted:  # records that cannot be read are not silence
+        if not self.readability.distrusted:  # unreadable records are not silence
             self.watermark.advance_to(self.position)
 
     def count_due(self) -> int:
-        """How many lapses the next `collect_lapses` would ask for."""
+        """Return how many lapses the next `collect_lapses` would find."""
         return 0 if self.watermark.value is None else self.table.count_due(self.watermark.value)
 
     def collect_lapses(self, now: Millis, *, hold: bool = False) -> AdvanceResult:
-        """Step 4: look at the rows if the clock has moved. With `hold` nothing is asked for: it stays due."""
-        clock = self.watermark.value
-        if clock is None or clock == self._noticed_at:
+        """Step 4: find the lapses up to the watermark. With `hold` no reminder is asked for: they stay due."""
+        watermark = self.watermark.value
+        if watermark is None or watermark == self._collected_at:
             return AdvanceResult()
-        self._noticed_at = clock
-        noticed = self.table.advance_to(clock, now, hold=hold)
-        self.held = noticed.held
-        self._say(noticed.asked)
-        return noticed
+        self._collected_at = watermark
+        result = self.table.advance_to(watermark, now, hold=hold)
+        self.held = result.held
+        self._add_reminders(result.asked)
+        return result
 
     def has_outputs(self) -> bool:
-        """Whether the next commit has anything of this partition to write."""
-        return bool(self.outputs) or self._is_elsewhere() or self._clock_is_due()
+        """Return whether the next checkpoint has anything to write for this partition."""
+        return bool(self.outputs) or self._differs_from_committed() or self._watermark_is_due()
 
     def build_outputs(self, now: Millis) -> list[Output]:
-        """Step 5: everything to write, the state and the clock last."""
-        if self._clock_is_due() and self.watermark.value is not None:
-            self._say([Reminder(kind=ReminderKind.WATERMARK, occurred_at=self.watermark.value, detected_at=now)])
-            self._told_clock = self.watermark.value
-        if self._is_elsewhere() or self.table.store.dirty[: self.table.store.used].any():
-            self._closing = self.brake_state
-            for message in self._writer.build_segments(
+        """Step 5: return everything to write, the watermark and the changelog segments last."""
+        if self._watermark_is_due() and self.watermark.value is not None:
+            watermark = self.watermark.value
+            self._add_reminders([Reminder(kind=ReminderKind.WATERMARK, occurred_at=watermark, detected_at=now)])
+            self._announced_watermark = watermark
+        if self._differs_from_committed() or self.table.store.dirty[: self.table.store.used].any():
+            self._built_brake_state = self.brake_state
+            self._writer.lineage = replace(self._writer.lineage, volume=self.volume.store())
+            for segment in self._writer.build_segments(
                 self.table, self.position, self.watermark.value, self.brake_state
             ):
-                self.outputs.append(Output(self._state_topic, self.number, message.key, message.value, message.headers))
+                self.outputs.append(
+                    Output(self._state_topic, self.partition, segment.key, segment.value, segment.headers)
+                )
         return self.outputs
 
     def mark_committed(self) -> list[Reminder]:
-        """Step 7 succeeded: forget what was written, and return its reminders."""
-        published, self.unpublished = self.unpublished, []
+        """Step 7 succeeded: forget the outputs, and return the reminders that were among them."""
+        committed, self.uncommitted = self.uncommitted, []
         self.outputs = []
         self._committed_position = self.position
-        self._written = self._closing
-        return published
+        self._committed_brake_state = self._built_brake_state
+        return committed
 
-    def _is_elsewhere(self) -> bool:
-        """Whether it stands elsewhere, or is judged otherwise, than what was committed last says."""
-        return self.position != self._committed_position or self.brake_state != self._written
+    def _differs_from_committed(self) -> bool:
+        return self.position != self._committed_position or self.brake_state != self._committed_brake_state
 
-    def _clock_is_due(self) -> bool:
-        clock = self.watermark.value
-        return clock is not None and (self._told_clock is None or clock - self._told_clock >= WATERMARK_INTERVAL_MS)
+    def _watermark_is_due(self) -> bool:
+        watermark, announced = self.watermark.value, self._announced_watermark
+        return watermark is not None and (announced is None or watermark - announced >= WATERMARK_INTERVAL_MS)
 
-    def _say(self, reminders: list[Reminder]) -> None:
+    def _add_reminders(self, reminders: list[Reminder]) -> None:
         for reminder in reminders:
             key = None if reminder.user_id is None else reminder.user_id.encode()
-            self.outputs.append(Output(self._reminders_topic, self.number, key, self._encode(reminder)))
-        self.unpublished += [reminder for reminder in reminders if reminder.kind is not ReminderKind.WATERMARK]
+            self.outputs.append(Output(self._reminders_topic, self.partition, key, self._encode(reminder)))
+        self.uncommitted += [reminder for reminder in reminders if reminder.kind is not ReminderKind.WATERMARK]

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, select, text
 
 from consumer.clock import Millis
 from consumer.ledger.queries.statements import chunks, upsert
-from consumer.ledger.schema.tables import holds
+from consumer.ledger.schema.channel_tables import holds
 
 _TRY_LOCK = text(
     "SELECT name, pg_try_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest(CAST(:names AS text[])) AS name"

@@ -44,7 +44,7 @@ _OVERVIEW = _object(
             stopped_at=_MAYBE_MOMENT,
             probe_at=_MAYBE_MOMENT,
             stops=_NUMBER,
-            silences=_NUMBER,
+            unclear_attempts=_NUMBER,
         )
     ),
 )
