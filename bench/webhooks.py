@@ -39,7 +39,7 @@ from consumer.testing import FakeOneMsg
 from consumer.web import routes
 from consumer.web.health import Health
 from consumer.web.server import serve
-from consumer.web.webhook import Webhook
+from consumer.web.webhook import WebhookEndpoint
 from tests.app.service import Sandbox, sandbox
 
 _SECRET = "a-secret-of-the-bench"
@@ -205,7 +205,7 @@ async def _deliver(told: Connection, calls: int, box: Sandbox | None) -> None:
         replica = MeasuredReplica(url, onemsg, box.info, rate=_SENDS, linger_ms=10)
         replica.fill(range(messages, messages + _SENDS * (calls // 1000 + 5)))
         inbox = replica.parts.inbox
-        webhook = Webhook(inbox=inbox, secret=SecretStr(_SECRET), outcomes=replica.metrics.webhooks)
+        webhook = WebhookEndpoint(inbox=inbox, secret=SecretStr(_SECRET), outcomes=replica.metrics.webhooks)
         app = routes.build(health=Health(replica.clock.monotonic), metrics=CollectorRegistry(), webhook=webhook)
         stop = asyncio.Event()
         async with _open(app) as port:

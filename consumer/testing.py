@@ -21,13 +21,13 @@ from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
 from consumer.deliver.sending.facts import SenderConfig
 from consumer.ledger.store import Ledger
 from consumer.media.mail_message import Mail, MailWriter
-from consumer.media.signed_webhook import Call, HookWriter
+from consumer.media.signed_webhook import WebhookRequest, WebhookRequestWriter
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.api_errors import OneMsgError
 from consumer.onemsg.client import ChannelStatus
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, Outcome
-from consumer.onemsg.templates.listing import Listing
+from consumer.onemsg.templates.listing import TemplateListing
 from consumer.onemsg.webhook.notifications import Echo, StatusReport
 from consumer.records import EMAIL, WEBHOOK, DeliveryStatus, OptOut
 from consumer.wiring.deliver_parts import DeliverParts, Fallback, OneMsg
@@ -103,7 +103,7 @@ class FakeOneMsg(FakeMedium[TemplateMessage]):
     """When the message list was asked for."""
     failure: OneMsgError | None = None
     """What every request but a send raises, while it is set."""
-    templates_shown: Listing = field(default_factory=lambda: Listing((), whole=True))
+    templates_shown: TemplateListing = field(default_factory=lambda: TemplateListing((), complete=True))
 
     async def hook_info(self, message_id: str) -> tuple[StatusReport, ...]:
         self.asked.append(message_id)
@@ -121,7 +121,7 @@ class FakeOneMsg(FakeMedium[TemplateMessage]):
         chat = (echo for echo in self.listed if echo.recipient == recipient)
         return [echo for echo in chat if echo.at is not None and echo.at >= since]
 
-    async def templates(self) -> Listing:
+    async def templates(self) -> TemplateListing:
         self._fail()
         return self.templates_shown
 
@@ -230,6 +230,6 @@ def email_fallback(client: FakeMedium[Mail]) -> Fallback[Mail]:
     return Fallback(medium=EMAIL, client=client, write=MailWriter(MAIL), lease_ms=LEASE, max_attempts=3)
 
 
-def webhook_fallback(client: FakeMedium[Call]) -> Fallback[Call]:
+def webhook_fallback(client: FakeMedium[WebhookRequest]) -> Fallback[WebhookRequest]:
     """Return the webhook fallback with its real writer and this client."""
-    return Fallback(medium=WEBHOOK, client=client, write=HookWriter(HOOK), lease_ms=LEASE, max_attempts=3)
+    return Fallback(medium=WEBHOOK, client=client, write=WebhookRequestWriter(HOOK), lease_ms=LEASE, max_attempts=3)

@@ -42,9 +42,9 @@ class ChannelMaintenance:
         self._secret = secret
         self._templates_checked = asyncio.Event()
         silence = 2 * interval_ms + 30 * MINUTE  # a slow channel is no reason to call the process dead
-        self._templates = health.part("templates", stale_after=silence, dead_after=silence)
+        self._templates = health.register("templates", stale_after=silence, dead_after=silence)
         registers = self._prefix and self._secret
-        self._webhook = health.part("webhook", stale_after=silence, dead_after=silence) if registers else None
+        self._webhook = health.register("webhook", stale_after=silence, dead_after=silence) if registers else None
 
     async def run(self, ended: asyncio.Event) -> None:
         """Run until told to end."""
@@ -91,7 +91,7 @@ class ChannelMaintenance:
             )
         except OneMsgError as problem:
             return False, f"not registered: {problem}"
-        if isinstance(registered, registration.Refusal):
+        if isinstance(registered, registration.RegistrationRefused):
             return False, f"not registered: {registered.reason}: {registered.advice}"
         if not registered.reports_on:
             return False, "registered, but 1MSG does not switch its statuses on: set ackNotificationsOn for the channel"

@@ -22,7 +22,7 @@ from consumer.kafka.clients.publisher import Publisher, PublishFailed
 from consumer.kafka.dead_letters.publisher import DeadLetterPublisher
 from consumer.metrics import DeliverMetrics
 from consumer.records import Contact, Received, Reminder
-from consumer.web.webhook import Webhook
+from consumer.web.webhook import WebhookEndpoint
 from consumer.wiring.channel_maintenance import ChannelMaintenance
 from consumer.wiring.deliver_parts import DeliverParts
 from consumer.wiring.deliver_settings import onemsg_client, sender_config
@@ -120,11 +120,11 @@ class Deliver:
             while await self._publish():
                 continue
 
-    def webhook(self) -> Webhook | None:
+    def webhook(self) -> WebhookEndpoint | None:
         """Return the endpoint; None without a secret."""
         if self._secret is None:
             return None
-        return Webhook(inbox=self._parts.inbox, secret=self._secret, outcomes=self._metrics.webhooks)
+        return WebhookEndpoint(inbox=self._parts.inbox, secret=self._secret, outcomes=self._metrics.webhooks)
 
     async def probe(self) -> None:
         """Raise if webhooks could not be stored now."""
@@ -171,7 +171,7 @@ class Deliver:
         self, topic: str, cls: type[R], handle: Callable[[Sequence[Received[R]]], None], *, wants_ends: bool = False
     ) -> AtLeastOnceConsumer[R]:
         s, codec, name = self._shared.settings, self._shared.codec, f"{cls.__name__.lower()}s"
-        part = self._shared.health.part(name)
+        part = self._shared.health.register(name)
         return AtLeastOnceConsumer(
             s.kafka,
             self._shared.clock,

@@ -42,7 +42,7 @@ def build(shared: Shared) -> DetectLoop:
     """Return the loop, ready to run. Raises RegistryUnavailable, SchemaRefused."""
     s, clock, metrics = shared.settings, shared.clock, DetectMetrics(shared.metrics)
     group, commit_interval, topic = group_name(s), millis(s.detect.commit_interval), s.source.topic
-    part = shared.health.part("detect")
+    part = shared.health.register("detect")
 
     def report_wait(whom: str) -> None:
         part.failing(f"waiting for {whom}")

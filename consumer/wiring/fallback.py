@@ -6,8 +6,8 @@ from typing import Any
 from consumer.clock import SECOND
 from consumer.config.types import millis
 from consumer.media.mail_message import MailWriter
-from consumer.media.signed_webhook import Hook, HookWriter
-from consumer.media.smtp import Smtp
+from consumer.media.signed_webhook import SignedWebhookClient, WebhookRequestWriter
+from consumer.media.smtp import SmtpClient
 from consumer.records import EMAIL, WEBHOOK
 from consumer.wiring.deliver_parts import Fallback
 from consumer.wiring.shared import Shared, plain
@@ -21,17 +21,17 @@ def fallbacks(shared: Shared) -> Iterator[Fallback[Any]]:
     if email := settings.email:
         yield Fallback(
             medium=EMAIL,
-            client=Smtp(email, plain(email.password, "fallback.email.password") if email.password else None),
+            client=SmtpClient(email, plain(email.password, "fallback.email.password") if email.password else None),
             write=MailWriter(email),
             lease_ms=millis(email.timeout) + _LEASE_BEYOND_TIMEOUT,
             max_attempts=email.max_attempts,
         )
     if webhook := settings.webhook:
-        hook = Hook(webhook, plain(webhook.secret, "fallback.webhook.secret"), shared.clock.now)
+        hook = SignedWebhookClient(webhook, plain(webhook.secret, "fallback.webhook.secret"), shared.clock.now)
         yield Fallback(
             medium=WEBHOOK,
             client=hook,
-            write=HookWriter(webhook),
+            write=WebhookRequestWriter(webhook),
             lease_ms=millis(webhook.timeout) + _LEASE_BEYOND_TIMEOUT,
             max_attempts=webhook.max_attempts,
             close=hook.aclose,

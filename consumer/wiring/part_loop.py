@@ -23,7 +23,7 @@ class PartLoop:
     def __init__(
         self, health: Health, name: str, ended: asyncio.Event, detail: Callable[[], str | None] = lambda: None
     ) -> None:
-        self._part = health.part(name)
+        self._part = health.register(name)
         self._name = name
         self._ended = ended
         self._detail = detail

@@ -11,7 +11,7 @@ from consumer.deliver.channel.template_status import (
     required_templates,
     status_after,
 )
-from consumer.onemsg.templates.listing import Listing, Template
+from consumer.onemsg.templates.listing import Template, TemplateListing
 from consumer.onemsg.templates.preflight import RequiredTemplate
 from consumer.testing import PLAN
 
@@ -26,12 +26,12 @@ GOOD = Template(
     body="Hello, {{1}}! You left {{2}}.",
 )
 OTHER = replace(GOOD, name="other")
-SEEN = status_after(TemplateStatus(), Listing((GOOD,), whole=True), WANTED)
+SEEN = status_after(TemplateStatus(), TemplateListing((GOOD,), complete=True), WANTED)
 
 
 def after(*templates: Template, whole: bool = True, before: TemplateStatus = SEEN, times: int = 1) -> TemplateStatus:
     for _ in range(times):
-        before = status_after(before, Listing(templates, whole), WANTED)
+        before = status_after(before, TemplateListing(templates, whole), WANTED)
     return before
 
 

@@ -30,7 +30,7 @@ from consumer.testing import PLAN
 from consumer.web.health import Health
 from consumer.web.routes import build
 from consumer.web.server import serve
-from consumer.web.webhook import Webhook
+from consumer.web.webhook import WebhookEndpoint
 from tests.timelines.deliver_diary import Diary
 
 FAULTS = (
@@ -185,7 +185,7 @@ async def _round(diary: Diary, sandbox: Sandbox) -> int:
 
 @asynccontextmanager
 async def _webhook(diary: Diary) -> AsyncIterator[str]:
-    webhook = Webhook(inbox=diary.parts.inbox, secret=SecretStr(_SECRET), outcomes=diary.metrics.webhooks)
+    webhook = WebhookEndpoint(inbox=diary.parts.inbox, secret=SecretStr(_SECRET), outcomes=diary.metrics.webhooks)
     pages = build(health=Health(diary.clock.monotonic), metrics=CollectorRegistry(), webhook=webhook)
     stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(serve(pages, "127.0.0.1", 0, stop, listening=port.set_result))

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from consumer.clock import HOUR, SECOND, ManualClock, Millis
 from consumer.ledger.schema.rows import REMINDER, ReminderRow
 from consumer.ledger.schema.tables import webhook_bodies
-from consumer.onemsg.templates.listing import Listing, Template
+from consumer.onemsg.templates.listing import Template, TemplateListing
 from consumer.records import Contact, DeliveryStatus, Received, Reminder, ReminderKind
 from consumer.testing import PLAN, FakeOneMsg, Replica
 from consumer.wiring.deliver_parts import OneMsg
@@ -152,7 +152,7 @@ class Diary(Replica):
 
     def lists(self, *templates: Template, whole: bool = True) -> "Diary":
         """1MSG is asked for its templates, and shows these."""
-        self.onemsg.templates_shown = Listing(templates, whole)
+        self.onemsg.templates_shown = TemplateListing(templates, whole)
         asyncio.run(self.parts.template_watcher.check())
         return self
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from consumer.clock import MINUTE, ManualClock
 from consumer.media.mail_message import Mail
-from consumer.media.signed_webhook import Call
+from consumer.media.signed_webhook import WebhookRequest
 from consumer.testing import FakeMedium, email_fallback, webhook_fallback
 
 from .deliver_diary import Diary
@@ -22,7 +22,7 @@ class FallbackDiary(Diary):
         self.media = media
         clock = ManualClock(moment("Mon 09:00"))
         self.mail: FakeMedium[Mail] = FakeMedium(clock)
-        self.hook: FakeMedium[Call] = FakeMedium(clock)
+        self.hook: FakeMedium[WebhookRequest] = FakeMedium(clock)
         fallbacks = {"email": email_fallback(self.mail), "webhook": webhook_fallback(self.hook)}
         super().__init__(folder, url=url, clock=clock, fallbacks=[fallbacks[m] for m in media], **more)
 

@@ -75,7 +75,7 @@ def test_an_empty_ledger_has_nothing_to_be_afraid_of(serving: Serving, diary: Di
 
 def test_where_only_detect_runs_its_health_is_shown(serving: Serving) -> None:
     health = Health(SystemClock().monotonic)
-    health.part("detect").ok("<b>the brake is engaged</b>")
+    health.register("detect").ok("<b>the brake is engaged</b>")
     client = shown(serving, None, HERE, health)
     assert client.get("/api/overview").json()["parts"] == {
         "detect": {"ok": True, "detail": "<b>the brake is engaged</b>"}

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from consumer.deliver.policy.message_plan import MessagePlan, TemplateVariant
-from consumer.onemsg.templates.listing import Listing
-from consumer.onemsg.templates.preflight import RequiredTemplate, TemplateProblem, find, preflight
+from consumer.onemsg.templates.listing import TemplateListing
+from consumer.onemsg.templates.preflight import RequiredTemplate, TemplateProblem, find_template, preflight
 
 MISSES_UNTIL_GONE = 3
 """Whole lists in a row without a template after which it counts as gone."""
@@ -42,12 +42,12 @@ class TemplateStatus:
         return self.problem is not None or self.misses > 0
 
 
-def status_after(before: TemplateStatus, listing: Listing, required: RequiredTemplate) -> TemplateStatus:
+def status_after(before: TemplateStatus, listing: TemplateListing, required: RequiredTemplate) -> TemplateStatus:
     """Return the status of the template after this list."""
-    template = find(listing.templates, required)
+    template = find_template(listing.templates, required)
     problems = preflight(listing.templates, required)
     if template is None:
-        if not listing.whole or not listing.templates:
+        if not listing.complete or not listing.templates:
             return before
         misses = before.misses + 1
         return replace(before, misses=misses, problem=problems[0] if misses >= MISSES_UNTIL_GONE else before.problem)

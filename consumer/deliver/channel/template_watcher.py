@@ -13,7 +13,7 @@ from consumer.ledger.schema.rows import ChannelRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.api_errors import OneMsgError
-from consumer.onemsg.templates.listing import Listing
+from consumer.onemsg.templates.listing import TemplateListing
 from consumer.onemsg.templates.preflight import RequiredTemplate
 
 _WAKES = 2
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 class TemplateLister(Protocol):
     """What the watcher needs of 1MSG."""
 
-    async def templates(self) -> Listing:
+    async def templates(self) -> TemplateListing:
         """Return all templates. Raises OneMsgError."""
         ...
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from consumer.clock import Millis
 from consumer.config.policy import SendWindowSettings
 from consumer.config.processes import ProcessSettings
-from consumer.config.template import TemplateSettings, action_in
+from consumer.config.template import TemplateSettings, action_text
 from consumer.config.types import millis
 from consumer.deliver.policy.languages import ranked
 from consumer.send_window import Window
@@ -57,11 +57,11 @@ def message_plans(
 
 
 def _plan(process: ProcessSettings, template: TemplateSettings, send_window: SendWindowSettings | None) -> MessagePlan:
-    own_template, rungs = process.template.over(template), [millis(span) for span in process.remind_after]
+    own_template, rungs = process.template.apply_to(template), [millis(span) for span in process.remind_after]
     gaps = [later - earlier for earlier, later in zip([0, *rungs], rungs, strict=False)]
     window = process.send_window or send_window
     actions = {
-        language: action_in(process.action, language, own_template.language)
+        language: action_text(process.action, language, own_template.language)
         for language in dict.fromkeys([own_template.language, *own_template.languages])
     }
     return MessagePlan(

@@ -10,7 +10,7 @@ from consumer.clock import Millis
 from consumer.deliver.policy.personal_text import TextCheck, usable_name
 from consumer.email_address import normalize_email
 from consumer.ledger.schema.rows import ContactRow
-from consumer.onemsg.phone import Phone, PhoneProblem, normalise
+from consumer.onemsg.phone import Phone, PhoneProblem, normalize_phone
 from consumer.onemsg.templates.parameters import safe_parameter
 from consumer.send_window import Window, common_opening, next_opening, zone_of
 
@@ -55,9 +55,9 @@ def read_people(
 
 
 def read_phone(phone: str | None, default_region: str | None) -> Phone | PhoneProblem:
-    """Return what `normalise` makes of a contact's phone; a text on which it fails is `bad_phone`."""
+    """Return what `normalize_phone` makes of a contact's phone; a text on which it fails is `bad_phone`."""
     try:
-        return normalise(phone, default_region)
+        return normalize_phone(phone, default_region)
     except Exception as error:  # noqa: BLE001 - as in `read_people`
         log.error("phone_unreadable", error=type(error).__name__)
         return PhoneProblem(reason="bad_phone", error="it cannot be read")

@@ -18,7 +18,7 @@ from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.media.text_template import FallbackText
 from consumer.onemsg.message import TemplateMessage
-from consumer.onemsg.templates.parameters import fitted, safe_parameter
+from consumer.onemsg.templates.parameters import safe_parameter, shorten_to_fit
 from consumer.records import WHATSAPP
 
 M = TypeVar("M")
@@ -62,7 +62,7 @@ def whatsapp_medium(config: SenderConfig, ttl: int | None) -> Medium[TemplateMes
             template=variant.template,
             namespace=variant.namespace,
             language=variant.language,
-            params=(body and fitted(body, params)) or params,
+            params=(body and shorten_to_fit(body, params)) or params,
             ttl=ttl,
         )
         return Draft(message, message.phone, message.template, message.language)

@@ -144,7 +144,7 @@ class WebhookInbox:
     def _read(self, body: Body, contents: _Contents) -> None:
         """Add what a body contains. An unreadable one is kept as it is and does not stop the others."""
         try:
-            parsed = parser.read(body.body)
+            parsed = parser.parse_webhook(body.body)
         except Exception as error:
             expected = isinstance(error, parser.UnreadableBody)
             log.warning("webhook_body_unreadable", body_id=body.id, size=len(body.body), exc_info=not expected)

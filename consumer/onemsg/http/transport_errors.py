@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import aiohttp
 import httpx
 
-from consumer.onemsg.masking import safe
+from consumer.onemsg.masking import mask_text
 from consumer.onemsg.outcomes import NotTransmitted, Unknown
 
 
@@ -53,7 +53,7 @@ def outcome_of(error: Exception, hide: Sequence[str] = ()) -> NotTransmitted | U
     """The outcome of an attempt that ended in `error`. What is not known to come before sending is unknown."""
     if isinstance(error, httpx.TransportError) and isinstance(error.__cause__, Exception):
         error = error.__cause__
-    words = f"{type(error).__name__}: {safe(str(error), hide)}".removesuffix(": ")
+    words = f"{type(error).__name__}: {mask_text(str(error), hide)}".removesuffix(": ")
     for kind, reason in _BEFORE:
         if isinstance(error, kind):
             return NotTransmitted(reason=reason, error=words)

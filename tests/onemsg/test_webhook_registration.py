@@ -8,8 +8,16 @@ from typing import Any
 import pytest
 
 from consumer.onemsg.client import OneMsgClient, OneMsgError
-from consumer.onemsg.webhook.registration import Keep, Plan, Refusal, Registered, Write, plan, register
-from tests.onemsg.server import Asked, answer, serving
+from consumer.onemsg.webhook.registration import (
+    AlreadyRegistered,
+    Registered,
+    RegistrationPlan,
+    RegistrationRefused,
+    WriteUrls,
+    plan,
+    register,
+)
+from tests.onemsg.scripted_server import Asked, answer, serving
 
 OURS = "https://us.example/webhooks/1msg/secret"
 FORMER = "https://us.example/webhooks/1msg/"
@@ -20,28 +28,30 @@ FOUR = tuple(f"https://other.example/{n}" for n in range(4))
 @pytest.mark.parametrize(
     ("current", "more", "decided"),
     [
-        ((), {}, Write((OURS,))),
-        ((INBOX,), {}, Write((INBOX, OURS))),
-        ((INBOX, OURS), {}, Keep()),
-        ((f"{OURS}/", INBOX), {}, Keep()),
-        ((OURS, INBOX), {"renew": True}, Write((INBOX, OURS))),
-        (FOUR, {}, Write((*FOUR, OURS))),
-        ((*FOUR, OURS), {}, Keep()),
-        ((OURS, f"{OURS}/"), {}, Write((OURS,))),
-        ((f"{FORMER}old", INBOX), {"former": FORMER}, Write((INBOX, OURS))),
-        ((f"{FORMER}old", INBOX), {}, Write((f"{FORMER}old", INBOX, OURS))),
-        ((f"{FORMER}old", OURS), {"former": FORMER}, Write((OURS,))),
-        ((OURS,), {"former": FORMER}, Keep()),
-        ((f"{FORMER}old", *FOUR), {"former": FORMER}, Write((*FOUR, OURS))),
+        ((), {}, WriteUrls((OURS,))),
+        ((INBOX,), {}, WriteUrls((INBOX, OURS))),
+        ((INBOX, OURS), {}, AlreadyRegistered()),
+        ((f"{OURS}/", INBOX), {}, AlreadyRegistered()),
+        ((OURS, INBOX), {"renew": True}, WriteUrls((INBOX, OURS))),
+        (FOUR, {}, WriteUrls((*FOUR, OURS))),
+        ((*FOUR, OURS), {}, AlreadyRegistered()),
+        ((OURS, f"{OURS}/"), {}, WriteUrls((OURS,))),
+        ((f"{FORMER}old", INBOX), {"former": FORMER}, WriteUrls((INBOX, OURS))),
+        ((f"{FORMER}old", INBOX), {}, WriteUrls((f"{FORMER}old", INBOX, OURS))),
+        ((f"{FORMER}old", OURS), {"former": FORMER}, WriteUrls((OURS,))),
+        ((OURS,), {"former": FORMER}, AlreadyRegistered()),
+        ((f"{FORMER}old", *FOUR), {"former": FORMER}, WriteUrls((*FOUR, OURS))),
     ],
 )
-def test_the_plan_keeps_theirs_and_adds_ours(current: tuple[str, ...], more: dict[str, Any], decided: Plan) -> None:
+def test_the_plan_keeps_theirs_and_adds_ours(
+    current: tuple[str, ...], more: dict[str, Any], decided: RegistrationPlan
+) -> None:
     assert plan(current, OURS, **more) == decided
 
 
 def test_five_others_leave_no_room() -> None:
     refusal = plan((*FOUR, INBOX), OURS)
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, RegistrationRefused)
     assert refusal.reason == "no_room"
     assert "other.example" not in refusal.advice
 
@@ -81,8 +91,8 @@ class Hooked:
         return {"webhookUrl": self.urls, "webhookStatuses": dict.fromkeys(self.disabled, "disabled")}
 
 
-def registering(channel: Hooked, **more: Any) -> Registered | Refusal:
-    async def story() -> Registered | Refusal:
+def registering(channel: Hooked, **more: Any) -> Registered | RegistrationRefused:
+    async def story() -> Registered | RegistrationRefused:
         async with serving(channel.play) as server, server.client() as client:
             return await register(client, OURS, **more)
 
@@ -124,7 +134,7 @@ def test_an_address_that_somebody_adds_meanwhile_is_kept() -> None:
 def test_a_list_that_keeps_changing_is_left_alone() -> None:
     channel = Hooked([], between=lambda reads: [f"https://other.example/{reads}"])
     refusal = registering(channel)
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, RegistrationRefused)
     assert refusal.reason == "list_in_use"
     assert "POST webhook" not in channel.calls
 
@@ -132,7 +142,7 @@ def test_a_list_that_keeps_changing_is_left_alone() -> None:
 def test_a_full_list_is_left_alone() -> None:
     channel = Hooked([*FOUR, INBOX])
     refusal = registering(channel)
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, RegistrationRefused)
     assert refusal.reason == "no_room"
     assert channel.calls == ["GET webhook"]
 
@@ -141,7 +151,7 @@ def test_a_channel_that_does_not_keep_ours_is_told_of() -> None:
     channel = Hooked([INBOX])
     channel.keeps = lambda urls: urls[:1]
     refusal = registering(channel)
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, RegistrationRefused)
     assert refusal.reason == "not_kept"
 
 
@@ -149,7 +159,7 @@ def test_a_channel_that_loses_others_is_told_of() -> None:
     channel = Hooked([INBOX])
     channel.keeps = lambda urls: urls[1:]
     refusal = registering(channel)
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, RegistrationRefused)
     assert refusal.reason == "others_lost"
 
 

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.onemsg.webhook.notifications import Echo, Inbound, Notification, Preference, Progress, StatusReport
-from consumer.onemsg.webhook.parser import UnreadableBody, read, status_report
+from consumer.onemsg.webhook.parser import UnreadableBody, parse_status, parse_webhook
 
 
 def told(body: object) -> Notification:
-    return read(json.dumps(body).encode())
+    return parse_webhook(json.dumps(body).encode())
 
 
 def raw(**value: object) -> dict[str, object]:
@@ -205,13 +205,13 @@ def test_an_error_beside_a_success_is_no_failure() -> None:
     ],
 )
 def test_a_time_comes_as_number_or_text_in_seconds_or_milliseconds(timestamp: object, at: int | None) -> None:
-    report = status_report({"id": "wamid.A", "status": "sent", "timestamp": timestamp})
+    report = parse_status({"id": "wamid.A", "status": "sent", "timestamp": timestamp})
     assert report is not None
     assert report.at == at
 
 
 def test_a_time_that_is_no_number_at_all_is_none() -> None:
-    [report] = read(b'{"ack": [{"id": "a", "status": "sent", "timestamp": NaN, "time": Infinity}]}').statuses
+    [report] = parse_webhook(b'{"ack": [{"id": "a", "status": "sent", "timestamp": NaN, "time": Infinity}]}').statuses
     assert report.at is None
 
 
@@ -280,7 +280,7 @@ def test_an_empty_list_is_a_body_without_news() -> None:
 )
 def test_what_is_no_json_object_is_unreadable(body: bytes) -> None:
     with pytest.raises(UnreadableBody) as raised:
-        read(body)
+        parse_webhook(body)
     assert str(raised.value).startswith("not a JSON")
 
 
@@ -326,7 +326,7 @@ def test_any_json_object_is_read(body: dict[str, object]) -> None:
 @given(st.binary(max_size=300) | documents.map(lambda body: json.dumps(body).encode()))
 def test_any_bytes_are_read_or_unreadable(body: bytes) -> None:
     try:
-        said = read(body)
+        said = parse_webhook(body)
     except UnreadableBody:
         return
     assert isinstance(said, Notification)

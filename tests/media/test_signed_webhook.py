@@ -15,7 +15,7 @@ import pytest
 
 from consumer.clock import MINUTE, SECOND
 from consumer.config.fallback import WebhookFallbackSettings
-from consumer.media.signed_webhook import Call, Hook, HookWriter
+from consumer.media.signed_webhook import SignedWebhookClient, WebhookRequest, WebhookRequestWriter
 from consumer.media.text_template import FallbackText
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
 
@@ -87,9 +87,9 @@ def configured(url: str) -> WebhookFallbackSettings:
 
 def call(url: str, times: int = 1) -> Outcome:
     async def calling() -> Outcome:
-        hook = Hook(configured(url), SECRET, lambda: NOW)
+        hook = SignedWebhookClient(configured(url), SECRET, lambda: NOW)
         try:
-            message = HookWriter(configured(url))(LETTER, NOW)
+            message = WebhookRequestWriter(configured(url))(LETTER, NOW)
             return [await hook.send_template(message) for _ in range(times)][-1]
         finally:
             await hook.aclose()
@@ -194,6 +194,6 @@ def test_each_call_has_a_connection_of_its_own() -> None:
 
 
 def test_nothing_personal_shows_where_a_message_is_printed() -> None:
-    message = HookWriter(configured("https://shop.example/"))(LETTER, NOW)
-    assert isinstance(message, Call)
+    message = WebhookRequestWriter(configured("https://shop.example/"))(LETTER, NOW)
+    assert isinstance(message, WebhookRequest)
     assert "María" not in repr(message) + repr(LETTER)

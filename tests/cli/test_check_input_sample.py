@@ -5,7 +5,7 @@ import json
 import pytest
 
 from consumer.clock import SystemClock
-from consumer.commands.check.input_sample import in_one_partition, sampled
+from consumer.commands.check.input_sample import check_partitioning, check_sample
 from consumer.config.kafka import KafkaSettings
 from consumer.config.processes import ProcessSettings
 from consumer.config.settings import Settings
@@ -36,7 +36,8 @@ class Topic:
 
     def told(self) -> list[str]:
         return [
-            str(line) for line in sampled(Shared(Settings(kafka=self._kafka, source=self.source, processes=PROCESSES)))
+            str(line)
+            for line in check_sample(Shared(Settings(kafka=self._kafka, source=self.source, processes=PROCESSES)))
         ]
 
 
@@ -74,14 +75,14 @@ def test_a_user_in_two_partitions_is_counted_and_not_named(topic: Topic) -> None
 def test_what_could_not_be_read_is_said_before_it_is_set_aside(topic: Topic) -> None:
     line, _ = topic.has((0, event("ann")), (1, b"Maria's secret"), (1, b"another")).told()
     assert line.startswith(
-        f"✗ records of {topic.name}: 2 of the newest would go to the dead letters, most as unreadable:"
+        f"✗ records of {topic.name}: 2 of the newest records would go to the dead letters, most of them as unreadable:"
     )
     assert "Maria" not in line
 
 
 def test_a_few_that_cannot_be_read_are_told_of_and_no_failure(topic: Topic) -> None:
     line, _ = topic.has(*[(0, event("ann"))] * 99, (0, b"{")).told()
-    assert line.startswith(f"✓ records of {topic.name}: 1 of the newest would go to the dead letters")
+    assert line.startswith(f"✓ records of {topic.name}: 1 of the newest records would go to the dead letters")
 
 
 def test_a_mapping_that_fits_nothing_is_said(topic: Topic) -> None:
@@ -91,9 +92,9 @@ def test_a_mapping_that_fits_nothing_is_said(topic: Topic) -> None:
 
 def test_only_so_many_of_the_newest_are_looked_at(topic: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
     topic.has((0, event("ann")), *[(n % 2, event(f"user-{n % 2}")) for n in range(40)], (1, event("ann")))
-    monkeypatch.setattr("consumer.commands.check.run_checks.input_sample.MOST", 20)
+    monkeypatch.setattr("consumer.commands.check.run_checks.input_sample.MAX_RECORDS", 20)
     assert topic.told()[1].startswith("✓")
 
 
 def test_every_partition_counts() -> None:
-    assert in_one_partition("t", {0: {"a", "b"}, 1: {"a", "b"}, 2: {"a"}}).advice.startswith("2 of the newest 2 are")
+    assert check_partitioning("t", {0: {"a", "b"}, 1: {"a", "b"}, 2: {"a"}}).advice.startswith("2 of the newest 2 are")

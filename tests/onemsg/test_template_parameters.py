@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from consumer.onemsg.templates.parameters import (
     BODY_LIMIT,
     PARAMETER_LIMIT,
-    cut,
-    fitted,
-    length,
     render,
     safe_parameter,
+    shorten_to_fit,
+    truncate,
+    utf16_length,
 )
 
 
@@ -57,7 +57,7 @@ def test_a_name_of_5000_characters_is_cut_with_an_ellipsis() -> None:
     cut_name = safe_parameter("Maria " * 1000)
     assert cut_name is not None
     assert cut_name.endswith("…")
-    assert length(cut_name) <= PARAMETER_LIMIT
+    assert utf16_length(cut_name) <= PARAMETER_LIMIT
     assert safe_parameter("x" * PARAMETER_LIMIT) == "x" * PARAMETER_LIMIT
     assert safe_parameter("x" * (PARAMETER_LIMIT + 1)) == "x" * (PARAMETER_LIMIT - 1) + "…"
 
@@ -77,7 +77,7 @@ def test_a_name_of_5000_characters_is_cut_with_an_ellipsis() -> None:
     ],
 )
 def test_a_cut_is_between_two_characters_as_people_see_them(text: str, limit: int, kept: str) -> None:
-    assert cut(text, limit) == kept
+    assert truncate(text, limit) == kept
 
 
 @given(st.text(max_size=200))
@@ -85,7 +85,7 @@ def test_whatever_comes_out_whatsapp_takes(text: str) -> None:
     safe = safe_parameter(text)
     if safe is None:
         return
-    assert 0 < length(safe) <= PARAMETER_LIMIT
+    assert 0 < utf16_length(safe) <= PARAMETER_LIMIT
     assert safe == " ".join(safe.split())
     assert not any(unicodedata.category(character) in {"Cc", "Cs", "Co", "Zl", "Zp"} for character in safe)
     assert not set(safe) & set("\u200b\u200c\u200d\u200e\u200f\u202a\u202e\u2066\u2069\ufeff")
@@ -95,8 +95,8 @@ def test_whatever_comes_out_whatsapp_takes(text: str) -> None:
 
 @given(st.text(alphabet="a\u0301👍🏽🇪🇸\u094d\u0915 ", max_size=60), st.integers(1, 20))
 def test_a_cut_always_fits_and_is_a_beginning(text: str, limit: int) -> None:
-    shorter = cut(text, limit)
-    assert length(shorter) <= limit
+    shorter = truncate(text, limit)
+    assert utf16_length(shorter) <= limit
     assert text.startswith(shorter.removesuffix("…"))
 
 
@@ -118,23 +118,23 @@ def test_a_variable_without_a_parameter_stays(body: str) -> None:
 
 
 def test_parameters_that_fit_stay_as_they_are() -> None:
-    assert fitted(BODY, ("Maria", "account setup")) == ("Maria", "account setup")
-    assert fitted(BODY, ()) is None or fitted("plain", ()) is None
+    assert shorten_to_fit(BODY, ("Maria", "account setup")) == ("Maria", "account setup")
+    assert shorten_to_fit(BODY, ()) is None or shorten_to_fit("plain", ()) is None
 
 
 def test_the_longest_parameter_is_shortened_until_the_body_fits() -> None:
     body = "x" * (BODY_LIMIT - 40) + "{{1}}{{2}}"
-    shorter = fitted(body, ("Maria", "a" * 60))
+    shorter = shorten_to_fit(body, ("Maria", "a" * 60))
     assert shorter == ("Maria", "a" * 34 + "…")
-    assert length(render(body, shorter)) == BODY_LIMIT
+    assert utf16_length(render(body, shorter)) == BODY_LIMIT
 
 
 def test_a_template_that_leaves_no_room_cannot_be_filled() -> None:
-    assert fitted("x" * BODY_LIMIT + "{{1}}", ("Maria",)) is None
+    assert shorten_to_fit("x" * BODY_LIMIT + "{{1}}", ("Maria",)) is None
 
 
 def test_length_counts_as_the_widest_way_of_counting_does() -> None:
-    assert (length("abc"), length("é"), length("👍")) == (3, 1, 2)
+    assert (utf16_length("abc"), utf16_length("é"), utf16_length("👍")) == (3, 1, 2)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,19 @@ from consumer.clock import SECOND
 from consumer.onemsg.api_errors import ApiErrorKind
 from consumer.onemsg.client import ChannelStatus, OneMsgClient, OneMsgError
 from consumer.onemsg.webhook.notifications import Echo, Progress
-from tests.onemsg.server import TOKEN, Asked, Play, Server, answer, break_off, flood, hang, hang_up, reset, serving
+from tests.onemsg.scripted_server import (
+    TOKEN,
+    Asked,
+    Play,
+    Server,
+    answer,
+    break_off,
+    flood,
+    hang,
+    hang_up,
+    reset,
+    serving,
+)
 
 Call = Callable[[OneMsgClient], Awaitable[Any]]
 
@@ -46,7 +58,7 @@ def test_status_tells_whether_the_channel_is_connected() -> None:
 
 @pytest.mark.parametrize("body", [{}, [], {"status": None}, {"status": 7}, "null", '"connected"'])
 def test_a_status_that_does_not_say_is_unreadable(body: object) -> None:
-    assert failing(OneMsgClient.status, answer(body)).trouble is ApiErrorKind.UNREADABLE
+    assert failing(OneMsgClient.status, answer(body)).kind is ApiErrorKind.UNREADABLE
 
 
 def entry(number: int) -> dict[str, object]:
@@ -105,13 +117,13 @@ def test_an_endless_list_of_templates_is_left_at_some_point() -> None:
 
 @pytest.mark.parametrize("body", [{}, {"templates": {}}, {"templates": None}, "7"])
 def test_templates_that_are_no_list_are_unreadable(body: object) -> None:
-    assert failing(OneMsgClient.templates, answer(body)).trouble is ApiErrorKind.UNREADABLE
+    assert failing(OneMsgClient.templates, answer(body)).kind is ApiErrorKind.UNREADABLE
 
 
 def test_an_error_with_status_200_is_an_error() -> None:
     told = {"error": {"message": "(#131031) account locked", "code": 131031}}
     error = failing(OneMsgClient.templates, answer(told))
-    assert error.trouble is ApiErrorKind.REFUSED
+    assert error.kind is ApiErrorKind.REFUSED
     assert "account locked" in str(error)
 
 
@@ -201,7 +213,7 @@ def test_hook_info_of_an_unknown_message_is_empty(play: Play) -> None:
 
 
 def test_hook_info_that_fails_otherwise_is_an_error_and_not_silence() -> None:
-    assert failing(lambda client: client.hook_info("wamid.A"), answer("", 500)).trouble is ApiErrorKind.UNAVAILABLE
+    assert failing(lambda client: client.hook_info("wamid.A"), answer("", 500)).kind is ApiErrorKind.UNAVAILABLE
 
 
 @pytest.mark.parametrize(
@@ -245,7 +257,7 @@ def test_a_disabled_webhook_is_seen_in_whatever_shape_it_is_told(statuses: objec
 )
 def test_a_webhook_list_that_is_not_understood_in_full_is_an_error(body: object) -> None:
     """It is written back in full: what was not understood would be lost."""
-    assert failing(OneMsgClient.webhook, answer(body)).trouble is ApiErrorKind.UNREADABLE
+    assert failing(OneMsgClient.webhook, answer(body)).kind is ApiErrorKind.UNREADABLE
 
 
 def test_the_webhook_list_is_written_whole() -> None:
@@ -259,9 +271,9 @@ def test_the_webhook_list_is_written_whole() -> None:
 def test_a_webhook_list_that_is_not_taken_is_an_error_without_the_urls() -> None:
     ours = "https://us.example/webhooks/1msg/secret"
     error = failing(lambda client: client.set_webhook([ours]), answer({"set": False}))
-    assert error.trouble is ApiErrorKind.REFUSED
+    assert error.kind is ApiErrorKind.REFUSED
     error = failing(lambda client: client.set_webhook([ours]), answer({"message": f"bad url {ours}"}, 400))
-    assert error.trouble is ApiErrorKind.REFUSED
+    assert error.kind is ApiErrorKind.REFUSED
     assert "secret" not in str(error)
 
 
@@ -303,7 +315,7 @@ def test_a_call_that_fails_says_what_to_do_and_nothing_secret(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     error = failing(OneMsgClient.templates, play)
-    assert error.trouble is trouble
+    assert error.kind is trouble
     assert str(error)
     assert TOKEN not in repr(error) + str(error) + caplog.text
     assert error.__cause__ is None
@@ -312,11 +324,11 @@ def test_a_call_that_fails_says_what_to_do_and_nothing_secret(
 
 def test_a_busy_channel_says_when_to_come_back() -> None:
     error = failing(OneMsgClient.status, answer("", 503, {"Retry-After": "30"}))
-    assert (error.trouble, error.retry_after) == (ApiErrorKind.UNAVAILABLE, 30 * SECOND)
+    assert (error.kind, error.retry_after) == (ApiErrorKind.UNAVAILABLE, 30 * SECOND)
 
 
 def test_a_call_that_hangs_ends_in_time() -> None:
-    assert failing(OneMsgClient.status, hang, timeout=1200).trouble is ApiErrorKind.UNAVAILABLE
+    assert failing(OneMsgClient.status, hang, timeout=1200).kind is ApiErrorKind.UNAVAILABLE
 
 
 def test_an_unreachable_channel_is_unavailable() -> None:
@@ -329,7 +341,7 @@ def test_an_unreachable_channel_is_unavailable() -> None:
 
     with pytest.raises(OneMsgError) as raised:
         asyncio.run(story())
-    assert raised.value.trouble is ApiErrorKind.UNAVAILABLE
+    assert raised.value.kind is ApiErrorKind.UNAVAILABLE
     assert str(raised.value).startswith("connect:")
 
 

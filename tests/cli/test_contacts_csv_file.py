@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from consumer.commands.contacts.csv_file import BadFile, Row, Unreadable, opened, rows
+from consumer.commands.contacts.csv_file import BadFile, Row, UnreadableRow, open_csv, read_rows
 
 COLUMNS = ("user_id", "name", "phone")
 
 
-def read(folder: Path, content: str | bytes) -> list[Row | Unreadable]:
+def read(folder: Path, content: str | bytes) -> list[Row | UnreadableRow]:
     file = folder / "contacts.csv"
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with opened(file) as text:
-        return list(rows(text, COLUMNS, "user_id"))
+    with open_csv(file) as text:
+        return list(read_rows(text, COLUMNS, "user_id"))
 
 
 def one(folder: Path, content: str | bytes) -> Row:
@@ -59,36 +59,36 @@ def test_lines_before_the_names_and_rows_without_anything_are_nothing(tmp_path: 
 
 def test_a_row_of_another_length_is_told_by_its_line(tmp_path: Path) -> None:
     found = read(tmp_path, "user_id,name\nu1,Ann,more\nu2,Bob\nu3")
-    assert [row.line for row in found if isinstance(row, Unreadable)] == [2, 4]
-    assert isinstance(found[0], Unreadable)
-    assert found[0].why.startswith("has 3 cells and the first line has 2")
+    assert [row.line for row in found if isinstance(row, UnreadableRow)] == [2, 4]
+    assert isinstance(found[0], UnreadableRow)
+    assert found[0].why.startswith("has 3 cells, but the first line has 2")
 
 
 @pytest.mark.parametrize("row", ['u2,"Bob', 'u2,"Bob" Bobson'])
 def test_a_quote_out_of_place_is_told_by_its_line_and_the_rest_is_still_read(tmp_path: Path, row: str) -> None:
     found = read(tmp_path, f"user_id,name\nu1,Ann\n{row}\n")
-    assert [type(each) for each in found] == [Row, Unreadable]
+    assert [type(each) for each in found] == [Row, UnreadableRow]
     assert found[1].line == 3
     after = read(tmp_path, 'user_id,name\nu1,"Ann" Annson\nu2,Bob\n')
-    assert [type(each) for each in after] == [Unreadable, Row]
+    assert [type(each) for each in after] == [UnreadableRow, Row]
 
 
 def test_a_quote_that_swallows_a_large_file_is_told_where_it_begins(tmp_path: Path) -> None:
     found = read(tmp_path, 'user_id,name\nu0,"Ann\n' + "".join(f"u{n},Bob\n" for n in range(1, 50_000)))
-    assert isinstance(found[0], Unreadable)
+    assert isinstance(found[0], UnreadableRow)
     assert found[0].line == 2
 
 
 def test_bytes_that_are_not_utf_8_are_told_by_their_line(tmp_path: Path) -> None:
     found = read(tmp_path, b"user_id,name\nu1,Ann\nu2,Jos\xe9\nu3,Bob\n")
     assert [(row.line, isinstance(row, Row)) for row in found] == [(2, True), (3, False), (4, True)]
-    assert isinstance(found[1], Unreadable)
+    assert isinstance(found[1], UnreadableRow)
     assert found[1].why == "is not UTF-8: save the file as CSV in UTF-8"
 
 
 def test_a_nul_is_no_character_of_a_contact(tmp_path: Path) -> None:
     (row,) = read(tmp_path, "user_id\nu\x001\n")
-    assert row == Unreadable(2, "has a NUL character in it")
+    assert row == UnreadableRow(2, "contains a NUL character")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_nul_is_no_character_of_a_contact(tmp_path: Path) -> None:
         ("user_id,phone,Phone\n", "there are two columns phone"),
         ("name,phone\n", "there is no column user_id"),
         ("id|name|phone\nu1|Ann|1\n", "separated by commas, semicolons or tabs"),
-        ('user_id,"name\nphone"\n', "names no column that is known"),
+        ('user_id,"name\nphone"\n', "has no known column name"),
         ("user_id,name\n".encode("utf-16"), "is not UTF-8"),
     ],
 )
@@ -133,37 +133,40 @@ def test_empty_columns_at_the_end_are_nothing(tmp_path: Path) -> None:
     assert one(tmp_path, "user_id,name,,\nu1,Ann,,\n").cells == {"user_id": "u1", "name": "Ann"}
     assert one(tmp_path, "user_id,name\nu1,Ann,,,\n").cells == {"user_id": "u1", "name": "Ann"}
     (row,) = read(tmp_path, "user_id,name,\nu1,Ann,x\n")
-    assert row == Unreadable(2, "has something in a column without a name")
+    assert row == UnreadableRow(2, "has a value in a column without a name")
 
 
 def test_a_crms_own_columns_are_mapped_and_its_others_left_out(tmp_path: Path) -> None:
     file = tmp_path / "hubspot.csv"
     file.write_text("Record ID,First Name,Phone Number,Lead Status\n42,Ann,+34600111222,New\n")
     mapping = {"record_id": "user_id", "first_name": "name", "phone_number": "phone"}
-    with opened(file) as text:
-        (row,) = rows(text, COLUMNS, "user_id", mapping)
+    with open_csv(file) as text:
+        (row,) = read_rows(text, COLUMNS, "user_id", mapping)
     assert row == Row(2, {"user_id": "42", "name": "Ann", "phone": "+34600111222"})
 
 
 def test_a_mapped_column_that_is_not_there_is_named(tmp_path: Path) -> None:
     file = tmp_path / "contacts.csv"
     file.write_text("user_id,Phone\nu1,1\n")
-    with opened(file) as text, pytest.raises(BadFile, match="there is no column phone_number, which --map makes phone"):
-        list(rows(text, COLUMNS, "user_id", {"phone_number": "phone"}))
+    with (
+        open_csv(file) as text,
+        pytest.raises(BadFile, match="there is no column phone_number, which --map makes phone"),
+    ):
+        list(read_rows(text, COLUMNS, "user_id", {"phone_number": "phone"}))
 
 
 def test_a_misspelt_column_is_an_error_beside_a_mapping_too(tmp_path: Path) -> None:
     file = tmp_path / "contacts.csv"
     file.write_text("Record ID,phoen\nu1,1\n")
-    with opened(file) as text, pytest.raises(BadFile, match="did you mean phone"):
-        list(rows(text, COLUMNS, "user_id", {"record_id": "user_id"}))
+    with open_csv(file) as text, pytest.raises(BadFile, match="did you mean phone"):
+        list(read_rows(text, COLUMNS, "user_id", {"record_id": "user_id"}))
 
 
 def test_a_line_without_end_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
     with pytest.raises(BadFile, match="line 1 is longer than 1,000,000 characters"):
         read(tmp_path, "user_id," * 1_000_000)
-    with opened(Path("/dev/zero")) as text, pytest.raises(BadFile, match="line 1 is longer"):
-        list(rows(text, COLUMNS, "user_id"))
+    with open_csv(Path("/dev/zero")) as text, pytest.raises(BadFile, match="line 1 is longer"):
+        list(read_rows(text, COLUMNS, "user_id"))
 
 
 def test_more_columns_than_any_contact_has_are_refused(tmp_path: Path) -> None:

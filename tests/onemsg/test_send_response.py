@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
 from consumer.onemsg.masking import LIMIT
 from consumer.onemsg.outcomes import Accepted, Outcome, Rejected, Remedy, Unknown
-from consumer.onemsg.send_response import LONGEST_WAIT, judge
+from consumer.onemsg.send_response import LONGEST_WAIT, outcome_of_response
 
 NOW = 1_790_000_000_000
 JSON = {"Content-Type": "application/json"}
@@ -18,7 +18,7 @@ JSON = {"Content-Type": "application/json"}
 
 def judged(status: int, body: object, headers: dict[str, str] | None = None) -> Outcome:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return judge(status, headers or JSON, raw, now=NOW)
+    return outcome_of_response(status, headers or JSON, raw, now=NOW)
 
 
 def refused(status: int, body: object, headers: dict[str, str] | None = None) -> Rejected:
@@ -254,7 +254,7 @@ def test_numbers_tokens_and_what_was_sent_are_masked_in_the_provider_s_words() -
         "message": "Maria at +1 (555) 123-0000 / 15551230000@c.us: code 131026, token=abc.def, Bearer xyz, wamid."
         "HBgLMTU1NTEyMzAwMDAVAgARGBI5QTNDQTVCM0Q0Q0Q2RTY3RTcA " + "long " * 200,
     }
-    outcome = judge(200, JSON, json.dumps(told).encode(), now=NOW, hide=("Maria",))
+    outcome = outcome_of_response(200, JSON, json.dumps(told).encode(), now=NOW, hide=("Maria",))
     assert isinstance(outcome, Rejected)
     assert outcome.error is not None
     for hidden in ("Maria", "555", "abc", "xyz", "HBgL"):
@@ -285,7 +285,7 @@ headers = st.dictionaries(st.sampled_from(["Retry-After", "Content-Type", "X"]),
 def test_any_answer_has_an_outcome_and_none_is_called_safe_that_is_not(
     status: int, headers: dict[str, str], body: bytes
 ) -> None:
-    outcome = judge(status, headers, body, now=NOW)
+    outcome = outcome_of_response(status, headers, body, now=NOW)
     try:
         said = json.loads(body)
     except (ValueError, RecursionError):

@@ -9,7 +9,13 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from consumer.commands.check.onemsg import connected, secret, templates, wanted_by, webhook
+from consumer.commands.check.onemsg import (
+    check_connection,
+    check_secret,
+    check_templates,
+    check_webhook,
+    required_templates,
+)
 from consumer.config.onemsg import OneMsgSettings
 from consumer.config.processes import ProcessSettings
 from consumer.config.service import WebSettings
@@ -53,36 +59,36 @@ def wanted(sandbox: Sandbox) -> RequiredTemplate:
 
 class TestTheChannel:
     def test_is_connected(self, onemsg: Sandbox) -> None:
-        assert [str(line) for line in asked(onemsg, connected)] == [
-            "✓ 1MSG: takes the token for this channel",
+        assert [str(line) for line in asked(onemsg, check_connection)] == [
+            "✓ 1MSG: accepts the token for this channel",
             "✓ 1MSG channel: connected",
         ]
 
     def test_is_not_connected(self, fresh: Sandbox) -> None:
         httpx.post(f"{fresh.base_url}/_sandbox/channel", json={"status": "disconnected"}).raise_for_status()
-        token, line = asked(fresh, connected)
+        token, line = asked(fresh, check_connection)
         assert token.ok
-        assert str(line).startswith("✗ 1MSG channel is disconnected: nothing is sent until")
+        assert str(line).startswith("✗ 1MSG channel is disconnected: nothing can be sent until")
 
     def test_does_not_take_the_token(self, onemsg: Sandbox) -> None:
-        (line,) = asked(onemsg, connected, token="hunter2")
+        (line,) = asked(onemsg, check_connection, token="hunter2")
         assert not line.ok
-        assert "onemsg.token must be the channel's current token" in line.advice
+        assert "onemsg.token must be the current token" in line.advice
         assert "hunter2" not in str(line)
 
     def test_is_another_one(self, onemsg: Sandbox) -> None:
-        (line,) = asked(replace(onemsg, channel_id="CH404"), connected)
+        (line,) = asked(replace(onemsg, channel_id="CH404"), check_connection)
         assert "are onemsg.base_url and onemsg.channel_id right?" in line.advice
 
     def test_is_not_reached(self, onemsg: Sandbox) -> None:
-        (line,) = asked(replace(onemsg, base_url="http://127.0.0.1:9"), connected)
-        assert "1MSG is not reached: is onemsg.base_url right" in line.advice
+        (line,) = asked(replace(onemsg, base_url="http://127.0.0.1:9"), check_connection)
+        assert "1MSG cannot be reached: is onemsg.base_url right" in line.advice
 
 
 class TestTheTemplate:
     def test_can_be_sent_and_its_category_is_told(self, onemsg: Sandbox) -> None:
-        (line,) = asked(onemsg, lambda channel: templates(channel, [wanted(onemsg)]))
-        assert line.what == "template inactivity_reminder (en): approved, with the two variables, MARKETING"
+        (line,) = asked(onemsg, lambda channel: check_templates(channel, [wanted(onemsg)]))
+        assert line.text == "template inactivity_reminder (en): approved, with the two variables, MARKETING"
         assert (line.ok, "none to US numbers" in line.advice) == (True, True)
 
     @pytest.mark.parametrize(
@@ -95,15 +101,15 @@ class TestTheTemplate:
         ],
     )
     def test_cannot_be_sent(self, onemsg: Sandbox, other: dict[str, Any], advice: str) -> None:
-        lines = asked(onemsg, lambda channel: templates(channel, [replace(wanted(onemsg), **other)]))
+        lines = asked(onemsg, lambda channel: check_templates(channel, [replace(wanted(onemsg), **other)]))
         assert [line for line in lines if not line.ok and advice in line.advice]
-        assert not [line for line in lines if "approved, with" in line.what]
+        assert not [line for line in lines if "approved, with" in line.text]
 
     def test_is_paused(self) -> None:
         paused = tuple(replace(template, status="PAUSED") for template in DEFAULT_TEMPLATES)
         with running(Setup(templates=paused)) as sandbox:
-            line = asked(sandbox, lambda channel: templates(channel, [wanted(sandbox)]))[0]
-        assert (line.ok, "PAUSED" in line.what) == (False, True)
+            line = asked(sandbox, lambda channel: check_templates(channel, [wanted(sandbox)]))[0]
+        assert (line.ok, "PAUSED" in line.text) == (False, True)
 
     def test_is_looked_at_once_for_all_processes_that_send_it(self) -> None:
         section = OneMsgSettings(
@@ -117,42 +123,44 @@ class TestTheTemplate:
             name: ProcessSettings(action="x", remind_after=("2h",), template=choice)  # type: ignore[arg-type]
             for name, choice in {"one": plain, "two": plain, "three": own}.items()
         }
-        assert [each.name for each in wanted_by(section, processes)] == ["a", "b"]
+        assert [each.name for each in required_templates(section, processes)] == ["a", "b"]
 
     def test_cannot_be_looked_at(self, onemsg: Sandbox) -> None:
-        (line,) = asked(onemsg, lambda channel: templates(channel, [wanted(onemsg)]), token="wrong")
+        (line,) = asked(onemsg, lambda channel: check_templates(channel, [wanted(onemsg)]), token="wrong")
         assert not line.ok
 
 
 class TestTheWebhook:
     def test_may_be_missing_because_1msg_can_be_asked(self) -> None:
-        assert secret(None).ok
+        assert check_secret(None).ok
 
     def test_has_a_secret(self) -> None:
-        assert secret(SECRET).ok
+        assert check_secret(SECRET).ok
 
     def test_is_called_with_statuses(self, fresh: Sandbox) -> None:
         fresh.register("http://localhost:9/somebody/else", OURS)
-        lines = asked(fresh, lambda channel: webhook(channel, WebSettings(public_url="http://127.0.0.1:9/"), SECRET))
+        lines = asked(
+            fresh, lambda channel: check_webhook(channel, WebSettings(public_url="http://127.0.0.1:9/"), SECRET)
+        )
         assert [str(line) for line in lines] == [
-            "✓ webhook: 1MSG calls us; others on the list: 1",
+            "✓ webhook: 1MSG calls this service; other webhooks on the list: 1",
             "✓ webhook: 1MSG reports statuses (ackNotificationsOn)",
         ]
-        assert all(line.ok for line in asked(fresh, lambda channel: webhook(channel, WebSettings(), SECRET)))
+        assert all(line.ok for line in asked(fresh, lambda channel: check_webhook(channel, WebSettings(), SECRET)))
 
     def test_is_not_called(self, fresh: Sandbox) -> None:
-        line, _ = asked(fresh, lambda channel: webhook(channel, WebSettings(public_url=PUBLIC), SECRET))
-        assert line.what == "webhook: 1MSG does not call us"
-        assert f"register {PUBLIC}/webhooks/1msg/<secret> there" in line.advice
+        line, _ = asked(fresh, lambda channel: check_webhook(channel, WebSettings(public_url=PUBLIC), SECRET))
+        assert line.text == "webhook: 1MSG does not call this service"
+        assert f"register {PUBLIC}/webhooks/1msg/<secret> at 1MSG" in line.advice
         assert SECRET.get_secret_value() not in str(line)
 
     def test_is_called_somewhere_else(self, fresh: Sandbox) -> None:
         fresh.register(OURS)
-        assert not asked(fresh, lambda channel: webhook(channel, WebSettings(public_url=PUBLIC), SECRET))[0].ok
+        assert not asked(fresh, lambda channel: check_webhook(channel, WebSettings(public_url=PUBLIC), SECRET))[0].ok
 
     def test_will_be_registered_by_the_service(self, fresh: Sandbox) -> None:
         web = WebSettings(public_url=PUBLIC, register_webhook=True)
-        (line,) = asked(fresh, lambda channel: webhook(channel, web, SECRET))
+        (line,) = asked(fresh, lambda channel: check_webhook(channel, web, SECRET))
         assert str(line) == "✓ webhook: will be registered with 1MSG at the start"
 
     def test_is_called_but_statuses_are_switched_off(self, fresh: Sandbox) -> None:
@@ -160,8 +168,8 @@ class TestTheWebhook:
 
         async def off_and_asked(channel: OneMsgClient) -> str:
             await channel.set_settings(ackNotificationsOn=False)
-            called, told = await webhook(channel, WebSettings(), SECRET)
+            called, told = await check_webhook(channel, WebSettings(), SECRET)
             assert called.ok
             return told.advice
 
-        assert asked(fresh, off_and_asked) == "switch ackNotificationsOn on for the channel"
+        assert asked(fresh, off_and_asked) == "set ackNotificationsOn to true for the channel"

@@ -8,14 +8,14 @@ import pytest
 
 from consumer.config.loader import ConfigError, load
 from consumer.config.settings import Settings
-from tests.config.reading import SMALL, loaded, problems
+from tests.config.config_files import SMALL, loaded, problems
 
 EXAMPLE = Path(__file__).parents[2] / "lapse.example.yaml"
 
 
 class TestTheFileItself:
     def test_has_to_be_there(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match=r"nowhere\.yaml: there is no such file: name another with --config"):
+        with pytest.raises(ConfigError, match=r"nowhere\.yaml: this file does not exist: name your file with --config"):
             load(tmp_path / "nowhere.yaml", {})
 
     def test_has_to_be_a_file(self, tmp_path: Path) -> None:
@@ -24,19 +24,19 @@ class TestTheFileItself:
 
     @pytest.mark.parametrize("text", ["", "\n\n", "# only words\n", "---\n"])
     def test_is_not_empty(self, file: Path, text: str) -> None:
-        assert problems(file, text) == ["lapse.yaml: the file is empty: start from lapse.example.yaml"]
+        assert problems(file, text) == ["lapse.yaml: the file is empty: copy lapse.example.yaml and fill it in"]
 
     @pytest.mark.parametrize("text", ["- a\n", "words\n", "7"])
     def test_is_made_of_sections(self, file: Path, text: str) -> None:
-        assert problems(file, text) == ["lapse.yaml: should be sections with keys, such as kafka: and processes:"]
+        assert problems(file, text) == ["lapse.yaml: should contain sections with keys, such as kafka: and processes:"]
 
     @pytest.mark.parametrize(
         ("text", "said"),
         [
-            ("kafka: {a: 1\nb: 2\n", "lapse.yaml:2:2: no valid YAML: expected ',' or '}', but got ':'"),
-            ("a: 1\n\tb: 2\n", "lapse.yaml:2:1: no valid YAML: found character '\\t' that cannot start any token"),
-            ("a: b: c\n", "lapse.yaml:1:5: no valid YAML: mapping values are not allowed here"),
-            ("a: 1\n--- \nb: 1\n", "lapse.yaml:2:1: no valid YAML: but found another document"),
+            ("kafka: {a: 1\nb: 2\n", "lapse.yaml:2:2: is not valid YAML: expected ',' or '}', but got ':'"),
+            ("a: 1\n\tb: 2\n", "lapse.yaml:2:1: is not valid YAML: found character '\\t' that cannot start any token"),
+            ("a: b: c\n", "lapse.yaml:1:5: is not valid YAML: mapping values are not allowed here"),
+            ("a: 1\n--- \nb: 1\n", "lapse.yaml:2:1: is not valid YAML: but found another document"),
         ],
     )
     def test_is_yaml_or_the_line_and_column_are_told(self, file: Path, text: str, said: str) -> None:
@@ -44,19 +44,19 @@ class TestTheFileItself:
 
     def test_is_text(self, file: Path) -> None:
         file.write_bytes(b"\xff\xfe\x00")
-        with pytest.raises(ConfigError, match="is not UTF-8 text"):
+        with pytest.raises(ConfigError, match="is not a text file in UTF-8"):
             load(file, {})
         file.write_bytes(b"a: \x00")
-        with pytest.raises(ConfigError, match="no valid YAML: special characters are not allowed at position 3"):
+        with pytest.raises(ConfigError, match="is not valid YAML: special characters are not allowed at position 3"):
             load(file, {})
 
     def test_has_each_key_once(self, file: Path) -> None:
         text = SMALL.lstrip() + "web: {port: 1}\nlog: {}\nweb: {host: h}\n"
-        assert problems(file, text) == ["lapse.yaml:6: web is there twice, first on line 4"]
+        assert problems(file, text) == ["lapse.yaml:6: web occurs twice; the first is on line 4"]
 
     def test_has_keys_that_yaml_reads_as_text(self, file: Path) -> None:
         text = "processes:\n  on: {action: x, remind_after: [2h]}\n"
-        assert problems(file, text) == ['lapse.yaml:2: to YAML on is no text: write "on"']
+        assert problems(file, text) == ['lapse.yaml:2: YAML does not read on as text: write "on"']
 
     def test_may_share_values_by_yaml_merging(self, file: Path) -> None:
         text = "processes:\n  a: &a {action: x, remind_after: [2h]}\n  b: {<<: *a, action: y}\n"
@@ -70,7 +70,7 @@ class TestTheFileItself:
 
     def test_may_contain_itself_without_harm(self, file: Path) -> None:
         assert problems(file, "processes: &a {b: *a}\n") == [
-            "lapse.yaml: a value contains itself, or too many others within each other"
+            "lapse.yaml: a value contains itself, or values are nested too deeply"
         ]
 
 

@@ -21,7 +21,7 @@ from consumer.clock import SECOND
 from consumer.onemsg.client import OneMsgClient, TemplateMessage
 from consumer.onemsg.http.transport_errors import FAILURES, NoConnection, TooLong, outcome_of
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Unknown
-from tests.onemsg.server import (
+from tests.onemsg.scripted_server import (
     TOKEN,
     Play,
     Server,

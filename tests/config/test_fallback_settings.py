@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import yaml
 
-from consumer.commands.run import secrets
+from consumer.commands.run import required_secrets
 from consumer.config.loader import ConfigError
 from consumer.email_address import normalize_email
 
-from .reading import CHANNEL, SMALL, loaded, problems
+from .config_files import CHANNEL, SMALL, loaded, problems
 
 EMAIL = {
     "host": "smtp.example.com",
@@ -34,29 +34,29 @@ def test_a_good_section_loads_and_its_secrets_are_asked_for(tmp_path: Path) -> N
     assert (settings.fallback.email.port, settings.fallback.email.tls) == (587, "starttls")
     given = {"ONEMSG_TOKEN": "t", "LAPSE_WEBHOOK_SECRET": "a-secret-of-enough-characters"}
     with pytest.raises(ConfigError, match=r"fallback\.email\.password"):
-        secrets(settings, frozenset({"deliver"}), given)
-    assert len(secrets(settings, frozenset({"deliver"}), {**given, "SMTP_PASSWORD": "p"})) == 2
-    assert len(secrets(settings, frozenset({"detect"}), given)) == 0
+        required_secrets(settings, frozenset({"deliver"}), given)
+    assert len(required_secrets(settings, frozenset({"deliver"}), {**given, "SMTP_PASSWORD": "p"})) == 2
+    assert len(required_secrets(settings, frozenset({"detect"}), given)) == 0
 
 
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"text": "Hello {nmae}"}, "{nmae} is filled by nothing: there are {name}, {action}, {link}"),
-        ({"text": "Hello {name.__class__}: {}"}, "{} is filled by nothing"),
-        ({"subject": "one\ntwo"}, "a subject is one line"),
-        ({"link": None}, "text has {link}, and no link is set"),
-        ({"link": "javascript:alert(1)"}, "is no link"),
-        ({"link": "https://{user_id}.example.com/"}, "is no link"),
-        ({"link": "https://example.com/{name}"}, "{name} is filled by nothing"),
-        ({"from": "nobody"}, "is no address"),
-        ({"from": "Shop <no-reply@example.com>\nBcc: all@example.com"}, "is no address"),
+        ({"text": "Hello {nmae}"}, "{nmae} is unknown: write one of {name}, {action}, {link}"),
+        ({"text": "Hello {name.__class__}: {}"}, "{} is unknown"),
+        ({"subject": "one\ntwo"}, "a subject must be a single line"),
+        ({"link": None}, "text contains {link}, but link is not set"),
+        ({"link": "javascript:alert(1)"}, "is not a link"),
+        ({"link": "https://{user_id}.example.com/"}, "is not a link"),
+        ({"link": "https://example.com/{name}"}, "{name} is unknown"),
+        ({"from": "nobody"}, "is not an address"),
+        ({"from": "Shop <no-reply@example.com>\nBcc: all@example.com"}, "is not an address"),
         ({"unsubscribe": ["http://example.com/u"]}, "write where people unsubscribe"),
         ({"unsubscribe": ["https://example.com/u>, <https://evil.example"]}, "write where people unsubscribe"),
-        ({"tls": "none"}, "a password is not sent over a connection that anybody can read"),
-        ({"user": None}, "user and password belong together"),
+        ({"tls": "none"}, "a password must not be sent unencrypted"),
+        ({"user": None}, "set both user and password, or neither"),
         ({"pasword": {"env": "X"}}, "did you mean password?"),
-        ({"password": "hunter2"}, "a secret must not stand in the file"),
+        ({"password": "hunter2"}, "a secret must not be written in the file"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, wrong: dict[str, Any], said: str) -> None:

@@ -19,20 +19,20 @@ Serving = Callable[[ASGIApp], httpx.Client]
 
 def test_a_part_that_has_just_begun_lives_but_is_not_ready(serving: Serving) -> None:
     health = Health(ManualClock().monotonic)
-    health.part("sender")
+    health.register("sender")
     client = serving(build(health=health, metrics=CollectorRegistry()))
     assert client.get("/healthz").status_code == 200
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json() == {
         "ready": False,
-        "parts": {"sender": {"ok": False, "detail": "has not begun yet"}},
+        "parts": {"sender": {"ok": False, "detail": "has not started yet"}},
     }
 
 
 def test_ready_is_when_every_part_makes_progress(serving: Serving) -> None:
     health = Health(ManualClock().monotonic)
-    sender, tracker = health.part("sender"), health.part("tracker")
+    sender, tracker = health.register("sender"), health.register("tracker")
     client = serving(build(health=health, metrics=CollectorRegistry()))
     sender.ok("channel stopped: wrong_token")
     assert client.get("/readyz").status_code == 503
@@ -44,7 +44,7 @@ def test_ready_is_when_every_part_makes_progress(serving: Serving) -> None:
 
 def test_a_part_that_fails_is_alive_and_says_why_it_is_not_ready(serving: Serving) -> None:
     health = Health(ManualClock().monotonic)
-    feed = health.part("feed")
+    feed = health.register("feed")
     client = serving(build(health=health, metrics=CollectorRegistry()))
     feed.ok()
     feed.failing("no broker answers")
@@ -55,13 +55,13 @@ def test_a_part_that_fails_is_alive_and_says_why_it_is_not_ready(serving: Servin
 def test_a_silent_part_is_unready_first_and_dead_later_and_a_word_brings_it_back() -> None:
     clock = ManualClock()
     health = Health(clock.monotonic)
-    part = health.part("outbox", stale_after=30 * SECOND, dead_after=5 * MINUTE)
+    part = health.register("outbox", stale_after=30 * SECOND, dead_after=5 * MINUTE)
     part.ok("idle")
     clock.advance(30 * SECOND)
     assert health.states()["outbox"].ok
     clock.advance(1)
     assert not health.states()["outbox"].ok
-    assert health.states()["outbox"].detail == "nothing heard for 30 s"
+    assert health.states()["outbox"].detail == "no report for 30 s"
     assert health.dead() == []
     clock.advance(5 * MINUTE - 30 * SECOND)
     assert health.dead() == ["outbox"]
@@ -73,7 +73,7 @@ def test_a_silent_part_is_unready_first_and_dead_later_and_a_word_brings_it_back
 def test_a_wall_clock_that_jumps_makes_nobody_stale() -> None:
     clock = ManualClock()
     health = Health(clock.monotonic)
-    health.part("sender").ok()
+    health.register("sender").ok()
     clock.jump(60 * MINUTE)
     assert health.states()["sender"].ok
 
@@ -81,8 +81,8 @@ def test_a_wall_clock_that_jumps_makes_nobody_stale() -> None:
 def test_liveness_names_the_dead(serving: Serving) -> None:
     clock = ManualClock()
     health = Health(clock.monotonic)
-    health.part("detect", dead_after=MINUTE).ok()
-    health.part("sender", dead_after=60 * MINUTE).ok()
+    health.register("detect", dead_after=MINUTE).ok()
+    health.register("sender", dead_after=60 * MINUTE).ok()
     clock.advance(2 * MINUTE)
     answer = serving(build(health=health, metrics=CollectorRegistry())).get("/healthz")
     assert (answer.status_code, answer.json()) == (503, {"alive": False, "dead": ["detect"]})

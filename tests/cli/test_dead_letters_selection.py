@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.commands.dead_letters.list import dump
-from consumer.commands.dead_letters.replay import copy, obstacle_of, survey
-from consumer.commands.dead_letters.selection import Chosen
+from consumer.commands.dead_letters.list import hex_dump
+from consumer.commands.dead_letters.replay import obstacle_of, replayed_record, survey
+from consumer.commands.dead_letters.selection import DeadLetterFilter
 from consumer.kafka.clients.output import Output
 from consumer.kafka.dead_letters.topic_reader import DeadLetter, Origin, ReplayNote, parse, replay_note
 
@@ -75,8 +75,8 @@ def letters(*offsets: int, topic: str = "activity", reason: str = "unframed") ->
     return [replace(LETTER, offset=offset, origin=origin, reason=reason) for offset in offsets]
 
 
-def going(records: Iterable[DeadLetter | ReplayNote], chosen: Chosen | None = None) -> list[tuple[int, int]]:
-    found = survey(records, chosen or Chosen(), TARGETS)
+def going(records: Iterable[DeadLetter | ReplayNote], chosen: DeadLetterFilter | None = None) -> list[tuple[int, int]]:
+    found = survey(records, chosen or DeadLetterFilter(), TARGETS)
     return [
         (partition, offset)
         for partition, span in found.spans().items()
@@ -143,34 +143,34 @@ class TestWhatGoesBack:
 
     def test_is_what_was_chosen(self) -> None:
         records = [*letters(1), *letters(2, reason="unreadable"), *letters(3, topic="contacts")]
-        assert going(records, Chosen(reason="unreadable")) == [(0, 2)]
-        assert going(records, Chosen(topic="contacts")) == [(0, 3)]
-        assert going([replace(LETTER, offset=6, at=999), LETTER], Chosen(since=1_000)) == [(0, 7)]
-        assert going([replace(LETTER, offset=6, at=999), LETTER], Chosen(until=1_000)) == [(0, 6)]
-        assert going([replace(LETTER, origin=None)], Chosen(topic="activity")) == []
+        assert going(records, DeadLetterFilter(reason="unreadable")) == [(0, 2)]
+        assert going(records, DeadLetterFilter(topic="contacts")) == [(0, 3)]
+        assert going([replace(LETTER, offset=6, at=999), LETTER], DeadLetterFilter(since=1_000)) == [(0, 7)]
+        assert going([replace(LETTER, offset=6, at=999), LETTER], DeadLetterFilter(until=1_000)) == [(0, 6)]
+        assert going([replace(LETTER, origin=None)], DeadLetterFilter(topic="activity")) == []
 
     def test_never_goes_onto_a_topic_that_lapse_does_not_read(self) -> None:
-        found = survey([*letters(1, topic="payments"), *letters(2)], Chosen(), TARGETS)
+        found = survey([*letters(1, topic="payments"), *letters(2)], DeadLetterFilter(), TARGETS)
         assert found.by_topic() == {"activity": 1}
-        assert found.stay == {"came from a topic that Lapse does not read, or that is gone": 1}
+        assert found.stay == {"came from a topic that Lapse does not read, or that no longer exists": 1}
 
     def test_goes_into_the_partition_it_came_from_with_its_own_key_and_bytes(self) -> None:
-        output = copy(LETTER, Record(HEADERS, b"abc", b"u1"), "dead")
+        output = replayed_record(LETTER, Record(HEADERS, b"abc", b"u1"), "dead")
         assert output == Output("activity", 3, b"u1", b"abc", [("replayed_from", b"dead/0/7")])
 
     def test_may_have_neither_key_nor_value(self) -> None:
-        output = copy(LETTER, Record(HEADERS, None, None), "dead")
+        output = replayed_record(LETTER, Record(HEADERS, None, None), "dead")
         assert (output.key, output.value) == (None, None)
 
     def test_is_read_again_from_where_the_first_is_to_where_the_last_is(self) -> None:
         elsewhere = replace(LETTER, partition=1, offset=2)
         records: list[DeadLetter | ReplayNote] = [*letters(4, 6, 9), elsewhere, ReplayNote(1, (2,))]
-        assert survey(records, Chosen(), TARGETS).spans() == {0: range(4, 10)}
+        assert survey(records, DeadLetterFilter(), TARGETS).spans() == {0: range(4, 10)}
 
     @pytest.mark.parametrize(
         ("origin", "told"),
         [
-            (None, "does not say where it came from"),
+            (None, "has no headers that say where it came from"),
             (Origin(topic="contacts", partition=1, offset=0), "came from a partition that its topic does not have"),
             (Origin(topic="contacts", partition=0, offset=0), None),
         ],
@@ -188,7 +188,7 @@ class TestWhatGoesBack:
         ]
         gone: list[tuple[int, int]] = []
         for reason in calls:
-            back = going(topic, Chosen(reason=reason))
+            back = going(topic, DeadLetterFilter(reason=reason))
             gone += back
             topic += [ReplayNote(partition, (offset,)) for partition, offset in back]
         wanted = {(n % 2, n) for n, reason in enumerate(reasons) if reason in calls or None in calls}
@@ -197,7 +197,7 @@ class TestWhatGoesBack:
     def test_is_known_within_a_bit_a_letter(self) -> None:
         many = (replace(LETTER, partition=n % 3, offset=1_000_000 + n) for n in range(50_000))
         tracemalloc.start()
-        found = survey(many, Chosen(), TARGETS)
+        found = survey(many, DeadLetterFilter(), TARGETS)
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert found.by_topic() == {"activity": 50_000}
@@ -206,16 +206,16 @@ class TestWhatGoesBack:
 
 class TestADump:
     def test_shows_bytes_as_they_are_and_as_text(self) -> None:
-        lines = list(dump(replace(LETTER, head=b"Obj\x01 0123456789ab+\xff", size=18)))
+        lines = list(hex_dump(replace(LETTER, head=b"Obj\x01 0123456789ab+\xff", size=18)))
         assert lines == [
             "  0000  4f 62 6a 01 20 30 31 32 33 34 35 36 37 38 39 61  Obj. 0123456789a",
             "  0010  62 2b ff                                         b+.",
         ]
 
     def test_says_how_much_it_leaves_out(self) -> None:
-        lines = list(dump(replace(LETTER, head=b"x" * 200, size=1_234)))
+        lines = list(hex_dump(replace(LETTER, head=b"x" * 200, size=1_234)))
         assert (len(lines), lines[-1]) == (14, "  and 1,034 bytes more")
 
     def test_says_when_there_is_nothing(self) -> None:
-        assert list(dump(replace(LETTER, head=b"", size=None))) == ["  null"]
-        assert list(dump(replace(LETTER, head=b"", size=0))) == ["  empty"]
+        assert list(hex_dump(replace(LETTER, head=b"", size=None))) == ["  null"]
+        assert list(hex_dump(replace(LETTER, head=b"", size=0))) == ["  empty"]

@@ -7,17 +7,25 @@ from zoneinfo import available_timezones
 import pytest
 
 from consumer.clock import DAY, Millis
-from consumer.commands.contacts.csv_file import Row, Unreadable
-from consumer.commands.contacts.validation import BadCell, Deletion, ImportRules, Judged, SeenUsers, contacts, deletions
+from consumer.commands.contacts.csv_file import Row, UnreadableRow
+from consumer.commands.contacts.validation import (
+    CheckedRow,
+    Deletion,
+    ImportRules,
+    InvalidRow,
+    SeenUsers,
+    check_contacts,
+    check_deletions,
+)
 from consumer.records import Contact
 
 NOW: Millis = 1_774_785_600_000
 RULES = ImportRules(region="ES", zones=frozenset(available_timezones()), now=NOW)
 
 
-def judged(*cells: Mapping[str, str]) -> list[Judged]:
+def judged(*cells: Mapping[str, str]) -> list[CheckedRow]:
     with closing(SeenUsers()) as seen:
-        return list(contacts([Row(line, each) for line, each in enumerate(cells, 2)], RULES, seen))
+        return list(check_contacts([Row(line, each) for line, each in enumerate(cells, 2)], RULES, seen))
 
 
 def contact(**cells: str) -> Contact:
@@ -28,7 +36,7 @@ def contact(**cells: str) -> Contact:
 
 def why(**cells: str) -> str:
     (found,) = judged({"user_id": "u1", **cells})
-    assert isinstance(found, BadCell), found
+    assert isinstance(found, InvalidRow), found
     return found.why
 
 
@@ -109,12 +117,12 @@ def test_a_locale(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["english", "en_US.UTF-8", "e", "pt BR", "en_"])
 def test_no_locale(text: str) -> None:
-    assert why(locale=text).startswith("locale: is no locale")
+    assert why(locale=text).startswith("locale: is not a locale")
 
 
 @pytest.mark.parametrize("text", ["CEST+2", "Europe/Atlantis", "../../etc/passwd", "Europe", "madrid"])
 def test_no_time_zone(text: str) -> None:
-    assert why(timezone=text).startswith("timezone: is no time zone")
+    assert why(timezone=text).startswith("timezone: is not a time zone")
 
 
 @pytest.mark.parametrize("text", ["ann@example.com", "a+b.c@mail.example.co.uk", "buch@bücher.example"])
@@ -137,7 +145,7 @@ def test_an_email(text: str) -> None:
     ],
 )
 def test_no_email(text: str) -> None:
-    assert why(email=text) == "email: is no address: write it like maria@example.com"
+    assert why(email=text) == "email: is not an address: write it like maria@example.com"
 
 
 @pytest.mark.parametrize(
@@ -156,8 +164,8 @@ def test_when_a_contact_was_changed_is_a_time_or_milliseconds(text: str, moment:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("1767225600", "is before the year 2000: a number means milliseconds"),
-        ("20260101", "is before the year 2000: a number means milliseconds"),
+        ("1767225600", "is before the year 2000: a number must be in milliseconds"),
+        ("20260101", "is before the year 2000: a number must be in milliseconds"),
         ("-5", "should be a time such as"),
         ("01/02/2026", "should be a time such as"),
         ("²", "should be a time such as"),
@@ -176,16 +184,16 @@ def test_everything_that_is_wrong_with_a_row_is_told_at_once() -> None:
 
 def test_a_user_may_be_named_once() -> None:
     found = judged({"user_id": "u1"}, {"user_id": "u2"}, {"user_id": "u1"}, {"user_id": "U1"}, {"user_id": "u1"})
-    assert [each for each in found if isinstance(each, BadCell)] == [
-        BadCell(4, "user_id: is on line 2 already"),
-        BadCell(6, "user_id: is on line 2 already"),
+    assert [each for each in found if isinstance(each, InvalidRow)] == [
+        InvalidRow(4, "user_id: is already on line 2"),
+        InvalidRow(6, "user_id: is already on line 2"),
     ]
 
 
 def test_users_without_a_name_are_not_the_same_user() -> None:
     assert judged({"user_id": ""}, {"user_id": ""}) == [
-        BadCell(2, "user_id: is empty"),
-        BadCell(3, "user_id: is empty"),
+        InvalidRow(2, "user_id: is empty"),
+        InvalidRow(3, "user_id: is empty"),
     ]
 
 
@@ -195,31 +203,31 @@ def test_a_user_id_is_on_one_line() -> None:
 
 def test_a_row_that_is_none_is_bad_as_it_is() -> None:
     with closing(SeenUsers()) as seen:
-        assert list(contacts([Unreadable(7, "is torn")], RULES, seen)) == [BadCell(7, "is torn")]
+        assert list(check_contacts([UnreadableRow(7, "is torn")], RULES, seen)) == [InvalidRow(7, "is torn")]
 
 
 def test_deletions_name_users_and_are_judged_alike() -> None:
     rows = [Row(line, {"user_id": user}) for line, user in enumerate(("u1", "", "u1", "u2"), 2)]
     with closing(SeenUsers()) as seen:
-        assert list(deletions(rows, seen)) == [
+        assert list(check_deletions(rows, seen)) == [
             Deletion("u1"),
-            BadCell(3, "user_id: is empty"),
-            BadCell(4, "user_id: is on line 2 already"),
+            InvalidRow(3, "user_id: is empty"),
+            InvalidRow(4, "user_id: is already on line 2"),
             Deletion("u2"),
         ]
 
 
 @pytest.mark.parametrize("name", ['=HYPERLINK("evil")', "@SUM(A1)", "+34600123456", "-1+1"])
 def test_a_name_that_begins_as_a_formula_is_none(name: str) -> None:
-    assert why(name=name).startswith("name: begins as a formula does")
+    assert why(name=name).startswith("name: begins like a formula")
     assert name not in why(name=name)
 
 
 def test_a_name_and_a_user_have_a_length_that_can_be_meant() -> None:
     assert contact(name="x" * 200).name == "x" * 200
-    assert why(name="x" * 201) == "name: is longer than 200 characters: is it a name?"
+    assert why(name="x" * 201) == "name: is longer than 200 characters: is this the right column?"
     assert contact(user_id="é" * 127).user_id == "é" * 127
-    assert why(user_id="é" * 128) == "user_id: is longer than 255 bytes: is it an id at all?"
+    assert why(user_id="é" * 128) == "user_id: is longer than 255 bytes: is this the right column?"
 
 
 @pytest.mark.parametrize(
