@@ -61,8 +61,9 @@ class PolicySettings(Section):
     opt_out_words: tuple[str, ...] | None = None
     """Whoever answers with one of these texts gets no more messages. Default: a list in 35 languages."""
     text_check: Literal["strict", "links", "off"] = "strict"
-    """How names and actions from outside are judged: with links, addresses, long numbers or formatting they are not
-    sent, and the default name or the action of the process is used. `links` allows numbers and formatting, `off` everything."""
+    """How names and actions from outside are judged. One with a link, an address, a long number or formatting is not
+    sent: the default name, or the action of the process, takes its place. `links` allows numbers and formatting,
+    `off` allows everything."""
     holdout: float = Field(default=0.0, ge=0, lt=1)
     """The share of users who get no message, as a control group."""
     dry_run: bool = False
