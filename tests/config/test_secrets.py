@@ -91,5 +91,5 @@ class TestReadingASecret:
         with pytest.raises(ConfigError, match=r"^k: its file is not a text file$"):
             read_secret(Secret(file=tmp_path / "bytes"), "k")
         (tmp_path / "empty").write_text("\n")
-        with pytest.raises(ConfigError, match=r"^k: is empty$"):
+        with pytest.raises(ConfigError, match=r"^k: its file is empty$"):
             read_secret(Secret(file=tmp_path / "empty"), "k")

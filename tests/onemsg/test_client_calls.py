@@ -75,7 +75,7 @@ def test_templates_are_read_page_by_page_until_a_page_adds_nothing() -> None:
 
     found, server = ask(OneMsgClient.templates, play)
     assert [template.name for template in found.templates] == [f"t{n}" for n in range(230)]
-    assert found.whole
+    assert found.complete
     assert [asked.query["offset"] for asked in server.asked] == ["0", "100", "200", "230"]
 
 
@@ -83,7 +83,7 @@ def test_a_channel_that_ignores_the_offset_is_asked_twice_and_no_more() -> None:
     found, server = ask(OneMsgClient.templates, answer([entry(1), entry(2), entry(2)]))
     assert [template.name for template in found.templates] == ["t1", "t2"]
     assert len(server.asked) == 2
-    assert not found.whole  # it may have more than it can show
+    assert not found.complete  # it may have more than it can show
 
 
 @pytest.mark.parametrize(("total", "whole"), [(2, True), (3, False), ("2", True), ("many", False), (None, False)])
@@ -91,14 +91,14 @@ def test_a_channel_that_ignores_the_offset_is_believed_whole_if_it_says_how_many
     total: object, whole: bool
 ) -> None:
     found, _ = ask(OneMsgClient.templates, answer({"total": total, "templates": [entry(1), entry(2)]}))
-    assert found.whole is whole
+    assert found.complete is whole
 
 
 def test_a_list_without_a_total_is_whole_when_the_next_page_is_empty() -> None:
     found, _ = ask(OneMsgClient.templates, answer([entry(1)]), answer([]))
-    assert (len(found.templates), found.whole) == (1, True)
+    assert (len(found.templates), found.complete) == (1, True)
     found, _ = ask(OneMsgClient.templates, answer([]))
-    assert (len(found.templates), found.whole) == (0, True)
+    assert (len(found.templates), found.complete) == (0, True)
 
 
 def test_one_name_in_two_languages_is_two_templates() -> None:
@@ -112,7 +112,7 @@ def test_an_endless_list_of_templates_is_left_at_some_point() -> None:
 
     found, server = ask(OneMsgClient.templates, play)
     assert len(found.templates) == len(server.asked) == 200
-    assert not found.whole
+    assert not found.complete
 
 
 @pytest.mark.parametrize("body", [{}, {"templates": {}}, {"templates": None}, "7"])
