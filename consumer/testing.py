@@ -12,7 +12,6 @@ from prometheus_client import CollectorRegistry
 
 from consumer.clock import HOUR, MINUTE, SECOND, Clock, ManualClock, Millis
 from consumer.config.fallback import EmailFallbackSettings, WebhookFallbackSettings
-from consumer.config.policy import PolicySettings
 from consumer.deliver.leader_lease import LeaderLease
 from consumer.deliver.outbox.outboxes import OptOutOutbox, OutboxRecord, StatusOutbox
 from consumer.deliver.outbox.publisher import OutboxPublisher
@@ -200,7 +199,6 @@ class Replica:
             metrics=self.metrics,
             worker="one",
             lease_ms=LEASE,
-            opt_out_words=PolicySettings().stop_words,
             fallbacks=self.fallbacks,
             **self._options,
         )

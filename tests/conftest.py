@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from .broker.broker import Broker
 from .broker.find import PAUSABLE, own_broker
@@ -24,6 +25,10 @@ from .broker.topics import FreshTopics
 from .ledger import databases
 from .ledger.postgresql import database_of
 from .servers import LocalServers, RemoteServers, Servers
+
+# Several tests run at once, so how long an example takes says nothing about the code.
+settings.register_profile("lapse", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lapse")
 
 _DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 _SERVERS = pytest.StashKey[Servers]()

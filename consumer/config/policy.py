@@ -13,18 +13,6 @@ Weekday: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _EVERY_DAY: tuple[Weekday, ...] = get_args(Weekday)
 
 
-OPT_OUT_WORDS = (
-    *("stop", "stop all", "stop promotions", "unsubscribe", "opt out", "baja", "dar de baja", "darme de baja", "parar"),
-    *("no más", "alto", "arrêt", "arrêter", "désabonner", "stopp", "abmelden", "abbestellen", "basta", "cancellami"),
-    *("disiscrivimi", "sair", "descadastrar", "remover", "afmelden", "avsluta", "avslutt", "dur", "стоп", "отписаться"),
-    *("توقف", "إلغاء الاشتراك", "停止", "退订", "配信停止", "berhenti", "rezygnuję"),
-)
-"""English, Spanish, French, German, Italian, Portuguese, Dutch, Scandinavian, Turkish, Russian, Arabic, Chinese, …
-
-Words that may also be about an order or an appointment, such as cancel, are left out.
-"""
-
-
 def _region(value: str) -> str:
     region = value.strip().upper()
     if region not in phonenumbers.SUPPORTED_REGIONS:
@@ -71,7 +59,11 @@ class PolicySettings(Section):
     max_per_user: dict[Duration, Annotated[int, Field(ge=1)]] = Field(default={timedelta(hours=24): 1})
     """How many messages one user or one phone may get within each period, from all processes together."""
     opt_out_words: tuple[str, ...] | None = None
-    """Whoever answers with one of these texts alone gets no more messages. Default: a list in a dozen languages."""
+    """Whoever answers with one of these texts gets no more messages. Default: a list in 35 languages."""
+    text_check: Literal["strict", "links", "off"] = "strict"
+    """How names and actions from outside are judged. One with a link, an address, a long number or formatting is not
+    sent: the default name, or the action of the process, takes its place. `links` allows numbers and formatting,
+    `off` allows everything."""
     holdout: float = Field(default=0.0, ge=0, lt=1)
     """The share of users who get no message, as a control group."""
     dry_run: bool = False
@@ -82,7 +74,3 @@ class PolicySettings(Section):
     """Do not remind of a lapse that is longer ago than this."""
     max_staleness: Duration = timedelta(minutes=5)
     """Send nothing while detect is further behind than this: the person may have come back meanwhile."""
-
-    @property
-    def stop_words(self) -> tuple[str, ...]:
-        return OPT_OUT_WORDS if self.opt_out_words is None else self.opt_out_words

@@ -78,7 +78,7 @@ class SignedWebhookClient:
         self._url = settings.url
         self._secret = secret
         self._now = now
-        self._wire = HttpTransport(
+        self._http = HttpTransport(
             settings.url,
             headers={"User-Agent": "lapse"},
             timeout_ms=millis(settings.timeout),
@@ -95,7 +95,7 @@ class SignedWebhookClient:
             "Lapse-Signature": signature(self._secret, timestamp, message.body),
         }
         try:
-            status, told, _ = await self._wire.exchange("POST", "", headers=headers, body=message.body, limit=0)
+            status, told, _ = await self._http.exchange("POST", "", headers=headers, body=message.body, limit=0)
         except FAILURES as error:
             return outcome_of(error, (self._url,))
         return _outcome(status, told.get("retry-after", ""), message.id)
@@ -105,7 +105,7 @@ class SignedWebhookClient:
         return ChannelStatus("connected")
 
     async def aclose(self) -> None:
-        await self._wire.aclose()
+        await self._http.aclose()
 
 
 def _outcome(status: int, retry_after: str, call_id: str) -> Outcome:

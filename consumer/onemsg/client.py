@@ -70,7 +70,7 @@ class OneMsgClient:
         self._now = now or SystemClock().now
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": "lapse"}
         address = _address(base_url, channel_id)
-        self._wire = HttpTransport(
+        self._http = HttpTransport(
             address,
             headers=headers,
             timeout_ms=timeout_ms,
@@ -88,13 +88,13 @@ class OneMsgClient:
 
     async def aclose(self) -> None:
         """Close the connections. Attempts in progress become unknown."""
-        await self._wire.aclose()
+        await self._http.aclose()
 
     async def send_template(self, message: TemplateMessage) -> Outcome:
         """Try once. Every answer and every failure is an Outcome (contract §3); only cancellation raises."""
         hide = (self._token, message.phone, *message.params)
         try:
-            answer = await self._wire.exchange(
+            answer = await self._http.exchange(
                 "POST", "sendTemplate", body=body_of(message), limit=_MAX_SEND_RESPONSE_BYTES
             )
         except FAILURES as error:
@@ -197,7 +197,7 @@ class OneMsgClient:
     ) -> object:
         hidden = (self._token, *hide)
         try:
-            answer = await self._wire.exchange(verb, method, query=query, body=body, limit=_MAX_LIST_RESPONSE_BYTES)
+            answer = await self._http.exchange(verb, method, query=query, body=body, limit=_MAX_LIST_RESPONSE_BYTES)
         except TooLong:
             raise OneMsgError(ApiErrorKind.UNREADABLE, "the answer does not end") from None
         except FAILURES as error:

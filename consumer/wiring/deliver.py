@@ -27,7 +27,7 @@ from consumer.wiring.channel_maintenance import ChannelMaintenance
 from consumer.wiring.deliver_parts import DeliverParts
 from consumer.wiring.deliver_settings import onemsg_client, sender_config
 from consumer.wiring.fallback import fallbacks
-from consumer.wiring.ledger import opened, patiently, read_up_to
+from consumer.wiring.ledger import next_offsets, open_ledger, wait_for_ledger
 from consumer.wiring.outbox import outbox_publisher
 from consumer.wiring.part_loop import PartLoop
 from consumer.wiring.shared import Shared, plain
@@ -50,7 +50,7 @@ class Deliver:
         assert s.onemsg is not None  # the command has refused to begin without
         self._shared = shared
         self._metrics = metrics = DeliverMetrics(shared.metrics)
-        self.ledger = ledger = opened(shared, metrics)
+        self.ledger = ledger = open_ledger(shared, metrics)
         self._dead_letter_publisher = Publisher(s.kafka, clock, name="publisher")
         secret = s.web.webhook_secret
         self._secret = SecretStr(plain(secret, "web.webhook_secret")) if secret else None
@@ -72,7 +72,7 @@ class Deliver:
             in_flight=_IN_FLIGHT,
             poll_after=millis(s.tracking.poll_after),
             give_up_after=millis(s.tracking.give_up_after),
-            opt_out_words=s.policy.stop_words,
+            opt_out_words=s.policy.opt_out_words,
             linger_ms=_INBOX_LINGER_MS,
             fallbacks=self._fallbacks,
         )
@@ -178,9 +178,9 @@ class Deliver:
             Subscription(topic=topic, group=group_name(s.kafka.group_prefix, name), instance=self._shared.instance),
             RecordHandler(
                 decode=lambda data: codec.decode(cls, data),
-                handle=patiently(handle),
-                advance=patiently(self._parts.intake.advance_offsets),
-                handled_offsets=lambda: read_up_to(self.ledger, topic),
+                handle=wait_for_ledger(handle),
+                advance=wait_for_ledger(self._parts.intake.advance_offsets),
+                handled_offsets=lambda: next_offsets(self.ledger, topic),
                 wants_ends=wants_ends,
             ),
             DeadLetterPublisher(self._dead_letter_publisher, s.topics.dead_letters, self._metrics.dead_letters),

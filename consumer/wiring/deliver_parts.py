@@ -68,7 +68,7 @@ class DeliverParts:
         in_flight: int = 100,
         poll_after: Millis = 2 * MINUTE,
         give_up_after: Millis = DAY,
-        opt_out_words: Iterable[str] = (),
+        opt_out_words: Iterable[str] | None = None,
         linger_ms: Millis = 0,
         fallbacks: Sequence[Fallback[Any]] = (),
     ) -> None:

@@ -31,6 +31,7 @@ def sender_config(settings: Settings, onemsg: OneMsgSettings, barrier: ContactsB
         unique_recipients=onemsg.unique_recipients_per_day,
         holdout=policy.holdout,
         dry_run=policy.dry_run,
+        text_check=policy.text_check,
         only_users=None if policy.only_users is None else frozenset(policy.only_users),
     )
 

@@ -34,7 +34,7 @@ def registry_jars(cache: Path = CACHE) -> Path:
     return cached_folder(f"apicurio-{APICURIO_VERSION}", _fetch_registry, cache)
 
 
-def cached_folder(name: str, fill: Callable[[Path], None], cache: Path) -> Path:
+def cached_folder(name: str, fill: Callable[[Path], None], cache: Path = CACHE) -> Path:
     """Return the folder `name` of the cache; the first process that asks for it has `fill` write its files.
 
     The folder gets its name when it is complete, so a process that is killed meanwhile leaves nothing that looks

@@ -1,13 +1,14 @@
 """A broker run by the Java of this machine."""
 
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
 from pathlib import Path
 
 from .broker import MISSED_SOON, Broker, BrokerFailed, free_ports, properties
-from .jars import kafka_jars
+from .jars import cached_folder, kafka_jars
 from .java import find_java
 
 _CLUSTER = "bGFwc2UtdGVzdC1icm9rZQ"  # any 16 bytes in base64
@@ -97,7 +98,13 @@ class LocalBroker(Broker):
             self._guard = None
 
     def _format(self) -> None:
-        tool = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", str(self._config)]
+        """Give it an empty storage. All brokers begin with the same, so it is made but once: a Java takes a second."""
+        shutil.copytree(cached_folder(f"{self._jars.name}-storage", self._make_storage), self.data)
+
+    def _make_storage(self, folder: Path) -> None:
+        config = self._config.with_name("storage.properties")
+        config.write_text(f"{self._config.read_text()}log.dirs={folder}\n")  # of two lines of one key the last counts
+        tool = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", str(config)]
         done = subprocess.run(self._command(*tool), capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise BrokerFailed(f"its storage could not be formatted. It said:\n{done.stdout}{done.stderr}")

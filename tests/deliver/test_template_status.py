@@ -66,7 +66,7 @@ def test_problem_in_the_list_counts_at_once_and_until_it_is_gone(shown: Template
 
 
 @pytest.mark.parametrize(
-    "said_nothing", [replace(GOOD, status=""), replace(GOOD, namespace=None), replace(GOOD, body="", variables=())]
+    "incomplete", [replace(GOOD, status=""), replace(GOOD, namespace=None), replace(GOOD, body="", variables=())]
 )
 def test_missing_fields_in_the_list_stop_nothing(incomplete: Template) -> None:
     assert after(incomplete).usable

@@ -85,7 +85,7 @@ def _unused_postgresql(url: str) -> str:
     with engine.begin() as connection:
         # Rows that are only deleted would leave holes, and later ones lie in another order than in a new table.
         if used := connection.scalars(text(_USED)).all():
-            connection.execute(text(f"TRUNCATE {', '.join(used)} RESTART IDENTITY"))
+            connection.execute(text(f"TRUNCATE {', '.join(used)} RESTART IDENTITY CASCADE"))
     return url
 
 

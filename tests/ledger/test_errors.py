@@ -15,7 +15,7 @@ from consumer.kafka.at_least_once_consumer import NotNow
 from consumer.ledger.errors import is_transient
 from consumer.ledger.schema.tables import contacts
 from consumer.ledger.store import Ledger
-from consumer.wiring.ledger import patiently
+from consumer.wiring.ledger import wait_for_ledger
 
 TRANSIENT = [
     errors.LockNotAvailable,
@@ -71,7 +71,7 @@ def test_a_handler_waits_for_the_server_and_raises_what_is_about_the_data(
         raise wrapped(error())
 
     with pytest.raises(becomes):
-        patiently(handle)()
+        wait_for_ledger(handle)()
 
 
 @pytest.mark.parametrize("error", ABOUT_THE_DATA)

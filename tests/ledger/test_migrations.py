@@ -1,4 +1,4 @@
-"""The schema's history: one line of numbered steps, that ends where `tables.py` is, in both databases."""
+"""The schema's history: numbered revisions that end where the tables are, in both databases."""
 
 import re
 import shutil
@@ -32,8 +32,8 @@ def run(url: str, *statements: str) -> None:
 
 
 @pytest.fixture
-def more_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where a later Lapse would put its next steps."""
+def later_revisions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which a later Lapse would put its next revisions."""
     folder = tmp_path / "migrations"
     shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(migrations, "_FOLDER", folder)
@@ -48,7 +48,7 @@ def add(versions: Path, number: str, what: str, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(migrations, "HEAD", number)
 
 
-def test_the_steps_are_one_line_in_the_order_of_their_files() -> None:
+def test_revisions_follow_each_other_in_the_order_of_their_files() -> None:
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
     scripts = list(ScriptDirectory.from_config(config).walk_revisions())
@@ -57,7 +57,7 @@ def test_the_steps_are_one_line_in_the_order_of_their_files() -> None:
         assert re.fullmatch(rf"r{script.revision}_[a-z_]+", Path(script.path).stem)
 
 
-def test_a_new_ledger_has_the_schema_that_the_tables_describe(ledger_url: str) -> None:
+def test_migrations_make_the_described_schema(ledger_url: str) -> None:
     ledger = Ledger(ledger_url)
     with ledger.reading() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
@@ -93,7 +93,7 @@ def test_replicas_that_start_at_once_make_one_ledger(postgresql: str) -> None:
         ledger.close()
 
 
-def test_what_a_newer_lapse_wrote_is_left_alone_and_says_what_to_do(ledger_url: str) -> None:
+def test_a_ledger_of_a_newer_version_is_refused(ledger_url: str) -> None:
     Ledger(ledger_url).close()
     run(ledger_url, "UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(LedgerRefused, match=r"a newer Lapse wrote this ledger \(schema version 9999.*run that version"):
@@ -102,12 +102,12 @@ def test_what_a_newer_lapse_wrote_is_left_alone_and_says_what_to_do(ledger_url: 
         Ledger(ledger_url, read_only=True)
 
 
-def test_an_older_ledger_takes_the_steps_it_lacks_and_keeps_its_identity(
-    ledger_url: str, more_steps: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_older_ledger_is_migrated_and_keeps_its_identity(
+    ledger_url: str, later_revisions: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = Ledger(ledger_url)
     old.close()
-    add(more_steps, "9998", 'op.execute("CREATE TABLE added (x INTEGER)")', monkeypatch)
+    add(later_revisions, "9998", 'op.execute("CREATE TABLE added (x INTEGER)")', monkeypatch)
     with pytest.raises(LedgerRefused, match="works with 9998: `lapse run` of this version brings it up to date"):
         Ledger(ledger_url, read_only=True)
     Ledger(ledger_url).close()
@@ -116,13 +116,13 @@ def test_an_older_ledger_takes_the_steps_it_lacks_and_keeps_its_identity(
     assert again.id == old.id
 
 
-def test_a_step_that_fails_leaves_the_ledger_as_it_was(
-    ledger_url: str, more_steps: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_migration_that_fails_changes_nothing(
+    ledger_url: str, later_revisions: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Ledger(ledger_url).close()
     with monkeypatch.context() as later:
-        add(more_steps, "9998", 'op.execute("CREATE TABLE added (x INTEGER)")', later)
-        add(more_steps, "9999", 'op.execute("SELECT no_such_column FROM added")', later)
+        add(later_revisions, "9998", 'op.execute("CREATE TABLE added (x INTEGER)")', later)
+        add(later_revisions, "9999", 'op.execute("SELECT no_such_column FROM added")', later)
         with pytest.raises(DatabaseError):
             Ledger(ledger_url)
     ledger = Ledger(ledger_url)
@@ -132,7 +132,7 @@ def test_a_step_that_fails_leaves_the_ledger_as_it_was(
 
 
 def from_before_alembic(url: str, version: int) -> None:
-    """As `lapse run` made one before there was a release."""
+    """Make a ledger as `lapse run` did before Alembic counted its versions."""
     engine = create_engine(url)
     with engine.begin() as connection:
         migrations._alembic(connection, "upgrade", f"{version:04}")
@@ -142,7 +142,7 @@ def from_before_alembic(url: str, version: int) -> None:
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_a_ledger_from_before_alembic_is_taken_over_with_all_that_is_in_it(ledger_url: str, version: int) -> None:
+def test_a_ledger_from_before_alembic_is_adopted_with_its_rows(ledger_url: str, version: int) -> None:
     from_before_alembic(ledger_url, version)
     with pytest.raises(LedgerRefused, match="version none"):
         Ledger(ledger_url, read_only=True)
@@ -197,7 +197,7 @@ def test_what_revision_0008_renames_keeps_its_values(ledger_url: str) -> None:
     assert names == set(metadata.tables) | {"alembic_version"}
 
 
-def test_one_whose_tables_are_not_what_its_number_says_is_refused_whole(ledger_url: str) -> None:
+def test_a_ledger_from_before_alembic_with_other_tables_is_refused(ledger_url: str) -> None:
     from_before_alembic(ledger_url, 2)
     run(ledger_url, "ALTER TABLE contacts DROP COLUMN locale")
     with pytest.raises(LedgerRefused, match="from before the first release"):

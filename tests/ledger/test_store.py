@@ -38,7 +38,7 @@ def partitions(ledger: Ledger) -> list[int]:
         return list(connection.scalars(select(watermarks.c.partition).order_by(watermarks.c.partition)))
 
 
-def test_a_new_ledger_has_every_table_and_an_identity_that_it_keeps(ledger_url: str) -> None:
+def test_a_new_ledger_has_every_table_and_a_lasting_identity(ledger_url: str) -> None:
     first = Ledger(ledger_url)
     with first.reading() as connection:
         found = set(inspect(connection).get_table_names())
@@ -51,7 +51,7 @@ def test_a_new_ledger_has_every_table_and_an_identity_that_it_keeps(ledger_url: 
     assert len(first.hash_key) == 32
 
 
-def test_two_ledgers_are_never_the_same(tmp_path: Path) -> None:
+def test_each_ledger_has_an_identity_of_its_own(tmp_path: Path) -> None:
     one, other = Ledger(f"sqlite:///{tmp_path / 'a.db'}"), Ledger(f"sqlite:///{tmp_path / 'b.db'}")
     assert one.id != other.id
     assert one.hash_key != other.hash_key
@@ -102,7 +102,7 @@ def test_a_server_that_does_not_answer_is_given_up() -> None:
             Ledger(url)
 
 
-def test_a_transaction_that_fails_leaves_nothing(ledger: Ledger) -> None:
+def test_a_failed_transaction_leaves_nothing(ledger: Ledger) -> None:
     def change_and_fail() -> None:
         with ledger.transaction() as connection:
             add_watermark(connection, 1)
@@ -113,7 +113,7 @@ def test_a_transaction_that_fails_leaves_nothing(ledger: Ledger) -> None:
     assert partitions(ledger) == []
 
 
-def test_a_second_process_is_refused_and_told_what_to_do(sqlite_ledger: Ledger, sqlite_url: str) -> None:
+def test_a_second_process_on_the_same_sqlite_file_is_refused(sqlite_ledger: Ledger, sqlite_url: str) -> None:
     script = f"from consumer.ledger.store import Ledger\nLedger({sqlite_url!r})"
     refused = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert refused.returncode == 1
@@ -121,12 +121,12 @@ def test_a_second_process_is_refused_and_told_what_to_do(sqlite_ledger: Ledger, 
     assert "use PostgreSQL for several replicas" in refused.stderr
 
 
-def test_a_second_worker_in_the_same_process_is_refused_too(sqlite_ledger: Ledger, sqlite_url: str) -> None:
+def test_a_second_ledger_in_the_same_process_is_refused(sqlite_ledger: Ledger, sqlite_url: str) -> None:
     with pytest.raises(LedgerRefused, match="SQLite takes only one"):
         Ledger(sqlite_url)
 
 
-def test_whoever_was_killed_holds_the_ledger_no_longer(sqlite_url: str) -> None:
+def test_a_killed_process_releases_the_sqlite_file(sqlite_url: str) -> None:
     script = (
         "import sys, time\nfrom consumer.ledger.store import Ledger\n"
         f"Ledger({sqlite_url!r})\nprint('open', flush=True)\ntime.sleep(60)"
@@ -142,7 +142,7 @@ def test_whoever_was_killed_holds_the_ledger_no_longer(sqlite_url: str) -> None:
     Ledger(sqlite_url).close()
 
 
-def test_others_may_look_while_one_works(ledger: Ledger, ledger_url: str) -> None:
+def test_a_read_only_ledger_works_beside_the_writer(ledger: Ledger, ledger_url: str) -> None:
     with ledger.transaction() as connection:
         add_watermark(connection, 1)
     looking = Ledger(ledger_url, read_only=True)
@@ -155,7 +155,7 @@ def test_others_may_look_while_one_works(ledger: Ledger, ledger_url: str) -> Non
     looking.close()
 
 
-def test_to_look_at_a_ledger_that_is_not_there_does_not_make_one(ledger_url: str, tmp_path: Path) -> None:
+def test_opening_read_only_makes_no_ledger(ledger_url: str, tmp_path: Path) -> None:
     with pytest.raises(LedgerRefused, match="there is no ledger"):
         Ledger(ledger_url, read_only=True)
     assert not (tmp_path / "lapse.db").exists()
@@ -165,12 +165,12 @@ def test_to_look_at_a_ledger_that_is_not_there_does_not_make_one(ledger_url: str
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "no url at all"])
-def test_a_ledger_that_cannot_last_is_refused(url: str) -> None:
+def test_a_ledger_in_memory_is_refused(url: str) -> None:
     with pytest.raises(LedgerRefused):
         Ledger(url)
 
 
-def test_a_refusal_does_not_tell_the_password() -> None:
+def test_no_refusal_shows_the_password() -> None:
     with pytest.raises(LedgerRefused) as refused:
         Ledger("postgresql//lapse:s3cret@db/lapse")
     assert "s3cret" not in str(refused.value)
@@ -190,7 +190,7 @@ def test_one_thread_writes_at_a_time(ledger: Ledger) -> None:
     assert len(partitions(ledger)) == 80
 
 
-def test_no_error_tells_a_phone_number(ledger: Ledger) -> None:
+def test_no_error_shows_a_phone_number(ledger: Ledger) -> None:
     phone = "34612345678"
     row = {"user_id": "maria", "phone": phone, "opt_in": True, "erased": False, "source_partition": 0}
     with pytest.raises(StatementError) as missing, ledger.transaction() as connection:
@@ -201,7 +201,7 @@ def test_no_error_tells_a_phone_number(ledger: Ledger) -> None:
     assert phone not in str(twice.value)
 
 
-def test_phone_numbers_are_for_nobody_else_to_read(sqlite_ledger: Ledger, tmp_path: Path) -> None:
+def test_sqlite_files_are_readable_by_their_owner_alone(sqlite_ledger: Ledger, tmp_path: Path) -> None:
     with sqlite_ledger.transaction() as connection:
         add_watermark(connection, 1)
     modes = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.iterdir()}

@@ -5,8 +5,6 @@ import json
 import pytest
 
 from consumer.clock import DAY, SECOND
-from consumer.config.policy import PolicySettings
-from consumer.deliver.recipients.opt_out_words import OptOutWords
 from consumer.onemsg.outcomes import Rejected, Remedy
 from consumer.records import Contact, Received
 
@@ -27,23 +25,32 @@ def test_opt_out_words_are_recognised(deliver: Diary, text: str) -> None:
     assert published(deliver) == ["maria whatsapp asked_to_stop"]
 
 
-@pytest.mark.parametrize("text", ["stop by tomorrow?", "I cannot stop the form", "baja por maternidad", "", "👍", "no"])
+@pytest.mark.parametrize("text", ["stop by tomorrow?", "baja por maternidad", "please cancel", "I am not interested"])
+def test_likely_opt_out_holds_that_person_until_a_clear_word(deliver: Diary, text: str) -> None:
+    deliver.knows("maria").hears(text).due("maria").works().says("maria deferred recipient_hold").went_out()
+    assert published(deliver) == []
+    deliver.at("Mon 09:10").hears("START").due("maria", lapsed="Mon 09:10").works().says(
+        "maria cancelled superseded", "maria accepted"
+    )
+
+
+def test_stop_button_of_a_marketing_template_is_an_opt_out(deliver: Diary) -> None:
+    button = {"text": "Zaprzestań promocji", "payload": "STOP"}
+    raw = {"id": "wamid.IN", "from": "34612345678", "timestamp": "1767603600", "type": "button", "button": button}
+    body = {"entry": [{"changes": [{"field": "messages", "value": {"messages": [raw]}}]}]}
+    deliver.knows("maria").posts(json.dumps(body).encode()).due("maria").works().says("maria suppressed opted_out")
+
+
+@pytest.mark.parametrize("again", ["START", "start please"])
+def test_start_lifts_an_opt_out(deliver: Diary, again: str) -> None:
+    deliver.knows("maria").hears("stop").at("Mon 09:05").hears(again)
+    deliver.due("maria", lapsed="Mon 09:05").works().says("maria accepted")
+
+
+@pytest.mark.parametrize("text", ["I cannot stop the form", "I'll stop by tomorrow", "", "👍", "no"])
 def test_longer_texts_are_not_opt_outs(deliver: Diary, text: str) -> None:
     deliver.knows("maria").hears(text).due("maria").works().says("maria accepted")
     assert published(deliver) == []
-
-
-def test_every_configured_opt_out_word_matches_itself() -> None:
-    words = OptOutWords(PolicySettings().stop_words)
-    assert all(words.matches(word.upper()) for word in PolicySettings().stop_words)
-    assert not words.matches(None)
-    assert not OptOutWords(["", "!"]).matches("?")
-
-
-def test_configured_opt_out_words_replace_the_defaults() -> None:
-    own = OptOutWords(PolicySettings.model_validate({"opt_out_words": ["genug", "Nein, danke!"]}).stop_words)
-    assert [own.matches(text) for text in ("GENUG", "nein danke", "stop", "nein")] == [True, True, False, False]
-    assert not OptOutWords(PolicySettings.model_validate({"opt_out_words": []}).stop_words).matches("stop")
 
 
 def test_opt_out_stops_a_deferred_reminder(deliver: Diary) -> None:

@@ -14,7 +14,7 @@ from consumer.commands.terminal.output import CheckResult
 from consumer.config.settings import Settings
 from consumer.ledger.errors import LedgerRefused, NoLedger
 from consumer.ledger.store import Ledger
-from consumer.wiring.ledger import TopicPositions, look
+from consumer.wiring.ledger import TopicPositions, compare_with_topics
 
 _RESTORED = (
     "`lapse run` sends nothing that was unsent in the backup, because it may have been sent since; look for unresolved"
@@ -59,7 +59,7 @@ def topic_positions(settings: Settings, reached: Reached | None) -> ReadPosition
     """Return the comparison; it finds nothing if the broker did not answer, or if topics are missing, so are new."""
     topics = settings.topics
     if reached and {topics.reminders, topics.contacts, topics.delivery_status} <= reached[1].topics.keys():
-        return partial(look, settings, reached[0])
+        return partial(compare_with_topics, settings, reached[0])
     return lambda ledger: TopicPositions(None, {})
 
 

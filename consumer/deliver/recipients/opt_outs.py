@@ -17,10 +17,14 @@ from sqlalchemy import Connection
 from consumer.clock import DAY, Millis
 from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
+from consumer.ledger.queries.recipients import Hold
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.onemsg.phone import canonical_phone
 from consumer.records import Contact
 
+LIKELY_OPT_OUT = "likely_opt_out"
+HELD_FOR = 30 * DAY
+"""How long a likely opt-out holds; the person's next clear word ends it."""
 _REPLY_WINDOW = 30 * DAY
 """For how long a reply from a phone counts for the users who were written to there. Later it may have a new owner."""
 
@@ -53,6 +57,23 @@ def opt_out_phone(work: UnitOfWork, phone: str, medium: str, reason: str, at: Mi
         queries.attempts.users_of_phones_since(work.connection, {phone, canonical_phone(phone)}, at - _REPLY_WINDOW)
     )
     _opt_out(work, users, phone, medium, reason, at)
+
+
+def opt_in_phone(work: UnitOfWork, phone: str, medium: str, at: Millis) -> None:
+    """Record that the owner of this phone (digits) asked to be written to again: it lifts what was said before.
+
+    It counts for every user with that phone, and ends a hold for a likely opt-out.
+    """
+    connection, key = work.connection, phone_hash(phone, work.hash_key)
+    subjects = {f"user:{user}" for user in queries.contacts.users_with_phone(connection, key)} | {f"phone:{key}"}
+    queries.opt_outs.lift(connection, subjects, at)
+    queries.recipients.delete_holds(connection, {f"phone:{key}"}, medium, LIKELY_OPT_OUT)
+
+
+def hold_phone(work: UnitOfWork, phone: str, medium: str, reason: str) -> None:
+    """Hold back what would be sent to this phone (digits): its owner may have opted out, in words of their own."""
+    hold = Hold(reason, work.now + HELD_FOR, unreachable=False)
+    queries.recipients.extend_hold(work.connection, f"phone:{phone_hash(phone, work.hash_key)}", medium, hold)
 
 
 def _opt_out(work: UnitOfWork, users: set[str], phone: str | None, medium: str, reason: str, at: Millis) -> None:

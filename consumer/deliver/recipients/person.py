@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from consumer.clock import Millis
+from consumer.deliver.policy.personal_text import TextCheck, usable_name
 from consumer.email_address import normalize_email
 from consumer.ledger.schema.rows import ContactRow
 from consumer.onemsg.phone import Phone, PhoneProblem, normalize_phone
@@ -34,7 +35,11 @@ class Person:
 
 
 def read_people(
-    contacts: Mapping[str, ContactRow], default_region: str | None, *, with_zones: bool
+    contacts: Mapping[str, ContactRow],
+    default_region: str | None,
+    *,
+    with_zones: bool,
+    text_check: TextCheck = "strict",
 ) -> dict[str, Person]:
     """Return the person of each contact, by user. A contact whose fields raise an error has only that.
 
@@ -43,7 +48,7 @@ def read_people(
     people = {}
     for user, contact in contacts.items():
         try:
-            people[user] = _read(contact, default_region, with_zones)
+            people[user] = _read(contact, default_region, with_zones, text_check)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one contact must not stop the others
             people[user] = Person(error=type(error).__name__)
     return people
@@ -68,12 +73,12 @@ def opens_at(now: Millis, window: Window, person: Person | None, default_zone: Z
     return next_opening(now, default_zone, window) if common is None else common
 
 
-def _read(contact: ContactRow, default_region: str | None, with_zones: bool) -> Person:
+def _read(contact: ContactRow, default_region: str | None, with_zones: bool, text_check: TextCheck) -> Person:
     phone = read_phone(contact.phone, default_region)
     found = phone if isinstance(phone, Phone) else None
     email = normalize_email(contact.email) if contact.email else None
     return Person(
-        name=safe_parameter(contact.name),
+        name=safe_parameter(usable_name(contact.name, text_check)),
         phone=found.digits if found else None,
         bad_phone=isinstance(phone, PhoneProblem) and phone.reason == "bad_phone",
         region=found.region if found else None,

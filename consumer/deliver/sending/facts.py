@@ -14,6 +14,7 @@ from consumer.deliver.policy.checks import CheckRules, Facts
 from consumer.deliver.policy.frequency_cap import next_allowed
 from consumer.deliver.policy.holdout import held_out
 from consumer.deliver.policy.message_plan import MessagePlan
+from consumer.deliver.policy.personal_text import TextCheck
 from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
 from consumer.deliver.recipients.opt_outs import subjects_of
 from consumer.deliver.recipients.person import Person, opens_at, read_people
@@ -41,6 +42,8 @@ class SenderConfig:
     default_zone: str = "UTC"
     holdout: float = 0.0
     """The share of users, from 0 to 1, who get no message, for comparison."""
+    text_check: TextCheck = "strict"
+    """How strictly names and actions from outside are judged before they go out."""
     dry_run: bool = False
     only_users: frozenset[str] | None = None
     caps: Mapping[Millis, int] = field(default_factory=dict)
@@ -70,6 +73,7 @@ class FactsGatherer:
             queries.contacts.by_user(self._connection, users),
             config.default_region,
             with_zones=any(plan.window is not None for plan in config.plans.values()),
+            text_check=config.text_check,
         )
         phones = self._lock_recipients({person.phone for person in people.values() if person.phone}, "phone")
         rows = [row for row in rows if row.user_id in users and _phone(people, row) in {None, *phones}]

@@ -11,6 +11,7 @@ from consumer.deliver.channel.template_status import TemplateStatuses
 from consumer.deliver.policy.checks import CHECKS, Check, Facts
 from consumer.deliver.policy.fallback import checks_for, with_siblings
 from consumer.deliver.policy.message_plan import TemplateVariant
+from consumer.deliver.policy.personal_text import usable_action
 from consumer.deliver.sending.facts import SenderConfig
 from consumer.deliver.unit_of_work import Key
 from consumer.ledger import queries
@@ -54,7 +55,7 @@ def whatsapp_medium(config: SenderConfig, ttl: int | None) -> Medium[TemplateMes
     def write(row: ReminderRow, facts: Facts, variant: TemplateVariant, now: Millis) -> Draft[TemplateMessage]:
         assert facts.phone is not None  # the checks require both
         assert facts.name is not None
-        params = (facts.name, safe_parameter(row.action) or variant.action)
+        params = (facts.name, safe_parameter(usable_action(row.action, config.text_check)) or variant.action)
         body = config.templates.of(variant).body
         message = TemplateMessage(
             phone=facts.phone,
@@ -87,7 +88,7 @@ def fallback_medium(name: str, config: SenderConfig, write_message: Callable[[Fa
             step=row.step,
             lapsed_at=facts.lapsed_at,
             name=facts.name,
-            action=safe_parameter(row.action) or config.plans[row.process].action,
+            action=safe_parameter(usable_action(row.action, config.text_check)) or config.plans[row.process].action,
             email=facts.email,
         )
         return Draft(write_message(text, now))

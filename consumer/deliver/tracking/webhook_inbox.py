@@ -17,9 +17,9 @@ import structlog
 from consumer.clock import SECOND, Millis, Now
 from consumer.deliver.group_commit import GroupCommit
 from consumer.deliver.lifecycle import StatusSource
+from consumer.deliver.policy.opt_out_requests import OptOutRequest, OptOutRequests
 from consumer.deliver.policy.retries import RetryPolicy
-from consumer.deliver.recipients.opt_out_words import OptOutWords
-from consumer.deliver.recipients.opt_outs import opt_out_phone, phone_hash
+from consumer.deliver.recipients.opt_outs import LIKELY_OPT_OUT, hold_phone, opt_in_phone, opt_out_phone, phone_hash
 from consumer.deliver.tracking.message_matching import SeenMessage
 from consumer.deliver.tracking.reconciliation import messages_of_echoes, messages_of_reports, record_messages
 from consumer.deliver.tracking.status_reports import ReceivedReport, apply_reports, park_reports
@@ -37,10 +37,11 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class _OptOut:
-    """The owner of a phone (digits) wants no more messages, since that moment."""
+class _Wish:
+    """The owner of a phone (digits) wants no more messages, or wants them again, since that moment."""
 
     phone: str
+    request: OptOutRequest
     reason: str
     at: Millis
 
@@ -51,7 +52,7 @@ class _Contents:
 
     reports: list[ReceivedReport] = field(default_factory=list)
     echoes: list[SeenMessage] = field(default_factory=list)
-    opt_outs: list[_OptOut] = field(default_factory=list)
+    wishes: list[_Wish] = field(default_factory=list)
     inbound: list[dict[str, Any]] = field(default_factory=list)
     read: list[int] = field(default_factory=list)
     unreadable: list[int] = field(default_factory=list)
@@ -71,14 +72,14 @@ class WebhookInbox:
         retry_policy: RetryPolicy,
         metrics: DeliverMetrics,
         now: Now,
-        opt_out_words: Iterable[str] = (),
+        opt_out_words: Iterable[str] | None = None,
         linger_ms: Millis = 0,
     ) -> None:
         self._ledger = ledger
         self._retry_policy = retry_policy
         self._metrics = metrics
         self._now = now
-        self._opt_out_words = OptOutWords(opt_out_words)
+        self._opt_out_requests = OptOutRequests(opt_out_words)
         self._store_group = GroupCommit(self._store, linger_ms=linger_ms)
         self._linger_ms = linger_ms
         self._applying: asyncio.Task[None] | None = None
@@ -122,7 +123,7 @@ class WebhookInbox:
             bodies = queries.inbox.lock_unapplied_bodies(work.connection, _BATCH)
             contents = _Contents()
             for body in bodies:
-                _read(body, contents)
+                self._read(body, contents)
             self._apply(work, contents)
         return len(bodies)
 
@@ -130,45 +131,64 @@ class WebhookInbox:
         unmatched = apply_reports(work, contents.reports, self._retry_policy)
         park_reports(work, unmatched)
         record_messages(work, [*contents.echoes, *messages_of_reports(unmatched)], self._retry_policy)
-        for opt_out in contents.opt_outs:
-            opt_out_phone(work, opt_out.phone, WHATSAPP, opt_out.reason, opt_out.at)
+        for wish in sorted(contents.wishes, key=lambda wish: wish.at):
+            _apply_wish(work, wish)
         for message in contents.inbound:
             sender = message["sender"]
             message["phone_hash"] = phone_hash(sender, work.hash_key) if sender else None
-            if sender and self._opt_out_words.matches(message["body"]):
-                at = message["received_at"] if message["at"] is None else message["at"]
-                opt_out_phone(work, sender, WHATSAPP, "asked_to_stop", at)
         queries.inbox.store_inbound(work.connection, contents.inbound)
         queries.inbox.delete_bodies(work.connection, contents.read)
         for body_id in contents.unreadable:
             queries.inbox.mark_body_kept(work.connection, body_id, "unreadable")
 
+    def _read(self, body: Body, contents: _Contents) -> None:
+        """Add what a body contains. An unreadable one is kept as it is and does not stop the others."""
+        try:
+            parsed = parser.parse_webhook(body.body)
+        except Exception as error:
+            expected = isinstance(error, parser.UnreadableBody)
+            log.warning("webhook_body_unreadable", body_id=body.id, size=len(body.body), exc_info=not expected)
+            contents.unreadable.append(body.id)
+            return
+        received_at = body.received_at
+        contents.reports += [ReceivedReport(report, StatusSource.WEBHOOK, received_at) for report in parsed.statuses]
+        contents.echoes += messages_of_echoes(parsed.echoes, StatusSource.ECHO, received_at)
+        for preference in parsed.preferences:
+            if preference.sender is not None:
+                request = OptOutRequest.START if preference.wanted else OptOutRequest.STOP
+                at = _not_later(preference.at, received_at)
+                contents.wishes.append(_Wish(preference.sender, request, "stopped_in_whatsapp", at))
+        for message in parsed.inbound:
+            request = self._opt_out_requests.read(message.body, *message.other_texts)
+            at = _not_later(message.at, received_at)
+            if message.sender is not None and request is not OptOutRequest.NOTHING:
+                contents.wishes.append(_Wish(message.sender, request, "asked_to_stop", at))
+            contents.inbound.append(
+                {
+                    "message_id": message.message_id,
+                    "sender": message.sender,
+                    "at": message.at,
+                    "kind": message.kind,
+                    "body": message.body,
+                    "received_at": received_at,
+                }
+            )
+        contents.read.append(body.id)
 
-def _read(body: Body, contents: _Contents) -> None:
-    """Add what a body contains. An unreadable one is kept as it is and does not stop the others."""
-    try:
-        parsed = parser.parse_webhook(body.body)
-    except Exception as error:
-        expected = isinstance(error, parser.UnreadableBody)
-        log.warning("webhook_body_unreadable", body_id=body.id, size=len(body.body), exc_info=not expected)
-        contents.unreadable.append(body.id)
-        return
-    contents.reports += [ReceivedReport(report, StatusSource.WEBHOOK, body.received_at) for report in parsed.statuses]
-    contents.echoes += messages_of_echoes(parsed.echoes, StatusSource.ECHO, body.received_at)
-    contents.opt_outs += [
-        _OptOut(each.sender, "stopped_in_whatsapp", body.received_at if each.at is None else each.at)
-        for each in parsed.preferences
-        if not each.wanted and each.sender is not None
-    ]
-    contents.inbound += [
-        {
-            "message_id": message.message_id,
-            "sender": message.sender,
-            "at": message.at,
-            "kind": message.kind,
-            "body": message.body,
-            "received_at": body.received_at,
-        }
-        for message in parsed.inbound
-    ]
-    contents.read.append(body.id)
+
+def _apply_wish(work: UnitOfWork, wish: _Wish) -> None:
+    match wish.request:
+        case OptOutRequest.STOP:
+            opt_out_phone(work, wish.phone, WHATSAPP, wish.reason, wish.at)
+        case OptOutRequest.START:
+            opt_in_phone(work, wish.phone, WHATSAPP, wish.at)
+        case OptOutRequest.LIKELY_STOP:
+            hold_phone(work, wish.phone, WHATSAPP, LIKELY_OPT_OUT)
+            log.warning("opt_out_likely", advice="somebody may have asked to stop in other words: read the chat")
+        case OptOutRequest.NOTHING:
+            pass
+
+
+def _not_later(at: Millis | None, received_at: Millis) -> Millis:
+    """Return when it was said; what claims to come from the future could never be taken back."""
+    return received_at if at is None else min(at, received_at)

@@ -79,7 +79,7 @@ class BatchProcessor:
         """Decode all partitions together, then give each task its rows."""
         if not len(batch):
             return
-        # A wall clock that was set back must not set events back: it is at least as late as the watermarks that it gave.
+        # A wall clock that was set back must not set events back: it is as late as the watermarks that it gave.
         now = max(self._clock.now(), *(task.watermark.value or 0 for task in tasks.values()))
         offsets, timestamps, _, values = batch.records
         decoded = self._decoder.decode(values, timestamps, now)

@@ -67,6 +67,13 @@ def delete_unreachable_holds(connection: Connection, subjects: Collection[str], 
         connection.execute(delete(holds).where(*which))
 
 
+def delete_holds(connection: Connection, subjects: Collection[str], medium: str, reason: str) -> None:
+    """Delete the holds on these subjects that have this reason."""
+    for some in chunks(subjects):
+        which = holds.c.subject.in_(some), holds.c.medium == medium, holds.c.reason == reason
+        connection.execute(delete(holds).where(*which))
+
+
 def delete_expired_holds(connection: Connection, now: Millis) -> None:
     """Delete the holds whose moment has passed."""
     connection.execute(delete(holds).where(holds.c.until <= now))

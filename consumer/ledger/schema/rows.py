@@ -1,4 +1,4 @@
-"""Rows of the ledger as values: read under a lock, changed by replacement, written back whole."""
+"""Rows of the busiest tables as values: read under a lock, changed by replacement, written back where they differ."""
 
 from dataclasses import dataclass, fields
 from typing import NamedTuple
@@ -72,7 +72,7 @@ class ContactRow:
 
 @dataclass(frozen=True, slots=True)
 class ChannelRow:
-    """Whether a medium, or one template on it, is stopped; see `channel_tables.channels`."""
+    """The state of the circuit breaker of a medium, or of one template on it; see `channel_tables.channels`."""
 
     name: str
     stopped_because: str | None = None

@@ -120,7 +120,8 @@ def parse_message(item: object) -> Echo | Inbound | None:
         return Echo(message_id=message_id, recipient=_number(given, "chatId", "phone"), at=at, body=body)
     sender = _number(given, "author", "chatId", "phone")
     kind = lenient.text(given.get("type"), 40) or "unknown"
-    return Inbound(message_id=message_id, sender=sender, at=at, kind=kind, body=body)
+    others = _texts((given, "caption"), (given, "payload"), (lenient.mapping(given.get("button")), "payload"))
+    return Inbound(message_id=message_id, sender=sender, at=at, kind=kind, body=body, other_texts=others)
 
 
 def _raw_echo(item: object) -> Echo | None:
@@ -139,7 +140,24 @@ def _raw_inbound(item: object) -> Inbound | None:
         return None
     kind = lenient.text(given.get("type"), 40) or "unknown"
     at = lenient.timestamp(given.get("timestamp"))
-    return Inbound(message_id=message_id, sender=_number(given, "from"), at=at, kind=kind, body=_raw_body(given))
+    sender = _number(given, "from")
+    body, others = _raw_body(given), _raw_other_texts(given)
+    return Inbound(message_id=message_id, sender=sender, at=at, kind=kind, body=body, other_texts=others)
+
+
+def _raw_other_texts(given: Mapping[str, object]) -> tuple[str, ...]:
+    replies = lenient.mapping(given.get("interactive"))
+    media = [(lenient.mapping(given.get(kind)), "caption") for kind in ("image", "video", "document")]
+    return _texts(
+        *media,
+        (lenient.mapping(given.get("button")), "payload"),
+        (lenient.mapping(replies.get("button_reply")), "id"),
+        (lenient.mapping(replies.get("list_reply")), "id"),
+    )
+
+
+def _texts(*places: tuple[Mapping[str, object], str]) -> tuple[str, ...]:
+    return tuple(text for place, key in places if (text := lenient.text(place.get(key))))
 
 
 def _raw_body(given: Mapping[str, object]) -> str | None:

@@ -1,4 +1,4 @@
-"""Tables and columns are named in the field's words, and no query reads a large table from end to end."""
+"""Tables and columns are named in the field's words, and what retention may take is found by an index."""
 
 from alembic import op
 from sqlalchemy import BigInteger, Column, Integer, PrimaryKeyConstraint, Text, text
@@ -25,17 +25,12 @@ def upgrade() -> None:
     for table, old, new in _RENAMED:
         op.execute(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}")
     op.drop_index("ix_reminders_quiet_from", "reminders")
-    _partial("ix_reminders_quiet_since", "reminders", "quiet_since", "quiet_since IS NOT NULL")
+    _partial("ix_reminders_quiet_since", ["quiet_since"], "quiet_since IS NOT NULL")
     op.drop_index("ix_echoes_tail", "echoes")
     op.create_index("ix_echoes_recipient_suffix", "echoes", ["recipient_suffix"])
     op.drop_index("ix_reminders_created_at", "reminders")
-    _partial("ix_reminders_over", "reminders", "updated_at", _WAITS_FOR_NOTHING)
+    _partial("ix_reminders_over", ["updated_at"], _WAITS_FOR_NOTHING)
     op.create_index("ix_opt_out_outbox_occurred_at", "opt_out_outbox", ["occurred_at"])
-    op.drop_index("ix_webhook_bodies_kept_because_id", "webhook_bodies")
-    _partial("ix_webhook_bodies_unapplied", "webhook_bodies", "id", "kept_because IS NULL")
-    _partial("ix_webhook_bodies_kept", "webhook_bodies", "received_at", "kept_because IS NOT NULL")
-    op.create_index("ix_holds_until", "holds", ["until"])
-    _partial("ix_holds_unreachable", "holds", "subject", "unreachable IS true", sqlite="unreachable IS 1")
 
 
 def _rename_tables() -> None:
@@ -69,5 +64,5 @@ def _rename_tables() -> None:
         op.drop_table(table)
 
 
-def _partial(name: str, table: str, column: str, where: str, sqlite: str | None = None) -> None:
-    op.create_index(name, table, [column], sqlite_where=text(sqlite or where), postgresql_where=text(where))
+def _partial(name: str, columns: list[str], where: str) -> None:
+    op.create_index(name, "reminders", columns, sqlite_where=text(where), postgresql_where=text(where))
