@@ -1,7 +1,7 @@
-"""What each error of a template send means and what to do about it: contract §10 as data, its source beside each row.
+"""What each error of a template send means and what to do: contract §10 as data, with the source of each row.
 
-Where a row of §10 has two classes, the one that loses nothing is taken: a template whose variables do not match
-stops that template (the reminder waits for somebody to mend it) and does not use up the reminder.
+Where a row of §10 has two classes, the one that loses nothing is used: a template whose variables do not match
+stops that template, and the reminder waits until somebody fixes it, instead of failing.
 """
 
 import re
@@ -18,9 +18,9 @@ _CHANNEL, _SLOW, _PAIR, _DAY, _TRANSIENT = Remedy.CHANNEL, Remedy.SLOW, Remedy.P
 
 @dataclass(frozen=True, slots=True)
 class ErrorRule:
-    """One row. `reason` is a label; `source` is contract §13's; a span `not_before` is the least to wait.
+    """One row. `reason` is a label; `source` is contract §13's; `not_before` is the shortest wait in milliseconds.
 
-    `template`: only this template is unusable, the channel's others go on.
+    `template`: only this template is unusable; the channel's others are not.
     """
 
     code: int | None
@@ -30,7 +30,7 @@ class ErrorRule:
     template: bool = False
     not_before: Millis | None = None
     titles: tuple[str, ...] = ()
-    """What Meta calls it, for failures that are told in words only."""
+    """Meta's titles of the error, for reports that have words and no code."""
 
 
 _ROWS = (
@@ -219,9 +219,9 @@ _ROWS = (
 )
 
 BY_CODE: Mapping[int, ErrorRule] = MappingProxyType({row.code: row for row in _ROWS if row.code is not None})
-"""Meta's codes."""
+"""The rules by Meta's error code."""
 
-# What 1MSG says in words of its own, with or without a code.
+# Errors that 1MSG describes in its own words, with or without a code.
 _CREDENTIAL = ErrorRule(None, "credential", _CHANNEL, "[S4][S5]")
 _NOT_DEFINED = ErrorRule(None, "template_not_defined", _CHANNEL, "[S4] name, language or namespace left out", True)
 _NOT_FOUND = ErrorRule(None, "template_missing", _CHANNEL, "[S4]", True)
@@ -252,30 +252,30 @@ BY_TEXT: tuple[tuple[re.Pattern[str], ErrorRule], ...] = tuple(
     (re.compile(re.escape(title), re.IGNORECASE), row)
     for title, row in sorted(((t, row) for row in _ROWS for t in row.titles), key=lambda pair: -len(pair[0]))
 )
-"""Text to rule, in the order in which they are tried: for `ack[]`, whose `error` has no code (contract fact 4)."""
+"""Rules by text, in the order in which they are tried: for `ack[]`, whose `error` has no code (contract fact 4)."""
 
-_READ = 2000  # characters; an explanation that starts later explains nothing
+_MAX_CHARACTERS = 2000  # no explanation is longer
 _MARKED = re.compile(r"\(#(\d{1,7})\)", re.ASCII)
 _BARE = re.compile(r"(?<!\d)(13\d{4})(?!\d)", re.ASCII)
 
 
 def code_in(text: str) -> int | None:
-    """A code within a text: `(#132000) …` (contract §3), or a number that is one of Meta's (`131047`, [S4])."""
+    """Return the code in a text: `(#132000) …` (contract §3), or a number that is one of Meta's (`131047`, [S4])."""
     if marked := _MARKED.search(text):
         return int(marked[1])
     return next((int(found) for found in _BARE.findall(text) if int(found) in BY_CODE), None)
 
 
 def classify(code: int | None, text: str | None = None) -> ErrorRule:
-    """The rule for an error: by its code, by a code in its text, by the text itself (contract §10).
+    """Return the rule for an error: by its code, by a code in its text, or by the text itself (contract §10).
 
-    What nobody knows is final: reason `unknown_error`, never tried again by itself.
+    An unknown error is final: reason `unknown_error`, not tried again by itself.
     """
-    said = (text or "")[:_READ]
-    for number in (code, code_in(said)):
+    words = (text or "")[:_MAX_CHARACTERS]
+    for number in (code, code_in(words)):
         if number is not None and number in BY_CODE:
             return BY_CODE[number]
-    for words, rule in BY_TEXT:
-        if words.search(said):
+    for pattern, rule in BY_TEXT:
+        if pattern.search(words):
             return rule
-    return ErrorRule(code if code is not None else code_in(said), "unknown_error", _MESSAGE, "contract §10")
+    return ErrorRule(code if code is not None else code_in(words), "unknown_error", _MESSAGE, "contract §10")

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
-from consumer.onemsg.masking import LIMIT
+from consumer.onemsg.masking import MAX_CHARACTERS
 from consumer.onemsg.outcomes import Accepted, Outcome, Rejected, Remedy, Unknown
-from consumer.onemsg.send_response import LONGEST_WAIT, outcome_of_response
+from consumer.onemsg.send_response import MAX_RETRY_AFTER, outcome_of_response
 
 NOW = 1_790_000_000_000
 JSON = {"Content-Type": "application/json"}
@@ -223,8 +223,8 @@ def test_a_refusal_that_says_it_was_sent_is_unknown() -> None:
         (datetime.fromtimestamp(NOW / 1000 + 90, UTC).strftime("%a, %d %b %Y %H:%M:%S GMT"), 90 * SECOND),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
         ("Wed, 21 Oct 2015 07:28:00", 0),
-        ("9" * 40, LONGEST_WAIT),
-        ("Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_WAIT),
+        ("9" * 40, MAX_RETRY_AFTER),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", MAX_RETRY_AFTER),
         ("-1", None),
         ("1.5", None),
         ("soon", None),
@@ -260,7 +260,7 @@ def test_numbers_tokens_and_what_was_sent_are_masked_in_the_provider_s_words() -
     for hidden in ("Maria", "555", "abc", "xyz", "HBgL"):
         assert hidden not in outcome.error
     assert "131026" in outcome.error
-    assert len(outcome.error) == LIMIT
+    assert len(outcome.error) == MAX_CHARACTERS
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30)
@@ -302,8 +302,8 @@ def test_any_answer_has_an_outcome_and_none_is_called_safe_that_is_not(
         assert job is None or job is False or job == ""
         assert said.get("sent") is not True
         assert not success or said.get("sent") is not None or said["response"]["error"]
-        assert outcome.error is None or (0 < len(outcome.error) <= LIMIT and outcome.error.isprintable())
-        assert outcome.retry_after is None or 0 <= outcome.retry_after <= LONGEST_WAIT
+        assert outcome.error is None or (0 < len(outcome.error) <= MAX_CHARACTERS and outcome.error.isprintable())
+        assert outcome.retry_after is None or 0 <= outcome.retry_after <= MAX_RETRY_AFTER
 
 
 @given(st.text(max_size=500))
