@@ -26,9 +26,7 @@ DEAD_LETTERS: Mapping[str, tuple[str, str]] = {
         "Compare it with the file in schemas/, or with the paths in source.",
     ),
     "unreadable": ("The bytes do not follow their schema, or are no JSON object, or a time cannot be read.", _REPLAY),
-    "empty_value": ("An activity without a value: an activity cannot be deleted.", "Let its producer write one."),
     "missing_field": ("kind or occurred_at is null.", _REPLAY),
-    "empty_user_id": ("user_id is empty.", _REPLAY),
     "user_id_too_long": ("user_id is longer than 255 bytes.", _REPLAY),
     "empty_process": ("process is empty.", _REPLAY),
     "time_before_2000": ("occurred_at is before the year 2000: perhaps in seconds.", "Write milliseconds."),
@@ -52,7 +50,7 @@ BRAKE: Mapping[str, tuple[str, str]] = {
         "See lapse_event_skew_seconds: whole hours are a forgotten time zone. `lapse brake release` if it is meant.",
     ),
     "warming_up": (
-        "The input was not observed for long enough to be judged (at most detect.brake.mean_over, or the shortest rung).",
+        "The input was not observed for long enough to be judged: at most detect.brake.mean_over or the shortest rung.",
         "Nothing: it passes. `lapse brake release` to ask at once.",
     ),
     "lapse_storm": (

@@ -38,7 +38,7 @@ class Watched:
     def hears(self, records: int, *, unreadable: int = 0) -> "Watched":
         """A batch from the last minute."""
         written = self.clock.told - np.linspace(MINUTE - 1, 0, records + unreadable).astype(np.int64)
-        self.brake_control.observe(self.diary.partition, written, np.zeros(records, np.int64), unreadable)
+        self.brake_control.observe(self.diary.partition, written, np.zeros(records, np.int64), unreadable, self.clock.told)
         return self
 
     def turns(self, when: str) -> list[str]:
@@ -184,5 +184,5 @@ def test_a_producers_clock_that_is_ahead_hides_no_record(span: Millis) -> None:
     watched.turns("Mon 11:00")
     watched.clock.told = moment("Mon 11:02")
     ahead = np.full(200, watched.clock.told + span)
-    watched.brake_control.observe(watched.diary.partition, ahead, np.zeros(200, np.int64), 0)
+    watched.brake_control.observe(watched.diary.partition, ahead, np.zeros(200, np.int64), 0, watched.clock.told)
     assert watched.turns("Mon 11:02") == ["maria"]

@@ -23,8 +23,8 @@ EXPLANATIONS = {
     "below_mean": "far fewer records than in the time before arrive (detect.brake.share_of_mean)",
     "clock_skew": "most events have times further from their records' than detect.clock_doubt: was a time zone"
     " forgotten, or is history being written anew?",
-    "warming_up": "the input was not observed for long enough to be judged (at most detect.brake.mean_over, or the shortest"
-    " rung)",
+    "warming_up": "the input was not observed for long enough to be judged (at most detect.brake.mean_over, or the"
+    " shortest rung)",
     "lapse_storm": "more lapses than detect.brake.lapse_limit are due at once",
 }
 WHAT_TO_DO = (
@@ -80,9 +80,8 @@ class BrakeControl:
         self._release_requests.put(answer)
         return answer
 
-    def observe(self, task: PartitionTask, written_at: Times, skew: Times, bad: int) -> None:
+    def observe(self, task: PartitionTask, written_at: Times, skew: Times, bad: int, now: Millis) -> None:
         """Count a partition's batch: when its records were written, how far after their events, how many are bad."""
-        now = self._clock.now()
         task.volume.observe(np.minimum(written_at, now))  # a producer's clock may be ahead
         task.skew.observe(skew, now)
         self._metrics.event_skew.labels(task.partition).set(task.skew.median / SECOND)
