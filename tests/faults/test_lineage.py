@@ -53,7 +53,7 @@ def test_after_growth_nobody_is_asked_who_was_last_seen_before(world: World, tmp
     assert "Nobody is asked who was last seen before" in rebuilt(world, tmp_path)
     with world.member("one") as one:
         eventually(lambda: len(one.partitions()) == PARTITIONS + 1, meaning="all five are worked on")
-        reminders = Reminders(world.bootstrap, world.topic("reminders"))  # of all five partitions
+        reminders = Reminders(world.bootstrap, world.topic("reminders"), partitions=PARTITIONS + 1)
         after = world.users_go_quiet()
         eventually(lambda: set(after) <= set(reminders.of("DUE")), meaning="new silences are noticed")
     reminders.read_to_the_end(world.admin)

@@ -53,9 +53,12 @@ class BrakeStatus:
     @property
     def words(self) -> list[str]:
         """Return lines for people; none while nothing is held back."""
-        said = [f"the brake holds {self.held} lapses back: {EXPLANATIONS[self.engaged]}"] if self.engaged else []
-        numbers = ", ".join(map(str, self.distrusted))
-        return said + ([f"the watermark of partition {numbers} stands still: {_DISTRUSTED_TEXT}"] if numbers else [])
+        lines, numbers = [], ", ".join(map(str, self.distrusted))
+        if self.engaged and (self.held or self.engaged != "warming_up"):
+            lines.append(f"the brake holds {self.held} lapses back: {EXPLANATIONS[self.engaged]}")
+        if numbers:
+            lines.append(f"the watermark of partition {numbers} stands still: {_DISTRUSTED_TEXT}")
+        return lines
 
 
 class BrakeControl:
