@@ -7,14 +7,26 @@ export PIP_REQUIRE_VIRTUALENV := 1
 # For what is installed, and (by the name that newer versions of pip have for it) for what builds it.
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
+# The tests start hundreds of processes, each of which would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check bench format pins clean
+# Most tests wait most of the time, for brokers and processes: twice as many at once as there are cores.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(8, 2 * (os.cpu_count() or 1)))')
+PYTEST = $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
+
+.PHONY: help demo test test-fast check bench format pins clean
+
+help:  ## this list
+	@$(PYTHON) -c 'import re; [print(f"{a:10}", b) for a, b in re.findall("^([a-z-]+):.*## (.*)", open("Makefile").read(), re.M)]'
 
 demo: .venv/run  ## watch it work; ends with Ctrl-C, or by itself: make demo SECONDS=20
 	@$(BIN)/lapse demo $(if $(SECONDS),--seconds $(SECONDS))
 
-test: .venv/dev  ## prove it, on a real Kafka
-	@$(BIN)/pytest --numprocesses 2 --dist worksteal $(TESTS)
+test: .venv/dev  ## prove it, on a real Kafka and a real PostgreSQL (some only: make test TESTS=tests/kafka)
+	@$(PYTEST) $(TESTS)
+
+test-fast: .venv/dev  ## all tests that need no server and do not take long
+	@$(PYTEST) -m "not broker and not registry and not postgres and not slow" $(TESTS)
 
 check: .venv/dev  ## style, types, and which room may import which
 	@$(BIN)/ruff check .
@@ -36,9 +48,10 @@ bench: .venv/dev  ## the figures of the README
 	@$(BIN)/python -m bench.send
 	@$(BIN)/python -m bench.latency
 	@$(BIN)/python -m bench.growth
+	@$(BIN)/python -m bench.retention
 	@$(BIN)/python -m bench.webhooks
 
-format: .venv/dev
+format: .venv/dev  ## put style right where a tool can
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format --quiet .
 
@@ -50,7 +63,7 @@ pins:  ## constraints.txt anew, with the newest versions that pyproject.toml all
 	mv .cache/pins/constraints.txt constraints.txt
 	rm -rf .cache/pins
 
-clean:
+clean:  ## remove everything that the targets have made
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # The demo needs nothing but the service itself, so that its set-up is short; compiling all of it would double that.

@@ -1,8 +1,8 @@
-"""Reminders through a sandbox with all faults on at once: what its books, the ledger's and the topic's say in the end.
+"""Reminders through a sandbox with all faults on at once; then sandbox, ledger and topic are compared.
 
     python -m bench.faults [--reminders 10000] [--seeds 1 2 3]
 
-Nothing is timed. It exits 1 if a reminder was accepted twice, is left without an end, or is told of differently.
+Nothing is timed. It exits 1 if a reminder was accepted twice, has no end, or if the three contradict each other.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Texts that lie in joined bytes, cut out side by side."""
+"""Cuts texts out of joined bytes, a whole column at a time."""
 
 from collections.abc import Mapping
 from typing import TypeAlias
@@ -7,16 +7,16 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-Spots: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
-"""Where each text starts, and how many bytes it has; none at a negative start."""
+ByteSpans: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+"""The first byte of each text, and its length in bytes; a negative start means no text."""
 
 
-def cut(joined: bytes, spots: Mapping[str, Spots]) -> dict[str, pl.Series]:
-    """Columns of bytes, by their names; null where there is none."""
+def slice_bytes(joined: bytes, spans: Mapping[str, ByteSpans]) -> dict[str, pl.Series]:
+    """Return columns of bytes by their names; null where there is no text."""
     columns = {}
-    for name, (starts, lengths) in spots.items():
+    for name, (starts, lengths) in spans.items():
         start, none = pl.Series(starts), starts < 0
-        columns[name] = start.set(pl.Series(none), None) if none.any() else start  # without a start there is no slice
+        columns[name] = start.set(pl.Series(none), None) if none.any() else start  # slicing from null gives null
         columns[f"{name} length"] = pl.Series(lengths)
-    whole = pl.lit(pl.Series([joined], dtype=pl.Binary))  # (as a plain literal it takes three times as long)
-    return pl.DataFrame(columns).select(whole.bin.slice(name, f"{name} length").alias(name) for name in spots).to_dict()
+    whole = pl.lit(pl.Series([joined], dtype=pl.Binary))  # as a plain literal it takes three times as long
+    return pl.DataFrame(columns).select(whole.bin.slice(name, f"{name} length").alias(name) for name in spans).to_dict()

@@ -1,11 +1,11 @@
-"""Every metric of Lapse, with what it tells. Labels are names from configuration or closed sets, never user data.
+"""Every metric of Lapse, and what it means. Labels are names from the configuration or closed sets, never user data.
 
-The second argument of each is its help: it is shown at /metrics, and docs/metrics.md is written from it.
+The second argument of each is its help text at /metrics, from which docs/metrics.md is generated.
 """
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
-_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 21600, 86400)
+_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 21600, 86400)
 
 
 class DetectMetrics:
@@ -34,14 +34,14 @@ class DetectMetrics:
         )
         self.watermark_delay = Gauge(
             "lapse_watermark_delay_seconds",
-            "Wall time minus the partition's watermark. Grows with lag, and for ever when a partition is cut off."
+            "Wall time minus the partition's watermark. Grows with lag, without end if the partition is out of reach."
             " Worth an alert.",
             ["partition"],
             registry=registry,
         )
         self.lapses = Counter(
             "lapse_lapses",
-            "Lapses noticed, by what became of them: asked (a reminder was asked for), expired, skipped (a later step"
+            "Lapses by what became of them: asked (a reminder was requested), expired, skipped (a later step"
             " had lapsed too), expired_held (expired while the brake held it back).",
             ["process", "step", "outcome"],
             registry=registry,
@@ -51,17 +51,20 @@ class DetectMetrics:
         )
         self.lapse_to_reminder = Histogram(
             "lapse_lapse_to_reminder_seconds",
-            "From the moment of the lapse to its record on the reminders topic.",
-            buckets=_SECONDS,
+            "Time from the lapse to its record on the reminders topic.",
+            buckets=_BUCKETS_S,
             registry=registry,
         )
         self.commit = Histogram(
-            "lapse_commit_seconds", "One transaction: outputs, state, offsets.", buckets=_SECONDS, registry=registry
+            "lapse_commit_seconds",
+            "Duration of one transaction: outputs, state, offsets.",
+            buckets=_BUCKETS_S,
+            registry=registry,
         )
         self.brake_engaged = Gauge(
             "lapse_brake_engaged",
-            "1 while lapses are held back for this reason: below_floor, below_mean, clock_skew, lapse_storm, warming_up"
-            " (too little was read to judge the input by). Worth an alert.",
+            "1 while the brake holds lapses back for this reason: below_floor, below_mean, clock_skew, lapse_storm,"
+            " warming_up (too little was read to judge the input by). Worth an alert.",
             ["reason"],
             registry=registry,
         )
@@ -75,92 +78,95 @@ class DetectMetrics:
         self.held_lapses = Gauge("lapse_held_lapses", "Lapses that the brake holds back.", registry=registry)
         self.distrusted_partitions = Gauge(
             "lapse_distrusted_partitions",
-            "Partitions whose watermark stands until an operator releases it, since too many records cannot be read."
+            "Partitions whose watermark has stopped until an operator releases it: too many records cannot be read."
             " Should be zero.",
             registry=registry,
         )
         self.refused_partitions = Gauge(
             "lapse_refused_partitions",
-            "Partitions not worked on, because their state does not fit; the log says what to do. Should be zero.",
+            "Partitions left out because their state does not fit; the log says what to do. Should be zero.",
             registry=registry,
         )
         self.commit_failures = Counter(
             "lapse_commit_failures",
-            "Transactions that ended otherwise: aborted (and repeated), fenced.",
+            "Transactions that did not commit: aborted (and repeated), fenced.",
             ["outcome"],
             registry=registry,
         )
         self.restore = Histogram(
             "lapse_restore_seconds",
-            "Reading one partition's table back from the changelog.",
-            buckets=_SECONDS,
+            "Duration of reading one partition's state back from its topic.",
+            buckets=_BUCKETS_S,
             registry=registry,
         )
 
     def forget_partition(self, number: int) -> None:
-        """It is another process's now: what was last seen of it here must not stand for ever."""
+        """Remove the gauges of a partition that another process has taken over: its last values must not stay."""
         for gauge in (self.tracked_keys, self.watermark_delay, self.event_skew):
             gauge.remove(number)
 
 
 class DeliverMetrics:
-    """What was sent, what came of it, and what was not sent and why."""
+    """What was sent, what became of it, and what was not sent and why."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self.sends = Counter(
             "lapse_sends",
-            "Attempts by outcome: accepted, rejected, not_transmitted, unknown.",
+            "Attempts to send, by outcome: accepted, rejected, not_transmitted, unknown.",
             ["outcome", "reason"],
             registry=registry,
         )
         self.sends_in_flight = Gauge(
-            "lapse_sends_in_flight", "Requests that have left and are not answered yet.", registry=registry
+            "lapse_sends_in_flight", "Requests to 1MSG without an answer yet.", registry=registry
         )
         self.statuses = Counter(
-            "lapse_statuses", "Published transitions of reminders.", ["medium", "status"], registry=registry
+            "lapse_statuses", "Published status changes of reminders.", ["medium", "status"], registry=registry
         )
         self.suppressions = Counter(
             "lapse_suppressions",
-            "Reminders that were suppressed or cancelled, and why.",
+            "Reminders that were suppressed or cancelled, by reason.",
             ["status", "reason"],
             registry=registry,
         )
         self.unknown_sends = Gauge(
             "lapse_unknown_sends",
-            "Attempts of which nobody knows yet whether they reached anybody. Should be zero.",
+            "Attempts whose outcome is still unknown: the message may have been sent. Should be zero.",
             registry=registry,
         )
         self.unresolved = Gauge(
             "lapse_unresolved",
-            "Reminders given up on: whether they reached anybody is for an operator to find out (lapse resolve)."
+            "Reminders whose outcome Lapse could not find out; an operator must say it (lapse resolve)."
             " Should be zero.",
             registry=registry,
         )
         self.template_usable = Gauge(
             "lapse_template_usable",
-            "By 1MSG's list: 1 where the template can be sent, 0 while its reminders wait. Not there until the list was"
-            " seen. Worth an alert at 0.",
+            "1 if the template can be sent by 1MSG's list, 0 while its reminders wait. Missing until the list was"
+            " read. Worth an alert at 0.",
             ["template", "language"],
             registry=registry,
         )
         self.template_marketing = Gauge(
             "lapse_template_marketing",
-            "By 1MSG's list: 1 where the template counts as marketing, which switches the rules for marketing on.",
+            "1 if the template counts as marketing by 1MSG's list: then the rules for marketing apply.",
             ["template", "language"],
             registry=registry,
         )
         self.paused = Gauge(
             "lapse_paused",
-            "1 for what an operator has paused: a process, or * for everything; 0 once it has been resumed.",
+            "1 for what an operator has paused: a process, or * for everything; 0 after it was resumed.",
             ["process"],
             registry=registry,
         )
         self.lapse_to_send = Histogram(
-            "lapse_lapse_to_send_seconds", "From the lapse to its request.", buckets=_SECONDS, registry=registry
+            "lapse_lapse_to_send_seconds",
+            "Time from the lapse to the request to 1MSG.",
+            buckets=_BUCKETS_S,
+            registry=registry,
         )
         self.outbox_backlog = Gauge(
             "lapse_outbox_backlog",
-            "Transitions recorded in the ledger that are not on the topic yet. Worth an alert while it grows.",
+            "Status changes in the ledger that are not published yet. Worth an alert while it grows.",
             registry=registry,
         )
         self.webhooks = Counter(
@@ -170,7 +176,9 @@ class DeliverMetrics:
             registry=registry,
         )
         self.parked_reports = Gauge(
-            "lapse_parked_reports", "Reports whose message id is not ours, or not yet.", registry=registry
+            "lapse_parked_reports",
+            "Status reports for message ids that are unknown, or not known yet.",
+            registry=registry,
         )
         self.dead_letters = Counter(
             "lapse_deliver_dead_letters",

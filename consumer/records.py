@@ -10,6 +10,11 @@ from typing import Generic, TypeVar
 
 from consumer.clock import Millis
 
+WHATSAPP = "whatsapp"
+EMAIL = "email"
+WEBHOOK = "webhook"
+"""The values of `medium`: what carries a message to a person."""
+
 
 class ActivityKind(StrEnum):
     """What a user did in a process."""

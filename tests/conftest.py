@@ -1,55 +1,144 @@
-"""A real Kafka for every test that asks for one (see `broker/find.py` for where it comes from), and a real PostgreSQL.
+"""Real servers for every test that asks for one (README.md says where they come from), and the markers for that.
 
-`kafka`      the address of one for all tests; nobody stops it.
-`own_kafka`  one for a single test, to be stopped, killed and started again.
+`kafka`           the address of a broker for all tests; nobody stops it.
+`own_kafka`       a broker for a single test, to be stopped, killed and started again.
 `pausable_kafka`  one for a single test, to be paused for a while.
-`topics`     makes fresh topics on `kafka`: `topics()`, `topics(partitions=1, about="contacts", config={...})`.
+`topics`          makes fresh topics on `kafka`: `topics()`, `topics(partitions=1, about="contacts", config={...})`.
 
-`postgresql`  the URL of one for all tests, for a single test at a time.
-`ledger_url`  of an empty ledger; a test that asks for it runs on SQLite and on PostgreSQL.
+`postgresql`      the URL of a database for all tests of this process, for a single test at a time.
+`ledger_url`      of an empty database; a test that asks for it runs on SQLite and on PostgreSQL.
+`unused_ledger_url`  of a ledger that has its tables, and nothing in them; else the same.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import signal
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
-from .broker.broker import Broker, NoBroker
-from .broker.find import ADDRESS, PAUSABLE, own_broker, running_kafka
+from .broker.broker import Broker
+from .broker.find import PAUSABLE, own_broker
 from .broker.topics import FreshTopics
 from .ledger import databases
+from .ledger.postgresql import database_of
+from .servers import LocalServers, RemoteServers, Servers
+
+# Several tests run at once, so how long an example takes says nothing about the code.
+settings.register_profile("lapse", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lapse")
+
+_DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+_SERVERS = pytest.StashKey[Servers]()
+
+_MARKERS = {
+    "kafka": "broker",
+    "own_kafka": "broker",
+    "pausable_kafka": "broker",
+    "postgresql": "postgres",
+    "real_registry": "registry",
+    "lapse": "slow",  # it starts processes
+}
+"""By fixture, what a test that uses it is marked with. Where it is asked for by `getfixturevalue`, a mark says so."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # So a shell starts what it runs in the background; the processes of the tests would inherit that, and some
+        # tests interrupt them.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if where := _worker_input(config).get("servers"):
+        config.stash[_SERVERS] = RemoteServers(*where)
+        return
+    servers = LocalServers()
+    config.stash[_SERVERS] = servers
+    config.add_cleanup(servers.close)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker process of xdist where it finds the servers of this one."""
+    node.workerinput["servers"] = _local(node.config).listen()
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses by them
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for marker in {_MARKERS[name] for name in _fixtures(item) & _MARKERS.keys()}:
+            item.add_marker(marker)
+
+
+@pytest.hookimpl(tryfirst=True)  # before a worker tells that it is ready
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if session.config.option.collectonly:
+        return
+    servers = session.config.stash[_SERVERS]
+    servers.need({kind for item in session.items for kind in _kinds(item)})
+    if isinstance(servers, LocalServers):
+        _fail_if_missing(servers)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any) -> None:
+    _fail_if_missing(_local(node.config))
+
+
+def _fail_if_missing(servers: LocalServers) -> None:
+    """End the run before its first test, with one line."""
+    if servers.missing:
+        raise pytest.UsageError(servers.missing)
+
+
+def _worker_input(config: pytest.Config) -> dict[str, Any]:
+    """What xdist's controller told this process; nothing where it is no worker."""
+    told: dict[str, Any] = getattr(config, "workerinput", {})
+    return told
+
+
+def _local(config: pytest.Config) -> LocalServers:
+    servers = config.stash[_SERVERS]
+    assert isinstance(servers, LocalServers)
+    return servers
+
+
+def _fixtures(item: pytest.Item) -> set[str]:
+    return set(getattr(item, "fixturenames", ()))
+
+
+def _kinds(item: pytest.Item) -> Iterator[str]:
+    """The kinds of servers that a test needs."""
+    if "kafka" in _fixtures(item):
+        yield "kafka"
+    if _fixtures(item) & {"own_kafka", "pausable_kafka"}:
+        yield "own_kafka"
+    if item.get_closest_marker("postgres"):
+        yield "postgresql"
+    if item.get_closest_marker("registry"):
+        yield "registry"
 
 
 @pytest.fixture(scope="session")
-def kafka() -> Iterator[str]:
-    try:
-        found = running_kafka()
-        address = found.__enter__()
-    except NoBroker as reason:
-        without_broker(reason)
-    yield address
-    found.__exit__(None, None, None)
+def servers(pytestconfig: pytest.Config) -> Servers:
+    return pytestconfig.stash[_SERVERS]
+
+
+@pytest.fixture(scope="session")
+def kafka(servers: Servers) -> str:
+    return servers.address("kafka")
 
 
 @pytest.fixture
 def own_kafka() -> Iterator[Broker]:
-    with _own() as broker:
+    with own_broker() as broker:
         yield broker
 
 
 @pytest.fixture
 def pausable_kafka() -> Iterator[Broker]:
-    with _own(PAUSABLE) as broker:
+    with own_broker(PAUSABLE) as broker:
         yield broker
-
-
-def _own(*kinds: Sequence[Callable[[], Broker]]) -> Broker:
-    try:
-        return own_broker(*kinds)
-    except NoBroker as reason:
-        without_broker(reason)
 
 
 @pytest.fixture
@@ -60,18 +149,17 @@ def topics(kafka: str) -> Iterator[FreshTopics]:
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    yield from databases.server()
+def postgresql(servers: Servers) -> Iterator[str]:
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    with database_of(servers.address("postgresql"), worker) as url:
+        yield url
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=_DATABASES)
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return databases.empty(request.param, tmp_path, request)
 
 
-def without_broker(reason: NoBroker, environ: Mapping[str, str] = os.environ) -> NoReturn:
-    """Skips the test, saying why; fails it in CI, where nothing that needs a broker may go unseen."""
-    text = f"needs a Kafka broker: {reason}; or name one in {ADDRESS}"
-    if environ.get("CI") == "true":
-        pytest.fail(text, pytrace=False)
-    pytest.skip(text)
+@pytest.fixture(params=_DATABASES)
+def unused_ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return databases.unused(request.param, tmp_path, request)

@@ -10,7 +10,7 @@ from consumer.activity.avro.cursor import ABSENT, Bytes, FieldSheet, Flags, Long
 from consumer.activity.field_paths import FieldPaths
 from consumer.activity.iso8601 import NO_TIME
 from consumer.activity.rows import SMALL_BATCH_ROWS, ending_of, symbols_at
-from consumer.byte_slices import Spots, cut
+from consumer.byte_slices import ByteSpans, slice_bytes
 
 
 def frame_of(joined: bytes, sheet: FieldSheet, fields: FieldPaths, symbols: Sequence[str]) -> pl.DataFrame:
@@ -28,7 +28,7 @@ def _sliced(joined: bytes, sheet: FieldSheet) -> dict[str, pl.Series]:
     """Return the texts stored as start and length; null where a record has none or is not OK."""
     unfit = sheet.verdict != Verdict.OK
     spots = {name: (np.where(unfit, -1, start), sheet.lengths[name]) for name, start in sheet.starts.items()}
-    parts = _cut_small(joined, spots) if sheet.verdict.size <= SMALL_BATCH_ROWS else cut(joined, spots)
+    parts = _cut_small(joined, spots) if sheet.verdict.size <= SMALL_BATCH_ROWS else slice_bytes(joined, spots)
     texts = {}
     for name, part in parts.items():
         texts[name] = text = _decoded(part)
@@ -37,7 +37,7 @@ def _sliced(joined: bytes, sheet: FieldSheet) -> dict[str, pl.Series]:
     return texts
 
 
-def _cut_small(joined: bytes, spots: Mapping[str, Spots]) -> dict[str, pl.Series]:
+def _cut_small(joined: bytes, spots: Mapping[str, ByteSpans]) -> dict[str, pl.Series]:
     return {
         name: pl.Series(
             [

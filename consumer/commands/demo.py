@@ -19,8 +19,9 @@ from consumer import app, log
 from consumer.activity.record_codec import RecordCodec
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SECOND, Millis, SystemClock
-from consumer.commands.terminal.exit_codes import Failed
+from consumer.commands.terminal.exit_codes import CommandFailed
 from consumer.config.settings import Settings
+from consumer.config.types import Role
 from consumer.demo.activity_producer import ActivityProducer
 from consumer.demo.broker import BrokerFailed, embedded_broker
 from consumer.demo.people import agreed_numbers, people
@@ -68,7 +69,7 @@ def main(seconds: int | None) -> int:
             demo.show(console, end, seconds)
             well = demo.finish(console)
     except (BrokerFailed, sandbox.CouldNotStart, PublishFailed) as problem:
-        raise Failed(f"the demo could not go on: {problem}") from problem
+        raise CommandFailed(f"the demo could not go on: {problem}") from problem
     finally:
         if well:
             shutil.rmtree(folder)
@@ -98,7 +99,7 @@ class _Demo:
         self._ready = threading.Event()
 
         def serve(stop: threading.Event) -> int:
-            roles = frozenset[app.Role]({"detect", "deliver"})
+            roles = frozenset[Role]({"detect", "deliver"})
             return app.run(settings, roles, stop=stop, on_ready=lambda url: self._ready.set(), signals=False)
 
         self._stop_service, self._service = _start(stack, serve)
@@ -143,7 +144,7 @@ class _Demo:
         if self._ready.is_set() and not self._service.done():
             try:
                 rows = self._json(f"{self.console_url}/api/overview")["reminders"]
-            except Failed:
+            except CommandFailed:
                 if not wait([self._service], _SERVICE_END_TIMEOUT_S).done:
                     raise
         reminders = {(row["status"], row["reason"]): row["count"] for row in rows}
@@ -154,7 +155,7 @@ class _Demo:
         try:
             return self._http.get(url).raise_for_status().json()
         except httpx.HTTPError as problem:
-            raise Failed(f"the demo could not go on: no answer from {url}: {type(problem).__name__}") from None
+            raise CommandFailed(f"the demo could not go on: no answer from {url}: {type(problem).__name__}") from None
 
 
 def _start(stack: ExitStack, work: Callable[[threading.Event], T]) -> tuple[threading.Event, "Future[T]"]:

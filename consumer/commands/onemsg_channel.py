@@ -1,4 +1,4 @@
-"""The 1MSG channel of the configuration, opened for a command."""
+"""The configured 1MSG channel, for commands that call it."""
 
 from consumer.config.loader import ConfigError, read_secret
 from consumer.config.onemsg import OneMsgSettings
@@ -7,18 +7,18 @@ from consumer.config.types import millis
 from consumer.onemsg.client import OneMsgClient
 
 
-def section_of(settings: Settings) -> OneMsgSettings:
-    """Raises ConfigError if the configuration has no channel."""
+def onemsg_section(settings: Settings) -> OneMsgSettings:
+    """Return the section `onemsg`. Raises ConfigError if there is none."""
     if settings.onemsg is None:
-        raise ConfigError(["onemsg: is missing: without a channel nothing can be sent; see lapse.example.yaml"])
+        raise ConfigError(["onemsg: is missing: nothing can be sent without a channel; see lapse.example.yaml"])
     return settings.onemsg
 
 
-def opened(section: OneMsgSettings) -> OneMsgClient:
-    """The client, to be closed by whoever asked. Raises ConfigError if the token is not there."""
+def open_client(section: OneMsgSettings) -> OneMsgClient:
+    """Return a client, which the caller closes. Raises ConfigError if the token is missing."""
     return OneMsgClient(
         base_url=section.base_url,
         channel_id=section.channel_id,
         token=read_secret(section.token, "onemsg.token").get_secret_value(),
-        timeout=millis(section.timeout),
+        timeout_ms=millis(section.timeout),
     )

@@ -1,4 +1,4 @@
-"""The section `fallback`: other ways to somebody whom WhatsApp cannot reach at all."""
+"""The section `fallback`: e-mail and a webhook of your own, for people whom WhatsApp cannot reach."""
 
 import re
 from collections.abc import Collection
@@ -13,7 +13,7 @@ from consumer.config.types import Address, Duration, Secret, Section
 from consumer.email_address import normalize_email
 
 PLACEHOLDER = re.compile(r"\{(\w*)\}")
-"""What is filled in: {name}. Other braces are text."""
+"""A placeholder such as {name}. Other braces are text."""
 
 _IN_TEXT = ("name", "action", "link")
 _IN_LINK = ("process", "user_id", "reminder_id")
@@ -22,9 +22,7 @@ _IN_LINK = ("process", "user_id", "reminder_id")
 def _known(text: str, known: Collection[str]) -> None:
     for found in PLACEHOLDER.findall(text):
         if found not in known:
-            raise ValueError(
-                f"{{{found}}} is filled by nothing: there are {', '.join(f'{{{name}}}' for name in known)}"
-            )
+            raise ValueError(f"{{{found}}} is unknown: write one of {', '.join(f'{{{name}}}' for name in known)}")
 
 
 def _text(value: str) -> str:
@@ -34,7 +32,7 @@ def _text(value: str) -> str:
 
 def _subject(value: str) -> str:
     if "\n" in value.strip() or "\r" in value.strip():
-        raise ValueError("a subject is one line")
+        raise ValueError("a subject must be a single line")
     return _text(value.strip())
 
 
@@ -42,14 +40,14 @@ def _link(value: str) -> str:
     _known(value, _IN_LINK)
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or "{" in parts.netloc or re.search(r"\s", value):
-        raise ValueError("is no link: write it like https://example.com/continue?process={process}")
+        raise ValueError("is not a link: write it like https://example.com/continue?process={process}")
     return value
 
 
 def _mailbox(value: str) -> str:
     name, address = parseaddr(value)
     if normalize_email(address) is None or any(ord(c) < 32 for c in value) or (not name and address != value.strip()):
-        raise ValueError("is no address: write it like no-reply@example.com or Shop <no-reply@example.com>")
+        raise ValueError("is not an address: write it like no-reply@example.com or Shop <no-reply@example.com>")
     return value
 
 
@@ -66,65 +64,66 @@ Mailbox = Annotated[str, AfterValidator(_mailbox)]
 Unsubscribe = Annotated[str, AfterValidator(_unsubscribe)]
 
 
-class _Way(Section):
+class _FallbackChannel(Section):
     text: Text
-    """What is written, with {name}, {action} and {link}."""
+    """The message's text; {name}, {action} and {link} are filled in."""
     link: Link | None = None
-    """What {link} is, with {process}, {user_id} and {reminder_id}, made safe to stand in an address."""
+    """The address for {link}; {process}, {user_id} and {reminder_id} are filled in, percent-encoded."""
     max_attempts: int = Field(default=5, ge=1)
-    """How many refusals of a message end its row."""
+    """After this many refused attempts the message has failed."""
 
     @model_validator(mode="after")
-    def _links_somewhere(self) -> "_Way":
+    def _link_is_set(self) -> "_FallbackChannel":
         if self.link is None and "{link}" in self.text:
-            raise ValueError("text has {link}, and no link is set")
+            raise ValueError("text contains {link}, but link is not set")
         return self
 
 
-class EmailFallbackSettings(_Way):
+class EmailFallbackSettings(_FallbackChannel):
     host: str = Field(min_length=1)
-    """The mail server."""
+    """The mail server's host name."""
     port: int = Field(default=587, ge=1, le=65535)
-    """Its port; 465 with `tls: implicit`."""
+    """The mail server's port; 465 with `tls: implicit`."""
     tls: Literal["starttls", "implicit", "none"] = "starttls"
-    """`starttls` and `implicit` (port 465) send nothing before the connection is encrypted and its certificate good."""
+    """`starttls`, or `implicit` (port 465): nothing is sent before the connection is encrypted and the certificate
+    verified. `none`: no encryption."""
     user: str | None = None
-    """Left out together with `password` where the server asks for none."""
+    """The login name. Leave out `user` and `password` if the server needs no login."""
     password: Secret | None = None
-    """Belongs to `user`."""
+    """The password of `user`."""
     sender: Mailbox = Field(alias="from")
-    """The sender, as `Shop <no-reply@example.com>`."""
+    """The sender, such as `Shop <no-reply@example.com>`."""
     reply_to: Mailbox | None = None
-    """Where answers go; unset, to the sender."""
+    """The address for replies. Default: the sender."""
     subject: Subject
-    """One line with {name} and {action}."""
+    """The subject, one line; {name} and {action} are filled in."""
     unsubscribe: tuple[Unsubscribe, ...] = ()
-    """Links for the header List-Unsubscribe."""
+    """Links for the header List-Unsubscribe: `https://…` or `mailto:…`."""
     timeout: Duration = timedelta(seconds=30)
-    """How long one message may take."""
+    """The longest time that sending one e-mail may take."""
 
     @model_validator(mode="after")
     def _user_has_a_password(self) -> "EmailFallbackSettings":
         if (self.user is None) != (self.password is None):
-            raise ValueError("user and password belong together")
+            raise ValueError("set both user and password, or neither")
         if self.user is not None and self.tls == "none":
-            raise ValueError("a password is not sent over a connection that anybody can read: set tls")
+            raise ValueError("a password must not be sent unencrypted: set tls to starttls or implicit")
         return self
 
 
-class WebhookFallbackSettings(_Way):
+class WebhookFallbackSettings(_FallbackChannel):
     url: Address
-    """Where a POST of JSON goes."""
+    """The address that receives a POST with JSON."""
     secret: Secret
-    """What each request is signed with."""
+    """The key with which each request is signed (HMAC-SHA256)."""
     timeout: Duration = timedelta(seconds=10)
-    """How long one request may take."""
+    """The longest time that one request may take."""
 
 
 class FallbackSettings(Section):
-    """In this order: by e-mail, and where that is impossible too, by a webhook of the company's own."""
+    """E-mail is tried first; where that is impossible too, the webhook."""
 
     email: EmailFallbackSettings | None = None
-    """By e-mail."""
+    """Send an e-mail."""
     webhook: WebhookFallbackSettings | None = None
-    """By an endpoint of the company's own."""
+    """Call an HTTP endpoint of your own."""

@@ -1,7 +1,7 @@
-"""`lapse.yaml` and the environment become settings; every mistake in them is told in one go.
+"""Reads `lapse.yaml` and the environment into `Settings`, and reports all mistakes at once.
 
-A variable `LAPSE_SECTION__KEY` replaces what the file says for that key. Secrets come from the environment or
-from files of their own: a file that carries one literally is refused.
+A variable `LAPSE_SECTION__KEY` replaces the file's value of that key. Secrets come from environment variables or from
+files of their own; `lapse.yaml` must not contain one.
 """
 
 import os
@@ -19,12 +19,12 @@ from consumer.config.errors import (
     SECRET_ADVICE,
     ConfigError,
     KeyPath,
-    dotted,
+    closest,
     explain,
     fields_of,
+    format_path,
     is_section,
     keys_of,
-    near,
     shape,
     shape_at,
     unknown_key,
@@ -38,17 +38,21 @@ __all__ = ["CLIENT_SECRETS", "ConfigError", "load", "read_secret"]
 PREFIX = "LAPSE_"
 CLIENT_SECRETS = {"sasl.password", "sasl.oauthbearer.client.secret", "sasl.oauthbearer.config"}
 CLIENT_SECRETS |= {"ssl.key.password", "ssl.key.pem", "ssl.keystore.password"}
-"""Keys of `kafka.client`."""
+"""The keys of `kafka.client` whose values are secrets."""
+
+SHORTEST_SECRET = 16
+_GUESSABLE = {"web.webhook_secret", "web.api_token", "fallback.webhook.secret"}
+"""Secrets that we choose and others try: a short one is found by trying."""
 
 _PASSWORD_IN_URL = re.compile(r"://[^/@\s]*:[^/@\s]+@|[?&](?:\w*password|\w*token|\w*secret)=", re.IGNORECASE)
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
-    """The settings in `path`, with the environment's over them.
+    """Return the settings in the file `path`, with those of the environment over them.
 
     Raises:
-        ConfigError: with a line for every problem found.
+        ConfigError: with one line for each problem.
     """
     document = strict_yaml.read(path)
     draft = _Draft(document)
@@ -65,10 +69,10 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
 
 
 def read_secret(secret: Secret, key: str, environ: Mapping[str, str] = os.environ) -> SecretStr:
-    """The secret itself, from where the configuration says it is kept. `key` is its name there.
+    """Return the secret from the place that the configuration names. `key` is the setting's name, for messages.
 
     Raises:
-        ConfigError: it is not there, is empty, or could not be sent in a header.
+        ConfigError: it is missing, empty or too short to be safe, or cannot be sent in an HTTP header.
     """
     if secret.value is not None:
         text = secret.value.get_secret_value().strip()
@@ -77,14 +81,16 @@ def read_secret(secret: Secret, key: str, environ: Mapping[str, str] = os.enviro
     else:
         text = _read_secret_file(secret.file or Path(), key)
     if not text and secret.env is not None:
-        # Somebody may have written the secret itself where the variable's name belongs.
-        name = secret.env if _VARIABLE.fullmatch(secret.env) else "that it names"
-        raise ConfigError([f"{key}: the environment variable {name} is not set, or empty"])
+        # If this is no variable's name, it may be the secret itself, which no message may show.
+        name = secret.env if _VARIABLE.fullmatch(secret.env) else "named there"
+        raise ConfigError([f"{key}: the environment variable {name} is not set or empty"])
     if not text:
-        raise ConfigError([f"{key}: is empty"])
+        raise ConfigError([f"{key}: its file is empty"])
     if not re.fullmatch(r"[\x21-\x7e]+", text):
-        # An HTTP library would refuse it too, and put it into the exception's text.
-        raise ConfigError([f"{key}: holds a space, a line break or a letter that is not ASCII: is it cut out right?"])
+        # The HTTP client would refuse it too, with the secret in the exception's text.
+        raise ConfigError([f"{key}: contains a space, a line break or a non-ASCII character: was it copied correctly?"])
+    if key in _GUESSABLE and len(text) < SHORTEST_SECRET:
+        raise ConfigError([f"{key}: is shorter than {SHORTEST_SECRET} characters: use at least that many random ones"])
     return SecretStr(text)
 
 
@@ -92,18 +98,18 @@ def _read_secret_file(file: Path, key: str) -> str:
     try:
         return file.read_text(encoding="utf-8").strip()
     except UnicodeDecodeError:
-        raise ConfigError([f"{key}: its file is not text"]) from None
+        raise ConfigError([f"{key}: its file is not a text file"]) from None
     except OSError as error:
         name = f"{file}" if "/" in str(file) else "its file"
         raise ConfigError([f"{key}: cannot read {name}: {error.strerror}"]) from None
 
 
 class _Draft:
-    """What the file says, changed step by step into what is to be validated."""
+    """The file's content, changed step by step into what is validated."""
 
     def __init__(self, document: strict_yaml.Document) -> None:
         self._document = document
-        # A section whose keys are all commented out says nothing.
+        # YAML reads a section whose keys are all commented out as null.
         self.data = {name: value for name, value in document.data.items() if value is not None}
         self.problems = list(document.problems)
         self._origins: dict[KeyPath, str] = {}
@@ -112,14 +118,14 @@ class _Draft:
         self.problems.append(f"{self._where(path)}: {text}")
 
     def _where(self, path: KeyPath) -> str:
-        """The variable that set the key, or else its place in the file."""
+        """Return the variable that set the key, or else the key's line in the file."""
         for depth in range(len(path), 0, -1):
             if variable := self._origins.get(path[:depth]):
-                return ": ".join(filter(None, [variable, dotted(path[depth:])]))
-        return f"{self._document.where(path)}: {dotted(path)}" if path else self._document.file
+                return ": ".join(filter(None, [variable, format_path(path[depth:])]))
+        return f"{self._document.where(path)}: {format_path(path)}" if path else self._document.file
 
     def refuse_secrets(self, place: dict[str, Any], path: KeyPath) -> None:
-        """Names the secrets that stand in the file, and takes them out so that nothing can show them."""
+        """Report secrets that are written in the file, and remove them so that no message can show them."""
         for key, value in place.items():
             here = (*path, key)
             advice, harmless = _refusal(here, value)
@@ -130,16 +136,16 @@ class _Draft:
                 self.refuse_secrets(value, here)
 
     def overlay(self, environ: Mapping[str, str]) -> None:
-        """Puts the environment's values over the file's, whole sections before their keys."""
-        meant_elsewhere = set(_variables_named_in(self.data))
-        names = [n for n in environ if n.upper().startswith(PREFIX) and n not in meant_elsewhere]
+        """Replace values by those of the environment: whole sections first, then single keys."""
+        secret_variables = set(_variables_named_in(self.data))
+        names = [n for n in environ if n.upper().startswith(PREFIX) and n not in secret_variables]
         for name in sorted(names, key=lambda name: (name.count("__"), name)):
             rest, text = name[len(PREFIX) :].lower(), environ[name]
             if "__" in rest or rest in keys_of(Settings):
                 self._override(name, rest.split("__"), text)
-            elif (meant := _meant_with_two(rest)) and "://" not in text:
-                # Kubernetes sets LAPSE_WEB_PORT=tcp://… by itself beside a service called lapse-web.
-                self.problems.append(f"{name}: did you mean {meant}? Two underscores part a section from a key")
+            elif (meant := _with_two_underscores(rest)) and "://" not in text:
+                # Kubernetes itself sets LAPSE_WEB_PORT=tcp://… if there is a service called lapse-web.
+                self.problems.append(f"{name}: did you mean {meant}? Two underscores separate a section from its key")
 
     def _override(self, name: str, parts: list[str], text: str) -> None:
         path: KeyPath = ()
@@ -155,10 +161,10 @@ class _Draft:
             try:
                 place[path[-1]] = _value(path, text)
             except yaml.YAMLError:
-                self.problem(path, "can be read neither as JSON nor as YAML")
+                self.problem(path, "is neither JSON nor YAML")
 
     def _step(self, name: str, path: KeyPath, place: dict[str, Any], part: str, last: bool = False) -> KeyPath:
-        """The path one key further, or none and a problem."""
+        """Return the path one key further; report a problem and return () if there is no such key."""
         key, complaint = _key(path, list(place), part, last=last)
         if complaint:
             self.problems.append(f"{name}: {complaint}")
@@ -166,40 +172,40 @@ class _Draft:
 
 
 def _opened(place: dict[str, Any], path: KeyPath) -> dict[str, Any]:
-    """What stands at `path`, as something to put keys into."""
+    """Return the value at `path` as a dictionary that keys can be put into."""
     kind, key = shape_at(path), str(path[-1])
     below = place.get(key)
     if not is_section(kind) and get_origin(kind) is not dict:
         return {}
-    if not isinstance(below, dict) or kind is Secret:  # a secret has one place, and a new one replaces it
+    if not isinstance(below, dict) or kind is Secret:  # a secret is replaced as a whole: it has one source
         place[key] = below = {}
     return below
 
 
 def _refusal(path: KeyPath, value: Any) -> tuple[str, Any]:
-    """Why this must not stand in a file and what to do (empty if it may), and what to go on with in its place."""
+    """Return why this value must not be in a file and what to do instead ("" if it may), and a value to go on with."""
     names = [_canonical(str(key)).upper() for key in path]
     variable = PREFIX + "__".join(names)
     if shape_at(path) is Secret and (not isinstance(value, dict) or "value" in value):
         advice = SECRET_ADVICE.format(variable="_".join(names))
-        return f"a secret must not stand in the file: {advice}", {"env": "REFUSED"}
+        return f"a secret must not be written in the file: {advice}", {"env": "REFUSED"}
     if path[:2] == ("kafka", "client") and path[-1] in CLIENT_SECRETS:
-        return f"a secret must not stand in the file: set it as {variable}", ""
+        return f"a secret must not be written in the file: set the variable {variable}", ""
     if isinstance(value, str) and _PASSWORD_IN_URL.search(value):
-        return f"a password must not stand in the file: set the whole value as {variable}", ""
+        return f"a password must not be written in the file: set the whole value as the variable {variable}", ""
     return "", value
 
 
 def _variables_named_in(place: Any) -> Iterator[str]:
-    """The names in every `{env: NAME}`: such a variable is a secret, and no override, whatever it is called."""
+    """Yield the names in every `{env: NAME}`: such a variable is a secret and overrides nothing, whatever its name."""
     for key, value in place.items() if isinstance(place, dict) else ():
         if key == "env" and isinstance(value, str):
             yield value
         yield from _variables_named_in(value)
 
 
-def _meant_with_two(rest: str) -> str | None:
-    """`kafka_bootstrap_servers` with the two underscores that it lacks; `None` if it is something else."""
+def _with_two_underscores(rest: str) -> str | None:
+    """Return the variable that `kafka_bootstrap_servers` was meant to be; None if no section and key fit."""
     for section in keys_of(Settings):
         key = rest.removeprefix(f"{section}_")
         if key != rest and key in keys_of(shape_at((section,))):
@@ -208,13 +214,13 @@ def _meant_with_two(rest: str) -> str | None:
 
 
 def _key(path: KeyPath, present: list[str], part: str, *, last: bool) -> tuple[str | None, str | None]:
-    """The key that a part of a variable's name means, or what is wrong with it."""
+    """Return the key that a part of a variable's name stands for, or a message if there is none."""
     kind = shape_at(path)
     if is_section(kind):
         known = keys_of(kind)
         return (part, None) if part in known else (None, f"{part}: {unknown_key(part, known)}")
     if get_origin(kind) is not dict:
-        return None, f"{dotted(path)} takes no keys of its own: set it as a whole"
+        return None, f"{format_path(path)} contains no keys: set it as a whole"
     found = [key for key in present if _canonical(key) == _canonical(part)]
     if found:
         return found[0], None
@@ -222,20 +228,20 @@ def _key(path: KeyPath, present: list[str], part: str, *, last: bool) -> tuple[s
         return part.replace("_", "."), None
     if last:
         return part, None
-    meant = near(part, present)
-    return None, f"{dotted(path)} has no {part}" + (f"; did you mean {meant}?" if meant else "")
+    meant = closest(part, present)
+    return None, f"{format_path(path)} has no {part}" + (f"; did you mean {meant}?" if meant else "")
 
 
 def _canonical(key: str) -> str:
-    # Variables' names carry no dashes or dots: LAPSE_PROCESSES__ACCOUNT_SETUP__ACTION means account-setup.
+    # Names of variables have no hyphens or dots: LAPSE_PROCESSES__ACCOUNT_SETUP__ACTION is for account-setup.
     return re.sub(r"[^a-z0-9]", "_", key.lower())
 
 
 def _value(path: KeyPath, text: str) -> Any:
-    """A variable's text as what its key takes.
+    """Return a variable's text as a value of its key's type.
 
     Raises:
-        yaml.YAMLError: the key takes a list or keys of its own, and this is neither JSON nor YAML.
+        yaml.YAMLError: the key is a list or a section, and the text is neither JSON nor YAML.
     """
     kind = shape_at(path)
     if kind is Secret:

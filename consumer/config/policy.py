@@ -1,4 +1,4 @@
-"""The section `policy`: who is written to, when, and how often."""
+"""The section `policy`: who gets messages, when, and how often."""
 
 from datetime import timedelta
 from typing import Annotated, Literal, TypeAlias, get_args
@@ -13,22 +13,10 @@ Weekday: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _EVERY_DAY: tuple[Weekday, ...] = get_args(Weekday)
 
 
-OPT_OUT_WORDS = (
-    *("stop", "stop all", "stop promotions", "unsubscribe", "opt out", "baja", "dar de baja", "darme de baja", "parar"),
-    *("no más", "alto", "arrêt", "arrêter", "désabonner", "stopp", "abmelden", "abbestellen", "basta", "cancellami"),
-    *("disiscrivimi", "sair", "descadastrar", "remover", "afmelden", "avsluta", "avslutt", "dur", "стоп", "отписаться"),
-    *("توقف", "إلغاء الاشتراك", "停止", "退订", "配信停止", "berhenti", "rezygnuję"),
-)
-"""English, Spanish, French, German, Italian, Portuguese, Dutch, Scandinavian, Turkish, Russian, Arabic, Chinese, …
-
-Words that may as well be about an order or an appointment, such as cancel, are not among them.
-"""
-
-
 def _region(value: str) -> str:
     region = value.strip().upper()
     if region not in phonenumbers.SUPPORTED_REGIONS:
-        raise ValueError("is no country: write its two letters, such as ES")
+        raise ValueError("is not a country: write its two letters, such as ES")
     return region
 
 
@@ -36,7 +24,7 @@ Region = Annotated[str, AfterValidator(_region)]
 
 
 class SendWindowSettings(Section):
-    """When people may be written to, by their own clocks. It may cross midnight: from "18:00" to "02:00"."""
+    """When people may get messages, by their local time. It may cross midnight: from "18:00" to "02:00"."""
 
     opens: TimeOfDay = Field(alias="from")
     """When it opens, such as "09:00"."""
@@ -53,36 +41,36 @@ class SendWindowSettings(Section):
     @model_validator(mode="after")
     def _opens_and_closes(self) -> "SendWindowSettings":
         if self.opens == self.closes or self.opens >= timedelta(hours=24):
-            raise ValueError('from and to must differ; for whole days write from: "00:00", to: "24:00"')
+            raise ValueError('from and to must differ; for the whole day write from: "00:00", to: "24:00"')
         return self
 
 
 class PolicySettings(Section):
     require_opt_in: bool = True
-    """Write only to contacts that agreed."""
+    """Send only to contacts with `opt_in: true`."""
     timezone: Zone = "UTC"
-    """The time zone of recipients of whom nothing better is known."""
+    """The time zone of recipients whose own zone and phone number do not tell one."""
     default_region: Region | None = None
     """The country of phone numbers without a country code, such as ES."""
     default_name: str | None = None
-    """{{1}} for contacts without a name; unset, they get no message."""
+    """The text for {{1}} for contacts without a name. Default: they get no message."""
     send_window: SendWindowSettings | None = None
-    """When people may be written to, by their own clocks; any time unless set."""
+    """When people may get messages, by their local time. Default: any time."""
     max_per_user: dict[Duration, Annotated[int, Field(ge=1)]] = Field(default={timedelta(hours=24): 1})
-    """How many messages within such a span, to one user or one phone, whatever they are about."""
+    """How many messages one user or one phone may get within each period, from all processes together."""
     opt_out_words: tuple[str, ...] | None = None
-    """Whoever answers with one of these, and nothing else, is not written to again; ours unless set."""
+    """Whoever answers with one of these texts gets no more messages. Default: a list in 35 languages."""
+    text_check: Literal["strict", "links", "off"] = "strict"
+    """How names and actions from outside are judged. One with a link, an address, a long number or formatting is not
+    sent: the default name, or the action of the process, takes its place. `links` allows numbers and formatting,
+    `off` allows everything."""
     holdout: float = Field(default=0.0, ge=0, lt=1)
-    """The share of users who get no message, to compare the others with."""
+    """The share of users who get no message, as a control group."""
     dry_run: bool = False
-    """Decide and publish everything, and send nothing."""
+    """Decide and publish everything, but send nothing."""
     only_users: tuple[str, ...] | None = None
-    """For a first launch: only these users are written to."""
+    """Send to these users only, for a first launch."""
     expire_after: Duration = timedelta(hours=72)
-    """A lapse this long ago is not reminded of any more."""
+    """Do not remind of a lapse that is longer ago than this."""
     max_staleness: Duration = timedelta(minutes=5)
-    """Nothing is sent while detect has not been heard from for so long."""
-
-    @property
-    def stop_words(self) -> tuple[str, ...]:
-        return OPT_OUT_WORDS if self.opt_out_words is None else self.opt_out_words
+    """Send nothing while detect is further behind than this: the person may have come back meanwhile."""

@@ -1,4 +1,4 @@
-"""The section `processes`: what a user can leave unfinished, and after what silence to remind of it."""
+"""The section `processes`: what a user can leave unfinished, and how long after their last activity to remind them."""
 
 from datetime import timedelta
 from itertools import combinations
@@ -13,31 +13,31 @@ from consumer.config.types import Duration, Section
 
 class ProcessSettings(Section):
     action: Action
-    """The words for what is unfinished, {{2}}: one text, or texts by language (`default` for all others)."""
+    """The text for {{2}}, what is unfinished: one text, or one for each language (`default` for all others)."""
     remind_after: tuple[Duration, ...] = Field(min_length=1, max_length=100)
-    """Steps: how long after the user was last seen to remind; each step is sent once."""
+    """The steps: how long after the user's last activity to remind; each step is sent once."""
     template: TemplateOverride = TemplateOverride()
-    """What this process has instead of `onemsg.template`."""
+    """Keys of `onemsg.template` that differ for this process."""
     send_window: SendWindowSettings | None = None
-    """When users of this process may be written to; `policy.send_window` unless set."""
+    """When users of this process may get messages. Default: `policy.send_window`."""
     active_on: Names = ()
-    """Names of events (`source.event`) that show a user at work on it."""
+    """Names of events (`source.event`) that show that a user works on it."""
     complete_on: Names = ()
-    """Names of events after which the user is done."""
+    """Names of events that complete the process."""
     cancel_on: Names = ()
-    """Names of events after which nothing is left to be done."""
+    """Names of events that cancel the process."""
 
     @model_validator(mode="after")
-    def _an_event_means_one_thing(self) -> "ProcessSettings":
+    def _events_are_distinct(self) -> "ProcessSettings":
         for one, other in combinations(("active_on", "complete_on", "cancel_on"), 2):
             if set(getattr(self, one)) & set(getattr(self, other)):
-                raise ValueError(f"{one} and {other} name the same event: it can mean only one of them")
+                raise ValueError(f"{one} and {other} name the same event: remove it from one of them")
         return self
 
     @model_validator(mode="after")
-    def _ladder_rises(self) -> "ProcessSettings":
+    def _steps_increase(self) -> "ProcessSettings":
         if any(span <= timedelta(0) for span in self.remind_after):
-            raise ValueError("remind_after must be longer than nothing")
+            raise ValueError("remind_after must be longer than 0s")
         if any(b <= a for a, b in zip(self.remind_after, self.remind_after[1:], strict=False)):
-            raise ValueError("remind_after must rise: each step is counted from when the user was last seen")
+            raise ValueError("remind_after must increase: each step is counted from the user's last activity")
         return self

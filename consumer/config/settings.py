@@ -1,4 +1,4 @@
-"""The whole of `lapse.yaml`, and the rules that hold between its sections."""
+"""All sections of `lapse.yaml`, and the rules that hold between them."""
 
 from datetime import timedelta
 
@@ -13,46 +13,46 @@ from consumer.config.policy import PolicySettings
 from consumer.config.processes import ProcessSettings
 from consumer.config.service import LedgerSettings, LogSettings, WebSettings
 from consumer.config.source import SourceSettings
-from consumer.config.template import wrong_action
+from consumer.config.template import action_problem
 from consumer.config.types import Section, format_duration
 
 
 class Settings(Section):
-    """The whole of `lapse.yaml`. Only `app.py` and the commands see it."""
+    """All of `lapse.yaml`. Only `app.py`, `wiring/` and the commands get it; other parts get what they need of it."""
 
     kafka: KafkaSettings = KafkaSettings()
-    """The broker, and how this process is named there."""
+    """The brokers, and this process's name there."""
     topics: TopicSettings = TopicSettings()
-    """Names of topics."""
+    """The topics' names."""
     schema_registry: RegistrySettings | None = None
-    """Where Avro schemas are; left out, they come from `schemas/`."""
+    """The registry of Avro schemas. If left out, the schemas in `schemas/` are used."""
     source: SourceSettings = SourceSettings()
-    """What the platform writes about its users."""
+    """The topic of user activity, and how to read its events."""
     processes: dict[str, ProcessSettings] = Field(min_length=1)
-    """What a user can leave unfinished, by the name that the activity carries."""
+    """What a user can leave unfinished, by the process's name in the activity."""
     detect: DetectSettings = DetectSettings()
-    """How detect works."""
+    """When a user counts as gone quiet."""
     onemsg: OneMsgSettings | None = None
-    """The 1MSG channel; may be left out where only detect runs."""
+    """The 1MSG channel. May be left out where only detect runs."""
     policy: PolicySettings = PolicySettings()
-    """Who is written to, when, and how often."""
+    """Who gets messages, when, and how often."""
     tracking: TrackingSettings = TrackingSettings()
-    """How messages are followed."""
+    """How messages are followed after sending."""
     fallback: FallbackSettings = FallbackSettings()
-    """Other ways to people whom WhatsApp cannot reach."""
+    """Other ways to reach people whom WhatsApp cannot reach."""
     ledger: LedgerSettings = LedgerSettings()
     """Deliver's database."""
     web: WebSettings = WebSettings()
     """Webhook, health, metrics and console."""
     log: LogSettings = LogSettings()
-    """What is logged, and how."""
+    """What is logged, and in which format."""
 
     @property
     def state_topic(self) -> str:
         return self.topics.state or f"{self.kafka.group_prefix}-state"
 
     @model_validator(mode="after")
-    def _events_and_processes_meet(self) -> "Settings":
+    def _events_match_processes(self) -> "Settings":
         for name, process in self.processes.items():
             closing = (*process.complete_on, *process.cancel_on)
             if problem := events_problem(self.source.paths, name, process.active_on, closing):
@@ -60,15 +60,17 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
-    def _words_for_every_language(self) -> "Settings":
+    def _actions_cover_languages(self) -> "Settings":
         for name, process in self.processes.items() if self.onemsg else ():
-            wrong = wrong_action(process.action, process.template.over(self.onemsg.template)) if self.onemsg else None
+            wrong = (
+                action_problem(process.action, process.template.apply_to(self.onemsg.template)) if self.onemsg else None
+            )
             if wrong:
                 raise ValueError(f"processes.{name}.action: {wrong}")
         return self
 
     @model_validator(mode="after")
-    def _forgotten_only_when_past(self) -> "Settings":
+    def _forget_after_is_long_enough(self) -> "Settings":
         longest = max(p.remind_after[-1] for p in self.processes.values())
         needed = longest + self.policy.expire_after + self.detect.allowed_lateness
         if self.detect.forget_after <= needed:
@@ -80,28 +82,27 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
-    def _kept_while_it_counts(self) -> "Settings":
+    def _ledger_keep_is_long_enough(self) -> "Settings":
         longest = max(p.remind_after[-1] for p in self.processes.values())
         counted = max(longest + self.policy.expire_after, *self.policy.max_per_user, self.tracking.give_up_after)
         if self.ledger.keep <= counted:
             set_to, least = format_duration(self.ledger.keep), format_duration(counted)
             raise ValueError(
-                f"ledger.keep ({set_to}) must be longer than anything that is counted from what was sent ({least}):"
-                " the longest remind_after + policy.expire_after, the spans of policy.max_per_user,"
-                " tracking.give_up_after"
+                f"ledger.keep ({set_to}) must be longer than each of these ({least} at present): the longest"
+                " remind_after + policy.expire_after, the periods of policy.max_per_user, tracking.give_up_after"
             )
         return self
 
     @model_validator(mode="after")
-    def _windows_open_in_time(self) -> "Settings":
+    def _windows_open_before_expiry(self) -> "Settings":
         windows = {f"processes.{name}.send_window": process.send_window for name, process in self.processes.items()}
         for key, chosen in {"policy.send_window": self.policy.send_window, **windows}.items():
             closed = timedelta(milliseconds=chosen.window.longest_closed) if chosen else timedelta(0)
             if closed > self.policy.expire_after:
                 longest, lives = format_duration(closed), format_duration(self.policy.expire_after)
                 raise ValueError(
-                    f"{key} can be closed for {longest} (an hour of it for clocks that are put back), longer than"
+                    f"{key} can stay closed for {longest} (one hour of it for the change from summer time), longer than"
                     f" policy.expire_after ({lives}): reminders would expire before it opens."
-                    " Open it on more days, or let them live longer"
+                    " Open it on more days, or raise policy.expire_after"
                 )
         return self

@@ -1,4 +1,4 @@
-"""A YAML file read strictly: a key that is there twice is a mistake, and every key knows its line."""
+"""Reads a YAML file strictly: a key that occurs twice is an error, and each key's line is known."""
 
 import re
 from collections.abc import Hashable
@@ -15,7 +15,7 @@ _QUOTED = re.compile(r"(['\"])[^\s'\"<]{4,}\1")
 
 @dataclass(frozen=True)
 class Document:
-    """What a file says. `problems` are those that left something to be read; the others were raised."""
+    """A file's content. `problems` are mistakes that still let the rest be read; other mistakes are raised."""
 
     file: str
     data: dict[str, Any]
@@ -23,7 +23,7 @@ class Document:
     problems: list[str]
 
     def where(self, path: KeyPath) -> str:
-        """The file and the line of a key, or of the nearest one above it."""
+        """Return `file:line` of a key, or of the nearest key above it that is in the file."""
         node, line = self.root, self.root.start_mark.line
         for key in path:
             node, line = _below(node, key, line)
@@ -31,10 +31,10 @@ class Document:
 
 
 def read(path: Path) -> Document:
-    """Reads a file whose root is a mapping.
+    """Read a file whose root is a mapping.
 
     Raises:
-        ConfigError: there is no such file, it is empty, no YAML, or no mapping.
+        ConfigError: the file does not exist, is empty, or is not YAML; or its root is not a mapping.
     """
     text = _text(path)
     try:
@@ -44,20 +44,20 @@ def read(path: Path) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else f"{path}"
-        raise ConfigError([f"{place}: no valid YAML: {_without_values(error.problem)}"]) from None
+        raise ConfigError([f"{place}: is not valid YAML: {_without_values(error.problem)}"]) from None
     except yaml.reader.ReaderError as error:
-        raise ConfigError([f"{path}: no valid YAML: {error.reason} at position {error.position}"]) from None
+        raise ConfigError([f"{path}: is not valid YAML: {error.reason} at position {error.position}"]) from None
     except RecursionError:
-        raise ConfigError([f"{path}: a value contains itself, or too many others within each other"]) from None
+        raise ConfigError([f"{path}: a value contains itself, or values are nested too deeply"]) from None
     if root is None or data is None:
-        raise ConfigError([f"{path}: the file is empty: start from lapse.example.yaml"])
+        raise ConfigError([f"{path}: the file is empty: copy lapse.example.yaml and fill it in"])
     if not isinstance(data, dict):
-        raise ConfigError([f"{path}: should be sections with keys, such as kafka: and processes:"])
+        raise ConfigError([f"{path}: should contain sections with keys, such as kafka: and processes:"])
     return Document(str(path), data, root, loader.problems)
 
 
 def parse(text: str) -> Any:
-    """A single value, as JSON or YAML.
+    """Return a single value that is written as JSON or YAML.
 
     Raises:
         yaml.YAMLError: it is neither.
@@ -65,7 +65,7 @@ def parse(text: str) -> Any:
     loader = _StrictLoader(text, "")
     value = loader.get_single_data()
     if loader.problems:
-        raise yaml.YAMLError("a key is there twice")
+        raise yaml.YAMLError("a key occurs twice")
     return value
 
 
@@ -73,16 +73,16 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        advice = "name another with --config, or copy lapse.example.yaml to begin with"
-        raise ConfigError([f"{path}: there is no such file: {advice}"]) from None
+        advice = "name your file with --config, or copy lapse.example.yaml and fill it in"
+        raise ConfigError([f"{path}: this file does not exist: {advice}"]) from None
     except UnicodeDecodeError:
-        raise ConfigError([f"{path}: is not UTF-8 text"]) from None
+        raise ConfigError([f"{path}: is not a text file in UTF-8"]) from None
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
 
 
 def _unshared(value: Any) -> Any:
-    """A copy in which what came of one anchor is not one object, so that changing it here leaves it as it is there."""
+    """Return a copy in which no two places share one object, as YAML aliases make them: each can be changed alone."""
     if isinstance(value, dict):
         return {key: _unshared(below) for key, below in value.items()}
     return [_unshared(below) for below in value] if isinstance(value, list) else value
@@ -90,7 +90,7 @@ def _unshared(value: Any) -> Any:
 
 def _without_values(problem: str | None) -> str:
     # "found undefined alias 'x'" may show a secret that starts with an asterisk.
-    return _QUOTED.sub("'…'", problem or "it breaks off")
+    return _QUOTED.sub("'…'", problem or "it ends too early")
 
 
 def _below(node: yaml.Node, key: int | str, line: int) -> tuple[yaml.Node, int]:
@@ -113,11 +113,11 @@ class _StrictLoader(yaml.SafeLoader):
         lines: dict[str, int] = {}
         for name, _ in node.value:
             if not isinstance(name, yaml.ScalarNode) or name.value == "<<":
-                continue  # the first is refused below, with its place; the second merges another mapping
+                continue  # PyYAML refuses the first below; the second merges another mapping
             here = f"{self._file}:{name.start_mark.line + 1}"
             if name.tag != "tag:yaml.org,2002:str":
-                self.problems.append(f'{here}: to YAML {name.value} is no text: write "{name.value}"')
+                self.problems.append(f'{here}: YAML does not read {name.value} as text: write "{name.value}"')
             if name.value in lines:
-                self.problems.append(f"{here}: {name.value} is there twice, first on line {lines[name.value]}")
+                self.problems.append(f"{here}: {name.value} occurs twice; the first is on line {lines[name.value]}")
             lines.setdefault(name.value, name.start_mark.line + 1)
         return {str(key): value for key, value in super().construct_mapping(node, deep).items()}

@@ -1,4 +1,4 @@
-"""What is sent: the template, the languages it exists in, and the words for what is unfinished."""
+"""What is sent: the template, its languages, and the texts for what is unfinished (`action`)."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from consumer.config.types import Section
 
 DEFAULT = "default"
-"""The key, among the languages of an `action`, of the words for all others."""
+"""The key, among the languages of an `action`, of the text for all other languages."""
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(_[A-Z][A-Za-z]{1,3})?")
 
@@ -20,8 +20,8 @@ def _language(value: str) -> str:
     meant = value.replace("-", "_").partition(".")[0]
     base, _, region = meant.partition("_")
     meant = "_".join(filter(None, [base.lower(), region.upper()]))
-    advice = f"write {meant}" if _LANGUAGE.fullmatch(meant) else "write it as 1MSG lists it"
-    raise ValueError(f"is no language of a template: {advice}, such as en or pt_BR")
+    advice = f"write {meant}" if _LANGUAGE.fullmatch(meant) else "write it as 1MSG shows it"
+    raise ValueError(f"is not a template's language: {advice}, such as en or pt_BR")
 
 
 Language = Annotated[str, AfterValidator(_language)]
@@ -30,53 +30,53 @@ Language = Annotated[str, AfterValidator(_language)]
 def _action(value: object) -> object:
     texts = value if isinstance(value, dict) else {DEFAULT: value}
     if not texts or not all(isinstance(text, str) and text.strip() for text in texts.values()):
-        raise ValueError('write the words, or some for each language: {default: "your order", es: "tu pedido"}')
+        raise ValueError('write a text, or one for each language: {default: "your order", es: "tu pedido"}')
     return value
 
 
 Action: TypeAlias = Annotated[str | dict[str, str], BeforeValidator(_action)]
-"""One text for everybody, or texts by language."""
+"""One text, or texts by language."""
 
 
 class TemplateSettings(Section):
     name: str = "inactivity_reminder"
-    """The template's name; it has two variables, {{1}} the name and {{2}} the action."""
+    """The template's name. The template has two variables: {{1}} the person's name, {{2}} the action."""
     namespace: str = Field(min_length=1)
-    """1MSG shows it beside the template."""
+    """The template's namespace; 1MSG shows it beside the template."""
     language: Language = "en"
-    """The language for everybody for whom there is no better one, as 1MSG lists it: en, pt_BR."""
+    """The default language, as 1MSG shows it: en, pt_BR."""
     languages: tuple[Language, ...] = ()
-    """Further languages in which the template exists; a contact's locale chooses among them."""
+    """More languages in which the template exists; a contact's locale chooses among them."""
 
 
 class TemplateOverride(Section):
-    """What a process has instead of `onemsg.template`."""
+    """Keys of `onemsg.template` that differ for one process."""
 
     name: str | None = None
-    """`onemsg.template.name` unless set."""
+    """Default: `onemsg.template.name`."""
     namespace: str | None = None
-    """`onemsg.template.namespace` unless set."""
+    """Default: `onemsg.template.namespace`."""
     language: Language | None = None
-    """`onemsg.template.language` unless set."""
+    """Default: `onemsg.template.language`."""
     languages: tuple[Language, ...] | None = None
-    """`onemsg.template.languages` unless set."""
+    """Default: `onemsg.template.languages`."""
 
-    def over(self, template: TemplateSettings) -> TemplateSettings:
-        """The template that is sent, where `template` is the usual one."""
+    def apply_to(self, template: TemplateSettings) -> TemplateSettings:
+        """Return `template` with the keys that are set here."""
         chosen = self.model_dump(exclude_none=True)
         return template.model_copy(update=chosen)
 
 
-def action_in(action: str | Mapping[str, str], language: str, default: str) -> str:
-    """The words in this language, or else those for everybody, or else those in the `default` language."""
+def action_text(action: str | Mapping[str, str], language: str, default: str) -> str:
+    """Return the text in this language, else the one under `default`, else the one in the language `default`."""
     if isinstance(action, str):
         return action
     ways = (language, language.partition("_")[0], DEFAULT, default, default.partition("_")[0])
     return next(action[way] for way in ways if way in action)
 
 
-def wrong_action(action: str | Mapping[str, str], template: TemplateSettings) -> str | None:
-    """What is wrong with words for a template in these languages, if anything is."""
+def action_problem(action: str | Mapping[str, str], template: TemplateSettings) -> str | None:
+    """Return what is wrong with the texts for a template in these languages; None if nothing is."""
     if isinstance(action, str):
         return None
     languages = {template.language, *template.languages}
@@ -84,7 +84,7 @@ def wrong_action(action: str | Mapping[str, str], template: TemplateSettings) ->
     shown = ", ".join(sorted(languages))
     for language in action:
         if language not in known:
-            return f"{language} is not among the template's languages ({shown}): add it to them, or take it out here"
+            return f"{language} is not among the template's languages ({shown}): add it there, or remove it here"
     if not {DEFAULT, template.language, template.language.partition("_")[0]} & set(action):
-        return f"has no words in {template.language}, the template's language: add some, or a default"
+        return f"has no text in {template.language}, the template's language: add one, or a default"
     return None

@@ -1,15 +1,18 @@
-"""What the values of `lapse.yaml` are written like: durations, times of day, zones, addresses, secrets."""
+"""The types of values in `lapse.yaml`: durations, times of day, time zones, addresses, secrets."""
 
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
 
 from consumer.clock import Millis
+
+Role: TypeAlias = Literal["detect", "deliver"]
+"""One half of `lapse run`."""
 
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
@@ -23,7 +26,7 @@ def _duration(value: object) -> object:
         raise ValueError("a duration needs a unit: write 90s, 15m, 24h or 7d")
     length = float(found[1]) * _UNITS[found[2]]
     if length > 100 * 365 * _UNITS["d"]:
-        raise ValueError("a duration may be a hundred years at most")
+        raise ValueError("a duration may be at most a hundred years")
     return timedelta(milliseconds=length)
 
 
@@ -31,7 +34,7 @@ Duration = Annotated[timedelta, BeforeValidator(_duration)]
 
 
 def millis(span: timedelta) -> Millis:
-    """A duration as whole milliseconds."""
+    """Return a duration in whole milliseconds."""
     return span // timedelta(milliseconds=1)
 
 
@@ -48,7 +51,7 @@ def _zone(value: object) -> object:
     try:
         ZoneInfo(str(value))
     except (KeyError, ValueError, OSError):
-        raise ValueError(f"{value!r} is no time zone: write a name such as Europe/Madrid") from None
+        raise ValueError(f"{value!r} is not a time zone: write a name such as Europe/Madrid") from None
     return value
 
 
@@ -58,9 +61,9 @@ Zone = Annotated[str, BeforeValidator(_zone)]
 def _address(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
-        raise ValueError("is no address: write it like https://example.com")
+        raise ValueError("is not an address: write it like https://example.com")
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("write the address alone: users, passwords and tokens have keys of their own")
+        raise ValueError("write only the address: user, password and token have their own keys")
     return value
 
 
@@ -83,13 +86,13 @@ class Section(BaseModel):
 
 
 class Secret(Section):
-    """A secret, named by where it is kept: `{env: NAME}` or `{file: path}`; never written in the file itself."""
+    """Where a secret is kept: `{env: NAME}` or `{file: path}`. It is never written in `lapse.yaml` itself."""
 
     env: str | None = None
-    """The environment variable that holds it."""
+    """The environment variable that contains it."""
     file: Path | None = None
-    """The file that holds it and nothing else."""
-    value: SecretStr | None = None  # only through LAPSE_…, never from the file (config/loader.py refuses it there)
+    """The file that contains it and nothing else."""
+    value: SecretStr | None = None  # from LAPSE_… variables only; config/loader.py refuses it in the file
 
     @model_validator(mode="before")
     @classmethod
@@ -99,5 +102,5 @@ class Secret(Section):
     @model_validator(mode="after")
     def _one_place(self) -> "Secret":
         if sum(place is not None for place in (self.env, self.file, self.value)) != 1:
-            raise ValueError("name one place: {env: NAME} or {file: /path}")
+            raise ValueError("write exactly one of {env: NAME} and {file: /path}")
         return self

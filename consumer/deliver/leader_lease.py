@@ -1,4 +1,4 @@
-"""The right to do what one replica at a time may do. It goes to another when its holder falls silent."""
+"""A lease in the ledger: one replica at a time is the leader, and another takes over when it falls silent."""
 
 from consumer.clock import SECOND, Clock, Millis
 from consumer.ledger import queries
@@ -6,45 +6,49 @@ from consumer.ledger.store import Ledger
 
 
 class LeaderLease:
-    """One holder's view of it. Blocks its thread; not for several threads at once.
+    """One replica's view of a lease. Blocks its thread; not for several threads at once.
 
-    Who believes to have it may be wrong: a process that was paused learns only later that another has taken over. What
-    is done under it must be refused from outside then (Kafka fences the older publisher, a lock the older writer).
+    A holder may be wrong: a process that was suspended learns only later that another has taken over. Whatever is done
+    under the lease must then be refused from outside (Kafka fences the older producer, a lock the older writer).
     """
 
-    def __init__(self, ledger: Ledger, name: str, *, holder: str, clock: Clock, lasts: Millis = 10 * SECOND) -> None:
-        """`holder` is of this process alone, and another one's after a restart."""
+    def __init__(
+        self, ledger: Ledger, name: str, *, holder: str, clock: Clock, duration_ms: Millis = 10 * SECOND
+    ) -> None:
+        """`holder` is unique to this process and changes with a restart."""
         self._ledger = ledger
         self._name = name
         self._holder = holder
         self._clock = clock
-        self._lasts = lasts
-        self._mine_until: Millis = -1  # on the steady clock, like the next
-        self._look_again: Millis = -1
+        self._duration_ms = duration_ms
+        self._held_until_monotonic: Millis = -1
+        self._check_again_monotonic: Millis = -1
 
     def is_held(self) -> bool:
-        """Whether to act now. Takes the turn if it is free, and renews it in time; mostly it asks nobody."""
-        steady = self._clock.monotonic()
-        if steady < self._mine_until - self._lasts // 2:
+        """Return whether this replica leads. Takes a free lease and renews its own in time, mostly without a query."""
+        monotonic = self._clock.monotonic()
+        if monotonic < self._held_until_monotonic - self._duration_ms // 2:
             return True
-        if steady < self._look_again:
+        if monotonic < self._check_again_monotonic:
             return False
-        return self._take(steady)
+        return self._take(monotonic)
 
     def release(self) -> None:
-        """Let another one try at once."""
-        self._mine_until = -1
+        """Give the lease up, so that another replica can take it at once."""
+        self._held_until_monotonic = -1
         with self._ledger.transaction() as connection:
             queries.replicas.release_lease(connection, self._name, self._holder)
 
-    def _take(self, steady: Millis) -> bool:
+    def _take(self, monotonic: Millis) -> bool:
         now = self._clock.now()
         with self._ledger.reading() as connection:
-            others_until = queries.replicas.lease_until(connection, self._name)
-        mine = False
-        if self._mine_until >= 0 or others_until is None or others_until <= now:
+            taken_until = queries.replicas.lease_until(connection, self._name)
+        held = False
+        if self._held_until_monotonic >= 0 or taken_until is None or taken_until <= now:
             with self._ledger.transaction() as connection:
-                mine = queries.replicas.acquire_lease(connection, self._name, self._holder, now, now + self._lasts)
-        self._mine_until = steady + self._lasts if mine else -1
-        self._look_again = steady + SECOND
-        return mine
+                held = queries.replicas.acquire_lease(
+                    connection, self._name, self._holder, now, now + self._duration_ms
+                )
+        self._held_until_monotonic = monotonic + self._duration_ms if held else -1
+        self._check_again_monotonic = monotonic + SECOND
+        return held

@@ -1,6 +1,6 @@
-"""Applies what `lifecycle` says to the ledger's rows: timers, sequence numbers, and the records that tell of it.
+"""Applies `lifecycle`'s transitions to rows of the ledger: timers, sequence numbers, and records for the outbox.
 
-A `UnitOfWork` belongs to one transaction: it holds rows that are locked, changes them in memory, and writes each table once.
+A `UnitOfWork` belongs to one transaction: it holds locked rows, changes them in memory, and writes each table once.
 """
 
 from collections import Counter
@@ -26,10 +26,10 @@ log = structlog.get_logger()
 
 
 def row_after(row: ReminderRow, change: Change, now: Millis) -> ReminderRow:
-    """The row after a change: its status, and the one moment it waits for there."""
+    """Return the row after a change: its status, and the one moment for which it waits there."""
     status = change.status
     message_id = None if status is Status.SENDING else change.message_id or row.message_id
-    heard = status in {Status.ACCEPTED, Status.SENT} and message_id is not None
+    awaits_report = status in {Status.ACCEPTED, Status.SENT} and message_id is not None
     return row._replace(
         status=status.value,
         reason=change.reason,
@@ -39,7 +39,7 @@ def row_after(row: ReminderRow, change: Change, now: Millis) -> ReminderRow:
         due_at=(now if change.until is None else change.until) if status in UNSENT else None,
         lease_until=row.lease_until if status is Status.SENDING else None,
         unknown_since=now if status is Status.UNKNOWN else None,
-        quiet_from=now if (heard or status is Status.UNKNOWN) and not change.final else None,
+        quiet_since=now if (awaits_report or status is Status.UNKNOWN) and not change.final else None,
         fallback_at=now if may_fall_back(status, change.reason) else None,
         polls=0,
         sequence=row.sequence + change.publish,
@@ -48,28 +48,28 @@ def row_after(row: ReminderRow, change: Change, now: Millis) -> ReminderRow:
 
 
 class UnitOfWork:
-    """The rows of one transaction as they change."""
+    """The rows of one transaction, and their changes."""
 
     def __init__(self, connection: Connection, now: Millis, hash_key: bytes) -> None:
         self.connection = connection
         self.now = now
         self.hash_key = hash_key
         self._rows: dict[Key, ReminderRow] = {}
-        self._before: dict[Key, ReminderRow] = {}
-        """Rows as the ledger has them."""
+        self._stored: dict[Key, ReminderRow] = {}
+        """Rows as they are in the ledger."""
         self._new: set[Key] = set()
-        self._touched: dict[Key, None] = {}
-        self._told: list[dict[str, Any]] = []
+        self._changed: dict[Key, None] = {}
+        self._transitions: list[dict[str, Any]] = []
         self._attempts: list[Mapping[str, object]] = []
 
     def add_locked(self, rows: Iterable[ReminderRow]) -> None:
-        """Rows that this transaction has locked; one that is here already stays as it is."""
+        """Add rows that this transaction has locked; a row that is already here stays as it is."""
         for row in rows:
             if row.key not in self._rows:
-                self._rows[row.key] = self._before[row.key] = row
+                self._rows[row.key] = self._stored[row.key] = row
 
     def lock(self, keys: Collection[Key]) -> None:
-        """Lock and hold the rows with these keys that are not here yet."""
+        """Lock and add the rows with these keys that are not here yet."""
         missing = {reminder_id for reminder_id, medium in keys if (reminder_id, medium) not in self._rows}
         if missing:
             self.add_locked(queries.reminders.lock_by_ids(self.connection, missing))
@@ -81,22 +81,22 @@ class UnitOfWork:
         return list(self._rows.values())
 
     def insert(self, row: ReminderRow) -> None:
-        """A row that is not in the ledger yet."""
+        """Add a row that is not in the ledger yet."""
         self._rows[row.key] = row
         self._new.add(row.key)
-        self._touched[row.key] = None
+        self._changed[row.key] = None
 
     def journal_attempt(self, attempt: Mapping[str, object]) -> None:
-        """A row of `tables.attempts`, written as soon as its reminder is there."""
+        """Add a row of `tables.attempts`; it is written after its reminder."""
         self._attempts.append(attempt)
 
     def update(self, row: ReminderRow) -> None:
-        """The row with something written beside its status."""
+        """Replace a row by one with other values beside its status."""
         self._rows[row.key] = row if row.updated_at == self.now else row._replace(updated_at=self.now)
-        self._touched[row.key] = None
+        self._changed[row.key] = None
 
     def apply_event(self, key: Key, event: Event, at: Millis | None = None) -> tuple[Change, ...] | NoChange:
-        """Let an event happen to a row. `at` is when it happened out there; now, unless given."""
+        """Apply an event to a row. `at` is when it happened outside; `now` if omitted."""
         row = self._rows[key]
         changes = transition(Status(row.status), row.reason, event)
         if isinstance(changes, NoChange):
@@ -107,23 +107,23 @@ class UnitOfWork:
         for change in changes:
             row = row_after(row, change, self.now)
             if change.publish:
-                self._told.append(_transition(row, change, self.now if at is None else at))
+                self._transitions.append(_transition(row, change, self.now if at is None else at))
         self._rows[key] = row
-        self._touched[key] = None
+        self._changed[key] = None
         return changes
 
     def flush(self) -> None:
-        """Everything that changed, each table once, in the order in which it happened."""
-        new = [self._rows[key] for key in self._touched if key in self._new]
+        """Write all changes in the order in which they happened, each table once."""
+        new = [self._rows[key] for key in self._changed if key in self._new]
         queries.reminders.insert_rows(self.connection, new)
-        changed = ((self._before[key], self._rows[key]) for key in self._touched if key not in self._new)
+        changed = ((self._stored[key], self._rows[key]) for key in self._changed if key not in self._new)
         queries.reminders.update_rows(self.connection, changed)
         queries.attempts.insert_rows(self.connection, self._attempts)
-        queries.outbox.insert_transitions(self.connection, self._told)
+        queries.outbox.insert_transitions(self.connection, self._transitions)
 
     def count_metrics(self, metrics: DeliverMetrics) -> None:
-        """Once the transaction is durable."""
-        statuses = Counter((told["medium"], told["status"], told["reason"]) for told in self._told)
+        """Count the transitions; called once the transaction is durable."""
+        statuses = Counter((each["medium"], each["status"], each["reason"]) for each in self._transitions)
         for (medium, status, reason), number in statuses.items():
             metrics.statuses.labels(medium, status).inc(number)
             if status in {Status.SUPPRESSED, Status.CANCELLED}:
@@ -157,7 +157,7 @@ def _transition(row: ReminderRow, change: Change, at: Millis) -> dict[str, Any]:
 
 @contextmanager
 def unit_of_work(ledger: Ledger, metrics: DeliverMetrics, now: Millis) -> Iterator[UnitOfWork]:
-    """A book, written and durable when this returns, and then counted."""
+    """Open a UnitOfWork in a transaction of its own; on leaving it is written, committed and then counted."""
     with ledger.transaction() as connection:
         work = UnitOfWork(connection, now, ledger.hash_key)
         yield work

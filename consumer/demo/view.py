@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
+from rich.table import Table
 from rich.text import Text
 
 from consumer.clock import SECOND, Millis
@@ -19,9 +20,11 @@ Counts: TypeAlias = Mapping[tuple[str, str | None], int]
 """The number of reminders at each status, for each reason."""
 
 _STATUSES = {
+    "planned": ("about to be sent", "default"),
     "deferred": ("not now", "default"),
     "suppressed": ("never sent", "default"),
     "cancelled": ("came back in time", "default"),
+    "sending": ("on its way to 1MSG", "default"),
     "accepted": ("1MSG has it", "default"),
     "unknown": ("perhaps sent", "yellow"),
     "unresolved": ("perhaps sent", "yellow"),
@@ -79,13 +82,17 @@ def screen(console: Console, title: str) -> Iterator[Callable[[Snapshot], None]]
 
 def picture(now: Snapshot, title: str, height: int) -> RenderableType:
     """Return the live view, with as many of the newest messages as fit into `height` rows (at least one)."""
-    rows = [(f"{now}\n", "bold"), *_status_rows(now.reminders)]
-    fitting = (height - len(rows) - 6) // 3  # at 80 columns a message has up to three rows, and the frames have four
+    statuses = Table.grid(padding=(0, 2))
+    for count, status, told, colour in _status_rows(now.reminders):
+        statuses.add_row(Text(count), Text(status), Text(told), style=colour)
+    if not now.reminders:
+        statuses.add_row(Text("nobody has been quiet for long enough yet", style="dim"))
+    fitting = (height - statuses.row_count - 7) // 3  # at 80 columns a message has up to three rows
     shown = list(reversed(now.taken["messages"]))[: max(1, fitting)]
-    messages = [row for message in shown for row in _message_rows(message)]
+    messages = Text("\n").join(Text(*row) for message in shown for row in _message_rows(message))
     return Group(
-        Panel(Text("\n").join(Text(*row) for row in rows), title=Text(title), title_align="left"),
-        Panel(Text("\n").join(Text(*row) for row in messages), title="What clients read", title_align="left"),
+        Panel(Group(Text(f"{now}\n", style="bold"), statuses), title=Text(title), title_align="left"),
+        Panel(messages or Text("none yet", style="dim"), title="What clients read", title_align="left"),
     )
 
 
@@ -100,7 +107,10 @@ def line(now: Snapshot, *, quote: bool) -> str:
 def summary(last: Snapshot, seen: Evidence, first_message: Millis | None, problems: Sequence[str]) -> str:
     """Return what is said at the end. `first_message`: that long after the start, if there was one."""
     named = len(seen.named_ids & seen.taken_ids)
-    lines = [f"{last}. Where reminders stand:", *(text for text, _ in _status_rows(last.reminders))]
+    lines = [
+        f"{last}. Where reminders stand:",
+        *(f"{n}  {s:<10}  {told}" for n, s, told, _ in _status_rows(last.reminders)),
+    ]
     lines += [f"Messages taken by 1MSG (the sandbox): {seen.taken['accepted']}; named in delivery-status: {named}"]
     lines += [f"Records read from delivery-status: {seen.read.records}"]
     if first_message is not None:
@@ -120,14 +130,14 @@ def _by_status(reminders: Counts) -> list[tuple[str, int]]:
     return sorted(found.items(), key=lambda item: order.index(item[0]))
 
 
-def _status_rows(reminders: Counts) -> list[tuple[str, str]]:
-    """Return a line of text and its colour for each status: its count, its meaning, and the reasons, if it has any."""
+def _status_rows(reminders: Counts) -> list[tuple[str, str, str, str]]:
+    """Return a row for each status: its count, its name, the reasons (or what it means, if it has none), its colour."""
     rows = []
     for status, count in _by_status(reminders):
         meaning, colour = _STATUSES.get(status, _NEW_STATUS)
         reasons = Counter({reason: n for (each, reason), n in reminders.items() if each == status and reason})
         told = ", ".join(f"{n} {reason}" for reason, n in reasons.most_common()) or meaning
-        rows.append((f"{count:>5}  {status:<10}  {told}", colour))
+        rows.append((f"{count:>5}", status, told, colour))
     return rows
 
 

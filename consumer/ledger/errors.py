@@ -1,4 +1,15 @@
-"""Why a ledger may not be used."""
+"""Why a ledger may not be used, and which of its errors pass if one waits."""
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+_TRANSIENT_CLASSES = frozenset({"08", "40", "53", "55", "57", "58", "72"})
+"""Classes of PostgreSQL's error codes: connection lost, rolled back because of another transaction, out of resources
+(disk, memory, connections), locked, shut down or cancelled, input/output, snapshot too old."""
+_TRANSIENT_CODES = frozenset({"25006", "25P03", "25P04"})
+"""The server is a standby or may only be read (a failover is under way); our transaction took too long."""
+_SQLITE_TRANSIENT = frozenset({5, 6, 7, 8, 9, 10, 13, 14, 15})
+"""SQLite's primary result codes BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN and PROTOCOL."""
 
 
 class LedgerRefused(Exception):
@@ -7,3 +18,24 @@ class LedgerRefused(Exception):
 
 class NoLedger(LedgerRefused):
     """There is none yet."""
+
+
+def is_transient(error: BaseException) -> bool:
+    """Tell whether the same statement may succeed later: the error is about the database and not about the data.
+
+    Transient are lost connections, locks, serialization failures, a shutdown, a full disk. Not transient are a value
+    that the database does not take (too long, a NUL in a text), a violated constraint, a statement it does not know.
+    """
+    if isinstance(error, PoolTimeout):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    if error.connection_invalidated:
+        return True
+    sqlstate: str | None = getattr(error.orig, "sqlstate", None)
+    if sqlstate is not None:
+        return sqlstate[:2] in _TRANSIENT_CLASSES or sqlstate in _TRANSIENT_CODES
+    result_code: int | None = getattr(error.orig, "sqlite_errorcode", None)
+    if result_code is not None:
+        return result_code & 0xFF in _SQLITE_TRANSIENT
+    return isinstance(error, OperationalError | InterfaceError)  # no code: no answer came from a database

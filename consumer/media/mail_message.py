@@ -1,7 +1,7 @@
-"""One e-mail, built so that nothing a person wrote is parsed and nothing can become a header of its own. Pure.
+"""Builds one e-mail, so that personal data is never parsed and can never become a header of its own. Pure.
 
 The standard library's modern policy parses what is assigned to a header: a name such as `=?utf-7?q?…?=` would be
-decoded, and can make it raise. So headers are encoded here with `Header` and the old policy, which parses nothing.
+decoded, and can raise. So headers are encoded here with `Header` and the old policy, which parses nothing.
 """
 
 from dataclasses import dataclass, field
@@ -14,16 +14,16 @@ from email.utils import formataddr, formatdate, parseaddr
 from consumer.clock import SECOND, Millis
 from consumer.config.fallback import EmailFallbackSettings
 from consumer.email_address import normalize_email
-from consumer.media.text_template import FallbackText, filled, linked
+from consumer.media.text_template import FallbackText, fill_link, fill_text
 
 _UTF8_QUOTED_PRINTABLE = Charset("utf-8")
-_UTF8_QUOTED_PRINTABLE.body_encoding = QP  # servers without 8BITMIME take it too
+_UTF8_QUOTED_PRINTABLE.body_encoding = QP  # works for servers without 8BITMIME too
 _ENCODED_WORD = "=?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """Ready to be sent: the envelope, and the message as bytes of RFC 5322."""
+    """An e-mail ready to be sent: the envelope, and the message as bytes of RFC 5322."""
 
     sender: str
     to: str = field(repr=False)
@@ -32,7 +32,7 @@ class Mail:
 
 
 class MailWriter:
-    """Writes the e-mails of one configuration. Plain text: nothing in it is executed, fetched or tracked."""
+    """Builds e-mails by the settings of one server. Plain text: nothing in it is executed, fetched or tracked."""
 
     def __init__(self, settings: EmailFallbackSettings) -> None:
         self._settings = settings
@@ -44,7 +44,7 @@ class MailWriter:
 
         Raises UnicodeError if a text cannot be encoded (a lone surrogate).
         """
-        assert letter.email is not None  # the checks have made sure of it
+        assert letter.email is not None  # the checks ensure it
         settings = self._settings
         message_id = f"<{letter.reminder_id}@{self._from_address.rpartition('@')[2]}>"
         message = MIMENonMultipart("text", "plain", charset="utf-8", policy=compat32)
@@ -52,20 +52,20 @@ class MailWriter:
         message["To"] = letter.email
         if self._reply_to:
             message["Reply-To"] = self._reply_to
-        message["Subject"] = _unstructured(filled(settings.subject, letter))
+        message["Subject"] = _unstructured(fill_text(settings.subject, letter))
         message["Date"] = formatdate(now / SECOND)
         message["Message-ID"] = message_id
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
         if settings.unsubscribe:
             message["List-Unsubscribe"] = ", ".join(f"<{way}>" for way in settings.unsubscribe)
-        text = filled(settings.text, letter, linked(settings.link, letter))
+        text = fill_text(settings.text, letter, fill_link(settings.link, letter))
         message.set_payload(text, _UTF8_QUOTED_PRINTABLE)
         content = message.as_bytes(policy=compat32.clone(linesep="\r\n"))
         return Mail(sender=self._from_address, to=letter.email, message_id=message_id, content=content)
 
 
 def _unstructured(text: str) -> str:
-    """Return one line of text as a header's value; text that could be taken for an encoded word is encoded itself."""
+    """Return one line of text as a header's value. Text that looks like an encoded word is encoded itself."""
     line = " ".join(text.split())
     plain = line.isascii() and line.isprintable() and _ENCODED_WORD not in line
     return line if plain else Header(line, "utf-8", header_name="Subject").encode()

@@ -1,19 +1,19 @@
-"""Tells a company's own HTTP endpoint whom to reach in a way of its own, signed, and what its answers mean.
+"""Calls the company's own HTTP endpoint with a signed request, so that it can reach a person in its own way.
 
 A request is a POST of JSON with these headers:
-- `Lapse-Id`: the reminder's id, the same in every attempt: whoever must not act twice knows it by that;
-- `Lapse-Timestamp`: whole seconds since the epoch, when it was sent;
-- `Lapse-Signature`: `v1=` and the HMAC-SHA256 (hex) of `<timestamp>.<body>`, keyed with the secret.
-A receiver computes the signature itself, compares in constant time, and refuses what is more than five minutes old.
+- `Lapse-Id`: the reminder's id, the same in every attempt, so that the endpoint can ignore repeats;
+- `Lapse-Timestamp`: when the request was sent, in whole seconds since the epoch;
+- `Lapse-Signature`: `v1=` and the HMAC-SHA256 (hex) of `<timestamp>.<body>`, with the secret as key.
+The endpoint computes the signature itself, compares in constant time, and refuses requests older than five minutes.
 
 | answer                         | means                                                                |
 |--------------------------------|----------------------------------------------------------------------|
-| 2xx                            | taken; nothing more is expected                                      |
+| 2xx                            | accepted; final                                                      |
 | 422                            | this person cannot be reached (`unreachable`)                        |
-| 400, 410, 413, 415             | this reminder will never be taken (`refused`)                        |
-| 408, 425, 429, 503             | not taken, come again later; `Retry-After` in seconds is obeyed      |
-| 3xx, 401, 403, 404, 405, …     | the endpoint is not the right one: the channel stops until it is     |
-| any other 5xx, or no answer    | unknown: it may have been taken, and is not sent again by itself     |
+| 400, 410, 413, 415             | this reminder will never be accepted (`refused`)                     |
+| 408, 425, 429, 503             | not accepted, retried later; `Retry-After` in seconds is obeyed      |
+| 3xx, 401, 403, 404, 405, …     | the endpoint is misconfigured: the channel stops until it is fixed   |
+| any other 5xx, or no answer    | unknown: may have been accepted, so it is not sent again by itself   |
 """
 
 import hashlib
@@ -21,38 +21,38 @@ import hmac
 import json
 from dataclasses import dataclass, field
 
-import aiohttp
-
 from consumer.clock import MINUTE, SECOND, Millis, Now
 from consumer.config.fallback import WebhookFallbackSettings
 from consumer.config.types import millis
-from consumer.media.text_template import FallbackText, filled, linked
+from consumer.media.text_template import FallbackText, fill_link, fill_text
 from consumer.onemsg.client import ChannelStatus
+from consumer.onemsg.http.transport import HttpTransport
 from consumer.onemsg.http.transport_errors import FAILURES, outcome_of
 from consumer.onemsg.outcomes import Accepted, Outcome, Rejected, Remedy, Unknown
 
 _REFUSED = {400, 410, 413, 415}
-_COME_AGAIN = {408, 425, 429, 503}
-_LATER = MINUTE
+_RETRY_LATER = {408, 425, 429, 503}
+_MIN_RETRY_AFTER: Millis = MINUTE
+_CONNECTIONS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One request: the id that every attempt shares, and the JSON to sign."""
+class WebhookRequest:
+    """One request: the id, the same in every attempt, and the JSON body."""
 
     id: str
     body: bytes = field(repr=False)
 
 
-class HookWriter:
-    """Writes the requests of one configuration."""
+class WebhookRequestWriter:
+    """Builds requests by the settings of one endpoint."""
 
     def __init__(self, settings: WebhookFallbackSettings) -> None:
         self._settings = settings
 
-    def __call__(self, letter: FallbackText, now: Millis) -> Call:
-        link = linked(self._settings.link, letter)
-        said = {
+    def __call__(self, letter: FallbackText, now: Millis) -> WebhookRequest:
+        link = fill_link(self._settings.link, letter)
+        content = {
             "reminder_id": letter.reminder_id,
             "user_id": letter.user_id,
             "process": letter.process,
@@ -61,66 +61,62 @@ class HookWriter:
             "name": letter.name,
             "action": letter.action,
             "link": link,
-            "text": filled(self._settings.text, letter, link),
+            "text": fill_text(self._settings.text, letter, link),
         }
-        return Call(id=letter.reminder_id, body=json.dumps(said).encode())
+        return WebhookRequest(id=letter.reminder_id, body=json.dumps(content).encode())
 
 
 def signature(secret: str, timestamp: int, body: bytes) -> str:
-    """What `Lapse-Signature` says of a body sent at that time (whole seconds)."""
+    """Return the value of `Lapse-Signature` for a body sent at `timestamp` (whole seconds)."""
     return "v1=" + hmac.digest(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hex()
 
 
-class Hook:
-    """One endpoint. Made anywhere, used in one event loop, closed with `aclose`. `now` is the wall clock."""
+class SignedWebhookClient:
+    """The client of one endpoint, for one event loop; close it with `aclose`. `now` is the wall clock."""
 
     def __init__(self, settings: WebhookFallbackSettings, secret: str, now: Now) -> None:
         self._url = settings.url
         self._secret = secret
         self._now = now
-        self._timeout = aiohttp.ClientTimeout(total=millis(settings.timeout) / SECOND)
-        self._session: aiohttp.ClientSession | None = None
+        self._http = HttpTransport(
+            settings.url,
+            headers={"User-Agent": "lapse"},
+            timeout_ms=millis(settings.timeout),
+            connections=_CONNECTIONS,
+            keep_alive=False,  # a connection that was closed meanwhile would leave us with an unknown
+        )
 
-    async def send_template(self, message: Call) -> Outcome:
-        """Tries once. Every answer and every failure is an Outcome."""
+    async def send_template(self, message: WebhookRequest) -> Outcome:
+        """Try once. Every answer and every failure is an Outcome."""
         timestamp = self._now() // SECOND
         headers = {
-            "Content-Type": "application/json",
-            "User-Agent": "lapse",
             "Lapse-Id": message.id,
             "Lapse-Timestamp": str(timestamp),
             "Lapse-Signature": signature(self._secret, timestamp, message.body),
         }
-        session = self._opened()
         try:
-            async with session.post(self._url, data=message.body, headers=headers, allow_redirects=False) as answer:
-                return _outcome(answer.status, answer.headers.get("Retry-After", ""), message.id)
+            status, told, _ = await self._http.exchange("POST", "", headers=headers, body=message.body, limit=0)
         except FAILURES as error:
-            return outcome_of(error)
+            return outcome_of(error, (self._url,))
+        return _outcome(status, told.get("retry-after", ""), message.id)
 
     async def status(self) -> ChannelStatus:
-        """There is no harmless question to ask an endpoint that we know nothing of: the probe itself has to show."""
+        """Return "connected": no harmless request can test an unknown endpoint, so the next message will tell."""
         return ChannelStatus("connected")
 
     async def aclose(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            # A connection for each request: one that was closed meanwhile would leave us with an unknown.
-            connector = aiohttp.TCPConnector(force_close=True)
-            self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
-        return self._session
+        await self._http.aclose()
 
 
 def _outcome(status: int, retry_after: str, call_id: str) -> Outcome:
     error = f"HTTP {status}"
     if 200 <= status < 300:
         return Accepted(message_id=call_id)
-    if status in _COME_AGAIN:
+    if status in _RETRY_LATER:
         wait = int(retry_after) * SECOND if retry_after.isascii() and retry_after.isdecimal() else 0
-        return Rejected(reason="try_later", remedy=Remedy.TRANSIENT, error=error, retry_after=max(wait, _LATER))
+        return Rejected(
+            reason="try_later", remedy=Remedy.TRANSIENT, error=error, retry_after=max(wait, _MIN_RETRY_AFTER)
+        )
     if status == 422:
         return Rejected(reason="unreachable", remedy=Remedy.RECIPIENT, error=error)
     if status in _REFUSED:

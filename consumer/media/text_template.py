@@ -1,4 +1,4 @@
-"""A fallback's own text template, filled for one person. Pure."""
+"""Fills a fallback's text and link for one person. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,8 @@ from consumer.config.fallback import PLACEHOLDER
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FallbackText:
-    """What there is to say, and about what. `name` and `action` are safe to stand on one line (`safe_parameter`)."""
+    """The values to fill in for one reminder. `name` and `action` have passed `safe_parameter`: one line, no control
+    characters."""
 
     reminder_id: str
     user_id: str
@@ -19,18 +20,18 @@ class FallbackText:
     name: str = field(repr=False)
     action: str
     email: str | None = field(default=None, repr=False)
-    """An address that `mail_address` has made; where it is needed the checks have seen to it."""
+    """An address that `normalize_email` returned; the checks ensure that it is set for an e-mail."""
 
 
-def filled(template: str, letter: FallbackText, link: str | None = None) -> str:
-    """The template with {name}, {action} and {link}. What is filled in is not looked at again."""
+def fill_text(template: str, letter: FallbackText, link: str | None = None) -> str:
+    """Return the template with {name}, {action} and {link} filled in. Placeholders in the values stay as they are."""
     return _fill(template, {"name": letter.name, "action": letter.action, "link": link or ""})
 
 
-def linked(link: str | None, letter: FallbackText) -> str | None:
-    """The link with {process}, {user_id} and {reminder_id}, none of which can leave its place there."""
-    said = {"process": letter.process, "user_id": letter.user_id, "reminder_id": letter.reminder_id}
-    return link and _fill(link, {name: quote(value, safe="", errors="replace") for name, value in said.items()})
+def fill_link(link: str | None, letter: FallbackText) -> str | None:
+    """Return the link with {process}, {user_id} and {reminder_id} filled in, percent-encoded; None without a link."""
+    values = {"process": letter.process, "user_id": letter.user_id, "reminder_id": letter.reminder_id}
+    return link and _fill(link, {name: quote(value, safe="", errors="replace") for name, value in values.items()})
 
 
 def _fill(template: str, values: Mapping[str, str]) -> str:

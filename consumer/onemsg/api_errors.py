@@ -6,8 +6,8 @@ from enum import StrEnum
 from consumer.clock import Millis
 from consumer.onemsg.error_table import classify
 from consumer.onemsg.http import lenient_json as lenient
-from consumer.onemsg.masking import safe
-from consumer.onemsg.send_response import Said, read, retry_after_of
+from consumer.onemsg.masking import mask_text
+from consumer.onemsg.send_response import ResponseBody, parse_retry_after, read_body
 
 
 class ApiErrorKind(StrEnum):
@@ -32,11 +32,11 @@ class OneMsgError(Exception):
 
     def __init__(self, trouble: ApiErrorKind, text: str, retry_after: Millis | None = None) -> None:
         super().__init__(text)
-        self.trouble = trouble
+        self.kind = trouble
         self.retry_after = retry_after
 
 
-def content(
+def parse_response(
     status_code: int, headers: Mapping[str, str], body: bytes, *, now: Millis, hide: Sequence[str] = ()
 ) -> object:
     """The JSON document of an answer. Raises OneMsgError.
@@ -49,14 +49,14 @@ def content(
         except lenient.NotJson:
             raise OneMsgError(ApiErrorKind.UNREADABLE, f"{status_code} with something that is not JSON") from None
         if lenient.mapping(document).get("error"):
-            raise _refusal(status_code, read(headers, body), hide)
+            raise _refusal(status_code, read_body(headers, body), hide)
         return document
     raise _error(status_code, headers, body, now, hide)
 
 
 def _error(status_code: int, headers: Mapping[str, str], body: bytes, now: Millis, hide: Sequence[str]) -> OneMsgError:
-    said = read(headers, body)
-    words = f"{status_code} {safe(said.text, hide)}".strip()
+    said = read_body(headers, body)
+    words = f"{status_code} {mask_text(said.text, hide)}".strip()
     if status_code == 401:
         return OneMsgError(ApiErrorKind.CREDENTIAL, "401: 1MSG does not take the token")
     if status_code == 403:
@@ -66,11 +66,11 @@ def _error(status_code: int, headers: Mapping[str, str], body: bytes, now: Milli
     if 300 <= status_code < 400:
         return OneMsgError(ApiErrorKind.NOT_FOUND, f"{status_code}: it points elsewhere, and that is not followed")
     if status_code in (408, 425, 429) or status_code >= 500:
-        return OneMsgError(ApiErrorKind.UNAVAILABLE, words, retry_after_of(headers, now))
+        return OneMsgError(ApiErrorKind.UNAVAILABLE, words, parse_retry_after(headers, now))
     return _refusal(status_code, said, hide)
 
 
-def _refusal(status_code: int, said: Said, hide: Sequence[str]) -> OneMsgError:
+def _refusal(status_code: int, said: ResponseBody, hide: Sequence[str]) -> OneMsgError:
     if classify(said.code, said.text).reason == "credential":
         return OneMsgError(ApiErrorKind.CREDENTIAL, f"{status_code}: 1MSG does not take the token")
-    return OneMsgError(ApiErrorKind.REFUSED, f"{status_code} {safe(said.text, hide)}".strip())
+    return OneMsgError(ApiErrorKind.REFUSED, f"{status_code} {mask_text(said.text, hide)}".strip())

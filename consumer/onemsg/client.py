@@ -13,14 +13,14 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from consumer.clock import SECOND, Millis, Now, SystemClock
-from consumer.onemsg.api_errors import ApiErrorKind, OneMsgError, content
+from consumer.onemsg.api_errors import ApiErrorKind, OneMsgError, parse_response
 from consumer.onemsg.http import lenient_json as lenient
-from consumer.onemsg.http.transport import Wire
+from consumer.onemsg.http.transport import HttpTransport, proxy_for
 from consumer.onemsg.http.transport_errors import FAILURES, TooLong, outcome_of
 from consumer.onemsg.message import TemplateMessage, body_of
 from consumer.onemsg.outcomes import Outcome
-from consumer.onemsg.send_response import judge
-from consumer.onemsg.templates.listing import Listing, entries_of, key_of, parse
+from consumer.onemsg.send_response import outcome_of_response
+from consumer.onemsg.templates.listing import TemplateListing, entry_key, page_entries, parse_templates
 from consumer.onemsg.webhook import parser
 from consumer.onemsg.webhook.notifications import Echo, StatusReport
 from consumer.onemsg.webhook.registration import Destinations, disabled_among
@@ -50,8 +50,8 @@ class ChannelStatus:
 class OneMsgClient:
     """One channel. Made anywhere, used in one event loop, closed with `aclose` or as a context manager.
 
-    `timeout` (milliseconds) bounds each request as a whole, so that no attempt outlives its lease. Raises ValueError
-    for an address, channel or token that cannot be one.
+    `timeout_ms` bounds each request as a whole, so that no attempt outlives its lease. Raises ValueError for an
+    address, channel or token that cannot be one.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class OneMsgClient:
         base_url: str,
         channel_id: str,
         token: str,
-        timeout: Millis,
+        timeout_ms: Millis,
         max_connections: int = 100,
         now: Now | None = None,
     ) -> None:
@@ -70,7 +70,13 @@ class OneMsgClient:
         self._now = now or SystemClock().now
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": "lapse"}
         address = _address(base_url, channel_id)
-        self._wire = Wire(address, headers=headers, timeout=timeout, connections=max_connections)
+        self._http = HttpTransport(
+            address,
+            headers=headers,
+            timeout_ms=timeout_ms,
+            connections=max_connections,
+            proxy=proxy_for(address),
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -82,18 +88,18 @@ class OneMsgClient:
 
     async def aclose(self) -> None:
         """Closes the connections. Attempts under way become unknown."""
-        await self._wire.aclose()
+        await self._http.aclose()
 
     async def send_template(self, message: TemplateMessage) -> Outcome:
         """Tries once. Every answer and every failure is an Outcome (contract §3); only being cancelled raises."""
         hide = (self._token, message.phone, *message.params)
         try:
-            answer = await self._wire.exchange("POST", "sendTemplate", body=body_of(message), limit=_SEND_ANSWER)
+            answer = await self._http.exchange("POST", "sendTemplate", body=body_of(message), limit=_SEND_ANSWER)
         except FAILURES as error:
             return outcome_of(error, hide)
-        return judge(*answer, now=self._now(), hide=hide)
+        return outcome_of_response(*answer, now=self._now(), hide=hide)
 
-    async def templates(self) -> Listing:
+    async def templates(self) -> TemplateListing:
         """All templates of the channel that it shows (contract §4). Raises OneMsgError.
 
         Some channels ignore `offset`: a page that adds nothing is the end, and unless it is empty, or the channel has
@@ -104,18 +110,18 @@ class OneMsgClient:
         offset, whole = 0, False
         for _ in range(_PAGES):
             answer = await self._get("templates", limit=_PAGE, offset=offset)
-            page = entries_of(answer)
+            page = page_entries(answer)
             if page is None:
                 raise OneMsgError(ApiErrorKind.UNREADABLE, "templates: neither a list nor an object with one")
             before = len(found)
             for entry in page:
-                found.setdefault(key_of(entry), entry)
-            total = lenient.first(lenient.whole(lenient.mapping(answer).get("total")), total)
+                found.setdefault(entry_key(entry), entry)
+            total = lenient.coalesce(lenient.integer(lenient.mapping(answer).get("total")), total)
             if len(found) == before:
                 whole = not page
                 break
             offset += len(page)
-        return Listing(parse(found.values()), whole if total is None else len(found) >= total)
+        return TemplateListing(parse_templates(found.values()), whole if total is None else len(found) >= total)
 
     async def messages(self, recipient: str, since: Millis) -> list[Echo]:
         """Our messages to this number (digits) since then, newest first, at most a hundred. Raises OneMsgError.
@@ -125,7 +131,7 @@ class OneMsgClient:
         chat, seconds = f"{recipient}@c.us", max(since // SECOND, 0)
         answer = await self._get("messages", chatId=chat, last="true", min_time=seconds, limit=100)
         rows = answer if isinstance(answer, list) else lenient.items(lenient.mapping(answer).get("messages"))
-        read = (parser.message(row) for row in rows)
+        read = (parser.parse_message(row) for row in rows)
         return [each for each in read if isinstance(each, Echo)]
 
     async def hook_info(self, message_id: str) -> tuple[StatusReport, ...]:
@@ -133,11 +139,11 @@ class OneMsgClient:
         try:
             answer = await self._get("hookInfo", messageId=message_id)
         except OneMsgError as error:
-            if error.trouble is ApiErrorKind.NOT_FOUND:
+            if error.kind is ApiErrorKind.NOT_FOUND:
                 return ()
             raise
         hooks = answer if isinstance(answer, list) else lenient.items(lenient.mapping(answer).get("hooks"))
-        reports = (parser.status_report(hook) for hook in hooks)
+        reports = (parser.parse_status(hook) for hook in hooks)
         return tuple(report for report in reports if report is not None and report.message_id == message_id)
 
     async def status(self) -> ChannelStatus:
@@ -164,7 +170,7 @@ class OneMsgClient:
         """Replaces the whole list (contract §7): one to five URLs. Raises OneMsgError."""
         given: object = urls[0] if len(urls) == 1 else list(urls)
         answer = await self._call("POST", "webhook", body=_json({"webhookUrl": given}), hide=urls)
-        if lenient.truth(lenient.mapping(answer).get("set")) is False:
+        if lenient.boolean(lenient.mapping(answer).get("set")) is False:
             raise OneMsgError(ApiErrorKind.REFUSED, "webhook: 1MSG did not set the list")
 
     async def settings(self) -> Mapping[str, object]:
@@ -189,13 +195,13 @@ class OneMsgClient:
     ) -> object:
         hidden = (self._token, *hide)
         try:
-            answer = await self._wire.exchange(verb, method, query=query, body=body, limit=_LIST_ANSWER)
+            answer = await self._http.exchange(verb, method, query=query, body=body, limit=_LIST_ANSWER)
         except TooLong:
             raise OneMsgError(ApiErrorKind.UNREADABLE, "the answer does not end") from None
         except FAILURES as error:
             failed = outcome_of(error, hidden)
             raise OneMsgError(ApiErrorKind.UNAVAILABLE, f"{failed.reason}: {failed.error}") from None
-        return content(*answer, now=self._now(), hide=hidden)
+        return parse_response(*answer, now=self._now(), hide=hidden)
 
 
 def _address(base_url: str, channel_id: str) -> str:

@@ -22,7 +22,7 @@ _CREDENTIALS = re.compile(
 _NUMBER = re.compile(r"\+?\(?\d(?:[\s().\-/]{0,3}\d){6,}")
 
 
-def safe(text: str, hide: Iterable[str] = ()) -> str:
+def mask_text(text: str, hide: Iterable[str] = ()) -> str:
     """`text` on one line, at most LIMIT characters, without what looks like a number or a credential.
 
     `hide` are texts that must not be seen in it in any case, such as a name that was sent.

@@ -58,7 +58,7 @@ class PhoneProblem:
     error: str
 
 
-def normalise(phone: str | None, default_region: str | None = None) -> Phone | PhoneProblem:
+def normalize_phone(phone: str | None, default_region: str | None = None) -> Phone | PhoneProblem:
     """Return the number to send to, or why there is none. Nothing about a number is guessed.
 
     With `+` or `00` it is international. Without, and without `default_region` (as ES), it is international too, which
@@ -116,7 +116,7 @@ def same_recipient(one: str, other: str) -> bool:
     return one == other or canonical_phone(one) == canonical_phone(other)
 
 
-def mask(phone: str) -> str:
+def mask_phone(phone: str) -> str:
     """Enough of a number for somebody who knows it, too little for anybody else."""
     digits = re.sub(r"\D", "", phone)
     return f"…{digits[-2:]}" if len(digits) >= 6 else "…"

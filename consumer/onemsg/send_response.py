@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from consumer.clock import DAY, SECOND, Millis
 from consumer.onemsg.error_table import ErrorRule, classify, code_in
 from consumer.onemsg.http import lenient_json as lenient
-from consumer.onemsg.masking import safe
+from consumer.onemsg.masking import mask_text
 from consumer.onemsg.outcomes import Accepted, Outcome, Rejected, Remedy, Unknown
 
 LONGEST_WAIT: Millis = 7 * DAY
@@ -29,7 +29,7 @@ _HTML_MEANS_NOTHING = frozenset({400, 422})  # rows D and H are 1MSG's own words
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ResponseBody:
     """What a body says. `html` where it is a page: somebody between 1MSG and us has answered."""
 
     body: Mapping[str, object]
@@ -45,7 +45,7 @@ class Said:
         return job is not None and job is not False and job != ""
 
 
-def judge(
+def outcome_of_response(
     status_code: int, headers: Mapping[str, str], body: bytes, *, now: Millis, hide: Sequence[str] = ()
 ) -> Outcome:
     """The outcome of an answered attempt. Never raises, whatever the bytes are.
@@ -53,29 +53,35 @@ def judge(
     `now` is for a `Retry-After` that names a date; texts in `hide` (the recipient, what was sent) are masked in
     the provider's words.
     """
-    said = read(headers, body)
-    words = safe(said.text, hide) or None
+    said = read_body(headers, body)
+    if 200 <= status_code < 300 and (accepted := _accepted(said)):
+        return accepted  # before any text is masked, which takes a tenth of a send
+    words = mask_text(said.text, hide) or None
     if 200 <= status_code < 300:
-        return _answered(said, words, retry_after_of(headers, now))
+        return _answered(said, words, parse_retry_after(headers, now))
     rule = _BY_STATUS.get(status_code)
     if rule is None:  # row J
         return Unknown(reason="server_error" if status_code >= 500 else "unexpected_status", error=words)
     if said.html and status_code in _HTML_MEANS_NOTHING:
         return Unknown(reason="unreadable_answer", error=words)
-    if said.queued or lenient.truth(said.body.get("sent")):
+    if said.queued or lenient.boolean(said.body.get("sent")):
         return Unknown(reason="queued" if said.queued else "contradictory", error=words)
     if status_code == 401:
         words = "1MSG does not take the token"  # its own words repeat the token (contract §1)
-    return _refused(rule, said, words, retry_after_of(headers, now), settled=status_code in _SETTLED)
+    return _refused(rule, said, words, parse_retry_after(headers, now), settled=status_code in _SETTLED)
 
 
-def _answered(said: Said, words: str | None, retry_after: Millis | None) -> Outcome:
-    """Rows A, B, C, K and L: any 2xx."""
+def _accepted(said: ResponseBody) -> Accepted | None:
+    """Row A."""
+    message_id = lenient.identifier(said.body.get("id"))
+    return Accepted(message_id=message_id) if message_id and lenient.boolean(said.body.get("sent")) else None
+
+
+def _answered(said: ResponseBody, words: str | None, retry_after: Millis | None) -> Outcome:
+    """Rows B, C, K and L: any 2xx that is not accepted."""
     if not said.is_object:
         return Unknown(reason="unreadable_answer", error=words)  # row J
-    sent, message_id = lenient.truth(said.body.get("sent")), lenient.identifier(said.body.get("id"))
-    if sent and message_id:
-        return Accepted(message_id=message_id)  # row A
+    sent, message_id = lenient.boolean(said.body.get("sent")), lenient.identifier(said.body.get("id"))
     if said.queued:
         return Unknown(reason="queued", error=words)  # row C
     if sent:
@@ -89,7 +95,7 @@ def _answered(said: Said, words: str | None, retry_after: Millis | None) -> Outc
 
 
 def _refused(
-    default: ErrorRule, said: Said, words: str | None, retry_after: Millis | None, *, settled: bool
+    default: ErrorRule, said: ResponseBody, words: str | None, retry_after: Millis | None, *, settled: bool
 ) -> Rejected:
     found = classify(said.code, said.text)
     rule = default if settled or found.reason == "unknown_error" else found
@@ -97,25 +103,25 @@ def _refused(
     return Rejected(
         reason=rule.reason,
         remedy=rule.remedy,
-        error_code=lenient.first(said.code, found.code),
+        error_code=lenient.coalesce(said.code, found.code),
         error=words,
         retry_after=max(waits, default=None),
         template=rule.template,
     )
 
 
-def read(headers: Mapping[str, str], body: bytes) -> Said:
+def read_body(headers: Mapping[str, str], body: bytes) -> ResponseBody:
     """What a body says, if anything. Texts are as they came: see masking.safe."""
     html = body.lstrip()[:1] == b"<" or "html" in _header(headers, "content-type").lower()
     try:
         document = lenient.decode(body)
     except lenient.NotJson:
         text = "an HTML page" if html else body[:4096].decode("utf-8", "replace")
-        return Said({}, False, html, text, code_in(text))
+        return ResponseBody({}, False, html, text, code_in(text))
     if not isinstance(document, dict):
-        return Said({}, False, html, document if isinstance(document, str) else "", None)
+        return ResponseBody({}, False, html, document if isinstance(document, str) else "", None)
     text = ": ".join(_texts(document))
-    return Said(document, True, False, text, lenient.first(_code(document), code_in(text)))
+    return ResponseBody(document, True, False, text, lenient.coalesce(_code(document), code_in(text)))
 
 
 def _response_error(body: Mapping[str, object]) -> object:
@@ -139,10 +145,10 @@ def _code(body: Mapping[str, object]) -> int | None:
     """`error.code`, then `error.error_code`, then `code` (contract §3)."""
     for error in (body.get("error"), _response_error(body)):
         inner = lenient.mapping(error)
-        code = lenient.first(lenient.whole(inner.get("code")), lenient.whole(inner.get("error_code")))
+        code = lenient.coalesce(lenient.integer(inner.get("code")), lenient.integer(inner.get("error_code")))
         if code is not None:
             return code
-    outer = lenient.whole(body.get("code"))
+    outer = lenient.integer(body.get("code"))
     # (Outside an error object this may be an HTTP status, or a nought for "none"; Meta has codes that look the same.)
     like_http = outer is not None and (200 <= outer < 300 or 400 <= outer < 600)
     return None if outer == 0 or like_http else outer
@@ -152,7 +158,7 @@ def _header(headers: Mapping[str, str], name: str) -> str:
     return next((value for key, value in headers.items() if key.lower() == name), "")
 
 
-def retry_after_of(headers: Mapping[str, str], now: Millis) -> Millis | None:
+def parse_retry_after(headers: Mapping[str, str], now: Millis) -> Millis | None:
     """The span that `Retry-After` asks for: seconds, or a date."""
     said = _header(headers, "retry-after").strip()
     if said.isascii() and said.isdecimal():

@@ -18,6 +18,14 @@ SUPPRESSED: Mapping[str, tuple[str, str]] = {
         "What the contact has as a phone cannot be a number.",
         "Correct it; write it with + and its country code, or set policy.default_region.",
     ),
+    "unreadable_contact": (
+        "Reading the contact raised an error, which the log names (contact_unreadable). Other people are not affected.",
+        "Correct the contact's fields, and report the error.",
+    ),
+    "unwritable": (
+        "Writing the message raised an error, which the log names (message_unwritable). Other people are not affected.",
+        "Correct the template, the configured texts or the contact's fields, and report the error.",
+    ),
     "no_email": ("The contact has no e-mail address (fallback by e-mail).", "Add one to the contact."),
     "bad_email": ("What the contact has as an e-mail address cannot be one.", "Correct it."),
     "no_opt_in": (

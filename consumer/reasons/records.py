@@ -7,7 +7,7 @@ from consumer.reasons.decisions import NOTHING
 _REPLAY = "Correct the producer; what was set aside can be put back with `lapse dead-letters replay`."
 
 OPT_OUTS: Mapping[str, tuple[str, str]] = {
-    "asked_to_stop": ("The person answered with one of policy.opt_out_words.", NOTHING),
+    "asked_to_stop": ("The person answered with a word for it (policy.opt_out_words).", NOTHING),
     "stopped_in_whatsapp": ("The person switched our marketing off in WhatsApp.", NOTHING),
     "opted_out": ("WhatsApp refused a message because the person had stopped our marketing.", NOTHING),
 }
@@ -50,7 +50,7 @@ BRAKE: Mapping[str, tuple[str, str]] = {
         "See lapse_event_skew_seconds: whole hours are a forgotten time zone. `lapse brake release` if it is meant.",
     ),
     "warming_up": (
-        "The input was not observed for long enough to be judged: at most detect.brake.mean_over or the shortest rung.",
+        "The input was not observed for long enough to be judged.",
         "Nothing: it passes. `lapse brake release` to ask at once.",
     ),
     "lapse_storm": (

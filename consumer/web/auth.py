@@ -1,4 +1,4 @@
-"""Who may use the API."""
+"""Who may use the console and the API."""
 
 import hmac
 import ipaddress
@@ -22,29 +22,29 @@ class ApiGuard:
 
     def __call__(self, handler: Handler) -> Handler:
         async def guarded(request: Request) -> Response:
-            self._look_at(request)
+            self._check(request)
             return await handler(request)
 
         return guarded
 
-    def _look_at(self, request: Request) -> None:
-        """Raises HTTPException."""
+    def _check(self, request: Request) -> None:
+        """Raise HTTPException 401 or 403 if the request is not allowed."""
         if self._token is None:
             if not self._open:
-                raise HTTPException(403, "closed: set web.api_token, since web.host is not loopback")
+                raise HTTPException(403, "closed: set web.api_token, because web.host is not a loopback address")
             if "origin" in request.headers or not is_loopback(request.url.hostname or ""):
-                raise HTTPException(403, "closed to web pages: set web.api_token and send it")
+                raise HTTPException(403, "closed to calls from web pages: set web.api_token and send it")
             return
-        scheme, _, told = request.headers.get("authorization", "").partition(" ")
-        # (Headers are Latin-1: whatever was sent can be encoded back.)
-        if scheme.lower() != "bearer" or not hmac.compare_digest(told.strip().encode("latin-1"), self._token):
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        # Headers are decoded as Latin-1, so that every value can be encoded again.
+        if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode("latin-1"), self._token):
             raise HTTPException(
                 401, "send the header Authorization: Bearer <web.api_token>", {"WWW-Authenticate": "Bearer"}
             )
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach that host."""
+    """Return whether only this machine can connect to that host."""
     if host == "localhost":
         return True
     try:

@@ -1,4 +1,4 @@
-"""The pages Lapse shows to machines: the webhook, its health, its metrics."""
+"""Builds the web application: webhook, health, metrics and the routes of console and API."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -14,13 +14,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from consumer.config.service import WEBHOOK_PATH
 from consumer.web.health import Health
-from consumer.web.webhook import Webhook
+from consumer.web.webhook import WebhookEndpoint
 
 Probe: TypeAlias = Callable[[], Awaitable[None]]
-"""Tries something that must work whenever we call ourselves ready, and raises if it does not."""
+"""Tries something that must work for the process to be ready; raises if it does not."""
 
-_PROBE_PATIENCE = 2.0
+_PROBE_TIMEOUT_S = 2.0
 
 log = structlog.get_logger()
 
@@ -29,13 +30,13 @@ def build(
     *,
     health: Health,
     metrics: CollectorRegistry,
-    webhook: Webhook | None = None,
+    webhook: WebhookEndpoint | None = None,
     probes: Mapping[str, Probe] | None = None,
     api: Sequence[Route] = (),
 ) -> Starlette:
-    """The web application; `api` are further routes.
+    """Return the web application; `api` are more routes.
 
-    Without a `webhook` (detect alone, or no secret configured) its page does not exist.
+    Without a `webhook` (only detect runs, or no secret is configured) its path answers 404.
     """
     pages = [
         Route("/healthz", _healthz(health)),
@@ -44,9 +45,9 @@ def build(
         *api,
     ]
     if webhook:
-        pages.append(Route("/webhooks/1msg/{secret:path}", webhook.receive, methods=["POST"]))
-    app = Starlette(routes=pages, exception_handlers={HTTPException: _refusal, Exception: _breakdown})
-    # A redirect would carry the webhook's secret into a header, and nobody follows one with a POST.
+        pages.append(Route(WEBHOOK_PATH + "{secret:path}", webhook.receive, methods=["POST"]))
+    app = Starlette(routes=pages, exception_handlers={HTTPException: _http_error, Exception: _internal_error})
+    # A redirect would put the webhook's secret into a header, and no client follows a redirect with a POST.
     app.router.redirect_slashes = False
     return app
 
@@ -63,8 +64,8 @@ def _readyz(health: Health, probes: Mapping[str, Probe]) -> Callable[[Request], 
     async def readyz(request: Request) -> Response:
         found = await asyncio.gather(*(_probe(name, probe) for name, probe in probes.items()))
         parts = {name: {"ok": state.ok, "detail": state.detail} for name, state in health.states().items()}
-        for name, trouble in zip(probes, found, strict=True):
-            parts[name] = {"ok": trouble is None, "detail": trouble}
+        for name, problem in zip(probes, found, strict=True):
+            parts[name] = {"ok": problem is None, "detail": problem}
         ready = all(part["ok"] for part in parts.values())
         return JSONResponse({"ready": ready, "parts": parts}, 200 if ready else 503)
 
@@ -73,13 +74,13 @@ def _readyz(health: Health, probes: Mapping[str, Probe]) -> Callable[[Request], 
 
 async def _probe(name: str, probe: Probe) -> str | None:
     try:
-        async with asyncio.timeout(_PROBE_PATIENCE):
+        async with asyncio.timeout(_PROBE_TIMEOUT_S):
             await probe()
     except TimeoutError:
-        return f"no answer within {_PROBE_PATIENCE:g} s"
+        return f"no answer within {_PROBE_TIMEOUT_S:g} s"
     except Exception as error:  # any failure means the same here: not ready
         log.warning("probe_failed", part=name, exc_info=True)
-        return type(error).__name__  # not its text, which may hold an address with a password
+        return type(error).__name__  # not its text, which may contain an address with a password
     return None
 
 
@@ -91,10 +92,10 @@ def _metrics(registry: CollectorRegistry) -> Callable[[Request], Response]:
     return metrics
 
 
-async def _refusal(request: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
 
 
-async def _breakdown(request: Request, error: Exception) -> Response:
+async def _internal_error(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": HTTPStatus.INTERNAL_SERVER_ERROR.phrase}, 500)

@@ -39,10 +39,10 @@ _SOCKET_TIMEOUT = {"socket.timeout.ms": 10_000}
 
 
 def build(shared: Shared) -> DetectLoop:
-    """The loop, ready to run. Raises RegistryUnavailable, SchemaRefused."""
+    """Return the loop, ready to run. Raises RegistryUnavailable, SchemaRefused."""
     s, clock, metrics = shared.settings, shared.clock, DetectMetrics(shared.metrics)
     group, commit_interval, topic = group_name(s), millis(s.detect.commit_interval), s.source.topic
-    part = shared.health.part("detect")
+    part = shared.health.register("detect")
 
     def report_wait(whom: str) -> None:
         part.failing(f"waiting for {whom}")
@@ -109,7 +109,7 @@ def build(shared: Shared) -> DetectLoop:
 
 
 def restorer(shared: Shared) -> Restorer:
-    """Opens partitions with what the state topic holds of them."""
+    """Return what restores partitions from the state topic."""
     s, group = shared.settings, group_name(shared.settings)
     return Restorer(
         shared.admin,
@@ -125,12 +125,12 @@ def restorer(shared: Shared) -> Restorer:
 
 
 def group_name(s: Settings) -> str:
-    """Of the consumer group; the state topic's segments carry it."""
+    """Return the name of the consumer group, which the state topic's segments carry."""
     return f"{s.kafka.group_prefix}-detect"
 
 
 def decoder(shared: Shared) -> ActivityDecoder:
-    """Reads the input topic's records. Raises ConfigError for files of schemas that cannot be used."""
+    """Return the decoder of the input topic. Raises ConfigError for schema files that cannot be used."""
     source = shared.settings.source
     fields, meanings = build_field_paths(source), build_event_mapping(source, shared.settings.processes)
     wants = meanings.wants if meanings else None
@@ -191,8 +191,8 @@ def consumer(kafka: KafkaSettings, ours: Mapping[str, object]) -> Consumer:
         "isolation.level": "read_committed",
         "enable.auto.commit": False,
         "enable.partition.eof": True,
-        # A short queue: what is taken from it is still in the processor's cache. And one that is looked at often: the
-        # default has a reader that catches up wait for a second whenever it was full.
+        # A short queue, so that records are still in the processor's cache when they are taken from it; and one that is
+        # checked often: by default the fetcher pauses for a second whenever the queue was full.
         "queued.min.messages": 1_000_000,
         "queued.max.messages.kbytes": 1_000,
         "fetch.queue.backoff.ms": 2,
@@ -201,16 +201,16 @@ def consumer(kafka: KafkaSettings, ours: Mapping[str, object]) -> Consumer:
 
 
 def producer(kafka: KafkaSettings, name: str) -> TransactionalProducer:
-    """`name` is its transactional id."""
+    """Return a producer with this transactional id."""
     ours = {
         "transactional.id": name,
         "linger.ms": 5,
         "compression.type": "lz4",
         "message.max.bytes": MAX_RECORD_BYTES,  # of dead letters; state segments are smaller
     }
-    # A record gives up before its transaction does, so that we abort, and the broker does not: that would end us.
-    # While a transaction is open readers of the reminders wait: a killed process may hold them up for so long.
-    # A request that waits for a coordinator is looked at again when a connection comes or goes, and by no clock.
+    # Records time out before their transaction, so that we abort it: a broker that aborts it would fence us.
+    # Readers of `reminders` wait while a transaction is open, after a kill for as long as its timeout.
+    # librdkafka retries a request that waits for a coordinator only when a connection opens or closes: idle ones close.
     idle = {"connections.max.idle.ms": 10_000}
     timeouts = {"transaction.timeout.ms": 30_000, "message.timeout.ms": 20_000}
     return TransactionalProducer(_SOCKET_TIMEOUT | timeouts | idle | client_settings(kafka, ours))

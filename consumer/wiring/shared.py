@@ -1,4 +1,4 @@
-"""What both roles are built from: clocks, codecs, a broker, and the pages on which they are seen."""
+"""What both roles share: settings, clock, health, metrics, codec and the broker's admin client."""
 
 import socket
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ class Shared:
     """One of each for the process."""
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
-        """`clock` is this machine's unless told otherwise."""
+        """`clock` is this machine's unless given."""
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
         self.health = Health(self.clock.monotonic)
@@ -39,15 +39,15 @@ class Shared:
 
 
 def plain(secret: Secret, key: str) -> str:
-    """A secret's text. Raises ConfigError."""
+    """Return a secret's text. Raises ConfigError."""
     return read_secret(secret, key).get_secret_value()
 
 
 def _registry(settings: Settings) -> "RegistryClient | None":
-    told = settings.schema_registry
-    if told is None:
+    section = settings.schema_registry
+    if section is None:
         return None
     from consumer.activity.schemas.registry import RegistryClient
 
-    password = plain(told.password, "schema_registry.password") if told.password else None
-    return RegistryClient(told.url, user=told.user, password=password)
+    password = plain(section.password, "schema_registry.password") if section.password else None
+    return RegistryClient(section.url, user=section.user, password=password)

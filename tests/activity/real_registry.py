@@ -5,50 +5,49 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+import httpx
+
 from ..broker.broker import START_WITHIN, BrokerFailed, free_ports
-from ..broker.jars import brought
+from ..broker.jars import registry_jars
 from ..broker.java import find_java
 from ..broker.local import guard
 from .registry import Answer
 
-_POM = Path(__file__).with_name("apicurio.pom.xml")
 _BASE = "/apis/ccompat/v7"
 _SMALL = ["-Xmx160m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
 
 
 class RealRegistry:
-    """One that listens on this port."""
+    """One at this address, `host:port`."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, address: str) -> None:
+        self._base_url = f"http://{address}{_BASE}"
 
     def __call__(self, method: str, path: str, body: Any) -> Answer:
-        connection = HTTPConnection("127.0.0.1", self._port, timeout=30)
-        try:
-            content = None if body is None else json.dumps(body)
-            connection.request(method, _BASE + path, content, {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            return answer.status, json.loads(answer.read() or b"{}")
-        finally:
-            connection.close()
+        content = None if body is None else json.dumps(body)
+        headers = {"Content-Type": "application/json"}
+        url = self._base_url + path
+        answer = httpx.request(method, url, content=content, headers=headers, timeout=30, trust_env=False)
+        return answer.status_code, json.loads(answer.content or b"{}")
 
     def answers(self) -> bool:
         try:
             return self("GET", "/subjects", None)[0] == 200
-        except (OSError, HTTPException, ValueError):
+        except (httpx.HTTPError, ValueError):
             return False
 
 
 @contextmanager
-def apicurio() -> Iterator[RealRegistry]:
-    """Runs one, its schemas in memory. Raises NoBroker where this machine cannot, BrokerFailed where it will not."""
-    java = find_java()
-    jars = brought(java, "apicurio", _POM, "unpack")
+def running_registry() -> Iterator[str]:
+    """The address of one that runs meanwhile, with its schemas in memory.
+
+    Raises NoBroker where this machine cannot run one, BrokerFailed where it does not start.
+    """
+    java, jars = find_java(), registry_jars()
     (port,) = free_ports(1)
     with tempfile.TemporaryDirectory(prefix="lapse-registry-") as folder:
         log = Path(folder, "registry.log")
@@ -65,7 +64,9 @@ def apicurio() -> Iterator[RealRegistry]:
             )
         watch = guard(process.pid, folder)
         try:
-            yield _once_up(RealRegistry(port), process, log)
+            address = f"127.0.0.1:{port}"
+            _wait_until_up(RealRegistry(address), process, log)
+            yield address
         finally:
             watch.kill()  # before the number it would kill may be somebody else's
             watch.communicate()
@@ -73,10 +74,15 @@ def apicurio() -> Iterator[RealRegistry]:
             process.wait()
 
 
-def _once_up(registry: RealRegistry, process: "subprocess.Popen[bytes]", log: Path) -> RealRegistry:
+def check_registry() -> None:
+    """Raise NoBroker, which says what is missing, where this machine cannot run one; fetch it where it is missing."""
+    find_java()
+    registry_jars()
+
+
+def _wait_until_up(registry: RealRegistry, process: "subprocess.Popen[bytes]", log: Path) -> None:
     deadline = monotonic() + START_WITHIN
     while not registry.answers():
         if process.poll() is not None or monotonic() > deadline:
             raise BrokerFailed(f"the registry did not start. It said:\n{log.read_text(errors='replace')[-4000:]}")
         sleep(0.05)
-    return registry

@@ -6,6 +6,7 @@ from io import BytesIO
 from typing import Any
 
 import hypothesis.strategies as st
+import pytest
 from fastavro import schemaless_reader
 from hypothesis import given, settings
 
@@ -145,6 +146,7 @@ FLAT = [
 EXTRA = {"page": {"a": "x", "b": -5}, "raw": b"\x80\x80"}
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=200, deadline=None)
 def test_any_mixture_of_good_and_mutated_records_is_judged_one_by_one(data: st.DataObject) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given, settings
 
 from consumer.config.processes import ProcessSettings
@@ -61,6 +62,7 @@ def plainly(event: Event) -> list[Row] | str:
     return [(str(user), process, ending, action, at) for process, ending in meant]
 
 
+@pytest.mark.slow
 @given(st.lists(events, max_size=12), st.sampled_from([1, 60]))
 @settings(max_examples=80, deadline=None)
 def test_own_events_are_read_as_a_plain_reading_of_each_says(data: Sequence[Event], times: int) -> None:

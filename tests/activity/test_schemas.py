@@ -25,8 +25,6 @@ from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SECOND, ManualClock
 from consumer.records import Contact, Record, UserActivity
 
-from ..broker.broker import NoBroker
-from .conftest import without_registry
 from .registry import SchemaRegistry
 from .writing import FIELDS, record
 
@@ -211,10 +209,3 @@ def test_without_a_registry_its_ids_are_unknown() -> None:
         with pytest.raises(BadRecord, match=hint) as caught:
             WriterSchemas(ManualClock()).find(header)
         assert caught.value.reason == "unknown_schema"
-
-
-def test_without_a_java_a_test_says_why_it_is_skipped_and_fails_in_ci() -> None:
-    with pytest.raises(pytest.skip.Exception, match="needs a Schema Registry: no Java"):
-        without_registry(NoBroker("no Java"), {})
-    with pytest.raises(pytest.fail.Exception, match="needs a Schema Registry: no Java"):
-        without_registry(NoBroker("no Java"), {"CI": "true"})

@@ -1,4 +1,4 @@
-"""Records that cannot be read are not silence: the clock stands, over a restart, until an operator lets it go."""
+"""Unreadable records engage the brake, which survives a restart until an operator releases it."""
 
 from pathlib import Path
 
@@ -11,9 +11,7 @@ def detail(service: Service) -> str:
     return str(httpx.get(f"{service.url}/readyz").json()["parts"]["detect"]["detail"])
 
 
-def test_the_clock_stands_over_a_restart_until_an_operator_releases_it(
-    service: Service, platform: Platform, tmp_path: Path
-) -> None:
+def test_engaged_brake_survives_a_restart_until_released(service: Service, platform: Platform, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("an-api-token-of-the-tests")
     service.change("web", api_token={"file": str(token)})

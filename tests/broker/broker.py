@@ -71,23 +71,25 @@ class Broker(ABC):
     def wait_until_up(self) -> None:
         """Returns when a client gets an answer. Raises BrokerFailed when it has ended, or takes too long."""
         deadline = monotonic() + START_WITHIN
-        while not self._answers():
+        while not answers(self.bootstrap):
             if not self.alive() or monotonic() > deadline:
                 raise BrokerFailed(f"the broker at {self.bootstrap} did not start. It said:\n{self.last_words()}")
-
-    def _answers(self) -> bool:
-        try:
-            # (Without the level librdkafka would complain on stderr of each attempt.)
-            AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0}).list_topics(timeout=0.5)
-        except KafkaException:
-            return False
-        return True
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *raised: object) -> None:
         self.close()
+
+
+def answers(bootstrap: str, timeout_s: float = 0.5) -> bool:
+    """Whether a broker does at this address."""
+    try:
+        # (Without the level librdkafka would complain on stderr of each attempt.)
+        AdminClient({"bootstrap.servers": bootstrap, "log_level": 0}).list_topics(timeout=timeout_s)
+    except KafkaException:
+        return False
+    return True
 
 
 def properties(port: int, controller_port: int, *, listen: str, log_dir: str, missed_after: int) -> Mapping[str, str]:

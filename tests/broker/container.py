@@ -3,7 +3,7 @@
 from typing import Any
 
 import docker  # type: ignore[import-untyped]
-from docker.errors import DockerException  # type: ignore[import-untyped]
+from docker.errors import DockerException, ImageNotFound  # type: ignore[import-untyped]
 from testcontainers.core.container import DockerContainer
 
 from .broker import MISSED_SOON, Broker, NoBroker, free_ports, properties
@@ -13,15 +13,28 @@ _CONTROLLER_PORT = 9093  # seen only inside the container
 _LOG_TAIL = 30  # lines
 
 
+def check_container() -> None:
+    """Raise NoBroker where no Docker daemon answers, or where it cannot get the image."""
+    try:
+        docker.from_env(timeout=0.5).ping()
+    except (DockerException, OSError) as error:
+        raise NoBroker(f"no Docker daemon ({type(error).__name__})") from None
+    images = docker.from_env().images
+    try:
+        try:
+            images.get(IMAGE)
+        except ImageNotFound:
+            images.pull(IMAGE)
+    except (DockerException, OSError) as error:
+        raise NoBroker(f"Docker cannot get {IMAGE} ({type(error).__name__})") from None
+
+
 class ContainerBroker(Broker):
     """A container whose port is the same inside and outside: clients are told one address by the broker itself."""
 
     def __init__(self, missed_after: int = MISSED_SOON) -> None:
-        """Raises NoBroker where no Docker daemon answers."""
-        try:
-            docker.from_env(timeout=0.5).ping()
-        except (DockerException, OSError) as error:
-            raise NoBroker(f"no Docker daemon ({type(error).__name__})") from None
+        """Raises NoBroker: see `check_container`."""
+        check_container()
         [port] = free_ports(1)
         self.bootstrap = f"127.0.0.1:{port}"
         where = {"listen": "0.0.0.0", "log_dir": "/tmp/kafka-data"}

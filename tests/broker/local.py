@@ -1,13 +1,14 @@
 """A broker run by the Java of this machine."""
 
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
 from pathlib import Path
 
 from .broker import MISSED_SOON, Broker, BrokerFailed, free_ports, properties
-from .jars import kafka_jars
+from .jars import cached_folder, kafka_jars
 from .java import find_java
 
 _CLUSTER = "bGFwc2UtdGVzdC1icm9rZQ"  # any 16 bytes in base64
@@ -16,13 +17,19 @@ _STOP_WITHIN = 20.0  # seconds, before stopping becomes killing
 _LOG_TAIL = 4_000  # characters
 
 
+def check_local() -> None:
+    """Raise NoBroker where this machine cannot run one; fetch the jars where they are missing."""
+    find_java()
+    kafka_jars()
+
+
 class LocalBroker(Broker):
     """A process of this machine, its files in a temporary folder. It does not outlive this one, however that ends."""
 
     def __init__(self, missed_after: int = MISSED_SOON) -> None:
         """Raises NoBroker where this machine cannot run one."""
         self._java = find_java()
-        self._jars = kafka_jars(self._java)
+        self._jars = kafka_jars()
         port, controller_port = free_ports(2)
         self.bootstrap = f"127.0.0.1:{port}"
         self._folder = tempfile.TemporaryDirectory(prefix="lapse-kafka-")
@@ -91,7 +98,13 @@ class LocalBroker(Broker):
             self._guard = None
 
     def _format(self) -> None:
-        tool = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", str(self._config)]
+        """Give it an empty storage. All brokers begin with the same, so it is made but once: a Java takes a second."""
+        shutil.copytree(cached_folder(f"{self._jars.name}-storage", self._make_storage), self.data)
+
+    def _make_storage(self, folder: Path) -> None:
+        config = self._config.with_name("storage.properties")
+        config.write_text(f"{self._config.read_text()}log.dirs={folder}\n")  # of two lines of one key the last counts
+        tool = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", str(config)]
         done = subprocess.run(self._command(*tool), capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise BrokerFailed(f"its storage could not be formatted. It said:\n{done.stdout}{done.stderr}")

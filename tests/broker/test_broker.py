@@ -11,7 +11,6 @@ from tests.broker.find import own_broker, running_kafka
 from tests.broker.java import version_of
 from tests.broker.local import guard
 from tests.broker.topics import FreshTopics
-from tests.conftest import without_broker
 
 QUIET = {"log_level": 0}
 
@@ -68,13 +67,6 @@ def test_a_machine_without_a_broker_is_told_all_that_it_misses() -> None:
 
     with pytest.raises(NoBroker, match="no Docker daemon; no Java"):
         own_broker([no_docker, no_java])
-
-
-def test_without_a_broker_a_test_is_skipped_and_fails_in_ci() -> None:
-    with pytest.raises(pytest.skip.Exception, match="no Java"):
-        without_broker(NoBroker("no Java"), {})
-    with pytest.raises(pytest.fail.Exception, match="no Java"):
-        without_broker(NoBroker("no Java"), {"CI": "true"})
 
 
 def test_a_java_that_does_not_run_is_no_java(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def test_all_is_well(lapse: Lapse, tmp_path: Path, kafka: str, topics: FreshTopi
     assert f"✓ input topic {source}: 3 partitions" in lines
     assert any(line.startswith("✓ topic lapse-state: ") for line in lines)
     assert f"✓ users of {source}: each of the newest 0 is in one partition" in lines
-    assert f"✓ ledger: {tmp_path}/lapse.db will be made at the first start" in lines
+    assert f"✓ ledger: {tmp_path}/lapse.db will be created at the first start" in lines
     assert "✓ 1MSG channel: connected" in lines
     assert "✓ webhook: will be registered with 1MSG at the start" in lines
 
@@ -41,7 +41,7 @@ def test_everything_that_is_wrong_is_told_at_once(lapse: Lapse, tmp_path: Path, 
         "✗ schema registry",
         "✗ template nobody_made_this does not exist on this channel",
     ]
-    assert "nobody answers at localhost:9" in wrong[0]
+    assert "no answer from localhost:9" in wrong[0]
 
 
 def test_a_secret_that_is_not_there_is_bad_configuration_and_the_rest_is_still_tried(
@@ -51,7 +51,7 @@ def test_a_secret_that_is_not_there_is_bad_configuration_and_the_rest_is_still_t
     done = lapse("check")
     assert done.returncode == 2
     lines = done.stdout.splitlines()
-    assert lines[0] == "✗ configuration: onemsg.token: the environment variable TOKEN is not set, or empty"
+    assert lines[0] == "✗ configuration: onemsg.token: the environment variable TOKEN is not set or empty"
     assert "✓ input topic user-activity: 4 partitions" in lines
 
 
@@ -62,5 +62,5 @@ def test_without_a_channel_only_detect_is_looked_at(
     del content["onemsg"]
     write(tmp_path, content)
     lines = lapse("check").stdout.splitlines()
-    assert lines[-1].startswith("✓ 1MSG: no onemsg section, so only `lapse run --role detect`")
+    assert lines[-1].startswith("✓ 1MSG: there is no section onemsg, so only `lapse run --role detect`")
     assert not [line for line in lines if "ledger" in line]

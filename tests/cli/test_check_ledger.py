@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from consumer.commands.check.kafka import reachable
-from consumer.commands.check.ledger import ledger, looking
-from consumer.commands.terminal.output import Line
+from consumer.commands.check.kafka import check_broker
+from consumer.commands.check.ledger import check_ledger, topic_positions
+from consumer.commands.terminal.output import CheckResult
 from consumer.config.loader import load
 from consumer.config.settings import Settings
 from consumer.deliver.operations.ledger_identity import group_name
@@ -45,19 +45,19 @@ def commits(known: Settings, offset: int, mark: str) -> None:
     group_offsets.move(known.kafka, name, known.topics.reminders, {0: offset}, mark)
 
 
-def checked(known: Settings) -> Line:
-    return ledger(known.ledger.url, looking(known, reachable(known.kafka)[1]))
+def checked(known: Settings) -> CheckResult:
+    return check_ledger(known.ledger.url, topic_positions(known, check_broker(known.kafka)[1]))
 
 
 def test_one_that_is_yet_to_be_made_for_topics_that_are_new(known: Settings) -> None:
     line = checked(known)
     assert line.ok
-    assert "will be made" in line.what
+    assert "will be created" in line.text
 
 
 def test_one_that_has_all_that_was_read(known: Settings) -> None:
     commits(known, 5, made(known, 5))
-    assert str(checked(known)) == "✓ ledger: opens, and its schema is ours"
+    assert str(checked(known)) == "✓ ledger: opens, and its schema is right"
 
 
 def test_that_of_somebody_else(known: Settings) -> None:
@@ -91,5 +91,5 @@ def test_a_backup_that_was_put_back_and_the_look_settles_nothing(known: Settings
     for _ in range(2):
         line = checked(known)
         assert line.ok
-        assert line.what == f"ledger: is from a backup; deliver had read more of {known.topics.reminders} than it knows"
+        assert line.text == f"ledger: is a restored backup; deliver had already read more of {known.topics.reminders}"
         assert "sends none of it" in line.advice

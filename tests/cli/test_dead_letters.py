@@ -144,7 +144,7 @@ class TestTheList:
         place.set_aside([b"4"], reason="unreadable")
         place.set_aside([b"5"], topic=place.contacts)
         newest = lapse("dead-letters", "list", "--limit", "2").stdout
-        assert "5 dead letters, of which these are the newest 2" in newest
+        assert "5 dead letters; these are the newest 2" in newest
         assert newest.count(f"{place.contacts}[0]@0") == 1
         unreadable = lapse("dead-letters", "list", "--reason", "unreadable", "--topic", place.activity).stdout
         assert "1 dead letter\n" in unreadable
@@ -165,8 +165,8 @@ class TestAReplay:
         place.set_aside([b"1", None, b""])
         first, again = (lapse("dead-letters", "replay", "--yes") for _ in range(2))
         assert (first.returncode, first.stderr) == (0, "")
-        assert first.stdout == f"3 letters would go back onto {place.activity}\n3 letters put back\n"
-        assert (again.returncode, again.stdout) == (0, "there is nothing to put back\n")
+        assert first.stdout == f"3 letters would be written back to {place.activity}\n3 letters replayed\n"
+        assert (again.returncode, again.stdout) == (0, "there is nothing to replay\n")
         back = place.came_back()
         assert {(seen.partition, seen.key, seen.value) for seen in back} == {
             (0, b"u0", b"1"),
@@ -186,15 +186,15 @@ class TestAReplay:
         place.set_aside([b"1"])
         place.set_aside([b"2"], topic=place.contacts)
         done = lapse("dead-letters", "replay", "--yes", "--topic", place.contacts)
-        assert done.stdout.splitlines()[1].startswith("  (each replaces what was said about its user since")
+        assert done.stdout.splitlines()[1].startswith("  (each replaces newer contact data of the same user")
         assert [seen.value for seen in place.came_back(place.contacts)] == [b"2"]
         assert place.came_back() == []
 
     def test_asks_before_it_does_anything(self, lapse: Lapse, place: Place) -> None:
         place.set_aside([b"1"])
         no, nobody, yes = (lapse("dead-letters", "replay", typed=answer) for answer in ("n\n", "", "y\n"))
-        assert "Put 1 letter back? [y/N]" in no.stdout
-        assert (no.returncode, no.stdout.splitlines()[-1].endswith("nothing was put back")) == (1, True)
+        assert "Replay 1 letter? [y/N]" in no.stdout
+        assert (no.returncode, no.stdout.splitlines()[-1].endswith("nothing was replayed")) == (1, True)
         assert nobody.returncode == 1
         assert (yes.returncode, len(place.came_back())) == (0, 1)
 
@@ -203,10 +203,10 @@ class TestAReplay:
         with_writer(place, [Output(place.dead, 0, b"k", b"v", strange), Output(place.dead, 0, b"k", b"v")])
         done = lapse("dead-letters", "replay", "--yes")
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.splitlines()[0] == "there is nothing to put back"
+        assert done.stdout.splitlines()[0] == "there is nothing to replay"
         assert sorted(done.stdout.splitlines()[1:]) == [
-            "1 letter must stay: each came from a topic that Lapse does not read, or that is gone",
-            "1 letter must stay: each does not say where it came from",
+            "1 letter cannot be replayed: each came from a topic that Lapse does not read, or that no longer exists",
+            "1 letter cannot be replayed: each has no headers that say where it came from",
         ]
 
     def test_that_was_killed_goes_on_and_repeats_nothing(self, lapse: Lapse, place: Place) -> None:
@@ -229,7 +229,7 @@ class TestAReplay:
             _, said = process.communicate(timeout=60)
         assert place.origins() == sorted(place.letters())
         assert process.returncode == 1
-        assert said.endswith(" put back; then another replay began: call this again for what it leaves\n")
+        assert said.endswith(" replayed; then another replay began: run this again when it has ended\n")
 
     def test_waits_for_transactions_since_what_was_put_back_may_be_noted_behind_them(self, place: Place) -> None:
         place.set_aside([b"1"])
@@ -246,7 +246,7 @@ class TestAReplay:
             producer.commit_transaction(WAIT)
             said, _ = process.communicate(timeout=60)
         producer.close()
-        assert said.splitlines()[0] == "there is nothing to put back"
+        assert said.splitlines()[0] == "there is nothing to replay"
         assert place.came_back() == []
 
     def test_that_the_broker_refuses_leaves_every_letter(self, lapse: Lapse, place: Place) -> None:
@@ -255,7 +255,7 @@ class TestAReplay:
         place.set_aside([b"1"])
         done = lapse("dead-letters", "replay", "--yes")
         assert done.returncode == 1
-        assert done.stderr.startswith("0 letters put back; the broker does not take the next ones: ")
+        assert done.stderr.startswith("0 letters replayed; the broker does not accept the next ones: ")
         assert f"{place.contacts}: " in done.stderr
         assert place.came_back() == []
         assert lapse("dead-letters", "list").stdout.count("–") == 2
@@ -298,4 +298,4 @@ class TestUsage:
         )
         done = lapse("dead-letters", *what)
         assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr.startswith("the topic daed-letters is not there: is topics.dead_letters its name?")
+        assert done.stderr.startswith("the topic daed-letters does not exist: is topics.dead_letters right?")

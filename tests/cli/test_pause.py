@@ -32,7 +32,7 @@ def test_a_process_is_paused_and_resumed_while_the_service_is_at_work(lapse: Lap
     assert paused(service) == {"checkout"}
     assert lapse("pause", "checkout").stdout.startswith("checkout has been paused since 20")
     done = lapse("resume", "checkout")
-    assert (done.returncode, done.stdout) == (0, "checkout goes on; reminders that waited for it: 0\n")
+    assert (done.returncode, done.stdout) == (0, "checkout is resumed; reminders that waited for it: 0\n")
     assert paused(service) == set()
     assert lapse("resume", "checkout").stdout == "checkout was not paused\n"
 
@@ -50,7 +50,7 @@ def test_everything_is_one_pause_of_its_own(lapse: Lapse, service: Ledger) -> No
 def test_a_name_that_is_none_names_the_nearest(lapse: Lapse, service: Ledger) -> None:
     done = lapse("pause", "chekout")
     assert done.returncode == 2
-    assert "no process is called chekout; did you mean checkout?" in done.stderr
+    assert "there is no process chekout; did you mean checkout?" in done.stderr
     assert paused(service) == set()
     assert lapse("pause", "").returncode == 2
 

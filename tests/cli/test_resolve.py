@@ -37,4 +37,4 @@ def test_it_works_beside_a_service_on_sqlite(lapse: Lapse, tmp_path: Path, onems
     )
     ledger.close()
     assert done.returncode == 1
-    assert "none of these is unresolved" in done.stderr
+    assert "none of these reminders is unresolved" in done.stderr

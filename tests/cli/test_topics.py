@@ -70,5 +70,5 @@ def test_without_a_broker_it_says_so(lapse: Lapse, tmp_path: Path, names: dict[s
     done = lapse("topics")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "kafka.bootstrap_servers: the name in nobody.invalid:9092 is not known here: is it spelt right?\n"
+        "kafka.bootstrap_servers: the host name in nobody.invalid:9092 cannot be resolved: is it spelt right?\n"
     )

@@ -87,10 +87,10 @@ def test_every_command_that_reads_the_settings_explains_their_mistakes(
 
 
 def test_settings_that_are_not_there_are_asked_for(lapse: Lapse, tmp_path: Path) -> None:
-    assert lapse("topics").stderr.startswith("lapse.yaml: there is no such file")
+    assert lapse("topics").stderr.startswith("lapse.yaml: this file does not exist")
     done = lapse("topics", "--config", "other.yaml")
     assert (done.returncode, done.stderr.split(":")[0]) == (2, "other.yaml")
-    assert lapse("topics", LAPSE_CONFIG="third.yaml").stderr.startswith("third.yaml: there is no such file")
+    assert lapse("topics", LAPSE_CONFIG="third.yaml").stderr.startswith("third.yaml: this file does not exist")
 
 
 def test_run_wants_its_secrets_before_it_does_anything(lapse: Lapse, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_run_wants_its_secrets_before_it_does_anything(lapse: Lapse, tmp_path: P
     done = lapse("run", ONEMSG_TOKEN="")
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        "onemsg.token: the environment variable ONEMSG_TOKEN is not set, or empty",
+        "onemsg.token: the environment variable ONEMSG_TOKEN is not set or empty",
         "web.webhook_secret: cannot read /nowhere/secret: No such file or directory",
     ]
 
@@ -107,14 +107,14 @@ def test_a_webhook_secret_that_an_address_would_change_is_refused_and_not_shown(
     (tmp_path / "lapse.yaml").write_text(PROCESSES + CHANNEL + "web: {webhook_secret: {env: SECRET}}\n")
     done = lapse("run", ONEMSG_TOKEN="t", SECRET="hunter2/with?more")
     assert done.returncode == 2
-    assert done.stderr == "web.webhook_secret: becomes a part of an address: write letters, digits, - and _ only\n"
+    assert done.stderr == "web.webhook_secret: is part of a URL: use only letters, digits, - and _\n"
 
 
 def test_deliver_cannot_run_without_a_channel(lapse: Lapse, tmp_path: Path) -> None:
     (tmp_path / "lapse.yaml").write_text(PROCESSES)
     done = lapse("run", "--role", "deliver")
     assert done.returncode == 2
-    assert done.stderr.startswith("onemsg: is missing: deliver sends through it")
+    assert done.stderr.startswith("onemsg: is missing: deliver needs it")
 
 
 def test_a_setting_that_librdkafka_does_not_know_is_named(lapse: Lapse, tmp_path: Path) -> None:

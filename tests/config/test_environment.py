@@ -7,7 +7,7 @@ import pytest
 
 from consumer.config.loader import read_secret
 from consumer.config.types import Secret
-from tests.config.reading import CHANNEL, SMALL, loaded
+from tests.config.config_files import CHANNEL, SMALL, loaded
 
 
 class TestTheEnvironment:

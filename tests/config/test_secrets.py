@@ -6,7 +6,7 @@ import pytest
 
 from consumer.config.loader import ConfigError, read_secret
 from consumer.config.types import Secret
-from tests.config.reading import CHANNEL, SMALL, problems
+from tests.config.config_files import CHANNEL, SMALL, problems
 
 
 class TestSecretsInTheFile:
@@ -14,7 +14,7 @@ class TestSecretsInTheFile:
         text = SMALL.lstrip() + CHANNEL.replace("{env: ONEMSG_TOKEN}", "hunter2-token")
         assert problems(file, text) == [
             (
-                "lapse.yaml:7: onemsg.token: a secret must not stand in the file: write {env: ONEMSG_TOKEN} and "
+                "lapse.yaml:7: onemsg.token: a secret must not be written in the file: write {env: ONEMSG_TOKEN} and "
                 "set that variable, or {file: /path/to/it}"
             )
         ]
@@ -52,6 +52,13 @@ class TestSecretsInTheFile:
 
 
 class TestReadingASecret:
+    @pytest.mark.parametrize("key", ["web.webhook_secret", "web.api_token", "fallback.webhook.secret"])
+    def test_that_could_be_guessed_is_refused_and_not_shown(self, key: str) -> None:
+        with pytest.raises(ConfigError, match="is shorter than 16 characters") as refused:
+            read_secret(Secret(env="S"), key, {"S": "hunter2"})
+        assert "hunter2" not in str(refused.value)
+        assert read_secret(Secret(env="S"), key, {"S": "a-secret-of-16-c"})
+
     def test_from_a_variable_or_a_file_without_the_white_space_around_it(self, tmp_path: Path) -> None:
         file = tmp_path / "token"
         file.write_text("  abc.def\n")
@@ -60,7 +67,7 @@ class TestReadingASecret:
 
     @pytest.mark.parametrize("environ", [{}, {"ONEMSG_TOKEN": ""}, {"ONEMSG_TOKEN": " \n"}])
     def test_that_is_not_set_is_told_by_key_and_variable(self, environ: dict[str, str]) -> None:
-        said = "onemsg.token: the environment variable ONEMSG_TOKEN is not set, or empty"
+        said = "onemsg.token: the environment variable ONEMSG_TOKEN is not set or empty"
         with pytest.raises(ConfigError, match=f"^{said}$"):
             read_secret(Secret(env="ONEMSG_TOKEN"), "onemsg.token", environ)
 
@@ -73,7 +80,7 @@ class TestReadingASecret:
 
     @pytest.mark.parametrize("value", ["hunter2\nX-Evil: 1", "hunter2 x", "hunter2\x00", "hünter2", "\ufeffhunter2"])
     def test_that_no_header_can_carry_is_refused_and_not_shown(self, value: str) -> None:
-        with pytest.raises(ConfigError, match=r"onemsg\.token: holds") as raised:
+        with pytest.raises(ConfigError, match=r"onemsg\.token: contains") as raised:
             read_secret(Secret(env="T"), "onemsg.token", {"T": value})
         assert "nter2" not in str(raised.value)
 
@@ -81,8 +88,8 @@ class TestReadingASecret:
         with pytest.raises(ConfigError, match=r"^k: cannot read /.*/gone: No such file or directory$"):
             read_secret(Secret(file=tmp_path / "gone"), "k")
         (tmp_path / "bytes").write_bytes(b"\xff\xfe")
-        with pytest.raises(ConfigError, match=r"^k: its file is not text$"):
+        with pytest.raises(ConfigError, match=r"^k: its file is not a text file$"):
             read_secret(Secret(file=tmp_path / "bytes"), "k")
         (tmp_path / "empty").write_text("\n")
-        with pytest.raises(ConfigError, match=r"^k: is empty$"):
+        with pytest.raises(ConfigError, match=r"^k: its file is empty$"):
             read_secret(Secret(file=tmp_path / "empty"), "k")

@@ -7,7 +7,7 @@ import pytest
 from consumer.clock import HOUR
 from consumer.send_window import Window
 
-from .reading import SMALL, loaded, problems
+from .config_files import SMALL, loaded, problems
 
 
 def with_window(window: str, more: str = "") -> str:
@@ -45,12 +45,12 @@ def test_a_misspelt_key_is_told_with_the_right_one(file: Path) -> None:
 
 def test_a_window_that_never_closes_or_never_opens_says_how_to_write_the_whole_day(file: Path) -> None:
     (said,) = problems(file, with_window('{from: "09:00", to: "09:00"}'))
-    assert 'for whole days write from: "00:00", to: "24:00"' in said
+    assert 'for the whole day write from: "00:00", to: "24:00"' in said
 
 
 def test_a_reminder_that_would_expire_before_its_window_opens_is_a_mistake(file: Path) -> None:
     (said,) = problems(file, with_window('{from: "09:00", to: "20:00", days: [mon]}'))
-    assert "policy.send_window can be closed for 6d14h" in said
+    assert "policy.send_window can stay closed for 6d14h" in said
     assert "policy.expire_after (3d): reminders would expire before it opens" in said
     loaded(file, with_window('{from: "09:00", to: "20:00", days: [mon]}', ", expire_after: 7d"))
 
@@ -58,4 +58,4 @@ def test_a_reminder_that_would_expire_before_its_window_opens_is_a_mistake(file:
 def test_the_window_of_a_process_is_looked_at_too(file: Path) -> None:
     narrow = SMALL.replace("[2h]}", '[2h], send_window: {from: "10:00", to: "11:00", days: [sun]}}')
     (said,) = problems(file, narrow)
-    assert "processes.checkout.send_window can be closed for 7d" in said
+    assert "processes.checkout.send_window can stay closed for 7d" in said

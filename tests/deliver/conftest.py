@@ -1,4 +1,4 @@
-"""A replica of deliver for tests that need its parts rather than a story, on SQLite and on PostgreSQL."""
+"""A replica of deliver for tests of its parts, on SQLite and on PostgreSQL."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,11 @@ from pathlib import Path
 import pytest
 
 from ..timelines.deliver_diary import Diary
+
+
+@pytest.fixture
+def ledger_url(unused_ledger_url: str) -> str:
+    return unused_ledger_url
 
 
 @pytest.fixture

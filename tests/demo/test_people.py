@@ -33,6 +33,14 @@ def test_every_phone_is_a_valid_mobile_number_and_nobody_shares_one() -> None:
     assert len({(number.country_code, number.national_number) for number in found}) == len(found)
 
 
+def test_nobody_shares_a_number_in_a_crowd_where_the_dice_repeat_some() -> None:
+    crowd = people(20_000, seed=1, now=0)
+    phones = [
+        person.contact.phone.replace(" ", "") for person in crowd if person.contact.phone not in (None, BAD_PHONE)
+    ]
+    assert len(set(phones)) == len(phones) == 20_000 - 5
+
+
 def test_people_of_every_country_have_its_names_its_zone_and_its_numbers() -> None:
     by_locale = {country.locale: country for country in COUNTRIES}
     seen = set()

@@ -1,11 +1,13 @@
 """What the demo shows, made from a snapshot."""
 
 import io
+import re
 from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
+from consumer.deliver.lifecycle import Status
 from consumer.demo.status_reader import ReminderHistory, StatusesRead
 from consumer.demo.verdict import Evidence
 from consumer.demo.view import Snapshot, picture, say, screen, summary
@@ -56,6 +58,11 @@ def test_statuses_come_in_the_order_of_a_reminders_life_and_new_ones_last() -> N
     assert places == sorted(places)
 
 
+def test_every_status_of_a_reminder_has_a_meaning() -> None:
+    for status in Status:
+        assert re.search(rf" 1  {status} +\w", drawn(replace(SNAPSHOT, reminders={(status, None): 1})))
+
+
 @pytest.mark.parametrize("height", [24, 50])
 def test_the_picture_is_whole_at_eighty_columns_and_fits_into_the_terminal(height: int) -> None:
     statuses = ("deferred", "suppressed", "cancelled", "accepted", "sent", "delivered", "read", "failed")
@@ -67,8 +74,17 @@ def test_the_picture_is_whole_at_eighty_columns_and_fits_into_the_terminal(heigh
     assert height - 3 <= len(shown.splitlines()) <= height
 
 
+def test_reasons_that_need_two_rows_stay_in_their_column() -> None:
+    names = ("no_opt_in", "no_phone", "bad_phone", "no_name", "unreachable", "opted_out")
+    shown = drawn(replace(SNAPSHOT, reminders={("suppressed", name): 100 for name in names}))
+    first, second = (row.index("100") for row in shown.splitlines() if "100 " in row)
+    assert first == second
+
+
 def test_before_anything_happened_there_is_a_picture_too() -> None:
-    assert "300 people, 0 activities, 0 lapses, 0 messages sent" in drawn(EMPTY)
+    shown = drawn(EMPTY)
+    for words in ("300 people, 0 activities, 0 lapses, 0 messages sent", "nobody has been quiet", "none yet"):
+        assert words in shown
 
 
 def test_without_a_terminal_a_line_comes_every_two_seconds_and_no_message_is_quoted_twice() -> None:

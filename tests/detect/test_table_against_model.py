@@ -5,6 +5,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import polars as pl
+import pytest
 from hypothesis import given, settings
 
 from consumer.detect import snapshot
@@ -93,6 +94,7 @@ def said(reminders: list[Any]) -> list[str]:
     return sorted(repr(reminder) for reminder in reminders)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.lists(turns, max_size=40))
 def test_the_table_says_what_the_model_says_whatever_is_heard_and_however_often_it_restarts(

@@ -47,5 +47,5 @@ def test_every_error_text_of_the_page_is_read_as_its_code() -> None:
 def test_every_status_of_the_page_is_read_as_it_says() -> None:
     for cells in rows("Message statuses"):
         for status in re.findall(r"`(\w+)`", cells[0]):
-            report = parser.status_report({"id": "wamid.A", "status": status})
+            report = parser.parse_status({"id": "wamid.A", "status": status})
             assert (report.progress.value if report else "nothing") == cells[1].split(":")[0]

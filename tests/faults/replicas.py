@@ -88,7 +88,7 @@ def deliver(bootstrap: str, channel: Sandbox, folder: Path, names: str, port: in
     made["ledger"] = {"url": url}
     made["policy"]["max_staleness"] = "2m"
     made["web"]["register_webhook"] = instance == "one"
-    return Service(home, made, channel.told["token"])
+    return Service(home, made, channel.info["token"])
 
 
 def _now() -> int:

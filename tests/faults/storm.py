@@ -26,11 +26,12 @@ from consumer.sandbox.app import Setup
 from consumer.sandbox.channel_state import ChannelSettings
 from consumer.sandbox.faults.fates import Habits
 from consumer.sandbox.server import Sandbox, running
+from consumer.testing import PLAN
 from consumer.web.health import Health
 from consumer.web.routes import build
 from consumer.web.server import serve
-from consumer.web.webhook import Webhook
-from tests.timelines.deliver_diary import PLAN, Diary
+from consumer.web.webhook import WebhookEndpoint
+from tests.timelines.deliver_diary import Diary
 
 FAULTS = (
     "slow=0.03,slow_ms=1700,hangup=0.02,5xx=0.03,queued=0.02,html=0.02,no_id=0.02,created=0.03,refuse=0.02,"
@@ -139,8 +140,8 @@ def storm(folder: Path, *, reminders: int, seed: int, faults: str = FAULTS, url:
 def _write_lapses(diary: Diary, number: int) -> None:
     now, people = diary.clock.now(), [(f"user {each}", f"+34612{each:06}") for each in range(number)]
     contacts = [Contact(user_id=u, name=u, phone=phone, opt_in=True, updated_at=now) for u, phone in people]
-    diary.intake.contacts([diary._received("contacts", contact) for contact in contacts])
-    diary.intake.reminders([diary._received("reminders", diary.ask_of("DUE", user)) for user, _ in people])
+    diary.parts.intake.take_contacts([diary.received("contacts", contact) for contact in contacts])
+    diary.parts.intake.take_reminders([diary.received("reminders", diary.reminder("DUE", user)) for user, _ in people])
 
 
 async def _run(diary: Diary, sandbox: Sandbox) -> None:
@@ -148,7 +149,7 @@ async def _run(diary: Diary, sandbox: Sandbox) -> None:
         base_url=sandbox.base_url,
         channel_id=sandbox.channel_id,
         token=sandbox.token,
-        timeout=_TIMEOUT_MS,
+        timeout_ms=_TIMEOUT_MS,
         now=diary.clock.now,
     )
     diary.talks_to(channel)
@@ -163,7 +164,7 @@ async def _run(diary: Diary, sandbox: Sandbox) -> None:
 def _has_timers(diary: Diary) -> bool:
     """Return whether any reminder still has a timer."""
     r = reminders_table.c
-    moments = (r.due_at, r.lease_until, r.unknown_since, r.quiet_from)
+    moments = (r.due_at, r.lease_until, r.unknown_since, r.quiet_since)
     with diary.ledger.reading() as connection:
         return bool(connection.scalar(select(or_(*(exists().where(m.is_not(None)) for m in moments)))))
 
@@ -172,19 +173,19 @@ async def _round(diary: Diary, sandbox: Sandbox) -> int:
     """Do everything that is due now. Returns how many reminders were decided."""
     await asyncio.to_thread(diary.detect_is_at)
     decided = 0
-    while done := await diary.sender.step():
+    while done := await diary.parts.sender.step():
         decided += done
     while (await asyncio.to_thread(sandbox.stats))["callbacks"]["pending"]:
         await asyncio.sleep(0.02)
-    await diary.inbox.idle()
-    while await diary.tracker.step():
+    await diary.parts.inbox.idle()
+    while await diary.parts.poller.step():
         continue
     return decided
 
 
 @asynccontextmanager
 async def _webhook(diary: Diary) -> AsyncIterator[str]:
-    webhook = Webhook(inbox=diary.inbox, secret=SecretStr(_SECRET), outcomes=diary.metrics.webhooks)
+    webhook = WebhookEndpoint(inbox=diary.parts.inbox, secret=SecretStr(_SECRET), outcomes=diary.metrics.webhooks)
     pages = build(health=Health(diary.clock.monotonic), metrics=CollectorRegistry(), webhook=webhook)
     stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(serve(pages, "127.0.0.1", 0, stop, listening=port.set_result))

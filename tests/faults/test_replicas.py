@@ -114,9 +114,11 @@ def test_replica_resumed_after_its_claim_expired_does_not_send(story: Story, pos
     story.detect.write_due("first")
     eventually(lambda: story.sent() == 1, TIMEOUT_S, meaning="the first message")
     with psycopg.connect(postgresql.replace("+psycopg", "")) as blocker:
-        blocker.execute("SELECT * FROM paces FOR UPDATE")
+        blocker.execute("SELECT * FROM rate_limits FOR UPDATE")
         story.write_lapses(5)
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        waiting = """
+            SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
+        """
         with psycopg.connect(postgresql.replace("+psycopg", ""), autocommit=True) as observer:
             eventually(lambda: observer.execute(waiting).fetchone() != (0,), TIMEOUT_S, meaning="a claim under way")
         assert story.one.process is not None

@@ -8,6 +8,7 @@ from tests.faults.storm import storm
 from tests.ledger.databases import emptied
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_at_most_one_message_each_on_sqlite(tmp_path: Path, seed: int) -> None:
     books = storm(tmp_path, reminders=1000, seed=seed)

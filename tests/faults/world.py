@@ -25,7 +25,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic  # type: 
 from consumer.clock import Clock
 from consumer.config.settings import Settings
 from consumer.kafka.clients import partition_offsets, topics
-from consumer.web.health import State
+from consumer.web.health import PartState
 from consumer.wiring import detect
 from consumer.wiring.shared import Shared
 from tests.app.service import Platform, eventually
@@ -207,7 +207,7 @@ class Member:
     def aborted_commits(self) -> float:
         return self.metric("lapse_commit_failures_total", outcome="aborted")
 
-    def health(self) -> State:
+    def health(self) -> PartState:
         return self._shared.health.states()["detect"]
 
     def partitions(self) -> set[int]:

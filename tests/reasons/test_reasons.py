@@ -23,15 +23,15 @@ MADE_BY = {
     "ErrorRule": refusals.REFUSED,
     "_Refusal": refusals.REFUSED,
     "NotTransmitted": refusals.NOT_TRANSMITTED,
-    "_Stop": records.OPT_OUTS,
-    "keep_number": records.OPT_OUTS,
+    "_Wish": records.OPT_OUTS,
+    "opt_out_phone": records.OPT_OUTS,
     "ValueProblem": records.DEAD_LETTERS,
     "BadRecord": records.DEAD_LETTERS,
     "RowReader": records.DEAD_LETTERS,
 }
 """What takes a reason, and the group in which it has to stand."""
 
-PLACE = {"ErrorRule": 1, "_Stop": 1, "keep_number": 3, "RowReader": 2}
+PLACE = {"ErrorRule": 1, "_Wish": 2, "opt_out_phone": 3, "RowReader": 2}
 """Where among its arguments, if not the first."""
 
 ELSEWHERE: tuple[tuple[Mapping[str, object], set[str]], ...] = (

@@ -138,6 +138,7 @@ def test_a_load_test_can_switch_fates_off(start: Callable[..., Client]) -> None:
         client.send_ok(phone=to(ending))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_everybody_else_the_same_life(start: Callable[..., Client]) -> None:
     habits = fates.Habits(delays=(0, 0), read=0.5, failed=0.3)
 

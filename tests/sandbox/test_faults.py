@@ -176,6 +176,7 @@ def test_a_foreign_callback_is_of_no_message_of_the_channel(start: Callable[...,
     assert client.get("messages", msgId=stranger) == {"messages": []}
 
 
+@pytest.mark.slow
 def test_lost_callbacks_are_some_or_all_of_a_message(start: Callable[..., Client], receiver: Receiver) -> None:
     client = start(faults="lost=1")
     client.register(receiver.url, outgoingEchoOn=True)
@@ -190,6 +191,7 @@ def test_lost_callbacks_are_some_or_all_of_a_message(start: Callable[..., Client
         assert client.get("hookInfo", messageId=message_id)["hooks"]
 
 
+@pytest.mark.slow
 def test_with_everything_at_once_the_sandbox_still_knows_what_it_accepted(start: Callable[..., Client]) -> None:
     client = start(faults=EVERYTHING + ",slow_ms=1")
     answered: set[str] = set()

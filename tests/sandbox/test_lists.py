@@ -72,6 +72,7 @@ def test_messages_are_listed_by_chat_by_time_by_number_and_by_id(client: Client)
     assert ids(client.get("messages", max_time=int(time()) - 60)) == []
 
 
+@pytest.mark.slow
 def test_the_list_gives_a_hundred_unless_asked_for_all(client: Client) -> None:
     for _ in range(101):
         client.send_ok()

@@ -269,6 +269,7 @@ def test_a_process_that_starts_a_sandbox_can_register_its_webhook_at_once(client
     assert client.sandbox.messages()[0]["status"] == "read"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("concurrency", [1, 8])
 def test_many_statuses_at_once_share_bodies_and_none_is_lost(
     start: Callable[..., Client], receiver: Receiver, concurrency: int

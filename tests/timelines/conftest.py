@@ -1,11 +1,17 @@
 """What the diaries share."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from .deliver_diary import Diary
+
+
+@pytest.fixture
+def ledger_url(unused_ledger_url: str) -> str:
+    return unused_ledger_url
 
 
 @pytest.fixture
@@ -14,3 +20,17 @@ def deliver(ledger_url: str, tmp_path: Path) -> Iterator[Diary]:
     diary = Diary(tmp_path, url=ledger_url)
     yield diary
     diary.close()
+
+
+@pytest.fixture
+def begin(ledger_url: str, tmp_path: Path) -> Iterator[Callable[..., Diary]]:
+    """Open replicas with settings of a test's own (fields of SenderConfig), on SQLite and on PostgreSQL."""
+    begun: list[Diary] = []
+
+    def open_diary(**more: Any) -> Diary:
+        begun.append(Diary(tmp_path, url=ledger_url, **more))
+        return begun[-1]
+
+    yield open_diary
+    for diary in begun:
+        diary.close()

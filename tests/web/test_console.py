@@ -42,7 +42,7 @@ ASKS = ApiGuard(TOKEN, open_to_this_machine=True)
 
 
 def test_what_stands_where_and_what_is_in_doubt_and_stopped(serving: Serving, diary: Diary) -> None:
-    diary.channel.answers = [
+    diary.onemsg.answers = [
         Unknown(reason="timeout"),
         Rejected(reason="template_paused", remedy=Remedy.CHANNEL, template=True),
     ]
@@ -75,7 +75,7 @@ def test_an_empty_ledger_has_nothing_to_be_afraid_of(serving: Serving, diary: Di
 
 def test_where_only_detect_runs_its_health_is_shown(serving: Serving) -> None:
     health = Health(SystemClock().monotonic)
-    health.part("detect").ok("<b>the brake is engaged</b>")
+    health.register("detect").ok("<b>the brake is engaged</b>")
     client = shown(serving, None, HERE, health)
     assert client.get("/api/overview").json()["parts"] == {
         "detect": {"ok": True, "detail": "<b>the brake is engaged</b>"}
@@ -84,7 +84,7 @@ def test_where_only_detect_runs_its_health_is_shown(serving: Serving) -> None:
 
 
 def test_a_user_whose_id_is_a_script_stays_text(serving: Serving, diary: Diary) -> None:
-    diary.channel.answers = [Unknown(reason="timeout")]
+    diary.onemsg.answers = [Unknown(reason="timeout")]
     user = "<script>alert(1)</script>"
     diary.knows(user).due(user).works()
     answer = shown(serving, diary.ledger, HERE).get("/")
@@ -132,6 +132,7 @@ def test_the_api_describes_what_is_there(serving: Serving, diary: Diary) -> None
     assert set(shape["required"]) == set(shown(serving, diary.ledger, HERE).get("/api/overview").json())
 
 
+@pytest.mark.slow
 def test_reloads_at_the_same_time_count_the_ledger_once(serving: Serving, diary: Diary) -> None:
     client = shown(serving, diary.ledger, HERE)
     moments = sorted({client.get("/api/overview").json()["at"] for _ in range(20)})

@@ -21,7 +21,7 @@ from consumer.config.service import LogSettings
 from consumer.metrics import DeliverMetrics
 from consumer.web.health import Health
 from consumer.web.routes import build
-from consumer.web.webhook import LIMIT, Webhook
+from consumer.web.webhook import MAX_BODY_BYTES, WebhookEndpoint
 
 SECRET = "a-secret-nobody-guesses"
 REPORT = {"instanceId": "CH1", "ack": [{"id": "wamid.AAA", "status": "delivered"}]}
@@ -69,7 +69,7 @@ class Site:
 def shared(serving: Callable[[ASGIApp], httpx.Client]) -> Site:
     inbox, registry = ListInbox(), CollectorRegistry()
     outcomes = DeliverMetrics(registry).webhooks
-    webhook = Webhook(inbox=inbox, secret=SecretStr(SECRET), outcomes=outcomes)
+    webhook = WebhookEndpoint(inbox=inbox, secret=SecretStr(SECRET), outcomes=outcomes)
     app = build(health=Health(ManualClock().monotonic), metrics=registry, webhook=webhook)
     return Site(serving(app), inbox, registry)
 
@@ -153,7 +153,7 @@ def test_two_megabytes_are_refused_and_the_next_call_is_served(site: Site) -> No
 
 
 def test_a_body_of_the_limit_is_taken_and_one_byte_more_is_not(site: Site) -> None:
-    exact = b'"' + b"a" * (LIMIT - 2) + b'"'
+    exact = b'"' + b"a" * (MAX_BODY_BYTES - 2) + b'"'
     assert site.post(exact).status_code == 200
     assert site.post(exact[:-1] + b'a"').status_code == 413
 
@@ -163,7 +163,7 @@ def test_a_body_without_a_declared_length_is_refused_before_it_has_all_arrived(s
         head = f"POST /webhooks/1msg/{SECRET} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         link.sendall(head.encode())
         chunk = b"10000\r\n" + b"a" * 0x10000 + b"\r\n"
-        for _ in range(LIMIT // 0x10000 + 1):  # the end of the body is never sent
+        for _ in range(MAX_BODY_BYTES // 0x10000 + 1):  # the end of the body is never sent
             link.sendall(chunk)
         assert link.recv(100).startswith(b"HTTP/1.1 413")
     assert site.inbox.bodies == []

@@ -1,12 +1,12 @@
-"""What `lapse check` tries on the side of Kafka."""
+"""The checks of Kafka: the broker, the input topic and the schema registry."""
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[attr-defined]
 
 from consumer.activity.errors import RegistryUnavailable
 from consumer.commands import kafka_probe
-from consumer.commands.terminal.exit_codes import Failed
-from consumer.commands.terminal.output import Line
+from consumer.commands.terminal.exit_codes import CommandFailed
+from consumer.commands.terminal.output import CheckResult
 from consumer.config.errors import ConfigError
 from consumer.config.kafka import KafkaSettings
 from consumer.kafka.clients import partition_offsets
@@ -16,46 +16,46 @@ Reached = tuple[AdminClient, ClusterMetadata]
 _NO_SUCH_SCHEMA = 2**31 - 1
 
 
-def reachable(kafka: KafkaSettings, seconds: int = 5) -> tuple[Line, Reached | None]:
-    """Does a broker answer?"""
+def check_broker(kafka: KafkaSettings, timeout_s: int = 5) -> tuple[CheckResult, Reached | None]:
+    """Check that a broker answers; return the connection too if it does."""
     try:
-        reached = kafka_probe.reach(kafka, seconds)
-    except (Failed, ConfigError) as problem:
-        return Line(False, "broker", str(problem)), None
+        reached = kafka_probe.connect(kafka, timeout_s)
+    except (CommandFailed, ConfigError) as problem:
+        return CheckResult(False, "broker", str(problem)), None
     number = len(reached[1].brokers)
-    return Line(True, f"broker: {kafka.bootstrap_servers} answers ({number} in the cluster)"), reached
+    return CheckResult(True, f"broker: {kafka.bootstrap_servers} answers ({number} in the cluster)"), reached
 
 
-def input_topic(reached: Reached, topic: str) -> Line:
-    """Is the topic with the activity there, and can all of it be read from here?"""
+def check_input_topic(reached: Reached, topic: str) -> CheckResult:
+    """Check that the input topic exists, and that all its partitions can be read."""
     admin, cluster = reached
     found = cluster.topics.get(topic)
     if found is None or found.error or not found.partitions:
-        return Line(
+        return CheckResult(
             False,
             f"input topic {topic}",
-            "is not there, or may not be seen: is source.topic spelt right? Is it created?",
+            "does not exist, or may not be read: is source.topic right, and has the topic been created?",
         )
     try:
         for future in partition_offsets.request(admin, topic, found.partitions).values():
             future.result(timeout=10)
     except (KafkaException, TimeoutError):
         named = ", ".join(sorted(f"{b.host}:{b.port}" for b in cluster.brokers.values()))
-        return Line(
+        return CheckResult(
             False,
             f"input topic {topic}",
-            f"cannot be read: the brokers call themselves {named} (advertised.listeners): can this machine reach"
-            " that? May we read the topic?",
+            f"cannot be read: can this machine connect to the brokers' own addresses, {named} (advertised.listeners),"
+            " and do the ACLs allow reading?",
         )
-    return Line(True, f"input topic {topic}: {len(found.partitions)} partitions")
+    return CheckResult(True, f"input topic {topic}: {len(found.partitions)} partitions")
 
 
-def registry(url: str, user: str | None, password: str | None) -> Line:
-    """Does the Schema Registry answer?"""
+def check_registry(url: str, user: str | None, password: str | None) -> CheckResult:
+    """Check that the schema registry answers."""
     from consumer.activity.schemas.registry import RegistryClient
 
     try:
         RegistryClient(url, user=user, password=password).find(_NO_SUCH_SCHEMA)
     except RegistryUnavailable as problem:
-        return Line(False, "schema registry", str(problem))
-    return Line(True, f"schema registry: {url} answers")
+        return CheckResult(False, "schema registry", str(problem))
+    return CheckResult(True, f"schema registry: {url} answers")

@@ -1,4 +1,4 @@
-"""What `lapse check` tries on the side of the ledger."""
+"""The check of the ledger, deliver's database."""
 
 import os
 from collections.abc import Callable
@@ -10,74 +10,78 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from consumer.commands.check.kafka import Reached
-from consumer.commands.terminal.output import Line
+from consumer.commands.terminal.output import CheckResult
 from consumer.config.settings import Settings
 from consumer.ledger.errors import LedgerRefused, NoLedger
 from consumer.ledger.store import Ledger
-from consumer.wiring.ledger import TopicPositions, look
+from consumer.wiring.ledger import TopicPositions, compare_with_topics
 
 _RESTORED = (
-    "`lapse run` takes all that was not sent by then for doubtful and sends none of it; look for what is unresolved"
-    " afterwards, and settle it with `lapse resolve`"
+    "`lapse run` sends nothing that was unsent in the backup, because it may have been sent since; look for unresolved"
+    " reminders afterwards, and settle them with `lapse resolve`"
 )
 
 
-Look = Callable[[Ledger | None], TopicPositions]
-"""At a ledger, or at the lack of one, beside what was done on the topics."""
+ReadPositions = Callable[[Ledger | None], TopicPositions]
+"""Compares a ledger (None: there is none yet) with what deliver has committed on the topics."""
 
 
-def ledger(url: str, beside: Look) -> Line:
-    """Does it open, and do the topics belong to it as it is? It is only looked at, so that this can be asked while the
-    service is at work on it.
-    """
+def check_ledger(url: str, read_positions: ReadPositions) -> CheckResult:
+    """Check that the ledger opens, and that it fits the topics. Only reads, so that the service can run meanwhile."""
     try:
-        if missing := _file_to_be_made(url):
-            return _beside_its_topics(_writable(missing), beside(None))
+        if missing := _missing_file(url):
+            return _with_positions(_writable(missing), read_positions(None))
         found = Ledger(url, read_only=True)
         try:
-            return _beside_its_topics(Line(True, "ledger: opens, and its schema is ours"), beside(found))
+            return _with_positions(CheckResult(True, "ledger: opens, and its schema is right"), read_positions(found))
         finally:
             found.close()
     except NoLedger:
-        return _beside_its_topics(Line(True, "ledger: will be made in its database at the first start"), beside(None))
+        return _with_positions(
+            CheckResult(True, "ledger: its tables will be created at the first start"), read_positions(None)
+        )
     except LedgerRefused as problem:
-        return Line(False, "ledger", str(problem))
+        return CheckResult(False, "ledger", str(problem))
     except KafkaException as problem:
-        return Line(False, "ledger", f"the broker does not tell how far deliver has read: {problem.args[0].str()}")
+        return CheckResult(
+            False, "ledger", f"the broker does not say how far deliver has read: {problem.args[0].str()}"
+        )
     except SQLAlchemyError as problem:
-        # Its text may be long and names the address; the kind is enough to look at the right place.
+        # The exception's text may be long and contains the address; its type says enough.
         kind = type(problem).__name__
-        return Line(False, "ledger", f"cannot be opened ({kind}): is the database up, and ledger.url right?")
-    return Line(True, "ledger: opens, and its schema is ours")
+        return CheckResult(
+            False, "ledger", f"cannot be opened ({kind}): is the database running, and is ledger.url right?"
+        )
+    return CheckResult(True, "ledger: opens, and its schema is right")
 
 
-def looking(settings: Settings, reached: Reached | None) -> Look:
-    """Finds nothing where the broker does not answer, or where topics are missing, so that nobody has been at work."""
+def topic_positions(settings: Settings, reached: Reached | None) -> ReadPositions:
+    """Return the comparison; it finds nothing if the broker did not answer, or if topics are missing, so are new."""
     topics = settings.topics
     if reached and {topics.reminders, topics.contacts, topics.delivery_status} <= reached[1].topics.keys():
-        return partial(look, settings, reached[0])
+        return partial(compare_with_topics, settings, reached[0])
     return lambda ledger: TopicPositions(None, {})
 
 
-def _beside_its_topics(line: Line, seen: TopicPositions) -> Line:
+def _with_positions(line: CheckResult, seen: TopicPositions) -> CheckResult:
     if not line.ok:
         return line
     if seen.refusal:
-        return Line(False, "ledger", seen.refusal)
+        return CheckResult(False, "ledger", seen.refusal)
     if seen.lost:
         topics = ", ".join(sorted(seen.lost))
-        return Line(True, f"ledger: is from a backup; deliver had read more of {topics} than it knows", _RESTORED)
+        return CheckResult(True, f"ledger: is a restored backup; deliver had already read more of {topics}", _RESTORED)
     return line
 
 
-def _file_to_be_made(url: str) -> Path | None:
+def _missing_file(url: str) -> Path | None:
     parsed = make_url(url)
     path = Path(parsed.database or ":memory:").absolute()
     return path if parsed.get_backend_name() == "sqlite" and not path.exists() else None
 
 
-def _writable(path: Path) -> Line:
+def _writable(path: Path) -> CheckResult:
     folder = next(above for above in path.parents if above.exists())
     if os.access(folder, os.W_OK):
-        return Line(True, f"ledger: {path} will be made at the first start")
-    return Line(False, f"ledger: {path} cannot be made", f"{folder} may not be written to")
+        return CheckResult(True, f"ledger: {path} will be created at the first start")
+    return CheckResult(False, f"ledger: {path} cannot be created", f"the directory {folder} is not writable")

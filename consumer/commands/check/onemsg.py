@@ -1,50 +1,47 @@
-"""What `lapse check` tries on the side of 1MSG."""
+"""The checks of 1MSG: the channel, the templates and the webhook."""
 
 from collections.abc import Mapping, Sequence
 
 from pydantic import SecretStr
 
-from consumer.commands.terminal.output import Line
+from consumer.commands.terminal.output import CheckResult
 from consumer.config.onemsg import OneMsgSettings
 from consumer.config.processes import ProcessSettings
-from consumer.config.service import WebSettings
+from consumer.config.service import WEBHOOK_PATH, WebSettings
 from consumer.deliver.channel import template_status
 from consumer.deliver.policy.message_plan import message_plans
 from consumer.onemsg.api_errors import ApiErrorKind
 from consumer.onemsg.client import OneMsgClient, OneMsgError
 from consumer.onemsg.http import lenient_json as lenient
 from consumer.onemsg.templates.listing import Template
-from consumer.onemsg.templates.preflight import MARKETING, RequiredTemplate, find, preflight
+from consumer.onemsg.templates.preflight import MARKETING, RequiredTemplate, find_template, preflight
 from consumer.onemsg.webhook.registration import Destinations
 
-WEBHOOK = "/webhooks/1msg/"
-_SHORTEST_SECRET = 16
-
 _ADVICE = {
-    ApiErrorKind.CREDENTIAL: "onemsg.token must be the channel's current token, and onemsg.channel_id its channel",
-    ApiErrorKind.BLOCKED: "the channel is on trial or its subscription is blocked: settle that with 1MSG",
+    ApiErrorKind.CREDENTIAL: "onemsg.token must be the current token of the channel onemsg.channel_id",
+    ApiErrorKind.BLOCKED: "the channel is on trial or its subscription is blocked: contact 1MSG",
     ApiErrorKind.NOT_FOUND: "are onemsg.base_url and onemsg.channel_id right?",
-    ApiErrorKind.REFUSED: "1MSG says no",
-    ApiErrorKind.UNAVAILABLE: "1MSG is not reached: is onemsg.base_url right, and may this machine call it?",
-    ApiErrorKind.UNREADABLE: "that is no answer of 1MSG: is onemsg.base_url right?",
+    ApiErrorKind.REFUSED: "1MSG refused the call",
+    ApiErrorKind.UNAVAILABLE: "1MSG cannot be reached: is onemsg.base_url right, and does the network allow the call?",
+    ApiErrorKind.UNREADABLE: "this is not an answer of 1MSG: is onemsg.base_url right?",
 }
 
 
-async def connected(channel: OneMsgClient) -> list[Line]:
-    """Does 1MSG take our token, and is the channel connected to WhatsApp?"""
+async def check_connection(channel: OneMsgClient) -> list[CheckResult]:
+    """Check that 1MSG accepts the token, and that the channel is connected to WhatsApp."""
     try:
         found = await channel.status()
     except OneMsgError as problem:
         return [_failed("1MSG", problem)]
-    token = Line(True, "1MSG: takes the token for this channel")
+    token = CheckResult(True, "1MSG: accepts the token for this channel")
     if found.connected:
-        return [token, Line(True, "1MSG channel: connected")]
-    advice = "nothing is sent until it is connected: look at it in 1MSG"
-    return [token, Line(False, f"1MSG channel is {found.status}", advice)]
+        return [token, CheckResult(True, "1MSG channel: connected")]
+    advice = "nothing can be sent until it is connected: check it in 1MSG"
+    return [token, CheckResult(False, f"1MSG channel is {found.status}", advice)]
 
 
-async def templates(channel: OneMsgClient, wanted: Sequence[RequiredTemplate]) -> list[Line]:
-    """Can each of these templates be sent?"""
+async def check_templates(channel: OneMsgClient, wanted: Sequence[RequiredTemplate]) -> list[CheckResult]:
+    """Check that each of these templates can be sent."""
     try:
         there = (await channel.templates()).templates
     except OneMsgError as problem:
@@ -52,71 +49,73 @@ async def templates(channel: OneMsgClient, wanted: Sequence[RequiredTemplate]) -
     return [line for each in wanted for line in _template(there, each)]
 
 
-def wanted_by(section: OneMsgSettings, processes: Mapping[str, ProcessSettings]) -> list[RequiredTemplate]:
-    """Every template that some process sends, each once."""
+def required_templates(section: OneMsgSettings, processes: Mapping[str, ProcessSettings]) -> list[RequiredTemplate]:
+    """Return every template that a process sends, each once."""
     return template_status.required_templates(message_plans(processes, section.template), section.ttl)
 
 
-def _template(there: Sequence[Template], wanted: RequiredTemplate) -> list[Line]:
-    problems, found = preflight(there, wanted), find(there, wanted)
+def _template(there: Sequence[Template], wanted: RequiredTemplate) -> list[CheckResult]:
+    problems, found = preflight(there, wanted), find_template(there, wanted)
     lines = [
-        Line(not problem.blocks, problem.text, problem.advice) for problem in problems if problem.reason != MARKETING
+        CheckResult(not problem.blocks, problem.text, problem.advice)
+        for problem in problems
+        if problem.reason != MARKETING
     ]
     if all(line.ok for line in lines):
-        category = (found and found.category) or "no category told, so taken for MARKETING"
+        category = (found and found.category) or "category unknown, treated as MARKETING"
         what = f"template {wanted.name} ({wanted.language}): approved, with the two variables, {category}"
-        lines.insert(0, Line(True, what, "".join(p.advice for p in problems if p.reason == MARKETING)))
+        lines.insert(0, CheckResult(True, what, "".join(p.advice for p in problems if p.reason == MARKETING)))
     return lines
 
 
-def secret(given: SecretStr | None) -> Line:
-    """Is there one, and could nobody guess it?"""
+def check_secret(given: SecretStr | None) -> CheckResult:
+    """Check that the webhook's secret is set and long enough."""
     if given is None:
-        return Line(True, "webhook: none, as web.webhook_secret is not set; 1MSG is asked what became of messages")
-    if len(given.get_secret_value()) < _SHORTEST_SECRET:
-        return Line(False, "web.webhook_secret is short", f"take at least {_SHORTEST_SECRET} characters at random")
-    return Line(True, "webhook: has its secret")
+        return CheckResult(True, "webhook: none, because web.webhook_secret is not set; statuses are polled from 1MSG")
+    return CheckResult(True, "webhook: its secret is set")
 
 
-async def webhook(channel: OneMsgClient, web: WebSettings, secret: SecretStr) -> list[Line]:
-    """Does 1MSG call our webhook, and with statuses?"""
+async def check_webhook(channel: OneMsgClient, web: WebSettings, secret: SecretStr) -> list[CheckResult]:
+    """Check that 1MSG calls our webhook, and reports statuses."""
     try:
         there = await channel.webhook()
-        told = lenient.truth((await channel.settings()).get("ackNotificationsOn"))
+        reports_on = lenient.boolean((await channel.settings()).get("ackNotificationsOn"))
     except OneMsgError as problem:
         return [_failed("webhook", problem)]
-    end = WEBHOOK + secret.get_secret_value()
+    end = WEBHOOK_PATH + secret.get_secret_value()
     ours = [url for url in there.urls if url.rstrip("/").endswith(end)]
     if web.public_url:
         ours = [url for url in ours if url.rstrip("/") == web.public_url.rstrip("/") + end]
-    by_itself = bool(web.register_webhook and web.public_url)
-    if by_itself and not (ours and told and not there.is_disabled(ours[0])):
-        return [Line(True, "webhook: will be registered with 1MSG at the start")]
-    return [_called(there, ours, web), _told(told)]
+    registers_itself = bool(web.register_webhook and web.public_url)
+    if registers_itself and not (ours and reports_on and not there.is_disabled(ours[0])):
+        return [CheckResult(True, "webhook: will be registered with 1MSG at the start")]
+    return [_registration(there, ours, web), _status_reports(reports_on)]
 
 
-def _called(there: Destinations, ours: Sequence[str], web: WebSettings) -> Line:
+def _registration(there: Destinations, ours: Sequence[str], web: WebSettings) -> CheckResult:
     if not ours:
-        address = f"{(web.public_url or 'https://<our address>').rstrip('/')}{WEBHOOK}<secret>"
-        return Line(
+        address = f"{(web.public_url or 'https://<your address>').rstrip('/')}{WEBHOOK_PATH}<secret>"
+        return CheckResult(
             False,
-            "webhook: 1MSG does not call us",
-            f"register {address} there, or set web.register_webhook and public_url",
+            "webhook: 1MSG does not call this service",
+            f"register {address} at 1MSG, or set web.register_webhook and web.public_url",
         )
     if there.is_disabled(ours[0]):
-        return Line(
+        return CheckResult(
             False,
-            "webhook: 1MSG has disabled it after calls that failed",
-            "post the whole list of webhooks again, or set web.register_webhook and public_url",
+            "webhook: 1MSG has disabled it after failed calls",
+            "write the whole list of webhooks again, or set web.register_webhook and web.public_url",
         )
-    return Line(True, f"webhook: 1MSG calls us; others on the list: {len(there.urls) - len(ours)}")
+    return CheckResult(
+        True, f"webhook: 1MSG calls this service; other webhooks on the list: {len(there.urls) - len(ours)}"
+    )
 
 
-def _told(statuses: bool | None) -> Line:
-    if statuses:
-        return Line(True, "webhook: 1MSG reports statuses (ackNotificationsOn)")
-    return Line(False, "webhook: 1MSG reports no statuses", "switch ackNotificationsOn on for the channel")
+def _status_reports(reports_on: bool | None) -> CheckResult:
+    if reports_on:
+        return CheckResult(True, "webhook: 1MSG reports statuses (ackNotificationsOn)")
+    return CheckResult(False, "webhook: 1MSG reports no statuses", "set ackNotificationsOn to true for the channel")
 
 
-def _failed(what: str, problem: OneMsgError) -> Line:
-    return Line(False, what, f"{problem}; {_ADVICE[problem.trouble]}")
+def _failed(what: str, problem: OneMsgError) -> CheckResult:
+    return CheckResult(False, what, f"{problem}; {_ADVICE[problem.kind]}")

@@ -1,9 +1,9 @@
-"""`lapse contacts import`: a file of contacts onto their topic, all of it or nothing.
+"""`lapse contacts import`: writes a file of contacts to their topic, all of it or nothing.
 
-The file is read twice: once to judge every row, once to write them in a single Kafka transaction. So a reader of
-committed records, as Lapse is, sees the whole import at one moment, or none of it; and memory holds neither the file
-nor the transaction. While the transaction is open, readers of the topic wait at its first record; that is why there
-is a limit to the rows, and one to the time, after which a broker takes an import for dead.
+The file is read twice: once to check every row, once to write the rows in a single Kafka transaction. So a reader of
+committed records, as Lapse is, sees the whole import at once, or none of it, and memory holds neither the file nor the
+transaction. While the transaction is open, readers of the topic wait at its first record. Therefore the number of rows
+is limited, and so is the time after which the broker aborts an import.
 """
 
 import os
@@ -19,9 +19,9 @@ from consumer import log
 from consumer.clock import MINUTE, Millis, SystemClock
 from consumer.commands import kafka_probe
 from consumer.commands.contacts import csv_file, validation
-from consumer.commands.contacts.csv_file import BadFile, Row, Unreadable
-from consumer.commands.contacts.validation import COLUMNS, KEY, BadCell, ImportRules, Judged, SeenUsers
-from consumer.commands.terminal.exit_codes import DONE, Failed
+from consumer.commands.contacts.csv_file import BadFile, Row, UnreadableRow
+from consumer.commands.contacts.validation import COLUMNS, KEY, CheckedRow, ImportRules, InvalidRow, SeenUsers
+from consumer.commands.terminal.exit_codes import DONE, CommandFailed
 from consumer.config.kafka import KafkaSettings
 from consumer.config.loader import load
 from consumer.config.settings import Settings
@@ -30,18 +30,18 @@ from consumer.kafka.clients.transactional_producer import Aborted, Fenced, comma
 from consumer.records import Contact
 from consumer.wiring.shared import Shared
 
-MOST_ROWS = 500_000
-"""In one file, since they go into one transaction."""
+MAX_ROWS = 500_000
+"""In one file, because all rows are in one transaction."""
 
-_TIME: Millis = MINUTE
-_TIME_PER_ROW: Millis = 1  # a slow machine needs half; for MOST_ROWS it stays within the 15 minutes that brokers allow
-_SHOWN = 50
-_NOTHING = "nothing was imported"
-_BROKER_SECONDS = 5
+_TIMEOUT: Millis = MINUTE
+_TIMEOUT_PER_ROW: Millis = 1  # a slow machine needs half; MAX_ROWS stay within the 15 minutes that brokers allow
+_MAX_ROWS_SHOWN = 50
+_NOTHING_IMPORTED = "nothing was imported"
+_BROKER_TIMEOUT_S = 5
 
 
 class _Changed(Exception):
-    """What was judged is not what is being written."""
+    """The file changed between checking and writing."""
 
 
 def main(
@@ -53,43 +53,43 @@ def main(
     mapping: Sequence[str] = (),
     skip_bad: Path | None = None,
 ) -> int:
-    """Import the contacts, or delete those whom the file names; print how many; return the exit status.
+    """Import the contacts, or delete those that the file names; print how many; return the exit status.
 
-    `mapping` has items such as `Phone Number=phone`. With `skip_bad` rows that will not do are written to that file,
+    `mapping` has items such as `Phone Number=phone`. With `skip_bad` invalid rows are written to that file,
     and the others are imported.
 
     Raises:
-        typer.BadParameter: an item of `mapping` is none, or names a column that a contact does not have.
+        typer.BadParameter: an item of `mapping` is malformed, or names a column that contacts do not have.
         ConfigError: the settings are not right.
-        Failed: a row or the file will not do, or the broker does not take it; nothing was imported.
+        CommandFailed: a row or the file is invalid, or the broker refuses the records; nothing was imported.
         RegistryUnavailable, SchemaRefused: our schema cannot be registered.
     """
     settings = load(config)
-    log.configure_quietly()
+    log.configure_for_command()
     zones = frozenset(available_timezones())
     rules = ImportRules(region=settings.policy.default_region, zones=zones, now=SystemClock().now())
     if delete and mapping:
-        raise typer.BadParameter("a file for --delete has a column user_id and no other", param_hint="--map")
-    mapped = _mapped(mapping)
+        raise typer.BadParameter("a file for --delete has the column user_id only", param_hint="--map")
+    mapped = _parse_mapping(mapping)
     with _opened(path) as text:
         file = _ContactsFile(path, text, rules, mapped, delete=delete)
-        count = _judge(file, skip_bad)
+        count = _check_rows(file, skip_bad)
         what = f"{count:,} contact{'' if count == 1 else 's'}"
         if dry_run:
             typer.echo(f"{what} could be {'deleted' if delete else 'imported'}; nothing was written")
             return DONE
         topic = settings.topics.contacts
         if count:
-            _look_for(topic, settings.kafka)
+            _require_topic(topic, settings.kafka)
             encode = _no_value if delete else _encoder(settings, topic)
             outputs = _outputs(file, topic, encode, skip_bad=skip_bad is not None)
-            _write(settings.kafka, outputs, _TIME + count * _TIME_PER_ROW)
-        typer.echo(f"{what} {'deleted from' if delete else 'imported onto'} {topic}")
+            _write(settings.kafka, outputs, _TIMEOUT + count * _TIMEOUT_PER_ROW)
+        typer.echo(f"{what} {'deleted from' if delete else 'imported to'} {topic}")
         return DONE
 
 
 class _ContactsFile:
-    """A file that can be read from its beginning several times."""
+    """A file of contacts that can be read several times from its beginning."""
 
     def __init__(
         self, path: Path, text: TextIO, rules: ImportRules, mapping: Mapping[str, str] | None, *, delete: bool
@@ -101,16 +101,18 @@ class _ContactsFile:
         self._delete = delete
         self._stamp = self._size_and_time()
 
-    def rows(self) -> Iterator[Row | Unreadable]:
-        # With --delete other columns are refused: nobody should delete everyone by adding an option to an import.
+    def rows(self) -> Iterator[Row | UnreadableRow]:
+        # With --delete other columns are refused, so that adding the option to an import deletes nobody by mistake.
         self._text.seek(0)
-        return csv_file.rows(self._text, [KEY] if self._delete else COLUMNS, KEY, self._mapping)
+        return csv_file.read_rows(self._text, [KEY] if self._delete else COLUMNS, KEY, self._mapping)
 
-    def judged(self) -> Iterator[Judged]:
+    def judged(self) -> Iterator[CheckedRow]:
         with closing(SeenUsers()) as seen:
             rows = self.rows()
             yield from (
-                validation.deletions(rows, seen) if self._delete else validation.contacts(rows, self._rules, seen)
+                validation.check_deletions(rows, seen)
+                if self._delete
+                else validation.check_contacts(rows, self._rules, seen)
             )
 
     def lines(self) -> Iterator[str]:
@@ -118,7 +120,7 @@ class _ContactsFile:
         return iter(self._text.readline, "")
 
     def has_changed(self) -> bool:
-        """Whether it is another file than when it was opened."""
+        """Return whether the file's size or time has changed since it was opened."""
         return self._size_and_time() != self._stamp
 
     def _size_and_time(self) -> tuple[int, int]:
@@ -126,65 +128,67 @@ class _ContactsFile:
         return found.st_size, found.st_mtime_ns
 
 
-def _mapped(items: Sequence[str]) -> dict[str, str] | None:
-    """Return our column for each of the file's, None where nothing is mapped."""
+def _parse_mapping(items: Sequence[str]) -> dict[str, str] | None:
+    """Return Lapse's column for each mapped column of the file; None if nothing is mapped."""
     found: dict[str, str] = {}
     for item in items:
         theirs, _, ours = (part.strip() for part in item.rpartition("="))
         if not theirs or ours not in COLUMNS:
             known = ", ".join(COLUMNS)
-            raise typer.BadParameter(f"write it like 'Phone Number=phone'; ours are {known}", param_hint="--map")
-        found[csv_file.plain_name(theirs)] = ours
+            raise typer.BadParameter(
+                f"write it like 'Phone Number=phone'; Lapse's columns are {known}", param_hint="--map"
+            )
+        found[csv_file.normalize_column_name(theirs)] = ours
     return found or None
 
 
 def _opened(path: Path) -> TextIO:
     if path.exists() and not path.is_file():
-        raise Failed(f"{path} is no file that can be read twice: write the contacts into a file first")
+        raise CommandFailed(f"{path} cannot be read twice: save the contacts in a regular file first")
     try:
-        return csv_file.opened(path)
+        return csv_file.open_csv(path)
     except OSError as problem:
-        raise Failed(f"{path} cannot be read: {problem.strerror}") from None
+        raise CommandFailed(f"{path} cannot be read: {problem.strerror}") from None
 
 
-def _judge(file: _ContactsFile, skip_bad: Path | None) -> int:
-    """Return how many rows will do. Raises Failed, naming those that will not, unless they are to be skipped."""
+def _check_rows(file: _ContactsFile, skip_bad: Path | None) -> int:
+    """Return how many rows are valid. Raises CommandFailed, naming invalid rows, unless they are to be skipped."""
     total = 0
 
-    def bad() -> Iterator[BadCell]:
+    def invalid_rows() -> Iterator[InvalidRow]:
         nonlocal total
         for judged in file.judged():
             total += 1
-            if total > MOST_ROWS:
-                raise BadFile(f"has more than {MOST_ROWS:,} rows: split it; each part is imported whole or not at all")
-            if isinstance(judged, BadCell):
+            if total > MAX_ROWS:
+                raise BadFile(f"has more than {MAX_ROWS:,} rows: split it; each part is imported whole or not at all")
+            if isinstance(judged, InvalidRow):
                 yield judged
 
     try:
-        first, number = _first(bad())
+        first, number = _first(invalid_rows())
     except BadFile as problem:
-        raise Failed(f"{file.path}: {problem}") from None
+        raise CommandFailed(f"{file.path}: {problem}") from None
     if not number:
         return total
     lines = [f"line {each.line}: {each.why}" for each in first]
     if number > len(first):
         lines.append(f"and {number - len(first):,} more")
-    found = f"{file.path}: {number:,} of {total:,} rows will not do"
+    found = f"{file.path}: {number:,} of {total:,} rows are invalid"
     if skip_bad is None:
-        raise Failed("\n".join([f"{found}, so nothing was written", *lines]))
+        raise CommandFailed("\n".join([f"{found}, so nothing was written", *lines]))
     _write_refused(file, skip_bad)
     typer.echo("\n".join([f"{found}: they are in {skip_bad}", *lines]), err=True)
     return total - number
 
 
 def _write_refused(file: _ContactsFile, to: Path) -> None:
-    """Write the file's first line and its refused rows as they stand there, so that they can be mended and imported.
+    """Write the file's first line and its invalid rows unchanged, so that they can be corrected and imported.
 
-    Raises Failed if the file to write is there already, or cannot be written.
+    Raises CommandFailed if the file to write exists already, or cannot be written.
     """
-    refused = {judged.line for judged in file.judged() if isinstance(judged, BadCell)}
+    refused = {judged.line for judged in file.judged() if isinstance(judged, InvalidRow)}
     beginnings = {row.line for row in file.rows()}
-    keep = True  # up to the first row: the names of the columns
+    keep = True  # the lines before the first row have the columns' names
     try:
         with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:  # people's data
             for number, line in enumerate(file.lines(), 1):
@@ -192,45 +196,45 @@ def _write_refused(file: _ContactsFile, to: Path) -> None:
                 if keep:
                     out.write(line.encode("utf-8", "surrogateescape"))
     except FileExistsError:
-        raise Failed(f"{to} is there already: name another file for the refused rows") from None
+        raise CommandFailed(f"{to} exists already: name another file for the invalid rows") from None
     except OSError as problem:
-        raise Failed(f"{to} cannot be written: {problem.strerror}") from None
+        raise CommandFailed(f"{to} cannot be written: {problem.strerror}") from None
 
 
-def _first(bad: Iterable[BadCell]) -> tuple[list[BadCell], int]:
-    """The first few, and how many there are."""
-    first: list[BadCell] = []
+def _first(invalid: Iterable[InvalidRow]) -> tuple[list[InvalidRow], int]:
+    """Return the first few invalid rows, and how many there are."""
+    first: list[InvalidRow] = []
     number = 0
-    for number, each in enumerate(bad, 1):
-        if number <= _SHOWN:
+    for number, each in enumerate(invalid, 1):
+        if number <= _MAX_ROWS_SHOWN:
             first.append(each)
     return first, number
 
 
-def _look_for(topic: str, kafka: KafkaSettings) -> None:
-    _, cluster = kafka_probe.reach(kafka, _BROKER_SECONDS)
+def _require_topic(topic: str, kafka: KafkaSettings) -> None:
+    _, cluster = kafka_probe.connect(kafka, _BROKER_TIMEOUT_S)
     found = cluster.topics.get(topic)
     if found is None or found.error:
-        raise Failed(f"the topic {topic} is not there: create it, or run `lapse topics --create`")
+        raise CommandFailed(f"the topic {topic} does not exist: create it, or run `lapse topics --create`")
 
 
-def _encoder(settings: Settings, topic: str) -> Callable[[Judged], bytes | None]:
+def _encoder(settings: Settings, topic: str) -> Callable[[CheckedRow], bytes | None]:
     codec = Shared(settings).codec
-    codec.register(topic, Contact)  # now, and not while a transaction is open
+    codec.register(topic, Contact)  # now, because no transaction should wait for the registry
     return lambda judged: codec.encode(judged, topic) if isinstance(judged, Contact) else None
 
 
-def _no_value(judged: Judged) -> None:
-    """What deletes a contact."""
+def _no_value(judged: CheckedRow) -> None:
+    """Return the null value that deletes a contact."""
 
 
 def _outputs(
-    file: _ContactsFile, topic: str, encode: Callable[[Judged], bytes | None], *, skip_bad: bool
+    file: _ContactsFile, topic: str, encode: Callable[[CheckedRow], bytes | None], *, skip_bad: bool
 ) -> Iterator[Output]:
-    """Yield a record for every row that will do. Raises _Changed at the latest behind the last one."""
+    """Yield a record for every valid row. Raises _Changed, at the latest after the last one."""
     try:
         for judged in file.judged():
-            if not isinstance(judged, BadCell):
+            if not isinstance(judged, InvalidRow):
                 yield Output(topic, -1, judged.user_id.encode(), encode(judged))
             elif not skip_bad:
                 raise _Changed
@@ -247,9 +251,11 @@ def _write(kafka: KafkaSettings, outputs: Iterable[Output], timeout: Millis) -> 
             producer.take_over()
             producer.write(outputs)
         except _Changed:
-            raise Failed(f"the file was changed while it was read, so {_NOTHING}") from None
+            raise CommandFailed(f"the file was changed while it was read, so {_NOTHING_IMPORTED}") from None
         except Fenced:
-            reason = f"another import has begun, or this one took longer than {timeout // MINUTE} min"
-            raise Failed(f"{reason}: it is as good as certain that {_NOTHING}; to be sure, import it again") from None
+            reason = f"another import has started, or this one took longer than {timeout // MINUTE} min"
+            raise CommandFailed(
+                f"{reason}: it is as good as certain that {_NOTHING_IMPORTED}; to be sure, import it again"
+            ) from None
         except Aborted as problem:
-            raise Failed(f"the broker does not take it, so {_NOTHING}: {problem}") from None
+            raise CommandFailed(f"the broker does not accept the records, so {_NOTHING_IMPORTED}: {problem}") from None

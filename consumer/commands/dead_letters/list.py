@@ -1,4 +1,4 @@
-"""`lapse dead-letters list`: what could not be read, and why."""
+"""`lapse dead-letters list`: shows the records that could not be read, and why."""
 
 import heapq
 import sys
@@ -13,51 +13,51 @@ from rich.table import Table
 from rich.text import Text
 
 from consumer import log
-from consumer.commands.dead_letters.selection import Chosen, box
+from consumer.commands.dead_letters.selection import DeadLetterFilter, open_topic
 from consumer.commands.terminal.exit_codes import DONE
-from consumer.commands.terminal.time_arguments import shown
+from consumer.commands.terminal.time_arguments import format_time
 from consumer.config.loader import load
 from consumer.kafka.dead_letters import topic_reader
 from consumer.kafka.dead_letters.offset_bitmap import OffsetBitmap
 from consumer.kafka.dead_letters.topic_reader import HEAD_BYTES, DeadLetter, ReplayNote
 
-_WIDE = 500  # columns: what is read by a program is not folded
-_ACROSS = 16  # bytes on a line of a dump
+_PIPED_WIDTH = 500  # characters: output that a program reads must not be wrapped
+_BYTES_PER_LINE = 16
 
 
-def main(config: Path, chosen: Chosen, *, limit: int, show: bool) -> int:
-    """Prints the newest `limit` of the chosen, with the beginning of each if `show`; the exit status.
+def main(config: Path, chosen: DeadLetterFilter, *, limit: int, show: bool) -> int:
+    """Print the newest `limit` of the chosen letters, with their first bytes if `show`; return the exit status.
 
     Raises:
         ConfigError: the settings are not right.
-        Failed: the topic cannot be read.
+        CommandFailed: the topic cannot be read.
     """
     settings = load(config)
-    log.configure_quietly()
-    with box(settings) as b:
+    log.configure_for_command()
+    with open_topic(settings) as b:
         found = _Found(chosen)
         records = map(
             topic_reader.parse, topic_reader.read(b.consumer, b.topic, topic_reader.offset_ranges(b.admin, b.topic))
         )
         newest = heapq.nlargest(limit, found.letters_in(records), key=lambda each: (each.at, each.offset))
     if newest:
-        console = Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False)
-        console.print(_table(newest, found.was_put_back))
+        console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False)
+        console.print(_table(newest, found.was_replayed))
     if show:
         for letter in newest:
-            typer.echo("\n".join([f"{_from(letter)}:", *dump(letter), ""]))
+            typer.echo("\n".join([f"{_from(letter)}:", *hex_dump(letter), ""]))
     for line in found.summary(len(newest)):
         typer.echo(line)
     return DONE
 
 
 class _Found:
-    """Goes along with the reading of the topic, and counts."""
+    """Counts letters while the topic is read."""
 
-    def __init__(self, chosen: Chosen) -> None:
+    def __init__(self, chosen: DeadLetterFilter) -> None:
         self._chosen = chosen
         self._counts: Counter[tuple[str, str]] = Counter()
-        self._put_back: dict[int, OffsetBitmap] = {}
+        self._replayed: dict[int, OffsetBitmap] = {}
 
     def letters_in(self, records: Iterable[DeadLetter | ReplayNote]) -> Iterator[DeadLetter]:
         for record in records:
@@ -66,51 +66,51 @@ class _Found:
                     self._marks(record.partition, offset).add(offset)
                 continue
             self._marks(record.partition, record.offset)
-            if self._chosen.takes(record):
-                self._counts[record.origin.topic if record.origin else "nowhere", record.reason or "no reason"] += 1
+            if self._chosen.matches(record):
+                self._counts[record.origin.topic if record.origin else "unknown", record.reason or "no reason"] += 1
                 yield record
 
-    def was_put_back(self, letter: DeadLetter) -> bool:
+    def was_replayed(self, letter: DeadLetter) -> bool:
         return letter.offset in self._marks(letter.partition, letter.offset)
 
     def _marks(self, partition: int, first: int) -> OffsetBitmap:
-        """What was put back of a partition whose first record here is at this offset."""
-        return self._put_back.setdefault(partition, OffsetBitmap(first))
+        """Return the replayed offsets of a partition; `first` is the first offset that was read of it."""
+        return self._replayed.setdefault(partition, OffsetBitmap(first))
 
     def summary(self, listed: int) -> Iterator[str]:
         total = self._counts.total()
         yield f"{total:,} dead letter{'' if total == 1 else 's'}" + (
-            f", of which these are the newest {listed:,}" if listed < total else ""
+            f"; these are the newest {listed:,}" if listed < total else ""
         )
         for (topic, reason), count in self._counts.most_common():
             yield f"  {count:,} from {topic}: {reason}"
 
 
-def _table(rows: Iterable[DeadLetter], was_put_back: Callable[[DeadLetter], bool]) -> Table:
+def _table(rows: Iterable[DeadLetter], was_replayed: Callable[[DeadLetter], bool]) -> Table:
     table = Table(box=SIMPLE_HEAD)
-    for name in ("from", "set aside (UTC)", "reason", "error", "bytes", "put back"):
+    for name in ("from", "set aside (UTC)", "reason", "error", "bytes", "replayed"):
         table.add_column(name, justify="right" if name == "bytes" else "left", overflow="fold")
     for letter in rows:
-        back = "yes" if was_put_back(letter) else "–"
+        back = "yes" if was_replayed(letter) else "–"
         size = "null" if letter.size is None else f"{letter.size:,}"
-        cells = (_from(letter), shown(letter.at), letter.reason, letter.error, size, back)
-        table.add_row(*(Text(cell) for cell in cells))  # (not markup: it may hold brackets)
+        cells = (_from(letter), format_time(letter.at), letter.reason, letter.error, size, back)
+        table.add_row(*(Text(cell) for cell in cells))  # Text, because markup would interpret brackets
     return table
 
 
 def _from(letter: DeadLetter) -> str:
     """`topic[partition]@offset`."""
     if letter.origin is None:
-        return f"it does not say (dead letter [{letter.partition}]@{letter.offset})"
+        return f"unknown (dead letter [{letter.partition}]@{letter.offset})"
     return f"{letter.origin.topic}[{letter.origin.partition}]@{letter.origin.offset}"
 
 
-def dump(letter: DeadLetter) -> Iterator[str]:
-    """The beginning of its bytes, 16 on a line, as hexadecimal and as text."""
-    for start in range(0, len(letter.head), _ACROSS):
-        part = letter.head[start : start + _ACROSS]
+def hex_dump(letter: DeadLetter) -> Iterator[str]:
+    """Yield its first bytes, 16 on a line, as hexadecimal and as text."""
+    for start in range(0, len(letter.head), _BYTES_PER_LINE):
+        part = letter.head[start : start + _BYTES_PER_LINE]
         text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
-        yield f"  {start:04x}  {part.hex(' '):<{3 * _ACROSS}} {text}"
+        yield f"  {start:04x}  {part.hex(' '):<{3 * _BYTES_PER_LINE}} {text}"
     if letter.size is None:
         yield "  null"
     elif letter.size == 0:

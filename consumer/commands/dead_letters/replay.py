@@ -1,21 +1,20 @@
-"""`lapse dead-letters replay`: what could not be read goes back onto its topic, each letter at most once.
+"""`lapse dead-letters replay`: writes dead letters back to their topics, each at most once.
 
-1. Begin.      Our transactional id puts out any other replay; what that one had committed, we will see.
-2. Survey.     The whole topic, to the end it has now: letters, and notes of those that were put back before.
-3. Ask.        How many would go, and where to.
-4. Put back.   Some letters at a time: copies with their own keys and bytes into the partitions they came from, and a
-               note for each partition of the dead letters, in one transaction.
+1. Begin.      Our transactional id fences any other replay; what that one committed is visible from here on.
+2. Survey.     Read the whole topic up to its present end: letters, and notes of those that were replayed before.
+3. Ask.        Say how many would be replayed, and to which topics.
+4. Replay.     A batch at a time, in one transaction: copies with their own keys and bytes in the partitions that they
+               came from, and a note for each partition of the dead-letters topic.
 
-A letter goes back if no note names it, so calling this again, with the same filter or another, repeats nothing. What a
-crash leaves behind: before a commit nothing, after it the copies and their note. Of two at once only the later can
-commit, and it begins before it looks. Letters that come while this runs are left for the next time.
+A letter is replayed if no note names it, so a second run, with the same filter or another, repeats nothing. A crash
+before a commit leaves nothing, after it the copies and their note. Of two replays at once only the later one commits,
+and it begins before it reads. Letters that arrive during a run are left for the next one.
 
-The notes are on the topic itself and not in a consumer group's offsets, because an offset cannot say that a filter left
-out some of what is before it, and because a broker forgets the offsets of a group that nobody is in after a week, when
-most letters are still there.
+The notes are on the topic itself and not in a consumer group's offsets: an offset cannot say that a filter skipped some
+letters before it, and a broker deletes the offsets of an empty group after a week, when most letters are still there.
 
-A record that goes back and still cannot be read becomes a new letter. A record that was set aside twice, because
-deliver was killed before it could commit, is two letters; both go back, and the second changes nothing for its reader.
+A replayed record that still cannot be read becomes a new letter. A record that was set aside twice, because deliver was
+killed before it could commit, is two letters; both are replayed, and the second changes nothing for its reader.
 
 Only topics that Lapse reads are written to, whatever a letter's headers say.
 """
@@ -30,8 +29,8 @@ from typing import TypeAlias
 import typer
 
 from consumer import log
-from consumer.commands.dead_letters.selection import Box, Chosen, box, group_of
-from consumer.commands.terminal.exit_codes import DONE, FAILED, Failed
+from consumer.commands.dead_letters.selection import DeadLetterFilter, DeadLetterTopic, open_topic, replay_group
+from consumer.commands.terminal.exit_codes import DONE, FAILED, CommandFailed
 from consumer.config.loader import load
 from consumer.config.settings import Settings
 from consumer.kafka.clients.output import Output
@@ -40,15 +39,16 @@ from consumer.kafka.dead_letters import topic_reader
 from consumer.kafka.dead_letters.offset_bitmap import OffsetBitmap
 from consumer.kafka.dead_letters.topic_reader import DeadLetter, Message, ReplayNote
 
-_MOST, _MOST_BYTES = 500, 8 * 1024 * 1024  # of one transaction
+_MAX_LETTERS, _MAX_BYTES = 500, 8 * 1024 * 1024  # in one transaction
 
 Targets: TypeAlias = Mapping[str, int]
-"""Topics that may be written to, with their numbers of partitions."""
+"""The topics that may be written to, with their numbers of partitions."""
 
 
 @dataclass(slots=True)
 class Survey:
-    """`to_go` has letters' offsets, by their partition and the topic that they go onto; `stay` counts, by why."""
+    """`to_go`: the offsets of letters to replay, by their partition and their target topic. `stay`: how many cannot be
+    replayed, by reason."""
 
     to_go: dict[tuple[int, str], OffsetBitmap] = field(default_factory=dict)
     stay: Counter[str] = field(default_factory=Counter)
@@ -60,7 +60,7 @@ class Survey:
         return +counts
 
     def spans(self) -> dict[int, range]:
-        """Where the letters to go are."""
+        """Return, for each partition, the range of offsets that contains the letters to replay."""
         spans: dict[int, range] = {}
         for (partition, _), some in self.to_go.items():
             if some:
@@ -72,47 +72,50 @@ class Survey:
         return any(offset in some for (at, _), some in self.to_go.items() if at == partition)
 
 
-def main(config: Path, chosen: Chosen, *, yes: bool) -> int:
-    """Puts the chosen back, once that was agreed to; the exit status.
+def main(config: Path, chosen: DeadLetterFilter, *, yes: bool) -> int:
+    """Replay the chosen letters after the user agreed; return the exit status.
 
     Raises:
         ConfigError: the settings are not right.
         typer.BadParameter: Lapse does not read the chosen topic.
-        Failed: the topic cannot be read, or the broker does not take what should go back.
+        CommandFailed: the topic cannot be read, or the broker does not accept the copies.
     """
     settings = load(config)
-    log.configure_quietly()
-    reads = _reads(settings)
-    if chosen.topic is not None and chosen.topic not in reads:
-        raise typer.BadParameter(f"Lapse reads {', '.join(reads)}", param_hint="--topic")
-    with box(settings) as b, closing(command_producer(settings.kafka, name=group_of(settings))) as producer:
+    log.configure_for_command()
+    sources = _source_topics(settings)
+    if chosen.topic is not None and chosen.topic not in sources:
+        raise typer.BadParameter(f"Lapse reads only {', '.join(sources)}", param_hint="--topic")
+    with (
+        open_topic(settings) as b,
+        closing(command_producer(settings.kafka, name=replay_group(settings))) as producer,
+    ):
         producer.take_over()
-        targets = {topic: len(b.cluster.topics[topic].partitions) for topic in reads if topic in b.cluster.topics}
+        targets = {topic: len(b.cluster.topics[topic].partitions) for topic in sources if topic in b.cluster.topics}
         records = map(
             topic_reader.parse, topic_reader.read(b.consumer, b.topic, topic_reader.offset_ranges(b.admin, b.topic))
         )
         found = survey(records, chosen, targets)
         number = found.by_topic().total()
-        for line in _told(found, contacts=settings.topics.contacts):
+        for line in _plan_lines(found, contacts=settings.topics.contacts):
             typer.echo(line)
         if not number:
             return DONE
-        if not (yes or typer.confirm(f"Put {_letters(number)} back?")):
-            typer.echo("nothing was put back")
+        if not (yes or typer.confirm(f"Replay {_letters(number)}?")):
+            typer.echo("nothing was replayed")
             return FAILED
-        typer.echo(f"{_letters(_put_back(b, producer, found))} put back")
+        typer.echo(f"{_letters(_replay(b, producer, found))} replayed")
         return DONE
 
 
-def survey(records: Iterable[DeadLetter | ReplayNote], chosen: Chosen, targets: Targets) -> Survey:
-    """What of the chosen is to go back, and what has to stay. `records` are all that the topic holds."""
+def survey(records: Iterable[DeadLetter | ReplayNote], chosen: DeadLetterFilter, targets: Targets) -> Survey:
+    """Return which of the chosen letters to replay, and which have to stay. `records` is everything on the topic."""
     found = Survey()
     for record in records:
-        if isinstance(record, ReplayNote):  # which stands behind the letters that it names
+        if isinstance(record, ReplayNote):  # it comes after the letters that it names
             for (partition, _), some in found.to_go.items():
                 for offset in record.offsets if partition == record.partition else ():
                     some.discard(offset)
-        elif chosen.takes(record):
+        elif chosen.matches(record):
             obstacle = obstacle_of(record, targets)
             if obstacle:
                 found.stay[obstacle] += 1
@@ -124,70 +127,73 @@ def survey(records: Iterable[DeadLetter | ReplayNote], chosen: Chosen, targets: 
 
 
 def obstacle_of(letter: DeadLetter, targets: Targets) -> str | None:
-    """Why it cannot go back, if it cannot."""
+    """Return why the letter cannot be replayed; None if it can."""
     if letter.origin is None:
-        return "does not say where it came from"
+        return "has no headers that say where it came from"
     if letter.origin.topic not in targets:
-        return "came from a topic that Lapse does not read, or that is gone"
+        return "came from a topic that Lapse does not read, or that no longer exists"
     if letter.origin.partition >= targets[letter.origin.topic]:
         return "came from a partition that its topic does not have"
     return None
 
 
-def copy(letter: DeadLetter, message: Message, dead_letters: str) -> Output:
-    """The original once more, in the partition it came from: all that is about a user stays in one."""
-    assert letter.origin is not None  # or it would have to stay
-    came = f"{dead_letters}/{letter.partition}/{letter.offset}".encode()
+def replayed_record(letter: DeadLetter, message: Message, dead_letters: str) -> Output:
+    """Return a copy of the original record for the partition it came from, so that a user stays in one partition."""
+    assert letter.origin is not None  # otherwise obstacle_of keeps it
+    source = f"{dead_letters}/{letter.partition}/{letter.offset}".encode()
     value, key = message.value(), message.key()
-    return Output(letter.origin.topic, letter.origin.partition, key, value, [("replayed_from", came)])
+    return Output(letter.origin.topic, letter.origin.partition, key, value, [("replayed_from", source)])
 
 
-def _reads(settings: Settings) -> list[str]:
+def _source_topics(settings: Settings) -> list[str]:
     return [settings.source.topic, settings.topics.contacts, settings.topics.reminders]
 
 
-def _told(found: Survey, *, contacts: str) -> Iterator[str]:
-    """What would happen, for people."""
+def _plan_lines(found: Survey, *, contacts: str) -> Iterator[str]:
+    """Yield lines that say what would happen."""
     for topic, count in found.by_topic().most_common():
-        yield f"{_letters(count)} would go back onto {topic}"
+        yield f"{_letters(count)} would be written back to {topic}"
         if topic == contacts:
-            yield "  (each replaces what was said about its user since, so look whether there is anything newer)"
+            yield "  (each replaces newer contact data of the same user: check that there is none)"
     if not found.by_topic():
-        yield "there is nothing to put back"
+        yield "there is nothing to replay"
     for why, count in found.stay.most_common():
-        yield f"{_letters(count)} must stay: each {why}"
+        yield f"{_letters(count)} cannot be replayed: each {why}"
 
 
 def _letters(number: int) -> str:
     return f"{number:,} letter{'' if number == 1 else 's'}"
 
 
-def _put_back(b: Box, producer: TransactionalProducer, found: Survey) -> int:
-    """Step 4; how many."""
+def _replay(b: DeadLetterTopic, producer: TransactionalProducer, found: Survey) -> int:
+    """Do step 4; return how many letters were replayed."""
     done = 0
     try:
         for batch in _batches(b, found):
-            places: dict[int, list[int]] = {}
+            offsets_by_partition: dict[int, list[int]] = {}
             for letter, _ in batch:
-                places.setdefault(letter.partition, []).append(letter.offset)
+                offsets_by_partition.setdefault(letter.partition, []).append(letter.offset)
             producer.write(
                 [
-                    *(copy(letter, message, b.topic) for letter, message in batch),
-                    *(topic_reader.replay_note(b.topic, partition, offsets) for partition, offsets in places.items()),
+                    *(replayed_record(letter, message, b.topic) for letter, message in batch),
+                    *(
+                        topic_reader.replay_note(b.topic, partition, offsets)
+                        for partition, offsets in offsets_by_partition.items()
+                    ),
                 ]
             )
             done += len(batch)
     except Aborted as problem:
-        raise Failed(f"{_letters(done)} put back; the broker does not take the next ones: {problem}") from None
+        raise CommandFailed(f"{_letters(done)} replayed; the broker does not accept the next ones: {problem}") from None
     except Fenced:
-        raise Failed(
-            f"{_letters(done)} put back; then another replay began: call this again for what it leaves"
+        raise CommandFailed(
+            f"{_letters(done)} replayed; then another replay began: run this again when it has ended"
         ) from None
     return done
 
 
-def _batches(b: Box, found: Survey) -> Iterator[list[tuple[DeadLetter, Message]]]:
-    """The letters to go, as many at a time as one transaction takes."""
+def _batches(b: DeadLetterTopic, found: Survey) -> Iterator[list[tuple[DeadLetter, Message]]]:
+    """Yield the letters to replay, in batches of the size of one transaction."""
     batch: list[tuple[DeadLetter, Message]] = []
     size = 0
     for message in topic_reader.read(b.consumer, b.topic, found.spans()):
@@ -197,7 +203,7 @@ def _batches(b: Box, found: Survey) -> Iterator[list[tuple[DeadLetter, Message]]
         assert isinstance(letter, DeadLetter)
         batch.append((letter, message))
         size += letter.size or 0
-        if len(batch) >= _MOST or size >= _MOST_BYTES:
+        if len(batch) >= _MAX_LETTERS or size >= _MAX_BYTES:
             yield batch
             batch, size = [], 0
     if batch:

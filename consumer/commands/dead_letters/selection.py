@@ -1,4 +1,4 @@
-"""What `lapse dead-letters list` and `replay` have in common: which letters are meant, and where they are."""
+"""What `lapse dead-letters list` and `replay` share: the filter for letters, and reading their topic."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,24 +11,24 @@ from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[a
 from consumer.clock import Millis, SystemClock
 from consumer.commands import kafka_probe
 from consumer.commands.terminal import time_arguments
-from consumer.commands.terminal.exit_codes import Failed
+from consumer.commands.terminal.exit_codes import CommandFailed
 from consumer.config.settings import Settings
 from consumer.kafka.dead_letters import topic_reader
 from consumer.kafka.dead_letters.topic_reader import DeadLetter, StillOpen
 
-_BROKER_SECONDS = 5
+_BROKER_TIMEOUT_S = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
-    """Which letters are meant: all, unless told. `topic` is that from which they came."""
+class DeadLetterFilter:
+    """Which letters are meant; None means any. `topic` is the one they came from; `until` is exclusive."""
 
     reason: str | None = None
     topic: str | None = None
     since: Millis | None = None
     until: Millis | None = None
 
-    def takes(self, letter: DeadLetter) -> bool:
+    def matches(self, letter: DeadLetter) -> bool:
         return (
             self.reason in (None, letter.reason)
             and (self.topic is None or (letter.origin is not None and letter.origin.topic == self.topic))
@@ -37,16 +37,16 @@ class Chosen:
         )
 
 
-def chosen(*, reason: str | None, topic: str | None, since: str | None, until: str | None) -> Chosen:
-    """As said on the command line. Raises typer.BadParameter."""
+def parse_filter(*, reason: str | None, topic: str | None, since: str | None, until: str | None) -> DeadLetterFilter:
+    """Return the filter that the command line describes. Raises typer.BadParameter."""
     now = SystemClock().now()
-    first = None if since is None else time_arguments.since(since, now, "--since")
-    end = None if until is None else time_arguments.since(until, now, "--until")
-    return Chosen(reason=reason, topic=topic, since=first, until=end)
+    first = None if since is None else time_arguments.parse_since(since, now, "--since")
+    end = None if until is None else time_arguments.parse_since(until, now, "--until")
+    return DeadLetterFilter(reason=reason, topic=topic, since=first, until=end)
 
 
-class Box(NamedTuple):
-    """The topic, and what it is read with."""
+class DeadLetterTopic(NamedTuple):
+    """The topic's name, and the clients to read it with."""
 
     topic: str
     admin: AdminClient
@@ -55,23 +55,23 @@ class Box(NamedTuple):
 
 
 @contextmanager
-def box(settings: Settings) -> Iterator[Box]:
-    """The dead letters, ready to be read. Raises ConfigError, and Failed where they cannot be."""
+def open_topic(settings: Settings) -> Iterator[DeadLetterTopic]:
+    """Open the dead-letters topic for reading. Raises ConfigError, and CommandFailed if it cannot be read."""
     topic = settings.topics.dead_letters
-    admin, cluster = kafka_probe.reach(settings.kafka, _BROKER_SECONDS)
+    admin, cluster = kafka_probe.connect(settings.kafka, _BROKER_TIMEOUT_S)
     found = cluster.topics.get(topic)
     if found is None or found.error:
-        raise Failed(
-            f"the topic {topic} is not there: is topics.dead_letters its name? Nothing was ever set aside here"
+        raise CommandFailed(
+            f"the topic {topic} does not exist: is topics.dead_letters right? If it is, there are no dead letters yet"
         )
-    consumer = topic_reader.make_consumer(settings.kafka, group_of(settings))
+    consumer = topic_reader.make_consumer(settings.kafka, replay_group(settings))
     try:
-        yield Box(topic, admin, cluster, consumer)
+        yield DeadLetterTopic(topic, admin, cluster, consumer)
     except StillOpen as problem:
-        raise Failed(str(problem)) from None
+        raise CommandFailed(str(problem)) from None
     finally:
         consumer.close()
 
 
-def group_of(settings: Settings) -> str:
+def replay_group(settings: Settings) -> str:
     return f"{settings.kafka.group_prefix}-dead-letters-replay"

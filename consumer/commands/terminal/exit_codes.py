@@ -1,4 +1,4 @@
-"""How a command ends when something is wrong: in words, and with the status that scripts expect."""
+"""How a command ends when something goes wrong: with an explanation, and an exit status for scripts."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,28 +8,28 @@ import typer
 DONE, FAILED, MISUSED = 0, 1, 2
 
 
-class Failed(Exception):
-    """The command could not do what it was asked to; the text says why, and what to do about it."""
+class CommandFailed(Exception):
+    """The command could not do its work; the text says why, and what to do."""
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Ends the command in words where a user can put things right. Any other exception is a mistake of ours."""
+def exit_with_message() -> Iterator[None]:
+    """End the command with a message for errors that a user can fix. Any other exception is a bug, and passes."""
     try:
         yield
     except Exception as problem:
-        told = _words(problem)
-        if told is None:
+        found = _status_and_message(problem)
+        if found is None:
             raise
-        status, words = told
-        for line in words.splitlines():
+        status, message = found
+        for line in message.splitlines():
             typer.echo(line, err=True)
         raise typer.Exit(status) from None
 
 
-def _words(problem: Exception) -> tuple[int, str] | None:
-    """The exit status and what to say, unless nobody but us can do anything about it."""
-    # Imported here, because only a command that got far enough to fail has a use for them.
+def _status_and_message(problem: Exception) -> tuple[int, str] | None:
+    """Return the exit status and the message for the user; None if the exception is a bug."""
+    # Imported here, so that a command without an error does not pay for it.
     from confluent_kafka import KafkaException
     from sqlalchemy.exc import OperationalError
 
@@ -41,10 +41,12 @@ def _words(problem: Exception) -> tuple[int, str] | None:
 
     if isinstance(problem, ConfigError):
         return MISUSED, str(problem)
-    if isinstance(problem, Failed | LedgerRefused | PortTaken | RegistryUnavailable | SchemaRefused | TopicsRefused):
+    if isinstance(
+        problem, CommandFailed | LedgerRefused | PortTaken | RegistryUnavailable | SchemaRefused | TopicsRefused
+    ):
         return FAILED, str(problem)
     if isinstance(problem, KafkaException):
-        return FAILED, f"the broker: {problem.args[0].str()}"
+        return FAILED, f"Kafka: {problem.args[0].str()}"
     if isinstance(problem, OperationalError):
-        return FAILED, "ledger.url: the database cannot be opened: is it up, and is this its address?"
+        return FAILED, "ledger.url: the database cannot be opened: is it running, and is the address right?"
     return None

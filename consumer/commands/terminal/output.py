@@ -1,4 +1,4 @@
-"""What a check found, as one line for people."""
+"""The result of a check, as one line on the terminal."""
 
 from dataclasses import dataclass
 
@@ -6,18 +6,18 @@ import typer
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One thing that was tried: whether it is as it should be, what was found, and else what to do about it."""
+class CheckResult:
+    """One thing that was checked: whether it is right, what was found, and if it is wrong what to do."""
 
     ok: bool
-    what: str
+    text: str
     advice: str = ""
 
     def __str__(self) -> str:
-        return f"{'✓' if self.ok else '✗'} {self.what}" + (f": {self.advice}" if self.advice else "")
+        return f"{'✓' if self.ok else '✗'} {self.text}" + (f": {self.advice}" if self.advice else "")
 
 
-def show(line: Line) -> bool:
-    """Prints the line; whether it was good news."""
+def print_result(line: CheckResult) -> bool:
+    """Print the result; return whether it was ok."""
     typer.echo(str(line))
     return line.ok

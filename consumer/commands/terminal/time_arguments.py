@@ -1,4 +1,4 @@
-"""Moments as people write them, on a command line or in a file."""
+"""Times as people write them, on a command line or in a file."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
 
@@ -12,10 +12,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SPAN: TypeAdapter[timedelta] = TypeAdapter(Duration)
 
 
-def iso(text: str, zone: tzinfo | None = UTC) -> Millis | None:
-    """A date or a time in ISO 8601, in `zone` unless it says otherwise; None for anything else.
+def parse_iso_time(text: str, zone: tzinfo | None = UTC) -> Millis | None:
+    """Return a date or time in ISO 8601 as milliseconds, read in `zone` if it names none; None if it is no such text.
 
-    Without a `zone` the text has to name one.
+    If `zone` is None, the text must name one.
     """
     try:
         found = datetime.fromisoformat(text)
@@ -25,13 +25,13 @@ def iso(text: str, zone: tzinfo | None = UTC) -> Millis | None:
     return millis(found - _EPOCH) if found.tzinfo else None
 
 
-def since(text: str, now: Millis, option: str) -> Millis:
-    """`24h` is so long before `now`; else it is a date or a time.
+def parse_since(text: str, now: Millis, option: str) -> Millis:
+    """Return the time that an option means: `24h` is that long before `now`, anything else a date or a time.
 
     Raises:
-        typer.BadParameter: naming `option`.
+        typer.BadParameter: the text is neither; the message names `option`.
     """
-    found = iso(text)
+    found = parse_iso_time(text)
     if found is not None:
         return found
     try:
@@ -41,6 +41,6 @@ def since(text: str, now: Millis, option: str) -> Millis:
         raise typer.BadParameter(hint, param_hint=option) from None
 
 
-def shown(moment: Millis) -> str:
-    """To the second, UTC."""
+def format_time(moment: Millis) -> str:
+    """Return a time in UTC, to the second."""
     return (_EPOCH + timedelta(milliseconds=moment)).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,4 +1,4 @@
-"""Stops and opens the channel and its templates, as answers and reports say; what waited for one that opens is due."""
+"""Opens and closes circuit breakers after outcomes and reports; wakes what waited for one that closes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,38 +17,38 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class AttemptOutcome:
-    """An attempt for this row, and what it says about the channel."""
+    """What came of an attempt for this row."""
 
     row: ReminderRow
     started_at: Millis
     outcome: Outcome
 
 
-def update_breakers(work: UnitOfWork, tried: Sequence[AttemptOutcome]) -> None:
-    """Let the channels and templates that these attempts used take note, in order."""
-    for medium in sorted({each.row.medium for each in tried}):
+def update_breakers(work: UnitOfWork, outcomes: Sequence[AttemptOutcome]) -> None:
+    """Apply these outcomes, in order, to the breakers of the media and templates that they used."""
+    for medium in sorted({each.row.medium for each in outcomes}):
         before = queries.channels.states(work.connection, medium, lock=True)
         states = dict(before)
-        for each in tried:
+        for each in outcomes:
             if each.row.medium == medium:
                 template = template_key(medium, each.row.template, each.row.language)
-                known = states.get(template, ChannelRow(template))
+                state = states.get(template, ChannelRow(template))
                 states[medium] = channel_breaker_after(states[medium], each.outcome, each.started_at, work.now)
-                states[template] = template_breaker_after(known, each.outcome, each.started_at, work.now)
+                states[template] = template_breaker_after(state, each.outcome, each.started_at, work.now)
         for name, state in states.items():
-            save_breaker(work, medium, before.get(name, ChannelRow(name)), state)
+            _save(work, medium, before.get(name, ChannelRow(name)), state)
 
 
-def save_breaker(work: UnitOfWork, medium: str, before: ChannelRow, state: ChannelRow) -> None:
-    """Write a state that changed; wake what waited for it."""
+def _save(work: UnitOfWork, medium: str, before: ChannelRow, state: ChannelRow) -> None:
+    """Write a breaker that changed, and wake what waited for it."""
     if state == before:
         return
     queries.channels.put_state(work.connection, state)
-    whole = state.name == medium
+    is_channel = state.name == medium
     if before.stopped_because is not None and state.stopped_because is None:
-        log.info("channel_opened", channel=state.name)
+        log.info("breaker_closed", breaker=state.name)
         queries.reminders.wake_deferred(
-            work.connection, "channel_stopped" if whole else "template_unusable", medium=medium
+            work.connection, "channel_stopped" if is_channel else "template_unusable", medium=medium
         )
     elif before.stopped_because is None and state.stopped_because is not None:
-        log.error("channel_stopped", channel=state.name, reason=state.stopped_because)
+        log.error("breaker_opened", breaker=state.name, reason=state.stopped_because)

@@ -1,4 +1,4 @@
-"""Room for recipients: how many different people a business may write to within a day (contract §11)."""
+"""How many different recipients a business may write to within a day (contract §11)."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -10,19 +10,19 @@ from consumer.clock import MINUTE, Millis
 from consumer.ledger import queries
 from consumer.onemsg.limits import UNIQUE_SPAN
 
-LOOK_AGAIN = 5 * MINUTE
-"""The least that somebody waits for room, so that a queue of thousands is not looked through for every place."""
+MIN_WAIT_MS: Millis = 5 * MINUTE
+"""The least wait for a free place, so that a queue of thousands is not checked for each place that becomes free."""
 
 
 class Quota(Protocol):
-    """Of one batch, which is decided about in order."""
+    """The quota for one batch, whose rows are decided about in order."""
 
     def free_at(self, phone: str) -> Millis:
-        """From when on there is room for this phone (digits); 0 if there is."""
+        """Return from when on this phone (digits) may be written to; 0 if it may be now."""
         ...
 
     def take(self, phone: str) -> None:
-        """Something is on its way to it."""
+        """Count a message to this phone."""
         ...
 
 
@@ -38,38 +38,39 @@ class Unlimited:
 
 @dataclass(slots=True)
 class DailyQuota:
-    """`limit` different phones in any UNIQUE_SPAN. Whoever was written to within it takes no other place. Pure.
+    """At most `limit` different phones in any UNIQUE_SPAN; a phone that already counts is always free. Pure.
 
-    `latest`: when those phones were last written to that have to leave it before there is room, and some more.
+    `used` counts the phones written to in the span before `now`; `counted` are those among this batch's phones.
+    `leaving`: when the phones that leave the span next were last written to, earliest first.
     """
 
     limit: int
     now: Millis
-    written: int
-    phones: set[str]
-    latest: list[Millis] = field(default_factory=list)
+    used: int
+    counted: set[str]
+    leaving: list[Millis] = field(default_factory=list)
     _waiting: int = 0
 
     def free_at(self, phone: str) -> Millis:
-        if phone in self.phones or self.written < self.limit:
+        if phone in self.counted or self.used < self.limit:
             return 0
-        before, self._waiting = self.written - self.limit + self._waiting, self._waiting + 1
-        leaves = self.latest[min(before, len(self.latest) - 1)] if self.latest else self.now
-        return max(leaves + UNIQUE_SPAN, self.now + LOOK_AGAIN)
+        position, self._waiting = self.used - self.limit + self._waiting, self._waiting + 1
+        last_written_at = self.leaving[min(position, len(self.leaving) - 1)] if self.leaving else self.now
+        return max(last_written_at + UNIQUE_SPAN, self.now + MIN_WAIT_MS)
 
     def take(self, phone: str) -> None:
-        if phone not in self.phones:
-            self.phones.add(phone)
-            self.written += 1
+        if phone not in self.counted:
+            self.counted.add(phone)
+            self.used += 1
 
 
 def quota_for(connection: Connection, limit: int | None, phones: Collection[str], now: Millis) -> Quota:
-    """What is left of the limit for these phones (digits). Other replicas wait until this transaction has used it."""
+    """Return the quota for these phones (digits). Other replicas wait for it until this transaction ends."""
     if limit is None:
         return Unlimited()
     queries.attempts.lock_recipient_count(connection)
     since = now - UNIQUE_SPAN
-    written = queries.attempts.count_phones_since(connection, since)
-    known = queries.attempts.phones_written_since(connection, phones, since)
-    leaving = max(written - limit, 0) + len(phones) + 1 if written + len(phones) > limit else 0
-    return DailyQuota(limit, now, written, known, queries.attempts.earliest_last_sends(connection, since, leaving))
+    used = queries.attempts.count_phones_since(connection, since)
+    counted = queries.attempts.phones_written_since(connection, phones, since)
+    leaving = max(used - limit, 0) + len(phones) + 1 if used + len(phones) > limit else 0
+    return DailyQuota(limit, now, used, counted, queries.attempts.earliest_last_sends(connection, since, leaving))

@@ -1,4 +1,4 @@
-"""What a batch may say: each person's best language of those that can be sent now, and one message to probe a stop."""
+"""Which template variants a batch may send, and which message is the probe of an open circuit breaker."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,48 +12,54 @@ from consumer.ledger.schema.rows import ChannelRow
 
 
 class VariantChooser:
-    """`states`: what of the medium is stopped because 1MSG refused it; `standings`: what its list says of templates."""
+    """Chooses each person's best language among those that can be sent now.
+
+    `breakers` are those of the medium and its templates; `statuses` is what 1MSG's list says about the templates.
+    """
 
     def __init__(
-        self, states: Mapping[str, ChannelRow], standings: TemplateStatuses, medium: str, now: Millis, lease: Millis
+        self, breakers: Mapping[str, ChannelRow], statuses: TemplateStatuses, medium: str, now: Millis, lease_ms: Millis
     ) -> None:
-        self._states = dict(states)
-        self._standings = standings
+        self._breakers = dict(breakers)
+        self._statuses = statuses
         self._medium = medium
         self._now = now
-        self._next_probe = now + lease + 10 * SECOND
-        """Nobody else probes until this one's fate is known."""
+        self._next_probe_at = now + lease_ms + 10 * SECOND
+        """No other probe before the outcome of this one is known."""
         self.probed: dict[str, ChannelRow] = {}
+        """Breakers whose probe this batch sends, to be written."""
 
     def choose(self, facts: Facts, plan: MessagePlan | None) -> tuple[Facts, TemplateVariant | None]:
-        """The facts with what is known about channel and template, and the words to send; None if there are none."""
-        stopped = self._closed(self._medium) is not None
-        ways = plan.variants(facts.locale) if plan else ()
-        chosen = next((words for words in ways if self._until(words, facts) is None), None)
-        marketing = chosen is not None and self._standings.of(chosen).marketing
-        if not stopped and chosen is not None and not marketing:
+        """Return the facts completed with channel and template, and the variant to send; None if there is none."""
+        channel_stopped = self._open_breaker(self._medium) is not None
+        variants = plan.variants(facts.locale) if plan else ()
+        chosen = next((variant for variant in variants if self._unusable_until(variant, facts) is None), None)
+        marketing = chosen is not None and self._statuses.of(chosen).marketing
+        if not channel_stopped and chosen is not None and not marketing:
             return facts, chosen
-        untils = [until for words in ways if (until := self._until(words, facts)) is not None]
+        untils = [until for variant in variants if (until := self._unusable_until(variant, facts)) is not None]
         until = min(untils, default=None) if chosen is None else None
-        return replace(facts, channel_stopped=stopped, template_stopped_until=until, marketing=marketing), chosen
+        completed = replace(facts, channel_stopped=channel_stopped, template_stopped_until=until, marketing=marketing)
+        return completed, chosen
 
-    def mark_used(self, words: TemplateVariant) -> None:
-        """A message is on its way: of what is stopped, it is the probe."""
-        for name in (self._medium, self._name(words)):
-            state = self._states.get(name)
-            if state is not None and state.stopped_because is not None:
-                self._states[name] = self.probed[name] = replace(state, probe_at=self._next_probe)
+    def mark_used(self, variant: TemplateVariant) -> None:
+        """Note that a message leaves with this variant: it is the probe of each open breaker that it passes."""
+        for name in (self._medium, self._key(variant)):
+            breaker = self._breakers.get(name)
+            if breaker is not None and breaker.stopped_because is not None:
+                self._breakers[name] = self.probed[name] = replace(breaker, probe_at=self._next_probe_at)
 
-    def _until(self, words: TemplateVariant, facts: Facts) -> Millis | None:
-        """Until when these words cannot be sent; None if they can. Those that wait for 1MSG's list are woken."""
-        if not self._standings.of(words).usable:
+    def _unusable_until(self, variant: TemplateVariant, facts: Facts) -> Millis | None:
+        """Return until when this variant cannot be sent; None if it can. The template watcher may wake it earlier."""
+        if not self._statuses.of(variant).usable:
             return facts.too_old_at
-        closed = self._closed(self._name(words))
-        return None if closed is None else closed.probe_at
+        breaker = self._open_breaker(self._key(variant))
+        return None if breaker is None else breaker.probe_at
 
-    def _closed(self, name: str) -> ChannelRow | None:
-        state = self._states.get(name)
-        return state if state and state.stopped_because is not None and not probe_is_due(state, self._now) else None
+    def _open_breaker(self, name: str) -> ChannelRow | None:
+        breaker = self._breakers.get(name)
+        is_open = breaker and breaker.stopped_because is not None and not probe_is_due(breaker, self._now)
+        return breaker if is_open else None
 
-    def _name(self, words: TemplateVariant) -> str:
-        return template_key(self._medium, words.template, words.language)
+    def _key(self, variant: TemplateVariant) -> str:
+        return template_key(self._medium, variant.template, variant.language)

@@ -1,35 +1,35 @@
-"""What 1MSG's list says of the templates we send, and what it takes to believe it. Pure, but for the register.
+"""What 1MSG's list says about the templates we send, and when to believe it. Pure, except for `TemplateStatuses`.
 
-A list stops sending only by what it says. A template that it shows as paused, rejected, in another namespace or with
-other variables is unusable at once. One that it does not show may be missing from a page, or the list from the channel:
-that counts only if the list is whole, not empty, and says so several times in a row. What it says nothing about stays
-as it was, and usable to begin with: 1MSG itself refuses what cannot be sent, and that stops a template as well.
+A template that the list shows as paused, rejected, in another namespace or with other variables is unusable at once. A
+template that the list does not show may only be missing from a page: it counts as gone if the list is whole, not empty,
+and does not show it several times in a row. What the list does not state stays as it was; a template is usable until
+something else is known, since 1MSG refuses what cannot be sent, and that opens the template's circuit breaker.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from consumer.deliver.policy.message_plan import MessagePlan, TemplateVariant
-from consumer.onemsg.templates.listing import Listing
-from consumer.onemsg.templates.preflight import RequiredTemplate, TemplateProblem, find, preflight
+from consumer.onemsg.templates.listing import TemplateListing
+from consumer.onemsg.templates.preflight import RequiredTemplate, TemplateProblem, find_template, preflight
 
-PROOF = 3
-"""Whole lists in a row without a template, after which it is believed to be gone."""
+MISSES_UNTIL_GONE = 3
+"""Whole lists in a row without a template after which it counts as gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateStatus:
-    """What is known of one template in one language."""
+    """What is known about one template in one language."""
 
     problem: TemplateProblem | None = None
-    """Why it cannot be sent."""
+    """Why it cannot be sent; None if it can."""
     category: str | None = None
-    """None until 1MSG has said."""
+    """None until 1MSG has stated it."""
     marketing: bool = False
     """Whether the marketing rules apply to it (contract §11)."""
     body: str = ""
-    """Its text with variables; empty until it was seen."""
-    unseen: int = 0
+    """Its text with variables; empty until the list has shown it."""
+    misses: int = 0
     """Whole lists in a row that did not show it."""
 
     @property
@@ -38,19 +38,19 @@ class TemplateStatus:
 
     @property
     def recheck_soon(self) -> bool:
-        """Whether it is worth while to look again soon."""
-        return self.problem is not None or self.unseen > 0
+        """Whether to ask for the list again soon."""
+        return self.problem is not None or self.misses > 0
 
 
-def status_after(before: TemplateStatus, listing: Listing, wanted: RequiredTemplate) -> TemplateStatus:
-    """The standing once this list was seen."""
-    template = find(listing.templates, wanted)
-    problems = preflight(listing.templates, wanted)
+def status_after(before: TemplateStatus, listing: TemplateListing, required: RequiredTemplate) -> TemplateStatus:
+    """Return the status of the template after this list."""
+    template = find_template(listing.templates, required)
+    problems = preflight(listing.templates, required)
     if template is None:
-        if not listing.whole or not listing.templates:
+        if not listing.complete or not listing.templates:
             return before
-        unseen = before.unseen + 1
-        return replace(before, unseen=unseen, problem=problems[0] if unseen >= PROOF else before.problem)
+        misses = before.misses + 1
+        return replace(before, misses=misses, problem=problems[0] if misses >= MISSES_UNTIL_GONE else before.problem)
     category = template.category or before.category
     return TemplateStatus(
         problem=next((problem for problem in problems if problem.blocks), None),
@@ -61,28 +61,30 @@ def status_after(before: TemplateStatus, listing: Listing, wanted: RequiredTempl
 
 
 def required_templates(plans: Mapping[str, MessagePlan], ttl: int | None) -> list[RequiredTemplate]:
-    """Every template that some process may send, in every language, each once."""
-    every = [words for plan in plans.values() for words in plan.all_variants()]
-    wanted = [RequiredTemplate(name=w.template, namespace=w.namespace, language=w.language, ttl=ttl) for w in every]
-    return list(dict.fromkeys(wanted))
+    """Return every template that a process may send, in every language, each once."""
+    variants = [variant for plan in plans.values() for variant in plan.all_variants()]
+    required = [
+        RequiredTemplate(name=v.template, namespace=v.namespace, language=v.language, ttl=ttl) for v in variants
+    ]
+    return list(dict.fromkeys(required))
 
 
 class TemplateStatuses:
-    """What is known of every template. Written by the watch, read by any thread; a write is a single assignment."""
+    """The status of every template. Written by the watcher, read by any thread; a write is a single assignment."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str, str], TemplateStatus] = {}
+        self._statuses: dict[tuple[str, str, str], TemplateStatus] = {}
 
-    def of(self, words: TemplateVariant | RequiredTemplate) -> TemplateStatus:
-        return self._known.get(_key(words), _NOTHING_KNOWN)
+    def of(self, template: TemplateVariant | RequiredTemplate) -> TemplateStatus:
+        return self._statuses.get(_key(template), _UNKNOWN)
 
-    def put(self, wanted: RequiredTemplate, standing: TemplateStatus) -> None:
-        self._known = {**self._known, _key(wanted): standing}
-
-
-_NOTHING_KNOWN = TemplateStatus()
+    def put(self, template: RequiredTemplate, status: TemplateStatus) -> None:
+        self._statuses = {**self._statuses, _key(template): status}
 
 
-def _key(words: TemplateVariant | RequiredTemplate) -> tuple[str, str, str]:
-    name = words.template if isinstance(words, TemplateVariant) else words.name
-    return name, words.namespace, words.language
+_UNKNOWN = TemplateStatus()
+
+
+def _key(template: TemplateVariant | RequiredTemplate) -> tuple[str, str, str]:
+    name = template.template if isinstance(template, TemplateVariant) else template.name
+    return name, template.namespace, template.language

@@ -1,4 +1,4 @@
-"""Watches what 1MSG's list says of our templates, and wakes what waited for one that can be sent again."""
+"""Asks 1MSG for its list of templates, and wakes reminders that waited for a template once it can be sent again."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,109 +13,108 @@ from consumer.ledger.schema.rows import ChannelRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.api_errors import OneMsgError
-from consumer.onemsg.templates.listing import Listing
+from consumer.onemsg.templates.listing import TemplateListing
 from consumer.onemsg.templates.preflight import RequiredTemplate
 
 _WAKES = 2
-"""A decision that was under way in another transaction when a template became usable may put its row to sleep after
-the first."""
+"""A transaction that was under way when a template became usable may defer its row after the first wake."""
 
 log = structlog.get_logger()
 
 
 class TemplateLister(Protocol):
-    """What the watch needs of 1MSG."""
+    """What the watcher needs of 1MSG."""
 
-    async def templates(self) -> Listing:
-        """All templates. Raises OneMsgError."""
+    async def templates(self) -> TemplateListing:
+        """Return all templates. Raises OneMsgError."""
         ...
 
 
 class TemplateWatcher:
-    """Keeps `standings` up to date, a `check` at a time. Each replica has its own; waking twice does no harm."""
+    """Keeps `statuses` up to date, one `check` at a time. Each replica has its own; waking twice does no harm."""
 
     def __init__(
         self,
-        channel: TemplateLister,
-        wanted: Sequence[RequiredTemplate],
-        standings: TemplateStatuses,
+        client: TemplateLister,
+        required: Sequence[RequiredTemplate],
+        statuses: TemplateStatuses,
         *,
         ledger: Ledger,
         medium: str,
         metrics: DeliverMetrics,
     ) -> None:
-        self._channel = channel
-        self._wanted = tuple(wanted)
-        self._standings = standings
+        self._client = client
+        self._required = tuple(required)
+        self._statuses = statuses
         self._ledger = ledger
         self._medium = medium
         self._metrics = metrics
-        self._waking: dict[RequiredTemplate, int] = dict.fromkeys(self._wanted, _WAKES)
-        """For these rows may be waiting, and are to be woken so often once they can be sent. At first for all, since
-        nobody knows what was said before the start."""
-        self._mended: set[RequiredTemplate] = set()
-        """Those that could not be sent and can be now."""
-        self._trouble: str | None = None
+        self._wakes_left: dict[RequiredTemplate, int] = dict.fromkeys(self._required, _WAKES)
+        """How often to wake the reminders of each template once it can be sent. At start all of them, since what was
+        known before is lost."""
+        self._recovered: set[RequiredTemplate] = set()
+        """Templates that could not be sent and now can."""
+        self._last_error: str | None = None
 
     @property
     def recheck_soon(self) -> bool:
-        """Whether something may soon be otherwise."""
-        return bool(self._trouble or self._waking) or any(
-            self._standings.of(each).recheck_soon for each in self._wanted
+        """Whether to check again soon."""
+        return bool(self._last_error or self._wakes_left) or any(
+            self._statuses.of(each).recheck_soon for each in self._required
         )
 
     @property
     def detail(self) -> str:
-        """Every template in a word or two, for people."""
-        said = [_in_words(each, self._standings.of(each)) for each in self._wanted]
-        return "; ".join([*said, *filter(None, [self._trouble])])
+        """Every template's status in a few words, for people."""
+        descriptions = [_describe(each, self._statuses.of(each)) for each in self._required]
+        return "; ".join([*descriptions, *filter(None, [self._last_error])])
 
     async def check(self) -> None:
-        """Ask 1MSG once. An answer that cannot be had changes nothing. Raises what the ledger raises."""
+        """Ask 1MSG once. A failed request changes no status. Raises what the ledger raises."""
         try:
-            listing = await self._channel.templates()
+            listing = await self._client.templates()
         except OneMsgError as problem:
-            self._could_not(str(problem))
+            self._note_failure(str(problem))
             return
-        self._trouble = None
-        for each in self._wanted:
-            self._learn(each, self._standings.of(each), status_after(self._standings.of(each), listing, each))
-        if any(self._standings.of(each).usable for each in self._waking):
+        self._last_error = None
+        for each in self._required:
+            self._update(each, self._statuses.of(each), status_after(self._statuses.of(each), listing, each))
+        if any(self._statuses.of(each).usable for each in self._wakes_left):
             await asyncio.to_thread(self._wake)
 
-    def _could_not(self, why: str) -> None:
-        if self._trouble is None:
-            log.warning("templates_not_seen", reason=why)
-        self._trouble = f"not seen this time: {why}"
+    def _note_failure(self, error: str) -> None:
+        if self._last_error is None:
+            log.warning("templates_not_listed", reason=error)
+        self._last_error = f"not listed this time: {error}"
 
-    def _learn(self, wanted: RequiredTemplate, before: TemplateStatus, now: TemplateStatus) -> None:
-        self._standings.put(wanted, now)
-        about = {"template": wanted.name, "language": wanted.language}
-        if now.problem is not None and now.problem != before.problem:
-            log.error("template_unusable", **about, reason=now.problem.reason, advice=now.problem.advice)
-            self._waking[wanted] = _WAKES
-        if before.problem is not None and now.usable:
-            log.info("template_usable", **about)
-            self._mended.add(wanted)
-        if before.category is not None and now.category != before.category:
-            log.warning("template_recategorised", **about, before=before.category, now=now.category)
-        self._metrics.template_usable.labels(wanted.name, wanted.language).set(now.usable)
-        self._metrics.template_marketing.labels(wanted.name, wanted.language).set(now.marketing)
+    def _update(self, required: RequiredTemplate, before: TemplateStatus, status: TemplateStatus) -> None:
+        self._statuses.put(required, status)
+        labels = {"template": required.name, "language": required.language}
+        if status.problem is not None and status.problem != before.problem:
+            log.error("template_unusable", **labels, reason=status.problem.reason, advice=status.problem.advice)
+            self._wakes_left[required] = _WAKES
+        if before.problem is not None and status.usable:
+            log.info("template_usable", **labels)
+            self._recovered.add(required)
+        if before.category is not None and status.category != before.category:
+            log.warning("template_recategorised", **labels, before=before.category, now=status.category)
+        self._metrics.template_usable.labels(required.name, required.language).set(status.usable)
+        self._metrics.template_marketing.labels(required.name, required.language).set(status.marketing)
 
     def _wake(self) -> None:
-        """What waited for a template is due. One that was mended is not probed first: 1MSG says that it can be sent."""
-        usable = {each for each in self._waking if self._standings.of(each).usable}
+        """Make due what waited for a template. A recovered template needs no probe: 1MSG says that it can be sent."""
+        usable = {each for each in self._wakes_left if self._statuses.of(each).usable}
         with self._ledger.transaction() as connection:
-            states = queries.channels.states(connection, self._medium, lock=True)
-            for name in {template_key(self._medium, each.name, each.language) for each in self._mended & usable}:
-                if name in states and states[name].stopped_because is not None:
+            breakers = queries.channels.states(connection, self._medium, lock=True)
+            for name in {template_key(self._medium, each.name, each.language) for each in self._recovered & usable}:
+                if name in breakers and breakers[name].stopped_because is not None:
                     queries.channels.put_state(connection, ChannelRow(name))
             queries.reminders.wake_deferred(connection, "template_unusable", medium=self._medium)
-        turns = {each: left - (each in usable) for each, left in self._waking.items()}
-        self._waking = {each: left for each, left in turns.items() if left}
-        self._mended -= usable
+        wakes_left = {each: wakes - (each in usable) for each, wakes in self._wakes_left.items()}
+        self._wakes_left = {each: wakes for each, wakes in wakes_left.items() if wakes}
+        self._recovered -= usable
 
 
-def _in_words(wanted: RequiredTemplate, standing: TemplateStatus) -> str:
-    said = standing.problem.reason if standing.problem else standing.category or "not seen yet"
-    return f"{wanted.name} ({wanted.language}): {said}"
+def _describe(required: RequiredTemplate, status: TemplateStatus) -> str:
+    state = status.problem.reason if status.problem else status.category or "not listed yet"
+    return f"{required.name} ({required.language}): {state}"

@@ -1,7 +1,7 @@
-"""Whether a ledger and the topics it is fed from belong together. Pure.
+"""Whether a ledger and the topics that it is fed from belong together. Pure.
 
-The ledger is what keeps anybody from being written to twice. Beside every offset that deliver commits stands the id of
-the ledger that knows what was done up to there; a ledger that does not know it must not go on from there.
+The ledger ensures that nobody is written to twice. Every offset that deliver commits carries the id of the ledger that
+knows what was done up to there; another ledger must not continue from that offset.
 """
 
 from collections.abc import Mapping
@@ -14,37 +14,39 @@ _BEGIN = (
 
 
 def group_name(prefix: str, what: str) -> str:
-    """The consumer group in which deliver reads `reminders` or `contacts`."""
+    """Return the consumer group in which deliver reads `reminders` or `contacts`."""
     return f"{prefix}-deliver-{what}"
 
 
 @dataclass(frozen=True, slots=True)
 class GroupPosition:
-    """One consumer group on its topic: what is committed there by partition, and the marks beside it."""
+    """One consumer group on its topic: the committed offsets by partition, and the ledger ids beside them."""
 
     name: str
     topic: str
     committed: Mapping[int, int]
-    marks: frozenset[str]
+    ledger_ids: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerPosition:
-    """How far the ledger has one topic by partition, and up to where it once was further, before a backup."""
+    """How far the ledger has read one topic, by partition; `doubtful`: how far it had, before a backup was restored."""
 
     read: Mapping[int, int]
     doubtful: Mapping[int, int]
 
 
-def refusal(ledger_id: str, groups: Mapping[str, tuple[GroupPosition, LedgerPosition]], *, told: bool) -> str | None:
-    """Why this ledger must not be used with these topics, in words and with what to do. None if it may.
+def refusal(
+    ledger_id: str, groups: Mapping[str, tuple[GroupPosition, LedgerPosition]], *, published: bool
+) -> str | None:
+    """Return why this ledger must not be used with these topics, and what to do; None if it may be used.
 
-    `told` says that outcomes have been published: somebody had a ledger here. (That there are reminders says nothing:
-    detect may have been at work before the first deliver.)
+    `published`: outcomes have been published, so there was a ledger before. (Reminders prove nothing: detect may have
+    run before the first deliver.)
     """
     empty = not any(held.read for _, held in groups.values())
     for group, _ in groups.values():
-        if others := sorted(group.marks - {ledger_id, ""}):
+        if others := sorted(group.ledger_ids - {ledger_id, ""}):
             return (
                 f"the consumer group {group.name} belongs to the ledger {others[0]}, and ledger.url names another one"
                 f" ({ledger_id}): name the former one, or restore its backup." + _BEGIN
@@ -54,7 +56,7 @@ def refusal(ledger_id: str, groups: Mapping[str, tuple[GroupPosition, LedgerPosi
                 f"the ledger is empty, but the consumer group {group.name} has read {group.topic} before: what it knew"
                 " who was written to is elsewhere. Name that ledger in ledger.url, or restore its backup." + _BEGIN
             )
-    if empty and told:
+    if empty and published:
         return (
             "the ledger is empty, but outcomes have been published before: a ledger that knew who was written to is"
             " elsewhere. Name that one in ledger.url, or restore its backup." + _BEGIN
@@ -63,9 +65,9 @@ def refusal(ledger_id: str, groups: Mapping[str, tuple[GroupPosition, LedgerPosi
 
 
 def lost(group: GroupPosition, held: LedgerPosition) -> dict[int, int]:
-    """By partition, up to where the ledger was once read and is no longer: it is a backup from before that.
+    """Return the committed offsets, by partition, that are ahead of the ledger: it is a backup from before them.
 
-    Offsets are committed after the ledger has everything up to them, so they are never ahead of it otherwise.
+    Offsets are committed only after the ledger has everything up to them, so nothing else puts them ahead.
     """
     return {
         number: offset

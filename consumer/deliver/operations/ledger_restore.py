@@ -1,7 +1,7 @@
-"""After a backup was restored: whatever had not gone out when it was made may have gone out since.
+"""After a backup of the ledger was restored: what was unsent in the backup may have been sent since.
 
-Those reminders become unknown, and so do those that are only on the topic, when it is read again from where the backup
-ends. Nothing unknown is sent by itself: a status, an echo or an operator settles it.
+Those reminders become unknown, and so do the ones that are read again from the topic after the end of the backup.
+Nothing unknown is sent by itself: a report, an echo or an operator settles it.
 """
 
 from collections.abc import Mapping
@@ -21,13 +21,13 @@ _BATCH = 500
 log = structlog.get_logger()
 
 
-def doubt_everything_unsent(
+def mark_unsent_unknown(
     ledger: Ledger, lost: Mapping[str, Mapping[int, int]], *, metrics: DeliverMetrics, now: Now
 ) -> int:
-    """Settle what a restored ledger may still send: nothing. Returns how many reminders are unknown now.
+    """Make every unsent reminder unknown. Returns how many there were.
 
-    `lost` says by topic and partition up to where the ledger once was. That is noted last, so that a crash on the way
-    lets the next start do it once more.
+    `lost`: by topic and partition, up to which offset the ledger had read before. It is stored last, so that after a
+    crash the next start repeats everything.
     """
     count = 0
     while True:
@@ -35,7 +35,7 @@ def doubt_everything_unsent(
             rows = queries.reminders.lock_unsent(work.connection, _BATCH)
             work.add_locked(rows)
             for row in rows:
-                doubt(work, row.key)
+                mark_unknown(work, row.key)
             if not rows:
                 for topic, until in lost.items():
                     queries.replicas.put_doubtful_offsets(work.connection, topic, until)
@@ -46,8 +46,8 @@ def doubt_everything_unsent(
     return count
 
 
-def doubt(work: UnitOfWork, key: Key) -> None:
-    """This reminder may have gone out, in an attempt of which the ledger knows nothing any more."""
+def mark_unknown(work: UnitOfWork, key: Key) -> None:
+    """Make a reminder unknown that may have gone out in an attempt which the restored ledger does not have."""
     row = work.get(key)
     assert row is not None
     if Status(row.status) is not Status.SENDING:
@@ -59,7 +59,7 @@ def doubt(work: UnitOfWork, key: Key) -> None:
 
 
 def _attempt(row: ReminderRow, now: Millis) -> dict[str, object]:
-    """It counts for caps and spacing as one that may have gone out."""
+    """Return the attempt, which counts for caps and spacing as one that may have gone out."""
     return {
         "reminder_id": row.reminder_id,
         "medium": row.medium,
@@ -70,6 +70,6 @@ def _attempt(row: ReminderRow, now: Millis) -> dict[str, object]:
         "started_at": now,
         "finished_at": now,
         "outcome": "unknown",
-        "may_have_gone": True,
+        "may_have_been_sent": True,
         "reason": RESTORED,
     }

@@ -1,8 +1,8 @@
-"""May this reminder go out now? One visible list of small questions, asked in order; the first "no" decides.
+"""May this reminder go out now? One visible list of small checks in order; the first that objects decides.
 
-Nothing here reads a clock or a database: everything that is asked about is a field of `Facts`. Each check returns
-None, or what to do instead of sending and why. `CHECKS` is the list for WhatsApp; `fallback.checks_for` makes those of
-other media of it.
+Nothing here reads a clock or a database: everything that a check needs is a field of `Facts`. Each check returns None,
+or what to do instead of sending and why. `CHECKS` is the list for WhatsApp; `fallback.checks_for` derives the lists of
+the other media from it.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from consumer.onemsg.limits import WITHOUT_MARKETING
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRules:
-    """The policy, as far as it decides about a single reminder. Spans in milliseconds."""
+    """The part of the policy that decides about a single reminder. Spans are milliseconds."""
 
     require_opt_in: bool
     expire_after: Millis
@@ -24,65 +24,67 @@ class CheckRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """Everything that is known about one due reminder at `now`. Moments and spans in milliseconds."""
+    """Everything that is known about one due reminder at `now`. Moments and spans are milliseconds."""
 
     now: Millis
     rules: CheckRules
     lapsed_at: Millis
     last_seen: Millis
     watermark: Millis | None
-    """Up to when detect has heard everything in this reminder's partition; None if it never said."""
+    """The watermark of this reminder's partition; None if detect has not sent one yet."""
     contacts_read: bool
-    """Contacts have been read to the end that was seen at start."""
+    """The contacts topic has been read to the end it had at start."""
     returned: bool = False
     completed: bool = False
     superseded: bool = False
     has_contact: bool = False
+    unreadable_contact: bool = False
+    """Reading the contact raised an error."""
     name: str | None = None
-    """Safe to be a template parameter; the default name where the contact has none."""
+    """Safe as a template parameter; the default name where the contact has none."""
     phone: str | None = None
     """Digits with country code."""
     region: str | None = None
-    """The country of the phone, as ES, where its number says so."""
+    """The phone's country, such as ES, if the number determines it."""
     bad_phone: bool = False
-    """There is a number, and it cannot be one."""
+    """The contact has a number that is not a phone number."""
     email: str | None = None
     bad_email: bool = False
-    """There is an address, and it cannot be one."""
+    """The contact has an e-mail address that is not one."""
     arrived: bool = False
-    """What another medium carried has arrived after all."""
+    """The message on another medium was delivered after all."""
     opt_in: bool = False
     opted_out: bool = False
     held_until: Millis | None = None
-    """Nothing for this recipient before then, whichever process learned of it."""
+    """No message to this recipient before then, whichever process the reminder is of."""
     unreachable: bool = False
-    asked_at: Millis | None = None
-    """Latest other attempt for this user, process and step that may have gone out."""
-    wrote_at: Millis | None = None
-    """Latest other attempt for this user and process that may have gone out."""
+    step_attempted_at: Millis | None = None
+    """Latest attempt of another reminder for this user, process and step that may have gone out."""
+    process_attempted_at: Millis | None = None
+    """Latest attempt of another reminder for this user and process that may have gone out."""
     shortest_rung: Millis | None = None
-    """Of the process's ladder; None for a process that configuration does not know."""
+    """Of the process's ladder; None for a process that is not configured."""
     locale: str | None = None
-    """As the contact has it; nobody has checked that it is one."""
+    """As the contact has it, unchecked."""
     has_plan: bool = True
-    """There are a template and an action to fill it with."""
+    """The process is configured, so there are a template and an action."""
     template_stopped_until: Millis | None = None
-    """When it is tried again whether there is a template that can be sent; None where there is one."""
+    """When to look again for a usable template; None if there is one now."""
     marketing: bool = False
     """The template that would be sent counts as marketing (contract §11)."""
     paused: bool = False
-    """By an operator: this process, or everything."""
+    """An operator has paused this process or everything."""
     channel_stopped: bool = False
-    allowed_at: Millis = 0
-    """From when on one more message keeps the caps."""
-    room_at: Millis = 0
-    """From when on one more recipient keeps the channel's limit on different ones."""
+    cap_free_at: Millis = 0
+    """From when on one more message keeps the frequency caps."""
+    quota_free_at: Millis = 0
+    """From when on one more recipient keeps the channel's daily limit on different recipients."""
     selected: bool = True
-    """Among the few of a first launch, where there are such."""
+    """The user is in `only_users`, or that is not set."""
     held_out: bool = False
     dry_run: bool = False
     opens_at: Millis | None = None
-    """When the recipient's send window opens next, or `now` while it is open; None where none is set."""
+    """When the recipient's send window opens next; `now` while it is open; None if no window is set."""
 
     @property
     def too_old_at(self) -> Millis:
@@ -94,17 +96,17 @@ Check = Callable[[Facts], Verdict | None]
 
 
 def too_old_at(lapsed_at: Millis, rules: CheckRules) -> Millis:
-    """The first moment at which a lapse is older than `expire_after`: at that age exactly it is not."""
+    """Return the first moment at which a lapse is older than `expire_after`; at exactly that age it is not."""
     return lapsed_at + rules.expire_after + 1
 
 
-def is_fresh(clock: Millis | None, now: Millis, rules: CheckRules) -> bool:
-    """Whether a partition's clock is young enough to rely on silence."""
-    return clock is not None and now - clock < rules.max_staleness
+def is_fresh(watermark: Millis | None, now: Millis, rules: CheckRules) -> bool:
+    """Return whether a partition's watermark is recent enough to rely on silence."""
+    return watermark is not None and now - watermark < rules.max_staleness
 
 
 def still_wanted(facts: Facts) -> Verdict | None:
-    """A return or a completion may have come while an attempt was under way."""
+    """A return or a completion may have arrived while an attempt was under way."""
     if facts.completed:
         return Cancel("completed")
     if facts.returned:
@@ -115,10 +117,10 @@ def still_wanted(facts: Facts) -> Verdict | None:
 
 
 def detect_is_fresh(facts: Facts) -> Verdict | None:
-    """Until detect has caught up nobody knows who came back meanwhile. Intake wakes these rows when it has."""
+    """Until detect has caught up, nobody knows who came back meanwhile. Intake wakes these rows when it has."""
     if facts.contacts_read and is_fresh(facts.watermark, facts.now, facts.rules):
         return None
-    # (Past its age it is not expired yet: detect may be about to say that the user returned.)
+    # Not `expired` even if it is too old: detect may be about to report that the user returned.
     return Defer("detect_behind", max(facts.too_old_at, facts.now + MINUTE))
 
 
@@ -127,8 +129,13 @@ def not_expired(facts: Facts) -> Verdict | None:
 
 
 def contact_is_known(facts: Facts) -> Verdict | None:
-    """Intake wakes these rows when the contact comes."""
+    """Intake wakes these rows when the contact arrives."""
     return None if facts.has_contact else Defer("no_contact", facts.too_old_at)
+
+
+def contact_is_readable(facts: Facts) -> Verdict | None:
+    """One contact whose fields raise an error does not stop the others."""
+    return Suppress("unreadable_contact") if facts.unreadable_contact else None
 
 
 def name_is_known(facts: Facts) -> Verdict | None:
@@ -151,23 +158,23 @@ def consent_is_given(facts: Facts) -> Verdict | None:
 
 
 def recipient_is_free(facts: Facts) -> Verdict | None:
-    """A verdict about this number holds, until it is looked at again (contract §10: P-rcpt, DAY, PAIR)."""
+    """A hold on this number is in force until it ends (contract §10: P-rcpt, DAY, PAIR)."""
     if facts.held_until is None or facts.now >= facts.held_until:
         return None
     return Suppress("unreachable") if facts.unreachable else Defer("recipient_hold", facts.held_until)
 
 
 def not_asked_before(facts: Facts) -> Verdict | None:
-    """A late event can move a lapse to another id: what was written since then was about the same silence."""
-    if facts.asked_at is not None and facts.asked_at > facts.last_seen:
+    """A late event can move a lapse to another id: a message sent since `last_seen` was about the same silence."""
+    if facts.step_attempted_at is not None and facts.step_attempted_at > facts.last_seen:
         return Suppress("already_asked")
     return None
 
 
 def spaced_out(facts: Facts) -> Verdict | None:
-    if facts.wrote_at is None or facts.shortest_rung is None:
+    if facts.process_attempted_at is None or facts.shortest_rung is None:
         return None
-    next_at = facts.wrote_at + facts.shortest_rung
+    next_at = facts.process_attempted_at + facts.shortest_rung
     return Defer("too_soon", next_at) if facts.now < next_at else None
 
 
@@ -177,19 +184,19 @@ def not_paused(facts: Facts) -> Verdict | None:
 
 
 def channel_works(facts: Facts) -> Verdict | None:
-    """The sender wakes these rows when a probing send has gone through."""
+    """These rows are woken when the circuit breaker closes."""
     return Defer("channel_stopped", facts.too_old_at) if facts.channel_stopped else None
 
 
 def template_is_usable(facts: Facts) -> Verdict | None:
-    """A process that configuration no longer knows has no words; it may be back after the next start."""
+    """A process that is no longer configured has no template; it may be back after the next start."""
     if facts.template_stopped_until is not None:
         return Defer("template_unusable", facts.template_stopped_until)
     return None if facts.has_plan else Defer("template_unusable", facts.now + 15 * MINUTE)
 
 
 def marketing_is_delivered(facts: Facts) -> Verdict | None:
-    """WhatsApp takes marketing to some countries, and does not deliver it."""
+    """WhatsApp accepts marketing messages to some countries and does not deliver them."""
     return Suppress("unreachable") if facts.marketing and facts.region in WITHOUT_MARKETING else None
 
 
@@ -200,16 +207,16 @@ def window_is_open(facts: Facts) -> Verdict | None:
 
 
 def under_the_caps(facts: Facts) -> Verdict | None:
-    if facts.allowed_at <= facts.now:
+    if facts.cap_free_at <= facts.now:
         return None
-    return Defer("frequency_cap", min(facts.allowed_at, facts.too_old_at))
+    return Defer("frequency_cap", min(facts.cap_free_at, facts.too_old_at))
 
 
-def there_is_room(facts: Facts) -> Verdict | None:
-    """The channel may write to so many different people within a day; the first to be due are the first to go."""
-    if facts.room_at <= facts.now:
+def recipient_quota_is_free(facts: Facts) -> Verdict | None:
+    """The channel may write to so many different people within a day; those due first go first."""
+    if facts.quota_free_at <= facts.now:
         return None
-    return Defer("frequency_cap", min(facts.room_at, facts.too_old_at))
+    return Defer("frequency_cap", min(facts.quota_free_at, facts.too_old_at))
 
 
 def is_selected(facts: Facts) -> Verdict | None:
@@ -217,7 +224,7 @@ def is_selected(facts: Facts) -> Verdict | None:
 
 
 def not_held_out(facts: Facts) -> Verdict | None:
-    """Among the last, so that those who are held out are like those who would have got the message."""
+    """Near the end of the list, so that those held out are like those who would have got the message."""
     return Suppress("holdout") if facts.held_out else None
 
 
@@ -230,6 +237,7 @@ CHECKS: Sequence[Check] = (
     detect_is_fresh,
     not_expired,
     contact_is_known,
+    contact_is_readable,
     name_is_known,
     phone_is_good,
     consent_is_given,
@@ -242,7 +250,7 @@ CHECKS: Sequence[Check] = (
     marketing_is_delivered,
     window_is_open,
     under_the_caps,
-    there_is_room,
+    recipient_quota_is_free,
     is_selected,
     not_held_out,
     not_a_dry_run,
@@ -250,5 +258,5 @@ CHECKS: Sequence[Check] = (
 
 
 def judge(facts: Facts, checks: Sequence[Check] = CHECKS) -> Verdict | None:
-    """The first objection, or None: send it."""
+    """Return the first objection, or None: the reminder may be sent."""
     return next((verdict for check in checks if (verdict := check(facts)) is not None), None)

@@ -1,9 +1,9 @@
-"""Another way to somebody, once a medium is impossible for them: which endings lead on, and to what. Pure.
+"""Which endings on one medium lead to another medium, and to which. Pure.
 
-A fallback is a row of its own, (reminder, medium), and passes all the checks of its own medium. It never comes of an
-opt-out, the holdout or a dry run, since those are not about the medium; nor of what is our own fault (no connection,
-a credential, a template, a rate), since that will be mended and says nothing about the person; nor of words that we
-cannot read, since they may be any of these. An opt-out is the person's: said on one medium, it stops all of them.
+A fallback is a row of its own, (reminder, medium), and passes all the checks of its medium. It never follows an
+opt-out, the holdout or a dry run: those are not about the medium. It never follows our own faults (no connection, a
+credential, a template, a rate): they will be repaired and say nothing about the person. It never follows an error that
+we cannot interpret, since that may be any of these. An opt-out belongs to the person: on one medium it stops all.
 """
 
 from collections.abc import Sequence
@@ -15,30 +15,31 @@ from consumer.deliver.policy.checks import CHECKS, Check, Facts, phone_is_good, 
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.onemsg.error_table import BY_CODE
 from consumer.onemsg.outcomes import Remedy
+from consumer.records import EMAIL, WEBHOOK
 
-EMAIL = "email"
-WEBHOOK = "webhook"
-
-_NO_WAY = frozenset({"no_phone", "bad_phone", "no_email", "bad_email", "unreachable"})
+_NO_ADDRESS = frozenset({"no_phone", "bad_phone", "no_email", "bad_email", "unreachable"})
 _ABOUT_THE_MESSAGE = {Remedy.RECIPIENT, Remedy.MESSAGE, Remedy.DAY, Remedy.PAIR, Remedy.TRANSIENT}
-_OUR_DOING = {"own_number", "not_on_test_list", "blocked_by_us"}
-_FAILED = {row.reason for row in BY_CODE.values() if row.remedy in _ABOUT_THE_MESSAGE} - _OUR_DOING
-_ELSEWHERE = {"unreachable", "refused", "refused_by_policy", "try_later"}
-"""What e-mail fails for (`media/smtp.py`), and a webhook, after which nothing comes."""
+_OUR_OWN_FAULT = {"own_number", "not_on_test_list", "blocked_by_us"}
+_WHATSAPP_FAILURES = {row.reason for row in BY_CODE.values() if row.remedy in _ABOUT_THE_MESSAGE} - _OUR_OWN_FAULT
+_OTHER_FAILURES = {"unreachable", "refused", "refused_by_policy", "try_later"}
+"""Reasons of `media/smtp.py`, and of the webhook, after which no medium follows."""
 
-FAILURES = frozenset(_FAILED | _ELSEWHERE)
-"""Reasons for which a reminder that has failed may be carried another way. What is not here is not."""
+FAILURES = frozenset(_WHATSAPP_FAILURES | _OTHER_FAILURES)
+"""Reasons for which a failed reminder may go out on another medium. No other reason leads to one."""
 
 
 def may_fall_back(status: Status, reason: str | None) -> bool:
-    """Whether another medium is to be looked for."""
+    """Return whether another medium may follow this ending."""
     if status is Status.SUPPRESSED:
-        return reason in _NO_WAY
+        return reason in _NO_ADDRESS
     return status is Status.FAILED and reason in FAILURES
 
 
 def next_medium_row(row: ReminderRow, media: Sequence[str], now: Millis) -> ReminderRow | None:
-    """The row on the next of the configured media (in their order); None after the last, or if it is wanted no more."""
+    """Return the row on the next of the configured media, in their order.
+
+    None after the last medium, or if the user returned, completed the process or lapsed again.
+    """
     if row.returned_at is not None or row.completed_at is not None or row.superseded_at is not None:
         return None
     following = media[media.index(row.medium) + 1 :] if row.medium in media else media
@@ -63,9 +64,10 @@ def next_medium_row(row: ReminderRow, media: Sequence[str], now: Millis) -> Remi
 
 
 def with_siblings(facts: Facts, siblings: Sequence[ReminderRow], overtaken: bool) -> Facts:
-    """The facts of a row together with those of the same reminder on other media, and of a lapse that came later.
+    """Return the facts combined with those of the same reminder's rows on other media.
 
-    The rows may have been locked by others when this one was added: what they were told since then counts here too.
+    A transaction that recorded a return on the siblings may not have seen this row yet, so their returns, completions
+    and supersessions count here too. `overtaken`: the user has lapsed again in the same process.
     """
     return replace(
         facts,
@@ -82,14 +84,14 @@ def email_is_good(facts: Facts) -> Verdict | None:
     return None if facts.email else Suppress("no_email")
 
 
-_OWN = {EMAIL: (email_is_good,), WEBHOOK: ()}
+_ADDRESS_CHECKS = {EMAIL: (email_is_good,), WEBHOOK: ()}
 
 
 def checks_for(medium: str) -> Sequence[Check]:
-    """The list of `checks.py`, with what it asks about the phone replaced by what matters to this medium."""
-    own: tuple[Check, ...] = _OWN[medium]
+    """Return the list of `checks.py` with the checks of the phone replaced by those of this medium's address."""
+    address_checks: tuple[Check, ...] = _ADDRESS_CHECKS[medium]
     return tuple(
         each
         for check in CHECKS
-        for each in (own if check is phone_is_good else () if check is recipient_is_free else (check,))
+        for each in (address_checks if check is phone_is_good else () if check is recipient_is_free else (check,))
     )

@@ -1,14 +1,14 @@
-"""How often somebody may be written to, whatever it is about. Pure."""
+"""How often one person may be written to, whatever the process. Pure."""
 
 from collections.abc import Iterable, Mapping
 
 from consumer.clock import Millis
 
 
-def next_allowed(written: Iterable[Millis], caps: Mapping[Millis, int]) -> Millis:
-    """The first moment at which one more message keeps every cap; 0 if nothing was written that matters.
+def next_allowed(sent_at: Iterable[Millis], caps: Mapping[Millis, int]) -> Millis:
+    """Return the first moment at which one more message keeps every cap; 0 if it may be sent at once.
 
-    `caps` are the most messages in any span of so many milliseconds; `written` the moments of earlier ones.
+    `caps` maps a span in milliseconds to the most messages in it; `sent_at` are the moments of earlier messages.
     """
-    latest = sorted(written, reverse=True)
-    return max((latest[most - 1] + span for span, most in caps.items() if len(latest) >= most), default=0)
+    latest = sorted(sent_at, reverse=True)
+    return max((latest[limit - 1] + span for span, limit in caps.items() if len(latest) >= limit), default=0)

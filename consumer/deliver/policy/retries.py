@@ -1,8 +1,8 @@
-"""What follows from an attempt that was certainly not accepted: again later, or never. Pure.
+"""What follows from an attempt that was certainly not accepted: another try later, or a failure. Pure.
 
-How long to wait is `onemsg.errors`' to say (contract §10); here it meets `max_attempts` and the reminder's age. Only
-what is said about this message counts against `max_attempts`: a line that is down, a channel that takes nothing or not
-so fast say nothing about it, and a reminder waits for them as long as it lives.
+`onemsg.error_table` says how long to wait (contract §10); `max_attempts` and the reminder's age limit it here. Only a
+refusal of this message counts against `max_attempts`. A connection that is down, a stopped channel and a rate limit say
+nothing about the message: a reminder waits for them until it expires.
 """
 
 from dataclasses import dataclass
@@ -16,39 +16,39 @@ from consumer.onemsg.outcomes import NotTransmitted, Rejected, Remedy
 
 Refusal = Rejected | NotTransmitted
 
-_ABOUT_US = frozenset({Remedy.CHANNEL, Remedy.SLOW, Remedy.PAIR})
+_NOT_COUNTED = frozenset({Remedy.CHANNEL, Remedy.SLOW, Remedy.PAIR})
 
-REPORTED_AGAIN = 15 * MINUTE
-"""The least to wait before another message after a failure that was told afterwards. A delivery may follow it (contract
-§8.7), and takes back what has not gone out by then."""
+REPORTED_FAILURE_DELAY = 15 * MINUTE
+"""The least wait before another message after a failure that was reported later. A delivery may still be reported
+(contract §8.7), and then cancels the other message if it has not gone out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How often, and how long, a reminder may be tried."""
+    """How often and for how long a reminder may be tried."""
 
     rules: CheckRules
     max_attempts: int
 
     def after(self, refusal: Refusal, row: ReminderRow, now: Millis) -> Defer | Fail:
-        """What follows for this reminder, whose `refusals` are counted already."""
+        """Return what follows for this reminder, whose `counted_attempts` already include this one."""
         lapsed_at = row.last_seen if row.lapsed_at is None else row.lapsed_at
         return after_refusal(
             refusal,
-            tries=row.attempts,
-            last=row.refusals >= self.max_attempts,
+            attempt=row.attempts,
+            is_last=row.counted_attempts >= self.max_attempts,
             now=now,
             too_old_at=too_old_at(lapsed_at, self.rules),
         )
 
 
-def counts(refusal: Refusal) -> bool:
-    """Whether it is one of `max_attempts`."""
-    return isinstance(refusal, Rejected) and refusal.remedy not in _ABOUT_US
+def counts_as_attempt(refusal: Refusal) -> bool:
+    """Return whether this refusal counts against `max_attempts`."""
+    return isinstance(refusal, Rejected) and refusal.remedy not in _NOT_COUNTED
 
 
-def after_refusal(refusal: Refusal, *, tries: int, last: bool, now: Millis, too_old_at: Millis) -> Defer | Fail:
-    """What follows from the refusal of the `tries`-th attempt (from 1), the last that counts or not.
+def after_refusal(refusal: Refusal, *, attempt: int, is_last: bool, now: Millis, too_old_at: Millis) -> Defer | Fail:
+    """Return what follows from the refusal of attempt number `attempt` (from 1); `is_last` if no more may follow.
 
     `too_old_at` is when the reminder expires.
     """
@@ -59,6 +59,6 @@ def after_refusal(refusal: Refusal, *, tries: int, last: bool, now: Millis, too_
         if isinstance(refusal, Rejected) and refusal.template:
             return Defer("template_unusable", now + wait(remedy, 1, retry_after))
         return Defer("channel_stopped", too_old_at)
-    if not may_retry(remedy) or last:
+    if not may_retry(remedy) or is_last:
         return Fail(refusal.reason)
-    return Defer("retry_later", now + wait(remedy, tries, retry_after))
+    return Defer("retry_later", now + wait(remedy, attempt, retry_after))

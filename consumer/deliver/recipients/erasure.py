@@ -1,6 +1,6 @@
-"""Forgets a person: name, phone, e-mail, and what they wrote to us.
+"""Erases a person: name, phone, e-mail, and the messages they wrote to us.
 
-What stays is the record of what was done about the user's id, and that they opted out, if they did.
+What was done about the user's id stays, and so does their opt-out.
 """
 
 from collections.abc import Collection
@@ -8,12 +8,13 @@ from collections.abc import Collection
 from sqlalchemy import Connection
 
 from consumer.deliver.recipients.opt_outs import phone_hash
+from consumer.deliver.recipients.person import read_phone
 from consumer.ledger import queries
-from consumer.onemsg.phone import Phone, normalise
+from consumer.onemsg.phone import Phone
 
 
 class Erasure:
-    """One batch's deletions. Made before the contacts are overwritten, since their numbers lead to the rest."""
+    """The deletions of one batch. Create it before the contacts are overwritten: their phones lead to the rest."""
 
     def __init__(self, connection: Connection, users: Collection[str], region: str | None, hash_key: bytes) -> None:
         self._connection = connection
@@ -21,12 +22,12 @@ class Erasure:
         self._hash_key = hash_key
         self._phones: dict[str, set[str]] = {}
         for user, stored in queries.contacts.phones_ever_used(connection, users) if users else ():
-            digits = _digits(stored, region)
-            if digits:
-                self._phones.setdefault(user, set()).add(digits)
+            phone = read_phone(stored, region)  # a contact's text, or digits of an attempt
+            if isinstance(phone, Phone):
+                self._phones.setdefault(user, set()).add(phone.digits)
 
     def apply(self) -> None:
-        """Once the contacts are written: whose deletion was not overtaken by a later record is forgotten."""
+        """Erase; called once the contacts are written. A user whom a later record re-created is not erased."""
         erased = queries.contacts.erased_users(self._connection, self._users) if self._users else set()
         if not erased:
             return
@@ -36,9 +37,3 @@ class Erasure:
             hashes = {phone_hash(phone, self._hash_key) for phone in phones}
             queries.inbox.delete_inbound_from_phones(self._connection, hashes)
             queries.inbox.delete_bodies_containing(self._connection, phones)
-
-
-def _digits(stored: str, region: str | None) -> str | None:
-    """Of a contact's number as people write it, or of digits as they were sent to."""
-    reach = normalise(stored, region)
-    return reach.digits if isinstance(reach, Phone) else None

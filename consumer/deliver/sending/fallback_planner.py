@@ -1,4 +1,4 @@
-"""Adds the row of the next medium where one was impossible. Whoever comes second adds nothing."""
+"""Adds a row on the next medium where one medium was impossible. A second replica finds the row and adds nothing."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 
-_MOST = 200
+_BATCH = 200
 
 
 class FallbackPlanner:
-    """`media` are those configured, in their order. Blocks its thread."""
+    """`media` are the configured fallbacks, in their order. Blocks its thread."""
 
     def __init__(
         self, ledger: Ledger, *, media: Sequence[str], rules: CheckRules, metrics: DeliverMetrics, now: Now
@@ -26,13 +26,13 @@ class FallbackPlanner:
         self._now = now
 
     def step(self) -> int:
-        """Look once at what has ended since. Returns how many reminders that were; raises what the ledger raised."""
+        """Handle one batch of rows that have ended. Returns how many; raises what the ledger raises."""
         now = self._now()
         with self._ledger.reading() as connection:
             if not queries.reminders.any_fallback_due(connection, now):
                 return 0
         with unit_of_work(self._ledger, self._metrics, now) as work:
-            ended = queries.reminders.lock_fallback_due(work.connection, now, _MOST)
+            ended = queries.reminders.lock_fallback_due(work.connection, now, _BATCH)
             work.add_locked(queries.reminders.lock_by_ids(work.connection, {row.reminder_id for row in ended}))
             for row in ended:
                 work.update(row._replace(fallback_at=None))

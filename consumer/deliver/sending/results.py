@@ -1,4 +1,4 @@
-"""Records what became of attempts: many at once, in one transaction with everything that follows from it."""
+"""Records the outcomes of attempts: many at once, in one transaction with everything that follows from them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,14 +8,13 @@ from typing import Any
 import structlog
 
 from consumer.clock import Millis, Now
-from consumer.deliver.channel import breaker_updates
-from consumer.deliver.channel.breaker_updates import AttemptOutcome
+from consumer.deliver.channel.breaker_updates import AttemptOutcome, update_breakers
 from consumer.deliver.lifecycle import AttemptAccepted, AttemptRefused, Event, OutcomeUnknown
-from consumer.deliver.policy import retries
-from consumer.deliver.policy.checks import CheckRules
-from consumer.deliver.policy.retries import RetryPolicy
-from consumer.deliver.recipients import holds, opt_outs
-from consumer.deliver.tracking import reconciliation, status_reports
+from consumer.deliver.policy.retries import RetryPolicy, counts_as_attempt
+from consumer.deliver.recipients.holds import hold_recipient
+from consumer.deliver.recipients.opt_outs import opt_out_recipient
+from consumer.deliver.tracking.reconciliation import match_open_attempts
+from consumer.deliver.tracking.status_reports import apply_parked_reports
 from consumer.deliver.unit_of_work import Key, UnitOfWork, unit_of_work
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
@@ -38,110 +37,104 @@ class AttemptResult:
 
 
 class ResultRecorder:
-    """`record` blocks its thread and returns when everything is durable."""
+    """`record` blocks its thread and returns once everything is durable."""
 
     def __init__(
         self,
         ledger: Ledger,
         *,
-        rules: CheckRules,
-        max_attempts: int,
+        retry_policy: RetryPolicy,
         metrics: DeliverMetrics,
         now: Now,
-        reports: bool = True,
+        has_reports: bool = True,
     ) -> None:
-        """Without `reports` nothing more is ever heard of what was accepted, and that is its last record."""
-        self._reported = reports
+        """Without `has_reports` nothing follows an acceptance, and its record is the last."""
         self._ledger = ledger
-        self._limits = RetryPolicy(rules=rules, max_attempts=max_attempts)
+        self._retry_policy = retry_policy
         self._metrics = metrics
         self._now = now
+        self._has_reports = has_reports
 
-    def record(self, answers: Sequence[AttemptResult]) -> None:
-        """The attempts' ends, their reminders' next statuses, reports that were early, the channel, opt-outs."""
+    def record(self, results: Sequence[AttemptResult]) -> None:
+        """Record the attempts' ends, their reminders' next statuses, early reports, breakers, holds and opt-outs."""
         with unit_of_work(self._ledger, self._metrics, self._now()) as work:
-            work.lock([answer.key for answer in answers])
-            for answer in answers:
-                self._tell(work, answer)
-            queries.attempts.record_outcomes(work.connection, [_end(answer, work.now) for answer in answers])
-            accepted = [a.outcome.message_id for a in answers if isinstance(a.outcome, Accepted)]
-            status_reports.apply_parked(work, accepted, self._limits)
-            reconciliation.settle(work, _without_answer(work, answers), self._limits)
-            _keep_verdicts(work, answers)
-            breaker_updates.update_breakers(work, _tried(work, answers))
-            _hold_pace(work, answers)
-        counted = Counter((_label(a.outcome), getattr(a.outcome, "reason", "")) for a in answers)
-        for (outcome, reason), number in counted.items():
+            work.lock([result.key for result in results])
+            for result in results:
+                self._apply(work, result)
+            queries.attempts.record_outcomes(work.connection, [_end(result, work.now) for result in results])
+            accepted = [r.outcome.message_id for r in results if isinstance(r.outcome, Accepted)]
+            apply_parked_reports(work, accepted, self._retry_policy)
+            match_open_attempts(work, _phones_without_answer(work, results), self._retry_policy)
+            _keep_refusals(work, results)
+            rows = ((work.get(result.key), result) for result in results)
+            update_breakers(work, [AttemptOutcome(row, r.started_at, r.outcome) for row, r in rows if row is not None])
+            _pause_media(work, results)
+        outcomes = Counter((_label(r.outcome), getattr(r.outcome, "reason", "")) for r in results)
+        for (outcome, reason), number in outcomes.items():
             self._metrics.sends.labels(outcome, reason).inc(number)
 
-    def _tell(self, work: UnitOfWork, answer: AttemptResult) -> None:
-        row = work.get(answer.key)
-        if row is None or row.attempts != answer.number:
-            log.error("answer_without_attempt", reminder=answer.key[0], attempt=answer.number)
+    def _apply(self, work: UnitOfWork, result: AttemptResult) -> None:
+        row = work.get(result.key)
+        if row is None or row.attempts != result.number:
+            log.error("result_without_attempt", reminder=result.key[0], attempt=result.number)
             return
-        if isinstance(answer.outcome, Rejected | NotTransmitted) and retries.counts(answer.outcome):
-            row = row._replace(refusals=row.refusals + 1)
+        if isinstance(result.outcome, Rejected | NotTransmitted) and counts_as_attempt(result.outcome):
+            row = row._replace(counted_attempts=row.counted_attempts + 1)
             work.update(row)
-        work.apply_event(answer.key, self._event(row, answer.outcome, work.now))
+        work.apply_event(result.key, self._event(row, result.outcome, work.now))
 
     def _event(self, row: ReminderRow, outcome: Outcome, now: Millis) -> Event:
         match outcome:
             case Accepted(message_id=message_id):
-                return AttemptAccepted(message_id, last=not self._reported)
+                return AttemptAccepted(message_id, is_last=not self._has_reports)
             case Unknown(reason=reason):
                 return OutcomeUnknown(reason)
             case Rejected() | NotTransmitted():
-                then = self._limits.after(outcome, row, now)
-                return AttemptRefused(
-                    outcome.reason, then, outcome.error_code if isinstance(outcome, Rejected) else None
-                )
+                then = self._retry_policy.after(outcome, row, now)
+                error_code = outcome.error_code if isinstance(outcome, Rejected) else None
+                return AttemptRefused(outcome.reason, then, error_code)
 
 
-def _without_answer(work: UnitOfWork, answers: Sequence[AttemptResult]) -> set[str]:
-    """Numbers (digits) to which something may have gone; it may have been seen already."""
-    rows = (work.get(answer.key) for answer in answers if isinstance(answer.outcome, Unknown))
+def _phones_without_answer(work: UnitOfWork, results: Sequence[AttemptResult]) -> set[str]:
+    """Return the phones (digits) of unknown attempts: their message may have been seen already."""
+    rows = (work.get(result.key) for result in results if isinstance(result.outcome, Unknown))
     return {row.phone for row in rows if row is not None and row.phone is not None}
 
 
-def _keep_verdicts(work: UnitOfWork, answers: Sequence[AttemptResult]) -> None:
-    """Whoever asked for no more, and whoever cannot be reached or not now."""
-    for answer in answers:
-        row, outcome = work.get(answer.key), answer.outcome
+def _keep_refusals(work: UnitOfWork, results: Sequence[AttemptResult]) -> None:
+    """Store what counted_attempts say about recipients: holds and opt-outs."""
+    for result in results:
+        row, outcome = work.get(result.key), result.outcome
         if row is None or not isinstance(outcome, Rejected):
             continue
-        holds.keep(work, row, outcome)
+        hold_recipient(work, row, outcome)
         if outcome.remedy is Remedy.OPT_OUT:
-            opt_outs.keep(work, row, outcome.reason, work.now)
+            opt_out_recipient(work, row, outcome.reason, work.now)
 
 
-def _tried(work: UnitOfWork, answers: Sequence[AttemptResult]) -> list[AttemptOutcome]:
-    rows = ((work.get(answer.key), answer) for answer in answers)
-    return [AttemptOutcome(row, answer.started_at, answer.outcome) for row, answer in rows if row is not None]
+def _pause_media(work: UnitOfWork, results: Sequence[AttemptResult]) -> None:
+    """Let no replica send for a while on a channel that says we are too fast."""
+    for medium in sorted({result.key[1] for result in results}):
+        pause = max(pause_after(result.outcome) for result in results if result.key[1] == medium)
+        if pause:
+            queries.channels.hold_rate_until(work.connection, medium, work.now + pause)
 
 
-def _hold_pace(work: UnitOfWork, answers: Sequence[AttemptResult]) -> None:
-    """Where the channel says that we are too fast, no replica sends for a while."""
-    for medium in sorted({answer.key[1] for answer in answers}):
-        span = max(hold_for(answer.outcome) for answer in answers if answer.key[1] == medium)
-        if span:
-            queries.channels.hold_rate_until(work.connection, medium, work.now + span)
-
-
-def hold_for(outcome: Outcome) -> Millis:
-    """How long the whole channel is to be left alone after this answer."""
+def pause_after(outcome: Outcome) -> Millis:
+    """Return how long the whole channel must pause after this outcome."""
     if isinstance(outcome, Rejected) and outcome.remedy is Remedy.SLOW:
         return wait(Remedy.SLOW, 1, outcome.retry_after)
     return 0
 
 
-def _end(answer: AttemptResult, now: Millis) -> dict[str, Any]:
-    outcome = answer.outcome
+def _end(result: AttemptResult, now: Millis) -> dict[str, Any]:
+    outcome = result.outcome
     return {
-        "key": answer.key,
-        "number": answer.number,
+        "key": result.key,
+        "number": result.number,
         "finished_at": now,
         "outcome": _label(outcome),
-        "may_have_gone": isinstance(outcome, Accepted | Unknown),
+        "may_have_been_sent": isinstance(outcome, Accepted | Unknown),
         "reason": getattr(outcome, "reason", None),
         "error_code": getattr(outcome, "error_code", None),
         "error": getattr(outcome, "error", None),

@@ -1,8 +1,8 @@
-"""Which of our messages, seen from outside, is the one that an attempt without an answer sent? Pure.
+"""Which of our messages, seen from outside, belongs to an attempt without an answer. Pure.
 
-An attempt is given a message only where nothing else is possible: of the messages that nobody has claimed exactly one
-fits its chat and its time, and it is the only attempt without an id that fits that message (contract §5, design §5).
-In any other case nobody gets anything: a wrong id would let one person's reports speak for another's reminder.
+An attempt gets a message only if no other pairing is possible: exactly one unclaimed message fits its chat and its
+time, and it is the only attempt without an id that fits that message (contract §5, design §5). Otherwise nothing is
+paired: with a wrong id, the reports about one person's message would be applied to another person's reminder.
 """
 
 from collections import Counter
@@ -15,13 +15,13 @@ from consumer.onemsg.phone import same_recipient
 BEFORE = MINUTE
 """How far the provider's clock may be behind ours (contract §5 asks from `t0 - 60` on)."""
 AFTER = 5 * MINUTE
-"""How long after the request left its message may turn up."""
-_TAIL = 6  # digits that all forms of one number have in common, and a cheap first look
+"""How long after the request left its message may appear."""
+_TAIL_LENGTH = 6  # digits that all forms of one number share
 
 
 def tail(phone: str) -> str:
-    """The end of a number (digits): it differs for whoever is not the same recipient, mostly."""
-    return phone[-_TAIL:]
+    """Return the last digits of a phone: a cheap first comparison, since most different phones differ there."""
+    return phone[-_TAIL_LENGTH:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class OpenAttempt:
 
 @dataclass(frozen=True, slots=True)
 class SeenMessage:
-    """One of our messages, seen from outside; `recipient` is digits as the provider says them."""
+    """One of our messages, seen from outside; `recipient` is digits as the provider writes them."""
 
     message_id: str
     recipient: str = field(repr=False)
@@ -46,18 +46,18 @@ class SeenMessage:
     received_at: Millis
 
 
-def fits(attempt: OpenAttempt, seen: SeenMessage) -> bool:
-    """Whether this message may be this attempt's: the same chat, at about the time."""
-    in_time = attempt.started_at - BEFORE <= seen.at <= attempt.started_at + AFTER
-    alike = tail(attempt.phone) == tail(seen.recipient)
-    return in_time and alike and same_recipient(attempt.phone, seen.recipient)
+def fits(attempt: OpenAttempt, message: SeenMessage) -> bool:
+    """Return whether this message may be this attempt's: the same chat, at about the time."""
+    in_time = attempt.started_at - BEFORE <= message.at <= attempt.started_at + AFTER
+    same_tail = tail(attempt.phone) == tail(message.recipient)
+    return in_time and same_tail and same_recipient(attempt.phone, message.recipient)
 
 
 def matches(attempts: Sequence[OpenAttempt], unclaimed: Sequence[SeenMessage]) -> list[tuple[OpenAttempt, SeenMessage]]:
-    """The attempts whose message is certain. `attempts` are all without an id, whether still under way or not."""
-    tails: dict[str, list[SeenMessage]] = {}
-    for seen in unclaimed:
-        tails.setdefault(tail(seen.recipient), []).append(seen)
-    pairs = [(a, seen) for a in attempts for seen in tails.get(tail(a.phone), ()) if fits(a, seen)]
-    of_attempt, of_message = Counter(a for a, _ in pairs), Counter(seen.message_id for _, seen in pairs)
-    return [(a, seen) for a, seen in pairs if of_attempt[a] == of_message[seen.message_id] == 1]
+    """Return the certain pairs. `attempts` are all without an id, under way or not."""
+    by_tail: dict[str, list[SeenMessage]] = {}
+    for message in unclaimed:
+        by_tail.setdefault(tail(message.recipient), []).append(message)
+    pairs = [(a, message) for a in attempts for message in by_tail.get(tail(a.phone), ()) if fits(a, message)]
+    of_attempt, of_message = Counter(a for a, _ in pairs), Counter(message.message_id for _, message in pairs)
+    return [(a, message) for a, message in pairs if of_attempt[a] == of_message[message.message_id] == 1]

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from consumer.byte_slices import cut
+from consumer.byte_slices import slice_bytes
 from consumer.detect.storage.growable_array import GrowableArray
 from consumer.detect.storage.hash_index import Rows
 
@@ -72,7 +72,7 @@ class StringColumn:
         lengths = np.maximum(found, 0)
         starts = np.where(found == _NONE, -1, np.cumsum(lengths) - lengths)
         joined = self._gather(rows, lengths).tobytes()
-        return cut(joined, {"text": (starts, lengths)})["text"].cast(pl.String)
+        return slice_bytes(joined, {"text": (starts, lengths)})["text"].cast(pl.String)
 
     def shrink(self) -> None:
         """Reclaim the memory of replaced texts if it is more than half."""

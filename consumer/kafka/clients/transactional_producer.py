@@ -88,6 +88,8 @@ class TransactionalProducer:
         self.client = Producer({**settings, **always})
         self._call_timeout_s = call_timeout_s
         self._error_log = ClientErrorLog(str(settings["transactional.id"]))
+        self._unusable: Exception | None = None
+        """Once it is fenced or has failed for good, what every further `write` raises."""
         self._undelivered: dict[KafkaError, Message] = {}
         """The first record that was refused for each error. Filled by a callback, which must not be Python code:
         confluent-kafka (2.16) may lose a KeyboardInterrupt that is raised in one. `dict.setdefault` is written in C."""
@@ -97,7 +99,7 @@ class TransactionalProducer:
         try:
             self._repeat("take over", self.client.init_transactions, on_timeout)
         except KafkaException as failure:
-            raise _unusable(failure) from failure
+            raise self._give_up(failure) from failure
 
     def write(
         self,
@@ -117,6 +119,8 @@ class TransactionalProducer:
             Unanswered: `on_timeout` has given up.
             KafkaException: this producer is of no more use.
         """
+        if self._unusable is not None:
+            raise self._unusable
         self._undelivered.clear()
         count = 0
         try:
@@ -189,16 +193,18 @@ class TransactionalProducer:
         """End the transaction and return what to raise."""
         error: KafkaError = failure.args[0]
         if error.fatal():
-            return _unusable(failure)
-        cause = self._cause(error)  # first: what an abort discards is reported too
+            return self._give_up(failure)
+        cause = Aborted(error)
         try:
+            cause = self._cause(error)  # first: what an abort discards is reported too
             self._repeat(_ABORT, self.client.abort_transaction, on_timeout)
         except KafkaException as second:
             if not second.args[0].retriable():
-                return _unusable(second)
-        return _unusable(failure) if error.code() in FENCED else cause
+                return self._give_up(second)
+        return self._give_up(failure) if error.code() in FENCED else cause
 
     def _cause(self, error: KafkaError) -> Aborted:
+        """Serve the delivery reports and return the first cause among them. Raises KafkaException for a fatal error."""
         self.client.poll(0)
         if not self._undelivered and error.code() == KafkaError._STATE:
             self.client.poll(_DELIVERY_REPORT_WAIT_S)
@@ -206,6 +212,10 @@ class TransactionalProducer:
             if refused.code() not in TRANSACTION_FAILED:
                 return Aborted(refused, message.topic())
         return Aborted(error)
+
+    def _give_up(self, failure: KafkaException) -> Exception:
+        self._unusable = _fenced() if failure.args[0].code() in FENCED else failure
+        return self._unusable
 
 
 def command_producer(kafka: KafkaSettings, *, name: str, timeout_ms: Millis = MINUTE) -> TransactionalProducer:
@@ -252,9 +262,7 @@ def _refreshing_metadata(client: Producer) -> Iterator[None]:
         done.set()
 
 
-def _unusable(failure: KafkaException) -> Exception:
-    if failure.args[0].code() not in FENCED:
-        return failure
+def _fenced() -> Fenced:
     return Fenced(
         "another process has taken this one's place: does one run under the same name (kafka.instance)? Or the broker"
         " gave an open transaction up because this process was paused or cut off for too long"

@@ -23,8 +23,8 @@ EXPLANATIONS = {
     "below_mean": "far fewer records than in the time before arrive (detect.brake.share_of_mean)",
     "clock_skew": "most events have times further from their records' than detect.clock_doubt: was a time zone"
     " forgotten, or is history being written anew?",
-    "warming_up": "the input was not observed for long enough to be judged (at most detect.brake.mean_over, or the"
-    " shortest rung)",
+    "warming_up": "the input was not observed for long enough to be judged (detect.brake.mean_over"
+    " at most, or the shortest rung)",
     "lapse_storm": "more lapses than detect.brake.lapse_limit are due at once",
 }
 WHAT_TO_DO = (

@@ -77,7 +77,7 @@ def without_message_id(connection: Connection, medium: str, since: Millis, until
     """
     a = attempts.c
     columns = a.reminder_id, a.medium, a.number, a.started_at, a.phone
-    without_id = a.message_id.is_(None), a.may_have_gone.is_(True), a.phone.is_not(None), a.medium == medium
+    without_id = a.message_id.is_(None), a.may_have_been_sent.is_(True), a.phone.is_not(None), a.medium == medium
     query = select(*columns).where(*without_id, a.started_at >= since, a.started_at <= until)
     return connection.execute(query.order_by(a.started_at)).mappings().all()
 
@@ -88,7 +88,7 @@ def latest_by_reminder_since(connection: Connection, users: Collection[str], sin
     a = attempts.c
     for some in chunks(users):
         query = select(a.user_id, a.process, a.step, a.reminder_id, func.max(a.started_at))
-        query = query.where(a.user_id.in_(some), a.started_at >= since, a.may_have_gone.is_(True))
+        query = query.where(a.user_id.in_(some), a.started_at >= since, a.may_have_been_sent.is_(True))
         grouped = query.group_by(a.user_id, a.process, a.step, a.reminder_id)
         found += [PastAttempt(*row) for row in connection.execute(grouped)]
     return found
@@ -103,7 +103,7 @@ def to_users_or_phones_since(
     """
     a, found = attempts.c, set[SentAttempt]()
     sent = select(a.reminder_id, a.medium, a.number, a.user_id, a.phone, a.started_at).where(
-        a.started_at > since, a.may_have_gone.is_(True)
+        a.started_at > since, a.may_have_been_sent.is_(True)
     )
     for column, values in ((a.user_id, users), (a.phone, phones)):
         for some in chunks(values):
@@ -148,4 +148,4 @@ def earliest_last_sends(connection: Connection, since: Millis, limit: int) -> li
 
 
 def _sent_after(since: Millis) -> tuple[ColumnElement[bool], ...]:
-    return attempts.c.started_at > since, attempts.c.may_have_gone.is_(True), attempts.c.phone.is_not(None)
+    return attempts.c.started_at > since, attempts.c.may_have_been_sent.is_(True), attempts.c.phone.is_not(None)

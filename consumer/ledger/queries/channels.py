@@ -7,17 +7,16 @@ from sqlalchemy import Connection, select
 
 from consumer.clock import Millis
 from consumer.ledger.queries.statements import upsert
-from consumer.ledger.schema.replica_tables import paces
+from consumer.ledger.schema.channel_tables import channels, rate_limits
 from consumer.ledger.schema.rows import CHANNEL, ChannelRow
-from consumer.ledger.schema.tables import channels
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimitRow:
-    """See `tables.paces`. `counted_from` is in microseconds."""
+    """See `channel_tables.rate_limits`; `used_until_us` is in microseconds."""
 
     medium: str
-    counted_from: int = 0
+    used_until_us: int = 0
     held_until: Millis = 0
 
 
@@ -40,26 +39,28 @@ def rate_limit(connection: Connection, medium: str, *, lock: bool = False) -> Ra
 
     With `lock` nobody else decides how many requests leave until the transaction ends.
     """
-    query = select(paces.c.medium, paces.c.counted_from, paces.c.held_until).where(paces.c.medium == medium)
+    query = select(rate_limits.c.medium, rate_limits.c.used_until_us, rate_limits.c.held_until).where(
+        rate_limits.c.medium == medium
+    )
     found = connection.execute(query.with_for_update() if lock else query).first()
     if found is None and lock:
         # There must be a row to lock: two replicas would otherwise both believe to be the first.
-        new = upsert(connection, paces).values(medium=medium, counted_from=0, held_until=0)
+        new = upsert(connection, rate_limits).values(medium=medium, used_until_us=0, held_until=0)
         connection.execute(new.on_conflict_do_nothing())
         found = connection.execute(query.with_for_update()).one()
     return RateLimitRow(medium) if found is None else RateLimitRow(*found)
 
 
-def set_rate_counted_from(connection: Connection, medium: str, counted_from: int) -> None:
+def set_rate_used_until(connection: Connection, medium: str, used_until_us: int) -> None:
     """Note up to which moment (microseconds) all rights to send have been used."""
-    connection.execute(paces.update().where(paces.c.medium == medium).values(counted_from=counted_from))
+    connection.execute(rate_limits.update().where(rate_limits.c.medium == medium).values(used_until_us=used_until_us))
 
 
 def hold_rate_until(connection: Connection, medium: str, until: Millis) -> None:
     """Let nothing leave before that; a hold that is there already and lasts longer stays."""
-    statement = upsert(connection, paces).values(medium=medium, counted_from=0, held_until=until)
+    statement = upsert(connection, rate_limits).values(medium=medium, used_until_us=0, held_until=until)
     new = statement.excluded.held_until
-    later = new > paces.c.held_until
+    later = new > rate_limits.c.held_until
     connection.execute(
         statement.on_conflict_do_update(index_elements=["medium"], set_={"held_until": new}, where=later)
     )

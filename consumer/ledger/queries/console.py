@@ -5,8 +5,9 @@ from dataclasses import dataclass, fields
 from sqlalchemy import Connection, func, select
 
 from consumer.clock import Millis
+from consumer.ledger.schema.channel_tables import channels
 from consumer.ledger.schema.rows import CHANNEL, ChannelRow
-from consumer.ledger.schema.tables import channels, reminders
+from consumer.ledger.schema.tables import UNRESOLVED, reminders
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,11 @@ def status_counts(connection: Connection) -> list[StatusCount]:
 
 def latest_in_doubt(connection: Connection, limit: int) -> list[InDoubt]:
     """Return reminders that are unknown or unresolved, the latest attempts first."""
-    r = reminders.c
-    query = select(*_IN_DOUBT).where(r.status.in_(["unknown", "unresolved"]))
-    return [InDoubt(*row) for row in connection.execute(query.order_by(r.attempted_at.desc()).limit(limit))]
+    found: list[InDoubt] = []
+    for condition in (reminders.c.unknown_since.is_not(None), UNRESOLVED):  # one after the other: each has an index
+        query = select(*_IN_DOUBT).where(condition).order_by(reminders.c.attempted_at.desc()).limit(limit)
+        found += [InDoubt(*row) for row in connection.execute(query)]
+    return sorted(found, key=lambda row: row.attempted_at or 0, reverse=True)[:limit]
 
 
 def stopped_channels(connection: Connection) -> list[ChannelRow]:

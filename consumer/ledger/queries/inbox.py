@@ -86,9 +86,10 @@ def pop_parked_reports(connection: Connection, message_ids: Collection[str]) -> 
 
 def known_messages_with_parked_reports(connection: Connection, since: Millis, limit: int) -> list[str]:
     """Return the ids of messages that are ours although reports of them are parked, received from `since` on."""
-    join = parked_reports.join(attempts, attempts.c.message_id == parked_reports.c.message_id)
-    query = select(parked_reports.c.message_id).select_from(join).distinct()
-    return list(connection.scalars(query.where(parked_reports.c.received_at >= since).limit(limit)))
+    p = parked_reports.c
+    is_ours = select(attempts.c.message_id).where(attempts.c.message_id == p.message_id).exists()
+    query = select(p.message_id).where(p.received_at >= since, is_ours).order_by(p.received_at).limit(limit)
+    return list(dict.fromkeys(connection.scalars(query)))
 
 
 def count_parked_reports(connection: Connection) -> int:
@@ -129,12 +130,12 @@ def store_echoes(connection: Connection, seen: Sequence[Mapping[str, object]]) -
         connection.execute(upsert(connection, echoes).on_conflict_do_nothing(), seen)
 
 
-def unclaimed_echoes(connection: Connection, tails: Collection[str]) -> list[RowMapping]:
+def unclaimed_echoes(connection: Connection, suffixes: Collection[str]) -> list[RowMapping]:
     """Return the echoes of messages to numbers that end like this and that no attempt has claimed."""
     claimed = select(attempts.c.message_id).where(attempts.c.message_id == echoes.c.message_id).exists()
     found: list[RowMapping] = []
-    for some in chunks(tails):
-        query = select(echoes).where(echoes.c.tail.in_(some), ~claimed)
+    for some in chunks(suffixes):
+        query = select(echoes).where(echoes.c.recipient_suffix.in_(some), ~claimed)
         found += connection.execute(query).mappings().all()
     return found
 

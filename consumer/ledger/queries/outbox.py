@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
 
 from consumer.clock import Millis
+from consumer.ledger.queries.statements import chunks
 from consumer.ledger.schema.tables import opt_out_outbox, outbox
 
 
@@ -93,8 +94,11 @@ def mark_opt_outs_published(connection: Connection, ids: Sequence[int]) -> None:
 def delete_published_opt_outs(connection: Connection, before: Millis, limit: int) -> int:
     """Delete what was published before that moment, at most `limit` rows. The opt-outs themselves stay for ever."""
     o = opt_out_outbox.c
-    old = select(o.id).where(o.published.is_(True), o.occurred_at < before).order_by(o.id).limit(limit)
-    return connection.execute(delete(opt_out_outbox).where(o.id.in_(old))).rowcount
+    old = select(o.id).where(o.published.is_(True), o.occurred_at < before).order_by(o.occurred_at).limit(limit)
+    ids = connection.scalars(old).all()
+    for some in chunks(ids):
+        connection.execute(delete(opt_out_outbox).where(o.id.in_(some)))
+    return len(ids)
 
 
 def _mark_published(connection: Connection, table: Table, ids: Sequence[int]) -> None:

@@ -4,7 +4,7 @@ from sqlalchemy import Connection, delete, select
 
 from consumer.clock import Millis
 from consumer.ledger.queries.statements import upsert
-from consumer.ledger.schema.tables import pauses
+from consumer.ledger.schema.channel_tables import pauses
 
 EVERYTHING = ""
 """In place of a process's name, which is never empty."""

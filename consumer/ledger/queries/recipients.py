@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, select, text
 
 from consumer.clock import Millis
 from consumer.ledger.queries.statements import chunks, upsert
-from consumer.ledger.schema.tables import holds
+from consumer.ledger.schema.channel_tables import holds
 
 _TRY_LOCK = text(
     "SELECT name, pg_try_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest(CAST(:names AS text[])) AS name"
@@ -64,6 +64,13 @@ def delete_unreachable_holds(connection: Connection, subjects: Collection[str], 
     """Delete the holds that call these subjects unreachable."""
     for some in chunks(subjects):
         which = holds.c.subject.in_(some), holds.c.medium == medium, holds.c.unreachable.is_(True)
+        connection.execute(delete(holds).where(*which))
+
+
+def delete_holds(connection: Connection, subjects: Collection[str], medium: str, reason: str) -> None:
+    """Delete the holds on these subjects that have this reason."""
+    for some in chunks(subjects):
+        which = holds.c.subject.in_(some), holds.c.medium == medium, holds.c.reason == reason
         connection.execute(delete(holds).where(*which))
 
 

@@ -10,23 +10,17 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
-    exists,
     func,
     insert,
     or_,
     select,
-    text,
-    tuple_,
     update,
 )
 
 from consumer.clock import Millis
 from consumer.ledger.queries.statements import chunks
 from consumer.ledger.schema.rows import REMINDER, ReminderRow
-from consumer.ledger.schema.tables import attempts, outbox, reminders
-
-_NOT_SENT_YET = ("planned", "deferred", "sending")
-_UNRESOLVED = reminders.c.status == text("'unresolved'")  # (as in the index)
+from consumer.ledger.schema.tables import UNRESOLVED, WAITS_FOR_NOTHING, attempts, outbox, reminders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +34,7 @@ class UnresolvedSelection:
 
 def any_due(connection: Connection, medium: str, now: Millis) -> bool:
     """Tell whether a reminder's moment has come."""
-    return bool(connection.scalar(select(exists().where(reminders.c.due_at <= now, reminders.c.medium == medium))))
+    return _any_waiting(connection, reminders.c.due_at, now, reminders.c.medium == medium)
 
 
 def lock_due(connection: Connection, medium: str, now: Millis, limit: int) -> list[ReminderRow]:
@@ -60,17 +54,24 @@ def lock_unknown_since(connection: Connection, moment: Millis, limit: int) -> li
 
 def lock_quiet_since(connection: Connection, medium: str, moment: Millis, limit: int) -> list[ReminderRow]:
     """Lock accepted or sent reminders of which nothing has been heard since that moment or longer."""
-    return _lock_waiting(connection, reminders.c.quiet_from, moment, limit, medium)
+    return _lock_waiting(connection, reminders.c.quiet_since, moment, limit, medium)
 
 
 def any_fallback_due(connection: Connection, now: Millis) -> bool:
     """Tell whether `lock_fallback_due` would find a reminder."""
-    return connection.scalar(select(reminders.c.fallback_at).where(reminders.c.fallback_at <= now).limit(1)) is not None
+    return _any_waiting(connection, reminders.c.fallback_at, now)
 
 
 def lock_fallback_due(connection: Connection, now: Millis, limit: int) -> list[ReminderRow]:
     """Lock reminders that ended in a way that another medium may mend, and were not looked at since."""
     return _lock_waiting(connection, reminders.c.fallback_at, now, limit)
+
+
+def _any_waiting(
+    connection: Connection, column: ColumnElement[Any], until: Millis, *conditions: ColumnElement[bool]
+) -> bool:
+    first = select(column).where(column <= until, *conditions).order_by(column).limit(1)  # ordered: by its index
+    return connection.scalar(first) is not None
 
 
 def _lock_waiting(
@@ -115,9 +116,12 @@ def lock_related(
 
 
 def lock_unsent(connection: Connection, limit: int) -> list[ReminderRow]:
-    """Lock reminders that have not gone out, or are just about to."""
-    query = select(*REMINDER).where(reminders.c.status.in_(_NOT_SENT_YET)).limit(limit)
-    return _rows(connection.execute(query.with_for_update()))
+    """Lock reminders that have not gone out, or are just about to: those that wait for their moment or hold a lease."""
+    found: list[ReminderRow] = []
+    for moment in (reminders.c.due_at, reminders.c.lease_until):
+        query = select(*REMINDER).where(moment.is_not(None)).limit(limit - len(found))
+        found += _rows(connection.execute(query.with_for_update()))
+    return found
 
 
 def on_all_media(connection: Connection, ids: Collection[str]) -> dict[str, list[ReminderRow]]:
@@ -192,7 +196,7 @@ def wake_deferred(
 def lock_unresolved(connection: Connection, which: UnresolvedSelection, limit: int) -> list[ReminderRow]:
     """Lock the oldest of the selected reminders that are unresolved."""
     r = reminders.c
-    query = select(*REMINDER).where(_UNRESOLVED, *_selected(which)).order_by(r.attempted_at, r.reminder_id)
+    query = select(*REMINDER).where(UNRESOLVED, *_selected(which)).order_by(r.attempted_at, r.reminder_id)
     return _rows(connection.execute(query.limit(limit).with_for_update()))
 
 
@@ -211,7 +215,7 @@ def count_others_by_status(connection: Connection, which: UnresolvedSelection) -
 def count_in_doubt(connection: Connection) -> dict[str, int]:
     """Count those that are `unknown` and still looked for, and those that are `unresolved`."""
     unknown = select(func.count()).where(reminders.c.unknown_since.is_not(None))
-    unresolved = select(func.count()).select_from(reminders).where(_UNRESOLVED)
+    unresolved = select(func.count()).select_from(reminders).where(UNRESOLVED)
     counts = {"unknown": unknown, "unresolved": unresolved}
     return {name: connection.scalar(query) or 0 for name, query in counts.items()}
 
@@ -229,22 +233,28 @@ def _selected(which: UnresolvedSelection) -> list[ColumnElement[bool]]:
 
 
 def lock_removable(connection: Connection, before: Millis, over: Sequence[str], limit: int) -> list[tuple[str, str]]:
-    """Lock the oldest reminders that have one of these statuses and that nothing has touched since that moment.
+    """Lock the reminders of one of these statuses that have not changed since that moment, the oldest change first.
 
     One that waits for anything, or of which something is not published yet, is not among them.
     """
     r, o = reminders.c, outbox.c
-    waits = (r.due_at, r.lease_until, r.unknown_since, r.quiet_from, r.fallback_at)
     unheard = select(o.id).where(o.reminder_id == r.reminder_id, o.medium == r.medium, o.published.is_(False)).exists()
-    query = select(r.reminder_id, r.medium).where(r.created_at < before, r.updated_at < before, r.status.in_(over))
-    query = query.where(*(moment.is_(None) for moment in waits), ~unheard).order_by(r.created_at).limit(limit)
+    query = select(r.reminder_id, r.medium).where(
+        WAITS_FOR_NOTHING, r.updated_at < before, r.status.in_(over), ~unheard
+    )
+    query = query.order_by(r.updated_at).limit(limit)
     return [(row[0], row[1]) for row in connection.execute(query.with_for_update(skip_locked=True))]
 
 
 def delete_with_history(connection: Connection, keys: Sequence[tuple[str, str]]) -> None:
     """Delete reminders (reminder_id, medium) with their attempts and what was published of them."""
-    for table in (outbox, attempts, reminders):
-        connection.execute(delete(table).where(tuple_(table.c.reminder_id, table.c.medium).in_(keys)))
+    by_medium: dict[str, list[str]] = {}
+    for reminder_id, medium in keys:
+        by_medium.setdefault(medium, []).append(reminder_id)
+    for medium, ids in by_medium.items():  # (for pairs of values SQLite reads the whole table)
+        for some in chunks(ids):
+            for table in (outbox, attempts, reminders):
+                connection.execute(delete(table).where(table.c.reminder_id.in_(some), table.c.medium == medium))
 
 
 def _rows(found: Iterable[Sequence[Any]]) -> list[ReminderRow]:

@@ -6,7 +6,8 @@ from sqlalchemy import Connection, delete, select, text
 
 from consumer.clock import Millis
 from consumer.ledger.queries.statements import upsert
-from consumer.ledger.schema.replica_tables import clocks, intake_offsets, turns
+from consumer.ledger.schema.replica_tables import intake_offsets, leases
+from consumer.ledger.schema.replica_tables import watermarks as watermark_table
 
 _LOCK_FACTS_SHARED = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('facts', 0))")
 _LOCK_FACTS_EXCLUSIVE = text("SELECT pg_advisory_xact_lock(hashtextextended('facts', 0))")
@@ -43,18 +44,19 @@ def try_advisory_lock(connection: Connection, name: str) -> bool:
 
 def watermarks(connection: Connection) -> dict[int, Millis]:
     """Return every partition's watermark."""
-    return {row.partition: row.clock for row in connection.execute(select(clocks.c.partition, clocks.c.clock))}
+    query = select(watermark_table.c.partition, watermark_table.c.watermark)
+    return {row.partition: row.watermark for row in connection.execute(query)}
 
 
 def advance_watermarks(connection: Connection, values: dict[int, Millis]) -> None:
     """Move watermarks forward; none goes back."""
-    statement = upsert(connection, clocks)
-    later = statement.excluded.clock > clocks.c.clock
+    statement = upsert(connection, watermark_table)
+    new = statement.excluded.watermark
     statement = statement.on_conflict_do_update(
-        index_elements=["partition"], set_={"clock": statement.excluded.clock}, where=later
+        index_elements=["partition"], set_={"watermark": new}, where=new > watermark_table.c.watermark
     )
     if values:
-        connection.execute(statement, [{"partition": n, "clock": clock} for n, clock in sorted(values.items())])
+        connection.execute(statement, [{"partition": n, "watermark": value} for n, value in sorted(values.items())])
 
 
 def next_offsets(connection: Connection, topic: str) -> dict[int, int]:
@@ -96,18 +98,18 @@ def put_doubtful_offsets(connection: Connection, topic: str, until: Mapping[int,
 
 def acquire_lease(connection: Connection, name: str, holder: str, now: Millis, until: Millis) -> bool:
     """Tell whether the lease is this holder's until then: it was already, or nobody's, or the last one has run out."""
-    statement = upsert(connection, turns).values(name=name, holder=holder, until=until)
-    free = (turns.c.holder == holder) | (turns.c.until <= now)
+    statement = upsert(connection, leases).values(name=name, holder=holder, until=until)
+    free = (leases.c.holder == holder) | (leases.c.until <= now)
     values = {"holder": holder, "until": until}
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values, where=free))
-    return connection.scalar(select(turns.c.holder).where(turns.c.name == name)) == holder
+    return connection.scalar(select(leases.c.holder).where(leases.c.name == name)) == holder
 
 
 def lease_until(connection: Connection, name: str) -> Millis | None:
     """Return until when somebody holds the lease."""
-    return connection.scalar(select(turns.c.until).where(turns.c.name == name))
+    return connection.scalar(select(leases.c.until).where(leases.c.name == name))
 
 
 def release_lease(connection: Connection, name: str, holder: str) -> None:
     """Give up the lease, if it is this holder's."""
-    connection.execute(delete(turns).where(turns.c.name == name, turns.c.holder == holder))
+    connection.execute(delete(leases).where(leases.c.name == name, leases.c.holder == holder))

@@ -1,4 +1,4 @@
-"""How far everything is, and how replicas keep out of each other's way. See `tables` for the rest."""
+"""How far everything has been read, and which replica does what. See `tables` for the rest."""
 
 from sqlalchemy import BigInteger, Column, Integer, PrimaryKeyConstraint, Table, Text
 
@@ -15,25 +15,16 @@ intake_offsets = Table(
 )
 """How far each topic is in the ledger."""
 
-clocks = Table(
-    "clocks",
+watermarks = Table(
+    "watermarks",
     metadata,
     Column("partition", Integer, primary_key=True, autoincrement=False),
-    Column("clock", BigInteger, nullable=False),
+    Column("watermark", BigInteger, nullable=False),
 )
-"""Up to when detect has heard everything, by partition of the reminders topic."""
+"""Up to when detect has read everything, by partition of the reminders topic."""
 
-paces = Table(
-    "paces",
-    metadata,
-    Column("medium", Text, primary_key=True),
-    Column("counted_from", BigInteger, nullable=False),  # microseconds: up to here all rights to send have been used
-    Column("held_until", BigInteger, nullable=False),  # the channel said that we are too fast
-)
-"""How fast each channel is used, by all replicas together; see `deliver/channel/rate_limit.py`."""
-
-turns = Table(
-    "turns",
+leases = Table(
+    "leases",
     metadata,
     Column("name", Text, primary_key=True),
     Column("holder", Text, nullable=False),

@@ -1,10 +1,11 @@
-"""Rows of the ledger as values: read under a lock, changed by replacement, written back whole."""
+"""Rows of the busiest tables as values: read under a lock, changed by replacement, written back where they differ."""
 
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 from consumer.clock import Millis
-from consumer.ledger.schema import tables
+from consumer.ledger.schema.channel_tables import channels
+from consumer.ledger.schema.tables import contacts, reminders
 
 
 class ReminderRow(NamedTuple):
@@ -32,12 +33,12 @@ class ReminderRow(NamedTuple):
     due_at: Millis | None = None
     lease_until: Millis | None = None
     unknown_since: Millis | None = None
-    quiet_from: Millis | None = None
+    quiet_since: Millis | None = None
     fallback_at: Millis | None = None
     polls: int = 0
     sequence: int = 0
     attempts: int = 0
-    refusals: int = 0
+    counted_attempts: int = 0
     attempted_at: Millis | None = None
     claimed_by: str | None = None
     message_id: str | None = None
@@ -71,17 +72,17 @@ class ContactRow:
 
 @dataclass(frozen=True, slots=True)
 class ChannelRow:
-    """Whether a medium, or one template on it, is stopped; see `tables.channels`."""
+    """The state of the circuit breaker of a medium, or of one template on it; see `channel_tables.channels`."""
 
     name: str
     stopped_because: str | None = None
     stopped_at: Millis | None = None
     probe_at: Millis | None = None
     stops: int = 0
-    silences: int = 0
+    unclear_attempts: int = 0
 
 
-REMINDER = [tables.reminders.c[name] for name in ReminderRow._fields]
-CONTACT = [tables.contacts.c[field.name] for field in fields(ContactRow)]
-CHANNEL = [tables.channels.c[field.name] for field in fields(ChannelRow)]
+REMINDER = [reminders.c[name] for name in ReminderRow._fields]
+CONTACT = [contacts.c[field.name] for field in fields(ContactRow)]
+CHANNEL = [channels.c[field.name] for field in fields(ChannelRow)]
 """Columns in the order of the fields above."""

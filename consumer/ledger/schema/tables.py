@@ -1,8 +1,10 @@
-"""The tables of the ledger, for SQLite and PostgreSQL alike. Moments are whole milliseconds, UTC.
+"""What is sent to whom, what is heard of it, and what is told of it. Moments are whole milliseconds, UTC.
 
 A reminder that waits for something has a moment set for it, and each has an index of its own, so that "what is next?"
 is one short read however long the history is: `due_at` (planned, deferred), `lease_until` (sending), `unknown_since`
-(unknown), `quiet_from` (accepted, sent or unknown: since when nothing has been heard; whom to ask next).
+(unknown), `quiet_since` (accepted, sent or unknown: since when nothing has been heard; whom to ask next), `fallback_at`
+(ended in a way that another medium may mend). One that waits for nothing more is in the index of its last change, from
+which retention takes the oldest.
 """
 
 from sqlalchemy import (
@@ -18,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
     text,
 )
 
@@ -53,21 +56,19 @@ reminders = Table(
     Column("last_seen", BigInteger, nullable=False),
     Column("lapsed_at", BigInteger),
     Column("occurred_at", BigInteger, nullable=False),
-    Column("partition", Integer, nullable=False),  # of the reminders topic, whose clock speaks for this row
+    Column("partition", Integer, nullable=False),  # of the reminders topic, whose watermark speaks for this row
     Column("status", Text, nullable=False),
     Column("reason", Text),
     Column("until", BigInteger),  # of a deferral, as published
     Column("due_at", BigInteger),  # at or before `until`: what it waited for may come earlier
     Column("lease_until", BigInteger),
     Column("unknown_since", BigInteger),
-    Column("quiet_from", BigInteger),
-    Column(
-        "fallback_at", BigInteger
-    ),  # it ended in a way that another medium may mend; see `deliver/policy/fallback.py`
+    Column("quiet_since", BigInteger),
+    Column("fallback_at", BigInteger),  # see `deliver/policy/fallback.py`
     Column("polls", Integer, nullable=False),  # since the last report
     Column("sequence", Integer, nullable=False),  # of the last published record, from 1
     Column("attempts", Integer, nullable=False),
-    Column("refusals", Integer, nullable=False),  # attempts that count against max_attempts
+    Column("counted_attempts", Integer, nullable=False),  # against max_attempts
     Column("attempted_at", BigInteger),
     Column("claimed_by", Text),
     Column("message_id", Text),
@@ -82,11 +83,15 @@ reminders = Table(
     Column("updated_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("reminder_id", "medium"),
     Index(None, "user_id", "process"),
-    Index(None, "created_at"),
 )
-for _moment in ("due_at", "lease_until", "unknown_since", "quiet_from", "fallback_at"):
-    _column = reminders.c[_moment]
-    Index(None, _column, sqlite_where=_column.is_not(None), postgresql_where=_column.is_not(None))
+AWAITED = [reminders.c[name] for name in ("due_at", "lease_until", "unknown_since", "quiet_since", "fallback_at")]
+"""The moments a reminder can wait for."""
+UNRESOLVED = reminders.c.status == text("'unresolved'")
+WAITS_FOR_NOTHING = and_(*(moment.is_(None) for moment in AWAITED), reminders.c.status != text("'unresolved'"))
+"""Conditions of indexes. SQLite uses such an index only for a query that says the same in the same words."""
+
+for _moment in AWAITED:
+    Index(None, _moment, sqlite_where=_moment.is_not(None), postgresql_where=_moment.is_not(None))
 for _whose in ("partition", "user_id"):
     Index(
         f"ix_reminders_waiting_{_whose}",
@@ -95,8 +100,8 @@ for _whose in ("partition", "user_id"):
         sqlite_where=reminders.c.due_at.is_not(None),
         postgresql_where=reminders.c.due_at.is_not(None),
     )
-_unresolved = reminders.c.status == text("'unresolved'")
-Index("ix_reminders_unresolved", reminders.c.attempted_at, sqlite_where=_unresolved, postgresql_where=_unresolved)
+Index("ix_reminders_unresolved", reminders.c.attempted_at, sqlite_where=UNRESOLVED, postgresql_where=UNRESOLVED)
+Index("ix_reminders_over", reminders.c.updated_at, sqlite_where=WAITS_FOR_NOTHING, postgresql_where=WAITS_FOR_NOTHING)
 
 attempts = Table(
     "attempts",
@@ -110,7 +115,7 @@ attempts = Table(
     Column("started_at", BigInteger, nullable=False),  # journalled, before the request leaves
     Column("finished_at", BigInteger),
     Column("outcome", Text, nullable=False),  # sending, accepted, rejected, not_transmitted, unknown
-    Column("may_have_gone", Boolean, nullable=False),  # until certainly refused
+    Column("may_have_been_sent", Boolean, nullable=False),  # until certainly refused
     Column("reason", Text),
     Column("error_code", Integer),
     Column("error", Text),
@@ -124,6 +129,8 @@ attempts = Table(
     Index(None, "message_id"),
 )
 """One row for every POST, written before it leaves."""
+_without_id = attempts.c.message_id.is_(None) & attempts.c.may_have_been_sent.is_(True)
+Index("ix_attempts_without_id", attempts.c.started_at, sqlite_where=_without_id, postgresql_where=_without_id)
 
 contacts = Table(
     "contacts",
@@ -162,9 +169,11 @@ webhook_bodies = Table(
     Column("body", LargeBinary, nullable=False),
     Column("received_at", BigInteger, nullable=False),
     Column("kept_because", Text),  # null: still to be applied; else why it was kept after that
-    Index(None, "kept_because", "id"),
 )
 """Bodies as they came. They go when they have been applied; those we could not read stay for a while."""
+_unapplied, _kept = webhook_bodies.c.kept_because.is_(None), webhook_bodies.c.kept_because.is_not(None)
+Index("ix_webhook_bodies_unapplied", webhook_bodies.c.id, sqlite_where=_unapplied, postgresql_where=_unapplied)
+Index("ix_webhook_bodies_kept", webhook_bodies.c.received_at, sqlite_where=_kept, postgresql_where=_kept)
 
 parked_reports = Table(
     "parked_reports",
@@ -223,32 +232,8 @@ outbox = Table(
     UniqueConstraint("reminder_id", "medium", "sequence"),
 )
 """Every published transition: what the delivery-status topic has, or is about to have."""
-Index(
-    "ix_outbox_unpublished",
-    outbox.c.id,
-    sqlite_where=outbox.c.published.is_(False),
-    postgresql_where=outbox.c.published.is_(False),
-)
-
-channels = Table(
-    "channels",
-    metadata,
-    Column("name", Text, primary_key=True),  # a medium, or `medium/template/language`
-    Column("stopped_because", Text),
-    Column("stopped_at", BigInteger),
-    Column("probe_at", BigInteger),
-    Column("stops", Integer, nullable=False),  # the first, and fruitless probes since
-    Column("silences", Integer, nullable=False),  # attempts in a row that got no clear answer
-)
-"""What can be sent at all: no row, or no reason in it, means that nothing is known against it."""
-
-pauses = Table(
-    "pauses",
-    metadata,
-    Column("process", Text, primary_key=True),  # empty: everything
-    Column("since", BigInteger, nullable=False),
-)
-"""What an operator does not want to go out for now."""
+_unpublished = outbox.c.published.is_(False)
+Index("ix_outbox_unpublished", outbox.c.id, sqlite_where=_unpublished, postgresql_where=_unpublished)
 
 opt_out_outbox = Table(
     "opt_out_outbox",
@@ -259,44 +244,22 @@ opt_out_outbox = Table(
     Column("reason", Text, nullable=False),
     Column("occurred_at", BigInteger, nullable=False),
     Column("published", Boolean, nullable=False),
+    Index(None, "occurred_at"),
 )
 """What the opt-outs topic has, or is about to have."""
-Index(
-    "ix_opt_out_outbox_unpublished",
-    opt_out_outbox.c.id,
-    sqlite_where=opt_out_outbox.c.published.is_(False),
-    postgresql_where=opt_out_outbox.c.published.is_(False),
-)
+_unpublished = opt_out_outbox.c.published.is_(False)
+Index("ix_opt_out_outbox_unpublished", opt_out_outbox.c.id, sqlite_where=_unpublished, postgresql_where=_unpublished)
 
 echoes = Table(
     "echoes",
     metadata,
     Column("message_id", Text, primary_key=True),
     Column("recipient", Text, nullable=False),
-    Column("tail", Text, nullable=False),  # of the recipient: what all forms of a number share
+    Column("recipient_suffix", Text, nullable=False),  # what all forms of a number share
     Column("at", BigInteger, nullable=False),
     Column("source", Text, nullable=False),  # echo, check, webhook
     Column("received_at", BigInteger, nullable=False),
-    Index(None, "tail"),
+    Index(None, "recipient_suffix"),
     Index(None, "received_at"),
 )
 """Our own messages seen from outside that no attempt had claimed. They go after a day."""
-
-Index(
-    "ix_attempts_without_id",
-    attempts.c.started_at,
-    sqlite_where=attempts.c.message_id.is_(None) & attempts.c.may_have_gone.is_(True),
-    postgresql_where=attempts.c.message_id.is_(None) & attempts.c.may_have_gone.is_(True),
-)
-
-holds = Table(
-    "holds",
-    metadata,
-    Column("subject", Text, nullable=False),  # `phone:` and the number's keyed hash
-    Column("medium", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("until", BigInteger, nullable=False),
-    Column("unreachable", Boolean, nullable=False),  # what is due is not put off but given up
-    PrimaryKeyConstraint("subject", "medium"),
-)
-"""Verdicts about a recipient, whichever process learned of them. One whose moment is past holds nothing."""

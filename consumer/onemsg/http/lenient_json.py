@@ -63,7 +63,7 @@ def identifier(value: object) -> str | None:
     return value if value.isprintable() else None
 
 
-def whole(value: object) -> int | None:
+def integer(value: object) -> int | None:
     """A whole number of at most nine digits, written as a number or as text: an error code."""
     if isinstance(value, float):
         value = int(value) if value.is_integer() else None
@@ -74,7 +74,7 @@ def whole(value: object) -> int | None:
     return value if 0 <= value < 10**9 else None
 
 
-def moment(value: object) -> Millis | None:
+def timestamp(value: object) -> Millis | None:
     """A time stamp in seconds or milliseconds, as a number or as text (contract §6, §8.2)."""
     if isinstance(value, str):
         value = float(value) if _NUMBER.fullmatch(value.strip()) else None
@@ -84,7 +84,7 @@ def moment(value: object) -> Millis | None:
     return at if at >= _EARLIEST else None
 
 
-def truth(value: object) -> bool | None:
+def boolean(value: object) -> bool | None:
     """Yes or no, also as 0 and 1 (contract §5) and as text (contract §3: `"false"`); None for anything else."""
     if isinstance(value, str):
         return {"true": True, "1": True, "false": False, "0": False}.get(value.strip().lower())
@@ -93,7 +93,7 @@ def truth(value: object) -> bool | None:
     return bool(value) if isinstance(value, int) and value in (0, 1) else None
 
 
-def recipient(value: object) -> str | None:
+def phone_digits(value: object) -> str | None:
     """The digits of a phone number, or of a chat with one (`15551230000@c.us`); None for groups and hidden numbers."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value) if 0 < value < 10**20 else None
@@ -105,6 +105,6 @@ def recipient(value: object) -> str | None:
     return number.removeprefix("+") if re.fullmatch(r"\+?\d{5,20}", number, re.ASCII) else None
 
 
-def first(*found: T | None) -> T | None:
+def coalesce(*found: T | None) -> T | None:
     """The first that is there."""
     return next((value for value in found if value is not None), None)

@@ -1,16 +1,19 @@
 """What a request that got no answer means: certainly never sent, or unknown. Pure.
 
-aiohttp raises the errors in `_BEFORE` only while it makes a connection (`ClientSession._request` reads so); the request
-is written afterwards, by other code that raises other errors. A connection kept open from before and closed by the
-server just as we used it looks like one that died after it had read us, so it is unknown as well.
+The errors in `_BEFORE` come only while a connection is made: aiohttp raises them in `ClientSession._request` before it
+writes the request, which is done by other code that raises other errors. A connection kept open from before and closed
+by the server just as we used it looks like one that died after it had read us, so it is unknown as well.
+
+httpx-aiohttp's names for these errors cannot be relied on: it calls a connection that was lost after the request a
+ConnectTimeout. Only the aiohttp error inside counts.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import aiohttp
-from aiohttp.http_exceptions import ContentEncodingError
+import httpx
 
-from consumer.onemsg.masking import safe
+from consumer.onemsg.masking import mask_text
 from consumer.onemsg.outcomes import NotTransmitted, Unknown
 
 
@@ -22,8 +25,8 @@ class TooLong(Exception):
     """An answer is longer than any that 1MSG has reason to give."""
 
 
-FAILURES = (aiohttp.ClientError, OSError, UnicodeError, NoConnection, TooLong)
-"""All that an exchange without an answer may end in."""
+FAILURES = (httpx.RequestError, httpx.InvalidURL, aiohttp.ClientError, OSError, UnicodeError, NoConnection, TooLong)
+"""All that an exchange without an answer may end in. httpx-aiohttp lets some of aiohttp's errors through."""
 
 _BEFORE: tuple[tuple[type[Exception], str], ...] = (
     (NoConnection, "no_connection"),
@@ -36,10 +39,11 @@ _BEFORE: tuple[tuple[type[Exception], str], ...] = (
     (aiohttp.ClientConnectorError, "connect"),
     (aiohttp.InvalidURL, "bad_address"),
     (aiohttp.NonHttpUrlClientError, "bad_address"),
+    (httpx.InvalidURL, "bad_address"),
 )
 
 _AFTER: tuple[tuple[type[Exception], str], ...] = (
-    (ContentEncodingError, "unreadable_answer"),
+    (httpx.DecodingError, "unreadable_answer"),
     (TooLong, "unreadable_answer"),
     (TimeoutError, "timeout"),  # our own limit for the whole request is one
 )
@@ -47,20 +51,11 @@ _AFTER: tuple[tuple[type[Exception], str], ...] = (
 
 def outcome_of(error: Exception, hide: Sequence[str] = ()) -> NotTransmitted | Unknown:
     """The outcome of an attempt that ended in `error`. What is not known to come before sending is unknown."""
-    words = f"{type(error).__name__}: {safe(str(error), hide)}".removesuffix(": ")
+    if isinstance(error, httpx.TransportError) and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    words = f"{type(error).__name__}: {mask_text(str(error), hide)}".removesuffix(": ")
     for kind, reason in _BEFORE:
         if isinstance(error, kind):
             return NotTransmitted(reason=reason, error=words)
-    causes = list(_causes(error))
-    reason = next((reason for kind, reason in _AFTER if any(isinstance(cause, kind) for cause in causes)), "reset")
+    reason = next((reason for kind, reason in _AFTER if isinstance(error, kind)), "reset")
     return Unknown(reason=reason, error=words)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, and what it was raised from."""
-    seen: set[int] = set()
-    step: BaseException | None = error
-    while step is not None and id(step) not in seen:
-        seen.add(id(step))
-        yield step
-        step = step.__cause__

@@ -53,26 +53,26 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """What a channel shows of its templates; `whole` only if nothing can have been left out."""
+class TemplateListing:
+    """What a channel shows of its templates; `complete` only if nothing can have been left out."""
 
     templates: tuple[Template, ...]
-    whole: bool
+    complete: bool
 
 
-def entries_of(answer: object) -> list[object] | None:
+def page_entries(answer: object) -> list[object] | None:
     """The entries of one page: the root is an object with `templates`, or a bare array. None for anything else."""
     listed = lenient.mapping(answer).get("templates") if isinstance(answer, dict) else answer
     return listed if isinstance(listed, list) else None
 
 
-def key_of(entry: object) -> object:
+def entry_key(entry: object) -> object:
     """What tells entries of different pages apart: id, name and language (contract §4)."""
     given = lenient.mapping(entry)
     return lenient.identifier(given.get("id")), lenient.text(given.get("name")), _language(given)
 
 
-def parse(entries: Iterable[object]) -> tuple[Template, ...]:
+def parse_templates(entries: Iterable[object]) -> tuple[Template, ...]:
     """Templates from the entries of all pages. What has no name is passed over."""
     given = [lenient.mapping(entry) for entry in entries]
     shared = _shared_namespace(given)
@@ -86,7 +86,7 @@ def _template(given: Mapping[str, object], shared: str | None) -> Template:
     return Template(
         name=lenient.text(given.get("name")) or "",
         language=_language(given),
-        namespace=lenient.first(_namespace(given), shared),
+        namespace=lenient.coalesce(_namespace(given), shared),
         status=(lenient.text(given.get("status")) or "").upper(),
         category=(lenient.text(given.get("category")) or "").upper() or None,
         variables=variables_of(body),
@@ -134,7 +134,7 @@ def _language(given: Mapping[str, object]) -> str:
 
 def _namespace(given: Mapping[str, object]) -> str | None:
     names = ("namespace", "message_template_namespace", "messageTemplateNamespace")
-    return lenient.first(*(lenient.text(given.get(name)) for name in names))
+    return lenient.coalesce(*(lenient.text(given.get(name)) for name in names))
 
 
 def _shared_namespace(given: Sequence[Mapping[str, object]]) -> str | None:

@@ -35,12 +35,12 @@ def safe_parameter(text: str | None, limit: int = PARAMETER_LIMIT) -> str | None
     """
     cleaned = unicodedata.normalize("NFC", "".join(map(_kept, (text or "")[:_READ])))
     line = _LOOSE_JOINER.sub("", " ".join(_BLANK.sub("", cleaned).split()))
-    return cut(line, limit) or None if any(map(_shows, line)) else None
+    return truncate(line, limit) or None if any(map(_shows, line)) else None
 
 
-def cut(text: str, limit: int) -> str:
+def truncate(text: str, limit: int) -> str:
     """`text`, or as much of it as fits into `limit` with an ellipsis at its end."""
-    if length(text) <= limit:
+    if utf16_length(text) <= limit:
         return text
     end = _fitting(text, limit - 1)
     whole = end
@@ -50,7 +50,7 @@ def cut(text: str, limit: int) -> str:
     return kept + _ELLIPSIS if kept else ""
 
 
-def length(text: str) -> int:
+def utf16_length(text: str) -> int:
     """In UTF-16 units."""
     return len(text) + sum(character > "\uffff" for character in text)
 
@@ -65,11 +65,11 @@ def render(body: str, params: Sequence[str]) -> str:
     return VARIABLE.sub(value, body)
 
 
-def fitted(body: str, params: Sequence[str]) -> tuple[str, ...] | None:
+def shorten_to_fit(body: str, params: Sequence[str]) -> tuple[str, ...] | None:
     """`params`, the longest of them shortened where the body would be too long; None if nothing helps."""
-    for limit in range(max(map(length, params), default=0), 0, -1):
-        shorter = tuple(cut(param, limit) for param in params)
-        if all(shorter) and length(render(body, shorter)) <= BODY_LIMIT:
+    for limit in range(max(map(utf16_length, params), default=0), 0, -1):
+        shorter = tuple(truncate(param, limit) for param in params)
+        if all(shorter) and utf16_length(render(body, shorter)) <= BODY_LIMIT:
             return shorter
     return None
 

@@ -52,7 +52,7 @@ class TemplateProblem:
 Question = Callable[[Template, RequiredTemplate], TemplateProblem | None]
 
 
-def find(templates: Sequence[Template], wanted: RequiredTemplate) -> Template | None:
+def find_template(templates: Sequence[Template], wanted: RequiredTemplate) -> Template | None:
     """The template with that name in that language; an approved one first, should there be several."""
     same = [t for t in templates if (t.name, t.language) == (wanted.name, wanted.language)]
     return min(same, key=lambda t: not t.sendable, default=None)
@@ -60,15 +60,10 @@ def find(templates: Sequence[Template], wanted: RequiredTemplate) -> Template | 
 
 def preflight(templates: Sequence[Template], wanted: RequiredTemplate) -> list[TemplateProblem]:
     """Everything that is wrong, or worth knowing, about sending this template. An empty list: send it."""
-    template = find(templates, wanted)
+    template = find_template(templates, wanted)
     if template is None:
         return [_missing(templates, wanted)]
     return [problem for ask in QUESTIONS if (problem := ask(template, wanted)) is not None]
-
-
-def usable(problems: Sequence[TemplateProblem]) -> bool:
-    """Whether nothing among them keeps the template from being sent."""
-    return not any(problem.blocks for problem in problems)
 
 
 def _missing(templates: Sequence[Template], wanted: RequiredTemplate) -> TemplateProblem:

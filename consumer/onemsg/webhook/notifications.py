@@ -52,6 +52,8 @@ class Inbound:
     at: Millis | None
     kind: str
     body: str | None = field(default=None, repr=False)
+    other_texts: tuple[str, ...] = field(default=(), repr=False)
+    """A caption, and what a button carries beside its title: Meta's "Stop promotions" has the payload STOP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

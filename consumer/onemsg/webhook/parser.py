@@ -7,7 +7,7 @@ passed over: its neighbours are good.
 from collections.abc import Iterator, Mapping
 
 from consumer.onemsg.http import lenient_json as lenient
-from consumer.onemsg.masking import safe
+from consumer.onemsg.masking import mask_text
 from consumer.onemsg.webhook.notifications import Echo, Inbound, Notification, Preference, Progress, StatusReport
 
 _PROGRESS = {
@@ -28,7 +28,7 @@ class UnreadableBody(ValueError):
     """A webhook body is not a JSON object."""
 
 
-def read(body: bytes) -> Notification:
+def parse_webhook(body: bytes) -> Notification:
     """Everything that a body tells. Raises UnreadableBody, and nothing else."""
     try:
         root = lenient.decode(body)
@@ -48,8 +48,8 @@ def read(body: bytes) -> Notification:
 
 def _everything(root: Mapping[str, object]) -> Iterator[Item | None]:
     for key in ("ack", "hooks"):  # §8.1 and §8.4
-        yield from map(status_report, _listed(root, key))
-    yield from map(message, _listed(root, "messages"))  # §8.2
+        yield from map(parse_status, _listed(root, key))
+    yield from map(parse_message, _listed(root, "messages"))  # §8.2
     for entry in _listed(root, "entry"):  # §8.3
         for change in lenient.items(lenient.mapping(entry).get("changes")) or [None]:
             yield from _change(lenient.mapping(lenient.mapping(change).get("value")))
@@ -60,7 +60,7 @@ def _change(inner: Mapping[str, object]) -> Iterator[Item | None]:
     known = [key for key in ("statuses", "messages", "message_echoes", "user_preferences") if key in inner]
     if not known:
         yield None
-    yield from map(status_report, _listed(inner, "statuses"))
+    yield from map(parse_status, _listed(inner, "statuses"))
     yield from map(_raw_inbound, _listed(inner, "messages"))
     yield from map(_raw_echo, _listed(inner, "message_echoes"))
     yield from map(_preference, _listed(inner, "user_preferences"))
@@ -74,7 +74,7 @@ def _listed(holder: Mapping[str, object], key: str) -> list[object]:
     return [None]
 
 
-def status_report(item: object) -> StatusReport | None:
+def parse_status(item: object) -> StatusReport | None:
     """One status of `ack[]`, `hooks[]`, raw `statuses[]` or hookInfo; None where nothing changes (§8.6)."""
     given = lenient.mapping(item)
     message_id = lenient.identifier(given.get("id"))
@@ -85,7 +85,7 @@ def status_report(item: object) -> StatusReport | None:
     return StatusReport(
         message_id=message_id,
         progress=progress,
-        at=lenient.first(lenient.moment(given.get("timestamp")), lenient.moment(given.get("time"))),
+        at=lenient.coalesce(lenient.timestamp(given.get("timestamp")), lenient.timestamp(given.get("time"))),
         error_code=code,
         error=error,
         recipient=_number(given, "recipient_id", "phone", "chatId"),
@@ -95,7 +95,7 @@ def status_report(item: object) -> StatusReport | None:
 def _error(given: Mapping[str, object]) -> tuple[int | None, str | None]:
     """Code and text of a failure: `error` as text (§8.1), as an object, or Meta's `errors[]` (§8.3)."""
     if text := lenient.text(given.get("error")):
-        return None, safe(text) or None
+        return None, mask_text(text) or None
     details = [lenient.mapping(error) for key in ("errors", "error") for error in lenient.items(given.get(key))]
     texts: list[str] = []
     for each in details:
@@ -104,24 +104,25 @@ def _error(given: Mapping[str, object]) -> tuple[int | None, str | None]:
             *map(each.get, ("details", "message", "title")),
         ]
         texts += [text for word in words if (text := lenient.text(word))]
-    code = lenient.first(*(lenient.whole(each.get("code")) for each in details))
-    return code, safe(": ".join(dict.fromkeys(texts))) or None
+    code = lenient.coalesce(*(lenient.integer(each.get("code")) for each in details))
+    return code, mask_text(": ".join(dict.fromkeys(texts))) or None
 
 
-def message(item: object) -> Echo | Inbound | None:
+def parse_message(item: object) -> Echo | Inbound | None:
     """One row of `messages[]`, from the webhook (§8.2) or the message list (§5): ours, or the client's."""
     given = lenient.mapping(item)
     message_id = lenient.identifier(given.get("id"))
-    ours = lenient.truth(given.get("fromMe"))
+    ours = lenient.boolean(given.get("fromMe"))
     if message_id is None or (ours is None and given.get("fromMe") is not None):
         return None
-    at = lenient.moment(given.get("time"))
-    body = lenient.first(lenient.text(given.get("body")), lenient.text(given.get("caption")))
+    at = lenient.timestamp(given.get("time"))
+    body = lenient.coalesce(lenient.text(given.get("body")), lenient.text(given.get("caption")))
     if ours:
         return Echo(message_id=message_id, recipient=_number(given, "chatId", "phone"), at=at, body=body)
     sender = _number(given, "author", "chatId", "phone")
     kind = lenient.text(given.get("type"), 40) or "unknown"
-    return Inbound(message_id=message_id, sender=sender, at=at, kind=kind, body=body)
+    others = _texts((given, "caption"), (given, "payload"), (lenient.mapping(given.get("button")), "payload"))
+    return Inbound(message_id=message_id, sender=sender, at=at, kind=kind, body=body, other_texts=others)
 
 
 def _raw_echo(item: object) -> Echo | None:
@@ -129,7 +130,7 @@ def _raw_echo(item: object) -> Echo | None:
     message_id = lenient.identifier(given.get("id"))
     if message_id is None:
         return None
-    at = lenient.moment(given.get("timestamp"))
+    at = lenient.timestamp(given.get("timestamp"))
     return Echo(message_id=message_id, recipient=_number(given, "to"), at=at, body=_raw_body(given))
 
 
@@ -139,8 +140,25 @@ def _raw_inbound(item: object) -> Inbound | None:
     if message_id is None:
         return None
     kind = lenient.text(given.get("type"), 40) or "unknown"
-    at = lenient.moment(given.get("timestamp"))
-    return Inbound(message_id=message_id, sender=_number(given, "from"), at=at, kind=kind, body=_raw_body(given))
+    at = lenient.timestamp(given.get("timestamp"))
+    sender = _number(given, "from")
+    body, others = _raw_body(given), _raw_other_texts(given)
+    return Inbound(message_id=message_id, sender=sender, at=at, kind=kind, body=body, other_texts=others)
+
+
+def _raw_other_texts(given: Mapping[str, object]) -> tuple[str, ...]:
+    replies = lenient.mapping(given.get("interactive"))
+    media = [(lenient.mapping(given.get(kind)), "caption") for kind in ("image", "video", "document")]
+    return _texts(
+        *media,
+        (lenient.mapping(given.get("button")), "payload"),
+        (lenient.mapping(replies.get("button_reply")), "id"),
+        (lenient.mapping(replies.get("list_reply")), "id"),
+    )
+
+
+def _texts(*places: tuple[Mapping[str, object], str]) -> tuple[str, ...]:
+    return tuple(text for place, key in places if (text := lenient.text(place.get(key))))
 
 
 def _raw_body(given: Mapping[str, object]) -> str | None:
@@ -152,7 +170,7 @@ def _raw_body(given: Mapping[str, object]) -> str | None:
         (lenient.mapping(replies.get("button_reply")), "title"),
         (lenient.mapping(replies.get("list_reply")), "title"),
     )
-    return lenient.first(*(lenient.text(place.get(key)) for place, key in places))
+    return lenient.coalesce(*(lenient.text(place.get(key)) for place, key in places))
 
 
 def _preference(item: object) -> Preference | None:
@@ -161,9 +179,9 @@ def _preference(item: object) -> Preference | None:
     category = lenient.text(given.get("category"), 60)
     if wanted is None or category is None:
         return None
-    at = lenient.moment(given.get("timestamp"))
+    at = lenient.timestamp(given.get("timestamp"))
     return Preference(sender=_number(given, "wa_id"), category=category, wanted=wanted, at=at)
 
 
 def _number(given: Mapping[str, object], *keys: str) -> str | None:
-    return lenient.first(*(lenient.recipient(given.get(key)) for key in keys))
+    return lenient.coalesce(*(lenient.phone_digits(given.get(key)) for key in keys))

@@ -17,26 +17,26 @@ _TURNS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class AlreadyRegistered:
     """Ours is there already."""
 
 
 @dataclass(frozen=True, slots=True)
-class Write:
+class WriteUrls:
     """This is the list to write: theirs as they were, and ours."""
 
     urls: tuple[str, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RegistrationRefused:
     """It cannot be done: `reason` is a label, `advice` says what to do."""
 
     reason: str
     advice: str
 
 
-Plan = Keep | Write | Refusal
+RegistrationPlan = AlreadyRegistered | WriteUrls | RegistrationRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def disabled_among(statuses: object) -> frozenset[str]:
     if isinstance(statuses, dict):
         return frozenset(str(url) for url, status in statuses.items() if _is_off(status))
     items = [lenient.mapping(item) for item in lenient.items(statuses)]
-    urls = ((lenient.first(lenient.text(i.get("url")), lenient.text(i.get("webhookUrl"))), i) for i in items)
+    urls = ((lenient.coalesce(lenient.text(i.get("url")), lenient.text(i.get("webhookUrl"))), i) for i in items)
     return frozenset(url for url, item in urls if url and _is_off(item))
 
 
@@ -78,8 +78,8 @@ def _is_off(status: object) -> bool:
     words = (
         lenient.text(status) or lenient.text(given.get("status")) or lenient.text(given.get("state")) or ""
     ).lower()
-    flagged = [lenient.truth(given.get("disabled")) is True]
-    flagged += [lenient.truth(given.get(name)) is False for name in ("enabled", "active", "isActive")]
+    flagged = [lenient.boolean(given.get("disabled")) is True]
+    flagged += [lenient.boolean(given.get(name)) is False for name in ("enabled", "active", "isActive")]
     return words in ("disabled", "inactive") or any(flagged)
 
 
@@ -92,60 +92,66 @@ class ChannelSettingsApi(Protocol):
     async def set_settings(self, **partial: object) -> Mapping[str, object]: ...
 
 
-def plan(current: Sequence[str], ours: str, *, former: str | None = None, renew: bool = False) -> Plan:
+def plan(current: Sequence[str], ours: str, *, former: str | None = None, renew: bool = False) -> RegistrationPlan:
     """What to write so that `ours` is on the list. URLs that begin with `former` are ours from before and go.
 
     `renew` writes the list even if ours is there: that is how a disabled destination is enabled again.
     """
     theirs = [url for url in current if not _same(url, ours) and not _was_ours(url, former)]
     if len(theirs) >= MOST:
-        return Refusal(
+        return RegistrationRefused(
             "no_room",
             f"the channel reports to {len(theirs)} other addresses already, and {MOST} is the most: "
             "take one that is no longer needed off its list",
         )
     there = any(_same(url, ours) for url in current)
     if there and not renew and len(theirs) + 1 == len(current):
-        return Keep()
-    return Write((*theirs, ours))
+        return AlreadyRegistered()
+    return WriteUrls((*theirs, ours))
 
 
-async def register(channel: ChannelSettingsApi, ours: str, *, former: str | None = None) -> Registered | Refusal:
+async def register(
+    channel: ChannelSettingsApi, ours: str, *, former: str | None = None
+) -> Registered | RegistrationRefused:
     """The whole procedure. Raises OneMsgError where a call fails."""
     decided = await _decide(channel, ours, former)
-    if isinstance(decided, Refusal):
+    if isinstance(decided, RegistrationRefused):
         return decided
-    if isinstance(decided, Write):
+    if isinstance(decided, WriteUrls):
         await channel.set_webhook(decided.urls)
     now_there = (await channel.webhook()).urls
     if not any(_same(url, ours) for url in now_there):
-        return Refusal("not_kept", "1MSG took the list but does not show our address on it: look at the channel")
-    if isinstance(decided, Write) and not _all_there(decided.urls, now_there):
-        return Refusal("others_lost", "1MSG shows fewer addresses than were written: look at the channel at once")
+        return RegistrationRefused(
+            "not_kept", "1MSG took the list but does not show our address on it: look at the channel"
+        )
+    if isinstance(decided, WriteUrls) and not _all_there(decided.urls, now_there):
+        return RegistrationRefused(
+            "others_lost", "1MSG shows fewer addresses than were written: look at the channel at once"
+        )
     others = sum(not _same(url, ours) for url in now_there)
-    return Registered(others, isinstance(decided, Write), await _reports_on(channel))
+    return Registered(others, isinstance(decided, WriteUrls), await _reports_on(channel))
 
 
-async def _decide(channel: ChannelSettingsApi, ours: str, former: str | None) -> Plan:
+async def _decide(channel: ChannelSettingsApi, ours: str, former: str | None) -> RegistrationPlan:
     """Steps 1 to 3: a plan for a list that stayed the same while it was made."""
     seen = await channel.webhook()
     for _ in range(_TURNS):
         decided = plan(seen.urls, ours, former=former, renew=seen.is_disabled(ours))
-        if not isinstance(decided, Write):
+        if not isinstance(decided, WriteUrls):
             return decided
         again = await channel.webhook()
         if again == seen:
             return decided
         seen = again
-    return Refusal("list_in_use", "somebody else keeps changing the channel's addresses: try again later")
+    return RegistrationRefused("list_in_use", "somebody else keeps changing the channel's addresses: try again later")
 
 
 async def _reports_on(channel: ChannelSettingsApi) -> bool:
     """Step 6."""
-    if lenient.truth((await channel.settings()).get("ackNotificationsOn")):
+    if lenient.boolean((await channel.settings()).get("ackNotificationsOn")):
         return True
     await channel.set_settings(ackNotificationsOn=True)
-    return lenient.truth((await channel.settings()).get("ackNotificationsOn")) is True
+    return lenient.boolean((await channel.settings()).get("ackNotificationsOn")) is True
 
 
 def _same(one: str, other: str) -> bool:

@@ -1,4 +1,4 @@
-"""The operator's hand on the brake: `GET /api/brake` and `POST /api/brake/release`."""
+"""`GET /api/brake` shows detect's brake, `POST /api/brake/release` releases it."""
 
 import asyncio
 from dataclasses import asdict
@@ -11,21 +11,22 @@ from starlette.routing import Route
 from consumer.kafka.detect_loop.brake_control import BrakeControl, BrakeStatus
 from consumer.web.auth import ApiGuard
 
-_PATIENCE = 10.0  # seconds for the loop to come round
+_RELEASE_TIMEOUT_S = 10.0  # detect's loop acts on it in its next round
 
 
 def routes(brake_control: BrakeControl, guard: ApiGuard) -> list[Route]:
-    """Both answer with `engaged`, `released`, `held`, `distrusted` and `words`; a release with how it was before."""
+    """Return both routes. Answers have `engaged`, `released`, `held`, `distrusted` and `words`; a release answers with
+    the state before it."""
 
     async def status(request: Request) -> Response:
-        return JSONResponse(_told(brake_control.status))
+        return JSONResponse(_to_json(brake_control.status))
 
     async def release(request: Request) -> Response:
         try:
-            found = await asyncio.wait_for(asyncio.wrap_future(brake_control.release()), _PATIENCE)
+            found = await asyncio.wait_for(asyncio.wrap_future(brake_control.release()), _RELEASE_TIMEOUT_S)
         except TimeoutError:
-            return JSONResponse({"error": "detect is busy or waits for the broker: see /readyz, and try again"}, 503)
-        return JSONResponse(_told(found))
+            return JSONResponse({"error": "detect is busy or waits for the broker: see /readyz and try again"}, 503)
+        return JSONResponse(_to_json(found))
 
     return [
         Route("/api/brake", guard(status)),
@@ -33,5 +34,5 @@ def routes(brake_control: BrakeControl, guard: ApiGuard) -> list[Route]:
     ]
 
 
-def _told(status: BrakeStatus) -> dict[str, Any]:
+def _to_json(status: BrakeStatus) -> dict[str, Any]:
     return {**asdict(status), "words": status.words}

@@ -1,4 +1,4 @@
-"""The API's description (OpenAPI 3.1), of those pages that this process has."""
+"""The description of the API (OpenAPI 3.1), limited to the pages that this process has."""
 
 from collections.abc import Collection
 from typing import Any
@@ -22,7 +22,7 @@ _OVERVIEW = _object(
     at=_MOMENT,
     parts={"type": "object", "additionalProperties": _object(ok={"type": "boolean"}, detail=_MAYBE)},
     reminders=_list(_object(medium=_NAMES, status=_NAMES, reason=_MAYBE, count=_NUMBER)),
-    doubts={**_NUMBER, "description": "attempts of which nobody knows whether they reached anybody"},
+    doubts={**_NUMBER, "description": "attempts with an unknown outcome"},
     in_doubt=_list(
         _object(
             reminder_id=_NAMES,
@@ -44,7 +44,7 @@ _OVERVIEW = _object(
             stopped_at=_MAYBE_MOMENT,
             probe_at=_MAYBE_MOMENT,
             stops=_NUMBER,
-            silences=_NUMBER,
+            unclear_attempts=_NUMBER,
         )
     ),
 )
@@ -53,15 +53,15 @@ _BRAKE = _object(
 ) | {"additionalProperties": True, "required": ["words"]}
 
 _PATHS: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "/api/overview": ("get", "What stands where, what is in doubt, what is stopped", _OVERVIEW),
+    "/api/overview": ("get", "Counts of reminders, outcomes in doubt, stopped channels", _OVERVIEW),
     "/api/openapi.json": ("get", "This description", {"type": "object"}),
     "/api/brake": ("get", "Whether detect's brake holds lapses back, and why", _BRAKE),
-    "/api/brake/release": ("post", "Let what the brake holds back go", _BRAKE),
+    "/api/brake/release": ("post", "Release what the brake holds back", _BRAKE),
 }
 
 
 def document(paths: Collection[str]) -> dict[str, Any]:
-    """The description of those of these paths that belong to the API."""
+    """Return the description of those paths that belong to the API."""
     known = {path: _PATHS[path] for path in paths if path in _PATHS}
     return {
         "openapi": "3.1.0",

@@ -1,4 +1,4 @@
-"""The operator's page as HTML. Pure; whatever comes from outside is escaped."""
+"""The operators' page as HTML. Pure; all values are escaped."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -18,22 +18,26 @@ td.number { text-align: right; font-variant-numeric: tabular-nums; }
 """
 
 
-def page(seen: Overview) -> str:
-    """All of it; it loads itself again every ten seconds."""
+def render_page(overview: Overview) -> str:
+    """Return the whole page; it reloads itself every ten seconds."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Lapse</title>'
         '<meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="10">'
-        f"<style>{_STYLE}</style></head><body><h1>Lapse</h1><p class=note>as of {_moment(seen.at)}</p>"
-        + _section("In doubt", _doubts(seen), "Nobody knows whether these reached anybody. They are never sent again")
-        + _section("Stopped", _stopped(seen), "What 1MSG refuses; it is tried again with one message")
-        + _section("Parts", _parts(seen), "")
-        + _section("Reminders", _reminders(seen), "By status and reason, as far as they are still kept")
+        f"<style>{_STYLE}</style></head><body><h1>Lapse</h1><p class=note>as of {_format_time(overview.at)}</p>"
+        + _section("In doubt", _doubts(overview), "These may have been sent. They are not sent again by themselves")
+        + _section(
+            "Stopped",
+            _stopped(overview),
+            "Channels and templates that 1MSG refuses; each is tried again with one message",
+        )
+        + _section("Parts", _parts(overview), "")
+        + _section("Reminders", _reminders(overview), "By status and reason, as long as they are kept")
         + "</body></html>"
     )
 
 
-def _doubts(seen: Overview) -> str:
-    if not seen.doubts:
+def _doubts(overview: Overview) -> str:
+    if not overview.doubts:
         return "<p class=good>none</p>"
     rows = [
         (
@@ -44,31 +48,33 @@ def _doubts(seen: Overview) -> str:
             d.step,
             d.medium,
             d.attempts,
-            _moment(d.attempted_at),
+            _format_time(d.attempted_at),
             d.language,
         )
-        for d in seen.in_doubt
+        for d in overview.in_doubt
     ]
-    more = f"the latest {len(rows)} of {seen.doubts}: " if seen.doubts > len(rows) else ""
-    words = "look in 1MSG, then settle each with <code>lapse resolve REMINDER --sent</code> or <code>--not-sent</code>"
+    more = f"the latest {len(rows)} of {overview.doubts}: " if overview.doubts > len(rows) else ""
+    advice = (
+        "check in 1MSG, then settle each with <code>lapse resolve REMINDER --sent</code> or <code>--not-sent</code>"
+    )
     heads = ("status", "reminder", "user", "process", "step", "medium", "attempts", "last tried")
-    return f"<p class=bad>{seen.doubts}</p><p class=note>{more}{words}</p>" + _table(heads, rows)
+    return f"<p class=bad>{overview.doubts}</p><p class=note>{more}{advice}</p>" + _table(heads, rows)
 
 
-def _stopped(seen: Overview) -> str:
-    if not seen.stopped:
+def _stopped(overview: Overview) -> str:
+    if not overview.stopped:
         return "<p class=good>nothing</p>"
-    rows = [(s.name, s.stopped_because, _moment(s.stopped_at), _moment(s.probe_at)) for s in seen.stopped]
+    rows = [(s.name, s.stopped_because, _format_time(s.stopped_at), _format_time(s.probe_at)) for s in overview.stopped]
     return _table(("channel or template", "because", "since", "tried again"), rows)
 
 
-def _parts(seen: Overview) -> str:
-    rows = [(name, "fine" if state.ok else "not fine", state.detail) for name, state in seen.parts.items()]
+def _parts(overview: Overview) -> str:
+    rows = [(name, "ok" if state.ok else "not ok", state.detail) for name, state in overview.parts.items()]
     return _table(("part", "", "says"), rows)
 
 
-def _reminders(seen: Overview) -> str:
-    rows = [(each.medium, each.status, each.reason, each.count) for each in seen.reminders]
+def _reminders(overview: Overview) -> str:
+    rows = [(each.medium, each.status, each.reason, each.count) for each in overview.reminders]
     return _table(("medium", "status", "reason", "count"), rows) if rows else "<p class=note>none yet</p>"
 
 
@@ -88,7 +94,7 @@ def _cell(value: object) -> str:
     return f"<td>{escape('' if value is None else str(value))}</td>"
 
 
-def _moment(at: Millis | None) -> str:
+def _format_time(at: Millis | None) -> str:
     if at is None:
         return ""
     return datetime.fromtimestamp(at / SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,7 +1,7 @@
-"""The operator's page, and the same as JSON: what stands where, what is in doubt, what is stopped.
+"""The operators' page, and the same as JSON: counts of reminders, outcomes in doubt, what is stopped.
 
-Nothing here shows a name or a phone number. The page needs no script; a browser that is asked for a password gives the
-API's token as that.
+Nothing here shows a name or a phone number. The page needs no script. In a browser the API's token is entered as the
+password.
 """
 
 import asyncio
@@ -18,13 +18,13 @@ from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 from consumer.web.api import openapi
 from consumer.web.auth import ApiGuard, Handler
-from consumer.web.console.html import page
-from consumer.web.console.overview import Overview, told
+from consumer.web.console.html import render_page
+from consumer.web.console.overview import Overview, to_json
 from consumer.web.health import Health
 
-_MOST = 200
-_SHORTEST_REUSE, _LONGEST_REUSE = SECOND // 2, 5 * SECOND
-_REUSE_PER_COUNTING = 50
+_MAX_IN_DOUBT = 200
+_MIN_REUSE, _MAX_REUSE = SECOND // 2, 5 * SECOND
+_REUSE_FACTOR = 50
 
 _HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
@@ -36,18 +36,18 @@ _HEADERS = {
 
 
 class Console:
-    """`ledger` is None where only detect runs: then there is its health to see, and no more."""
+    """The console. `ledger` is None where only detect runs: then only the parts' health is shown."""
 
     def __init__(self, health: Health, ledger: Ledger | None, clock: Clock) -> None:
         self._health = health
         self._ledger = ledger
         self._clock = clock
-        self._seen: Overview | None = None
+        self._cached: Overview | None = None
         self._reuse: Millis = 0
-        self._asking = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     def routes(self, guard: ApiGuard) -> list[Route]:
-        """`GET /`, `/api/overview` and `/api/openapi.json`, for those whom `guard` lets in."""
+        """Return `GET /`, `/api/overview` and `/api/openapi.json`, protected by `guard`."""
         return [
             Route("/", for_browsers(guard(self._page))),
             Route("/api/overview", guard(self._overview)),
@@ -55,25 +55,25 @@ class Console:
         ]
 
     async def _page(self, request: Request) -> Response:
-        return Response(page(await self.seen()), headers=_HEADERS, media_type="text/html")
+        return Response(render_page(await self.current()), headers=_HEADERS, media_type="text/html")
 
     async def _overview(self, request: Request) -> Response:
-        return JSONResponse(told(await self.seen()), headers={"cache-control": "no-store"})
+        return JSONResponse(to_json(await self.current()), headers={"cache-control": "no-store"})
 
     async def _openapi(self, request: Request) -> Response:
         return JSONResponse(openapi.document([route.path for route in request.app.routes if isinstance(route, Route)]))
 
-    async def seen(self) -> Overview:
-        """How it stands now, or did a moment ago."""
-        async with self._asking:
+    async def current(self) -> Overview:
+        """Return the overview, at most a few seconds old."""
+        async with self._lock:
             now = self._clock.now()
-            if self._seen is None or not 0 <= now - self._seen.at < self._reuse:
+            if self._cached is None or not 0 <= now - self._cached.at < self._reuse:
                 started = self._clock.monotonic()
-                self._seen = await asyncio.to_thread(self._look, now)
+                self._cached = await asyncio.to_thread(self._read, now)
                 self._reuse = reuse_time(self._clock.monotonic() - started)
-            return self._seen
+            return self._cached
 
-    def _look(self, now: Millis) -> Overview:
+    def _read(self, now: Millis) -> Overview:
         parts = self._health.states()
         if self._ledger is None:
             return Overview(at=now, parts=parts)
@@ -84,25 +84,25 @@ class Console:
                 parts=parts,
                 reminders=reminders,
                 doubts=sum(each.count for each in reminders if each.status in ("unknown", "unresolved")),
-                in_doubt=tuple(queries.console.latest_in_doubt(connection, _MOST)),
+                in_doubt=tuple(queries.console.latest_in_doubt(connection, _MAX_IN_DOUBT)),
                 stopped=tuple(queries.console.stopped_channels(connection)),
             )
 
 
 def reuse_time(counting: Millis) -> Millis:
-    """Return for how long an overview is shown again that took `counting` to make.
+    """Return how long to reuse an overview that took `counting` to make.
 
-    Counting reads the whole ledger, which must not happen each time that somebody reloads the page: a small ledger may
-    be counted twice a second, a large one every five seconds.
+    Counting reads the whole ledger, which must not happen at each reload of the page: a small ledger may
+    be counted twice a second, a large one once in five seconds.
     """
-    return min(_LONGEST_REUSE, max(_SHORTEST_REUSE, _REUSE_PER_COUNTING * counting))
+    return min(_MAX_REUSE, max(_MIN_REUSE, _REUSE_FACTOR * counting))
 
 
 def for_browsers(handler: Handler) -> Handler:
-    """Takes a token that a browser sends as a password, and has it ask for one. Only for what changes nothing: a
-    browser sends passwords along wherever another site's page leads it."""
+    """Accept the token as a password, and let browsers ask for it. Only for pages that change nothing: a browser sends
+    the password with every request to them, also with one that another site's page causes."""
 
-    async def asked(request: Request) -> Response:
+    async def with_password(request: Request) -> Response:
         token = _password(request.headers.get("authorization", ""))
         if token is not None:
             others = [(name, value) for name, value in request.scope["headers"] if name != b"authorization"]
@@ -112,11 +112,11 @@ def for_browsers(handler: Handler) -> Handler:
             return await handler(request)
         except HTTPException as refusal:
             if refusal.status_code == 401:
-                ask = {"WWW-Authenticate": 'Basic realm="Lapse: web.api_token is the password", charset="UTF-8"'}
-                raise HTTPException(401, refusal.detail, ask) from None
+                headers = {"WWW-Authenticate": 'Basic realm="Lapse: web.api_token is the password", charset="UTF-8"'}
+                raise HTTPException(401, refusal.detail, headers) from None
             raise
 
-    return asked
+    return with_password
 
 
 def _password(authorization: str) -> bytes | None:

@@ -1,14 +1,14 @@
 """The schema's history, kept by Alembic: `migrate` brings a ledger up to date, at every start.
 
 To change the schema:
-1. Change `tables.py`, and with it whatever lists its columns (`rows.py`, dataclasses of the queries).
+1. Change `tables.py` or its neighbours, and with it whatever lists the columns (`rows.py`, dataclasses of the queries).
 2. Add `versions/rNNNN_what_it_does.py`, the next number: `revision = "NNNN"`, `down_revision` = the one before, and an
-   `upgrade()` of Alembic operations. It says what the schema is now and imports nothing of Lapse: later changes of
-   `tables.py` must not change what it does. Whatever is altered goes through `op.batch_alter_table`, since SQLite
-   cannot alter much; a new column of a table that has rows is nullable or has a `server_default`.
-3. Run `tests/ledger/test_migrations.py`: it tells, for SQLite and PostgreSQL, where the migrated schema and `tables.py`
+   `upgrade()` of Alembic operations. It imports nothing of Lapse, because later changes of `tables.py` must not change
+   what it does. SQLite can rename a column; any other change of one goes through `op.batch_alter_table`. A new column
+   of a table that has rows is nullable or has a `server_default`.
+3. Run `tests/ledger/test_migrations.py`: it shows, for SQLite and PostgreSQL, where the migrated schema and the tables
    differ. Where two changes have taken the same number, whoever lands later takes the next one.
-There is no way back down: a backup is (see README).
+There are no downgrades: restore a backup (see README).
 """
 
 import secrets
@@ -26,12 +26,14 @@ _NUMBERS = sorted(path.stem[1:5] for path in (_FOLDER / "versions").glob("r*.py"
 HEAD = _NUMBERS[-1]
 """The version that this Lapse works with."""
 
-_ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended('lapse: migrations', 0))")
+_WITHOUT_TIMEOUTS = ("SET LOCAL statement_timeout = 0", "SET LOCAL lock_timeout = 0")
+"""To make an index of a large table takes its time."""
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('lapse: migrations', 0))")
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerIdentity:
-    """What a ledger says about itself."""
+    """The version of a ledger's schema, its id, and the key that hashes phone numbers."""
 
     version: str
     ledger_id: str
@@ -39,12 +41,14 @@ class LedgerIdentity:
 
 
 def migrate(connection: Connection) -> LedgerIdentity:
-    """Take the steps that are missing, in this transaction; replicas that start at once take turns.
+    """Apply the revisions that are missing, in this transaction; replicas that start at once take turns.
 
-    Raises LedgerRefused if a newer Lapse was here, or one whose schema never was in a release.
+    Raises LedgerRefused if a newer Lapse was here, or one whose schema was never in a release.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(_ALONE)
+        for setting in _WITHOUT_TIMEOUTS:
+            connection.execute(text(setting))
+        connection.execute(_LOCK)
     if _version(connection) != HEAD:
         _adopt(connection)
         _alembic(connection, "upgrade")
@@ -55,7 +59,7 @@ def migrate(connection: Connection) -> LedgerIdentity:
 
 
 def check(connection: Connection) -> LedgerIdentity:
-    """The ledger's identity. Raises LedgerRefused unless its schema is the one of this version of Lapse."""
+    """Return the ledger's identity. Raises LedgerRefused unless its schema is the one of this version of Lapse."""
     version = _version(connection)
     if version is None and not inspect(connection).has_table(meta.name):
         raise NoLedger("there is no ledger in this database: the first `lapse run` makes one")
@@ -69,7 +73,7 @@ def check(connection: Connection) -> LedgerIdentity:
 
 
 def _version(connection: Connection) -> str | None:
-    """What Alembic has noted; None where it never was."""
+    """Return the revision that Alembic has noted; None where it was never at work."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     version: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
@@ -82,7 +86,7 @@ def _version(connection: Connection) -> str | None:
 
 
 def _adopt(connection: Connection) -> None:
-    """A ledger from before Alembic counted its own versions. It is taken over if it is what its number says."""
+    """Hand a ledger that counted its own versions over to Alembic, if its tables are those of its number."""
     if not inspect(connection).has_table(meta.name) or _version(connection) is not None:
         return
     number = connection.scalar(select(meta.c.value).where(meta.c.name == "schema_version")) or ""
@@ -97,14 +101,14 @@ def _adopt(connection: Connection) -> None:
 
 
 def _columns_at(revision: str) -> dict[str, frozenset[str]]:
-    """What a ledger that has just been brought up to that revision looks like."""
+    """Return the columns of a ledger at that revision, by table."""
     with create_engine("sqlite://").begin() as scratch:
         _alembic(scratch, "upgrade", revision)
         return _columns(scratch)
 
 
 def _columns(connection: Connection) -> dict[str, frozenset[str]]:
-    """The columns of each table but Alembic's own."""
+    """Return the columns of each table except Alembic's own."""
     seen = inspect(connection)
     tables = set(seen.get_table_names()) - {"alembic_version"}
     return {table: frozenset(column["name"] for column in seen.get_columns(table)) for table in tables}

@@ -1,11 +1,8 @@
-"""How Alembic is run: on the connection that `migrate` hands over, within its transaction."""
+"""Runs Alembic on the connection that `migrate` hands over, within its transaction."""
 
 from alembic import context
 
-from consumer.ledger.schema.replica_tables import paces
 from consumer.ledger.schema.tables import metadata
-
-assert paces.metadata is metadata  # (a table counts once its module has been imported)
 
 context.configure(
     connection=context.config.attributes["connection"],
