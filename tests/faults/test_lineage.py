@@ -50,7 +50,7 @@ def test_after_growth_nobody_is_asked_who_was_last_seen_before(world: World, tmp
     with world.member("one") as one:
         told = eventually(lambda: refusals(one) if len(refusals(one)) == PARTITIONS else None)
         assert all("has 5 partitions now, and 4 when its state was written" in line for line in told)
-    assert "Nobody is asked who was last seen before" in rebuilt(world, tmp_path)
+    assert "Users who were last seen before the input got more partitions get none" in rebuilt(world, tmp_path)
     with world.member("one") as one:
         eventually(lambda: len(one.partitions()) == PARTITIONS + 1, meaning="all five are worked on")
         reminders = Reminders(world.bootstrap, world.topic("reminders"), partitions=PARTITIONS + 1)
