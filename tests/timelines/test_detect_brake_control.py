@@ -1,4 +1,4 @@
-"""The brake, joined to partitions: what is held back, what is remembered, and what an operator's word does."""
+"""Brake control over partitions: what is held back, what is stored, and what a release does."""
 
 from concurrent.futures import Future
 
@@ -86,7 +86,7 @@ def test_while_the_input_is_below_its_floor_nothing_is_asked_and_then_it_is() ->
     assert watched.metric("lapse_brake_engaged", reason="below_floor") == 0
 
 
-def test_an_operator_lets_go_and_what_was_held_is_asked_for_once() -> None:
+def test_after_a_release_held_lapses_are_asked_for_once() -> None:
     watched = somebody_stalls(floor=10.0)
     watched.hears(700).turns("Mon 09:01")
     assert watched.turns("Mon 11:01") == []
@@ -116,7 +116,7 @@ def test_somebody_who_comes_back_while_it_is_held_is_not_asked_about() -> None:
     assert "maria" not in watched.turns("Mon 11:50")
 
 
-def test_neither_a_restart_nor_a_move_is_a_pardon() -> None:
+def test_restart_keeps_the_brake_engaged() -> None:
     watched = somebody_stalls(floor=10.0)
     watched.hears(700).turns("Mon 09:01")
     assert watched.turns("Mon 11:01") == []
@@ -127,7 +127,7 @@ def test_neither_a_restart_nor_a_move_is_a_pardon() -> None:
     assert after.turns("Mon 11:03") == [], "now it is known to be low"
 
 
-def test_an_operators_word_outlives_a_restart() -> None:
+def test_release_outlives_a_restart() -> None:
     watched = somebody_stalls(floor=10.0)
     watched.hears(700).turns("Mon 09:01")
     watched.turns("Mon 11:01")
