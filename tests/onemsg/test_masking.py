@@ -1,4 +1,4 @@
-"""A provider's words, safe to log."""
+"""Masking a provider's text."""
 
 import re
 
@@ -41,7 +41,7 @@ def test_given_texts_are_hidden_in_any_case() -> None:
     assert mask_text("to be", ("to", "")) == "to be"  # too short to be told from any other word
 
 
-def test_a_page_of_text_is_cut() -> None:
+def test_long_text_is_cut() -> None:
     assert len(mask_text("word " * 10_000)) == MAX_CHARACTERS
 
 
@@ -49,7 +49,7 @@ def test_a_page_of_text_is_cut() -> None:
     st.text(max_size=400) | st.text(alphabet="0123456789 +-()./a@\n٣", max_size=80),
     st.lists(st.text(min_size=3, max_size=10), max_size=3),
 )
-def test_any_text_comes_out_on_one_line_without_a_number(text: str, hide: list[str]) -> None:
+def test_any_text_becomes_one_line_without_numbers(text: str, hide: list[str]) -> None:
     shown = mask_text(text, hide)
     assert len(shown) <= MAX_CHARACTERS
     assert not re.search(r"\d{7}", shown)
@@ -58,6 +58,6 @@ def test_any_text_comes_out_on_one_line_without_a_number(text: str, hide: list[s
 
 
 @pytest.mark.parametrize("piece", ["a", "1", "a1", "@", "-", "a@", "token", "eyJ", " ", "(1) ", "template "])
-def test_a_long_text_of_anything_is_masked_at_once(piece: str) -> None:
+def test_long_text_is_masked_quickly(piece: str) -> None:
     """A regular expression that tries everything would not come back from these."""
     assert len(mask_text(piece * 100_000)) <= MAX_CHARACTERS

@@ -1,4 +1,4 @@
-"""The watermark of a partition (design §4): it advances by what has been read, and by nothing else."""
+"""ARCHITECTURE.md#the-watermark: it advances by what has been read, and by nothing else."""
 
 import json
 
