@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from consumer.clock import SystemClock
+from consumer.clock import HOUR, SystemClock
 from consumer.commands.check.input_sample import check_partitioning, check_sample
 from consumer.config.kafka import KafkaSettings
 from consumer.config.processes import ProcessSettings
@@ -98,3 +98,11 @@ def test_sample_is_limited_to_the_newest(topic: Topic, monkeypatch: pytest.Monke
 
 def test_sample_covers_every_partition() -> None:
     assert check_partitioning("t", {0: {"a", "b"}, 1: {"a", "b"}, 2: {"a"}}).advice.startswith("2 of the newest 2 are")
+
+
+def test_times_of_a_forgotten_zone_are_told_with_how_far_they_are_apart(topic: Topic) -> None:
+    west = json.dumps({"user": "ann", "at": NOW - 5 * HOUR, "name": "viewed"}).encode()
+    topic.has((0, west), (0, west), (0, event("ann")))
+    [line] = [line for line in topic.told() if line.startswith("✗ times of")]
+    assert "2 of the newest 3 events have times further from their records' than detect.clock_doubt" in line
+    assert "5h before them" in line
