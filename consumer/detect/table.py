@@ -1,4 +1,4 @@
-"""The open processes of one partition's users: the rules of design §4, applied to whole batches.
+"""The open processes of one partition's users: the rules of ARCHITECTURE.md#lapse-rules, applied to whole batches.
 
 The state of each (user, process) rests on two maxima, so duplicates and reordering cannot change it: `last_seen` of
 STARTED and PROGRESSED, `closed` of COMPLETED and CANCELLED. Nothing here reads a clock: the watermark and the wall

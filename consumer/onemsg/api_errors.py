@@ -41,7 +41,7 @@ def parse_response(
 ) -> object:
     """Return the JSON document of an answer. Raises OneMsgError.
 
-    A 200 that contains `error` is an error too (contract §4).
+    A 200 that contains `error` is an error too (docs/1msg.md#listing-templates).
     """
     if 200 <= status_code < 300:
         try:

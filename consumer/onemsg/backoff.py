@@ -7,11 +7,11 @@ from consumer.onemsg.outcomes import Remedy
 
 _BACKOFFS: Mapping[Remedy, tuple[Millis, int, Millis]] = {
     # first wait, factor from one try to the next, longest wait
-    Remedy.PAIR: (SECOND, 4, DAY),  # 4^X seconds, X = 0, 1, 2 … [S27]
+    Remedy.PAIR: (SECOND, 4, DAY),  # 4^X seconds, X = 0, 1, 2 … [pair]
     Remedy.SLOW: (5 * SECOND, 2, 15 * MINUTE),
     Remedy.TRANSIENT: (10 * SECOND, 3, 15 * MINUTE),
     Remedy.CHANNEL: (MINUTE, 2, HOUR),
-    Remedy.DAY: (DAY, 1, DAY),  # [S19] and contract §12 row 14: at least 24 h each time
+    Remedy.DAY: (DAY, 1, DAY),  # [userlimits]: at least 24 h each time
 }
 
 

@@ -1,7 +1,8 @@
-"""The client of 1MSG's HTTP API. It calls the API directly; contract §9 says why it does not use the official SDK.
+"""The client of 1MSG's HTTP API. It calls the API directly; docs/1msg.md#official-sdk says why it does not use the
+official SDK.
 
-The token is sent only in the Authorization header (contract §1). Redirects are not followed and requests are not
-repeated: either could send a second message.
+The token is sent only in the Authorization header (docs/1msg.md#address-and-token). Redirects are not followed and
+requests are not repeated: either could send a second message.
 """
 
 import json
@@ -91,7 +92,8 @@ class OneMsgClient:
         await self._http.aclose()
 
     async def send_template(self, message: TemplateMessage) -> Outcome:
-        """Try once. Every answer and every failure is an Outcome (contract §3); only cancellation raises."""
+        """Try once. Every answer and every failure is an Outcome (docs/1msg.md#answers-to-sendtemplate); only
+        cancellation raises."""
         hide = (self._token, message.phone, *message.params)
         try:
             answer = await self._http.exchange(
@@ -102,7 +104,7 @@ class OneMsgClient:
         return outcome_of_response(*answer, now=self._now(), hide=hide)
 
     async def templates(self) -> TemplateListing:
-        """Return all templates that 1MSG shows for the channel (contract §4). Raises OneMsgError.
+        """Return all templates that 1MSG shows for the channel (docs/1msg.md#listing-templates). Raises OneMsgError.
 
         Some channels ignore `offset`, so a page that adds nothing is the end. Unless it is empty, or the channel has
         stated the total, the listing may be incomplete.
@@ -128,7 +130,7 @@ class OneMsgClient:
     async def messages(self, recipient: str, since: Millis) -> list[Echo]:
         """Return our messages to this number (digits) since then, newest first, at most a hundred. Raises OneMsgError.
 
-        An empty list proves nothing (contract §5): the channel may keep no history.
+        An empty list proves nothing (docs/1msg.md#message-list): the channel may keep no history.
         """
         chat, seconds = f"{recipient}@c.us", max(since // SECOND, 0)
         answer = await self._get("messages", chatId=chat, last="true", min_time=seconds, limit=100)
@@ -137,7 +139,8 @@ class OneMsgClient:
         return [each for each in read if isinstance(each, Echo)]
 
     async def hook_info(self, message_id: str) -> tuple[StatusReport, ...]:
-        """Return 1MSG's status reports of a message (contract §6); empty for an unknown id. Raises OneMsgError."""
+        """Return 1MSG's status reports of a message (docs/1msg.md#hookinfo); empty for an unknown id. Raises
+        OneMsgError."""
         try:
             answer = await self._get("hookInfo", messageId=message_id)
         except OneMsgError as error:
@@ -149,7 +152,7 @@ class OneMsgClient:
         return tuple(report for report in reports if report is not None and report.message_id == message_id)
 
     async def status(self) -> ChannelStatus:
-        """Return whether the channel is connected (contract §1). Raises OneMsgError."""
+        """Return whether the channel is connected (docs/1msg.md#address-and-token). Raises OneMsgError."""
         answer = lenient.mapping(await self._get("status"))
         status = lenient.text(answer.get("status"))
         if status is None:
@@ -157,7 +160,7 @@ class OneMsgClient:
         return ChannelStatus(status, lenient.text(answer.get("accountStatus")))
 
     async def webhook(self) -> Destinations:
-        """Return the addresses to which 1MSG reports (contract §7). Raises OneMsgError.
+        """Return the addresses to which 1MSG reports (docs/1msg.md#webhook-registration). Raises OneMsgError.
 
         A list that cannot be read completely is an error: it is written back later, and no address may get lost.
         """
@@ -169,14 +172,15 @@ class OneMsgClient:
         return Destinations(tuple(urls), disabled_among(lenient.mapping(answer).get("webhookStatuses")))
 
     async def set_webhook(self, urls: Sequence[str]) -> None:
-        """Replace the whole list (contract §7) by one to five URLs. Raises OneMsgError."""
+        """Replace the whole list (docs/1msg.md#webhook-registration) by one to five URLs. Raises OneMsgError."""
         given: object = urls[0] if len(urls) == 1 else list(urls)
         answer = await self._call("POST", "webhook", body=_json({"webhookUrl": given}), hide=urls)
         if lenient.boolean(lenient.mapping(answer).get("set")) is False:
             raise OneMsgError(ApiErrorKind.REFUSED, "webhook: 1MSG did not set the list")
 
     async def settings(self) -> Mapping[str, object]:
-        """Return the channel's settings (contract §7), including webhook URLs with secrets. Raises OneMsgError."""
+        """Return the channel's settings (docs/1msg.md#webhook-registration), including webhook URLs with secrets.
+        Raises OneMsgError."""
         return lenient.mapping(await self._get("settings"))
 
     async def set_settings(self, **partial: object) -> Mapping[str, object]:
@@ -226,7 +230,8 @@ def _json(value: object) -> bytes:
 
 
 def _urls(value: object) -> list[str] | None:
-    """Return the URLs of a string, a comma-joined string or a list (contract §7), each once; None for anything else."""
+    """Return the URLs of a string, a comma-joined string or a list (docs/1msg.md#webhook-registration), each once;
+    None for anything else."""
     if value is None:
         return []
     given = value if isinstance(value, list) else [value]

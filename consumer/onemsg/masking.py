@@ -13,7 +13,7 @@ _CREDENTIALS = re.compile(
     r"eyJ[\w-]{6,}(?:\.[\w-]*){0,2}"  # a JWT
     r"|(?<=bearer )\s*[^\s\"',;]+"
     r"|(?<=token)\s*[:=]\s*[\"']?[^\s\"',;&]+"
-    r"|(?<=token)\s*[\"'“][^\"'”]*[\"'”]?"  # 1MSG's 401 quotes the token it rejects (contract §1)
+    r"|(?<=token)\s*[\"'“][^\"'”]*[\"'”]?"  # 1MSG's 401 quotes the token it rejects
     r"|(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)*"  # a chat id, an address
     r"|(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{24,}={0,2}",  # any other key; message ids contain the number
     re.IGNORECASE,

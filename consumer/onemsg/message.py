@@ -1,4 +1,4 @@
-"""A template message, and the request body that sends it (contract §2)."""
+"""A template message, and the request body that sends it (docs/1msg.md#sending-a-template)."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The outcomes of one attempt to send: a closed set, decided by contract §3.
+"""The outcomes of one attempt to send: a closed set, decided by docs/1msg.md#answers-to-sendtemplate.
 
 Only after `Rejected` and `NotTransmitted` is it certain that nothing was sent, so only they may be tried again.
 """
@@ -10,16 +10,16 @@ from consumer.clock import Millis
 
 
 class Remedy(StrEnum):
-    """What a refusal means for the reminder, its recipient and the channel (classes of contract §10)."""
+    """What a refusal means for the reminder, its recipient and the channel (docs/1msg.md#error-codes)."""
 
     MESSAGE = "message"
-    """P-msg: this message will never be accepted. Final."""
+    """This message will never be accepted. Final."""
     RECIPIENT = "recipient"
-    """P-rcpt: this recipient cannot be reached. Final on this medium; a reason to use another one."""
+    """This recipient cannot be reached. Final on this medium; a reason to use another one."""
     OPT_OUT = "opt_out"
     """The recipient asked for no more messages. Final, and kept as an opt-out."""
     CHANNEL = "channel"
-    """CFG: template, account or credential. Nothing can be sent until somebody fixes it: stop the channel."""
+    """Template, account or credential. Nothing can be sent until somebody fixes it: stop the channel."""
     SLOW = "slow"
     """The channel's rate was exceeded: back off with all messages."""
     PAIR = "pair"

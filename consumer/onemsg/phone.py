@@ -19,7 +19,7 @@ _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−－", "-") | {"＋":
 _MEXICAN = re.compile(r"^\+521(\d{10})$")
 _UNCHANGED = frozenset({52, 54, 55})
 """Mexico, Argentina, Brazil: WhatsApp's form of a number differs from the dialled one, in ways that must not be guessed
-before sending (contract §11)."""
+before sending (docs/1msg.md#phone-numbers)."""
 
 _MOBILE_TYPES = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
 
@@ -111,7 +111,8 @@ def _not_a_number(plain: str) -> str | None:
 def same_recipient(one: str, other: str) -> bool:
     """Return whether two numbers (digits) may be one recipient: a status can name another form than was sent to.
 
-    Mexico 521/52, Brazil's ninth digit, Argentina 549/54 [S46–S48], and a trunk zero after the country code [O S11].
+    Mexico 521/52, Brazil's ninth digit, Argentina 549/54, and a trunk zero after the country code
+    (docs/1msg.md#phone-numbers).
     """
     return one == other or canonical_phone(one) == canonical_phone(other)
 

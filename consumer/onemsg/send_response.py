@@ -1,4 +1,4 @@
-"""Turns an answer to `sendTemplate` into an outcome, by the rows of contract §3. Pure."""
+"""Turns an answer to `sendTemplate` into an outcome, by the rows of docs/1msg.md#answers-to-sendtemplate. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ MAX_RETRY_AFTER: Millis = 7 * DAY
 """A longer `Retry-After` counts as this."""
 
 _BY_STATUS: Mapping[int, ErrorRule] = {
-    400: ErrorRule(None, "bad_request", Remedy.MESSAGE, "contract §3 row D"),
-    401: ErrorRule(None, "credential", Remedy.CHANNEL, "contract §3 row E"),
-    403: ErrorRule(None, "channel_blocked", Remedy.CHANNEL, "contract §3 row F"),
-    404: ErrorRule(None, "wrong_address", Remedy.CHANNEL, "contract §3 row G: path or channel id"),
-    422: ErrorRule(None, "unprocessable", Remedy.CHANNEL, "contract §3 row H: namespace or variables", template=True),
-    429: ErrorRule(None, "rate_limited", Remedy.SLOW, "contract §3 row I"),
+    400: ErrorRule(None, "bad_request", Remedy.MESSAGE, "[n8n] row D"),
+    401: ErrorRule(None, "credential", Remedy.CHANNEL, "[spec2023] row E"),
+    403: ErrorRule(None, "channel_blocked", Remedy.CHANNEL, "[sdk] row F"),
+    404: ErrorRule(None, "wrong_address", Remedy.CHANNEL, "[n8n] row G: path or channel id"),
+    422: ErrorRule(None, "unprocessable", Remedy.CHANNEL, "[usecase] row H: namespace or variables", template=True),
+    429: ErrorRule(None, "rate_limited", Remedy.SLOW, "[sdk] row I"),
 }
 """Explicit refusals. Any other status proves nothing, so the message must not be sent again."""
 
@@ -67,7 +67,7 @@ def outcome_of_response(
     if content.queued or lenient.boolean(content.body.get("sent")):
         return Unknown(reason="queued" if content.queued else "contradictory", error=words)
     if status_code == 401:
-        words = "1MSG does not take the token"  # the body of a 401 repeats the token (contract §1)
+        words = "1MSG does not take the token"  # the body of a 401 repeats the token (docs/1msg.md#address-and-token)
     return _refused(rule, content, words, parse_retry_after(headers, now), settled=status_code in _WHOLE_CHANNEL)
 
 
@@ -89,7 +89,7 @@ def _answered(content: ResponseBody, words: str | None, retry_after: Millis | No
     if message_id and sent is False:
         return Unknown(reason="contradictory", error=words)  # a refusal with a message id
     if sent is False or (sent is None and _response_error(content.body)):
-        unknown = ErrorRule(None, "unknown_error", Remedy.MESSAGE, "contract §10")
+        unknown = ErrorRule(None, "unknown_error", Remedy.MESSAGE, "no source")
         return _refused(unknown, content, words, retry_after, settled=False)  # rows B and K
     return Unknown(reason="no_verdict", error=words)  # row L
 
@@ -130,7 +130,7 @@ def _response_error(body: Mapping[str, object]) -> object:
 
 
 def _texts(body: Mapping[str, object]) -> list[str]:
-    """Return every explanation once, in the order of the official n8n node (contract §3)."""
+    """Return every explanation once, in the order of the official n8n node (docs/1msg.md#answers-to-sendtemplate)."""
     found = [body.get("message"), body.get("error")]
     for error in (body.get("error"), _response_error(body)):
         inner = lenient.mapping(error)
@@ -142,7 +142,7 @@ def _texts(body: Mapping[str, object]) -> list[str]:
 
 
 def _code(body: Mapping[str, object]) -> int | None:
-    """`error.code`, then `error.error_code`, then `code` (contract §3)."""
+    """`error.code`, then `error.error_code`, then `code` (docs/1msg.md#answers-to-sendtemplate)."""
     for error in (body.get("error"), _response_error(body)):
         inner = lenient.mapping(error)
         code = lenient.coalesce(lenient.integer(inner.get("code")), lenient.integer(inner.get("error_code")))

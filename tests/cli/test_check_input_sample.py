@@ -101,7 +101,7 @@ def test_sample_covers_every_partition() -> None:
 
 
 def test_times_of_a_forgotten_zone_are_told_with_how_far_they_are_apart(topic: Topic) -> None:
-    west = json.dumps({"user": "ann", "at": NOW - 5 * HOUR, "name": "viewed"}).encode()
+    west = json.dumps({"user": "ann", "at": SystemClock().now() - 5 * HOUR, "name": "viewed"}).encode()
     topic.has((0, west), (0, west), (0, event("ann")))
     [line] = [line for line in topic.told() if line.startswith("✗ times of")]
     assert "2 of the newest 3 events have times further from their records' than detect.clock_doubt" in line

@@ -1,4 +1,4 @@
-"""Contract §11, phone numbers: what is sent to, what is refused, and whose number a reported one is."""
+"""docs/1msg.md#phone-numbers: what is sent to, what is refused, and whose number a reported one is."""
 
 from itertools import combinations
 

@@ -1,4 +1,4 @@
-"""Contract §3, row by row, and everything that is on no row."""
+"""docs/1msg.md#answers-to-sendtemplate, row by row, and everything that is on no row."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Contract §11, text parameters: what WhatsApp refuses never gets there, and the rest stays readable."""
+"""docs/1msg.md#text-parameters: what WhatsApp refuses never gets there, and the rest stays readable."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""Contract §4: every variation of a template list; and whether the wanted template can be sent."""
+"""docs/1msg.md#listing-templates: every variation of the list; and whether the wanted template can be sent."""
 
 import json
 from dataclasses import replace

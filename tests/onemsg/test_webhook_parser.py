@@ -1,4 +1,4 @@
-"""Contract §8: every form of a webhook body, alone and mixed, and bodies that are none of them."""
+"""docs/1msg.md#webhook-bodies: every form of them, alone and mixed, and bodies that are none of them."""
 
 import json
 
@@ -15,7 +15,7 @@ def told(body: object) -> Notification:
 
 
 def raw(**value: object) -> dict[str, object]:
-    """A raw Meta body around one change (§8.3)."""
+    """A raw Meta body around one change (docs/1msg.md#raw-bodies-of-meta)."""
     inner = {"messaging_product": "whatsapp", "metadata": {"display_phone_number": "1555"}, **value}
     return {
         "object": "whatsapp_business_account",

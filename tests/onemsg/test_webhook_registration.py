@@ -1,4 +1,4 @@
-"""Contract §7: our address among others', pure and against a channel over HTTP."""
+"""docs/1msg.md#webhook-registration: our address among others', pure and against a channel over HTTP."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The clock of a partition (design §4): it runs by what has been read, and by nothing else."""
+"""ARCHITECTURE.md#the-watermark: it runs by what has been read, and by nothing else."""
 
 import json
 

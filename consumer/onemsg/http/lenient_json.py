@@ -12,7 +12,7 @@ from typing import TypeVar
 from consumer.clock import SECOND, Millis
 
 ID_LIMIT = 512
-"""Ids have about 128 characters (contract §3, a guess); a text that is far longer is no id."""
+"""Ids have about 128 characters (docs/1msg.md#answers-to-sendtemplate, a guess); a text that is far longer is no id."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d{0,9})?", re.ASCII)
@@ -55,7 +55,8 @@ def text(value: object, limit: int = 4096) -> str | None:
 
 
 def identifier(value: object) -> str | None:
-    """Return a message or job id: opaque and case-sensitive (contract §3 row A). A number becomes its digits."""
+    """Return a message or job id: opaque and case-sensitive (docs/1msg.md#answers-to-sendtemplate row A). A number
+    becomes its digits."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value) if abs(value) < 10**40 else None
     if not isinstance(value, str) or not value.strip() or len(value) > ID_LIMIT:
@@ -75,7 +76,7 @@ def integer(value: object) -> int | None:
 
 
 def timestamp(value: object) -> Millis | None:
-    """Return a timestamp, given in seconds or milliseconds, as a number or as text (contract §6, §8.2)."""
+    """Return a timestamp, given in seconds or milliseconds, as a number or as text (docs/1msg.md#hookinfo)."""
     if isinstance(value, str):
         value = float(value) if _NUMBER.fullmatch(value.strip()) else None
     if isinstance(value, bool) or not isinstance(value, int | float) or not -_LATEST < value < _LATEST:
@@ -85,7 +86,8 @@ def timestamp(value: object) -> Millis | None:
 
 
 def boolean(value: object) -> bool | None:
-    """Return a boolean, given also as 0 and 1 (contract §5) or as text (contract §3: `"false"`)."""
+    """Return a boolean, given also as 0 and 1 (docs/1msg.md#message-list) or as text
+    (docs/1msg.md#answers-to-sendtemplate: `"false"`)."""
     if isinstance(value, str):
         return {"true": True, "1": True, "false": False, "0": False}.get(value.strip().lower())
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""Reads message templates from `GET /templates` (contract §4)."""
+"""Reads message templates from `GET /templates` (docs/1msg.md#listing-templates)."""
 
 import json
 import re
@@ -22,7 +22,8 @@ class Button:
 
     @property
     def needs_parameter(self) -> bool:
-        """Whether it is a URL with a variable or a code to copy; a static URL needs no parameter (contract §2)."""
+        """Whether it is a URL with a variable or a code to copy; a static URL needs no parameter
+        (docs/1msg.md#sending-a-template)."""
         return self.kind in ("COPY_CODE", "OTP") or bool(self.url and VARIABLE.search(self.url))
 
 
@@ -43,12 +44,13 @@ class Template:
 
     @property
     def sendable(self) -> bool:
-        """Whether it can be sent: only APPROVED templates can (contract §4)."""
+        """Whether it can be sent: only APPROVED templates can (docs/1msg.md#listing-templates)."""
         return self.status == "APPROVED"
 
     @property
     def marketing(self) -> bool:
-        """Whether the marketing rules apply (contract §11). A category that is not stated may be marketing."""
+        """Whether the marketing rules apply (docs/1msg.md#limits-and-policy). A category that is not stated may be
+        marketing."""
         return self.category in (None, "MARKETING")
 
 
@@ -67,7 +69,7 @@ def page_entries(answer: object) -> list[object] | None:
 
 
 def entry_key(entry: object) -> object:
-    """Return what identifies an entry across pages: id, name and language (contract §4)."""
+    """Return what identifies an entry across pages: id, name and language (docs/1msg.md#listing-templates)."""
     given = lenient.mapping(entry)
     return lenient.identifier(given.get("id")), lenient.text(given.get("name")), _language(given)
 
@@ -102,7 +104,7 @@ def variables_of(body: str) -> tuple[str, ...]:
 
 
 def _components(value: object) -> list[object]:
-    """Return the components: an array, or a JSON string of one (contract §4)."""
+    """Return the components: an array, or a JSON string of one (docs/1msg.md#listing-templates)."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
@@ -138,6 +140,6 @@ def _namespace(given: Mapping[str, object]) -> str | None:
 
 
 def _shared_namespace(given: Sequence[Mapping[str, object]]) -> str | None:
-    """Return the namespace of all templates that state one, if it is the same (contract §4)."""
+    """Return the namespace of all templates that state one, if it is the same (docs/1msg.md#listing-templates)."""
     stated = Counter(found for each in given if (found := _namespace(each)))
     return next(iter(stated)) if len(stated) == 1 else None

@@ -1,4 +1,4 @@
-"""Makes template parameters safe (contract §11, text parameters), and renders a template's body."""
+"""Makes template parameters safe (docs/1msg.md#limits-and-policy, text parameters), and renders a template's body."""
 
 import re
 import unicodedata

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from consumer.onemsg.templates.listing import Template
 
 VARIABLES = ("1", "2")
-"""{{1}} is the name, {{2}} the action; positional, because no source shows how to send named ones (contract §2)."""
+"""{{1}} is the name, {{2}} the action; positional, because no source shows how to send named ones
+(docs/1msg.md#sending-a-template)."""
 
 MARKETING = "marketing"
 """The reason of the one problem that is only information."""
 
 _TTL: Mapping[str, tuple[int, int]] = {
-    # seconds; contract §2, with the names of 2023 and today's (§4)
+    # seconds; docs/1msg.md#sending-a-template, with the names of 2023 and of today
     "MARKETING": (43_200, 2_592_000),
     "UTILITY": (30, 43_200),
     "TRANSACTIONAL": (30, 43_200),
@@ -148,7 +149,7 @@ def _no_other_parameters(template: Template, wanted: RequiredTemplate) -> Templa
 
 
 def _category(template: Template, wanted: RequiredTemplate) -> TemplateProblem | None:
-    """Marketing does not prevent sending, but its rules apply (contract §11)."""
+    """Marketing does not prevent sending, but its rules apply (docs/1msg.md#limits-and-policy)."""
     if template.category in ("AUTHENTICATION", "OTP"):
         return TemplateProblem(
             reason="wrong_category",

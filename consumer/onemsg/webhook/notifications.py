@@ -10,7 +10,7 @@ from consumer.clock import Millis
 
 
 class Progress(StrEnum):
-    """How far a message got (contract §8.6)."""
+    """How far a message got (docs/1msg.md#message-statuses)."""
 
     SENT = "sent"
     DELIVERED = "delivered"
@@ -20,17 +20,19 @@ class Progress(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusReport:
-    """One status of one message. `at` is the provider's time; None if it gave none (as in contract §8.1)."""
+    """One status of one message. `at` is the provider's time; None if it gave none (as in
+    docs/1msg.md#normalised-statuses)."""
 
     message_id: str
     progress: Progress
     at: Millis | None = None
     error_code: int | None = None
-    """The code; `ack[]` has none (contract fact 4). `error_table.classify` says what it and `error` mean."""
+    """The code; `ack[]` has none (docs/1msg.md#seven-facts, 4). `error_table.classify` says what it and `error`
+    mean."""
     error: str | None = None
     """The provider's text, safe to log."""
     recipient: str | None = field(default=None, repr=False)
-    """The digits as reported; they may differ from those sent to (contract fact 5)."""
+    """The digits as reported; they may differ from those sent to (docs/1msg.md#seven-facts, 5)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,8 @@ class Inbound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preference:
-    """The person turned our marketing off, or on again, in WhatsApp (contract §11, `user_preferences`)."""
+    """The person turned our marketing off, or on again, in WhatsApp (docs/1msg.md#limits-and-policy,
+    `user_preferences`)."""
 
     sender: str | None = field(repr=False)
     category: str

@@ -1,4 +1,4 @@
-"""Reads webhook bodies in every form that a channel sends (contract §8); one body may mix them.
+"""Reads webhook bodies in every form that a channel sends (docs/1msg.md#webhook-bodies); one body may mix them.
 
 The arrays in a body show which forms it has. An item that cannot be read is counted and skipped; the others count.
 """
@@ -10,7 +10,7 @@ from consumer.onemsg.masking import mask_text
 from consumer.onemsg.webhook.notifications import Echo, Inbound, Notification, Preference, Progress, StatusReport
 
 _PROGRESS = {
-    # contract §8.6
+    # docs/1msg.md#message-statuses
     "sent": Progress.SENT,
     "delivered": Progress.DELIVERED,
     "read": Progress.READ,
@@ -46,10 +46,10 @@ def parse_webhook(body: bytes) -> Notification:
 
 
 def _all_items(root: Mapping[str, object]) -> Iterator[Item | None]:
-    for key in ("ack", "hooks"):  # §8.1 and §8.4
+    for key in ("ack", "hooks"):  # normalised statuses, pushed hooks
         yield from map(parse_status, _items_of(root, key))
-    yield from map(parse_message, _items_of(root, "messages"))  # §8.2
-    for entry in _items_of(root, "entry"):  # §8.3
+    yield from map(parse_message, _items_of(root, "messages"))  # docs/1msg.md#normalised-messages
+    for entry in _items_of(root, "entry"):  # docs/1msg.md#raw-bodies-of-meta
         for change in lenient.items(lenient.mapping(entry).get("changes")) or [None]:
             yield from _change(lenient.mapping(lenient.mapping(change).get("value")))
 
@@ -74,7 +74,7 @@ def _items_of(holder: Mapping[str, object], key: str) -> list[object]:
 
 
 def parse_status(item: object) -> StatusReport | None:
-    """Return one status of `ack[]`, `hooks[]`, raw `statuses[]` or hookInfo; None if it changes nothing (§8.6)."""
+    """Return one status of `ack[]`, `hooks[]`, raw `statuses[]` or hookInfo; None if it changes nothing."""
     given = lenient.mapping(item)
     message_id = lenient.identifier(given.get("id"))
     progress = _PROGRESS.get((lenient.text(given.get("status")) or "").lower())
@@ -92,7 +92,7 @@ def parse_status(item: object) -> StatusReport | None:
 
 
 def _error(given: Mapping[str, object]) -> tuple[int | None, str | None]:
-    """Return code and text of a failure: `error` as text (§8.1), as an object, or Meta's `errors[]` (§8.3)."""
+    """Return code and text of a failure: `error` as text (`ack[]`), as an object, or Meta's `errors[]`."""
     if text := lenient.text(given.get("error")):
         return None, mask_text(text) or None
     details = [lenient.mapping(error) for key in ("errors", "error") for error in lenient.items(given.get(key))]
@@ -108,7 +108,7 @@ def _error(given: Mapping[str, object]) -> tuple[int | None, str | None]:
 
 
 def parse_message(item: object) -> Echo | Inbound | None:
-    """Return one row of `messages[]`, from the webhook (§8.2) or the message list (§5): ours, or the person's."""
+    """Return one row of `messages[]`, from the webhook or the message list: ours, or the person's."""
     given = lenient.mapping(item)
     message_id = lenient.identifier(given.get("id"))
     ours = lenient.boolean(given.get("fromMe"))

@@ -1,4 +1,4 @@
-"""Adds our webhook to the channel's list, and never removes anybody else's (contract §7).
+"""Adds our webhook to the channel's list, and never removes anybody else's (docs/1msg.md#webhook-registration).
 
 1. Read the list. 2. Decide. 3. Read it again: somebody else may be changing it. 4. Write the whole list.
 5. Read it back. 6. Make sure that 1MSG reports statuses (`ackNotificationsOn`).
@@ -64,7 +64,8 @@ class Registered:
 
 
 def disabled_among(statuses: object) -> frozenset[str]:
-    """Return the URLs that `webhookStatuses` calls disabled. Its form is not known (contract §7): a status by URL,
+    """Return the URLs that `webhookStatuses` calls disabled. Its form is not known
+    (docs/1msg.md#webhook-registration): a status by URL,
     or items with both, as text or as a flag. What cannot be read is ignored."""
     if isinstance(statuses, dict):
         return frozenset(str(url) for url, status in statuses.items() if _is_off(status))
