@@ -89,12 +89,12 @@ class TestTheTemplate:
     def test_can_be_sent_and_its_category_is_shown(self, onemsg: Sandbox) -> None:
         (line,) = asked(onemsg, lambda channel: check_templates(channel, [wanted(onemsg)]))
         assert line.text == "template inactivity_reminder (en): approved, with the two variables, MARKETING"
-        assert (line.ok, "none to US numbers" in line.advice) == (True, True)
+        assert (line.ok, "no delivery to US numbers" in line.advice) == (True, True)
 
     @pytest.mark.parametrize(
         ("other", "advice"),
         [
-            ({"name": "nobody_made_this"}, "create it and have it approved, or name another one"),
+            ({"name": "nobody_made_this"}, "create it and have it approved, or configure another one"),
             ({"language": "ja"}, "it exists in"),
             ({"namespace": "another"}, "write namespace: "),
             ({"ttl": 5}, "seconds, or leave it out"),
