@@ -144,7 +144,7 @@ def test_empty_ledger_is_refused_until_ledger_begin(story: Story) -> None:
 
     def begins() -> bool:
         done = story.service.command("ledger", "begin")
-        assert done.returncode == 0 or "wait for a minute" in done.stderr, done.stderr
+        assert done.returncode == 0 or "wait a minute" in done.stderr, done.stderr
         return done.returncode == 0
 
     eventually(begins, TIMEOUT_S, meaning="the group has expelled its last member")
