@@ -96,6 +96,7 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "reminders.lock_by_ids": lambda to: r.lock_by_ids(to, IDS),
     "reminders.lock_related": lambda to: r.lock_related(to, USERS, OLD, ["planned", "unknown"]),
     "reminders.lock_unsent": lambda to: r.lock_unsent(to, 500),
+    "reminders.mark_superseded_until_requested": lambda to: r.mark_superseded_until_requested(to, 1, NOW, 100),
     "reminders.on_all_media": lambda to: r.on_all_media(to, IDS),
     "reminders.ids_with_later_lapse": lambda to: r.ids_with_later_lapse(to, [reminder(to)]),
     "reminders.insert_rows": insert_one,
@@ -135,6 +136,7 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "recipients.extend_hold": lambda to: queries.recipients.extend_hold(to, "phone:7", "whatsapp", HOLD),
     "recipients.active_holds": lambda to: queries.recipients.active_holds(to, SUBJECTS, "whatsapp", NOW),
     "recipients.any_unreachable": queries.recipients.any_unreachable,
+    "recipients.delete_holds": lambda to: queries.recipients.delete_holds(to, SUBJECTS, "whatsapp", "likely_opt_out"),
     "recipients.delete_unreachable_holds": lambda to: queries.recipients.delete_unreachable_holds(
         to, SUBJECTS, "whatsapp"
     ),
@@ -171,6 +173,7 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "channels.hold_rate_until": lambda to: queries.channels.hold_rate_until(to, "whatsapp", NOW),
     "replicas.lock_facts_shared": queries.replicas.lock_facts_shared,
     "replicas.lock_facts_exclusive": queries.replicas.lock_facts_exclusive,
+    "replicas.delete_watermark": lambda to: queries.replicas.delete_watermark(to, 1),
     "replicas.try_advisory_lock": lambda to: queries.replicas.try_advisory_lock(to, "retention"),
     "replicas.watermarks": queries.replicas.watermarks,
     "replicas.advance_watermarks": lambda to: queries.replicas.advance_watermarks(to, {0: NOW}),

@@ -124,6 +124,17 @@ def lock_unsent(connection: Connection, limit: int) -> list[ReminderRow]:
     return found
 
 
+def mark_superseded_until_requested(connection: Connection, partition: int, now: Millis, expire_after: Millis) -> None:
+    """Hold the unsent reminders of a partition, as superseded, until detect has caught up or they have expired."""
+    unsent = (reminders.c.due_at.is_not(None)) & (reminders.c.partition == partition)
+    held = {
+        "superseded_at": now,
+        "reason": "detect_behind",
+        "due_at": func.coalesce(reminders.c.lapsed_at, 0) + expire_after,
+    }
+    connection.execute(update(reminders).where(unsent).values(**held))
+
+
 def on_all_media(connection: Connection, ids: Collection[str]) -> dict[str, list[ReminderRow]]:
     """Return by reminder id its row on each medium. Locks nothing."""
     found: dict[str, list[ReminderRow]] = {}

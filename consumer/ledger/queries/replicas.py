@@ -59,6 +59,11 @@ def advance_watermarks(connection: Connection, values: dict[int, Millis]) -> Non
         connection.execute(statement, [{"partition": n, "watermark": value} for n, value in sorted(values.items())])
 
 
+def delete_watermark(connection: Connection, partition: int) -> None:
+    """Forget how far detect is in a partition, until it says so again."""
+    connection.execute(delete(watermark_table).where(watermark_table.c.partition == partition))
+
+
 def next_offsets(connection: Connection, topic: str) -> dict[int, int]:
     """Return partition → the offset up to which this topic is in the ledger."""
     query = select(intake_offsets.c.partition, intake_offsets.c.next_offset)
