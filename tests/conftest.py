@@ -3,6 +3,7 @@
 `kafka`           the address of a broker for all tests; nobody stops it.
 `own_kafka`       a broker for a single test, to be stopped, killed and started again.
 `pausable_kafka`  one for a single test, to be paused for a while.
+`local_kafka`     one for a single test that is a process of this machine, so that its files are at hand.
 `topics`          makes fresh topics on `kafka`: `topics()`, `topics(partitions=1, about="contacts", config={...})`.
 
 `postgresql`      the URL of a database for all tests of this process, for a single test at a time.
@@ -21,13 +22,14 @@ from hypothesis import HealthCheck, settings
 
 from .broker.broker import Broker
 from .broker.find import PAUSABLE, own_broker
+from .broker.local import LocalBroker
 from .broker.topics import FreshTopics
 from .ledger import databases
 from .ledger.postgresql import database_of
 from .servers import LocalServers, RemoteServers, Servers
 
 # Several tests run at once, so how long an example takes says nothing about the code.
-settings.register_profile("lapse", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("lapse", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lapse")
 
 _DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
@@ -37,6 +39,7 @@ _MARKERS = {
     "kafka": "broker",
     "own_kafka": "broker",
     "pausable_kafka": "broker",
+    "local_kafka": "broker",
     "postgresql": "postgres",
     "real_registry": "registry",
     "lapse": "slow",  # it starts processes
@@ -113,6 +116,8 @@ def _kinds(item: pytest.Item) -> Iterator[str]:
         yield "kafka"
     if _fixtures(item) & {"own_kafka", "pausable_kafka"}:
         yield "own_kafka"
+    if "local_kafka" in _fixtures(item):
+        yield "local_kafka"
     if item.get_closest_marker("postgres"):
         yield "postgresql"
     if item.get_closest_marker("registry"):
@@ -138,6 +143,13 @@ def own_kafka() -> Iterator[Broker]:
 @pytest.fixture
 def pausable_kafka() -> Iterator[Broker]:
     with own_broker(PAUSABLE) as broker:
+        yield broker
+
+
+@pytest.fixture
+def local_kafka() -> Iterator[LocalBroker]:
+    with own_broker([LocalBroker]) as broker:
+        assert isinstance(broker, LocalBroker)
         yield broker
 
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from .activity.real_registry import check_registry, running_registry
 from .broker import find
 from .broker.broker import NoBroker
+from .broker.local import check_local
 from .ledger import postgresql
 from .ledger.postgresql import NoPostgres
 
@@ -30,6 +31,7 @@ class Kind:
 _KINDS = {
     "kafka": Kind("a Kafka broker", find.check_kafka, find.running_kafka),
     "own_kafka": Kind("a Kafka broker that they may stop", find.check_own_broker, None),
+    "local_kafka": Kind("a Kafka broker of this machine", check_local, None),
     "registry": Kind("a Schema Registry", check_registry, running_registry),
     "postgresql": Kind("PostgreSQL", postgresql.check_postgresql, postgresql.running),
 }

@@ -7,11 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
 
 from consumer.kafka.detect_loop.partition_count_guard import PartitionsChanged
 from tests.app.service import eventually
-from tests.broker.broker import Broker
 from tests.broker.local import LocalBroker
 from tests.faults.world import PARTITIONS, ROOT, Member, World
 
@@ -84,16 +82,14 @@ def remove_last_delta(world: World, partition: int) -> None:
     world.write_state(partition, max(deltas, key=lambda key: int(key.split(b"/")[1])), None)
 
 
-def test_byte_changed_on_the_brokers_disk_is_detected(own_kafka: Broker, tmp_path: Path) -> None:
-    if not isinstance(own_kafka, LocalBroker):
-        pytest.skip("the files of a broker in a container are not at hand")
-    world = World(own_kafka.bootstrap)
+def test_byte_changed_on_the_brokers_disk_is_detected(local_kafka: LocalBroker, tmp_path: Path) -> None:
+    world = World(local_kafka.bootstrap)
     with world.member("one"):
         world.users_go_quiet()
         world.wait_until_all_are_reminded()
-    own_kafka.stop()
-    change_byte_on_disk(own_kafka.data / f"{world.topic('state')}-1")
-    own_kafka.start()
+    local_kafka.stop()
+    change_byte_on_disk(local_kafka.data / f"{world.topic('state')}-1")
+    local_kafka.start()
     with world.member("one") as one:
         eventually(lambda: one.partitions() == {0, 2, 3}, meaning="the others are worked on")
         [told] = eventually(lambda: refusals(one))

