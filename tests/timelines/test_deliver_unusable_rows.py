@@ -55,7 +55,7 @@ def test_phone_with_too_many_digits(begin: Begin, phone: str) -> None:
 def test_phone_on_which_the_parser_fails(
     begin: Begin, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(person, "normalise", raising_for("+49 666", phones.normalize_phone))
+    monkeypatch.setattr(person, "normalize_phone", raising_for("+49 666", phones.normalize_phone))
     diary = three_people(begin(), phone="+49 666").works()
     diary.says("broken suppressed bad_phone", "ana accepted", "cleo accepted").went_out("Ana", "Cleo")
     diary.forgets("broken").knows("broken", name="Mended", phone="+49 151 2345 6702")
@@ -79,7 +79,7 @@ def test_contact_that_cannot_be_read(
 def test_contact_that_cannot_be_read_is_stored_with_the_others_of_its_batch(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(person, "normalise", raising_for("+49 666", phones.normalize_phone))
+    monkeypatch.setattr(person, "normalize_phone", raising_for("+49 666", phones.normalize_phone))
     diary = begin()
     contacts = [
         Contact(user_id=user, name=user, phone=phone, opt_in=True, updated_at=0)
