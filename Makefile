@@ -35,7 +35,7 @@ check: .venv/dev  ## style, types, and which room may import which
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tools.generate_docs --check && $(BIN)/python -m tools.check_references
 
-bench: .venv/dev  ## the figures of the README
+bench: .venv/dev  ## the figures of docs/performance.md
 	@$(BIN)/python -m bench.decode
 	@$(BIN)/python -m bench.detect
 	@$(BIN)/python -m bench.detect --format json --events 1000000 --users 268000

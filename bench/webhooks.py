@@ -134,7 +134,7 @@ async def _lane(port: int, path: str, numbers: Iterator[int], began: float, rate
 
 
 def _body(number: int) -> bytes:
-    """The `ack[]` form as it is seen in production (contract §8.1)."""
+    """The `ack[]` form as it is seen in production (docs/1msg.md#normalised-statuses)."""
     message, turn = number // len(_STATUSES), number % len(_STATUSES)
     ours = number % _FOREIGN
     ack = {

@@ -14,8 +14,9 @@ class DetectMetrics:
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self.events = Counter(
             "lapse_events",
-            "Activities read, by what became of them: applied, unknown_process, clamped (its time was later than its"
-            " record's, and was set back to that), ignored (a mapped event without a process or a user).",
+            "Activities read, by what became of them: applied, unknown_process, clamped (applied, but further ahead"
+            " than detect.clock_doubt allows, and set back), ignored (a mapped event that concerns no process, or"
+            " nobody), blank (a tombstone, or an event with an empty user: worth a look if its share rises).",
             ["outcome"],
             registry=registry,
         )

@@ -25,7 +25,6 @@ MAX_ACTION_CHARS = 128
 # In order of precedence: a record gets the first that applies.
 _PROBLEMS = (
     ValueProblem("missing_field", "kind or occurred_at is null: an activity needs both"),
-    ValueProblem("empty_user_id", "user_id is empty: nobody can be reminded"),
     ValueProblem("user_id_too_long", f"user_id is longer than {MAX_USER_ID_BYTES} bytes: is it an id at all?"),
     ValueProblem("empty_process", "process is empty: say what the user was doing"),
     ValueProblem("time_before_2000", "occurred_at is before the year 2000: is it in seconds instead of milliseconds?"),
@@ -35,6 +34,7 @@ _PROBLEMS = (
 )
 
 _NO_PROBLEM = -1
+_BLANK = -2
 
 Times: TypeAlias = npt.NDArray[np.int64]
 
@@ -44,11 +44,11 @@ class Decoded:
     """A decoded batch. Both `frame` and `bad` are ordered by index, the position in the batch.
 
     `frame` has index (UInt32), user_id, process (String, not empty), ending (UInt8, a value of `records.Ending`),
-    action (String or null), and in ms occurred_at and written_at (Int64): when its record was written. `clamped` counts
-    the rows of `frame` whose occurred_at was too far ahead and was set back. `skew` has for each row how far its record
-    was written after the event, in ms; below zero where the event lies ahead. `ignored` counts
-    values that concern no process or no user; a value that concerns several processes has a row for each. Texts share
-    the batch's memory: copy those that are kept for long.
+    action (String or null), and in ms occurred_at and written_at (Int64): when its record was written. A value that
+    concerns several processes has a row for each. `clamped` counts the rows whose occurred_at was too far ahead and was
+    set back. `skew` has for each row how far its record was written after the event, in ms; below zero where the event
+    lies ahead. `ignored` counts values that concern no process or no user, `blank` those that are null or empty or have
+    an empty user. Texts share the batch's memory: copy those that are kept for long.
     """
 
     frame: pl.DataFrame
@@ -56,6 +56,7 @@ class Decoded:
     clamped: int
     skew: Times
     ignored: int = 0
+    blank: int = 0
 
 
 class ActivityDecoder:
@@ -92,17 +93,19 @@ def validate(rows: RowBatch, timestamps: Times, now: Millis, clock_doubt: Millis
     frame = frame.with_columns(pl.Series("written_at", written))
     if ahead.any():
         frame = frame.with_columns(pl.Series("occurred_at", clamped))
-    if _nine_byte_words(frame["action"]) > MAX_ACTION_CHARS:
+    if _max_bytes(frame["action"]) > MAX_ACTION_CHARS:
         frame = frame.with_columns(pl.col("action").str.head(MAX_ACTION_CHARS))
     problems = _problems(rows.frame, occurred, np.minimum(occurred, recorded), now)
     good = problems == _NO_PROBLEM
     if good.all():
-        return Decoded(frame, _in_order(rows.bad), int(ahead.sum()), recorded - occurred, rows.ignored)
-    # A value with several rows is bad once.
+        return Decoded(frame, _in_order(rows.bad), int(ahead.sum()), recorded - occurred, rows.ignored, rows.blank)
+    # A value with several rows is bad, or blank, once.
     places = dict(zip(frame["index"].filter(~good), problems[~good].tolist(), strict=True))
-    judged = [BadValue(index, *_PROBLEMS[place]) for index, place in places.items()]
+    judged = [BadValue(index, *_PROBLEMS[place]) for index, place in places.items() if place != _BLANK]
+    blank = rows.blank + sum(place == _BLANK for place in places.values())
     bad = _in_order(rows.bad + judged)
-    return Decoded(frame.filter(good), bad, int((ahead & good).sum()), (recorded - occurred)[good], rows.ignored)
+    clamped_rows, skew = int((ahead & good).sum()), (recorded - occurred)[good]
+    return Decoded(frame.filter(good), bad, clamped_rows, skew, rows.ignored, blank)
 
 
 def _in_order(bad: list[BadValue]) -> list[BadValue]:
@@ -110,10 +113,9 @@ def _in_order(bad: list[BadValue]) -> list[BadValue]:
 
 
 def _problems(frame: pl.DataFrame, occurred: Times, earlier: Times, now: Millis) -> npt.NDArray[np.int8]:
-    """Return for each row the index in _PROBLEMS of the first that applies, or _NO_PROBLEM."""
+    """Return for each row the index in _PROBLEMS of the first that applies, _BLANK without a user, or _NO_PROBLEM."""
     applies = [
         _absent(frame["ending"]) | _absent(frame["occurred_at"]),
-        _filled(frame["user_id"] == "", True),
         _too_long(frame["user_id"]),
         _filled(frame["process"] == "", True),
         occurred < YEAR_2000_MS,
@@ -122,16 +124,17 @@ def _problems(frame: pl.DataFrame, occurred: Times, earlier: Times, now: Millis)
     found = np.full(frame.height, _NO_PROBLEM, np.int8)
     for place in reversed(range(len(applies))):
         found[applies[place]] = place
+    found[_filled(frame["user_id"] == "", True)] = _BLANK
     return found
 
 
 def _too_long(users: pl.Series) -> npt.NDArray[np.bool_]:
-    if _nine_byte_words(users) <= MAX_USER_ID_BYTES:
+    if _max_bytes(users) <= MAX_USER_ID_BYTES:
         return np.zeros(len(users), np.bool_)
     return _filled(users.str.len_bytes() > MAX_USER_ID_BYTES, False)  # type: ignore[no-any-return]
 
 
-def _nine_byte_words(texts: pl.Series) -> int:
+def _max_bytes(texts: pl.Series) -> int:
     """Return the bytes of the longest text; of small batches an upper bound, four bytes for each character."""
     if len(texts) <= SMALL_BATCH_ROWS:
         return 4 * max(map(len, filter(None, texts.to_list())), default=0)

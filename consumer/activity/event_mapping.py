@@ -147,4 +147,4 @@ def _select_rows(rows: RowBatch, count: Longs | Flags, kept: Longs, made: Mappin
     if ignored or kept.size > frame.height:
         frame = frame[kept]
     columns = {name: made[name] if name in made else frame[name] for name in _ACTIVITY}
-    return RowBatch(pl.DataFrame(columns), rows.bad, rows.ignored + ignored)
+    return RowBatch(pl.DataFrame(columns), rows.bad, rows.ignored + ignored, rows.blank)

@@ -6,8 +6,7 @@ from typing import Any, TypeAlias
 
 import polars as pl
 
-from consumer.config.event_paths import names_in
-from consumer.config.source import SourceSettings
+from consumer.config.source import SourceSettings, names_in
 
 Path: TypeAlias = tuple[str, ...]
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from consumer.activity.errors import BadRecord, ValueProblem
+from consumer.activity.errors import BadRecord
 from consumer.records import ActivityKind, Ending
 
 SMALL_BATCH_ROWS = 500
@@ -31,17 +31,15 @@ class BadValue:
 class RowBatch:
     """A batch that was read and not yet validated: `frame` is ordered by index; all else may be null.
 
-    Its columns are those of the `FieldPaths` it was read by. `ignored` counts values that concern no process.
+    Its columns are those of the `FieldPaths` it was read by. `ignored` counts values that concern no process, `blank`
+    those that are null or empty: tombstones, and nothing else.
     """
 
     frame: pl.DataFrame
     bad: list[BadValue]
     ignored: int = 0
+    blank: int = 0
 
-
-EMPTY = ValueProblem(
-    "empty_value", "the record has no value, and an activity cannot be deleted: let its producer send one"
-)
 
 Row: TypeAlias = tuple[Any, ...]
 """One row in the order of the columns, without the index."""
@@ -58,15 +56,20 @@ def read_singly(
     """Read these values of a batch one at a time."""
     rows: list[Row] = []
     bad: list[BadValue] = []
+    blank = 0
     for index in indices:
+        value = values[index]
+        if not value:
+            blank += 1
+            continue
         try:
-            row = read(require_value(values[index]))
+            row = read(value)
         except BadRecord as problem:
             bad.append(BadValue(index, problem.reason, problem.error))
         else:
             rows += [(index, *row)] if row is not None else []
     frame = pl.DataFrame(rows, schema=columns, orient="row")
-    return RowBatch(frame, bad, len(indices) - len(rows) - len(bad))
+    return RowBatch(frame, bad, len(indices) - len(rows) - len(bad) - blank, blank)
 
 
 def merge(rows: RowBatch, singly: Sequence[RowBatch]) -> RowBatch:
@@ -75,14 +78,9 @@ def merge(rows: RowBatch, singly: Sequence[RowBatch]) -> RowBatch:
         return rows
     frame = pl.concat([rows.frame, *(o.frame for o in singly)]).sort("index")
     bad = rows.bad + [bad for o in singly for bad in o.bad]
-    return RowBatch(frame, bad, rows.ignored + sum(o.ignored for o in singly))
-
-
-def require_value(value: bytes | None) -> bytes:
-    """Return the value if there is one. Raises BadRecord (empty_value)."""
-    if not value:
-        raise BadRecord(*EMPTY)
-    return value
+    return RowBatch(
+        frame, bad, rows.ignored + sum(o.ignored for o in singly), rows.blank + sum(o.blank for o in singly)
+    )
 
 
 def symbols_at(places: npt.NDArray[np.int64], words: Sequence[str]) -> pl.Series:

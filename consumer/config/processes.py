@@ -5,8 +5,8 @@ from itertools import combinations
 
 from pydantic import Field, model_validator
 
-from consumer.config.event_paths import Names
 from consumer.config.policy import SendWindowSettings
+from consumer.config.source import Names
 from consumer.config.template import Action, TemplateOverride
 from consumer.config.types import Duration, Section
 

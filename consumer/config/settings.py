@@ -5,14 +5,13 @@ from datetime import timedelta
 from pydantic import Field, model_validator
 
 from consumer.config.detect import DetectSettings
-from consumer.config.event_paths import events_problem
 from consumer.config.fallback import FallbackSettings
 from consumer.config.kafka import KafkaSettings, RegistrySettings, TopicSettings
 from consumer.config.onemsg import OneMsgSettings, TrackingSettings
 from consumer.config.policy import PolicySettings
 from consumer.config.processes import ProcessSettings
 from consumer.config.service import LedgerSettings, LogSettings, WebSettings
-from consumer.config.source import SourceSettings
+from consumer.config.source import SourceSettings, events_problem
 from consumer.config.template import action_problem
 from consumer.config.types import Section, format_duration
 

@@ -10,10 +10,12 @@ from typing import TypeAlias, TypeVar
 import structlog
 from sqlalchemy import Connection
 
+from consumer.activity.schemas.framing import text_of_key
 from consumer.clock import Millis, Now
 from consumer.deliver.lifecycle import FINAL, IN_DOUBT, UNSENT, Cancel, Status, Suppress
 from consumer.deliver.operations import ledger_restore
 from consumer.deliver.policy.checks import CheckRules, is_fresh, too_old_at
+from consumer.deliver.policy.record_bounds import text_problem
 from consumer.deliver.recipients import opt_outs
 from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
 from consumer.deliver.recipients.erasure import Erasure
@@ -262,7 +264,8 @@ def _contact_row(received: Received[Contact]) -> dict[str, object] | None:
 def _user_of(received: Received[Contact]) -> str:
     if received.value is not None:
         return received.value.user_id
-    return (received.key or b"").decode("utf-8", "replace")
+    user_id = text_of_key(received.key or b"") or ""
+    return "" if text_problem("user_id", user_id) else user_id
 
 
 def _coordinates(received: Received[T]) -> dict[str, object]:

@@ -68,6 +68,8 @@ class Processes:
         self.names: list[str] = list(rules.ladders)
         self.known = pl.Enum(self.names)
         """The processes whose events are applied, by their numbers."""
+        self.asks_everybody = True
+        """No process asks only of who was last seen from some time on."""
         self._not_before = np.full(len(self.names), NEVER, np.int64)
         self._codes = {name: code for code, name in enumerate(self.names)}
         longest = max(len(ladder) for ladder in rules.ladders.values())
@@ -95,6 +97,7 @@ class Processes:
 
     def ask_only_from(self, name: str, not_before: Millis) -> None:
         """Ask nothing in a process of who was last seen before this time."""
+        self.asks_everybody = False
         code = self.code(name)
         self._not_before[code] = max(self._not_before[code], not_before)
 

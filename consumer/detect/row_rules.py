@@ -5,7 +5,7 @@ An event has two times: when it happened (`last_seen`, `closed`) and when its re
 clocks are wrong and phones send late, so neither time alone leads to a reminder.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ from consumer.clock import Millis
 from consumer.detect.lapse_rules import NEVER, Processes, Times
 from consumer.detect.storage.hash_index import Rows
 from consumer.detect.storage.row_store import Flags, RowStore
+
+Copies: TypeAlias = npt.NDArray[np.void]
+"""Rows as `RowStore.read` returns them."""
 
 
 class Lapsed(NamedTuple):
@@ -44,42 +47,52 @@ class RowRules:
         An activity straight after the ending (`settle`) is no new start. Nor is one that the ending followed in the
         log, unless its time is later by more than clocks are wrong (`clock_doubt`).
         """
-        c = self._store
-        later = c.last_seen[rows] - c.closed[rows]
-        unfinished = (later > self._rules.settle) & ~(c.ending_last[rows] & (later <= self._rules.clock_doubt))
-        known_from = np.maximum(self._processes.not_before(c.process[rows]), self._not_before)
-        return unfinished & (c.last_seen[rows] >= known_from)
+        return self._armed(self._store.read(rows))
 
     def ended_after(self, rows: Rows, asked_seen: Times) -> Flags:
         """Return whether the process ended after these activities.
 
         An ending that arrives late may lie just before the last activity; what counts is that nothing is unfinished.
         """
-        c = self._store
-        earlier = asked_seen - c.closed[rows]
-        return (earlier <= self._rules.settle) | (c.ending_last[rows] & (earlier <= self._rules.clock_doubt))
+        return self._outdone(self._store.read(rows), asked_seen)
 
     def schedule(self, rows: Rows) -> None:
         """Compute `due`: the watermark at which these rows must be looked at again, to ask or to drop them (rule 6)."""
-        c, rules = self._store, self._rules
-        seen = c.last_seen[rows]
-        lapse = np.maximum(seen + self._processes.wait(c.process[rows], c.step[rows]), self._hushed_until(rows))
-        unfinished = np.minimum(lapse + rules.allowed_lateness, seen + rules.forget_after)
-        # The last activity that did not arm the key is the latest that a repeat could revive.
-        finished = np.maximum(seen, c.closed[rows]) + rules.closed_kept_for
-        c.due[rows] = np.where(self.armed(rows), unfinished, finished)
+        read, rules = self._store.read(rows), self._rules
+        seen, process = read["last_seen"], read["process"]
+        lapse = np.maximum(seen + self._processes.wait(process, read["step"]), self._hushed_until(read))
+        due = np.minimum(lapse + rules.allowed_lateness, seen + rules.forget_after)
+        unarmed = ~self._armed(read)
+        if unarmed.any():
+            # The last activity that did not arm the key is the latest that a repeat could revive.
+            finished = np.maximum(seen, read["closed"]) + rules.closed_kept_for
+            due = np.where(unarmed, finished, due)
+        self._store.due[rows] = due
 
     def find_due(self, watermark: Millis) -> Rows:
         return np.flatnonzero(self._store.due[: self._store.used] <= watermark)
 
     def find_lapsed(self, rows: Rows, watermark: Millis) -> Lapsed:
         """Return which of these armed rows have lapsed: silent for a rung's span, and not heard of during `hush`."""
-        c, reached = self._store, watermark - self._rules.allowed_lateness
-        step = self._processes.latest_lapsed(c.process[rows], reached - c.last_seen[rows])
-        lapsed = (step >= c.step[rows]) & (reached >= self._hushed_until(rows))
-        rows, step = rows[lapsed], step[lapsed]
-        lapsed_at = c.last_seen[rows] + self._processes.wait(c.process[rows], step)
+        read, reached = self._store.read(rows), watermark - self._rules.allowed_lateness
+        step = self._processes.latest_lapsed(read["process"], reached - read["last_seen"])
+        lapsed = (step >= read["step"]) & (reached >= self._hushed_until(read))
+        rows, step, read = rows[lapsed], step[lapsed], read[lapsed]
+        lapsed_at = read["last_seen"] + self._processes.wait(read["process"], step)
         return Lapsed(rows, step, lapsed_at, watermark - lapsed_at > self._rules.expire_after)
 
-    def _hushed_until(self, rows: Rows) -> Times:
-        return self._store.heard[rows] + self._processes.hush(self._store.process[rows])
+    def _armed(self, read: Copies) -> Flags:
+        unfinished = ~self._outdone(read, read["last_seen"])
+        if self._processes.asks_everybody and self._not_before == NEVER:
+            return unfinished
+        known_from = np.maximum(self._processes.not_before(read["process"]), self._not_before)
+        return unfinished & (read["last_seen"] >= known_from)
+
+    def _outdone(self, read: Copies, seen: Times) -> Flags:
+        """Return whether the ending counts for more than activities of these times."""
+        later = seen - read["closed"]
+        outdone: Flags = (later <= self._rules.settle) | (read["ending_last"] & (later <= self._rules.clock_doubt))
+        return outdone
+
+    def _hushed_until(self, read: Copies) -> Times:
+        return read["heard"] + self._processes.hush(read["process"])

@@ -1,4 +1,4 @@
-"""The open processes of one partition's users: the rules of design §4, applied to whole batches.
+"""The open processes of one partition's users: the rules of ARCHITECTURE.md#lapse-rules, applied to whole batches.
 
 The state of each (user, process) rests on two maxima, so duplicates and reordering cannot change it: `last_seen` of
 STARTED and PROGRESSED, `closed` of COMPLETED and CANCELLED. Nothing here reads a clock: the watermark and the wall
@@ -99,10 +99,11 @@ class Table:
 
         Returns the indices, in the batch, of the activities that are the latest of their rows now.
         """
-        c, occurred_at = self.store, np.where(batch.endings == Ending.NONE, batch.occurred_at, NEVER)
+        c, active = self.store, batch.endings == Ending.NONE
+        occurred_at = np.where(active, batch.occurred_at, NEVER)
         before = c.last_seen[rows]
         np.maximum.at(c.last_seen, rows, occurred_at)
-        np.maximum.at(c.heard, rows, np.where(batch.endings == Ending.NONE, batch.written_at, NEVER))
+        np.maximum.at(c.heard, rows, np.where(active, batch.written_at, NEVER))
         latest = (occurred_at == c.last_seen[rows]) & (occurred_at != NEVER)
         newer = latest & (occurred_at > before)
         c.step[rows[newer]] = 0

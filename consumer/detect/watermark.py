@@ -1,6 +1,8 @@
 """The watermark of a partition: the wall time up to which everything written has been read.
 
-One rule (design §4). An end-offset request that succeeded at wall time W is reached once everything before that
+One rule (ARCHITECTURE.md#the-watermark).
+
+An end-offset request that succeeded at wall time W is reached once everything before that
 end has been read; the watermark is the W of the latest request reached. Nothing else moves it, and it never goes back.
 So a quiet partition's watermark advances, a lagging one's is as late as its lag, a cut-off one's stands still.
 """

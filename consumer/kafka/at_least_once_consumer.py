@@ -23,6 +23,7 @@ from consumer.kafka.clients.connection_watchdog import ConnectionWatchdog
 from consumer.kafka.clients.error_codes import TOPIC_ABSENT, UNAUTHORIZED, is_fatal, is_fenced
 from consumer.kafka.clients.publisher import NotAcknowledged
 from consumer.kafka.clients.transactional_producer import Fenced
+from consumer.kafka.dead_letters.isolation import handle_isolating
 from consumer.kafka.dead_letters.publisher import DeadLetterPublisher, Rejection
 from consumer.kafka.dead_letters.records import rejected_record
 from consumer.records import Received
@@ -63,7 +64,8 @@ class RecordHandler(Generic[T]):
     """Who takes the records of a topic.
 
     `decode` makes a record's value, which is not null, a T. Raises BadRecord, RegistryUnavailable.
-    `handle` takes a batch. Raises NotNow.
+    `handle` takes a batch. Raises NotNow; RecordRefused, and then it is handed smaller and smaller parts of the batch,
+    until the record that it refuses is alone and becomes a dead letter.
     `advance(topic, {partition: offset})` is told how far partitions were read beyond the batches: past records that
     could not be read and, with `wants_ends`, up to ends before which there is no record. Raises NotNow.
     `handled_offsets` returns how far the handler has each partition, where it knows: when a partition is assigned,
@@ -197,7 +199,9 @@ class AtLeastOnceConsumer(Generic[T]):
         try:
             good, bad = self._decode(records)
             if good:
-                self._handler.handle(good)
+                for refused, problem in handle_isolating(self._handler.handle, good):
+                    at = refused.partition, refused.offset
+                    bad += [(rejected_record(m), problem) for m in records if (m.partition(), m.offset()) == at]
                 self._known_positions.update((received.partition, received.offset + 1) for received in good)
             self._dead_letters.publish(bad)
             self._advance({**positions, **end_positions})

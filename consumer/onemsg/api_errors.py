@@ -1,4 +1,4 @@
-"""Answers to every call but `sendTemplate`: the JSON they carry, or one error that says what to do about it."""
+"""Reads the answers to all calls except `sendTemplate`: returns their JSON, or raises an error with its kind."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -11,24 +11,24 @@ from consumer.onemsg.send_response import ResponseBody, parse_retry_after, read_
 
 
 class ApiErrorKind(StrEnum):
-    """What to do about a call that failed."""
+    """Why a call failed, by what to do about it."""
 
     CREDENTIAL = "credential"
-    """The token is wrong or stale: get the channel's current one."""
+    """The token is wrong or outdated: use the channel's current one."""
     BLOCKED = "blocked"
-    """The channel is on trial, or its subscription is blocked: settle that with 1MSG."""
+    """The channel is on trial, or its subscription is blocked: contact 1MSG."""
     NOT_FOUND = "not_found"
-    """No such thing there: check the address and the channel's id."""
+    """Not found: check the address and the channel's id."""
     REFUSED = "refused"
-    """1MSG understood and said no: the text says why."""
+    """1MSG refused the call; the text says why."""
     UNAVAILABLE = "unavailable"
-    """Not reached, too busy or broken: try again later."""
+    """Unreachable, too busy or broken: try again later."""
     UNREADABLE = "unreadable"
-    """An answer that nobody documents."""
+    """An answer of unknown form."""
 
 
 class OneMsgError(Exception):
-    """A call failed. Its text is safe to log: no token, no number, nothing of a 401's body."""
+    """A call failed. The text is safe to log: no token, no phone number, nothing of the body of a 401."""
 
     def __init__(self, trouble: ApiErrorKind, text: str, retry_after: Millis | None = None) -> None:
         super().__init__(text)
@@ -39,9 +39,9 @@ class OneMsgError(Exception):
 def parse_response(
     status_code: int, headers: Mapping[str, str], body: bytes, *, now: Millis, hide: Sequence[str] = ()
 ) -> object:
-    """The JSON document of an answer. Raises OneMsgError.
+    """Return the JSON document of an answer. Raises OneMsgError.
 
-    200 with an `error` is an error too (contract §4).
+    A 200 that contains `error` is an error too (docs/1msg.md#listing-templates).
     """
     if 200 <= status_code < 300:
         try:
@@ -64,7 +64,7 @@ def _error(status_code: int, headers: Mapping[str, str], body: bytes, now: Milli
     if status_code in (404, 405):
         return OneMsgError(ApiErrorKind.NOT_FOUND, words)
     if 300 <= status_code < 400:
-        return OneMsgError(ApiErrorKind.NOT_FOUND, f"{status_code}: it points elsewhere, and that is not followed")
+        return OneMsgError(ApiErrorKind.NOT_FOUND, f"{status_code}: redirects are not followed")
     if status_code in (408, 425, 429) or status_code >= 500:
         return OneMsgError(ApiErrorKind.UNAVAILABLE, words, parse_retry_after(headers, now))
     return _refusal(status_code, said, hide)

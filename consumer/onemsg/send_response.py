@@ -1,4 +1,4 @@
-"""What an answer to `sendTemplate` means: every row of contract §3, as a pure function."""
+"""Turns an answer to `sendTemplate` into an outcome, by the rows of docs/1msg.md#answers-to-sendtemplate. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,26 +11,26 @@ from consumer.onemsg.http import lenient_json as lenient
 from consumer.onemsg.masking import mask_text
 from consumer.onemsg.outcomes import Accepted, Outcome, Rejected, Remedy, Unknown
 
-LONGEST_WAIT: Millis = 7 * DAY
-"""A `Retry-After` beyond this is taken for this."""
+MAX_RETRY_AFTER: Millis = 7 * DAY
+"""A longer `Retry-After` counts as this."""
 
 _BY_STATUS: Mapping[int, ErrorRule] = {
-    400: ErrorRule(None, "bad_request", Remedy.MESSAGE, "contract §3 row D"),
-    401: ErrorRule(None, "credential", Remedy.CHANNEL, "contract §3 row E"),
-    403: ErrorRule(None, "channel_blocked", Remedy.CHANNEL, "contract §3 row F"),
-    404: ErrorRule(None, "wrong_address", Remedy.CHANNEL, "contract §3 row G: path or channel id"),
-    422: ErrorRule(None, "unprocessable", Remedy.CHANNEL, "contract §3 row H: namespace or variables", template=True),
-    429: ErrorRule(None, "rate_limited", Remedy.SLOW, "contract §3 row I"),
+    400: ErrorRule(None, "bad_request", Remedy.MESSAGE, "[n8n] row D"),
+    401: ErrorRule(None, "credential", Remedy.CHANNEL, "[spec2023] row E"),
+    403: ErrorRule(None, "channel_blocked", Remedy.CHANNEL, "[sdk] row F"),
+    404: ErrorRule(None, "wrong_address", Remedy.CHANNEL, "[n8n] row G: path or channel id"),
+    422: ErrorRule(None, "unprocessable", Remedy.CHANNEL, "[usecase] row H: namespace or variables", template=True),
+    429: ErrorRule(None, "rate_limited", Remedy.SLOW, "[sdk] row I"),
 }
-"""Explicit refusals. Any other status proves nothing, so it is no permission to send again."""
+"""Explicit refusals. Any other status proves nothing, so the message must not be sent again."""
 
-_SETTLED = frozenset({401, 403})  # whatever else they say, the whole channel is refused
-_HTML_MEANS_NOTHING = frozenset({400, 422})  # rows D and H are 1MSG's own words, and 1MSG speaks no HTML (row J)
+_WHOLE_CHANNEL = frozenset({401, 403})  # refused whatever the body says
+_HTML_IS_UNKNOWN = frozenset({400, 422})  # rows D and H are 1MSG's own answers, which are never HTML (row J)
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseBody:
-    """What a body says. `html` where it is a page: somebody between 1MSG and us has answered."""
+    """The content of a body. `html`: it is a web page, so something between 1MSG and us has answered."""
 
     body: Mapping[str, object]
     is_object: bool
@@ -40,7 +40,7 @@ class ResponseBody:
 
     @property
     def queued(self) -> bool:
-        """A `jobId` means that it may still be sent (row C)."""
+        """Whether there is a `jobId`, which means that the message may still be sent (row C)."""
         job = self.body.get("jobId")
         return job is not None and job is not False and job != ""
 
@@ -48,62 +48,62 @@ class ResponseBody:
 def outcome_of_response(
     status_code: int, headers: Mapping[str, str], body: bytes, *, now: Millis, hide: Sequence[str] = ()
 ) -> Outcome:
-    """The outcome of an answered attempt. Never raises, whatever the bytes are.
+    """Return the outcome of an answered attempt. Never raises, whatever the bytes are.
 
     `now` is for a `Retry-After` that names a date; texts in `hide` (the recipient, what was sent) are masked in
-    the provider's words.
+    the provider's text.
     """
-    said = read_body(headers, body)
-    if 200 <= status_code < 300 and (accepted := _accepted(said)):
+    content = read_body(headers, body)
+    if 200 <= status_code < 300 and (accepted := _accepted(content)):
         return accepted  # before any text is masked, which takes a tenth of a send
-    words = mask_text(said.text, hide) or None
+    words = mask_text(content.text, hide) or None
     if 200 <= status_code < 300:
-        return _answered(said, words, parse_retry_after(headers, now))
+        return _answered(content, words, parse_retry_after(headers, now))
     rule = _BY_STATUS.get(status_code)
     if rule is None:  # row J
         return Unknown(reason="server_error" if status_code >= 500 else "unexpected_status", error=words)
-    if said.html and status_code in _HTML_MEANS_NOTHING:
+    if content.html and status_code in _HTML_IS_UNKNOWN:
         return Unknown(reason="unreadable_answer", error=words)
-    if said.queued or lenient.boolean(said.body.get("sent")):
-        return Unknown(reason="queued" if said.queued else "contradictory", error=words)
+    if content.queued or lenient.boolean(content.body.get("sent")):
+        return Unknown(reason="queued" if content.queued else "contradictory", error=words)
     if status_code == 401:
-        words = "1MSG does not take the token"  # its own words repeat the token (contract §1)
-    return _refused(rule, said, words, parse_retry_after(headers, now), settled=status_code in _SETTLED)
+        words = "1MSG does not take the token"  # the body of a 401 repeats the token (docs/1msg.md#address-and-token)
+    return _refused(rule, content, words, parse_retry_after(headers, now), settled=status_code in _WHOLE_CHANNEL)
 
 
-def _accepted(said: ResponseBody) -> Accepted | None:
+def _accepted(content: ResponseBody) -> Accepted | None:
     """Row A."""
-    message_id = lenient.identifier(said.body.get("id"))
-    return Accepted(message_id=message_id) if message_id and lenient.boolean(said.body.get("sent")) else None
+    message_id = lenient.identifier(content.body.get("id"))
+    return Accepted(message_id=message_id) if message_id and lenient.boolean(content.body.get("sent")) else None
 
 
-def _answered(said: ResponseBody, words: str | None, retry_after: Millis | None) -> Outcome:
+def _answered(content: ResponseBody, words: str | None, retry_after: Millis | None) -> Outcome:
     """Rows B, C, K and L: any 2xx that is not accepted."""
-    if not said.is_object:
+    if not content.is_object:
         return Unknown(reason="unreadable_answer", error=words)  # row J
-    sent, message_id = lenient.boolean(said.body.get("sent")), lenient.identifier(said.body.get("id"))
-    if said.queued:
+    sent, message_id = lenient.boolean(content.body.get("sent")), lenient.identifier(content.body.get("id"))
+    if content.queued:
         return Unknown(reason="queued", error=words)  # row C
     if sent:
         return Unknown(reason="no_id", error=words)  # row L
     if message_id and sent is False:
-        return Unknown(reason="contradictory", error=words)  # refused, and yet there is a message
-    if sent is False or (sent is None and _response_error(said.body)):
-        unknown = ErrorRule(None, "unknown_error", Remedy.MESSAGE, "contract §10")
-        return _refused(unknown, said, words, retry_after, settled=False)  # rows B and K
+        return Unknown(reason="contradictory", error=words)  # a refusal with a message id
+    if sent is False or (sent is None and _response_error(content.body)):
+        unknown = ErrorRule(None, "unknown_error", Remedy.MESSAGE, "no source")
+        return _refused(unknown, content, words, retry_after, settled=False)  # rows B and K
     return Unknown(reason="no_verdict", error=words)  # row L
 
 
 def _refused(
-    default: ErrorRule, said: ResponseBody, words: str | None, retry_after: Millis | None, *, settled: bool
+    default: ErrorRule, content: ResponseBody, words: str | None, retry_after: Millis | None, *, settled: bool
 ) -> Rejected:
-    found = classify(said.code, said.text)
+    found = classify(content.code, content.text)
     rule = default if settled or found.reason == "unknown_error" else found
     waits = [span for span in (retry_after, rule.not_before) if span is not None]
     return Rejected(
         reason=rule.reason,
         remedy=rule.remedy,
-        error_code=lenient.coalesce(said.code, found.code),
+        error_code=lenient.coalesce(content.code, found.code),
         error=words,
         retry_after=max(waits, default=None),
         template=rule.template,
@@ -111,7 +111,7 @@ def _refused(
 
 
 def read_body(headers: Mapping[str, str], body: bytes) -> ResponseBody:
-    """What a body says, if anything. Texts are as they came: see masking.safe."""
+    """Read a body. Its texts are not masked yet: see `mask_text`."""
     html = body.lstrip()[:1] == b"<" or "html" in _header(headers, "content-type").lower()
     try:
         document = lenient.decode(body)
@@ -130,7 +130,7 @@ def _response_error(body: Mapping[str, object]) -> object:
 
 
 def _texts(body: Mapping[str, object]) -> list[str]:
-    """Every explanation, in the order of the official n8n node (contract §3), each once."""
+    """Return every explanation once, in the order of the official n8n node (docs/1msg.md#answers-to-sendtemplate)."""
     found = [body.get("message"), body.get("error")]
     for error in (body.get("error"), _response_error(body)):
         inner = lenient.mapping(error)
@@ -142,14 +142,14 @@ def _texts(body: Mapping[str, object]) -> list[str]:
 
 
 def _code(body: Mapping[str, object]) -> int | None:
-    """`error.code`, then `error.error_code`, then `code` (contract §3)."""
+    """`error.code`, then `error.error_code`, then `code` (docs/1msg.md#answers-to-sendtemplate)."""
     for error in (body.get("error"), _response_error(body)):
         inner = lenient.mapping(error)
         code = lenient.coalesce(lenient.integer(inner.get("code")), lenient.integer(inner.get("error_code")))
         if code is not None:
             return code
     outer = lenient.integer(body.get("code"))
-    # (Outside an error object this may be an HTTP status, or a nought for "none"; Meta has codes that look the same.)
+    # Outside an error object this may be an HTTP status, or 0 for "none"; Meta has codes of the same values.
     like_http = outer is not None and (200 <= outer < 300 or 400 <= outer < 600)
     return None if outer == 0 or like_http else outer
 
@@ -159,13 +159,13 @@ def _header(headers: Mapping[str, str], name: str) -> str:
 
 
 def parse_retry_after(headers: Mapping[str, str], now: Millis) -> Millis | None:
-    """The span that `Retry-After` asks for: seconds, or a date."""
-    said = _header(headers, "retry-after").strip()
-    if said.isascii() and said.isdecimal():
-        return min(int(said[:9]) * SECOND, LONGEST_WAIT)
+    """Return the wait in milliseconds that `Retry-After` asks for, as seconds or as a date; None if there is none."""
+    value = _header(headers, "retry-after").strip()
+    if value.isascii() and value.isdecimal():
+        return min(int(value[:9]) * SECOND, MAX_RETRY_AFTER)
     try:
-        date = parsedate_to_datetime(said)
+        date = parsedate_to_datetime(value)
         at = date if date.tzinfo else date.replace(tzinfo=UTC)
-        return min(max(round(at.timestamp() * SECOND) - now, 0), LONGEST_WAIT)
+        return min(max(round(at.timestamp() * SECOND) - now, 0), MAX_RETRY_AFTER)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None

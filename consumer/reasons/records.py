@@ -13,6 +13,10 @@ OPT_OUTS: Mapping[str, tuple[str, str]] = {
 }
 
 DEAD_LETTERS: Mapping[str, tuple[str, str]] = {
+    "not_storable": (
+        "A text of a contact or a reminder is too long, or the database cannot store it.",
+        "Let its producer write ids of at most 255 bytes and texts of at most 10,000, without NUL characters.",
+    ),
     "unframed": (
         "The value begins neither with the Confluent header nor with that of Avro single-object encoding.",
         "Use a serializer that writes one of them; a topic of JSON needs source.format: json.",
@@ -26,9 +30,7 @@ DEAD_LETTERS: Mapping[str, tuple[str, str]] = {
         "Compare it with the file in schemas/, or with the paths in source.",
     ),
     "unreadable": ("The bytes do not follow their schema, or are no JSON object, or a time cannot be read.", _REPLAY),
-    "empty_value": ("An activity without a value: an activity cannot be deleted.", "Let its producer write one."),
     "missing_field": ("kind or occurred_at is null.", _REPLAY),
-    "empty_user_id": ("user_id is empty.", _REPLAY),
     "user_id_too_long": ("user_id is longer than 255 bytes.", _REPLAY),
     "empty_process": ("process is empty.", _REPLAY),
     "time_before_2000": ("occurred_at is before the year 2000: perhaps in seconds.", "Write milliseconds."),

@@ -1,6 +1,6 @@
-"""HTTP with bounds on what a stranger can make the server hold: connections, headers, and the time for both.
+"""HTTP with limits on what a stranger can make the server hold: connections, headers, and the time for both.
 
-uvicorn bounds none of these with its fast parser. So its protocol is extended here: a connection above the limit is
+uvicorn with its fast parser limits none of these. So its protocol is extended here: a connection above the limit is
 closed before a byte of it is read, and so is one whose headers are too many, too long, or too slow.
 """
 
@@ -13,21 +13,21 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 32_768
-"""Of a request line with all headers, and again of the trailers. Proxies and 1MSG send a few hundred bytes."""
+"""For the request line with all headers, and again for the trailers. Proxies and 1MSG send a few hundred bytes."""
 HEADER_TIMEOUT_S = 10.0
-"""From the connection, or from the first byte of a further request, to the last header."""
+"""From the connection, or from the first byte of a later request, to the last header."""
 MAX_CONNECTIONS = 256
 RESERVED_DESCRIPTORS = 256
-"""File descriptors that are never given to strangers: for brokers, the ledger, 1MSG and the operator's own pages."""
-LOG_EVERY_S = 60.0
+"""File descriptors reserved for brokers, the ledger, 1MSG and the operators' own pages."""
+LOG_INTERVAL_S = 60.0
 
 _log = structlog.get_logger()
 
 
 def connection_limit(descriptors: int | None = None, listeners: int = 1) -> int:
-    """Return how many connections a listener may hold, so that enough file descriptors are left for everything else.
+    """Return how many connections a listener may hold, so that enough file descriptors remain for everything else.
 
-    `descriptors` is the process's limit; that of this process unless given.
+    `descriptors` is the limit of open files; that of this process by default.
     """
     if descriptors is None:
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -36,19 +36,19 @@ def connection_limit(descriptors: int | None = None, listeners: int = 1) -> int:
 
 
 def raise_descriptor_limit() -> None:
-    """Allow this process as many open files as the system lets it have."""
+    """Raise this process's limit of open files to the system's maximum."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def log_accept_errors_once(loop: asyncio.AbstractEventLoop) -> None:
-    """Say at most once a minute that connections cannot be accepted; asyncio would say it for each of them."""
+    """Log at most once a minute that connections cannot be accepted; asyncio would log it for each connection."""
     last: list[float] = []
 
     def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         if not isinstance(context.get("exception"), OSError) or "socket" not in context:
             loop.default_exception_handler(context)
-        elif not last or loop.time() - last[0] >= LOG_EVERY_S:
+        elif not last or loop.time() - last[0] >= LOG_INTERVAL_S:
             last[:] = [loop.time()]
             _log.error("connections_not_accepted", reason=type(context["exception"]).__name__)
 
@@ -85,9 +85,9 @@ class _BoundedHttp(HttpToolsProtocol):
                 self._expect_headers()
             self._header_bytes += len(data)
         super().data_received(data)
-        # Bytes of a body that came along with the last header are no headers: what counts is what is still expected.
+        # Bytes of a body that came with the last header are no headers, so this is checked only within headers.
         if self._in_headers and self._header_bytes > MAX_HEADER_BYTES:
-            self._give_up()
+            self._abort()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -97,7 +97,7 @@ class _BoundedHttp(HttpToolsProtocol):
         super().on_header(name, value)
         if len(self.headers) > MAX_HEADERS or sum(len(n) + len(v) for n, v in self.headers) > MAX_HEADER_BYTES:
             self.headers.clear()
-            self._give_up()
+            self._abort()
 
     def on_headers_complete(self) -> None:
         if self.transport.is_closing():
@@ -118,13 +118,13 @@ class _BoundedHttp(HttpToolsProtocol):
 
     def _expect_headers(self) -> None:
         self._stop_timer()
-        self._timer = self.loop.call_later(HEADER_TIMEOUT_S, self._give_up)
+        self._timer = self.loop.call_later(HEADER_TIMEOUT_S, self._abort)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _give_up(self) -> None:
+    def _abort(self) -> None:
         self._stop_timer()
         self.transport.abort()

@@ -1,7 +1,8 @@
 """The endpoint to which 1MSG reports what became of our messages: each body is stored, then answered.
 
-1MSG signs nothing (contract fact 7), so only a secret in the URL proves who calls; without it the answer is 404.
-200 promises that the body is stored; after anything else 1MSG may call again (contract §8.7).
+1MSG signs nothing (docs/1msg.md#seven-facts, 7), so only a secret in the URL proves who calls; without it the answer
+is 404.
+200 promises that the body is stored; after anything else 1MSG may call again (docs/1msg.md#order-and-repeats).
 """
 
 import asyncio
@@ -42,7 +43,7 @@ class WebhookEndpoint:
         self._outcomes = outcomes
 
     async def receive(self, request: Request) -> Response:
-        # Some senders add a slash to the end of a URL, or remove it (contract §7).
+        # Some senders add a slash to the end of a URL, or remove it (docs/1msg.md#webhook-registration).
         given = request.path_params["secret"].strip("/").encode()
         if not hmac.compare_digest(given, self._secret):
             self._outcomes.labels("bad_secret").inc()
@@ -83,7 +84,7 @@ class WebhookEndpoint:
 
 
 def _is_json(body: bytes) -> bool:
-    """Return whether the body is JSON. Unknown forms of JSON are stored too (contract §8.5)."""
+    """Return whether the body is JSON. Unknown forms of JSON are stored too (docs/1msg.md#other-bodies)."""
     try:
         json.loads(body)
     except (ValueError, RecursionError):

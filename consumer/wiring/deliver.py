@@ -14,6 +14,7 @@ from consumer.config.types import millis
 from consumer.deliver.operations.ledger_identity import group_name
 from consumer.deliver.operations.pauses import PauseWatcher
 from consumer.deliver.operations.retention import Retention
+from consumer.deliver.policy.record_bounds import check_bounds
 from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
 from consumer.deliver.sending.sender import Sender
 from consumer.kafka.at_least_once_consumer import AtLeastOnceConsumer, RecordHandler, Subscription
@@ -172,12 +173,18 @@ class Deliver:
     ) -> AtLeastOnceConsumer[R]:
         s, codec, name = self._shared.settings, self._shared.codec, f"{cls.__name__.lower()}s"
         part = self._shared.health.register(name)
+
+        def decode(data: bytes) -> R:
+            record = codec.decode(cls, data)
+            check_bounds(record)
+            return record
+
         return AtLeastOnceConsumer(
             s.kafka,
             self._shared.clock,
             Subscription(topic=topic, group=group_name(s.kafka.group_prefix, name), instance=self._shared.instance),
             RecordHandler(
-                decode=lambda data: codec.decode(cls, data),
+                decode=decode,
                 handle=wait_for_ledger(handle),
                 advance=wait_for_ledger(self._parts.intake.advance_offsets),
                 handled_offsets=lambda: next_offsets(self.ledger, topic),

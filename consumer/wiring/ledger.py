@@ -13,6 +13,7 @@ from consumer.deliver.operations import ledger_identity, ledger_restore
 from consumer.deliver.operations.ledger_identity import GroupPosition, LedgerPosition
 from consumer.kafka.at_least_once_consumer import NotNow
 from consumer.kafka.clients import group_offsets, partition_offsets
+from consumer.kafka.dead_letters.isolation import RecordRefused
 from consumer.ledger import queries
 from consumer.ledger.errors import LedgerRefused, is_transient
 from consumer.ledger.store import Ledger
@@ -43,7 +44,7 @@ def open_ledger(shared: Shared, metrics: DeliverMetrics) -> Ledger:
 def wait_for_ledger(handle: Callable[P, None]) -> Callable[P, None]:
     """Wrap a handler so that a ledger out of reach, or busy with what another replica does, is waited for.
 
-    What the ledger refuses because of its content is raised: it would be refused again.
+    Raises NotNow then; RecordRefused for what the ledger refuses because of its content: it would be refused again.
     """
 
     def handled(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -51,8 +52,10 @@ def wait_for_ledger(handle: Callable[P, None]) -> Callable[P, None]:
             handle(*args, **kwargs)
         except SQLAlchemyError as error:
             if not is_transient(error):
-                raise
+                raise RecordRefused(type(error).__name__) from error
             raise NotNow(type(error).__name__) from error
+        except (ValueError, OverflowError) as error:  # a driver's word for a value that it cannot write
+            raise RecordRefused(type(error).__name__) from error
 
     return handled
 

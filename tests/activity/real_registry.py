@@ -14,7 +14,7 @@ import httpx
 from ..broker.broker import START_WITHIN, BrokerFailed, free_ports
 from ..broker.jars import registry_jars
 from ..broker.java import find_java
-from ..broker.local import guard
+from ..broker.local import dismiss, guard
 from .registry import Answer
 
 _BASE = "/apis/ccompat/v7"
@@ -68,8 +68,7 @@ def running_registry() -> Iterator[str]:
             _wait_until_up(RealRegistry(address), process, log)
             yield address
         finally:
-            watch.kill()  # before the number it would kill may be somebody else's
-            watch.communicate()
+            dismiss(watch)
             process.kill()
             process.wait()
 

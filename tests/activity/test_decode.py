@@ -127,8 +127,10 @@ def test_when_the_registry_is_away_nothing_is_called_bad(registry: SchemaRegistr
 
 
 @pytest.mark.parametrize("value", [None, b""])
-def test_a_null_value_is_set_aside(value: bytes | None) -> None:
-    assert beside_neighbours(value) == {1: "empty_value"}
+def test_a_null_value_is_read_and_is_nothing(value: bytes | None) -> None:
+    decoded = decode([PLAIN], [framed(PLAIN, event()), value, framed(PLAIN, event(user_id="bob"))])
+    assert users(decoded) == ["ann", "bob"]
+    assert (decoded.blank, decoded.bad) == (1, [])
 
 
 GOOD = framed(PLAIN, event())
@@ -163,8 +165,13 @@ def test_an_unknown_schema_and_no_frame_at_all_are_set_aside() -> None:
     assert beside_neighbours(b"\x00") == {1: "unframed"}
 
 
-def test_empty_names_are_set_aside() -> None:
-    assert beside_neighbours(framed(PLAIN, event(user_id=""))) == {1: "empty_user_id"}
+def test_an_event_of_nobody_is_read_and_is_nothing() -> None:
+    decoded = decode([PLAIN], [framed(PLAIN, event(user_id=user)) for user in ("", "ann", "")])
+    assert users(decoded) == ["ann"]
+    assert (decoded.blank, decoded.bad) == (2, [])
+
+
+def test_an_empty_process_is_set_aside() -> None:
     assert beside_neighbours(framed(PLAIN, event(process=""))) == {1: "empty_process"}
 
 
@@ -186,8 +193,7 @@ def test_an_action_of_more_than_128_characters_is_cut(beside: int) -> None:
 
 def test_nulls_where_a_value_is_needed_are_set_aside() -> None:
     writer = record({name: ["null", kind] if name != "action" else kind for name, kind in FIELDS.items()})
-    needed = {"user_id": "empty_user_id", "process": "empty_process", "kind": "missing_field"}
-    needed["occurred_at"] = "missing_field"
+    needed = {"process": "empty_process", "kind": "missing_field", "occurred_at": "missing_field"}
     decoded = decode([writer], [framed(writer, event(**{name: None})) for name in needed] + [framed(writer, event())])
     assert list(reasons(decoded).values()) == list(needed.values())
     assert users(decoded) == ["ann"]
@@ -238,10 +244,9 @@ def test_errors_say_what_to_do_and_quote_nothing() -> None:
         framed(PLAIN, event(user_id="SECRET", process="")),
         framed(PLAIN, event(user_id="SECRET", occurred_at=5)),
         b"SECRET",
-        None,
     ]
     decoded = decode([PLAIN], values)
-    assert [bad.index for bad in decoded.bad] == [0, 1, 2, 3, 4]
+    assert [bad.index for bad in decoded.bad] == [0, 1, 2, 3]
     for bad in decoded.bad:
         assert "SECRET" not in bad.error
         assert len(bad.error) > 20

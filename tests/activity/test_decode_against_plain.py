@@ -101,17 +101,20 @@ def judged_alone(value: bytes, writer: WriterSchema, unit: int = 1) -> tuple[Any
         user, process, ending, action, time = activity(value[10:], writer.schema, writer.named, unit)
     except Broken:
         return "unreadable"
+    if not user:
+        return "blank"
     if ending is None or time is None:
         return "missing_field"
-    if not user or not process:
-        return "empty_process" if user else "empty_user_id"
+    if not process:
+        return "empty_process"
     return (user, process, ending, action, min(time, NOON)) if time >= 946_684_800_000 else "time_before_2000"
 
 
 def check(values: Sequence[bytes], expected: Sequence[tuple[Any, ...] | str], writers: Sequence[WriterSchema]) -> None:
     decoded = decode(writers, values)
     rows = {row[0]: row[1:] for row in decoded.frame.drop("written_at").rows()}
-    assert {**rows, **reasons(decoded)} == dict(enumerate(expected))
+    assert {**rows, **reasons(decoded)} == {n: found for n, found in enumerate(expected) if found != "blank"}
+    assert decoded.blank == expected.count("blank")
     assert list(rows) == sorted(rows)
 
 
@@ -190,4 +193,5 @@ def test_no_damage_inside_lists_reaches_a_neighbour(data: st.DataObject) -> None
 @given(st.lists(st.none() | st.binary(max_size=30) | st.binary(max_size=20).map(lambda b: b"\x00" + b), max_size=6))
 def test_any_bytes_at_all_are_given_a_reason(values: list[bytes | None]) -> None:
     decoded = decode([], values)
-    assert list(reasons(decoded)) == list(range(len(values)))
+    assert list(reasons(decoded)) == [n for n, value in enumerate(values) if value]
+    assert decoded.blank == len(values) - len(decoded.bad)

@@ -37,8 +37,6 @@ def test_what_is_optional_may_be_missing() -> None:
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        (None, "empty_value"),
-        (b"", "empty_value"),
         (b"{", "unreadable"),
         (b"[]", "unreadable"),
         (b"\xff\xfe", "unreadable"),
@@ -57,8 +55,7 @@ def test_what_is_optional_may_be_missing() -> None:
         (said(occurred_at="0001-01-01T00:00:00+14:00"), "time_before_2000"),
         (said(occurred_at=None), "missing_field"),
         (said(kind=None), "missing_field"),
-        (b'{"process": "p"}', "missing_field"),
-        (said(user_id=""), "empty_user_id"),
+        (b'{"user_id": "ann", "process": "p"}', "missing_field"),
         (said(process=""), "empty_process"),
     ],
 )
@@ -70,10 +67,17 @@ def test_what_cannot_be_read_is_named_and_its_neighbours_are_read(value: bytes |
 
 def test_many_values_are_read_as_each_is_by_itself_wherever_the_odd_ones_are() -> None:
     """They are read a few thousand at a time."""
-    odd: dict[int, bytes | None] = {0: None, 1_999: b"{", 2_000: said(occurred_at="yesterday"), 4_999: said(user_id="")}
+    odd: dict[int, bytes | None] = {0: None, 1_999: b"{", 2_000: said(occurred_at="yesterday"), 4_999: said(process="")}
     values = [odd.get(place, said(user_id=f"user-{place}")) for place in range(5_000)]
     decoded = decode(*values)
-    assert list(reasons(decoded)) == list(odd)
+    assert (list(reasons(decoded)), decoded.blank) == ([1_999, 2_000, 4_999], 1)
     good = [place for place in range(5_000) if place not in odd]
     assert decoded.frame["index"].to_list() == good
     assert users(decoded) == [f"user-{place}" for place in good]
+
+
+@pytest.mark.parametrize("value", [None, b"", b"{}", said(user_id=""), said(user_id=None), said(user_id="", kind=None)])
+def test_nulls_and_events_of_nobody_are_read_and_are_nothing(value: bytes | None) -> None:
+    decoded = decode(said(), value, said(user_id="bob"))
+    assert decoded.frame["user_id"].to_list() == ["ann", "bob"]
+    assert (decoded.blank, decoded.ignored, decoded.bad) == (1, 0, [])

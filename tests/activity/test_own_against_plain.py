@@ -55,7 +55,7 @@ def plainly(event: Event) -> list[Row] | str:
     if user is None or not meant:
         return []
     if user == "":
-        return "empty_user_id"
+        return "blank"
     if event["at"] < 946_684_800_000:
         return "time_before_2000"
     at, action = min(event["at"], NOON), event["with"].get("product")
@@ -78,7 +78,9 @@ def test_own_events_are_read_as_a_plain_reading_of_each_says(data: Sequence[Even
         assert decoded.frame.drop("written_at").rows() == [
             (n, *row) for n, rows in enumerate(expected) if not isinstance(rows, str) for row in rows
         ]
-        assert reasons(decoded) == {n: found for n, found in enumerate(expected) if isinstance(found, str)}
+        bad = {n: found for n, found in enumerate(expected) if isinstance(found, str)}
+        assert reasons(decoded) == {n: found for n, found in bad.items() if found != "blank"}
+        assert decoded.blank == list(bad.values()).count("blank")
         assert decoded.ignored == expected.count([])
 
 

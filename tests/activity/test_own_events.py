@@ -83,8 +83,9 @@ class TestEventsThatHaveAName:
             said(name="paid"),
         ]
         decoded = heard(BY_NAME, SHOP, *values)
-        expected = ["empty_user_id", "time_before_2000", "missing_field", "user_id_too_long"]
-        assert [(bad.index, bad.reason) for bad in decoded.bad] == list(enumerate(expected))
+        expected = ["time_before_2000", "missing_field", "user_id_too_long"]
+        assert [(bad.index, bad.reason) for bad in decoded.bad] == list(enumerate(expected, 1))
+        assert decoded.blank == 1, "the event of nobody, about two processes"
         assert decoded.frame["index"].to_list() == [4, 4]
 
     def test_may_be_numbers(self) -> None:

@@ -30,10 +30,10 @@ def test_engaged_brake_survives_a_restart_until_released(service: Service, platf
     assert "cannot be read" in service.command("brake", "status").stdout
     assert service.metric('lapse_lapses_total{outcome="asked",process="checkout",step="0"}') == 0
     assert httpx.post(f"{service.url}/api/brake/release").status_code == 401
-    assert "the clock of partition" in service.command("brake", "release").stdout
+    assert "the watermark of partition" in service.command("brake", "release").stdout
     asked = 'lapse_reminders_total{kind="DUE",process="checkout",step="0"}'
     eventually(lambda: service.metric(asked) == 1, meaning="she is asked about")
     assert "an-api-token" not in service.log
     nobody = service.command("brake", "status", "--url", "http://127.0.0.1:1")
     assert (nobody.returncode, nobody.stdout) == (1, "")
-    assert "nobody answers at http://127.0.0.1:1" in nobody.stderr
+    assert "no answer from http://127.0.0.1:1" in nobody.stderr

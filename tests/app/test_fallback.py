@@ -113,7 +113,7 @@ def test_email_webhook_and_pause_end_to_end(
     eventually(lambda: published("maria email deferred paused", "gone email deferred paused"), meaning="both wait")
     assert mailbox[0].taken == endpoint[0] == []
     resumed = configured.command("resume")
-    assert resumed.stdout == "everything goes on; reminders that waited for it: 2\n", resumed.stderr
+    assert resumed.stdout == "everything is resumed; reminders that waited for it: 2\n", resumed.stderr
     eventually(
         lambda: published("maria email accepted", "gone email failed unreachable", "gone webhook accepted"),
         meaning="one has an e-mail, and the company was told of the other",

@@ -94,7 +94,7 @@ class LocalBroker(Broker):
             process.kill()
             process.wait()
         if self._guard is not None:
-            _dismiss(self._guard)
+            dismiss(self._guard)
             self._guard = None
 
     def _format(self) -> None:
@@ -120,7 +120,7 @@ def guard(process_id: int, folder: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
 
-def _dismiss(guard: "subprocess.Popen[bytes]") -> None:
+def dismiss(guard: "subprocess.Popen[bytes]") -> None:
     """Before its pipe closes: the number it would kill may soon be somebody else's."""
     guard.kill()
     guard.communicate()

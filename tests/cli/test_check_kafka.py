@@ -1,4 +1,4 @@
-"""Each thing that `lapse check` tries, alone: as it should be, and as it is found in real life."""
+"""The checks of broker, input topic, registry and ledger, one at a time."""
 
 import http.server
 import threading
@@ -21,7 +21,7 @@ def no_topics(_: Ledger | None) -> TopicPositions:
     return TopicPositions(None, {})
 
 
-def test_a_line_shows_whether_it_is_good_what_was_found_and_what_to_do() -> None:
+def test_check_result_as_text() -> None:
     assert str(CheckResult(True, "broker answers")) == "✓ broker answers"
     assert str(CheckResult(False, "broker", "start it")) == "✗ broker: start it"
 
@@ -32,35 +32,35 @@ class TestTheBroker:
         assert str(line) == f"✓ broker: {embedded} answers (1 in the cluster)"
         assert reached
 
-    def test_is_not_up(self) -> None:
+    def test_is_not_running(self) -> None:
         line, reached = check_broker(KafkaSettings(bootstrap_servers="localhost:9"), timeout_s=1)
         assert reached is None
         assert str(line).startswith(
             "✗ broker: kafka.bootstrap_servers: no answer from localhost:9 within 1 s: is the broker running"
         )
 
-    def test_has_a_name_that_nobody_knows(self) -> None:
+    def test_host_name_cannot_be_resolved(self) -> None:
         line, _ = check_broker(KafkaSettings(bootstrap_servers="nobody.invalid:9092"), timeout_s=1)
         assert "the host name in nobody.invalid:9092 cannot be resolved" in line.advice
 
-    def test_speaks_no_tls_where_we_do(self) -> None:
+    def test_does_not_use_tls(self) -> None:
         with web_server(200, b"") as url:
             kafka = KafkaSettings(bootstrap_servers=url.removeprefix("http://"), client={"security.protocol": "SSL"})
             line, _ = check_broker(kafka, timeout_s=1)
         assert "TLS with" in line.advice
 
-    def test_is_not_even_asked_with_settings_that_make_no_sense(self) -> None:
+    def test_invalid_client_settings_are_reported(self) -> None:
         line, _ = check_broker(KafkaSettings(client={"security.protocol": "sesame"}))
         assert line.advice == 'kafka.client: Invalid value "sesame" for configuration property "security.protocol"'
 
 
 class TestTheInputTopic:
-    def test_is_there_with_its_partitions(self, embedded: str) -> None:
+    def test_exists_with_its_partitions(self, embedded: str) -> None:
         _, reached = check_broker(KafkaSettings(bootstrap_servers=embedded))
         assert reached
         assert str(check_input_topic(reached, "user-activity")) == "✓ input topic user-activity: 4 partitions"
 
-    def test_is_not_there(self, embedded: str) -> None:
+    def test_does_not_exist(self, embedded: str) -> None:
         _, reached = check_broker(KafkaSettings(bootstrap_servers=embedded))
         assert reached
         line = check_input_topic(reached, "user-actvity")
@@ -95,7 +95,7 @@ def web_server(status: int, body: bytes) -> Iterator[str]:
 
 
 class TestTheRegistry:
-    def test_answers_even_if_it_knows_no_such_schema(self) -> None:
+    def test_answers_for_an_unknown_schema(self) -> None:
         with web_server(404, b'{"error_code": 40403, "message": "Schema not found"}') as url:
             assert str(check_registry(url, None, None)) == f"✓ schema registry: {url} answers"
 
@@ -110,7 +110,7 @@ class TestTheRegistry:
         assert "schema_registry.url, user and password" in line.advice
         assert "hunter2" not in str(line)
 
-    def test_is_not_there(self) -> None:
+    def test_does_not_exist(self) -> None:
         line = check_registry("http://127.0.0.1:9", None, None)
         assert (line.ok, "cannot be asked (ConnectError)" in line.advice) == (False, True)
 
@@ -121,13 +121,13 @@ class TestTheLedger:
         Ledger(url).close()
         assert check_ledger(url, no_topics).ok
 
-    def test_opens_while_the_service_is_at_work_on_it(self, tmp_path: Path) -> None:
+    def test_opens_while_the_service_uses_it(self, tmp_path: Path) -> None:
         url = f"sqlite:///{tmp_path}/lapse.db"
         at_work = Ledger(url)
         assert check_ledger(url, no_topics).ok
         at_work.close()
 
-    def test_is_not_there_yet_and_a_look_does_not_make_it(self, tmp_path: Path) -> None:
+    def test_missing_ledger_is_not_created(self, tmp_path: Path) -> None:
         line = check_ledger(f"sqlite:///{tmp_path}/new/lapse.db", no_topics)
         assert str(line) == f"✓ ledger: {tmp_path}/new/lapse.db will be created at the first start"
         assert list(tmp_path.iterdir()) == []
@@ -139,7 +139,7 @@ class TestTheLedger:
         assert "ledger.url" in line.advice
 
     @pytest.mark.parametrize("url", ["postgresql+psycopg://lapse:hunter2@127.0.0.1:9/lapse"])
-    def test_is_a_database_that_is_not_up(self, url: str) -> None:
+    def test_database_is_not_running(self, url: str) -> None:
         line = check_ledger(url, no_topics)
         assert not line.ok
         assert "is the database running" in line.advice

@@ -1,4 +1,4 @@
-"""`lapse check` says whether the topics belong to the ledger, on a real broker and in both databases."""
+"""`lapse check` compares the ledger with the topics, on a real broker and in both databases."""
 
 from pathlib import Path
 
@@ -49,18 +49,18 @@ def checked(known: Settings) -> CheckResult:
     return check_ledger(known.ledger.url, topic_positions(known, check_broker(known.kafka)[1]))
 
 
-def test_one_that_is_yet_to_be_made_for_topics_that_are_new(known: Settings) -> None:
+def test_new_ledger_for_new_topics(known: Settings) -> None:
     line = checked(known)
     assert line.ok
     assert "will be created" in line.text
 
 
-def test_one_that_has_all_that_was_read(known: Settings) -> None:
+def test_ledger_that_matches_the_topics(known: Settings) -> None:
     commits(known, 5, made(known, 5))
     assert str(checked(known)) == "✓ ledger: opens, and its schema is right"
 
 
-def test_that_of_somebody_else(known: Settings) -> None:
+def test_foreign_ledger(known: Settings) -> None:
     made(known, 5)
     commits(known, 5, "another-ledger")
     line = checked(known)
@@ -69,14 +69,14 @@ def test_that_of_somebody_else(known: Settings) -> None:
     assert "`lapse ledger begin`" in line.advice
 
 
-def test_an_empty_one_beside_a_past(known: Settings) -> None:
+def test_empty_ledger_with_earlier_outcomes(known: Settings) -> None:
     commits(known, 5, made(known, 0))
     line = checked(known)
     assert not line.ok
     assert "the ledger is empty, but the consumer group" in line.advice
 
 
-def test_none_at_all_beside_a_past_and_the_look_makes_none(known: Settings) -> None:
+def test_missing_ledger_with_earlier_outcomes_is_not_created(known: Settings) -> None:
     commits(known, 5, "the-lost-one")
     for _ in range(2):
         line = checked(known)
@@ -86,10 +86,10 @@ def test_none_at_all_beside_a_past_and_the_look_makes_none(known: Settings) -> N
         )
 
 
-def test_a_backup_that_was_put_back_and_the_look_settles_nothing(known: Settings) -> None:
+def test_restored_backup_is_reported_and_not_changed(known: Settings) -> None:
     commits(known, 9, made(known, 5))
     for _ in range(2):
         line = checked(known)
         assert line.ok
         assert line.text == f"ledger: is a restored backup; deliver had already read more of {known.topics.reminders}"
-        assert "sends none of it" in line.advice
+        assert "sends nothing that was unsent" in line.advice

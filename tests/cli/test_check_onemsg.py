@@ -1,4 +1,4 @@
-"""What `lapse check` finds out about 1MSG, against a stand-in that is as it should be, or is not."""
+"""`lapse check` on 1MSG, against a stand-in that is right or wrong."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -76,25 +76,25 @@ class TestTheChannel:
         assert "onemsg.token must be the current token" in line.advice
         assert "hunter2" not in str(line)
 
-    def test_is_another_one(self, onemsg: Sandbox) -> None:
+    def test_is_another_channel(self, onemsg: Sandbox) -> None:
         (line,) = asked(replace(onemsg, channel_id="CH404"), check_connection)
         assert "are onemsg.base_url and onemsg.channel_id right?" in line.advice
 
-    def test_is_not_reached(self, onemsg: Sandbox) -> None:
+    def test_is_unreachable(self, onemsg: Sandbox) -> None:
         (line,) = asked(replace(onemsg, base_url="http://127.0.0.1:9"), check_connection)
         assert "1MSG cannot be reached: is onemsg.base_url right" in line.advice
 
 
 class TestTheTemplate:
-    def test_can_be_sent_and_its_category_is_told(self, onemsg: Sandbox) -> None:
+    def test_can_be_sent_and_its_category_is_shown(self, onemsg: Sandbox) -> None:
         (line,) = asked(onemsg, lambda channel: check_templates(channel, [wanted(onemsg)]))
         assert line.text == "template inactivity_reminder (en): approved, with the two variables, MARKETING"
-        assert (line.ok, "none to US numbers" in line.advice) == (True, True)
+        assert (line.ok, "no delivery to US numbers" in line.advice) == (True, True)
 
     @pytest.mark.parametrize(
         ("other", "advice"),
         [
-            ({"name": "nobody_made_this"}, "create it and have it approved, or name another one"),
+            ({"name": "nobody_made_this"}, "create it and have it approved, or configure another one"),
             ({"language": "ja"}, "it exists in"),
             ({"namespace": "another"}, "write namespace: "),
             ({"ttl": 5}, "seconds, or leave it out"),
@@ -111,7 +111,7 @@ class TestTheTemplate:
             line = asked(sandbox, lambda channel: check_templates(channel, [wanted(sandbox)]))[0]
         assert (line.ok, "PAUSED" in line.text) == (False, True)
 
-    def test_is_looked_at_once_for_all_processes_that_send_it(self) -> None:
+    def test_is_checked_once_for_all_processes(self) -> None:
         section = OneMsgSettings(
             channel_id="CH1",
             token=Secret(env="T"),
@@ -125,13 +125,13 @@ class TestTheTemplate:
         }
         assert [each.name for each in required_templates(section, processes)] == ["a", "b"]
 
-    def test_cannot_be_looked_at(self, onemsg: Sandbox) -> None:
+    def test_list_cannot_be_read(self, onemsg: Sandbox) -> None:
         (line,) = asked(onemsg, lambda channel: check_templates(channel, [wanted(onemsg)]), token="wrong")
         assert not line.ok
 
 
 class TestTheWebhook:
-    def test_may_be_missing_because_1msg_can_be_asked(self) -> None:
+    def test_may_be_missing(self) -> None:
         assert check_secret(None).ok
 
     def test_has_a_secret(self) -> None:
@@ -154,7 +154,7 @@ class TestTheWebhook:
         assert f"register {PUBLIC}/webhooks/1msg/<secret> at 1MSG" in line.advice
         assert SECRET.get_secret_value() not in str(line)
 
-    def test_is_called_somewhere_else(self, fresh: Sandbox) -> None:
+    def test_is_registered_at_another_address(self, fresh: Sandbox) -> None:
         fresh.register(OURS)
         assert not asked(fresh, lambda channel: check_webhook(channel, WebSettings(public_url=PUBLIC), SECRET))[0].ok
 

@@ -1,4 +1,4 @@
-"""`lapse contacts import`, on a real broker: the whole file, or nothing of it."""
+"""`lapse contacts import` on a real broker: the whole file, or nothing."""
 
 import signal
 import subprocess
@@ -72,7 +72,7 @@ def importing(folder: Path, kafka: str, topic: str) -> "Iterator[subprocess.Pope
         yield process
 
 
-def test_a_file_of_contacts_is_on_the_topic(lapse: Lapse, tmp_path: Path, kafka: str, contacts: str) -> None:
+def test_contacts_are_imported(lapse: Lapse, tmp_path: Path, kafka: str, contacts: str) -> None:
     (tmp_path / "people.csv").write_text(
         "user_id;Name;Phone;Opt_In;Updated_At\n"
         'u1;"Ann, of\nSpain";600 123 456;yes;2026-01-01T00:00:00Z\n'
@@ -89,7 +89,7 @@ def test_a_file_of_contacts_is_on_the_topic(lapse: Lapse, tmp_path: Path, kafka:
     assert contact_of(second) == Contact(user_id="u2", opt_in=False, updated_at=1_767_225_600_000)
 
 
-def test_one_bad_row_keeps_all_of_them_off_the_topic(lapse: Lapse, tmp_path: Path, kafka: str, contacts: str) -> None:
+def test_one_invalid_row_prevents_the_import(lapse: Lapse, tmp_path: Path, kafka: str, contacts: str) -> None:
     (tmp_path / "people.csv").write_text("user_id,phone\nu1,+34600123456\nu2,+3460012345678901\nu1,\n,\nu3,\n")
     done = lapse("contacts", "import", "people.csv")
     assert (done.returncode, done.stdout) == (1, "")
@@ -101,7 +101,7 @@ def test_one_bad_row_keeps_all_of_them_off_the_topic(lapse: Lapse, tmp_path: Pat
     assert committed(kafka, contacts) == []
 
 
-def test_of_many_bad_rows_fifty_are_named(lapse: Lapse, tmp_path: Path, contacts: str) -> None:
+def test_at_most_fifty_invalid_rows_are_listed(lapse: Lapse, tmp_path: Path, contacts: str) -> None:
     (tmp_path / "people.csv").write_text("user_id,phone\n" + "".join(f"u{n},555{n:02}x\n" for n in range(60)))
     done = lapse("contacts", "import", "people.csv")
     lines = done.stderr.splitlines()
@@ -110,7 +110,7 @@ def test_of_many_bad_rows_fifty_are_named(lapse: Lapse, tmp_path: Path, contacts
     assert "555" not in done.stderr
 
 
-def test_a_dry_run_judges_and_needs_no_broker(lapse: Lapse, tmp_path: Path) -> None:
+def test_dry_run_needs_no_broker(lapse: Lapse, tmp_path: Path) -> None:
     write(tmp_path, content("nobody.invalid:9092", "contacts"))
     (tmp_path / "good.csv").write_text("user_id\nu1\n")
     (tmp_path / "bad.csv").write_text("user_id,email\nu1,nowhere\n")
@@ -123,9 +123,7 @@ def test_a_dry_run_judges_and_needs_no_broker(lapse: Lapse, tmp_path: Path) -> N
     assert bad.stderr.splitlines()[1].startswith("line 2: email: ")
 
 
-def test_bad_rows_are_skipped_on_request_and_kept_for_mending(
-    lapse: Lapse, tmp_path: Path, kafka: str, contacts: str
-) -> None:
+def test_skip_bad_imports_the_others_and_writes_a_file(lapse: Lapse, tmp_path: Path, kafka: str, contacts: str) -> None:
     (tmp_path / "people.csv").write_text(
         'Record ID;Phone Number;Owner;Name\nu1;600 123 456;Bob;Ann\nu2;x;"Bob\nBobson";"Be\nth"\nu3;;;Carl\n'
     )
@@ -143,7 +141,7 @@ def test_bad_rows_are_skipped_on_request_and_kept_for_mending(
 
 
 @pytest.mark.parametrize("item", ["Phone Number", "=phone", "Phone=telephone"])
-def test_a_mapping_that_is_none_is_explained(lapse: Lapse, tmp_path: Path, item: str) -> None:
+def test_invalid_mapping_is_explained(lapse: Lapse, tmp_path: Path, item: str) -> None:
     write(tmp_path, content("nobody.invalid:9092", "contacts"))
     (tmp_path / "people.csv").write_text("user_id\nu1\n")
     done = lapse("contacts", "import", "people.csv", "--dry-run", "--map", item)
@@ -151,14 +149,14 @@ def test_a_mapping_that_is_none_is_explained(lapse: Lapse, tmp_path: Path, item:
     assert "Phone Number=phone" in done.stderr
 
 
-def test_contacts_are_deleted_by_their_users(lapse: Lapse, tmp_path: Path, kafka: str, contacts: str) -> None:
+def test_delete_by_user_id(lapse: Lapse, tmp_path: Path, kafka: str, contacts: str) -> None:
     (tmp_path / "gone.csv").write_text("user_id\nu1\nu2\n")
     done = lapse("contacts", "import", "gone.csv", "--delete")
     assert (done.returncode, done.stdout) == (0, f"2 contacts deleted from {contacts}\n")
     assert [(seen.key, seen.value) for seen in committed(kafka, contacts)] == [(b"u1", None), (b"u2", None)]
 
 
-def test_a_file_of_whole_contacts_deletes_nobody(lapse: Lapse, tmp_path: Path, kafka: str, contacts: str) -> None:
+def test_delete_refuses_a_file_with_other_columns(lapse: Lapse, tmp_path: Path, kafka: str, contacts: str) -> None:
     (tmp_path / "people.csv").write_text("user_id,name\nu1,Ann\n")
     done = lapse("contacts", "import", "people.csv", "--delete")
     assert done.returncode == 1
@@ -166,7 +164,7 @@ def test_a_file_of_whole_contacts_deletes_nobody(lapse: Lapse, tmp_path: Path, k
     assert committed(kafka, contacts) == []
 
 
-def test_an_empty_list_is_imported_and_an_empty_file_is_not(lapse: Lapse, tmp_path: Path, contacts: str) -> None:
+def test_header_alone_is_imported_but_an_empty_file_is_refused(lapse: Lapse, tmp_path: Path, contacts: str) -> None:
     (tmp_path / "nobody.csv").write_text("user_id,name\n")
     (tmp_path / "nothing.csv").write_text("")
     nobody, nothing = lapse("contacts", "import", "nobody.csv"), lapse("contacts", "import", "nothing.csv")
@@ -177,7 +175,7 @@ def test_an_empty_list_is_imported_and_an_empty_file_is_not(lapse: Lapse, tmp_pa
     )
 
 
-def test_of_an_import_that_was_killed_nothing_is_seen_and_the_next_one_is_not_held_up(
+def test_killed_import_leaves_nothing_and_does_not_block_the_next(
     lapse: Lapse, tmp_path: Path, kafka: str, contacts: str
 ) -> None:
     with importing(tmp_path, kafka, contacts) as process:
@@ -188,7 +186,7 @@ def test_of_an_import_that_was_killed_nothing_is_seen_and_the_next_one_is_not_he
     assert [seen.key for seen in committed(kafka, contacts)] == [b"u1"]
 
 
-def test_an_import_that_is_interrupted_takes_back_what_it_wrote(tmp_path: Path, kafka: str, contacts: str) -> None:
+def test_interrupted_import_is_aborted(tmp_path: Path, kafka: str, contacts: str) -> None:
     with importing(tmp_path, kafka, contacts) as process:
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGCONT)
@@ -198,7 +196,7 @@ def test_an_import_that_is_interrupted_takes_back_what_it_wrote(tmp_path: Path, 
     assert committed(kafka, contacts) == []
 
 
-def test_a_file_that_changes_under_the_import_is_not_imported(tmp_path: Path, kafka: str, contacts: str) -> None:
+def test_file_that_changes_during_the_import_is_refused(tmp_path: Path, kafka: str, contacts: str) -> None:
     with importing(tmp_path, kafka, contacts) as process:
         with (tmp_path / "plenty.csv").open("a") as file:
             file.write("another,Bob,,\n")
@@ -208,7 +206,7 @@ def test_a_file_that_changes_under_the_import_is_not_imported(tmp_path: Path, ka
     assert committed(kafka, contacts) == []
 
 
-def test_a_second_import_puts_the_first_one_out(lapse: Lapse, tmp_path: Path, kafka: str, contacts: str) -> None:
+def test_second_import_fences_the_first(lapse: Lapse, tmp_path: Path, kafka: str, contacts: str) -> None:
     (tmp_path / "people.csv").write_text("user_id\nu1\n")
     with importing(tmp_path, kafka, contacts) as process:
         assert lapse("contacts", "import", "people.csv").returncode == 0
@@ -221,7 +219,7 @@ def test_a_second_import_puts_the_first_one_out(lapse: Lapse, tmp_path: Path, ka
     assert [seen.key for seen in committed(kafka, contacts)] == [b"u1"]
 
 
-def test_a_topic_that_is_not_there_is_named(lapse: Lapse, tmp_path: Path, kafka: str) -> None:
+def test_missing_topic_is_named(lapse: Lapse, tmp_path: Path, kafka: str) -> None:
     write(tmp_path, content(kafka, "contcats"))
     (tmp_path / "people.csv").write_text("user_id\nu1\n")
     done = lapse("contacts", "import", "people.csv")
@@ -229,7 +227,7 @@ def test_a_topic_that_is_not_there_is_named(lapse: Lapse, tmp_path: Path, kafka:
     assert done.stderr == "the topic contcats does not exist: create it, or run `lapse topics --create`\n"
 
 
-def test_a_pipe_is_refused_because_it_cannot_be_read_twice(tmp_path: Path) -> None:
+def test_pipe_is_refused(tmp_path: Path) -> None:
     write(tmp_path, content("nobody.invalid:9092", "contacts"))
     done = subprocess.run(
         command("contacts", "import", "/dev/stdin"),
@@ -244,7 +242,7 @@ def test_a_pipe_is_refused_because_it_cannot_be_read_twice(tmp_path: Path) -> No
     assert "cannot be read twice" in done.stderr
 
 
-def test_a_file_that_is_not_there_is_bad_usage(lapse: Lapse, tmp_path: Path) -> None:
+def test_missing_file_is_wrong_usage(lapse: Lapse, tmp_path: Path) -> None:
     write(tmp_path, content("nobody.invalid:9092", "contacts"))
     done = lapse("contacts", "import", "people.csv")
     assert done.returncode == 2
@@ -252,7 +250,7 @@ def test_a_file_that_is_not_there_is_bad_usage(lapse: Lapse, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("arguments", [(), ("import",)])
-def test_the_help_says_what_a_file_looks_like(lapse: Lapse, arguments: tuple[str, ...]) -> None:
+def test_help_describes_the_file(lapse: Lapse, arguments: tuple[str, ...]) -> None:
     done = lapse("contacts", *arguments, "--help")
     assert done.returncode == 0
     assert ("opt_in" in done.stdout) == bool(arguments)

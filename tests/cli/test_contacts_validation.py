@@ -40,7 +40,7 @@ def why(**cells: str) -> str:
     return found.why
 
 
-def test_a_row_with_everything_is_a_contact() -> None:
+def test_row_with_all_columns() -> None:
     found = contact(
         name="Ann",
         phone="+34 600 123 456",
@@ -62,7 +62,7 @@ def test_a_row_with_everything_is_a_contact() -> None:
     )
 
 
-def test_a_user_alone_is_a_contact_that_agreed_to_nothing() -> None:
+def test_row_with_a_user_id_only_has_no_consent() -> None:
     everything = dict.fromkeys(("name", "phone", "locale", "timezone", "email", "opt_in", "updated_at"), "")
     assert contact() == contact(**everything) == Contact(user_id="u1", opt_in=False, updated_at=NOW)
 
@@ -77,56 +77,56 @@ def test_a_user_alone_is_a_contact_that_agreed_to_nothing() -> None:
         ("\u202a+34 600 123 456\u202c", "+34600123456"),
     ],
 )
-def test_a_phone_is_stored_with_its_country_code_however_it_is_written(written: str, stored: str) -> None:
+def test_phone_is_stored_with_its_country_code(written: str, stored: str) -> None:
     assert contact(phone=written).phone == stored
     assert contact(phone=stored).phone == stored
 
 
 @pytest.mark.parametrize("phone", ["12", "ask at reception", "+34 600 123 456 ext. 7", "+999 600 123 456"])
-def test_a_phone_that_cannot_be_one_is_told_without_being_shown(phone: str) -> None:
+def test_invalid_phone_is_not_quoted(phone: str) -> None:
     said = why(phone=phone)
     assert said.startswith("phone: ")
     assert phone not in said
     assert "600" not in said
 
 
-def test_a_phone_that_a_spreadsheet_took_for_a_number_is_known_as_such() -> None:
+def test_phone_rounded_by_a_spreadsheet_is_recognised() -> None:
     assert "a spreadsheet has rounded it" in why(phone="3,46E+10")
     assert "a spreadsheet has rounded it" in why(phone="3.46001E10")
 
 
 @pytest.mark.parametrize("text", ["yes", "TRUE", "1"])
-def test_consent_is_said_in_several_words(text: str) -> None:
+def test_words_for_consent(text: str) -> None:
     assert contact(opt_in=text).opt_in
 
 
 @pytest.mark.parametrize("text", ["no", "False", "0", ""])
-def test_no_consent_as_well(text: str) -> None:
+def test_words_for_no_consent(text: str) -> None:
     assert not contact(opt_in=text).opt_in
 
 
 @pytest.mark.parametrize("text", ["y", "ok", "2", "sí", "-"])
-def test_consent_is_never_guessed(text: str) -> None:
+def test_other_words_are_no_consent(text: str) -> None:
     assert why(opt_in=text).startswith("opt_in: should be yes or no")
 
 
 @pytest.mark.parametrize("text", ["en", "pt_BR", "zh-Hans-CN", "es_419"])
-def test_a_locale(text: str) -> None:
+def test_valid_locale(text: str) -> None:
     assert contact(locale=text).locale == text
 
 
 @pytest.mark.parametrize("text", ["english", "en_US.UTF-8", "e", "pt BR", "en_"])
-def test_no_locale(text: str) -> None:
+def test_invalid_locale(text: str) -> None:
     assert why(locale=text).startswith("locale: is not a locale")
 
 
 @pytest.mark.parametrize("text", ["CEST+2", "Europe/Atlantis", "../../etc/passwd", "Europe", "madrid"])
-def test_no_time_zone(text: str) -> None:
+def test_invalid_time_zone(text: str) -> None:
     assert why(timezone=text).startswith("timezone: is not a time zone")
 
 
 @pytest.mark.parametrize("text", ["ann@example.com", "a+b.c@mail.example.co.uk", "buch@bücher.example"])
-def test_an_email(text: str) -> None:
+def test_valid_email(text: str) -> None:
     assert contact(email=text).email == text
 
 
@@ -144,7 +144,7 @@ def test_an_email(text: str) -> None:
         "a@localhost",
     ],
 )
-def test_no_email(text: str) -> None:
+def test_invalid_email(text: str) -> None:
     assert why(email=text) == "email: is not an address: write it like maria@example.com"
 
 
@@ -157,7 +157,7 @@ def test_no_email(text: str) -> None:
         (str(NOW + DAY), NOW + DAY),  # two machines' clocks may differ
     ],
 )
-def test_when_a_contact_was_changed_is_a_time_or_milliseconds(text: str, moment: Millis) -> None:
+def test_updated_at_is_a_time_or_milliseconds(text: str, moment: Millis) -> None:
     assert contact(updated_at=text).updated_at == moment
 
 
@@ -173,16 +173,16 @@ def test_when_a_contact_was_changed_is_a_time_or_milliseconds(text: str, moment:
         (str(NOW + DAY + 1), "is in the future"),
     ],
 )
-def test_a_moment_that_nobody_meant_is_refused(text: str, told: str) -> None:
+def test_implausible_updated_at_is_refused(text: str, told: str) -> None:
     assert told in why(updated_at=text)
 
 
-def test_everything_that_is_wrong_with_a_row_is_told_at_once() -> None:
+def test_all_problems_of_a_row_are_reported() -> None:
     assert why(user_id="", phone="12", locale="english").split("; ")[0] == "user_id: is empty"
     assert [part.split(":")[0] for part in why(phone="12", locale="english").split("; ")] == ["phone", "locale"]
 
 
-def test_a_user_may_be_named_once() -> None:
+def test_duplicate_user_is_reported() -> None:
     found = judged({"user_id": "u1"}, {"user_id": "u2"}, {"user_id": "u1"}, {"user_id": "U1"}, {"user_id": "u1"})
     assert [each for each in found if isinstance(each, InvalidRow)] == [
         InvalidRow(4, "user_id: is already on line 2"),
@@ -190,23 +190,23 @@ def test_a_user_may_be_named_once() -> None:
     ]
 
 
-def test_users_without_a_name_are_not_the_same_user() -> None:
+def test_empty_user_ids_are_not_duplicates() -> None:
     assert judged({"user_id": ""}, {"user_id": ""}) == [
         InvalidRow(2, "user_id: is empty"),
         InvalidRow(3, "user_id: is empty"),
     ]
 
 
-def test_a_user_id_is_on_one_line() -> None:
+def test_user_id_has_no_line_break() -> None:
     assert "line break" in why(user_id="u\n1")
 
 
-def test_a_row_that_is_none_is_bad_as_it_is() -> None:
+def test_unreadable_row_is_invalid() -> None:
     with closing(SeenUsers()) as seen:
         assert list(check_contacts([UnreadableRow(7, "is torn")], RULES, seen)) == [InvalidRow(7, "is torn")]
 
 
-def test_deletions_name_users_and_are_judged_alike() -> None:
+def test_deletions_are_checked_like_contacts() -> None:
     rows = [Row(line, {"user_id": user}) for line, user in enumerate(("u1", "", "u1", "u2"), 2)]
     with closing(SeenUsers()) as seen:
         assert list(check_deletions(rows, seen)) == [
@@ -218,12 +218,12 @@ def test_deletions_name_users_and_are_judged_alike() -> None:
 
 
 @pytest.mark.parametrize("name", ['=HYPERLINK("evil")', "@SUM(A1)", "+34600123456", "-1+1"])
-def test_a_name_that_begins_as_a_formula_is_none(name: str) -> None:
+def test_name_that_begins_like_a_formula_is_refused(name: str) -> None:
     assert why(name=name).startswith("name: begins like a formula")
     assert name not in why(name=name)
 
 
-def test_a_name_and_a_user_have_a_length_that_can_be_meant() -> None:
+def test_length_limits_of_name_and_user_id() -> None:
     assert contact(name="x" * 200).name == "x" * 200
     assert why(name="x" * 201) == "name: is longer than 200 characters: is this the right column?"
     assert contact(user_id="é" * 127).user_id == "é" * 127
@@ -241,10 +241,10 @@ def test_a_name_and_a_user_have_a_length_that_can_be_meant() -> None:
         ("10\u00a001", "an invisible character"),
     ],
 )
-def test_id_that_is_not_what_it_looks_like(text: str, said: str) -> None:
+def test_user_id_with_invisible_characters_or_rounding_is_refused(text: str, said: str) -> None:
     assert said in why(user_id=text)
 
 
 @pytest.mark.parametrize("text", ["1001", "a.0", "1.2.0", "10.5", "e5", "12e", "ana@example.com"])
-def test_id_as_systems_have_them(text: str) -> None:
+def test_usual_user_ids(text: str) -> None:
     assert contact(user_id=text).user_id == text

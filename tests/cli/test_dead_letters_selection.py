@@ -1,4 +1,4 @@
-"""What a record on the dead letters' topic is, and which of them go back: each once, and only where Lapse reads."""
+"""Records of the dead-letters topic, and which of them are replayed."""
 
 import tracemalloc
 from collections.abc import Iterable, Sequence
@@ -86,7 +86,7 @@ def going(records: Iterable[DeadLetter | ReplayNote], chosen: DeadLetterFilter |
 
 
 class TestARecordOfTheTopic:
-    def test_is_a_letter_with_what_its_headers_say(self) -> None:
+    def test_is_a_letter_with_its_headers(self) -> None:
         assert parse(Record(HEADERS)) == LETTER
 
     def test_may_have_a_null_or_an_empty_value(self) -> None:
@@ -111,37 +111,37 @@ class TestARecordOfTheTopic:
             [("topic", b"activity"), ("partition", "²".encode()), ("offset", b"9" * 99)],
         ],
     )
-    def test_that_somebody_else_wrote_came_from_nowhere(self, headers: list[tuple[str, bytes | None]] | None) -> None:
+    def test_without_headers_has_no_origin(self, headers: list[tuple[str, bytes | None]] | None) -> None:
         found = parse(Record(headers))
         assert isinstance(found, DeadLetter)
         assert found.origin is None
 
-    def test_cannot_play_with_the_terminal(self) -> None:
+    def test_has_no_terminal_control_characters(self) -> None:
         found = parse(Record([("reason", b"\x1b[31mred"), ("error", b"two\nlines \xff")]))
         assert isinstance(found, DeadLetter)
         assert (found.reason, found.error) == ("�[31mred", "two�lines �")
 
-    def test_that_notes_what_was_put_back_is_read_as_it_was_written(self) -> None:
+    def test_replay_note_is_read_back(self) -> None:
         output = replay_note("dead", 3, [17, 18, 25])
         assert (output.topic, output.partition) == ("dead", 3)
         assert parse(written(output)) == ReplayNote(3, (17, 18, 25))
 
-    def test_notes_nothing_that_comes_behind_it(self) -> None:
+    def test_replay_note_names_only_earlier_letters(self) -> None:
         assert parse(written(replay_note("dead", 3, [17, 30, 2**62, -1]))) == ReplayNote(3, (17,))
 
     @pytest.mark.parametrize("value", [None, b"", b"17", b'["17"]', b"[true]", b"[1.5]", b"\xff", b"[" * 100_000])
-    def test_that_only_looks_like_a_note_is_none(self, value: bytes | None) -> None:
+    def test_malformed_note_is_a_letter(self, value: bytes | None) -> None:
         assert isinstance(parse(Record([("replayed", b"1")], value)), DeadLetter)
 
 
 class TestWhatGoesBack:
-    def test_is_everything_that_was_not_put_back_before(self) -> None:
+    def test_is_everything_not_replayed_before(self) -> None:
         assert going([*letters(1, 2, 3), ReplayNote(0, (2,)), *letters(5)]) == [(0, 1), (0, 3), (0, 5)]
 
-    def test_is_not_held_back_by_a_note_about_another_partition(self) -> None:
+    def test_is_not_affected_by_notes_of_other_partitions(self) -> None:
         assert going([*letters(1), ReplayNote(1, (1,))]) == [(0, 1)]
 
-    def test_is_what_was_chosen(self) -> None:
+    def test_is_filtered(self) -> None:
         records = [*letters(1), *letters(2, reason="unreadable"), *letters(3, topic="contacts")]
         assert going(records, DeadLetterFilter(reason="unreadable")) == [(0, 2)]
         assert going(records, DeadLetterFilter(topic="contacts")) == [(0, 3)]
@@ -149,12 +149,12 @@ class TestWhatGoesBack:
         assert going([replace(LETTER, offset=6, at=999), LETTER], DeadLetterFilter(until=1_000)) == [(0, 6)]
         assert going([replace(LETTER, origin=None)], DeadLetterFilter(topic="activity")) == []
 
-    def test_never_goes_onto_a_topic_that_lapse_does_not_read(self) -> None:
+    def test_never_goes_to_a_topic_that_lapse_does_not_read(self) -> None:
         found = survey([*letters(1, topic="payments"), *letters(2)], DeadLetterFilter(), TARGETS)
         assert found.by_topic() == {"activity": 1}
         assert found.stay == {"came from a topic that Lapse does not read, or that no longer exists": 1}
 
-    def test_goes_into_the_partition_it_came_from_with_its_own_key_and_bytes(self) -> None:
+    def test_keeps_partition_key_and_bytes(self) -> None:
         output = replayed_record(LETTER, Record(HEADERS, b"abc", b"u1"), "dead")
         assert output == Output("activity", 3, b"u1", b"abc", [("replayed_from", b"dead/0/7")])
 
@@ -162,7 +162,7 @@ class TestWhatGoesBack:
         output = replayed_record(LETTER, Record(HEADERS, None, None), "dead")
         assert (output.key, output.value) == (None, None)
 
-    def test_is_read_again_from_where_the_first_is_to_where_the_last_is(self) -> None:
+    def test_spans_cover_the_selected_letters(self) -> None:
         elsewhere = replace(LETTER, partition=1, offset=2)
         records: list[DeadLetter | ReplayNote] = [*letters(4, 6, 9), elsewhere, ReplayNote(1, (2,))]
         assert survey(records, DeadLetterFilter(), TARGETS).spans() == {0: range(4, 10)}
@@ -175,14 +175,14 @@ class TestWhatGoesBack:
             (Origin(topic="contacts", partition=0, offset=0), None),
         ],
     )
-    def test_has_a_place_to_go(self, origin: Origin | None, told: str | None) -> None:
+    def test_has_a_valid_origin(self, origin: Origin | None, told: str | None) -> None:
         assert obstacle_of(replace(LETTER, origin=origin), TARGETS) == told
 
     @given(
         reasons=st.lists(st.sampled_from("abc"), max_size=20),
         calls=st.lists(st.sampled_from(["a", "b", "c", None]), max_size=6),
     )
-    def test_goes_once_whatever_is_chosen_in_which_order(self, reasons: list[str], calls: list[str | None]) -> None:
+    def test_goes_once_for_any_order_of_filters(self, reasons: list[str], calls: list[str | None]) -> None:
         topic: list[DeadLetter | ReplayNote] = [
             replace(LETTER, partition=n % 2, offset=n, reason=reason) for n, reason in enumerate(reasons)
         ]
@@ -194,7 +194,7 @@ class TestWhatGoesBack:
         wanted = {(n % 2, n) for n, reason in enumerate(reasons) if reason in calls or None in calls}
         assert sorted(gone) == sorted(wanted)
 
-    def test_is_known_within_a_bit_a_letter(self) -> None:
+    def test_selection_needs_a_bit_for_each_letter(self) -> None:
         many = (replace(LETTER, partition=n % 3, offset=1_000_000 + n) for n in range(50_000))
         tracemalloc.start()
         found = survey(many, DeadLetterFilter(), TARGETS)
@@ -205,17 +205,17 @@ class TestWhatGoesBack:
 
 
 class TestADump:
-    def test_shows_bytes_as_they_are_and_as_text(self) -> None:
+    def test_shows_bytes_as_hex_and_text(self) -> None:
         lines = list(hex_dump(replace(LETTER, head=b"Obj\x01 0123456789ab+\xff", size=18)))
         assert lines == [
             "  0000  4f 62 6a 01 20 30 31 32 33 34 35 36 37 38 39 61  Obj. 0123456789a",
             "  0010  62 2b ff                                         b+.",
         ]
 
-    def test_says_how_much_it_leaves_out(self) -> None:
+    def test_shows_how_much_is_left_out(self) -> None:
         lines = list(hex_dump(replace(LETTER, head=b"x" * 200, size=1_234)))
         assert (len(lines), lines[-1]) == (14, "  and 1,034 bytes more")
 
-    def test_says_when_there_is_nothing(self) -> None:
+    def test_shows_null_and_empty(self) -> None:
         assert list(hex_dump(replace(LETTER, head=b"", size=None))) == ["  null"]
         assert list(hex_dump(replace(LETTER, head=b"", size=0))) == ["  empty"]

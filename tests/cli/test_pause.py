@@ -1,4 +1,4 @@
-"""`lapse pause` and `lapse resume` as an operator types them, beside a service that holds the ledger."""
+"""`lapse pause` and `lapse resume` while a service uses the ledger."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +25,7 @@ def paused(ledger: Ledger) -> set[str]:
         return set(queries.pauses.paused_since(connection))
 
 
-def test_a_process_is_paused_and_resumed_while_the_service_is_at_work(lapse: Lapse, service: Ledger) -> None:
+def test_process_is_paused_and_resumed_while_the_service_runs(lapse: Lapse, service: Ledger) -> None:
     done = lapse("pause", "checkout")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "checkout is paused: reminders wait, and expire 3d after their lapse\n"
@@ -37,7 +37,7 @@ def test_a_process_is_paused_and_resumed_while_the_service_is_at_work(lapse: Lap
     assert lapse("resume", "checkout").stdout == "checkout was not paused\n"
 
 
-def test_everything_is_one_pause_of_its_own(lapse: Lapse, service: Ledger) -> None:
+def test_pause_of_everything_is_separate(lapse: Lapse, service: Ledger) -> None:
     lapse("pause")
     done = lapse("resume", "checkout")
     assert done.stdout == "checkout was not paused\nstill paused: everything (lapse resume)\n"
@@ -47,7 +47,7 @@ def test_everything_is_one_pause_of_its_own(lapse: Lapse, service: Ledger) -> No
     assert paused(service) == {"checkout"}
 
 
-def test_a_name_that_is_none_names_the_nearest(lapse: Lapse, service: Ledger) -> None:
+def test_unknown_process_suggests_the_nearest(lapse: Lapse, service: Ledger) -> None:
     done = lapse("pause", "chekout")
     assert done.returncode == 2
     assert "there is no process chekout; did you mean checkout?" in done.stderr
@@ -55,14 +55,14 @@ def test_a_name_that_is_none_names_the_nearest(lapse: Lapse, service: Ledger) ->
     assert lapse("pause", "").returncode == 2
 
 
-def test_a_process_that_left_the_file_while_it_was_paused_can_be_resumed(lapse: Lapse, service: Ledger) -> None:
+def test_removed_process_can_be_resumed(lapse: Lapse, service: Ledger) -> None:
     with service.transaction() as connection:
         queries.pauses.pause(connection, "old", 0)
     assert lapse("resume", "old").returncode == 0
     assert lapse("resume", "old").returncode == 2
 
 
-def test_without_a_ledger_it_says_so(lapse: Lapse, tmp_path: Path, onemsg: Sandbox) -> None:
+def test_missing_ledger_is_reported(lapse: Lapse, tmp_path: Path, onemsg: Sandbox) -> None:
     write(tmp_path, settings(onemsg))
     done = lapse("pause")
     assert done.returncode == 1

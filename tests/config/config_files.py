@@ -1,4 +1,4 @@
-"""Small configurations, and what is said of wrong ones."""
+"""Small configurations, and helpers that load them."""
 
 from pathlib import Path
 

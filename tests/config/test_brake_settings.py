@@ -1,4 +1,4 @@
-"""The brake's settings, and what is said of those that make no sense."""
+"""The brake's settings, and mistakes in them."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from consumer.config.detect import BrakeSettings, DetectSettings
 
 
-def test_unless_told_otherwise_it_watches_the_share_of_the_mean_and_nothing_else() -> None:
+def test_default_is_share_of_mean_only() -> None:
     brake = DetectSettings().brake
     assert (brake.floor, brake.share_of_mean, brake.lapse_limit) == (None, 0.1, None)
     assert DetectSettings().bad_record_share == 0.5
@@ -25,15 +25,15 @@ def test_unless_told_otherwise_it_watches_the_share_of_the_mean_and_nothing_else
         ({"flor": 3}, "flor"),
     ],
 )
-def test_what_makes_no_sense_is_refused_by_name(wrong: dict[str, object], said: str) -> None:
+def test_invalid_brake_settings_are_refused(wrong: dict[str, object], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         BrakeSettings.model_validate(wrong)
 
 
-def test_a_share_of_bad_records_is_a_share() -> None:
+def test_bad_record_share_is_between_0_and_1() -> None:
     with pytest.raises(ValidationError, match="bad_record_share"):
         DetectSettings.model_validate({"bad_record_share": 5})
 
 
-def test_a_short_window_goes_with_a_short_mean() -> None:
+def test_short_window_allows_short_mean() -> None:
     assert BrakeSettings.model_validate({"window": "10s", "mean_over": "1m"}).mean_over == timedelta(minutes=1)

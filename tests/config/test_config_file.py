@@ -1,4 +1,4 @@
-"""From a file to settings, and what is said of one that makes no sense."""
+"""From a file to settings, and the explanations of mistakes."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -10,18 +10,18 @@ from consumer.deliver.policy.message_plan import MessagePlan, message_plans
 from tests.config.config_files import CHANNEL, SMALL, loaded, problems
 
 
-def test_a_file_with_nothing_but_processes_is_enough(file: Path) -> None:
+def test_processes_alone_are_enough(file: Path) -> None:
     settings = loaded(file, SMALL)
     assert settings.processes["account-setup"].remind_after == (timedelta(days=1), timedelta(days=3))
     assert settings.kafka.bootstrap_servers == "localhost:9092"
     assert settings.onemsg is None
 
 
-def test_a_section_whose_keys_are_all_commented_out_says_nothing(file: Path) -> None:
+def test_section_with_all_keys_commented_out_is_ignored(file: Path) -> None:
     assert loaded(file, SMALL + "kafka:\n  # group_prefix: x\nonemsg:\n").kafka.group_prefix == "lapse"
 
 
-def test_mistakes_are_told_all_at_once_with_their_lines(file: Path) -> None:
+def test_all_mistakes_are_reported_at_once_with_lines(file: Path) -> None:
     advice = "write {env: ONEMSG_TOKEN} and set that variable, or {file: /path/to/it}"
     text = """\
 kafka: {bootstrap_server: a:1}
@@ -102,11 +102,11 @@ timezone: UTC
         ),
     ],
 )
-def test_a_mistake_is_explained(file: Path, more: str, said: str) -> None:
+def test_mistake_is_explained(file: Path, more: str, said: str) -> None:
     assert problems(file, SMALL.lstrip() + "\n" + more) == [said]
 
 
-def test_a_ladder_that_falls_or_is_no_list_is_explained(file: Path) -> None:
+def test_remind_after_must_be_an_increasing_list(file: Path) -> None:
     text = "processes:\n  a: {action: x, remind_after: 24h}\n  b: {action: x, remind_after: [2h, 1h]}\n"
     assert problems(file, text) == [
         "lapse.yaml:2: processes.a.remind_after: should be a list, such as [24h, 72h]",
@@ -138,14 +138,14 @@ def test_a_ladder_that_falls_or_is_no_list_is_explained(file: Path) -> None:
         ("LAPSE_WEB__PORT", "", "should be a whole number"),
     ],
 )
-def test_a_mistake_in_a_variable_is_told_with_its_name(file: Path, variable: str, value: str, said: str) -> None:
+def test_mistake_in_a_variable_names_the_variable(file: Path, variable: str, value: str, said: str) -> None:
     assert problems(file, SMALL, **{variable: value}) == [f"{variable}: {said}"]
 
 
 class TestTheTemplatesLanguages:
     LANGUAGES = CHANNEL.replace("{namespace: ns}", "{namespace: ns, language: en, languages: [es, pt_BR]}")
 
-    def test_an_action_has_words_for_each(self, file: Path) -> None:
+    def test_action_has_a_text_for_each_language(self, file: Path) -> None:
         text = "processes:\n  checkout: {action: {default: your order, es: tu pedido}, remind_after: [2h]}\n"
         plan = plans_of(loaded(file, text + self.LANGUAGES))["checkout"]
         assert [(w.language, w.action) for w in plan.all_variants()] == [
@@ -154,7 +154,7 @@ class TestTheTemplatesLanguages:
             ("pt_BR", "your order"),
         ]
 
-    def test_words_for_a_language_do_for_all_its_countries(self, file: Path) -> None:
+    def test_text_for_a_language_serves_all_its_countries(self, file: Path) -> None:
         text = "processes:\n  checkout: {action: {en: your order, pt: seu pedido}, remind_after: [2h]}\n"
         plan = plans_of(loaded(file, text + self.LANGUAGES))["checkout"]
         assert {w.language: w.action for w in plan.all_variants()} == {
@@ -163,7 +163,7 @@ class TestTheTemplatesLanguages:
             "pt_BR": "seu pedido",
         }
 
-    def test_a_process_may_have_languages_of_its_own(self, file: Path) -> None:
+    def test_process_may_have_its_own_languages(self, file: Path) -> None:
         text = (
             "processes:\n  checkout:\n    action: tu pedido\n    remind_after: [2h]\n"
             "    template: {name: order_waiting, language: es, languages: []}\n"
@@ -171,7 +171,7 @@ class TestTheTemplatesLanguages:
         plan = plans_of(loaded(file, text + self.LANGUAGES))["checkout"]
         assert [(w.template, w.namespace, w.language) for w in plan.all_variants()] == [("order_waiting", "ns", "es")]
 
-    def test_the_environment_gives_words_for_each_as_well(self, file: Path) -> None:
+    def test_action_by_language_can_be_set_by_environment(self, file: Path) -> None:
         name, words = "LAPSE_PROCESSES__CHECKOUT__ACTION", '{"default": "your cart", "es": "tu cesta"}'
         settings = loaded(file, SMALL + self.LANGUAGES, **{name: words})
         assert settings.processes["checkout"].action == {"default": "your cart", "es": "tu cesta"}
@@ -188,7 +188,7 @@ class TestTheTemplatesLanguages:
             ("{es: [x]}", "write a text, or one for each language"),
         ],
     )
-    def test_words_that_are_none_are_refused(self, file: Path, action: str, said: str) -> None:
+    def test_invalid_action_is_refused(self, file: Path, action: str, said: str) -> None:
         [problem] = problems(file, f"processes:\n  checkout: {{action: {action}, remind_after: [2h]}}\n")
         assert problem.startswith(f"lapse.yaml:2: processes.checkout.action: {said}")
 
@@ -199,7 +199,7 @@ class TestTheTemplatesLanguages:
             ("{es: y}", "has no text in en, the template's language: add one, or a default"),
         ],
     )
-    def test_words_must_be_in_the_templates_languages(self, file: Path, action: str, said: str) -> None:
+    def test_action_must_match_the_templates_languages(self, file: Path, action: str, said: str) -> None:
         text = f"processes:\n  checkout: {{action: {action}, remind_after: [2h]}}\n"
         [problem] = problems(file, text + self.LANGUAGES)
         assert f"processes.checkout.action: {said}" in problem
@@ -208,7 +208,7 @@ class TestTheTemplatesLanguages:
         ("language", "said"),
         [("pt-BR", "write pt_BR"), ("PT_br.UTF-8", "write pt_BR"), ("Spanish", "write it as 1MSG shows it")],
     )
-    def test_a_language_is_written_as_1msg_lists_it(self, file: Path, language: str, said: str) -> None:
+    def test_language_must_be_written_as_1msg_shows_it(self, file: Path, language: str, said: str) -> None:
         text = SMALL + CHANNEL.replace("{namespace: ns}", f"{{namespace: ns, languages: [es, {language}]}}")
         [problem] = problems(file, text)
         assert problem.startswith("lapse.yaml:9: onemsg.template.languages[1]: is not a template's language: " + said)

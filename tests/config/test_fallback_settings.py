@@ -1,4 +1,4 @@
-"""The section `fallback`: texts that can be filled, addresses that are some, and no password in the clear."""
+"""The section `fallback`: placeholders, addresses, and passwords that are sent encrypted only."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ def section(**more: Any) -> str:
     return SMALL + CHANNEL + yaml.safe_dump({"fallback": {"email": EMAIL | more}})
 
 
-def test_a_good_section_loads_and_its_secrets_are_asked_for(tmp_path: Path) -> None:
+def test_fallback_section_loads_and_requires_its_secrets(tmp_path: Path) -> None:
     text = section() + yaml.safe_dump({"tracking": {}})
     settings = loaded(tmp_path / "lapse.yaml", text)
     assert settings.fallback.email is not None
@@ -59,7 +59,7 @@ def test_a_good_section_loads_and_its_secrets_are_asked_for(tmp_path: Path) -> N
         ({"password": "hunter2"}, "a secret must not be written in the file"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path: Path, wrong: dict[str, Any], said: str) -> None:
+def test_invalid_fallback_is_explained(tmp_path: Path, wrong: dict[str, Any], said: str) -> None:
     (first, *_) = problems(tmp_path / "lapse.yaml", section(**wrong))
     assert "fallback.email" in first
     assert said in first
@@ -95,5 +95,5 @@ def test_what_is_wrong_is_named(tmp_path: Path, wrong: dict[str, Any], said: str
         ("", None),
     ],
 )
-def test_an_address_is_one_or_none(text: str, address: str | None) -> None:
+def test_normalize_email(text: str, address: str | None) -> None:
     assert normalize_email(text) == address

@@ -1,4 +1,4 @@
-"""The file itself: what it may look like, and the example that we ship."""
+"""The YAML file itself, and the example that is part of the repository."""
 
 import re
 from pathlib import Path
@@ -14,20 +14,20 @@ EXAMPLE = Path(__file__).parents[2] / "lapse.example.yaml"
 
 
 class TestTheFileItself:
-    def test_has_to_be_there(self, tmp_path: Path) -> None:
+    def test_must_exist(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=r"nowhere\.yaml: this file does not exist: name your file with --config"):
             load(tmp_path / "nowhere.yaml", {})
 
-    def test_has_to_be_a_file(self, tmp_path: Path) -> None:
+    def test_must_be_a_file(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
             load(tmp_path, {})
 
     @pytest.mark.parametrize("text", ["", "\n\n", "# only words\n", "---\n"])
-    def test_is_not_empty(self, file: Path, text: str) -> None:
+    def test_must_not_be_empty(self, file: Path, text: str) -> None:
         assert problems(file, text) == ["lapse.yaml: the file is empty: copy lapse.example.yaml and fill it in"]
 
     @pytest.mark.parametrize("text", ["- a\n", "words\n", "7"])
-    def test_is_made_of_sections(self, file: Path, text: str) -> None:
+    def test_must_contain_sections(self, file: Path, text: str) -> None:
         assert problems(file, text) == ["lapse.yaml: should contain sections with keys, such as kafka: and processes:"]
 
     @pytest.mark.parametrize(
@@ -39,10 +39,10 @@ class TestTheFileItself:
             ("a: 1\n--- \nb: 1\n", "lapse.yaml:2:1: is not valid YAML: but found another document"),
         ],
     )
-    def test_is_yaml_or_the_line_and_column_are_told(self, file: Path, text: str, said: str) -> None:
+    def test_invalid_yaml_is_reported_with_line_and_column(self, file: Path, text: str, said: str) -> None:
         assert problems(file, text) == [said]
 
-    def test_is_text(self, file: Path) -> None:
+    def test_must_be_text(self, file: Path) -> None:
         file.write_bytes(b"\xff\xfe\x00")
         with pytest.raises(ConfigError, match="is not a text file in UTF-8"):
             load(file, {})
@@ -50,25 +50,25 @@ class TestTheFileItself:
         with pytest.raises(ConfigError, match="is not valid YAML: special characters are not allowed at position 3"):
             load(file, {})
 
-    def test_has_each_key_once(self, file: Path) -> None:
+    def test_duplicate_key_is_reported(self, file: Path) -> None:
         text = SMALL.lstrip() + "web: {port: 1}\nlog: {}\nweb: {host: h}\n"
         assert problems(file, text) == ["lapse.yaml:6: web occurs twice; the first is on line 4"]
 
-    def test_has_keys_that_yaml_reads_as_text(self, file: Path) -> None:
+    def test_key_that_yaml_reads_as_a_boolean_is_reported(self, file: Path) -> None:
         text = "processes:\n  on: {action: x, remind_after: [2h]}\n"
         assert problems(file, text) == ['lapse.yaml:2: YAML does not read on as text: write "on"']
 
-    def test_may_share_values_by_yaml_merging(self, file: Path) -> None:
+    def test_yaml_merge_keys_are_supported(self, file: Path) -> None:
         text = "processes:\n  a: &a {action: x, remind_after: [2h]}\n  b: {<<: *a, action: y}\n"
         processes = loaded(file, text).processes
         assert (processes["b"].action, processes["b"].remind_after) == ("y", processes["a"].remind_after)
 
-    def test_may_share_a_value_of_which_the_environment_changes_one(self, file: Path) -> None:
+    def test_environment_changes_only_one_use_of_an_alias(self, file: Path) -> None:
         text = "processes:\n  a: &a {action: x, remind_after: [2h]}\n  b: *a\n"
         processes = loaded(file, text, LAPSE_PROCESSES__B__ACTION="y").processes
         assert (processes["a"].action, processes["b"].action) == ("x", "y")
 
-    def test_may_contain_itself_without_harm(self, file: Path) -> None:
+    def test_recursive_alias_is_reported(self, file: Path) -> None:
         assert problems(file, "processes: &a {b: *a}\n") == [
             "lapse.yaml: a value contains itself, or values are nested too deeply"
         ]
@@ -78,17 +78,17 @@ class TestTheExample:
     def uncommented(self) -> str:
         return re.sub(r"^( *)# (?= *[a-z_]+:)", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE)
 
-    def test_loads_as_it_is(self) -> None:
+    def test_example_loads(self) -> None:
         assert list(load(EXAMPLE, {}).processes) == ["account-setup", "checkout", "document-upload"]
 
-    def test_shows_every_key_there_is(self, file: Path) -> None:
+    def test_example_shows_every_key(self, file: Path) -> None:
         settings = loaded(file, self.uncommented())
         for name, section in settings:
             if name != "processes":
                 missing = set(type(section).model_fields) - section.model_fields_set
                 assert not missing, f"{name} lacks {missing}"
 
-    def test_comments_out_nothing_but_defaults(self, file: Path) -> None:
+    def test_example_comments_out_only_defaults(self, file: Path) -> None:
         def plain(settings: Settings) -> dict[str, Any]:
             return settings.model_dump(
                 exclude={"schema_registry": True, "fallback": True, "web": {"api_token"}, "processes": True}

@@ -1,4 +1,4 @@
-"""Every transition of design §5, and that no order of events leads to another."""
+"""Every transition of ARCHITECTURE.md#life-of-a-reminder, and that no order of events leads to another."""
 
 import re
 from collections.abc import Sequence

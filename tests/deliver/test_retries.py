@@ -1,4 +1,4 @@
-"""What follows from a refusal: the classes of contract §10."""
+"""What follows from a refusal: the remedies of docs/1msg.md#error-codes."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Design §4 once more, one event at a time, with dictionaries: slow, plain, and what the columns must agree with."""
+"""ARCHITECTURE.md#lapse-rules once more, one event at a time, with dictionaries: what the columns must agree with."""
 
 from dataclasses import dataclass, field
 from typing import TypeAlias

@@ -1,4 +1,4 @@
-"""The columnar table and the plain model hear the same batches and the same clocks, and must say the same."""
+"""The table and the plain model get the same batches and watermarks, and must give the same reminders."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -97,7 +97,7 @@ def said(reminders: list[Any]) -> list[str]:
 @pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.lists(turns, max_size=40))
-def test_the_table_says_what_the_model_says_whatever_is_heard_and_however_often_it_restarts(
+def test_table_equals_model_over_random_histories_with_restarts(
     history: list[tuple[str, Any]],
 ) -> None:
     table, model, kept, clock = Table(Processes(RULES)), Model(RULES), Kept(), 0
@@ -120,7 +120,7 @@ def test_the_table_says_what_the_model_says_whatever_is_heard_and_however_often_
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(records, max_size=30), st.randoms(use_true_random=False), st.booleans())
-def test_duplicates_change_nothing_nor_does_order_but_for_what_clocks_may_have_confused(
+def test_duplicates_change_nothing_and_without_clock_doubt_neither_does_order(
     batch: list[Written], chance: Any, in_order: bool
 ) -> None:
     other = batch + [chance.choice(batch) for _ in batch]

@@ -134,6 +134,6 @@ def test_changed_partition_count_stops_detect_until_a_rebuild(world: World, tmp_
     with world.member("one") as one:
         assert "has 5 partitions now, and" in one.failure(PartitionsChanged)
     world.add_partitions("reminders", PARTITIONS + 1)
-    assert "is given 1 more partitions" in rebuilt(world, tmp_path)
+    assert "gets 1 more partitions" in rebuilt(world, tmp_path)
     with world.member("one") as one:
         eventually(lambda: len(one.partitions()) == PARTITIONS + 1, meaning="all five are worked on")

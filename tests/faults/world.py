@@ -311,7 +311,9 @@ class SupervisedProcess:
 class TopicReader:
     """A consumer that collects everything on a topic; only committed records, unless told otherwise."""
 
-    def __init__(self, bootstrap: str, topic: str, isolation: str = "read_committed") -> None:
+    def __init__(
+        self, bootstrap: str, topic: str, isolation: str = "read_committed", partitions: int = PARTITIONS
+    ) -> None:
         self._topic = topic
         self._consumer = Consumer(
             {
@@ -322,7 +324,7 @@ class TopicReader:
                 "enable.partition.eof": True,
             }
         )
-        self._consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
+        self._consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
         self._reached: dict[int, int] = {}
         self.messages: list[Message] = []
 

@@ -14,6 +14,7 @@ from consumer.demo.broker import QUIET, embedded_broker
 from consumer.kafka.at_least_once_consumer import TopicAbsent
 from consumer.kafka.clients.publisher import Refused
 from consumer.kafka.clients.transactional_producer import Fenced
+from consumer.kafka.dead_letters.isolation import RecordRefused
 from consumer.records import Received
 from tests.broker.broker import Broker
 from tests.broker.topics import FreshTopics, fresh_name
@@ -65,6 +66,24 @@ def test_bad_record_becomes_a_dead_letter_and_others_are_handed_over(setup: Cons
     }
     assert setup.committed() == 3
     assert setup.rejected.labels(setup.topic, "no_letter")._value.get() == 1
+
+
+def test_record_that_the_handler_refuses_becomes_a_dead_letter_and_others_are_handed_over(
+    setup: ConsumerSetup,
+) -> None:
+    class Refusing(Collector):
+        def handle(self, batch: Sequence[Received[str]]) -> None:
+            if any(record.value == "poison" for record in batch):
+                raise RecordRefused("DataError")
+            super().handle(batch)
+
+    write(setup, b"one", b"two", b"poison", b"four", b"five")
+    with setup.running(collector := Refusing()):
+        collector.wait_for("one", "two", "four", "five")
+    assert collector.values() == ["one", "two", "four", "five"]
+    [(key, value, headers)] = dead_letters(setup, 1)
+    assert (key, value, headers["reason"]) == (b"key", b"poison", b"not_storable")
+    assert setup.committed() == 5
 
 
 def test_restart_continues_at_the_committed_offset(setup: ConsumerSetup) -> None:

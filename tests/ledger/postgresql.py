@@ -17,6 +17,8 @@ from pathlib import Path
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..broker.local import dismiss, guard
+
 ADDRESS = "LAPSE_TEST_POSTGRES"
 
 
@@ -52,9 +54,11 @@ def running(environ: Mapping[str, str] = os.environ, *, durable: bool = False) -
         _run(programs / "initdb", "-D", data, "-U", "lapse", "-A", "trust", "-E", "UTF8", "--no-sync")
         options = f"-k {folder} -c listen_addresses='' -c fsync={'on' if durable else 'off'}"
         _run(programs / "pg_ctl", "-D", data, "-o", options, "-l", log, "-w", "start")
+        watch = guard(int((data / "postmaster.pid").read_text().split()[0]), str(folder))
         try:
             yield f"postgresql+psycopg://lapse@/postgres?host={folder}"
         finally:
+            dismiss(watch)
             _run(programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
     finally:
         shutil.rmtree(folder)

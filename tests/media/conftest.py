@@ -1,4 +1,4 @@
-"""A real SMTP server on loopback, which refuses what a test asks it to; and a certificate that nobody else trusts."""
+"""A real SMTP server on loopback, which refuses what a test tells it to."""
 
 import ssl
 from collections.abc import Callable, Iterator

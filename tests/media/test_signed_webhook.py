@@ -1,4 +1,4 @@
-"""The webhook to a real HTTP endpoint: a signature that an outsider can check, and what each answer means."""
+"""The signed webhook against a real HTTP endpoint: its signature, and what each answer means."""
 
 import asyncio
 import hashlib
@@ -105,7 +105,7 @@ def accepts(headers: dict[str, str], body: bytes, now: int) -> bool:
     return hmac.compare_digest(good, headers["lapse-signature"]) and fresh
 
 
-def test_the_endpoint_hears_all_it_needs_and_can_tell_that_it_is_us() -> None:
+def test_request_has_all_fields_and_a_valid_signature() -> None:
     with Endpoint().serving() as endpoint:
         assert call(endpoint.url, times=2) == Accepted(message_id="6f1f2b4e")
     (headers, body), (again, _) = endpoint.told
@@ -141,7 +141,7 @@ def test_the_endpoint_hears_all_it_needs_and_can_tell_that_it_is_us() -> None:
         (302, "wrong_endpoint", Remedy.CHANNEL),
     ],
 )
-def test_an_answer_means_what_the_table_says(status: int, reason: str, remedy: Remedy) -> None:
+def test_answer_to_outcome_by_the_table(status: int, reason: str, remedy: Remedy) -> None:
     with Endpoint(status, Location="/elsewhere").serving() as endpoint:
         outcome = call(endpoint.url)
     assert isinstance(outcome, Rejected)
@@ -158,20 +158,20 @@ def test_retry_after_is_obeyed(said: str, wait: int) -> None:
 
 
 @pytest.mark.parametrize(("status", "reason"), [(500, "server_error"), (502, "server_error"), (0, "reset")])
-def test_what_may_have_been_taken_is_unknown(status: int, reason: str) -> None:
+def test_possibly_accepted_request_is_unknown(status: int, reason: str) -> None:
     with Endpoint(status).serving() as endpoint:
         outcome = call(endpoint.url)
     assert isinstance(outcome, Unknown)
     assert outcome.reason == reason
 
 
-def test_an_endpoint_that_is_not_there_was_certainly_not_told() -> None:
+def test_unreachable_endpoint_is_not_transmitted() -> None:
     outcome = call("http://127.0.0.1:1/")
     assert isinstance(outcome, NotTransmitted)
     assert outcome.reason == "connect"
 
 
-def test_an_endpoint_that_lets_nobody_in_was_certainly_not_told_and_its_address_is_not_repeated() -> None:
+def test_connect_timeout_is_not_transmitted_and_url_not_shown() -> None:
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)  # its queue is full after a connection or two, and nobody ever accepts
@@ -193,7 +193,7 @@ def test_each_call_has_a_connection_of_its_own() -> None:
     assert endpoint.connections == 3
 
 
-def test_nothing_personal_shows_where_a_message_is_printed() -> None:
+def test_repr_has_no_personal_data() -> None:
     message = WebhookRequestWriter(configured("https://shop.example/"))(LETTER, NOW)
     assert isinstance(message, WebhookRequest)
     assert "María" not in repr(message) + repr(LETTER)

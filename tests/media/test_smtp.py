@@ -1,4 +1,4 @@
-"""E-mails to a real SMTP server: what it takes, what it refuses and what that means, and what nobody can know."""
+"""E-mails to a real SMTP server: headers, refusals, and unknown outcomes."""
 
 import asyncio
 import email
@@ -78,7 +78,7 @@ def read(post: Post) -> Any:
     return email.message_from_bytes(envelope.content, policy=email.policy.default)
 
 
-def test_an_email_arrives_as_it_was_meant(serve: Serve) -> None:
+def test_email_arrives_with_all_headers(serve: Serve) -> None:
     post = serve()
     more: dict[str, Any] = {
         "reply_to": "help@shop.example",
@@ -97,7 +97,7 @@ def test_an_email_arrives_as_it_was_meant(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("name", ["Máría 😀", "名前", "a" * 60, "{action}", "<script>", '"; DROP'])
-def test_any_name_is_only_a_name(serve: Serve, name: str) -> None:
+def test_any_name_arrives_as_text(serve: Serve, name: str) -> None:
     post = serve()
     settings = configured(post.port)
     letter = FallbackText(**{field: getattr(LETTER, field) for field in LETTER.__dataclass_fields__} | {"name": name})
@@ -107,7 +107,7 @@ def test_any_name_is_only_a_name(serve: Serve, name: str) -> None:
     assert f"Hello {name}," in read(post).get_content()
 
 
-def test_no_name_becomes_a_header_or_a_second_recipient() -> None:
+def test_name_cannot_add_headers_or_recipients() -> None:
     """Names come without line breaks; were one to bring them, they end up as spaces."""
     letter = FallbackText(
         **{field: getattr(LETTER, field) for field in LETTER.__dataclass_fields__}
@@ -147,7 +147,9 @@ def test_no_name_becomes_a_header_or_a_second_recipient() -> None:
         ("at_data", "451 4.3.0 later", "try_later", Remedy.TRANSIENT),
     ],
 )
-def test_a_refusal_means_what_its_code_says(serve: Serve, stage: str, words: str, reason: str, remedy: Remedy) -> None:
+def test_refusal_is_classified_by_code_and_text(
+    serve: Serve, stage: str, words: str, reason: str, remedy: Remedy
+) -> None:
     post = serve()
     setattr(post, stage, words)
     outcome = send(post)
@@ -158,7 +160,7 @@ def test_a_refusal_means_what_its_code_says(serve: Serve, stage: str, words: str
     assert post.taken == []
 
 
-def test_a_connection_that_dies_after_the_message_leaves_it_unknown(serve: Serve) -> None:
+def test_connection_lost_after_data_is_unknown(serve: Serve) -> None:
     post = serve()
     post.hangs_up = True
     outcome = send(post)
@@ -166,7 +168,7 @@ def test_a_connection_that_dies_after_the_message_leaves_it_unknown(serve: Serve
     assert outcome.reason == "reset"
 
 
-def test_a_server_that_falls_silent_after_the_message_leaves_it_unknown(serve: Serve) -> None:
+def test_timeout_after_data_is_unknown(serve: Serve) -> None:
     post = serve()
 
     async def silent(server: Any, session: Any, envelope: Any) -> str:
@@ -178,7 +180,7 @@ def test_a_server_that_falls_silent_after_the_message_leaves_it_unknown(serve: S
     assert outcome == Unknown(reason="timeout", error=outcome.error if isinstance(outcome, Unknown) else None)
 
 
-def test_a_server_that_is_not_there_was_certainly_not_told(serve: Serve) -> None:
+def test_unreachable_server_is_not_transmitted(serve: Serve) -> None:
     post = serve()
     settings = configured(1)
     outcome = asyncio.run(SmtpClient(settings, None).send_template(written(settings)))
@@ -190,7 +192,7 @@ def test_a_server_that_is_not_there_was_certainly_not_told(serve: Serve) -> None
     assert outcome.reason == "name_resolution"
 
 
-def test_starttls_and_a_password_are_used(serve: Serve, certificate: Contexts) -> None:
+def test_starttls_and_login_are_used(serve: Serve, certificate: Contexts) -> None:
     server, client = certificate
     post = serve(tls_context=server, require_starttls=True, authenticator=only("lapse", "s3cret"), auth_required=True)
     login = {"tls": "starttls", "user": "lapse", "password": {"env": "P"}}
@@ -207,9 +209,7 @@ def test_implicit_tls_is_used(serve: Serve, certificate: Contexts) -> None:
     assert isinstance(send(post, None, client, tls="implicit"), Accepted)
 
 
-def test_nothing_is_sent_where_the_certificate_is_not_good_or_there_is_no_tls(
-    serve: Serve, certificate: Contexts
-) -> None:
+def test_invalid_certificate_or_missing_tls_sends_nothing(serve: Serve, certificate: Contexts) -> None:
     post = serve(tls_context=certificate[0])
     outcome = send(post, tls="starttls")  # without the context that trusts it
     assert isinstance(outcome, NotTransmitted)
@@ -220,14 +220,14 @@ def test_nothing_is_sent_where_the_certificate_is_not_good_or_there_is_no_tls(
     assert post.taken == plain.taken == []
 
 
-def test_whether_the_server_lets_us_in_can_be_asked_without_a_message(serve: Serve) -> None:
+def test_status_checks_the_login_without_sending(serve: Serve) -> None:
     post = serve()
     assert asyncio.run(SmtpClient(configured(post.port), None).status()).connected
     assert not asyncio.run(SmtpClient(configured(1), None).status()).connected
     assert post.taken == []
 
 
-def test_the_check_says_whether_it_lets_us_in_and_else_what_to_do(serve: Serve, certificate: Contexts) -> None:
+def test_check_mail_reports_login_or_advice(serve: Serve, certificate: Contexts) -> None:
     post = serve()
     told = asyncio.run(check_mail(configured(post.port), None))
     assert str(told) == f"✓ e-mail: {HOST}:{post.port} accepts the login"
@@ -247,7 +247,7 @@ def test_encoded_word_in_a_name_stays_text(name: str) -> None:
 
 
 @given(st.from_regex(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9]+)*", fullmatch=True), TEXTS, TEXTS)
-def test_whatever_the_checks_let_through_can_be_written(local: str, name: str, action: str) -> None:
+def test_any_valid_name_and_action_can_be_encoded(local: str, name: str, action: str) -> None:
     """A letter that could not be written would stand in the way of all the others."""
     address = normalize_email(f"{local}@example.com")
     safe_name, safe_action = safe_parameter(name), safe_parameter(action)
@@ -259,7 +259,7 @@ def test_whatever_the_checks_let_through_can_be_written(local: str, name: str, a
         assert set(message.keys()) <= HEADERS
 
 
-def test_a_refusal_without_a_finer_code_is_read_by_its_stage() -> None:
+def test_refusal_without_enhanced_code_is_classified_by_stage() -> None:
     assert classify_refusal(550, "no", "recipient").reason == "unreachable"
     assert classify_refusal(554, "no", "data").reason == "refused"
     assert classify_refusal(503, "bad sequence", "data").remedy is Remedy.CHANNEL

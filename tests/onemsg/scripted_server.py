@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that behaves as it is told, request by request, also badly."""
+"""A real HTTP server on loopback that answers as a test tells it, request by request, also wrongly."""
 
 import asyncio
 import json

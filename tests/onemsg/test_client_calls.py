@@ -1,4 +1,4 @@
-"""Every call but sending, against a real server: what is asked, what is read, and what is said when it fails."""
+"""Every call except sending, against a real server: requests, answers and errors."""
 
 import asyncio
 import json
@@ -57,7 +57,7 @@ def test_status_tells_whether_the_channel_is_connected() -> None:
 
 
 @pytest.mark.parametrize("body", [{}, [], {"status": None}, {"status": 7}, "null", '"connected"'])
-def test_a_status_that_does_not_say_is_unreadable(body: object) -> None:
+def test_status_without_a_value_is_unreadable(body: object) -> None:
     assert failing(OneMsgClient.status, answer(body)).kind is ApiErrorKind.UNREADABLE
 
 
@@ -87,14 +87,12 @@ def test_a_channel_that_ignores_the_offset_is_asked_twice_and_no_more() -> None:
 
 
 @pytest.mark.parametrize(("total", "whole"), [(2, True), (3, False), ("2", True), ("many", False), (None, False)])
-def test_a_channel_that_ignores_the_offset_is_believed_whole_if_it_says_how_many_there_are(
-    total: object, whole: bool
-) -> None:
+def test_listing_without_offset_is_complete_by_total(total: object, whole: bool) -> None:
     found, _ = ask(OneMsgClient.templates, answer({"total": total, "templates": [entry(1), entry(2)]}))
     assert found.complete is whole
 
 
-def test_a_list_without_a_total_is_whole_when_the_next_page_is_empty() -> None:
+def test_listing_without_total_is_complete_after_an_empty_page() -> None:
     found, _ = ask(OneMsgClient.templates, answer([entry(1)]), answer([]))
     assert (len(found.templates), found.complete) == (1, True)
     found, _ = ask(OneMsgClient.templates, answer([]))
@@ -106,7 +104,7 @@ def test_one_name_in_two_languages_is_two_templates() -> None:
     assert [(template.name, template.language) for template in found.templates] == [("t1", "en"), ("t1", "es")]
 
 
-def test_an_endless_list_of_templates_is_left_at_some_point() -> None:
+def test_endless_template_list_is_cut_off() -> None:
     async def play(asked: Asked, writer: asyncio.StreamWriter) -> None:
         await answer([entry(int(asked.query["offset"]))])(asked, writer)
 
@@ -164,7 +162,7 @@ def test_no_address_with_a_number_is_logged(caplog: pytest.LogCaptureFixture) ->
     assert "15551230000" not in caplog.text
 
 
-def test_a_get_that_meets_the_closing_of_an_idle_connection_is_asked_again() -> None:
+def test_get_on_a_closing_connection_is_repeated() -> None:
     async def story() -> Server:
         connections: list[asyncio.StreamWriter] = []
         connected = answer({"status": "connected"})
@@ -212,7 +210,7 @@ def test_hook_info_of_an_unknown_message_is_empty(play: Play) -> None:
     assert found == ()
 
 
-def test_hook_info_that_fails_otherwise_is_an_error_and_not_silence() -> None:
+def test_hook_info_failure_is_an_error() -> None:
     assert failing(lambda client: client.hook_info("wamid.A"), answer("", 500)).kind is ApiErrorKind.UNAVAILABLE
 
 
@@ -246,7 +244,7 @@ def test_the_webhook_list_comes_in_three_forms(value: object, urls: list[str]) -
         [{"url": "https://a", "enabled": "false"}],
     ],
 )
-def test_a_disabled_webhook_is_seen_in_whatever_shape_it_is_told(statuses: object) -> None:
+def test_disabled_webhook_is_recognised_in_any_form(statuses: object) -> None:
     told = {"webhookUrl": ["https://a", "https://b"], "webhookStatuses": statuses}
     found, _ = ask(OneMsgClient.webhook, answer(told))
     assert (found.is_disabled("https://a"), found.is_disabled("https://b")) == (True, False)
@@ -255,12 +253,12 @@ def test_a_disabled_webhook_is_seen_in_whatever_shape_it_is_told(statuses: objec
 @pytest.mark.parametrize(
     "body", [{}, [], {"webhookUrl": {"url": "https://a"}}, {"webhookUrl": ["https://a", {"u": 1}]}]
 )
-def test_a_webhook_list_that_is_not_understood_in_full_is_an_error(body: object) -> None:
+def test_partly_unreadable_webhook_list_is_an_error(body: object) -> None:
     """It is written back in full: what was not understood would be lost."""
     assert failing(OneMsgClient.webhook, answer(body)).kind is ApiErrorKind.UNREADABLE
 
 
-def test_the_webhook_list_is_written_whole() -> None:
+def test_webhook_list_is_written_completely() -> None:
     _, server = ask(lambda client: client.set_webhook(["https://a", "https://b"]), answer({"set": True}))
     assert (server.asked[0].verb, server.asked[0].path) == ("POST", "/CH1/webhook")
     assert server.asked[0].json == {"webhookUrl": ["https://a", "https://b"]}
@@ -268,7 +266,7 @@ def test_the_webhook_list_is_written_whole() -> None:
     assert server.asked[0].json == {"webhookUrl": "https://a"}
 
 
-def test_a_webhook_list_that_is_not_taken_is_an_error_without_the_urls() -> None:
+def test_refused_webhook_list_is_an_error_without_urls() -> None:
     ours = "https://us.example/webhooks/1msg/secret"
     error = failing(lambda client: client.set_webhook([ours]), answer({"set": False}))
     assert error.kind is ApiErrorKind.REFUSED
@@ -310,7 +308,7 @@ def test_settings_are_read_and_changed_one_by_one() -> None:
         (flood, ApiErrorKind.UNREADABLE),
     ],
 )
-def test_a_call_that_fails_says_what_to_do_and_nothing_secret(
+def test_failed_call_has_a_kind_and_no_secret(
     play: Play, trouble: ApiErrorKind, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -322,12 +320,12 @@ def test_a_call_that_fails_says_what_to_do_and_nothing_secret(
     assert error.__suppress_context__ or error.__context__ is None
 
 
-def test_a_busy_channel_says_when_to_come_back() -> None:
+def test_busy_channel_has_retry_after() -> None:
     error = failing(OneMsgClient.status, answer("", 503, {"Retry-After": "30"}))
     assert (error.kind, error.retry_after) == (ApiErrorKind.UNAVAILABLE, 30 * SECOND)
 
 
-def test_a_call_that_hangs_ends_in_time() -> None:
+def test_hanging_call_times_out() -> None:
     assert failing(OneMsgClient.status, hang, timeout=1200).kind is ApiErrorKind.UNAVAILABLE
 
 

@@ -1,4 +1,4 @@
-"""Contract §11, phone numbers: what is sent to, what is refused, and whose number a reported one is."""
+"""docs/1msg.md#phone-numbers: what is sent to, what is refused, and whose number a reported one is."""
 
 from itertools import combinations
 
@@ -59,7 +59,7 @@ def test_mexican_brazilian_and_argentine_digits_are_never_rewritten(number: str,
     assert digits(number) == number
 
 
-def test_a_zero_too_many_in_a_brazilian_number_is_left_to_whatsapp() -> None:
+def test_extra_zero_in_a_brazilian_number_is_kept() -> None:
     assert digits("5501187654321", "BR") == "5501187654321"
 
 
@@ -104,9 +104,7 @@ def test_a_number_without_a_code_is_read_in_the_default_region(phone: str, regio
         ("10000000000000", "DE", "no number has this form"),
     ],
 )
-def test_a_number_that_would_have_to_be_guessed_is_bad_and_the_reason_is_named(
-    phone: str, region: str | None, why: str
-) -> None:
+def test_ambiguous_number_is_bad_phone_with_a_reason(phone: str, region: str | None, why: str) -> None:
     found = normalize_phone(phone, region)
     assert isinstance(found, PhoneProblem), found
     assert found.reason == "bad_phone"
@@ -152,7 +150,7 @@ def test_no_phone_is_no_phone(phone: str | None) -> None:
     ],
 )
 @pytest.mark.parametrize("region", [None, "ES", "XX", ""])
-def test_what_is_no_number_is_a_bad_phone_and_is_not_repeated(phone: str, region: str | None) -> None:
+def test_text_is_bad_phone_and_not_quoted(phone: str, region: str | None) -> None:
     found = normalize_phone(phone, region)
     assert isinstance(found, PhoneProblem), found
     assert found.reason == "bad_phone"
@@ -175,7 +173,7 @@ def test_a_national_number_without_a_region_is_bad() -> None:
         ("+77012345678", "KZ", "Asia/Almaty"),
     ],
 )
-def test_a_number_tells_its_country_and_zones(phone: str, region: str, zone: str) -> None:
+def test_number_has_country_and_time_zones(phone: str, region: str, zone: str) -> None:
     found = normalize_phone(phone)
     assert isinstance(found, Phone)
     assert found.region == region
@@ -183,7 +181,7 @@ def test_a_number_tells_its_country_and_zones(phone: str, region: str, zone: str
     assert "Etc/Unknown" not in found.zones
 
 
-def test_a_number_of_no_country_has_none() -> None:
+def test_number_without_country_has_none() -> None:
     found = normalize_phone("+88213123456")
     assert isinstance(found, Phone)
     assert found.region is None
@@ -199,7 +197,7 @@ def test_a_number_of_no_country_has_none() -> None:
         ("15551230000", "15551230000"),
     ],
 )
-def test_the_forms_of_one_number_are_one_recipient(forms: tuple[str, str]) -> None:
+def test_forms_of_one_number_are_the_same_recipient(forms: tuple[str, str]) -> None:
     assert same_recipient(*forms)
     assert same_recipient(*reversed(forms))
 
@@ -221,7 +219,7 @@ def test_different_numbers_are_different_recipients() -> None:
     assert not [pair for pair in combinations(numbers, 2) if same_recipient(*pair)]
 
 
-def test_a_mask_shows_two_digits_at_most() -> None:
+def test_mask_shows_at_most_two_digits() -> None:
     assert mask_phone("+34 600 111 222") == "…22"
     assert mask_phone("1234") == "…"
     assert mask_phone("") == "…"
@@ -229,7 +227,7 @@ def test_a_mask_shows_two_digits_at_most() -> None:
 
 
 @given(st.text(max_size=60), st.sampled_from([None, "ES", "US", "MX", "??", ""]))
-def test_any_text_is_a_number_to_send_to_or_a_named_problem(text: str, region: str | None) -> None:
+def test_any_text_is_a_phone_or_a_problem(text: str, region: str | None) -> None:
     found = normalize_phone(text, region)
     if isinstance(found, PhoneProblem):
         assert found.reason in {"no_phone", "bad_phone"}
@@ -240,7 +238,7 @@ def test_any_text_is_a_number_to_send_to_or_a_named_problem(text: str, region: s
 
 
 @given(st.text(alphabet="0123456789+-() ", max_size=25), st.sampled_from([None, "ES", "US", "MX", "BR", "AR", "DE"]))
-def test_what_was_made_sendable_stays_as_it_is(text: str, region: str | None) -> None:
+def test_normalized_number_is_stable(text: str, region: str | None) -> None:
     found = normalize_phone(text, region)
     if isinstance(found, Phone):
         assert digits(f"+{found.digits}") == found.digits
@@ -248,6 +246,6 @@ def test_what_was_made_sendable_stays_as_it_is(text: str, region: str | None) ->
 
 
 @given(st.text(alphabet="0123456789", max_size=16), st.text(alphabet="0123456789", max_size=16))
-def test_being_the_same_recipient_goes_both_ways(one: str, other: str) -> None:
+def test_same_recipient_is_symmetric(one: str, other: str) -> None:
     assert same_recipient(one, other) == same_recipient(other, one)
     assert same_recipient(one, one)

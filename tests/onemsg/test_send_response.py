@@ -1,4 +1,4 @@
-"""Contract §3, row by row, and everything that is on no row."""
+"""docs/1msg.md#answers-to-sendtemplate, row by row, and everything that is on no row."""
 
 import json
 from datetime import UTC, datetime
@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
-from consumer.onemsg.masking import LIMIT
+from consumer.onemsg.masking import MAX_CHARACTERS
 from consumer.onemsg.outcomes import Accepted, Outcome, Rejected, Remedy, Unknown
-from consumer.onemsg.send_response import LONGEST_WAIT, outcome_of_response
+from consumer.onemsg.send_response import MAX_RETRY_AFTER, outcome_of_response
 
 NOW = 1_790_000_000_000
 JSON = {"Content-Type": "application/json"}
@@ -95,12 +95,12 @@ def test_a_refusal_is_classified_by_code_then_by_text(
     assert (outcome.error_code, outcome.reason, outcome.remedy) == (code, reason, remedy)
 
 
-def test_a_template_that_is_unusable_is_told_from_a_channel_that_is() -> None:
+def test_template_refusal_is_distinguished_from_channel_refusal() -> None:
     assert refused(200, {"sent": False, "error": {"code": 132015}}).template
     assert not refused(200, {"sent": False, "error": {"code": 131031}}).template
 
 
-def test_a_refusal_keeps_every_explanation_once_in_the_order_of_the_official_node() -> None:
+def test_refusal_has_every_explanation_once() -> None:
     error = {"error_user_title": "Title", "error_user_msg": "Words", "message": "M", "error_data": {"details": "D"}}
     outcome = refused(200, {"sent": False, "message": "First", "error": {**error, "title": "First"}})
     assert outcome.error == "First: Title: Words: M: D"
@@ -115,7 +115,7 @@ def test_row_c_a_job_id_is_queued_and_unknown(status: int, job: object) -> None:
 
 
 @pytest.mark.parametrize("job", [None, "", False])
-def test_a_job_id_that_is_none_is_no_job(job: object) -> None:
+def test_empty_job_id_is_no_job(job: object) -> None:
     assert refused(200, {"sent": False, "jobId": job, "message": "no"}).reason == "unknown_error"
 
 
@@ -166,7 +166,7 @@ def test_row_j_a_page_in_place_of_json_is_unknown(status: int) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"OK", b"[]", b"null", b'"sent"', b'{"sent": true,', b"\xff\xfe\x00", b"[" * 9999]
 )
-def test_row_j_what_is_no_object_is_unknown(body: bytes) -> None:
+def test_row_j_json_that_is_no_object_is_unknown(body: bytes) -> None:
     outcome = judged(200, body)
     assert isinstance(outcome, Unknown)
     assert outcome.reason == "unreadable_answer"
@@ -204,13 +204,13 @@ def test_row_l_sent_without_an_id_or_no_verdict_is_unknown(body: object, reason:
 
 
 @pytest.mark.parametrize("status", [100, 204, 301, 307, 402, 405, 408, 409, 410, 413, 418, 425, 499])
-def test_a_status_that_the_contract_does_not_know_proves_nothing(status: int) -> None:
+def test_undocumented_status_is_unknown(status: int) -> None:
     outcome = judged(status, b"")
     assert isinstance(outcome, Unknown)
     assert outcome.reason == ("unreadable_answer" if status == 204 else "unexpected_status")
 
 
-def test_a_refusal_that_says_it_was_sent_is_unknown() -> None:
+def test_refusal_with_sent_true_is_unknown() -> None:
     assert judged(400, {"sent": True, "id": "wamid.A"}) == Unknown(reason="contradictory")
 
 
@@ -223,8 +223,8 @@ def test_a_refusal_that_says_it_was_sent_is_unknown() -> None:
         (datetime.fromtimestamp(NOW / 1000 + 90, UTC).strftime("%a, %d %b %Y %H:%M:%S GMT"), 90 * SECOND),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
         ("Wed, 21 Oct 2015 07:28:00", 0),
-        ("9" * 40, LONGEST_WAIT),
-        ("Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_WAIT),
+        ("9" * 40, MAX_RETRY_AFTER),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", MAX_RETRY_AFTER),
         ("-1", None),
         ("1.5", None),
         ("soon", None),
@@ -237,18 +237,18 @@ def test_retry_after_is_seconds_or_a_date(header: str, span: int | None) -> None
     assert outcome.retry_after == span
 
 
-def test_a_rule_with_a_wait_of_its_own_sets_the_least() -> None:
+def test_rule_sets_the_minimum_wait() -> None:
     assert refused(200, {"sent": False, "error": {"code": 131049}}).retry_after == DAY
     assert refused(400, {"error": {"code": 134101}}, {"Retry-After": "5"}).retry_after == 10 * MINUTE
     assert refused(400, {"error": {"code": 134101}}, {"Retry-After": "7200"}).retry_after == 2 * HOUR
 
 
-def test_what_a_401_says_is_never_repeated() -> None:
+def test_body_of_401_is_never_repeated() -> None:
     outcome = refused(401, {"error": 'Wrong token "abc" for channel "CH1"'})
     assert outcome.error == "1MSG does not take the token"
 
 
-def test_numbers_tokens_and_what_was_sent_are_masked_in_the_provider_s_words() -> None:
+def test_numbers_tokens_and_sent_texts_are_masked() -> None:
     told = {
         "sent": False,
         "message": "Maria at +1 (555) 123-0000 / 15551230000@c.us: code 131026, token=abc.def, Bearer xyz, wamid."
@@ -260,7 +260,7 @@ def test_numbers_tokens_and_what_was_sent_are_masked_in_the_provider_s_words() -
     for hidden in ("Maria", "555", "abc", "xyz", "HBgL"):
         assert hidden not in outcome.error
     assert "131026" in outcome.error
-    assert len(outcome.error) == LIMIT
+    assert len(outcome.error) == MAX_CHARACTERS
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30)
@@ -282,9 +282,7 @@ headers = st.dictionaries(st.sampled_from(["Retry-After", "Content-Type", "X"]),
 
 
 @given(statuses, headers, bodies)
-def test_any_answer_has_an_outcome_and_none_is_called_safe_that_is_not(
-    status: int, headers: dict[str, str], body: bytes
-) -> None:
+def test_any_answer_has_an_outcome(status: int, headers: dict[str, str], body: bytes) -> None:
     outcome = outcome_of_response(status, headers, body, now=NOW)
     try:
         said = json.loads(body)
@@ -302,12 +300,12 @@ def test_any_answer_has_an_outcome_and_none_is_called_safe_that_is_not(
         assert job is None or job is False or job == ""
         assert said.get("sent") is not True
         assert not success or said.get("sent") is not None or said["response"]["error"]
-        assert outcome.error is None or (0 < len(outcome.error) <= LIMIT and outcome.error.isprintable())
-        assert outcome.retry_after is None or 0 <= outcome.retry_after <= LONGEST_WAIT
+        assert outcome.error is None or (0 < len(outcome.error) <= MAX_CHARACTERS and outcome.error.isprintable())
+        assert outcome.retry_after is None or 0 <= outcome.retry_after <= MAX_RETRY_AFTER
 
 
 @given(st.text(max_size=500))
-def test_any_text_is_a_refusal_that_can_be_stored(text: str) -> None:
+def test_any_refusal_text_can_be_stored(text: str) -> None:
     outcome = refused(200, {"sent": False, "message": text})
     assert "\x00" not in (outcome.error or "").encode().decode()
     assert outcome.reason

@@ -1,4 +1,4 @@
-"""One attempt against a real server: what leaves, and what is made of every way in which it can end."""
+"""One attempt against a real server: the request, and the outcome of every way in which it can end."""
 
 import asyncio
 import gzip
@@ -61,7 +61,7 @@ def one_attempt(play: Play, timeout: int = 10 * SECOND) -> tuple[Outcome, Server
     return outcome
 
 
-def test_the_request_is_what_the_contract_says() -> None:
+def test_request_has_the_documented_form() -> None:
     outcome, server = one_attempt(answer(ACCEPTED))
     assert outcome == Accepted(message_id="wamid.AAA")
     [asked] = server.asked
@@ -81,7 +81,7 @@ def test_the_request_is_what_the_contract_says() -> None:
     }
 
 
-def test_the_token_is_in_exactly_one_place() -> None:
+def test_token_is_only_in_the_authorization_header() -> None:
     _, server = one_attempt(answer(ACCEPTED))
     [asked] = server.asked
     assert asked.headers["authorization"] == f"Bearer {TOKEN}"
@@ -89,7 +89,7 @@ def test_the_token_is_in_exactly_one_place() -> None:
     assert TOKEN not in json.dumps(elsewhere) + asked.target + asked.body.decode()
 
 
-def test_a_message_without_variables_has_no_params_and_a_ttl_is_sent_only_if_set() -> None:
+def test_params_and_ttl_are_optional() -> None:
     async def story() -> list[object]:
         plain = TemplateMessage(phone="34600111222", template="t", namespace="n", language="es")
         timed = TemplateMessage(phone="34600111222", template="t", namespace="n", language="es", ttl=43200)
@@ -107,13 +107,13 @@ def test_a_message_without_variables_has_no_params_and_a_ttl_is_sent_only_if_set
 @pytest.mark.parametrize(
     "phone", ["+15551230000", "1555 123", "15551230000@c.us", "", "12345", "1" * 16, "１２３４５６７"]
 )
-def test_a_phone_that_is_not_plain_digits_is_refused_before_anything_is_sent(phone: str) -> None:
+def test_phone_must_be_digits(phone: str) -> None:
     with pytest.raises(ValueError) as raised:
         TemplateMessage(phone=phone, template="t", namespace="n", language="en")
     assert not phone or phone not in str(raised.value)
 
 
-def test_connections_are_used_again() -> None:
+def test_connections_are_reused() -> None:
     async def story() -> Server:
         async with serving(answer(ACCEPTED)) as server, server.client() as client:
             for _ in range(5):
@@ -128,7 +128,7 @@ def test_connections_are_used_again() -> None:
     ("play", "reason"),
     [(hang_up, "reset"), (reset, "reset"), (half, "reset"), (gibberish, "reset"), (flood, "unreadable_answer")],
 )
-def test_what_broke_after_the_request_had_left_is_unknown_and_was_asked_once(play: Play, reason: str) -> None:
+def test_failure_after_sending_is_unknown_and_not_repeated(play: Play, reason: str) -> None:
     outcome, server = one_attempt(play)
     assert isinstance(outcome, Unknown)
     assert outcome.reason == reason
@@ -136,7 +136,7 @@ def test_what_broke_after_the_request_had_left_is_unknown_and_was_asked_once(pla
 
 
 @pytest.mark.parametrize("play", [hang, drip])
-def test_an_answer_that_does_not_come_or_does_not_end_is_unknown_in_time(play: Play) -> None:
+def test_missing_or_endless_answer_is_unknown_in_time(play: Play) -> None:
     outcome, server = one_attempt(play, timeout=1200)
     assert isinstance(outcome, Unknown)
     assert outcome.reason == "timeout"
@@ -156,7 +156,7 @@ def test_a_connection_that_is_reset_before_the_request_is_read_is_unknown() -> N
     assert server.asked == []
 
 
-def test_a_connection_kept_open_and_closed_under_the_second_request_is_unknown() -> None:
+def test_idle_connection_closed_during_a_request_is_unknown() -> None:
     async def story() -> tuple[Outcome, Outcome, Server]:
         async with serving(answer(ACCEPTED), hang_up) as server, server.client() as client:
             first = await client.send_template(MESSAGE)
@@ -173,7 +173,7 @@ def end(writer: asyncio.StreamWriter) -> None:
 
 
 @pytest.mark.parametrize(("close", "requests_read"), [(end, 2), (break_off, 1)])
-def test_a_post_that_meets_the_closing_of_an_idle_connection_is_unknown_and_not_sent_again(
+def test_post_on_a_closing_connection_is_unknown_and_not_repeated(
     close: Callable[[asyncio.StreamWriter], None], requests_read: int
 ) -> None:
     """The client's event loop has no turn between the closing and the request, so that it cannot know."""
@@ -192,7 +192,7 @@ def test_a_post_that_meets_the_closing_of_an_idle_connection_is_unknown_and_not_
     assert (len(server.asked), server.connections) == (requests_read, 1)
 
 
-def test_a_connection_that_was_closed_while_idle_is_replaced_by_a_new_one() -> None:
+def test_connection_closed_while_idle_is_replaced() -> None:
     async def story() -> tuple[list[Outcome], Server]:
         closing = answer(ACCEPTED, headers={"Connection": "close"})
 
@@ -240,7 +240,7 @@ def test_a_name_that_does_not_resolve_is_certainly_not_transmitted() -> None:
     assert outcome.reason == "name_resolution"
 
 
-def test_a_server_that_speaks_no_tls_is_certainly_not_given_the_message() -> None:
+def test_tls_failure_is_not_transmitted() -> None:
     async def story() -> tuple[Outcome, Server]:
         def greet(writer: asyncio.StreamWriter) -> None:
             writer.write(b"220 ready\r\n")
@@ -256,7 +256,7 @@ def test_a_server_that_speaks_no_tls_is_certainly_not_given_the_message() -> Non
     assert server.asked == []
 
 
-def test_a_certificate_that_nobody_vouches_for_ends_the_attempt_before_the_message(tmp_path: Path) -> None:
+def test_untrusted_certificate_is_not_transmitted(tmp_path: Path) -> None:
     async def story() -> tuple[Outcome, Server]:
         tls, _ = self_signed(tmp_path)
         async with serving(answer(ACCEPTED), tls=tls) as server, server.client() as client:
@@ -278,7 +278,7 @@ def test_certificates_are_checked_against_the_system_s_store(tmp_path: Path, mon
     assert isinstance(run(story()), Accepted)
 
 
-def test_a_connection_that_never_opens_is_not_transmitted_although_it_took_long() -> None:
+def test_connect_timeout_is_not_transmitted() -> None:
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)  # its queue is full after a connection or two, and nobody ever accepts
@@ -293,7 +293,7 @@ def test_a_connection_that_never_opens_is_not_transmitted_although_it_took_long(
     assert outcome.reason == "connect_timeout"
 
 
-def test_no_free_connection_means_that_nothing_was_transmitted() -> None:
+def test_no_free_connection_is_not_transmitted() -> None:
     async def story() -> tuple[list[Outcome], Server]:
         async with serving(hang) as server, server.client(timeout=1200, max_connections=2) as client:
             return await asyncio.gather(*(client.send_template(MESSAGE) for _ in range(3))), server
@@ -304,7 +304,7 @@ def test_no_free_connection_means_that_nothing_was_transmitted() -> None:
     assert len(server.asked) == 2
 
 
-def test_a_connection_is_free_again_after_every_kind_of_end() -> None:
+def test_connection_is_released_after_every_outcome() -> None:
     async def story() -> list[Outcome]:
         plays = [hang_up, reset, half, flood, answer("", 500), hang, answer(ACCEPTED)]
         async with serving(*plays) as server, server.client(timeout=1200, max_connections=1) as client:
@@ -314,7 +314,7 @@ def test_a_connection_is_free_again_after_every_kind_of_end() -> None:
     assert [type(outcome).__name__ for outcome in outcomes] == ["Unknown"] * 6 + ["Accepted"]
 
 
-def test_a_cancelled_attempt_gives_its_connection_back() -> None:
+def test_cancelled_attempt_releases_its_connection() -> None:
     async def story() -> Outcome:
         async with serving(hang, answer(ACCEPTED)) as server, server.client(max_connections=1) as client:
             attempt = asyncio.create_task(client.send_template(MESSAGE))
@@ -328,7 +328,7 @@ def test_a_cancelled_attempt_gives_its_connection_back() -> None:
     assert isinstance(run(story()), Accepted)
 
 
-def test_many_at_once_share_the_connections_and_all_get_their_own_answer() -> None:
+def test_concurrent_requests_share_connections() -> None:
     async def story() -> tuple[list[Outcome], Server]:
         async def by_phone(asked: Any, writer: asyncio.StreamWriter) -> None:
             await asyncio.sleep(0.005)
@@ -344,7 +344,7 @@ def test_many_at_once_share_the_connections_and_all_get_their_own_answer() -> No
     assert server.connections <= 8
 
 
-def test_a_proxy_that_refuses_means_that_nothing_was_transmitted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refusing_proxy_is_not_transmitted(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story() -> tuple[Outcome, Server]:
         async with serving(answer("no", 403)) as proxy:
             monkeypatch.setenv("HTTPS_PROXY", f"http://somebody:proxysecret@127.0.0.1:{proxy.port}")
@@ -366,7 +366,7 @@ def test_a_proxy_that_refuses_means_that_nothing_was_transmitted(monkeypatch: py
     assert "proxysecret" not in repr(outcome)
 
 
-def test_a_proxy_is_not_asked_for_what_is_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_is_not_used_for_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     outcome, _ = one_attempt(answer(ACCEPTED))
@@ -415,21 +415,19 @@ def handed_on(error: Exception) -> Exception:
         (UnicodeError("x"), Unknown, "reset"),
     ],
 )
-def test_only_what_happens_before_the_request_is_written_counts_as_not_transmitted(
-    error: Exception, outcome: type, reason: str
-) -> None:
+def test_only_failures_before_writing_are_not_transmitted(error: Exception, outcome: type, reason: str) -> None:
     for judged in (outcome_of(error), outcome_of(handed_on(error))):
         assert type(judged) is outcome
         assert judged.reason == reason
         assert type(error).__name__ in (judged.error or "")
 
 
-def test_httpx_alone_would_take_an_attempt_without_an_answer_for_one_that_never_left() -> None:
+def test_httpx_alone_would_call_an_unanswered_attempt_a_connect_timeout() -> None:
     """Why only aiohttp's error inside counts."""
     assert isinstance(handed_on(aiohttp.ServerDisconnectedError()), httpx.ConnectTimeout)
 
 
-def test_a_body_that_claims_a_compression_it_has_not_is_unknown() -> None:
+def test_wrong_content_encoding_is_unknown() -> None:
     outcome, _ = one_attempt(answer(ACCEPTED, headers={"Content-Encoding": "gzip"}))
     assert isinstance(outcome, Unknown)
     assert outcome.reason == "unreadable_answer"
@@ -454,7 +452,7 @@ def test_a_packed_answer_that_may_have_no_end_is_not_unpacked(play: Play) -> Non
     assert outcome.reason == "unreadable_answer"
 
 
-def test_an_odd_reason_phrase_costs_neither_the_connection_nor_a_second_request() -> None:
+def test_odd_reason_phrase_is_ignored() -> None:
     async def odd(asked: Any, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 \xff\xfe\r\nContent-Length: 2\r\n\r\n{}")
         await writer.drain()
@@ -487,7 +485,7 @@ def test_an_answer_is_judged_with_its_headers() -> None:
     assert outcome.retry_after == 7 * SECOND
 
 
-def test_neither_token_nor_person_is_in_any_outcome_or_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_no_token_or_personal_data_in_outcomes_and_logs(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     told = {"error": f'Wrong token "{TOKEN}" for channel. {MESSAGE.phone} Maria account setup'}
     plays = [answer(told, status) for status in (200, 400, 401, 403, 404, 422, 429, 500, 302)]
@@ -503,7 +501,7 @@ def test_neither_token_nor_person_is_in_any_outcome_or_log(caplog: pytest.LogCap
 
 
 @pytest.mark.parametrize("token", ["", "two words", "line\n", "tök", "a\x00b"])
-def test_a_token_that_no_header_can_carry_is_refused_without_repeating_it(token: str) -> None:
+def test_invalid_token_is_refused_without_repeating_it(token: str) -> None:
     with pytest.raises(ValueError) as raised:
         OneMsgClient(base_url="https://api.1msg.io", channel_id="CH1", token=token, timeout_ms=SECOND)
     assert not token or token not in str(raised.value)
@@ -525,12 +523,12 @@ def test_a_token_that_no_header_can_carry_is_refused_without_repeating_it(token:
         ("https://api.1msg.io", ""),
     ],
 )
-def test_an_address_or_a_channel_that_cannot_be_one_is_refused(base_url: str, channel_id: str) -> None:
+def test_invalid_address_or_channel_is_refused(base_url: str, channel_id: str) -> None:
     with pytest.raises(ValueError):
         OneMsgClient(base_url=base_url, channel_id=channel_id, token="t", timeout_ms=SECOND)
 
 
-def test_the_client_shows_nothing_of_itself() -> None:
+def test_repr_of_client_has_no_secret() -> None:
     client = OneMsgClient(base_url="https://api.1msg.io", channel_id="CH1", token=TOKEN, timeout_ms=SECOND)
     assert TOKEN not in repr(client) + str(client)
     asyncio.run(client.aclose())

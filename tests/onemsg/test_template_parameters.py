@@ -1,4 +1,4 @@
-"""Contract §11, text parameters: what WhatsApp refuses never gets there, and the rest stays readable."""
+"""docs/1msg.md#text-parameters: what WhatsApp refuses never gets there, and the rest stays readable."""
 
 import unicodedata
 
@@ -41,7 +41,7 @@ from consumer.onemsg.templates.parameters import (
         ("👍🏽", "👍🏽"),
     ],
 )
-def test_a_parameter_is_one_line_of_what_can_be_seen(given_text: str, safe: str) -> None:
+def test_parameter_is_one_visible_line(given_text: str, safe: str) -> None:
     assert safe_parameter(given_text) == safe
 
 
@@ -49,7 +49,7 @@ def test_a_parameter_is_one_line_of_what_can_be_seen(given_text: str, safe: str)
     "text",
     [None, "", " ", "\n\t", "\u200b\u200d", "\u202e\u202c", "\u3164", "\u2800\u2800", "\x00", "\u0301", "\ufe0f"],
 )
-def test_nothing_to_see_is_none(text: str | None) -> None:
+def test_invisible_text_is_none(text: str | None) -> None:
     assert safe_parameter(text) is None
 
 
@@ -76,12 +76,12 @@ def test_a_name_of_5000_characters_is_cut_with_an_ellipsis() -> None:
         ("a" + "\u0301" * 50, 10, "a" + "\u0301" * 8 + "…"),  # one character longer than the limit
     ],
 )
-def test_a_cut_is_between_two_characters_as_people_see_them(text: str, limit: int, kept: str) -> None:
+def test_truncation_keeps_visible_characters_whole(text: str, limit: int, kept: str) -> None:
     assert truncate(text, limit) == kept
 
 
 @given(st.text(max_size=200))
-def test_whatever_comes_out_whatsapp_takes(text: str) -> None:
+def test_any_text_becomes_a_valid_parameter(text: str) -> None:
     safe = safe_parameter(text)
     if safe is None:
         return
@@ -94,7 +94,7 @@ def test_whatever_comes_out_whatsapp_takes(text: str) -> None:
 
 
 @given(st.text(alphabet="a\u0301👍🏽🇪🇸\u094d\u0915 ", max_size=60), st.integers(1, 20))
-def test_a_cut_always_fits_and_is_a_beginning(text: str, limit: int) -> None:
+def test_truncated_text_fits_and_is_a_prefix(text: str, limit: int) -> None:
     shorter = truncate(text, limit)
     assert utf16_length(shorter) <= limit
     assert text.startswith(shorter.removesuffix("…"))
@@ -108,7 +108,7 @@ def test_a_body_is_rendered_as_the_client_reads_it() -> None:
     assert said == "Hello, Maria! You have not yet completed account setup. Shall we go on, Maria?"
 
 
-def test_what_is_filled_in_is_not_filled_in_again() -> None:
+def test_placeholders_in_values_are_not_filled_in() -> None:
     assert render("{{1}} and {{2}}", ("{{2}}", "{{1}}")) == "{{2}} and {{1}}"
 
 

@@ -1,4 +1,4 @@
-"""Contract §4: every variation of a template list; and whether the wanted template can be sent."""
+"""docs/1msg.md#listing-templates: every variation of the list; and whether the wanted template can be sent."""
 
 import json
 from dataclasses import replace
@@ -60,7 +60,7 @@ def test_every_form_of_an_entry_is_the_same_template(changes: dict[str, object])
 
 
 @pytest.mark.parametrize("components", [None, "", "[", "[" * 9999, 7, "null", [7, None, {"type": 3}]])
-def test_components_that_cannot_be_read_leave_a_template_without_a_body(components: object) -> None:
+def test_unreadable_components_give_no_body(components: object) -> None:
     template = one(components=components)
     assert (template.body, template.variables, template.buttons) == ("", (), ())
     assert ("body_not_stated", False) in reasons(template)
@@ -122,7 +122,7 @@ def test_a_static_url_needs_no_parameter(button: Button, needs: bool) -> None:
     assert button.needs_parameter is needs
 
 
-def test_entries_are_told_apart_by_id_name_and_language() -> None:
+def test_entries_are_identified_by_id_name_and_language() -> None:
     keys = [
         entry_key(each) for each in (ENTRY, {**ENTRY, "language": {"code": "en"}}, {**ENTRY, "language": "es"}, {}, 7)
     ]
@@ -199,7 +199,7 @@ def test_only_an_approved_template_can_be_sent(status: str) -> None:
     assert problem.advice
 
 
-def test_an_approved_one_goes_before_another_of_the_same_name_and_language() -> None:
+def test_approved_template_is_preferred() -> None:
     paused = replace(UTILITY, status="PAUSED")
     assert find_template([paused, UTILITY], WANTED) is UTILITY
     assert reasons(paused, UTILITY) == []

@@ -1,4 +1,4 @@
-"""Contract §8: every form of a webhook body, alone and mixed, and bodies that are none of them."""
+"""docs/1msg.md#webhook-bodies: every form of them, alone and mixed, and bodies that are none of them."""
 
 import json
 
@@ -15,7 +15,7 @@ def told(body: object) -> Notification:
 
 
 def raw(**value: object) -> dict[str, object]:
-    """A raw Meta body around one change (§8.3)."""
+    """A raw Meta body around one change (docs/1msg.md#raw-bodies-of-meta)."""
     inner = {"messaging_product": "whatsapp", "metadata": {"display_phone_number": "1555"}, **value}
     return {
         "object": "whatsapp_business_account",
@@ -54,7 +54,7 @@ def test_an_ack_as_production_sends_it() -> None:
     assert told({"instanceId": "CH1", "ack": [ACK]}) == Notification(statuses=(delivered,))
 
 
-def test_a_failed_ack_has_words_and_no_code() -> None:
+def test_failed_ack_has_text_without_a_code() -> None:
     item = {**ACK, "status": "failed", "error": "User's number is part of an experiment"}
     [report] = told({"instanceId": "CH1", "ack": [item]}).statuses
     assert (report.progress, report.error_code) == (Progress.FAILED, None)
@@ -80,7 +80,7 @@ def test_hooks_are_read_like_raw_statuses() -> None:
     assert told(raw(statuses=[META_FAILED])).statuses == (report,)
 
 
-def test_an_echo_is_told_from_what_the_client_wrote() -> None:
+def test_echo_is_distinguished_from_inbound() -> None:
     item = {
         "id": "wamid.BBB",
         "type": "chat",
@@ -210,7 +210,7 @@ def test_a_time_comes_as_number_or_text_in_seconds_or_milliseconds(timestamp: ob
     assert report.at == at
 
 
-def test_a_time_that_is_no_number_at_all_is_none() -> None:
+def test_nan_and_infinity_are_no_timestamps() -> None:
     [report] = parse_webhook(b'{"ack": [{"id": "a", "status": "sent", "timestamp": NaN, "time": Infinity}]}').statuses
     assert report.at is None
 
@@ -235,13 +235,13 @@ def test_the_recipient_is_digits_or_unknown(fields: dict[str, object], recipient
 
 
 @pytest.mark.parametrize("message_id", [None, "", "  ", {}, True, "a\u0000b", "\ud800", "x" * 513])
-def test_an_item_without_an_id_is_passed_over_and_counted(message_id: object) -> None:
+def test_item_without_an_id_is_ignored(message_id: object) -> None:
     said = told({"ack": [{**ACK, "id": message_id}, ACK], "messages": [{"id": message_id, "fromMe": True}]})
     assert [report.message_id for report in said.statuses] == ["wamid.AAA"]
     assert said.ignored == 2
 
 
-def test_raw_items_that_say_too_little_are_passed_over_and_counted() -> None:
+def test_incomplete_raw_items_are_ignored() -> None:
     preferences = [{"wa_id": "15551230000", "category": "marketing_messages", "value": "perhaps"}, {"value": "stop"}]
     said = told(raw(messages=[{"from": "1555"}], message_echoes=[{"to": "1555"}, 7], user_preferences=preferences))
     assert said == Notification(ignored=5)
@@ -253,7 +253,7 @@ def test_an_id_may_be_a_number() -> None:
     assert told({"ack": [{"id": 10**50, "status": "sent"}]}).ignored == 1
 
 
-def test_odd_items_do_not_spoil_their_neighbours() -> None:
+def test_unreadable_items_do_not_affect_others() -> None:
     said = told({"ack": ["odd", None, 7, [ACK], ACK], "hooks": "odd", "messages": 3, "entry": [1, {"changes": None}]})
     assert [report.message_id for report in said.statuses] == ["wamid.AAA"]
     assert said.ignored == 8
@@ -271,27 +271,27 @@ def test_a_body_of_another_kind_is_counted_as_ignored(body: object) -> None:
     assert told(body) == Notification(ignored=1)
 
 
-def test_an_empty_list_is_a_body_without_news() -> None:
+def test_empty_list_has_no_items() -> None:
     assert told({"instanceId": "CH1", "ack": []}) == Notification(ignored=1)
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"hello", b"[]", b"null", b"3", b'"ack"', b'{"ack": [', b"\xff\xff", b"\x00", b'{"a":' * 99999]
 )
-def test_what_is_no_json_object_is_unreadable(body: bytes) -> None:
+def test_body_that_is_no_json_object_is_unreadable(body: bytes) -> None:
     with pytest.raises(UnreadableBody) as raised:
         parse_webhook(body)
     assert str(raised.value).startswith("not a JSON")
 
 
-def test_texts_are_stored_without_what_no_database_takes() -> None:
+def test_texts_have_no_unstorable_characters() -> None:
     [inbound] = told({"messages": [{"id": "wamid.A", "body": "a\x00b\ud800c", "type": "chat"}]}).inbound
     assert inbound.body == "a\ufffdb\ufffdc"
     [long] = told({"messages": [{"id": "wamid.A", "body": "x" * 100_000, "type": "y" * 100}]}).inbound
     assert (len(long.body or ""), len(long.kind)) == (4096, 40)
 
 
-def test_a_report_shows_no_number_and_no_words_of_people() -> None:
+def test_repr_has_no_number_or_text() -> None:
     item = {"id": "wamid.A", "body": "my secret", "chatId": "15551230000@c.us", "author": "15551230000@c.us"}
     failed = {**ACK, "status": "failed", "error": "15551230000 is not on WhatsApp"}
     said = repr(told({"ack": [failed], "messages": [item, {**item, "fromMe": 1}]}))

@@ -1,4 +1,4 @@
-"""Contract §7: our address among others', pure and against a channel over HTTP."""
+"""docs/1msg.md#webhook-registration: our address among others', pure and against a channel over HTTP."""
 
 import asyncio
 import json
@@ -43,13 +43,13 @@ FOUR = tuple(f"https://other.example/{n}" for n in range(4))
         ((f"{FORMER}old", *FOUR), {"former": FORMER}, WriteUrls((*FOUR, OURS))),
     ],
 )
-def test_the_plan_keeps_theirs_and_adds_ours(
+def test_plan_keeps_other_addresses_and_adds_ours(
     current: tuple[str, ...], more: dict[str, Any], decided: RegistrationPlan
 ) -> None:
     assert plan(current, OURS, **more) == decided
 
 
-def test_five_others_leave_no_room() -> None:
+def test_five_other_addresses_leave_no_room() -> None:
     refusal = plan((*FOUR, INBOX), OURS)
     assert isinstance(refusal, RegistrationRefused)
     assert refusal.reason == "no_room"
@@ -99,39 +99,39 @@ def registering(channel: Hooked, **more: Any) -> Registered | RegistrationRefuse
     return asyncio.run(story())
 
 
-def test_the_list_is_read_twice_written_once_and_read_back() -> None:
+def test_list_is_read_twice_written_once_read_back() -> None:
     channel = Hooked([INBOX])
     assert registering(channel) == Registered(others=1, written=True, reports_on=True)
     assert channel.urls == [INBOX, OURS]
     assert channel.calls == ["GET webhook", "GET webhook", "POST webhook", "GET webhook", "GET settings"]
 
 
-def test_what_is_there_already_is_not_written() -> None:
+def test_registered_address_is_not_written_again() -> None:
     channel = Hooked([INBOX, f"{OURS}/"])
     assert registering(channel) == Registered(others=1, written=False, reports_on=True)
     assert "POST webhook" not in channel.calls
 
 
-def test_a_disabled_address_is_enabled_by_writing_the_list_again() -> None:
+def test_disabled_address_is_enabled_by_rewriting() -> None:
     channel = Hooked([INBOX, OURS])
     channel.disabled = [OURS]
     assert registering(channel) == Registered(others=1, written=True, reports_on=True)
     assert (channel.urls, channel.disabled) == ([INBOX, OURS], [])
 
 
-def test_an_address_of_others_that_is_disabled_is_their_business() -> None:
+def test_disabled_address_of_others_is_left_alone() -> None:
     channel = Hooked([INBOX, OURS])
     channel.disabled = [INBOX]
     assert registering(channel) == Registered(others=1, written=False, reports_on=True)
 
 
-def test_an_address_that_somebody_adds_meanwhile_is_kept() -> None:
+def test_address_added_meanwhile_is_kept() -> None:
     channel = Hooked([INBOX], between=lambda reads: [INBOX, "https://new.example"] if reads == 2 else None)
     assert registering(channel) == Registered(others=2, written=True, reports_on=True)
     assert channel.urls == [INBOX, "https://new.example", OURS]
 
 
-def test_a_list_that_keeps_changing_is_left_alone() -> None:
+def test_changing_list_is_left_alone() -> None:
     channel = Hooked([], between=lambda reads: [f"https://other.example/{reads}"])
     refusal = registering(channel)
     assert isinstance(refusal, RegistrationRefused)
@@ -139,7 +139,7 @@ def test_a_list_that_keeps_changing_is_left_alone() -> None:
     assert "POST webhook" not in channel.calls
 
 
-def test_a_full_list_is_left_alone() -> None:
+def test_full_list_is_left_alone() -> None:
     channel = Hooked([*FOUR, INBOX])
     refusal = registering(channel)
     assert isinstance(refusal, RegistrationRefused)
@@ -147,7 +147,7 @@ def test_a_full_list_is_left_alone() -> None:
     assert channel.calls == ["GET webhook"]
 
 
-def test_a_channel_that_does_not_keep_ours_is_told_of() -> None:
+def test_list_without_ours_after_writing_is_reported() -> None:
     channel = Hooked([INBOX])
     channel.keeps = lambda urls: urls[:1]
     refusal = registering(channel)
@@ -155,7 +155,7 @@ def test_a_channel_that_does_not_keep_ours_is_told_of() -> None:
     assert refusal.reason == "not_kept"
 
 
-def test_a_channel_that_loses_others_is_told_of() -> None:
+def test_lost_addresses_are_reported() -> None:
     channel = Hooked([INBOX])
     channel.keeps = lambda urls: urls[1:]
     refusal = registering(channel)
@@ -164,20 +164,20 @@ def test_a_channel_that_loses_others_is_told_of() -> None:
 
 
 @pytest.mark.parametrize("acks", [False, "false", None, 0])
-def test_reports_are_switched_on_and_read_back(acks: object) -> None:
+def test_status_reports_are_enabled(acks: object) -> None:
     channel = Hooked([OURS], acks=acks)
     assert registering(channel) == Registered(others=0, written=False, reports_on=True)
     assert channel.settings["ackNotificationsOn"] is True
     assert channel.calls[-3:] == ["GET settings", "POST settings", "GET settings"]
 
 
-def test_reports_that_stay_off_are_told_of() -> None:
+def test_status_reports_that_stay_off_are_reported() -> None:
     channel = Hooked([OURS], acks=False)
     channel.stubborn = True
     assert registering(channel) == Registered(others=0, written=False, reports_on=False)
 
 
-def test_a_list_that_cannot_be_read_is_not_written() -> None:
+def test_unreadable_list_is_not_written() -> None:
     async def story(call: Callable[[OneMsgClient], Awaitable[object]]) -> list[str]:
         async with serving(answer({"webhookUrl": [{"url": INBOX}]})) as server, server.client() as client:
             with pytest.raises(OneMsgError):
@@ -187,7 +187,7 @@ def test_a_list_that_cannot_be_read_is_not_written() -> None:
     assert asyncio.run(story(lambda client: register(client, OURS))) == ["GET"]
 
 
-def test_nothing_of_it_shows_an_address() -> None:
+def test_repr_has_no_address() -> None:
     told = repr(plan((INBOX,), OURS)) + repr(registering(Hooked([INBOX])))
     assert "secret" not in told
     assert "inbox" not in told

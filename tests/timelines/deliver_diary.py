@@ -135,7 +135,7 @@ class Diary(Replica):
     # What 1MSG posts and lists
 
     def reports(self, message_id: str, *statuses: str, **more: Any) -> "Diary":
-        """One webhook body in the form seen in production (contract §8.1)."""
+        """One webhook body in the form seen in production (docs/1msg.md#normalised-statuses)."""
         acks = [{"id": message_id, "status": status, **more} for status in statuses]
         return self.posts(json.dumps({"instanceId": "CH1", "ack": acks}).encode())
 
@@ -145,7 +145,7 @@ class Diary(Replica):
         return self.posts(json.dumps({"messages": [{**inbound, "time": self.clock.now() // SECOND}]}).encode())
 
     def echoes(self, message_id: str, phone: str = "34612345678", at: Millis | None = None) -> "Diary":
-        """The channel shows us a message of ours (contract §8.2)."""
+        """The channel shows us a message of ours (docs/1msg.md#normalised-messages)."""
         echo = {"id": message_id, "fromMe": True, "type": "chat", "chatId": f"{phone}@c.us", "senderName": "Us"}
         sent_at = (self.clock.now() if at is None else at) // SECOND
         return self.posts(json.dumps({"instanceId": "CH1", "messages": [{**echo, "time": sent_at}]}).encode())

@@ -180,7 +180,7 @@ def test_opt_out_survives_erasure(deliver: Diary) -> None:
 
 
 def test_opt_outs_from_whatsapp_are_published(deliver: Diary) -> None:
-    """Contract §10, 131050, and §11, user_preferences."""
+    """Error code 131050, and docs/1msg.md#opting-in-and-out, user_preferences."""
     deliver.knows("maria").knows("paul", name="Paul", phone="+34 677 777 777")
     deliver.onemsg.answers = [Rejected(reason="opted_out", remedy=Remedy.OPT_OUT, error_code=131050)]
     deliver.due("maria").works()

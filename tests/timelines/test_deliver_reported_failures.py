@@ -9,7 +9,7 @@ from .deliver_diary import Diary
 
 
 def failed(deliver: Diary, code: int, message_id: str = "wamid.1") -> Diary:
-    """The raw form, which has the code (contract §8.3)."""
+    """The raw form, which has the code (docs/1msg.md#raw-bodies-of-meta)."""
     error: dict[str, Any] = {"code": code, "title": "…"}
     return deliver.reports(message_id, "failed", errors=[error])
 

@@ -1,4 +1,5 @@
-"""What a state was made from, and what happens when that is no longer there (design §4, "Lineage")."""
+"""What a state was made from, and what happens when that is no longer there (ARCHITECTURE.md#lapse-rules,
+"Lineage")."""
 
 from dataclasses import replace
 

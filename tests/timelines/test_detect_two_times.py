@@ -1,4 +1,5 @@
-"""An event has a time, and its record another: neither alone leads to a reminder (design §4, "Two times")."""
+"""An event has a time, and its record another: neither alone leads to a reminder (ARCHITECTURE.md#lapse-rules, "Two
+times")."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Who may look at the brake and release it over HTTP, and who may not."""
+"""Who may see and release the brake over HTTP."""
 
 import threading
 from concurrent.futures import Future
@@ -40,7 +40,7 @@ def _turns(brake_control: BrakeControl) -> None:
             continue
 
 
-def test_on_loopback_it_can_be_used_without_a_token(serving: Serving) -> None:
+def test_brake_needs_no_token_on_loopback(serving: Serving) -> None:
     api = client(serving, ApiGuard(None, open_to_this_machine=True))
     nothing: dict[str, object] = {"engaged": None, "released": None, "held": 0, "distrusted": [], "words": []}
     assert api.get("/api/brake").json() == nothing
@@ -48,13 +48,13 @@ def test_on_loopback_it_can_be_used_without_a_token(serving: Serving) -> None:
     assert api.get("/api/brake/release").status_code == 405
 
 
-def test_no_web_page_in_a_browser_of_this_machine_can_release_it(serving: Serving) -> None:
+def test_web_page_in_a_local_browser_cannot_release(serving: Serving) -> None:
     api = client(serving, ApiGuard(None, open_to_this_machine=True))
     assert api.post("/api/brake/release", headers={"origin": "https://evil.example"}).status_code == 403
     assert api.get("/api/brake", headers={"host": "rebound.example:8080"}).status_code == 403
 
 
-def test_where_others_can_reach_it_it_is_closed_without_a_token(serving: Serving) -> None:
+def test_brake_is_closed_without_a_token_elsewhere(serving: Serving) -> None:
     api = client(serving, ApiGuard(None, open_to_this_machine=False))
     refused = api.post("/api/brake/release")
     assert refused.status_code == 403
@@ -62,7 +62,7 @@ def test_where_others_can_reach_it_it_is_closed_without_a_token(serving: Serving
 
 
 @pytest.mark.parametrize("told", ["", TOKEN, f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer", "Bearer \xfc"])
-def test_a_wrong_token_is_refused(serving: Serving, told: str) -> None:
+def test_wrong_token_is_refused(serving: Serving, told: str) -> None:
     api = client(serving, ApiGuard(TOKEN, open_to_this_machine=False))
     headers = {"authorization": told.encode("latin-1")}
     refused = api.post("/api/brake/release", headers=headers)  # type: ignore[arg-type]
@@ -70,16 +70,16 @@ def test_a_wrong_token_is_refused(serving: Serving, told: str) -> None:
     assert TOKEN not in refused.text
 
 
-def test_the_token_opens_it(serving: Serving) -> None:
+def test_right_token_is_accepted(serving: Serving) -> None:
     api = client(serving, ApiGuard(TOKEN, open_to_this_machine=False))
     assert api.get("/api/brake", headers={"authorization": f"Bearer {TOKEN}"}).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "[::1]", "127.9.9.9"])
-def test_loopback(host: str) -> None:
+def test_loopback_addresses(host: str) -> None:
     assert is_loopback(host)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "lapse.example", "127.0.0.1.example", ""])
-def test_not_loopback(host: str) -> None:
+def test_other_addresses_are_not_loopback(host: str) -> None:
     assert not is_loopback(host)

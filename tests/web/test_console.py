@@ -1,4 +1,4 @@
-"""What an operator sees, who may see it, and that nobody's number or name is among it."""
+"""What the console shows, who may see it, and that it has no names or numbers."""
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -41,7 +41,7 @@ HERE = ApiGuard(None, open_to_this_machine=True)
 ASKS = ApiGuard(TOKEN, open_to_this_machine=True)
 
 
-def test_what_stands_where_and_what_is_in_doubt_and_stopped(serving: Serving, diary: Diary) -> None:
+def test_page_shows_counts_doubts_and_stopped_channels(serving: Serving, diary: Diary) -> None:
     diary.onemsg.answers = [
         Unknown(reason="timeout"),
         Rejected(reason="template_paused", remedy=Remedy.CHANNEL, template=True),
@@ -67,13 +67,13 @@ def test_what_stands_where_and_what_is_in_doubt_and_stopped(serving: Serving, di
         assert secret not in page.text + client.get("/api/overview").text
 
 
-def test_an_empty_ledger_has_nothing_to_be_afraid_of(serving: Serving, diary: Diary) -> None:
+def test_page_of_an_empty_ledger(serving: Serving, diary: Diary) -> None:
     page = shown(serving, diary.ledger, HERE).get("/").text
     assert "<p class=good>none</p>" in page
     assert "<p class=good>nothing</p>" in page
 
 
-def test_where_only_detect_runs_its_health_is_shown(serving: Serving) -> None:
+def test_page_without_deliver_shows_health(serving: Serving) -> None:
     health = Health(SystemClock().monotonic)
     health.register("detect").ok("<b>the brake is engaged</b>")
     client = shown(serving, None, HERE, health)
@@ -83,7 +83,7 @@ def test_where_only_detect_runs_its_health_is_shown(serving: Serving) -> None:
     assert "&lt;b&gt;the brake is engaged" in client.get("/").text
 
 
-def test_a_user_whose_id_is_a_script_stays_text(serving: Serving, diary: Diary) -> None:
+def test_user_id_is_escaped(serving: Serving, diary: Diary) -> None:
     diary.onemsg.answers = [Unknown(reason="timeout")]
     user = "<script>alert(1)</script>"
     diary.knows(user).due(user).works()
@@ -93,7 +93,7 @@ def test_a_user_whose_id_is_a_script_stays_text(serving: Serving, diary: Diary) 
 
 
 @pytest.mark.parametrize("path", ["/", "/api/overview", "/api/openapi.json"])
-def test_a_token_is_asked_for_where_one_is_set(serving: Serving, diary: Diary, path: str) -> None:
+def test_token_is_required_if_set(serving: Serving, diary: Diary, path: str) -> None:
     client = shown(serving, diary.ledger, ASKS)
     wrongs: tuple[dict[str, str], ...] = (
         {},
@@ -106,7 +106,7 @@ def test_a_token_is_asked_for_where_one_is_set(serving: Serving, diary: Diary, p
     assert client.get(path, headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
 
 
-def test_a_browser_gives_the_token_as_a_password_and_only_to_the_page(serving: Serving, diary: Diary) -> None:
+def test_browser_password_opens_the_page_only(serving: Serving, diary: Diary) -> None:
     client = shown(serving, diary.ledger, ASKS)
     assert client.get("/").headers["www-authenticate"].startswith("Basic ")
     assert client.get("/", auth=("anybody", TOKEN)).status_code == 200
@@ -115,7 +115,7 @@ def test_a_browser_gives_the_token_as_a_password_and_only_to_the_page(serving: S
     assert client.get("/api/overview").headers["www-authenticate"] == "Bearer"
 
 
-def test_without_a_token_nobody_else_gets_in(serving: Serving, diary: Diary) -> None:
+def test_without_a_token_only_loopback_is_allowed(serving: Serving, diary: Diary) -> None:
     closed = shown(serving, diary.ledger, ApiGuard(None, open_to_this_machine=False))
     assert closed.get("/").status_code == 403
     assert "web.api_token" in closed.get("/api/overview").json()["error"]
@@ -124,7 +124,7 @@ def test_without_a_token_nobody_else_gets_in(serving: Serving, diary: Diary) -> 
         assert here.get("/", headers=foreign).status_code == 403
 
 
-def test_the_api_describes_what_is_there(serving: Serving, diary: Diary) -> None:
+def test_openapi_describes_the_routes(serving: Serving, diary: Diary) -> None:
     told = shown(serving, diary.ledger, HERE).get("/api/openapi.json").json()
     assert told["openapi"] == "3.1.0"
     assert set(told["paths"]) == {"/api/overview", "/api/openapi.json"}
@@ -133,11 +133,11 @@ def test_the_api_describes_what_is_there(serving: Serving, diary: Diary) -> None
 
 
 @pytest.mark.slow
-def test_reloads_at_the_same_time_count_the_ledger_once(serving: Serving, diary: Diary) -> None:
+def test_concurrent_reloads_count_the_ledger_once(serving: Serving, diary: Diary) -> None:
     client = shown(serving, diary.ledger, HERE)
     moments = sorted({client.get("/api/overview").json()["at"] for _ in range(20)})
     assert all(after - before >= SECOND // 2 for before, after in pairwise(moments))
 
 
-def test_the_longer_counting_takes_the_longer_the_overview_is_reused_up_to_five_seconds() -> None:
+def test_reuse_time_grows_with_counting_time() -> None:
     assert [reuse_time(counting) for counting in (0, 10, 50, 100, 3_000)] == [500, 500, 2_500, 5_000, 5_000]

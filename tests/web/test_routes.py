@@ -1,4 +1,4 @@
-"""What a cluster, a scraper and a lost visitor get to see."""
+"""Health, readiness, metrics, and unknown pages."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from consumer.web.server import PortTaken, serve
 Serving = Callable[[ASGIApp], httpx.Client]
 
 
-def test_a_part_that_has_just_begun_lives_but_is_not_ready(serving: Serving) -> None:
+def test_new_part_is_alive_but_not_ready(serving: Serving) -> None:
     health = Health(ManualClock().monotonic)
     health.register("sender")
     client = serving(build(health=health, metrics=CollectorRegistry()))
@@ -30,7 +30,7 @@ def test_a_part_that_has_just_begun_lives_but_is_not_ready(serving: Serving) -> 
     }
 
 
-def test_ready_is_when_every_part_makes_progress(serving: Serving) -> None:
+def test_ready_if_every_part_makes_progress(serving: Serving) -> None:
     health = Health(ManualClock().monotonic)
     sender, tracker = health.register("sender"), health.register("tracker")
     client = serving(build(health=health, metrics=CollectorRegistry()))
@@ -42,7 +42,7 @@ def test_ready_is_when_every_part_makes_progress(serving: Serving) -> None:
     assert answer.json()["parts"]["sender"] == {"ok": True, "detail": "channel stopped: wrong_token"}
 
 
-def test_a_part_that_fails_is_alive_and_says_why_it_is_not_ready(serving: Serving) -> None:
+def test_failing_part_is_alive_with_its_reason(serving: Serving) -> None:
     health = Health(ManualClock().monotonic)
     feed = health.register("feed")
     client = serving(build(health=health, metrics=CollectorRegistry()))
@@ -52,7 +52,7 @@ def test_a_part_that_fails_is_alive_and_says_why_it_is_not_ready(serving: Servin
     assert client.get("/readyz").json()["parts"]["feed"] == {"ok": False, "detail": "no broker answers"}
 
 
-def test_a_silent_part_is_unready_first_and_dead_later_and_a_word_brings_it_back() -> None:
+def test_silent_part_is_not_ready_then_dead_until_it_reports() -> None:
     clock = ManualClock()
     health = Health(clock.monotonic)
     part = health.register("outbox", stale_after=30 * SECOND, dead_after=5 * MINUTE)
@@ -70,7 +70,7 @@ def test_a_silent_part_is_unready_first_and_dead_later_and_a_word_brings_it_back
     assert health.dead() == []
 
 
-def test_a_wall_clock_that_jumps_makes_nobody_stale() -> None:
+def test_wall_clock_jump_makes_no_part_stale() -> None:
     clock = ManualClock()
     health = Health(clock.monotonic)
     health.register("sender").ok()
@@ -78,7 +78,7 @@ def test_a_wall_clock_that_jumps_makes_nobody_stale() -> None:
     assert health.states()["sender"].ok
 
 
-def test_liveness_names_the_dead(serving: Serving) -> None:
+def test_liveness_names_dead_parts(serving: Serving) -> None:
     clock = ManualClock()
     health = Health(clock.monotonic)
     health.register("detect", dead_after=MINUTE).ok()
@@ -88,7 +88,7 @@ def test_liveness_names_the_dead(serving: Serving) -> None:
     assert (answer.status_code, answer.json()) == (503, {"alive": False, "dead": ["detect"]})
 
 
-def test_readiness_tries_whether_webhooks_can_be_stored(serving: Serving) -> None:
+def test_readiness_runs_the_probes(serving: Serving) -> None:
     broken = True
 
     async def ledger() -> None:
@@ -105,7 +105,7 @@ def test_readiness_tries_whether_webhooks_can_be_stored(serving: Serving) -> Non
     assert client.get("/readyz").json() == {"ready": True, "parts": {"ledger": {"ok": True, "detail": None}}}
 
 
-def test_metrics_are_readable_by_prometheus(serving: Serving) -> None:
+def test_metrics_are_valid_prometheus_text(serving: Serving) -> None:
     registry = CollectorRegistry()
     DetectMetrics(registry).tracked_keys.labels("0").set(7)
     answer = serving(build(health=Health(ManualClock().monotonic), metrics=registry)).get("/metrics")
@@ -114,12 +114,12 @@ def test_metrics_are_readable_by_prometheus(serving: Serving) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/nowhere", "/metrics/", "/healthz/x"])
-def test_an_unknown_page_says_so_in_json(serving: Serving, path: str) -> None:
+def test_unknown_page_is_json_404(serving: Serving, path: str) -> None:
     answer = serving(build(health=Health(ManualClock().monotonic), metrics=CollectorRegistry())).get(path)
     assert (answer.status_code, answer.json()) == (404, {"error": "Not Found"})
 
 
-def test_a_port_that_is_taken_is_named(serving: Serving) -> None:
+def test_taken_port_is_named(serving: Serving) -> None:
     app = build(health=Health(ManualClock().monotonic), metrics=CollectorRegistry())
     port = serving(app).base_url.port
     assert port

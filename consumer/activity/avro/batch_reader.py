@@ -13,7 +13,7 @@ from consumer.activity.columns import frame_of
 from consumer.activity.errors import BadRecord, ValueProblem
 from consumer.activity.field_paths import NATIVE, FieldPaths
 from consumer.activity.row_reader import EXPECTED, EventFilter
-from consumer.activity.rows import EMPTY, BadValue, ReadOne, RowBatch, merge, read_singly
+from consumer.activity.rows import BadValue, ReadOne, RowBatch, merge, read_singly
 from consumer.activity.schemas.avro_schema import WriterSchema
 from consumer.activity.schemas.framing import UNFRAMED
 from consumer.activity.schemas.writer_schemas import WriterSchemas
@@ -46,7 +46,9 @@ class AvroReader:
     def __call__(self, values: Sequence[bytes | None]) -> RowBatch:
         batch = ValueBatch(values)
         sheet = FieldSheet(len(values))
-        bad = _mark_bad(sheet, np.flatnonzero(batch.lengths == 0), EMPTY)
+        blank = np.flatnonzero(batch.lengths == 0)
+        sheet.verdict[blank] = Verdict.SKIPPED
+        bad: list[BadValue] = []
         decoded: list[tuple[_WriterPlan, Longs]] = []
         ignored = 0
         for header, rows in batch.groups():
@@ -63,7 +65,7 @@ class AvroReader:
                 decoded.append((plan, rows))
         frame = frame_of(batch.joined, sheet, self._fields, self._field_decoders.symbols)
         bad += [BadValue(index, *UNREADABLE) for index in _rows_with(sheet, Verdict.UNREADABLE)]
-        return merge(RowBatch(frame, bad, ignored), self._read_singly(values, sheet, decoded))
+        return merge(RowBatch(frame, bad, ignored, blank.size), self._read_singly(values, sheet, decoded))
 
     def _read_singly(
         self, values: Sequence[bytes | None], sheet: FieldSheet, decoded: Sequence[tuple[_WriterPlan, Longs]]

@@ -27,6 +27,31 @@ def header_of(value: bytes) -> bytes:
     raise BadRecord(*UNFRAMED)
 
 
+def text_of_key(key: bytes) -> str | None:
+    """Return the text of a record's key: plain, or an Avro string behind one of the two headers. None if it is none."""
+    header = key[:1] == bytes([CONFLUENT]), key[:2] == bytes(SINGLE_OBJECT)
+    size = CONFLUENT_SIZE if header[0] else SINGLE_OBJECT_SIZE if header[1] else 0
+    if size:
+        length, begin = _read_length(key, size)
+        key = key[begin:] if length is not None and length == len(key) - begin else b"\xff"
+    try:
+        return key.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _read_length(data: bytes, position: int) -> tuple[int | None, int]:
+    """Return the length of an Avro string (zigzag, base 128), None if there is none, and where its text begins."""
+    value = shift = 0
+    for byte in data[position : position + 5]:
+        position += 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return (None if value & 1 else value >> 1), position
+    return None, position
+
+
 def registry_header(schema_id: int) -> bytes:
     return bytes([CONFLUENT]) + schema_id.to_bytes(4, "big")
 

@@ -6,6 +6,7 @@ request a reminder. No message names a user.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumer.activity.decoder import ActivityDecoder, Decoded
 from consumer.activity.errors import RegistryUnavailable
-from consumer.clock import SECOND, Clock, Millis
+from consumer.clock import MINUTE, SECOND, Clock, Millis
 from consumer.commands.terminal.output import CheckResult
+from consumer.config.types import format_duration, millis
 from consumer.kafka.clients.client_settings import client_settings
 from consumer.kafka.dead_letters import topic_reader
 from consumer.wiring import detect
@@ -42,6 +44,8 @@ def check_sample(shared: Shared) -> Iterator[CheckResult]:
         yield CheckResult(False, f"records of {topic}", f"they cannot be read: {problem.args[0].str()}")
         return
     yield check_readable(topic, list(decoded.values()))
+    if apart := check_times(topic, list(decoded.values()), millis(shared.settings.detect.clock_doubt)):
+        yield apart
     yield check_partitioning(topic, {number: set(found.frame["user_id"]) for number, found in decoded.items()})
 
 
@@ -60,6 +64,23 @@ def check_readable(topic: str, decoded: Sequence[Decoded]) -> CheckResult:
         advice = f"none of the newest {ignored:,} concerns a process: do source and processes match the events?"
         return CheckResult(False, f"records of {topic}", advice)
     return CheckResult(True, f"records of {topic}: the newest can be read" if good else f"records of {topic}: none yet")
+
+
+def check_times(topic: str, decoded: Sequence[Decoded], clock_doubt: Millis) -> CheckResult | None:
+    """Return a failed check if most events' times are further from their records' than clocks are wrong."""
+    skew = np.concatenate([found.skew for found in decoded]) if decoded else np.empty(0, np.int64)
+    apart = int(np.count_nonzero(np.abs(skew) > clock_doubt))
+    if 2 * apart <= skew.size:
+        return None
+    median = int(np.median(skew))
+    span = format_duration(timedelta(milliseconds=abs(median) - abs(median) % MINUTE))
+    return CheckResult(
+        False,
+        f"times of {topic}",
+        f"{apart:,} of the newest {skew.size:,} events have times further from their records' than detect.clock_doubt,"
+        f" {span} {'before' if median > 0 else 'after'} them (the median): whole hours are a time zone that producers"
+        " leave out, anything else is history that is being written anew. Nothing is asked for while this is so",
+    )
 
 
 def check_partitioning(topic: str, users: Mapping[int, set[str]]) -> CheckResult:

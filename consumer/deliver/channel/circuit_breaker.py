@@ -18,7 +18,7 @@ from consumer.onemsg.webhook.notifications import Echo, StatusReport
 M = TypeVar("M", contravariant=True)
 
 UNKNOWNS_TO_OPEN = 5
-"""Attempts in a row without a clear answer that open the breaker (design §5)."""
+"""Attempts in a row without a clear answer that open the breaker (ARCHITECTURE.md#life-of-a-reminder)."""
 
 UNREACHABLE_REASONS = frozenset({"no_answers", "not_reachable"})
 """Reasons for which the channel's status is asked before a probing message leaves: nothing had answered."""
@@ -59,7 +59,8 @@ def probe_is_due(state: ChannelRow, now: Millis) -> bool:
 
 
 def needs_status_check(state: ChannelRow, now: Millis) -> bool:
-    """Return whether the channel's status must be asked before a probing message leaves (design §5)."""
+    """Return whether the channel's status must be asked before a probing message leaves
+    (ARCHITECTURE.md#life-of-a-reminder)."""
     return probe_is_due(state, now) and state.stopped_because in UNREACHABLE_REASONS
 
 

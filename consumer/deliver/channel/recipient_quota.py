@@ -1,4 +1,4 @@
-"""How many different recipients a business may write to within a day (contract §11)."""
+"""How many different recipients a business may write to within a day (docs/1msg.md#limits-and-policy)."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field

@@ -26,7 +26,7 @@ class TemplateStatus:
     category: str | None = None
     """None until 1MSG has stated it."""
     marketing: bool = False
-    """Whether the marketing rules apply to it (contract §11)."""
+    """Whether the marketing rules apply to it (docs/1msg.md#category-of-a-reminder)."""
     body: str = ""
     """Its text with variables; empty until the list has shown it."""
     misses: int = 0

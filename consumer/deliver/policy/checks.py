@@ -71,7 +71,7 @@ class Facts:
     template_stopped_until: Millis | None = None
     """When to look again for a usable template; None if there is one now."""
     marketing: bool = False
-    """The template that would be sent counts as marketing (contract §11)."""
+    """The template that would be sent counts as marketing (docs/1msg.md#category-of-a-reminder)."""
     paused: bool = False
     """An operator has paused this process or everything."""
     channel_stopped: bool = False
@@ -158,7 +158,7 @@ def consent_is_given(facts: Facts) -> Verdict | None:
 
 
 def recipient_is_free(facts: Facts) -> Verdict | None:
-    """A hold on this number is in force until it ends (contract §10: P-rcpt, DAY, PAIR)."""
+    """A hold on this number is in force until it ends (docs/1msg.md#error-codes: P-rcpt, DAY, PAIR)."""
     if facts.held_until is None or facts.now >= facts.held_until:
         return None
     return Suppress("unreachable") if facts.unreachable else Defer("recipient_hold", facts.held_until)

@@ -12,7 +12,7 @@ TextCheck: TypeAlias = Literal["strict", "links", "off"]
 """`strict`: all of the below. `links`: only links, addresses and what programs leave behind. `off`: nothing."""
 
 _LONGEST = 1_000
-"""Characters. Nobody is called by more, and a longer text would only cost time."""
+"""Characters that are looked at. Fewer of a text are ever sent, and a longer look would only cost time."""
 
 _LEFT_BEHIND = frozenset(
     {"null", "Null", "NULL", "(null)", "<null>", "none", "None", "NONE", "undefined", "Undefined", "UNDEFINED", "nil"}
@@ -34,20 +34,20 @@ _FORMATTING = re.compile(r"[*_~`|\\]|^\s*>")
 
 
 def usable_name(text: str | None, check: TextCheck = "strict") -> str | None:
-    """Return the text if it can be what somebody is called, else None."""
-    name = (text or "").strip()
-    if not name or len(name) > _LONGEST or check == "off":
-        return name[:_LONGEST] or None if check == "off" else None
+    """Return the text if it can be what somebody is called, cut to what is ever sent of it, else None."""
+    name = (text or "")[:_LONGEST].strip()
+    if check == "off":
+        return name or None
     if name in _LEFT_BEHIND or not any(c.isalpha() for c in name):
         return None
     return name if _is_harmless(name, check) else None
 
 
 def usable_action(text: str | None, check: TextCheck = "strict") -> str | None:
-    """Return the text if it can say what somebody left unfinished, else None."""
-    action = (text or "").strip()
-    if not action or len(action) > _LONGEST or check == "off":
-        return action[:_LONGEST] or None if check == "off" else None
+    """Return the text if it can say what somebody left unfinished, cut to what is ever sent of it, else None."""
+    action = (text or "")[:_LONGEST].strip()
+    if not action or check == "off":
+        return action or None
     return None if action in _LEFT_BEHIND or not _is_harmless(action, check) else action
 
 

@@ -1,6 +1,7 @@
 """What follows from an attempt that was certainly not accepted: another try later, or a failure. Pure.
 
-`onemsg.error_table` says how long to wait (contract §10); `max_attempts` and the reminder's age limit it here. Only a
+`onemsg.error_table` says how long to wait (docs/1msg.md#error-codes); `max_attempts` and the reminder's age limit it
+here. Only a
 refusal of this message counts against `max_attempts`. A connection that is down, a stopped channel and a rate limit say
 nothing about the message: a reminder waits for them until it expires.
 """
@@ -20,7 +21,7 @@ _NOT_COUNTED = frozenset({Remedy.CHANNEL, Remedy.SLOW, Remedy.PAIR})
 
 REPORTED_FAILURE_DELAY = 15 * MINUTE
 """The least wait before another message after a failure that was reported later. A delivery may still be reported
-(contract §8.7), and then cancels the other message if it has not gone out."""
+(docs/1msg.md#order-and-repeats), and then cancels the other message if it has not gone out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """Which of our messages, seen from outside, belongs to an attempt without an answer. Pure.
 
 An attempt gets a message only if no other pairing is possible: exactly one unclaimed message fits its chat and its
-time, and it is the only attempt without an id that fits that message (contract §5, design §5). Otherwise nothing is
+time, and it is the only attempt without an id that fits that message (docs/1msg.md#message-list,
+ARCHITECTURE.md#life-of-a-reminder). Otherwise nothing is
 paired: with a wrong id, the reports about one person's message would be applied to another person's reminder.
 """
 
@@ -13,7 +14,7 @@ from consumer.clock import MINUTE, Millis
 from consumer.onemsg.phone import same_recipient
 
 BEFORE = MINUTE
-"""How far the provider's clock may be behind ours (contract §5 asks from `t0 - 60` on)."""
+"""How far the provider's clock may be behind ours (docs/1msg.md#message-list asks from `t0 - 60` on)."""
 AFTER = 5 * MINUTE
 """How long after the request left its message may appear."""
 _TAIL_LENGTH = 6  # digits that all forms of one number share

@@ -1,4 +1,5 @@
-"""Applies status reports to their reminders, matched by message id and by nothing else (contract fact 5)."""
+"""Applies status reports to their reminders, matched by message id and by nothing else (docs/1msg.md#seven-facts,
+5)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ def _cancel_siblings(work: UnitOfWork, row: ReminderRow, source: StatusSource) -
 
 
 def _fail(work: UnitOfWork, row: ReminderRow, received: ReceivedReport, retry_policy: RetryPolicy) -> None:
-    """Apply a failure that is reported later by the same table as one in the answer (contract §10)."""
+    """Apply a failure that is reported later by the same table as one in the answer (docs/1msg.md#error-codes)."""
     refusal = _refusal(received.report)
     # Another try is a new message, so every failure counts here, also that of a channel that accepts and never sends.
     counted = row._replace(counted_attempts=row.counted_attempts + 1)

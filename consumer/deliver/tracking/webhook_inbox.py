@@ -2,7 +2,7 @@
 
 `submit` returns when a body is durable, whatever it contains; one task applies its contents soon after. A crash in
 between leaves stored bodies, which `step` applies at the next start. Everything is idempotent, since 1MSG repeats,
-reorders and mixes (contract §8.7).
+reorders and mixes (docs/1msg.md#order-and-repeats).
 
 Echoes, our own messages seen from outside, settle an unknown attempt where exactly one fits: see `reconciliation`.
 """

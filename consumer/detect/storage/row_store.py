@@ -101,6 +101,11 @@ class RowStore:
     def nbytes(self) -> int:
         return self.rows.nbytes + self.dirty.nbytes + self.due.nbytes + self.user.nbytes + self.action.nbytes
 
+    def read(self, rows: Rows) -> npt.NDArray[np.void]:
+        """Return copies of rows, as a structured array: quicker than several fields of the rows where they are."""
+        words = self.rows.view(np.int64).reshape(-1, _ROW.itemsize // 8)
+        return words.take(rows, axis=0).view(_ROW)[:, 0]
+
     def live_rows(self, start: int = 0) -> Rows:
         """Return the live rows from `start` on."""
         return start + np.flatnonzero(self.live[start : self.used])

@@ -16,7 +16,7 @@ from consumer.detect.lapse_rules import LapseRules, Processes
 from consumer.detect.snapshot import DamagedState
 from consumer.detect.table import Table
 from consumer.kafka.changelog import lineage
-from consumer.kafka.changelog.input_topic import describe_input
+from consumer.kafka.changelog.input_topic import InputDescriber
 from consumer.kafka.changelog.lineage import Difference, InputTopic
 from consumer.kafka.changelog.reader import ChangelogReader, Restored
 from consumer.kafka.changelog.writer import ChangelogWriter
@@ -73,6 +73,7 @@ class Restorer:
         """`endings_missed`: events of a process that is not configured cannot be applied (see `lineage.go_on`)."""
         self._admin = admin
         self._make_consumer = make_consumer
+        self._describer = InputDescriber(admin, topic)
         self._topic = topic
         self._state_topic = state_topic
         self._group = group
@@ -86,7 +87,7 @@ class Restorer:
 
         Raises StateRefused; KafkaException if the broker does not answer; Unanswered once `stop` is set.
         """
-        topic = describe_input(self._admin, self._topic, _REQUEST_TIMEOUT_S)
+        topic = self._describer.describe(_REQUEST_TIMEOUT_S)
         restored, rebuilt = self._read(partition, stop)
         if restored is None and committed in (None, rebuilt and rebuilt.offset):
             return self._start_anew(partition, topic, rebuilt)

@@ -115,7 +115,7 @@ _STATE = {
     "segment.bytes": str(64 * 1024 * 1024),
     "max.compaction.lag.ms": str(10 * MINUTE),
     "min.cleanable.dirty.ratio": "0.2",
-    # A tombstone that a restore misses is harmless (design §4), and every commit writes some.
+    # A tombstone that a restore misses is harmless (ARCHITECTURE.md#the-changelog), and every commit writes some.
     "delete.retention.ms": str(MINUTE),
     "max.message.bytes": "1048588",  # Kafka's default; state segments are smaller
 }

@@ -79,7 +79,7 @@ class BatchProcessor:
         """Decode all partitions together, then give each task its rows."""
         if not len(batch):
             return
-        # A wall clock that was set back must not set events back: it is as late as the watermarks that it gave.
+        # A wall clock that was set back must not set events back: the watermarks came from it.
         now = max(self._clock.now(), *(task.watermark.value or 0 for task in tasks.values()))
         offsets, timestamps, _, values = batch.records
         decoded = self._decoder.decode(values, timestamps, now)
@@ -92,7 +92,7 @@ class BatchProcessor:
             bad = decoded.bad[slice(*np.searchsorted(bad_rows, bounds))]
             self._add_dead_letters(task, batch.records, bad)
             rows = slice(*np.searchsorted(all_rows, bounds))
-            self._brake_control.observe(task, timestamps[start:stop], decoded.skew[rows], len(bad))
+            self._brake_control.observe(task, timestamps[start:stop], decoded.skew[rows], len(bad), now)
             part = activities.slice(*np.searchsorted(good_rows, bounds).tolist())
             task.apply(part, int(offsets[stop - 1]) + 1, now)
         self._count_events(decoded, decoded.frame.height - len(activities))
@@ -112,6 +112,7 @@ class BatchProcessor:
         events.labels("unknown_process").inc(of_unknown_processes)
         events.labels("clamped").inc(decoded.clamped)
         events.labels("ignored").inc(decoded.ignored)
+        events.labels("blank").inc(decoded.blank)
 
     def _postpone(self, tasks: Sequence[PartitionTask]) -> None:
         """Seek back to the positions of these tasks, and pause their partitions for a moment."""

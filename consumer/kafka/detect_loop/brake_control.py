@@ -53,9 +53,12 @@ class BrakeStatus:
     @property
     def words(self) -> list[str]:
         """Return lines for people; none while nothing is held back."""
-        said = [f"the brake holds {self.held} lapses back: {EXPLANATIONS[self.engaged]}"] if self.engaged else []
-        numbers = ", ".join(map(str, self.distrusted))
-        return said + ([f"the watermark of partition {numbers} stands still: {_DISTRUSTED_TEXT}"] if numbers else [])
+        lines, numbers = [], ", ".join(map(str, self.distrusted))
+        if self.engaged and (self.held or self.engaged != "warming_up"):
+            lines.append(f"the brake holds {self.held} lapses back: {EXPLANATIONS[self.engaged]}")
+        if numbers:
+            lines.append(f"the watermark of partition {numbers} stands still: {_DISTRUSTED_TEXT}")
+        return lines
 
 
 class BrakeControl:
@@ -80,9 +83,8 @@ class BrakeControl:
         self._release_requests.put(answer)
         return answer
 
-    def observe(self, task: PartitionTask, written_at: Times, skew: Times, bad: int) -> None:
+    def observe(self, task: PartitionTask, written_at: Times, skew: Times, bad: int, now: Millis) -> None:
         """Count a partition's batch: when its records were written, how far after their events, how many are bad."""
-        now = self._clock.now()
         task.volume.observe(np.minimum(written_at, now))  # a producer's clock may be ahead
         task.skew.observe(skew, now)
         self._metrics.event_skew.labels(task.partition).set(task.skew.median / SECOND)

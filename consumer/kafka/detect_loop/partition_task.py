@@ -14,7 +14,7 @@ from consumer.kafka.clients.output import Output
 from consumer.records import Reminder, ReminderKind
 
 WATERMARK_INTERVAL_MS: Millis = 5 * SECOND
-"""Deliver is told each partition's watermark at least this often (design §4 asks for 10 s)."""
+"""Deliver is told each partition's watermark at least this often."""
 
 
 class PartitionTask:

@@ -1,4 +1,4 @@
-"""Message templates: what `GET /templates` says of them (contract §4), and whether ours can be sent."""
+"""Reads message templates from `GET /templates` (docs/1msg.md#listing-templates)."""
 
 import json
 import re
@@ -14,7 +14,7 @@ VARIABLE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Button:
-    """`kind` in capitals: URL, QUICK_REPLY, PHONE_NUMBER, COPY_CODE, …"""
+    """A button. `kind` is in capitals: URL, QUICK_REPLY, PHONE_NUMBER, COPY_CODE, …"""
 
     kind: str
     text: str | None = None
@@ -22,13 +22,14 @@ class Button:
 
     @property
     def needs_parameter(self) -> bool:
-        """A URL with a variable, or a code to copy; a static URL needs none (contract §2)."""
+        """Whether it is a URL with a variable or a code to copy; a static URL needs no parameter
+        (docs/1msg.md#sending-a-template)."""
         return self.kind in ("COPY_CODE", "OTP") or bool(self.url and VARIABLE.search(self.url))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """One template in one language. Status and category in capitals; an empty status or None: it was not said."""
+    """One template in one language. Status and category are in capitals; "" or None: not stated."""
 
     name: str
     language: str
@@ -36,44 +37,45 @@ class Template:
     status: str
     category: str | None
     variables: tuple[str, ...]
-    """The distinct variables of the body, in the order in which they come."""
+    """The distinct variables of the body, in order."""
     body: str
     buttons: tuple[Button, ...] = ()
     header_needs_parameter: bool = False
 
     @property
     def sendable(self) -> bool:
-        """Whatever case it is written in, only APPROVED can be sent (contract §4)."""
+        """Whether it can be sent: only APPROVED templates can (docs/1msg.md#listing-templates)."""
         return self.status == "APPROVED"
 
     @property
     def marketing(self) -> bool:
-        """Whether the marketing rules apply (contract §11). A category that nobody states could be that."""
+        """Whether the marketing rules apply (docs/1msg.md#limits-and-policy). A category that is not stated may be
+        marketing."""
         return self.category in (None, "MARKETING")
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateListing:
-    """What a channel shows of its templates; `complete` only if nothing can have been left out."""
+    """The templates that a channel shows; `complete` only if none can be missing."""
 
     templates: tuple[Template, ...]
     complete: bool
 
 
 def page_entries(answer: object) -> list[object] | None:
-    """The entries of one page: the root is an object with `templates`, or a bare array. None for anything else."""
+    """Return the entries of one page: an object with `templates`, or an array. None for anything else."""
     listed = lenient.mapping(answer).get("templates") if isinstance(answer, dict) else answer
     return listed if isinstance(listed, list) else None
 
 
 def entry_key(entry: object) -> object:
-    """What tells entries of different pages apart: id, name and language (contract §4)."""
+    """Return what identifies an entry across pages: id, name and language (docs/1msg.md#listing-templates)."""
     given = lenient.mapping(entry)
     return lenient.identifier(given.get("id")), lenient.text(given.get("name")), _language(given)
 
 
 def parse_templates(entries: Iterable[object]) -> tuple[Template, ...]:
-    """Templates from the entries of all pages. What has no name is passed over."""
+    """Return the templates from the entries of all pages. Entries without a name are skipped."""
     given = [lenient.mapping(entry) for entry in entries]
     shared = _shared_namespace(given)
     return tuple(_template(each, shared) for each in given if lenient.text(each.get("name")))
@@ -97,12 +99,12 @@ def _template(given: Mapping[str, object], shared: str | None) -> Template:
 
 
 def variables_of(body: str) -> tuple[str, ...]:
-    """The distinct `{{…}}` of a text."""
+    """Return the distinct `{{…}}` of a text."""
     return tuple(dict.fromkeys(VARIABLE.findall(body)))
 
 
 def _components(value: object) -> list[object]:
-    """An array, or a JSON string of one (contract §4)."""
+    """Return the components: an array, or a JSON string of one (docs/1msg.md#listing-templates)."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
@@ -127,7 +129,7 @@ def _header_needs(part: Mapping[str, object]) -> bool:
 
 
 def _language(given: Mapping[str, object]) -> str:
-    """A string, or `{"code": "en"}`."""
+    """Return the language: a string, or `{"code": "en"}`."""
     language = given.get("language")
     return lenient.text(language) or lenient.text(lenient.mapping(language).get("code")) or ""
 
@@ -138,6 +140,6 @@ def _namespace(given: Mapping[str, object]) -> str | None:
 
 
 def _shared_namespace(given: Sequence[Mapping[str, object]]) -> str | None:
-    """The namespace of all templates that state one, if it is the same for all (contract §4)."""
+    """Return the namespace of all templates that state one, if it is the same (docs/1msg.md#listing-templates)."""
     stated = Counter(found for each in given if (found := _namespace(each)))
     return next(iter(stated)) if len(stated) == 1 else None

@@ -1,4 +1,4 @@
-"""Can this template be sent? One visible list of small questions, asked before anybody is written to. Pure."""
+"""Checks whether a template can be sent, before anybody gets a message. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from consumer.onemsg.templates.listing import Template
 
 VARIABLES = ("1", "2")
-"""{{1}} is the name, {{2}} the action; positional, since no source shows a named send (contract §2)."""
+"""{{1}} is the name, {{2}} the action; positional, because no source shows how to send named ones
+(docs/1msg.md#sending-a-template)."""
 
 MARKETING = "marketing"
-"""The reason of the problem that is none: it is worth knowing."""
+"""The reason of the one problem that is only information."""
 
 _TTL: Mapping[str, tuple[int, int]] = {
-    # seconds; contract §2, the 2023 names beside today's (§4)
+    # seconds; docs/1msg.md#sending-a-template, with the names of 2023 and of today
     "MARKETING": (43_200, 2_592_000),
     "UTILITY": (30, 43_200),
     "TRANSACTIONAL": (30, 43_200),
@@ -23,15 +24,15 @@ _THIRTY_DAYS = -1  # not for marketing
 
 _STATUS_ADVICE = {
     "PENDING": "wait for WhatsApp's review",
-    "PAUSED": "WhatsApp paused it for its quality: it comes back after 3, then 6 hours; send less of it",
-    "REJECTED": "read the reason in WhatsApp Manager, change it and submit it again",
-    "DISABLED": "it is disabled for good: make a new one and name that",
+    "PAUSED": "WhatsApp paused it for its quality: the pause ends after 3, then 6 hours; send fewer",
+    "REJECTED": "read the reason in WhatsApp Manager, change the template and submit it again",
+    "DISABLED": "it is disabled for good: create a new one and configure that",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequiredTemplate:
-    """The template as configuration names it. `ttl` is `messageSendTtlSeconds`."""
+    """A template that the configuration names. `ttl` is `messageSendTtlSeconds`."""
 
     name: str
     namespace: str
@@ -41,7 +42,7 @@ class RequiredTemplate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateProblem:
-    """`reason` is a label, `text` says what is wrong, `advice` what to do. Only what `blocks` keeps it from sending."""
+    """A problem: `reason` is a label, `text` says what is wrong, `advice` what to do; `blocks`: it prevents sending."""
 
     reason: str
     text: str
@@ -49,21 +50,21 @@ class TemplateProblem:
     blocks: bool = True
 
 
-Question = Callable[[Template, RequiredTemplate], TemplateProblem | None]
+Check = Callable[[Template, RequiredTemplate], TemplateProblem | None]
 
 
 def find_template(templates: Sequence[Template], wanted: RequiredTemplate) -> Template | None:
-    """The template with that name in that language; an approved one first, should there be several."""
+    """Return the template with that name in that language; an approved one if there are several."""
     same = [t for t in templates if (t.name, t.language) == (wanted.name, wanted.language)]
     return min(same, key=lambda t: not t.sendable, default=None)
 
 
 def preflight(templates: Sequence[Template], wanted: RequiredTemplate) -> list[TemplateProblem]:
-    """Everything that is wrong, or worth knowing, about sending this template. An empty list: send it."""
+    """Return all problems with sending this template; if none of them blocks, it can be sent."""
     template = find_template(templates, wanted)
     if template is None:
         return [_missing(templates, wanted)]
-    return [problem for ask in QUESTIONS if (problem := ask(template, wanted)) is not None]
+    return [problem for check in CHECKS if (problem := check(template, wanted)) is not None]
 
 
 def _missing(templates: Sequence[Template], wanted: RequiredTemplate) -> TemplateProblem:
@@ -72,14 +73,14 @@ def _missing(templates: Sequence[Template], wanted: RequiredTemplate) -> Templat
         return TemplateProblem(
             reason="language_missing",
             text=f"template {wanted.name} does not exist in {wanted.language}",
-            advice=f"it exists in {', '.join(languages)}: name one of these, or add the translation",
+            advice=f"it exists in {', '.join(languages)}: configure one of these, or add the translation",
         )
     names = sorted({t.name for t in templates})
     others = f"the channel has {', '.join(names[:10])}" if names else "the channel has none"
     return TemplateProblem(
         reason="template_missing",
         text=f"template {wanted.name} does not exist on this channel",
-        advice=f"create it and have it approved, or name another one: {others}",
+        advice=f"create it and have it approved, or configure another one: {others}",
     )
 
 
@@ -90,13 +91,13 @@ def _approved(template: Template, wanted: RequiredTemplate) -> TemplateProblem |
         return TemplateProblem(
             reason="status_not_stated",
             text=f"1MSG does not say whether template {template.name} ({template.language}) is approved",
-            advice="look at it in WhatsApp Manager: only APPROVED can be sent",
+            advice="check it in WhatsApp Manager: only APPROVED templates can be sent",
             blocks=False,
         )
     return TemplateProblem(
         reason="template_not_approved",
-        text=f"template {template.name} ({template.language}) is {template.status}, and only APPROVED can be sent",
-        advice=_STATUS_ADVICE.get(template.status, "look at it in WhatsApp Manager"),
+        text=f"template {template.name} ({template.language}) is {template.status}; it must be APPROVED",
+        advice=_STATUS_ADVICE.get(template.status, "check it in WhatsApp Manager"),
     )
 
 
@@ -106,13 +107,13 @@ def _namespace(template: Template, wanted: RequiredTemplate) -> TemplateProblem 
     if template.namespace is None:
         return TemplateProblem(
             reason="namespace_not_stated",
-            text="1MSG does not say which namespace the template is in",
+            text="1MSG does not say in which namespace the template is",
             advice="compare it with the one 1MSG shows beside the template",
             blocks=False,
         )
     return TemplateProblem(
         reason="namespace_differs",
-        text=f"template {template.name} ({template.language}) is in another namespace than configured",
+        text=f"template {template.name} ({template.language}) is not in the configured namespace",
         advice=f"write namespace: {template.namespace}",
     )
 
@@ -135,20 +136,20 @@ def _variables(template: Template, wanted: RequiredTemplate) -> TemplateProblem 
     )
 
 
-def _nothing_else_to_fill(template: Template, wanted: RequiredTemplate) -> TemplateProblem | None:
+def _no_other_parameters(template: Template, wanted: RequiredTemplate) -> TemplateProblem | None:
     buttons = any(button.needs_parameter for button in template.buttons)
     if not buttons and not template.header_needs_parameter:
         return None
     where = "a button" if buttons else "the header"
     return TemplateProblem(
         reason="needs_more_parameters",
-        text=f"template {template.name} wants a parameter for {where}, and only the body's are filled",
-        advice="use a static URL and a header of plain text",
+        text=f"template {template.name} needs a parameter for {where}, but only those of the body are filled in",
+        advice="use a static URL, and a header of plain text",
     )
 
 
 def _category(template: Template, wanted: RequiredTemplate) -> TemplateProblem | None:
-    """Marketing is no obstacle, but switches its rules on (contract §11)."""
+    """Marketing does not prevent sending, but its rules apply (docs/1msg.md#limits-and-policy)."""
     if template.category in ("AUTHENTICATION", "OTP"):
         return TemplateProblem(
             reason="wrong_category",
@@ -160,8 +161,8 @@ def _category(template: Template, wanted: RequiredTemplate) -> TemplateProblem |
     return TemplateProblem(
         reason=MARKETING,
         text=f"template {template.name} ({template.language}) counts as marketing"
-        + ("" if template.category else ", since nobody says otherwise"),
-        advice="expect a limit per person (131049), none to US numbers, and offer a way to opt out",
+        + ("" if template.category else ", because 1MSG states no category"),
+        advice="expect a limit for each person (131049) and no delivery to US numbers; offer a way to opt out",
         blocks=False,
     )
 
@@ -179,4 +180,4 @@ def _ttl(template: Template, wanted: RequiredTemplate) -> TemplateProblem | None
     )
 
 
-QUESTIONS: Sequence[Question] = (_approved, _namespace, _variables, _nothing_else_to_fill, _category, _ttl)
+CHECKS: Sequence[Check] = (_approved, _namespace, _variables, _no_other_parameters, _category, _ttl)

@@ -1,6 +1,6 @@
-"""What 1MSG tells us afterwards, whatever form it came in (webhook `ack[]`, `hooks[]`, raw Meta, hookInfo).
+"""What 1MSG reports, in one form for all its sources (webhook `ack[]`, `hooks[]`, raw Meta, hookInfo).
 
-Numbers and texts of people are kept out of every `repr`, so that a report can be logged by mistake.
+People's numbers and texts are left out of every `repr`, so that logging a report by mistake reveals nothing.
 """
 
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from consumer.clock import Millis
 
 
 class Progress(StrEnum):
-    """Contract §8.6, canonical."""
+    """How far a message got (docs/1msg.md#message-statuses)."""
 
     SENT = "sent"
     DELIVERED = "delivered"
@@ -20,22 +20,24 @@ class Progress(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusReport:
-    """One status of one message. `at` is the provider's time where it gave one (contract §8.1 has none)."""
+    """One status of one message. `at` is the provider's time; None if it gave none (as in
+    docs/1msg.md#normalised-statuses)."""
 
     message_id: str
     progress: Progress
     at: Millis | None = None
     error_code: int | None = None
-    """As it was given; `ack[]` gives none (contract fact 4). What follows from it and `error`: errors.classify."""
+    """The code; `ack[]` has none (docs/1msg.md#seven-facts, 4). `error_table.classify` says what it and `error`
+    mean."""
     error: str | None = None
-    """The provider's words, safe to log."""
+    """The provider's text, safe to log."""
     recipient: str | None = field(default=None, repr=False)
-    """Digits as the provider reports them; may differ from what was sent to (contract fact 5)."""
+    """The digits as reported; they may differ from those sent to (docs/1msg.md#seven-facts, 5)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Echo:
-    """An outgoing message seen from outside (`fromMe`): the echo webhook, or a row of the message list."""
+    """One of our own messages, reported back (`fromMe`): by the echo webhook, or in the message list."""
 
     message_id: str
     recipient: str | None = field(repr=False)
@@ -45,7 +47,7 @@ class Echo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inbound:
-    """Something the client wrote or tapped."""
+    """Something that the person wrote or tapped."""
 
     message_id: str
     sender: str | None = field(repr=False)
@@ -58,7 +60,8 @@ class Inbound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preference:
-    """The client turned our marketing off (or on again) in WhatsApp itself (contract §11, `user_preferences`)."""
+    """The person turned our marketing off, or on again, in WhatsApp (docs/1msg.md#limits-and-policy,
+    `user_preferences`)."""
 
     sender: str | None = field(repr=False)
     category: str
@@ -68,7 +71,7 @@ class Preference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """One webhook body, read. `ignored` counts items that carry no state (deleted, calls, unknown forms)."""
+    """The content of one webhook body. `ignored` counts items without a status (deletions, calls, unknown forms)."""
 
     statuses: tuple[StatusReport, ...] = ()
     echoes: tuple[Echo, ...] = ()

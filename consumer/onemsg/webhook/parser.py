@@ -1,7 +1,6 @@
-"""Webhook bodies in every form that a channel sends (contract §8), all of them possibly in one body.
+"""Reads webhook bodies in every form that a channel sends (docs/1msg.md#webhook-bodies); one body may mix them.
 
-Nothing says at the top which form it is; the arrays that are there do. An item that cannot be read is counted and
-passed over: its neighbours are good.
+The arrays in a body show which forms it has. An item that cannot be read is counted and skipped; the others count.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,7 +10,7 @@ from consumer.onemsg.masking import mask_text
 from consumer.onemsg.webhook.notifications import Echo, Inbound, Notification, Preference, Progress, StatusReport
 
 _PROGRESS = {
-    # contract §8.6
+    # docs/1msg.md#message-statuses
     "sent": Progress.SENT,
     "delivered": Progress.DELIVERED,
     "read": Progress.READ,
@@ -25,18 +24,18 @@ Item = StatusReport | Echo | Inbound | Preference
 
 
 class UnreadableBody(ValueError):
-    """A webhook body is not a JSON object."""
+    """The webhook body is not a JSON object."""
 
 
 def parse_webhook(body: bytes) -> Notification:
-    """Everything that a body tells. Raises UnreadableBody, and nothing else."""
+    """Return everything that a body reports. Raises UnreadableBody, and nothing else."""
     try:
         root = lenient.decode(body)
     except lenient.NotJson as error:
         raise UnreadableBody(str(error)) from None
     if not isinstance(root, dict):
         raise UnreadableBody("not a JSON object")
-    found = list(_everything(root))
+    found = list(_all_items(root))
     return Notification(
         statuses=tuple(item for item in found if isinstance(item, StatusReport)),
         echoes=tuple(item for item in found if isinstance(item, Echo)),
@@ -46,28 +45,28 @@ def parse_webhook(body: bytes) -> Notification:
     )
 
 
-def _everything(root: Mapping[str, object]) -> Iterator[Item | None]:
-    for key in ("ack", "hooks"):  # §8.1 and §8.4
-        yield from map(parse_status, _listed(root, key))
-    yield from map(parse_message, _listed(root, "messages"))  # §8.2
-    for entry in _listed(root, "entry"):  # §8.3
+def _all_items(root: Mapping[str, object]) -> Iterator[Item | None]:
+    for key in ("ack", "hooks"):  # normalised statuses, pushed hooks
+        yield from map(parse_status, _items_of(root, key))
+    yield from map(parse_message, _items_of(root, "messages"))  # docs/1msg.md#normalised-messages
+    for entry in _items_of(root, "entry"):  # docs/1msg.md#raw-bodies-of-meta
         for change in lenient.items(lenient.mapping(entry).get("changes")) or [None]:
             yield from _change(lenient.mapping(lenient.mapping(change).get("value")))
 
 
 def _change(inner: Mapping[str, object]) -> Iterator[Item | None]:
-    """One change of a raw Meta body. One that holds nothing we know is a single ignored item."""
+    """Yield the items of one change of a raw Meta body. A change without known items is one ignored item."""
     known = [key for key in ("statuses", "messages", "message_echoes", "user_preferences") if key in inner]
     if not known:
         yield None
-    yield from map(parse_status, _listed(inner, "statuses"))
-    yield from map(_raw_inbound, _listed(inner, "messages"))
-    yield from map(_raw_echo, _listed(inner, "message_echoes"))
-    yield from map(_preference, _listed(inner, "user_preferences"))
+    yield from map(parse_status, _items_of(inner, "statuses"))
+    yield from map(_raw_inbound, _items_of(inner, "messages"))
+    yield from map(_raw_echo, _items_of(inner, "message_echoes"))
+    yield from map(_preference, _items_of(inner, "user_preferences"))
 
 
-def _listed(holder: Mapping[str, object], key: str) -> list[object]:
-    """The items under `key`; something there that is no list counts as one item that says nothing."""
+def _items_of(holder: Mapping[str, object], key: str) -> list[object]:
+    """Return the items under `key`; a value that is no list counts as one item that cannot be read."""
     value = holder.get(key)
     if value is None or isinstance(value, list | dict):
         return lenient.items(value)
@@ -75,7 +74,7 @@ def _listed(holder: Mapping[str, object], key: str) -> list[object]:
 
 
 def parse_status(item: object) -> StatusReport | None:
-    """One status of `ack[]`, `hooks[]`, raw `statuses[]` or hookInfo; None where nothing changes (§8.6)."""
+    """Return one status of `ack[]`, `hooks[]`, raw `statuses[]` or hookInfo; None if it changes nothing."""
     given = lenient.mapping(item)
     message_id = lenient.identifier(given.get("id"))
     progress = _PROGRESS.get((lenient.text(given.get("status")) or "").lower())
@@ -93,7 +92,7 @@ def parse_status(item: object) -> StatusReport | None:
 
 
 def _error(given: Mapping[str, object]) -> tuple[int | None, str | None]:
-    """Code and text of a failure: `error` as text (§8.1), as an object, or Meta's `errors[]` (§8.3)."""
+    """Return code and text of a failure: `error` as text (`ack[]`), as an object, or Meta's `errors[]`."""
     if text := lenient.text(given.get("error")):
         return None, mask_text(text) or None
     details = [lenient.mapping(error) for key in ("errors", "error") for error in lenient.items(given.get(key))]
@@ -109,7 +108,7 @@ def _error(given: Mapping[str, object]) -> tuple[int | None, str | None]:
 
 
 def parse_message(item: object) -> Echo | Inbound | None:
-    """One row of `messages[]`, from the webhook (§8.2) or the message list (§5): ours, or the client's."""
+    """Return one row of `messages[]`, from the webhook or the message list: ours, or the person's."""
     given = lenient.mapping(item)
     message_id = lenient.identifier(given.get("id"))
     ours = lenient.boolean(given.get("fromMe"))
@@ -162,7 +161,7 @@ def _texts(*places: tuple[Mapping[str, object], str]) -> tuple[str, ...]:
 
 
 def _raw_body(given: Mapping[str, object]) -> str | None:
-    """What was written, or the words on the button that was tapped."""
+    """Return what was written, or the text of the button that was tapped."""
     replies = lenient.mapping(given.get("interactive"))
     places = (
         (lenient.mapping(given.get("text")), "body"),

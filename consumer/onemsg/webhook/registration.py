@@ -1,7 +1,7 @@
-"""Puts our webhook among the channel's others, and never one of theirs out (contract §7).
+"""Adds our webhook to the channel's list, and never removes anybody else's (docs/1msg.md#webhook-registration).
 
-1. Read the list. 2. Decide. 3. Read it again: somebody else may be at it too. 4. Write the whole list.
-5. Read it back. 6. Make sure that statuses are reported at all (`ackNotificationsOn`).
+1. Read the list. 2. Decide. 3. Read it again: somebody else may be changing it. 4. Write the whole list.
+5. Read it back. 6. Make sure that 1MSG reports statuses (`ackNotificationsOn`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,27 +10,27 @@ from typing import Protocol
 
 from consumer.onemsg.http import lenient_json as lenient
 
-MOST = 5
-"""URLs that a channel can have."""
+MAX_URLS = 5
+"""How many URLs a channel can have."""
 
-_TURNS = 3
+_MAX_READS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class AlreadyRegistered:
-    """Ours is there already."""
+    """Our address is on the list already."""
 
 
 @dataclass(frozen=True, slots=True)
 class WriteUrls:
-    """This is the list to write: theirs as they were, and ours."""
+    """The list to write: the other addresses unchanged, and ours."""
 
     urls: tuple[str, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class RegistrationRefused:
-    """It cannot be done: `reason` is a label, `advice` says what to do."""
+    """Our address cannot be added. `reason` is a label, `advice` says what to do."""
 
     reason: str
     advice: str
@@ -41,7 +41,7 @@ RegistrationPlan = AlreadyRegistered | WriteUrls | RegistrationRefused
 
 @dataclass(frozen=True, slots=True)
 class Destinations:
-    """Whom a channel reports to. Some URLs carry secrets. `disabled` are no longer called, after they failed."""
+    """The addresses to which a channel reports. URLs may contain secrets. `disabled` are not called any more."""
 
     urls: tuple[str, ...] = field(repr=False)
     disabled: frozenset[str] = field(default=frozenset(), repr=False)
@@ -55,17 +55,18 @@ class Destinations:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """Ours is on the list, read back. `others` counts those of others; `written` is false if it was there before."""
+    """Our address is on the list, read back. `others`: how many others there are; `written`: the list was changed."""
 
     others: int
     written: bool
     reports_on: bool
-    """`ackNotificationsOn`, read back; without it no status comes."""
+    """`ackNotificationsOn`, read back; without it 1MSG reports no statuses."""
 
 
 def disabled_among(statuses: object) -> frozenset[str]:
-    """The URLs that `webhookStatuses` says are disabled. Its shape was never seen (contract §7): a status by URL, or
-    items with both, in words or with a flag. What cannot be read says nothing."""
+    """Return the URLs that `webhookStatuses` calls disabled. Its form is not known
+    (docs/1msg.md#webhook-registration): a status by URL,
+    or items with both, as text or as a flag. What cannot be read is ignored."""
     if isinstance(statuses, dict):
         return frozenset(str(url) for url, status in statuses.items() if _is_off(status))
     items = [lenient.mapping(item) for item in lenient.items(statuses)]
@@ -84,7 +85,7 @@ def _is_off(status: object) -> bool:
 
 
 class ChannelSettingsApi(Protocol):
-    """What registration needs of 1MSG."""
+    """The calls of 1MSG that registration needs."""
 
     async def webhook(self) -> Destinations: ...
     async def set_webhook(self, urls: Sequence[str]) -> None: ...
@@ -93,16 +94,16 @@ class ChannelSettingsApi(Protocol):
 
 
 def plan(current: Sequence[str], ours: str, *, former: str | None = None, renew: bool = False) -> RegistrationPlan:
-    """What to write so that `ours` is on the list. URLs that begin with `former` are ours from before and go.
+    """Return what to write so that `ours` is on the list. URLs that begin with `former` are our old ones: they go.
 
-    `renew` writes the list even if ours is there: that is how a disabled destination is enabled again.
+    `renew` writes the list even if ours is on it: that enables a disabled address again.
     """
     theirs = [url for url in current if not _same(url, ours) and not _was_ours(url, former)]
-    if len(theirs) >= MOST:
+    if len(theirs) >= MAX_URLS:
         return RegistrationRefused(
             "no_room",
-            f"the channel reports to {len(theirs)} other addresses already, and {MOST} is the most: "
-            "take one that is no longer needed off its list",
+            f"the channel already reports to {len(theirs)} other addresses, and {MAX_URLS} is the maximum: "
+            "remove one that is no longer needed",
         )
     there = any(_same(url, ours) for url in current)
     if there and not renew and len(theirs) + 1 == len(current):
@@ -113,7 +114,7 @@ def plan(current: Sequence[str], ours: str, *, former: str | None = None, renew:
 async def register(
     channel: ChannelSettingsApi, ours: str, *, former: str | None = None
 ) -> Registered | RegistrationRefused:
-    """The whole procedure. Raises OneMsgError where a call fails."""
+    """Do all steps. Raises OneMsgError if a call fails."""
     decided = await _decide(channel, ours, former)
     if isinstance(decided, RegistrationRefused):
         return decided
@@ -122,20 +123,20 @@ async def register(
     now_there = (await channel.webhook()).urls
     if not any(_same(url, ours) for url in now_there):
         return RegistrationRefused(
-            "not_kept", "1MSG took the list but does not show our address on it: look at the channel"
+            "not_kept", "1MSG accepted the list but does not show our address on it: check the channel"
         )
     if isinstance(decided, WriteUrls) and not _all_there(decided.urls, now_there):
         return RegistrationRefused(
-            "others_lost", "1MSG shows fewer addresses than were written: look at the channel at once"
+            "others_lost", "1MSG shows fewer addresses than were written: check the channel at once"
         )
     others = sum(not _same(url, ours) for url in now_there)
     return Registered(others, isinstance(decided, WriteUrls), await _reports_on(channel))
 
 
 async def _decide(channel: ChannelSettingsApi, ours: str, former: str | None) -> RegistrationPlan:
-    """Steps 1 to 3: a plan for a list that stayed the same while it was made."""
+    """Do steps 1 to 3; return a plan for a list that did not change meanwhile."""
     seen = await channel.webhook()
-    for _ in range(_TURNS):
+    for _ in range(_MAX_READS):
         decided = plan(seen.urls, ours, former=former, renew=seen.is_disabled(ours))
         if not isinstance(decided, WriteUrls):
             return decided
@@ -147,7 +148,7 @@ async def _decide(channel: ChannelSettingsApi, ours: str, former: str | None) ->
 
 
 async def _reports_on(channel: ChannelSettingsApi) -> bool:
-    """Step 6."""
+    """Do step 6; return whether statuses are reported."""
     if lenient.boolean((await channel.settings()).get("ackNotificationsOn")):
         return True
     await channel.set_settings(ackNotificationsOn=True)

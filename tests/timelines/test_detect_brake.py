@@ -1,4 +1,4 @@
-"""The brake (design §4): too little input, or too many lapses, is more likely a fault than the truth."""
+"""ARCHITECTURE.md#the-brake: too little input, or too many lapses, is more likely a fault than the truth."""
 
 import numpy as np
 

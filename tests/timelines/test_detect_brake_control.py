@@ -1,4 +1,4 @@
-"""The brake, joined to partitions: what is held back, what is remembered, and what an operator's word does."""
+"""Brake control over partitions: what is held back, what is stored, and what a release does."""
 
 from concurrent.futures import Future
 
@@ -38,7 +38,9 @@ class Watched:
     def hears(self, records: int, *, unreadable: int = 0) -> "Watched":
         """A batch from the last minute."""
         written = self.clock.told - np.linspace(MINUTE - 1, 0, records + unreadable).astype(np.int64)
-        self.brake_control.observe(self.diary.partition, written, np.zeros(records, np.int64), unreadable)
+        self.brake_control.observe(
+            self.diary.partition, written, np.zeros(records, np.int64), unreadable, self.clock.told
+        )
         return self
 
     def turns(self, when: str) -> list[str]:
@@ -84,7 +86,7 @@ def test_while_the_input_is_below_its_floor_nothing_is_asked_and_then_it_is() ->
     assert watched.metric("lapse_brake_engaged", reason="below_floor") == 0
 
 
-def test_an_operator_lets_go_and_what_was_held_is_asked_for_once() -> None:
+def test_after_a_release_held_lapses_are_asked_for_once() -> None:
     watched = somebody_stalls(floor=10.0)
     watched.hears(700).turns("Mon 09:01")
     assert watched.turns("Mon 11:01") == []
@@ -114,7 +116,7 @@ def test_somebody_who_comes_back_while_it_is_held_is_not_asked_about() -> None:
     assert "maria" not in watched.turns("Mon 11:50")
 
 
-def test_neither_a_restart_nor_a_move_is_a_pardon() -> None:
+def test_restart_keeps_the_brake_engaged() -> None:
     watched = somebody_stalls(floor=10.0)
     watched.hears(700).turns("Mon 09:01")
     assert watched.turns("Mon 11:01") == []
@@ -125,7 +127,7 @@ def test_neither_a_restart_nor_a_move_is_a_pardon() -> None:
     assert after.turns("Mon 11:03") == [], "now it is known to be low"
 
 
-def test_an_operators_word_outlives_a_restart() -> None:
+def test_release_outlives_a_restart() -> None:
     watched = somebody_stalls(floor=10.0)
     watched.hears(700).turns("Mon 09:01")
     watched.turns("Mon 11:01")
@@ -184,5 +186,64 @@ def test_a_producers_clock_that_is_ahead_hides_no_record(span: Millis) -> None:
     watched.turns("Mon 11:00")
     watched.clock.told = moment("Mon 11:02")
     ahead = np.full(200, watched.clock.told + span)
-    watched.brake_control.observe(watched.diary.partition, ahead, np.zeros(200, np.int64), 0)
+    watched.brake_control.observe(watched.diary.partition, ahead, np.zeros(200, np.int64), 0, watched.clock.told)
     assert watched.turns("Mon 11:02") == ["maria"]
+
+
+class TestSeveralPartitions:
+    """Each with somebody who stalls at checkout at 09:00, and a watermark of its own."""
+
+    def setup_method(self) -> None:
+        self.clock = _Told()
+        self.diaries = [Diary(), Diary()]
+        for number, diary in enumerate(self.diaries):
+            diary.at("Mon 09:00").happens(f"user-{number}", "STARTED", "checkout").reads()
+
+    def control(self, **rules: object) -> BrakeControl:
+        return BrakeControl(BrakeRules(**rules), self.clock, DetectMetrics(CollectorRegistry()))  # type: ignore[arg-type]
+
+    def turn(self, control: BrakeControl, when: str, stuck: tuple[int, ...] = ()) -> list[str]:
+        """Whom they ask about when all but the stuck ones have been read up to this moment."""
+        self.clock.told = moment(when)
+        tasks = {number: diary.partition for number, diary in enumerate(self.diaries)}
+        for number, diary in enumerate(self.diaries):
+            if number not in stuck:
+                diary.at(when).asks_for_the_end()
+                diary.partition.advance_to(diary.partition.position)
+        held = control.update(tasks)
+        results = {n: task.collect_lapses(self.clock.told, hold=n in held) for n, task in tasks.items()}
+        control.record(results)
+        return [str(reminder.user_id) for result in results.values() for reminder in result.asked]
+
+    def test_one_that_is_stuck_does_not_stop_the_judging_of_the_others(self) -> None:
+        control, written = self.control(), moment("Mon 09:00")
+        assert self.turn(control, "Mon 09:00") == []
+        everything = np.arange(written, moment("Mon 11:01"), 100)
+        control.observe(self.diaries[0].partition, everything, np.zeros(1, np.int64), 0, moment("Mon 11:01"))
+        assert self.turn(control, "Mon 11:01", stuck=(1,)) == ["user-0"]
+        assert self.turn(control, "Mon 11:04", stuck=(1,)) == []
+        assert control.status.engaged == "below_mean", "the other's input has died"
+
+    def test_one_that_was_stuck_asks_once_it_is_abreast_again(self) -> None:
+        control = self.control(share_of_mean=None)
+        self.turn(control, "Mon 09:00")
+        assert self.turn(control, "Mon 11:01", stuck=(1,)) == ["user-0"]
+        assert self.turn(control, "Mon 11:02") == ["user-1"]
+
+    def test_a_first_start_asks_no_more_than_the_limit_allows(self) -> None:
+        control = self.control(share_of_mean=None, lapse_limit=1)
+        assert self.turn(control, "Mon 11:01", stuck=(1,)) == ["user-0"], "the only one that has a watermark"
+        assert self.turn(control, "Mon 11:01:20") == []
+        assert control.status.engaged == "lapse_storm"
+        assert self.turn(control, "Mon 11:02:10") == ["user-1"]
+
+    def test_times_that_are_apart_in_one_hold_back_all(self) -> None:
+        control = self.control(share_of_mean=None)
+        self.turn(control, "Mon 09:00")
+        self.clock.told = moment("Mon 11:00")
+        stamps = np.full(40, self.clock.told)
+        control.observe(self.diaries[1].partition, stamps, np.full(40, 5 * HOUR), 0, self.clock.told)
+        assert self.turn(control, "Mon 11:01") == []
+        assert control.status.engaged == "clock_skew"
+        control.observe(self.diaries[1].partition, stamps, np.full(80, SECOND), 0, moment("Mon 11:06"))
+        assert self.turn(control, "Mon 11:06") == ["user-0", "user-1"]

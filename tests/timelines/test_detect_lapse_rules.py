@@ -1,4 +1,4 @@
-"""Rules 1 to 6 of design §4, told by a clock."""
+"""Rules 1 to 6 of ARCHITECTURE.md#lapse-rules, told by a clock."""
 
 from dataclasses import replace
 

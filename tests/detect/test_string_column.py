@@ -1,4 +1,4 @@
-"""A column of texts against a dictionary, whatever is put where."""
+"""A string column against a dictionary, whatever is stored where."""
 
 import hypothesis.strategies as st
 import numpy as np
@@ -13,7 +13,7 @@ TEXTS = st.none() | st.text(max_size=20)
 
 @settings(deadline=None)
 @given(st.lists(st.dictionaries(st.integers(0, ROWS - 1), TEXTS, min_size=1)), st.lists(st.integers(0, ROWS - 1)))
-def test_each_row_has_what_was_put_there_last(puts: list[dict[int, str | None]], asked: list[int]) -> None:
+def test_each_row_holds_the_text_stored_last(puts: list[dict[int, str | None]], asked: list[int]) -> None:
     strings, plain = StringColumn(), dict[int, str | None]()
     strings.resize(ROWS)
     for texts in puts:

@@ -11,7 +11,7 @@ keys = st.lists(st.integers(0, 40), unique=True, min_size=1, max_size=40)
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["put", "take", "rebuild"]), keys), max_size=12))
-def test_finds_exactly_what_was_put_in_and_not_taken_out(turns: list[tuple[str, list[int]]]) -> None:
+def test_finds_exactly_the_keys_inserted_and_not_removed(turns: list[tuple[str, list[int]]]) -> None:
     low = np.zeros(64, np.uint64)
     high = np.zeros(64, np.uint64)
     low[:41] = np.arange(41) // 8 + 1020  # eight keys to a hash, close to the end so that probing wraps

@@ -1,4 +1,4 @@
-"""The clock of a partition (design §4): it runs by what has been read, and by nothing else."""
+"""ARCHITECTURE.md#the-watermark: it advances by what has been read, and by nothing else."""
 
 import json
 
@@ -13,13 +13,13 @@ from consumer.detect.watermark import WallClockGuard, Watermark
 from .detect_diary import Diary, moment
 
 
-def test_a_quiet_partitions_clock_runs() -> None:
+def test_quiet_partitions_watermark_advances() -> None:
     diary = Diary()
     diary.at("Mon 09:00").happens("maria", "STARTED").passes()
     diary.at("Tue 09:00:30").passes().says("DUE maria account-setup 0")
 
 
-def test_a_partition_without_any_data_has_a_clock_too() -> None:
+def test_empty_partition_has_a_watermark() -> None:
     diary = Diary().at("Mon 09:00").passes()
     assert diary.partition.watermark.value == moment("Mon 09:00")
 
@@ -32,7 +32,7 @@ def test_a_lagging_consumer_is_not_mistaken_for_a_quiet_client() -> None:
     diary.at("Tue 12:01").reads(1).says_nothing()
 
 
-def test_a_broker_that_does_not_answer_stops_the_clock() -> None:
+def test_broker_that_does_not_answer_stops_the_watermark() -> None:
     diary = Diary()
     diary.at("Mon 09:00").happens("maria", "STARTED").passes()
     diary.at("Wed 09:00").reads().says_nothing()
@@ -47,7 +47,7 @@ def test_after_a_restore_nothing_is_asked_for_before_what_piled_up_is_read() -> 
     diary.reads().says("DUE ken account-setup 0")
 
 
-def test_the_clock_is_the_time_of_the_question_not_of_the_arrival() -> None:
+def test_watermark_is_the_time_of_the_request_not_of_the_answer() -> None:
     diary = Diary()
     diary.at("Mon 09:00").happens("maria", "STARTED").passes()
     diary.at("Tue 09:00").happens("ken", "STARTED").asks_for_the_end()
@@ -64,7 +64,7 @@ def test_an_end_behind_a_transaction_marker_is_reached_by_the_end_of_partition_p
     assert clock.value == 1_000
 
 
-def test_an_upstream_transaction_left_open_stops_the_clock_until_it_ends() -> None:
+def test_open_upstream_transaction_stops_the_watermark() -> None:
     clock = Watermark(500)
     clock.add_end_offset(1_000, end=20)
     clock.advance_to(12)  # as far as read_committed lets anybody read
@@ -73,14 +73,14 @@ def test_an_upstream_transaction_left_open_stops_the_clock_until_it_ends() -> No
     assert clock.value == 1_000
 
 
-def test_the_clock_never_goes_back() -> None:
+def test_watermark_never_goes_back() -> None:
     clock = Watermark(5_000)
     clock.add_end_offset(1_000, end=0)
     clock.advance_to(0)
     assert clock.value == 5_000
 
 
-def test_a_long_lag_keeps_a_bounded_number_of_waypoints_and_is_never_ahead() -> None:
+def test_long_lag_keeps_a_bounded_number_of_end_offsets() -> None:
     clock = Watermark()
     for second in range(10_000):
         clock.add_end_offset(second, end=second * 10)

@@ -1,4 +1,4 @@
-"""A stretch against a list, whatever it grows to and shrinks to."""
+"""A growable array against a list, whatever it is resized to."""
 
 import hypothesis.strategies as st
 import numpy as np
@@ -9,10 +9,10 @@ from consumer.detect.storage.growable_array import GrowableArray
 
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 40), max_size=20))
-def test_it_keeps_what_it_holds_and_new_places_are_blank(sizes: list[int]) -> None:
-    stretch, plain = GrowableArray(np.int64, -1), list[int]()
+def test_resize_keeps_entries_and_new_ones_are_blank(sizes: list[int]) -> None:
+    grown, plain = GrowableArray(np.int64, -1), list[int]()
     for turn, size in enumerate(sizes):
-        array = stretch.resize(size)
+        array = grown.resize(size)
         plain = plain[:size] + [-1] * (size - len(plain))
         assert array.tolist() == plain
         array[:] = plain = [turn * 100 + n for n in range(size)]

@@ -1,4 +1,4 @@
-"""A table whose rows have left grows small again, and the state topic can tell what became of it."""
+"""A table whose rows were dropped shrinks, and the changelog restores it."""
 
 import numpy as np
 import polars as pl
@@ -37,7 +37,7 @@ def somebody(first: int, count: int, at: int) -> pl.DataFrame:
     )
 
 
-def test_most_users_leave_and_their_room_is_given_back() -> None:
+def test_memory_of_dropped_rows_is_released() -> None:
     table, writer, log = Table(Processes(RULES)), new_writer("lapse", RULES.ladders), list[ChangelogRecord]()
     hear(table, somebody(0, MANY, at=0), 0)
     hear(table, somebody(MANY, 500, at=20 * DAY), 0)
