@@ -13,8 +13,7 @@ from prometheus_client import CollectorRegistry
 from consumer.clock import HOUR, MINUTE, SECOND, Clock, ManualClock, Millis
 from consumer.config.fallback import EmailFallbackSettings, WebhookFallbackSettings
 from consumer.deliver.leader_lease import LeaderLease
-from consumer.deliver.outbox.outboxes import OptOutOutbox, OutboxRecord, StatusOutbox
-from consumer.deliver.outbox.publisher import OutboxPublisher
+from consumer.deliver.outbox import OptOutOutbox, OutboxPublisher, OutboxRecord, StatusOutbox
 from consumer.deliver.policy.checks import CheckRules
 from consumer.deliver.policy.message_plan import MessagePlan
 from consumer.deliver.recipients.contacts_barrier import ContactsBarrier

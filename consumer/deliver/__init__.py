@@ -5,7 +5,7 @@ Out: requests to 1MSG and the fallbacks (`sending`), the topics `delivery-status
 The truth in between is the ledger; `lifecycle` owns every transition and `unit_of_work` writes them.
 
 One reminder's way: `intake` -> `sending/claims` (facts, checks, message) -> `sending/sender` -> `sending/results` ->
-`tracking/` -> `outbox/publisher`. Read `lifecycle` first, then `policy/checks`, then `sending/sender`.
+`tracking/` -> `outbox`. Read `lifecycle` first, then `policy/checks`, then `sending/sender`.
 
 Imports point one way: sending > tracking, intake > channel, recipients, operations, outbox > unit_of_work > policy >
 lifecycle.

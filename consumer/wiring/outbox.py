@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from consumer.activity.record_codec import RecordCodec
 from consumer.config.kafka import TopicSettings
 from consumer.deliver.leader_lease import LeaderLease
-from consumer.deliver.outbox.outboxes import OptOutOutbox, OutboxRecord, StatusOutbox
-from consumer.deliver.outbox.publisher import OutboxPublisher
+from consumer.deliver.outbox import OptOutOutbox, OutboxPublisher, OutboxRecord, StatusOutbox
 from consumer.kafka.clients.exclusive_publisher import ExclusivePublisher
 from consumer.kafka.clients.output import Output
 from consumer.ledger.store import Ledger

@@ -94,7 +94,7 @@ def test_full_webhook_list_is_reported_and_left_alone(ledger: Ledger) -> None:
         sandbox.register(*others)
         health = maintained_until(ledger, sandbox, lambda h: "no_room" in detail(h, "webhook"))
         assert webhooks(sandbox).json()["webhookUrl"] == others
-    assert "take one that is no longer needed off its list" in detail(health, "webhook")
+    assert "remove one that is no longer needed" in detail(health, "webhook")
 
 
 def test_disabled_webhook_is_enabled_again(ledger: Ledger) -> None:

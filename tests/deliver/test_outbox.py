@@ -7,7 +7,7 @@ import pytest
 
 from consumer.clock import SECOND
 from consumer.deliver.leader_lease import LeaderLease
-from consumer.deliver.outbox.outboxes import event_id
+from consumer.deliver.outbox import event_id
 
 from ..timelines.deliver_diary import Diary
 

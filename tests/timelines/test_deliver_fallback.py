@@ -10,11 +10,8 @@ from typing import Any
 import pytest
 
 from consumer.clock import DAY, HOUR, MINUTE
-from consumer.deliver.lifecycle import Status
 from consumer.deliver.operations import pauses
-from consumer.deliver.policy.fallback import FAILURES, checks_for, may_fall_back
 from consumer.ledger import queries
-from consumer.onemsg.error_table import BY_CODE
 from consumer.onemsg.outcomes import NotTransmitted, Rejected, Remedy, Unknown
 from consumer.send_window import Window
 from consumer.testing import LEASE, Killed
@@ -289,19 +286,3 @@ def test_expired_reminder_gets_no_fallback(diary: FallbackDiary) -> None:
     diary.knows_by_mail().due("maria")
     asyncio.run(diary.parts.sender.step())
     diary.at("Thu 09:00:00.001").detect_is_at().works().says("maria suppressed no_phone")
-
-
-def test_reasons_of_the_channel_never_lead_to_a_fallback() -> None:
-    """A reason of the whole channel never leads to a fallback, whatever its code."""
-    ours = {row.reason for row in BY_CODE.values() if row.remedy in {Remedy.CHANNEL, Remedy.SLOW, Remedy.OPT_OUT}}
-    assert ours.isdisjoint(FAILURES)
-    assert not any(may_fall_back(status, "unreachable") for status in Status if status not in {"suppressed", "failed"})
-    assert not may_fall_back(Status.SUPPRESSED, "opted_out")
-    assert not may_fall_back(Status.FAILED, "blocked_by_us")
-
-
-def test_checks_of_each_fallback_medium() -> None:
-    names = [check.__name__ for check in checks_for("email")]
-    assert names[names.index("name_is_known") + 1] == "email_is_good"
-    assert not {"phone_is_good", "recipient_is_free"} & set(names)
-    assert [check.__name__ for check in checks_for("webhook")] == [name for name in names if name != "email_is_good"]

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from sqlalchemy import Connection
 
@@ -12,28 +11,6 @@ from consumer.onemsg.limits import UNIQUE_SPAN
 
 MIN_WAIT_MS: Millis = 5 * MINUTE
 """The least wait for a free place, so that a queue of thousands is not checked for each place that becomes free."""
-
-
-class Quota(Protocol):
-    """The quota for one batch, whose rows are decided about in order."""
-
-    def free_at(self, phone: str) -> Millis:
-        """Return from when on this phone (digits) may be written to; 0 if it may be now."""
-        ...
-
-    def take(self, phone: str) -> None:
-        """Count a message to this phone."""
-        ...
-
-
-class Unlimited:
-    """No limit is configured."""
-
-    def free_at(self, phone: str) -> Millis:
-        return 0
-
-    def take(self, phone: str) -> None:
-        return
 
 
 @dataclass(slots=True)
@@ -52,6 +29,7 @@ class DailyQuota:
     _waiting: int = 0
 
     def free_at(self, phone: str) -> Millis:
+        """Return from when on this phone (digits) may be written to; 0 if it may be now."""
         if phone in self.counted or self.used < self.limit:
             return 0
         position, self._waiting = self.used - self.limit + self._waiting, self._waiting + 1
@@ -59,15 +37,17 @@ class DailyQuota:
         return max(last_written_at + UNIQUE_SPAN, self.now + MIN_WAIT_MS)
 
     def take(self, phone: str) -> None:
+        """Count a message to this phone."""
         if phone not in self.counted:
             self.counted.add(phone)
             self.used += 1
 
 
-def quota_for(connection: Connection, limit: int | None, phones: Collection[str], now: Millis) -> Quota:
-    """Return the quota for these phones (digits). Other replicas wait for it until this transaction ends."""
-    if limit is None:
-        return Unlimited()
+def quota_for(connection: Connection, limit: int, phones: Collection[str], now: Millis) -> DailyQuota:
+    """Return the quota for one batch with these phones (digits), whose rows are decided about in order.
+
+    Other replicas wait for it until this transaction ends.
+    """
     queries.attempts.lock_recipient_count(connection)
     since = now - UNIQUE_SPAN
     used = queries.attempts.count_phones_since(connection, since)

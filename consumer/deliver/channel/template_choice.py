@@ -44,7 +44,7 @@ class VariantChooser:
 
     def mark_used(self, variant: TemplateVariant) -> None:
         """Note that a message leaves with this variant: it is the probe of each open breaker that it passes."""
-        for name in (self._medium, self._key(variant)):
+        for name in (self._medium, template_key(self._medium, variant.template, variant.language)):
             breaker = self._breakers.get(name)
             if breaker is not None and breaker.stopped_because is not None:
                 self._breakers[name] = self.probed[name] = replace(breaker, probe_at=self._next_probe_at)
@@ -53,13 +53,10 @@ class VariantChooser:
         """Return until when this variant cannot be sent; None if it can. The template watcher may wake it earlier."""
         if not self._statuses.of(variant).usable:
             return facts.too_old_at
-        breaker = self._open_breaker(self._key(variant))
+        breaker = self._open_breaker(template_key(self._medium, variant.template, variant.language))
         return None if breaker is None else breaker.probe_at
 
     def _open_breaker(self, name: str) -> ChannelRow | None:
         breaker = self._breakers.get(name)
         is_open = breaker and breaker.stopped_because is not None and not probe_is_due(breaker, self._now)
         return breaker if is_open else None
-
-    def _key(self, variant: TemplateVariant) -> str:
-        return template_key(self._medium, variant.template, variant.language)

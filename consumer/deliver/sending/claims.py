@@ -140,31 +140,33 @@ class Claims(Generic[M]):
         work.add_locked(rows)
         facts = FactsGatherer(work.connection, self._config, self._ledger.hash_key, work.now).facts(rows)
         facts = dict(self._medium.complete_facts(work.connection, rows, facts))
-        phones = {each.phone for each in facts.values() if each.phone is not None}
-        quota = quota_for(work.connection, self._medium.unique_recipients, phones, work.now)
+        quota, limit = None, self._medium.unique_recipients
+        if limit is not None:
+            phones = {each.phone for each in facts.values() if each.phone is not None}
+            quota = quota_for(work.connection, limit, phones, work.now)
         decided, attempts, used_phones = 0, list[Attempt[M]](), set[str]()
         for row in rows:
             if row.key not in facts or facts[row.key].phone in used_phones:
                 continue  # left for the next batch, which knows what came of this one
             decided += 1
-            known, variant = chooser.choose(facts[row.key], self._config.plans.get(row.process))
-            if known.phone and (quota_free_at := quota.free_at(known.phone)):
-                known = replace(known, quota_free_at=quota_free_at)
-            verdict = judge(known, self._medium.checks)
+            complete, variant = chooser.choose(facts[row.key], self._config.plans.get(row.process))
+            if quota and complete.phone and (quota_free_at := quota.free_at(complete.phone)):
+                complete = replace(complete, quota_free_at=quota_free_at)
+            verdict = judge(complete, self._medium.checks)
             if verdict is not None:
                 work.apply_event(row.key, verdict)
                 continue
             assert variant is not None  # the checks require it
-            draft = self._write(row, known, variant, work.now)
+            draft = self._write(row, complete, variant, work.now)
             if draft is None:
                 work.apply_event(row.key, Suppress("unwritable"))
                 continue
-            attempts.append(self._journal(work, row, known, draft))
+            attempts.append(self._journal(work, row, complete, draft))
             chooser.mark_used(variant)
-            if known.phone:
-                quota.take(known.phone)
-                if self._config.caps:
-                    used_phones.add(known.phone)
+            if complete.phone and self._config.caps:
+                used_phones.add(complete.phone)
+            if complete.phone and quota:
+                quota.take(complete.phone)
         queries.attempts.insert_rows(work.connection, [_attempt_row(work, each) for each in attempts])
         return decided, attempts
 

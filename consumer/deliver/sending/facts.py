@@ -76,7 +76,8 @@ class FactsGatherer:
             text_check=config.text_check,
         )
         phones = self._lock_recipients({person.phone for person in people.values() if person.phone}, "phone")
-        rows = [row for row in rows if row.user_id in users and _phone(people, row) in {None, *phones}]
+        no_person = Person()
+        rows = [r for r in rows if r.user_id in users and people.get(r.user_id, no_person).phone in {None, *phones}]
         if not rows:
             return {}
         opted_out = self._opted_out(users, people)
@@ -88,8 +89,8 @@ class FactsGatherer:
         paused = queries.pauses.paused_since(self._connection)
         facts = {}
         for row in rows:
-            known, plan, hold = people.get(row.user_id), config.plans.get(row.process), holds.get(row.user_id)
-            person = known or Person()
+            found, plan, hold = people.get(row.user_id), config.plans.get(row.process), holds.get(row.user_id)
+            person = found or no_person
             if person.error is not None:
                 log.error("contact_unreadable", reminder=row.reminder_id, error=person.error)
             others = [a for a in attempts.get((row.user_id, row.process), ()) if a.reminder_id != row.reminder_id]
@@ -103,7 +104,7 @@ class FactsGatherer:
                 returned=row.returned_at is not None,
                 completed=row.completed_at is not None,
                 superseded=row.superseded_at is not None,
-                has_contact=known is not None,
+                has_contact=found is not None,
                 unreadable_contact=person.error is not None,
                 name=person.name or config.default_name,
                 phone=person.phone,
@@ -125,7 +126,7 @@ class FactsGatherer:
                 selected=config.only_users is None or row.user_id in config.only_users,
                 held_out=held_out(row.user_id, row.process, config.holdout, self._hash_key),
                 dry_run=config.dry_run,
-                opens_at=self._opens_at(plan, known),
+                opens_at=self._opens_at(plan, found),
             )
         return facts
 
@@ -183,8 +184,3 @@ class FactsGatherer:
         for each in queries.attempts.latest_by_reminder_since(self._connection, {row.user_id for row in rows}, since):
             attempts.setdefault((each.user_id, each.process), []).append(each)
         return attempts
-
-
-def _phone(people: Mapping[str, Person], row: ReminderRow) -> str | None:
-    person = people.get(row.user_id)
-    return None if person is None else person.phone

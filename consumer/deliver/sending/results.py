@@ -17,7 +17,6 @@ from consumer.deliver.tracking.reconciliation import match_open_attempts
 from consumer.deliver.tracking.status_reports import apply_parked_reports
 from consumer.deliver.unit_of_work import Key, UnitOfWork, unit_of_work
 from consumer.ledger import queries
-from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.backoff import wait
@@ -81,18 +80,16 @@ class ResultRecorder:
         if isinstance(result.outcome, Rejected | NotTransmitted) and counts_as_attempt(result.outcome):
             row = row._replace(counted_attempts=row.counted_attempts + 1)
             work.update(row)
-        work.apply_event(result.key, self._event(row, result.outcome, work.now))
-
-    def _event(self, row: ReminderRow, outcome: Outcome, now: Millis) -> Event:
-        match outcome:
+        event: Event
+        match result.outcome:
             case Accepted(message_id=message_id):
-                return AttemptAccepted(message_id, is_last=not self._has_reports)
+                event = AttemptAccepted(message_id, is_last=not self._has_reports)
             case Unknown(reason=reason):
-                return OutcomeUnknown(reason)
-            case Rejected() | NotTransmitted():
-                then = self._retry_policy.after(outcome, row, now)
-                error_code = outcome.error_code if isinstance(outcome, Rejected) else None
-                return AttemptRefused(outcome.reason, then, error_code)
+                event = OutcomeUnknown(reason)
+            case Rejected() | NotTransmitted() as refusal:
+                error_code = refusal.error_code if isinstance(refusal, Rejected) else None
+                event = AttemptRefused(refusal.reason, self._retry_policy.after(refusal, row, work.now), error_code)
+        work.apply_event(result.key, event)
 
 
 def _phones_without_answer(work: UnitOfWork, results: Sequence[AttemptResult]) -> set[str]:
