@@ -27,6 +27,7 @@ from consumer.kafka.detect_loop.loop import DetectLoop
 from consumer.web import routes
 from consumer.web.api import brake
 from consumer.web.auth import ApiGuard, is_loopback
+from consumer.web.bounded_http import log_accept_errors_once, raise_descriptor_limit
 from consumer.web.console.routes import Console
 from consumer.web.server import serve
 from consumer.wiring import detect
@@ -66,6 +67,8 @@ class _Service:
 
     async def run(self, roles: frozenset[Role], on_ready: Callable[[str], None]) -> int:
         # The default is six threads on two cores, too few for ledger work and name resolution together.
+        log_accept_errors_once(asyncio.get_running_loop())
+        raise_descriptor_limit()
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_EXECUTOR_THREADS, "ledger"))
         s, admin = self._shared.settings, self._shared.admin
         topics.prepare(admin, s.topics, s.state_topic, s.source.topic)

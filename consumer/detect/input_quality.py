@@ -43,10 +43,10 @@ class ReadabilityMonitor:
 
 
 class SkewMonitor:
-    """Judges whether most events of the last minutes have times further from their records' than clocks are wrong.
+    """Judges whether most event times of the last minutes differ from their record times by more than clocks may differ.
 
-    Then a zone was forgotten, or history is being written anew: silence by such times means nothing. At least twenty
-    events are looked at, of longer ago where the last minutes have fewer.
+    Then a time zone was forgotten, or history is being replayed, and a silence by such times proves nothing. At least
+    twenty events are judged, older ones included where the last minutes have fewer.
     """
 
     def __init__(self, clock_doubt: Millis, skewed: bool = False) -> None:

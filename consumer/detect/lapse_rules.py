@@ -59,7 +59,7 @@ class LapseRules:
 class Processes:
     """Maps process names to small numbers, and their ladders to one matrix. Shared by the tables of a process.
 
-    A process that is gone from the configuration goes on being applied, so that whoever ends it meanwhile has ended it,
+    A process that was removed from the configuration keeps its state, so that endings still count if it comes back,
     but it has no rungs: it never lapses.
     """
 
@@ -102,11 +102,11 @@ class Processes:
         self._not_before[code] = max(self._not_before[code], not_before)
 
     def not_before(self, codes: npt.NDArray[np.uint16]) -> Times:
-        """Return the times before which nobody may have been last seen, to be asked."""
+        """Return the time before which a last activity is too old to be reminded of, for each process."""
         return self._not_before[codes]
 
     def hush(self, codes: npt.NDArray[np.uint16]) -> Times:
-        """Return how long after its latest record each process asks for nothing."""
+        """Return how long after its latest record each process sends no reminder request."""
         return self._hush[codes]
 
     def latest_lapsed(self, codes: npt.NDArray[np.uint16], quiet: Times) -> npt.NDArray[np.int64]:

@@ -35,7 +35,7 @@ class RowRules:
     """The rules of one table's rows."""
 
     def __init__(self, processes: Processes, store: RowStore, not_before: Millis = NEVER) -> None:
-        """Nothing is asked of who was last seen before `not_before`."""
+        """A row that was last seen before `not_before` lapses without a reminder request."""
         self._rules = processes.rules
         self._processes = processes
         self._store = store
@@ -44,8 +44,8 @@ class RowRules:
     def armed(self, rows: Rows) -> Flags:
         """Return whether the process is unfinished, as far as is known.
 
-        An activity straight after the ending (`settle`) is no new start. Nor is one that the ending followed in the
-        log, unless its time is later by more than clocks are wrong (`clock_doubt`).
+        An activity within `settle` after the ending is no new start. Nor is one that stands before the ending in the
+        log, unless its time is later by more than clocks may differ (`clock_doubt`).
         """
         return self._armed(self._store.read(rows))
 
@@ -89,7 +89,7 @@ class RowRules:
         return unfinished & (read["last_seen"] >= known_from)
 
     def _outdone(self, read: Copies, seen: Times) -> Flags:
-        """Return whether the ending counts for more than activities of these times."""
+        """Return whether the ending overrules activities of these times."""
         later = seen - read["closed"]
         outdone: Flags = (later <= self._rules.settle) | (read["ending_last"] & (later <= self._rules.clock_doubt))
         return outdone

@@ -40,7 +40,7 @@ class Table:
     """The rows of one partition."""
 
     def __init__(self, processes: Processes, *, not_before: Millis | None = None) -> None:
-        """`processes` may be shared with other tables. Nothing is asked of who was last seen before `not_before`."""
+        """`processes` may be shared by tables. Rows last seen before `not_before` lapse without a reminder request."""
         self.processes = processes
         self.store = RowStore()
         self.row_rules = RowRules(processes, self.store, NEVER if not_before is None else not_before)

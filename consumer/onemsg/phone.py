@@ -117,12 +117,6 @@ def same_recipient(one: str, other: str) -> bool:
     return one == other or canonical_phone(one) == canonical_phone(other)
 
 
-def mask_phone(phone: str) -> str:
-    """Return the last two digits: enough for somebody who knows the number, too little for anybody else."""
-    digits = re.sub(r"\D", "", phone)
-    return f"…{digits[-2:]}" if len(digits) >= 6 else "…"
-
-
 def _plain(phone: str) -> str:
     """Return the text with plain digits, hyphens and plus signs, without the invisible marks of address books."""
     text = _INVISIBLE.sub("", phone[: 10 * _MAX_CHARACTERS]).translate(_DASHES).strip()

@@ -33,7 +33,7 @@ from consumer.wiring.outbox import outbox_publisher
 from consumer.wiring.part_loop import PartLoop
 from consumer.wiring.shared import Shared, plain
 
-_LEASE_BEYOND_TIMEOUT = 5 * SECOND
+_WHATSAPP_LEASE_MARGIN_MS = 5 * SECOND
 _IN_FLIGHT = 200
 _IDLE_MS: Millis = 100
 _FOLLOW_IDLE_MS: Millis = SECOND
@@ -66,7 +66,7 @@ class Deliver:
             clock=clock,
             metrics=metrics,
             worker=shared.instance,
-            lease_ms=timeout_ms + _LEASE_BEYOND_TIMEOUT,
+            lease_ms=timeout_ms + _WHATSAPP_LEASE_MARGIN_MS,
             max_attempts=s.onemsg.max_attempts,
             rate=s.onemsg.rate,
             ttl=s.onemsg.ttl,

@@ -12,7 +12,7 @@ from consumer.records import EMAIL, WEBHOOK
 from consumer.wiring.deliver_parts import Fallback
 from consumer.wiring.shared import Shared, plain
 
-_LEASE_BEYOND_TIMEOUT = 15 * SECOND
+_FALLBACK_LEASE_MARGIN_MS = 15 * SECOND
 
 
 def fallbacks(shared: Shared) -> Iterator[Fallback[Any]]:
@@ -23,7 +23,7 @@ def fallbacks(shared: Shared) -> Iterator[Fallback[Any]]:
             medium=EMAIL,
             client=SmtpClient(email, plain(email.password, "fallback.email.password") if email.password else None),
             write=MailWriter(email),
-            lease_ms=millis(email.timeout) + _LEASE_BEYOND_TIMEOUT,
+            lease_ms=millis(email.timeout) + _FALLBACK_LEASE_MARGIN_MS,
             max_attempts=email.max_attempts,
         )
     if webhook := settings.webhook:
@@ -32,7 +32,7 @@ def fallbacks(shared: Shared) -> Iterator[Fallback[Any]]:
             medium=WEBHOOK,
             client=hook,
             write=WebhookRequestWriter(webhook),
-            lease_ms=millis(webhook.timeout) + _LEASE_BEYOND_TIMEOUT,
+            lease_ms=millis(webhook.timeout) + _FALLBACK_LEASE_MARGIN_MS,
             max_attempts=webhook.max_attempts,
             close=hook.aclose,
         )

@@ -8,13 +8,14 @@ from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
+import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from consumer.web import bounded_http
-from consumer.web.bounded_http import connection_limit
+from consumer.web.bounded_http import connection_limit, log_accept_errors_once
 from consumer.web.server import serve
 
 MOST = 20
@@ -129,3 +130,20 @@ def test_headers_that_do_not_come_in_time_close_the_connection(
 )
 def test_descriptors_are_left_for_everything_else(descriptors: int, listeners: int, most: int) -> None:
     assert connection_limit(descriptors, listeners) == most
+
+
+def test_accept_errors_are_logged_once_a_minute_and_others_as_ever() -> None:
+    loop = asyncio.new_event_loop()
+    others: list[dict[str, object]] = []
+    try:
+        log_accept_errors_once(loop)
+        loop.default_exception_handler = others.append  # type: ignore[method-assign, assignment]
+        refused = {"message": "socket.accept() out of system resource", "exception": OSError(24, "x"), "socket": None}
+        with structlog.testing.capture_logs() as logs:
+            for _ in range(1_000):
+                loop.call_exception_handler(refused)
+        loop.call_exception_handler({"message": "a task failed", "exception": ValueError()})
+    finally:
+        loop.close()
+    assert [log["event"] for log in logs] == ["connections_not_accepted"]
+    assert [other["message"] for other in others] == ["a task failed"]

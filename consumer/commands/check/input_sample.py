@@ -27,7 +27,7 @@ MAX_RECORDS, MAX_BYTES = 20_000, 64 * 1024 * 1024
 
 _MAX_BAD_SHARE = 0.01
 """Up to this share, unreadable records are normal and go to the dead letters; more are a mistake."""
-_READ_TIMEOUT: Millis = 10 * SECOND
+_READ_TIMEOUT_MS: Millis = 10 * SECOND
 _BATCH = 500
 
 
@@ -67,7 +67,7 @@ def check_readable(topic: str, decoded: Sequence[Decoded]) -> CheckResult:
 
 
 def check_times(topic: str, decoded: Sequence[Decoded], clock_doubt: Millis) -> CheckResult | None:
-    """Return a failed check if most events' times are further from their records' than clocks are wrong."""
+    """Return a failed check if most event times differ from their record times by more than `clock_doubt`."""
     skew = np.concatenate([found.skew for found in decoded]) if decoded else np.empty(0, np.int64)
     apart = int(np.count_nonzero(np.abs(skew) > clock_doubt))
     if 2 * apart <= skew.size:
@@ -120,7 +120,7 @@ def _newest(shared: Shared, topic: str) -> dict[int, list[Any]]:
 
 def _read(consumer: Consumer, clock: Clock, going: set[int], share: int) -> dict[int, list[Any]]:
     found: dict[int, list[Any]] = {number: [] for number in going}
-    deadline, bytes_left = clock.monotonic() + _READ_TIMEOUT, MAX_BYTES
+    deadline, bytes_left = clock.monotonic() + _READ_TIMEOUT_MS, MAX_BYTES
     while going and bytes_left > 0 and clock.monotonic() < deadline:
         for message in consumer.consume(_BATCH, 0.1):
             number, error = message.partition(), message.error()

@@ -33,8 +33,8 @@ from consumer.wiring.shared import Shared
 MAX_ROWS = 500_000
 """In one file, because all rows are in one transaction."""
 
-_TIMEOUT: Millis = MINUTE
-_TIMEOUT_PER_ROW: Millis = 1  # a slow machine needs half; MAX_ROWS stay within the 15 minutes that brokers allow
+_TIMEOUT_MS: Millis = MINUTE
+_TIMEOUT_PER_ROW_MS: Millis = 1  # a slow machine needs half; MAX_ROWS stay within the 15 minutes that brokers allow
 _MAX_ROWS_SHOWN = 50
 _NOTHING_IMPORTED = "nothing was imported"
 _BROKER_TIMEOUT_S = 5
@@ -83,7 +83,7 @@ def main(
             _require_topic(topic, settings.kafka)
             encode = _no_value if delete else _encoder(settings, topic)
             outputs = _outputs(file, topic, encode, skip_bad=skip_bad is not None)
-            _write(settings.kafka, outputs, _TIMEOUT + count * _TIMEOUT_PER_ROW)
+            _write(settings.kafka, outputs, _TIMEOUT_MS + count * _TIMEOUT_PER_ROW_MS)
         typer.echo(f"{what} {'deleted from' if delete else 'imported to'} {topic}")
         return DONE
 

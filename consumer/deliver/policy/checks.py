@@ -76,9 +76,9 @@ class Facts:
     """An operator has paused this process or everything."""
     channel_stopped: bool = False
     cap_free_at: Millis = 0
-    """From when on one more message keeps the frequency caps."""
+    """The first moment at which one more message is within the frequency caps."""
     quota_free_at: Millis = 0
-    """From when on one more recipient keeps the channel's daily limit on different recipients."""
+    """The first moment at which one more recipient is within the channel's daily limit."""
     selected: bool = True
     """The user is in `only_users`, or that is not set."""
     held_out: bool = False

@@ -33,8 +33,8 @@ class ProcessLineage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lineage:
-    """`grown_at` is when the input was last given more partitions: users moved between partitions, so the silence of
-    whoever was last seen before means nothing. `volume` is the recent input."""
+    """`grown_at` is when the input last got more partitions: users moved between partitions, so a silence that began
+    before it proves nothing. `volume` is the recent input."""
 
     topic_id: str | None
     partitions: int

@@ -36,8 +36,8 @@ class RebuildPlan:
     def outputs(self, reminders_topic: str, rebuilt: bytes) -> list[Output]:
         """Return the records to be written in one transaction with `offsets`.
 
-        `rebuilt` is an encoded reminder of kind REBUILT: deliver is told that what is unsent is asked for again, or is
-        no longer wanted.
+        `rebuilt` is an encoded reminder of kind REBUILT. It tells deliver that each unsent reminder is either requested
+        again or no longer wanted.
         """
         markers = {number: rebuild_marker(self.group, offset, self.grown_at) for number, offset in self.begins.items()}
         return [

@@ -157,7 +157,7 @@ def _position(message: Message) -> int:
 
 
 def _replayed(value: bytes | None, offset: int) -> tuple[int, ...] | None:
-    """The letters that a note at this offset names. It can name none behind itself, whoever wrote it."""
+    """Return the offsets that a replay note at this offset names. Only offsets before its own are accepted."""
     with suppress(ValueError, RecursionError):
         found = json.loads(value or b"")
         if isinstance(found, list) and all(type(each) is int for each in found):

@@ -24,7 +24,7 @@ class Hold:
 
 
 def try_lock(connection: Connection, names: Collection[str]) -> set[str]:
-    """Lock those of these recipients about whom nobody else is deciding, until the transaction ends; return them.
+    """Lock the recipients that no other replica holds, until the transaction ends; return those that were locked.
 
     In SQLite a transaction that writes is alone anyway.
     """

@@ -15,7 +15,7 @@ _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
 
 
 def lock_facts_shared(connection: Connection) -> None:
-    """Let nobody change until this transaction ends what `lock_facts_exclusive` announces. Call it before other locks.
+    """Block `lock_facts_exclusive` in other replicas until this transaction ends. Call it before other locks.
 
     A row that is put off because its contact is missing, while another replica writes that contact, would not be
     there yet when those who wait for it are woken. In SQLite a transaction that writes is alone anyway.
@@ -85,7 +85,7 @@ def advance_offsets(connection: Connection, topic: str, offsets: dict[int, int])
 
 
 def doubtful_offsets(connection: Connection, topic: str) -> dict[int, int]:
-    """Return partition → the offset before which what was asked for may have gone out, whatever the ledger says."""
+    """Return partition → the offset before which a reminder may have been sent without a row in this ledger."""
     o = intake_offsets.c
     rows = connection.execute(select(o.partition, o.doubtful_until).where(o.topic == topic, o.doubtful_until > 0))
     return {row.partition: row.doubtful_until for row in rows}

@@ -1,4 +1,4 @@
-"""What is sent to whom, what is heard of it, and what is told of it. Moments are whole milliseconds, UTC.
+"""The tables: reminders, their statuses, and the records to publish. Moments are whole milliseconds, UTC.
 
 A reminder that waits for something has a moment set for it, and each has an index of its own, so that "what is next?"
 is one short read however long the history is: `due_at` (planned, deferred), `lease_until` (sending), `unknown_since`
