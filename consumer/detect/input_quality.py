@@ -43,7 +43,7 @@ class ReadabilityMonitor:
 
 
 class SkewMonitor:
-    """Judges whether most event times of the last minutes differ from their record times by more than clocks may differ.
+    """Judges whether most event times of the last minutes are further from their record times than clocks may be.
 
     Then a time zone was forgotten, or history is being replayed, and a silence by such times proves nothing. At least
     twenty events are judged, older ones included where the last minutes have fewer.
