@@ -11,6 +11,7 @@ SECOND: Millis = 1_000
 MINUTE: Millis = 60 * SECOND
 HOUR: Millis = 60 * MINUTE
 DAY: Millis = 24 * HOUR
+YEAR_2000: Millis = 946_684_800_000
 
 Now: TypeAlias = Callable[[], Millis]
 """Returns the present time. For parts that act; pure functions take `now` as an argument."""

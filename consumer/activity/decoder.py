@@ -11,11 +11,10 @@ import polars as pl
 from consumer.activity.errors import ValueProblem
 from consumer.activity.event_mapping import EventMapping
 from consumer.activity.rows import SMALL_BATCH_ROWS, BadValue, ReadBatch, RowBatch
-from consumer.clock import DAY, HOUR, Millis
+from consumer.clock import DAY, HOUR, YEAR_2000, Millis
 
 __all__ = ["ActivityDecoder", "BadValue", "Decoded"]
 
-YEAR_2000_MS: Millis = 946_684_800_000
 
 MAX_USER_ID_BYTES = 255
 """Of a user_id in UTF-8. With MAX_ACTION_CHARS it bounds the size of a row (see PAGE of detect/snapshot.py)."""
@@ -85,7 +84,7 @@ def validate(rows: RowBatch, timestamps: Times, now: Millis, clock_doubt: Millis
     """
     frame = rows.frame
     recorded = timestamps[frame["index"].to_numpy()]
-    recorded = np.where(recorded < YEAR_2000_MS, now, recorded)
+    recorded = np.where(recorded < YEAR_2000, now, recorded)
     occurred = _filled(frame["occurred_at"], now)
     written = np.minimum(recorded, now)
     clamped = np.minimum(occurred, np.minimum(recorded + clock_doubt, now))
@@ -118,7 +117,7 @@ def _problems(frame: pl.DataFrame, occurred: Times, earlier: Times, now: Millis)
         _absent(frame["ending"]) | _absent(frame["occurred_at"]),
         _too_long(frame["user_id"]),
         _filled(frame["process"] == "", True),
-        occurred < YEAR_2000_MS,
+        occurred < YEAR_2000,
         earlier > now + DAY,
     ]
     found = np.full(frame.height, _NO_PROBLEM, np.int8)

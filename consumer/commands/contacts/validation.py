@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
 from consumer.activity.decoder import MAX_USER_ID_BYTES
-from consumer.clock import DAY, Millis
+from consumer.clock import DAY, YEAR_2000, Millis
 from consumer.commands.contacts.csv_file import Row, UnreadableRow
 from consumer.commands.terminal.time_arguments import parse_iso_time
 from consumer.email_address import normalize_email
@@ -25,7 +25,6 @@ _FORMULA = ("=", "+", "-", "@")
 _EXPORTED_AS_NUMBER = re.compile(r"\d+[.,]0+|\d([.,]\d+)?E\+?\d+", re.IGNORECASE)
 _INVISIBLE = re.compile("[\u00a0\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_YEAR_2000: Millis = 946_684_800_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +177,7 @@ def _updated_at(text: str, rules: ImportRules) -> Millis | _Problem:
     found = int(text) if text.isascii() and text.isdigit() and len(text) < 18 else parse_iso_time(text)
     if found is None:
         return _Problem("should be a time such as 2026-03-29T14:00:00Z, or milliseconds since 1970")
-    if found < _YEAR_2000:
+    if found < YEAR_2000:
         return _Problem("is before the year 2000: a number must be in milliseconds")
     return _Problem("is in the future") if found > rules.now + DAY else found
 
