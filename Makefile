@@ -68,12 +68,12 @@ clean:  ## remove everything that the targets have made
 
 # The demo needs nothing but the service itself, so that its set-up is short; compiling all of it would double that.
 .venv/run: pyproject.toml constraints.txt | .venv/bin/pip
-	@echo "Setting up .venv …"
+	@echo "Setting up .venv (once, about a minute) …"
 	@$(BIN)/python -m pip install --quiet --no-compile --editable .
 	@touch $@
 
 .venv/dev: pyproject.toml constraints.txt | .venv/bin/pip
-	@echo "Setting up .venv with what tests and checks need …"
+	@echo "Setting up .venv with what tests and checks need (once, a few minutes) …"
 	@$(BIN)/python -m pip install --quiet --no-compile --editable ".[dev]"
 	@touch $@ .venv/run
 

@@ -45,20 +45,17 @@ def _lapse(
 
 
 @app.command()
-def run(
-    config: Config = CONFIG,
-    role: Annotated[
-        Literal["detect", "deliver"] | None, typer.Option(help="Run only this role. Default: both.")
-    ] = None,
+def demo(
+    seconds: Annotated[int | None, typer.Option(min=1, help="Stop after so many seconds. Default: at Ctrl-C.")] = None,
 ) -> None:
-    """Run the service until Ctrl-C or SIGTERM.
+    """See everything at work on this machine.
 
-    The role detect notices who has gone quiet; the role deliver sends reminders and follows them.
+    Runs the service with an embedded broker, a stand-in for 1MSG and a few hundred invented people.
     """
     with exit_with_message():
-        from consumer.commands import run as command
+        from consumer.commands import demo as command
 
-        raise typer.Exit(command.main(config, role))
+        raise typer.Exit(command.main(seconds))
 
 
 @app.command()
@@ -79,11 +76,31 @@ def topics(
     config: Config = CONFIG,
     create: Annotated[bool, typer.Option("--create", help="Create the missing ones.")] = False,
 ) -> None:
-    """Show or create the topics that Lapse needs."""
+    """Show or create the topics that Lapse needs.
+
+    With --create, missing ones get as many partitions as the activity topic, which has to exist.
+    """
     with exit_with_message():
         from consumer.commands import topics as command
 
         raise typer.Exit(command.main(config, create=create))
+
+
+@app.command()
+def run(
+    config: Config = CONFIG,
+    role: Annotated[
+        Literal["detect", "deliver"] | None, typer.Option(help="Run only this role. Default: both.")
+    ] = None,
+) -> None:
+    """Run the service until Ctrl-C or SIGTERM.
+
+    The role detect notices who has gone quiet; the role deliver sends reminders and follows them.
+    """
+    with exit_with_message():
+        from consumer.commands import run as command
+
+        raise typer.Exit(command.main(config, role))
 
 
 @app.command()
@@ -172,12 +189,14 @@ def sandbox(
 ) -> None:
     """Run a stand-in for 1MSG, for tests.
 
-    It prints one line of JSON first: its address, channel and token.
+    It prints one line of JSON first: its address, channel and token. Point Lapse at it with LAPSE_ONEMSG__BASE_URL,
+    LAPSE_ONEMSG__CHANNEL_ID and the token's variable. /_sandbox/messages shows what was sent to it, /_sandbox/stats
+    counts it.
 
     --faults takes rates between 0 and 1, and a seed: with the same seed the same faults happen.
 
     \b
-    Faults in the answer to a send (at most one for each send, so the rates add up to at most 1):
+    Faults in the answer to a send, at most one for each (so at most 1 in all):
       hangup        accepted, but the connection is closed without an answer
       5xx           502; every second such message was accepted
       queued        sent:false with a jobId; every second one is sent later
@@ -205,20 +224,6 @@ def sandbox(
 
         hosts = webhook_host or []
         raise typer.Exit(command.main(host, port, faults=faults, latency=latency, seed=seed, webhook_hosts=hosts))
-
-
-@app.command()
-def demo(
-    seconds: Annotated[int | None, typer.Option(min=1, help="Stop after so many seconds. Default: at Ctrl-C.")] = None,
-) -> None:
-    """See everything at work on this machine.
-
-    Runs the service with an embedded broker, a stand-in for 1MSG and a few hundred invented people.
-    """
-    with exit_with_message():
-        from consumer.commands import demo as command
-
-        raise typer.Exit(command.main(seconds))
 
 
 @app.command()

@@ -8,9 +8,11 @@ from consumer.onemsg.client import OneMsgClient
 
 
 def onemsg_section(settings: Settings) -> OneMsgSettings:
-    """Return the section `onemsg`. Raises ConfigError if there is none."""
+    """Return the section `onemsg`. Raises ConfigError if there is none, or it was not filled in."""
     if settings.onemsg is None:
         raise ConfigError(["onemsg: is missing: nothing can be sent without a channel; see lapse.example.yaml"])
+    if problems := settings.onemsg.placeholders():
+        raise ConfigError(problems)
     return settings.onemsg
 
 

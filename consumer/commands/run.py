@@ -47,12 +47,14 @@ def required_secrets(
     """Return every secret that these roles need, including those for librdkafka.
 
     Raises:
-        ConfigError: naming all secrets that are missing.
+        ConfigError: naming all secrets that are missing, and all values of the example that were left as they are.
     """
     found = [SecretStr(str(value)) for key, value in settings.kafka.client.items() if key in CLIENT_SECRETS]
     problems: list[str] = []
     if "deliver" in roles and settings.onemsg is None:
         problems.append("onemsg: is missing: deliver needs it; without it only `lapse run --role detect` works")
+    if "deliver" in roles and settings.onemsg:
+        problems += settings.onemsg.placeholders()
     for key, secret in _configured(settings, roles):
         try:
             found.append(read_secret(secret, key, environ))

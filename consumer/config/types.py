@@ -23,7 +23,9 @@ def _duration(value: object) -> object:
         return value
     found = _DURATION.fullmatch(str(value).strip())
     if isinstance(value, bool) or found is None:
-        raise ValueError("a duration needs a unit: write 90s, 15m, 24h or 7d")
+        number = not isinstance(value, bool) and re.fullmatch(r"\d+(\.\d+)?", str(value).strip())
+        wrong = "a duration needs a unit" if number else f"{str(value)[:40]!r} is not a duration"
+        raise ValueError(f"{wrong}: write 90s, 15m, 24h or 7d")
     length = float(found[1]) * _UNITS[found[2]]
     if length > 100 * 365 * _UNITS["d"]:
         raise ValueError("a duration may be at most a hundred years")

@@ -130,7 +130,8 @@ def test_skip_bad_imports_the_others_and_writes_a_file(lapse: Lapse, tmp_path: P
     options = ("--map", "Record ID=user_id", "--map", "Phone Number=phone", "--skip-bad", "refused.csv")
     done = lapse("contacts", "import", "people.csv", *options)
     assert (done.returncode, done.stdout) == (0, f"2 contacts imported to {contacts}\n")
-    assert done.stderr.splitlines()[0] == "people.csv: 1 of 3 rows are invalid: they are in refused.csv"
+    assert done.stderr.splitlines()[-2] == "people.csv: ignored columns: owner"
+    assert done.stderr.splitlines()[0] == "people.csv: 1 of 3 rows is invalid: now in refused.csv"
     assert [seen.key for seen in committed(kafka, contacts)] == [b"u1", b"u3"]
     assert (tmp_path / "refused.csv").read_text() == (
         'Record ID;Phone Number;Owner;Name\nu2;x;"Bob\nBobson";"Be\nth"\n'
@@ -138,6 +139,23 @@ def test_skip_bad_imports_the_others_and_writes_a_file(lapse: Lapse, tmp_path: P
     assert (tmp_path / "refused.csv").stat().st_mode & 0o077 == 0
     again = lapse("contacts", "import", "people.csv", *options)
     assert (again.returncode, "refused.csv exists already" in again.stderr) == (1, True)
+
+
+def test_dry_run_with_skip_bad_writes_no_file(lapse: Lapse, tmp_path: Path) -> None:
+    write(tmp_path, content("nobody.invalid:9092", "contacts"))
+    (tmp_path / "people.csv").write_text("user_id,email\nu1,nowhere\nu2,\n")
+    done = lapse("contacts", "import", "people.csv", "--dry-run", "--skip-bad", "refused.csv")
+    assert (done.returncode, done.stdout) == (0, "1 contact could be imported; nothing was written\n")
+    assert done.stderr.splitlines()[0] == "people.csv: 1 of 2 rows is invalid: would be in refused.csv"
+    assert not (tmp_path / "refused.csv").exists()
+
+
+def test_skip_bad_fails_if_no_row_is_left(lapse: Lapse, tmp_path: Path) -> None:
+    write(tmp_path, content("nobody.invalid:9092", "contacts"))
+    (tmp_path / "people.csv").write_text("user_id,email\nu1,nowhere\n")
+    done = lapse("contacts", "import", "people.csv", "--skip-bad", "refused.csv")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert not (tmp_path / "refused.csv").exists()
 
 
 @pytest.mark.parametrize("item", ["Phone Number", "=phone", "Phone=telephone"])

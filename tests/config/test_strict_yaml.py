@@ -81,6 +81,14 @@ class TestTheExample:
     def test_example_loads(self) -> None:
         assert list(load(EXAMPLE, {}).processes) == ["account-setup", "checkout", "document-upload"]
 
+    def test_example_says_which_values_were_not_filled_in(self) -> None:
+        onemsg = load(EXAMPLE, {}).onemsg
+        assert onemsg is not None
+        assert [problem.split(":")[0] for problem in onemsg.placeholders()] == [
+            "onemsg.channel_id",
+            "onemsg.template.namespace",
+        ]
+
     def test_example_shows_every_key(self, file: Path) -> None:
         settings = loaded(file, self.uncommented())
         for name, section in settings:

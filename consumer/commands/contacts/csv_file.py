@@ -84,6 +84,22 @@ def read_rows(
             yield _row(line, cells, header)
 
 
+def ignored_columns(file: TextIO, columns: Sequence[str], required: str, mapping: Mapping[str, str]) -> list[str]:
+    """Return the columns that `read_rows` ignores because `mapping` does not name them, in Lapse's spelling.
+
+    Raises:
+        BadFile: the first line names no columns, or wrong ones.
+    """
+    _, line, delimiter = _first_line(_lines(file))
+    delimiter = delimiter or _delimiter(line, columns, mapping)
+    header = zip(_names(line, delimiter), _header(line, delimiter, columns, required, mapping), strict=True)
+    return [
+        name if _PLAIN_NAME.fullmatch(name) else f"column {place}"
+        for place, (name, ours) in enumerate(header, 1)
+        if name and ours is None
+    ]
+
+
 def _row(line: int, cells: list[str], header: Sequence[str | None]) -> Row | UnreadableRow:
     while len(cells) > len(header) and not cells[-1]:
         cells.pop()  # a spreadsheet keeps the separators of deleted columns

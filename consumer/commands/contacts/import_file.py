@@ -73,8 +73,11 @@ def main(
     mapped = _parse_mapping(mapping)
     with _opened(path) as text:
         file = _ContactsFile(path, text, rules, mapped, delete=delete)
-        count = _check_rows(file, skip_bad)
+        count = _check_rows(file, skip_bad, dry_run=dry_run)
         what = f"{count:,} contact{'' if count == 1 else 's'}"
+        if ignored := file.ignored_columns():
+            typer.echo(f"{path}: ignored columns: {', '.join(ignored)}", err=True)
+            typer.echo("Each contact is replaced as a whole: what the file does not give is erased.", err=True)
         if dry_run:
             typer.echo(f"{what} could be {'deleted' if delete else 'imported'}; nothing was written")
             return DONE
@@ -105,6 +108,10 @@ class _ContactsFile:
         # With --delete other columns are refused, so that adding the option to an import deletes nobody by mistake.
         self._text.seek(0)
         return csv_file.read_rows(self._text, [KEY] if self._delete else COLUMNS, KEY, self._mapping)
+
+    def ignored_columns(self) -> list[str]:
+        self._text.seek(0)
+        return csv_file.ignored_columns(self._text, COLUMNS, KEY, self._mapping) if self._mapping else []
 
     def judged(self) -> Iterator[CheckedRow]:
         with closing(SeenUsers()) as seen:
@@ -151,8 +158,11 @@ def _opened(path: Path) -> TextIO:
         raise CommandFailed(f"{path} cannot be read: {problem.strerror}") from None
 
 
-def _check_rows(file: _ContactsFile, skip_bad: Path | None) -> int:
-    """Return how many rows are valid. Raises CommandFailed, naming invalid rows, unless they are to be skipped."""
+def _check_rows(file: _ContactsFile, skip_bad: Path | None, *, dry_run: bool) -> int:
+    """Return how many rows are valid.
+
+    Raises CommandFailed, naming invalid rows, unless they are to be skipped and others are left.
+    """
     total = 0
 
     def invalid_rows() -> Iterator[InvalidRow]:
@@ -173,11 +183,12 @@ def _check_rows(file: _ContactsFile, skip_bad: Path | None) -> int:
     lines = [f"line {each.line}: {each.why}" for each in first]
     if number > len(first):
         lines.append(f"and {number - len(first):,} more")
-    found = f"{file.path}: {number:,} of {total:,} rows are invalid"
-    if skip_bad is None:
+    found = f"{file.path}: {number:,} of {total:,} rows {'is' if number == 1 else 'are'} invalid"
+    if skip_bad is None or number == total:
         raise CommandFailed("\n".join([f"{found}, so nothing was written", *lines]))
-    _write_refused(file, skip_bad)
-    typer.echo("\n".join([f"{found}: they are in {skip_bad}", *lines]), err=True)
+    if not dry_run:
+        _write_refused(file, skip_bad)
+    typer.echo("\n".join([f"{found}: {'would be' if dry_run else 'now'} in {skip_bad}", *lines]), err=True)
     return total - number
 
 

@@ -162,5 +162,5 @@ def _whole_number(name: str, value: str) -> int:
 def _unknown(name: str) -> str:
     known = (*RATES, *_WHOLE)
     near = get_close_matches(name, known, n=1)
-    hint = f", did you mean {near[0]}?" if near else ""
+    hint = f": did you mean {near[0]}?" if near else "."
     return f"there is no fault named {name!r}{hint} Known are: {', '.join(known)}"
