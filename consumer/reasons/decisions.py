@@ -91,7 +91,7 @@ DEFERRED: Mapping[str, tuple[str, str]] = {
         "Nothing, or raise the limit if it is too low.",
     ),
     "retry_later": (
-        "An attempt was certainly refused, and may be made again.",
+        "An attempt was certainly refused, or its message was reported as failed; another one follows.",
         "Nothing: the record before says why.",
     ),
 }
