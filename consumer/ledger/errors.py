@@ -1,6 +1,6 @@
 """Why a ledger may not be used, and which of its errors pass if one waits."""
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 _TRANSIENT_CLASSES = frozenset({"08", "40", "53", "55", "57", "58", "72"})
@@ -10,6 +10,10 @@ _TRANSIENT_CODES = frozenset({"25006", "25P03", "25P04"})
 """The server is a standby or may only be read (a failover is under way); our transaction took too long."""
 _SQLITE_TRANSIENT = frozenset({5, 6, 7, 8, 9, 10, 13, 14, 15})
 """SQLite's primary result codes BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN and PROTOCOL."""
+_LIMIT_EXCEEDED = "54"
+"""The class of PostgreSQL's codes for a value that is too large, such as one for an index."""
+_SQLITE_DATA = frozenset({18, 19, 20})
+"""SQLite's primary result codes TOOBIG, CONSTRAINT and MISMATCH."""
 
 
 class LedgerRefused(Exception):
@@ -39,3 +43,21 @@ def is_transient(error: BaseException) -> bool:
     if result_code is not None:
         return result_code & 0xFF in _SQLITE_TRANSIENT
     return isinstance(error, OperationalError | InterfaceError)  # no code: no answer came from a database
+
+
+def is_about_the_data(error: BaseException) -> bool:
+    """Tell whether the database refuses these values, so that other values may be taken.
+
+    A statement that it does not know, such as one for a column that is missing, is not: every record would be refused.
+    """
+    if isinstance(error, UnicodeError | OverflowError):
+        return True  # a driver that cannot write the value
+    if not isinstance(error, DBAPIError) or is_transient(error):
+        return False
+    sqlstate: str = getattr(error.orig, "sqlstate", None) or ""
+    result_code: int = getattr(error.orig, "sqlite_errorcode", None) or 0
+    return (
+        isinstance(error, DataError | IntegrityError)
+        or sqlstate[:2] == _LIMIT_EXCEEDED
+        or result_code & 0xFF in _SQLITE_DATA
+    )

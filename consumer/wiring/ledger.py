@@ -15,7 +15,7 @@ from consumer.kafka.at_least_once_consumer import NotNow
 from consumer.kafka.clients import group_offsets, partition_offsets
 from consumer.kafka.dead_letters.isolation import RecordRefused
 from consumer.ledger import queries
-from consumer.ledger.errors import LedgerRefused, is_transient
+from consumer.ledger.errors import LedgerRefused, is_about_the_data, is_transient
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.records import OptOut
@@ -44,18 +44,18 @@ def open_ledger(shared: Shared, metrics: DeliverMetrics) -> Ledger:
 def wait_for_ledger(handle: Callable[P, None]) -> Callable[P, None]:
     """Wrap a handler so that a ledger out of reach, or busy with what another replica does, is waited for.
 
-    Raises NotNow then; RecordRefused for what the ledger refuses because of its content: it would be refused again.
+    Raises NotNow then; RecordRefused if it refuses the values, as it would again. Other errors are ours, and pass.
     """
 
     def handled(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             handle(*args, **kwargs)
-        except SQLAlchemyError as error:
-            if not is_transient(error):
+        except (SQLAlchemyError, UnicodeError, OverflowError) as error:
+            if is_transient(error):
+                raise NotNow(type(error).__name__) from error
+            if is_about_the_data(error):
                 raise RecordRefused(type(error).__name__) from error
-            raise NotNow(type(error).__name__) from error
-        except (ValueError, OverflowError) as error:  # a driver's word for a value that it cannot write
-            raise RecordRefused(type(error).__name__) from error
+            raise
 
     return handled
 

@@ -9,9 +9,17 @@ import psycopg
 import pytest
 from psycopg import errors
 from sqlalchemy import Connection, create_engine, insert, text
-from sqlalchemy.exc import DataError, DBAPIError, OperationalError, PendingRollbackError, StatementError, TimeoutError
+from sqlalchemy.exc import (
+    DBAPIError,
+    OperationalError,
+    PendingRollbackError,
+    ProgrammingError,
+    StatementError,
+    TimeoutError,
+)
 
 from consumer.kafka.at_least_once_consumer import NotNow
+from consumer.kafka.dead_letters.isolation import RecordRefused
 from consumer.ledger.errors import is_transient
 from consumer.ledger.schema.tables import contacts
 from consumer.ledger.store import Ledger
@@ -62,13 +70,24 @@ def test_trouble_of_the_server_is_transient(error: type[Exception]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "becomes"), [(errors.AdminShutdown, NotNow), (errors.CharacterNotInRepertoire, DataError)]
+    ("error", "becomes"),
+    [
+        (wrapped(errors.AdminShutdown()), NotNow),
+        (wrapped(errors.CharacterNotInRepertoire()), RecordRefused),
+        (wrapped(errors.NotNullViolation()), RecordRefused),
+        (wrapped(errors.ProgramLimitExceeded()), RecordRefused),
+        (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"), RecordRefused),
+        (OverflowError("Python int too large"), RecordRefused),
+        (wrapped(errors.UndefinedColumn()), ProgrammingError),
+        (ValueError("a mistake of ours"), ValueError),
+    ],
+    ids=lambda case: type(case).__name__ if isinstance(case, Exception) else case.__name__,
 )
-def test_a_handler_waits_for_the_server_and_raises_what_is_about_the_data(
-    error: type[Exception], becomes: type[Exception]
+def test_a_handler_waits_for_the_server_and_refuses_only_what_is_about_the_data(
+    error: Exception, becomes: type[Exception]
 ) -> None:
     def handle() -> None:
-        raise wrapped(error())
+        raise error
 
     with pytest.raises(becomes):
         wait_for_ledger(handle)()
