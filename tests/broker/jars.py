@@ -90,7 +90,7 @@ def _maven(folder: Path, what: str) -> Iterator["MavenContext"]:
         _check_jars(folder)
     except (OSError, RuntimeError, zipfile.BadZipFile, tarfile.TarError, EOFError, ParseError) as error:
         why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise NoBroker(f"jgo did not fetch {what} ({why})") from error
+        raise NoBroker(f"go online, or name a mirror in jgo's configuration, for {what} ({why})") from error
     shutil.rmtree(downloads)
 
 
