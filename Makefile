@@ -33,8 +33,9 @@ check: .venv/dev  ## style, types, and which room may import which
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tools.generate_docs --check && $(BIN)/python -m tools.check_references
 
-bench: .venv/dev  ## the figures of the README
+bench: .venv/dev  ## the figures of docs/performance.md
 	@$(BIN)/python -m bench.decode
 	@$(BIN)/python -m bench.detect
 	@$(BIN)/python -m bench.detect --format json --events 1000000 --users 268000
@@ -47,6 +48,7 @@ bench: .venv/dev  ## the figures of the README
 	@$(BIN)/python -m bench.send
 	@$(BIN)/python -m bench.latency
 	@$(BIN)/python -m bench.growth
+	@$(BIN)/python -m bench.retention
 	@$(BIN)/python -m bench.webhooks
 
 format: .venv/dev  ## put style right where a tool can
@@ -66,12 +68,12 @@ clean:  ## remove everything that the targets have made
 
 # The demo needs nothing but the service itself, so that its set-up is short; compiling all of it would double that.
 .venv/run: pyproject.toml constraints.txt | .venv/bin/pip
-	@echo "Setting up .venv …"
+	@echo "Setting up .venv (once, about a minute) …"
 	@$(BIN)/python -m pip install --quiet --no-compile --editable .
 	@touch $@
 
 .venv/dev: pyproject.toml constraints.txt | .venv/bin/pip
-	@echo "Setting up .venv with what tests and checks need …"
+	@echo "Setting up .venv with what tests and checks need (once, a few minutes) …"
 	@$(BIN)/python -m pip install --quiet --no-compile --editable ".[dev]"
 	@touch $@ .venv/run
 

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from fastavro import schemaless_reader, schemaless_writer
 
-from consumer.activity.avro import AvroReader
-from consumer.activity.avsc import WriterSchema, own, parse, single_object_header
-from consumer.activity.decode import ActivityDecoder
-from consumer.activity.json_values import JsonReader
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.avro.batch_reader import AvroReader
+from consumer.activity.decoder import ActivityDecoder
+from consumer.activity.json_reader import JsonReader
+from consumer.activity.schemas.avro_schema import WriterSchema, own, parse, single_object_header
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import ManualClock
 from consumer.records import UserActivity
 

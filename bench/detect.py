@@ -22,14 +22,15 @@ from confluent_kafka import Message, TopicPartition
 
 from bench.events import PROCESSES, events, fill, json_events
 from consumer import log
-from consumer.activity.avsc import own
-from consumer.assembly import detect
-from consumer.assembly.shared import Shared
+from consumer.activity.schemas.avro_schema import own
 from consumer.clock import SystemClock
-from consumer.config import Log, Settings
-from consumer.kafka import offsets, topics
-from consumer.kafka.loop import DetectLoop
+from consumer.config.service import LogSettings
+from consumer.config.settings import Settings
+from consumer.kafka.clients import partition_offsets, topics
+from consumer.kafka.detect_loop.loop import DetectLoop
 from consumer.records import UserActivity
+from consumer.wiring import detect
+from consumer.wiring.shared import Shared
 from tests.broker.find import running_kafka
 from tests.broker.topics import fresh_name
 
@@ -44,11 +45,11 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--format", choices=("avro", "json"), default="avro")
     asked = arguments.parse_args()
-    log.configure(Log(level="warning"))
+    log.configure(LogSettings(level="warning"))
     with running_kafka() as bootstrap:
         topic = fresh_name("activity")
         # Ending now, so that they are neither clamped nor lapsed: catching up with a morning's outage.
-        start = SystemClock().wall() - asked.events
+        start = SystemClock().now() - asked.events
         made = events if asked.format == "avro" else json_events
         fill(bootstrap, topic, PARTITIONS, made(asked.events, asked.users, start))
         rounds = [
@@ -141,7 +142,7 @@ def catch_up(settings: Settings) -> float:
     """Seconds until detect has read, applied and committed all there is."""
     shared = Shared(settings)
     topics.prepare(shared.admin, settings.topics, settings.state_topic, settings.source.topic)
-    ends = offsets.ends(shared.admin, settings.source.topic)
+    ends = partition_offsets.fetch_all(shared.admin, settings.source.topic)
     loop = detect.build(shared)
     stop, begun, done = threading.Event(), threading.Event(), threading.Event()
     running = threading.Thread(target=loop.run, args=(stop,))
@@ -159,10 +160,10 @@ def catch_up(settings: Settings) -> float:
 
 
 def _watch(loop: DetectLoop, ends: dict[int, int], begun: threading.Event, done: threading.Event) -> None:
-    while len(loop.partitions) < len(ends) or not any(p.position for p in loop.partitions.values()):
+    while len(loop.tasks) < len(ends) or not any(p.position for p in loop.tasks.values()):
         time.sleep(0.001)
     begun.set()
-    while any(loop.partitions[number].position < end for number, end in ends.items()):
+    while any(loop.tasks[number].position < end for number, end in ends.items()):
         time.sleep(0.005)
     done.set()
 

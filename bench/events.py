@@ -7,8 +7,8 @@ from itertools import islice
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from consumer.activity.avsc import own, single_object_header
-from consumer.records import Kind, UserActivity
+from consumer.activity.schemas.avro_schema import own, single_object_header
+from consumer.records import ActivityKind, UserActivity
 
 PROCESSES = ("account-setup", "checkout", "document-upload")
 KINDS = (0, 1, 1, 1, 1, 1, 1, 2, 2, 3)  # as in the schema: started, progressed, completed, cancelled
@@ -65,7 +65,7 @@ def events(
 def json_events(count: int, users: int, start: int, seed: int = 1) -> Iterator[tuple[bytes, bytes]]:
     """The same activities as JSON objects."""
     chance = random.Random(seed)
-    kinds = [tuple(Kind)[kind] for kind in KINDS]
+    kinds = [tuple(ActivityKind)[kind] for kind in KINDS]
     for n in range(count):
         who = chance.randrange(users)
         name = f"user-{who:07d}"

@@ -1,8 +1,8 @@
-"""Reminders through a sandbox with all faults on at once: what its books, the ledger's and the topic's say in the end.
+"""Reminders through a sandbox with all faults on at once; then sandbox, ledger and topic are compared.
 
     python -m bench.faults [--reminders 10000] [--seeds 1 2 3]
 
-Nothing is timed. It exits 1 if a reminder was accepted twice, is left without an end, or is told of differently.
+Nothing is timed. It exits 1 if a reminder was accepted twice, has no end, or if the three contradict each other.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from consumer import log
-from consumer.config import Log
+from consumer.config.service import LogSettings
 from tests.faults.storm import FAULTS, Books, storm
 
 
@@ -20,7 +20,7 @@ def main() -> int:
     parser.add_argument("--reminders", type=int, default=10_000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     arguments = parser.parse_args()
-    log.configure(Log(level="error"))
+    log.configure(LogSettings(level="error"))
     print(f"{arguments.reminders} reminders; {FAULTS}")
     return max(_run(arguments.reminders, seed) for seed in arguments.seeds)
 
@@ -39,7 +39,7 @@ def _run(reminders: int, seed: int) -> int:
 
 
 def _doubt(books: Books) -> str:
-    return f"never found {len(books.in_doubt())}, of which the sandbox took {books.taken_in_doubt()}"
+    return f"never found {len(books.unresolved())}, of which the sandbox took {books.accepted_unresolved()}"
 
 
 if __name__ == "__main__":

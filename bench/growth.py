@@ -15,20 +15,19 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert, text
 
-from bench.desk import Desk
+from bench.measured_replica import MeasuredReplica
 from consumer import log
 from consumer.clock import DAY, SystemClock
-from consumer.config import Log
-from consumer.deliver.answers import Answer
-from consumer.deliver.intake import WHATSAPP
-from consumer.ledger.store import Ledger
-from consumer.ledger.tables import attempts, outbox, reminders
-from consumer.onemsg.client import OneMsg
+from consumer.config.service import LogSettings
+from consumer.deliver.sending.results import AttemptResult
+from consumer.ledger.schema.tables import attempts, outbox, reminders
+from consumer.onemsg.client import OneMsgClient
 from consumer.onemsg.outcomes import Accepted
+from consumer.records import WHATSAPP
 from tests.ledger.postgresql import NoPostgres, running
 
 _PAGE = 10_000
-_TOLD = {"template": "inactivity_reminder", "namespace": "none", "language": "en"}
+_CHANNEL = {"template": "inactivity_reminder", "namespace": "none", "language": "en"}
 
 
 def main() -> None:
@@ -36,7 +35,7 @@ def main() -> None:
     arguments.add_argument("--old", type=int, default=300_000)
     arguments.add_argument("--reminders", type=int, default=2_000)
     asked = arguments.parse_args()
-    log.configure(Log(level="warning"))
+    log.configure(LogSettings(level="warning"))
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         _compare("SQLite", f"sqlite:///{Path(folder) / 'lapse.db'}", asked.old, asked.reminders)
@@ -47,20 +46,20 @@ def main() -> None:
 
 
 def _compare(name: str, url: str, old: int, count: int) -> None:
-    ledger = Ledger(url)
+    client = OneMsgClient(base_url="http://127.0.0.1:1", channel_id="none", token="none", timeout_ms=1)
+    replica = MeasuredReplica(url, client, _CHANNEL)
+    ledger = replica.ledger
     try:
-        channel = OneMsg(base_url="http://127.0.0.1:1", channel_id="none", token="none", timeout=1)
-        desk = Desk(ledger, channel, _TOLD)
-        _decide(desk, range(100))  # what runs once
-        empty = _decide(desk, range(1_000, 1_000 + count))
+        _decide(replica, range(100))  # what runs once
+        empty = _decide(replica, range(1_000, 1_000 + count))
         with ledger.transaction() as connection:
             for first in range(0, old, _PAGE):
                 _age(connection, range(first, min(first + _PAGE, old)))
         with ledger.transaction() as connection:
             connection.execute(text("ANALYZE"))
-        full = _decide(desk, range(200_000, 200_000 + count))
+        full = _decide(replica, range(200_000, 200_000 + count))
     finally:
-        ledger.close()
+        replica.close()
     for stage, (cpu, wall) in full.items():
         before = empty[stage]
         print(
@@ -70,8 +69,8 @@ def _compare(name: str, url: str, old: int, count: int) -> None:
         )
 
 
-def _decide(desk: Desk, people: range) -> dict[str, tuple[float, float]]:
-    """Seconds of CPU, and of the wall, by stage."""
+def _decide(replica: MeasuredReplica, people: range) -> dict[str, tuple[float, float]]:
+    """Return the seconds of CPU and of wall time, by stage."""
     taken: dict[str, tuple[float, float]] = {}
 
     def stage(name: str, work: Callable[[], None]) -> None:
@@ -80,55 +79,63 @@ def _decide(desk: Desk, people: range) -> dict[str, tuple[float, float]]:
         taken[name] = time.process_time() - cpu, time.perf_counter() - wall
 
     def send() -> None:
-        while claim := desk.claims.take(100):
+        while claim := replica.parts.claims.take(100):
             if not claim.attempts:
                 return
-            answers = [
-                Answer(a.key, a.number, a.started_at, Accepted(message_id=f"wamid.{a.key[0]}")) for a in claim.attempts
+            results = [
+                AttemptResult(a.key, a.number, a.started_at, Accepted(message_id=f"wamid.{a.key[0]}"))
+                for a in claim.attempts
             ]
-            desk.answers.record(answers)
+            replica.record(results)
 
-    stage("intake", lambda: desk.fill(people))
+    stage("intake", lambda: replica.fill(people))
     stage("send", send)
-    stage("outbox", lambda: _published(desk))
+    stage("outbox", lambda: _publish(replica))
     return taken
 
 
-def _published(desk: Desk) -> None:
-    assert desk.publish()
+def _publish(replica: MeasuredReplica) -> None:
+    assert replica.publish()
 
 
 def _age(connection: Connection, people: range) -> None:
-    """History of that many people, a second apart, ending a week ago."""
-    then = SystemClock().wall() - 7 * DAY - people.stop * 1_000
-    rows, tried, told = [], [], []
+    """Insert the history of these people, a second apart, ending a week ago."""
+    then = SystemClock().now() - 7 * DAY - people.stop * 1_000
+    rows, tried, transitions = [], [], []
     for number in people:
         at = then + number * 1_000
         key = {"reminder_id": f"old-{number}", "medium": WHATSAPP}
         who = {"user_id": f"user-{number}", "process": "account-setup", "step": 0}
-        words = {"template": _TOLD["template"], "language": "en", "message_id": f"wamid.old.{number}"}
+        message = {"template": _CHANNEL["template"], "language": "en", "message_id": f"wamid.old.{number}"}
         rows.append(
             key
             | who
-            | words
+            | message
             | {"last_seen": at - DAY, "lapsed_at": at, "occurred_at": at, "partition": 0, "status": "delivered"}
-            | {"polls": 0, "sequence": 2, "attempts": 1, "refusals": 0, "attempted_at": at, "phone": "12125550100"}
+            | {
+                "polls": 0,
+                "sequence": 2,
+                "attempts": 1,
+                "counted_attempts": 0,
+                "attempted_at": at,
+                "phone": "12125550100",
+            }
             | {"created_at": at, "updated_at": at}
         )
         end = {
             "started_at": at,
             "finished_at": at,
             "outcome": "accepted",
-            "may_have_gone": True,
+            "may_have_been_sent": True,
             "phone": "12125550100",
         }
-        tried.append(key | who | end | {"number": 1, "message_id": words["message_id"]})
+        tried.append(key | who | end | {"number": 1, "message_id": message["message_id"]})
         for sequence, status in ((1, "accepted"), (2, "delivered")):
             record = {"sequence": sequence, "status": status, "final": sequence == 2, "source": "webhook"}
-            told.append(key | who | words | record | {"occurred_at": at, "recorded_at": at, "published": True})
+            transitions.append(key | who | message | record | {"occurred_at": at, "recorded_at": at, "published": True})
     connection.execute(insert(reminders), rows)
     connection.execute(insert(attempts), tried)
-    connection.execute(insert(outbox), told)
+    connection.execute(insert(outbox), transitions)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
     python -m bench.latency [--rate 80] [--seconds 30] [--limit R]
 
-Somebody is active, and goes quiet; the moment of the lapse is known beforehand. `lapse run` is one process with both
+People are active and go quiet; the moment of each lapse is known beforehand. `lapse run` is one process with both
 roles and a ledger in SQLite, the broker a real one, and the request's time is the sandbox's own. Commits every second,
-nothing allowed for lateness, no limit to the channel's rate (one that is as low as the lapses come never catches up).
+no allowed lateness, no limit to the channel's rate (a rate equal to that of the lapses never catches up).
 """
 
 import argparse
@@ -19,12 +19,12 @@ from typing import Any
 
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from bench.desk import phone
+from bench.measured_replica import phone
 from tests.app.service import Platform, Sandbox, Service, eventually, sandbox, settings
 from tests.broker.find import running_kafka
 
 _QUIET = 5.0
-"""Seconds after which somebody has lapsed."""
+"""Seconds after which a person has lapsed."""
 _WARM = 3
 """Seconds of people who are not counted: the first of them pay for connections and for code that runs once."""
 
@@ -34,14 +34,14 @@ def main() -> None:
     arguments.add_argument("--rate", type=int, default=80)
     arguments.add_argument("--seconds", type=int, default=30)
     arguments.add_argument("--limit", type=float, help="requests a second for the channel; none unless given")
-    asked = arguments.parse_args()
-    people = range(asked.rate * (asked.seconds + _WARM))
+    options = arguments.parse_args()
+    people = range(options.rate * (options.seconds + _WARM))
     with (
         running_kafka() as bootstrap,
         sandbox("--latency", "50") as channel,
-        _service(bootstrap, channel, asked.limit) as (service, platform),
+        _service(bootstrap, channel, options.limit) as (service, platform),
     ):
-        _told(*_measured(service, platform, channel, people, asked.rate))
+        _print(*_measured(service, platform, channel, people, options.rate))
 
 
 @contextmanager
@@ -55,11 +55,11 @@ def _service(bootstrap: str, channel: Sandbox, limit: float | None) -> Iterator[
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        told = settings(bootstrap, channel, folder, prefix, port)
-        told["processes"] = {"account-setup": {"action": "account setup", "remind_after": [f"{_QUIET:.0f}s"]}}
-        told["detect"] |= {"commit_interval": "1s", "allowed_lateness": "0s", "settle": "100ms"}
-        told["onemsg"]["rate"] = limit
-        service = Service(folder, told, channel.told["token"])
+        configuration = settings(bootstrap, channel, folder, prefix, port)
+        configuration["processes"] = {"account-setup": {"action": "account setup", "remind_after": [f"{_QUIET:.0f}s"]}}
+        configuration["detect"] |= {"commit_interval": "1s", "allowed_lateness": "0s", "settle": "100ms"}
+        configuration["onemsg"]["rate"] = limit
+        service = Service(folder, configuration, channel.info["token"])
         try:
             yield service.start(), Platform(bootstrap, prefix)
         finally:
@@ -70,7 +70,7 @@ def _service(bootstrap: str, channel: Sandbox, limit: float | None) -> Iterator[
 def _measured(
     service: Service, platform: Platform, channel: Sandbox, people: range, rate: int
 ) -> tuple[list[float], str]:
-    """Seconds from each lapse to its request, and what the service's own metric says of it."""
+    """Return the seconds from each lapse to its request, and a sentence with the service's own metrics."""
     for number in people:
         platform.knows(f"user-{number}", name="Maria", phone=phone(number))
     platform.flush()
@@ -79,10 +79,10 @@ def _measured(
     for count, number in enumerate(people):
         at = began + count / rate
         time.sleep(max(0.0, at - time.time()))
-        said = int(time.time() * 1_000)
-        platform.says(f"user-{number}", "STARTED", occurred_at=said)
+        occurred_at = int(time.time() * 1_000)
+        platform.says(f"user-{number}", "STARTED", occurred_at=occurred_at)
         if count >= rate * _WARM:
-            lapses[phone(number)] = said / 1_000 + _QUIET
+            lapses[phone(number)] = occurred_at / 1_000 + _QUIET
     platform.flush()
     sent: dict[str, Any] = {}
 
@@ -100,7 +100,7 @@ def _measured(
     return [sent[each]["time"] / 1_000 - lapse for each, lapse in lapses.items()], metric
 
 
-def _told(delays: Sequence[float], metric: str) -> None:
+def _print(delays: Sequence[float], metric: str) -> None:
     each = sorted(delays)
     p50, p99 = each[len(each) // 2], each[len(each) * 99 // 100]
     print(f"{len(each)} lapses: p50 {p50:.2f} s, p99 {p99:.2f} s, worst {each[-1]:.2f} s    {metric}")

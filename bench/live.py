@@ -23,11 +23,11 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from bench.events import text, varint
-from consumer.activity.avsc import own, single_object_header
-from consumer.activity.codec import Codec
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.record_codec import RecordCodec
+from consumer.activity.schemas.avro_schema import own, single_object_header
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SystemClock
-from consumer.records import Ask, Reminder, UserActivity
+from consumer.records import Reminder, ReminderKind, UserActivity
 from tests.broker.find import running_kafka
 from tests.broker.topics import fresh_name
 
@@ -96,7 +96,7 @@ def _produce(bootstrap: str, topic: str, rate: int, seconds: int) -> None:
     busy = [(name.encode(), head + text(name) + tail) for name in (f"busy-{n:06d}" for n in range(BUSY))]
     each, sent, begun = int(rate * TICK), 0, time.monotonic()
     for turn in range(int(seconds / TICK)):
-        now = varint(SystemClock().wall())
+        now = varint(SystemClock().now())
         for _ in range(each):
             sent += 1
             if sent % 50:
@@ -112,7 +112,7 @@ def _produce(bootstrap: str, topic: str, rate: int, seconds: int) -> None:
 
 def _read(bootstrap: str, names: str, stop: threading.Event, ready: threading.Event, found: list[int]) -> None:
     clock = SystemClock()
-    codec = Codec(WriterSchemas(clock))
+    codec = RecordCodec(WriterSchemas(clock))
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -130,8 +130,8 @@ def _read(bootstrap: str, names: str, stop: threading.Event, ready: threading.Ev
                 reminder = codec.decode(Reminder, value)
                 ready.set()  # a clock was told: the partitions are open
                 gone = (reminder.user_id or "").startswith(GONE)  # (the busy ones go quiet too, when all is over)
-                if gone and reminder.kind is Ask.DUE and reminder.lapsed_at is not None:
-                    found.append(clock.wall() - reminder.lapsed_at)
+                if gone and reminder.kind is ReminderKind.DUE and reminder.lapsed_at is not None:
+                    found.append(clock.now() - reminder.lapsed_at)
     consumer.close()
 
 

@@ -17,15 +17,16 @@ from typing import Any
 import numpy as np
 
 from bench.decode import NATIVE, NOW, best, event, values
-from consumer.activity.avro import AvroReader
-from consumer.activity.avsc import WriterSchema, parse
-from consumer.activity.decode import ActivityDecoder
-from consumer.activity.fields import fields_of
-from consumer.activity.json_values import JsonReader
-from consumer.activity.meanings import meanings_of
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.avro.batch_reader import AvroReader
+from consumer.activity.decoder import ActivityDecoder
+from consumer.activity.event_mapping import build_event_mapping
+from consumer.activity.field_paths import build_field_paths
+from consumer.activity.json_reader import JsonReader
+from consumer.activity.schemas.avro_schema import WriterSchema, parse
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import ManualClock
-from consumer.config import Process, Source
+from consumer.config.processes import ProcessSettings
+from consumer.config.source import SourceSettings
 from tests.activity.writing import framed
 
 _TIME = {"type": "long", "logicalType": "timestamp-micros"}
@@ -38,16 +39,16 @@ _NESTED = {
 _EVENTS = ["Cart Viewed", "Checkout Started", "Order Completed", "Signed Up"]
 _DAY = (timedelta(days=1),)
 _PROCESSES = {
-    "checkout": Process(
+    "checkout": ProcessSettings(
         action="order", remind_after=_DAY, active_on=(_EVENTS[0], _EVENTS[1]), complete_on=("Order Completed",)
     ),
-    "account-setup": Process(action="account setup", remind_after=_DAY, active_on=("Signed Up",)),
+    "account-setup": ProcessSettings(action="account setup", remind_after=_DAY, active_on=("Signed Up",)),
 }
 _MIXED = {"price": 39.9, "in_stock": True, "coupon": None, "page": "/basket"}
-_NESTED_SOURCE = Source(user="user.id", time="time", event="name")
-_WITH_ACTION = Source(user="user.id", time="time", event="name", action="properties.product")
-_ISO = Source(user="userId", time="timestamp", event="name")
-_SEGMENT = Source(format="json", user="userId", time="timestamp", event="name", action="properties.product")
+_NESTED_SOURCE = SourceSettings(user="user.id", time="time", event="name")
+_WITH_ACTION = SourceSettings(user="user.id", time="time", event="name", action="properties.product")
+_ISO = SourceSettings(user="userId", time="timestamp", event="name")
+_SEGMENT = SourceSettings(format="json", user="userId", time="timestamp", event="name", action="properties.product")
 
 
 def schema(fields: dict[str, Any]) -> WriterSchema:
@@ -77,8 +78,8 @@ def shuffled(most: int, more: Mapping[str, object]) -> dict[str, object]:
     return dict(random.sample(found, len(found)))
 
 
-def decoder(source: Source, writers: Sequence[WriterSchema] = ()) -> ActivityDecoder:
-    fields, meanings = fields_of(source), meanings_of(source, _PROCESSES)
+def decoder(source: SourceSettings, writers: Sequence[WriterSchema] = ()) -> ActivityDecoder:
+    fields, meanings = build_field_paths(source), build_event_mapping(source, _PROCESSES)
     wants = meanings.wants if meanings else None
     if source.format == "json":
         return ActivityDecoder(JsonReader(fields, wants), meanings)
@@ -91,16 +92,16 @@ def main() -> None:
     count = arguments.parse_args().events
     random.seed(1)
     print(f"{'mapped input':46} {'bytes':>6} {'native µs':>10} {'mapped µs':>10} {'ratio':>6}")
-    avro = decoded(decoder(Source()), values(NATIVE, count))
+    avro = decoded(decoder(SourceSettings()), values(NATIVE, count))
     for name, (source, batch, writer) in avro_inputs(count).items():
         report(name, avro, batch, decoder(source, [writer]))
     objects = [json.dumps(event(number)).encode() for number in range(count)]
-    native = decoded(decoder(Source(format="json")), objects)
+    native = decoded(decoder(SourceSettings(format="json")), objects)
     lines = [json.dumps(track(number, _EVENTS)).encode() for number in range(count)]
     report("JSON: a Segment-like track", native, lines, decoder(_SEGMENT))
 
 
-def avro_inputs(count: int) -> dict[str, tuple[Source, list[bytes], WriterSchema]]:
+def avro_inputs(count: int) -> dict[str, tuple[SourceSettings, list[bytes], WriterSchema]]:
     nested, wide = schema(_NESTED), schema({**_NESTED, "properties": {"type": "map", "values": "string"}})
     iso = schema({"id": "string", "name": "string", "userId": "string", "timestamp": "string"})
     others = [*_EVENTS, *(f"Page {n} Viewed" for n in range(36))]

@@ -16,9 +16,10 @@ from pathlib import Path
 from bench.detect import PARTITIONS, catch_up, compare, rate, settings_for
 from bench.events import KINDS, PROCESSES, events, fill, text, varint
 from consumer import log
-from consumer.activity.avsc import parse, single_object_header
+from consumer.activity.schemas.avro_schema import parse, single_object_header
 from consumer.clock import SystemClock
-from consumer.config import Log, Settings
+from consumer.config.service import LogSettings
+from consumer.config.settings import Settings
 from tests.broker.find import running_kafka
 from tests.broker.topics import fresh_name
 
@@ -41,12 +42,12 @@ def main() -> None:
     arguments.add_argument("--users", type=int, default=268_000)
     arguments.add_argument("--rounds", type=int, default=3)
     asked = arguments.parse_args()
-    log.configure(Log(level="warning"))
+    log.configure(LogSettings(level="warning"))
     with running_kafka() as bootstrap, tempfile.TemporaryDirectory() as folder:
         schema = Path(folder, "track.avsc")
         schema.write_text(_SCHEMA)
         ours, theirs = fresh_name("activity"), fresh_name("tracks")
-        start = SystemClock().wall() - asked.events
+        start = SystemClock().now() - asked.events
         fill(bootstrap, ours, PARTITIONS, events(asked.events, asked.users, start))
         fill(bootstrap, theirs, PARTITIONS, tracks(asked.events, asked.users, start))
         rounds = [

@@ -20,9 +20,9 @@ from confluent_kafka import TopicPartition
 from bench.state import BATCH
 from bench.topic import StateTopic
 from consumer import log
-from consumer.assembly import detect
-from consumer.config import Log
-from consumer.kafka import offsets
+from consumer.config.service import LogSettings
+from consumer.kafka.clients import partition_offsets
+from consumer.wiring import detect
 from tests.broker.find import running_kafka
 from tests.broker.topics import fresh_name
 
@@ -34,7 +34,7 @@ def main() -> None:
     arguments.add_argument("--keys", type=int, default=1_000_000)
     arguments.add_argument("--turns", type=int, default=60)
     asked = arguments.parse_args()
-    log.configure(Log(level="warning"))
+    log.configure(LogSettings(level="warning"))
     with running_kafka() as bootstrap:
         topic = StateTopic(bootstrap)
         chance = np.random.default_rng(1)
@@ -62,7 +62,7 @@ def _timed(work: Callable[[], None]) -> tuple[float, float]:
 
 def _raw(topic: StateTopic) -> None:
     state = topic.settings.state_topic
-    end = offsets.get(topic.shared.admin, state, 0, patience=5)
+    end = partition_offsets.fetch(topic.shared.admin, state, 0, timeout_s=5)
     consumer = detect.consumer(topic.settings.kafka, {"group.id": fresh_name("raw"), "fetch.wait.max.ms": 10})
     consumer.assign([TopicPartition(state, 0, 0)])
     position = seen = 0

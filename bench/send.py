@@ -3,8 +3,8 @@
     python -m bench.send [--reminders 8000]
 
 A sandbox that answers after 50 ms is a process of its own on the same cores. Each attempt is on the disk before its
-request leaves, each answer before it is told to anybody; the channel's rate is lifted. The ledger's cost is CPU time
-of the threads that work on it, by stage.
+request leaves, each answer before it is published; the channel's rate has no limit. The ledger's cost is CPU time of
+the threads that work on it, by stage.
 """
 
 import argparse
@@ -17,25 +17,25 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from bench.desk import IN_FLIGHT, Desk, cpu_of, phone
+from bench.measured_replica import IN_FLIGHT, MeasuredReplica, cpu_of, phone
 from consumer import log
 from consumer.clock import SECOND
-from consumer.config import Log
+from consumer.config.service import LogSettings
 from consumer.ledger.store import Ledger
-from consumer.onemsg.client import OneMsg
+from consumer.onemsg.client import OneMsgClient
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted
 from tests.app.service import Sandbox, sandbox
 from tests.ledger.postgresql import NoPostgres, running
 
-_STAGES = ("contacts", "intake", "look", "claim", "record", "outbox")
+_STAGES = ("contacts", "intake", "preview", "claim", "record", "outbox")
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--reminders", type=int, default=8_000)
     count = arguments.parse_args().reminders
-    log.configure(Log(level="warning"))
+    log.configure(LogSettings(level="warning"))
     with ExitStack() as stack:
         box = stack.enter_context(sandbox("--latency", "50"))
         bare = _rate("bare POSTs, same client", box, count, lambda: asyncio.run(_bare(box, count)))
@@ -60,37 +60,36 @@ def _rate(name: str, box: Sandbox, count: int, run: Callable[[], None]) -> float
 
 
 async def _bare(box: Sandbox, count: int) -> None:
-    told, numbers = box.told, iter(range(500_000, 500_000 + count))
-    async with client(box) as channel:
+    channel, numbers = box.info, iter(range(500_000, 500_000 + count))
+    async with client(box) as onemsg:
 
         async def lane() -> None:
             for number in numbers:
                 message = TemplateMessage(
                     phone=phone(number),
-                    template=told["template"],
-                    namespace=told["namespace"],
-                    language=told["language"],
+                    template=channel["template"],
+                    namespace=channel["namespace"],
+                    language=channel["language"],
                     params=("Maria", "account setup"),
                 )
-                assert isinstance(await channel.send_template(message), Accepted)
+                assert isinstance(await onemsg.send_template(message), Accepted)
 
         await asyncio.gather(*(lane() for _ in range(IN_FLIGHT)))
 
 
 def _sends(name: str, url: str, box: Sandbox, count: int, bare: float) -> None:
-    ledger = Ledger(url)
+    onemsg = client(box)
+    replica = MeasuredReplica(url, onemsg, box.info)
     try:
-        empty = _size(ledger, url)
-        channel = client(box)
-        desk = Desk(ledger, channel, box.told)
-        desk.fill(range(count))
-        rate = _rate(f"sender, {name}", box, count, lambda: asyncio.run(_send(desk, channel, count)))
-        published = desk.publish()
+        empty = _size(replica.ledger, url)
+        replica.fill(range(count))
+        rate = _rate(f"sender, {name}", box, count, lambda: asyncio.run(_send(replica, onemsg, count)))
+        published = replica.publish()
         assert published == count, published
-        size = (_size(ledger, url) - empty) / count
+        size = (_size(replica.ledger, url) - empty) / count
     finally:
-        ledger.close()
-    watch = desk.watch
+        replica.close()
+    watch = replica.watch
     costs = "  ".join(f"{stage} {watch.cpu[stage] / count * 1e6:.0f}" for stage in _STAGES)
     total = sum(watch.cpu[stage] for stage in _STAGES[1:]) / count
     groups = f"{count / watch.calls['claim']:.0f} a claim, {count / watch.calls['record']:.0f} a record"
@@ -98,31 +97,31 @@ def _sends(name: str, url: str, box: Sandbox, count: int, bare: float) -> None:
     print(f"    ledger {total * 1e6:.0f} µs of CPU and {size:.0f} bytes a reminder: {costs}", flush=True)
 
 
-async def _send(desk: Desk, channel: OneMsg, count: int) -> None:
+async def _send(replica: MeasuredReplica, onemsg: OneMsgClient, count: int) -> None:
     stop = asyncio.Event()
-    accepted = desk.metrics.sends.labels("accepted", "")
+    accepted = replica.metrics.sends.labels("accepted", "")
 
-    def look() -> None:
+    def stop_at_count() -> None:
         if accepted._value.get() >= count:
             stop.set()
 
-    await desk.sender.run(stop, idle=0.02, progress=look)
-    await channel.aclose()
+    await replica.sender.run(stop, idle_ms=20, progress=stop_at_count)
+    await onemsg.aclose()
 
 
-def client(box: Sandbox) -> OneMsg:
-    """Lapse's own, as assembly/deliver.py makes it."""
-    return OneMsg(
-        base_url=box.told["base_url"],
-        channel_id=box.told["channel_id"],
-        token=box.told["token"],
-        timeout=10 * SECOND,
+def client(box: Sandbox) -> OneMsgClient:
+    """Return Lapse's own client, as wiring/deliver.py makes it."""
+    return OneMsgClient(
+        base_url=box.info["base_url"],
+        channel_id=box.info["channel_id"],
+        token=box.info["token"],
+        timeout_ms=10 * SECOND,
         max_connections=IN_FLIGHT,
     )
 
 
 def _size(ledger: Ledger, url: str) -> int:
-    """Bytes on the disk."""
+    """Return the bytes on the disk."""
     with ledger.reading() as connection:
         if url.startswith("sqlite"):
             pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()

@@ -18,13 +18,14 @@ import numpy as np
 
 from bench.events import events
 from bench.state import RULES, START
-from consumer.activity.avro import AvroReader
-from consumer.activity.decode import ActivityDecoder
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.avro.batch_reader import AvroReader
+from consumer.activity.decoder import ActivityDecoder
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SECOND, ManualClock
-from consumer.detect.activities import Activities
+from consumer.detect.activity_batch import ActivityBatch
+from consumer.detect.lapse_rules import Processes
 from consumer.detect.table import Table
-from consumer.kafka.state import Writer
+from tests.detect.hearing import new_writer
 
 COMMIT_EVERY = 500_000
 T = TypeVar("T")
@@ -65,11 +66,11 @@ def report(name: str, count: int, users: int, batch: int) -> None:
 
 def measure(count: int, users: int, batch: int) -> Stages:
     decoder = ActivityDecoder(AvroReader(WriterSchemas(ManualClock())))
-    table, writer, stages = Table(RULES), Writer("bench", RULES.ladders), Stages()
+    table, writer, stages = Table(Processes(RULES)), new_writer("bench", RULES.ladders), Stages()
     known = [value for _, value in events(users, users, START - users, everyone=True)]
     for first in range(0, users, 50_000):
         hear(table, decoder, known[first : first + 50_000], Stages())
-    writer.commit(table, 0, START)
+    writer.build_segments(table, 0, START)
     heard = [value for _, value in events(count, users, START, seed=2)]
     gc.collect()
     since = 0
@@ -77,10 +78,10 @@ def measure(count: int, users: int, batch: int) -> Stages:
         values = heard[first : first + batch]
         hear(table, decoder, values, stages)
         clock = START + first
-        stages.time("notice", lambda clock=clock: table.notice(clock, clock))  # type: ignore[misc]
+        stages.time("notice", lambda clock=clock: table.advance_to(clock, clock))  # type: ignore[misc]
         since += len(values)
         if since >= COMMIT_EVERY or first + batch >= count:
-            stages.time("commit", lambda clock=clock: writer.commit(table, clock, clock))  # type: ignore[misc]
+            stages.time("commit", lambda clock=clock: writer.build_segments(table, clock, clock))  # type: ignore[misc]
             since = 0
     return stages
 
@@ -89,8 +90,8 @@ def hear(table: Table, decoder: ActivityDecoder, values: list[bytes], stages: St
     now = START + 3_600 * SECOND
     stamps = np.full(len(values), now)
     frame = stages.time("decode", lambda: decoder.decode(values, stamps, now)).frame
-    heard = stages.time("prepare", lambda: Activities.of(frame, table.processes.known))
-    stages.time("apply", lambda: table.hear(heard, now))
+    heard = stages.time("prepare", lambda: ActivityBatch.of(frame, table.processes.known))
+    stages.time("apply", lambda: table.apply(heard, now))
 
 
 if __name__ == "__main__":

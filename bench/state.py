@@ -19,18 +19,21 @@ import polars as pl
 
 from bench.events import PROCESSES
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
-from consumer.detect.activities import Activities
-from consumer.detect.rules import Rules
+from consumer.detect.activity_batch import ActivityBatch
+from consumer.detect.lapse_rules import LapseRules, Processes
 from consumer.detect.table import Table
-from consumer.kafka.state import Message, Writer
-from consumer.kafka.state_reader import Reader
+from consumer.kafka.changelog.reader import ChangelogReader
+from consumer.kafka.changelog.writer import ChangelogRecord, ChangelogWriter
+from tests.detect.hearing import new_writer
 
 BATCH = 100_000
 START = 1_790_000_000_000
-RULES = Rules(
+RULES = LapseRules(
     ladders=dict.fromkeys(PROCESSES, (24 * HOUR, 72 * HOUR)),
     allowed_lateness=30 * SECOND,
     settle=5 * MINUTE,
+    clock_doubt=HOUR,
+    hush=15 * MINUTE,
     expire_after=72 * HOUR,
     forget_after=30 * DAY,
 )
@@ -41,7 +44,7 @@ def main() -> None:
     arguments.add_argument("--keys", type=int, default=5_000_000)
     keys = arguments.parse_args().keys
     before = _resident()
-    table, writer, topic = Table(RULES), Writer("bench", RULES.ladders), list[Message]()
+    table, writer, topic = Table(Processes(RULES)), new_writer("bench", RULES.ladders), list[ChangelogRecord]()
     chance = np.random.default_rng(1)
     growing = [
         _commit(table, writer, topic, np.arange(first, min(first + BATCH, keys)), first)
@@ -59,31 +62,34 @@ def main() -> None:
     _restore(topic, len(table))
 
 
-def activities(table: Table, who: np.ndarray, at: int) -> Activities:
+def activities(table: Table, who: np.ndarray, at: int) -> ActivityBatch:
     """One of each of these users, named by number."""
     users = "user-" + pl.Series(who).cast(pl.String).str.zfill(8)
     names = pl.Series(PROCESSES)
-    return Activities.of(
+    return ActivityBatch.of(
         pl.DataFrame(
             {
                 "user_id": users,
                 "process": names.gather(pl.Series(who % 3)),
-                "closes": np.zeros(who.size, np.bool_),
+                "ending": np.zeros(who.size, np.uint8),
                 "action": pl.Series([None], dtype=pl.String).new_from_index(0, who.size),
                 "occurred_at": np.full(who.size, START + at),
+                "written_at": np.full(who.size, START + at),
             }
         ),
         table.processes.known,
     )
 
 
-def _commit(table: Table, writer: Writer, topic: list[Message], who: np.ndarray, at: int) -> tuple[float, float]:
+def _commit(
+    table: Table, writer: ChangelogWriter, topic: list[ChangelogRecord], who: np.ndarray, at: int
+) -> tuple[float, float]:
     """Apply one batch and write one commit; returns the seconds of processor time for both, and for the commit."""
     heard_of = activities(table, who, at)
     started = time.process_time()
-    table.hear(heard_of, START)
+    table.apply(heard_of, START)
     heard = time.process_time()
-    topic += writer.commit(table, at, START + at)
+    topic += writer.build_segments(table, at, START + at)
     done = time.process_time()
     return done - started, done - heard
 
@@ -97,8 +103,8 @@ def _tell(what: str, took: list[tuple[float, float]]) -> None:
         )
 
 
-def _restore(topic: list[Message], keys: int) -> None:
-    reader = Reader("bench", RULES)
+def _restore(topic: list[ChangelogRecord], keys: int) -> None:
+    reader = ChangelogReader("bench", Processes(RULES))
     started, cpu = time.perf_counter(), time.process_time()
     for message in topic:
         reader.feed(message.key, message.value, message.headers)

@@ -1,21 +1,20 @@
 """A state topic on a real broker, written as detect writes it: a transaction for each commit."""
 
-import threading
-
 import numpy as np
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from bench.events import PROCESSES
 from bench.state import START, activities
-from consumer.assembly import detect
-from consumer.assembly.shared import Shared
-from consumer.config import Settings
+from consumer.config.settings import Settings
+from consumer.detect.lapse_rules import Processes
 from consumer.detect.table import Table
-from consumer.kafka import topics
-from consumer.kafka.state import Writer
-from consumer.kafka.transaction import Output, Transactions
+from consumer.kafka.clients import topics
+from consumer.kafka.clients.output import Output
+from consumer.wiring import detect
+from consumer.wiring.shared import Shared
 from tests.broker.topics import fresh_name
+from tests.detect.hearing import new_writer
 
 
 class StateTopic:
@@ -36,24 +35,23 @@ class StateTopic:
         admin.create_topics([NewTopic(source, 1, 1)])[source].result()
         topics.prepare(admin, self.settings.topics, self.settings.state_topic, source)
         self.shared, self.rules, self._source = Shared(self.settings), detect.rules(self.settings), source
-        self.table = Table(self.rules)
+        self.table = Table(Processes(self.rules))
         self.offset = self.bytes = self.records = 0
-        self._writer = Writer(detect.group_name(self.settings), self.rules.ladders)
-        self._stop = threading.Event()
+        self._writer = new_writer(detect.group_name(self.settings), self.rules.ladders)
         self._member = detect.consumer(self.settings.kafka, {"group.id": fresh_name("bench")})
-        self._transactions = Transactions(detect.producer(self.settings.kafka, fresh_name("bench")))
-        self._transactions.begin(self._stop)
+        self._producer = detect.producer(self.settings.kafka, fresh_name("bench"))
+        self._producer.take_over()
 
     def commit(self, who: np.ndarray) -> None:
         """These users, named by number, do something, and that is committed."""
         self.offset += who.size
-        self.table.hear(activities(self.table, who, self.offset), START)
-        messages = self._writer.commit(self.table, self.offset, START + self.offset)
+        self.table.apply(activities(self.table, who, self.offset), START)
+        messages = self._writer.build_segments(self.table, self.offset, START + self.offset)
         self.bytes += sum(len(m.value or b"") for m in messages)
         self.records += len(messages)
         outputs = [Output(self.settings.state_topic, 0, m.key, m.value, m.headers) for m in messages]
         at = TopicPartition(self._source, 0, self.offset)
-        self._transactions.commit(outputs, [at], self._member, self._stop)
+        self._producer.write(outputs, offsets=[at], consumer=self._member)
 
     def close(self) -> None:
         self._member.close()

@@ -2,7 +2,7 @@
 
     python -m bench.webhooks [--rate 1000] [--seconds 10]
 
-Two processes: one is deliver (webhook, inbox, tracker, and a sender at 80 a second against a sandbox, which calls back
+Two processes: one is deliver (webhook, inbox, poller, and a sender at 80 a second against a sandbox, which calls back
 too), the other calls. It calls at its rate whatever the answers do, and counts a call's time from the moment at which
 it should have been made. The bare endpoint is Starlette's, in a process of its own: it reads the body and answers.
 """
@@ -29,29 +29,22 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bench.desk import RULES, Desk
+from bench.measured_replica import MeasuredReplica
 from bench.send import client
 from consumer import log
-from consumer.clock import DAY, MINUTE, Millis, SystemClock
-from consumer.config import Log
-from consumer.deliver.inbox import Inbox
-from consumer.deliver.intake import WHATSAPP
-from consumer.deliver.retries import Limits
-from consumer.deliver.tracker import Tracker
-from consumer.ledger.store import Ledger
-from consumer.ledger.tables import reminders
-from consumer.onemsg.client import ChannelStatus
-from consumer.onemsg.message import TemplateMessage
-from consumer.onemsg.outcomes import Accepted, Outcome
-from consumer.onemsg.reports import Echo, StatusReport
-from consumer.web import pages
+from consumer.clock import SystemClock
+from consumer.config.service import WEBHOOK_PATH, LogSettings
+from consumer.ledger.schema.tables import reminders
+from consumer.testing import FakeOneMsg
+from consumer.web import routes
 from consumer.web.health import Health
 from consumer.web.server import serve
-from consumer.web.webhook import Webhook
+from consumer.web.webhook import WebhookEndpoint
 from tests.app.service import Sandbox, sandbox
 
 _SECRET = "a-secret-of-the-bench"
-_PATH = f"/webhooks/1msg/{_SECRET}"
+_PATH = WEBHOOK_PATH + _SECRET
+_ID_PREFIX = "wamid.bench"
 _CONNECTIONS = 200
 _SENDS = 80
 _STATUSES = ("sent", "delivered", "read")
@@ -63,11 +56,11 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--rate", type=int, default=1_000)
     arguments.add_argument("--seconds", type=int, default=10)
-    told = arguments.parse_args()
-    calls = told.rate * told.seconds
-    bare = _run("bare endpoint", _bare, "/", calls, told.rate, None)
+    options = arguments.parse_args()
+    calls = options.rate * options.seconds
+    bare = _run("bare endpoint", _bare, "/", calls, options.rate, None)
     with sandbox("--latency", "50") as box:
-        ours = _run("webhook, beside sending", _deliver, _PATH, calls, told.rate, box)
+        ours = _run("webhook, beside sending", _deliver, _PATH, calls, options.rate, box)
     print(f"p99 of the bare endpoint's: {ours.quantile(0.99) / bare.quantile(0.99):.1f} times")
 
 
@@ -92,22 +85,22 @@ def _run(
     rate: int,
     box: Sandbox | None,
 ) -> Measured:
-    """Serve in a process of its own, call it, and tell what was seen."""
+    """Serve in a process of its own, call it, and print what was measured."""
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(
-        target=_serving, args=(work, theirs, calls, box and box.told)
+        target=_serving, args=(work, theirs, calls, box and box.info)
     )
     process.start()
     try:
         port: int = ours.recv()
         measured = Measured(sorted(asyncio.run(_call(port, path, calls, rate))))
         ours.send("end")
-        words = ours.recv()
+        summary = ours.recv()
     finally:
         process.join(60)
     quantiles = "  ".join(f"p{share * 100:g} {measured.quantile(share):.1f}" for share in (0.5, 0.99, 0.999))
     print(f"{name:24} {rate} a second, milliseconds to the acknowledgement: {quantiles}  max {measured.took[-1]:.1f}")
-    print(f"    {words}", flush=True)
+    print(f"    {summary}", flush=True)
     return measured
 
 
@@ -115,7 +108,7 @@ def _run(
 
 
 async def _call(port: int, path: str, calls: int, rate: int) -> list[float]:
-    """Each call in its time, over a few connections that stay open."""
+    """Make each call at its time, over connections that stay open."""
     began = time.perf_counter() + 0.5
     numbers = iter(range(calls))
     lanes = [asyncio.create_task(_lane(port, path, numbers, began, rate)) for _ in range(_CONNECTIONS)]
@@ -141,11 +134,11 @@ async def _lane(port: int, path: str, numbers: Iterator[int], began: float, rate
 
 
 def _body(number: int) -> bytes:
-    """The `ack[]` form as it is seen in production (contract §8.1)."""
+    """The `ack[]` form as it is seen in production (docs/1msg.md#normalised-statuses)."""
     message, turn = number // len(_STATUSES), number % len(_STATUSES)
     ours = number % _FOREIGN
     ack = {
-        "id": f"wamid.{message}" if ours else f"wamid.OTHER{number}",
+        "id": f"{_ID_PREFIX}.{message + 1}" if ours else f"wamid.OTHER{number}",
         "chatId": "15551230000@c.us",
         "phone": "15551230000",
         "bsuid": "US.123",
@@ -165,7 +158,7 @@ def _serving(
     calls: int,
     box: dict[str, str] | None,
 ) -> None:
-    log.configure(Log(level="warning"))
+    log.configure(LogSettings(level="warning"))
     asyncio.run(work(told, calls, None if box is None else Sandbox(box, None)))  # type: ignore[arg-type]
 
 
@@ -181,7 +174,7 @@ async def _open(app: Starlette) -> AsyncIterator[int]:
 
 
 async def _until_told(told: Connection, port: int) -> float:
-    """Let the caller begin, and wait for its end. Seconds of CPU that it took us."""
+    """Let the caller begin, and wait for its end. Returns the seconds of CPU that this process used."""
     before = time.process_time()
     told.send(port)
     await asyncio.to_thread(told.recv)
@@ -201,27 +194,23 @@ async def _bare(told: Connection, calls: int, box: Sandbox | None) -> None:
 async def _deliver(told: Connection, calls: int, box: Sandbox | None) -> None:
     assert box is not None
     with tempfile.TemporaryDirectory() as folder:
-        ledger = Ledger(f"sqlite:///{Path(folder) / 'lapse.db'}")
+        url = f"sqlite:///{Path(folder) / 'lapse.db'}"
         messages = calls // len(_STATUSES) + 1
-        waiting = Desk(ledger, _Instant(), box.told)
-        waiting.fill(range(messages))
-        while await waiting.sender.step():
+        first = MeasuredReplica(url, FakeOneMsg(SystemClock(), id_prefix=_ID_PREFIX), box.info)
+        first.fill(range(messages))
+        while await first.sender.step():
             continue
-        channel, more = client(box), range(messages, messages + _SENDS * (calls // 1000 + 5))
-        desk = Desk(ledger, channel, box.told, rate=_SENDS)
-        desk.fill(more)
-        clock, limits = SystemClock(), Limits(rules=RULES, max_attempts=3)
-        inbox = Inbox(ledger, limits=limits, metrics=desk.metrics, now=clock.wall, gather=0.01)
-        tracker = Tracker(
-            ledger, medium=WHATSAPP, channel=channel, poll_after=2 * MINUTE, give_up_after=DAY,
-            limits=limits, clock=clock, metrics=desk.metrics,
-        )  # fmt: skip
-        webhook = Webhook(inbox=inbox, secret=SecretStr(_SECRET), outcomes=desk.metrics.webhooks)
-        app = pages.build(health=Health(clock.steady), metrics=CollectorRegistry(), webhook=webhook)
+        first.close()
+        onemsg = client(box)
+        replica = MeasuredReplica(url, onemsg, box.info, rate=_SENDS, linger_ms=10)
+        replica.fill(range(messages, messages + _SENDS * (calls // 1000 + 5)))
+        inbox = replica.parts.inbox
+        webhook = WebhookEndpoint(inbox=inbox, secret=SecretStr(_SECRET), outcomes=replica.metrics.webhooks)
+        app = routes.build(health=Health(replica.clock.monotonic), metrics=CollectorRegistry(), webhook=webhook)
         stop = asyncio.Event()
         async with _open(app) as port:
             _register(box, f"http://127.0.0.1:{port}{_PATH}")
-            works = [desk.sender.run(stop), _follow(tracker, stop), _publish(desk, stop)]
+            works = [replica.sender.run(stop), _follow(replica, stop), _publish(replica, stop)]
             working = [asyncio.create_task(work) for work in works]
             cpu = await _until_told(told, port)
             stop.set()
@@ -229,54 +218,34 @@ async def _deliver(told: Connection, calls: int, box: Sandbox | None) -> None:
             began = time.perf_counter()
             await inbox.idle()
             behind = time.perf_counter() - began
-        with ledger.reading() as connection:
+        with replica.ledger.reading() as connection:
             query = select(reminders.c.status, func.count()).group_by(reminders.c.status)
             statuses = ", ".join(f"{count} {status}" for status, count in connection.execute(query))
-        await channel.aclose()
-        ledger.close()
+        await onemsg.aclose()
+        replica.close()
     told.send(
         f"{cpu / calls * 1e6:.0f} µs of CPU a call, sending included; {behind:.1f} s later all was applied: {statuses}"
     )
 
 
-class _Instant:
-    """A channel that takes every message at once."""
-
-    def __init__(self) -> None:
-        self._taken = 0
-
-    async def send_template(self, message: TemplateMessage) -> Outcome:
-        self._taken += 1
-        return Accepted(message_id=f"wamid.{self._taken - 1}")
-
-    async def hook_info(self, message_id: str) -> tuple[StatusReport, ...]:
-        return ()
-
-    async def status(self) -> ChannelStatus:
-        return ChannelStatus("connected")
-
-    async def messages(self, recipient: str, since: Millis) -> list[Echo]:
-        return []
-
-
 def _register(box: Sandbox, url: str) -> None:
     address, bearer = (
-        f"{box.told['base_url']}/{box.told['channel_id']}",
-        {"Authorization": f"Bearer {box.told['token']}"},
+        f"{box.info['base_url']}/{box.info['channel_id']}",
+        {"Authorization": f"Bearer {box.info['token']}"},
     )
     httpx.post(f"{address}/webhook", headers=bearer, json={"webhookUrl": url}).raise_for_status()
     httpx.post(f"{address}/settings", headers=bearer, json={"ackNotificationsOn": True}).raise_for_status()
 
 
-async def _follow(tracker: Tracker, stop: asyncio.Event) -> None:
+async def _follow(replica: MeasuredReplica, stop: asyncio.Event) -> None:
     while not stop.is_set():
-        await tracker.step()
+        await replica.parts.poller.step()
         await asyncio.sleep(1.0)
 
 
-async def _publish(desk: Desk, stop: asyncio.Event) -> None:
+async def _publish(replica: MeasuredReplica, stop: asyncio.Event) -> None:
     while not stop.is_set():
-        await asyncio.to_thread(desk.publish)
+        await asyncio.to_thread(replica.publish)
         await asyncio.sleep(0.1)
 
 

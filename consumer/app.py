@@ -1,10 +1,10 @@
-"""Runs the roles of one process; `assembly/` builds them.
+"""Runs the roles of one process; `wiring/` builds them.
 
-Detect's loop and the Kafka feeds block, so each has a thread; sender, tracker, outbox and web share one event loop.
-The first part that ends takes the others with it: a process does all of its roles, or it goes.
+Detect's loop and the Kafka consumers block, so each has a thread; sender, poller, outbox and web share one event loop.
+When one of them ends, all of them end: a process does all of its roles or none.
 
-Ending, in order: detect and the feeds commit and leave their groups, the sender waits for what is in flight, what was
-recorded is published, and the webhook stays open until all of that is done.
+The order of ending: detect and the consumers commit and leave their groups, the sender waits for what is in flight,
+what was recorded is published, and the webhook stays open until all of that is done.
 """
 
 import asyncio
@@ -12,28 +12,30 @@ import signal
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import structlog
 from starlette.applications import Starlette
 
-from consumer.assembly import detect
-from consumer.assembly.deliver import Deliver
-from consumer.assembly.shared import Shared, plain
-from consumer.config import Settings
-from consumer.kafka import topics
-from consumer.kafka.contact import CutOff
-from consumer.kafka.loop import DetectLoop
-from consumer.kafka.restore import StateRefused
-from consumer.kafka.transaction import Fenced
-from consumer.web import brake, pages
-from consumer.web.console import Console
-from consumer.web.guard import Guard, is_loopback
+from consumer.config.settings import Settings
+from consumer.config.types import Role
+from consumer.kafka.changelog.restore import StateRefused
+from consumer.kafka.clients import topics
+from consumer.kafka.clients.connection_watchdog import CutOff
+from consumer.kafka.clients.transactional_producer import Fenced
+from consumer.kafka.detect_loop.loop import DetectLoop
+from consumer.web import routes
+from consumer.web.api import brake
+from consumer.web.auth import ApiGuard, is_loopback
+from consumer.web.bounded_http import log_accept_errors_once, raise_descriptor_limit
+from consumer.web.console.routes import Console
 from consumer.web.server import serve
+from consumer.wiring import detect
+from consumer.wiring.deliver import Deliver
+from consumer.wiring.shared import Shared, plain
 
-Role: TypeAlias = Literal["detect", "deliver"]
 Work: TypeAlias = Coroutine[Any, Any, None]
-_THREADS = 16
+_EXECUTOR_THREADS = 16
 _log = structlog.get_logger()
 
 
@@ -47,7 +49,7 @@ def run(
 ) -> int:
     """Run these roles until `stop` is set or, with `signals`, until SIGTERM or SIGINT. Returns the exit code.
 
-    `on_ready` is told the address of the web pages once they answer.
+    `on_ready` is called with the address of the web pages once they answer.
     """
     stop = stop or threading.Event()
     if signals:
@@ -61,54 +63,55 @@ class _Service:
         self._shared = shared
         self._stop = stop
         self._ended = asyncio.Event()
-        """What `stop` is to threads, for tasks."""
+        """Set with `stop`: threads watch that one, tasks this one."""
 
     async def run(self, roles: frozenset[Role], on_ready: Callable[[str], None]) -> int:
-        # The default is six threads on two cores, which ledger work and name resolution would share.
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "ledger"))
+        # The default is six threads on two cores, too few for ledger work and name resolution together.
+        log_accept_errors_once(asyncio.get_running_loop())
+        raise_descriptor_limit()
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_EXECUTOR_THREADS, "ledger"))
         s, admin = self._shared.settings, self._shared.admin
         topics.prepare(admin, s.topics, s.state_topic, s.source.topic)
         loop = detect.build(self._shared) if "detect" in roles else None
         deliver = Deliver(self._shared) if "deliver" in roles else None
         works = [self._thread("detect", loop.run)] if loop else []
         if deliver is not None:
-            works += [self._thread(name, feed) for name, feed in deliver.feeds().items()]
-            works += [deliver.send(self._ended), deliver.track(self._ended), deliver.publish(self._ended)]
-            works += [deliver.upkeep(self._ended), deliver.prune(self._ended), *deliver.send_otherwise(self._ended)]
+            works += [self._thread(name, consumer) for name, consumer in deliver.consumers().items()]
+            works += deliver.works(self._ended)
         closing = asyncio.Event()
         serving = asyncio.create_task(self._serve(self._pages(deliver, loop), closing, on_ready))
         try:
-            fine = await self._together(works, serving)
+            succeeded = await self._run_together(works, serving)
             if deliver is not None:
-                fine &= await self._together([deliver.publish_the_rest()], serving)
+                succeeded &= await self._run_together([deliver.publish_rest()], serving)
         finally:
             closing.set()
             await serving
             if deliver is not None:
                 await deliver.close()
-        return 0 if fine else 1
+        return 0 if succeeded else 1
 
     def _pages(self, deliver: Deliver | None, loop: DetectLoop | None) -> Starlette:
         web = self._shared.settings.web
         token = plain(web.api_token, "web.api_token") if web.api_token else None
-        guard = Guard(token, open_to_this_machine=is_loopback(web.host))
+        guard = ApiGuard(token, open_to_this_machine=is_loopback(web.host))
         console = Console(self._shared.health, deliver.ledger if deliver else None, self._shared.clock)
-        return pages.build(
+        return routes.build(
             health=self._shared.health,
             metrics=self._shared.metrics,
             webhook=deliver.webhook() if deliver else None,
             probes={"ledger": deliver.probe} if deliver else {},
-            api=[*console.routes(guard), *(brake.routes(loop.caution, guard) if loop else [])],
+            api=[*console.routes(guard), *(brake.routes(loop.brake_control, guard) if loop else [])],
         )
 
     async def _serve(self, app: Starlette, closing: asyncio.Event, on_ready: Callable[[str], None]) -> None:
         web = self._shared.settings.web
         await serve(app, web.host, web.port, closing, listening=lambda port: on_ready(f"http://{web.host}:{port}"))
 
-    async def _together(self, works: Sequence[Work], serving: "asyncio.Task[None]") -> bool:
-        """Until all works have ended; the first that ends by itself, or breaks, ends the others. False if one broke.
+    async def _run_together(self, works: Sequence[Work], serving: "asyncio.Task[None]") -> bool:
+        """Run all works until they have ended; the first that ends or fails ends the others. False if one failed.
 
-        The web pages, which `serving` are, should outlast them: if they do not, everything ends.
+        `serving` is the task of the web pages, which must outlast the works: if it ends, everything ends.
         """
         tasks = [asyncio.ensure_future(work) for work in works]
         stopping = asyncio.create_task(self._thread("stop", threading.Event.wait))
@@ -116,19 +119,19 @@ class _Service:
         self._stop.set()
         self._ended.set()
         await asyncio.wait([stopping, *tasks])
-        return not sum(_complain(task) for task in tasks)
+        return not sum(_log_failure(task) for task in tasks)
 
     async def _thread(self, name: str, work: Callable[[threading.Event], object]) -> None:
-        """Run something that blocks for as long as the service lives."""
-        with ThreadPoolExecutor(1, name) as own:
-            await asyncio.get_running_loop().run_in_executor(own, work, self._stop)
+        """Run something that blocks until the service ends, in a thread of its own."""
+        with ThreadPoolExecutor(1, name) as executor:
+            await asyncio.get_running_loop().run_in_executor(executor, work, self._stop)
 
 
-def _complain(task: "asyncio.Future[None]") -> bool:
-    """Say in the log why a part broke, if it did."""
+def _log_failure(task: "asyncio.Future[None]") -> bool:
+    """Log why a part failed; return whether it did."""
     problem = task.exception()
     if isinstance(problem, StateRefused | Fenced | CutOff):
         _log.error("stopped", reason=str(problem))
     elif problem is not None:
-        _log.error("part_broke", exc_info=problem)
+        _log.error("part_failed", exc_info=problem)
     return problem is not None

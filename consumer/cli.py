@@ -1,7 +1,7 @@
-"""The command `lapse`: its options and help. What a command does is in `consumer/commands/`.
+"""The command `lapse`: its options and help. `consumer/commands/` has what each command does.
 
-Exit status: 0 done, 1 it failed, 2 bad usage or configuration. Whatever does the work is imported only when it is
-asked for, so that `lapse --help` answers at once.
+Exit status: 0 done, 1 failed, 2 wrong usage or configuration. A command's modules are imported when it runs, so that
+`lapse --help` answers at once.
 """
 
 import io
@@ -11,11 +11,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from consumer.cli_groups import CONFIG, GROUPS, Config
-from consumer.commands.exits import explained
+from consumer.commands.subcommands import CONFIG, GROUPS, Config
+from consumer.commands.terminal.exit_codes import exit_with_message
 
 app = typer.Typer(
-    help="Notices clients who went quiet in the middle of something, and reminds each of them once, on WhatsApp.",
+    help="Notice people who stopped in the middle of something, and remind each of them once, on WhatsApp.\n\n"
+    "To begin, run `lapse demo`, which needs no settings. For your own data, copy lapse.example.yaml to lapse.yaml and"
+    " fill it in; then `lapse check`, `lapse run`.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -30,7 +32,7 @@ def _show_version(wanted: bool) -> None:
         try:
             typer.echo(f"lapse {version('lapse')}")
         except PackageNotFoundError:
-            typer.echo("lapse, run from its source and not installed")
+            typer.echo("lapse, run from its source without installation")
         raise typer.Exit
 
 
@@ -43,24 +45,28 @@ def _lapse(
 
 
 @app.command()
-def run(
-    config: Config = CONFIG,
-    role: Annotated[
-        Literal["detect", "deliver"] | None, typer.Option(help="Do only this part of the work; both unless set.")
-    ] = None,
+def demo(
+    seconds: Annotated[int | None, typer.Option(min=1, help="Stop after so many seconds. Default: at Ctrl-C.")] = None,
 ) -> None:
-    """Run the service until it is told to stop (SIGTERM, Ctrl-C)."""
-    with explained():
-        from consumer.commands import run as command
+    """See everything at work on this machine.
 
-        raise typer.Exit(command.main(config, role))
+    Runs the service with an embedded broker, a stand-in for 1MSG and a few hundred invented people.
+    """
+    with exit_with_message():
+        from consumer.commands import demo as command
+
+        raise typer.Exit(command.main(seconds))
 
 
 @app.command()
 def check(config: Config = CONFIG) -> None:
-    """Try all the service will need, and say what to do about it."""
-    with explained():
-        from consumer.commands import check as command
+    """Check everything that the service needs.
+
+    Prints a line for each thing, and how to fix what is wrong: broker, topics, schema registry, ledger, 1MSG channel,
+    templates, webhook, mail server. Changes nothing.
+    """
+    with exit_with_message():
+        from consumer.commands.check import run_checks as command
 
         raise typer.Exit(command.main(config))
 
@@ -68,39 +74,62 @@ def check(config: Config = CONFIG) -> None:
 @app.command()
 def topics(
     config: Config = CONFIG,
-    create: Annotated[bool, typer.Option("--create", help="Create those that are missing.")] = False,
+    create: Annotated[bool, typer.Option("--create", help="Create the missing ones.")] = False,
 ) -> None:
-    """Show the topics Lapse needs, with partitions and settings."""
-    with explained():
+    """Show or create the topics that Lapse needs.
+
+    With --create, missing ones get as many partitions as the activity topic, which has to exist.
+    """
+    with exit_with_message():
         from consumer.commands import topics as command
 
         raise typer.Exit(command.main(config, create=create))
 
 
 @app.command()
+def run(
+    config: Config = CONFIG,
+    role: Annotated[
+        Literal["detect", "deliver"] | None, typer.Option(help="Run only this role. Default: both.")
+    ] = None,
+) -> None:
+    """Run the service until Ctrl-C or SIGTERM.
+
+    The role detect notices who has gone quiet; the role deliver sends reminders and follows them.
+    """
+    with exit_with_message():
+        from consumer.commands import run as command
+
+        raise typer.Exit(command.main(config, role))
+
+
+@app.command()
 def send(
-    phone: Annotated[str, typer.Option(help="With its country code: +34 600 123 456.")],
-    name: Annotated[str, typer.Option(help="The template's first variable.")],
+    phone: Annotated[str, typer.Option(help="The phone number with its country code: '+34 600 123 456'.")],
+    name: Annotated[str, typer.Option(help="The template's first variable, the person's name.")],
     action: Annotated[str, typer.Option(help="The template's second variable: what is unfinished.")],
     config: Config = CONFIG,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is delivered, read or has failed.")] = False,
-    timeout: Annotated[float, typer.Option(min=1, help="How many seconds to wait at most.")] = 60,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the message is delivered, read or failed.")] = False,
+    timeout: Annotated[float, typer.Option(min=1, help="With --wait: how many seconds at most.")] = 60,
 ) -> None:
-    """Send one template now, unless they have opted out."""
-    with explained():
+    """Send one template message to one person now.
+
+    Nothing is sent to somebody who has opted out.
+    """
+    with exit_with_message():
         from consumer.commands import send as command
 
-        person = command.Person(phone=phone, name=name, action=action)
+        person = command.Recipient(phone=phone, name=name, action=action)
         raise typer.Exit(command.main(config, person, wait_seconds=timeout if wait else None))
 
 
-Paused = Annotated[str | None, typer.Argument(metavar="[PROCESS]", help="One of them; everything unless named.")]
+Paused = Annotated[str | None, typer.Argument(metavar="PROCESS", help="A process of lapse.yaml. Default: everything.")]
 
 
 @app.command()
 def pause(process: Paused = None, config: Config = CONFIG) -> None:
-    """Let nothing go out for now: of one process, or at all."""
-    with explained():
+    """Hold back reminders of one process, or all."""
+    with exit_with_message():
         from consumer.commands import pause as command
 
         raise typer.Exit(command.pause(config, process))
@@ -108,8 +137,11 @@ def pause(process: Paused = None, config: Config = CONFIG) -> None:
 
 @app.command()
 def resume(process: Paused = None, config: Config = CONFIG) -> None:
-    """Let it go out again."""
-    with explained():
+    """End a pause; reminders that waited are sent.
+
+    Those that have expired meanwhile are not.
+    """
+    with exit_with_message():
         from consumer.commands import pause as command
 
         raise typer.Exit(command.resume(config, process))
@@ -117,48 +149,57 @@ def resume(process: Paused = None, config: Config = CONFIG) -> None:
 
 @app.command()
 def resolve(
-    reminder: Annotated[str | None, typer.Argument(help="One reminder, by its id.")] = None,
-    since: Annotated[str | None, typer.Option(help="All tried from then on: 2026-03-01T09:00Z.")] = None,
-    until: Annotated[str | None, typer.Option(help="All that were tried before this moment.")] = None,
+    reminder: Annotated[str | None, typer.Argument(metavar="REMINDER", help="The id of one reminder.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Last tried then or later: 2026-03-01T09:00Z.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Last tried before then.")] = None,
     sent: Annotated[
-        bool | None, typer.Option("--sent/--not-sent", help="Whether they reached people; what did not is tried again.")
+        bool | None, typer.Option("--sent/--not-sent", help="Were they sent? Those that were not are tried again.")
     ] = None,
     config: Config = CONFIG,
 ) -> None:
-    """Settle reminders that nobody could find out about."""
-    with explained():
+    """Settle reminders with an unknown outcome.
+
+    Check in 1MSG whether the messages were sent, then say so: for one REMINDER, or for all that were last tried between
+    --since and --until. Only reminders with the status unresolved are changed.
+    """
+    with exit_with_message():
         from consumer.commands import resolve as command
-        from consumer.ledger.queries_unresolved import Which
+        from consumer.ledger.queries.reminders import UnresolvedSelection
 
         if sent is None or (reminder is None) == (since is None or until is None):
-            raise typer.BadParameter("name a REMINDER, or both --since and --until; and say --sent or --not-sent")
-        first, last = (None if text is None else command.moment(text) for text in (since, until))
-        which = Which(reminder_id=reminder, since=first, until=last)
+            raise typer.BadParameter("give one REMINDER, or both --since and --until; and --sent or --not-sent")
+        first, last = (None if text is None else command.parse_time(text) for text in (since, until))
+        which = UnresolvedSelection(reminder_id=reminder, since=first, until=last)
         raise typer.Exit(command.main(config, which, sent=sent))
 
 
 @app.command()
 def sandbox(
-    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")] = 0,
-    faults: Annotated[str, typer.Option(help="What goes wrong how often, see above: seed=7,slow=0.1,5xx=0.05.")] = "",
-    latency: Annotated[int, typer.Option(min=0, help="Milliseconds before every answer to a send.")] = 0,
-    seed: Annotated[int, typer.Option(help="Another seed, other fates.")] = 0,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0: any free one.")] = 0,
+    faults: Annotated[str, typer.Option(help="Faults and their rates, see above: seed=7,slow=0.1,5xx=0.05.")] = "",
+    latency: Annotated[int, typer.Option(min=0, help="Milliseconds before each answer to a send.")] = 0,
+    seed: Annotated[int, typer.Option(help="The seed for what becomes of each message.")] = 0,
     webhook_host: Annotated[
-        list[str] | None, typer.Option(help="A host that may be called back beside this machine; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="HOST", help="A host that may get webhooks, besides this machine. May be repeated."),
     ] = None,
 ) -> None:
-    """Run a stand-in for 1MSG.
+    """Run a stand-in for 1MSG, for tests.
 
-    Its first line is JSON and says where it is and how to talk to it.
+    It prints one line of JSON first: its address, channel and token. Point Lapse at it with LAPSE_ONEMSG__BASE_URL,
+    LAPSE_ONEMSG__CHANNEL_ID and the token's variable. /_sandbox/messages shows what was sent to it, /_sandbox/stats
+    counts it.
 
-    --faults takes rates from 0 to 1 of all sends, and a seed: the same seed, the same faults.
+    --faults takes rates between 0 and 1, and a seed: with the same seed the same faults happen.
 
     \b
-    What becomes of the answer (one of these for a send, so at most 1 together):
-      hangup        accepted, and the connection is closed without an answer
+    Faults in the answer to a send, at most one for each (so at most 1 in all):
+      hangup        accepted, but the connection is closed without an answer
       5xx           502; every second such message was accepted
-      queued        sent:false with a jobId; every second one goes out
+      queued        sent:false with a jobId; every second one is sent later
       html          200 with HTML; every second one was accepted
       no_id         sent:true without an id, accepted
       created       201 instead of 200, accepted
@@ -167,18 +208,18 @@ def sandbox(
       429           too many requests; 429_after: with Retry-After
 
     \b
-    Beside that, each on its own:
-      slow          the answer comes slow_ms later (1500)
-      dup           every callback comes twice
-      reorder       the statuses come in the opposite order
+    Other faults, independent of each other:
+      slow          the answer comes slow_ms later (default 1500)
+      dup           each webhook call comes twice
+      reorder       the statuses come in reverse order
       early         the first status comes before the answer
-      foreign       a callback for somebody else's message comes too
-      lost          a callback, or every one, never comes
+      foreign       a webhook call for an unknown message comes too
+      lost          one webhook call of a message, or all, never come
 
     \b
     lapse sandbox --faults seed=7,slow=0.1,hangup=0.02,dup=0.2,slow_ms=3000
     """
-    with explained():
+    with exit_with_message():
         from consumer.commands import sandbox as command
 
         hosts = webhook_host or []
@@ -186,24 +227,22 @@ def sandbox(
 
 
 @app.command()
-def demo(
-    seconds: Annotated[int | None, typer.Option(min=1, help="Stop by itself after so long.")] = None,
-) -> None:
-    """Show it all at work on this machine, with nothing installed."""
-    with explained():
-        from consumer.commands import demo as command
-
-        raise typer.Exit(command.main(seconds))
-
-
-@app.command()
 def brake(
-    what: Annotated[Literal["status", "release"], typer.Argument(help="Say what is held back, or let it go.")],
+    what: Annotated[
+        Literal["status", "release"],
+        typer.Argument(metavar="status|release", help="Show what is held back, or release it."),
+    ],
     config: Config = CONFIG,
-    url: Annotated[str | None, typer.Option(help="Another replica: http://its-host:8080.")] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(help="A process that runs detect: http://its-host:8080. Default: web.host and web.port."),
+    ] = None,
 ) -> None:
-    """What detect holds back while its input looks broken."""
-    with explained():
+    """Show or release what detect's brake holds back.
+
+    The brake holds lapses back while the input looks broken, because then silence says nothing about people.
+    """
+    with exit_with_message():
         from consumer.commands import brake as command
 
         raise typer.Exit((command.status if what == "status" else command.release)(config, url))
@@ -212,7 +251,7 @@ def brake(
 def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without ✓ and ✗ shows question marks
+            stream.reconfigure(errors="replace")  # a terminal that cannot show ✓ and ✗ shows question marks
     app(prog_name="lapse")
 
 

@@ -1,64 +1,65 @@
-"""Time. Everything in Lapse counts in whole milliseconds since the epoch, UTC."""
+"""Time. Every moment in Lapse is whole milliseconds since the epoch, UTC."""
 
 import time
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 Millis: TypeAlias = int
-"""A moment (milliseconds since the epoch, UTC) or a span (milliseconds); the name says which."""
+"""A moment (milliseconds since the epoch, UTC) or a duration (milliseconds); the name says which."""
 
 SECOND: Millis = 1_000
 MINUTE: Millis = 60 * SECOND
 HOUR: Millis = 60 * MINUTE
 DAY: Millis = 24 * HOUR
+YEAR_2000: Millis = 946_684_800_000
 
 Now: TypeAlias = Callable[[], Millis]
-"""Whatever tells the time to a part that acts; parts that decide take `now` as an argument."""
+"""Returns the present time. For parts that act; pure functions take `now` as an argument."""
 
 
 class Clock(Protocol):
-    """A wall clock beside one that nobody sets."""
+    """A wall clock, and a monotonic clock."""
 
-    def wall(self) -> Millis:
-        """Milliseconds since the epoch, UTC, as this machine believes."""
+    def now(self) -> Millis:
+        """Return milliseconds since the epoch, UTC, by this machine's wall clock."""
         ...
 
-    def steady(self) -> Millis:
-        """Milliseconds since some fixed moment; counts through a suspended machine, never jumps."""
+    def monotonic(self) -> Millis:
+        """Return milliseconds since some fixed moment; includes time in suspension, never jumps."""
         ...
 
 
 class SystemClock:
     """This machine's clocks."""
 
-    def wall(self) -> Millis:
+    def now(self) -> Millis:
         return time.time_ns() // 1_000_000
 
-    def steady(self) -> Millis:
-        # CLOCK_BOOTTIME counts while the machine sleeps, so waking up is no disagreement with the wall.
+    def monotonic(self) -> Millis:
+        # CLOCK_BOOTTIME includes suspension, so that both clocks agree after the machine wakes up.
         source = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
         return time.clock_gettime_ns(source) // 1_000_000
 
 
 class ManualClock:
-    """A clock that moves when told to: for timelines in tests, and for replaying history.
+    """A clock that moves only when told: for timelines in tests, and for replaying history.
 
-    `advance` moves both clocks, as time does; `jump` moves only the wall, as a bad NTP server does.
+    `advance` moves both clocks, as time does; `jump` moves only the wall clock, as a wrong NTP server does.
     """
 
     def __init__(self, wall: Millis = 0) -> None:
         self._wall = wall
-        self._steady = 0
+        self._monotonic = 0
 
-    def wall(self) -> Millis:
+    def now(self) -> Millis:
         return self._wall
 
-    def steady(self) -> Millis:
-        return self._steady
+    def monotonic(self) -> Millis:
+        return self._monotonic
 
     def advance(self, span: Millis) -> None:
         self._wall += span
-        self._steady += span
+        self._monotonic += span
 
     def jump(self, span: Millis) -> None:
         self._wall += span

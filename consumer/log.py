@@ -1,8 +1,7 @@
-"""The log: one line an event, on stderr, as text for people or JSON for machines.
+"""The log: one line for each event, on stderr, as text for people or JSON for programs.
 
-A last filter stands behind the rule that nobody logs a secret or a person: whatever a library or an exception
-puts into a line, the webhook secret's path, tokens in headers and URLs, and every secret handed to `configure`
-leave it masked.
+No code may log a secret or personal data. As a second defence a filter masks, in whatever a library or an exception
+writes, the path with the webhook's secret, tokens in headers and URLs, and every secret that `configure` got.
 """
 
 import logging
@@ -15,52 +14,52 @@ import structlog
 from pydantic import SecretStr
 from structlog.types import EventDict, Processor, WrappedLogger
 
-from consumer.config import Log
+from consumer.config.service import WEBHOOK_PATH, LogSettings
 
 MASK = "***"
-_HIDDEN_KEYS = frozenset({"phone", "email", "chat_id", "token", "secret", "password", "authorization"})
-_TELLING = re.compile(
-    r"(/webhooks/1msg/|\bBearer\s+|\bBasic\s+|[?&](?:token|chatId|phone|api_key)=)[^\s\"'?&,;)}\]\\]+",
+_MASKED_FIELDS = frozenset({"phone", "email", "chat_id", "token", "secret", "password", "authorization"})
+_SECRET_IN_TEXT = re.compile(
+    rf"({re.escape(WEBHOOK_PATH)}|\bBearer\s+|\bBasic\s+|[?&](?:token|chatId|phone|api_key)=)[^\s\"'?&,;)}}\]\\]+",
     re.IGNORECASE,
 )
 _PASSWORD_IN_URL = re.compile(r"(://[^/@:\s]*:)[^/@\s]+(?=@)")
-# Each request of these libraries would be a line with a URL in it, and some URLs name a chat.
-_TALKATIVE = ("alembic.runtime.plugins", "httpx", "httpcore", "uvicorn.access", "sqlalchemy.engine", "asyncio")
+# These libraries log each request with its URL, and some URLs contain a chat id, which is a phone number.
+_QUIET_LOGGERS = ("alembic.runtime.plugins", "httpx", "httpcore", "uvicorn.access", "sqlalchemy.engine", "asyncio")
 
 
-class Mask:
-    """Takes out of a text, or of every text within a value, whatever must not be read in it."""
+class SecretMasker:
+    """Masks secrets in a text, or in every text within a value."""
 
     def __init__(self, secrets: Sequence[SecretStr] = ()) -> None:
-        # (Of three characters a secret is none, and masking them would leave nothing to read.)
+        # A text of three characters or fewer is no secret, and masking it would make the log unreadable.
         plain = {text for secret in secrets if len(text := secret.get_secret_value()) > 3}
         longest_first = sorted(plain, key=len, reverse=True)
         self._secrets = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
-    def text(self, text: str) -> str:
+    def mask_text(self, text: str) -> str:
         if self._secrets:
             text = self._secrets.sub(MASK, text)
         text = _PASSWORD_IN_URL.sub(rf"\1{MASK}", text)
-        return _TELLING.sub(rf"\1{MASK}", text)
+        return _SECRET_IN_TEXT.sub(rf"\1{MASK}", text)
 
-    def value(self, value: object) -> object:
+    def mask_value(self, value: object) -> object:
         if value is None or isinstance(value, bool | int | float):
             return value
         if isinstance(value, Mapping):
-            return {self.text(str(key)): self.value(below) for key, below in value.items()}
+            return {self.mask_text(str(key)): self.mask_value(below) for key, below in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
-            return [self.value(below) for below in value]
-        return self.text(str(value))
+            return [self.mask_value(below) for below in value]
+        return self.mask_text(str(value))
 
 
-def configure(settings: Log, secrets: Sequence[SecretStr] = (), stream: TextIO | None = None) -> None:
-    """Sets up the log of the whole process, the libraries' included. `stream` is stderr unless given."""
+def configure(settings: LogSettings, secrets: Sequence[SecretStr] = (), stream: TextIO | None = None) -> None:
+    """Set up the log of the whole process, including libraries. `stream` is stderr by default."""
     target = stream or sys.stderr
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _hide_people,
+        _mask_personal_fields,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -75,7 +74,7 @@ def configure(settings: Log, secrets: Sequence[SecretStr] = (), stream: TextIO |
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                _masked(Mask(secrets)),
+                _masked(SecretMasker(secrets)),
                 _renderer(settings, target),
             ],
         )
@@ -83,32 +82,32 @@ def configure(settings: Log, secrets: Sequence[SecretStr] = (), stream: TextIO |
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())
-    for name in _TALKATIVE:
+    for name in _QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def configure_quietly() -> None:
-    """For commands whose output is the answer: only what goes wrong is logged."""
-    configure(Log(level="warning"))
+def configure_for_command() -> None:
+    """Set up the log for commands whose output is their result: log warnings and errors only."""
+    configure(LogSettings(level="warning"))
 
 
-def _renderer(settings: Log, target: TextIO) -> Processor:
+def _renderer(settings: LogSettings, target: TextIO) -> Processor:
     if settings.format == "json":
         return structlog.processors.JSONRenderer(ensure_ascii=False)
-    # Not the pretty tracebacks: they print local variables, and those hold people and tokens.
+    # Plain tracebacks: the pretty ones print local variables, which contain personal data and tokens.
     plain = structlog.dev.plain_traceback
     return structlog.dev.ConsoleRenderer(colors=target.isatty(), exception_formatter=plain)
 
 
-def _masked(mask: Mask) -> Processor:
-    # Before rendering, not after it: within JSON a mask might end in the middle of an escape.
+def _masked(mask: SecretMasker) -> Processor:
+    # Before rendering: in rendered JSON a masked text might end in the middle of an escape sequence.
     def process(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-        return {key: mask.value(value) for key, value in event.items()}
+        return {key: mask.mask_value(value) for key, value in event.items()}
 
     return process
 
 
-def _hide_people(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    for key in _HIDDEN_KEYS & event.keys():
+def _mask_personal_fields(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    for key in _MASKED_FIELDS & event.keys():
         event[key] = MASK
     return event

@@ -5,13 +5,18 @@ record goes to and from a dictionary by its fields alone.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Generic, TypeVar
 
 from consumer.clock import Millis
 
+WHATSAPP = "whatsapp"
+EMAIL = "email"
+WEBHOOK = "webhook"
+"""The values of `medium`: what carries a message to a person."""
 
-class Kind(StrEnum):
+
+class ActivityKind(StrEnum):
     """What a user did in a process."""
 
     STARTED = "STARTED"
@@ -20,17 +25,33 @@ class Kind(StrEnum):
     CANCELLED = "CANCELLED"
 
 
-class Ask(StrEnum):
-    """What detect says to deliver."""
+class Ending(IntEnum):
+    """How an activity ends its process. Of two endings at the same time the greater counts."""
+
+    NONE = 0
+    """It is still open."""
+    CANCELLED = 1
+    COMPLETED = 2
+    """Greater than CANCELLED: a platform that closes a finished process may cancel what is left of it in the same
+    millisecond, and the user has still finished."""
+
+
+class ReminderKind(StrEnum):
+    """What detect tells deliver."""
 
     DUE = "DUE"
     """A lapse: remind this user."""
     RETURNED = "RETURNED"
     """The user of an asked reminder was active again."""
     COMPLETED = "COMPLETED"
-    """The user of an asked reminder finished (or cancelled) the process."""
-    CLOCK = "CLOCK"
-    """Everything in this partition up to `occurred_at` has been heard; carries nothing else."""
+    """The user of an asked reminder completed the process."""
+    CANCELLED = "CANCELLED"
+    """The user of an asked reminder, or the platform, cancelled the process."""
+    WATERMARK = "WATERMARK"
+    """Everything written to this partition up to `occurred_at` has been read; nothing else is set."""
+    REBUILT = "REBUILT"
+    """Detect's state of this partition was rebuilt from the input's history: whatever is unsent and not asked for
+    again is no longer wanted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,22 +61,21 @@ class UserActivity:
     event_id: str
     user_id: str
     process: str
-    kind: Kind
+    kind: ActivityKind
     action: str | None = None
     occurred_at: Millis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reminder:
-    """What detect asks of deliver. A CLOCK record has no user, process, step or times of a lapse.
+    """What detect asks of deliver. WATERMARK and REBUILT have no user, process, step or times of a lapse.
 
-    `step` is 0-based; `lapsed_at` is `last_seen + remind_after[step]`; `occurred_at` is the moment in the
-    client's life that this speaks of (the lapse, the return, the completion, or the clock); `detected_at` is
-    the wall time at which it was noticed.
+    `step` is 0-based; `lapsed_at` is `last_seen + remind_after[step]`; `occurred_at` is the time of the lapse, the
+    return, the completion, the cancellation or the watermark; `detected_at` is the wall time at which detect saw it.
     """
 
     reminder_id: str | None = None
-    kind: Ask
+    kind: ReminderKind
     user_id: str | None = None
     process: str | None = None
     step: int | None = None

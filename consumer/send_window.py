@@ -1,7 +1,7 @@
-"""When somebody may be written to: on some weekdays, between two times that their own clock shows. Pure.
+"""When a person may get messages: on some weekdays, between two times of their local clock. Pure.
 
-What counts is what the clock on their wall says. So where clocks are put forward past a window's beginning it opens
-with the jump, where they are put back into it it opens again, and the night between has an hour less or more.
+Local time decides. So when clocks are put forward past the window's opening, it opens at the jump; when they are put
+back into the window, it opens a second time; and the night of a change is an hour shorter or longer.
 """
 
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ from zoneinfo import ZoneInfo
 from consumer.clock import DAY, HOUR, SECOND, Millis
 
 _EPOCH_WEEKDAY = 3  # 1 January 1970 was a Thursday
-_FAR = 15 * DAY
-"""Whatever opens within a week, opens within two, even where a change of the clocks swallows it once."""
+_SEARCH_LIMIT: Millis = 15 * DAY
+"""A window opens once a week or more often, so within two weeks even if a change of the clocks skips one opening."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Open from `opens` until just before `closes` (milliseconds since midnight) on `days` (0 is Monday).
+    """Open from `opens` (inclusive) to `closes` (exclusive), milliseconds since midnight, on `days` (0 is Monday).
 
-    One that closes at or before it opens crosses midnight, and belongs to the day on which it opens.
+    If `closes` is not after `opens`, the window crosses midnight, and belongs to the day on which it opens.
     """
 
     opens: Millis
@@ -32,7 +32,7 @@ class Window:
         return self.closes - self.opens + (DAY if self.closes <= self.opens else 0)
 
     def first_open(self, local: Millis) -> Millis:
-        """The first local time from `local` on that lies in the window, on a clock that nobody changes."""
+        """Return the first local time at or after `local` that is in the window, if the clock is never changed."""
         day = local // DAY - 1  # last night's window may still be open
         while True:
             begins = day * DAY + self.opens
@@ -42,19 +42,19 @@ class Window:
 
     @property
     def longest_closed(self) -> Millis:
-        """The longest time for which it may be closed; an hour is allowed for clocks that are put back."""
+        """Return the longest time for which it may stay closed, with an hour for the change from summer time."""
         ends = [day * DAY + self.opens + self.length for day in range(7) if (day + _EPOCH_WEEKDAY) % 7 in self.days]
         waits = [self.first_open(end) - end for end in ends]
         return max(waits) + HOUR if max(waits) else 0
 
 
 def next_opening(now: Millis, zone: ZoneInfo, window: Window) -> Millis:
-    """The first moment from `now` on at which the window is open in this zone: `now` itself while it is open."""
+    """Return the first moment at or after `now` at which the window is open in this zone."""
     at = now
     while True:
         offset, until = _offset(at, zone), at + DAY
         if _offset(until, zone) != offset:
-            until = _changed(at, until, zone)
+            until = _find_clock_change(at, until, zone)
         opening = window.first_open(at + offset) - offset
         if opening < until:
             return opening
@@ -62,9 +62,9 @@ def next_opening(now: Millis, zone: ZoneInfo, window: Window) -> Millis:
 
 
 def common_opening(now: Millis, zones: Sequence[ZoneInfo], window: Window) -> Millis | None:
-    """The first moment from `now` on at which it is open in all of these zones; None if they have none in common."""
+    """Return the first moment at or after `now` at which it is open in all of these zones; None if there is none."""
     at = now
-    while at < now + _FAR:
+    while at < now + _SEARCH_LIMIT:
         latest = max((next_opening(at, zone, window) for zone in zones), default=at)
         if latest == at:
             return at
@@ -73,7 +73,7 @@ def common_opening(now: Millis, zones: Sequence[ZoneInfo], window: Window) -> Mi
 
 
 def zone_of(name: str | None) -> ZoneInfo | None:
-    """The zone of that name, if there is one."""
+    """Return the zone of that name; None if there is none."""
     try:
         return ZoneInfo(name) if name else None
     except (KeyError, ValueError, OSError):
@@ -81,14 +81,14 @@ def zone_of(name: str | None) -> ZoneInfo | None:
 
 
 def _offset(at: Millis, zone: ZoneInfo) -> Millis:
-    """How far this zone's clocks are ahead of UTC then."""
+    """Return how far this zone's clocks are ahead of UTC at that moment."""
     shift = datetime.fromtimestamp(at // SECOND, zone).utcoffset()
     assert shift is not None  # a ZoneInfo always knows
     return round(shift.total_seconds()) * SECOND
 
 
-def _changed(before: Millis, after: Millis, zone: ZoneInfo) -> Millis:
-    """The moment between these two at which the clocks were changed."""
+def _find_clock_change(before: Millis, after: Millis, zone: ZoneInfo) -> Millis:
+    """Return the moment between these two at which the clocks change."""
     old = _offset(before, zone)
     while after - before > 1:
         middle = (before + after) // 2

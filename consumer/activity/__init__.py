@@ -1,0 +1,6 @@
+"""Bytes of the activity topic in, columns out; and our own records to bytes and back.
+
+In: values as Kafka hands them out. Out: a frame of activities (`decoder.Decoded`) and the values that are bad, with the
+reason. Read `decoder.py` first: it reads with `avro/` or `json_reader.py`, maps a platform's own events to activities
+with `event_mapping.py`, and validates the rows. `record_codec.py` encodes and decodes the records of `schemas/`.
+"""

@@ -1,34 +1,34 @@
-"""A walk's findings as the columns of activities."""
+"""Turns a decoded field sheet into the columns of activities."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
-from consumer.activity import times
-from consumer.activity.cursor import ABSENT, Flags, Longs, Sheet, Verdict
-from consumer.activity.fields import Fields
-from consumer.activity.iso import NO_TIME
-from consumer.activity.rows import SMALL, closes, spelled
-from consumer.texts import Spots, cut
+from consumer.activity import timestamps
+from consumer.activity.avro.cursor import ABSENT, Bytes, FieldSheet, Flags, Longs, Verdict
+from consumer.activity.field_paths import FieldPaths
+from consumer.activity.iso8601 import NO_TIME
+from consumer.activity.rows import SMALL_BATCH_ROWS, ending_of, symbols_at
+from consumer.byte_slices import ByteSpans, slice_bytes
 
 
-def frame_of(joined: bytes, sheet: Sheet, fields: Fields, symbols: Sequence[str]) -> pl.DataFrame:
-    """The rows of a sheet whose verdict is fine; `joined` are the bytes that were walked.
+def frame_of(joined: bytes, sheet: FieldSheet, fields: FieldPaths, symbols: Sequence[str]) -> pl.DataFrame:
+    """Return the rows of a sheet whose verdict is OK; `joined` are the bytes that were decoded.
 
-    A text that is no UTF-8 makes its record unreadable; one that is no time, where one belongs, has it read alone.
+    A text that is not UTF-8 makes its record unreadable; a time in an unknown form makes its record be read singly.
     """
     sliced = _sliced(joined, sheet)
     columns = [_column(name, sheet, sliced, symbols).alias(name) for name in fields.columns]
     frame = pl.DataFrame(columns)
-    return frame if not sheet.verdict.any() else frame.filter(pl.Series(sheet.verdict == Verdict.FINE))
+    return frame if not sheet.verdict.any() else frame.filter(pl.Series(sheet.verdict == Verdict.OK))
 
 
-def _sliced(joined: bytes, sheet: Sheet) -> dict[str, pl.Series]:
-    """What was noted as a place in the bytes; null where a record has none, or is not fine."""
-    unfit = sheet.verdict != Verdict.FINE
+def _sliced(joined: bytes, sheet: FieldSheet) -> dict[str, pl.Series]:
+    """Return the texts stored as start and length; null where a record has none or is not OK."""
+    unfit = sheet.verdict != Verdict.OK
     spots = {name: (np.where(unfit, -1, start), sheet.lengths[name]) for name, start in sheet.starts.items()}
-    parts = _cut_small(joined, spots) if sheet.verdict.size <= SMALL else cut(joined, spots)
+    parts = _cut_small(joined, spots) if sheet.verdict.size <= SMALL_BATCH_ROWS else slice_bytes(joined, spots)
     texts = {}
     for name, part in parts.items():
         texts[name] = text = _decoded(part)
@@ -37,7 +37,7 @@ def _sliced(joined: bytes, sheet: Sheet) -> dict[str, pl.Series]:
     return texts
 
 
-def _cut_small(joined: bytes, spots: Mapping[str, Spots]) -> dict[str, pl.Series]:
+def _cut_small(joined: bytes, spots: Mapping[str, ByteSpans]) -> dict[str, pl.Series]:
     return {
         name: pl.Series(
             [
@@ -51,10 +51,10 @@ def _cut_small(joined: bytes, spots: Mapping[str, Spots]) -> dict[str, pl.Series
 
 
 def _decoded(parts: pl.Series) -> pl.Series:
-    """As texts; null where a part is no UTF-8."""
+    """Return the parts as text; null where a part is not UTF-8."""
     try:
         return parts.cast(pl.String)
-    except pl.exceptions.ComputeError:  # it says only that there is one, so look at each
+    except pl.exceptions.ComputeError:  # it does not say which part is wrong, so look at each
         return pl.Series([part if part is None else _utf8(part) for part in parts], dtype=pl.String)
 
 
@@ -65,21 +65,21 @@ def _utf8(part: bytes) -> str | None:
         return None
 
 
-def _column(name: str, sheet: Sheet, sliced: Mapping[str, pl.Series], symbols: Sequence[str]) -> pl.Series:
+def _column(name: str, sheet: FieldSheet, sliced: Mapping[str, pl.Series], symbols: Sequence[str]) -> pl.Series:
     if name == "index":
         return pl.Series(np.arange(sheet.verdict.size, dtype=np.uint32))
-    if name == "closes":
-        return _closes(sheet, sliced.get("kind"))
+    if name == "ending":
+        return _endings(sheet, sliced.get("kind"))
     if name == "occurred_at":
         return _times(sheet, sliced.get(name))
     return _texts(name, sheet, sliced.get(name), symbols)
 
 
-def _texts(name: str, sheet: Sheet, sliced: pl.Series | None, symbols: Sequence[str]) -> pl.Series:
-    """A field as text: what was noted as text, as a symbol, or as a whole number."""
+def _texts(name: str, sheet: FieldSheet, sliced: pl.Series | None, symbols: Sequence[str]) -> pl.Series:
+    """Return a field as text, whether it was stored as text, as a symbol or as a whole number."""
     found = [sliced] if sliced is not None else []
     if name in sheet.symbols:
-        found.append(spelled(sheet.symbols[name], symbols))
+        found.append(symbols_at(sheet.symbols[name], symbols))
     if name in sheet.numbers:
         found.append(_numbers(sheet, name).cast(pl.String))
     if not found:
@@ -90,29 +90,30 @@ def _texts(name: str, sheet: Sheet, sliced: pl.Series | None, symbols: Sequence[
     return first
 
 
-def _times(sheet: Sheet, written: pl.Series | None) -> pl.Series:
+def _times(sheet: FieldSheet, written: pl.Series | None) -> pl.Series:
     noted = sheet.numbers.get("occurred_at", np.full(sheet.verdict.size, ABSENT))
     if written is not None:
-        read = times.from_texts(written.to_list())
-        sheet.verdict[(read == NO_TIME) & written.is_not_null().to_numpy()] = Verdict.ALONE
+        read = timestamps.from_texts(written.to_list())
+        sheet.verdict[(read == NO_TIME) & written.is_not_null().to_numpy()] = Verdict.SINGLY
         noted = np.where(noted == ABSENT, read, noted)
-    return times.column(noted)
+    return timestamps.column(noted)
 
 
-def _closes(sheet: Sheet, kinds: pl.Series | None) -> pl.Series:
-    noted = sheet.numbers.get("closes", np.full(sheet.verdict.size, ABSENT))
-    known = _nullable(noted == 1, noted == ABSENT)
+def _endings(sheet: FieldSheet, kinds: pl.Series | None) -> pl.Series:
+    noted = sheet.numbers.get("ending", np.full(sheet.verdict.size, ABSENT))
+    known = _nullable(noted.astype(np.uint8), noted == ABSENT)
     if kinds is None:
         return known
     distinct = kinds.unique().drop_nulls()
-    written = kinds.replace_strict(distinct, [closes(kind) for kind in distinct], default=None, return_dtype=pl.Boolean)
+    endings = [ending_of(kind) for kind in distinct]
+    written = kinds.replace_strict(distinct, endings, default=None, return_dtype=pl.UInt8)
     return written.zip_with(written.is_not_null(), known)
 
 
-def _numbers(sheet: Sheet, name: str) -> pl.Series:
+def _numbers(sheet: FieldSheet, name: str) -> pl.Series:
     return _nullable(sheet.numbers[name], sheet.numbers[name] == ABSENT)
 
 
-def _nullable(found: Longs | Flags, absent: Flags) -> pl.Series:
+def _nullable(found: Longs | Bytes, absent: Flags) -> pl.Series:
     column = pl.Series(found)
     return column.set(pl.Series(absent), None) if absent.any() else column

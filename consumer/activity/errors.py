@@ -3,15 +3,15 @@
 from typing import NamedTuple
 
 
-class Problem(NamedTuple):
-    """Why a value cannot be used: `reason` is a label; `error` says what to do and quotes no data."""
+class ValueProblem(NamedTuple):
+    """Why a value cannot be used: `reason` is a metric label; `error` says what to do and quotes no data."""
 
     reason: str
     error: str
 
 
 class BadRecord(Exception):
-    """This value will never be read as it is. `reason` and `error` are those of a Problem."""
+    """This value can never be read as it is. `reason` and `error` are those of a ValueProblem."""
 
     def __init__(self, reason: str, error: str) -> None:
         super().__init__(error)
@@ -20,8 +20,8 @@ class BadRecord(Exception):
 
 
 class RegistryUnavailable(Exception):
-    """The Schema Registry cannot be asked just now. Says nothing about any record: try again."""
+    """The Schema Registry does not answer now. No record is bad because of it: try again."""
 
 
 class SchemaRefused(Exception):
-    """The Schema Registry will not take one of our schemas. Trying again does not help."""
+    """The Schema Registry refuses one of our schemas. Trying again does not help."""

@@ -1,4 +1,4 @@
-"""Activities as rows: what reading a batch gives, whatever its format."""
+"""The rows that a batch is read into, whatever its format."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,20 +8,19 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from consumer.activity.errors import BadRecord, Problem
-from consumer.records import Kind
+from consumer.activity.errors import BadRecord
+from consumer.records import ActivityKind, Ending
 
-SMALL = 500
-"""Rows up to which Python's own lists are quicker than most of polars' expressions: those cost 0.05 to 0.1 ms each,
-however few rows there are, and live batches are small and many."""
+SMALL_BATCH_ROWS = 500
+"""Rows up to which Python lists are faster than most polars expressions: those cost 0.05 to 0.1 ms each, however few
+rows there are, and live batches are small and many."""
 
-CLOSING = frozenset({Kind.COMPLETED.value, Kind.CANCELLED.value})
-"""Kinds that close a process. Every other word, known or not, is a sign of life (see user_activity.avsc)."""
+_ENDINGS = {ActivityKind.COMPLETED.value: Ending.COMPLETED, ActivityKind.CANCELLED.value: Ending.CANCELLED}
 
 
 @dataclass(frozen=True, slots=True)
-class Bad:
-    """A value that could not be read: its position in the batch, a label, and what to do about it."""
+class BadValue:
+    """A value that could not be read: its position in the batch, the reason's label, and what to do about it."""
 
     index: int
     reason: str
@@ -29,66 +28,69 @@ class Bad:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """A batch that was read but not judged: `frame` is ordered by index; anything but index may be null.
+class RowBatch:
+    """A batch that was read and not yet validated: `frame` is ordered by index; all else may be null.
 
-    Its columns are those of the `Fields` it was read by. `ignored` counts values that concern no process.
+    Its columns are those of the `FieldPaths` it was read by. `ignored` counts values that concern no process, `blank`
+    those that are null or empty: tombstones, and nothing else.
     """
 
     frame: pl.DataFrame
-    bad: list[Bad]
+    bad: list[BadValue]
     ignored: int = 0
+    blank: int = 0
 
-
-EMPTY = Problem("empty_value", "the record has no value, and an activity cannot be deleted: let its producer send one")
 
 Row: TypeAlias = tuple[Any, ...]
-"""One row in the order of its columns, without its index."""
+"""One row in the order of the columns, without the index."""
 
 ReadOne: TypeAlias = Callable[[bytes], Row | None]
-"""Reads one value; None where it concerns no process. Raises BadRecord."""
+"""Reads one value; returns None if it concerns no process. Raises BadRecord."""
 
-Read: TypeAlias = Callable[[Sequence[bytes | None]], Rows]
+ReadBatch: TypeAlias = Callable[[Sequence[bytes | None]], RowBatch]
 
 
-def rows_of(values: Sequence[bytes | None], indices: Sequence[int], read: ReadOne, columns: Mapping[str, Any]) -> Rows:
+def read_singly(
+    values: Sequence[bytes | None], indices: Sequence[int], read: ReadOne, columns: Mapping[str, Any]
+) -> RowBatch:
     """Read these values of a batch one at a time."""
     rows: list[Row] = []
-    bad: list[Bad] = []
+    bad: list[BadValue] = []
+    blank = 0
     for index in indices:
+        value = values[index]
+        if not value:
+            blank += 1
+            continue
         try:
-            row = read(given(values[index]))
+            row = read(value)
         except BadRecord as problem:
-            bad.append(Bad(index, problem.reason, problem.error))
+            bad.append(BadValue(index, problem.reason, problem.error))
         else:
             rows += [(index, *row)] if row is not None else []
     frame = pl.DataFrame(rows, schema=columns, orient="row")
-    return Rows(frame, bad, len(indices) - len(rows) - len(bad))
+    return RowBatch(frame, bad, len(indices) - len(rows) - len(bad) - blank, blank)
 
 
-def together(rows: Rows, odd: Sequence[Rows]) -> Rows:
-    """Rows of one batch, in order."""
-    if not odd:
+def merge(rows: RowBatch, singly: Sequence[RowBatch]) -> RowBatch:
+    """Merge rows of one batch, in order of their index."""
+    if not singly:
         return rows
-    frame = pl.concat([rows.frame, *(o.frame for o in odd)]).sort("index")
-    bad = rows.bad + [bad for o in odd for bad in o.bad]
-    return Rows(frame, bad, rows.ignored + sum(o.ignored for o in odd))
+    frame = pl.concat([rows.frame, *(o.frame for o in singly)]).sort("index")
+    bad = rows.bad + [bad for o in singly for bad in o.bad]
+    return RowBatch(
+        frame, bad, rows.ignored + sum(o.ignored for o in singly), rows.blank + sum(o.blank for o in singly)
+    )
 
 
-def given(value: bytes | None) -> bytes:
-    """A value that is there. Raises BadRecord (empty_value)."""
-    if not value:
-        raise BadRecord(*EMPTY)
-    return value
-
-
-def spelled(places: npt.NDArray[np.int64], words: Sequence[str]) -> pl.Series:
-    """The word at each place; null at negative ones."""
-    if places.size <= SMALL:
+def symbols_at(places: npt.NDArray[np.int64], words: Sequence[str]) -> pl.Series:
+    """Return the word at each index; null at negative ones."""
+    if places.size <= SMALL_BATCH_ROWS:
         return pl.Series([words[place] if place >= 0 else None for place in places.tolist()], dtype=pl.String)
     wanted = pl.Series(places) if (places >= 0).all() else pl.Series(places).set(pl.Series(places < 0), None)
     return pl.Series(words, dtype=pl.String).gather(wanted)
 
 
-def closes(kind: str) -> bool:
-    return kind.upper() in CLOSING
+def ending_of(kind: str) -> Ending:
+    """How a kind, in any case, ends a process. Every kind that is not known counts as activity (user_activity.avsc)."""
+    return _ENDINGS.get(kind.upper(), Ending.NONE)

@@ -1,4 +1,4 @@
-"""`lapse brake status|release`: asks a running detect over its HTTP API."""
+"""`lapse brake status|release`: calls the HTTP API of a running detect."""
 
 from pathlib import Path
 from typing import Any
@@ -6,58 +6,62 @@ from typing import Any
 import httpx
 import typer
 
-from consumer.commands.exits import DONE, Failed
-from consumer.config import Web
-from consumer.config_file import load, read_secret
+from consumer.commands.terminal.exit_codes import DONE, CommandFailed
+from consumer.config.loader import load, read_secret
+from consumer.config.service import WebSettings
 
-_SECONDS = 15
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - addresses to listen on, not to call
+_REQUEST_TIMEOUT_S = 15
+_LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - addresses to listen on, not to call
 
 
 def status(config: Path, url: str | None) -> int:
-    """Prints what is held back, and why. Raises ConfigError; Failed when detect does not answer."""
-    told = _ask(load(config).web, url, "GET", "/api/brake")
-    lines = told["words"] or ["nothing is held back"]
-    if told["released"]:
-        lines.append(f"released by an operator, until it has passed: {told['released']}")
+    """Print what is held back, and why. Raises ConfigError, and CommandFailed if detect does not answer."""
+    found = _ask(load(config).web, url, "GET", "/api/brake")
+    lines = found["words"] or ["nothing is held back"]
+    if found["released"]:
+        lines.append(f"released by an operator until the cause has passed: {found['released']}")
     for line in lines:
         typer.echo(line)
     return DONE
 
 
 def release(config: Path, url: str | None) -> int:
-    """Releases what is held back, and prints what that was. Raises ConfigError; Failed when detect does not answer."""
-    told = _ask(load(config).web, url, "POST", "/api/brake/release")
-    if told["engaged"]:
-        typer.echo(f"released: {told['engaged']}, {told['held']} lapses; until it has passed and comes again")
-    for number in told["distrusted"]:
-        typer.echo(f"released: the clock of partition {number}")
-    if not told["words"]:
+    """Release what is held back, and print what it was. Raises as `status` does."""
+    found = _ask(load(config).web, url, "POST", "/api/brake/release")
+    if found["engaged"]:
+        typer.echo(
+            f"released: {found['engaged']}, {found['held']} lapses; the brake engages again at the next such event"
+        )
+    for number in found["distrusted"]:
+        typer.echo(f"released: the watermark of partition {number}")
+    if not found["words"]:
         typer.echo("nothing was held back")
     return DONE
 
 
-def _ask(web: Web, url: str | None, method: str, path: str) -> dict[str, Any]:
+def _ask(web: WebSettings, url: str | None, method: str, path: str) -> dict[str, Any]:
     base = (url or f"http://{_address(web.host)}:{web.port}").rstrip("/")
     headers: dict[bytes, bytes] = {}
     if web.api_token:
         headers[b"authorization"] = b"Bearer " + read_secret(web.api_token, "web.api_token").get_secret_value().encode()
     try:
-        answer = httpx.request(method, base + path, headers=headers, timeout=_SECONDS)
+        response = httpx.request(method, base + path, headers=headers, timeout=_REQUEST_TIMEOUT_S)
     except (httpx.HTTPError, httpx.InvalidURL) as problem:
-        raise Failed(
-            f"nobody answers at {base} ({type(problem).__name__}): does detect run there? Else --url"
+        raise CommandFailed(
+            f"no answer from {base} ({type(problem).__name__}): is detect running there? If not, name it with --url"
         ) from None
-    if answer.status_code == httpx.codes.NOT_FOUND:
-        raise Failed(f"{base} has no brake: detect does not run there; name a replica that does with --url")
+    if response.status_code == httpx.codes.NOT_FOUND:
+        raise CommandFailed(f"{base} has no brake: detect does not run there; name a process that runs it with --url")
     try:
-        told: dict[str, Any] = answer.json()
+        found: dict[str, Any] = response.json()
     except ValueError:
-        raise Failed(f"{base} answers {answer.status_code}, and not as Lapse does: is this its address?") from None
-    if answer.is_error:
-        raise Failed(f"{base} answers {answer.status_code}: {told.get('error')}")
-    return told
+        raise CommandFailed(
+            f"{base} answers {response.status_code}, but not as Lapse does: is the address right?"
+        ) from None
+    if response.is_error:
+        raise CommandFailed(f"{base} answers {response.status_code}: {found.get('error')}")
+    return found
 
 
 def _address(host: str) -> str:
-    return _EVERYWHERE.get(host, f"[{host}]" if ":" in host else host)
+    return _LOOPBACK_OF.get(host, f"[{host}]" if ":" in host else host)

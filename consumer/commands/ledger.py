@@ -1,50 +1,54 @@
-"""`lapse ledger begin`: a ledger that knows nothing of what was done before takes over, and sends nothing of it."""
+"""`lapse ledger begin`: starts with an empty ledger after another one was lost, and sends nothing from before."""
 
 from pathlib import Path
 
 from consumer import log
-from consumer.commands import broker
-from consumer.commands.exits import DONE, Failed
-from consumer.commands.lines import Line, show
-from consumer.config_file import load
-from consumer.deliver.belonging import group_name
-from consumer.kafka import group, offsets
-from consumer.ledger import queries_facts
+from consumer.commands import kafka_probe
+from consumer.commands.terminal.exit_codes import DONE, CommandFailed
+from consumer.commands.terminal.output import CheckResult, print_result
+from consumer.config.loader import load
+from consumer.deliver.operations.ledger_identity import group_name
+from consumer.kafka.clients import group_offsets, partition_offsets
+from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 
-_BROKER_SECONDS = 5
+_BROKER_TIMEOUT_S = 5
 
 
 def begin(config: Path) -> int:
-    """Moves deliver's consumer groups to this ledger: past all reminders, to the beginning of the contacts.
+    """Move deliver's consumer groups: behind the last reminder, and to the beginning of the contacts.
 
     Raises:
         ConfigError: the settings are not right.
-        Failed: the broker does not answer, a deliver is at work, or the ledger is not an empty one.
+        CommandFailed: the broker does not answer, a deliver is running, or the ledger is not empty.
         LedgerRefused: the ledger cannot be opened.
     """
     settings = load(config)
-    log.configure_quietly()
+    log.configure_for_command()
     kafka, topics = settings.kafka, settings.topics
-    admin, _ = broker.reach(kafka, _BROKER_SECONDS)
-    ends = offsets.ends(admin, topics.reminders)
-    beginnings = dict.fromkeys(offsets.ends(admin, topics.contacts), 0)
+    admin, _ = kafka_probe.connect(kafka, _BROKER_TIMEOUT_S)
+    ends = partition_offsets.fetch_all(admin, topics.reminders)
+    beginnings = dict.fromkeys(partition_offsets.fetch_all(admin, topics.contacts), 0)
     ledger = Ledger(settings.ledger.url)
     try:
         with ledger.reading() as connection:
-            if queries_facts.next_offsets(connection, topics.reminders):
-                raise Failed(
-                    "this ledger is not empty: it knows what was asked for, and `lapse run` goes on from there"
+            if queries.replicas.next_offsets(connection, topics.reminders):
+                raise CommandFailed(
+                    "this ledger is not empty: it records earlier reminders, and `lapse run` continues from there"
                 )
-        for topic, what, spots in ((topics.reminders, "reminders", ends), (topics.contacts, "contacts", beginnings)):
-            group.commit(kafka, group_name(kafka.group_prefix, what), topic, spots, ledger.id)
+        for topic, group, offsets in ((topics.reminders, "reminders", ends), (topics.contacts, "contacts", beginnings)):
+            group_offsets.move(kafka, group_name(kafka.group_prefix, group), topic, offsets, ledger.id)
         with ledger.transaction() as connection:
-            queries_facts.put_offsets(connection, topics.reminders, ends)
-    except group.GroupAtWork as problem:
-        raise Failed(
-            f"deliver is at work, or has been a moment ago ({problem}): stop all of it and wait for a minute"
+            queries.replicas.advance_offsets(connection, topics.reminders, ends)
+    except group_offsets.GroupAtWork as problem:
+        raise CommandFailed(
+            f"deliver is running, or was a moment ago ({problem}): stop it everywhere, wait a minute, and try again"
         ) from None
     finally:
         ledger.close()
-    show(Line(True, f"ledger: {ledger.id} begins now; the {sum(ends.values())} records on {topics.reminders} are past"))
+    print_result(
+        CheckResult(
+            True, f"ledger: {ledger.id} begins now; it skips the {sum(ends.values())} records on {topics.reminders}"
+        )
+    )
     return DONE

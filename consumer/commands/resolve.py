@@ -1,4 +1,4 @@
-"""`lapse resolve`: the operator's word on reminders of which nobody could find out whether they went out."""
+"""`lapse resolve`: an operator says whether messages with an unknown outcome were sent."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,61 +8,63 @@ from prometheus_client import CollectorRegistry
 
 from consumer import log
 from consumer.clock import Millis, SystemClock
-from consumer.commands import moments
-from consumer.commands.exits import DONE, FAILED
-from consumer.config_file import load
-from consumer.deliver.recording import booking
-from consumer.deliver.resolving import MOST, resolve
-from consumer.ledger import queries_unresolved
-from consumer.ledger.queries_unresolved import Which
+from consumer.commands.terminal import time_arguments
+from consumer.commands.terminal.exit_codes import DONE, FAILED
+from consumer.config.loader import load
+from consumer.deliver.operations.resolve import MOST, resolve
+from consumer.deliver.unit_of_work import unit_of_work
+from consumer.ledger import queries
+from consumer.ledger.queries.reminders import UnresolvedSelection
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 
 
-def moment(text: str) -> Millis:
-    """Milliseconds of an ISO 8601 time with a zone. Raises typer.BadParameter."""
-    found = moments.iso(text, zone=None)
+def parse_time(text: str) -> Millis:
+    """Return an ISO 8601 time with a zone, in milliseconds. Raises typer.BadParameter."""
+    found = time_arguments.parse_iso_time(text, zone=None)
     if found is None:
         raise typer.BadParameter(f"{text}: write a time with its zone, such as 2026-03-01T09:00+01:00 or …T08:00Z")
     return found
 
 
-def main(config: Path, which: Which, *, sent: bool) -> int:
-    """Settles those that are unresolved, says how many that were, and returns the exit status: 1 if there were none.
+def main(config: Path, which: UnresolvedSelection, *, sent: bool) -> int:
+    """Settle the unresolved reminders of the selection; print how many; return the exit status: 1 if there were none.
 
-    It works beside a running service, which publishes what was said. What was tried after it began is left alone,
-    so that a reminder that goes out again meanwhile is not settled by a word about the attempt before.
+    Works while the service runs, which then publishes the results. Attempts that began after this command are left
+    alone: a new attempt of the same reminder must not be settled by what the operator knows about the old one.
 
     Raises:
         ConfigError: the settings are not right.
-        LedgerRefused: there is no ledger yet, or another version of Lapse keeps it.
+        LedgerRefused: there is no ledger yet, or it belongs to another version of Lapse.
     """
     settings = load(config)
-    log.configure_quietly()
+    log.configure_for_command()
     clock, metrics = SystemClock(), DeliverMetrics(CollectorRegistry())
-    began = clock.wall()
+    began = clock.now()
     which = replace(which, until=began if which.until is None else min(which.until, began))
     ledger = Ledger(settings.ledger.url, beside=True)
     number, last = 0, MOST
     try:
         with ledger.reading() as connection:
-            others = queries_unresolved.others(connection, which)
+            others = queries.reminders.count_others_by_status(connection, which)
         while last == MOST:
-            with booking(ledger, metrics, clock.wall()) as book:
-                rows = resolve(book, which, sent=sent)
+            with unit_of_work(ledger, metrics, clock.now()) as work:
+                rows = resolve(work, which, sent=sent)
             for row in rows:
                 typer.echo(f"{row.reminder_id} {row.status}")
             last = len(rows)
             number += last
     finally:
         ledger.close()
-    _say(number, others, sent=sent)
+    _print_summary(number, others, sent=sent)
     return DONE if number else FAILED
 
 
-def _say(number: int, others: dict[str, int], *, sent: bool) -> None:
-    what = "noted as sent" if sent else "to be tried again, after all the checks"
-    typer.echo(f"{number} {what}" if number else "none of these is unresolved: nothing was changed", err=not number)
+def _print_summary(number: int, others: dict[str, int], *, sent: bool) -> None:
+    what = "recorded as sent" if sent else "will be tried again, after all checks"
+    typer.echo(
+        f"{number} {what}" if number else "none of these reminders is unresolved: nothing was changed", err=not number
+    )
     for status, count in sorted(others.items()):
-        why = "still being looked for, see tracking.give_up_after" if status == "unknown" else "nothing to settle"
+        why = "Lapse is still searching, see tracking.give_up_after" if status == "unknown" else "its outcome is known"
         typer.echo(f"{count} left alone: {status}, {why}", err=True)

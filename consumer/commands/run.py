@@ -1,4 +1,4 @@
-"""`lapse run`: the service, once it is certain that it can begin."""
+"""`lapse run`: checks the settings, the secrets and the broker, then runs the service."""
 
 import os
 import re
@@ -6,61 +6,63 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import structlog
 from pydantic import SecretStr
 
 from consumer import log
-from consumer.commands import broker
-from consumer.config import Secret, Settings
-from consumer.config_file import CLIENT_SECRETS, ConfigError, load, read_secret
+from consumer.commands import kafka_probe
+from consumer.config.loader import CLIENT_SECRETS, ConfigError, load, read_secret
+from consumer.config.settings import Settings
+from consumer.config.types import Role, Secret
 
-Role: TypeAlias = Literal["detect", "deliver"]
-
-_IN_A_URL = "web.webhook_secret"
-_UNCHANGED_IN_A_URL = re.compile(r"[A-Za-z0-9._~-]+")
-_BROKER_PATIENCE = 30
-"""Seconds. What starts us often starts the broker too."""
+_WEBHOOK_SECRET = "web.webhook_secret"  # noqa: S105 - a setting's name
+_URL_SAFE = re.compile(r"[A-Za-z0-9._~-]+")
+_BROKER_TIMEOUT_S = 30
+"""Long, because the broker is often started at the same time."""
 
 
 def main(config: Path, role: Role | None) -> int:
-    """Runs until told to stop; the exit status.
+    """Run the roles until a signal stops them; return the exit status.
 
     Raises:
-        ConfigError: the settings or the secrets are not what the roles need.
-        Failed: the broker does not answer.
+        ConfigError: settings or secrets that the roles need are missing or wrong.
+        CommandFailed: the broker does not answer.
     """
     settings = load(config)
     roles: frozenset[Role] = frozenset([role] if role else ["detect", "deliver"])
-    log.configure(settings.log, secrets(settings, roles))
-    # Until the service takes its own measures there is nothing to hand back.
+    log.configure(settings.log, required_secrets(settings, roles))
+    # Until the service handles signals itself, there is nothing to shut down in order.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    structlog.get_logger().info("starting", roles=sorted(roles), broker=settings.kafka.bootstrap_servers)
-    broker.reach(settings.kafka, _BROKER_PATIENCE)
-    from consumer import app  # only now: it brings in everything else, and a mistake should be told at once
+    structlog.get_logger().info("service_starting", roles=sorted(roles), broker=settings.kafka.bootstrap_servers)
+    kafka_probe.connect(settings.kafka, _BROKER_TIMEOUT_S)
+    from consumer import app  # imported late: it loads everything, and mistakes should be reported quickly
 
     return app.run(settings, roles)
 
 
-def secrets(settings: Settings, roles: frozenset[Role], environ: Mapping[str, str] = os.environ) -> list[SecretStr]:
-    """Every secret that these roles need, those for librdkafka included.
+def required_secrets(
+    settings: Settings, roles: frozenset[Role], environ: Mapping[str, str] = os.environ
+) -> list[SecretStr]:
+    """Return every secret that these roles need, including those for librdkafka.
 
     Raises:
-        ConfigError: naming all of those that are not there.
+        ConfigError: naming all secrets that are missing, and all values of the example that were left as they are.
     """
     found = [SecretStr(str(value)) for key, value in settings.kafka.client.items() if key in CLIENT_SECRETS]
     problems: list[str] = []
     if "deliver" in roles and settings.onemsg is None:
-        problems.append("onemsg: is missing: deliver sends through it; without it only `--role detect` can run")
+        problems.append("onemsg: is missing: deliver needs it; without it only `lapse run --role detect` works")
+    if "deliver" in roles and settings.onemsg:
+        problems += settings.onemsg.placeholders()
     for key, secret in _configured(settings, roles):
         try:
             found.append(read_secret(secret, key, environ))
         except ConfigError as error:
             problems += error.problems
         else:
-            if key == _IN_A_URL and not _UNCHANGED_IN_A_URL.fullmatch(found[-1].get_secret_value()):
-                problems.append(f"{key}: becomes a part of an address: write letters, digits, - and _ only")
+            if key == _WEBHOOK_SECRET and not _URL_SAFE.fullmatch(found[-1].get_secret_value()):
+                problems.append(f"{key}: is part of a URL: use only letters, digits, - and _")
     if problems:
         raise ConfigError(problems)
     return found
@@ -73,7 +75,7 @@ def _configured(settings: Settings, roles: frozenset[Role]) -> Iterator[tuple[st
     if onemsg and "deliver" in roles:
         yield "onemsg.token", onemsg.token
     if web.webhook_secret and "deliver" in roles:
-        yield _IN_A_URL, web.webhook_secret
+        yield _WEBHOOK_SECRET, web.webhook_secret
     if "deliver" in roles:
         email, hook = settings.fallback.email, settings.fallback.webhook
         if email and email.password:

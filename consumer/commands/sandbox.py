@@ -1,20 +1,20 @@
-"""`lapse sandbox`: the stand-in for 1MSG, with words for what a user can get wrong."""
+"""`lapse sandbox`: runs the stand-in for 1MSG, and explains wrong options."""
 
 from collections.abc import Sequence
 
 import typer
 
-from consumer.commands.exits import Failed
+from consumer.commands.terminal.exit_codes import CommandFailed
 from consumer.sandbox import server
-from consumer.sandbox.faults import BadFaults, parse
+from consumer.sandbox.faults.fault_rates import BadFaults, parse
 
 
 def main(host: str, port: int, *, faults: str, latency: int, seed: int, webhook_hosts: Sequence[str]) -> int:
-    """Serves until it is told to stop; the exit status. `latency` in milliseconds.
+    """Serve until a signal stops it; return the exit status. `latency` is in milliseconds.
 
     Raises:
-        typer.BadParameter: `faults` cannot be read.
-        Failed: it cannot listen there.
+        typer.BadParameter: `faults` is malformed.
+        CommandFailed: it cannot listen on that address.
     """
     try:
         parse(faults)
@@ -23,5 +23,5 @@ def main(host: str, port: int, *, faults: str, latency: int, seed: int, webhook_
     try:
         return server.main(port, faults, host=host, latency=latency, seed=seed, webhook_hosts=webhook_hosts)
     except OSError as problem:
-        why = str(problem.strerror or problem).split(" (while")[0]
-        raise Failed(f"the sandbox cannot listen on {host}:{port}: {why}") from None
+        reason = str(problem.strerror or problem).split(" (while")[0]
+        raise CommandFailed(f"the sandbox cannot listen on {host}:{port}: {reason}") from None

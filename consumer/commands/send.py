@@ -1,4 +1,4 @@
-"""`lapse send`: one template to one person, now."""
+"""`lapse send`: sends one template message to one person, now."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -11,55 +11,55 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from consumer import log
 from consumer.clock import SECOND, Millis, SystemClock
-from consumer.commands.channel import opened, section_of
-from consumer.commands.exits import DONE, FAILED, Failed
-from consumer.config import Settings
-from consumer.config_file import load
-from consumer.deliver.opt_outs import subjects_of
-from consumer.ledger.queries_facts import opted_out
+from consumer.commands.onemsg_channel import onemsg_section, open_client
+from consumer.commands.terminal.exit_codes import DONE, FAILED, CommandFailed
+from consumer.config.loader import load
+from consumer.config.settings import Settings
+from consumer.deliver.recipients.opt_outs import subjects_of
+from consumer.ledger import queries
+from consumer.ledger.schema.tables import contacts
 from consumer.ledger.store import Ledger
-from consumer.ledger.tables import contacts
-from consumer.onemsg.client import OneMsg, OneMsgError
+from consumer.onemsg.client import OneMsgClient, OneMsgError
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected
-from consumer.onemsg.phone import Phone, PhoneProblem, normalise
-from consumer.onemsg.reports import Progress
-from consumer.onemsg.text import safe_parameter
+from consumer.onemsg.phone import Phone, PhoneProblem, normalize_phone
+from consumer.onemsg.templates.parameters import safe_parameter
+from consumer.onemsg.webhook.notifications import Progress
+from consumer.records import WHATSAPP
 
-_MEDIUM = "whatsapp"
-_POLL_SECONDS = 1.0
-_ENDS = {Progress.DELIVERED, Progress.READ, Progress.FAILED}
+_POLL_INTERVAL_S = 1.0
+_FINAL = {Progress.DELIVERED, Progress.READ, Progress.FAILED}
 _RANKS = list(Progress)
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """What was said on the command line."""
+class Recipient:
+    """Who gets the message, and its two variables, as written on the command line."""
 
     phone: str = field(repr=False)
     name: str = field(repr=False)
     action: str = field(repr=False)
 
 
-def main(config: Path, person: Person, *, wait_seconds: float | None) -> int:
-    """Sends, prints the message's id and status, and with `wait_seconds` follows it for so long; the exit status.
+def main(config: Path, person: Recipient, *, wait_seconds: float | None) -> int:
+    """Send the message and print its id; with `wait_seconds` follow it for that long. Return the exit status.
 
     Raises:
         ConfigError: the settings are not right, or there is no channel.
-        typer.BadParameter: the phone or a text cannot be sent.
-        Failed: the person has opted out, or 1MSG did not take the message.
+        typer.BadParameter: the phone number or a text cannot be sent.
+        CommandFailed: the person has opted out, or 1MSG did not accept the message.
     """
     settings = load(config)
-    log.configure_quietly()
+    log.configure_for_command()
     message = _message(settings, person)
     if _has_opted_out(settings, message.phone):
-        raise Failed("this person has opted out: nothing was sent")
-    return asyncio.run(_send(opened(section_of(settings)), message, wait_seconds))
+        raise CommandFailed("this person has opted out: nothing was sent")
+    return asyncio.run(_send(open_client(onemsg_section(settings)), message, wait_seconds))
 
 
-def _message(settings: Settings, person: Person) -> TemplateMessage:
-    section = section_of(settings)
-    phone = normalise(person.phone, settings.policy.default_region)
+def _message(settings: Settings, person: Recipient) -> TemplateMessage:
+    section = onemsg_section(settings)
+    phone = normalize_phone(person.phone, settings.policy.default_region)
     if isinstance(phone, PhoneProblem):
         raise typer.BadParameter(phone.error, param_hint="--phone")
     return TemplateMessage(
@@ -75,12 +75,12 @@ def _message(settings: Settings, person: Person) -> TemplateMessage:
 def _text(given: str, option: str) -> str:
     safe = safe_parameter(given)
     if safe is None:
-        raise typer.BadParameter("there is nothing in it that could be read", param_hint=option)
+        raise typer.BadParameter("contains nothing that can be read", param_hint=option)
     return safe
 
 
 def _has_opted_out(settings: Settings, phone: str) -> bool:
-    """Whether this number, or a user whose contact has it, wants no messages; without a ledger nobody has yet."""
+    """Return whether this number, or a user whose contact has it, has opted out; False if there is no ledger yet."""
     url = make_url(settings.ledger.url)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
         return False
@@ -91,16 +91,16 @@ def _has_opted_out(settings: Settings, phone: str) -> bool:
                 users = _users_with(connection, phone, settings.policy.default_region)
                 subjects = {subject for user in users for subject in subjects_of(user, phone, ledger.hash_key)}
                 subjects.update(subjects_of(None, phone, ledger.hash_key))
-                return bool(opted_out(connection, subjects, _MEDIUM))
+                return bool(queries.opt_outs.opted_out_subjects(connection, subjects, WHATSAPP))
         finally:
             ledger.close()
     except SQLAlchemyError as problem:
         kind = type(problem).__name__
-        raise Failed(f"the ledger cannot be asked who has opted out ({kind}), so nothing was sent") from None
+        raise CommandFailed(f"the ledger cannot be read for opt-outs ({kind}), so nothing was sent") from None
 
 
 def _users_with(connection: Connection, phone: str, region: str | None) -> list[str]:
-    """The users whose contact has this number, however it is written there."""
+    """Return the users whose contact has this number, in whatever form it is written."""
     plain: ColumnElement[str] = contacts.c.phone
     for mark in " -.()/":
         plain = func.replace(plain, mark, "")
@@ -109,20 +109,20 @@ def _users_with(connection: Connection, phone: str, region: str | None) -> list[
 
 
 def _digits(phone: str, region: str | None) -> str | None:
-    found = normalise(phone, region)
+    found = normalize_phone(phone, region)
     return found.digits if isinstance(found, Phone) else None
 
 
-async def _send(channel: OneMsg, message: TemplateMessage, wait_seconds: float | None) -> int:
+async def _send(channel: OneMsgClient, message: TemplateMessage, wait_seconds: float | None) -> int:
     async with channel:
         try:
             message_id = _accepted(await channel.send_template(message))
         except asyncio.CancelledError:  # Ctrl-C
-            raise Failed("interrupted: nobody knows whether the message was sent. Look in 1MSG") from None
+            raise CommandFailed("interrupted: the message may have been sent. Check in 1MSG") from None
         if wait_seconds is None:
             typer.echo(f"{message_id} accepted")
             return DONE
-        typer.echo(f"{message_id} accepted {_moment(None)}")
+        typer.echo(f"{message_id} accepted {_format_time(None)}")
         return await _follow(channel, message_id, wait_seconds)
 
 
@@ -131,34 +131,38 @@ def _accepted(outcome: Outcome) -> str:
         return outcome.message_id
     words = ": ".join(filter(None, [outcome.reason, outcome.error]))
     if isinstance(outcome, Rejected):
-        raise Failed(f"1MSG refused the message: {words}")
+        raise CommandFailed(f"1MSG refused the message: {words}")
     if isinstance(outcome, NotTransmitted):
-        raise Failed(f"the message was not sent: {words}: is onemsg.base_url right, and may this machine call it?")
-    raise Failed(f"nobody knows whether the message was sent: {words}. Look in 1MSG before you send it again")
+        raise CommandFailed(
+            f"the message was not sent: {words}: is onemsg.base_url right, and does the network allow the call?"
+        )
+    raise CommandFailed(f"the message may have been sent: {words}. Check in 1MSG before you send it again")
 
 
-async def _follow(channel: OneMsg, message_id: str, seconds: float) -> int:
-    """Prints every step of the message until its last one."""
+async def _follow(channel: OneMsgClient, message_id: str, seconds: float) -> int:
+    """Print each status of the message until a final one; return the exit status."""
     known: Progress | None = None
     try:
         async with asyncio.timeout(seconds):
-            while known not in _ENDS:
-                await asyncio.sleep(_POLL_SECONDS)
+            while known not in _FINAL:
+                await asyncio.sleep(_POLL_INTERVAL_S)
                 for report in sorted(await channel.hook_info(message_id), key=lambda r: _RANKS.index(r.progress)):
                     if known is None or _RANKS.index(report.progress) > _RANKS.index(known):
                         known = report.progress
                         code = None if report.error_code is None else str(report.error_code)
-                        typer.echo(" ".join(filter(None, [message_id, known, _moment(report.at), code, report.error])))
+                        typer.echo(
+                            " ".join(filter(None, [message_id, known, _format_time(report.at), code, report.error]))
+                        )
     except TimeoutError:
-        raise Failed(f"after {seconds:g} s it is {known or 'accepted'}, and no more is known") from None
+        raise CommandFailed(f"after {seconds:g} s its status is still {known or 'accepted'}") from None
     except asyncio.CancelledError:  # Ctrl-C
-        raise Failed(f"no longer waiting: it is {known or 'accepted'}, and goes its way") from None
+        raise CommandFailed(f"no longer waiting; its last status was {known or 'accepted'}") from None
     except OneMsgError as problem:
-        raise Failed(f"it was accepted, but 1MSG does not tell what became of it: {problem}") from None
+        raise CommandFailed(f"it was accepted, but 1MSG does not report its status: {problem}") from None
     return FAILED if known is Progress.FAILED else DONE
 
 
-def _moment(at: Millis | None) -> str:
-    """When it happened, as 1MSG says, or else now."""
-    seconds = (SystemClock().wall() if at is None else at) / SECOND
+def _format_time(at: Millis | None) -> str:
+    """Return 1MSG's time of the status, or the present time if it has none, in ISO 8601."""
+    seconds = (SystemClock().now() if at is None else at) / SECOND
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,72 +1,99 @@
-"""`lapse state rebuild`: says what it would do, and with `--yes` does it."""
+"""`lapse state rebuild`: shows what it would do, and with `--yes` does it."""
 
-import threading
 from pathlib import Path
 
 import typer
 
 from consumer import log
-from consumer.assembly import detect
-from consumer.commands import broker
-from consumer.commands.exits import DONE, Failed
-from consumer.config import Settings
-from consumer.config_file import load
-from consumer.kafka.rebuild import Plan, RebuildRefused, make_room, plan
-from consumer.kafka.transaction import Aborted, Fenced, Transactions
+from consumer.activity.errors import RegistryUnavailable, SchemaRefused
+from consumer.clock import SystemClock
+from consumer.commands import kafka_probe
+from consumer.commands.terminal.exit_codes import DONE, CommandFailed
+from consumer.config.loader import load
+from consumer.config.settings import Settings
+from consumer.config.types import format_duration
+from consumer.kafka.changelog.rebuild import RebuildPlan, RebuildRefused, add_state_partitions, plan
+from consumer.kafka.clients.transactional_producer import Aborted, Fenced
+from consumer.records import Reminder, ReminderKind
+from consumer.wiring import detect
+from consumer.wiring.shared import Shared
 
-_BROKER_SECONDS = 5
+_BROKER_TIMEOUT_S = 5
 
 
 def rebuild(config: Path, *, yes: bool) -> int:
-    """Prints what it is about; the exit status.
+    """Print what would be done, and do it if `yes`; return the exit status.
 
     Raises:
         ConfigError: the settings are not right.
-        Failed: the broker does not answer, detect is at work, or nothing could be written.
+        CommandFailed: the broker does not answer, detect is running, or nothing could be written.
     """
     settings = load(config)
-    log.configure_quietly()
-    admin, _ = broker.reach(settings.kafka, _BROKER_SECONDS)
+    log.configure_for_command()
+    admin, _ = kafka_probe.connect(settings.kafka, _BROKER_TIMEOUT_S)
     group = detect.group_name(settings)
     try:
-        found = plan(admin, topic=settings.source.topic, state_topic=settings.state_topic, group=group)
-    except RebuildRefused as why:
-        raise Failed(str(why)) from None
-    for line in _explained(found, settings):
+        found = plan(
+            admin,
+            lambda: detect.consumer(settings.kafka, {"group.id": f"{group}-restore", "fetch.wait.max.ms": 10}),
+            topic=settings.source.topic,
+            state_topic=settings.state_topic,
+            reminders_topic=settings.topics.reminders,
+            group=group,
+            now=SystemClock().now(),
+        )
+    except RebuildRefused as refusal:
+        raise CommandFailed(str(refusal)) from None
+    for line in _plan_lines(found, settings):
         typer.echo(line)
     if not yes:
-        typer.echo("Nothing was changed. To do it, run it again with --yes.")
+        typer.echo("Nothing was changed. To do this, run the command again with --yes.")
         return DONE
-    make_room(admin, found)
+    add_state_partitions(admin, found)
     _write(settings, found)
-    typer.echo("Done. Start detect again: it reads from there.")
+    typer.echo("Done. Start detect again: it reads from these offsets.")
     return DONE
 
 
-def _explained(found: Plan, settings: Settings) -> list[str]:
+def _plan_lines(found: RebuildPlan, settings: Settings) -> list[str]:
     spans = [f"  partition {n}: from offset {begin} to {found.ends[n]}" for n, begin in sorted(found.begins.items())]
     more = len(found.begins) - found.remembered
     return [
-        f"Detect forgets what {found.state_topic} remembers, and reads all that {found.topic} still has:",
+        f"Detect drops the state on {found.state_topic} and reads everything that {found.topic} still has:",
         *spans,
-        *([f"  {found.state_topic} is given {more} more partitions"] if more else []),
-        f"What lapsed longer ago than policy.expire_after ({settings.policy.expire_after}) is counted, not asked for.",
-        "What was asked for before is asked for under the same id, which the ledger knows: nobody hears twice.",
-        "Until it has caught up, deliver defers everything (detect_behind).",
+        *([f"  {found.state_topic} gets {more} more partitions"] if more else []),
+        f"Lapses older than policy.expire_after ({format_duration(settings.policy.expire_after)}) get no reminder.",
+        "A reminder that was requested before gets the same id, which the ledger knows: nobody gets it twice.",
+        "A reminder that is unsent and not requested again is cancelled.",
+        *(["Users who were last seen before the input got more partitions get none."] if found.grown_at else []),
+        "Until detect has caught up, deliver defers all reminders (detect_behind).",
     ]
 
 
-def _write(settings: Settings, found: Plan) -> None:
-    """All partitions at once, with the offsets: a reader of the state finds all of it, or nothing."""
-    consumer = detect.consumer(settings.kafka, {"group.id": found.group})  # never joins: it only names the group
-    transactions = Transactions(detect.producer(settings.kafka, f"{found.group}-rebuild"))
-    never = threading.Event()
+def _rebuilt_record(settings: Settings) -> bytes:
+    """Return the record that tells deliver of the rebuild. Raises CommandFailed."""
+    shared = Shared(settings)
+    now = shared.clock.now()
+    record = Reminder(kind=ReminderKind.REBUILT, occurred_at=now, detected_at=now)
     try:
-        transactions.begin(never)
-        transactions.commit(found.outputs(), found.offsets(), consumer, never)
+        return shared.codec.encode(record, settings.topics.reminders)
+    except (RegistryUnavailable, SchemaRefused) as problem:
+        raise CommandFailed(f"nothing was changed: {problem}") from None
+
+
+def _write(settings: Settings, found: RebuildPlan) -> None:
+    """Write all partitions and the offsets in one transaction: a reader of the state finds all of it, or nothing."""
+    consumer = detect.consumer(settings.kafka, {"group.id": found.group})  # never joins; it only names the group
+    producer = detect.producer(settings.kafka, f"{found.group}-rebuild")
+    try:
+        producer.take_over()
+        outputs = found.outputs(settings.topics.reminders, _rebuilt_record(settings))
+        producer.write(outputs, offsets=found.offsets(), consumer=consumer)
     except Aborted as aborted:
-        raise Failed(f"nothing was changed: the broker refused the transaction ({aborted}). Run it again") from None
+        raise CommandFailed(
+            f"nothing was changed: the broker refused the transaction ({aborted}). Run it again"
+        ) from None
     except Fenced:
-        raise Failed("another rebuild has begun: let that one finish") from None
+        raise CommandFailed("another rebuild has started: wait until it has finished") from None
     finally:
         consumer.close()

@@ -1,55 +1,61 @@
-"""`lapse topics`: those that Lapse needs, how they are, and with `--create` those that were missing."""
+"""`lapse topics`: shows the topics that Lapse needs, and with `--create` creates the missing ones."""
 
 from pathlib import Path
 
 from confluent_kafka.admin import AdminClient
 
 from consumer import log
-from consumer.commands import broker
-from consumer.commands.exits import DONE, FAILED
-from consumer.commands.lines import Line, show
-from consumer.config import Settings
-from consumer.config_file import load
-from consumer.kafka import topics
+from consumer.commands import kafka_probe
+from consumer.commands.terminal.exit_codes import DONE, FAILED
+from consumer.commands.terminal.output import CheckResult, print_result
+from consumer.config.loader import load
+from consumer.config.settings import Settings
+from consumer.kafka.clients import topics
 
-_BROKER_SECONDS = 5
+_BROKER_TIMEOUT_S = 5
 
 
 def main(config: Path, *, create: bool) -> int:
-    """Prints a line for each topic; the exit status.
+    """Print a line for each topic; return the exit status.
 
     Raises:
         ConfigError: the settings are not right.
-        Failed: the broker does not answer.
-        TopicsRefused: there is no input topic, or one could not be created.
+        CommandFailed: the broker does not answer.
+        TopicsRefused: the input topic does not exist, or a topic could not be created.
     """
     settings = load(config)
-    log.configure_quietly()
-    admin, _ = broker.reach(settings.kafka, _BROKER_SECONDS)
+    log.configure_for_command()
+    admin, _ = kafka_probe.connect(settings.kafka, _BROKER_TIMEOUT_S)
     found = verdicts(admin, settings)
     if create:
-        missing = [verdict.wanted for verdict in found if isinstance(verdict, topics.Missing)]
+        missing = [verdict.required for verdict in found if isinstance(verdict, topics.Missing)]
         topics.create(admin, missing, settings.topics.replication)
         found = verdicts(admin, settings)
-    good = [show(told(verdict)) for verdict in found]
+    good = [print_result(to_result(verdict)) for verdict in found]
     return DONE if all(good) else FAILED
 
 
 def verdicts(admin: AdminClient, settings: Settings) -> list[topics.Verdict]:
-    """What there is to say of each topic. Raises TopicsRefused if there is no input topic."""
+    """Compare each topic with what Lapse needs. Raises TopicsRefused if the input topic does not exist."""
     source = settings.source.topic
-    wanted = topics.wanted(settings.topics, settings.state_topic, source, topics.input_partitions(admin, source))
-    return topics.plan(wanted, topics.inspect(admin, [topic.name for topic in wanted]))
+    wanted = topics.required_topics(
+        settings.topics, settings.state_topic, source, topics.input_partitions(admin, source)
+    )
+    return topics.compare(wanted, topics.inspect(admin, [topic.name for topic in wanted]))
 
 
-def told(verdict: topics.Verdict, *, will_be_created: bool = False) -> Line:
-    """A verdict for people. A topic that is missing is fine only where Lapse will create it."""
-    wanted = verdict.wanted
+def to_result(verdict: topics.Verdict, *, will_be_created: bool = False) -> CheckResult:
+    """Return a verdict as a result. A missing topic is ok only if Lapse will create it."""
+    wanted = verdict.required
     shape = ", ".join([f"{wanted.partitions} partitions", *(f"{key}={value}" for key, value in wanted.config.items())])
     if isinstance(verdict, topics.Missing):
         if will_be_created:
-            return Line(True, f"topic {wanted.name}: will be created at the start ({shape})")
-        return Line(False, f"topic {wanted.name} is missing", f"run `lapse topics --create`, or create it with {shape}")
+            return CheckResult(True, f"topic {wanted.name}: will be created at the start ({shape})")
+        return CheckResult(
+            False, f"topic {wanted.name} is missing", f"run `lapse topics --create`, or create it with {shape}"
+        )
     if isinstance(verdict, topics.Different):
-        return Line(not verdict.refusals, f"topic {wanted.name}", "; ".join([*verdict.refusals, *verdict.advice]))
-    return Line(True, f"topic {wanted.name}: {shape}")
+        return CheckResult(
+            not verdict.refusals, f"topic {wanted.name}", "; ".join([*verdict.refusals, *verdict.advice])
+        )
+    return CheckResult(True, f"topic {wanted.name}: {shape}")

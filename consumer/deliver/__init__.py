@@ -1,0 +1,12 @@
+"""Deliver: takes reminders and contacts, sends what may be sent, follows it, and publishes every change of status.
+
+In: the topics `reminders` and `contacts` (`intake`), 1MSG's webhook (`tracking`), operators' commands (`operations`).
+Out: requests to 1MSG and the fallbacks (`sending`), the topics `delivery-status` and `opt-outs` (`outbox`).
+The truth in between is the ledger; `lifecycle` owns every transition and `unit_of_work` writes them.
+
+One reminder's way: `intake` -> `sending/claims` (facts, checks, message) -> `sending/sender` -> `sending/results` ->
+`tracking/` -> `outbox`. Read `lifecycle` first, then `policy/checks`, then `sending/sender`.
+
+Imports point one way: sending > tracking, intake > channel, recipients, operations, outbox > unit_of_work > policy >
+lifecycle.
+"""

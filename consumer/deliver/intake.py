@@ -1,34 +1,44 @@
-"""Takes what detect asks for, and what the CRM knows, into the ledger.
+"""Takes detect's reminders and the CRM's contacts into the ledger.
 
-Each batch is one transaction together with the offsets it was read at, and a batch that comes again changes nothing:
-reminders by their primary key, contacts by their offset, clocks because they never go back.
+Each batch is one transaction together with the offsets at which it was read, and a repeated batch changes nothing:
+reminders have a primary key, contacts an offset, and watermarks never go back.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
 import structlog
 from sqlalchemy import Connection
 
+from consumer.activity.schemas.framing import text_of_key
 from consumer.clock import Millis, Now
-from consumer.deliver import opt_outs, restoring
-from consumer.deliver.checks import Rules, is_fresh, too_old_at
-from consumer.deliver.erasure import Erasure
-from consumer.deliver.gate import ContactsGate
-from consumer.deliver.lifecycle import FINAL, IN_DOUBT, UNSENT, Cancel, Status, Suppress
-from consumer.deliver.recording import Book, Key, booking
-from consumer.ledger import queries, queries_contacts, queries_facts, queries_restoring
-from consumer.ledger.rows import ReminderRow
+from consumer.deliver.lifecycle import IN_DOUBT, UNSENT
+from consumer.deliver.policy.checks import CheckRules, is_fresh
+from consumer.deliver.policy.record_bounds import text_problem
+from consumer.deliver.recipients import opt_outs
+from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
+from consumer.deliver.recipients.erasure import Erasure
+from consumer.deliver.recipients.person import read_phone
+from consumer.deliver.reminder_requests import (
+    ReminderRequests,
+    coordinates,
+    ids_in_doubt,
+    request_of,
+    watermarks_of,
+    without_nul,
+)
+from consumer.deliver.unit_of_work import unit_of_work
+from consumer.ledger import queries
+from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
-from consumer.onemsg.phone import Phone, normalise
-from consumer.records import Ask, Contact, Received, Reminder
+from consumer.onemsg.phone import Phone
+from consumer.records import Contact, Received, Reminder, ReminderKind
 
-WHATSAPP = "whatsapp"
 _OPEN = sorted(status.value for status in UNSENT | IN_DOUBT)
 T = TypeVar("T")
-Asked: TypeAlias = tuple[Ask, ReminderRow]
-"""What is asked, and the reminder it is about as it would look if it were new."""
+Request: TypeAlias = tuple[ReminderKind, ReminderRow]
+"""What detect asks for, and the reminder as a new row."""
 log = structlog.get_logger()
 
 
@@ -39,219 +49,109 @@ class Intake:
         self,
         ledger: Ledger,
         *,
-        rules: Rules,
-        gate: ContactsGate,
+        rules: CheckRules,
+        barrier: ContactsBarrier,
         metrics: DeliverMetrics,
         now: Now,
         default_region: str | None = None,
     ) -> None:
         self._ledger = ledger
         self._rules = rules
-        self._gate = gate
+        self._barrier = barrier
         self._metrics = metrics
         self._now = now
         self._default_region = default_region
 
-    def reminders(self, batch: Sequence[Received[Reminder]]) -> None:
-        """DUE becomes a row; RETURNED and COMPLETED cancel what has not gone out; CLOCK says how far detect is."""
-        clocks = _clocks(batch)
-        with booking(self._ledger, self._metrics, self._now()) as book:
-            asks = [ask for ask in (_ask(received, book.now) for received in batch) if ask is not None]
-            _Asks(book, self._rules, _in_doubt(book.connection, batch)).take(asks)
-            queries_facts.put_clocks(book.connection, clocks)
-            _note_offsets(book.connection, batch)
-            self._wake_where_fresh(book.connection, book.now, lambda partition: partition in clocks)
+    def take_reminders(self, batch: Sequence[Received[Reminder]]) -> None:
+        """DUE becomes a row, WATERMARK says how far detect is, the other kinds cancel what has not gone out."""
+        begin = 0
+        for position, received in enumerate(batch):
+            if received.value is not None and received.value.kind is ReminderKind.REBUILT:
+                self._take_requests(batch[begin:position])
+                self._await_rebuild(received)
+                begin = position + 1
+        self._take_requests(batch[begin:])
 
-    def contacts(self, batch: Sequence[Received[Contact]]) -> None:
-        """The latest word on each user. A null value erases the person."""
-        said = [(received.value, row) for received in batch if (row := _contact(received)) is not None]
-        rows = {str(row["user_id"]): row for _, row in said}
-        known = {user for user, row in rows.items() if not row["erased"]}
+    def _await_rebuild(self, received: Received[Reminder]) -> None:
+        """Hold what is unsent in a partition until detect has read its history again; then it is asked for, or not."""
+        with self._ledger.transaction() as connection:
+            now, expire_after = self._now(), self._rules.expire_after
+            queries.reminders.mark_superseded_until_requested(connection, received.partition, now, expire_after)
+            queries.replicas.delete_watermark(connection, received.partition)
+            _put_offsets(connection, [received])
+
+    def _take_requests(self, batch: Sequence[Received[Reminder]]) -> None:
+        watermarks = watermarks_of(batch)
+        with unit_of_work(self._ledger, self._metrics, self._now()) as work:
+            requests = [each for each in (request_of(received, work.now) for received in batch) if each is not None]
+            ReminderRequests(work, self._rules, ids_in_doubt(work.connection, batch)).apply(requests)
+            queries.replicas.advance_watermarks(work.connection, watermarks)
+            _put_offsets(work.connection, batch)
+            self._wake_where_fresh(work.connection, work.now, lambda partition: partition in watermarks)
+
+    def take_contacts(self, batch: Sequence[Received[Contact]]) -> None:
+        """Store the latest record of each user. A null value erases the person."""
+        records = [(received.value, row) for received in batch if (row := _contact_row(received)) is not None]
+        rows = {str(row["user_id"]): row for _, row in records}
+        present = {user for user, row in rows.items() if not row["erased"]}
         for row in rows.values():
             row["phone_hash"] = self._phone_hash(row["phone"])
         with self._ledger.transaction() as connection:
-            queries_facts.change(connection)
-            declined: dict[str, Millis | None] = {**queries_contacts.declined_by(connection, rows)}
-            for contact, row in said:  # a no before the last word counts as well
+            queries.replicas.lock_facts_exclusive(connection)
+            declined: dict[str, Millis | None] = {**queries.contacts.declined_at_by_user(connection, rows)}
+            for contact, row in records:  # a no in an earlier record of the batch counts as well
                 user = str(row["user_id"])
-                row["declined_at"] = declined[user] = opt_outs.declined_after(declined.get(user), contact)
-            was_open = self._gate.open(connection)
-            erasure = Erasure(connection, rows.keys() - known, self._default_region, self._ledger.hash_key)
-            queries_contacts.put_contacts(connection, list(rows.values()))
+                row["declined_at"] = declined[user] = opt_outs.declined_at_after(declined.get(user), contact)
+            was_passed = self._barrier.is_passed(connection)
+            erasure = Erasure(connection, rows.keys() - present, self._default_region, self._ledger.hash_key)
+            queries.contacts.upsert_newer(connection, list(rows.values()))
             erasure.apply()
-            opt_outs.lift(connection, known)
-            queries.wake(connection, "no_contact", users=known)
-            _note_offsets(connection, batch)
-            if not was_open:
+            opt_outs.lift_after_consent(connection, present)
+            queries.reminders.wake_deferred(connection, "no_contact", users=present)
+            _put_offsets(connection, batch)
+            if not was_passed:
                 self._wake_where_fresh(connection, self._now(), lambda partition: True)
 
-    def _phone_hash(self, phone: object) -> str | None:
-        reach = normalise(phone if isinstance(phone, str) else None, self._default_region)
-        return opt_outs.phone_hash(reach.digits, self._ledger.hash_key) if isinstance(reach, Phone) else None
+    def advance_offsets(self, topic: str, offsets: Mapping[int, int]) -> None:
+        """Store that these partitions have been read up to these offsets, with no record just before them.
 
-    def reached(self, topic: str, positions: Mapping[int, int]) -> None:
-        """These partitions have been read up to these offsets, although no record stands just before them.
-
-        A topic may end in transaction markers or records that compaction took.
+        A topic may end in transaction markers or in records that compaction removed.
         """
         with self._ledger.transaction() as connection:
-            was_open = self._gate.open(connection)
-            queries_facts.put_offsets(connection, topic, dict(positions))
-            if not was_open:
+            was_passed = self._barrier.is_passed(connection)
+            queries.replicas.advance_offsets(connection, topic, dict(offsets))
+            if not was_passed:
                 self._wake_where_fresh(connection, self._now(), lambda partition: True)
 
-    def _wake_where_fresh(self, connection: Connection, now: Millis, concerns: Callable[[int], bool]) -> None:
-        """Rows that waited for detect or for the contacts may be looked at again."""
-        if self._gate.open(connection):
-            clocks = queries_facts.clocks_of(connection)
-            fresh = {n for n, clock in clocks.items() if concerns(n) and is_fresh(clock, now, self._rules)}
+    def _phone_hash(self, text: object) -> str | None:
+        phone = read_phone(text if isinstance(text, str) else None, self._default_region)
+        return opt_outs.phone_hash(phone.digits, self._ledger.hash_key) if isinstance(phone, Phone) else None
+
+    def _wake_where_fresh(self, connection: Connection, now: Millis, is_affected: Callable[[int], bool]) -> None:
+        """Make rows due that waited for detect or for the contacts."""
+        if self._barrier.is_passed(connection):
+            watermarks = queries.replicas.watermarks(connection)
+            fresh = {n for n, mark in watermarks.items() if is_affected(n) and is_fresh(mark, now, self._rules)}
             if fresh:
-                queries.wake(connection, "detect_behind", partitions=fresh)
+                queries.reminders.wake_deferred(connection, "detect_behind", partitions=fresh)
 
 
-class _Asks:
-    """One batch of asks, taken one after the other, over the rows that they may concern."""
-
-    def __init__(self, book: Book, rules: Rules, in_doubt: Collection[str] = ()) -> None:
-        """`in_doubt` are ids of reminders that may have been sent before the ledger was restored from a backup."""
-        self._book = book
-        self._rules = rules
-        self._in_doubt = in_doubt
-        self._by_id: dict[str, list[Key]] = {}
-        self._by_user: dict[tuple[str, str], list[Key]] = {}
-
-    def take(self, asks: Sequence[Asked]) -> None:
-        book, due = self._book, [row for kind, row in asks if kind is Ask.DUE]
-        book.hold(queries.take_ids(book.connection, {row.reminder_id for _, row in asks}))
-        if due:
-            users, oldest = {row.user_id for row in due}, min(row.last_seen for row in due)
-            book.hold(queries.take_related(book.connection, users, oldest, _OPEN))
-        for row in book.rows():
-            self._index(row)
-        for kind, row in asks:
-            self._due(row) if kind is Ask.DUE else self._answered(row, kind)
-
-    def _index(self, row: ReminderRow) -> None:
-        self._by_id.setdefault(row.reminder_id, []).append(row.key)
-        self._by_user.setdefault((row.user_id, row.process), []).append(row.key)
-
-    def _due(self, row: ReminderRow) -> None:
-        if row.reminder_id in self._by_id:
-            return  # it came before, or its return overtook it
-        others = [self._row(key) for key in self._by_user.get((row.user_id, row.process), ())]
-        self._add(row)
-        if row.reminder_id in self._in_doubt:
-            restoring.doubt(self._book, row.key)
-        elif row.lapsed_at is not None and self._book.now >= too_old_at(row.lapsed_at, self._rules):
-            self._book.tell(row.key, Suppress("expired"))
-        elif any(_rung(other) > _rung(row) for other in others):
-            self._book.tell(row.key, Cancel("superseded"))
-        for other in others:
-            if _rung(other) < _rung(row):
-                self._supersede(other)
-
-    def _supersede(self, earlier: ReminderRow) -> None:
-        status = Status(earlier.status)
-        if status in UNSENT:
-            self._book.tell(earlier.key, Cancel("superseded"))
-        elif status in IN_DOUBT and earlier.superseded_at is None:
-            self._book.note(earlier._replace(superseded_at=self._book.now))
-
-    def _answered(self, row: ReminderRow, kind: Ask) -> None:
-        """The user came back, or finished. Noted on every row of the reminder, sent or not."""
-        if row.reminder_id not in self._by_id:
-            self._add(row)
-        for key in self._by_id[row.reminder_id]:
-            there = self._row(key)
-            if kind is Ask.RETURNED and there.returned_at is None:
-                self._book.note(there._replace(returned_at=row.occurred_at))
-            elif kind is Ask.COMPLETED and there.completed_at is None:
-                self._book.note(there._replace(completed_at=row.occurred_at))
-            if Status(there.status) not in FINAL:
-                self._book.tell(key, Cancel("returned" if kind is Ask.RETURNED else "completed"), row.occurred_at)
-
-    def _add(self, row: ReminderRow) -> None:
-        self._book.add(row)
-        self._index(row)
-
-    def _row(self, key: Key) -> ReminderRow:
-        row = self._book.get(key)
-        assert row is not None
-        return row
-
-
-def _rung(row: ReminderRow) -> tuple[Millis, int]:
-    """Orders the reminders of one user and process."""
-    return row.last_seen, row.step
-
-
-def _ask(received: Received[Reminder], now: Millis) -> Asked | None:
-    """The row a record asks for; None for a clock, and for a record that says too little (detect writes none)."""
-    ask = received.value
-    if ask is None or ask.kind is Ask.CLOCK:
-        return None
-    reminder_id, user_id, process, step, last_seen = ask.reminder_id, ask.user_id, ask.process, ask.step, ask.last_seen
-    incomplete = ask.kind is Ask.DUE and ask.lapsed_at is None
-    if incomplete or not (reminder_id and user_id and process) or step is None or last_seen is None:
-        spot = {"topic": received.topic, "partition": received.partition, "offset": received.offset}
-        log.error("reminder_incomplete", kind=ask.kind.value, **spot)
-        return None
-    return ask.kind, ReminderRow(
-        reminder_id=reminder_id,
-        medium=WHATSAPP,
-        user_id=user_id,
-        process=process,
-        step=step,
-        action=_storable(ask.action),
-        last_seen=last_seen,
-        lapsed_at=ask.lapsed_at,
-        occurred_at=ask.occurred_at,
-        partition=received.partition,
-        status=Status.PLANNED.value,
-        due_at=min(now, ask.lapsed_at or now),
-        created_at=now,
-        updated_at=now,
-    )
-
-
-def _in_doubt(connection: Connection, batch: Sequence[Received[Reminder]]) -> set[str]:
-    """What was asked for up to where the ledger once was, before it was restored from a backup."""
-    until = queries_restoring.doubtful(connection, batch[0].topic) if batch else {}
-    return {
-        received.value.reminder_id
-        for received in batch
-        if received.offset < until.get(received.partition, 0) and received.value and received.value.reminder_id
-    }
-
-
-def _clocks(batch: Sequence[Received[Reminder]]) -> dict[int, Millis]:
-    """How far detect is, by partition. A DUE says so too: its lapse was noticed because the clock had passed it."""
-    clocks: dict[int, Millis] = {}
-    for received in batch:
-        ask = received.value
-        if ask is not None and ask.kind in {Ask.CLOCK, Ask.DUE}:
-            said = ask.occurred_at if ask.kind is Ask.CLOCK else ask.lapsed_at
-            clocks[received.partition] = max(clocks.get(received.partition, 0), said or 0)
-    return clocks
-
-
-def _contact(received: Received[Contact]) -> dict[str, object] | None:
-    """The row a contact record asks for; None where nobody is named."""
+def _contact_row(received: Received[Contact]) -> dict[str, object] | None:
+    """Return the row for a contact record; None if it names no user."""
     user_id = _user_of(received)
     if not user_id:
-        spot = {"topic": received.topic, "partition": received.partition, "offset": received.offset}
-        log.error("contact_without_user", **spot)
+        log.error("contact_without_user", **coordinates(received))
         return None
-    said = received.value or Contact(user_id=user_id, updated_at=0)
+    contact = received.value or Contact(user_id=user_id, updated_at=0)
     return {
         "user_id": user_id,
-        "name": _storable(said.name),
-        "phone": _storable(said.phone),
-        "locale": _storable(said.locale),
-        "timezone": _storable(said.timezone),
-        "email": _storable(said.email),
-        "opt_in": said.opt_in,
-        "updated_at": None if received.value is None else said.updated_at,
+        "name": without_nul(contact.name),
+        "phone": without_nul(contact.phone),
+        "locale": without_nul(contact.locale),
+        "timezone": without_nul(contact.timezone),
+        "email": without_nul(contact.email),
+        "opt_in": contact.opt_in,
+        "updated_at": None if received.value is None else contact.updated_at,
         "erased": received.value is None,
         "source_partition": received.partition,
         "source_offset": received.offset,
@@ -261,18 +161,14 @@ def _contact(received: Received[Contact]) -> dict[str, object] | None:
 def _user_of(received: Received[Contact]) -> str:
     if received.value is not None:
         return received.value.user_id
-    return (received.key or b"").decode("utf-8", "replace")
+    user_id = text_of_key(received.key or b"") or ""
+    return "" if text_problem("user_id", user_id) else user_id
 
 
-def _storable(text: str | None) -> str | None:
-    """PostgreSQL takes no NUL."""
-    return None if text is None else text.replace("\0", "")
-
-
-def _note_offsets(connection: Connection, batch: Sequence[Received[T]]) -> None:
-    ends: dict[str, dict[int, int]] = {}
+def _put_offsets(connection: Connection, batch: Sequence[Received[T]]) -> None:
+    offsets: dict[str, dict[int, int]] = {}
     for received in batch:
-        partitions = ends.setdefault(received.topic, {})
+        partitions = offsets.setdefault(received.topic, {})
         partitions[received.partition] = max(partitions.get(received.partition, 0), received.offset + 1)
-    for topic, offsets in ends.items():
-        queries_facts.put_offsets(connection, topic, offsets)
+    for topic, by_partition in offsets.items():
+        queries.replicas.advance_offsets(connection, topic, by_partition)

@@ -1,4 +1,4 @@
-"""The life of a reminder: every transition there is, and nothing that acts.
+"""The life of a reminder: every transition there is. Pure.
 
 | status       | meaning                                   | goes to                                                   |
 |--------------|-------------------------------------------|-----------------------------------------------------------|
@@ -7,7 +7,7 @@
 | `suppressed` | never sent, for a reason; final           | –                                                         |
 | `cancelled`  | no longer wanted, for a reason; final     | –                                                         |
 | `sending`    | claimed and journalled, under a lease     | accepted, rejected, unknown                               |
-| `accepted`   | 1MSG took it and gave an id               | accepted, sent, delivered, read, failed                   |
+| `accepted`   | 1MSG accepted it and gave an id           | accepted, sent, delivered, read, failed                   |
 | `unknown`    | may be out; never sent again by itself    | accepted, unresolved                                      |
 | `unresolved` | still unknown; final until more is known  | accepted, planned                                         |
 | `rejected`   | certainly not accepted                    | deferred, failed                                          |
@@ -16,10 +16,10 @@
 | `read`       | the client has read it; final             | –                                                         |
 | `failed`     | final, unless another try is allowed      | deferred, delivered, read (late ones override it)         |
 
-Reports may come in any order and any number of times: among what they say, the greatest of
-accepted < sent < failed < delivered < read wins. What arrived after all is not tried again. A message of which nothing
-more is heard keeps its status in a last record (`no_report`). `planned` and `sending` are nobody else's business and
-are not published; neither is a deferral repeated for the same reason.
+Reports may come in any order and any number of times: the greatest of accepted < sent < failed < delivered < read wins.
+A message that was delivered after all is not tried again. A message without any further report keeps its status in a
+last record (`no_report`). `planned` and `sending` are internal and not published; neither is a deferral that repeats
+the same reason.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from consumer.clock import Millis
-from consumer.onemsg.reports import Progress
+from consumer.onemsg.webhook.notifications import Progress
 
 
 class Status(StrEnum):
@@ -64,10 +64,10 @@ TRANSITIONS: Mapping[Status, frozenset[Status]] = {
 }
 
 UNSENT = frozenset({_S.PLANNED, _S.DEFERRED})
-"""Nothing has gone out, and it can still be stopped."""
+"""Nothing has gone out, and the reminder can still be stopped."""
 
 IN_DOUBT = frozenset({_S.SENDING, _S.UNKNOWN, _S.UNRESOLVED})
-"""Something may have gone out; whether it may be tried again is not settled."""
+"""Something may have gone out; whether another try is allowed is not known."""
 
 FINAL = frozenset({_S.SUPPRESSED, _S.CANCELLED, _S.UNRESOLVED, _S.DELIVERED, _S.READ, _S.FAILED})
 """Nothing more is intended, though a report may still come."""
@@ -76,13 +76,13 @@ SILENT = frozenset({_S.PLANNED, _S.SENDING})
 """Not published."""
 
 NO_REPORT = "no_report"
-"""The reason of a last record about a message that was taken, and of which nothing more was ever heard."""
+"""The reason of the last record about a message that was accepted and never reported on."""
 
 _RANKS = (_S.ACCEPTED, _S.SENT, _S.FAILED, _S.DELIVERED, _S.READ)
 
 
-class Source(StrEnum):
-    """Who says so."""
+class StatusSource(StrEnum):
+    """Where a change of status comes from."""
 
     RESPONSE = "response"
     WEBHOOK = "webhook"
@@ -94,14 +94,14 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Suppress:
-    """It is never to be sent."""
+    """Never send it."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Defer:
-    """Not now. It is looked at again at `until`, or when what it waits for comes earlier."""
+    """Not now. The checks run again at `until`, or earlier when what it waits for happens."""
 
     reason: str
     until: Millis
@@ -109,15 +109,15 @@ class Defer:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """It is no longer wanted: returned, completed, superseded, by_operator."""
+    """It is no longer wanted: returned, completed, arrived, superseded or by_operator."""
 
     reason: str
-    source: Source = Source.CHECK
+    source: StatusSource = StatusSource.CHECK
 
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """It has failed on this medium, for good."""
+    """It has failed on this medium for good."""
 
     reason: str
 
@@ -128,22 +128,22 @@ Verdict = Suppress | Defer | Cancel
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A worker has journalled an attempt and is about to send."""
+    """A worker has journalled an attempt and is about to send it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """1MSG accepted the attempt under this id, or an operator or an echo says that it did (an operator has no id)."""
+class AttemptAccepted:
+    """1MSG accepted the attempt under this id, or an echo or an operator says that it did (an operator has no id)."""
 
     message_id: str | None
-    source: Source = Source.RESPONSE
-    last: bool = False
-    """No report of it will come: this medium has none."""
+    source: StatusSource = StatusSource.RESPONSE
+    is_last: bool = False
+    """No report will follow: this medium has none."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """The attempt was certainly not accepted; `then` is what follows from that."""
+class AttemptRefused:
+    """The attempt was certainly not accepted; `then` is what follows."""
 
     reason: str
     then: Defer | Fail
@@ -151,51 +151,51 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
-    """Nobody knows what became of the attempt."""
+class OutcomeUnknown:
+    """Nobody knows whether the attempt was accepted."""
 
     reason: str
-    source: Source = Source.RESPONSE
+    source: StatusSource = StatusSource.RESPONSE
 
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """The provider tells of a message."""
+    """The provider reports on a message."""
 
     progress: Progress
-    source: Source
+    source: StatusSource
     reason: str | None = None
     error_code: int | None = None
     then: Defer | None = None
-    """With a failure: when another message is to be tried."""
+    """With a failure: when to try another message."""
 
 
 @dataclass(frozen=True, slots=True)
-class GaveUp:
-    """An unknown has been looked for, or a report waited for, long enough."""
+class TimedOut:
+    """An unknown was looked for, or a report waited for, until the time was up."""
 
 
 @dataclass(frozen=True, slots=True)
-class WasNotSent:
-    """An operator knows that an attempt which was looked for in vain reached nobody."""
+class ConfirmedUnsent:
+    """An operator knows that an unresolved attempt reached nobody."""
 
 
-Event = Verdict | Claimed | Taken | Refused | Lost | Reported | GaveUp | WasNotSent
+Event = Verdict | Claimed | AttemptAccepted | AttemptRefused | OutcomeUnknown | Reported | TimedOut | ConfirmedUnsent
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One step of a reminder's life. `publish` says whether others hear of it."""
+    """One change of a reminder's status. `publish`: whether it goes onto `delivery-status`."""
 
     status: Status
-    source: Source
+    source: StatusSource
     reason: str | None = None
     until: Millis | None = None
     error_code: int | None = None
     message_id: str | None = None
     publish: bool = True
     closes: bool | None = None
-    """Whether it is the last that is intended, where the status alone does not say."""
+    """Whether it is the last intended change; None if the status alone decides."""
 
     @property
     def final(self) -> bool:
@@ -204,65 +204,67 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class NoChange:
-    """The event changes nothing here, and why: it is repeated, late, or not for a reminder that stands there."""
+    """The event changes nothing, and why: it is repeated, late, or does not apply to this status."""
 
     why: str
 
 
-def follow(status: Status, reason: str | None, event: Event) -> tuple[Change, ...] | NoChange:
-    """What an event makes of a reminder that stands at `status` for `reason`: changes in order, or none and why.
+def transition(status: Status, reason: str | None, event: Event) -> tuple[Change, ...] | NoChange:
+    """Return the changes, in order, that an event makes to a reminder with this status and reason; or why none.
 
-    Whatever it returns is in TRANSITIONS, one step after the other.
+    Each change is in TRANSITIONS.
     """
     match event:
         case Suppress() | Defer() | Cancel():
-            return _judged(status, reason, event)
+            return _after_verdict(status, reason, event)
         case Claimed():
-            return _only(UNSENT, status, Change(_S.SENDING, Source.CHECK, publish=False))
-        case Taken():
-            return _taken(status, event)
-        case Refused():
-            return _refused(status, event)
-        case Lost(why, source):
-            return _only({_S.SENDING}, status, Change(_S.UNKNOWN, source, why))
+            return _only_from(UNSENT, status, Change(_S.SENDING, StatusSource.CHECK, publish=False))
+        case AttemptAccepted():
+            return _after_accepted(status, event)
+        case AttemptRefused():
+            return _after_refused(status, event)
+        case OutcomeUnknown(why, source):
+            return _only_from({_S.SENDING}, status, Change(_S.UNKNOWN, source, why))
         case Reported():
-            return _reported(status, event)
-        case GaveUp():
-            return _given_up(status, reason)
-        case WasNotSent():
-            return _only({_S.UNRESOLVED}, status, Change(_S.PLANNED, Source.OPERATOR, publish=False))
+            return _after_report(status, event)
+        case TimedOut():
+            return _after_timeout(status, reason)
+        case ConfirmedUnsent():
+            return _only_from({_S.UNRESOLVED}, status, Change(_S.PLANNED, StatusSource.OPERATOR, publish=False))
 
 
-def _only(where: frozenset[Status] | set[Status], status: Status, change: Change) -> tuple[Change, ...] | NoChange:
-    return (change,) if status in where else NoChange(f"is_{status}")
+def _only_from(
+    allowed: frozenset[Status] | set[Status], status: Status, change: Change
+) -> tuple[Change, ...] | NoChange:
+    return (change,) if status in allowed else NoChange(f"is_{status}")
 
 
-def _judged(status: Status, reason: str | None, verdict: Verdict) -> tuple[Change, ...] | NoChange:
+def _after_verdict(status: Status, reason: str | None, verdict: Verdict) -> tuple[Change, ...] | NoChange:
     if status not in UNSENT:
         return NoChange(f"is_{status}")
     match verdict:
         case Suppress(why):
-            return (Change(_S.SUPPRESSED, Source.CHECK, why),)
+            return (Change(_S.SUPPRESSED, StatusSource.CHECK, why),)
         case Cancel(why, source):
             return (Change(_S.CANCELLED, source, why),)
         case Defer(why, until):
-            said_before = status is _S.DEFERRED and why == reason
-            return (Change(_S.DEFERRED, Source.CHECK, why, until, publish=not said_before),)
+            repeated = status is _S.DEFERRED and why == reason
+            return (Change(_S.DEFERRED, StatusSource.CHECK, why, until, publish=not repeated),)
 
 
-def _taken(status: Status, taken: Taken) -> tuple[Change, ...] | NoChange:
-    answered = {_S.SENDING, _S.UNKNOWN, _S.UNRESOLVED}  # an answer that was too late for its lease still counts
-    reason = "by_operator" if taken.source is Source.OPERATOR else None
-    closes = True if taken.last or taken.message_id is None else None  # (without an id no report can be about it)
-    change = Change(_S.ACCEPTED, taken.source, reason, message_id=taken.message_id, closes=closes)
-    return _only(answered, status, change)
+def _after_accepted(status: Status, accepted: AttemptAccepted) -> tuple[Change, ...] | NoChange:
+    may_become_accepted = {_S.SENDING, _S.UNKNOWN, _S.UNRESOLVED}  # an answer after the end of the lease still counts
+    reason = "by_operator" if accepted.source is StatusSource.OPERATOR else None
+    closes = True if accepted.is_last or accepted.message_id is None else None  # without an id no report can match
+    change = Change(_S.ACCEPTED, accepted.source, reason, message_id=accepted.message_id, closes=closes)
+    return _only_from(may_become_accepted, status, change)
 
 
-def _refused(status: Status, refused: Refused) -> tuple[Change, ...] | NoChange:
-    """Only while `sending`: once an attempt is unknown, a refusal that turns up late sends nothing again."""
+def _after_refused(status: Status, refused: AttemptRefused) -> tuple[Change, ...] | NoChange:
+    """A refusal counts only while `sending`: once the attempt is unknown, a late refusal must not send it again."""
     if status is not _S.SENDING:
         return NoChange(f"is_{status}")
-    code, source = refused.error_code, Source.RESPONSE
+    code, source = refused.error_code, StatusSource.RESPONSE
     first = Change(_S.REJECTED, source, refused.reason, error_code=code)
     match refused.then:
         case Defer(why, until):
@@ -271,26 +273,26 @@ def _refused(status: Status, refused: Refused) -> tuple[Change, ...] | NoChange:
             return first, Change(_S.FAILED, source, why, error_code=code)
 
 
-def _given_up(status: Status, reason: str | None) -> tuple[Change, ...] | NoChange:
-    """A message of which nothing more is heard keeps its status, and that is the last record unless a report comes."""
+def _after_timeout(status: Status, reason: str | None) -> tuple[Change, ...] | NoChange:
+    """A message without any further report keeps its status; that record is the last unless a report comes."""
     if status in {_S.ACCEPTED, _S.SENT}:
-        silent = Change(status, Source.CHECK, NO_REPORT, closes=True)
-        return NoChange("repeated") if reason == NO_REPORT else (silent,)
-    return _only({_S.UNKNOWN}, status, Change(_S.UNRESOLVED, Source.CHECK, "gave_up"))
+        no_report = Change(status, StatusSource.CHECK, NO_REPORT, closes=True)
+        return NoChange("repeated") if reason == NO_REPORT else (no_report,)
+    return _only_from({_S.UNKNOWN}, status, Change(_S.UNRESOLVED, StatusSource.CHECK, "gave_up"))
 
 
-def _reported(status: Status, report: Reported) -> tuple[Change, ...] | NoChange:
-    said = Status(report.progress)
-    if status is _S.DEFERRED and said in {_S.DELIVERED, _S.READ}:  # it arrived after all: no other is needed
-        return (Change(said, report.source),)
+def _after_report(status: Status, report: Reported) -> tuple[Change, ...] | NoChange:
+    reported = Status(report.progress)
+    if status is _S.DEFERRED and reported in {_S.DELIVERED, _S.READ}:  # it arrived after all: no other try is needed
+        return (Change(reported, report.source),)
     if status not in _RANKS:
         return NoChange(f"is_{status}")
-    if _RANKS.index(said) <= _RANKS.index(status):
-        return NoChange("repeated" if said is status else f"already_{status}")
-    if said is not _S.FAILED:
-        return (Change(said, report.source),)
+    if _RANKS.index(reported) <= _RANKS.index(status):
+        return NoChange("repeated" if reported is status else f"already_{status}")
+    if reported is not _S.FAILED:
+        return (Change(reported, report.source),)
     reason, code, then = report.reason or "failed", report.error_code, report.then
     if then is None:
-        return (Change(said, report.source, reason, error_code=code),)
-    failed = Change(said, report.source, reason, error_code=code, closes=False)
+        return (Change(reported, report.source, reason, error_code=code),)
+    failed = Change(reported, report.source, reason, error_code=code, closes=False)
     return failed, Change(_S.DEFERRED, report.source, then.reason, then.until, code)

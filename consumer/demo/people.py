@@ -1,135 +1,114 @@
-"""The people of the demo: made up, from a seed, with telephone numbers that could exist.
+"""The people of the demo: invented from a seed, with phone numbers that could exist.
 
-Most can be written to. Some have something about them that a real customer file has too: no consent, no phone, a
-phone that is none, no name. And some have numbers to which the sandbox gives a fixed fate by its last four digits,
-so that failures and uncertain sends are seen as well; everybody else's number keeps clear of those endings.
+Most can be written to. Some contacts have a flaw, as in real customer files. And some have a phone whose last four
+digits make the sandbox treat it in a fixed way, so that failures and sends with an unknown outcome are seen as well.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from random import Random
+from typing import Any
 
 import phonenumbers
-from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from consumer.clock import Millis
-from consumer.demo.countries import COUNTRIES, Country
 from consumer.records import Contact
 
-_MOBILE = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
-_VARIED_DIGITS = 6
-_RESERVED = "00"
-"""How the four-digit endings with a fixed fate begin."""
+
+@dataclass(frozen=True, slots=True)
+class Country:
+    """`locale` as BCP 47, `timezone` from the tz database; with any six digits, `mobile` is a valid mobile number."""
+
+    locale: str
+    timezone: str
+    mobile: str
+    names: tuple[str, ...]
+
+
+COUNTRIES = (
+    Country("es-ES", "Europe/Madrid", "+34 612", ("Lucía", "Mateo", "Íñigo", "Carmen", "Begoña", "Álvaro")),
+    Country("pt-PT", "Europe/Lisbon", "+351 912", ("Inês", "João", "Beatriz", "Gonçalo", "Matilde", "Rui")),
+    Country("fr-FR", "Europe/Paris", "+33 612", ("Chloé", "Étienne", "Camille", "Loïc", "Zoé", "Baptiste")),
+    Country("it-IT", "Europe/Rome", "+39 3123", ("Giulia", "Niccolò", "Chiara", "Lorenzo", "Noemi", "Davide")),
+    Country("de-DE", "Europe/Berlin", "+49 15123", ("Jürgen", "Käthe", "Leonie", "Björn", "Anneliese", "Moritz")),
+    Country("en-GB", "Europe/London", "+44 7400", ("Olivia", "Angus", "Siân", "Harriet", "Callum", "Imogen")),
+    Country("pl-PL", "Europe/Warsaw", "+48 512", ("Łukasz", "Agnieszka", "Wojciech", "Małgorzata", "Bożena", "Jan")),
+    Country("tr-TR", "Europe/Istanbul", "+90 5012", ("İrem", "Çağlar", "Ayşe", "Ömer", "Gülşen", "Emre")),
+    Country("pt-BR", "America/Sao_Paulo", "+55 11961", ("Conceição", "Thiago", "Larissa", "Antônio", "Juliana")),
+    Country("es-MX", "America/Mexico_City", "+52 2221", ("Ximena", "Joaquín", "Guadalupe", "Andrés", "Itzel")),
+    Country("en-IN", "Asia/Kolkata", "+91 8123", ("Priya", "Arjun", "Lakshmi", "Vikram", "Ananya", "Rohan")),
+    Country("en-NG", "Africa/Lagos", "+234 8021", ("Chidinma", "Olúwaṣeun", "Ngozi", "Emeka", "Amina", "Babajide")),
+)
+
+FLAWS: tuple[dict[str, Any], ...] = (
+    *[{"opt_in": False}] * 10,
+    *[{"phone": None}] * 3,
+    *[{"phone": "ask at reception"}] * 2,
+    *[{"name": None}] * 2,
+)
+"""What is wrong with the contacts of some people, one each."""
+
+PHONE_ENDINGS = (
+    *["0001"] * 3,  # not on WhatsApp
+    *["0002", "0003", "0005", "0007", "0008", "0009", "0012"],  # reported oddly or late, or refused at first
+    *["0023"] * 3,  # the connection breaks before the answer: nobody knows whether it was sent
+    *["0025"] * 2,  # the same with a 502
+)
+"""Last digits of the phones of some other people; the sandbox's `fates` say what each of them means."""
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """A contact, and whether this is somebody who often leaves things lying."""
+class InventedPerson:
+    """A contact, and whether this person often leaves things unfinished."""
 
     contact: Contact
-    forgetful: bool = False
-
-    @property
-    def user_id(self) -> str:
-        return self.contact.user_id
+    forgetful: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Quirk:
-    """What sets a person apart. `ending` are the phone's last digits."""
+def people(count: int, seed: int, now: Millis) -> tuple[InventedPerson, ...]:
+    """Return that many people, the same for the same seed, no two with the same phone; `now` is their `updated_at`.
 
-    opt_in: bool = True
-    has_name: bool = True
-    has_phone: bool = True
-    bad_phone: bool = False
-    ending: str | None = None
-
-
-QUIRKS = (
-    *(Quirk(opt_in=False),) * 10,
-    *(Quirk(has_phone=False),) * 3,
-    *(Quirk(bad_phone=True),) * 2,
-    *(Quirk(has_name=False),) * 2,
-    *(Quirk(ending="0001"),) * 3,  # not on WhatsApp
-    Quirk(ending="0002"),  # Meta holds it back: enough marketing for this person
-    Quirk(ending="0003"),  # delivered, never read
-    Quirk(ending="0005"),  # no report by webhook: found by asking
-    Quirk(ending="0007"),  # switched marketing off
-    Quirk(ending="0008"),  # read without ever having been delivered
-    Quirk(ending="0009"),  # failed, and delivered after all
-    Quirk(ending="0012"),  # refused for the moment: tried again
-    *(Quirk(ending="0023"),) * 3,  # the connection breaks before the answer: nobody knows whether it went out
-    *(Quirk(ending="0025"),) * 2,  # likewise, with a 502
-)
-"""Those who are not like everybody else; as many of them as there is room for are in every crowd."""
-
-_PLAIN = Quirk()
-
-
-def people(count: int, seed: int, now: Millis) -> tuple[Person, ...]:
-    """So many people, the same for the same seed, no two with the same phone; their contacts are as of `now`."""
-    dice = Random(f"people/{seed}")  # noqa: S311 - repeatable, not secret
-    quirks = [*QUIRKS[:count], *(_PLAIN,) * (count - len(QUIRKS))]
-    dice.shuffle(quirks)
-    taken: set[str] = set()
-    return tuple(_person(number, quirk, dice, taken, now) for number, quirk in enumerate(quirks))
-
-
-def _person(number: int, quirk: Quirk, dice: Random, taken: set[str], now: Millis) -> Person:
-    country = dice.choice(COUNTRIES)
-    contact = Contact(
-        user_id=f"u-{number:04}-{dice.randrange(16**4):04x}",
-        name=dice.choice(country.names) if quirk.has_name else None,
-        phone=_phone(country, quirk, dice, taken),
-        locale=country.locale,
-        timezone=country.timezone,
-        opt_in=quirk.opt_in,
-        updated_at=now,
+    Flaws and endings go to as many of them as there is room for, who are the forgetful ones.
+    """
+    rng = Random(f"people/{seed}")  # noqa: S311 - repeatable, not secret
+    special = ([(flaw, "") for flaw in FLAWS] + [({}, ending) for ending in PHONE_ENDINGS])[:count]
+    cases = special + [({}, "")] * (count - len(special))
+    rng.shuffle(cases)
+    used: set[str] = set()
+    return tuple(
+        InventedPerson(replace(_contact(number, ending, rng, used, now), **flaw), forgetful=bool(flaw or ending))
+        for number, (flaw, ending) in enumerate(cases)
     )
-    return Person(contact, forgetful=quirk is not _PLAIN)
 
 
-def _phone(country: Country, quirk: Quirk, dice: Random, taken: set[str]) -> str | None:
-    if not quirk.has_phone:
-        return None
-    if quirk.bad_phone:
-        return "ask at reception"
-    found = next(n for n in _numbers(country.region, quirk.ending, dice) if _e164(n) not in taken)
-    taken.add(_e164(found))
-    # As customer files have them: some as machines write them, some as people do.
-    style = dice.choice((PhoneNumberFormat.E164, PhoneNumberFormat.INTERNATIONAL))
-    return phonenumbers.format_number(found, style)
-
-
-def _numbers(region: str, ending: str | None, dice: Random) -> Iterator[phonenumbers.PhoneNumber]:
-    """Valid mobile numbers of a region without end: its example number with other last digits."""
-    example = phonenumbers.example_number_for_type(region, PhoneNumberType.MOBILE)
-    if example is None or example.national_number is None:
-        raise ValueError(f"no example of a mobile number is known for {region}")
-    head = str(example.national_number)[:-_VARIED_DIGITS]
-    while True:
-        digits = _digits(ending, dice)
-        number = phonenumbers.PhoneNumber(country_code=example.country_code, national_number=int(head + digits))
-        if phonenumbers.is_valid_number(number) and phonenumbers.number_type(number) in _MOBILE:
-            yield number
-
-
-def _digits(ending: str | None, dice: Random) -> str:
-    digits = f"{dice.randrange(10**_VARIED_DIGITS):0{_VARIED_DIGITS}}"
-    if ending:
-        return digits[: -len(ending)] + ending
-    tail = digits[-4:]
-    return digits if not tail.startswith(_RESERVED) else digits[:-4] + str(dice.randrange(1, 10)) + tail[1:]
-
-
-def _e164(number: phonenumbers.PhoneNumber) -> str:
-    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+def agreed_numbers(crowd: Iterable[InventedPerson]) -> frozenset[str]:
+    """Return the phone numbers (digits only) of people who agreed to be written to."""
+    phones = (person.contact.phone or "" for person in crowd if person.contact.opt_in)
+    return frozenset("".join(filter(str.isdigit, phone)) for phone in phones) - {""}
 
 
 def masked(digits: str) -> str:
-    """A phone as it may be shown to a passer-by: `+34 ••• ••12`. What is no phone number is hidden altogether."""
+    """Return a phone as a passer-by may see it (`+34 ••• ••12`); what is no phone number is hidden as a whole."""
     try:
         number = phonenumbers.parse(f"+{digits.lstrip('+')}", None)
     except phonenumbers.NumberParseException:
         return "•••"
     return f"+{number.country_code} ••• ••{digits[-2:]}"
+
+
+def _contact(number: int, ending: str, rng: Random, used: set[str], now: Millis) -> Contact:
+    country = rng.choice(COUNTRIES)
+    phone = country.mobile
+    while phone == country.mobile or phone in used:
+        # Without an ending: four digits that the sandbox does not treat in a fixed way, as all of those begin with 00.
+        phone = f"{country.mobile} {rng.randrange(100):02}{ending or rng.randrange(1_000, 10_000)}"
+    used.add(phone)
+    return Contact(
+        user_id=f"u-{number:04}-{rng.randrange(16**4):04x}",
+        name=rng.choice(country.names),
+        phone=phone if rng.random() < 0.5 else phone.replace(" ", ""),  # as people write it, or as machines do
+        locale=country.locale,
+        timezone=country.timezone,
+        opt_in=True,
+        updated_at=now,
+    )

@@ -1,65 +1,45 @@
-"""The configuration of the demo: what `lapse.yaml` would say, with days made seconds."""
+"""The configuration of the demo: what `lapse.yaml` would say, with seconds instead of days."""
 
-from datetime import timedelta
 from pathlib import Path
 from secrets import token_urlsafe
 
-from pydantic import SecretStr
-
-from consumer.config import (
-    Detect,
-    Kafka,
-    Ledger,
-    Log,
-    OneMsg,
-    Policy,
-    Secret,
-    Settings,
-    Source,
-    Template,
-    Topics,
-    Tracking,
-    Web,
-)
+from consumer.config.settings import Settings
 from consumer.demo.broker import QUIET
-from consumer.demo.plan import PROCESSES
-from consumer.sandbox.server import Sandbox
+from consumer.sandbox.server import Access
 
-TOPICS = Topics(create=False, state="lapse-demo-state")
-"""`create=False`: the embedded broker makes topics by itself, and takes no requests to create them."""
+TOPICS = ("user-activity", "contacts", "reminders", "delivery-status", "opt-outs", "dead-letters", "lapse-demo-state")
 
-SOURCE = Source()
+_PROCESSES = {
+    "account-setup": {"action": "your account setup", "remind_after": ["4s", "12s"]},
+    "checkout": {"action": "your order", "remind_after": ["3s"], "template": {"name": "order_waiting"}},
+    "document-upload": {"action": "your document upload", "remind_after": ["6s"]},
+}
 
 
-def settings_for(broker: str, channel: Sandbox, folder: Path, port: int) -> Settings:
-    """Settings for a service with both roles, its ledger in `folder` and its web server on `port` of this machine."""
-    return Settings(
-        kafka=Kafka(bootstrap_servers=broker, client=dict(QUIET), group_prefix="lapse-demo", instance="demo"),
-        topics=TOPICS,
-        source=SOURCE,
-        processes=PROCESSES,
-        detect=Detect(
-            commit_interval=timedelta(milliseconds=250),
-            allowed_lateness=timedelta(milliseconds=300),
-            settle=timedelta(seconds=1),
-            forget_after=timedelta(minutes=10),
-        ),
-        onemsg=OneMsg(
-            base_url=channel.base_url,
-            channel_id=channel.channel_id,
-            token=Secret(value=SecretStr(channel.token)),
-            template=Template(namespace=channel.namespace, language=channel.language),
-            timeout=timedelta(seconds=3),
-        ),
-        # A demo's minute is a day: what people would get within days, they get within the minute.
-        policy=Policy(expire_after=timedelta(minutes=2), max_staleness=timedelta(seconds=15), max_per_user={}),
-        tracking=Tracking(poll_after=timedelta(seconds=4), give_up_after=timedelta(seconds=30)),
-        ledger=Ledger(url=f"sqlite:///{folder / 'lapse.db'}"),
-        web=Web(
-            port=port,
-            public_url=f"http://127.0.0.1:{port}",
-            webhook_secret=Secret(value=SecretStr(token_urlsafe(24))),
-            register_webhook=True,
-        ),
-        log=Log(level="info", format="console"),
+def settings_for(broker: str, channel: Access, folder: Path, port: int) -> Settings:
+    """Return settings of a service with its ledger in `folder` and its web server on `port` of this machine."""
+    return Settings.model_validate(
+        {
+            "kafka": {"bootstrap_servers": broker, "client": QUIET, "group_prefix": "lapse-demo", "instance": "demo"},
+            "topics": {"create": False},  # the embedded broker has them, and takes no requests to create topics
+            "processes": _PROCESSES,
+            "detect": {"commit_interval": "250ms", "allowed_lateness": "300ms", "settle": "1s", "forget_after": "10m"},
+            "onemsg": {
+                "base_url": channel.base_url,
+                "channel_id": channel.channel_id,
+                "token": {"value": channel.token},
+                "template": {"namespace": channel.namespace, "language": channel.language},
+                "timeout": "3s",
+            },
+            # Minutes stand for weeks here, so nobody has a cap.
+            "policy": {"expire_after": "2m", "max_staleness": "15s", "max_per_user": {}},
+            "tracking": {"poll_after": "4s", "give_up_after": "30s"},
+            "ledger": {"url": f"sqlite:///{folder / 'lapse.db'}"},
+            "web": {
+                "port": port,
+                "public_url": f"http://127.0.0.1:{port}",
+                "webhook_secret": {"value": token_urlsafe(24)},
+                "register_webhook": True,
+            },
+        }
     )

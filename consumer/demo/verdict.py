@@ -1,65 +1,55 @@
 """Did the demo show what it promises? Judged by what can be seen from outside: the topic, and what 1MSG took. Pure."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from consumer.demo.tally import REACHED, Counts, Life
+from consumer.demo.status_reader import StatusesRead
+
+_REPORTED = frozenset({"sent", "delivered", "read"})
+"""Statuses that only the provider can report."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """`accepted` are the ids of the messages that the sandbox took and still remembers; `taken` counts all of them."""
+    """What was seen: `read` from the topic, and `taken` as `/_sandbox/messages` lists it.
 
-    counts: Counts
-    lives: Sequence[Life]
-    accepted: Sequence[str]
-    taken: int
+    `agreed_numbers` are the phone numbers (digits) of the people who may be written to.
+    """
 
-    @property
-    def named(self) -> frozenset[str]:
-        """Every message id that `delivery-status` names."""
-        return frozenset(message_id for life in self.lives for message_id in life.message_ids)
+    read: StatusesRead
+    taken: Any
+    agreed_numbers: frozenset[str]
 
     @property
-    def unnamed(self) -> frozenset[str]:
-        """Messages that were taken and of which the topic does not tell: attempts that nobody has traced yet."""
-        return frozenset(self.accepted) - self.named
+    def taken_ids(self) -> frozenset[str]:
+        """The ids of all messages that 1MSG took and still remembers."""
+        return frozenset(message["id"] for message in self.taken["messages"])
+
+    @property
+    def named_ids(self) -> frozenset[str]:
+        """The message ids in `delivery-status`."""
+        return frozenset(each for history in self.read.histories.values() for each in history.message_ids)
 
 
-def complaints(seen: Evidence) -> tuple[str, ...]:
-    """What was missing; nothing, if all is well."""
-    found = []
-    if not seen.accepted:
-        found.append("no message was sent")
-    if not any("accepted" in life.seen for life in seen.lives):
-        found.append("delivery-status tells of no accepted message")
-    if not any(life.seen.intersection(REACHED) for life in seen.lives):
-        found.append(f"delivery-status tells of no message that got any further ({', '.join(REACHED)})")
-    if seen.counts.unreadable:
-        found.append(f"{seen.counts.unreadable} records of delivery-status could not be read")
-    return (*found, *_doubles(seen), *_invented(seen))
-
-
-def _doubles(seen: Evidence) -> list[str]:
-    """Two messages for one reminder: by their ids, or more of them than there are attempts without an answer."""
-    found = [
-        f"reminder {life.reminder_id} was sent {len(life.message_ids)} times"
-        for life in seen.lives
-        if len(life.message_ids) > 1
-    ]
-    repeated = [message_id for message_id, times in Counter(seen.accepted).items() if times > 1]
-    found += [f"message {message_id} was taken twice" for message_id in repeated]
-    unanswered = sum(1 for life in seen.lives if "unknown" in life.seen and not life.message_ids)
-    if len(seen.unnamed) > unanswered:
-        found.append(
-            f"{len(seen.unnamed)} messages were taken of which delivery-status does not tell,"
-            f" and only {unanswered} attempts are in doubt"
-        )
-    return found
-
-
-def _invented(seen: Evidence) -> list[str]:
-    strangers = seen.named - frozenset(seen.accepted)
-    forgotten = seen.taken - len(seen.accepted)
-    return [f"delivery-status names {len(strangers)} messages that nobody took"] if len(strangers) > forgotten else []
+def complaints(seen: Evidence) -> list[str]:
+    """Return what was wrong or missing; nothing, if all is well."""
+    histories, messages = seen.read.histories.values(), seen.taken["messages"]
+    statuses = {status for history in histories for status in history.statuses}
+    times_taken = Counter(message["id"] for message in messages)
+    unnamed, invented = len(seen.taken_ids - seen.named_ids), len(seen.named_ids - seen.taken_ids)
+    in_doubt = sum("unknown" in history.statuses and not history.message_ids for history in histories)
+    forgotten = seen.taken["accepted"] - len(messages)
+    strangers = sum(message["phone"] not in seen.agreed_numbers for message in messages)
+    checks = (
+        (not messages, "no message was sent"),
+        ("accepted" not in statuses, "delivery-status tells of no accepted message"),
+        (not statuses & _REPORTED, "delivery-status tells of no message that was sent, delivered or read"),
+        (seen.read.unreadable, f"{seen.read.unreadable} records of delivery-status could not be read"),
+        *((len(h.message_ids) > 1, f"reminder {h.reminder_id} was sent {len(h.message_ids)} times") for h in histories),
+        *((times > 1, f"message {message_id} was taken twice") for message_id, times in times_taken.items()),
+        (unnamed > in_doubt, f"{unnamed} messages are not in delivery-status, and only {in_doubt} sends are in doubt"),
+        (invented > forgotten, f"delivery-status names {invented} messages that nobody took"),
+        (strangers, f"{strangers} messages went to a number that nobody has or whose owner did not agree"),
+    )
+    return [words for wrong, words in checks if wrong]

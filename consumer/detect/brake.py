@@ -1,25 +1,24 @@
-"""The brake: when silence is more likely a broken pipe than thousands of clients who all went quiet.
+"""The brake: holds lapses back while silence is more likely a broken input than thousands of clients gone quiet.
 
-It judges the input by the time its records were written, not by when they were read, so catching up with a backlog
-looks like the days it is made of. While it is engaged no lapse is asked for; it lets go by itself when the input is
-known to be normal again, or when an operator releases it. Pure: the clock comes in as an argument.
+It judges the volume of the input (`volume.py`) and the skew of its times (`input_quality.py`). While it is engaged no
+lapse is asked for. It disengages when the input is known to be normal again, or when an operator releases it. Pure: the
+time is an argument.
 """
 
 from collections import deque
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from consumer.clock import MINUTE, SECOND, Millis
-from consumer.detect.rules import Times
+from consumer.detect.volume import Volume
 
-_BUCKET: Millis = 5 * SECOND
-_JUDGED_FROM = 100
-"""Records that the recent mean lets expect in a window, for their absence to mean anything."""
-_NEAR = 10_000
-"""Buckets: the span of a batch for which an array of counts is cheaper than sorting."""
-_HISTORY = 5
-"""Windows of history before there is a recent mean."""
+_MIN_EXPECTED_RECORDS = 100
+"""Records that must be expected in a window, by the recent mean, before their absence means anything."""
+_MIN_HISTORY_WINDOWS = 6
+"""Windows that a mean needs, with the one that is held against it."""
+_WIDENINGS = (1, 2, 4, 8, 16, 32, 64)
+"""Sparse input is judged over so many windows, the fewest in which enough records are expected."""
+_LONGEST_BACKLOG_WINDOWS = 360
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,177 +26,164 @@ class BrakeRules:
     """`floor` is in records a second, `lapse_limit` in lapses a minute; None switches a rule off.
 
     Over the last `window` the input must not fall under `floor`, nor under `share_of_mean` of its own mean over
-    the last `mean_over`.
+    the last `mean_over`. Until there is a mean, lapses wait, but not for longer than `warm_up`.
     """
 
     floor: float | None = None
     share_of_mean: float | None = 0.1
     window: Millis = MINUTE
     mean_over: Millis = 60 * MINUTE
+    warm_up: Millis = 60 * MINUTE
     lapse_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdicts:
-    """What must outlive a restart, and go with a partition to another process.
+class BrakeState:
+    """What is stored with a partition, to outlive restarts and to move with it to another process.
 
-    `distrusted`: its records cannot be read, so its clock stands. `held` and `released` are reasons of the brake.
+    `distrusted`: too many of its records cannot be read, so its watermark stands still. `skewed`: most of its events
+    have times far from their records'. `held` and `released` are reasons of the brake.
     """
 
     distrusted: bool = False
+    skewed: bool = False
     held: str | None = None
     released: str | None = None
 
 
-NONE_SO_FAR = Verdicts()
+NO_BRAKE_STATE = BrakeState()
 
 
 class Brake:
-    """One for all partitions of a process."""
+    """Judges the input of all partitions of one process together."""
 
     def __init__(self, rules: BrakeRules) -> None:
         self._rules = rules
-        self._heard: dict[int, int] = {}
-        """Records by the bucket of time in which they were written."""
-        self._since: Millis | None = None
-        self._lapsed: deque[tuple[Millis, int]] = deque()
-        self._standing: str | None = None
-        """The last that was said against the input, until it is known to be normal: not knowing is no pardon."""
+        self._judged_at: Millis | None = None
+        self._asked: deque[tuple[Millis, int]] = deque()
+        self._objection: str | None = None
+        """The last reason found against the volume, until it is known to be normal."""
         self.released: str | None = None
-        """The reason that holds nothing back, by an operator's word, until it has passed."""
-        self.engaged: str | None = None
-        """Why lapses are held back: below_floor, below_mean, lapse_storm; None while they are not."""
+        """The reason that an operator released: it holds nothing back until it has passed."""
+        self.engaged: str | None = "warming_up"
+        """Why lapses are held back: below_floor, below_mean, clock_skew, lapse_storm, warming_up; None if they are not.
 
-    def start_anew(self, *taken_over: Verdicts) -> None:
-        """Other partitions, other volume: what was heard before says nothing about them.
-
-        What was said against the input stands, here or where the partitions `taken_over` come from.
+        warming_up: the input has not been observed for long enough to be judged.
         """
-        self._heard.clear()
-        self._since = None
-        for verdicts in taken_over:
-            self.released = self.released or verdicts.released
-            self._standing = self._standing or verdicts.held or verdicts.released
-        if self._standing and self._standing != self.released:
-            self.engaged = self._standing
 
-    def hear(self, written_at: Times) -> None:
-        """Note records by the times (ms) at which they were written."""
-        if not written_at.size:
-            return
-        places = written_at // _BUCKET
-        first = int(places.min())
-        if places.max() - first < _NEAR:
-            counted = np.bincount(places - first)
-            found = np.flatnonzero(counted)
-            pairs = zip((found + first).tolist(), counted[found].tolist(), strict=True)
-        else:
-            buckets, counts = np.unique(places, return_counts=True)
-            pairs = zip(buckets.tolist(), counts.tolist(), strict=True)
-        for bucket, count in pairs:
-            self._heard[bucket] = self._heard.get(bucket, 0) + count
+    def take_over(self, states: Collection[BrakeState], watermark: Millis | None) -> None:
+        """Continue with other partitions. Reasons found before stay: those of this process and those of `states`.
 
-    def judge(self, clock: Millis, due: int) -> str | None:
-        """Whether lapses are to be held back at this moment, and why. `due` is how many wait to be asked for.
-
-        `clock` is up to when everything has been heard.
+        `watermark` is up to when their input has been judged.
         """
-        if self._since is None:
-            self._since = min([clock, *(bucket * _BUCKET for bucket in self._heard)])
-        self._forget(clock)
-        low = self._low_input(clock)
-        if low is not None or self._can_tell(clock):
-            self._standing = low
-        reason = self._standing or self._storm(clock, due)
-        if reason != self.released:
-            self.released = None
-        self.engaged = None if reason == self.released else reason
+        for state in states:
+            self.released = self.released or state.released
+            self._objection = self._objection or state.held or state.released
+        self._judged_at = watermark
+        self.engaged = self._unless_released(self._objection or "warming_up")
+
+    def judge(self, volumes: Sequence[Volume], clock: Millis, *, skewed: bool = False, due: int = 0) -> str | None:
+        """Return the reason to hold lapses back now, or None.
+
+        `clock` is up to when all records counted in `volumes` have been read; `due` is the number of lapses waiting.
+        What lies between the last judgement and this one is judged window by window.
+        """
+        for volume in volumes:
+            volume.start(clock)
+        window, begin = self._rules.window, self._judged_at
+        if begin is None:
+            begin = max((volume.since or clock for volume in volumes), default=clock)
+        begin = max(begin, clock - _LONGEST_BACKLOG_WINDOWS * window)
+        for at in (*range(begin + window, clock, window), clock):
+            self._judge_volume(_Input(volumes, at, self._rules))
+        self._judged_at = clock
+        known = _Input(volumes, clock, self._rules).is_known()
+        reason = self._objection or ("clock_skew" if skewed else None) or self._storm(clock, due)
+        self.engaged = self._unless_released(reason or (None if known else "warming_up"))
         return self.engaged
 
-    def asked(self, clock: Millis, count: int) -> None:
-        """So many lapses were asked for."""
+    def count_asked(self, clock: Millis, count: int) -> None:
+        """Note that `count` lapses were asked for."""
         if count and self._rules.lapse_limit is not None:
-            self._lapsed.append((clock, count))
+            self._asked.append((clock, count))
 
     def release(self) -> str | None:
-        """An operator says that this is meant: the present reason holds nothing back until it has passed.
-
-        Returns the reason that was released.
-        """
+        """Release the present reason: it holds nothing back until it has passed. Returns that reason."""
         if self.engaged is not None:
             self.released, self.engaged = self.engaged, None
         return self.released
 
-    def _low_input(self, clock: Millis) -> str | None:
-        rules, window = self._rules, self._rules.window
-        if self._known(clock) < window:
+    def _unless_released(self, reason: str | None) -> str | None:
+        if reason == self.released:
             return None
-        recent = self._count(clock - window, clock)
-        if rules.floor is not None and recent < rules.floor * window / SECOND:
+        self.released = None
+        return reason
+
+    def _judge_volume(self, seen: "_Input") -> None:
+        low = seen.low()
+        if low is not None or seen.is_normal(self._objection):
+            self._objection = low
+
+    def _storm(self, clock: Millis, due: int) -> str | None:
+        while self._asked and self._asked[0][0] <= clock - MINUTE:
+            self._asked.popleft()
+        limit = self._rules.lapse_limit
+        asked = sum(count for _, count in self._asked)
+        return "lapse_storm" if limit is not None and asked + due > limit else None
+
+
+class _Input:
+    """The volume of some partitions as of one time."""
+
+    def __init__(self, volumes: Sequence[Volume], at: Millis, rules: BrakeRules) -> None:
+        self._volumes = volumes
+        self._at = at
+        self._rules = rules
+        self._known = at - max((volume.since for volume in volumes if volume.since is not None), default=at)
+        self._expected: tuple[Millis, float] | None = None
+
+    def low(self) -> str | None:
+        """Return the reason why the volume is too low, or None."""
+        rules, window = self._rules, self._rules.window
+        if rules.floor is not None and self._known >= window and self._recent(window) < rules.floor * window / SECOND:
             return "below_floor"
-        expected = self._expected(clock)
-        if rules.share_of_mean is not None and expected >= _JUDGED_FROM and recent < rules.share_of_mean * expected:
+        span, expected = self._expect()
+        if rules.share_of_mean is not None and span and self._recent(span) < rules.share_of_mean * expected:
             return "below_mean"
         return None
 
-    def _can_tell(self, clock: Millis) -> bool:
-        """Whether input that nothing is said against is normal, and not just unknown."""
-        if self._standing == "below_mean" and self._rules.share_of_mean is not None:
-            return self._expected(clock) >= _JUDGED_FROM
-        return self._known(clock) >= self._rules.window
+    def is_normal(self, objection: str | None) -> bool:
+        """Return whether the volume is known to be normal if it is not low."""
+        if objection == "below_mean" and self._rules.share_of_mean is not None:
+            return self._expect()[0] > 0
+        return self._known >= self._rules.window
 
-    def _expected(self, clock: Millis) -> float:
-        """Records in a window by the recent mean; 0 while there is none."""
-        window, known = self._rules.window, self._known(clock)
-        if known < _HISTORY * window:
-            return 0.0
-        before = min(known, self._rules.mean_over) - window
-        return self._count(clock - window - before, clock - window) * window / before
+    def is_known(self) -> bool:
+        """Return whether the input was observed for long enough to be judged, or for too long to wait for more."""
+        rules = self._rules
+        if rules.share_of_mean is not None:
+            return self._known >= rules.warm_up or self._expect()[0] > 0
+        return rules.floor is None or self._known >= rules.window
 
-    def _known(self, clock: Millis) -> Millis:
-        assert self._since is not None
-        return clock - self._since
+    def _expect(self) -> tuple[Millis, float]:
+        """Return the shortest span in which enough records are expected, and how many; (0, 0) if there is none."""
+        if self._expected is None:
+            self._expected = self._find_expected()
+        return self._expected
 
-    def _storm(self, clock: Millis, due: int) -> str | None:
-        while self._lapsed and self._lapsed[0][0] <= clock - MINUTE:
-            self._lapsed.popleft()
-        limit = self._rules.lapse_limit
-        asked = sum(count for _, count in self._lapsed)
-        return "lapse_storm" if limit is not None and asked + due > limit else None
+    def _find_expected(self) -> tuple[Millis, float]:
+        for windows in _WIDENINGS:
+            span = windows * self._rules.window
+            if self._known < _MIN_HISTORY_WINDOWS * span:
+                break
+            before = min(self._known, max(self._rules.mean_over, _MIN_HISTORY_WINDOWS * span)) - span
+            expected = self._count(self._at - span - before, self._at - span) * span / before
+            if expected >= _MIN_EXPECTED_RECORDS:
+                return span, expected
+        return 0, 0.0
+
+    def _recent(self, span: Millis) -> int:
+        return self._count(self._at - span, self._at)
 
     def _count(self, begin: Millis, end: Millis) -> int:
-        """Records written between the two, to the bucket: those that an end cuts count whole."""
-        first, last = begin // _BUCKET, end // _BUCKET
-        return sum(count for bucket, count in self._heard.items() if first <= bucket <= last)
-
-    def _forget(self, clock: Millis) -> None:
-        oldest = (clock - self._rules.mean_over) // _BUCKET - 1
-        if self._heard and min(self._heard) < oldest:
-            self._heard = {bucket: count for bucket, count in self._heard.items() if bucket >= oldest}
-
-
-class Trust:
-    """Whether a partition's records can be read: past a share of bad ones, silence means nothing.
-
-    Judged over the last records, at least a hundred; once lost, trust is only given back by an operator.
-    """
-
-    def __init__(self, most_bad: float, lost: bool = False) -> None:
-        self._most_bad = most_bad
-        self._good = 0.0
-        self._bad = 0.0
-        self.lost = lost
-
-    def hear(self, good: int, bad: int) -> None:
-        """A batch had so many of each."""
-        self._good += good
-        self._bad += bad
-        total = self._good + self._bad
-        if total >= _JUDGED_FROM and self._bad > self._most_bad * total:
-            self.lost = True
-        if total > 10 * _JUDGED_FROM:  # what was long ago fades
-            self._good, self._bad = self._good / 2, self._bad / 2
-
-    def release(self) -> None:
-        self._good = self._bad = 0.0
-        self.lost = False
+        return sum(volume.count(begin, end) for volume in self._volumes)

@@ -1,8 +1,8 @@
-"""Who is in the middle of what, and since when: the rules of design §4 over whole batches.
+"""The open processes of one partition's users: the rules of ARCHITECTURE.md#lapse-rules, applied to whole batches.
 
-State rests on two maxima for each (user, process), so duplicates and reordering cannot change it: `last_seen` of
-STARTED and PROGRESSED, `closed` of COMPLETED and CANCELLED. Nothing here reads a clock: the partition's clock and
-the wall time come in as arguments.
+The state of each (user, process) rests on two maxima, so duplicates and reordering cannot change it: `last_seen` of
+STARTED and PROGRESSED, `closed` of COMPLETED and CANCELLED. Nothing here reads a clock: the watermark and the wall
+time are arguments.
 """
 
 from dataclasses import dataclass, field
@@ -12,214 +12,221 @@ import numpy.typing as npt
 import polars as pl
 
 from consumer.clock import Millis
-from consumer.detect.activities import Activities
-from consumer.detect.columns import COMPLETED, RETURNED, Columns, Flags
-from consumer.detect.index import Hashes, KeyIndex, Rows
-from consumer.detect.rules import ALWAYS, NEVER, Processes, Rules, Times, reminder_id
-from consumer.records import Ask, Reminder
+from consumer.detect.activity_batch import ActivityBatch
+from consumer.detect.lapse_rules import NEVER, Processes, Times, reminder_id
+from consumer.detect.row_rules import Lapsed, RowRules
+from consumer.detect.storage.hash_index import Hashes, KeyIndex, Rows
+from consumer.detect.storage.row_store import ENDED, RETURNED, Flags, RowStore
+from consumer.records import Ending, Reminder, ReminderKind
 
-_ROOMY = 1 << 16  # rows below which nothing is tidied
-_MOVED = 1 << 14
+_COMPACT_FROM_ROWS = 1 << 16  # tables with fewer rows are never compacted
+_ROWS_PER_COMPACTION = 1 << 14
+_ENDING_KINDS = {Ending.COMPLETED: ReminderKind.COMPLETED, Ending.CANCELLED: ReminderKind.CANCELLED}
 
 
 @dataclass(slots=True)
-class Noticed:
-    """What a look at the clock brought: reminders to ask for, and lapses that lead to none, counted by
-    (process, step, outcome) with outcome `asked`, `expired` or `skipped`."""
+class AdvanceResult:
+    """What a new watermark led to: the reminders to ask for, and the number of lapses by (process, step, outcome),
+    where outcome is `asked`, `expired` or `skipped`."""
 
     asked: list[Reminder] = field(default_factory=list)
     lapses: dict[tuple[str, int, str], int] = field(default_factory=dict)
     forgotten: int = 0
     held: int = 0
-    """Lapses that were not asked for because they are held back."""
+    """Lapses that are due and held back."""
 
 
 class Table:
     """The rows of one partition."""
 
-    def __init__(self, rules: Rules) -> None:
-        self.rules = rules
-        self.processes = Processes(rules)
-        self.columns = Columns()
+    def __init__(self, processes: Processes, *, not_before: Millis | None = None) -> None:
+        """`processes` may be shared by tables. Rows last seen before `not_before` lapse without a reminder request."""
+        self.processes = processes
+        self.store = RowStore()
+        self.row_rules = RowRules(processes, self.store, NEVER if not_before is None else not_before)
         self._index = KeyIndex()
-        self.named: list[tuple[Rows, pl.Series]] = []
-        """Users put into rows since the state was last written, in order; the rows of each are distinct."""
-        self.spoken: list[tuple[Rows, pl.Series]] = []
-        """Actions likewise."""
+        self.new_users: list[tuple[Rows, pl.Series]] = []
+        """Users stored in rows since the state was last written, in order; the rows of each entry are distinct."""
+        self.new_actions: list[tuple[Rows, pl.Series]] = []
+        """Actions stored since then, likewise."""
 
     def __len__(self) -> int:
-        return self.columns.tracked
+        return self.store.tracked
 
     @property
     def nbytes(self) -> int:
-        return self.columns.nbytes + 4 * len(self._index)
+        return self.store.nbytes + 4 * len(self._index)
 
-    def hear(self, heard: Activities, now: Millis) -> list[Reminder]:
-        """Apply one batch. Returns RETURNED and COMPLETED for reminders that were asked for."""
-        if not len(heard):
+    def apply(self, batch: ActivityBatch, now: Millis) -> list[Reminder]:
+        """Apply one batch. Returns RETURNED, COMPLETED and CANCELLED for reminders that were asked for."""
+        if not len(batch):
             return []
-        rows = self._rows_of(heard)
-        self._see(rows, heard)
-        np.maximum.at(self.columns.closed, rows, np.where(heard.closes, heard.at, NEVER))
-        self.columns.dirty[rows] = True
-        self.schedule(rows)
+        rows = self._find_or_add_rows(batch)
+        started = self._apply_activities(rows, batch)
+        self._apply_endings(rows, batch, started)
+        self.store.dirty[rows] = True
+        self.row_rules.schedule(rows)
         return self._follow_up(rows, now)
 
-    def notice(self, clock: Millis, now: Millis, *, hold: bool = False) -> Noticed:
-        """Let the partition's clock reach `clock`: ask for what has lapsed, forget what can be forgotten.
+    def advance_to(self, watermark: Millis, now: Millis, *, hold: bool = False) -> AdvanceResult:
+        """Advance the watermark: ask for reminders of what has lapsed, and drop rows that are no longer needed.
 
-        With `hold` nothing is asked for: what has lapsed stays due, unless it is too old to be of use.
+        With `hold` nothing is asked for: what has lapsed stays due until it expires.
         """
-        c = self.columns
-        rows = self._due(clock)
-        noticed = Noticed()
+        c = self.store
+        rows = self.row_rules.find_due(watermark)
+        result = AdvanceResult()
         if rows.size:
-            held = self._ask(rows[self.armed(rows)], clock, now, noticed, hold=hold)
+            held = self._ask_for_lapsed(rows[self.row_rules.armed(rows)], watermark, now, result, hold=hold)
             rows = np.setdiff1d(rows, held, assume_unique=True) if held.size else rows
-            noticed.held = held.size
-            self.schedule(rows)
+            result.held = held.size
+            self.row_rules.schedule(rows)
             c.dirty[rows] = True
-            gone = rows[c.due[rows] <= clock]  # what is due still, after it was asked for, is due to go
-            noticed.forgotten = gone.size
+            gone = rows[c.due[rows] <= watermark]  # rows that are still due have no step left and can be dropped
+            result.forgotten = gone.size
             self._forget(gone)
-        self._tidy()
-        return noticed
+        self._compact()
+        return result
 
-    def waiting(self, clock: Millis) -> int:
-        """How many reminders would be asked for if the clock reached `clock`."""
-        rows = self._due(clock)
-        _, _, _, expired = self._lapses(rows[self.armed(rows)], clock)
-        return int(np.count_nonzero(~expired))
+    def count_due(self, watermark: Millis) -> int:
+        """Return how many reminders would be asked for at this watermark."""
+        rows = self.row_rules.find_due(watermark)
+        lapsed = self.row_rules.find_lapsed(rows[self.row_rules.armed(rows)], watermark)
+        return int(np.count_nonzero(~lapsed.expired))
 
-    def _due(self, clock: Millis) -> Rows:
-        return np.flatnonzero(self.columns.due[: self.columns.used] <= clock)
+    def _apply_activities(self, rows: Rows, batch: ActivityBatch) -> Rows:
+        """Rule 1: a later activity starts anew with step 0; an older one (or none: NEVER) changes nothing but `heard`.
 
-    def _see(self, rows: Rows, heard: Activities) -> None:
-        """Rule 1: a later activity starts a new episode; an older one (or none: NEVER) changes nothing."""
-        c, at = self.columns, np.where(heard.closes, NEVER, heard.at)
+        Returns the indices, in the batch, of the activities that are the latest of their rows now.
+        """
+        c, active = self.store, batch.endings == Ending.NONE
+        occurred_at = np.where(active, batch.occurred_at, NEVER)
         before = c.last_seen[rows]
-        np.maximum.at(c.last_seen, rows, at)
-        latest = (at == c.last_seen[rows]) & (at != NEVER)
-        newer = latest & (at > before)
+        np.maximum.at(c.last_seen, rows, occurred_at)
+        np.maximum.at(c.heard, rows, np.where(active, batch.written_at, NEVER))
+        latest = (occurred_at == c.last_seen[rows]) & (occurred_at != NEVER)
+        newer = latest & (occurred_at > before)
         c.step[rows[newer]] = 0
-        changes = np.flatnonzero(latest & (heard.says | ~c.action.is_none(rows)))
+        changes = np.flatnonzero(latest & (batch.has_action | ~c.action.is_none(rows)))
         if changes.size:
-            self._speak(rows[changes], heard.actions.gather(changes), fresh=newer[changes])
+            self._set_actions(rows[changes], batch.actions.gather(changes), fresh=newer[changes])
+        started = np.flatnonzero(newer)
+        c.ending_last[rows[started]] = False
+        return started
 
-    def _speak(self, rows: Rows, actions: pl.Series, fresh: Flags) -> None:
-        """The action of the latest activity; at equal times the greater bytes win, and none is the least."""
-        if self._repeats(rows):
+    def _apply_endings(self, rows: Rows, batch: ActivityBatch, started: Rows) -> None:
+        """Keep the latest ending and its kind; of several at the same time the greatest kind, in any order.
+
+        `started` are the indices of the activities that are the latest of their rows now.
+        """
+        ends = np.flatnonzero(batch.endings)
+        if not ends.size:
+            return
+        c, ended, occurred_at, endings = self.store, rows[ends], batch.occurred_at[ends], batch.endings[ends]
+        before = c.closed[ended]
+        np.maximum.at(c.closed, ended, occurred_at)
+        latest = occurred_at == c.closed[ended]
+        newer = latest & (occurred_at > before)
+        c.ending[ended[newer]] = Ending.NONE
+        np.maximum.at(c.ending, ended[latest], endings[latest])
+        # Which was written first of each row's latest activity and latest ending? `due` serves as scratch space. (Of
+        # several values for one row numpy keeps the last: in reverse order, the first in the log.)
+        ends, ended, activity_at = ends[newer][::-1], ended[newer][::-1], c.due
+        activity_at[ended] = -1
+        activity_at[rows[started[::-1]]] = started[::-1]
+        c.ending_last[ended] = ends > activity_at[ended]
+
+    def _set_actions(self, rows: Rows, actions: pl.Series, fresh: Flags) -> None:
+        """Store the action of the latest activity; at equal times the greatest bytes win, and null is the least."""
+        if self._has_duplicates(rows):
             said = pl.DataFrame({"row": rows, "action": actions, "fresh": fresh})
             said = said.group_by("row").agg(pl.col("action").max(), pl.col("fresh").any())
             rows, actions, fresh = said["row"].to_numpy(), said["action"], said["fresh"].to_numpy()
         if not fresh.all():
-            wins = fresh | self._beats_what_is_there(rows, actions, ~fresh)
+            wins = fresh | self._beats_current(rows, actions, ~fresh)
             rows, actions = rows[wins], actions.filter(pl.Series(wins))
-        self.columns.action.put(rows, actions)
-        self.spoken.append((rows, actions))
+        self.store.action.put(rows, actions)
+        self.new_actions.append((rows, actions))
 
-    def _repeats(self, rows: Rows) -> bool:
-        """Whether a row is named twice. `due` serves as the slate: it is made anew after every batch."""
-        places = np.arange(rows.size)
-        self.columns.due[rows] = places
-        return bool((self.columns.due[rows] != places).any())
+    def _has_duplicates(self, rows: Rows) -> bool:
+        """Return whether a row occurs twice. `due` serves as scratch space: it is computed anew after every batch."""
+        indices = np.arange(rows.size)
+        self.store.due[rows] = indices
+        return bool((self.store.due[rows] != indices).any())
 
-    def _beats_what_is_there(self, rows: Rows, actions: pl.Series, ties: Flags) -> Flags:
+    def _beats_current(self, rows: Rows, actions: pl.Series, ties: Flags) -> Flags:
         wins = np.zeros(rows.size, np.bool_)
-        there = self.columns.action.get(rows[ties])
+        there = self.store.action.get(rows[ties])
         said = actions.filter(pl.Series(ties)).to_list()
         wins[ties] = [
             s is not None and (t is None or s.encode() > t.encode()) for s, t in zip(said, there, strict=True)
         ]
         return wins
 
-    def armed(self, rows: Rows) -> Flags:
-        return self.columns.last_seen[rows] > self.columns.closed[rows] + self.rules.settle
-
-    def schedule(self, rows: Rows) -> None:
-        """Say when the clock must look at these rows again: to ask, or to forget (rule 6)."""
-        c = self.columns
-        seen, closed = c.last_seen[rows], c.closed[rows]
-        lapse = self.processes.wait(c.process[rows], c.step[rows]) + self.rules.allowed_lateness
-        unfinished = seen + np.minimum(lapse, self.rules.forget_after)
-        # A page view within `settle` of the completion is the last thing that a repeat could revive.
-        finished = np.maximum(seen, closed) + self.rules.closed_kept_for
-        c.due[rows] = np.where(seen > closed + self.rules.settle, unfinished, finished)
-
-    def _ask(self, rows: Rows, clock: Millis, now: Millis, noticed: Noticed, *, hold: bool) -> Rows:
-        """Rules 2, 3 and 5: the latest lapsed step is asked for, once, unless it is too old to be of use.
+    def _ask_for_lapsed(self, rows: Rows, watermark: Millis, now: Millis, result: AdvanceResult, *, hold: bool) -> Rows:
+        """Rules 2, 3 and 5: ask once for the latest lapsed step, unless it has expired.
 
         Returns the rows that are held back.
         """
-        c = self.columns
-        rows, step, lapsed_at, expired = self._lapses(rows, clock)
-        held = rows[~expired][: None if hold else 0]
+        c, lapsed = self.store, self.row_rules.find_lapsed(rows, watermark)
+        held = lapsed.rows[~lapsed.expired][: None if hold else 0]
         if hold:
-            rows, step, lapsed_at, expired = rows[expired], step[expired], lapsed_at[expired], expired[expired]
-        self._count(rows, step, expired, noticed)
-        c.step[rows] = step + 1
-        rows, step, lapsed_at = rows[~expired], step[~expired], lapsed_at[~expired]
-        c.asked_seen[rows], c.asked_step[rows], c.told[rows] = c.last_seen[rows], step, 0
-        actions = self.columns.action.get(rows)
-        noticed.asked += self._reminders(Ask.DUE, rows, lapsed_at, now, actions)
+            lapsed = lapsed.where(lapsed.expired)
+        self._count_lapses(lapsed, result)
+        c.step[lapsed.rows] = lapsed.step + 1
+        rows, step, lapsed_at, _ = lapsed.where(~lapsed.expired)
+        c.asked_seen[rows], c.asked_after[rows] = c.last_seen[rows], lapsed_at - c.last_seen[rows]
+        c.asked_step[rows], c.reported[rows] = step, 0
+        actions = self.store.action.get(rows)
+        result.asked += self._build_reminders(ReminderKind.DUE, rows, lapsed_at, now, actions)
         return held
 
-    def _lapses(self, rows: Rows, clock: Millis) -> tuple[Rows, npt.NDArray[np.int64], Times, Flags]:
-        """Of these armed rows those that have lapsed: the latest step, when it did, whether that is too long ago."""
-        c = self.columns
-        quiet = clock - self.rules.allowed_lateness - c.last_seen[rows]
-        step = self.processes.latest_lapsed(c.process[rows], quiet)
-        lapsed = step >= c.step[rows]
-        rows, step = rows[lapsed], step[lapsed]
-        lapsed_at = c.last_seen[rows] + self.processes.wait(c.process[rows], step)
-        return rows, step, lapsed_at, clock - lapsed_at > self.rules.expire_after
-
-    def _count(self, rows: Rows, step: npt.NDArray[np.int64], expired: Flags, noticed: Noticed) -> None:
-        first = self.columns.step[rows]
-        told = pl.DataFrame({"process": self.columns.process[rows], "first": first, "step": step, "expired": expired})
-        for code, lowest, latest, late, count in told.group_by(pl.all()).len().iter_rows():
+    def _count_lapses(self, lapsed: Lapsed, result: AdvanceResult) -> None:
+        process, first = self.store.process[lapsed.rows], self.store.step[lapsed.rows]
+        rows = pl.DataFrame({"process": process, "first": first, "step": lapsed.step, "expired": lapsed.expired})
+        for code, lowest, latest, late, count in rows.group_by(pl.all()).len().iter_rows():
             name = self.processes.names[code]
             outcomes = [(s, "skipped") for s in range(lowest, latest)] + [(latest, "expired" if late else "asked")]
             for s, outcome in outcomes:
                 key = (name, s, outcome)
-                noticed.lapses[key] = noticed.lapses.get(key, 0) + count
+                result.lapses[key] = result.lapses.get(key, 0) + count
 
     def _follow_up(self, rows: Rows, now: Millis) -> list[Reminder]:
-        """Rule 4: tell once of the return, and once of the completion, of whoever was asked about."""
-        c = self.columns
+        """Rule 4: report the first return and the first ending after a reminder was asked for, each once."""
+        c = self.store
         rows = np.unique(rows[c.asked_seen[rows] != NEVER])
         if not rows.size:
             return []
-        seen, told = c.asked_seen[rows], c.told[rows]
-        returned = rows[(c.last_seen[rows] > seen) & (told == 0)]
-        # A completion told late may lie before the last page view: what counts is that nothing is unfinished.
-        completed = rows[(c.closed[rows] + self.rules.settle >= seen) & (told & COMPLETED == 0)]
-        c.told[returned] |= RETURNED
-        c.told[completed] |= COMPLETED
-        return self._reminders(Ask.RETURNED, returned, c.last_seen[returned], now) + self._reminders(
-            Ask.COMPLETED, completed, c.closed[completed], now
-        )
+        seen, reported = c.asked_seen[rows], c.reported[rows]
+        returned = rows[(c.last_seen[rows] > seen) & (reported == 0)]
+        ended = rows[self.row_rules.ended_after(rows, seen) & (reported & ENDED == 0)]
+        c.reported[returned] |= RETURNED
+        c.reported[ended] |= ENDED
+        reminders = self._build_reminders(ReminderKind.RETURNED, returned, c.last_seen[returned], now)
+        for ending, kind in _ENDING_KINDS.items():
+            which = ended[c.ending[ended] == ending]
+            reminders += self._build_reminders(kind, which, c.closed[which], now)
+        return reminders
 
-    def _reminders(
-        self, kind: Ask, rows: Rows, occurred_at: Times, now: Millis, actions: list[str | None] | None = None
+    def _build_reminders(
+        self, kind: ReminderKind, rows: Rows, occurred_at: Times, now: Millis, actions: list[str | None] | None = None
     ) -> list[Reminder]:
-        c = self.columns
-        lapsed_at = c.asked_seen[rows] + self.processes.wait(c.process[rows], c.asked_step[rows])
-        columns = (c.process[rows], c.asked_seen[rows], c.asked_step[rows], lapsed_at, occurred_at)
+        c = self.store
+        columns = (c.process[rows], c.asked_seen[rows], c.asked_after[rows], c.asked_step[rows], occurred_at)
         fields = zip(c.user.get(rows), actions or [None] * rows.size, *(x.tolist() for x in columns), strict=True)
         made = []
-        for user, action, code, seen, step, lapsed, occurred in fields:
+        for user, action, code, seen, after, step, occurred in fields:
             process = self.processes.names[code]
             made.append(
                 Reminder(
-                    reminder_id=reminder_id(str(user), process, seen, step),
+                    reminder_id=reminder_id(str(user), process, seen, after),
                     kind=kind,
                     user_id=user,
                     process=process,
                     step=step,
                     action=action,
                     last_seen=seen,
-                    lapsed_at=lapsed if lapsed < ALWAYS else None,
+                    lapsed_at=seen + after,
                     occurred_at=occurred,
                     detected_at=now,
                 )
@@ -228,55 +235,55 @@ class Table:
 
     def _forget(self, rows: Rows) -> None:
         if rows.size:
-            self._index.remove(self.columns.low[rows], rows)
-            self.columns.give_back(rows)
+            self._index.remove(self.store.low[rows], rows)
+            self.store.release(rows)
 
-    def _tidy(self) -> None:
-        """Where most rows are free: move the last ones forward and, once that is written, give their room back.
+    def _compact(self) -> None:
+        """If most rows are free, move the last rows forward and, once that is written, release their memory.
 
-        So many at a time that no commit grows long by it.
+        A few rows at a time, so that no commit gets long.
         """
-        c = self.columns
-        if c.used < _ROOMY or c.tracked > c.used // 2:
+        c = self.store
+        if c.used < _COMPACT_FROM_ROWS or c.tracked > c.used // 2:
             return
-        end = c.used - _MOVED
-        c.withdraw(end)
+        end = c.used - _ROWS_PER_COMPACTION
+        c.drop_free_rows_from(end)
         if (last := c.live_rows(end)).size:
-            to = c.take(last.size)
+            to = c.allocate(last.size)
             self._index.replace(c.low[last], last, to)
             c.move(last, to)
             c.dirty[last] = c.dirty[to] = True
-            self.named.append((to, c.user.column(to)))
-            self.spoken.append((to, c.action.column(to)))
+            self.new_users.append((to, c.user.column(to)))
+            self.new_actions.append((to, c.action.column(to)))
         elif not c.dirty[end : c.used].any() and c.cut(end):
             self.reindex()
 
-    def _rows_of(self, heard: Activities) -> Rows:
-        """The rows of these keys, made where there are none."""
-        low, high, c = heard.low, heard.high, self.columns
+    def _find_or_add_rows(self, batch: ActivityBatch) -> Rows:
+        """Return the rows of these keys, adding those that are missing."""
+        low, high, c = batch.low, batch.high, self.store
         rows = self._index.find(low, high, c.low, c.high)
         new = np.flatnonzero(rows < 0)
         while new.size:
             firsts = new[np.unique(low[new], return_index=True)[1]]
-            self._add(heard.users.gather(firsts), heard.codes[firsts], low[firsts], high[firsts])
+            self._add_rows(batch.users.gather(firsts), batch.process_codes[firsts], low[firsts], high[firsts])
             rows[new] = self._index.find(low[new], high[new], c.low, c.high)
             new = new[rows[new] < 0]
         return rows
 
-    def _add(self, users: pl.Series, codes: npt.NDArray[np.uint16], low: Hashes, high: Hashes) -> None:
-        c = self.columns
-        rows = c.take(low.size)
-        c.low[rows], c.high[rows], c.process[rows] = low, high, codes
+    def _add_rows(self, users: pl.Series, process_codes: npt.NDArray[np.uint16], low: Hashes, high: Hashes) -> None:
+        c = self.store
+        rows = c.allocate(low.size)
+        c.low[rows], c.high[rows], c.process[rows] = low, high, process_codes
         c.user.put(rows, users)
-        self.named.append((rows, users))
-        self.spoken.append((rows, pl.Series([None], dtype=pl.String).new_from_index(0, rows.size)))
+        self.new_users.append((rows, users))
+        self.new_actions.append((rows, pl.Series([None], dtype=pl.String).new_from_index(0, rows.size)))
         if self._index.has_room_for(rows.size):
             self._index.insert(low, rows)
         else:
             self.reindex()
 
     def reindex(self) -> None:
-        """Make the index anew from the live rows."""
-        c = self.columns
+        """Build the index from the live rows."""
+        c = self.store
         live = c.live_rows()
         self._index.rebuild(c.low[live], live)

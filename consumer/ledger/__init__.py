@@ -1,0 +1,5 @@
+"""The ledger: what must not be forgotten, in SQLite or PostgreSQL. Read `store` first.
+
+`store` opens it and hands out transactions, `queries` holds every statement that runs in one, `schema` the tables and
+their history, `errors` what stands in the way. Decisions are made elsewhere.
+"""

@@ -1,7 +1,7 @@
-"""The ledger as a place: opens it, keeps others out where it must, and hands out transactions.
+"""Opens the ledger, keeps other processes out where it must, and hands out transactions.
 
 SQLite: one process (an advisory lock that the system takes back even after SIGKILL), one writer at a time, every
-commit on the disk before it returns. PostgreSQL: whatever its own locks allow.
+commit on the disk before it returns. PostgreSQL: whatever its own locks allow, every commit on the disk as well.
 """
 
 import fcntl
@@ -10,26 +10,50 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from consumer.ledger import migrations
-from consumer.ledger.refused import LedgerRefused, NoLedger
-from consumer.ledger.turns import Turns
+from consumer.ledger.errors import LedgerRefused, NoLedger
+from consumer.ledger.priority_lock import PriorityLock
+from consumer.ledger.schema import migrations
 
-_READS = "lapse_reads"
+_READS_ONLY = "lapse_reads_only"
 """Execution option of connections that only read: they wait for nobody."""
 
-_NOT_HELD_UP = {
+_CLIENT_TIMEOUTS = {
+    "connect_timeout": 10,  # seconds, like those of the keepalives
+    "tcp_user_timeout": 20_000,  # milliseconds
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+"""After these PostgreSQL's client gives up a server that does not answer. The URL may set others, such as
+`?connect_timeout=3`."""
+
+_SESSION_SETTINGS = {
+    "statement_timeout": "5min",  # to wake a million reminders takes its time
+    "lock_timeout": "30s",  # longer than others may hold theirs, by the next setting
     "idle_in_transaction_session_timeout": "15s",
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
 }
-"""PostgreSQL takes back the locks of a replica that was paused, or is gone without a word, in the middle of something.
-What it was about to write did not happen then; were it to wait for a commit for ever, so would all the others."""
+"""After these PostgreSQL ends what takes too long, and takes back the locks of a replica that was paused, or is gone
+without a word, in the middle of something. What that was about to write did not happen then."""
+
+_DURABLE_COMMITS = (
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') <> 'remote_apply'"
+)
+"""Every commit is on the disk before it returns, whatever the server's own setting is; a stronger one stays."""
+
+_NEW_TABLES = text(
+    "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace"
+    " AND pg_relation_size(oid) > 1024 * 1024"
+    " AND NOT EXISTS (SELECT FROM pg_stats WHERE schemaname = current_schema() AND tablename = relname)"
+)
+"""Tables of more than a mebibyte of which PostgreSQL has no statistics."""
 
 
 class Ledger:
@@ -42,14 +66,16 @@ class Ledger:
 
     def __init__(self, url: str, *, read_only: bool = False, beside: bool = False) -> None:
         parsed = _parsed(url)
-        self._sqlite = parsed.get_backend_name() == "sqlite"
-        self._guard: int | None = None
-        if self._sqlite:
+        self._lock_file: int | None = None
+        self._write_lock: PriorityLock | None = None
+        if parsed.get_backend_name() == "sqlite":
             path = _file(parsed, must_exist=read_only or beside)
-            self._guard = None if read_only or beside else _take(path)
-        self._engine = _engine(parsed, read_only)
-        self._reads = self._engine.execution_options(**{_READS: True})
-        self._turns = Turns() if self._sqlite else None
+            self._lock_file = None if read_only or beside else _lock(path)
+            self._write_lock = PriorityLock()
+            self._engine = _sqlite(parsed, read_only)
+        else:
+            self._engine = _postgresql(parsed, read_only)
+        self._reading_engine = self._engine.execution_options(**{_READS_ONLY: True})
         try:
             with self.reading() if read_only else self.transaction() as connection:
                 found = (migrations.check if read_only or beside else migrations.migrate)(connection)
@@ -66,21 +92,36 @@ class Ledger:
         Blocks its thread; in SQLite also for as long as another thread is in one. An urgent one, which must be short,
         goes before all others that wait.
         """
-        with self._turns.turn(urgent) if self._turns else nullcontext(), self._engine.begin() as connection:
+        lock = self._write_lock.held(urgent=urgent) if self._write_lock else nullcontext()
+        with lock, self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Reads of one moment, which hold nobody up."""
-        with self._reads.begin() as connection:
+        with self._reading_engine.begin() as connection:
             yield connection
 
+    def analyze_new_tables(self) -> list[str]:
+        """Have PostgreSQL take statistics of tables that have become large and have none; return their names.
+
+        It does that by itself once a minute at best, and until then chooses plans that read whole tables. SQLite does
+        well without.
+        """
+        if self._write_lock:
+            return []
+        with self.transaction() as connection:
+            found = list(connection.scalars(_NEW_TABLES))
+            for table in found:
+                connection.exec_driver_sql(f'ANALYZE (SKIP_LOCKED) "{table}"')
+        return found
+
     def close(self) -> None:
-        """Lets go of the connections and, in SQLite, of the file."""
+        """Close the connections and, in SQLite, give the file back."""
         self._engine.dispose()
-        if self._guard is not None:
-            os.close(self._guard)
-            self._guard = None
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
 
 
 def _parsed(url: str) -> URL:
@@ -102,38 +143,36 @@ def _file(url: URL, *, must_exist: bool) -> Path:
     return path
 
 
-def _take(path: Path) -> int:
-    """The lock that keeps a second process out. It goes with the process, however that ends."""
+def _lock(path: Path) -> int:
+    """Take the lock that keeps a second process out. It goes with the process, however that ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    guard = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    lock_file = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.pread(guard, 20, 0).decode("ascii", "replace").strip() or "?"
-        os.close(guard)
+        holder = os.pread(lock_file, 20, 0).decode("ascii", "replace").strip() or "?"
+        os.close(lock_file)
         raise LedgerRefused(
             f"process {holder} is at work on the ledger {path}, and SQLite takes only one:"
             " stop it, or use PostgreSQL for several replicas"
         ) from None
-    os.ftruncate(guard, 0)
-    os.pwrite(guard, f"{os.getpid()}\n".encode(), 0)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # phone numbers are nobody else's to read
-    return guard
-
-
-def _engine(url: URL, read_only: bool) -> Engine:
-    return _sqlite(url, read_only) if url.get_backend_name() == "sqlite" else _postgresql(url, read_only)
+    os.ftruncate(lock_file, 0)
+    os.pwrite(lock_file, f"{os.getpid()}\n".encode(), 0)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # nobody else may read phone numbers
+    return lock_file
 
 
 def _postgresql(url: URL, read_only: bool) -> Engine:
-    engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
-    settings = {**_NOT_HELD_UP, "default_transaction_read_only": "on" if read_only else "off"}
+    timeouts = {name: value for name, value in _CLIENT_TIMEOUTS.items() if name not in url.query}
+    engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=timeouts)
+    settings = {**_SESSION_SETTINGS, "default_transaction_read_only": "on" if read_only else "off"}
 
     def connected(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
         connection.autocommit = True  # (what is set within a transaction goes with it)
         cursor = connection.cursor()
         for setting, value in settings.items():
             cursor.execute(f"SET {setting} = '{value}'")
+        cursor.execute(_DURABLE_COMMITS)
         cursor.close()
         connection.autocommit = False
 
@@ -143,7 +182,7 @@ def _postgresql(url: URL, read_only: bool) -> Engine:
 
 
 def _hide_values(context: ExceptionContext) -> None:
-    """PostgreSQL tells in its details what was in the row: a phone number, say. Only its first line is kept."""
+    """Keep only the first line of PostgreSQL's errors: their details show values, such as a phone number."""
     from psycopg import DatabaseError  # takes its time to load, and SQLite does without
 
     error, shown = context.original_exception, context.sqlalchemy_exception
@@ -166,7 +205,7 @@ def _sqlite(url: URL, read_only: bool) -> Engine:
 
     def began(connection: Connection) -> None:
         # IMMEDIATE, because a transaction that began reading may find that it can no longer write.
-        only_reads = connection.get_execution_options().get(_READS, False)
+        only_reads = connection.get_execution_options().get(_READS_ONLY, False)
         connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
 
     event.listen(engine, "connect", connected)

@@ -1,7 +1,7 @@
-"""Sends e-mails by SMTP, one connection each: there are few, and a server closes those that are kept open.
+"""Sends e-mails by SMTP, one connection each: there are few e-mails, and servers close idle connections.
 
-What is certain decides. Until the message's content has been handed over nothing was sent, whatever went wrong. From
-then on only the server's own answer tells; where it does not come the attempt is unknown, and is not sent again.
+If anything fails before the message's content is handed over, nothing was sent. After that only the server's answer
+tells; without one the outcome is unknown, and the e-mail is not sent again.
 """
 
 import asyncio
@@ -14,19 +14,19 @@ from dataclasses import dataclass
 import aiosmtplib
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
-from consumer.clock import MINUTE
-from consumer.config_fallback import EmailFallback
-from consumer.config_values import millis
-from consumer.media.mail import Mail
+from consumer.clock import MINUTE, Millis
+from consumer.config.fallback import EmailFallbackSettings
+from consumer.config.types import millis
+from consumer.media.mail_message import Mail
 from consumer.onemsg.client import ChannelStatus
-from consumer.onemsg.masking import safe
+from consumer.onemsg.masking import mask_text
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
 
-_COME_AGAIN = 5 * MINUTE
-"""After which a server that greylists takes a message (RFC 6647 names a minute to a day; most wait five)."""
+_GREYLIST_DELAY: Millis = 5 * MINUTE
+"""A greylisting server accepts a message after this delay (RFC 6647: a minute to a day; most use five minutes)."""
 
 _ENHANCED = re.compile(r"\b([45])\.(\d{1,3})\.(\d{1,3})\b")
-_PATIENCE_AT_THE_END = 2.0
+_QUIT_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,38 +35,63 @@ class _Refusal:
     remedy: Remedy
 
 
-def verdict(code: int, text: str, stage: str) -> _Refusal:
-    """What a refusal means, by its code (RFC 5321) and the finer one in its text (RFC 3463, such as `5.1.1`).
+_QUOTA = re.compile(
+    r"quota|sending limit|limit (exceeded|reached)|rate limit|too many (messages|e-?mails)", re.IGNORECASE
+)
+_THEIR_MAILBOX = re.compile(r"mailbox|inbox|user (is )?over|recipient", re.IGNORECASE)
+_SENDER = re.compile(
+    r"relay|not verified|not been verified|sandbox|send ?as|not allowed to send|not permitted to send|authenticat"
+    r"|sender (address )?(rejected|denied|verify)|account .*(suspended|disabled|blocked)|\b(spf|dkim|dmarc)\b",
+    re.IGNORECASE,
+)
+"""Words in refusals that are about the sender, whatever their code: of Exchange, Gmail, SES, Postfix."""
 
-    `stage` is what was refused: `sender`, `recipient`, or else `data` for the message.
-    Only what is about this mailbox makes the person unreachable; what is about us stops the channel.
+_SENDER_CODES = {("1", "7"), ("1", "8"), ("7", "57"), ("7", "60")}
+"""RFC 3463: the sender is malformed or does not exist. Exchange: this login may not send as the sender."""
+_QUOTA_CODES = {("4", "5")}
+"""RFC 3463 calls it congestion; Gmail uses it when the account's daily quota is used up."""
+_POLICY, _ADDRESS, _MAILBOX = "7", "1", "2"
+
+
+def classify_refusal(code: int, text: str, stage: str) -> _Refusal:
+    """Return what a refusal means, by its code (RFC 5321), the enhanced code in its text (RFC 3463) and its words.
+
+    `stage` is what was refused: `sender`, `recipient`, or `data` for the message.
+    Only a refusal of this mailbox makes the person unreachable; one that is about the sender stops the channel.
     """
     enhanced = _ENHANCED.search(text)
-    subject = enhanced[2] if enhanced else ""
-    if code in (530, 534, 535, 538) or (subject, enhanced and enhanced[3]) == ("7", "8"):
+    subject = (enhanced[2], enhanced[3]) if enhanced else ("", "")
+    if code in (530, 534, 535, 538) or subject == (_POLICY, "8"):
         return _Refusal("credential", Remedy.CHANNEL)
     if code < 500:
         return _Refusal("try_later", Remedy.TRANSIENT)
+    about_them = subject[0] == _MAILBOX or _THEIR_MAILBOX.search(text)
+    if subject in _QUOTA_CODES or (not about_them and _QUOTA.search(text)):
+        return _Refusal("quota_exceeded", Remedy.CHANNEL)
     if stage == "sender" or (code in (500, 501, 502, 503, 504) and stage != "recipient"):
         return _Refusal("sender_refused", Remedy.CHANNEL)
-    if subject == "7":  # policy: relaying, blocklists, authentication of the domain
+    if subject in _SENDER_CODES or (subject[0] not in (_ADDRESS, _MAILBOX) and _SENDER.search(text)):
+        return _Refusal("sender_refused", Remedy.CHANNEL)
+    if subject[0] == _POLICY:  # blocklists, content
         return _Refusal("refused_by_policy", Remedy.MESSAGE)
-    if stage == "recipient" or subject in ("1", "2"):
+    if stage == "recipient" or subject[0] in (_ADDRESS, _MAILBOX):
         return _Refusal("unreachable", Remedy.RECIPIENT)
     return _Refusal("refused", Remedy.MESSAGE)
 
 
-class Smtp:
-    """One server. `context` overrides the certificates that are trusted."""
+class SmtpClient:
+    """Client of one mail server. `context` replaces the trusted certificates."""
 
-    def __init__(self, settings: EmailFallback, password: str | None, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, settings: EmailFallbackSettings, password: str | None, context: ssl.SSLContext | None = None
+    ) -> None:
         self._settings = settings
         self._password = password
         self._context = context
         self._timeout = millis(settings.timeout) / 1000
 
     async def send_template(self, message: Mail) -> Outcome:
-        """Tries once. Every answer and every failure is an Outcome."""
+        """Try once. Every answer and every failure is an Outcome."""
         client, handed_over = self._client(), False
         try:
             async with asyncio.timeout(self._timeout):
@@ -80,10 +105,10 @@ class Smtp:
         else:
             return Accepted(message_id=message.message_id)
         finally:
-            await _leave(client)
+            await _quit(client)
 
     async def status(self) -> ChannelStatus:
-        """Whether the server lets us in; asked before a stopped channel is tried with a message."""
+        """Return whether the server accepts the login; used before a stopped channel is tried again."""
         client = self._client()
         try:
             async with asyncio.timeout(self._timeout):
@@ -93,7 +118,7 @@ class Smtp:
         else:
             return ChannelStatus("connected")
         finally:
-            await _leave(client)
+            await _quit(client)
 
     def _client(self) -> SMTP:
         s = self._settings
@@ -113,22 +138,25 @@ class Smtp:
 
 
 def _outcome(error: Exception, handed_over: bool, to: str) -> Outcome:
-    words = f"{type(error).__name__}: {safe(str(error), [to])}"
+    words = f"{type(error).__name__}: {mask_text(str(error), [to])}"
     if isinstance(error, SMTPResponseException) and not isinstance(error, aiosmtplib.SMTPConnectError):
         stage = {aiosmtplib.SMTPSenderRefused: "sender", aiosmtplib.SMTPRecipientRefused: "recipient"}
-        said = verdict(error.code, str(error.message), stage.get(type(error), "data"))
+        refusal = classify_refusal(error.code, str(error.message), stage.get(type(error), "data"))
         if isinstance(error, aiosmtplib.SMTPAuthenticationError) and error.code >= 500:
-            said = _Refusal("credential", Remedy.CHANNEL)
-        later = _COME_AGAIN if said.remedy is Remedy.TRANSIENT else None
-        return Rejected(reason=said.reason, remedy=said.remedy, error_code=error.code, error=words, retry_after=later)
+            refusal = _Refusal("credential", Remedy.CHANNEL)
+        later = _GREYLIST_DELAY if refusal.remedy is Remedy.TRANSIENT else None
+        return Rejected(
+            reason=refusal.reason, remedy=refusal.remedy, error_code=error.code, error=words, retry_after=later
+        )
     if isinstance(error, aiosmtplib.SMTPNotSupported):
         return Rejected(reason="not_supported", remedy=Remedy.CHANNEL, error=words)
     if handed_over:
         return Unknown(reason="timeout" if isinstance(error, TimeoutError) else "reset", error=words)
-    return NotTransmitted(reason=_before(error), error=words)
+    return NotTransmitted(reason=_failed_step(error), error=words)
 
 
-def _before(error: BaseException) -> str:
+def _failed_step(error: BaseException) -> str:
+    """Return which step failed before anything was sent: name_resolution, tls, connect_timeout or connect."""
     causes: list[BaseException] = []
     while error is not None and error not in causes:
         causes.append(error)
@@ -140,9 +168,9 @@ def _before(error: BaseException) -> str:
     return "connect_timeout" if any(isinstance(cause, TimeoutError) for cause in causes) else "connect"
 
 
-async def _leave(client: SMTP) -> None:
-    """Say goodbye; whatever the server makes of that changes nothing."""
+async def _quit(client: SMTP) -> None:
+    """Close the connection politely; errors here do not change the outcome."""
     with contextlib.suppress(SMTPException, OSError):
-        async with asyncio.timeout(_PATIENCE_AT_THE_END):
+        async with asyncio.timeout(_QUIT_TIMEOUT_S):
             await client.quit()
     client.close()

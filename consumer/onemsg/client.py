@@ -1,7 +1,8 @@
-"""1MSG over HTTP, called directly: contract §9 says why not through its SDK.
+"""The client of 1MSG's HTTP API. It calls the API directly; docs/1msg.md#official-sdk says why it does not use the
+official SDK.
 
-The token goes into one place, the Authorization header (contract §1). Nothing is followed and nothing is repeated: a
-redirect or a second POST could be a second message.
+The token is sent only in the Authorization header (docs/1msg.md#address-and-token). Redirects are not followed and
+requests are not repeated: either could send a second message.
 """
 
 import json
@@ -13,30 +14,31 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from consumer.clock import SECOND, Millis, Now, SystemClock
-from consumer.onemsg import values, webhook
-from consumer.onemsg.answers import judge
-from consumer.onemsg.calls import OneMsgError, Trouble, content
-from consumer.onemsg.failures import FAILURES, TooLong, outcome_of
+from consumer.onemsg.api_errors import ApiErrorKind, OneMsgError, parse_response
+from consumer.onemsg.http import lenient_json as lenient
+from consumer.onemsg.http.transport import HttpTransport, proxy_for
+from consumer.onemsg.http.transport_errors import FAILURES, TooLong, outcome_of
 from consumer.onemsg.message import TemplateMessage, body_of
 from consumer.onemsg.outcomes import Outcome
-from consumer.onemsg.registration import Destinations, disabled_among
-from consumer.onemsg.reports import Echo, StatusReport
-from consumer.onemsg.templates import Listing, entries_of, key_of, parse
-from consumer.onemsg.wire import Wire
+from consumer.onemsg.send_response import outcome_of_response
+from consumer.onemsg.templates.listing import TemplateListing, entry_key, page_entries, parse_templates
+from consumer.onemsg.webhook import parser
+from consumer.onemsg.webhook.notifications import Echo, StatusReport
+from consumer.onemsg.webhook.registration import Destinations, disabled_among
 
-__all__ = ["ChannelStatus", "OneMsg", "OneMsgError", "TemplateMessage", "Trouble"]
+__all__ = ["ChannelStatus", "OneMsgClient", "OneMsgError", "TemplateMessage"]
 
-_SEND_ANSWER = 1_000_000
-_LIST_ANSWER = 32_000_000
-"""Bytes of an answer that are read at most."""
+_MAX_SEND_RESPONSE_BYTES = 1_000_000
+_MAX_LIST_RESPONSE_BYTES = 32_000_000
+"""Longer responses are not read to the end."""
 
-_PAGE = 100
-_PAGES = 200
+_PAGE_SIZE = 100
+_MAX_PAGES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelStatus:
-    """What `GET /status` says. `account` is missing in older answers."""
+    """The answer of `GET /status`. Older servers do not send `account`."""
 
     status: str
     account: str | None = None
@@ -46,11 +48,11 @@ class ChannelStatus:
         return self.status.lower() == "connected"
 
 
-class OneMsg:
-    """One channel. Made anywhere, used in one event loop, closed with `aclose` or as a context manager.
+class OneMsgClient:
+    """The client of one channel, for one event loop; close it with `aclose`, or use it as a context manager.
 
-    `timeout` (milliseconds) bounds each request as a whole, so that no attempt outlives its lease. Raises ValueError
-    for an address, channel or token that cannot be one.
+    `timeout_ms` bounds each request as a whole, so that no attempt outlives its lease. Raises ValueError for an
+    malformed address, channel or token.
     """
 
     def __init__(
@@ -59,17 +61,23 @@ class OneMsg:
         base_url: str,
         channel_id: str,
         token: str,
-        timeout: Millis,
+        timeout_ms: Millis,
         max_connections: int = 100,
         now: Now | None = None,
     ) -> None:
         if not re.fullmatch(r"[\x21-\x7e]+", token):
             raise ValueError("the token must be one word of plain characters: is there a line break in its file?")
         self._token = token
-        self._now = now or SystemClock().wall
+        self._now = now or SystemClock().now
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": "lapse"}
         address = _address(base_url, channel_id)
-        self._wire = Wire(address, headers=headers, timeout=timeout, connections=max_connections)
+        self._http = HttpTransport(
+            address,
+            headers=headers,
+            timeout_ms=timeout_ms,
+            connections=max_connections,
+            proxy=proxy_for(address),
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -80,99 +88,104 @@ class OneMsg:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Closes the connections. Attempts under way become unknown."""
-        await self._wire.aclose()
+        """Close the connections. Attempts in progress become unknown."""
+        await self._http.aclose()
 
     async def send_template(self, message: TemplateMessage) -> Outcome:
-        """Tries once. Every answer and every failure is an Outcome (contract §3); only being cancelled raises."""
+        """Try once. Every answer and every failure is an Outcome (docs/1msg.md#answers-to-sendtemplate); only
+        cancellation raises."""
         hide = (self._token, message.phone, *message.params)
         try:
-            answer = await self._wire.exchange("POST", "sendTemplate", body=body_of(message), limit=_SEND_ANSWER)
+            answer = await self._http.exchange(
+                "POST", "sendTemplate", body=body_of(message), limit=_MAX_SEND_RESPONSE_BYTES
+            )
         except FAILURES as error:
             return outcome_of(error, hide)
-        return judge(*answer, now=self._now(), hide=hide)
+        return outcome_of_response(*answer, now=self._now(), hide=hide)
 
-    async def templates(self) -> Listing:
-        """All templates of the channel that it shows (contract §4). Raises OneMsgError.
+    async def templates(self) -> TemplateListing:
+        """Return all templates that 1MSG shows for the channel (docs/1msg.md#listing-templates). Raises OneMsgError.
 
-        Some channels ignore `offset`: a page that adds nothing is the end, and unless it is empty, or the channel has
-        told how many there are, nobody knows whether something was left out.
+        Some channels ignore `offset`, so a page that adds nothing is the end. Unless it is empty, or the channel has
+        stated the total, the listing may be incomplete.
         """
         found: dict[object, object] = {}
         total: int | None = None
         offset, whole = 0, False
-        for _ in range(_PAGES):
-            answer = await self._get("templates", limit=_PAGE, offset=offset)
-            page = entries_of(answer)
+        for _ in range(_MAX_PAGES):
+            answer = await self._get("templates", limit=_PAGE_SIZE, offset=offset)
+            page = page_entries(answer)
             if page is None:
-                raise OneMsgError(Trouble.UNREADABLE, "templates: neither a list nor an object with one")
+                raise OneMsgError(ApiErrorKind.UNREADABLE, "templates: neither a list nor an object with one")
             before = len(found)
             for entry in page:
-                found.setdefault(key_of(entry), entry)
-            total = values.first(values.whole(values.mapping(answer).get("total")), total)
+                found.setdefault(entry_key(entry), entry)
+            total = lenient.coalesce(lenient.integer(lenient.mapping(answer).get("total")), total)
             if len(found) == before:
                 whole = not page
                 break
             offset += len(page)
-        return Listing(parse(found.values()), whole if total is None else len(found) >= total)
+        return TemplateListing(parse_templates(found.values()), whole if total is None else len(found) >= total)
 
     async def messages(self, recipient: str, since: Millis) -> list[Echo]:
-        """Our messages to this number (digits) since then, newest first, at most a hundred. Raises OneMsgError.
+        """Return our messages to this number (digits) since then, newest first, at most a hundred. Raises OneMsgError.
 
-        An empty list proves nothing (contract §5): history may be off.
+        An empty list proves nothing (docs/1msg.md#message-list): the channel may keep no history.
         """
         chat, seconds = f"{recipient}@c.us", max(since // SECOND, 0)
         answer = await self._get("messages", chatId=chat, last="true", min_time=seconds, limit=100)
-        rows = answer if isinstance(answer, list) else values.items(values.mapping(answer).get("messages"))
-        read = (webhook.message(row) for row in rows)
+        rows = answer if isinstance(answer, list) else lenient.items(lenient.mapping(answer).get("messages"))
+        read = (parser.parse_message(row) for row in rows)
         return [each for each in read if isinstance(each, Echo)]
 
     async def hook_info(self, message_id: str) -> tuple[StatusReport, ...]:
-        """What 1MSG has heard of a message (contract §6); nothing for an id it does not know. Raises OneMsgError."""
+        """Return 1MSG's status reports of a message (docs/1msg.md#hookinfo); empty for an unknown id. Raises
+        OneMsgError."""
         try:
             answer = await self._get("hookInfo", messageId=message_id)
         except OneMsgError as error:
-            if error.trouble is Trouble.NOT_FOUND:
+            if error.kind is ApiErrorKind.NOT_FOUND:
                 return ()
             raise
-        hooks = answer if isinstance(answer, list) else values.items(values.mapping(answer).get("hooks"))
-        reports = (webhook.status_report(hook) for hook in hooks)
+        hooks = answer if isinstance(answer, list) else lenient.items(lenient.mapping(answer).get("hooks"))
+        reports = (parser.parse_status(hook) for hook in hooks)
         return tuple(report for report in reports if report is not None and report.message_id == message_id)
 
     async def status(self) -> ChannelStatus:
-        """Whether the channel is connected (contract §1). Raises OneMsgError."""
-        answer = values.mapping(await self._get("status"))
-        status = values.text(answer.get("status"))
+        """Return whether the channel is connected (docs/1msg.md#address-and-token). Raises OneMsgError."""
+        answer = lenient.mapping(await self._get("status"))
+        status = lenient.text(answer.get("status"))
         if status is None:
-            raise OneMsgError(Trouble.UNREADABLE, "status: the answer has none")
-        return ChannelStatus(status, values.text(answer.get("accountStatus")))
+            raise OneMsgError(ApiErrorKind.UNREADABLE, "status: the answer has none")
+        return ChannelStatus(status, lenient.text(answer.get("accountStatus")))
 
     async def webhook(self) -> Destinations:
-        """Whom 1MSG reports to (contract §7). Raises OneMsgError.
+        """Return the addresses to which 1MSG reports (docs/1msg.md#webhook-registration). Raises OneMsgError.
 
-        An answer that is not understood in full is an error: the list is written back, and nobody's URL may be lost.
+        A list that cannot be read completely is an error: it is written back later, and no address may get lost.
         """
         answer = await self._get("webhook")
         known = isinstance(answer, Mapping) and "webhookUrl" in answer
-        urls = _urls(values.mapping(answer).get("webhookUrl")) if known else None
+        urls = _urls(lenient.mapping(answer).get("webhookUrl")) if known else None
         if urls is None:
-            raise OneMsgError(Trouble.UNREADABLE, "webhook: the answer has no list of URLs that can be read")
-        return Destinations(tuple(urls), disabled_among(values.mapping(answer).get("webhookStatuses")))
+            raise OneMsgError(ApiErrorKind.UNREADABLE, "webhook: the answer has no list of URLs that can be read")
+        return Destinations(tuple(urls), disabled_among(lenient.mapping(answer).get("webhookStatuses")))
 
     async def set_webhook(self, urls: Sequence[str]) -> None:
-        """Replaces the whole list (contract §7): one to five URLs. Raises OneMsgError."""
+        """Replace the whole list (docs/1msg.md#webhook-registration) by one to five URLs. Raises OneMsgError."""
         given: object = urls[0] if len(urls) == 1 else list(urls)
         answer = await self._call("POST", "webhook", body=_json({"webhookUrl": given}), hide=urls)
-        if values.truth(values.mapping(answer).get("set")) is False:
-            raise OneMsgError(Trouble.REFUSED, "webhook: 1MSG did not set the list")
+        if lenient.boolean(lenient.mapping(answer).get("set")) is False:
+            raise OneMsgError(ApiErrorKind.REFUSED, "webhook: 1MSG did not set the list")
 
     async def settings(self) -> Mapping[str, object]:
-        """The channel's settings (contract §7), webhook URLs with their secrets among them. Raises OneMsgError."""
-        return values.mapping(await self._get("settings"))
+        """Return the channel's settings (docs/1msg.md#webhook-registration), including webhook URLs with secrets.
+        Raises OneMsgError."""
+        return lenient.mapping(await self._get("settings"))
 
     async def set_settings(self, **partial: object) -> Mapping[str, object]:
-        """Changes these settings, leaves the others, and returns what 1MSG answers. Raises OneMsgError."""
-        return values.mapping(await self._call("POST", "settings", body=_json(partial)))
+        """Change these settings only; return 1MSG's answer. Raises OneMsgError."""
+        return lenient.mapping(await self._call("POST", "settings", body=_json(partial)))
 
     async def _get(self, method: str, **query: str | int) -> object:
         return await self._call("GET", method, query=query)
@@ -188,13 +201,13 @@ class OneMsg:
     ) -> object:
         hidden = (self._token, *hide)
         try:
-            answer = await self._wire.exchange(verb, method, query=query, body=body, limit=_LIST_ANSWER)
+            answer = await self._http.exchange(verb, method, query=query, body=body, limit=_MAX_LIST_RESPONSE_BYTES)
         except TooLong:
-            raise OneMsgError(Trouble.UNREADABLE, "the answer does not end") from None
+            raise OneMsgError(ApiErrorKind.UNREADABLE, "the answer does not end") from None
         except FAILURES as error:
             failed = outcome_of(error, hidden)
-            raise OneMsgError(Trouble.UNAVAILABLE, f"{failed.reason}: {failed.error}") from None
-        return content(*answer, now=self._now(), hide=hidden)
+            raise OneMsgError(ApiErrorKind.UNAVAILABLE, f"{failed.reason}: {failed.error}") from None
+        return parse_response(*answer, now=self._now(), hide=hidden)
 
 
 def _address(base_url: str, channel_id: str) -> str:
@@ -217,7 +230,8 @@ def _json(value: object) -> bytes:
 
 
 def _urls(value: object) -> list[str] | None:
-    """A string, a list or a comma-joined string (contract §7), each URL once; None if any of it is none of these."""
+    """Return the URLs of a string, a comma-joined string or a list (docs/1msg.md#webhook-registration), each once;
+    None for anything else."""
     if value is None:
         return []
     given = value if isinstance(value, list) else [value]

@@ -1,12 +1,12 @@
-"""Limits of WhatsApp that count before anything is sent: contract §11 as data, its source beside each. Pure."""
+"""WhatsApp's limits that are kept before sending: docs/1msg.md#limits-and-policy as data, with their sources."""
 
 from consumer.clock import DAY, SECOND, Millis
 
 PAIR_SPAN: Millis = 6 * SECOND
-"""To one recipient one message in so long [S27]. Bursts are allowed and borrow from the future: we make none."""
+"""One recipient may get one message in this time [pair]. Bursts, which borrow from the future, are not used."""
 
 UNIQUE_SPAN: Millis = DAY
-"""The moving span in which so many different people may be written to, all numbers of a business together [S30]."""
+"""The moving period in which a business may write to a limited number of different people [messaging]."""
 
 WITHOUT_MARKETING = frozenset({"US"})
-"""Regions of numbers to which no marketing template is delivered: +1 with an area code of the US [S19][S32]."""
+"""Regions of phone numbers that get no marketing templates: +1 with an area code of the US [userlimits][twilio]."""

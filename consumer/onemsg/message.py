@@ -1,4 +1,4 @@
-"""One template message, and the body that asks 1MSG to send it (contract §2)."""
+"""A template message, and the request body that sends it (docs/1msg.md#sending-a-template)."""
 
 import json
 import re
@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateMessage:
-    """`phone` is digits with the country code; `params` fill {{1}}, {{2}} … of the body; `ttl` is in seconds.
+    """A message. `phone`: digits with the country code; `params` fill {{1}}, {{2}} … of the body; `ttl`: seconds.
 
-    A static URL button needs no parameter. Raises ValueError for a phone that is not 6 to 15 digits.
+    A button with a static URL needs no parameter. Raises ValueError if `phone` is not 6 to 15 digits.
     """
 
     phone: str = field(repr=False)
@@ -25,7 +25,7 @@ class TemplateMessage:
 
 
 def body_of(message: TemplateMessage) -> bytes:
-    """The JSON of `POST /{channelId}/sendTemplate`."""
+    """Return the body of `POST /{channelId}/sendTemplate`, JSON."""
     body: dict[str, object] = {
         "phone": message.phone,
         "template": message.template,

@@ -1,4 +1,4 @@
-"""The sandbox put together: its settings, and the ASGI application made of them."""
+"""The sandbox's settings, and the ASGI application made of them."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -7,35 +7,36 @@ from typing import Final
 
 from starlette.applications import Starlette
 
-from consumer.sandbox.callbacks import Callbacks
-from consumer.sandbox.course import Rules
-from consumer.sandbox.fates import Habits
-from consumer.sandbox.faults import parse
+from consumer.sandbox.channel_state import Channel, ChannelSettings, Now
+from consumer.sandbox.faults.course import CourseRules
+from consumer.sandbox.faults.fates import Habits
+from consumer.sandbox.faults.fault_rates import parse
 from consumer.sandbox.routes import Routes
-from consumer.sandbox.sending import SendTemplate
-from consumer.sandbox.state import Channel, Now, Settings
-from consumer.sandbox.templates import DEFAULT_TEMPLATES, Template
+from consumer.sandbox.send_template import SendTemplate
+from consumer.sandbox.templates import DEFAULT_TEMPLATES, MessageTemplate
+from consumer.sandbox.webhooks.webhook_sender import WebhookSender
 
 KEEP: Final = 100_000
+"""Messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """What a sandbox can be told. Times in milliseconds, shares from 0 to 1."""
+    """The settings of a sandbox. Times in milliseconds, shares from 0 to 1."""
 
     host: str = "127.0.0.1"
     port: int = 0
-    """0: any free one."""
+    """0 means any free port."""
     channel_id: str = "SBX100200300"
-    token: str = "sandbox-token"  # noqa: S105 - known to everybody, as the sandbox is
+    token: str = "sandbox-token"  # noqa: S105 - public, as is everything in the sandbox
     namespace: str = "5a4db0c5_1a2b_4c3d_8e4f_5a6b7c8d9e0f"
-    templates: tuple[Template, ...] = DEFAULT_TEMPLATES
+    templates: tuple[MessageTemplate, ...] = DEFAULT_TEMPLATES
     seed: int = 0
-    """Of everything that is drawn but the faults, which have their own."""
+    """Of everything that is drawn at random except faults, which have their own seed."""
     faults: str = ""
-    """See `faults`."""
+    """See `faults/fault_rates.py`."""
     fixed_fates: bool = True
-    """Whether phone numbers choose their fate; see `fates`."""
+    """Whether the last digits of a phone number choose its fate; see `faults/fates.py`."""
     habits: Habits = field(default_factory=Habits)
     latency: int = 0
     """Before every answer of `sendTemplate`."""
@@ -44,20 +45,20 @@ class Setup:
     keep: int = KEEP
     """How many messages are remembered."""
     history: bool = True
-    """Whether `GET /messages` has any; without, it answers with a notice (contract §5)."""
-    settings: Settings = field(default_factory=Settings)
+    """Whether `GET /messages` lists any; otherwise it answers with a notice (docs/1msg.md#message-list)."""
+    settings: ChannelSettings = field(default_factory=ChannelSettings)
     """The channel's settings at the start."""
     webhook_hosts: tuple[str, ...] = ()
-    """Hosts that may be called back beside this machine's loopback."""
+    """Hosts that may be called back, besides this machine's loopback addresses."""
     webhook_concurrency: int = 1
-    """Calls that may be under way to one webhook; with one the order of events is kept."""
+    """Calls to one webhook that may run at the same time; with 1 the order of events is kept."""
     disable_after: int | None = None
-    """Calls of a webhook that may fail in a row before it is called no more; None: any number."""
+    """After so many failed calls in a row a webhook is disabled; None: never."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A sandbox ready to be served, and where its state can be asked for (in the server's event loop only)."""
+    """A sandbox ready to be served. Use its parts in the server's event loop only."""
 
     application: Starlette
     channel: Channel
@@ -66,8 +67,8 @@ class Parts:
 
 
 def assemble(setup: Setup, now: Now) -> Parts:
-    """Raises BadFaults."""
-    rules = Rules(faults=parse(setup.faults), habits=setup.habits, seed=setup.seed, fixed_fates=setup.fixed_fates)
+    """Build the application from its settings. Raises BadFaults."""
+    rules = CourseRules(faults=parse(setup.faults), habits=setup.habits, seed=setup.seed, fixed_fates=setup.fixed_fates)
     channel = Channel(
         id=setup.channel_id,
         token=setup.token,
@@ -78,13 +79,13 @@ def assemble(setup: Setup, now: Now) -> Parts:
         keep=setup.keep,
         history=setup.history,
     )
-    callbacks = Callbacks(channel, now, concurrency=setup.webhook_concurrency, disable_after=setup.disable_after)
-    sender = SendTemplate(channel, callbacks, now, rules, setup.latency)
-    routes = Routes(channel, callbacks, now, sender, setup.webhook_hosts)
+    webhooks = WebhookSender(channel, now, concurrency=setup.webhook_concurrency, disable_after=setup.disable_after)
+    sender = SendTemplate(channel, webhooks, now, rules, setup.latency)
+    routes = Routes(channel, webhooks, now, sender, setup.webhook_hosts)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         yield
-        await callbacks.stop()
+        await webhooks.stop()
 
     return Parts(Starlette(routes=routes.all(), lifespan=lifespan), channel, routes, sender)

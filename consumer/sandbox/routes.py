@@ -1,6 +1,6 @@
-"""Everything but `sendTemplate`: lists, hookInfo, webhooks, settings, status (contract §4 to §7), and pages of our own.
+"""Every page except `sendTemplate`: lists, hookInfo, webhooks, settings and status, and the sandbox's own pages.
 
-Where the contract has no answer on record, the sandbox gives one that a tolerant client must take: the hookInfo of an
+Where docs/1msg.md has no answer on record, the sandbox gives one that a tolerant client must accept: the hookInfo of an
 unknown id is an empty list, and `webhookStatuses` maps each URL to `active` or `disabled`.
 """
 
@@ -14,34 +14,34 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from consumer.sandbox import answers
-from consumer.sandbox.answers import Reply, json_reply
-from consumer.sandbox.bodies import hook, listed
-from consumer.sandbox.callbacks import Callbacks
-from consumer.sandbox.reading import Unreadable, as_object, is_right, presented_token
+from consumer.sandbox import responses
+from consumer.sandbox.channel_state import Channel, Message, Now
 from consumer.sandbox.recipients import from_phone
-from consumer.sandbox.registration import Refused, shown, shown_webhooks, updated, with_webhooks
-from consumer.sandbox.sending import SendTemplate
-from consumer.sandbox.state import Channel, Message, Now
+from consumer.sandbox.request_parsing import UnreadableBody, as_object, is_valid, presented_token
+from consumer.sandbox.responses import Reply, json_reply
+from consumer.sandbox.send_template import SendTemplate
+from consumer.sandbox.webhooks.payloads import hook_info_item, message_list_item
+from consumer.sandbox.webhooks.registration import RequestRefused, shown, shown_webhooks, updated, with_webhooks
+from consumer.sandbox.webhooks.webhook_sender import WebhookSender
 
 Answerer: TypeAlias = Callable[[Request, dict[str, Any]], Reply]
-"""Takes the body of a POST, or an empty one. Raises Refused."""
+"""Takes the request and its body (empty for a GET). Raises RequestRefused."""
 
 
 class Routes:
-    """`webhook_hosts`: hosts that may be called back beside loopback ones."""
+    """The pages of one channel; `webhook_hosts` may be called back, besides loopback addresses."""
 
     def __init__(
-        self, channel: Channel, callbacks: Callbacks, now: Now, sender: SendTemplate, webhook_hosts: Iterable[str]
+        self, channel: Channel, webhooks: WebhookSender, now: Now, sender: SendTemplate, webhook_hosts: Iterable[str]
     ) -> None:
         self._channel = channel
-        self._callbacks = callbacks
+        self._webhooks = webhooks
         self._now = now
         self._sender = sender
         self._hosts = frozenset(webhook_hosts)
 
     def all(self) -> list[Route]:
-        """Every route, the hot one first."""
+        """Return every route, the most used one first."""
         guarded: list[tuple[str, str, Answerer]] = [
             ("templates", "GET", self.templates),
             ("messages", "GET", self.messages),
@@ -69,18 +69,22 @@ class Routes:
         ]
 
     def templates(self, request: Request, body: dict[str, Any]) -> Reply:
-        """`limit`, `offset`, `sort` = id, name or status."""
+        """Answer `GET /templates` with `limit`, `offset` and `sort` (id, name or status)."""
         query = request.query_params
         sort = query.get("sort", "id")
         if sort not in ("id", "name", "status"):
-            raise Refused("sort must be id, name or status")
+            raise RequestRefused("sort must be id, name or status")
         found = sorted(self._channel.templates.values(), key=lambda template: str(getattr(template, sort)))
         offset, limit = _number(query, "offset", 0), _number(query, "limit", len(found))
         page = [template.listed(self._channel.namespace) for template in found[offset : offset + limit]]
         return json_reply("templates", 200, {"total": len(found), "templates": page})
 
     def messages(self, request: Request, body: dict[str, Any]) -> Reply:
-        """`limit` (100; 0: all), `last`, `lastMessageNumber`, `min_time`, `max_time` (seconds), `chatId`, `msgId`."""
+        """Answer `GET /messages`.
+
+        It takes `limit` (default 100; 0 means all), `last`, `lastMessageNumber`, `min_time` and `max_time` (seconds),
+        `chatId` and `msgId`.
+        """
         if not self._channel.history:
             return json_reply("messages", 200, {"notice": "Message history storage is off", "messages": []})
         query = request.query_params
@@ -93,7 +97,9 @@ class Routes:
             if message.number > after and first <= message.at // 1000 <= final
         )
         limit = _number(query, "limit", 100) or None
-        return json_reply("messages", 200, {"messages": [listed(message) for message in islice(found, limit)]})
+        return json_reply(
+            "messages", 200, {"messages": [message_list_item(message) for message in islice(found, limit)]}
+        )
 
     def _candidates(self, query: Mapping[str, str], *, newest_first: bool) -> Iterable[Message]:
         chat_id, message_id = query.get("chatId"), query.get("msgId")
@@ -105,23 +111,23 @@ class Routes:
     def hook_info(self, request: Request, body: dict[str, Any]) -> Reply:
         message_id = request.query_params.get("messageId")
         if not message_id:
-            raise Refused("messageId is required")
+            raise RequestRefused("messageId is required")
         message = self._channel.messages.get(message_id)
         steps = message.reached(self._now()) if message else ()
-        return json_reply("hooks", 200, {"hooks": [hook(message, step) for step in steps if message]})
+        return json_reply("hooks", 200, {"hooks": [hook_info_item(message, step) for step in steps if message]})
 
     def status(self, request: Request, body: dict[str, Any]) -> Reply:
         return json_reply("status", 200, {"status": self._channel.status, "mm_lite_available": False})
 
     def webhook(self, request: Request, body: dict[str, Any]) -> Reply:
         urls = shown_webhooks(self._channel.settings)
-        return json_reply("webhook", 200, {"webhookUrl": urls, "webhookStatuses": self._callbacks.statuses()})
+        return json_reply("webhook", 200, {"webhookUrl": urls, "webhookStatuses": self._webhooks.statuses()})
 
     def set_webhook(self, request: Request, body: dict[str, Any]) -> Reply:
-        """Replaces the whole list, and enables what was disabled."""
+        """Replace the whole list, and enable webhooks that were disabled."""
         settings = with_webhooks(self._channel.settings, body.get("webhookUrl"), self._hosts)
         self._channel.settings = settings
-        self._callbacks.follow_list(enable=True)
+        self._webhooks.follow_registration(enable=True)
         value = {"set": True, "message": ",".join(settings.webhooks), "webhookUrl": shown_webhooks(settings)}
         return json_reply("webhook", 200, value)
 
@@ -129,27 +135,30 @@ class Routes:
         return json_reply("settings", 200, shown(self._channel.settings))
 
     def set_settings(self, request: Request, body: dict[str, Any]) -> Reply:
-        """Answers all settings, and under `update` those that changed. A disabled webhook stays disabled."""
+        """Change settings; answer all of them, and those that changed under `update`.
+
+        A disabled webhook stays disabled.
+        """
         before = shown(self._channel.settings)
         self._channel.settings = updated(self._channel.settings, body, self._hosts)
-        self._callbacks.follow_list(enable=False)
+        self._webhooks.follow_registration(enable=False)
         after = shown(self._channel.settings)
         changed = {name: value for name, value in after.items() if value != before[name]}
         return json_reply("settings", 200, after | {"update": changed})
 
     def register(self, urls: Sequence[str]) -> None:
-        """Makes these the only webhooks, and switches statuses on. Raises Refused."""
+        """Make these the only webhooks, and switch status callbacks on. Raises RequestRefused."""
         settings = with_webhooks(self._channel.settings, list(urls), self._hosts)
         self._channel.settings = replace(settings, acks=True)
-        self._callbacks.follow_list(enable=True)
+        self._webhooks.follow_registration(enable=True)
 
     def sandbox_messages(self, request: Request, body: dict[str, Any]) -> Reply:
-        """What was accepted, oldest first; `limit` shows the newest ones only."""
+        """Answer the accepted messages, oldest first; with `limit` only the newest ones."""
         limit = _number(request.query_params, "limit", 0) or None
         return json_reply("sandbox", 200, self.accepted(limit))
 
     def accepted(self, limit: int | None = None) -> dict[str, Any]:
-        """The value of `/_sandbox/messages`: `requests` counts all `sendTemplate` requests, answered or not."""
+        """Return the value of `/_sandbox/messages`; `requests` counts all `sendTemplate` requests, answered or not."""
         rows = self._channel.sent(self._now(), limit=limit)
         return {"requests": self._channel.requests, "accepted": self._channel.accepted, "messages": rows}
 
@@ -157,64 +166,73 @@ class Routes:
         return json_reply("sandbox", 200, self.stats())
 
     def stats(self) -> dict[str, Any]:
-        """The value of `/_sandbox/stats`."""
+        """Return the value of `/_sandbox/stats`."""
         messages = self._channel.messages
         return {
             "requests": self._channel.requests,
             "accepted": self._channel.accepted,
             "answers": dict(self._channel.answers),
             "messages": {"kept": len(messages), "forgotten": messages.forgotten},
-            "callbacks": {**self._callbacks.counts, "pending": self._callbacks.pending},
+            "callbacks": {**self._webhooks.counts, "pending": self._webhooks.pending},
         }
 
     def sandbox_inbound(self, request: Request, body: dict[str, Any]) -> Reply:
-        """`phone`, `body` and, for a tapped button, `type` = button: somebody writes to the channel."""
-        sender, words = from_phone(body.get("phone")), body.get("body")
+        """Let `phone` write `body` to the channel; a tapped button has the `type` button."""
+        sender, text = from_phone(body.get("phone")), body.get("body")
         kind = body.get("type", "chat")
-        if sender is None or not isinstance(words, str) or kind not in ("chat", "button"):
-            raise Refused('give {"phone": "15551230000", "body": "STOP"}, and type chat or button if you like')
-        message = self._sender.write_back(sender, words, kind)
+        if sender is None or not isinstance(text, str) or kind not in ("chat", "button"):
+            raise RequestRefused('give {"phone": "15551230000", "body": "STOP"}, and type chat or button if you like')
+        message = self._sender.write_back(sender, text, kind)
         return json_reply("sandbox", 200, {"id": message.id, "chatId": message.recipient.chat_id})
 
     def sandbox_templates(self, request: Request, body: dict[str, Any]) -> Reply:
-        """What WhatsApp makes of the template `name`, in all languages or in `language`: another `status` (approved,
-        PAUSED, …; "gone" takes it off the list), `category`, or `body`."""
+        """Change the template `name` as WhatsApp might, in all languages or in `language`.
+
+        It takes another `status` (approved, PAUSED, …; "gone" removes the template), `category` or `body`.
+        """
         name, language = body.get("name"), body.get("language")
         changes: dict[str, str] = {key: body[key] for key in ("status", "category", "body") if key in body}
         texts = [name, *changes.values(), *([] if language is None else [language])]
         if not changes or not all(isinstance(text, str) and text for text in texts):
-            raise Refused('give {"name": "inactivity_reminder", "status": "PAUSED"}, or another category, or body')
+            raise RequestRefused(
+                'give {"name": "inactivity_reminder", "status": "PAUSED"}, or another category, or body'
+            )
         return json_reply("sandbox", 200, {"changed": self._channel.change_template(str(name), language, changes)})
 
     def sandbox_channel(self, request: Request, body: dict[str, Any]) -> Reply:
-        """`blocked`: true as when the subscription has ended (every send is answered 403), or false; `status`: what
-        `GET /status` says (connected, disconnected, …); `namespace`: another one, for all templates."""
+        """Change the channel.
+
+        It takes `blocked` (true, as when the subscription has ended: every send is answered with 403), `status` (what
+        `GET /status` answers: connected, disconnected, …) and `namespace` (another one, for all templates).
+        """
         now = {"blocked": self._channel.blocked, "status": self._channel.status, "namespace": self._channel.namespace}
-        told: dict[str, Any] = now | body
-        blocked, status, namespace = told["blocked"], told["status"], told["namespace"]
+        wanted: dict[str, Any] = now | body
+        blocked, status, namespace = wanted["blocked"], wanted["status"], wanted["namespace"]
         fits = isinstance(blocked, bool) and all(isinstance(text, str) and text for text in (status, namespace))
-        if not body or set(told) > set(now) or not fits:
-            raise Refused('give {"blocked": true} or {"blocked": false}, {"status": "disconnected"}, or a namespace')
+        if not body or set(wanted) > set(now) or not fits:
+            raise RequestRefused(
+                'give {"blocked": true} or {"blocked": false}, {"status": "disconnected"}, or a namespace'
+            )
         self._channel.blocked, self._channel.status, self._channel.namespace = blocked, status, namespace
-        return json_reply("sandbox", 200, told)
+        return json_reply("sandbox", 200, wanted)
 
     def _guarded(self, answer: Answerer) -> Callable[[Request], Awaitable[Response]]:
-        """Only for those who know the channel and its token."""
+        """Return a handler for callers that know the channel and its token."""
 
         async def respond(request: Request) -> Response:
             if request.path_params["channel"] != self._channel.id:
-                return _response(answers.wrong_channel())
+                return _response(responses.wrong_channel())
             body = await _object(request)
             token = presented_token(request.headers.raw, request.url.query.encode("latin-1"), body)
-            if not is_right(token, self._channel.token):
-                return _response(answers.wrong_token(token, self._channel.id))
+            if not is_valid(token, self._channel.token):
+                return _response(responses.wrong_token(token, self._channel.id))
             return _answered(answer, request, body)
 
         return respond
 
 
 def _open(answer: Answerer) -> Callable[[Request], Awaitable[Response]]:
-    """For anyone."""
+    """Return a handler for all callers."""
 
     async def respond(request: Request) -> Response:
         return _answered(answer, request, await _object(request))
@@ -224,11 +242,11 @@ def _open(answer: Answerer) -> Callable[[Request], Awaitable[Response]]:
 
 def _answered(answer: Answerer, request: Request, body: dict[str, Any] | None) -> Response:
     if body is None:
-        return _response(answers.bad_request("the body must be a JSON object or a form"))
+        return _response(responses.bad_request("the body must be a JSON object or a form"))
     try:
         return _response(answer(request, body))
-    except Refused as refused:
-        return _response(answers.bad_request(str(refused)))
+    except RequestRefused as refused:
+        return _response(responses.bad_request(str(refused)))
 
 
 def _response(reply: Reply) -> Response:
@@ -236,12 +254,12 @@ def _response(reply: Reply) -> Response:
 
 
 async def _object(request: Request) -> dict[str, Any] | None:
-    """The body of a POST; nothing but the query counts in a GET."""
+    """Return the body of a POST, or None if it cannot be read; the body of a GET is ignored."""
     if request.method != "POST":
         return {}
     try:
         return as_object(await request.body(), request.headers.raw)
-    except Unreadable:
+    except UnreadableBody:
         return None
 
 
@@ -250,5 +268,5 @@ def _number(query: Mapping[str, str], name: str, default: int) -> int:
     if text is None:
         return default
     if not re.fullmatch(r"[0-9]{1,15}", text):
-        raise Refused(f"{name} must be a whole number")
+        raise RequestRefused(f"{name} must be a whole number")
     return int(text)

@@ -1,4 +1,4 @@
-"""The sandbox as a server: in a thread of this process (`running`), or as a process of its own (`main`)."""
+"""The sandbox as a server: in a thread of this process (`running`), or as its own process (`main`)."""
 
 import asyncio
 import socket
@@ -13,20 +13,20 @@ from typing import Any, Final, TypeVar
 from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from consumer.sandbox.answers import to_json
 from consumer.sandbox.app import Parts, Setup, assemble
+from consumer.sandbox.channel_state import Now
 from consumer.sandbox.recipients import from_phone
-from consumer.sandbox.sending import HANG_UP
-from consumer.sandbox.state import Now
+from consumer.sandbox.responses import to_json
+from consumer.sandbox.send_template import HANG_UP
 
 T = TypeVar("T")
 
-_KEEP_ALIVE: Final = 75
+_KEEP_ALIVE_S: Final = 75
 """Longer than clients keep idle connections, so that none is closed while a request is on its way."""
-_PATIENCE: Final = 10.0
-"""For the server to start, to stop, and to answer a question of this process."""
-_GRACE: Final = 2
-"""For answers that are under way at the end. All in seconds."""
+_TIMEOUT_S: Final = 10.0
+"""For the server to start, to stop, and to answer a call from another thread."""
+_SHUTDOWN_TIMEOUT_S: Final = 2
+"""For requests that are still being answered at the end."""
 
 
 class CouldNotStart(Exception):
@@ -47,59 +47,67 @@ class Access:
 
 @dataclass(frozen=True)
 class Sandbox(Access):
-    """A sandbox that is running. Everything here may be called from any thread but the sandbox's own."""
+    """A running sandbox. Call its methods from any thread except the sandbox's own."""
 
     _parts: Parts = field(repr=False)
     _loop: asyncio.AbstractEventLoop = field(repr=False)
 
     def messages(self) -> list[dict[str, Any]]:
-        """What it accepted, oldest first: phone, template, language, params, text, id, status, time (milliseconds),
-        request (the number of the request that made it), requests (how many asked for a message to that phone)."""
-        found: list[dict[str, Any]] = self._ask(self._parts.routes.accepted)["messages"]
+        """Return the accepted messages, oldest first.
+
+        Each has phone, template, language, params, text, id, status, time (milliseconds), request (the number of the
+        request that made it) and requests (how many requests asked for a message to that phone).
+        """
+        found: list[dict[str, Any]] = self._call(self._parts.routes.accepted)["messages"]
         return found
 
     def stats(self) -> dict[str, Any]:
-        """As `/_sandbox/stats`."""
-        return self._ask(self._parts.routes.stats)
+        """Return what `GET /_sandbox/stats` answers."""
+        return self._call(self._parts.routes.stats)
 
     def register(self, *urls: str) -> None:
-        """Makes these the only webhooks, and switches statuses on. Raises `registration.Refused`."""
-        self._ask(lambda: self._parts.routes.register(urls))
+        """Make these the only webhooks, and switch status callbacks on. Raises `registration.RequestRefused`."""
+        self._call(lambda: self._parts.routes.register(urls))
 
-    def write_back(self, phone: str, words: str) -> str:
-        """Somebody writes to the channel; answers the message's id. Raises ValueError for a bad phone."""
+    def write_back(self, phone: str, text: str) -> str:
+        """Let somebody write to the channel, and return the message's id. Raises ValueError for a bad phone."""
         sender = from_phone(phone)
         if sender is None:
             raise ValueError("not a phone number: digits only, with the country code")
-        return self._ask(lambda: self._parts.sender.write_back(sender, words).id)
+        return self._call(lambda: self._parts.sender.write_back(sender, text).id)
 
-    def _ask(self, question: Callable[[], T]) -> T:
+    def _call(self, function: Callable[[], T]) -> T:
         async def answer() -> T:
-            return question()
+            return function()
 
-        return asyncio.run_coroutine_threadsafe(answer(), self._loop).result(_PATIENCE)
+        return asyncio.run_coroutine_threadsafe(answer(), self._loop).result(_TIMEOUT_S)
 
 
 @contextmanager
 def running(setup: Setup | None = None, now: Now | None = None) -> Generator[Sandbox]:
-    """A sandbox in a thread of its own, gone at the end of the block. Raises BadFaults, CouldNotStart, OSError.
+    """Run a sandbox in its own thread until the end of the block.
 
-    `now` tells what time it is in a story; delays pass in real time all the same.
+    `now` replaces this machine's clock for the times of messages; delays still pass in real time.
+
+    Raises:
+        BadFaults: `setup.faults` cannot be read.
+        CouldNotStart: the server did not come up.
+        OSError: the port is taken.
     """
     setup = setup or Setup()
-    parts = assemble(setup, now or _wall)
+    parts = assemble(setup, now or _wall_clock)
     up = Event()
     with _listening(setup) as listener:
         server = _Server(parts, up.set)
         thread = Thread(target=server.run, args=([listener],), name="sandbox", daemon=True)
         thread.start()
         try:
-            if not up.wait(_PATIENCE) or server.loop is None:
+            if not up.wait(_TIMEOUT_S) or server.loop is None:
                 raise CouldNotStart("the sandbox did not start")
             yield Sandbox(**asdict(_access(setup, listener)), _parts=parts, _loop=server.loop)
         finally:
             server.should_exit = True
-            thread.join(_PATIENCE)
+            thread.join(_TIMEOUT_S)
 
 
 def main(
@@ -113,10 +121,13 @@ def main(
     fixed_fates: bool = True,
     webhook_hosts: Sequence[str] = (),
 ) -> int:
-    """Serves until SIGTERM or SIGINT, then answers 0. The first line on stdout is Access as JSON.
+    """Serve until SIGTERM or SIGINT, then return 0. The first line on stdout is `Access` as JSON.
 
-    The rest as in `app.Setup`: `latency` in milliseconds, `rate` in requests a second. Raises BadFaults, and OSError
-    when the port is taken.
+    The arguments are those of `app.Setup`: `latency` in milliseconds, `rate` in requests a second.
+
+    Raises:
+        BadFaults: `faults` cannot be read.
+        OSError: the port is taken.
     """
     setup = Setup(
         host=host,
@@ -128,20 +139,20 @@ def main(
         fixed_fates=fixed_fates,
         webhook_hosts=tuple(webhook_hosts),
     )
-    parts = assemble(setup, _wall)
+    parts = assemble(setup, _wall_clock)
     with _listening(setup) as listener:
         line = to_json(asdict(_access(setup, listener))).decode()
 
-        def tell() -> None:
+        def print_access() -> None:
             sys.stdout.write(f"{line}\n")
             sys.stdout.flush()
 
-        _Server(parts, tell).run([listener])
+        _Server(parts, print_access).run([listener])
     return 0
 
 
 class _Protocol(HttpToolsProtocol):
-    """uvicorn's, with a way to close a connection without an answer."""
+    """uvicorn's protocol, with a way to close a connection without an answer."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -149,7 +160,7 @@ class _Protocol(HttpToolsProtocol):
 
 
 class _Server(Server):
-    """uvicorn's, which calls `on_up` once it serves, and for which a signal is an orderly end like any other."""
+    """uvicorn's server, which calls `on_up` once it serves, and returns normally after a signal."""
 
     def __init__(self, parts: Parts, on_up: Callable[[], None]) -> None:
         config = Config(
@@ -162,8 +173,8 @@ class _Server(Server):
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            timeout_keep_alive=_KEEP_ALIVE,
-            timeout_graceful_shutdown=_GRACE,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT_S,
         )
         super().__init__(config)
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -182,7 +193,7 @@ class _Server(Server):
 
 
 def _listening(setup: Setup) -> socket.socket:
-    """Bound here, so that the port is known before anybody is told."""
+    """Return a bound socket, so that the port is known before the server runs."""
     family = socket.AF_INET6 if ":" in setup.host else socket.AF_INET
     return socket.create_server((setup.host, setup.port), family=family, backlog=2048)
 
@@ -201,5 +212,5 @@ def _access(setup: Setup, listener: socket.socket) -> Access:
     )
 
 
-def _wall() -> int:
+def _wall_clock() -> int:
     return time.time_ns() // 1_000_000

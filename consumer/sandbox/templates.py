@@ -1,4 +1,4 @@
-"""The templates a sandbox channel has: what WhatsApp approved, and how it reads with its values in place."""
+"""The templates of a sandbox channel, and their texts with the values in place."""
 
 import re
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ _VARIABLE: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
 @dataclass(frozen=True)
-class Template:
-    """One template in one language. `status` as `GET /templates` shows it; only `approved` is sent (contract §4)."""
+class MessageTemplate:
+    """One template in one language. `status` as `GET /templates` shows it; only `approved` can be sent."""
 
     id: str
     name: str
@@ -24,17 +24,17 @@ class Template:
 
     @cached_property
     def variables(self) -> int:
-        """How many values the body wants: its distinct `{{…}}` tokens (contract §4)."""
+        """The number of values that the body needs: its distinct `{{…}}` tokens."""
         return len(self._positions)
 
     def render(self, values: Sequence[str]) -> str:
-        """The body as the client reads it; `values` in the order of {{1}}, {{2}}, …, one for each variable."""
+        """Return the body as the client reads it; `values` in the order of {{1}}, {{2}}, …, one for each variable."""
         pieces = self._pieces
-        words = [values[self._positions[piece]] if index % 2 else piece for index, piece in enumerate(pieces)]
-        return "".join(words)
+        texts = [values[self._positions[piece]] if index % 2 else piece for index, piece in enumerate(pieces)]
+        return "".join(texts)
 
     def listed(self, namespace: str) -> dict[str, Any]:
-        """This template as one item of `GET /templates` (contract §4)."""
+        """Return this template as an item of `GET /templates` (docs/1msg.md#listing-templates)."""
         return {
             "id": self.id,
             "name": self.name,
@@ -62,8 +62,8 @@ class Template:
 _REMINDER: Final = "inactivity_reminder"
 _ORDER: Final = "order_waiting"
 
-DEFAULT_TEMPLATES: Final[tuple[Template, ...]] = (
-    Template(
+DEFAULT_TEMPLATES: Final[tuple[MessageTemplate, ...]] = (
+    MessageTemplate(
         "1001",
         _REMINDER,
         "en",
@@ -71,7 +71,7 @@ DEFAULT_TEMPLATES: Final[tuple[Template, ...]] = (
         "If you would like to continue, we are ready to help.",
         "Continue",
     ),
-    Template(
+    MessageTemplate(
         "1002",
         _REMINDER,
         "es",
@@ -79,14 +79,14 @@ DEFAULT_TEMPLATES: Final[tuple[Template, ...]] = (
         "Si quieres continuar, estamos listos para ayudarte.",
         "Continuar",
     ),
-    Template(
+    MessageTemplate(
         "1003",
         _REMINDER,
         "pt_BR",
         "Olá, {{1}}! Notamos que você ainda não concluiu {{2}}. Se quiser continuar, estamos prontos para ajudar.",
         "Continuar",
     ),
-    Template(
+    MessageTemplate(
         "1004",
         _REMINDER,
         "de",
@@ -94,7 +94,7 @@ DEFAULT_TEMPLATES: Final[tuple[Template, ...]] = (
         "Wenn Sie weitermachen möchten, helfen wir Ihnen gern.",
         "Weiter",
     ),
-    Template(
+    MessageTemplate(
         "1005",
         _REMINDER,
         "fr",
@@ -102,35 +102,35 @@ DEFAULT_TEMPLATES: Final[tuple[Template, ...]] = (
         "Si vous souhaitez continuer, nous sommes prêts à vous aider.",
         "Continuer",
     ),
-    Template(
+    MessageTemplate(
         "2001",
         _ORDER,
         "en",
         "Good news, {{1}}: we have kept {{2}} for you. You can go on where you left off.",
         "Continue",
     ),
-    Template(
+    MessageTemplate(
         "2002",
         _ORDER,
         "es",
         "Buenas noticias, {{1}}: hemos guardado {{2}} para ti. Puedes seguir donde lo dejaste.",
         "Continuar",
     ),
-    Template(
+    MessageTemplate(
         "2003",
         _ORDER,
         "pt_BR",
         "Boas notícias, {{1}}: guardamos {{2}} para você. Você pode continuar de onde parou.",
         "Continuar",
     ),
-    Template(
+    MessageTemplate(
         "2004",
         _ORDER,
         "de",
         "Gute Nachrichten, {{1}}: {{2}} liegt für Sie bereit. Sie können jederzeit dort weitermachen.",
         "Weiter",
     ),
-    Template(
+    MessageTemplate(
         "2005",
         _ORDER,
         "fr",

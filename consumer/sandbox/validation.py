@@ -1,50 +1,50 @@
-"""What `sendTemplate` takes and what it refuses, with 1MSG's and Meta's texts (contract §2, §3, §10, §11). Pure."""
+"""What `sendTemplate` accepts and what it refuses, with 1MSG's and Meta's texts (docs/1msg.md). Pure."""
 
 import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
-from consumer.sandbox.answers import Reply, bad_request, refused, refused_in_words, unprocessable
-from consumer.sandbox.meta import FAILURES, Failure
+from consumer.sandbox.channel_state import ChatIdentity, SendRequest
+from consumer.sandbox.meta_errors import META_ERRORS
 from consumer.sandbox.recipients import from_chat_id, from_phone
-from consumer.sandbox.state import Order, Recipient
-from consumer.sandbox.templates import Template
+from consumer.sandbox.responses import Reply, bad_request, refused, refused_in_words, unprocessable
+from consumer.sandbox.templates import MessageTemplate
 
 Body: TypeAlias = Mapping[str, Any]
-Templates: TypeAlias = Mapping[tuple[str, str], Template]
+Templates: TypeAlias = Mapping[tuple[str, str], MessageTemplate]
 
-LONGEST_BODY: Final = 1024
-"""Characters, with the values in place (contract §11)."""
+MAX_TEXT_LENGTH: Final = 1024
+"""Characters, with the values in place (docs/1msg.md#text-parameters)."""
 
 _UNSAFE: Final = re.compile(r"[\r\n\t]| {5}")
 _UNUSABLE: Final = {"PAUSED": 132015, "DISABLED": 132016}
-_TTL: Final = {
+_TTL_RANGES_S: Final = {
     "MARKETING": ((43200, 2592000),),
     "UTILITY": ((30, 43200), (-1, -1)),
     "AUTHENTICATION": ((30, 900), (-1, -1)),
 }
-"""Seconds, contract §2."""
+"""By category (docs/1msg.md#sending-a-template)."""
 
 
-def check(body: Body, templates: Templates, namespace: str) -> Order | Reply:
-    """The order that a request makes, or the answer that refuses it. Checks go from the outside in."""
+def validate(body: Body, templates: Templates, namespace: str) -> SendRequest | Reply:
+    """Return the request with its values in place, or the answer that refuses it."""
     name, language = body.get("template"), body.get("language")
     if not isinstance(name, str) or not name or language is None or language == "":
         return bad_request("template is not defined")
     code = _language_code(language)
     if isinstance(code, Reply):
         return code
-    wrong = _wrong_form(body, namespace)
-    if wrong is not None:
-        return wrong
+    refusal = _check_form(body, namespace)
+    if refusal is not None:
+        return refusal
     recipient = _recipient(body)
     if isinstance(recipient, Reply):
         return recipient
     template = templates.get((name, code))
     if template is None:
-        return _no(132001, f"template name ({name}) does not exist in {code}")
+        return _refused(132001, f"template name ({name}) does not exist in {code}")
     if template.status.upper() != "APPROVED":
-        return refused(FAILURES[_UNUSABLE.get(template.status.upper(), 132001)])
+        return refused(META_ERRORS[_UNUSABLE.get(template.status.upper(), 132001)])
     return _with_values(body, recipient, template)
 
 
@@ -57,8 +57,8 @@ def _language_code(language: Any) -> str | Reply:
     return code if isinstance(code, str) and code else bad_request("template is not defined")
 
 
-def _wrong_form(body: Body, namespace: str) -> Reply | None:
-    """The namespace (contract §12 row 5: 422), and the parameter forms of older products (contract §2)."""
+def _check_form(body: Body, namespace: str) -> Reply | None:
+    """Check the namespace, and that `params` do not have the forms of older products."""
     given = body.get("namespace")
     if given is None or given == "":
         return unprocessable("namespace is required")
@@ -73,8 +73,8 @@ def _wrong_form(body: Body, namespace: str) -> Reply | None:
     return None
 
 
-def _recipient(body: Body) -> Recipient | Reply:
-    """Exactly one of phone and chatId (contract §2)."""
+def _recipient(body: Body) -> ChatIdentity | Reply:
+    """Read the recipient: exactly one of phone and chatId."""
     phone, chat_id = body.get("phone"), body.get("chatId")
     if phone is None and chat_id is None:
         for other in ("bsuid", "username"):
@@ -86,66 +86,65 @@ def _recipient(body: Body) -> Recipient | Reply:
     found = from_phone(phone) if phone is not None else from_chat_id(chat_id)
     if found is None:
         what = "phone must be a string of 6 to 15 digits with the country code first and no +"
-        return _no(131009, what if phone is not None else "chatId must look like 15551230000@c.us")
+        return _refused(131009, what if phone is not None else "chatId must look like 15551230000@c.us")
     return found
 
 
-def _with_values(body: Body, recipient: Recipient, template: Template) -> Order | Reply:
+def _with_values(body: Body, recipient: ChatIdentity, template: MessageTemplate) -> SendRequest | Reply:
     values: list[str] = []
     for component in body.get("params") or ():
-        wrong = _take_component(component, values)
-        if wrong is not None:
-            return wrong
+        refusal = _take_component(component, values)
+        if refusal is not None:
+            return refusal
     if len(values) != template.variables:
         return unprocessable(
             f"number of params ({len(values)}) does not match the expected number of params ({template.variables})"
         )
-    wrong = _unsafe_value(values) or _wrong_ttl(body.get("messageSendTtlSeconds"), template.category)
-    if wrong is not None:
-        return wrong
+    refusal = _check_values(values) or _check_ttl(body.get("messageSendTtlSeconds"), template.category)
+    if refusal is not None:
+        return refusal
     text = template.render(values)
-    if len(text) > LONGEST_BODY:
-        return refused(FAILURES[132005])
-    return Order(recipient, template, tuple(values), text)
+    if len(text) > MAX_TEXT_LENGTH:
+        return refused(META_ERRORS[132005])
+    return SendRequest(recipient, template, tuple(values), text)
 
 
 def _take_component(component: Body, values: list[str]) -> Reply | None:
-    """Adds the texts of a body component to `values`. The templates here have no header and no dynamic button."""
+    """Add the texts of a body component to `values`. The templates here have no header and no dynamic button."""
     kind = component.get("type")
     if kind != "body":
         details = f"component {kind!r} does not require parameters"
-        return _no(132018 if kind in ("header", "button", "carousel") else 100, details)
+        return _refused(132018 if kind in ("header", "button", "carousel") else 100, details)
     parameters = component.get("parameters")
     if not isinstance(parameters, list):
         return bad_request("params: a body component needs an array of parameters")
     for parameter in parameters:
         if not isinstance(parameter, dict) or parameter.get("type") != "text" or "parameter_name" in parameter:
-            return _no(132012, "the body takes positional parameters of type text")
+            return _refused(132012, "the body takes positional parameters of type text")
         text = parameter.get("text")
         if not isinstance(text, str):
-            return _no(100, "a text parameter needs its text as a string")
+            return _refused(100, "a text parameter needs its text as a string")
         values.append(text)
     return None
 
 
-def _unsafe_value(values: list[str]) -> Reply | None:
+def _check_values(values: list[str]) -> Reply | None:
     for value in values:
         if not value.strip():
-            return _no(131008, "Parameter of type text is missing text value")
+            return _refused(131008, "Parameter of type text is missing text value")
         if _UNSAFE.search(value):
-            return _no(100, "Param text cannot have new-line/tab characters or more than 4 consecutive spaces")
+            return _refused(100, "Param text cannot have new-line/tab characters or more than 4 consecutive spaces")
     return None
 
 
-def _wrong_ttl(ttl: Any, category: str) -> Reply | None:
+def _check_ttl(ttl: Any, category: str) -> Reply | None:
     if ttl is None:
         return None
-    spans = _TTL.get(category.upper(), ())
+    spans = _TTL_RANGES_S.get(category.upper(), ())
     if type(ttl) is int and any(low <= ttl <= high for low, high in spans):
         return None
-    return _no(100, f"messageSendTtlSeconds is out of range for a template of category {category}")
+    return _refused(100, f"messageSendTtlSeconds is out of range for a template of category {category}")
 
 
-def _no(code: int, details: str) -> Reply:
-    failure: Failure = FAILURES[code].saying(details)
-    return refused(failure)
+def _refused(code: int, details: str) -> Reply:
+    return refused(META_ERRORS[code].with_details(details))

@@ -1,74 +1,74 @@
-"""Who is alive and who makes progress, as told by the parts themselves.
+"""Which parts of the process are alive and make progress, as reported by the parts themselves.
 
-A part that has work to do in a loop tells after every round how it went. One that falls silent hangs; one that
-fails says so and lives on. Readiness asks for progress, liveness only for a sign of life.
+A part that works in a loop reports after every round how it went. A part that stops reporting hangs; one that fails
+reports that and goes on. Readiness requires progress, liveness only a recent report.
 """
 
 from dataclasses import dataclass, replace
 
 from consumer.clock import MINUTE, SECOND, Millis, Now
 
-STARTING = "has not begun yet"
+STARTING = "has not started yet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
-    """What a part said last, and when (milliseconds of the clock that `Health` was given)."""
+class PartState:
+    """A part's last report, and its time (milliseconds of the clock that `Health` got)."""
 
     ok: bool
     detail: str | None
-    heard_at: Millis
+    reported_at: Millis
 
 
-class Part:
-    """One part's own page of the register. Any thread may write on it; a write is a single assignment."""
+class PartHealth:
+    """The health of one part. Any thread may report to it: a report is a single assignment."""
 
     def __init__(self, now: Now, stale_after: Millis, dead_after: Millis) -> None:
         self._now = now
         self._stale_after = stale_after
         self._dead_after = dead_after
-        self._state = State(ok=False, detail=STARTING, heard_at=now())
+        self._state = PartState(ok=False, detail=STARTING, reported_at=now())
 
     def ok(self, detail: str | None = None) -> None:
-        """A round was done. `detail` is for people: a stopped channel or an engaged brake belongs there."""
-        self._state = State(ok=True, detail=detail, heard_at=self._now())
+        """Report a successful round. `detail` is for people, such as a stopped channel or an engaged brake."""
+        self._state = PartState(ok=True, detail=detail, reported_at=self._now())
 
     def failing(self, reason: str) -> None:
-        """A round could not be done; the part will try again."""
-        self._state = State(ok=False, detail=reason, heard_at=self._now())
+        """Report a failed round; the part will try again."""
+        self._state = PartState(ok=False, detail=reason, reported_at=self._now())
 
-    def state(self, now: Millis) -> State:
-        """What the part said last; not ok when that is too long ago."""
-        said = self._state
-        silence = now - said.heard_at
+    def state(self, now: Millis) -> PartState:
+        """Return the last report; not ok if it is too old."""
+        last = self._state
+        silence = now - last.reported_at
         if silence <= self._stale_after:
-            return said
-        return replace(said, ok=False, detail=f"nothing heard for {silence // SECOND} s")
+            return last
+        return replace(last, ok=False, detail=f"no report for {silence // SECOND} s")
 
     def alive(self, now: Millis) -> bool:
-        return now - self._state.heard_at <= self._dead_after
+        return now - self._state.reported_at <= self._dead_after
 
 
 class Health:
-    """The register of all parts. `now` should be a steady clock: nobody falls silent because a wall clock jumped."""
+    """The health of all parts. `now` should be a monotonic clock, so that a jump of the wall clock changes nothing."""
 
     def __init__(self, now: Now) -> None:
         self._now = now
-        self._parts: dict[str, Part] = {}
+        self._parts: dict[str, PartHealth] = {}
 
-    def part(self, name: str, *, stale_after: Millis = 30 * SECOND, dead_after: Millis = 10 * MINUTE) -> Part:
-        """Enters a part that promises a word every `stale_after` at the latest; past `dead_after` it is dead."""
-        part = Part(self._now, stale_after, dead_after)
-        # A new dictionary, because /readyz may be walking over the old one.
+    def register(self, name: str, *, stale_after: Millis = 30 * SECOND, dead_after: Millis = 10 * MINUTE) -> PartHealth:
+        """Add a part that reports at least every `stale_after`; without a report for `dead_after` it counts as dead."""
+        part = PartHealth(self._now, stale_after, dead_after)
+        # A new dictionary, because another thread may be iterating over the old one.
         self._parts = {**self._parts, name: part}
         return part
 
-    def states(self) -> dict[str, State]:
-        """Every part as it is now, by name."""
+    def states(self) -> dict[str, PartState]:
+        """Return the state of every part, by name."""
         now = self._now()
         return {name: part.state(now) for name, part in self._parts.items()}
 
     def dead(self) -> list[str]:
-        """The parts without any sign of life."""
+        """Return the names of the parts that count as dead."""
         now = self._now()
         return [name for name, part in self._parts.items() if not part.alive(now)]

@@ -1,4 +1,4 @@
-"""The web application on a port."""
+"""Serves the web application on a port."""
 
 import asyncio
 import contextlib
@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
-_GRACE = 5
-"""Seconds for requests under way when the server is told to stop."""
+from consumer.web.bounded_http import bounded_protocol, connection_limit
+
+_SHUTDOWN_TIMEOUT_S = 5
+"""For requests in progress when the server is told to stop."""
 
 
 class PortTaken(Exception):
-    """The address cannot be listened on; the text says which and why."""
+    """The server cannot listen on its address; the text says which and why."""
 
 
 async def serve(
@@ -22,23 +24,27 @@ async def serve(
     port: int,
     stop: asyncio.Event,
     *,
+    most: int | None = None,
     listening: Callable[[int], None] | None = None,
 ) -> None:
-    """Serves until `stop` is set. Port 0 takes any free one; `listening` is told the real one, once it is open.
+    """Serve until `stop` is set. Port 0 is any free one; `listening` gets the real port once it is open.
+
+    `most` connections are held at a time; as many as file descriptors allow, unless given.
 
     Raises:
-        PortTaken: nothing could be opened there.
+        PortTaken: the server cannot listen there.
     """
     listener = _listen(host, port)
     with contextlib.closing(listener):
         config = uvicorn.Config(
             app,
+            http=bounded_protocol(most or connection_limit()),
             lifespan="off",
             log_config=None,
-            access_log=False,  # its lines would hold the webhook's secret
+            access_log=False,  # its lines would contain the webhook's secret
             server_header=False,
             proxy_headers=False,
-            timeout_graceful_shutdown=_GRACE,
+            timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT_S,
         )
         server = _Server(config)
         if listening:
@@ -56,7 +62,7 @@ async def serve(
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals belong to the application, which has more to stop than this server."""
+        """Leave signals to the application, which has more to stop than this server."""
         yield
 
 

@@ -1,7 +1,8 @@
-"""Where 1MSG tells what became of our messages: stored first, answered then.
+"""The endpoint to which 1MSG reports what became of our messages: each body is stored, then answered.
 
-1MSG signs nothing (contract fact 7), so the only proof of who calls is a secret in the URL. Without it the page does
-not exist. 200 promises that the body is kept; after anything else 1MSG may call again (contract §8.7).
+1MSG signs nothing (docs/1msg.md#seven-facts, 7), so only a secret in the URL proves who calls; without it the answer
+is 404.
+200 promises that the body is stored; after anything else 1MSG may call again (docs/1msg.md#order-and-repeats).
 """
 
 import asyncio
@@ -16,33 +17,33 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-LIMIT = 1_000_000
-"""Bytes. A body with the reports of a hundred messages has some thirty thousand."""
+MAX_BODY_BYTES = 1_000_000
+"""A body with the reports of a hundred messages has about thirty thousand."""
 
-_PATIENCE = 15.0
-"""Seconds for a body to arrive."""
+_BODY_TIMEOUT_S = 15.0
+"""How long a body may take to arrive."""
 
 log = structlog.get_logger()
 
 
-class Inbox(Protocol):
-    """Where bodies are kept."""
+class WebhookStore(Protocol):
+    """Stores webhook bodies."""
 
     async def submit(self, body: bytes) -> None:
-        """Returns once the body is stored durably; raises if it could not be."""
+        """Store the body durably; raise if that is not possible."""
         ...
 
 
-class Webhook:
-    """The endpoint. `outcomes` counts calls by what became of them: the label is `outcome`."""
+class WebhookEndpoint:
+    """The endpoint. `outcomes` counts calls by the label `outcome`."""
 
-    def __init__(self, *, inbox: Inbox, secret: SecretStr, outcomes: Counter) -> None:
+    def __init__(self, *, inbox: WebhookStore, secret: SecretStr, outcomes: Counter) -> None:
         self._inbox = inbox
         self._secret = secret.get_secret_value().encode()
         self._outcomes = outcomes
 
     async def receive(self, request: Request) -> Response:
-        # (Senders put a slash to the end of a URL, or take it away; contract §7.)
+        # Some senders add a slash to the end of a URL, or remove it (docs/1msg.md#webhook-registration).
         given = request.path_params["secret"].strip("/").encode()
         if not hmac.compare_digest(given, self._secret):
             self._outcomes.labels("bad_secret").inc()
@@ -55,23 +56,23 @@ class Webhook:
     async def _stored(self, body: bytes) -> Response:
         try:
             await self._inbox.submit(body)
-        except Exception:  # whatever it was, the body is not kept, and must be sent again
+        except Exception:  # whatever it was, the body is not stored, and must be sent again
             log.exception("webhook_not_stored", size=len(body))
             raise self._refused(503, "not_stored") from None
         self._outcomes.labels("stored").inc()
         return JSONResponse({"stored": True})
 
     async def _body(self, request: Request) -> bytes:
-        """The whole body, of which never more than the limit is held."""
+        """Return the whole body; never hold more than MAX_BODY_BYTES of it."""
         declared = request.headers.get("content-length", "")
-        if declared.isdecimal() and int(declared) > LIMIT:
+        if declared.isdecimal() and int(declared) > MAX_BODY_BYTES:
             raise self._refused(413, "too_large")
         body = bytearray()
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_BODY_TIMEOUT_S):
                 async for chunk in request.stream():
                     body += chunk
-                    if len(body) > LIMIT:
+                    if len(body) > MAX_BODY_BYTES:
                         raise self._refused(413, "too_large")
         except (TimeoutError, ClientDisconnect):
             raise self._refused(408, "unreadable") from None
@@ -83,7 +84,7 @@ class Webhook:
 
 
 def _is_json(body: bytes) -> bool:
-    """Whether it is JSON of any form: forms that we do not know are kept (contract §8.5)."""
+    """Return whether the body is JSON. Unknown forms of JSON are stored too (docs/1msg.md#other-bodies)."""
     try:
         json.loads(body)
     except (ValueError, RecursionError):

@@ -7,8 +7,9 @@ the decoder is held against; where this reads a record, fastavro must read the s
 from collections.abc import Mapping
 from typing import Any
 
-from consumer.records import Kind
+from consumer.records import Ending
 
+ENDINGS = {"COMPLETED": Ending.COMPLETED, "CANCELLED": Ending.CANCELLED}
 PRIMITIVES = {"null", "boolean", "int", "long", "float", "double", "bytes", "string"}
 
 
@@ -86,18 +87,18 @@ class Plain:
 
 
 def activity(body: bytes, schema: Any, named: Mapping[str, Any], unit: int = 1) -> tuple[Any, ...]:
-    """user_id, process, closes, action and occurred_at of a record. Raises Broken."""
+    """user_id, process, ending, action and occurred_at of a record. Raises Broken."""
     plain = Plain(body, named)
     found = plain.read(schema)
     if plain.at != len(body):
         raise Broken
     kind = found["kind"]
-    closes = text(kind).upper() in (Kind.COMPLETED, Kind.CANCELLED) if kind is not None else None
+    ending = ENDINGS.get(text(kind).upper(), Ending.NONE) if kind is not None else None
     time = found["occurred_at"]
     return (
         text(found["user_id"]),
         text(found["process"]),
-        closes,
+        ending,
         text(found.get("action")),
         None if time is None else time // unit,
     )

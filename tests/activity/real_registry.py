@@ -5,10 +5,11 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
+
+import httpx
 
 from ..broker.broker import START_WITHIN, BrokerFailed, free_ports
 from ..broker.jars import registry_jars
@@ -24,22 +25,19 @@ class RealRegistry:
     """One at this address, `host:port`."""
 
     def __init__(self, address: str) -> None:
-        self._address = address
+        self._base_url = f"http://{address}{_BASE}"
 
     def __call__(self, method: str, path: str, body: Any) -> Answer:
-        connection = HTTPConnection(self._address, timeout=30)
-        try:
-            content = None if body is None else json.dumps(body)
-            connection.request(method, _BASE + path, content, {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            return answer.status, json.loads(answer.read() or b"{}")
-        finally:
-            connection.close()
+        content = None if body is None else json.dumps(body)
+        headers = {"Content-Type": "application/json"}
+        url = self._base_url + path
+        answer = httpx.request(method, url, content=content, headers=headers, timeout=30, trust_env=False)
+        return answer.status_code, json.loads(answer.content or b"{}")
 
     def answers(self) -> bool:
         try:
             return self("GET", "/subjects", None)[0] == 200
-        except (OSError, HTTPException, ValueError):
+        except (httpx.HTTPError, ValueError):
             return False
 
 

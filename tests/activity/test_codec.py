@@ -8,25 +8,25 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from consumer.activity.avsc import own, schema_text
-from consumer.activity.codec import BadRecord, Codec, RegistryUnavailable
-from consumer.activity.framing import registry_header
-from consumer.activity.registry import Registry
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.record_codec import BadRecord, RecordCodec, RegistryUnavailable
+from consumer.activity.schemas.avro_schema import own, schema_text
+from consumer.activity.schemas.framing import registry_header
+from consumer.activity.schemas.registry import RegistryClient
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import ManualClock
-from consumer.records import Ask, Contact, DeliveryStatus, Kind, OptOut, Record, Reminder, UserActivity
+from consumer.records import ActivityKind, Contact, DeliveryStatus, OptOut, Record, Reminder, ReminderKind, UserActivity
 
 from .registry import SchemaRegistry
 from .writing import FIELDS, KIND, MICROS, NOON, body, event, framed, record
 
 ONE_OF_EACH: list[Record] = [
     UserActivity(
-        event_id="e1", user_id="ann", process="checkout", kind=Kind.COMPLETED, action="zahlen", occurred_at=NOON
+        event_id="e1", user_id="ann", process="checkout", kind=ActivityKind.COMPLETED, action="zahlen", occurred_at=NOON
     ),
     Contact(user_id="ann", name="Ann Ångström", phone="+34 600 000 000", opt_in=True, updated_at=NOON),
     Reminder(
         reminder_id="r1",
-        kind=Ask.DUE,
+        kind=ReminderKind.DUE,
         user_id="ann",
         process="checkout",
         step=0,
@@ -36,7 +36,7 @@ ONE_OF_EACH: list[Record] = [
         occurred_at=NOON,
         detected_at=NOON + 1,
     ),
-    Reminder(kind=Ask.CLOCK, occurred_at=NOON, detected_at=NOON + 1),
+    Reminder(kind=ReminderKind.WATERMARK, occurred_at=NOON, detected_at=NOON + 1),
     DeliveryStatus(
         event_id="e1",
         reminder_id="r1",
@@ -57,17 +57,17 @@ ONE_OF_EACH: list[Record] = [
 ]
 
 
-def codec_with(registry: SchemaRegistry) -> Codec:
-    client = Registry(registry.url)
-    return Codec(WriterSchemas(ManualClock(), client), client)
+def codec_with(registry: SchemaRegistry) -> RecordCodec:
+    client = RegistryClient(registry.url)
+    return RecordCodec(WriterSchemas(ManualClock(), client), client)
 
 
 @pytest.fixture(scope="module")
-def codec() -> Codec:
-    return Codec(WriterSchemas(ManualClock()))
+def codec() -> RecordCodec:
+    return RecordCodec(WriterSchemas(ManualClock()))
 
 
-def test_records_come_back_as_they_went(codec: Codec) -> None:
+def test_records_come_back_as_they_went(codec: RecordCodec) -> None:
     for sent in ONE_OF_EACH:
         value = codec.encode(sent, "topic")
         assert value[:2] == b"\xc3\x01"
@@ -93,7 +93,7 @@ def test_a_subject_is_registered_once(registry: SchemaRegistry) -> None:
         codec.encode(ONE_OF_EACH[1], "another-topic")
 
 
-def test_either_framing_is_read_whatever_is_written(registry: SchemaRegistry, codec: Codec) -> None:
+def test_either_framing_is_read_whatever_is_written(registry: SchemaRegistry, codec: RecordCodec) -> None:
     with_registry = codec_with(registry)
     for sent in ONE_OF_EACH:
         assert with_registry.decode(type(sent), codec.encode(sent, "topic")) == sent
@@ -109,40 +109,42 @@ contacts = st.builds(
 
 @given(contacts)
 def test_any_contact_comes_back_as_it_went(sent: Contact) -> None:
-    codec = Codec(WriterSchemas(ManualClock()))
+    codec = RecordCodec(WriterSchemas(ManualClock()))
     assert codec.decode(Contact, codec.encode(sent, "contacts")) == sent
 
 
 def test_a_contact_of_another_writer_with_more_and_fewer_fields_in_another_order() -> None:
     crm = record({"updated_at": MICROS, "phone": "string", "score": "double", "user_id": "string"}, name="crm.Customer")
     value = framed(crm, {"updated_at": NOON * 1000 + 999, "phone": "600", "score": 0.5, "user_id": "ann"})
-    codec = Codec(WriterSchemas(ManualClock(), others=[crm]))
+    codec = RecordCodec(WriterSchemas(ManualClock(), others=[crm]))
     assert codec.decode(Contact, value) == Contact(user_id="ann", phone="600", updated_at=NOON)
 
 
 def test_a_kind_that_is_not_known_is_read_as_the_default() -> None:
     newer = record({**FIELDS, "kind": {**KIND, "name": "ActivityKind", "symbols": ["ARCHIVED"]}})
-    codec = Codec(WriterSchemas(ManualClock(), others=[newer]))
-    assert codec.decode(UserActivity, framed(newer, event(kind="ARCHIVED"))).kind is Kind.PROGRESSED
+    codec = RecordCodec(WriterSchemas(ManualClock(), others=[newer]))
+    assert codec.decode(UserActivity, framed(newer, event(kind="ARCHIVED"))).kind is ActivityKind.PROGRESSED
 
 
 def test_a_reminder_of_a_later_version_neither_sends_nor_cancels() -> None:
-    text = schema_text(Reminder).replace('"CLOCK"]', '"CLOCK", "SNOOZED"]')
+    text = schema_text(Reminder).replace('"REBUILT"]', '"REBUILT", "SNOOZED"]')
     newer = record({f["name"]: f["type"] for f in json.loads(text)["fields"]})
     datum = {f.name: None for f in fields(Reminder)} | {"kind": "SNOOZED", "occurred_at": 1, "detected_at": 2}
-    codec = Codec(WriterSchemas(ManualClock(), others=[newer]))
-    assert codec.decode(Reminder, framed(newer, datum)) == Reminder(kind=Ask.CLOCK, occurred_at=1, detected_at=2)
+    codec = RecordCodec(WriterSchemas(ManualClock(), others=[newer]))
+    assert codec.decode(Reminder, framed(newer, datum)) == Reminder(
+        kind=ReminderKind.WATERMARK, occurred_at=1, detected_at=2
+    )
 
 
 def test_a_schema_without_what_we_need_does_not_fit() -> None:
     nameless = record({"name": "string", "updated_at": "long"})
-    codec = Codec(WriterSchemas(ManualClock(), others=[nameless]))
+    codec = RecordCodec(WriterSchemas(ManualClock(), others=[nameless]))
     with pytest.raises(BadRecord, match="Contact") as caught:
         codec.decode(Contact, framed(nameless, {"name": "Ann", "updated_at": 1}))
     assert caught.value.reason == "incompatible_schema"
 
 
-def test_damaged_values_are_named_and_never_quoted(codec: Codec) -> None:
+def test_damaged_values_are_named_and_never_quoted(codec: RecordCodec) -> None:
     value = codec.encode(Contact(user_id="ann", name="SECRET", updated_at=NOON), "contacts")
     damaged = {
         value[:-3]: "unreadable",
@@ -164,13 +166,13 @@ def test_damaged_values_are_named_and_never_quoted(codec: Codec) -> None:
 
 @given(st.binary(max_size=60))
 def test_any_bytes_are_a_record_or_a_bad_record(garbage: bytes) -> None:
-    codec = Codec(WriterSchemas(ManualClock()))
+    codec = RecordCodec(WriterSchemas(ManualClock()))
     good = codec.encode(ONE_OF_EACH[1], "contacts")
     with suppress(BadRecord):
         assert isinstance(codec.decode(Contact, good[:10] + garbage), Contact)
 
 
-def test_a_record_is_written_with_the_schema_of_its_file(codec: Codec) -> None:
+def test_a_record_is_written_with_the_schema_of_its_file(codec: RecordCodec) -> None:
     sent = ONE_OF_EACH[5]
     assert codec.encode(sent, "opt-outs")[10:] == body(
         own(OptOut), {f.name: getattr(sent, f.name) for f in fields(sent)}

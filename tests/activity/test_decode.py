@@ -7,14 +7,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from consumer.activity.avro import AvroReader
-from consumer.activity.codec import Codec, RegistryUnavailable
-from consumer.activity.decode import ActivityDecoder
-from consumer.activity.framing import registry_header
-from consumer.activity.registry import Registry
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.avro.batch_reader import AvroReader
+from consumer.activity.decoder import ActivityDecoder
+from consumer.activity.record_codec import RecordCodec, RegistryUnavailable
+from consumer.activity.schemas.framing import registry_header
+from consumer.activity.schemas.registry import RegistryClient
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import DAY, HOUR, SECOND, ManualClock
-from consumer.records import Kind, UserActivity
+from consumer.records import ActivityKind, Ending, UserActivity
 
 from .registry import SchemaRegistry
 from .writing import (
@@ -56,16 +56,17 @@ def test_activities_become_columns_in_order() -> None:
             "index": pl.UInt32,
             "user_id": pl.String,
             "process": pl.String,
-            "closes": pl.Boolean,
+            "ending": pl.UInt8,
             "action": pl.String,
             "occurred_at": pl.Int64,
+            "written_at": pl.Int64,
         }
     )
-    assert decoded.frame.rows() == [
-        (0, "ann", "checkout", False, None, NOON),
-        (1, "bob", "checkout", True, None, NOON - 5),
-        (2, "a" * 255, "ärger", True, "Bestellung 🛒", NOON),
-        (3, "ann", "checkout", False, "", NOON),
+    assert decoded.frame.drop("written_at").rows() == [
+        (0, "ann", "checkout", Ending.NONE, None, NOON),
+        (1, "bob", "checkout", Ending.COMPLETED, None, NOON - 5),
+        (2, "a" * 255, "ärger", Ending.CANCELLED, "Bestellung 🛒", NOON),
+        (3, "ann", "checkout", Ending.NONE, "", NOON),
     ]
     assert (decoded.bad, decoded.clamped) == ([], 0)
 
@@ -73,17 +74,17 @@ def test_activities_become_columns_in_order() -> None:
 def test_a_batch_of_nothing_is_an_empty_frame() -> None:
     decoded = decode([], [])
     assert (decoded.frame.height, decoded.bad, decoded.clamped) == (0, [], 0)
-    assert decoded.frame.columns == ["index", "user_id", "process", "closes", "action", "occurred_at"]
+    assert decoded.frame.columns == ["index", "user_id", "process", "ending", "action", "occurred_at", "written_at"]
 
 
 def test_our_own_records_are_read() -> None:
-    codec = Codec(WriterSchemas(ManualClock()))
-    sent = UserActivity(event_id="e", user_id="ann", process="checkout", kind=Kind.COMPLETED, occurred_at=NOON)
+    codec = RecordCodec(WriterSchemas(ManualClock()))
+    sent = UserActivity(event_id="e", user_id="ann", process="checkout", kind=ActivityKind.COMPLETED, occurred_at=NOON)
     assert users(decode([], [codec.encode(sent, "user-activity")])) == ["ann"]
 
 
 def test_both_framings_and_several_writers_mix_in_one_batch(registry: SchemaRegistry) -> None:
-    client = Registry(registry.url)
+    client = RegistryClient(registry.url)
     reordered = record(dict(reversed(list(FIELDS.items()))))
     ids = [
         client.register(
@@ -104,13 +105,13 @@ def test_both_framings_and_several_writers_mix_in_one_batch(registry: SchemaRegi
     decoded = decoder.decode(values, np.full(7, NOON), NOON)
     assert users(decoded) == ["a", "b", "c", "d", "e"]
     assert decoded.frame["index"].to_list() == [0, 1, 2, 4, 6]
-    assert decoded.frame["closes"].to_list() == [False, True, False, False, False]
+    assert decoded.frame["ending"].to_list() == [Ending.NONE, Ending.COMPLETED, *[Ending.NONE] * 3]
     assert reasons(decoded) == {3: "unknown_schema", 5: "unframed"}
 
 
 def test_the_registry_is_not_asked_again_for_every_batch(registry: SchemaRegistry) -> None:
     clock = ManualClock()
-    decoder = ActivityDecoder(AvroReader(WriterSchemas(clock, Registry(registry.url), [PLAIN])))
+    decoder = ActivityDecoder(AvroReader(WriterSchemas(clock, RegistryClient(registry.url), [PLAIN])))
     values = [registry_header(NOBODYS) + b"x", framed(PLAIN, event())]
     for _ in range(3):
         assert reasons(decoder.decode(values, np.full(2, NOON), NOON)) == {0: "unknown_schema"}
@@ -120,14 +121,16 @@ def test_the_registry_is_not_asked_again_for_every_batch(registry: SchemaRegistr
 
 def test_when_the_registry_is_away_nothing_is_called_bad(registry: SchemaRegistry) -> None:
     registry.down = True
-    decoder = ActivityDecoder(AvroReader(WriterSchemas(ManualClock(), Registry(registry.url), [PLAIN])))
+    decoder = ActivityDecoder(AvroReader(WriterSchemas(ManualClock(), RegistryClient(registry.url), [PLAIN])))
     with pytest.raises(RegistryUnavailable):
         decoder.decode([registry_header(NOBODYS) + b"x", framed(PLAIN, event())], np.full(2, NOON), NOON)
 
 
 @pytest.mark.parametrize("value", [None, b""])
-def test_a_null_value_is_set_aside(value: bytes | None) -> None:
-    assert beside_neighbours(value) == {1: "empty_value"}
+def test_a_null_value_is_read_and_is_nothing(value: bytes | None) -> None:
+    decoded = decode([PLAIN], [framed(PLAIN, event()), value, framed(PLAIN, event(user_id="bob"))])
+    assert users(decoded) == ["ann", "bob"]
+    assert (decoded.blank, decoded.bad) == (1, [])
 
 
 GOOD = framed(PLAIN, event())
@@ -162,8 +165,13 @@ def test_an_unknown_schema_and_no_frame_at_all_are_set_aside() -> None:
     assert beside_neighbours(b"\x00") == {1: "unframed"}
 
 
-def test_empty_names_are_set_aside() -> None:
-    assert beside_neighbours(framed(PLAIN, event(user_id=""))) == {1: "empty_user_id"}
+def test_an_event_of_nobody_is_read_and_is_nothing() -> None:
+    decoded = decode([PLAIN], [framed(PLAIN, event(user_id=user)) for user in ("", "ann", "")])
+    assert users(decoded) == ["ann"]
+    assert (decoded.blank, decoded.bad) == (2, [])
+
+
+def test_an_empty_process_is_set_aside() -> None:
     assert beside_neighbours(framed(PLAIN, event(process=""))) == {1: "empty_process"}
 
 
@@ -185,8 +193,7 @@ def test_an_action_of_more_than_128_characters_is_cut(beside: int) -> None:
 
 def test_nulls_where_a_value_is_needed_are_set_aside() -> None:
     writer = record({name: ["null", kind] if name != "action" else kind for name, kind in FIELDS.items()})
-    needed = {"user_id": "empty_user_id", "process": "empty_process", "kind": "missing_field"}
-    needed["occurred_at"] = "missing_field"
+    needed = {"process": "empty_process", "kind": "missing_field", "occurred_at": "missing_field"}
     decoded = decode([writer], [framed(writer, event(**{name: None})) for name in needed] + [framed(writer, event())])
     assert list(reasons(decoded).values()) == list(needed.values())
     assert users(decoded) == ["ann"]
@@ -199,10 +206,20 @@ def test_a_time_before_2000_is_set_aside() -> None:
     assert users(decode([PLAIN], [framed(PLAIN, event(occurred_at=year_2000))])) == ["ann"]
 
 
-def test_a_time_later_than_its_record_is_set_back_and_counted() -> None:
-    values = [framed(PLAIN, event(occurred_at=NOON + ahead)) for ahead in (-1, 0, 1, 400 * DAY)]
-    decoded = decode([PLAIN], values, now=NOON + HOUR, timestamps=[NOON] * 4)
-    assert decoded.frame["occurred_at"].to_list() == [NOON - 1, NOON, NOON, NOON]
+def test_a_time_long_after_its_record_is_set_back_and_counted() -> None:
+    values = [framed(PLAIN, event(occurred_at=NOON + ahead)) for ahead in (-1, HOUR, HOUR + 1, 400 * DAY)]
+    decoded = decode([PLAIN], values, now=NOON + DAY, timestamps=[NOON] * 4)
+    assert decoded.frame["occurred_at"].to_list() == [NOON - 1, NOON + HOUR, NOON + HOUR, NOON + HOUR]
+    assert decoded.frame["written_at"].to_list() == [NOON] * 4
+    assert decoded.skew.tolist() == [1, -HOUR, -HOUR - 1, -400 * DAY]
+    assert (decoded.clamped, decoded.bad) == (2, [])
+
+
+def test_neither_an_event_nor_its_record_is_of_the_future() -> None:
+    values = [framed(PLAIN, event(occurred_at=NOON + ahead)) for ahead in (20, 21, -5)]
+    decoded = decode([PLAIN], values, now=NOON, timestamps=[NOON + 20, NOON - 10, NOON + 30])
+    assert decoded.frame["occurred_at"].to_list() == [NOON, NOON, NOON - 5]
+    assert decoded.frame["written_at"].to_list() == [NOON, NOON - 10, NOON]
     assert (decoded.clamped, decoded.bad) == (2, [])
 
 
@@ -227,10 +244,9 @@ def test_errors_say_what_to_do_and_quote_nothing() -> None:
         framed(PLAIN, event(user_id="SECRET", process="")),
         framed(PLAIN, event(user_id="SECRET", occurred_at=5)),
         b"SECRET",
-        None,
     ]
     decoded = decode([PLAIN], values)
-    assert [bad.index for bad in decoded.bad] == [0, 1, 2, 3, 4]
+    assert [bad.index for bad in decoded.bad] == [0, 1, 2, 3]
     for bad in decoded.bad:
         assert "SECRET" not in bad.error
         assert len(bad.error) > 20

@@ -10,7 +10,7 @@ import pytest
 from fastavro import schemaless_reader
 from hypothesis import given, settings
 
-from consumer.activity.avsc import WriterSchema, single_object_header
+from consumer.activity.schemas.avro_schema import WriterSchema, single_object_header
 
 from .plain import Broken, activity
 from .writing import FIELDS, KIND, MICROS, NOON, decode, event, framed, reasons, record
@@ -98,20 +98,23 @@ def mutated(value: bytes) -> st.SearchStrategy[bytes]:
 def judged_alone(value: bytes, writer: WriterSchema, unit: int = 1) -> tuple[Any, ...] | str:
     """The row that reading this value by itself gives, or its reason."""
     try:
-        user, process, closes, action, time = activity(value[10:], writer.schema, writer.named, unit)
+        user, process, ending, action, time = activity(value[10:], writer.schema, writer.named, unit)
     except Broken:
         return "unreadable"
-    if closes is None or time is None:
+    if not user:
+        return "blank"
+    if ending is None or time is None:
         return "missing_field"
-    if not user or not process:
-        return "empty_process" if user else "empty_user_id"
-    return (user, process, closes, action, min(time, NOON)) if time >= 946_684_800_000 else "time_before_2000"
+    if not process:
+        return "empty_process"
+    return (user, process, ending, action, min(time, NOON)) if time >= 946_684_800_000 else "time_before_2000"
 
 
 def check(values: Sequence[bytes], expected: Sequence[tuple[Any, ...] | str], writers: Sequence[WriterSchema]) -> None:
     decoded = decode(writers, values)
-    rows = {row[0]: row[1:] for row in decoded.frame.rows()}
-    assert {**rows, **reasons(decoded)} == dict(enumerate(expected))
+    rows = {row[0]: row[1:] for row in decoded.frame.drop("written_at").rows()}
+    assert {**rows, **reasons(decoded)} == {n: found for n, found in enumerate(expected) if found != "blank"}
+    assert decoded.blank == expected.count("blank")
     assert list(rows) == sorted(rows)
 
 
@@ -191,4 +194,5 @@ def test_no_damage_inside_lists_reaches_a_neighbour(data: st.DataObject) -> None
 @given(st.lists(st.none() | st.binary(max_size=30) | st.binary(max_size=20).map(lambda b: b"\x00" + b), max_size=6))
 def test_any_bytes_at_all_are_given_a_reason(values: list[bytes | None]) -> None:
     decoded = decode([], values)
-    assert list(reasons(decoded)) == list(range(len(values)))
+    assert list(reasons(decoded)) == [n for n, value in enumerate(values) if value]
+    assert decoded.blank == len(values) - len(decoded.bad)

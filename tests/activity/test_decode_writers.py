@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from consumer.activity.avsc import single_object_header
+from consumer.activity.schemas.avro_schema import single_object_header
+from consumer.records import Ending
 
 from .writing import (
     FIELDS,
@@ -29,12 +30,12 @@ def rows(writer_fields: dict[str, Any], *data: dict[str, Any]) -> list[tuple[Any
     writer = record(writer_fields)
     decoded = decode([writer], [framed(writer, datum) for datum in data])
     assert decoded.bad == []
-    return decoded.frame.drop("index").rows()
+    return decoded.frame.drop("index", "written_at").rows()
 
 
 def test_a_writer_may_add_reorder_and_leave_out_fields() -> None:
     few = {"occurred_at": MILLIS, "kind": KIND, "user_id": "string", "process": "string"}
-    assert rows(few, event()) == [("ann", "checkout", False, None, NOON)]
+    assert rows(few, event()) == [("ann", "checkout", Ending.NONE, None, NOON)]
     device = {"type": "record", "name": "Device", "fields": [{"name": "os", "type": "string"}]}
     more = {
         "ip": {"type": "fixed", "name": "Ip", "size": 4},
@@ -54,23 +55,28 @@ def test_a_writer_may_add_reorder_and_leave_out_fields() -> None:
     first = event(**extra, action="pay", labels={"a": "b", "c": "d"}, items=[{"n": 1}, {"n": 2}])
     second = event(**{**extra, "device": None, "spare": None}, user_id="bob", labels={}, items=[])
     assert rows(more, first, second) == [
-        ("ann", "checkout", False, "pay", NOON),
-        ("bob", "checkout", False, None, NOON),
+        ("ann", "checkout", Ending.NONE, "pay", NOON),
+        ("bob", "checkout", Ending.NONE, None, NOON),
     ]
 
 
 def test_fields_may_be_nullable_or_bytes_in_the_writers_schema() -> None:
     nullable = {name: ["null", kind] for name, kind in {**FIELDS, "user_id": "bytes", "action": "string"}.items()}
-    assert rows(nullable, event(user_id=b"ann")) == [("ann", "checkout", False, None, NOON)]
+    assert rows(nullable, event(user_id=b"ann")) == [("ann", "checkout", Ending.NONE, None, NOON)]
 
 
 def test_a_kind_may_be_a_string_or_one_that_nobody_knows() -> None:
     as_text = {**FIELDS, "kind": "string"}
     kinds = ["STARTED", "completed", "Cancelled", "ARCHIVED", ""]
-    assert [row[2] for row in rows(as_text, *(event(kind=k) for k in kinds))] == [False, True, True, False, False]
+    expected = [Ending.NONE, Ending.COMPLETED, Ending.CANCELLED, Ending.NONE, Ending.NONE]
+    assert [row[2] for row in rows(as_text, *(event(kind=k) for k in kinds))] == expected
     symbols = ["ARCHIVED", "COMPLETED", "STARTED"]
     other = {**FIELDS, "kind": {**KIND, "symbols": symbols}}
-    assert [row[2] for row in rows(other, *(event(kind=k) for k in symbols))] == [False, True, False]
+    assert [row[2] for row in rows(other, *(event(kind=k) for k in symbols))] == [
+        Ending.NONE,
+        Ending.COMPLETED,
+        Ending.NONE,
+    ]
 
 
 def test_a_time_may_be_in_microseconds_or_without_a_logical_type() -> None:
@@ -162,12 +168,13 @@ def test_records_that_repeat_a_lot_are_read_by_themselves() -> None:
         framed(writer, event(**many, user_id=b"flo")) + b"\0",
     ]
     decoded = decode([writer], values)
-    assert decoded.frame.rows() == [
-        (0, "ann", "checkout", False, None, NOON),
-        (1, "bób", "checkout", True, "pay", NOON),
+    assert decoded.frame.drop("written_at").rows() == [
+        (0, "ann", "checkout", Ending.NONE, None, NOON),
+        (1, "bób", "checkout", Ending.COMPLETED, "pay", NOON),
     ]
     unreadable = dict.fromkeys([2, 3, 6], "unreadable")
-    assert reasons(decoded) == {**unreadable, 4: "empty_user_id", 5: "missing_field"}
+    assert reasons(decoded) == {**unreadable, 5: "missing_field"}
+    assert decoded.blank == 1
 
 
 def test_a_misfit_that_is_read_by_itself_is_one_all_the_same() -> None:

@@ -8,12 +8,14 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from consumer.config import Process, Source
+from consumer.config.processes import ProcessSettings
+from consumer.config.source import SourceSettings
+from consumer.records import Ending
 
 from .writing import MILLIS, NOON, at_noon, framed, own_events, process, reasons, record
 
 NAMES = ["viewed", "paid", "left", "signed up", "ünknown"]
-PROCESSES: dict[str, Process] = {
+PROCESSES: dict[str, ProcessSettings] = {
     "checkout": process(active_on=("viewed",), complete_on=("paid",), cancel_on=("left",)),
     "first": process(active_on=("signed up", "viewed"), complete_on=("paid",)),
 }
@@ -41,18 +43,23 @@ def plainly(event: Event) -> list[Row] | str:
     """The rows of an event; none where it is ignored; or the reason for which it is bad."""
     user = None if event["user"] is None else event["user"]["id"]
     meant = [
-        (name, event["name"] not in p.active_on)
+        (name, ending)
         for name, p in PROCESSES.items()
-        if event["name"] in (*p.active_on, *p.complete_on, *p.cancel_on)
+        for ending, names in (
+            (Ending.NONE, p.active_on),
+            (Ending.COMPLETED, p.complete_on),
+            (Ending.CANCELLED, p.cancel_on),
+        )
+        if event["name"] in names
     ]
     if user is None or not meant:
         return []
     if user == "":
-        return "empty_user_id"
+        return "blank"
     if event["at"] < 946_684_800_000:
         return "time_before_2000"
     at, action = min(event["at"], NOON), event["with"].get("product")
-    return [(str(user), process, closes, action, at) for process, closes in meant]
+    return [(str(user), process, ending, action, at) for process, ending in meant]
 
 
 @pytest.mark.slow
@@ -61,15 +68,19 @@ def plainly(event: Event) -> list[Row] | str:
 def test_own_events_are_read_as_a_plain_reading_of_each_says(data: Sequence[Event], times: int) -> None:
     data = [*data] * times
     expected = [plainly(event) for event in data]
-    avro = at_noon(own_events(Source.model_validate(SOURCE), PROCESSES, [WRITER]), [framed(WRITER, e) for e in data])
+    avro = at_noon(
+        own_events(SourceSettings.model_validate(SOURCE), PROCESSES, [WRITER]), [framed(WRITER, e) for e in data]
+    )
     written = [json.dumps(event, ensure_ascii=n % 2 == 0).encode() for n, event in enumerate(data)]
     # (Of a plain number JSON does not tell the unit, and one that is too small for milliseconds might be seconds.)
-    source = Source.model_validate({**SOURCE, "format": "json", "time_unit": "millis"})
+    source = SourceSettings.model_validate({**SOURCE, "format": "json", "time_unit": "millis"})
     for decoded in (avro, at_noon(own_events(source, PROCESSES), written)):
-        assert decoded.frame.rows() == [
+        assert decoded.frame.drop("written_at").rows() == [
             (n, *row) for n, rows in enumerate(expected) if not isinstance(rows, str) for row in rows
         ]
-        assert reasons(decoded) == {n: found for n, found in enumerate(expected) if isinstance(found, str)}
+        bad = {n: found for n, found in enumerate(expected) if isinstance(found, str)}
+        assert reasons(decoded) == {n: found for n, found in bad.items() if found != "blank"}
+        assert decoded.blank == list(bad.values()).count("blank")
         assert decoded.ignored == expected.count([])
 
 
@@ -81,7 +92,9 @@ def test_damaged_bytes_are_nobody_elses_trouble(data: Sequence[tuple[Event, int,
         whole = framed(WRITER, event)
         cut = 10 + place % (len(whole) - 10)  # behind the header
         values.append(whole[:cut] + damage + whole[cut + len(damage) :])
-    decoder = own_events(Source.model_validate(SOURCE), PROCESSES, [WRITER])
+    decoder = own_events(SourceSettings.model_validate(SOURCE), PROCESSES, [WRITER])
     together, alone = at_noon(decoder, values), [at_noon(decoder, [value]) for value in values]
-    assert together.frame.drop("index").rows() == [row for one in alone for row in one.frame.drop("index").rows()]
+    assert together.frame.drop("index", "written_at").rows() == [
+        row for one in alone for row in one.frame.drop("index", "written_at").rows()
+    ]
     assert reasons(together) == {n: one.bad[0].reason for n, one in enumerate(alone) if one.bad}

@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
-from consumer.activity.avro import AvroReader
-from consumer.activity.avsc import UnusableSchema, WriterSchema, parse, read_schemas
-from consumer.activity.decode import ActivityDecoder, Decoded
-from consumer.activity.fields import fields_of
-from consumer.activity.framing import registry_header
-from consumer.activity.meanings import meanings_of
-from consumer.activity.registry import Registry
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.avro.batch_reader import AvroReader
+from consumer.activity.decoder import ActivityDecoder, Decoded
+from consumer.activity.event_mapping import build_event_mapping
+from consumer.activity.field_paths import build_field_paths
+from consumer.activity.schemas.avro_schema import UnusableSchema, WriterSchema, parse, read_schemas
+from consumer.activity.schemas.framing import registry_header
+from consumer.activity.schemas.registry import RegistryClient
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import ManualClock
-from consumer.config import Source
+from consumer.config.source import SourceSettings
+from consumer.records import Ending
 
 from .registry import SchemaRegistry
 from .writing import KIND, MICROS, MILLIS, NOON, at_noon, body, framed, own_events, process, reasons, record, rows
@@ -37,13 +38,16 @@ def track(**changes: Any) -> dict[str, Any]:
 
 
 def heard(writer: WriterSchema, *data: dict[str, Any], **paths: Any) -> Decoded:
-    source = Source.model_validate({**PATHS, **paths})
+    source = SourceSettings.model_validate({**PATHS, **paths})
     return at_noon(own_events(source, PROCESSES, [writer]), [framed(writer, datum) for datum in data])
 
 
 def test_a_path_leads_into_a_record() -> None:
     decoded = heard(record(FIELDS), track(), track(name="paid"), track(name="else"))
-    assert rows(decoded) == [("ann", "checkout", False, None, NOON), ("ann", "checkout", True, None, NOON)]
+    assert rows(decoded) == [
+        ("ann", "checkout", Ending.NONE, None, NOON),
+        ("ann", "checkout", Ending.COMPLETED, None, NOON),
+    ]
     assert decoded.ignored == 1
 
 
@@ -85,10 +89,12 @@ def test_names_may_be_enums_of_several_writers() -> None:
     )
     values = [framed(w, track(name=name)) for name in ("viewed", "paid") for w in (one, two)]
     values += [framed(one, track(name="other")), framed(two, track(name=None))]
-    decoder = own_events(Source.model_validate(PATHS), PROCESSES, [one, two])
+    decoder = own_events(SourceSettings.model_validate(PATHS), PROCESSES, [one, two])
     for times in (1, 200):
         decoded = at_noon(decoder, values * times)
-        assert decoded.frame["closes"].to_list() == [False, False, True, True] * times
+        assert (
+            decoded.frame["ending"].to_list() == [Ending.NONE, Ending.NONE, Ending.COMPLETED, Ending.COMPLETED] * times
+        )
         assert decoded.ignored == 2 * times
 
 
@@ -116,7 +122,7 @@ def test_a_time_is_in_the_unit_that_its_schema_or_the_configuration_or_its_size_
     kind: Any, value: Any, unit: str | None
 ) -> None:
     writer = record({**FIELDS, "time": kind})
-    assert rows(heard(writer, track(time=value), time_unit=unit)) == [("ann", "checkout", False, None, NOON)]
+    assert rows(heard(writer, track(time=value), time_unit=unit)) == [("ann", "checkout", Ending.NONE, None, NOON)]
 
 
 def test_a_unit_that_is_told_is_not_doubted() -> None:
@@ -156,7 +162,7 @@ def test_records_of_other_names_may_be_left_alone() -> None:
     track_of, page = record(FIELDS, name="shop.Track"), record({"url": "string"}, name="shop.Page")
     values = [framed(track_of, track()), framed(page, {"url": "/"}), framed(track_of, track(name="paid"))]
     for names, expected in ((["Track"], {}), (["shop.Track"], {}), ([], {1: "incompatible_schema"})):
-        source = Source.model_validate({**PATHS, "records": names})
+        source = SourceSettings.model_validate({**PATHS, "records": names})
         decoded = at_noon(own_events(source, PROCESSES, [track_of, page]), values)
         assert (decoded.frame["index"].to_list(), reasons(decoded)) == ([0, 2], expected)
         assert decoded.ignored == 1 - len(expected)
@@ -170,31 +176,34 @@ def test_a_schema_may_be_a_union_of_records() -> None:
 
 def test_an_event_may_name_its_process_and_its_kind() -> None:
     writer = record({**FIELDS, "flow": ["null", "string"], "what": KIND})
-    source = Source.model_validate({"user": "user.id", "time": "time", "process": "flow", "kind": "what"})
+    source = SourceSettings.model_validate({"user": "user.id", "time": "time", "process": "flow", "kind": "what"})
     data = [track(flow="kyc", what="COMPLETED"), track(flow=None, what="STARTED")]
     decoded = at_noon(own_events(source, {"kyc": process()}, [writer]), [framed(writer, datum) for datum in data])
-    assert (rows(decoded), decoded.ignored) == ([("ann", "kyc", True, None, NOON)], 1)
+    assert (rows(decoded), decoded.ignored) == ([("ann", "kyc", Ending.COMPLETED, None, NOON)], 1)
 
 
 def test_damaged_events_are_unreadable_whether_wanted_or_not() -> None:
     writer = record(FIELDS)
     values = [framed(writer, track(name=name))[:-1] for name in ("viewed", "else")] + [framed(writer, track())]
-    decoded = at_noon(own_events(Source.model_validate(PATHS), PROCESSES, [writer]), values)
+    decoded = at_noon(own_events(SourceSettings.model_validate(PATHS), PROCESSES, [writer]), values)
     assert (reasons(decoded), decoded.frame["index"].to_list()) == ({0: "unreadable", 1: "unreadable"}, [2])
 
 
 def test_schemas_come_from_a_registry(registry: SchemaRegistry) -> None:
-    client = Registry(registry.url)
+    client = RegistryClient(registry.url)
     older, newer = rec("Event", **FIELDS), rec("Event", at=MILLIS, **FIELDS)
     values = []
     for schema, more in ((older, {}), (newer, {"at": 0})):
         writer = parse(json.dumps(schema))
         schema_id = client.register("own-events-value", json.dumps(schema))
         values += [registry_header(schema_id) + body(writer, track(**more, name=name)) for name in ("viewed", "paid")]
-    source = Source.model_validate(PATHS)
-    fields, meanings = fields_of(source), meanings_of(source, PROCESSES)
+    source = SourceSettings.model_validate(PATHS)
+    fields, meanings = build_field_paths(source), build_event_mapping(source, PROCESSES)
     decoder = ActivityDecoder(AvroReader(WriterSchemas(ManualClock(), client), fields), meanings)
-    assert [row[1:3] for row in rows(at_noon(decoder, values))] == [("checkout", False), ("checkout", True)] * 2
+    assert [row[1:3] for row in rows(at_noon(decoder, values))] == [
+        ("checkout", Ending.NONE),
+        ("checkout", Ending.COMPLETED),
+    ] * 2
 
 
 def test_schemas_come_from_files(tmp_path: Path) -> None:
@@ -202,7 +211,7 @@ def test_schemas_come_from_files(tmp_path: Path) -> None:
     event.write_text(json.dumps(rec("shop.Event", **FIELDS)))
     half.write_text(json.dumps(rec("shop.Event", **{**FIELDS, "user": "shop.User"})))
     (writer,) = read_schemas([event])
-    assert rows(heard(writer, track())) == [("ann", "checkout", False, None, NOON)]
+    assert rows(heard(writer, track())) == [("ann", "checkout", Ending.NONE, None, NOON)]
     with pytest.raises(UnusableSchema, match=r"half\.avsc: .*UnknownType"):
         read_schemas([event, half])
     with pytest.raises(UnusableSchema, match=r"absent\.avsc cannot be read"):

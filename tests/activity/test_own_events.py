@@ -5,15 +5,18 @@ from typing import Any
 
 import pytest
 
-from consumer.activity.decode import Decoded
-from consumer.config import Process, Source
+from consumer.activity.decoder import Decoded
+from consumer.config.processes import ProcessSettings
+from consumer.config.source import SourceSettings
+from consumer.records import Ending
 
 from .writing import NOON, at_noon, own_events, process, reasons, rows
 
+NONE, CANCELLED, COMPLETED = Ending
 PATHS = {"format": "json", "user": "who", "time": "at"}
-BY_NAME = Source.model_validate({**PATHS, "event": "name"})
-IN_PROCESS = Source.model_validate({**PATHS, "process": "flow", "event": "name"})
-BY_KIND = Source.model_validate({**PATHS, "process": "flow", "kind": "kind"})
+BY_NAME = SourceSettings.model_validate({**PATHS, "event": "name"})
+IN_PROCESS = SourceSettings.model_validate({**PATHS, "process": "flow", "event": "name"})
+BY_KIND = SourceSettings.model_validate({**PATHS, "process": "flow", "kind": "kind"})
 
 SHOP = {
     "checkout": process(active_on=("cart viewed", "paying"), complete_on=("paid",), cancel_on=("cart emptied",)),
@@ -29,7 +32,7 @@ def said(**event: Any) -> bytes:
     return json.dumps({"who": "ann", "at": NOON, **event}).encode()
 
 
-def heard(source: Source, processes: dict[str, Process], *values: bytes | None) -> Decoded:
+def heard(source: SourceSettings, processes: dict[str, ProcessSettings], *values: bytes | None) -> Decoded:
     return at_noon(own_events(source, processes), values)
 
 
@@ -38,19 +41,19 @@ class TestEventsThatHaveAName:
         names = ["paying", "cart emptied", "signed up"]
         decoded = heard(BY_NAME, SHOP, *(said(name=name) for name in names))
         assert rows(decoded) == [
-            ("ann", "checkout", False, None, NOON),
-            ("ann", "checkout", True, None, NOON),
-            ("ann", "first-order", False, None, NOON),
+            ("ann", "checkout", NONE, None, NOON),
+            ("ann", "checkout", CANCELLED, None, NOON),
+            ("ann", "first-order", NONE, None, NOON),
         ]
 
     def test_may_be_about_several_processes(self) -> None:
         decoded = heard(BY_NAME, SHOP, said(name="paying"), said(name="cart viewed"), said(name="paid", who="bob"))
         assert decoded.frame["index"].to_list() == [0, 1, 1, 2, 2]
         assert rows(decoded)[1:] == [
-            ("ann", "checkout", False, None, NOON),
-            ("ann", "first-order", False, None, NOON),
-            ("bob", "checkout", True, None, NOON),
-            ("bob", "first-order", True, None, NOON),
+            ("ann", "checkout", NONE, None, NOON),
+            ("ann", "first-order", NONE, None, NOON),
+            ("bob", "checkout", COMPLETED, None, NOON),
+            ("bob", "first-order", COMPLETED, None, NOON),
         ]
         assert decoded.ignored == 0
 
@@ -80,13 +83,14 @@ class TestEventsThatHaveAName:
             said(name="paid"),
         ]
         decoded = heard(BY_NAME, SHOP, *values)
-        expected = ["empty_user_id", "time_before_2000", "missing_field", "user_id_too_long"]
-        assert [(bad.index, bad.reason) for bad in decoded.bad] == list(enumerate(expected))
+        expected = ["time_before_2000", "missing_field", "user_id_too_long"]
+        assert [(bad.index, bad.reason) for bad in decoded.bad] == list(enumerate(expected, 1))
+        assert decoded.blank == 1, "the event of nobody, about two processes"
         assert decoded.frame["index"].to_list() == [4, 4]
 
     def test_may_be_numbers(self) -> None:
         decoded = heard(BY_NAME, {"p": process(active_on=("17",))}, said(name=17, who=42), said(name=18))
-        assert rows(decoded) == [("42", "p", False, None, NOON)]
+        assert rows(decoded) == [("42", "p", NONE, None, NOON)]
 
     def test_are_read_alike_in_batches_of_any_size(self) -> None:
         names = ["cart viewed", "logged in", "paid", "paying"]
@@ -105,9 +109,9 @@ class TestEventsThatNameTheirProcess:
             said(flow="upload", name="stored"),
         ]
         assert rows(heard(IN_PROCESS, FLOWS, *values)) == [
-            ("ann", "kyc", True, None, NOON),
-            ("ann", "upload", False, None, NOON),
-            ("ann", "upload", True, None, NOON),
+            ("ann", "kyc", COMPLETED, None, NOON),
+            ("ann", "upload", NONE, None, NOON),
+            ("ann", "upload", COMPLETED, None, NOON),
         ]
 
     def test_keep_it_alive_by_any_name_unless_it_says_by_which(self) -> None:
@@ -118,7 +122,7 @@ class TestEventsThatNameTheirProcess:
             said(flow="upload"),
         ]
         decoded = heard(IN_PROCESS, FLOWS, *values)
-        assert rows(decoded) == [("ann", "kyc", False, None, NOON)] * 2
+        assert rows(decoded) == [("ann", "kyc", NONE, None, NOON)] * 2
         assert decoded.ignored == 2
 
     def test_without_a_process_are_ignored(self) -> None:
@@ -127,7 +131,7 @@ class TestEventsThatNameTheirProcess:
 
     def test_of_a_process_that_is_not_configured_are_left_to_be_counted_as_such(self) -> None:
         decoded = heard(IN_PROCESS, FLOWS, said(flow="other", name="approved"), said(flow="", name="x"))
-        assert rows(decoded) == [("ann", "other", False, None, NOON)]
+        assert rows(decoded) == [("ann", "other", NONE, None, NOON)]
         assert reasons(decoded) == {1: "empty_process"}
 
     def test_are_read_alike_in_batches_of_any_size(self) -> None:
@@ -146,12 +150,12 @@ def test_a_kind_may_be_told_in_our_words() -> None:
         said(kind="STARTED")
     ]
     decoded = heard(BY_KIND, {"kyc": process()}, *values)
-    assert [row[1:3] for row in rows(decoded)] == [("kyc", False), ("kyc", True), ("kyc", False)]
+    assert [row[1:3] for row in rows(decoded)] == [("kyc", NONE), ("kyc", COMPLETED), ("kyc", NONE)]
     assert (reasons(decoded), decoded.ignored) == ({3: "missing_field"}, 1)
 
 
 @pytest.mark.parametrize("source", [BY_NAME, IN_PROCESS, BY_KIND])
-def test_a_batch_of_nothing_is_an_empty_frame(source: Source) -> None:
+def test_a_batch_of_nothing_is_an_empty_frame(source: SourceSettings) -> None:
     decoded = heard(source, SHOP)
     assert (decoded.frame.height, decoded.bad, decoded.ignored) == (0, [], 0)
-    assert decoded.frame.columns == ["index", "user_id", "process", "closes", "action", "occurred_at"]
+    assert decoded.frame.columns == ["index", "user_id", "process", "ending", "action", "occurred_at", "written_at"]

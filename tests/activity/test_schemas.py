@@ -9,11 +9,19 @@ from uuid import uuid4
 
 import pytest
 
-from consumer.activity.avsc import FILES, UnusableSchema, own, parse, schema_folder, schema_text, single_object_header
 from consumer.activity.errors import BadRecord, RegistryUnavailable, SchemaRefused
-from consumer.activity.framing import header_of, registry_header
-from consumer.activity.registry import Registry
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.schemas.avro_schema import (
+    FILES,
+    UnusableSchema,
+    own,
+    parse,
+    schema_folder,
+    schema_text,
+    single_object_header,
+)
+from consumer.activity.schemas.framing import header_of, registry_header
+from consumer.activity.schemas.registry import RegistryClient
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SECOND, ManualClock
 from consumer.records import Contact, Record, UserActivity
 
@@ -119,23 +127,23 @@ def fresh() -> str:
 
 
 def test_the_registry_is_asked_once_for_a_schema(registry: SchemaRegistry) -> None:
-    client = Registry(registry.url)
+    client = RegistryClient(registry.url)
     schema_id = client.register("user-activity-value", schema_text(UserActivity))
     registry.requests.clear()
-    writers = WriterSchemas(ManualClock(), Registry(registry.url))
+    writers = WriterSchemas(ManualClock(), RegistryClient(registry.url))
     assert [writers.find(registry_header(schema_id)).schema for _ in range(3)] == [own(UserActivity).schema] * 3
     assert registry.requests == [f"GET /schemas/ids/{schema_id}"]
 
 
 def test_a_schema_that_is_registered_again_keeps_its_id(registry: SchemaRegistry) -> None:
-    ids = {Registry(registry.url).register("contacts-value", schema_text(Contact)) for _ in range(3)}
+    ids = {RegistryClient(registry.url).register("contacts-value", schema_text(Contact)) for _ in range(3)}
     assert len(ids) == 1
 
 
 def test_an_id_that_is_registered_later_becomes_readable(registry: SchemaRegistry) -> None:
     clock = ManualClock()
-    writers = WriterSchemas(clock, Registry(registry.url))
-    client = Registry(registry.url)
+    writers = WriterSchemas(clock, RegistryClient(registry.url))
+    client = RegistryClient(registry.url)
     following = client.register("fresh-value", fresh()) + 1
     registry.requests.clear()
     for _ in range(3):
@@ -152,19 +160,19 @@ def test_an_id_that_is_registered_later_becomes_readable(registry: SchemaRegistr
 def test_a_registry_that_cannot_be_asked_is_no_bad_record(registry: SchemaRegistry) -> None:
     registry.down = True
     with pytest.raises(RegistryUnavailable, match="503"):
-        WriterSchemas(ManualClock(), Registry(registry.url)).find(registry_header(1))
+        WriterSchemas(ManualClock(), RegistryClient(registry.url)).find(registry_header(1))
     registry.down = False
     with pytest.raises(RegistryUnavailable, match="404"):
-        WriterSchemas(ManualClock(), Registry(registry.url + "/elsewhere")).find(registry_header(1))
+        WriterSchemas(ManualClock(), RegistryClient(registry.url + "/elsewhere")).find(registry_header(1))
     with pytest.raises(RegistryUnavailable, match="is it running"):
-        WriterSchemas(ManualClock(), Registry("http://127.0.0.1:1")).find(registry_header(1))
+        WriterSchemas(ManualClock(), RegistryClient("http://127.0.0.1:1")).find(registry_header(1))
 
 
 def test_the_registry_is_told_who_asks_and_its_password_stays_out_of_errors(registry: SchemaRegistry) -> None:
     registry.login = "lapse:hush:hush"
-    assert Registry(registry.url, user="lapse", password="hush:hush").find(NOBODYS) is None
+    assert RegistryClient(registry.url, user="lapse", password="hush:hush").find(NOBODYS) is None
     with pytest.raises(RegistryUnavailable, match="user and password") as caught:
-        Registry(registry.url, user="lapse", password="wrong-one").find(1)
+        RegistryClient(registry.url, user="lapse", password="wrong-one").find(1)
     assert "wrong-one" not in repr(caught.value)
 
 
@@ -176,7 +184,7 @@ def test_a_schema_may_use_types_of_another_subject(registry: SchemaRegistry) -> 
     body = {"schema": json.dumps(using), "schemaType": "AVRO", "references": [reference]}
     status, answer = registry.answer("POST", "/subjects/using/versions", body)
     assert status == 200
-    found = WriterSchemas(ManualClock(), Registry(registry.url)).find(registry_header(answer["id"]))
+    found = WriterSchemas(ManualClock(), RegistryClient(registry.url)).find(registry_header(answer["id"]))
     assert set(found.named) == {"shop.Event", "shop.Kind"}
 
 
@@ -185,16 +193,16 @@ def test_a_schema_of_another_kind_does_not_fit(registry: SchemaRegistry) -> None
     status, answer = registry.answer("POST", "/subjects/proto/versions", body)
     assert status == 200
     with pytest.raises(BadRecord, match="PROTOBUF, not Avro") as caught:
-        WriterSchemas(ManualClock(), Registry(registry.url)).find(registry_header(answer["id"]))
+        WriterSchemas(ManualClock(), RegistryClient(registry.url)).find(registry_header(answer["id"]))
     assert caught.value.reason == "incompatible_schema"
 
 
 def test_a_refused_registration_says_what_to_compare(registry: SchemaRegistry) -> None:
     subject = f"guarded-{uuid4().hex}-value"
-    Registry(registry.url).register(subject, schema_text(Contact))
+    RegistryClient(registry.url).register(subject, schema_text(Contact))
     assert registry.answer("PUT", f"/config/{subject}", {"compatibility": "BACKWARD"})[0] == 200
     with pytest.raises(SchemaRefused, match=subject):
-        Registry(registry.url).register(subject, schema_text(UserActivity))
+        RegistryClient(registry.url).register(subject, schema_text(UserActivity))
 
 
 def test_without_a_registry_its_ids_are_unknown() -> None:

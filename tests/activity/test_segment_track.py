@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from consumer.activity.decode import Decoded
-from consumer.assembly.detect import decoder
-from consumer.assembly.shared import Shared
+from consumer.activity.decoder import Decoded
 from consumer.clock import HOUR, Millis
-from consumer.config import Process, Settings, Source
-from consumer.config_file import ConfigError, load
+from consumer.config.loader import ConfigError, load
+from consumer.config.processes import ProcessSettings
+from consumer.config.settings import Settings
+from consumer.config.source import SourceSettings
+from consumer.records import Ending
+from consumer.wiring.detect import decoder
+from consumer.wiring.shared import Shared
 
 from .writing import own_events
 
@@ -33,16 +36,16 @@ def decoded(settings: Settings) -> Decoded:
 
 
 def test_its_calls_are_about_the_processes_that_name_them(decoded: Decoded) -> None:
-    assert decoded.frame.drop("index", "occurred_at").rows() == [
-        ("ann", "account-setup", False, None),
-        ("ann", "checkout", False, "your blue lamp"),
-        ("ann", "first-order", False, "your blue lamp"),
-        ("bob", "checkout", False, None),
-        ("bob", "checkout", False, None),
-        ("ann", "account-setup", True, None),
-        ("ann", "first-order", False, None),
-        ("bob", "checkout", True, None),
-        ("bob", "first-order", True, None),
+    assert decoded.frame.drop("index", "occurred_at", "written_at").rows() == [
+        ("ann", "account-setup", Ending.NONE, None),
+        ("ann", "checkout", Ending.NONE, "your blue lamp"),
+        ("ann", "first-order", Ending.NONE, "your blue lamp"),
+        ("bob", "checkout", Ending.NONE, None),
+        ("bob", "checkout", Ending.NONE, None),
+        ("ann", "account-setup", Ending.COMPLETED, None),
+        ("ann", "first-order", Ending.NONE, None),
+        ("bob", "checkout", Ending.COMPLETED, None),
+        ("bob", "first-order", Ending.COMPLETED, None),
     ]
     assert decoded.frame["occurred_at"][0] == NINE
     assert decoded.frame["occurred_at"][1] == NINE + (4 * 60 + 30) * 1000 + 250
@@ -55,9 +58,9 @@ def test_visitors_other_calls_and_other_events_are_left_alone(decoded: Decoded) 
 
 def test_who_stays_in_the_middle_of_something_is_asked_about(settings: Settings, decoded: Decoded) -> None:
     last = {}
-    for user, process, closes in decoded.frame.select("user_id", "process", "closes").rows():
-        last[user, process] = closes
-    unfinished = {key for key, closed in last.items() if not closed}
+    for user, process, ending in decoded.frame.select("user_id", "process", "ending").rows():
+        last[user, process] = ending
+    unfinished = {key for key, ending in last.items() if ending == Ending.NONE}
     assert unfinished == {("ann", "checkout"), ("ann", "first-order")}
     assert settings.processes["checkout"].action == "your order"
 
@@ -70,7 +73,7 @@ def test_the_service_reads_it_so(settings: Settings, decoded: Decoded) -> None:
 
 
 def test_the_service_names_a_file_of_schemas_that_it_cannot_use(settings: Settings, tmp_path: Path) -> None:
-    source = Source(schemas=(tmp_path / "absent.avsc",))
-    processes = {"checkout": Process(action="order", remind_after=(timedelta(hours=2),))}
+    source = SourceSettings(schemas=(tmp_path / "absent.avsc",))
+    processes = {"checkout": ProcessSettings(action="order", remind_after=(timedelta(hours=2),))}
     with pytest.raises(ConfigError, match=r"source\.schemas: .*absent\.avsc cannot be read"):
         decoder(Shared(settings.model_copy(update={"source": source, "processes": processes})))

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from consumer.activity.fields import NATIVE, fields_of
-from consumer.activity.meanings import meanings_of
-from consumer.config_file import ConfigError, load
+from consumer.activity.event_mapping import build_event_mapping
+from consumer.activity.field_paths import NATIVE, build_field_paths
+from consumer.config.loader import ConfigError, load
 
 PATHS = {"user": "who.id", "time": "at"}
 BARE = {"action": "order", "remind_after": ["2h"]}
@@ -48,19 +48,19 @@ def test_a_whole_description_is_taken(tmp_path: Path, source: dict[str, Any], pr
         ({"user": "who"}, BARE, "add user: … and time: …"),
         ({"event": "name"}, NAMED, "add user: … and time: …"),
         ({"action": "words"}, BARE, "add user: … and time: …"),
-        (PATHS, BARE, "Add event: …, where its name is"),
-        ({**PATHS, "process": "flow"}, BARE, "Add kind: …"),
-        ({**PATHS, "kind": "kind"}, BARE, "add process: …, where an event names the process"),
-        ({**PATHS, "process": "flow", "kind": "k", "event": "e"}, BARE, "keep one of them"),
-        ({**PATHS, "event": "name"}, BARE, "processes.checkout would never begin: add active_on"),
-        ({}, NAMED, "processes.checkout names events, but nothing says where an event has its name: add source.event"),
-        ({**PATHS, "process": "flow", "kind": "k"}, NAMED, "put source.event in its place"),
-        ({**PATHS, "event": "who"}, NAMED, "user lies within event, or is the same"),
-        ({**PATHS, "event": "at"}, NAMED, "each needs a path of its own"),
+        (PATHS, BARE, "add event: …, the path of its name"),
+        ({**PATHS, "process": "flow"}, BARE, "add kind: …"),
+        ({**PATHS, "kind": "kind"}, BARE, "add process: …, the path of the process's name"),
+        ({**PATHS, "process": "flow", "kind": "k", "event": "e"}, BARE, "remove one of them"),
+        ({**PATHS, "event": "name"}, BARE, "processes.checkout would never start: add active_on"),
+        ({}, NAMED, "processes.checkout names events, but source.event, the path of an event's name, is not set"),
+        ({**PATHS, "process": "flow", "kind": "k"}, NAMED, "replace it by source.event"),
+        ({**PATHS, "event": "who"}, NAMED, "user is the same path as event, or inside it"),
+        ({**PATHS, "event": "at"}, NAMED, "each needs its own path"),
         ({**PATHS, "event": "name..first"}, NAMED, "source.event: write names joined by dots"),
         ({"time_unit": "seconds"}, BARE, "add user, time and event"),
         ({"time_unit": "minutes"}, BARE, "source.time_unit: should be"),
-        ({"format": "json", "schemas": ["a.avsc"]}, BARE, "schemas and records are for format: avro"),
+        ({"format": "json", "schemas": ["a.avsc"]}, BARE, "schemas and records are only for format: avro"),
         ({**PATHS, "event": "n"}, {**NAMED, "cancel_on": ["paid"]}, "complete_on and cancel_on name the same event"),
         ({**PATHS, "events": "name"}, NAMED, "unknown key; did you mean event?"),
     ],
@@ -82,11 +82,12 @@ def test_the_environment_may_set_paths_and_names(tmp_path: Path) -> None:
     assert problems(tmp_path, {}, BARE, **environ) == []
     settings = load(tmp_path / "lapse.yaml", environ)
     assert settings.processes["checkout"].active_on == ("viewed", "paying")
-    assert fields_of(settings.source).paths == {"user_id": ("who", "id"), "occurred_at": ("at",), "event": ("name",)}
+    expected = {"user_id": ("who", "id"), "occurred_at": ("at",), "event": ("name",)}
+    assert build_field_paths(settings.source).paths == expected
 
 
 def test_without_any_path_events_are_read_as_ours(tmp_path: Path) -> None:
     assert problems(tmp_path, {}, BARE) == []
     settings = load(tmp_path / "lapse.yaml", {})
-    assert fields_of(settings.source) == NATIVE
-    assert meanings_of(settings.source, settings.processes) is None
+    assert build_field_paths(settings.source) == NATIVE
+    assert build_event_mapping(settings.source, settings.processes) is None

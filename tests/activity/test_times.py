@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from consumer.activity import times
-from consumer.activity.iso import NO_TIME
+from consumer.activity import timestamps
+from consumer.activity.iso8601 import NO_TIME
 from consumer.clock import Millis
 
 from .writing import NOON
@@ -46,9 +46,9 @@ UNITS = ["seconds", "millis", "micros", "nanos"]
     ],
 )
 def test_a_text_is_iso_8601(text: str, moment: Millis | None) -> None:
-    assert times.from_one(text, None) == moment
+    assert timestamps.from_one(text, None) == moment
     among = ["2026-09-21T14:13:20Z", text, None, "2026-09-21T14:13:20.000Z"]
-    assert times.from_texts(among).tolist() == [NOON, NO_TIME if moment is None else moment, NO_TIME, NOON]
+    assert timestamps.from_texts(among).tolist() == [NOON, NO_TIME if moment is None else moment, NO_TIME, NOON]
 
 
 moments = st.timedeltas(timedelta(days=-700_000), timedelta(days=2_900_000)).map(EPOCH.__add__)
@@ -62,17 +62,19 @@ def test_texts_are_read_together_as_each_by_itself(given: list[tuple[datetime, s
         written = moment.isoformat(timespec=spec)
         texts.append(written.replace("+00:00", "Z") if zulu else written)
     expected = [(datetime.fromisoformat(text) - EPOCH) // timedelta(milliseconds=1) for text in texts]
-    assert times.from_texts(texts).tolist() == expected
-    assert [times.from_one(text, "nanos") for text in texts] == expected
+    assert timestamps.from_texts(texts).tolist() == expected
+    assert [timestamps.from_one(text, "nanos") for text in texts] == expected
 
 
 @pytest.mark.slow
 @given(st.lists(st.text("0123456789-:TZ. +x", max_size=32)))
 @settings(deadline=None)
 def test_no_text_breaks_its_neighbours(texts: list[str]) -> None:
-    found = times.from_texts([*texts, "2026-09-21T14:13:20Z"])
+    found = timestamps.from_texts([*texts, "2026-09-21T14:13:20Z"])
     assert found[-1] == NOON
-    assert [times.from_one(text, None) for text in texts] == [None if m == NO_TIME else m for m in found[:-1].tolist()]
+    assert [timestamps.from_one(text, None) for text in texts] == [
+        None if m == NO_TIME else m for m in found[:-1].tolist()
+    ]
 
 
 @pytest.mark.parametrize("year", [2000, 2026, 2100, 5000])
@@ -80,8 +82,8 @@ def test_the_size_of_a_number_tells_its_unit_from_2000_to_5138(year: int) -> Non
     moment = (datetime(year, 1, 1, 12, 30, 15, tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1)
     numbers = [moment // 1000, moment, moment * 1000, moment * 10**6]
     whole = [number for number in numbers if number < 2**63]
-    assert times.from_longs(np.array(whole), None).tolist() == [moment] * len(whole)
-    assert times.from_doubles(np.array(numbers, np.float64), None).tolist() == [moment] * 4
+    assert timestamps.from_longs(np.array(whole), None).tolist() == [moment] * len(whole)
+    assert timestamps.from_doubles(np.array(numbers, np.float64), None).tolist() == [moment] * 4
 
 
 numbers = st.none() | st.integers(-(2**70), 2**70) | st.floats() | st.sampled_from(["2026-09-21T14:13:20Z", "?"])
@@ -90,8 +92,8 @@ numbers = st.none() | st.integers(-(2**70), 2**70) | st.floats() | st.sampled_fr
 @given(st.lists(numbers), st.sampled_from([None, *UNITS]))
 @settings(deadline=None)
 def test_numbers_are_read_together_as_each_by_itself(values: list[float | str | None], unit: str | None) -> None:
-    alone = [None if value is None else times.from_one(value, unit) for value in values]
-    assert times.from_any(values, unit).tolist() == [NO_TIME if moment is None else moment for moment in alone]
+    alone = [None if value is None else timestamps.from_one(value, unit) for value in values]
+    assert timestamps.from_any(values, unit).tolist() == [NO_TIME if moment is None else moment for moment in alone]
 
 
 @given(st.integers(0, 10**13), st.sampled_from(UNITS))
@@ -100,4 +102,4 @@ def test_a_number_in_a_unit_that_is_told(moment: Millis, unit: str) -> None:
     number = moment // 1000 if unit == "seconds" else moment * per_milli[unit]
     expected = moment // 1000 * 1000 if unit == "seconds" else moment
     if number < 2**63:
-        assert times.from_one(number, unit) == expected
+        assert timestamps.from_one(number, unit) == expected

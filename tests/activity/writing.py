@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 from fastavro import schemaless_writer
 
-from consumer.activity.avro import AvroReader
-from consumer.activity.avsc import WriterSchema, parse, single_object_header
-from consumer.activity.decode import ActivityDecoder, Decoded
-from consumer.activity.fields import fields_of
-from consumer.activity.json_values import JsonReader
-from consumer.activity.meanings import meanings_of
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.avro.batch_reader import AvroReader
+from consumer.activity.decoder import ActivityDecoder, Decoded
+from consumer.activity.event_mapping import build_event_mapping
+from consumer.activity.field_paths import build_field_paths
+from consumer.activity.json_reader import JsonReader
+from consumer.activity.schemas.avro_schema import WriterSchema, parse, single_object_header
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import ManualClock, Millis
-from consumer.config import Process, Source
+from consumer.config.processes import ProcessSettings
+from consumer.config.source import SourceSettings
 
 NOON: Millis = 1_790_000_000_000
 
@@ -67,18 +68,18 @@ def decode(writers: Sequence[WriterSchema], values: Sequence[bytes | None], **gi
 
 
 def own_events(
-    source: Source, processes: Mapping[str, Process], writers: Sequence[WriterSchema] = ()
+    source: SourceSettings, processes: Mapping[str, ProcessSettings], writers: Sequence[WriterSchema] = ()
 ) -> ActivityDecoder:
     """A decoder of a platform's own events, as its configuration has them."""
-    fields, meanings = fields_of(source), meanings_of(source, processes)
+    fields, meanings = build_field_paths(source), build_event_mapping(source, processes)
     wants = meanings.wants if meanings else None
     if source.format == "json":
         return ActivityDecoder(JsonReader(fields, wants), meanings)
     return ActivityDecoder(AvroReader(WriterSchemas(ManualClock(), others=writers), fields, wants), meanings)
 
 
-def process(**events: Any) -> Process:
-    return Process(action="something", remind_after=(timedelta(days=1),), **events)
+def process(**events: Any) -> ProcessSettings:
+    return ProcessSettings(action="something", remind_after=(timedelta(days=1),), **events)
 
 
 def at_noon(decoder: ActivityDecoder, values: Sequence[bytes | None]) -> Decoded:
@@ -87,7 +88,7 @@ def at_noon(decoder: ActivityDecoder, values: Sequence[bytes | None]) -> Decoded
 
 def rows(decoded: Decoded) -> list[tuple[Any, ...]]:
     """Without their index."""
-    return decoded.frame.drop("index").rows()
+    return decoded.frame.drop("index", "written_at").rows()
 
 
 def reasons(decoded: Decoded) -> dict[int, str]:

@@ -1,4 +1,4 @@
-"""A real broker, a sandbox of its own and a service for each story."""
+"""A real broker, and a sandbox and a service for each test."""
 
 import socket
 import uuid
@@ -13,7 +13,7 @@ from tests.app.service import Platform, Sandbox, Service, sandbox, settings
 
 @pytest.fixture
 def names(kafka: str) -> str:
-    """A prefix of this test's own, with the platform's topics under it: activity of four partitions, and contacts."""
+    """Create the platform's topics, activity with four partitions and contacts, and return their prefix."""
     prefix = f"story-{uuid.uuid4().hex[:8]}"
     admin = AdminClient({"bootstrap.servers": kafka})
     theirs = [NewTopic(f"{prefix}-activity", 4, 1), NewTopic(f"{prefix}-contacts", 2, 1)]
@@ -38,7 +38,7 @@ def platform(kafka: str, names: str) -> Platform:
 def service(kafka: str, names: str, channel: Sandbox, tmp_path: Path) -> Iterator[Service]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    made = Service(tmp_path, settings(kafka, channel, tmp_path, names, port), channel.told["token"])
+    made = Service(tmp_path, settings(kafka, channel, tmp_path, names, port), channel.info["token"])
     yield made
     if made.process is not None and made.process.poll() is None:
         made.kill()

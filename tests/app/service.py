@@ -1,4 +1,4 @@
-"""`lapse run` and `lapse sandbox` as processes of their own, and what an outsider sees of them."""
+"""`lapse run` and `lapse sandbox` as processes, and what can be seen of them from outside."""
 
 import io
 import json
@@ -23,7 +23,7 @@ LAPSE = [sys.executable, "-m", "consumer.cli"]
 
 
 def eventually(what: Callable[[], Any], seconds: float = 60.0, *, meaning: str = "") -> Any:
-    """Ask until the answer is true; a test that fails here says what it was waiting for."""
+    """Call until the result is true, and return it. Fails with `meaning` after so many seconds."""
     deadline = time.monotonic() + seconds
     while not (answer := what()):
         assert time.monotonic() < deadline, f"not within {seconds} s: {meaning or what}"
@@ -32,14 +32,14 @@ def eventually(what: Callable[[], Any], seconds: float = 60.0, *, meaning: str =
 
 
 class Sandbox:
-    """A running `lapse sandbox`."""
+    """A running `lapse sandbox`; `info` is what it prints: its address, token and template."""
 
-    def __init__(self, told: dict[str, str], process: subprocess.Popen[str]) -> None:
-        self.told = told
+    def __init__(self, info: dict[str, str], process: subprocess.Popen[str]) -> None:
+        self.info = info
         self.process = process
 
     def messages(self) -> list[dict[str, Any]]:
-        answer = httpx.get(f"{self.told['base_url']}/_sandbox/messages").json()
+        answer = httpx.get(f"{self.info['base_url']}/_sandbox/messages").json()
         return list(answer["messages"] if isinstance(answer, dict) else answer)
 
 
@@ -69,7 +69,7 @@ class Service:
         self.process: subprocess.Popen[str] | None = None
 
     def configure(self, **sections: Any) -> None:
-        """Put these in place of what the configuration has there."""
+        """Replace these sections of the configuration."""
         self.settings |= sections
         self._file.write_text(yaml.safe_dump(self.settings))
 
@@ -82,7 +82,7 @@ class Service:
         return (self.folder / "log.txt").read_text()
 
     def change(self, section: str, **keys: Any) -> None:
-        """Other settings, from the next start on."""
+        """Change keys of one section; they apply from the next start."""
         self.settings[section] = _over(self.settings[section], keys)
         self._file.write_text(yaml.safe_dump(self.settings))
 
@@ -101,13 +101,13 @@ class Service:
             return False
 
     def kill(self) -> None:
-        """As the kernel does: no word of warning."""
+        """Send SIGKILL."""
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
 
     def stop(self) -> int:
-        """As an orchestrator does. Returns the exit code."""
+        """Send SIGTERM, as an orchestrator does. Returns the exit code."""
         assert self.process is not None
         self.process.terminate()
         return self.process.wait(30)
@@ -119,16 +119,16 @@ class Service:
         )  # fmt: skip
 
     def metric(self, line: str) -> float:
-        """The value of a metric, written as the page writes it, label and all."""
-        for told in httpx.get(f"{self.url}/metrics").text.splitlines():
-            if told.startswith(line + " "):
-                return float(told.rsplit(" ", 1)[1])
+        """Return the value of a metric; `line` is its name and labels as on the page. 0 if it is absent."""
+        for text in httpx.get(f"{self.url}/metrics").text.splitlines():
+            if text.startswith(line + " "):
+                return float(text.rsplit(" ", 1)[1])
         return 0.0
 
 
 def settings(bootstrap: str, channel: Sandbox, folder: Path, names: str, port: int) -> dict[str, Any]:
-    """A configuration whose days are seconds; all its topics begin with `names`."""
-    told = channel.told
+    """Return a configuration with spans of seconds; all its topics begin with `names`."""
+    info = channel.info
     topics = ("contacts", "reminders", "delivery_status", "opt_outs", "dead_letters", "state")
     return {
         "kafka": {"bootstrap_servers": bootstrap, "group_prefix": names, "instance": "one"},
@@ -140,10 +140,10 @@ def settings(bootstrap: str, channel: Sandbox, folder: Path, names: str, port: i
         },
         "detect": {"commit_interval": "200ms", "allowed_lateness": "300ms", "settle": "200ms", "forget_after": "1d"},
         "onemsg": {
-            "base_url": told["base_url"],
-            "channel_id": told["channel_id"],
+            "base_url": info["base_url"],
+            "channel_id": info["channel_id"],
             "token": {"env": "ONEMSG_TOKEN"},
-            "template": {key: told[key] for key in ("namespace", "language")} | {"name": told["template"]},
+            "template": {key: info[key] for key in ("namespace", "language")} | {"name": info["template"]},
             "timeout": "2s",
         },
         "policy": {"expire_after": "10m", "max_staleness": "30s", "max_per_user": {}},
@@ -159,7 +159,7 @@ def settings(bootstrap: str, channel: Sandbox, folder: Path, names: str, port: i
 
 
 class Platform:
-    """The company's side of it: a producer and a consumer that know the schema files and nothing of Lapse's code."""
+    """The company's side: a producer and a consumer that use the schema files and no code of Lapse."""
 
     def __init__(self, bootstrap: str, names: str) -> None:
         self._bootstrap = bootstrap
@@ -174,8 +174,8 @@ class Platform:
 
     def knows(self, user: str, **contact: Any) -> None:
         blank = dict.fromkeys(("name", "phone", "locale", "timezone", "email"))
-        told = {"user_id": user, "opt_in": True, "updated_at": int(time.time() * 1000)}
-        self.write("contacts", user, "contact", blank | told | contact)
+        fields = {"user_id": user, "opt_in": True, "updated_at": int(time.time() * 1000)}
+        self.write("contacts", user, "contact", blank | fields | contact)
 
     def write(self, topic: str, user: str, schema: str, record: dict[str, Any]) -> None:
         self.write_bytes(topic, user.encode(), self.bytes_of(schema, record))
@@ -191,7 +191,7 @@ class Platform:
         return Reading(self._bootstrap, f"{self.names}-{topic}", self._schemas[schema])
 
     def bytes_of(self, schema: str, record: dict[str, Any]) -> bytes:
-        """Single-object encoding."""
+        """Return the record in Avro single-object encoding."""
         out = io.BytesIO()
         canonical = fastavro.schema.to_parsing_canonical_form(self._schemas[schema])
         print_of = bytes.fromhex(fastavro.schema.fingerprint(canonical, "CRC-64-AVRO"))
@@ -204,7 +204,7 @@ _FILES = ("user_activity", "contact", "reminder", "delivery_status", "opt_out")
 
 
 class Reading:
-    """Everything on a topic so far, decoded with the schema file alone."""
+    """Reads all of a topic, decoded with the schema file alone."""
 
     def __init__(self, bootstrap: str, topic: str, schema: Any) -> None:
         self._consumer = Consumer(
@@ -229,7 +229,7 @@ class Reading:
         return self._seen
 
     def lives(self) -> dict[str, list[dict[str, Any]]]:
-        """Records by reminder, as they came."""
+        """Return the records by reminder, in order."""
         lives: dict[str, list[dict[str, Any]]] = {}
         for record in self.so_far():
             lives.setdefault(record["reminder_id"], []).append(record)

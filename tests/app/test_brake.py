@@ -1,4 +1,4 @@
-"""Records that cannot be read are not silence: the clock stands, over a restart, until an operator lets it go."""
+"""Unreadable records engage the brake, which survives a restart until an operator releases it."""
 
 from pathlib import Path
 
@@ -11,9 +11,7 @@ def detail(service: Service) -> str:
     return str(httpx.get(f"{service.url}/readyz").json()["parts"]["detect"]["detail"])
 
 
-def test_the_clock_stands_over_a_restart_until_an_operator_releases_it(
-    service: Service, platform: Platform, tmp_path: Path
-) -> None:
+def test_engaged_brake_survives_a_restart_until_released(service: Service, platform: Platform, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("an-api-token-of-the-tests")
     service.change("web", api_token={"file": str(token)})
@@ -32,10 +30,10 @@ def test_the_clock_stands_over_a_restart_until_an_operator_releases_it(
     assert "cannot be read" in service.command("brake", "status").stdout
     assert service.metric('lapse_lapses_total{outcome="asked",process="checkout",step="0"}') == 0
     assert httpx.post(f"{service.url}/api/brake/release").status_code == 401
-    assert "the clock of partition" in service.command("brake", "release").stdout
+    assert "the watermark of partition" in service.command("brake", "release").stdout
     asked = 'lapse_reminders_total{kind="DUE",process="checkout",step="0"}'
     eventually(lambda: service.metric(asked) == 1, meaning="she is asked about")
     assert "an-api-token" not in service.log
     nobody = service.command("brake", "status", "--url", "http://127.0.0.1:1")
     assert (nobody.returncode, nobody.stdout) == (1, "")
-    assert "nobody answers at http://127.0.0.1:1" in nobody.stderr
+    assert "no answer from http://127.0.0.1:1" in nobody.stderr

@@ -1,4 +1,4 @@
-"""SIGKILL in the middle, and a restart: nothing twice, nothing lost, and what was in flight is honestly unknown."""
+"""SIGKILL and restart: nothing twice, nothing lost, and what was in flight is unknown."""
 
 import pytest
 
@@ -11,7 +11,7 @@ def sent_to(channel: Sandbox) -> list[str]:
     return sorted(message["phone"] for message in channel.messages())
 
 
-def test_killed_while_messages_go_out_nobody_hears_twice_and_nobody_is_forgotten(
+def test_kill_while_sending_loses_and_doubles_nothing(
     service: Service,
     platform: Platform,
     channel: Sandbox,
@@ -38,7 +38,7 @@ def test_killed_while_messages_go_out_nobody_hears_twice_and_nobody_is_forgotten
 
 
 @pytest.mark.parametrize("channel", [("--latency", "1500")], indirect=True)
-def test_an_attempt_that_was_in_flight_is_unknown_and_never_sent_again(
+def test_attempt_in_flight_at_a_kill_is_unknown(
     service: Service,
     platform: Platform,
     channel: Sandbox,
@@ -58,7 +58,7 @@ def test_an_attempt_that_was_in_flight_is_unknown_and_never_sent_again(
     assert service.stop() == 0
 
 
-def test_a_restarted_process_is_at_work_within_seconds_not_after_a_session_timeout(
+def test_restart_works_within_seconds(
     service: Service,
     platform: Platform,
     channel: Sandbox,

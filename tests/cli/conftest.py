@@ -1,4 +1,4 @@
-"""The real command, run as a process of its own, with real neighbours: a broker, and a stand-in for 1MSG."""
+"""The real command as a process, with a real broker and a stand-in for 1MSG."""
 
 import logging
 import os

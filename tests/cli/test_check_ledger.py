@@ -1,17 +1,17 @@
-"""`lapse check` says whether the topics belong to the ledger, on a real broker and in both databases."""
+"""`lapse check` compares the ledger with the topics, on a real broker and in both databases."""
 
 from pathlib import Path
 
 import pytest
 
-from consumer.commands.check_kafka import reachable
-from consumer.commands.check_ledger import ledger, looking
-from consumer.commands.lines import Line
-from consumer.config import Settings
-from consumer.config_file import load
-from consumer.deliver.belonging import group_name
-from consumer.kafka import group
-from consumer.ledger import queries_facts
+from consumer.commands.check.kafka import check_broker
+from consumer.commands.check.ledger import check_ledger, topic_positions
+from consumer.commands.terminal.output import CheckResult
+from consumer.config.loader import load
+from consumer.config.settings import Settings
+from consumer.deliver.operations.ledger_identity import group_name
+from consumer.kafka.clients import group_offsets
+from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 from consumer.sandbox.server import Sandbox
 from tests.broker.topics import FreshTopics, fresh_name
@@ -35,32 +35,32 @@ def made(known: Settings, read: int) -> str:
     """A ledger that has so many reminders from the topic; its id."""
     opened = Ledger(known.ledger.url)
     with opened.transaction() as connection:
-        queries_facts.put_offsets(connection, known.topics.reminders, {0: read} if read else {})
+        queries.replicas.advance_offsets(connection, known.topics.reminders, {0: read} if read else {})
     opened.close()
     return opened.id
 
 
 def commits(known: Settings, offset: int, mark: str) -> None:
     name = group_name(known.kafka.group_prefix, "reminders")
-    group.commit(known.kafka, name, known.topics.reminders, {0: offset}, mark)
+    group_offsets.move(known.kafka, name, known.topics.reminders, {0: offset}, mark)
 
 
-def checked(known: Settings) -> Line:
-    return ledger(known.ledger.url, looking(known, reachable(known.kafka)[1]))
+def checked(known: Settings) -> CheckResult:
+    return check_ledger(known.ledger.url, topic_positions(known, check_broker(known.kafka)[1]))
 
 
-def test_one_that_is_yet_to_be_made_for_topics_that_are_new(known: Settings) -> None:
+def test_new_ledger_for_new_topics(known: Settings) -> None:
     line = checked(known)
     assert line.ok
-    assert "will be made" in line.what
+    assert "will be created" in line.text
 
 
-def test_one_that_has_all_that_was_read(known: Settings) -> None:
+def test_ledger_that_matches_the_topics(known: Settings) -> None:
     commits(known, 5, made(known, 5))
-    assert str(checked(known)) == "✓ ledger: opens, and its schema is ours"
+    assert str(checked(known)) == "✓ ledger: opens, and its schema is right"
 
 
-def test_that_of_somebody_else(known: Settings) -> None:
+def test_foreign_ledger(known: Settings) -> None:
     made(known, 5)
     commits(known, 5, "another-ledger")
     line = checked(known)
@@ -69,14 +69,14 @@ def test_that_of_somebody_else(known: Settings) -> None:
     assert "`lapse ledger begin`" in line.advice
 
 
-def test_an_empty_one_beside_a_past(known: Settings) -> None:
+def test_empty_ledger_with_earlier_outcomes(known: Settings) -> None:
     commits(known, 5, made(known, 0))
     line = checked(known)
     assert not line.ok
     assert "the ledger is empty, but the consumer group" in line.advice
 
 
-def test_none_at_all_beside_a_past_and_the_look_makes_none(known: Settings) -> None:
+def test_missing_ledger_with_earlier_outcomes_is_not_created(known: Settings) -> None:
     commits(known, 5, "the-lost-one")
     for _ in range(2):
         line = checked(known)
@@ -86,10 +86,10 @@ def test_none_at_all_beside_a_past_and_the_look_makes_none(known: Settings) -> N
         )
 
 
-def test_a_backup_that_was_put_back_and_the_look_settles_nothing(known: Settings) -> None:
+def test_restored_backup_is_reported_and_not_changed(known: Settings) -> None:
     commits(known, 9, made(known, 5))
     for _ in range(2):
         line = checked(known)
         assert line.ok
-        assert line.what == f"ledger: is from a backup; deliver had read more of {known.topics.reminders} than it knows"
-        assert "sends none of it" in line.advice
+        assert line.text == f"ledger: is a restored backup; deliver had already read more of {known.topics.reminders}"
+        assert "sends nothing that was unsent" in line.advice

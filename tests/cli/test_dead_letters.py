@@ -1,4 +1,4 @@
-"""`lapse dead-letters`, on a real broker: what could not be read is shown, and goes back once."""
+"""`lapse dead-letters` on a real broker: records are shown, and replayed once."""
 
 import signal
 import subprocess
@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from consumer.activity.errors import BadRecord
 from consumer.clock import SystemClock
-from consumer.config import Kafka
-from consumer.kafka import letters
-from consumer.kafka.all_or_nothing import AllOrNothing
-from consumer.kafka.dead_letters import dead_letter, spoiled
-from consumer.kafka.publisher import Publisher
-from consumer.kafka.transaction import Output
+from consumer.config.kafka import KafkaSettings
+from consumer.kafka.clients.output import Output
+from consumer.kafka.clients.publisher import Publisher
+from consumer.kafka.clients.transactional_producer import command_producer
+from consumer.kafka.dead_letters import topic_reader
+from consumer.kafka.dead_letters.records import dead_letter, rejected_record
 from tests.broker.topics import FreshTopics, fresh_name
 from tests.cli.conftest import Lapse, command, environment, write
 from tests.kafka.committed import Seen, committed, wait_until_written
@@ -39,12 +38,13 @@ class Place:
     def set_aside(self, values: Sequence[bytes | None], reason: str = "unframed", topic: str | None = None) -> None:
         """Writes these onto partition 0 of the activity's topic, or of another, and has each set aside from there."""
         topic = topic or self.activity
-        publisher = Publisher(Kafka(bootstrap_servers=self.bootstrap), SystemClock(), name="platform")
+        publisher = Publisher(KafkaSettings(bootstrap_servers=self.bootstrap), SystemClock(), name="platform")
         before = len(committed(self.bootstrap, topic))
-        publisher.write([Output(topic, 0, b"u%d" % number, value) for number, value in enumerate(values)])
+        publisher.publish([Output(topic, 0, b"u%d" % number, value) for number, value in enumerate(values)])
         messages = list(self._messages(topic, before, len(values)))
-        bad = BadRecord(reason, "it [cannot] be read")
-        publisher.write([dead_letter(self.dead, spoiled(each), bad) for each in messages])
+        publisher.publish(
+            [dead_letter(self.dead, rejected_record(each), reason, "it [cannot] be read") for each in messages]
+        )
         publisher.close()
 
     def _messages(self, topic: str, first: int, count: int) -> "Iterator[object]":
@@ -117,7 +117,7 @@ def replaying(place: Place) -> "Iterator[subprocess.Popen[str]]":
 
 
 class TestTheList:
-    def test_says_where_each_came_from_and_why_and_shows_no_bytes(self, lapse: Lapse, place: Place) -> None:
+    def test_shows_origin_and_reason_without_bytes(self, lapse: Lapse, place: Place) -> None:
         place.set_aside([b"Maria's secret", None])
         done = lapse("dead-letters", "list")
         assert (done.returncode, done.stderr) == (0, "")
@@ -132,26 +132,26 @@ class TestTheList:
         assert "Maria" not in done.stdout
         assert "4d 61" not in done.stdout
 
-    def test_shows_the_beginning_of_the_bytes_when_asked(self, lapse: Lapse, place: Place) -> None:
+    def test_shows_first_bytes_on_request(self, lapse: Lapse, place: Place) -> None:
         place.set_aside([b"Maria" + b"." * 300])
         done = lapse("dead-letters", "list", "--show")
         assert "  0000  4d 61 72 69 61 2e" in done.stdout
         assert "Maria..........." in done.stdout
         assert "  and 105 bytes more" in done.stdout
 
-    def test_is_of_the_newest_and_of_those_chosen(self, lapse: Lapse, place: Place) -> None:
+    def test_is_filtered_and_limited_to_the_newest(self, lapse: Lapse, place: Place) -> None:
         place.set_aside([b"1", b"2", b"3"])
         place.set_aside([b"4"], reason="unreadable")
         place.set_aside([b"5"], topic=place.contacts)
         newest = lapse("dead-letters", "list", "--limit", "2").stdout
-        assert "5 dead letters, of which these are the newest 2" in newest
+        assert "5 dead letters; these are the newest 2" in newest
         assert newest.count(f"{place.contacts}[0]@0") == 1
         unreadable = lapse("dead-letters", "list", "--reason", "unreadable", "--topic", place.activity).stdout
         assert "1 dead letter\n" in unreadable
         assert f"{place.activity}[0]@3" in unreadable
         assert "0 dead letters" in lapse("dead-letters", "list", "--since", "2999-01-01").stdout
 
-    def test_says_which_were_put_back(self, lapse: Lapse, place: Place) -> None:
+    def test_shows_which_were_replayed(self, lapse: Lapse, place: Place) -> None:
         place.set_aside([b"1"])
         place.set_aside([b"2"], reason="unreadable")
         lapse("dead-letters", "replay", "--yes", "--reason", "unreadable")
@@ -161,12 +161,12 @@ class TestTheList:
 
 
 class TestAReplay:
-    def test_puts_keys_and_bytes_back_where_they_were_and_only_once(self, lapse: Lapse, place: Place) -> None:
+    def test_restores_keys_bytes_and_partitions_once(self, lapse: Lapse, place: Place) -> None:
         place.set_aside([b"1", None, b""])
         first, again = (lapse("dead-letters", "replay", "--yes") for _ in range(2))
         assert (first.returncode, first.stderr) == (0, "")
-        assert first.stdout == f"3 letters would go back onto {place.activity}\n3 letters put back\n"
-        assert (again.returncode, again.stdout) == (0, "there is nothing to put back\n")
+        assert first.stdout == f"3 letters would be written back to {place.activity}\n3 letters replayed\n"
+        assert (again.returncode, again.stdout) == (0, "there is nothing to replay\n")
         back = place.came_back()
         assert {(seen.partition, seen.key, seen.value) for seen in back} == {
             (0, b"u0", b"1"),
@@ -175,41 +175,41 @@ class TestAReplay:
         }
         assert place.origins() == sorted(place.letters())
 
-    def test_of_some_leaves_the_others_for_later(self, lapse: Lapse, place: Place) -> None:
+    def test_of_a_selection_leaves_the_others(self, lapse: Lapse, place: Place) -> None:
         for reason in ("unframed", "unreadable", "unframed", "unknown_schema"):
             place.set_aside([reason.encode()], reason=reason)
         for options in (["--reason", "unreadable"], ["--reason", "unframed"], ["--since", "1h"]):
             assert lapse("dead-letters", "replay", "--yes", *options).returncode == 0
         assert place.origins() == sorted(place.letters())
 
-    def test_goes_onto_the_topic_that_each_came_from(self, lapse: Lapse, place: Place) -> None:
+    def test_writes_to_the_topic_of_origin(self, lapse: Lapse, place: Place) -> None:
         place.set_aside([b"1"])
         place.set_aside([b"2"], topic=place.contacts)
         done = lapse("dead-letters", "replay", "--yes", "--topic", place.contacts)
-        assert done.stdout.splitlines()[1].startswith("  (each replaces what was said about its user since")
+        assert done.stdout.splitlines()[1].startswith("  (each replaces newer contact data of the same user")
         assert [seen.value for seen in place.came_back(place.contacts)] == [b"2"]
         assert place.came_back() == []
 
-    def test_asks_before_it_does_anything(self, lapse: Lapse, place: Place) -> None:
+    def test_asks_for_confirmation(self, lapse: Lapse, place: Place) -> None:
         place.set_aside([b"1"])
         no, nobody, yes = (lapse("dead-letters", "replay", typed=answer) for answer in ("n\n", "", "y\n"))
-        assert "Put 1 letter back? [y/N]" in no.stdout
-        assert (no.returncode, no.stdout.splitlines()[-1].endswith("nothing was put back")) == (1, True)
+        assert "Replay 1 letter? [y/N]" in no.stdout
+        assert (no.returncode, no.stdout.splitlines()[-1].endswith("nothing was replayed")) == (1, True)
         assert nobody.returncode == 1
         assert (yes.returncode, len(place.came_back())) == (0, 1)
 
-    def test_leaves_what_has_no_place_to_go(self, lapse: Lapse, place: Place) -> None:
+    def test_leaves_letters_without_a_valid_origin(self, lapse: Lapse, place: Place) -> None:
         strange = [("topic", b"payments"), ("partition", b"0"), ("offset", b"1")]
         with_writer(place, [Output(place.dead, 0, b"k", b"v", strange), Output(place.dead, 0, b"k", b"v")])
         done = lapse("dead-letters", "replay", "--yes")
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.splitlines()[0] == "there is nothing to put back"
+        assert done.stdout.splitlines()[0] == "there is nothing to replay"
         assert sorted(done.stdout.splitlines()[1:]) == [
-            "1 letter must stay: each came from a topic that Lapse does not read, or that is gone",
-            "1 letter must stay: each does not say where it came from",
+            "1 letter cannot be replayed: each came from a topic that Lapse does not read, or that no longer exists",
+            "1 letter cannot be replayed: each has no headers that say where it came from",
         ]
 
-    def test_that_was_killed_goes_on_and_repeats_nothing(self, lapse: Lapse, place: Place) -> None:
+    def test_continues_after_a_kill_without_repeats(self, lapse: Lapse, place: Place) -> None:
         place.set_aside([b"%d" % number for number in range(1_500)])
         with replaying(place) as process:
             wait_until_back(place)
@@ -219,7 +219,7 @@ class TestAReplay:
         assert lapse("dead-letters", "replay", "--yes").returncode == 0
         assert place.origins() == sorted(place.letters())
 
-    def test_puts_out_another_that_is_under_way(self, lapse: Lapse, place: Place) -> None:
+    def test_fences_a_running_replay(self, lapse: Lapse, place: Place) -> None:
         place.set_aside([b"%d" % number for number in range(1_500)])
         with replaying(place) as process:
             wait_until_back(place)
@@ -229,9 +229,9 @@ class TestAReplay:
             _, said = process.communicate(timeout=60)
         assert place.origins() == sorted(place.letters())
         assert process.returncode == 1
-        assert said.endswith(" put back; then another replay began: call this again for what it leaves\n")
+        assert said.endswith(" replayed; then another replay began: run this again when it has ended\n")
 
-    def test_waits_for_transactions_since_what_was_put_back_may_be_noted_behind_them(self, place: Place) -> None:
+    def test_waits_for_open_transactions(self, place: Place) -> None:
         place.set_aside([b"1"])
         (letter,) = committed(place.bootstrap, place.dead)
         producer = Producer({"bootstrap.servers": place.bootstrap, "transactional.id": fresh_name("detect")})
@@ -239,33 +239,33 @@ class TestAReplay:
         producer.begin_transaction()
         producer.produce(place.dead, b"another letter", partition=letter.partition)
         producer.flush(WAIT)
-        with_writer(place, [letters.note(place.dead, letter.partition, [letter.offset])])
+        with_writer(place, [topic_reader.replay_note(place.dead, letter.partition, [letter.offset])])
         with replaying(place) as process:
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(3)
             producer.commit_transaction(WAIT)
             said, _ = process.communicate(timeout=60)
         producer.close()
-        assert said.splitlines()[0] == "there is nothing to put back"
+        assert said.splitlines()[0] == "there is nothing to replay"
         assert place.came_back() == []
 
-    def test_that_the_broker_refuses_leaves_every_letter(self, lapse: Lapse, place: Place) -> None:
+    def test_refused_by_the_broker_changes_nothing(self, lapse: Lapse, place: Place) -> None:
         headers: Mapping[str, bytes] = {"topic": place.contacts.encode(), "partition": b"1", "offset": b"0"}
         with_writer(place, [Output(place.dead, 0, b"k", b"x" * 9_000, list(headers.items()))])
         place.set_aside([b"1"])
         done = lapse("dead-letters", "replay", "--yes")
         assert done.returncode == 1
-        assert done.stderr.startswith("0 letters put back; the broker does not take the next ones: ")
+        assert done.stderr.startswith("0 letters replayed; the broker does not accept the next ones: ")
         assert f"{place.contacts}: " in done.stderr
         assert place.came_back() == []
         assert lapse("dead-letters", "list").stdout.count("–") == 2
 
 
 def with_writer(place: Place, outputs: Sequence[Output]) -> None:
-    writer = AllOrNothing(Kafka(bootstrap_servers=place.bootstrap), name=fresh_name("somebody"))
-    writer.begin()
-    writer.write(outputs)
-    writer.close()
+    producer = command_producer(KafkaSettings(bootstrap_servers=place.bootstrap), name=fresh_name("somebody"))
+    producer.take_over()
+    producer.write(outputs)
+    producer.close()
 
 
 def wait_until_back(place: Place) -> None:
@@ -274,20 +274,18 @@ def wait_until_back(place: Place) -> None:
 
 
 class TestUsage:
-    def test_a_topic_that_lapse_does_not_read_is_bad_usage(self, lapse: Lapse, place: Place) -> None:
+    def test_topic_that_lapse_does_not_read_is_wrong_usage(self, lapse: Lapse, place: Place) -> None:
         done = lapse("dead-letters", "replay", "--yes", "--topic", "payments")
         assert done.returncode == 2
         assert place.activity in " ".join(done.stderr.split())
 
-    def test_a_moment_that_is_none_is_bad_usage(self, lapse: Lapse, place: Place) -> None:
+    def test_invalid_time_is_wrong_usage(self, lapse: Lapse, place: Place) -> None:
         done = lapse("dead-letters", "list", "--since", "recently")
         assert done.returncode == 2
         assert "how long ago" in done.stderr
 
     @pytest.mark.parametrize("what", [["list"], ["replay", "--yes"]])
-    def test_a_topic_that_is_not_there_is_named(
-        self, lapse: Lapse, tmp_path: Path, kafka: str, what: list[str]
-    ) -> None:
+    def test_missing_topic_is_named(self, lapse: Lapse, tmp_path: Path, kafka: str, what: list[str]) -> None:
         write(
             tmp_path,
             {
@@ -298,4 +296,4 @@ class TestUsage:
         )
         done = lapse("dead-letters", *what)
         assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr.startswith("the topic daed-letters is not there: is topics.dead_letters its name?")
+        assert done.stderr.startswith("the topic daed-letters does not exist: is topics.dead_letters right?")

@@ -1,11 +1,11 @@
-"""`lapse pause` and `lapse resume` as an operator types them, beside a service that holds the ledger."""
+"""`lapse pause` and `lapse resume` while a service uses the ledger."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from consumer.ledger import queries_pauses
+from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 from consumer.sandbox.server import Sandbox
 from tests.cli.conftest import Lapse, settings, write
@@ -22,22 +22,22 @@ def service(tmp_path: Path, onemsg: Sandbox) -> Iterator[Ledger]:
 
 def paused(ledger: Ledger) -> set[str]:
     with ledger.reading() as connection:
-        return set(queries_pauses.paused(connection))
+        return set(queries.pauses.paused_since(connection))
 
 
-def test_a_process_is_paused_and_resumed_while_the_service_is_at_work(lapse: Lapse, service: Ledger) -> None:
+def test_process_is_paused_and_resumed_while_the_service_runs(lapse: Lapse, service: Ledger) -> None:
     done = lapse("pause", "checkout")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "checkout is paused: reminders wait, and expire 3 days, 0:00:00 after their lapse\n"
+    assert done.stdout == "checkout is paused: reminders wait, and expire 3d after their lapse\n"
     assert paused(service) == {"checkout"}
     assert lapse("pause", "checkout").stdout.startswith("checkout has been paused since 20")
     done = lapse("resume", "checkout")
-    assert (done.returncode, done.stdout) == (0, "checkout goes on; reminders that waited for it: 0\n")
+    assert (done.returncode, done.stdout) == (0, "checkout is resumed; reminders that waited for it: 0\n")
     assert paused(service) == set()
     assert lapse("resume", "checkout").stdout == "checkout was not paused\n"
 
 
-def test_everything_is_one_pause_of_its_own(lapse: Lapse, service: Ledger) -> None:
+def test_pause_of_everything_is_separate(lapse: Lapse, service: Ledger) -> None:
     lapse("pause")
     done = lapse("resume", "checkout")
     assert done.stdout == "checkout was not paused\nstill paused: everything (lapse resume)\n"
@@ -47,22 +47,22 @@ def test_everything_is_one_pause_of_its_own(lapse: Lapse, service: Ledger) -> No
     assert paused(service) == {"checkout"}
 
 
-def test_a_name_that_is_none_names_the_nearest(lapse: Lapse, service: Ledger) -> None:
+def test_unknown_process_suggests_the_nearest(lapse: Lapse, service: Ledger) -> None:
     done = lapse("pause", "chekout")
     assert done.returncode == 2
-    assert "no process is called chekout; did you mean checkout?" in done.stderr
+    assert "there is no process chekout; did you mean checkout?" in done.stderr
     assert paused(service) == set()
     assert lapse("pause", "").returncode == 2
 
 
-def test_a_process_that_left_the_file_while_it_was_paused_can_be_resumed(lapse: Lapse, service: Ledger) -> None:
+def test_removed_process_can_be_resumed(lapse: Lapse, service: Ledger) -> None:
     with service.transaction() as connection:
-        queries_pauses.pause(connection, "old", 0)
+        queries.pauses.pause(connection, "old", 0)
     assert lapse("resume", "old").returncode == 0
     assert lapse("resume", "old").returncode == 2
 
 
-def test_without_a_ledger_it_says_so(lapse: Lapse, tmp_path: Path, onemsg: Sandbox) -> None:
+def test_missing_ledger_is_reported(lapse: Lapse, tmp_path: Path, onemsg: Sandbox) -> None:
     write(tmp_path, settings(onemsg))
     done = lapse("pause")
     assert done.returncode == 1

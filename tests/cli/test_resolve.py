@@ -1,4 +1,4 @@
-"""`lapse resolve`, beside a service, without one, and where there is nothing to settle."""
+"""`lapse resolve` while a service runs, without one, and with nothing to resolve."""
 
 from pathlib import Path
 
@@ -7,13 +7,13 @@ from consumer.sandbox.server import Sandbox
 from tests.cli.conftest import Lapse, settings, write
 
 
-def test_it_says_how_it_wants_to_be_asked(lapse: Lapse, tmp_path: Path, onemsg: Sandbox) -> None:
+def test_wrong_usage_is_explained(lapse: Lapse, tmp_path: Path, onemsg: Sandbox) -> None:
     write(tmp_path, settings(onemsg))
     for arguments in ((), ("some-id",), ("--sent",), ("--since", "2026-03-01", "--sent")):
         assert lapse("resolve", *arguments, TOKEN=onemsg.token).returncode == 2
 
 
-def test_a_time_needs_a_zone(lapse: Lapse, tmp_path: Path, onemsg: Sandbox) -> None:
+def test_time_needs_a_zone(lapse: Lapse, tmp_path: Path, onemsg: Sandbox) -> None:
     write(tmp_path, settings(onemsg))
     for since in ("2026-03-01T09:00", "yesterday", "2026-03-01"):
         done = lapse("resolve", "--since", since, "--until", "2026-03-02T09:00Z", "--sent", TOKEN=onemsg.token)
@@ -21,7 +21,7 @@ def test_a_time_needs_a_zone(lapse: Lapse, tmp_path: Path, onemsg: Sandbox) -> N
         assert "with its zone" in done.stderr
 
 
-def test_where_nothing_is_unresolved_it_says_so(lapse: Lapse, tmp_path: Path, onemsg: Sandbox) -> None:
+def test_nothing_unresolved_is_reported(lapse: Lapse, tmp_path: Path, onemsg: Sandbox) -> None:
     write(tmp_path, settings(onemsg))
     Ledger(f"sqlite:///{tmp_path / 'lapse.db'}").close()
     done = lapse("resolve", "some-id", "--not-sent", TOKEN=onemsg.token)
@@ -29,7 +29,7 @@ def test_where_nothing_is_unresolved_it_says_so(lapse: Lapse, tmp_path: Path, on
     assert "nothing was changed" in done.stderr
 
 
-def test_it_works_beside_a_service_on_sqlite(lapse: Lapse, tmp_path: Path, onemsg: Sandbox) -> None:
+def test_resolve_while_the_service_runs_on_sqlite(lapse: Lapse, tmp_path: Path, onemsg: Sandbox) -> None:
     write(tmp_path, settings(onemsg))
     ledger = Ledger(f"sqlite:///{tmp_path / 'lapse.db'}")
     done = lapse(
@@ -37,4 +37,4 @@ def test_it_works_beside_a_service_on_sqlite(lapse: Lapse, tmp_path: Path, onems
     )
     ledger.close()
     assert done.returncode == 1
-    assert "none of these is unresolved" in done.stderr
+    assert "none of these reminders is unresolved" in done.stderr

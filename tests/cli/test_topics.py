@@ -26,7 +26,7 @@ def names() -> dict[str, str]:
     return {key: fresh_name(key) for key in KEYS}
 
 
-def test_what_is_missing_is_shown_and_then_created(
+def test_missing_topics_are_shown_then_created(
     lapse: Lapse, tmp_path: Path, kafka: str, topics: FreshTopics, names: dict[str, str]
 ) -> None:
     write(tmp_path, content(kafka, topics(3, about="activity"), names))
@@ -45,7 +45,7 @@ def test_what_is_missing_is_shown_and_then_created(
     assert f"✓ topic {names['state']}: 3 partitions, cleanup.policy=compact" in after.stdout
 
 
-def test_a_topic_that_cannot_be_worked_with_is_told_with_what_to_do(
+def test_unusable_topic_is_reported_with_advice(
     lapse: Lapse, tmp_path: Path, kafka: str, topics: FreshTopics, names: dict[str, str]
 ) -> None:
     write(tmp_path, content(kafka, topics(3, about="activity"), names))
@@ -56,19 +56,17 @@ def test_a_topic_that_cannot_be_worked_with_is_told_with_what_to_do(
     assert "has 2 partitions: it must have as many as activity-" in wrong
 
 
-def test_without_an_input_topic_nothing_can_be_said(
-    lapse: Lapse, tmp_path: Path, kafka: str, names: dict[str, str]
-) -> None:
+def test_missing_input_topic_is_reported(lapse: Lapse, tmp_path: Path, kafka: str, names: dict[str, str]) -> None:
     write(tmp_path, content(kafka, "user-actvity", names))
     done = lapse("topics")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("the input topic user-actvity is not there: is source.topic spelt right?")
 
 
-def test_without_a_broker_it_says_so(lapse: Lapse, tmp_path: Path, names: dict[str, str]) -> None:
+def test_missing_broker_is_reported(lapse: Lapse, tmp_path: Path, names: dict[str, str]) -> None:
     write(tmp_path, content("nobody.invalid:9092", "user-activity", names))
     done = lapse("topics")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "kafka.bootstrap_servers: the name in nobody.invalid:9092 is not known here: is it spelt right?\n"
+        "kafka.bootstrap_servers: the host name in nobody.invalid:9092 cannot be resolved: is it spelt right?\n"
     )

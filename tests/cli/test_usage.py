@@ -1,4 +1,4 @@
-"""What `lapse` says to people who are just beginning, or got something wrong."""
+"""Help, wrong usage, and missing settings."""
 
 import json
 import signal
@@ -17,7 +17,7 @@ COMMANDS = ["run", "check", "topics", "send", "pause", "resume", "resolve", "san
 GROUPS = ["contacts", "dead-letters", "ledger", "state"]
 
 
-def test_help_names_every_command_and_says_what_each_does(lapse: Lapse) -> None:
+def test_help_lists_every_command(lapse: Lapse) -> None:
     done = lapse("--help")
     assert done.returncode == 0
     for name in COMMANDS + GROUPS:
@@ -32,7 +32,7 @@ def test_every_command_explains_its_options(lapse: Lapse, name: str) -> None:
     assert done.stdout.startswith(f"Usage: lapse {name} [OPTIONS]")
 
 
-def test_help_does_not_load_what_does_the_work() -> None:
+def test_help_imports_no_heavy_modules() -> None:
     heavy = "('polars', 'confluent_kafka', 'httpx', 'aiohttp')"
     code = f"import sys, consumer.cli; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run(
@@ -41,12 +41,12 @@ def test_help_does_not_load_what_does_the_work() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_the_version_is_told(lapse: Lapse) -> None:
+def test_version(lapse: Lapse) -> None:
     done = lapse("--version")
     assert (done.returncode, done.stdout.split()[0].strip(",")) == (0, "lapse")
 
 
-def test_without_a_command_the_help_is_shown(lapse: Lapse) -> None:
+def test_help_is_shown_without_a_command(lapse: Lapse) -> None:
     done = lapse()
     assert done.returncode == 2
     assert "Usage: lapse" in done.stdout + done.stderr
@@ -65,7 +65,7 @@ def test_without_a_command_the_help_is_shown(lapse: Lapse) -> None:
         ["sandbox", "--faults", "slw=0.1"],
     ],
 )
-def test_bad_usage_exits_with_2_and_a_hint(lapse: Lapse, arguments: list[str]) -> None:
+def test_wrong_usage_exits_with_2_and_a_hint(lapse: Lapse, arguments: list[str]) -> None:
     done = lapse(*arguments)
     assert done.returncode == 2
     assert "Error: " in done.stderr
@@ -73,9 +73,7 @@ def test_bad_usage_exits_with_2_and_a_hint(lapse: Lapse, arguments: list[str]) -
 
 
 @pytest.mark.parametrize("arguments", [["run"], ["check"], ["topics"], ["send", "--phone=1", "--name=N", "--action=A"]])
-def test_every_command_that_reads_the_settings_explains_their_mistakes(
-    lapse: Lapse, tmp_path: Path, arguments: list[str]
-) -> None:
+def test_every_command_explains_mistakes_in_the_settings(lapse: Lapse, tmp_path: Path, arguments: list[str]) -> None:
     (tmp_path / "lapse.yaml").write_text("procesess: {}\nkafka: {bootstrap_server: x}\n")
     done = lapse(*arguments, LAPSE_KAFAK__X="1")
     assert (done.returncode, done.stdout) == (2, "")
@@ -86,45 +84,45 @@ def test_every_command_that_reads_the_settings_explains_their_mistakes(
     ]
 
 
-def test_settings_that_are_not_there_are_asked_for(lapse: Lapse, tmp_path: Path) -> None:
-    assert lapse("topics").stderr.startswith("lapse.yaml: there is no such file")
+def test_missing_settings_file_is_reported(lapse: Lapse, tmp_path: Path) -> None:
+    assert lapse("topics").stderr.startswith("lapse.yaml: this file does not exist")
     done = lapse("topics", "--config", "other.yaml")
     assert (done.returncode, done.stderr.split(":")[0]) == (2, "other.yaml")
-    assert lapse("topics", LAPSE_CONFIG="third.yaml").stderr.startswith("third.yaml: there is no such file")
+    assert lapse("topics", LAPSE_CONFIG="third.yaml").stderr.startswith("third.yaml: this file does not exist")
 
 
-def test_run_wants_its_secrets_before_it_does_anything(lapse: Lapse, tmp_path: Path) -> None:
+def test_run_checks_secrets_first(lapse: Lapse, tmp_path: Path) -> None:
     (tmp_path / "lapse.yaml").write_text(PROCESSES + CHANNEL + "web: {webhook_secret: {file: /nowhere/secret}}\n")
     done = lapse("run", ONEMSG_TOKEN="")
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        "onemsg.token: the environment variable ONEMSG_TOKEN is not set, or empty",
+        "onemsg.token: the environment variable ONEMSG_TOKEN is not set or empty",
         "web.webhook_secret: cannot read /nowhere/secret: No such file or directory",
     ]
 
 
-def test_a_webhook_secret_that_an_address_would_change_is_refused_and_not_shown(lapse: Lapse, tmp_path: Path) -> None:
+def test_webhook_secret_must_be_url_safe(lapse: Lapse, tmp_path: Path) -> None:
     (tmp_path / "lapse.yaml").write_text(PROCESSES + CHANNEL + "web: {webhook_secret: {env: SECRET}}\n")
     done = lapse("run", ONEMSG_TOKEN="t", SECRET="hunter2/with?more")
     assert done.returncode == 2
-    assert done.stderr == "web.webhook_secret: becomes a part of an address: write letters, digits, - and _ only\n"
+    assert done.stderr == "web.webhook_secret: is part of a URL: use only letters, digits, - and _\n"
 
 
-def test_deliver_cannot_run_without_a_channel(lapse: Lapse, tmp_path: Path) -> None:
+def test_deliver_needs_the_onemsg_section(lapse: Lapse, tmp_path: Path) -> None:
     (tmp_path / "lapse.yaml").write_text(PROCESSES)
     done = lapse("run", "--role", "deliver")
     assert done.returncode == 2
-    assert done.stderr.startswith("onemsg: is missing: deliver sends through it")
+    assert done.stderr.startswith("onemsg: is missing: deliver needs it")
 
 
-def test_a_setting_that_librdkafka_does_not_know_is_named(lapse: Lapse, tmp_path: Path) -> None:
+def test_unknown_librdkafka_setting_is_named(lapse: Lapse, tmp_path: Path) -> None:
     (tmp_path / "lapse.yaml").write_text(PROCESSES + "kafka: {client: {secruity.protocol: SSL}}\n")
     done = lapse("run", "--role", "detect")
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == 'kafka.client: No such configuration property: "secruity.protocol"'
 
 
-def test_run_told_to_stop_while_it_waits_for_a_broker_goes_in_peace(tmp_path: Path) -> None:
+def test_sigterm_while_waiting_for_the_broker_exits_with_0(tmp_path: Path) -> None:
     (tmp_path / "lapse.yaml").write_text(PROCESSES + "kafka: {bootstrap_servers: 'localhost:9'}\n")
     process = subprocess.Popen(
         command("run", "--role", "detect"),
@@ -141,7 +139,7 @@ def test_run_told_to_stop_while_it_waits_for_a_broker_goes_in_peace(tmp_path: Pa
 
 
 class TestTheSandbox:
-    def test_first_says_in_json_where_it_is_and_then_takes_a_message(self, tmp_path: Path) -> None:
+    def test_prints_its_address_as_json_then_accepts_a_message(self, tmp_path: Path) -> None:
         process = subprocess.Popen(
             command("sandbox"), cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, encoding="utf-8"
         )
@@ -164,7 +162,7 @@ class TestTheSandbox:
             assert process.wait(10) == 0
         assert answer.json()["sent"] is True
 
-    def test_names_a_port_that_is_taken(self, lapse: Lapse) -> None:
+    def test_taken_port_is_reported(self, lapse: Lapse) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             done = lapse("sandbox", "--port", str(port))

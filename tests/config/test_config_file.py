@@ -1,27 +1,27 @@
-"""From a file to settings, and what is said of one that makes no sense."""
+"""From a file to settings, and the explanations of mistakes."""
 
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from consumer.config import Settings
-from consumer.deliver.plans import Plan, plans
-from tests.config.reading import CHANNEL, SMALL, loaded, problems
+from consumer.config.settings import Settings
+from consumer.deliver.policy.message_plan import MessagePlan, message_plans
+from tests.config.config_files import CHANNEL, SMALL, loaded, problems
 
 
-def test_a_file_with_nothing_but_processes_is_enough(file: Path) -> None:
+def test_processes_alone_are_enough(file: Path) -> None:
     settings = loaded(file, SMALL)
     assert settings.processes["account-setup"].remind_after == (timedelta(days=1), timedelta(days=3))
     assert settings.kafka.bootstrap_servers == "localhost:9092"
     assert settings.onemsg is None
 
 
-def test_a_section_whose_keys_are_all_commented_out_says_nothing(file: Path) -> None:
+def test_section_with_all_keys_commented_out_is_ignored(file: Path) -> None:
     assert loaded(file, SMALL + "kafka:\n  # group_prefix: x\nonemsg:\n").kafka.group_prefix == "lapse"
 
 
-def test_mistakes_are_told_all_at_once_with_their_lines(file: Path) -> None:
+def test_all_mistakes_are_reported_at_once_with_lines(file: Path) -> None:
     advice = "write {env: ONEMSG_TOKEN} and set that variable, or {file: /path/to/it}"
     text = """\
 kafka: {bootstrap_server: a:1}
@@ -51,7 +51,7 @@ timezone: UTC
         (
             "web: 8080",
             (
-                "lapse.yaml:5: web: needs keys of its own: host, port, public_url, webhook_secret, "
+                "lapse.yaml:5: web: should contain keys: host, port, public_url, webhook_secret, "
                 "api_token, register_webhook"
             ),
         ),
@@ -59,58 +59,58 @@ timezone: UTC
         ("policy: {require_opt_in: perhaps}", "lapse.yaml:5: policy.require_opt_in: should be true or false"),
         (
             "policy: {timezone: Madrid}",
-            ("lapse.yaml:5: policy.timezone: 'Madrid' is no time zone: write a name such as Europe/Madrid"),
+            ("lapse.yaml:5: policy.timezone: 'Madrid' is not a time zone: write a name such as Europe/Madrid"),
         ),
         (
             "tracking: {poll_after: 9999999999999999999999d}",
-            ("lapse.yaml:5: tracking.poll_after: a duration may be a hundred years at most"),
+            ("lapse.yaml:5: tracking.poll_after: a duration may be at most a hundred years"),
         ),
         (
             "schema_registry: {url: registry:8081}",
-            "lapse.yaml:5: schema_registry.url: is no address: write it like https://example.com",
+            "lapse.yaml:5: schema_registry.url: is not an address: write it like https://example.com",
         ),
         (
             "web: {public_url: 'https://me@lapse.example.com'}",
-            "lapse.yaml:5: web.public_url: write the address alone: users, passwords and tokens have keys of their own",
+            "lapse.yaml:5: web.public_url: write only the address: user, password and token have their own keys",
         ),
         (
             "onemsg: {channel_id: https://api.1msg.io/CH1, token: {env: T}, template: {namespace: n}}",
             (
-                "lapse.yaml:5: onemsg.channel_id: write the channel's id alone: "
-                "the part of its 1MSG address behind the host"
+                "lapse.yaml:5: onemsg.channel_id: write only the channel's id: "
+                "the part of its 1MSG address after the host"
             ),
         ),
         (
             "ledger: {url: 'postgresql://db/lapse'}",
-            "lapse.yaml:5: ledger.url: write sqlite:///lapse.db, or postgresql+psycopg://… for several replicas",
+            "lapse.yaml:5: ledger.url: write sqlite:///lapse.db, or for several replicas postgresql+psycopg://…",
         ),
         ("kafka: {client: {a: {b: 1}}}", "lapse.yaml:5: kafka.client.a: should be text: put it in quotes"),
         (
             "topics: {colour: red}",
             (
-                "lapse.yaml:5: topics.colour: unknown key; known here: contacts, reminders, "
+                "lapse.yaml:5: topics.colour: unknown key; allowed here: contacts, reminders, "
                 "delivery_status, opt_outs, dead_letters, state, create, replication"
             ),
         ),
         (
             "detect: {forget_after: 1d}",
             (
-                "lapse.yaml: detect.forget_after (1 day, 0:00:00) must be longer than the "
-                "longest remind_after + policy.expire_after + detect.allowed_lateness (6 days, 0:00:30): "
+                "lapse.yaml: detect.forget_after (1d) must be longer than the "
+                "longest remind_after + policy.expire_after + detect.allowed_lateness (6d30s): "
                 "a user must not be forgotten while a reminder may still be due"
             ),
         ),
     ],
 )
-def test_a_mistake_is_explained(file: Path, more: str, said: str) -> None:
+def test_mistake_is_explained(file: Path, more: str, said: str) -> None:
     assert problems(file, SMALL.lstrip() + "\n" + more) == [said]
 
 
-def test_a_ladder_that_falls_or_is_no_list_is_explained(file: Path) -> None:
+def test_remind_after_must_be_an_increasing_list(file: Path) -> None:
     text = "processes:\n  a: {action: x, remind_after: 24h}\n  b: {action: x, remind_after: [2h, 1h]}\n"
     assert problems(file, text) == [
         "lapse.yaml:2: processes.a.remind_after: should be a list, such as [24h, 72h]",
-        "lapse.yaml:3: processes.b: remind_after must rise: each step is counted from when the user was last seen",
+        "lapse.yaml:3: processes.b: remind_after must increase: each step is counted from the user's last activity",
     ]
 
 
@@ -122,56 +122,56 @@ def test_a_ladder_that_falls_or_is_no_list_is_explained(file: Path) -> None:
         (
             "LAPSE_KAFKA_BOOTSTRAP_SERVERS",
             "a:1",
-            ("did you mean LAPSE_KAFKA__BOOTSTRAP_SERVERS? Two underscores part a section from a key"),
+            ("did you mean LAPSE_KAFKA__BOOTSTRAP_SERVERS? Two underscores separate a section from its key"),
         ),
         ("LAPSE_PROCESSES__CHEKOUT__ACTION", "x", "processes has no chekout; did you mean checkout?"),
         ("LAPSE_PROCESSES__CHECKOUT__REMIND_AFER", "2h", "remind_afer: unknown key; did you mean remind_after?"),
         (
             "LAPSE_PROCESSES__CHECKOUT__REMIND_AFTER__0",
             "2h",
-            ("processes.checkout.remind_after takes no keys of its own: set it as a whole"),
+            ("processes.checkout.remind_after contains no keys: set it as a whole"),
         ),
         ("LAPSE_PROCESSES__CHECKOUT__REMIND_AFTER", "24", "[0]: a duration needs a unit: write 90s, 15m, 24h or 7d"),
-        ("LAPSE_WEB", "{port: 1", "can be read neither as JSON nor as YAML"),
-        ("LAPSE_WEB", "{port: 1, port: 2}", "can be read neither as JSON nor as YAML"),
+        ("LAPSE_WEB", "{port: 1", "is neither JSON nor YAML"),
+        ("LAPSE_WEB", "{port: 1, port: 2}", "is neither JSON nor YAML"),
         ("LAPSE_WEB", "{prt: 1}", "prt: unknown key; did you mean port?"),
         ("LAPSE_WEB__PORT", "", "should be a whole number"),
     ],
 )
-def test_a_mistake_in_a_variable_is_told_with_its_name(file: Path, variable: str, value: str, said: str) -> None:
+def test_mistake_in_a_variable_names_the_variable(file: Path, variable: str, value: str, said: str) -> None:
     assert problems(file, SMALL, **{variable: value}) == [f"{variable}: {said}"]
 
 
 class TestTheTemplatesLanguages:
     LANGUAGES = CHANNEL.replace("{namespace: ns}", "{namespace: ns, language: en, languages: [es, pt_BR]}")
 
-    def test_an_action_has_words_for_each(self, file: Path) -> None:
+    def test_action_has_a_text_for_each_language(self, file: Path) -> None:
         text = "processes:\n  checkout: {action: {default: your order, es: tu pedido}, remind_after: [2h]}\n"
         plan = plans_of(loaded(file, text + self.LANGUAGES))["checkout"]
-        assert [(w.language, w.action) for w in plan.every_words()] == [
+        assert [(w.language, w.action) for w in plan.all_variants()] == [
             ("en", "your order"),
             ("es", "tu pedido"),
             ("pt_BR", "your order"),
         ]
 
-    def test_words_for_a_language_do_for_all_its_countries(self, file: Path) -> None:
+    def test_text_for_a_language_serves_all_its_countries(self, file: Path) -> None:
         text = "processes:\n  checkout: {action: {en: your order, pt: seu pedido}, remind_after: [2h]}\n"
         plan = plans_of(loaded(file, text + self.LANGUAGES))["checkout"]
-        assert {w.language: w.action for w in plan.every_words()} == {
+        assert {w.language: w.action for w in plan.all_variants()} == {
             "en": "your order",
             "es": "your order",
             "pt_BR": "seu pedido",
         }
 
-    def test_a_process_may_have_languages_of_its_own(self, file: Path) -> None:
+    def test_process_may_have_its_own_languages(self, file: Path) -> None:
         text = (
             "processes:\n  checkout:\n    action: tu pedido\n    remind_after: [2h]\n"
             "    template: {name: order_waiting, language: es, languages: []}\n"
         )
         plan = plans_of(loaded(file, text + self.LANGUAGES))["checkout"]
-        assert [(w.template, w.namespace, w.language) for w in plan.every_words()] == [("order_waiting", "ns", "es")]
+        assert [(w.template, w.namespace, w.language) for w in plan.all_variants()] == [("order_waiting", "ns", "es")]
 
-    def test_the_environment_gives_words_for_each_as_well(self, file: Path) -> None:
+    def test_action_by_language_can_be_set_by_environment(self, file: Path) -> None:
         name, words = "LAPSE_PROCESSES__CHECKOUT__ACTION", '{"default": "your cart", "es": "tu cesta"}'
         settings = loaded(file, SMALL + self.LANGUAGES, **{name: words})
         assert settings.processes["checkout"].action == {"default": "your cart", "es": "tu cesta"}
@@ -180,15 +180,15 @@ class TestTheTemplatesLanguages:
     @pytest.mark.parametrize(
         ("action", "said"),
         [
-            ("[your order]", "write the words, or some for each language"),
-            ("7", "write the words, or some for each language"),
-            ("' '", "write the words, or some for each language"),
-            ("{}", "write the words, or some for each language"),
-            ("{default: ''}", "write the words, or some for each language"),
-            ("{es: [x]}", "write the words, or some for each language"),
+            ("[your order]", "write a text, or one for each language"),
+            ("7", "write a text, or one for each language"),
+            ("' '", "write a text, or one for each language"),
+            ("{}", "write a text, or one for each language"),
+            ("{default: ''}", "write a text, or one for each language"),
+            ("{es: [x]}", "write a text, or one for each language"),
         ],
     )
-    def test_words_that_are_none_are_refused(self, file: Path, action: str, said: str) -> None:
+    def test_invalid_action_is_refused(self, file: Path, action: str, said: str) -> None:
         [problem] = problems(file, f"processes:\n  checkout: {{action: {action}, remind_after: [2h]}}\n")
         assert problem.startswith(f"lapse.yaml:2: processes.checkout.action: {said}")
 
@@ -196,24 +196,24 @@ class TestTheTemplatesLanguages:
         ("action", "said"),
         [
             ("{default: x, fr: y}", "fr is not among the template's languages (en, es, pt_BR)"),
-            ("{es: y}", "has no words in en, the template's language: add some, or a default"),
+            ("{es: y}", "has no text in en, the template's language: add one, or a default"),
         ],
     )
-    def test_words_must_be_in_the_templates_languages(self, file: Path, action: str, said: str) -> None:
+    def test_action_must_match_the_templates_languages(self, file: Path, action: str, said: str) -> None:
         text = f"processes:\n  checkout: {{action: {action}, remind_after: [2h]}}\n"
         [problem] = problems(file, text + self.LANGUAGES)
         assert f"processes.checkout.action: {said}" in problem
 
     @pytest.mark.parametrize(
         ("language", "said"),
-        [("pt-BR", "write pt_BR"), ("PT_br.UTF-8", "write pt_BR"), ("Spanish", "write it as 1MSG lists it")],
+        [("pt-BR", "write pt_BR"), ("PT_br.UTF-8", "write pt_BR"), ("Spanish", "write it as 1MSG shows it")],
     )
-    def test_a_language_is_written_as_1msg_lists_it(self, file: Path, language: str, said: str) -> None:
+    def test_language_must_be_written_as_1msg_shows_it(self, file: Path, language: str, said: str) -> None:
         text = SMALL + CHANNEL.replace("{namespace: ns}", f"{{namespace: ns, languages: [es, {language}]}}")
         [problem] = problems(file, text)
-        assert problem.startswith("lapse.yaml:9: onemsg.template.languages[1]: is no language of a template: " + said)
+        assert problem.startswith("lapse.yaml:9: onemsg.template.languages[1]: is not a template's language: " + said)
 
 
-def plans_of(settings: Settings) -> dict[str, Plan]:
+def plans_of(settings: Settings) -> dict[str, MessagePlan]:
     assert settings.onemsg is not None
-    return plans(settings.processes, settings.onemsg.template)
+    return message_plans(settings.processes, settings.onemsg.template)

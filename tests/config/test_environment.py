@@ -1,60 +1,60 @@
-"""What the environment changes in the settings."""
+"""How environment variables change settings."""
 
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from consumer.config import Secret
-from consumer.config_file import read_secret
-from tests.config.reading import CHANNEL, SMALL, loaded
+from consumer.config.loader import read_secret
+from consumer.config.types import Secret
+from tests.config.config_files import CHANNEL, SMALL, loaded
 
 
 class TestTheEnvironment:
-    def test_wins_over_the_file(self, file: Path) -> None:
+    def test_overrides_the_file(self, file: Path) -> None:
         text = SMALL + "kafka: {bootstrap_servers: file:1, group_prefix: mine}"
         kafka = loaded(file, text, LAPSE_KAFKA__BOOTSTRAP_SERVERS="env:2").kafka
         assert (kafka.bootstrap_servers, kafka.group_prefix) == ("env:2", "mine")
 
-    def test_does_not_care_for_upper_and_lower_case(self, file: Path) -> None:
+    def test_names_are_case_insensitive(self, file: Path) -> None:
         assert loaded(file, SMALL, lapse_web__PORT="9").web.port == 9
 
-    def test_reaches_a_process_by_its_name_with_underscores(self, file: Path) -> None:
+    def test_process_name_is_written_with_underscores(self, file: Path) -> None:
         settings = loaded(file, SMALL, LAPSE_PROCESSES__ACCOUNT_SETUP__ACTION="your account")
         assert settings.processes["account-setup"].action == "your account"
         assert len(settings.processes) == 2
 
     @pytest.mark.parametrize("text", ["1h,3h", "[1h, 3h]", '["1h", "3h"]', "1h, 3h"])
-    def test_gives_a_list_in_any_usual_way(self, file: Path, text: str) -> None:
+    def test_list_is_comma_separated_or_json_or_yaml(self, file: Path, text: str) -> None:
         settings = loaded(file, SMALL, LAPSE_PROCESSES__CHECKOUT__REMIND_AFTER=text)
         assert settings.processes["checkout"].remind_after == (timedelta(hours=1), timedelta(hours=3))
 
-    def test_gives_a_whole_section_and_then_one_of_its_keys(self, file: Path) -> None:
+    def test_sets_a_section_then_one_of_its_keys(self, file: Path) -> None:
         web = loaded(file, SMALL, LAPSE_WEB='{"port": 1, "host": "h"}', LAPSE_WEB__PORT="2").web
         assert (web.host, web.port) == ("h", 2)
 
-    def test_gives_a_whole_process(self, file: Path) -> None:
+    def test_sets_a_whole_process(self, file: Path) -> None:
         settings = loaded(file, SMALL, LAPSE_PROCESSES__KYC="{action: your papers, remind_after: [2d]}")
         assert settings.processes["kyc"].action == "your papers"
 
-    def test_takes_a_limit_away_with_null(self, file: Path) -> None:
+    def test_null_removes_a_limit(self, file: Path) -> None:
         onemsg = loaded(file, SMALL + CHANNEL, LAPSE_ONEMSG__RATE="null").onemsg
         assert onemsg is not None
         assert onemsg.rate is None
 
-    def test_keeps_digits_text_where_text_belongs(self, file: Path) -> None:
+    def test_digits_stay_text_in_text_fields(self, file: Path) -> None:
         onemsg = loaded(file, SMALL + CHANNEL, LAPSE_ONEMSG__CHANNEL_ID="359900").onemsg
         assert onemsg is not None
         assert onemsg.channel_id == "359900"
 
-    def test_writes_the_dots_of_librdkafka_as_underscores(self, file: Path) -> None:
+    def test_librdkafka_keys_are_written_with_underscores(self, file: Path) -> None:
         text = SMALL + "kafka: {client: {security.protocol: PLAINTEXT}}"
         settings = loaded(
             file, text, LAPSE_KAFKA__CLIENT__SECURITY_PROTOCOL="SSL", LAPSE_KAFKA__CLIENT__SASL_PASSWORD="pw"
         )
         assert settings.kafka.client == {"security.protocol": "SSL", "sasl.password": "pw"}
 
-    def test_may_carry_a_secret_or_say_where_it_is(self, file: Path) -> None:
+    def test_sets_a_secret_or_where_it_is_kept(self, file: Path) -> None:
         def token(**environ: str) -> Secret:
             onemsg = loaded(file, SMALL + CHANNEL, **environ).onemsg
             assert onemsg is not None
@@ -65,7 +65,7 @@ class TestTheEnvironment:
         assert token(LAPSE_ONEMSG__TOKEN__FILE="/x") == Secret(file=Path("/x"))
         assert "abc" not in repr(token(LAPSE_ONEMSG__TOKEN="abc"))
 
-    def test_may_hold_more_of_lapse_than_settings(self, file: Path) -> None:
+    def test_other_lapse_variables_are_ignored(self, file: Path) -> None:
         # The second and third are what Kubernetes sets beside services called lapse and lapse-web.
         loaded(
             file,

@@ -1,4 +1,4 @@
-"""What may be read in the log, and what may not."""
+"""What is logged, and what is masked."""
 
 import io
 import json
@@ -11,7 +11,7 @@ import structlog
 from pydantic import SecretStr
 
 from consumer import log
-from consumer.config import Log
+from consumer.config.service import LogSettings
 
 TOKEN = 'tok"en\\with-quotes'
 
@@ -33,7 +33,7 @@ def _set_up(form: Literal["console", "json"]) -> Iterator[Written]:
     root = logging.getLogger()
     before = root.handlers[:], root.level
     stream = io.StringIO()
-    log.configure(Log(level="info", format=form), [SecretStr(TOKEN), SecretStr("ab")], stream)
+    log.configure(LogSettings(level="info", format=form), [SecretStr(TOKEN), SecretStr("ab")], stream)
     yield stream.getvalue
     root.handlers[:], root.level = before
     structlog.reset_defaults()
@@ -45,7 +45,7 @@ def _only_line(written: Written) -> dict[str, Any]:
     return loaded
 
 
-def test_an_event_is_one_line_with_its_fields(lines: Written) -> None:
+def test_event_is_one_line_with_its_fields(lines: Written) -> None:
     structlog.get_logger().info("commit_done", partition=3, seconds=0.25, topics=("a", "b"), about=None)
     event = _only_line(lines)
     assert event.pop("timestamp").endswith("Z")
@@ -59,18 +59,18 @@ def test_an_event_is_one_line_with_its_fields(lines: Written) -> None:
     }
 
 
-def test_a_library_writes_into_the_same_log(lines: Written) -> None:
+def test_libraries_write_to_the_same_log(lines: Written) -> None:
     logging.getLogger("some.library").warning("lost %s", "something")
     assert _only_line(lines)["event"] == "lost something"
 
 
-def test_what_is_below_the_level_is_not_written(written: Written) -> None:
+def test_events_below_the_level_are_not_logged(written: Written) -> None:
     structlog.get_logger().debug("detail")
     logging.getLogger("some.library").debug("detail")
     assert written() == ""
 
 
-def test_requests_of_the_http_client_are_not_written_because_their_urls_name_chats(written: Written) -> None:
+def test_http_client_requests_are_not_logged(written: Written) -> None:
     logging.getLogger("httpx").info("HTTP Request: GET https://api/CH1/messages?chatId=15551230000@c.us")
     assert written() == ""
 
@@ -94,7 +94,7 @@ def test_secrets_in_addresses_and_headers_are_masked(written: Written, told: str
     assert written().count(log.MASK) == 2
 
 
-def test_a_known_secret_is_masked_wherever_it_is(lines: Written) -> None:
+def test_known_secret_is_masked_everywhere(lines: Written) -> None:
     structlog.get_logger().info("odd", text=f"a{TOKEN}b", nested={"x": [TOKEN, SecretStr("s")]}, short="ab")
     event = _only_line(lines)
     assert event["text"] == f"a{log.MASK}b"
@@ -103,12 +103,12 @@ def test_a_known_secret_is_masked_wherever_it_is(lines: Written) -> None:
 
 
 @pytest.mark.parametrize("key", ["phone", "email", "token", "password", "secret", "authorization", "chat_id"])
-def test_fields_that_hold_people_or_secrets_are_hidden(lines: Written, key: str) -> None:
+def test_personal_and_secret_fields_are_masked(lines: Written, key: str) -> None:
     structlog.get_logger().info("sent", **{key: "hunter2"})
     assert _only_line(lines)[key] == log.MASK
 
 
-def test_an_exception_is_told_without_the_local_variables(written: Written) -> None:
+def test_traceback_has_no_local_variables(written: Written) -> None:
     phone, token = "".join(["1555", "1230000"]), "".join(["hunt", "er2"])
     try:
         raise ValueError(f"GET https://api/status?token={token} for nobody but {len(phone)} digits")

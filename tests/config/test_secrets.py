@@ -1,20 +1,20 @@
-"""Secrets: where they may be kept, and that they are never shown."""
+"""Where secrets may be kept, and that they are never shown."""
 
 from pathlib import Path
 
 import pytest
 
-from consumer.config import Secret
-from consumer.config_file import ConfigError, read_secret
-from tests.config.reading import CHANNEL, SMALL, problems
+from consumer.config.loader import ConfigError, read_secret
+from consumer.config.types import Secret
+from tests.config.config_files import CHANNEL, SMALL, problems
 
 
 class TestSecretsInTheFile:
-    def test_are_refused_by_what_to_write_instead_and_never_shown(self, file: Path) -> None:
+    def test_are_refused_with_advice_and_never_shown(self, file: Path) -> None:
         text = SMALL.lstrip() + CHANNEL.replace("{env: ONEMSG_TOKEN}", "hunter2-token")
         assert problems(file, text) == [
             (
-                "lapse.yaml:7: onemsg.token: a secret must not stand in the file: write {env: ONEMSG_TOKEN} and "
+                "lapse.yaml:7: onemsg.token: a secret must not be written in the file: write {env: ONEMSG_TOKEN} and "
                 "set that variable, or {file: /path/to/it}"
             )
         ]
@@ -41,48 +41,55 @@ class TestSecretsInTheFile:
             "kafka: {client: {ssl.key.pem: hunter2}}",
         ],
     )
-    def test_are_refused_wherever_they_stand(self, file: Path, more: str) -> None:
+    def test_are_refused_at_any_key(self, file: Path, more: str) -> None:
         said = "\n".join(problems(file, SMALL + more))
         assert "hunter2" not in said
         assert "12345678" not in said
 
-    def test_are_refused_even_where_the_environment_has_another(self, file: Path) -> None:
+    def test_are_refused_even_if_the_environment_overrides_them(self, file: Path) -> None:
         text = SMALL + CHANNEL.replace("{env: ONEMSG_TOKEN}", "hunter2")
         assert len(problems(file, text, LAPSE_ONEMSG__TOKEN="abc")) == 1
 
 
 class TestReadingASecret:
-    def test_from_a_variable_or_a_file_without_the_white_space_around_it(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("key", ["web.webhook_secret", "web.api_token", "fallback.webhook.secret"])
+    def test_that_could_be_guessed_is_refused_and_not_shown(self, key: str) -> None:
+        with pytest.raises(ConfigError, match="is shorter than 16 characters") as refused:
+            read_secret(Secret(env="S"), key, {"S": "hunter2"})
+        assert "hunter2" not in str(refused.value)
+        assert read_secret(Secret(env="S"), key, {"S": "a-secret-of-16-c"})
+
+    def test_from_a_variable_or_a_file_is_stripped(self, tmp_path: Path) -> None:
         file = tmp_path / "token"
         file.write_text("  abc.def\n")
         assert read_secret(Secret(file=file), "onemsg.token").get_secret_value() == "abc.def"
         assert read_secret(Secret(env="T"), "onemsg.token", {"T": "abc "}).get_secret_value() == "abc"
 
     @pytest.mark.parametrize("environ", [{}, {"ONEMSG_TOKEN": ""}, {"ONEMSG_TOKEN": " \n"}])
-    def test_that_is_not_set_is_told_by_key_and_variable(self, environ: dict[str, str]) -> None:
-        said = "onemsg.token: the environment variable ONEMSG_TOKEN is not set, or empty"
+    def test_missing_variable_is_named_with_its_key(self, environ: dict[str, str]) -> None:
+        said = "onemsg.token: the environment variable ONEMSG_TOKEN is not set or empty"
         with pytest.raises(ConfigError, match=f"^{said}$"):
             read_secret(Secret(env="ONEMSG_TOKEN"), "onemsg.token", environ)
 
     @pytest.mark.parametrize("secret", [Secret(env="hunter2"), Secret(env="eyJ.hunter2"), Secret(file=Path("hunter2"))])
-    def test_that_stands_where_its_place_belongs_is_not_shown(self, secret: Secret) -> None:
+    def test_secret_in_place_of_a_variable_name_is_not_shown(self, secret: Secret) -> None:
         with pytest.raises(ConfigError) as raised:
             read_secret(secret, "onemsg.token", {})
         assert "onemsg.token" in str(raised.value)
         assert "hunter2" not in str(raised.value)
 
     @pytest.mark.parametrize("value", ["hunter2\nX-Evil: 1", "hunter2 x", "hunter2\x00", "hünter2", "\ufeffhunter2"])
-    def test_that_no_header_can_carry_is_refused_and_not_shown(self, value: str) -> None:
-        with pytest.raises(ConfigError, match=r"onemsg\.token: holds") as raised:
+    def test_secret_that_no_header_can_contain_is_refused_and_not_shown(self, value: str) -> None:
+        with pytest.raises(ConfigError, match=r"onemsg\.token: contains") as raised:
             read_secret(Secret(env="T"), "onemsg.token", {"T": value})
         assert "nter2" not in str(raised.value)
 
-    def test_from_a_file_that_cannot_be_read_says_why(self, tmp_path: Path) -> None:
+    def test_unreadable_secret_file_is_explained(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=r"^k: cannot read /.*/gone: No such file or directory$"):
             read_secret(Secret(file=tmp_path / "gone"), "k")
         (tmp_path / "bytes").write_bytes(b"\xff\xfe")
-        with pytest.raises(ConfigError, match=r"^k: its file is not text$"):
+        with pytest.raises(ConfigError, match=r"^k: its file is not a text file$"):
             read_secret(Secret(file=tmp_path / "bytes"), "k")
         (tmp_path / "empty").write_text("\n")
-        with pytest.raises(ConfigError, match=r"^k: is empty$"):
+        with pytest.raises(ConfigError, match=r"^k: its file is empty$"):
             read_secret(Secret(file=tmp_path / "empty"), "k")

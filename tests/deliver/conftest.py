@@ -1,4 +1,4 @@
-"""A replica of deliver for tests that need its parts rather than a story, on SQLite and on PostgreSQL."""
+"""A replica of deliver for tests of its parts, on SQLite and on PostgreSQL."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,21 +1,21 @@
-"""Each check with its edge to the millisecond, and the order in which they object."""
+"""Each check on both sides of its edge, to the millisecond, and the order of the checks."""
 
 from dataclasses import replace
 
 import pytest
 
 from consumer.clock import HOUR, MINUTE
-from consumer.deliver.checks import CHECKS, Facts, Rules, judge
 from consumer.deliver.lifecycle import Cancel, Defer, Suppress, Verdict
+from consumer.deliver.policy.checks import CHECKS, CheckRules, Facts, judge
 
-RULES = Rules(require_opt_in=True, expire_after=72 * HOUR, max_staleness=5 * MINUTE)
+RULES = CheckRules(require_opt_in=True, expire_after=72 * HOUR, max_staleness=5 * MINUTE)
 NOW = 1_767_571_200_000
 FINE = Facts(
     now=NOW,
     rules=RULES,
     lapsed_at=NOW - HOUR,
     last_seen=NOW - 25 * HOUR,
-    clock=NOW - 10_000,
+    watermark=NOW - 10_000,
     contacts_read=True,
     has_contact=True,
     name="Maria",
@@ -26,7 +26,7 @@ FINE = Facts(
 TOO_OLD_AT = NOW + 71 * HOUR + 1
 
 
-def test_whoever_gives_no_reason_not_to_is_written_to() -> None:
+def test_facts_without_an_objection() -> None:
     assert judge(FINE) is None
 
 
@@ -36,11 +36,12 @@ def test_whoever_gives_no_reason_not_to_is_written_to() -> None:
         (replace(FINE, completed=True, returned=True), Cancel("completed")),
         (replace(FINE, returned=True), Cancel("returned")),
         (replace(FINE, superseded=True), Cancel("superseded")),
-        (replace(FINE, clock=None), Defer("detect_behind", TOO_OLD_AT)),
-        (replace(FINE, clock=NOW - 5 * MINUTE), Defer("detect_behind", TOO_OLD_AT)),
+        (replace(FINE, watermark=None), Defer("detect_behind", TOO_OLD_AT)),
+        (replace(FINE, watermark=NOW - 5 * MINUTE), Defer("detect_behind", TOO_OLD_AT)),
         (replace(FINE, contacts_read=False), Defer("detect_behind", TOO_OLD_AT)),
         (replace(FINE, lapsed_at=NOW - 72 * HOUR - 1), Suppress("expired")),
         (replace(FINE, has_contact=False, name=None, phone=None), Defer("no_contact", TOO_OLD_AT)),
+        (replace(FINE, unreadable_contact=True, name=None), Suppress("unreadable_contact")),
         (replace(FINE, name=None), Suppress("no_name")),
         (replace(FINE, phone=None), Suppress("no_phone")),
         (replace(FINE, phone=None, bad_phone=True), Suppress("bad_phone")),
@@ -49,59 +50,60 @@ def test_whoever_gives_no_reason_not_to_is_written_to() -> None:
         (replace(FINE, opted_out=True, opt_in=False), Suppress("opted_out")),
         (replace(FINE, held_until=NOW + 1), Defer("recipient_hold", NOW + 1)),
         (replace(FINE, held_until=NOW + 1, unreachable=True), Suppress("unreachable")),
-        (replace(FINE, asked_at=FINE.last_seen + 1), Suppress("already_asked")),
-        (replace(FINE, wrote_at=NOW - 24 * HOUR + 1), Defer("too_soon", NOW + 1)),
+        (replace(FINE, step_attempted_at=FINE.last_seen + 1), Suppress("already_asked")),
+        (replace(FINE, process_attempted_at=NOW - 24 * HOUR + 1), Defer("too_soon", NOW + 1)),
         (replace(FINE, paused=True, channel_stopped=True), Defer("paused", TOO_OLD_AT)),
         (replace(FINE, channel_stopped=True), Defer("channel_stopped", TOO_OLD_AT)),
         (replace(FINE, opens_at=NOW + 1), Defer("quiet_hours", NOW + 1)),
         (replace(FINE, opens_at=TOO_OLD_AT + 1), Defer("quiet_hours", TOO_OLD_AT)),
-        (replace(FINE, allowed_at=NOW + 1), Defer("frequency_cap", NOW + 1)),
-        (replace(FINE, allowed_at=TOO_OLD_AT + 1), Defer("frequency_cap", TOO_OLD_AT)),
+        (replace(FINE, cap_free_at=NOW + 1), Defer("frequency_cap", NOW + 1)),
+        (replace(FINE, cap_free_at=TOO_OLD_AT + 1), Defer("frequency_cap", TOO_OLD_AT)),
         (replace(FINE, selected=False, held_out=True, dry_run=True), Suppress("not_selected")),
         (replace(FINE, held_out=True, dry_run=True), Suppress("holdout")),
         (replace(FINE, dry_run=True), Suppress("dry_run")),
-        (replace(FINE, has_words=False), Defer("template_unusable", NOW + 15 * MINUTE)),
+        (replace(FINE, has_plan=False), Defer("template_unusable", NOW + 15 * MINUTE)),
     ],
 )
-def test_each_objection_names_its_reason(facts: Facts, verdict: Verdict) -> None:
+def test_reason_of_each_check(facts: Facts, verdict: Verdict) -> None:
     assert judge(facts) == verdict
 
 
 @pytest.mark.parametrize(
     "facts",
     [
-        replace(FINE, clock=NOW - 5 * MINUTE + 1),  # a millisecond younger than max_staleness
+        replace(FINE, watermark=NOW - 5 * MINUTE + 1),  # a millisecond younger than max_staleness
         replace(FINE, lapsed_at=NOW - 72 * HOUR),  # exactly as old as expire_after
         replace(FINE, rules=replace(RULES, require_opt_in=False), opt_in=False),
-        replace(FINE, held_until=NOW, unreachable=True),  # looked at again
-        replace(FINE, asked_at=FINE.last_seen),  # the message was about the silence before
-        replace(FINE, wrote_at=NOW - 24 * HOUR),  # exactly the shortest rung ago
-        replace(FINE, wrote_at=NOW - 1, shortest_rung=None),
+        replace(FINE, held_until=NOW, unreachable=True),  # the hold has ended
+        replace(FINE, step_attempted_at=FINE.last_seen),  # the attempt was about the silence before
+        replace(FINE, process_attempted_at=NOW - 24 * HOUR),  # exactly the shortest rung ago
+        replace(FINE, process_attempted_at=NOW - 1, shortest_rung=None),
         replace(FINE, opens_at=NOW),
-        replace(FINE, allowed_at=NOW),
+        replace(FINE, cap_free_at=NOW),
     ],
 )
-def test_on_the_near_side_of_each_edge_nothing_objects(facts: Facts) -> None:
+def test_no_objection_at_the_edge_of_each_check(facts: Facts) -> None:
     assert judge(facts) is None
 
 
-def test_a_reminder_that_grew_old_while_detect_was_behind_waits_for_detects_word_first() -> None:
+def test_detect_behind_comes_before_expired() -> None:
     """Detect may be about to say that the user returned; and the wait never ends in the past."""
-    old = replace(FINE, clock=None, lapsed_at=NOW - 80 * HOUR)
+    old = replace(FINE, watermark=None, lapsed_at=NOW - 80 * HOUR)
     assert judge(old) == Defer("detect_behind", NOW + MINUTE)
-    assert judge(replace(old, clock=NOW)) == Suppress("expired")
+    assert judge(replace(old, watermark=NOW)) == Suppress("expired")
 
 
-def test_an_opt_out_beats_everything_that_speaks_for_sending() -> None:
+def test_opt_out_without_required_opt_in() -> None:
     assert judge(replace(FINE, rules=replace(RULES, require_opt_in=False), opted_out=True)) == Suppress("opted_out")
 
 
-def test_the_checks_are_one_list_in_the_order_of_the_design() -> None:
+def test_order_of_the_checks() -> None:
     assert [check.__name__ for check in CHECKS] == [
         "still_wanted",
         "detect_is_fresh",
         "not_expired",
         "contact_is_known",
+        "contact_is_readable",
         "name_is_known",
         "phone_is_good",
         "consent_is_given",
@@ -114,7 +116,7 @@ def test_the_checks_are_one_list_in_the_order_of_the_design() -> None:
         "marketing_is_delivered",
         "window_is_open",
         "under_the_caps",
-        "there_is_room",
+        "recipient_quota_is_free",
         "is_selected",
         "not_held_out",
         "not_a_dry_run",

@@ -1,105 +1,105 @@
-"""Batches as they come from Kafka: again, out of order, large, and in one transaction with their offsets."""
+"""Batches from Kafka: repeated, out of order, large, and in one transaction with their offsets."""
 
 from typing import Any
 
 import pytest
 
 from consumer.clock import HOUR, MINUTE
-from consumer.deliver.gate import ContactsGate
-from consumer.ledger import queries_facts
+from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
+from consumer.ledger import queries
 from consumer.records import Contact, Received, Reminder
 
 from ..timelines.deliver_diary import Diary
 
 
 def asks(diary: Diary, *kinds: tuple[str, str]) -> list[Received[Reminder]]:
-    return [diary._received("reminders", diary.ask_of(kind, user)) for kind, user in kinds]
+    return [diary.received("reminders", diary.reminder(kind, user)) for kind, user in kinds]
 
 
 def offsets(diary: Diary, topic: str) -> dict[int, int]:
     with diary.ledger.reading() as connection:
-        return queries_facts.next_offsets(connection, topic)
+        return queries.replicas.next_offsets(connection, topic)
 
 
-def test_a_batch_that_comes_again_changes_nothing(diary: Diary) -> None:
+def test_repeated_batch_changes_nothing(diary: Diary) -> None:
     batch = asks(diary, ("DUE", "ana"), ("DUE", "ben"), ("RETURNED", "ben"), ("DUE", "cleo"), ("COMPLETED", "dan"))
-    diary.intake.reminders(batch)
+    diary.parts.intake.take_reminders(batch)
     before = diary.rows()
     diary.after(MINUTE)
-    diary.intake.reminders(batch)
-    diary.intake.reminders(batch[2:])
+    diary.parts.intake.take_reminders(batch)
+    diary.parts.intake.take_reminders(batch[2:])
     assert diary.rows() == before
     diary.publishes().says("ben cancelled returned", "dan cancelled completed")
 
 
-def test_offsets_are_kept_with_what_was_read_and_never_go_back(diary: Diary) -> None:
+def test_offsets_are_stored_and_never_go_back(diary: Diary) -> None:
     batch = asks(diary, *(("DUE", f"user {n}") for n in range(5)))
-    diary.intake.reminders(batch)
-    diary.intake.reminders(batch[:2])
+    diary.parts.intake.take_reminders(batch)
+    diary.parts.intake.take_reminders(batch[:2])
     diary.knows("ana").knows("ben")
     assert offsets(diary, "reminders") == {0: 5}
     assert offsets(diary, "contacts") == {0: 2}
 
 
-def test_a_batch_that_fails_leaves_neither_rows_nor_offsets(diary: Diary) -> None:
+def test_failed_batch_leaves_neither_rows_nor_offsets(diary: Diary) -> None:
     (good,) = asks(diary, ("DUE", "ana"))
     bad: Any = Received(topic="reminders", partition=0, offset="not an offset", key=None, value=None)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
-        diary.intake.reminders([good, bad])
+        diary.parts.intake.take_reminders([good, bad])
     assert diary.rows() == []
     assert offsets(diary, "reminders") == {}
 
 
-def test_more_than_one_statement_can_hold_is_taken_in_one_batch(diary: Diary) -> None:
+def test_batch_larger_than_one_statement(diary: Diary) -> None:
     count = 1_300
     contacts = [
-        diary._received("contacts", Contact(user_id=f"user {n}", name="Maria", updated_at=0)) for n in range(count)
+        diary.received("contacts", Contact(user_id=f"user {n}", name="Maria", updated_at=0)) for n in range(count)
     ]
-    diary.intake.contacts(contacts)
-    diary.intake.reminders(asks(diary, *(("DUE", f"user {n}") for n in range(count))))
-    diary.intake.reminders(asks(diary, *(("RETURNED", f"user {n}") for n in range(count))))
+    diary.parts.intake.take_contacts(contacts)
+    diary.parts.intake.take_reminders(asks(diary, *(("DUE", f"user {n}") for n in range(count))))
+    diary.parts.intake.take_reminders(asks(diary, *(("RETURNED", f"user {n}") for n in range(count))))
     assert {(row.status, row.reason) for row in diary.rows()} == {("cancelled", "returned")}
     assert len(diary.rows()) == count
 
 
-def test_the_last_word_on_a_contact_within_a_batch_counts(diary: Diary) -> None:
+def test_last_contact_record_of_a_batch_counts(diary: Diary) -> None:
     words = [Contact(user_id="maria", name=name, phone="+34 612 345 678", opt_in=True, updated_at=0) for name in "ABC"]
-    diary.intake.contacts([diary._received("contacts", word) for word in words])
+    diary.parts.intake.take_contacts([diary.received("contacts", word) for word in words])
     diary.due("maria").works().went_out("C")
 
 
-def test_a_contact_without_a_user_is_passed_over(diary: Diary) -> None:
-    diary.intake.contacts(
+def test_contact_without_user_is_skipped(diary: Diary) -> None:
+    diary.parts.intake.take_contacts(
         [
-            diary._received("contacts", None, key=None),
-            diary._received("contacts", Contact(user_id="", updated_at=0)),
-            diary._received("contacts", Contact(user_id="maria", name="Maria", updated_at=0)),
+            diary.received("contacts", None, key=None),
+            diary.received("contacts", Contact(user_id="", updated_at=0)),
+            diary.received("contacts", Contact(user_id="maria", name="Maria", updated_at=0)),
         ]
     )
     with diary.ledger.reading() as connection:
-        assert set(queries_facts.contacts_of(connection, {"", "maria"})) == {"maria"}
+        assert set(queries.contacts.by_user(connection, {"", "maria"})) == {"maria"}
     assert offsets(diary, "contacts") == {0: 3}
 
 
-def test_a_null_within_a_name_does_not_keep_it_out_of_any_database(diary: Diary) -> None:
+def test_nul_in_a_name_is_removed(diary: Diary) -> None:
     diary.knows("maria", name="Ma\0ria").due("maria").works().went_out("Maria")
 
 
-def test_a_lapse_says_by_itself_how_far_detect_is(diary: Diary) -> None:
-    """The first lapse of a partition need not wait for its first clock."""
+def test_due_record_advances_the_watermark(diary: Diary) -> None:
+    """The first lapse of a partition need not wait for its first watermark."""
     diary.knows("maria").due("maria", partition=3).works().says("maria accepted")
     diary.after(HOUR).due("maria", "checkout", partition=3).works().says("maria accepted")
 
 
-def test_the_gate_opens_when_every_partition_has_been_read_and_stays_open(diary: Diary) -> None:
-    gate = ContactsGate("contacts", {0: 2, 1: 0, 2: 5})
+def test_contacts_barrier_passes_at_the_end_of_every_partition_and_stays_passed(diary: Diary) -> None:
+    barrier = ContactsBarrier("contacts", {0: 2, 1: 0, 2: 5})
     with diary.ledger.transaction() as connection:
-        assert not gate.open(connection)
-        queries_facts.put_offsets(connection, "contacts", {0: 2, 2: 4})
-        assert not gate.open(connection)
-        queries_facts.put_offsets(connection, "contacts", {2: 5})
-        assert gate.open(connection)
+        assert not barrier.is_passed(connection)
+        queries.replicas.advance_offsets(connection, "contacts", {0: 2, 2: 4})
+        assert not barrier.is_passed(connection)
+        queries.replicas.advance_offsets(connection, "contacts", {2: 5})
+        assert barrier.is_passed(connection)
     with diary.ledger.transaction() as connection:
         connection.exec_driver_sql("DELETE FROM intake_offsets")
-        assert gate.open(connection)
-        assert ContactsGate("contacts", {}).open(connection)
+        assert barrier.is_passed(connection)
+        assert ContactsBarrier("contacts", {}).is_passed(connection)

@@ -1,10 +1,10 @@
-"""Which language somebody is written to in."""
+"""The choice of a template's language by locale."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.deliver.languages import ranked
+from consumer.deliver.policy.languages import ranked
 
 LANGUAGES = ("en", "es", "pt_BR", "pt_PT", "zh_CN", "zh_TW", "he", "nb")
 
@@ -28,17 +28,17 @@ LANGUAGES = ("en", "es", "pt_BR", "pt_PT", "zh_CN", "zh_TW", "he", "nb")
         ("fr", ["en"]),
     ],
 )
-def test_the_named_country_goes_first_and_everybodys_language_last(locale: str, expected: list[str]) -> None:
+def test_named_country_first_and_default_language_last(locale: str, expected: list[str]) -> None:
     assert list(ranked(locale, LANGUAGES)) == expected
 
 
 @pytest.mark.parametrize("locale", [None, "", " ", "-", "C", "POSIX", "C.UTF-8", "español", "12", "\x00", "e" * 99_999])
-def test_what_is_no_locale_leaves_everybodys_language(locale: str | None) -> None:
+def test_invalid_locale_gives_the_default_language(locale: str | None) -> None:
     assert ranked(locale, LANGUAGES) == ("en",)
 
 
 @given(st.none() | st.text(), st.lists(st.sampled_from(LANGUAGES), min_size=1, unique=True))
-def test_there_is_always_a_language_and_none_that_is_not_offered(locale: str | None, offered: list[str]) -> None:
+def test_some_configured_language_for_any_locale(locale: str | None, offered: list[str]) -> None:
     found = ranked(locale, offered)
     assert found[-1] == offered[0] or offered[0] in found
     assert set(found) <= set(offered)

@@ -1,49 +1,47 @@
-"""Everybody else hears of everything, in order, at least once."""
+"""The outbox publisher: every record, in order, at least once, and only with the lease."""
 
 import threading
 import uuid
-from collections.abc import Sequence
 
 import pytest
 
-from consumer.deliver.outbox import Outbox, event_id
-from consumer.records import DeliveryStatus
+from consumer.clock import SECOND
+from consumer.deliver.leader_lease import LeaderLease
+from consumer.deliver.outbox import event_id
 
 from ..timelines.deliver_diary import Diary
 
 
-def test_what_could_not_be_published_is_published_next_time_in_the_same_order(diary: Diary) -> None:
+def test_failed_batch_is_published_again_in_the_same_order(diary: Diary) -> None:
     for n in range(5):
         diary.knows(f"user {n}").due(f"user {n}")
     diary.works_in_silence()
 
-    def refuses(records: Sequence[DeliveryStatus]) -> None:
-        raise ConnectionError("no broker")
-
+    diary.topics.failure_before = ConnectionError("no broker")
     with pytest.raises(ConnectionError):
-        diary.outbox.step(refuses)
+        diary.publishes()
     assert diary.metrics.outbox_backlog._value.get() == 5
     diary.publishes().says(*(f"user {n} accepted" for n in range(5)))
     assert diary.metrics.outbox_backlog._value.get() == 0
 
 
-def test_a_long_backlog_goes_out_in_batches_and_in_order(diary: Diary) -> None:
+def test_backlog_is_published_in_batches_and_in_order(diary: Diary) -> None:
     for n in range(7):
         diary.knows(f"user {n}").due(f"user {n}")
     diary.works_in_silence()
-    outbox = Outbox(diary.ledger, metrics=diary.metrics, batch=3)
-    assert [outbox.step(diary.topic.extend) for _ in range(4)] == [3, 3, 1, 0]
+    publisher = diary.new_publisher(batch=3)
+    assert [publisher.step() for _ in range(4)] == [3, 3, 1, 0]
     assert [status.user_id for status in diary.topic] == [f"user {n}" for n in range(7)]
 
 
-def test_two_who_publish_at_once_take_turns(diary: Diary) -> None:
+def test_threads_publish_one_at_a_time(diary: Diary) -> None:
     for n in range(20):
         diary.knows(f"user {n}").due(f"user {n}")
     diary.works_in_silence()
-    outbox = Outbox(diary.ledger, metrics=diary.metrics, batch=2)
+    publisher = diary.new_publisher(batch=2)
 
     def publish_all() -> None:
-        while outbox.step(diary.topic.extend):
+        while publisher.step():
             pass
 
     threads = [threading.Thread(target=publish_all) for _ in range(3)]
@@ -54,7 +52,27 @@ def test_two_who_publish_at_once_take_turns(diary: Diary) -> None:
     assert [status.user_id for status in diary.topic] == [f"user {n}" for n in range(20)]
 
 
-def test_an_event_id_is_a_uuid_of_its_own_for_every_transition_and_always_the_same() -> None:
+def test_publisher_without_the_lease_publishes_nothing(diary: Diary) -> None:
+    diary.knows("ana").due("ana").works_in_silence()
+    other = LeaderLease(diary.ledger, "outbox", holder="other", clock=diary.clock)
+    assert other.is_held()
+    assert diary.publish() == 0
+    other.release()
+    diary.after(SECOND)
+    assert diary.publish() == 1
+
+
+def test_publisher_that_fails_leaves_the_lease_to_another_replica(diary: Diary) -> None:
+    diary.knows("ana").due("ana").works_in_silence()
+    diary.topics.failure_before = ConnectionError("no broker")
+    with pytest.raises(ConnectionError):
+        diary.publish()
+    assert LeaderLease(diary.ledger, "outbox", holder="other", clock=diary.clock).is_held()
+    diary.after(SECOND)
+    assert diary.publish() == 0
+
+
+def test_event_id_is_a_stable_uuid_per_transition() -> None:
     ids = {event_id(r, m, s) for r in ("one", "two") for m in ("whatsapp", "email") for s in (1, 2)}
     assert len(ids) == 8
     assert {uuid.UUID(each).version for each in ids} == {5}

@@ -1,4 +1,4 @@
-"""The next opening against a model that looks at the recipient's clock minute by minute."""
+"""The next opening of a window, against a model that looks at the recipient's clock minute by minute."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 
 from consumer.clock import DAY, HOUR, MINUTE, Millis
-from consumer.deliver.facts import opens_at
-from consumer.onemsg.phone import Phone, normalise
+from consumer.deliver.recipients.person import Person, opens_at, read_people
+from consumer.ledger.schema.rows import ContactRow
 from consumer.send_window import Window, common_opening, next_opening, zone_of
 
 YEAR_2026 = 1_767_225_600_000
@@ -23,7 +23,7 @@ def utc(text: str) -> Millis:
 
 
 def is_open(at: Millis, zone: ZoneInfo, window: Window) -> bool:
-    """What the words of the configuration mean, on the clock on the wall."""
+    """Return whether the window is open by its definition: local time and weekday."""
     shown = datetime.fromtimestamp(at // 1_000, zone)
     time = (shown.hour * 60 + shown.minute) * MINUTE
     today, yesterday = shown.weekday() in window.days, (shown.weekday() - 1) % 7 in window.days
@@ -40,7 +40,7 @@ minutes = st.integers(0, 24 * 60 - 1).map(lambda minute: minute * MINUTE)
 windows = st.builds(Window, minutes, minutes, st.frozensets(st.integers(0, 6), min_size=1)).filter(
     lambda window: window.opens != window.closes
 )
-# Around the changes of the clocks as well as anywhere in the year.
+# Near clock changes, and anywhere in the year.
 changes = [utc(day) for day in ("2026-03-08", "2026-03-29", "2026-04-04", "2026-10-03", "2026-10-25", "2026-11-01")]
 moments = st.one_of(
     st.integers(0, 365 * 24 * 60).map(lambda minute: YEAR_2026 + minute * MINUTE),
@@ -53,22 +53,20 @@ moments = st.one_of(
 @example(utc("2026-03-28T23:00"), "Europe/Madrid", Window(150 * MINUTE, 9 * HOUR))
 @example(utc("2026-03-29T00:50"), "Europe/Madrid", Window(130 * MINUTE, 140 * MINUTE))
 @example(utc("2026-10-25T00:31"), "Europe/Madrid", Window(60 * MINUTE, 150 * MINUTE))
-def test_the_next_opening_is_the_first_minute_at_which_their_clock_says_so(
-    now: Millis, name: str, window: Window
-) -> None:
+def test_next_opening_against_a_minute_by_minute_search(now: Millis, name: str, window: Window) -> None:
     zone = ZoneInfo(name)
     assert next_opening(now, zone, window) == first_open_minute(now, zone, window)
 
 
 @settings(max_examples=100, deadline=None)
 @given(moments, st.sampled_from(ZONES), st.builds(Window, minutes, minutes, st.just(WORKDAYS)))
-def test_a_window_is_never_closed_for_longer_than_it_says(now: Millis, name: str, window: Window) -> None:
-    # (A window that a change of the clocks swallows whole is the exception: it is shorter than an hour.)
+def test_longest_closed_is_an_upper_bound(now: Millis, name: str, window: Window) -> None:
+    # A window shorter than an hour may be skipped by a clock change.
     if window.length >= HOUR:
         assert next_opening(now, ZoneInfo(name), window) - now <= window.longest_closed
 
 
-def test_the_weekend_of_an_office_is_its_longest_night() -> None:
+def test_longest_closed_of_office_hours() -> None:
     assert OFFICE.longest_closed == 61 * HOUR + HOUR
     assert Window(0, DAY).longest_closed == 0
     assert Window(18 * HOUR, 2 * HOUR).longest_closed == 16 * HOUR + HOUR
@@ -78,33 +76,38 @@ def zones(*names: str) -> list[ZoneInfo]:
     return [ZoneInfo(name) for name in names]
 
 
-def test_zones_with_a_moment_in_common_open_together() -> None:
+def test_zones_with_a_common_opening() -> None:
     both = zones("Atlantic/Canary", "Europe/Madrid")
     assert common_opening(utc("2026-01-05T08:00"), both, OFFICE) == utc("2026-01-05T09:00")
     assert common_opening(utc("2026-01-05T18:59:59"), both, OFFICE) == utc("2026-01-05T18:59:59")
     assert common_opening(utc("2026-01-05T19:00"), both, OFFICE) == utc("2026-01-06T09:00")
 
 
-def test_zones_without_one_say_so() -> None:
+def test_zones_without_a_common_opening() -> None:
     assert common_opening(YEAR_2026, zones("Asia/Tokyo", "America/New_York"), Window(9 * HOUR, 12 * HOUR)) is None
 
 
 @pytest.mark.parametrize("name", [None, "", "Mars/Olympus", "../etc/passwd", "Europe", "/", "a\0b", "x" * 300])
-def test_what_names_no_zone_is_none(name: str | None) -> None:
+def test_invalid_zone_names(name: str | None) -> None:
     assert zone_of(name) is None
 
 
-def test_the_contact_decides_then_the_phone_then_the_default() -> None:
+def person(phone: str | None, timezone: str | None = None) -> Person:
+    contact = ContactRow("u", "Maria", phone, None, timezone, None, True, 0, False)
+    return read_people({"u": contact}, None, with_zones=True)["u"]
+
+
+def test_zone_of_contact_then_phone_then_default() -> None:
     night, madrid = utc("2026-01-05T03:00"), ZoneInfo("Europe/Madrid")
-    spain = normalise("+34 612 345 678")
-    assert opens_at(night, OFFICE, "Asia/Tokyo", spain, madrid) == night
-    assert opens_at(night, OFFICE, "nonsense", normalise("+81 90 1234 5678"), madrid) == night
-    assert opens_at(night, OFFICE, None, spain, ZoneInfo("UTC")) == utc("2026-01-05T09:00")  # Las Palmas is in Spain
-    assert opens_at(night, OFFICE, None, None, madrid) == utc("2026-01-05T08:00")
-    assert opens_at(night, OFFICE, None, Phone(digits="1"), madrid) == utc("2026-01-05T08:00")
+    spain, japan = "+34 612 345 678", "+81 90 1234 5678"
+    assert opens_at(night, OFFICE, person(spain, "Asia/Tokyo"), madrid) == night
+    assert opens_at(night, OFFICE, person(japan, "nonsense"), madrid) == night
+    assert opens_at(night, OFFICE, person(spain), ZoneInfo("UTC")) == utc("2026-01-05T09:00")  # Las Palmas is in Spain
+    assert opens_at(night, OFFICE, None, madrid) == utc("2026-01-05T08:00")
+    assert opens_at(night, OFFICE, person(None), madrid) == utc("2026-01-05T08:00")
 
 
-def test_a_country_too_wide_for_the_window_is_taken_to_be_in_the_default_zone() -> None:
-    wide = normalise("+7 916 123-45-67")
+def test_country_without_a_common_opening_uses_the_default_zone() -> None:
+    wide = person("+7 916 123-45-67")
     morning = Window(9 * HOUR, 12 * HOUR)
-    assert opens_at(utc("2026-01-05T03:00"), morning, None, wide, ZoneInfo("UTC")) == utc("2026-01-05T09:00")
+    assert opens_at(utc("2026-01-05T03:00"), morning, wide, ZoneInfo("UTC")) == utc("2026-01-05T09:00")

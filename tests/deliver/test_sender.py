@@ -1,4 +1,4 @@
-"""Many at once: how fast, how many, what a slow answer holds up, and how it ends."""
+"""The sender with many messages at once: rate, limits, slow answers, failures to record, and its end."""
 
 import asyncio
 import signal
@@ -12,39 +12,46 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from consumer.clock import SECOND
-from consumer.deliver.answers import Answer, Answers
-from consumer.deliver.sender import Sender
+from consumer.deliver.sending.results import AttemptResult
+from consumer.deliver.sending.sender import Sender
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, Outcome
+from consumer.testing import LEASE, FakeOneMsg
 
-from ..timelines.deliver_diary import LEASE, Diary, FakeChannel
+from ..timelines.deliver_diary import Diary
 from ..timelines.detect_diary import moment
 
 
-class GatedChannel(FakeChannel):
-    """Answers when the gate is opened; messages to `slow` names only when told."""
+class GatedOneMsg(FakeOneMsg):
+    """Answers once `gate` is set; with `slow` names, only their messages wait for it."""
 
     gate: asyncio.Event
     slow: Sequence[str] = ()
-    under_way = 0
-    most_under_way = 0
+    in_flight = 0
+    max_in_flight = 0
 
     async def send_template(self, message: TemplateMessage) -> Outcome:
         self.sent.append(message)
         number = len(self.sent)
-        self.under_way += 1
-        self.most_under_way = max(self.most_under_way, self.under_way)
+        self.in_flight += 1
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
         if not self.slow or message.params[0] in self.slow:
             await self.gate.wait()
-        self.under_way -= 1
+        self.in_flight -= 1
         return Accepted(message_id=f"wamid.{number}")
 
 
-def gated(diary: Diary, **sizes: Any) -> tuple[Sender[TemplateMessage], GatedChannel]:
-    channel = GatedChannel(diary.clock)
-    channel.gate = asyncio.Event()
-    sender = Sender(diary.claims, diary.answers, channel=channel, clock=diary.clock, metrics=diary.metrics, **sizes)
-    return sender, channel
+def gated(diary: Diary, **sizes: Any) -> tuple[Sender[TemplateMessage], GatedOneMsg]:
+    client = GatedOneMsg(diary.clock)
+    client.gate = asyncio.Event()
+    return Sender(
+        diary.parts.claims,
+        diary.parts.recorder.record,
+        client=client,
+        clock=diary.clock,
+        metrics=diary.metrics,
+        **sizes,
+    ), client
 
 
 def quiet_people(diary: Diary, count: int) -> list[str]:
@@ -60,62 +67,62 @@ async def until(seen: Any) -> None:
             await asyncio.sleep(0.01)
 
 
-def test_told_to_stop_it_claims_nothing_more_and_waits_for_what_is_in_flight(diary: Diary) -> None:
+def test_stop_waits_for_requests_in_flight(diary: Diary) -> None:
     quiet_people(diary, 3)
 
     async def story() -> None:
-        sender, channel = gated(diary, batch=2)
+        sender, client = gated(diary, batch=2)
         stop = asyncio.Event()
         running = asyncio.create_task(sender.run(stop))
-        await until(lambda: len(channel.sent) == 3)
+        await until(lambda: len(client.sent) == 3)
         stop.set()
         diary.knows("late").due("late")
         await asyncio.sleep(0.2)
         assert not running.done()
         assert diary.metrics.sends_in_flight._value.get() == 3
-        channel.gate.set()
+        client.gate.set()
         await running
-        assert len(channel.sent) == 3
+        assert len(client.sent) == 3
 
     asyncio.run(story())
     diary.publishes().says("user 0 accepted", "user 1 accepted", "user 2 accepted")
     assert diary.metrics.sends_in_flight._value.get() == 0
 
 
-def test_a_slow_answer_holds_up_nobody_else(diary: Diary) -> None:
+def test_slow_answer_does_not_delay_others(diary: Diary) -> None:
     names = quiet_people(diary, 20)
 
     async def story() -> None:
-        sender, channel = gated(diary, batch=4)
-        channel.slow = names[:3]
+        sender, client = gated(diary, batch=4)
+        client.slow = names[:3]
         stop = asyncio.Event()
         running = asyncio.create_task(sender.run(stop))
-        await until(lambda: len(channel.sent) == 20)
+        await until(lambda: len(client.sent) == 20)
         await until(lambda: len(diary.publishes().topic) == 17)
         stop.set()
-        channel.gate.set()
+        client.gate.set()
         await running
 
     asyncio.run(story())
     assert len(diary.publishes().topic) == 20
 
 
-def test_no_more_requests_are_out_than_there_is_room_for(diary: Diary) -> None:
+def test_in_flight_limit(diary: Diary) -> None:
     quiet_people(diary, 12)
 
-    async def story() -> GatedChannel:
-        sender, channel = gated(diary, batch=4, in_flight=5)
+    async def story() -> GatedOneMsg:
+        sender, client = gated(diary, batch=4, in_flight=5)
         stop = asyncio.Event()
         running = asyncio.create_task(sender.run(stop))
-        await until(lambda: channel.under_way == 5)
+        await until(lambda: client.in_flight == 5)
         await asyncio.sleep(0.1)
-        channel.gate.set()
-        await until(lambda: len(channel.sent) == 12)
+        client.gate.set()
+        await until(lambda: len(client.sent) == 12)
         stop.set()
         await running
-        return channel
+        return client
 
-    assert asyncio.run(story()).most_under_way == 5
+    assert asyncio.run(story()).max_in_flight == 5
 
 
 @pytest.fixture
@@ -125,10 +132,10 @@ def paced(ledger_url: str, tmp_path: Path) -> Iterator[Diary]:
     diary.close()
 
 
-def test_no_more_leave_than_the_pace_allows_and_nothing_waits_after_its_claim(paced: Diary) -> None:
+def test_rate_limits_the_claim(paced: Diary) -> None:
     diary = paced
     quiet_people(diary, 30)
-    sender = diary.sender
+    sender = diary.parts.sender
     assert asyncio.run(sender.step()) == 10
     assert asyncio.run(sender.step()) == 0
     assert {row.status for row in diary.rows()} == {"accepted", "planned"}
@@ -136,43 +143,32 @@ def test_no_more_leave_than_the_pace_allows_and_nothing_waits_after_its_claim(pa
     assert asyncio.run(sender.step()) == 4
 
 
-def test_what_is_decided_without_a_message_costs_no_pace(paced: Diary) -> None:
+def test_suppressed_reminders_spend_no_tokens(paced: Diary) -> None:
     diary = paced
     for n in range(30):
         diary.knows(f"user {n}", opt_in=False).due(f"user {n}")
-    assert [asyncio.run(diary.sender.step()) for _ in range(4)] == [10, 10, 10, 0]
-
-
-class ForgetfulAnswers(Answers):
-    """A ledger that is busy the first few times."""
-
-    failures = 0
-
-    def record(self, answers: Sequence[Answer]) -> None:
-        if self.failures:
-            self.failures -= 1
-            raise OperationalError("UPDATE reminders", {}, Exception("database is locked"))
-        super().record(answers)
+    assert [asyncio.run(diary.parts.sender.step()) for _ in range(4)] == [10, 10, 10, 0]
 
 
 @pytest.mark.parametrize(("failures", "becomes"), [(2, "accepted"), (6, "unknown")])
-def test_an_answer_that_cannot_be_recorded_is_tried_again_and_is_unknown_in_the_end(
-    diary: Diary, failures: int, becomes: str
-) -> None:
+def test_result_that_cannot_be_recorded_is_retried(diary: Diary, failures: int, becomes: str) -> None:
     diary.knows("maria").due("maria")
-    answers = ForgetfulAnswers(
-        diary.ledger, rules=diary.rules, max_attempts=3, metrics=diary.metrics, now=diary.clock.wall
-    )
-    answers.failures = failures
-    shared: Any = {"channel": diary.channel, "clock": diary.clock, "metrics": diary.metrics}
-    sender = Sender(diary.claims, answers, record_again_after=0.001, **shared)
+    failures_left = iter(range(failures))
+
+    def record(results: Sequence[AttemptResult]) -> None:
+        if next(failures_left, None) is not None:
+            raise OperationalError("UPDATE reminders", {}, Exception("database is locked"))
+        diary.parts.recorder.record(results)
+
+    shared: Any = {"client": diary.onemsg, "clock": diary.clock, "metrics": diary.metrics}
+    sender = Sender(diary.parts.claims, record, record_backoff_ms=1, **shared)
     asyncio.run(sender.step())
     diary.after(LEASE).works()
     assert [status.status for status in diary.topic] == [becomes]
     diary.went_out("Maria")
 
 
-def test_what_an_attempt_was_and_what_became_of_it_is_kept(diary: Diary) -> None:
+def test_attempt_row_after_acceptance(diary: Diary) -> None:
     diary.knows("maria").due("maria").works()
     with diary.ledger.reading() as connection:
         (attempt,) = connection.exec_driver_sql("SELECT * FROM attempts").mappings().all()
@@ -185,19 +181,20 @@ KILLED = """
 import asyncio, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from tests.timelines.deliver_diary import Diary, FakeChannel
+from consumer.testing import FakeOneMsg
+from tests.timelines.deliver_diary import Diary
 
-class Hangs(FakeChannel):
+class Hangs(FakeOneMsg):
     async def send_template(self, message):
         with open(sys.argv[1] + "/sent", "a") as sent:
             sent.write(message.params[0] + "\\n")
         if len(self.sent) < 3:
-            return await FakeChannel.send_template(self, message)
+            return await FakeOneMsg.send_template(self, message)
         print("in flight", flush=True)
         await asyncio.sleep(3600)
 
 diary = Diary(Path(sys.argv[1]))
-diary.channel.__class__ = Hangs
+diary.onemsg.__class__ = Hangs
 for n in range(6):
     diary.knows(f"user {n}", name=f"user {n}").due(f"user {n}")
 diary.works()
@@ -205,7 +202,7 @@ diary.works()
 
 
 @pytest.mark.slow
-def test_a_process_killed_by_the_system_leaves_unknowns_and_no_second_message(tmp_path: Path) -> None:
+def test_sigkill_leaves_unknowns_and_no_second_message(tmp_path: Path) -> None:
     """Six messages leave at once; three are answered, and the process is killed while three are not."""
     command = [sys.executable, "-c", KILLED, str(tmp_path), str(Path(__file__).parents[2])]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -219,7 +216,7 @@ def test_a_process_killed_by_the_system_leaves_unknowns_and_no_second_message(tm
     restarted.after(LEASE).detect_is_at().works()
     lives = {row.user_id: row.status for row in restarted.rows()}
     restarted.close()
-    assert restarted.channel.sent == []
+    assert restarted.onemsg.sent == []
     assert sorted((tmp_path / "sent").read_text().split("\n")) == ["", *(f"user {n}" for n in range(6))]
     assert set(lives.values()) <= {"accepted", "unknown"}
     assert list(lives.values()).count("unknown") >= 3

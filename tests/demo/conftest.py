@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from consumer.activity.codec import Codec
-from consumer.activity.schemas import WriterSchemas
+from consumer.activity.record_codec import RecordCodec
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SystemClock
 from consumer.demo.broker import embedded_broker
 
@@ -17,5 +17,5 @@ def broker() -> Iterator[str]:
 
 
 @pytest.fixture
-def codec() -> Codec:
-    return Codec(WriterSchemas(SystemClock()))
+def codec() -> RecordCodec:
+    return RecordCodec(WriterSchemas(SystemClock()))

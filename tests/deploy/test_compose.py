@@ -11,8 +11,8 @@ import pytest
 import yaml
 from sqlalchemy import make_url
 
-from consumer.commands.run import secrets
-from consumer.config_file import load
+from consumer.commands.run import required_secrets
+from consumer.config.loader import load
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -58,7 +58,7 @@ def environment() -> dict[str, str]:
 
 def test_the_settings_load_and_every_secret_is_there(environment: dict[str, str]) -> None:
     settings = load(ROOT / "deploy" / "lapse.compose.yaml", environment)
-    assert len(secrets(settings, frozenset({"detect", "deliver"}), environment)) == 3
+    assert len(required_secrets(settings, frozenset({"detect", "deliver"}), environment)) == 3
 
 
 def test_the_settings_name_the_sandbox_that_the_file_starts(environment: dict[str, str]) -> None:

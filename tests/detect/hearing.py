@@ -1,11 +1,23 @@
-"""Tables hear of frames."""
+"""What tests of tables share: they are given frames, and states that begin."""
+
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from consumer.detect.activities import Activities
+from consumer.clock import Millis
+from consumer.detect.activity_batch import ActivityBatch
 from consumer.detect.table import Table
+from consumer.kafka.changelog import lineage
+from consumer.kafka.changelog.lineage import InputTopic
+from consumer.kafka.changelog.writer import ChangelogWriter
 from consumer.records import Reminder
+
+INPUT = InputTopic(name="user-activity", topic_id=None, partitions=1)
 
 
 def hear(table: Table, frame: pl.DataFrame, now: int) -> list[Reminder]:
-    return table.hear(Activities.of(frame, table.processes.known), now)
+    return table.apply(ActivityBatch.of(frame, table.processes.known), now)
+
+
+def new_writer(group: str, ladders: Mapping[str, Sequence[Millis]]) -> ChangelogWriter:
+    return ChangelogWriter(group, lineage.begin(INPUT, ladders))

@@ -1,11 +1,15 @@
-"""Design §4 once more, one event at a time, with dictionaries: slow, plain, and what the columns must agree with."""
+"""ARCHITECTURE.md#lapse-rules once more, one event at a time, with dictionaries: what the columns must agree with."""
 
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
-from consumer.detect.rules import NEVER, Rules, reminder_id
-from consumer.records import Ask, Kind, Reminder, UserActivity
+from consumer.detect.lapse_rules import NEVER, LapseRules, reminder_id
+from consumer.records import ActivityKind, Ending, Reminder, ReminderKind, UserActivity
 
-OPEN = {Kind.STARTED, Kind.PROGRESSED}
+ENDINGS = {ActivityKind.COMPLETED: Ending.COMPLETED, ActivityKind.CANCELLED: Ending.CANCELLED}
+Written: TypeAlias = tuple[UserActivity, int]
+"""An event, and when its record was written."""
+ENDED = {ReminderKind.COMPLETED, ReminderKind.CANCELLED}
 
 
 @dataclass
@@ -14,32 +18,39 @@ class Life:
 
     last_seen: int = NEVER
     closed: int = NEVER
+    ending: ActivityKind | None = None
+    ending_last: bool = False
+    heard: int = NEVER
     action: str | None = None
     step: int = 0
     asked: tuple[int, int] | None = None
-    told: set[Ask] = field(default_factory=set)
+    told: set[ReminderKind] = field(default_factory=set)
 
 
 class Model:
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: LapseRules) -> None:
         self.rules = rules
         self.lives: dict[tuple[str, str], Life] = {}
 
-    def hear(self, batch: list[UserActivity], now: int) -> list[Reminder]:
+    def hear(self, batch: list[Written], now: int) -> list[Reminder]:
         touched = set()
-        for event in batch:
+        for event, written_at in batch:
             if event.process in self.rules.ladders:
                 key = (event.user_id, event.process)
                 touched.add(key)
-                self._hear(self.lives.setdefault(key, Life()), event)
+                self._hear(self.lives.setdefault(key, Life()), event, written_at)
         return [reminder for key in touched for reminder in self._follow_up(key, now)]
 
-    def _hear(self, life: Life, event: UserActivity) -> None:
+    def _hear(self, life: Life, event: UserActivity, written_at: int) -> None:
         at = event.occurred_at
-        if event.kind not in OPEN:
-            life.closed = max(life.closed, at)
+        if event.kind not in ENDINGS:
+            life.heard = max(life.heard, written_at)
+        if event.kind in ENDINGS:
+            if at > life.closed or (at == life.closed and event.kind is ActivityKind.COMPLETED):
+                life.ending_last = life.ending_last or at > life.closed
+                life.closed, life.ending = at, event.kind
         elif at > life.last_seen:
-            life.last_seen, life.action, life.step = at, event.action, 0
+            life.last_seen, life.action, life.step, life.ending_last = at, event.action, 0, False
         elif at == life.last_seen:
             life.action = max(life.action, event.action, key=lambda a: (a is not None, (a or "").encode()))
 
@@ -49,9 +60,10 @@ class Model:
             return []
         said = []
         if life.last_seen > life.asked[0] and not life.told:
-            said.append(self._reminder(Ask.RETURNED, key, life.last_seen, now))
-        if life.closed + self.rules.settle >= life.asked[0] and Ask.COMPLETED not in life.told:
-            said.append(self._reminder(Ask.COMPLETED, key, life.closed, now))
+            said.append(self._reminder(ReminderKind.RETURNED, key, life.last_seen, now))
+        if self._outdone(life, life.asked[0]) and not life.told & ENDED:
+            assert life.ending is not None
+            said.append(self._reminder(ReminderKind(life.ending.value), key, life.closed, now))
         life.told |= {reminder.kind for reminder in said}
         return said
 
@@ -64,22 +76,28 @@ class Model:
                 if outcome == "asked":
                     life.asked, life.told = (life.last_seen, step), set()
                     lapsed_at = life.last_seen + self.rules.ladders[key[1]][step]
-                    asked.append(self._reminder(Ask.DUE, key, lapsed_at, now, life.action))
+                    asked.append(self._reminder(ReminderKind.DUE, key, lapsed_at, now, life.action))
             if self._can_be_forgotten(life, clock):
                 del self.lives[key]
         return asked, counts
 
     def _armed(self, life: Life) -> bool:
-        return life.last_seen > life.closed + self.rules.settle
+        return life.last_seen != NEVER and not self._outdone(life, life.last_seen)
+
+    def _outdone(self, life: Life, seen: int) -> bool:
+        """Whether the ending counts for more than an activity of this time."""
+        within = self.rules.settle if not life.ending_last else max(self.rules.settle, self.rules.clock_doubt)
+        return seen - life.closed <= within
 
     def _notice(self, life: Life, key: tuple[str, str], clock: int) -> list[tuple[int, str]]:
         if not self._armed(life):
             return []
         ladder = self.rules.ladders[key[1]]
+        hushed = life.heard + min(self.rules.hush, ladder[0])
         lapsed = [
             step
             for step, wait in enumerate(ladder)
-            if step >= life.step and clock >= life.last_seen + wait + self.rules.allowed_lateness
+            if step >= life.step and clock >= max(life.last_seen + wait, hushed) + self.rules.allowed_lateness
         ]
         if not lapsed:
             return []
@@ -92,12 +110,14 @@ class Model:
             return clock >= life.last_seen + self.rules.forget_after
         return clock >= max(life.closed, life.last_seen) + self.rules.closed_kept_for
 
-    def _reminder(self, kind: Ask, key: tuple[str, str], at: int, now: int, action: str | None = None) -> Reminder:
+    def _reminder(
+        self, kind: ReminderKind, key: tuple[str, str], at: int, now: int, action: str | None = None
+    ) -> Reminder:
         asked = self.lives[key].asked
         assert asked is not None
         seen, step = asked
         return Reminder(
-            reminder_id=reminder_id(*key, seen, step),
+            reminder_id=reminder_id(*key, seen, self.rules.ladders[key[1]][step]),
             kind=kind,
             user_id=key[0],
             process=key[1],

@@ -1,6 +1,6 @@
-"""The columnar table and the plain model hear the same batches and the same clocks, and must say the same."""
+"""The table and the plain model get the same batches and watermarks, and must give the same reminders."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import hypothesis.strategies as st
@@ -8,19 +8,21 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 
-from consumer.detect import segments
-from consumer.detect.loading import Loader
-from consumer.detect.rules import Rules
+from consumer.detect import snapshot
+from consumer.detect.lapse_rules import LapseRules, Processes
+from consumer.detect.snapshot_loader import Loader
 from consumer.detect.table import Table
-from consumer.records import Kind, UserActivity
+from consumer.records import ActivityKind, Ending, UserActivity
 
 from .hearing import hear
-from .model import OPEN, Model
+from .model import ENDINGS, Model, Written
 
-RULES = Rules(
+RULES = LapseRules(
     ladders={"signup": (10, 25, 26), "checkout": (7,)},
     allowed_lateness=3,
     settle=2,
+    clock_doubt=6,
+    hush=8,
     expire_after=15,
     forget_after=60,
 )
@@ -30,26 +32,31 @@ events = st.builds(
     event_id=st.just("e"),
     user_id=st.sampled_from(["ann", "bob", "cé", "d" * 300]),
     process=st.sampled_from(["signup", "checkout", "unheard-of"]),
-    kind=st.sampled_from(Kind),
+    kind=st.sampled_from(ActivityKind),
     action=st.sampled_from([None, "", "a", "é", "upload a passport"]),
     occurred_at=st.integers(0, 120),
 )
+records = st.tuples(events, st.integers(0, 120))
+"""An event, and when its record says that it was written: both clocks may be wrong."""
+
 turns = st.one_of(
-    st.tuples(st.just("hear"), st.lists(events, min_size=1, max_size=12)),
+    st.tuples(st.just("hear"), st.lists(records, min_size=1, max_size=12)),
     st.tuples(st.just("clock"), st.integers(0, 40)),
     st.tuples(st.just("pages"), st.just(0)),
     st.tuples(st.just("restart"), st.just(0)),
 )
 
 
-def frame(batch: list[UserActivity]) -> pl.DataFrame:
+def frame(records: list[Written]) -> pl.DataFrame:
+    batch = [event for event, _ in records]
     return pl.DataFrame(
         {
             "user_id": [e.user_id for e in batch],
             "process": [e.process for e in batch],
-            "closes": [e.kind not in OPEN for e in batch],
+            "ending": pl.Series([ENDINGS.get(e.kind, Ending.NONE) for e in batch], dtype=pl.UInt8),
             "action": pl.Series([e.action for e in batch], dtype=pl.String),
             "occurred_at": [e.occurred_at for e in batch],
+            "written_at": [written_at for _, written_at in records],
         }
     )
 
@@ -61,24 +68,24 @@ class Kept:
     frames: list[tuple[int | None, pl.DataFrame]] = field(default_factory=list)
 
     def commit(self, table: Table) -> None:
-        self.frames.append((None, segments.take_changes(table)))
+        self.frames.append((None, snapshot.take_changes(table)))
 
     def rewrite(self, table: Table) -> None:
         self.commit(table)
-        size = segments.PAGE
+        size = snapshot.PAGE
         self.frames = [
-            (n, segments.rows_between(table, n * size, (n + 1) * size)) for n in range(segments.pages(table))
+            (n, snapshot.rows_between(table, n * size, (n + 1) * size)) for n in range(snapshot.pages(table))
         ]
 
     def restore(self, clock: int) -> Table:
-        table = Table(RULES)
+        table = Table(Processes(RULES))
         loader = Loader(table, 1)
         for number, kept in reversed(self.frames):
             if number is None:
                 loader.changes(kept, table.processes.names)
             else:
-                start = number * segments.PAGE
-                loader.page(start, start + segments.PAGE, kept, table.processes.names)
+                start = number * snapshot.PAGE
+                loader.page(start, start + snapshot.PAGE, kept, table.processes.names)
         loader.finish(clock, RULES.ladders)
         return table
 
@@ -90,16 +97,16 @@ def said(reminders: list[Any]) -> list[str]:
 @pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.lists(turns, max_size=40))
-def test_the_table_says_what_the_model_says_whatever_is_heard_and_however_often_it_restarts(
+def test_table_equals_model_over_random_histories_with_restarts(
     history: list[tuple[str, Any]],
 ) -> None:
-    table, model, kept, clock = Table(RULES), Model(RULES), Kept(), 0
+    table, model, kept, clock = Table(Processes(RULES)), Model(RULES), Kept(), 0
     for turn, what in history:
         if turn == "hear":
             assert said(hear(table, frame(what), clock)) == said(model.hear(what, now=clock))
         elif turn == "clock":
             clock += what
-            noticed = table.notice(clock, now=clock)
+            noticed = table.advance_to(clock, now=clock)
             asked, counts = model.notice(clock, now=clock)
             assert said(noticed.asked) == said(asked)
             assert noticed.lapses == counts
@@ -113,14 +120,18 @@ def test_the_table_says_what_the_model_says_whatever_is_heard_and_however_often_
 
 @pytest.mark.slow
 @settings(max_examples=100, deadline=None)
-@given(st.lists(events, max_size=30), st.randoms(use_true_random=False))
-def test_duplicates_and_order_change_nothing(batch: list[UserActivity], chance: Any) -> None:
+@given(st.lists(records, max_size=30), st.randoms(use_true_random=False), st.booleans())
+def test_duplicates_change_nothing_and_without_clock_doubt_neither_does_order(
+    batch: list[Written], chance: Any, in_order: bool
+) -> None:
     other = batch + [chance.choice(batch) for _ in batch]
-    chance.shuffle(other)
-    one, two = Table(RULES), Table(RULES)
-    for event in batch:
-        hear(one, frame([event]), 0)
+    if not in_order:
+        chance.shuffle(other)
+    rules = RULES if in_order else replace(RULES, clock_doubt=0)
+    one, two = Table(Processes(rules)), Table(Processes(rules))
+    for record in batch:
+        hear(one, frame([record]), 0)
     if other:
         hear(two, frame(other), 0)
     for clock in range(0, 200, 7):
-        assert said(one.notice(clock, 0).asked) == said(two.notice(clock, 0).asked)
+        assert said(one.advance_to(clock, 0).asked) == said(two.advance_to(clock, 0).asked)

@@ -1,4 +1,4 @@
-"""A world for each story, on the broker of all tests or on one that may be killed."""
+"""A world for each test, on the broker that all tests share."""
 
 from collections.abc import Iterator
 

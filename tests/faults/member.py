@@ -15,10 +15,10 @@ from typing import Any
 
 from confluent_kafka import Producer
 
-from consumer.assembly import detect
-from consumer.assembly.shared import Shared
-from consumer.config import Settings
-from consumer.kafka.transaction import Fenced
+from consumer.config.settings import Settings
+from consumer.kafka.clients.transactional_producer import Fenced
+from consumer.wiring import detect
+from consumer.wiring.shared import Shared
 
 FENCED = 3
 """The exit status of a process that found its place taken."""
@@ -59,8 +59,8 @@ class Stumbling:
 
 def main(file: str, moment: str = "", name: str = "SIGKILL") -> int:
     loop = detect.build(Shared(Settings.model_validate_json(Path(file).read_text())))
-    transactions = loop._transactions
-    transactions._producer = Stumbling(transactions._producer, moment, signal.Signals[name])  # type: ignore[assignment]
+    producer = loop._checkpoint._producer
+    producer.client = Stumbling(producer.client, moment, signal.Signals[name])  # type: ignore[assignment]
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     try:

@@ -1,4 +1,4 @@
-"""Several `lapse run --role deliver` on one PostgreSQL, with the test in detect's place."""
+"""Processes of `lapse run --role deliver` for tests that take detect's place."""
 
 import socket
 import threading
@@ -17,7 +17,7 @@ from tests.app.service import Platform, Sandbox, Service, sandbox, settings
 from tests.broker.topics import fresh_name
 
 PARTITIONS = 4
-PATIENCE = 150.0
+TIMEOUT_S = 150.0
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def free_port() -> int:
 
 
 class Detect:
-    """Asks for reminders, and says every second how far it has heard, as the real one does."""
+    """Writes reminders, and every second a watermark for each partition, as detect does."""
 
     def __init__(self, bootstrap: str, platform: Platform) -> None:
         self._platform = platform
@@ -52,10 +52,10 @@ class Detect:
         self._stop = threading.Event()
         self._ticking = threading.Thread(target=self._tick)
 
-    def asks(self, user: str, process: str = "account-setup") -> None:
+    def write_due(self, user: str, process: str = "account-setup") -> None:
         now = _now()
-        told = {"reminder_id": str(uuid.uuid4()), "user_id": user, "process": process, "step": 0}
-        self._write("DUE", hash(user) % PARTITIONS, told | {"last_seen": now - 3_000, "lapsed_at": now})
+        fields = {"reminder_id": str(uuid.uuid4()), "user_id": user, "process": process, "step": 0}
+        self._write("DUE", hash(user) % PARTITIONS, fields | {"last_seen": now - 3_000, "lapsed_at": now})
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -70,17 +70,17 @@ class Detect:
     def _tick(self) -> None:
         while not self._stop.wait(1.0):
             for partition in range(PARTITIONS):
-                self._write("CLOCK", partition, {})
+                self._write("WATERMARK", partition, {})
 
-    def _write(self, kind: str, partition: int, told: dict[str, Any]) -> None:
+    def _write(self, kind: str, partition: int, fields: dict[str, Any]) -> None:
         blank = dict.fromkeys(("reminder_id", "user_id", "process", "step", "action", "last_seen", "lapsed_at"))
-        record = {**blank, **told, "kind": kind, "occurred_at": _now(), "detected_at": _now()}
+        record = {**blank, **fields, "kind": kind, "occurred_at": _now(), "detected_at": _now()}
         self._producer.produce(self._topic, self._platform.bytes_of("reminder", record), b"", partition)
         self._producer.poll(0)
 
 
 def deliver(bootstrap: str, channel: Sandbox, folder: Path, names: str, port: int, instance: str, url: str) -> Service:
-    """One replica, not started. Who falls silent is out of its group within seconds."""
+    """Return one replica, not started. When it stops answering, its group expels it within seconds."""
     home = folder / instance
     home.mkdir()
     made = settings(bootstrap, channel, home, names, port)
@@ -88,7 +88,7 @@ def deliver(bootstrap: str, channel: Sandbox, folder: Path, names: str, port: in
     made["ledger"] = {"url": url}
     made["policy"]["max_staleness"] = "2m"
     made["web"]["register_webhook"] = instance == "one"
-    return Service(home, made, channel.told["token"])
+    return Service(home, made, channel.info["token"])
 
 
 def _now() -> int:

@@ -1,7 +1,7 @@
-"""Many reminders through a sandbox in which everything goes wrong, and what the three books say afterwards.
+"""Send many reminders through a sandbox with many faults, then compare sandbox, ledger and delivery-status.
 
-Sandbox, sender and webhook are real servers and clients that talk to each other all the time; one clock, which a story
-moves, tells all of them what time it is. Only what the sandbox delays takes real time.
+Sandbox, sender and webhook are real servers and clients; one clock, which the test moves, is the clock of all of them.
+Only the sandbox's own delays take real time.
 """
 
 import asyncio
@@ -18,60 +18,61 @@ from sqlalchemy import exists, or_, select
 
 from consumer.clock import DAY, HOUR, SECOND
 from consumer.deliver.lifecycle import FINAL, NO_REPORT
-from consumer.ledger.rows import ReminderRow
-from consumer.ledger.tables import reminders as reminders_table
-from consumer.onemsg.client import OneMsg
+from consumer.ledger.schema.rows import ReminderRow
+from consumer.ledger.schema.tables import reminders as reminders_table
+from consumer.onemsg.client import OneMsgClient
 from consumer.records import Contact, DeliveryStatus
 from consumer.sandbox.app import Setup
-from consumer.sandbox.fates import Habits
+from consumer.sandbox.channel_state import ChannelSettings
+from consumer.sandbox.faults.fates import Habits
 from consumer.sandbox.server import Sandbox, running
-from consumer.sandbox.state import Settings
+from consumer.testing import PLAN
 from consumer.web.health import Health
-from consumer.web.pages import build
+from consumer.web.routes import build
 from consumer.web.server import serve
-from consumer.web.webhook import Webhook
-from tests.timelines.deliver_diary import PLAN, Diary
+from consumer.web.webhook import WebhookEndpoint
+from tests.timelines.deliver_diary import Diary
 
 FAULTS = (
     "slow=0.03,slow_ms=1700,hangup=0.02,5xx=0.03,queued=0.02,html=0.02,no_id=0.02,created=0.03,refuse=0.02,"
     "string_false=0.02,429=0.01,429_after=0.01,dup=0.1,reorder=0.1,early=0.05,foreign=0.05,lost=0.1"
 )
-_TIMEOUT = 1500
-"""Milliseconds: what is slow comes too late."""
+_TIMEOUT_MS = 1500
+"""Shorter than the sandbox's slow answers."""
 _SECRET = "a-secret-of-the-storm"
-_LONGEST = 6 * DAY
-_PAUSE = 5 * SECOND
+_MAX_SPAN_MS = 6 * DAY
+_STEP_MS = 5 * SECOND
 _RANKS = ("accepted", "sent", "delivered", "read")
 
 
 @dataclass(frozen=True)
 class Books:
-    """What the sandbox took, what the ledger holds, and what everybody else was told."""
+    """What the sandbox accepted, what the ledger holds, and what is on delivery-status."""
 
     accepted: Sequence[dict[str, Any]]
     rows: Sequence[ReminderRow]
     topic: Sequence[DeliveryStatus]
 
     def counts(self) -> Counter[str]:
-        """Reminders by where they stand in the end."""
+        """Count the reminders by final status and reason."""
         return Counter(f"{row.status} {row.reason}" if row.reason else row.status for row in self.rows)
 
     def found(self) -> list[ReminderRow]:
-        """Those whose fate was unknown until their message was seen from outside."""
+        """Return those that were unknown until their message was found."""
         unknown = {record.reminder_id for record in self.topic if record.status == "unknown"}
         return [row for row in self.rows if row.reminder_id in unknown and row.message_id is not None]
 
-    def in_doubt(self) -> list[ReminderRow]:
-        """Those of which nobody can tell whether they went out."""
+    def unresolved(self) -> list[ReminderRow]:
+        """Return those that stay unresolved: nobody knows whether they were sent."""
         return [row for row in self.rows if row.status == "unresolved"]
 
-    def taken_in_doubt(self) -> int:
-        """How many of those the sandbox has taken after all."""
+    def accepted_unresolved(self) -> int:
+        """Return how many of the unresolved ones the sandbox has accepted."""
         phones = {message["phone"] for message in self.accepted if message["status"] != "failed"}
-        return sum(row.phone in phones for row in self.in_doubt())
+        return sum(row.phone in phones for row in self.unresolved())
 
     def contradictions(self) -> Iterator[str]:
-        """Everything in which they do not agree, or that ought not to be."""
+        """Yield everything in which the three disagree, and every duplicate."""
         arrived, of_phone = defaultdict(list), {row.phone: row for row in self.rows if row.phone}
         for message in self.accepted:
             if message["status"] != "failed":
@@ -81,23 +82,27 @@ class Books:
                 yield f"{phone} was written to {len(ids)} times"
             if (row := of_phone[phone]).message_id != ids[0] and row.status != "unresolved":
                 yield f"{phone} got a message, and its reminder is {row.status}"
-        yield from self._told()
+        yield from self._topic_contradictions()
         there = {message["id"]: message for message in self.accepted}
         for row in self.rows:
             if row.message_id is not None:
                 yield from _compared(row, there.get(row.message_id))
 
-    def _told(self) -> Iterator[str]:
+    def _topic_contradictions(self) -> Iterator[str]:
         records = defaultdict(list)
         for record in self.topic:
             records[record.reminder_id].append(record)
         for row in self.rows:
-            told = records[row.reminder_id]
-            if [record.sequence for record in told] != list(range(1, row.sequence + 1)):
+            written = records[row.reminder_id]
+            if [record.sequence for record in written] != list(range(1, row.sequence + 1)):
                 yield f"{row.reminder_id}: records are missing, doubled or out of order"
-            elif (told[-1].status, told[-1].reason, told[-1].message_id) != (row.status, row.reason, row.message_id):
-                yield f"{row.reminder_id}: is {row.status}, and others were told {told[-1].status}"
-            elif not told[-1].final or not (row.status in FINAL or row.reason == NO_REPORT):
+            elif (written[-1].status, written[-1].reason, written[-1].message_id) != (
+                row.status,
+                row.reason,
+                row.message_id,
+            ):
+                yield f"{row.reminder_id}: is {row.status}, and others were told {written[-1].status}"
+            elif not written[-1].final or not (row.status in FINAL or row.reason == NO_REPORT):
                 yield f"{row.reminder_id}: is left at {row.status}"
 
 
@@ -111,77 +116,77 @@ def _compared(row: ReminderRow, message: dict[str, Any] | None) -> Iterator[str]
 
 
 def storm(folder: Path, *, reminders: int, seed: int, faults: str = FAULTS, url: str | None = None) -> Books:
-    """So many reminders, each for somebody else, from their lapses until nothing more is intended for any."""
+    """Send so many reminders, one for each person, until no timer is left. Returns the three records of it."""
     setup = Setup(
         faults=f"seed={seed},{faults}",
         seed=seed,
         fixed_fates=False,
         habits=Habits(delays=(20, 200), failed=0.05),
-        settings=Settings(echo=True),
+        settings=ChannelSettings(echo=True),
     )
     plan = replace(
         PLAN, template=setup.templates[0].name, namespace=setup.namespace, language=setup.templates[0].language
     )
     diary = Diary(folder, url=url, plans={"account-setup": plan})
     try:
-        with running(setup, diary.clock.wall) as sandbox:
-            _lapse(diary, reminders)
-            asyncio.run(_blow(diary, sandbox))
+        with running(setup, diary.clock.now) as sandbox:
+            _write_lapses(diary, reminders)
+            asyncio.run(_run(diary, sandbox))
             return Books(sandbox.messages(), diary.rows(), diary.publishes().topic)
     finally:
         diary.close()
 
 
-def _lapse(diary: Diary, number: int) -> None:
-    now, people = diary.clock.wall(), [(f"user {each}", f"+34612{each:06}") for each in range(number)]
+def _write_lapses(diary: Diary, number: int) -> None:
+    now, people = diary.clock.now(), [(f"user {each}", f"+34612{each:06}") for each in range(number)]
     contacts = [Contact(user_id=u, name=u, phone=phone, opt_in=True, updated_at=now) for u, phone in people]
-    diary.intake.contacts([diary._received("contacts", contact) for contact in contacts])
-    diary.intake.reminders([diary._received("reminders", diary.ask_of("DUE", user)) for user, _ in people])
+    diary.parts.intake.take_contacts([diary.received("contacts", contact) for contact in contacts])
+    diary.parts.intake.take_reminders([diary.received("reminders", diary.reminder("DUE", user)) for user, _ in people])
 
 
-async def _blow(diary: Diary, sandbox: Sandbox) -> None:
-    channel = OneMsg(
+async def _run(diary: Diary, sandbox: Sandbox) -> None:
+    channel = OneMsgClient(
         base_url=sandbox.base_url,
         channel_id=sandbox.channel_id,
         token=sandbox.token,
-        timeout=_TIMEOUT,
-        now=diary.clock.wall,
+        timeout_ms=_TIMEOUT_MS,
+        now=diary.clock.now,
     )
     diary.talks_to(channel)
     async with channel, _webhook(diary) as url:
         await asyncio.to_thread(sandbox.register, url)
-        end, span = diary.clock.wall() + _LONGEST, _PAUSE
-        while diary.clock.wall() < end and _waits(diary):
-            span = _PAUSE if await _round(diary, sandbox) else min(2 * span, HOUR)
+        end, span = diary.clock.now() + _MAX_SPAN_MS, _STEP_MS
+        while diary.clock.now() < end and _has_timers(diary):
+            span = _STEP_MS if await _round(diary, sandbox) else min(2 * span, HOUR)
             diary.clock.advance(span)
 
 
-def _waits(diary: Diary) -> bool:
-    """Whether there is a reminder that will be looked at again."""
+def _has_timers(diary: Diary) -> bool:
+    """Return whether any reminder still has a timer."""
     r = reminders_table.c
-    moments = (r.due_at, r.lease_until, r.unknown_since, r.quiet_from)
+    moments = (r.due_at, r.lease_until, r.unknown_since, r.quiet_since)
     with diary.ledger.reading() as connection:
         return bool(connection.scalar(select(or_(*(exists().where(m.is_not(None)) for m in moments)))))
 
 
 async def _round(diary: Diary, sandbox: Sandbox) -> int:
-    """All that can be done at this moment. Returns how many reminders were decided about."""
+    """Do everything that is due now. Returns how many reminders were decided."""
     await asyncio.to_thread(diary.detect_is_at)
     decided = 0
-    while done := await diary.sender.step():
+    while done := await diary.parts.sender.step():
         decided += done
     while (await asyncio.to_thread(sandbox.stats))["callbacks"]["pending"]:
         await asyncio.sleep(0.02)
-    await diary.inbox.idle()
-    while await diary.tracker.step():
+    await diary.parts.inbox.idle()
+    while await diary.parts.poller.step():
         continue
     return decided
 
 
 @asynccontextmanager
 async def _webhook(diary: Diary) -> AsyncIterator[str]:
-    webhook = Webhook(inbox=diary.inbox, secret=SecretStr(_SECRET), outcomes=diary.metrics.webhooks)
-    pages = build(health=Health(diary.clock.steady), metrics=CollectorRegistry(), webhook=webhook)
+    webhook = WebhookEndpoint(inbox=diary.parts.inbox, secret=SecretStr(_SECRET), outcomes=diary.metrics.webhooks)
+    pages = build(health=Health(diary.clock.monotonic), metrics=CollectorRegistry(), webhook=webhook)
     stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(serve(pages, "127.0.0.1", 0, stop, listening=port.set_result))
     try:

@@ -1,37 +1,37 @@
-"""Commits that fail: nothing is lost, nothing doubled, and nobody despairs."""
+"""Aborted commits: nothing is lost or doubled."""
 
 from tests.app.service import eventually
 from tests.faults.world import World
 
 
-def test_an_aborted_commit_is_written_again_until_it_is_taken(world: World) -> None:
+def test_aborted_commit_is_repeated_until_it_succeeds(world: World) -> None:
     with world.member("one") as one:
-        world.somebody_stalls()
-        world.all_are_asked()
-        world.takes_no_dead_letters()
-        world.somebody_stalls()
-        eventually(lambda: one.aborted_commits() >= 2, meaning="aborted, and again")
+        world.users_go_quiet()
+        world.wait_until_all_are_reminded()
+        world.delete_dead_letters_topic()
+        world.users_go_quiet()
+        eventually(lambda: one.aborted_commits() >= 2, meaning="aborted twice")
         assert not one.health().ok
         assert one.health().detail == "waiting for the broker, to take a commit"
-        world.somebody_stalls()
-        world.takes_dead_letters_again()
-        world.all_are_asked()
+        world.users_go_quiet()
+        world.create_dead_letters_topic()
+        world.wait_until_all_are_reminded()
         eventually(lambda: one.health().ok, meaning="all is well again")
-    world.nobody_was_asked_twice()
+    world.assert_reminded_once_each()
     assert world.dead_letters() == [b"these bytes mean nothing"]
 
 
-def test_what_leaves_while_a_commit_is_aborted_is_done_by_its_new_owner(world: World) -> None:
+def test_partitions_revoked_after_an_abort_are_processed_by_their_new_owner(world: World) -> None:
     with world.member("one") as one:
-        world.somebody_stalls()
-        world.takes_no_dead_letters()
+        world.users_go_quiet()
+        world.delete_dead_letters_topic()
         eventually(lambda: one.aborted_commits() >= 1, meaning="aborted")
         with world.member("two"):
-            world.somebody_stalls()
-            eventually(lambda: world.belongs_to("two"), meaning="another is given some of them")
-            world.takes_dead_letters_again()
-            world.all_are_asked()
-            world.somebody_stalls()
-            world.all_are_asked()
-    world.nobody_was_asked_twice()
+            world.users_go_quiet()
+            eventually(lambda: world.assigned_to("two"), meaning="the other is assigned some")
+            world.create_dead_letters_topic()
+            world.wait_until_all_are_reminded()
+            world.users_go_quiet()
+            world.wait_until_all_are_reminded()
+    world.assert_reminded_once_each()
     assert world.dead_letters() == [b"these bytes mean nothing"]

@@ -1,73 +1,75 @@
-"""Members of one group come, go and die; every lapse is asked for exactly once."""
+"""Members of one group join, leave and die; every lapse leads to exactly one reminder."""
 
 import signal
 from contextlib import ExitStack
 from functools import partial
 
-from consumer.kafka.transaction import Fenced
+from consumer.kafka.clients.transactional_producer import Fenced
 from tests.app.service import eventually
 from tests.faults.world import PARTITIONS, SHORT, World
 
 
-def test_members_join_and_leave_and_every_lapse_is_asked_for_once(world: World) -> None:
+def test_members_join_and_leave(world: World) -> None:
     with world.member("one") as one:
-        world.somebody_stalls()
-        world.all_are_asked()
-        world.somebody_stalls()
+        world.users_go_quiet()
+        world.wait_until_all_are_reminded()
+        world.users_go_quiet()
         with world.member("two") as two:
-            eventually(lambda: one.owns() and two.owns() and len(one.owns() | two.owns()) == PARTITIONS)
-            world.somebody_stalls()
-            world.all_are_asked()
-            world.somebody_stalls()
-        world.all_are_asked()
-        assert len(one.owns()) == PARTITIONS
-    world.nobody_was_asked_twice()
+            eventually(
+                lambda: one.partitions() and two.partitions() and len(one.partitions() | two.partitions()) == PARTITIONS
+            )
+            world.users_go_quiet()
+            world.wait_until_all_are_reminded()
+            world.users_go_quiet()
+        world.wait_until_all_are_reminded()
+        assert len(one.partitions()) == PARTITIONS
+    world.assert_reminded_once_each()
 
 
-def test_a_storm_of_rebalances_does_not_stop_the_work(world: World) -> None:
+def test_many_rebalances_in_a_row(world: World) -> None:
     with world.member("one"):
         for _ in range(2):
             with ExitStack() as others:
-                for name in ("two", "three", "four"):  # each is let in while the last one is still being seen to
+                for name in ("two", "three", "four"):  # each joins while the rebalance for the last one goes on
                     others.enter_context(world.member(name))
-                    world.somebody_stalls(4)
-                    eventually(partial(world.belongs_to, name), meaning=f"{name} is let in")
-                world.somebody_stalls(4)
-                world.all_are_asked()
-            world.somebody_stalls(4)
-        world.all_are_asked()
-    world.nobody_was_asked_twice()
+                    world.users_go_quiet(4)
+                    eventually(partial(world.assigned_to, name), meaning=f"{name} is assigned partitions")
+                world.users_go_quiet(4)
+                world.wait_until_all_are_reminded()
+            world.users_go_quiet(4)
+        world.wait_until_all_are_reminded()
+    world.assert_reminded_once_each()
 
 
-def test_killed_at_any_moment_of_a_commit_it_goes_on_when_started_again(world: World) -> None:
+def test_restart_after_a_kill_at_each_step_of_a_commit(world: World) -> None:
     for moment in ("begun", "produced", "sent", "committed"):
-        world.somebody_stalls()
+        world.users_go_quiet()
         with world.process("one", moment, "SIGKILL") as unlucky:
-            unlucky.is_killed()
-    world.somebody_stalls()
+            unlucky.wait_until_killed()
+    world.users_go_quiet()
     with world.process("one") as lucky:
-        world.all_are_asked()
-        assert lucky.ends(signal.SIGTERM) == 0
-    world.nobody_was_asked_twice()
+        world.wait_until_all_are_reminded()
+        assert lucky.exit_code(signal.SIGTERM) == 0
+    world.assert_reminded_once_each()
 
 
-def test_when_a_member_is_killed_the_others_take_its_partitions_over(world: World) -> None:
+def test_partitions_of_a_killed_member_are_taken_over(world: World) -> None:
     with world.member("one") as one, world.process("two", "sent", "SIGKILL", **SHORT) as two:
-        eventually(lambda: one.owns() and world.belongs_to("two"), meaning="both have something to do")
-        world.somebody_stalls()
-        two.is_killed()
-        world.somebody_stalls()
-        world.all_are_asked()
-        assert len(one.owns()) == PARTITIONS
-    world.nobody_was_asked_twice()
+        eventually(lambda: one.partitions() and world.assigned_to("two"), meaning="both have partitions")
+        world.users_go_quiet()
+        two.wait_until_killed()
+        world.users_go_quiet()
+        world.wait_until_all_are_reminded()
+        assert len(one.partitions()) == PARTITIONS
+    world.assert_reminded_once_each()
 
 
-def test_of_two_processes_with_one_name_the_first_goes_and_says_why(world: World) -> None:
+def test_second_process_of_one_instance_fences_the_first(world: World) -> None:
     with world.member("one") as first:
-        eventually(lambda: len(first.owns()) == PARTITIONS)
+        eventually(lambda: len(first.partitions()) == PARTITIONS)
         with world.member("one") as second:
-            assert "kafka.instance" in first.broke_with(Fenced)
-            world.somebody_stalls()
-            world.all_are_asked()
-            assert len(second.owns()) == PARTITIONS
-    world.nobody_was_asked_twice()
+            assert "kafka.instance" in first.failure(Fenced)
+            world.users_go_quiet()
+            world.wait_until_all_are_reminded()
+            assert len(second.partitions()) == PARTITIONS
+    world.assert_reminded_once_each()

@@ -1,4 +1,4 @@
-"""A ledger is lost, or comes back from a backup: nobody hears twice, and whoever opted out stays out."""
+"""A ledger is lost, or restored from a backup: nobody is messaged twice, and opt-outs stay."""
 
 import shutil
 import signal
@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from consumer.ledger import queries_facts
+from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 from tests.app.service import Platform, Sandbox, Service, eventually
-from tests.faults.replicas import PATIENCE, Detect, channel, deliver, free_port, names
+from tests.faults.replicas import TIMEOUT_S, Detect, channel, deliver, free_port, names
 from tests.ledger.postgresql import programs_folder, running
 
 __all__ = ["channel", "names"]
 
 
 class Backup:
-    """One of a ledger in use, as README says to make it, and to put it back."""
+    """A backup of a ledger in use, made and restored as README says."""
 
     def __init__(self, url: str, folder: Path) -> None:
         self._sqlite = Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite") else None
@@ -35,7 +35,7 @@ class Backup:
         with sqlite3.connect(self._sqlite) as ledger, sqlite3.connect(self._copy) as copy:
             ledger.backup(copy)
 
-    def put_back(self) -> None:
+    def restore(self) -> None:
         if self._sqlite is None:
             self._run("pg_restore", "--clean", "--if-exists", f"--dbname={self._url}", str(self._copy))
             return
@@ -52,19 +52,19 @@ class Story:
         self.service, self.detect, self.platform, self.channel, self.url = service, detect, platform, channel, url
         self.statuses = platform.reads("delivery_status", "delivery_status")
 
-    def knows(self, user: str, last: str = "999") -> None:
+    def add_contact(self, user: str, last: str = "999") -> None:
         self.platform.knows(user, name=user, phone=f"+34 612 {100 + sum(user.encode()) % 80 * 10} {last}")
         self.platform.flush()
 
-    def says(self, user: str, status: str, reason: str | None = None) -> None:
-        def told() -> bool:
+    def wait_for_status(self, user: str, status: str, reason: str | None = None) -> None:
+        def seen() -> bool:
             return any(
                 (r["user_id"], r["status"], r["reason"]) == (user, status, reason) for r in self.statuses.so_far()
             )
 
-        eventually(told, PATIENCE, meaning=f"{user} {status} {reason}; its log is in {self.service.folder}")
+        eventually(seen, TIMEOUT_S, meaning=f"{user} {status} {reason}; its log is in {self.service.folder}")
 
-    def written_to(self) -> Counter[str]:
+    def messages_by_user(self) -> Counter[str]:
         return Counter(message["params"][0] for message in self.channel.messages())
 
 
@@ -90,48 +90,48 @@ def story(kafka: str, names: str, channel: Sandbox, tmp_path: Path, url: str) ->
 
 
 @pytest.mark.parametrize("url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
-def test_after_a_backup_is_put_back_nobody_hears_twice_and_an_opt_out_stands(story: Story, tmp_path: Path) -> None:
+def test_after_a_restore_nobody_is_messaged_twice_and_opt_outs_stay(story: Story, tmp_path: Path) -> None:
     story.service.start("--role", "deliver")
-    story.knows("anna")
-    story.detect.asks("anna")
-    story.detect.asks("bea")  # of whom nothing is known yet
-    story.says("anna", "accepted")
-    story.says("bea", "deferred", "no_contact")
+    story.add_contact("anna")
+    story.detect.write_due("anna")
+    story.detect.write_due("bea")  # no contact yet
+    story.wait_for_status("anna", "accepted")
+    story.wait_for_status("bea", "deferred", "no_contact")
     backup = Backup(story.url, tmp_path)
     backup.make()
 
-    story.knows("bea")
-    story.knows("carl")
-    story.knows("dora", last="010")  # answers STOP
+    story.add_contact("bea")
+    story.add_contact("carl")
+    story.add_contact("dora", last="010")  # answers STOP
     for user in ("carl", "dora"):
-        story.detect.asks(user)
+        story.detect.write_due(user)
     for user in ("bea", "carl", "dora"):
-        story.says(user, "accepted")
+        story.wait_for_status(user, "accepted")
     stops = story.platform.reads("opt_outs", "opt_out")
-    eventually(lambda: [r["user_id"] for r in stops.so_far()] == ["dora"], PATIENCE, meaning="dora has opted out")
+    eventually(lambda: [r["user_id"] for r in stops.so_far()] == ["dora"], TIMEOUT_S, meaning="dora has opted out")
     assert story.service.stop() == 0
-    backup.put_back()
+    backup.restore()
 
     story.service.start("--role", "deliver")
-    story.says("bea", "unknown", "ledger_restored")
-    story.says("carl", "unknown", "ledger_restored")
-    story.detect.asks("dora", "checkout")
-    story.says("dora", "suppressed", "opted_out")
-    story.knows("emil")
-    story.detect.asks("emil")
-    story.says("emil", "accepted")  # life goes on
-    assert story.written_to() == {"anna": 1, "bea": 1, "carl": 1, "dora": 1, "emil": 1}
+    story.wait_for_status("bea", "unknown", "ledger_restored")
+    story.wait_for_status("carl", "unknown", "ledger_restored")
+    story.detect.write_due("dora", "checkout")
+    story.wait_for_status("dora", "suppressed", "opted_out")
+    story.add_contact("emil")
+    story.detect.write_due("emil")
+    story.wait_for_status("emil", "accepted")  # new reminders are sent
+    assert story.messages_by_user() == {"anna": 1, "bea": 1, "carl": 1, "dora": 1, "emil": 1}
     assert story.service.stop() == 0
-    story.service.start("--role", "deliver")  # and a second start finds nothing restored
+    story.service.start("--role", "deliver")  # a second start finds nothing restored
     assert story.service.log.count("ledger_restored") == 1
     assert story.service.stop() == 0
 
 
-def test_an_empty_ledger_in_place_of_the_one_that_knows_is_refused_until_told_to_begin(story: Story) -> None:
+def test_empty_ledger_is_refused_until_ledger_begin(story: Story) -> None:
     story.service.start("--role", "deliver")
-    story.knows("anna")
-    story.detect.asks("anna")
-    story.says("anna", "accepted")
+    story.add_contact("anna")
+    story.detect.write_due("anna")
+    story.wait_for_status("anna", "accepted")
     assert story.service.stop() == 0
     lost = Path(story.url.removeprefix("sqlite:///"))
     for each in lost.parent.glob("lapse.db*"):
@@ -143,29 +143,29 @@ def test_an_empty_ledger_in_place_of_the_one_that_knows_is_refused_until_told_to
     assert "`lapse ledger begin`" in refused.stderr
 
     def begins() -> bool:
-        told = story.service.command("ledger", "begin")
-        assert told.returncode == 0 or "wait for a minute" in told.stderr, told.stderr
-        return told.returncode == 0
+        done = story.service.command("ledger", "begin")
+        assert done.returncode == 0 or "wait a minute" in done.stderr, done.stderr
+        return done.returncode == 0
 
-    eventually(begins, PATIENCE, meaning="the group's last member is forgotten")
+    eventually(begins, TIMEOUT_S, meaning="the group has expelled its last member")
     story.service.start("--role", "deliver")
-    story.knows("bea")
-    story.detect.asks("bea")
-    story.says("bea", "accepted")
-    assert story.written_to() == {"anna": 1, "bea": 1}
+    story.add_contact("bea")
+    story.detect.write_due("bea")
+    story.wait_for_status("bea", "accepted")
+    assert story.messages_by_user() == {"anna": 1, "bea": 1}
     assert story.service.stop() == 0
 
 
-def test_another_ledger_than_the_one_that_the_group_belongs_to_is_refused(story: Story, tmp_path: Path) -> None:
+def test_ledger_of_another_group_is_refused(story: Story, tmp_path: Path) -> None:
     story.service.start("--role", "deliver")
-    story.knows("anna")
-    story.detect.asks("anna")
-    story.says("anna", "accepted")
+    story.add_contact("anna")
+    story.detect.write_due("anna")
+    story.wait_for_status("anna", "accepted")
     assert story.service.stop() == 0
     other: dict[str, Any] = {"url": f"sqlite:///{tmp_path / 'other.db'}"}
     made = Ledger(other["url"])
     with made.transaction() as connection:
-        queries_facts.put_offsets(connection, f"{story.platform.names}-reminders", {0: 1})
+        queries.replicas.advance_offsets(connection, f"{story.platform.names}-reminders", {0: 1})
     made.close()
     story.service.change("ledger", **other)
     refused = story.service.command("run", "--role", "deliver")

@@ -1,7 +1,7 @@
-"""Several detect processes of one group on a real broker, who writes to them, and what a reader of `reminders` sees.
+"""Several detect processes of one group on a real broker, a producer of activities, and a reader of `reminders`.
 
-Days are seconds here: a step lapses after one, a member is given up for dead after one and a half. A transaction has
-its usual time, since on a busy machine a commit may take seconds; SHORT where the story waits for that time to pass.
+A step lapses after one second, and a session times out after one and a half. The transaction timeout is as usual, since
+a commit may take seconds on a busy machine; it is SHORT where a test waits for it to pass.
 """
 
 import io
@@ -22,12 +22,12 @@ import fastavro
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic  # type: ignore[attr-defined]
 
-from consumer.assembly import detect
-from consumer.assembly.shared import Shared
 from consumer.clock import Clock
-from consumer.config import Settings
-from consumer.kafka import offsets, topics
-from consumer.web.health import State
+from consumer.config.settings import Settings
+from consumer.kafka.clients import partition_offsets, topics
+from consumer.web.health import PartState
+from consumer.wiring import detect
+from consumer.wiring.shared import Shared
 from tests.app.service import Platform, eventually
 from tests.broker.topics import fresh_name
 from tests.faults.member import FENCED
@@ -45,7 +45,7 @@ _REMINDER = fastavro.schema.load_schema(str(ROOT / "schemas" / "reminder.avsc"))
 
 
 class World:
-    """The topics of one story, and everybody who has to do with them."""
+    """The topics of one test, and everything that reads and writes them."""
 
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
@@ -58,13 +58,13 @@ class World:
         topics.prepare(self.admin, s.topics, s.state_topic, s.source.topic)
         self.platform = Platform(bootstrap, self.names)
         self.reminders = Reminders(bootstrap, self.topic("reminders"))
-        self.everybody: list[str] = []
+        self.users: list[str] = []
 
     def topic(self, about: str) -> str:
         return f"{self.names}-{about}"
 
     def file(self, instance: str, **client: int) -> dict[str, Any]:
-        """What would stand in its lapse.yaml; `client` in `kafka.client`, with underscores for dots."""
+        """Return the contents of its lapse.yaml; `client` goes into `kafka.client`, with underscores for dots."""
         more = {name.replace("_", "."): value for name, value in client.items()}
         named = ("contacts", "reminders", "delivery_status", "opt_outs", "dead_letters", "state")
         return {
@@ -87,97 +87,97 @@ class World:
     def member(self, instance: str, **client: int) -> "Member":
         return Member(self.settings(instance, **client))
 
-    def member_by(self, clock: Clock, instance: str) -> "Member":
-        """One with a clock of its own."""
+    def member_with_clock(self, clock: Clock, instance: str) -> "Member":
+        """Return a member with a clock of its own."""
         return Member(self.settings(instance), clock)
 
-    def process(self, instance: str, *stumbles: str, **client: int) -> "Process":
-        """One that works, or stumbles at a MOMENT by a SIGNAL (see member.py)."""
-        return Process(self.file(instance, **client), stumbles)
+    def process(self, instance: str, *interruption: str, **client: int) -> "Process":
+        """Start one that works, or is hit by a SIGNAL at a MOMENT (see member.py)."""
+        return Process(self.file(instance, **client), interruption)
 
-    def somebody_stalls(self, count: int = 12) -> list[str]:
-        """So many new people, on all partitions, begin something and leave it at that."""
-        users = [f"user-{len(self.everybody) + n}" for n in range(count)]
-        self.everybody += users
+    def users_go_quiet(self, count: int = 12) -> list[str]:
+        """Have so many new users, on all partitions, start something and then go quiet."""
+        users = [f"user-{len(self.users) + n}" for n in range(count)]
+        self.users += users
         for user in users:
             self.platform.says(user, "STARTED", "checkout")
         self.platform.flush()
         return users
 
-    def homes(self) -> dict[str, int]:
-        """The partition of everybody."""
+    def partitions_by_user(self) -> dict[str, int]:
+        """Return the partition of each user."""
         activities = self.all_of("activity")
         return {(message.key() or b"").decode(): message.partition() or 0 for message in activities}
 
-    def all_are_asked(self, *, seconds: float = 60.0) -> None:
-        """Waits until everybody who stalled so far has been asked for."""
-        eventually(self.all_are_asked_now, seconds, meaning="all are asked for")
+    def wait_until_all_are_reminded(self, *, seconds: float = 60.0) -> None:
+        """Wait until there is a reminder for every user who went quiet so far."""
+        eventually(self.all_are_reminded, seconds, meaning="all are reminded")
 
-    def all_are_asked_now(self) -> bool:
-        return set(self.everybody) <= set(self.reminders.of("DUE"))
+    def all_are_reminded(self) -> bool:
+        return set(self.users) <= set(self.reminders.of("DUE"))
 
-    def nobody_was_asked_twice(self) -> None:
-        """Of what is on the topic by now, to its end; whoever could write more should have ended."""
+    def assert_reminded_once_each(self) -> None:
+        """Check the topic up to its end. No process that could write more may be running."""
         self.reminders.read_to_the_end(self.admin)
-        assert sorted(self.reminders.of("DUE")) == sorted(self.everybody)
+        assert sorted(self.reminders.of("DUE")) == sorted(self.users)
 
-    def writes_state(self, partition: int, key: bytes, value: bytes | None, *, like: Message | None = None) -> None:
-        """Somebody who has no business there, with headers `like` that record's."""
+    def write_state(self, partition: int, key: bytes, value: bytes | None, *, like: Message | None = None) -> None:
+        """Write to the state topic as Lapse would not, with headers `like` that record's."""
         producer = Producer({"bootstrap.servers": self.bootstrap})
         producer.produce(self.topic("state"), value, key, partition, headers=like.headers() if like else None)
         assert producer.flush(30) == 0
 
     def all_of(self, about: str, isolation: str = "read_committed") -> list[Message]:
-        """All records of a topic up to now, those of a partition in order."""
-        reader = Reading(self.bootstrap, self.topic(about), isolation)
+        """Return all records of a topic up to now, those of a partition in order."""
+        reader = TopicReader(self.bootstrap, self.topic(about), isolation)
         reader.read_to_the_end(self.admin)
         reader.close()
         return reader.messages
 
     def segments(self, partition: int) -> dict[bytes, Message]:
-        """What compaction would leave of a partition of the state topic, by key."""
+        """Return what compaction would leave of a partition of the state topic, by key."""
         latest = {message.key() or b"": message for message in self.all_of("state") if message.partition() == partition}
         return {key: message for key, message in latest.items() if message.value() is not None}
 
-    def gives_more_partitions(self, about: str, count: int) -> None:
+    def add_partitions(self, about: str, count: int) -> None:
         topic = self.topic(about)
         self.admin.create_partitions([NewPartitions(topic, count)])[topic].result(30)
 
-    def takes_no_dead_letters(self) -> None:
-        """Somebody has deleted their topic, and a record arrives that cannot be read."""
+    def delete_dead_letters_topic(self) -> None:
+        """Delete their topic, and write an activity that cannot be read."""
         for gone in self.admin.delete_topics([self.topic("dead_letters")]).values():
             gone.result(30)
         self.platform.write_bytes("activity", b"nobody", b"these bytes mean nothing")
 
-    def takes_dead_letters_again(self) -> None:
+    def create_dead_letters_topic(self) -> None:
         for made in self.admin.create_topics([NewTopic(self.topic("dead_letters"), PARTITIONS, 1)]).values():
             made.result(30)
 
     def dead_letters(self) -> list[bytes | None]:
-        """All of them, once all processes have ended."""
+        """Return all of them; no process may be running."""
         return [message.value() for message in self.all_of("dead_letters")]
 
-    def belongs_to(self, instance: str) -> set[int]:
-        """The partitions that the group has given to a process, whether it is at work on them or not."""
+    def assigned_to(self, instance: str) -> set[int]:
+        """Return the partitions that the group has assigned to a process, whether it works on them or not."""
         group = f"{self.names}-detect"
         members = self.admin.describe_consumer_groups([group])[group].result(30).members
         given = [m.assignment.topic_partitions for m in members if m.group_instance_id == instance and m.assignment]
-        return {spot.partition for spots in given for spot in spots}
+        return {each.partition for topic_partitions in given for each in topic_partitions}
 
     def committed(self) -> dict[int, int]:
-        """The group's offsets."""
+        """Return the group's offsets."""
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": f"{self.names}-detect"})
-        spots = [TopicPartition(self.topic("activity"), number) for number in range(PARTITIONS)]
-        told = {spot.partition: spot.offset for spot in consumer.committed(spots, timeout=30)}
+        topic_partitions = [TopicPartition(self.topic("activity"), number) for number in range(PARTITIONS)]
+        offsets = {found.partition: found.offset for found in consumer.committed(topic_partitions, timeout=30)}
         consumer.close()
-        return told
+        return offsets
 
     def close(self) -> None:
         self.reminders.close()
 
 
 class Member:
-    """One detect process, as a thread of this one. Leaving the context stops it."""
+    """One detect process, as a thread of this process. Leaving the context stops it."""
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self._shared = Shared(settings, clock)
@@ -195,40 +195,40 @@ class Member:
         self._stop.set()
         self._pool.shutdown()
         if kind is None:
-            self.broke_with(None)
+            self.failure(None)
 
     def metric(self, name: str, **labels: str) -> float:
         return self._shared.metrics.get_sample_value(name, labels) or 0.0
 
-    def heard(self) -> float:
-        """How many activities it has applied."""
+    def applied(self) -> float:
+        """Return how many activities it has applied."""
         return self.metric("lapse_events_total", outcome="applied")
 
     def aborted_commits(self) -> float:
         return self.metric("lapse_commit_failures_total", outcome="aborted")
 
-    def health(self) -> State:
+    def health(self) -> PartState:
         return self._shared.health.states()["detect"]
 
-    def owns(self) -> set[int]:
-        return set(self.loop.partitions)
+    def partitions(self) -> set[int]:
+        return set(self.loop.tasks)
 
-    def keys(self) -> int:
-        """How many users it remembers."""
-        return sum(len(partition.table) for partition in self.loop.partitions.values())
+    def tracked_keys(self) -> int:
+        """Return how many users it remembers."""
+        return sum(len(partition.table) for partition in self.loop.tasks.values())
 
-    def clock(self, partition: int) -> int | None:
-        found = self.loop.partitions.get(partition)
-        return None if found is None else found.clock.value
+    def watermark(self, partition: int) -> int | None:
+        found = self.loop.tasks.get(partition)
+        return None if found is None else found.watermark.value
 
-    def broke_with(self, expected: type[Exception] | None, seconds: float = 60.0) -> str:
-        """What it ended with by itself: its text."""
+    def failure(self, expected: type[Exception] | None, seconds: float = 60.0) -> str:
+        """Wait until it has ended by itself with this exception, and return its text."""
         assert self._work is not None
         problem = self._work.exception(seconds)
         self._work = self._pool_is_done()
         if problem is not None and (expected is None or not isinstance(problem, expected)):
             raise problem
-        assert (problem is None) == (expected is None), "it ended without a word"
+        assert (problem is None) == (expected is None), "it ended without an exception"
         return str(problem)
 
     def _pool_is_done(self) -> "Future[None]":
@@ -238,34 +238,34 @@ class Member:
 
 
 class Process:
-    """One detect process, as a process: to be killed, and to be stopped and woken up. Leaving the context ends it."""
+    """One detect process that can be killed, stopped and resumed. Leaving the context kills it."""
 
-    def __init__(self, settings: dict[str, Any], stumbles: Sequence[str]) -> None:
+    def __init__(self, settings: dict[str, Any], interruption: Sequence[str]) -> None:
         self._folder = tempfile.TemporaryDirectory()
         file = Path(self._folder.name, "settings.json")
         file.write_text(json.dumps(settings))
-        command = [sys.executable, "-m", "tests.faults.member", str(file), *stumbles]
+        command = [sys.executable, "-m", "tests.faults.member", str(file), *interruption]
         self._process = subprocess.Popen(command, cwd=ROOT)
 
-    def is_killed(self) -> None:
-        """Waits until it has been, or does it."""
+    def wait_until_killed(self) -> None:
+        """Wait until it has been killed."""
         self._process.wait(60)
         assert self._process.returncode == -signal.SIGKILL
 
-    def is_stopped(self) -> None:
-        """Waits until it stands still."""
+    def wait_until_stopped(self) -> None:
+        """Wait until SIGSTOP has stopped it."""
         _, status = os.waitpid(self._process.pid, os.WUNTRACED)
         assert os.WIFSTOPPED(status)
 
-    def wakes_up(self) -> None:
+    def resume(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
-    def ended(self) -> int | None:
-        """Its exit status, if it has."""
+    def poll_exit_code(self) -> int | None:
+        """Return its exit code, None while it runs."""
         return self._process.poll()
 
-    def ends(self, how: signal.Signals | None = None, seconds: float = 60) -> int:
-        """Its exit status, once it has ended by itself or by this signal."""
+    def exit_code(self, how: signal.Signals | None = None, seconds: float = 60) -> int:
+        """Send this signal, if any, and return its exit code once it has ended."""
         if how is not None:
             self._process.send_signal(how)
         return self._process.wait(seconds)
@@ -280,24 +280,23 @@ class Process:
         self._folder.cleanup()
 
 
-class KeptUp:
-    """One detect process, and who starts it again when it has ended because it found its place taken."""
+class SupervisedProcess:
+    """One detect process, and a supervisor that starts it again when it was fenced."""
 
     def __init__(self, world: World, instance: str, **client: int) -> None:
         self._start = partial(world.process, instance, **client)
         self._process = self._start()
 
-    def does(self, what: Callable[[], object], seconds: float = 120.0, *, meaning: str) -> None:
-        """Waits until it has."""
+    def wait_until(self, what: Callable[[], object], seconds: float = 120.0, *, meaning: str) -> None:
+        """Keep it running until this is true."""
         eventually(lambda: self._is_up() and what(), seconds, meaning=meaning)
 
-    def ends(self) -> None:
-        """As it is told to."""
-        code = self._process.ends(signal.SIGTERM)
+    def stop(self) -> None:
+        code = self._process.exit_code(signal.SIGTERM)
         assert code in (0, FENCED)
 
     def _is_up(self) -> bool:
-        if (code := self._process.ended()) is not None:
+        if (code := self._process.poll_exit_code()) is not None:
             assert code == FENCED
             self._process = self._start()
         return True
@@ -309,10 +308,12 @@ class KeptUp:
         self._process.__exit__(*raised)
 
 
-class Reading:
-    """All that a reader sees on a topic, of committed records alone unless told otherwise."""
+class TopicReader:
+    """A consumer that collects everything on a topic; only committed records, unless told otherwise."""
 
-    def __init__(self, bootstrap: str, topic: str, isolation: str = "read_committed") -> None:
+    def __init__(
+        self, bootstrap: str, topic: str, isolation: str = "read_committed", partitions: int = PARTITIONS
+    ) -> None:
         self._topic = topic
         self._consumer = Consumer(
             {
@@ -323,7 +324,7 @@ class Reading:
                 "enable.partition.eof": True,
             }
         )
-        self._consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
+        self._consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
         self._reached: dict[int, int] = {}
         self.messages: list[Message] = []
 
@@ -335,7 +336,7 @@ class Reading:
                 self._reached[message.partition() or 0] = message.offset() or 0
 
     def read_to_the_end(self, admin: AdminClient) -> None:
-        ends = offsets.ends(admin, self._topic)
+        ends = partition_offsets.fetch_all(admin, self._topic)
 
         def reached() -> bool:
             self.read()
@@ -347,8 +348,8 @@ class Reading:
         self._consumer.close()
 
 
-class Reminders(Reading):
-    """What is asked for, and what is told of it."""
+class Reminders(TopicReader):
+    """The reminders topic."""
 
     def so_far(self) -> list[dict[str, Any]]:
         self.read()
@@ -358,7 +359,7 @@ class Reminders(Reading):
         return [record["user_id"] for record in self.so_far() if record["kind"] == kind]
 
     def ids(self) -> dict[str, str]:
-        """By user, the id of the last reminder that was asked for."""
+        """Return the id of the latest DUE reminder by user."""
         return {record["user_id"]: record["reminder_id"] for record in self.so_far() if record["kind"] == "DUE"}
 
     def _decoded(self, value: bytes) -> dict[str, Any]:
@@ -367,8 +368,8 @@ class Reminders(Reading):
         return record
 
 
-def clocks_pass(member: Member, moment: int, partitions: Iterable[int]) -> Callable[[], bool]:
-    return lambda: all((member.clock(number) or 0) > moment for number in partitions)
+def watermarks_pass(member: Member, moment: int, partitions: Iterable[int]) -> Callable[[], bool]:
+    return lambda: all((member.watermark(number) or 0) > moment for number in partitions)
 
 
 class Upstream:
@@ -379,14 +380,14 @@ class Upstream:
         self._producer.init_transactions(30)
         self._topic = world.topic("activity")
 
-    def begins(self, partition: int, *values: bytes) -> None:
+    def begin(self, partition: int, *values: bytes) -> None:
         self._producer.begin_transaction()
         for value in values:
             self._producer.produce(self._topic, value, partition=partition)
         assert self._producer.flush(30) == 0
 
-    def commits(self) -> None:
+    def commit(self) -> None:
         self._producer.commit_transaction(30)
 
-    def aborts(self) -> None:
+    def abort(self) -> None:
         self._producer.abort_transaction(30)

@@ -1,4 +1,4 @@
-"""What a reader of committed records sees on a topic at this moment."""
+"""What a read_committed consumer sees on a topic now."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from tests.broker.topics import fresh_name
 
-WAIT = 30.0
+_TIMEOUT_S = 30.0
 
 
 class Seen(NamedTuple):
@@ -37,13 +37,13 @@ def _reader(bootstrap: str, isolation: str) -> Iterator[Consumer]:
 
 
 def committed(bootstrap: str, topic: str) -> list[Seen]:
-    """In the order of partitions and offsets. Records in or behind an open transaction are not seen."""
+    """Return the committed records by partition and offset. Records in or behind an open transaction are not seen."""
     seen: list[Seen] = []
     with _reader(bootstrap, "read_committed") as consumer:
-        left = set(consumer.list_topics(topic, timeout=WAIT).topics[topic].partitions)
+        left = set(consumer.list_topics(topic, timeout=_TIMEOUT_S).topics[topic].partitions)
         consumer.assign([TopicPartition(topic, number, 0) for number in left])
         while left:
-            message = consumer.poll(WAIT)
+            message = consumer.poll(_TIMEOUT_S)
             assert message is not None, "the broker has stopped answering"
             number, offset = message.partition(), message.offset()
             assert number is not None
@@ -58,11 +58,11 @@ def committed(bootstrap: str, topic: str) -> list[Seen]:
 
 
 def wait_until_written(bootstrap: str, topic: str, header: str | None = None) -> None:
-    """Until a record, one with this header if that is given, is on partition 0, committed or not."""
+    """Wait until a record, with this header if it is given, is on partition 0, committed or not."""
     with _reader(bootstrap, "read_uncommitted") as consumer:
         consumer.assign([TopicPartition(topic, 0, 0)])
         while True:
-            message = consumer.poll(WAIT)
+            message = consumer.poll(_TIMEOUT_S)
             assert message is not None, "nothing was written"
             if message.error() is None and (header is None or header in dict(message.headers() or [])):
                 return

@@ -6,18 +6,24 @@ import polars as pl
 import pytest
 
 from consumer.clock import DAY, HOUR
-from consumer.detect import segments
-from consumer.detect.rules import Rules
-from consumer.detect.segments import DamagedState
+from consumer.detect import snapshot
+from consumer.detect.lapse_rules import LapseRules, Processes
+from consumer.detect.snapshot import DamagedState
 from consumer.detect.table import Table
-from consumer.kafka import state
-from consumer.kafka.state import Message, Writer
-from consumer.kafka.state_reader import Reader, Restored
-from tests.detect.hearing import hear
+from consumer.kafka.changelog import writer
+from consumer.kafka.changelog.reader import ChangelogReader, Restored
+from consumer.kafka.changelog.writer import ChangelogRecord
+from tests.detect.hearing import hear, new_writer
 
-RULES = Rules(
-    ladders={"checkout": (HOUR,)}, allowed_lateness=0, settle=0, expire_after=DAY, forget_after=30 * DAY
-)  # fmt: skip
+RULES = LapseRules(
+    ladders={"checkout": (HOUR,)},
+    allowed_lateness=0,
+    settle=0,
+    clock_doubt=0,
+    hush=0,
+    expire_after=DAY,
+    forget_after=30 * DAY,
+)
 
 
 def users(first: int, count: int, at: int) -> pl.DataFrame:
@@ -25,9 +31,10 @@ def users(first: int, count: int, at: int) -> pl.DataFrame:
         {
             "user_id": [f"user-{n}" for n in range(first, first + count)],
             "process": ["checkout"] * count,
-            "closes": [False] * count,
+            "ending": pl.Series([0] * count, dtype=pl.UInt8),
             "action": pl.Series([None] * count, dtype=pl.String),
             "occurred_at": [at] * count,
+            "written_at": [at] * count,
         }
     )
 
@@ -36,22 +43,22 @@ class Partition:
     """A table that is committed now and then, and the topic as compaction would leave it."""
 
     def __init__(self) -> None:
-        self.table = Table(RULES)
-        self.writer = Writer("lapse", RULES.ladders)
-        self.log: list[Message] = []
+        self.table = Table(Processes(RULES))
+        self.writer = new_writer("lapse", RULES.ladders)
+        self.log: list[ChangelogRecord] = []
 
     def commit(self, offset: int, *, hears: pl.DataFrame | None = None) -> None:
         if hears is not None:
             hear(self.table, hears, 0)
-        self.log += self.writer.commit(self.table, offset, clock=offset)
+        self.log += self.writer.build_segments(self.table, offset, watermark=offset)
 
-    def compacted(self) -> list[Message]:
+    def compacted(self) -> list[ChangelogRecord]:
         latest = {message.key: message for message in self.log}
         return [m for m in self.log if latest[m.key] is m and m.value is not None]
 
 
-def read(messages: list[Message], group: str = "lapse") -> Restored:
-    reader = Reader(group, RULES)
+def read(messages: list[ChangelogRecord], group: str = "lapse") -> Restored:
+    reader = ChangelogReader(group, Processes(RULES))
     for message in messages:
         reader.feed(message.key, message.value, message.headers)
     restored = reader.finish()
@@ -68,7 +75,7 @@ def partition() -> Partition:
 
 
 def test_an_empty_partition_restores_to_nothing() -> None:
-    assert Reader("lapse", RULES).finish() is None
+    assert ChangelogReader("lapse", Processes(RULES)).finish() is None
 
 
 def test_the_topic_restores_the_table_compacted_or_not(partition: Partition) -> None:
@@ -76,8 +83,8 @@ def test_the_topic_restores_the_table_compacted_or_not(partition: Partition) -> 
         restored = read(messages)
         assert len(restored.table) == len(partition.table) == 29 * 300 + 500
         assert restored.offset == 29 * 500
-        assert restored.clock == 29 * 500
-        due = {(r.user_id, r.last_seen) for r in restored.table.notice(2 * HOUR, 0).asked}
+        assert restored.watermark == 29 * 500
+        due = {(r.user_id, r.last_seen) for r in restored.table.advance_to(2 * HOUR, 0).asked}
         assert len(due) == len(partition.table)
         assert ("user-0", 0) in due
         assert ("user-8700", 29) in due
@@ -92,7 +99,7 @@ def test_a_restored_writer_goes_on_where_the_other_stopped(partition: Partition)
     restored = read(partition.log)
     for n in range(30, 40):
         hear(restored.table, users(n * 300, 500, at=n), 0)
-        partition.log += restored.writer.commit(restored.table, n * 500, clock=0)
+        partition.log += restored.writer.build_segments(restored.table, n * 500, watermark=0)
     assert len(read(partition.compacted()).table) == len(restored.table)
 
 
@@ -127,25 +134,25 @@ def test_a_damaged_segment_is_noticed(partition: Partition) -> None:
     good = next(m for m in partition.log if m.value)
     assert good.value is not None
     with pytest.raises(DamagedState, match="damaged"):
-        read([Message(good.key, good.value[: len(good.value) // 2], good.headers)])
+        read([ChangelogRecord(good.key, good.value[: len(good.value) // 2], good.headers)])
 
 
 def test_damage_is_told_by_its_place_unless_it_was_replaced_since(partition: Partition) -> None:
     good = next(m for m in partition.log if m.value)
-    reader = Reader("lapse", RULES)
+    reader = ChangelogReader("lapse", Processes(RULES))
     reader.feed(good.key, b"no columns", good.headers, "offset 7")
     with pytest.raises(DamagedState, match="damaged") as refused:
         reader.finish()
     assert refused.value.where == "offset 7"
     page = next(m for m in partition.log if m.key.startswith(b"p/") and m.value)
-    damaged = Message(page.key, b"no columns", page.headers)
+    damaged = ChangelogRecord(page.key, b"no columns", page.headers)
     assert len(read([damaged, *partition.log]).table) == len(partition.table)
 
 
 def test_a_frame_that_is_no_table_is_noticed(partition: Partition) -> None:
     good = next(m for m in partition.log if m.value)
     with pytest.raises(DamagedState, match="columns"):
-        read([Message(good.key, state.to_bytes(pl.DataFrame({"row": [1], "x": [2]})), good.headers)])
+        read([ChangelogRecord(good.key, writer.to_bytes(pl.DataFrame({"row": [1], "x": [2]})), good.headers)])
 
 
 @pytest.mark.parametrize(
@@ -161,10 +168,10 @@ def test_a_frame_that_is_no_table_is_noticed(partition: Partition) -> None:
     ],
 )
 def test_rows_that_no_commit_of_ours_would_write_are_refused(partition: Partition, key: bytes, rows: list[int]) -> None:
-    frame = segments.rows_between(partition.table, 0, 2).with_columns(row=pl.Series(rows, dtype=pl.Int32))
+    frame = snapshot.rows_between(partition.table, 0, 2).with_columns(row=pl.Series(rows, dtype=pl.Int32))
     headers = next(m.headers for m in partition.log if m.key == b"d/30/0")
-    reader = Reader("lapse", RULES)
-    for message in [*partition.log, Message(key, state.to_bytes(frame), headers)]:
+    reader = ChangelogReader("lapse", Processes(RULES))
+    for message in [*partition.log, ChangelogRecord(key, writer.to_bytes(frame), headers)]:
         reader.feed(message.key, message.value, message.headers, "offset 9")
     with pytest.raises(DamagedState, match="row") as refused:
         reader.finish()
@@ -180,8 +187,8 @@ def test_rows_that_no_commit_of_ours_would_write_are_refused(partition: Partitio
     ],
 )
 def test_a_foreign_segment_is_refused(partition: Partition, change: dict[str, object], complaint: str) -> None:
-    told = json.loads(dict(partition.log[0].headers)["segment"]) | change
-    foreign = Message(b"d/1/0", b"", [("segment", json.dumps(told).encode())])
+    reported = json.loads(dict(partition.log[0].headers)["segment"]) | change
+    foreign = ChangelogRecord(b"d/1/0", b"", [("segment", json.dumps(reported).encode())])
     with pytest.raises(DamagedState, match=complaint):
         read([foreign])
 
@@ -189,12 +196,12 @@ def test_a_foreign_segment_is_refused(partition: Partition, change: dict[str, ob
 @pytest.mark.parametrize("headers", [[], [("segment", b"{")], [("segment", b'{"a": 1}')]])
 def test_a_record_without_our_header_is_refused(headers: list[tuple[str, bytes]]) -> None:
     with pytest.raises(DamagedState, match="header"):
-        read([Message(b"d/1/0", b"", headers)])
+        read([ChangelogRecord(b"d/1/0", b"", headers)])
 
 
 def test_a_delta_of_many_rows_is_cut_into_pieces_a_broker_takes() -> None:
     made = Partition()
     wide = pl.Series([f"{n:08d}" + "x" * 200 + str(n * 7919) for n in range(30_000)])
     made.commit(1, hears=users(0, 30_000, at=1).with_columns(user_id=wide))
-    assert all(len(m.value or b"") <= state.LARGEST for m in made.log)
+    assert all(len(m.value or b"") <= writer.MAX_SEGMENT_BYTES for m in made.log)
     assert len(read(made.log).table) == 30_000

@@ -1,73 +1,81 @@
-"""What is said of topics, whatever they look like."""
+"""Verdicts on topics, whatever they look like."""
 
 from collections.abc import Mapping
 
 import pytest
 
-from consumer.config import Topics
-from consumer.kafka.topics import Different, Fine, Found, Missing, Wanted, plan, wanted
+from consumer.config.kafka import TopicSettings
+from consumer.kafka.clients.topics import (
+    Different,
+    Matching,
+    Missing,
+    RequiredTopic,
+    TopicState,
+    compare,
+    required_topics,
+)
 
-NEEDED = {topic.name: topic for topic in wanted(Topics(), "lapse-state", "user-activity", 4)}
-STATE, REMINDERS = NEEDED["lapse-state"], NEEDED["reminders"]
+REQUIRED = {topic.name: topic for topic in required_topics(TopicSettings(), "lapse-state", "user-activity", 4)}
+STATE, REMINDERS = REQUIRED["lapse-state"], REQUIRED["reminders"]
 
 
-def as_wanted(topic: Wanted, partitions: int = 4, other: Mapping[str, str] | None = None) -> Found:
-    return Found(partitions=partitions, config={**topic.config, **(other or {})})
+def as_required(topic: RequiredTopic, partitions: int = 4, other: Mapping[str, str] | None = None) -> TopicState:
+    return TopicState(partitions=partitions, config={**topic.config, **(other or {})})
 
 
-def said_of(topic: Wanted, found: Found) -> Different:
-    [verdict] = plan([topic], {topic.name: found})
+def difference(topic: RequiredTopic, found: TopicState) -> Different:
+    [verdict] = compare([topic], {topic.name: found})
     assert isinstance(verdict, Different)
     return verdict
 
 
-def test_every_topic_of_the_design_but_the_input_is_needed() -> None:
-    assert set(NEEDED) == {"contacts", "reminders", "delivery-status", "opt-outs", "dead-letters", "lapse-state"}
-    assert NEEDED["contacts"].config["cleanup.policy"] == "compact"
+def test_every_topic_but_the_input_is_required() -> None:
+    assert set(REQUIRED) == {"contacts", "reminders", "delivery-status", "opt-outs", "dead-letters", "lapse-state"}
+    assert REQUIRED["contacts"].config["cleanup.policy"] == "compact"
     assert STATE.config["segment.bytes"] == str(64 * 1024 * 1024)
 
 
-def test_topics_that_are_as_wanted_are_fine() -> None:
-    found = {name: as_wanted(topic) for name, topic in NEEDED.items()}
-    assert plan(NEEDED.values(), found) == [Fine(topic) for topic in NEEDED.values()]
+def test_topics_as_required_match() -> None:
+    found = {name: as_required(topic) for name, topic in REQUIRED.items()}
+    assert compare(REQUIRED.values(), found) == [Matching(topic) for topic in REQUIRED.values()]
 
 
-def test_a_topic_that_is_not_there_is_missing() -> None:
-    assert plan([STATE], {}) == [Missing(STATE)]
+def test_absent_topic_is_missing() -> None:
+    assert compare([STATE], {}) == [Missing(STATE)]
 
 
 @pytest.mark.parametrize("topic", [STATE, REMINDERS], ids=lambda topic: topic.name)
-def test_topics_that_follow_the_inputs_partitions_must_have_as_many(topic: Wanted) -> None:
-    verdict = said_of(topic, as_wanted(topic, partitions=8))
+def test_co_partitioned_topics_must_have_as_many_partitions(topic: RequiredTopic) -> None:
+    verdict = difference(topic, as_required(topic, partitions=8))
     assert f"{topic.name} has 8 partitions: it must have as many as user-activity (4)" in verdict.refusals[0]
 
 
-def test_other_topics_may_have_as_many_partitions_as_they_like() -> None:
-    status = NEEDED["delivery-status"]
-    assert plan([status], {status.name: as_wanted(status, partitions=1)}) == [Fine(status)]
+def test_other_topics_may_have_any_number_of_partitions() -> None:
+    status = REQUIRED["delivery-status"]
+    assert compare([status], {status.name: as_required(status, partitions=1)}) == [Matching(status)]
 
 
 @pytest.mark.parametrize("policy", ["delete", "compact,delete"])
-def test_a_state_topic_that_forgets_is_refused(policy: str) -> None:
-    verdict = said_of(STATE, as_wanted(STATE, other={"cleanup.policy": policy}))
+def test_state_topic_that_is_not_only_compacted_is_refused(policy: str) -> None:
+    verdict = difference(STATE, as_required(STATE, other={"cleanup.policy": policy}))
     assert f"cleanup.policy={policy}, and should have compact" in verdict.refusals[0]
 
 
-def test_compacted_reminders_are_refused() -> None:
-    assert said_of(REMINDERS, as_wanted(REMINDERS, other={"cleanup.policy": "compact"})).refusals
+def test_compacted_reminders_topic_is_refused() -> None:
+    assert difference(REMINDERS, as_required(REMINDERS, other={"cleanup.policy": "compact"})).refusals
 
 
-def test_a_setting_that_only_costs_room_is_advice() -> None:
-    verdict = said_of(STATE, as_wanted(STATE, other={"segment.bytes": str(2**30)}))
+def test_setting_that_only_costs_disk_space_is_advice() -> None:
+    verdict = difference(STATE, as_required(STATE, other={"segment.bytes": str(2**30)}))
     assert verdict.refusals == ()
     assert "segment.bytes=1073741824" in verdict.advice[0]
 
 
 @pytest.mark.parametrize("better", [{"retention.ms": "-1"}, {"retention.ms": "999999999999"}])
-def test_a_setting_that_is_better_than_wanted_is_fine(better: dict[str, str]) -> None:
-    assert plan([REMINDERS], {"reminders": as_wanted(REMINDERS, other=better)}) == [Fine(REMINDERS)]
+def test_setting_that_is_better_than_required_matches(better: dict[str, str]) -> None:
+    assert compare([REMINDERS], {"reminders": as_required(REMINDERS, other=better)}) == [Matching(REMINDERS)]
 
 
-def test_settings_that_the_broker_hides_are_taken_on_trust_and_partitions_are_not() -> None:
-    assert plan([STATE], {"lapse-state": Found(partitions=4, config=None)}) == [Fine(STATE)]
-    assert said_of(STATE, Found(partitions=3, config=None)).refusals
+def test_hidden_settings_are_trusted_and_partition_counts_are_not() -> None:
+    assert compare([STATE], {"lapse-state": TopicState(partitions=4, config=None)}) == [Matching(STATE)]
+    assert difference(STATE, TopicState(partitions=3, config=None)).refusals

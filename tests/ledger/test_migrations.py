@@ -1,4 +1,4 @@
-"""The schema's history: one line of numbered steps, that ends where `tables.py` is, in both databases."""
+"""The schema's history: numbered revisions that end where the tables are, in both databases."""
 
 import re
 import shutil
@@ -10,13 +10,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import Connection, column, create_engine, inspect, table, text
 from sqlalchemy.exc import DatabaseError
 
-from consumer.ledger import migrations
-from consumer.ledger.refused import LedgerRefused
+from consumer.ledger.errors import LedgerRefused
+from consumer.ledger.schema import migrations
+from consumer.ledger.schema.tables import metadata
 from consumer.ledger.store import Ledger
-from consumer.ledger.tables import metadata
+
+from . import databases
 
 FOLDER = Path(migrations.__file__).parent
 
@@ -30,8 +32,8 @@ def run(url: str, *statements: str) -> None:
 
 
 @pytest.fixture
-def more_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where a later Lapse would put its next steps."""
+def later_revisions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which a later Lapse would put its next revisions."""
     folder = tmp_path / "migrations"
     shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(migrations, "_FOLDER", folder)
@@ -46,7 +48,7 @@ def add(versions: Path, number: str, what: str, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(migrations, "HEAD", number)
 
 
-def test_the_steps_are_one_line_in_the_order_of_their_files() -> None:
+def test_revisions_follow_each_other_in_the_order_of_their_files() -> None:
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
     scripts = list(ScriptDirectory.from_config(config).walk_revisions())
@@ -55,21 +57,31 @@ def test_the_steps_are_one_line_in_the_order_of_their_files() -> None:
         assert re.fullmatch(rf"r{script.revision}_[a-z_]+", Path(script.path).stem)
 
 
-def test_a_new_ledger_has_the_schema_that_the_tables_describe(ledger_url: str) -> None:
+def test_migrations_make_the_described_schema(ledger_url: str) -> None:
     ledger = Ledger(ledger_url)
     with ledger.reading() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         differences = compare_metadata(context, metadata)
-        partial = {
-            (table, index["name"])
-            for table in metadata.tables
-            for index in inspect(connection).get_indexes(table)
-            if any(key.endswith("_where") for key in index.get("dialect_options", {}))
-        }
+        migrated = indexes(connection)
     ledger.close()
+    engine = create_engine(databases.emptied(ledger_url) if "postgresql" in ledger_url else "sqlite://")
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+        described = indexes(connection)
+    engine.dispose()
     assert differences == []
-    meant = {(t.name, i.name) for t in metadata.tables.values() for i in t.indexes if i.dialect_kwargs}
-    assert partial == meant
+    assert migrated == described
+
+
+def indexes(connection: Connection) -> dict[str, tuple[list[str | None], str]]:
+    """The columns and the condition of every index, by its name."""
+    found = {}
+    for name in metadata.tables:
+        for index in inspect(connection).get_indexes(name):
+            options = index.get("dialect_options", {})
+            where = str(options.get(f"{connection.dialect.name}_where", "")).replace('"', "")
+            found[str(index["name"])] = (index["column_names"], where)
+    return found
 
 
 def test_replicas_that_start_at_once_make_one_ledger(postgresql: str) -> None:
@@ -81,7 +93,7 @@ def test_replicas_that_start_at_once_make_one_ledger(postgresql: str) -> None:
         ledger.close()
 
 
-def test_what_a_newer_lapse_wrote_is_left_alone_and_says_what_to_do(ledger_url: str) -> None:
+def test_a_ledger_of_a_newer_version_is_refused(ledger_url: str) -> None:
     Ledger(ledger_url).close()
     run(ledger_url, "UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(LedgerRefused, match=r"a newer Lapse wrote this ledger \(schema version 9999.*run that version"):
@@ -90,12 +102,12 @@ def test_what_a_newer_lapse_wrote_is_left_alone_and_says_what_to_do(ledger_url: 
         Ledger(ledger_url, read_only=True)
 
 
-def test_an_older_ledger_takes_the_steps_it_lacks_and_keeps_its_identity(
-    ledger_url: str, more_steps: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_older_ledger_is_migrated_and_keeps_its_identity(
+    ledger_url: str, later_revisions: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = Ledger(ledger_url)
     old.close()
-    add(more_steps, "9998", 'op.execute("CREATE TABLE added (x INTEGER)")', monkeypatch)
+    add(later_revisions, "9998", 'op.execute("CREATE TABLE added (x INTEGER)")', monkeypatch)
     with pytest.raises(LedgerRefused, match="works with 9998: `lapse run` of this version brings it up to date"):
         Ledger(ledger_url, read_only=True)
     Ledger(ledger_url).close()
@@ -104,13 +116,13 @@ def test_an_older_ledger_takes_the_steps_it_lacks_and_keeps_its_identity(
     assert again.id == old.id
 
 
-def test_a_step_that_fails_leaves_the_ledger_as_it_was(
-    ledger_url: str, more_steps: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_migration_that_fails_changes_nothing(
+    ledger_url: str, later_revisions: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Ledger(ledger_url).close()
     with monkeypatch.context() as later:
-        add(more_steps, "9998", 'op.execute("CREATE TABLE added (x INTEGER)")', later)
-        add(more_steps, "9999", 'op.execute("SELECT no_such_column FROM added")', later)
+        add(later_revisions, "9998", 'op.execute("CREATE TABLE added (x INTEGER)")', later)
+        add(later_revisions, "9999", 'op.execute("SELECT no_such_column FROM added")', later)
         with pytest.raises(DatabaseError):
             Ledger(ledger_url)
     ledger = Ledger(ledger_url)
@@ -120,7 +132,7 @@ def test_a_step_that_fails_leaves_the_ledger_as_it_was(
 
 
 def from_before_alembic(url: str, version: int) -> None:
-    """As `lapse run` made one before there was a release."""
+    """Make a ledger as `lapse run` did before Alembic counted its versions."""
     engine = create_engine(url)
     with engine.begin() as connection:
         migrations._alembic(connection, "upgrade", f"{version:04}")
@@ -130,19 +142,62 @@ def from_before_alembic(url: str, version: int) -> None:
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_a_ledger_from_before_alembic_is_taken_over_with_all_that_is_in_it(ledger_url: str, version: int) -> None:
+def test_a_ledger_from_before_alembic_is_adopted_with_its_rows(ledger_url: str, version: int) -> None:
     from_before_alembic(ledger_url, version)
     with pytest.raises(LedgerRefused, match="version none"):
         Ledger(ledger_url, read_only=True)
     ledger = Ledger(ledger_url)
     assert ledger.id == "the old one"
     with ledger.reading() as connection:
-        assert connection.execute(text("SELECT * FROM clocks")).all() == [(3, 99)]
+        assert connection.execute(text("SELECT * FROM watermarks")).all() == [(3, 99)]
         assert connection.scalar(text("SELECT count(*) FROM meta")) == 2
     ledger.close()
 
 
-def test_one_whose_tables_are_not_what_its_number_says_is_refused_whole(ledger_url: str) -> None:
+AT_0007: dict[str, dict[str, object]] = {
+    "clocks": {"partition": 3, "clock": 99},
+    "paces": {"medium": "whatsapp", "counted_from": 7_000, "held_until": 8},
+    "turns": {"name": "publish", "holder": "one", "until": 9},
+    "channels": {"name": "whatsapp", "stops": 2, "silences": 4},
+    "reminders": {
+        "reminder_id": "r", "medium": "whatsapp", "user_id": "maria", "process": "checkout", "step": 0,
+        "last_seen": 1, "occurred_at": 2, "partition": 3, "status": "accepted", "polls": 0, "sequence": 1,
+        "attempts": 1, "refusals": 5, "quiet_from": 6, "created_at": 3, "updated_at": 4,
+    },
+    "attempts": {
+        "reminder_id": "r", "medium": "whatsapp", "number": 1, "user_id": "maria", "process": "checkout", "step": 0,
+        "started_at": 3, "outcome": "accepted", "may_have_gone": True,
+    },
+    "echoes": {"message_id": "m", "recipient": "34600", "tail": "600", "at": 1, "source": "echo", "received_at": 1},
+}  # fmt: skip
+RENAMED_IN_0008: dict[str, tuple[object, ...]] = {
+    "SELECT partition, watermark FROM watermarks": (3, 99),
+    "SELECT medium, used_until_us, held_until FROM rate_limits": ("whatsapp", 7_000, 8),
+    "SELECT name, holder, until FROM leases": ("publish", "one", 9),
+    "SELECT stops, unclear_attempts FROM channels": (2, 4),
+    "SELECT user_id, counted_attempts, quiet_since FROM reminders": ("maria", 5, 6),
+    "SELECT number, may_have_been_sent FROM attempts": (1, True),
+    "SELECT recipient, recipient_suffix FROM echoes": ("34600", "600"),
+}
+
+
+def test_what_revision_0008_renames_keeps_its_values(ledger_url: str) -> None:
+    engine = create_engine(ledger_url)
+    with engine.begin() as connection:
+        migrations._alembic(connection, "upgrade", "0007")
+        for name, row in AT_0007.items():
+            connection.execute(table(name, *(column(each) for each in row)).insert(), row)
+    engine.dispose()
+    ledger = Ledger(ledger_url)
+    with ledger.reading() as connection:
+        found = {query: tuple(connection.execute(text(query)).one()) for query in RENAMED_IN_0008}
+        names = set(inspect(connection).get_table_names())
+    ledger.close()
+    assert found == RENAMED_IN_0008
+    assert names == set(metadata.tables) | {"alembic_version"}
+
+
+def test_a_ledger_from_before_alembic_with_other_tables_is_refused(ledger_url: str) -> None:
     from_before_alembic(ledger_url, 2)
     run(ledger_url, "ALTER TABLE contacts DROP COLUMN locale")
     with pytest.raises(LedgerRefused, match="from before the first release"):

@@ -1,31 +1,19 @@
-"""The queries that everything hangs on: what is due, and that looking for it stays cheap."""
+"""The queries that everything hangs on. Their plans are in `test_query_plans`."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from consumer.ledger import queries, queries_facts, queries_opt_outs, queries_outbox
-from consumer.ledger.rows import ChannelRow, ReminderRow
+from consumer.ledger import queries
+from consumer.ledger.schema.rows import ChannelRow, ReminderRow
 from consumer.ledger.store import Ledger
 
-
-@pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
-    opened = Ledger(ledger_url)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Ledger]:
-    """It tells its plans, whatever the number of rows."""
-    opened = Ledger(f"sqlite:///{tmp_path / 'lapse.db'}")
-    yield opened
-    opened.close()
+ATTEMPT = {
+    "reminder_id": "nobody", "medium": "whatsapp", "number": 1, "user_id": "u", "process": "p", "step": 0,
+    "started_at": 1, "outcome": "sending", "may_have_been_sent": True,
+}  # fmt: skip
 
 
 def row(name: str, **more: object) -> ReminderRow:
@@ -49,46 +37,73 @@ def row(name: str, **more: object) -> ReminderRow:
 
 def put(ledger: Ledger, *rows: ReminderRow) -> None:
     with ledger.transaction() as connection:
-        queries.insert_reminders(connection, rows)
+        queries.reminders.insert_rows(connection, rows)
 
 
-def test_what_is_due_comes_in_the_order_in_which_it_became_due(ledger: Ledger) -> None:
+def test_due_reminders_come_in_the_order_of_their_moments(ledger: Ledger) -> None:
     put(ledger, row("late", due_at=30), row("early", due_at=10), row("later", due_at=31), row("never"))
     with ledger.transaction() as connection:
-        assert [r.reminder_id for r in queries.take_due(connection, "whatsapp", 30, 10)] == ["early", "late"]
-        assert [r.reminder_id for r in queries.take_due(connection, "whatsapp", 99, 1)] == ["early"]
-        assert queries.take_due(connection, "email", 99, 10) == []
-        assert queries.anything_due(connection, "whatsapp", 10)
-        assert not queries.anything_due(connection, "whatsapp", 9)
+        assert [r.reminder_id for r in queries.reminders.lock_due(connection, "whatsapp", 30, 10)] == ["early", "late"]
+        assert [r.reminder_id for r in queries.reminders.lock_due(connection, "whatsapp", 99, 1)] == ["early"]
+        assert queries.reminders.lock_due(connection, "email", 99, 10) == []
+        assert queries.reminders.any_due(connection, "whatsapp", 10)
+        assert not queries.reminders.any_due(connection, "whatsapp", 9)
 
 
-def test_a_row_comes_back_as_it_was_written(ledger: Ledger) -> None:
+def test_a_reminder_is_read_as_it_was_written(ledger: Ledger) -> None:
     one = row("one", due_at=10)
     put(ledger, one)
     changed = one._replace(status="sending", due_at=None, lease_until=40, attempts=1, phone="34612345678", reason="x")
     with ledger.transaction() as connection:
-        queries.update_reminders(connection, [(one, changed)])
+        queries.reminders.update_rows(connection, [(one, changed)])
     with ledger.transaction() as connection:
-        assert queries.take_ids(connection, ["one", "nobody"]) == [changed]
+        assert queries.reminders.lock_by_ids(connection, ["one", "nobody"]) == [changed]
 
 
-def test_the_same_reminder_cannot_be_there_twice(ledger: Ledger) -> None:
+def test_a_reminder_is_unique_on_its_medium(ledger: Ledger) -> None:
     put(ledger, row("one"))
     with pytest.raises(IntegrityError):
         put(ledger, row("one"))
     put(ledger, row("one", medium="email"))
 
 
-def test_an_attempt_belongs_to_a_reminder_that_is_there(ledger: Ledger) -> None:
-    attempt = {
-        "reminder_id": "nobody", "medium": "whatsapp", "number": 1, "user_id": "u", "process": "p", "step": 0,
-        "started_at": 1, "outcome": "sending", "may_have_gone": True,
-    }  # fmt: skip
+def test_reminders_are_deleted_with_their_history_on_their_own_medium(ledger: Ledger) -> None:
+    put(ledger, row("one"), row("one", medium="email"), row("two", medium="email"), row("three"))
+    with ledger.transaction() as connection:
+        attempt = ATTEMPT | {"reminder_id": "one"}
+        queries.attempts.insert_rows(connection, [attempt, attempt | {"medium": "email"}])
+        queries.reminders.delete_with_history(connection, [("one", "whatsapp"), ("two", "email")])
+        left = queries.reminders.lock_by_ids(connection, ["one", "two", "three"])
+        assert {each.key for each in left} == {("one", "email"), ("three", "whatsapp")}
+        assert connection.execute(text("SELECT reminder_id, medium FROM attempts")).all() == [("one", "email")]
+
+
+def test_reminders_in_doubt_come_latest_attempt_first(ledger: Ledger) -> None:
+    put(
+        ledger,
+        row("a", status="unknown", unknown_since=3, attempted_at=3),
+        row("b", status="unresolved", attempted_at=5),
+        row("c", status="unresolved", attempted_at=1),
+        row("d", status="delivered", attempted_at=9),
+    )
+    with ledger.reading() as connection:
+        assert [each.reminder_id for each in queries.console.latest_in_doubt(connection, 9)] == ["b", "a", "c"]
+        assert [each.reminder_id for each in queries.console.latest_in_doubt(connection, 2)] == ["b", "a"]
+
+
+def test_unsent_reminders_are_those_that_wait_for_a_moment_or_hold_a_lease(ledger: Ledger) -> None:
+    put(ledger, row("due", due_at=1), row("leased", status="sending", lease_until=2), row("sent", status="delivered"))
+    with ledger.transaction() as connection:
+        assert {each.reminder_id for each in queries.reminders.lock_unsent(connection, 9)} == {"due", "leased"}
+        assert len(queries.reminders.lock_unsent(connection, 1)) == 1
+
+
+def test_an_attempt_needs_its_reminder(ledger: Ledger) -> None:
     with pytest.raises(IntegrityError, match=r"(?i)foreign key"), ledger.transaction() as connection:
-        queries.journal_attempts(connection, [attempt])
+        queries.attempts.insert_rows(connection, [ATTEMPT])
 
 
-def test_only_whoever_waited_for_it_is_woken(ledger: Ledger) -> None:
+def test_only_reminders_deferred_for_the_reason_are_woken(ledger: Ledger) -> None:
     put(
         ledger,
         row("waits", due_at=90, reason="detect_behind", partition=1),
@@ -97,62 +112,37 @@ def test_only_whoever_waited_for_it_is_woken(ledger: Ledger) -> None:
         row("final", reason="detect_behind", partition=1),
     )
     with ledger.transaction() as connection:
-        queries.wake(connection, "detect_behind", partitions={1})
-        assert [r.reminder_id for r in queries.take_due(connection, "whatsapp", 10, 10)] == ["waits"]
-        queries.wake(connection, "too_soon", users={"otherwise", "final"})
-        assert {r.reminder_id for r in queries.take_due(connection, "whatsapp", 10, 10)} == {"waits", "otherwise"}
+        queries.reminders.wake_deferred(connection, "detect_behind", partitions={1})
+        assert [r.reminder_id for r in queries.reminders.lock_due(connection, "whatsapp", 10, 10)] == ["waits"]
+        queries.reminders.wake_deferred(connection, "too_soon", users={"otherwise", "final"})
+        assert {r.reminder_id for r in queries.reminders.lock_due(connection, "whatsapp", 10, 10)} == {
+            "waits",
+            "otherwise",
+        }
 
 
-@pytest.mark.parametrize("moment", ["due_at", "lease_until", "unknown_since", "quiet_from"])
-def test_however_long_the_history_what_waits_is_found_by_an_index(sqlite: Ledger, moment: str) -> None:
-    look = f"EXPLAIN QUERY PLAN SELECT * FROM reminders WHERE {moment} <= 10 ORDER BY {moment} LIMIT 100"
-    with sqlite.reading() as connection:
-        plan = " ".join(str(line) for line in connection.execute(text(look)))
-    assert f"ix_reminders_{moment}" in plan
-    assert "TEMP B-TREE" not in plan
-
-
-@pytest.mark.parametrize("whose", ["partition", "user_id"])
-def test_whoever_is_to_be_woken_is_found_by_an_index(sqlite: Ledger, whose: str) -> None:
-    look = (
-        "EXPLAIN QUERY PLAN UPDATE reminders SET due_at = 1"
-        f" WHERE due_at IS NOT NULL AND reason = 'no_contact' AND {whose} IN (1, 2, 3)"
-    )
-    with sqlite.reading() as connection:
-        plan = " ".join(str(line) for line in connection.execute(text(look)))
-    assert f"ix_reminders_waiting_{whose} (reason=? AND {whose}=?)" in plan
-
-
-def test_what_is_not_published_yet_is_found_by_an_index(sqlite: Ledger) -> None:
-    look = "EXPLAIN QUERY PLAN SELECT * FROM outbox WHERE published IS 0 ORDER BY id LIMIT 100"
-    with sqlite.reading() as connection:
-        plan = " ".join(str(line) for line in connection.execute(text(look)))
-        assert queries_outbox.unpublished(connection, 10) == []
-    assert "ix_outbox_unpublished" in plan
-
-
-def test_a_channels_state_is_kept_beside_those_of_its_templates(ledger: Ledger) -> None:
+def test_the_states_of_a_channel_and_its_templates_are_read_together(ledger: Ledger) -> None:
     stopped = ChannelRow("whatsapp/order/en", "template_missing", 1, 2, 3, 4)
     with ledger.transaction() as connection:
-        queries_facts.put_channel(connection, replace(stopped, stops=1))
-        queries_facts.put_channel(connection, stopped)
-        queries_facts.put_channel(connection, ChannelRow("email"))
+        queries.channels.put_state(connection, replace(stopped, stops=1))
+        queries.channels.put_state(connection, stopped)
+        queries.channels.put_state(connection, ChannelRow("email"))
     with ledger.reading() as connection:
-        assert queries_facts.channels_of(connection, "whatsapp") == {
+        assert queries.channels.states(connection, "whatsapp") == {
             "whatsapp": ChannelRow("whatsapp"),
             "whatsapp/order/en": stopped,
         }
 
 
-def test_an_opt_out_stands_until_it_is_lifted_and_can_be_made_again(ledger: Ledger) -> None:
+def test_an_opt_out_holds_until_it_is_lifted_and_can_be_made_again(ledger: Ledger) -> None:
     with ledger.transaction() as connection:
-        queries_opt_outs.opt_out(connection, ["user:a", "phone:x"], "whatsapp", "opted_out", 5)
-        queries_opt_outs.opt_out(connection, ["user:a"], "whatsapp", "said_stop", 9)
-        assert queries_facts.opted_out(connection, ["user:a", "user:b"], "whatsapp") == {"user:a"}
-        assert queries_facts.opted_out(connection, ["user:a"], "email") == set()
+        queries.opt_outs.record(connection, ["user:a", "phone:x"], "whatsapp", "opted_out", 5)
+        queries.opt_outs.record(connection, ["user:a"], "whatsapp", "said_stop", 9)
+        assert queries.opt_outs.opted_out_subjects(connection, ["user:a", "user:b"], "whatsapp") == {"user:a"}
+        assert queries.opt_outs.opted_out_subjects(connection, ["user:a"], "email") == set()
         connection.execute(text("UPDATE opt_outs SET lifted_at = 20"))
-        assert queries_facts.opted_out(connection, ["user:a"], "whatsapp") == set()
-        queries_opt_outs.opt_out(connection, ["user:a"], "whatsapp", "said_stop", 19)  # told late
-        assert queries_facts.opted_out(connection, ["user:a"], "whatsapp") == set()
-        queries_opt_outs.opt_out(connection, ["user:a"], "whatsapp", "said_stop", 30)
-        assert queries_facts.opted_out(connection, ["user:a"], "whatsapp") == {"user:a"}
+        assert queries.opt_outs.opted_out_subjects(connection, ["user:a"], "whatsapp") == set()
+        queries.opt_outs.record(connection, ["user:a"], "whatsapp", "said_stop", 19)  # told late
+        assert queries.opt_outs.opted_out_subjects(connection, ["user:a"], "whatsapp") == set()
+        queries.opt_outs.record(connection, ["user:a"], "whatsapp", "said_stop", 30)
+        assert queries.opt_outs.opted_out_subjects(connection, ["user:a"], "whatsapp") == {"user:a"}

@@ -1,53 +1,44 @@
-"""Durable commits, who may be at work at once, and a schema that knows its own history."""
+"""Durable commits, who may be at work at once, and what no error shows."""
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
-from sqlalchemy import Connection, create_engine, insert, inspect, select, text
-from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+from sqlalchemy import Connection, create_engine, insert, inspect, make_url, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, StatementError
 
-from consumer.ledger.refused import LedgerRefused
+from consumer.ledger.errors import LedgerRefused
+from consumer.ledger.schema.replica_tables import watermarks
+from consumer.ledger.schema.tables import contacts, metadata
 from consumer.ledger.store import Ledger
-from consumer.ledger.tables import contacts, metadata
-from consumer.ledger.tables_replicas import clocks
+
+from .history import add_delivered
+
+CLIENT_TIMEOUTS = {
+    "connect_timeout": "10",
+    "tcp_user_timeout": "20000",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+}
 
 
-@pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
-    opened = Ledger(ledger_url)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def file_url(tmp_path: Path) -> str:
-    """For what is about SQLite alone."""
-    return f"sqlite:///{tmp_path / 'lapse.db'}"
-
-
-@pytest.fixture
-def file(file_url: str) -> Iterator[Ledger]:
-    opened = Ledger(file_url)
-    yield opened
-    opened.close()
-
-
-def a_clock(connection: Connection, partition: int) -> None:
-    connection.execute(insert(clocks), {"partition": partition, "clock": 1})
+def add_watermark(connection: Connection, partition: int) -> None:
+    connection.execute(insert(watermarks), {"partition": partition, "watermark": 1})
 
 
 def partitions(ledger: Ledger) -> list[int]:
     with ledger.reading() as connection:
-        return list(connection.scalars(select(clocks.c.partition).order_by(clocks.c.partition)))
+        return list(connection.scalars(select(watermarks.c.partition).order_by(watermarks.c.partition)))
 
 
-def test_a_new_ledger_has_every_table_and_an_identity_that_it_keeps(ledger_url: str) -> None:
+def test_a_new_ledger_has_every_table_and_a_lasting_identity(ledger_url: str) -> None:
     first = Ledger(ledger_url)
     with first.reading() as connection:
         found = set(inspect(connection).get_table_names())
@@ -60,7 +51,7 @@ def test_a_new_ledger_has_every_table_and_an_identity_that_it_keeps(ledger_url: 
     assert len(first.hash_key) == 32
 
 
-def test_two_ledgers_are_never_the_same(tmp_path: Path) -> None:
+def test_each_ledger_has_an_identity_of_its_own(tmp_path: Path) -> None:
     one, other = Ledger(f"sqlite:///{tmp_path / 'a.db'}"), Ledger(f"sqlite:///{tmp_path / 'b.db'}")
     assert one.id != other.id
     assert one.hash_key != other.hash_key
@@ -68,17 +59,53 @@ def test_two_ledgers_are_never_the_same(tmp_path: Path) -> None:
     other.close()
 
 
-def test_every_commit_is_on_the_disk_before_it_returns(file: Ledger) -> None:
-    with file.transaction() as connection:
+def test_sqlite_commits_are_on_the_disk_before_they_return(sqlite_ledger: Ledger) -> None:
+    with sqlite_ledger.transaction() as connection:
         pragmas = {name: connection.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "synchronous")}
         assert connection.scalar(text("PRAGMA foreign_keys")) == 1
     assert pragmas == {"journal_mode": "wal", "synchronous": 2}
 
 
-def test_a_transaction_that_fails_leaves_nothing(ledger: Ledger) -> None:
+def settings_of(ledger: Ledger, *names: str) -> dict[str, str]:
+    with ledger.reading() as connection:
+        return {name: str(connection.scalar(text(f"SHOW {name}"))) for name in names}
+
+
+@pytest.mark.parametrize(
+    ("of_the_server", "ours"),
+    [("off", "on"), ("local", "on"), ("remote_write", "on"), ("on", "on"), ("remote_apply", "remote_apply")],
+)
+def test_postgresql_commits_are_durable_whatever_the_server_is_set_to(
+    postgresql_url: str, of_the_server: str, ours: str
+) -> None:
+    options = {"options": f"-c synchronous_commit={of_the_server}"}
+    url = make_url(postgresql_url).update_query_dict(options).render_as_string(hide_password=False)
+    ledger = Ledger(url)
+    assert settings_of(ledger, "synchronous_commit") == {"synchronous_commit": ours}
+    ledger.close()
+
+
+def test_no_statement_of_postgresql_runs_or_waits_for_ever(postgresql_ledger: Ledger) -> None:
+    limits = {"statement_timeout": "5min", "lock_timeout": "30s", "idle_in_transaction_session_timeout": "15s"}
+    assert settings_of(postgresql_ledger, *limits) == limits
+    with postgresql_ledger.reading() as connection:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        client = {name: value for name, value in driver.info.get_parameters().items() if name in CLIENT_TIMEOUTS}
+    assert client == CLIENT_TIMEOUTS
+
+
+def test_a_server_that_does_not_answer_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql+psycopg://lapse@127.0.0.1:{silent.getsockname()[1]}/lapse?connect_timeout=2"
+        with pytest.raises(OperationalError, match="timeout"):
+            Ledger(url)
+
+
+def test_a_failed_transaction_leaves_nothing(ledger: Ledger) -> None:
     def change_and_fail() -> None:
         with ledger.transaction() as connection:
-            a_clock(connection, 1)
+            add_watermark(connection, 1)
             raise RuntimeError("thought better of it")
 
     with pytest.raises(RuntimeError, match="thought better"):
@@ -86,49 +113,49 @@ def test_a_transaction_that_fails_leaves_nothing(ledger: Ledger) -> None:
     assert partitions(ledger) == []
 
 
-def test_a_second_process_is_refused_and_told_what_to_do(file: Ledger, file_url: str) -> None:
-    script = f"from consumer.ledger.store import Ledger\nLedger({file_url!r})"
+def test_a_second_process_on_the_same_sqlite_file_is_refused(sqlite_ledger: Ledger, sqlite_url: str) -> None:
+    script = f"from consumer.ledger.store import Ledger\nLedger({sqlite_url!r})"
     refused = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert refused.returncode == 1
     assert f"process {os.getpid()} is at work on the ledger" in refused.stderr
     assert "use PostgreSQL for several replicas" in refused.stderr
 
 
-def test_a_second_worker_in_the_same_process_is_refused_too(file: Ledger, file_url: str) -> None:
+def test_a_second_ledger_in_the_same_process_is_refused(sqlite_ledger: Ledger, sqlite_url: str) -> None:
     with pytest.raises(LedgerRefused, match="SQLite takes only one"):
-        Ledger(file_url)
+        Ledger(sqlite_url)
 
 
-def test_whoever_was_killed_holds_the_ledger_no_longer(file_url: str) -> None:
+def test_a_killed_process_releases_the_sqlite_file(sqlite_url: str) -> None:
     script = (
         "import sys, time\nfrom consumer.ledger.store import Ledger\n"
-        f"Ledger({file_url!r})\nprint('open', flush=True)\ntime.sleep(60)"
+        f"Ledger({sqlite_url!r})\nprint('open', flush=True)\ntime.sleep(60)"
     )
     holder = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "open\n"
     with pytest.raises(LedgerRefused, match=f"process {holder.pid} "):
-        Ledger(file_url)
+        Ledger(sqlite_url)
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     holder.stdout.close()
-    Ledger(file_url).close()
+    Ledger(sqlite_url).close()
 
 
-def test_others_may_look_while_one_works(ledger: Ledger, ledger_url: str) -> None:
+def test_a_read_only_ledger_works_beside_the_writer(ledger: Ledger, ledger_url: str) -> None:
     with ledger.transaction() as connection:
-        a_clock(connection, 1)
+        add_watermark(connection, 1)
     looking = Ledger(ledger_url, read_only=True)
     with ledger.transaction() as connection:
-        a_clock(connection, 2)
+        add_watermark(connection, 2)
         assert partitions(looking) == [1]
     assert partitions(looking) == [1, 2]
     with pytest.raises(DBAPIError, match=r"(?i)read-?only"), looking.transaction() as connection:
-        a_clock(connection, 3)
+        add_watermark(connection, 3)
     looking.close()
 
 
-def test_to_look_at_a_ledger_that_is_not_there_does_not_make_one(ledger_url: str, tmp_path: Path) -> None:
+def test_opening_read_only_makes_no_ledger(ledger_url: str, tmp_path: Path) -> None:
     with pytest.raises(LedgerRefused, match="there is no ledger"):
         Ledger(ledger_url, read_only=True)
     assert not (tmp_path / "lapse.db").exists()
@@ -138,22 +165,22 @@ def test_to_look_at_a_ledger_that_is_not_there_does_not_make_one(ledger_url: str
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "no url at all"])
-def test_a_ledger_that_cannot_last_is_refused(url: str) -> None:
+def test_a_ledger_in_memory_is_refused(url: str) -> None:
     with pytest.raises(LedgerRefused):
         Ledger(url)
 
 
-def test_a_refusal_does_not_tell_the_password() -> None:
+def test_no_refusal_shows_the_password() -> None:
     with pytest.raises(LedgerRefused) as refused:
         Ledger("postgresql//lapse:s3cret@db/lapse")
     assert "s3cret" not in str(refused.value)
 
 
-def test_writers_take_turns(ledger: Ledger) -> None:
+def test_one_thread_writes_at_a_time(ledger: Ledger) -> None:
     def write(first: int) -> None:
         for partition in range(first, first + 20):
             with ledger.transaction() as connection:
-                a_clock(connection, partition)
+                add_watermark(connection, partition)
 
     threads = [threading.Thread(target=write, args=(100 * n,)) for n in range(4)]
     for thread in threads:
@@ -163,7 +190,7 @@ def test_writers_take_turns(ledger: Ledger) -> None:
     assert len(partitions(ledger)) == 80
 
 
-def test_no_error_tells_a_phone_number(ledger: Ledger) -> None:
+def test_no_error_shows_a_phone_number(ledger: Ledger) -> None:
     phone = "34612345678"
     row = {"user_id": "maria", "phone": phone, "opt_in": True, "erased": False, "source_partition": 0}
     with pytest.raises(StatementError) as missing, ledger.transaction() as connection:
@@ -174,9 +201,24 @@ def test_no_error_tells_a_phone_number(ledger: Ledger) -> None:
     assert phone not in str(twice.value)
 
 
-def test_phone_numbers_are_for_nobody_else_to_read(file: Ledger, tmp_path: Path) -> None:
-    with file.transaction() as connection:
-        a_clock(connection, 1)
+def test_sqlite_files_are_readable_by_their_owner_alone(sqlite_ledger: Ledger, tmp_path: Path) -> None:
+    with sqlite_ledger.transaction() as connection:
+        add_watermark(connection, 1)
     modes = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.iterdir()}
     assert modes == dict.fromkeys(modes, 0)
     assert "lapse.db-wal" in modes
+
+
+def test_postgresql_takes_statistics_once_of_a_table_that_has_become_large(postgresql_ledger: Ledger) -> None:
+    assert postgresql_ledger.analyze_new_tables() == []
+    with postgresql_ledger.transaction() as connection:
+        for table in ("attempts", "outbox", "reminders"):
+            connection.execute(text(f"ALTER TABLE {table} SET (autovacuum_enabled = false)"))
+    with postgresql_ledger.transaction() as connection:
+        add_delivered(connection, 10_000, first=1, apart=1)
+    assert sorted(postgresql_ledger.analyze_new_tables()) == ["attempts", "outbox", "reminders"]
+    assert postgresql_ledger.analyze_new_tables() == []
+
+
+def test_sqlite_needs_no_statistics(sqlite_ledger: Ledger) -> None:
+    assert sqlite_ledger.analyze_new_tables() == []

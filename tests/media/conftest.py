@@ -1,21 +1,16 @@
-"""A real SMTP server on loopback, which refuses what a test asks it to; and a certificate that nobody else trusts."""
+"""A real SMTP server on loopback, which refuses what a test tells it to."""
 
-import datetime
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
-from pathlib import Path
 from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP as Server
 from aiosmtpd.smtp import AuthResult
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+
+from tests.self_signed import self_signed
 
 HOST = "127.0.0.1"
 
@@ -91,18 +86,5 @@ def only(user: str, password: str) -> Callable[..., AuthResult]:
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """A server's context for 127.0.0.1, and a client's that trusts it."""
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail.example")])
-    alternative = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address(HOST))])
-    built = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    built = built.serial_number(x509.random_serial_number()).add_extension(alternative, critical=False)
-    day = datetime.timedelta(days=1)
-    signed = built.not_valid_before(now - day).not_valid_after(now + day).sign(key, hashes.SHA256())
-    pem = signed.public_bytes(serialization.Encoding.PEM)
-    plain = serialization.NoEncryption()
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-    file: Path = tmp_path_factory.mktemp("tls") / "both.pem"
-    file.write_bytes(private + pem)
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    server.load_cert_chain(file)
-    return server, ssl.create_default_context(cadata=pem.decode())
+    server, file = self_signed(tmp_path_factory.mktemp("tls"))
+    return server, ssl.create_default_context(cafile=file)

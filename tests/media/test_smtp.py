@@ -1,4 +1,4 @@
-"""E-mails to a real SMTP server: what it takes, what it refuses and what that means, and what nobody can know."""
+"""E-mails to a real SMTP server: headers, refusals, and unknown outcomes."""
 
 import asyncio
 import email
@@ -11,23 +11,32 @@ import pytest
 from hypothesis import given
 
 from consumer.clock import MINUTE
-from consumer.commands.check_fallback import mail
-from consumer.config import EmailFallback
-from consumer.mail_address import LOCAL, mail_address
-from consumer.media.mail import Mail, MailWriter
-from consumer.media.smtp import Smtp, verdict
-from consumer.media.texts import Letter
+from consumer.commands.check.fallback import check_mail
+from consumer.config.fallback import EmailFallbackSettings
+from consumer.email_address import normalize_email
+from consumer.media.mail_message import Mail, MailWriter
+from consumer.media.smtp import SmtpClient, classify_refusal
+from consumer.media.text_template import FallbackText
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
-from consumer.onemsg.text import safe_parameter
+from consumer.onemsg.templates.parameters import safe_parameter
 
 from .conftest import HOST, Post, Serve, only
 
 Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
+TEXTS = st.one_of(
+    st.text(max_size=80),
+    st.builds(
+        "=?{}?{}?{}?=".format,
+        st.sampled_from(["utf-7", "utf-8", "idna", "x"]),
+        st.sampled_from("qb"),
+        st.text(max_size=20),
+    ),
+)
 HEADERS = {
     *("From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted"),
     *("MIME-Version", "Content-Type", "Content-Transfer-Encoding"),
 }
-LETTER = Letter(
+LETTER = FallbackText(
     reminder_id="6f1f2b4e",
     user_id="maria/1",
     process="account-setup",
@@ -39,8 +48,8 @@ LETTER = Letter(
 )
 
 
-def configured(port: int, **more: Any) -> EmailFallback:
-    return EmailFallback.model_validate(
+def configured(port: int, **more: Any) -> EmailFallbackSettings:
+    return EmailFallbackSettings.model_validate(
         {
             "host": HOST,
             "port": port,
@@ -55,13 +64,13 @@ def configured(port: int, **more: Any) -> EmailFallback:
     )
 
 
-def written(settings: EmailFallback, letter: Letter = LETTER) -> Mail:
+def written(settings: EmailFallbackSettings, letter: FallbackText = LETTER) -> Mail:
     return MailWriter(settings)(letter, 1_767_571_200_000)
 
 
 def send(post: Post, said: str | None = None, context: ssl.SSLContext | None = None, **more: Any) -> Outcome:
     settings = configured(post.port, **more)
-    return asyncio.run(Smtp(settings, said, context).send_template(written(settings)))
+    return asyncio.run(SmtpClient(settings, said, context).send_template(written(settings)))
 
 
 def read(post: Post) -> Any:
@@ -69,7 +78,7 @@ def read(post: Post) -> Any:
     return email.message_from_bytes(envelope.content, policy=email.policy.default)
 
 
-def test_an_email_arrives_as_it_was_meant(serve: Serve) -> None:
+def test_email_arrives_with_all_headers(serve: Serve) -> None:
     post = serve()
     more: dict[str, Any] = {
         "reply_to": "help@shop.example",
@@ -88,19 +97,19 @@ def test_an_email_arrives_as_it_was_meant(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("name", ["Máría 😀", "名前", "a" * 60, "{action}", "<script>", '"; DROP'])
-def test_any_name_is_only_a_name(serve: Serve, name: str) -> None:
+def test_any_name_arrives_as_text(serve: Serve, name: str) -> None:
     post = serve()
     settings = configured(post.port)
-    letter = Letter(**{field: getattr(LETTER, field) for field in LETTER.__dataclass_fields__} | {"name": name})
-    outcome = asyncio.run(Smtp(settings, None).send_template(written(settings, letter)))
+    letter = FallbackText(**{field: getattr(LETTER, field) for field in LETTER.__dataclass_fields__} | {"name": name})
+    outcome = asyncio.run(SmtpClient(settings, None).send_template(written(settings, letter)))
     assert isinstance(outcome, Accepted)
     assert read(post)["Subject"] == f"{name}, account setup waits"
     assert f"Hello {name}," in read(post).get_content()
 
 
-def test_no_name_becomes_a_header_or_a_second_recipient() -> None:
+def test_name_cannot_add_headers_or_recipients() -> None:
     """Names come without line breaks; were one to bring them, they end up as spaces."""
-    letter = Letter(
+    letter = FallbackText(
         **{field: getattr(LETTER, field) for field in LETTER.__dataclass_fields__}
         | {"name": "Eve\r\nBcc: all@example.com\r\n\r\nBuy"}
     )
@@ -115,7 +124,20 @@ def test_no_name_becomes_a_header_or_a_second_recipient() -> None:
         ("at_recipient", "550 5.1.1 <maria@example.com>: user unknown", "unreachable", Remedy.RECIPIENT),
         ("at_recipient", "552 5.2.2 mailbox full", "unreachable", Remedy.RECIPIENT),
         ("at_recipient", "550 no such user", "unreachable", Remedy.RECIPIENT),
-        ("at_recipient", "550 5.7.1 relaying denied", "refused_by_policy", Remedy.MESSAGE),
+        ("at_recipient", "552 mailbox is over quota", "unreachable", Remedy.RECIPIENT),
+        ("at_recipient", "550 5.7.1 blocked by a list", "refused_by_policy", Remedy.MESSAGE),
+        ("at_recipient", "550 5.7.1 relaying denied", "sender_refused", Remedy.CHANNEL),
+        ("at_recipient", "554 5.7.1 <maria@example.com>: Relay access denied", "sender_refused", Remedy.CHANNEL),
+        ("at_recipient", "550 5.1.8 sender address rejected", "sender_refused", Remedy.CHANNEL),
+        ("at_recipient", "550 5.4.5 Daily user sending quota exceeded", "quota_exceeded", Remedy.CHANNEL),
+        (
+            "at_data",
+            "550 5.7.60 SMTP; Client does not have permissions to send as this sender",
+            "sender_refused",
+            Remedy.CHANNEL,
+        ),
+        ("at_data", "554 Message rejected: Email address is not verified.", "sender_refused", Remedy.CHANNEL),
+        ("at_data", "554 Sending limit exceeded", "quota_exceeded", Remedy.CHANNEL),
         ("at_recipient", "451 4.7.1 greylisted, come back", "try_later", Remedy.TRANSIENT),
         ("at_recipient", "530 5.7.0 authentication required", "credential", Remedy.CHANNEL),
         ("at_sender", "550 5.1.8 bad sender", "sender_refused", Remedy.CHANNEL),
@@ -125,7 +147,9 @@ def test_no_name_becomes_a_header_or_a_second_recipient() -> None:
         ("at_data", "451 4.3.0 later", "try_later", Remedy.TRANSIENT),
     ],
 )
-def test_a_refusal_means_what_its_code_says(serve: Serve, stage: str, words: str, reason: str, remedy: Remedy) -> None:
+def test_refusal_is_classified_by_code_and_text(
+    serve: Serve, stage: str, words: str, reason: str, remedy: Remedy
+) -> None:
     post = serve()
     setattr(post, stage, words)
     outcome = send(post)
@@ -136,7 +160,7 @@ def test_a_refusal_means_what_its_code_says(serve: Serve, stage: str, words: str
     assert post.taken == []
 
 
-def test_a_connection_that_dies_after_the_message_leaves_it_unknown(serve: Serve) -> None:
+def test_connection_lost_after_data_is_unknown(serve: Serve) -> None:
     post = serve()
     post.hangs_up = True
     outcome = send(post)
@@ -144,7 +168,7 @@ def test_a_connection_that_dies_after_the_message_leaves_it_unknown(serve: Serve
     assert outcome.reason == "reset"
 
 
-def test_a_server_that_falls_silent_after_the_message_leaves_it_unknown(serve: Serve) -> None:
+def test_timeout_after_data_is_unknown(serve: Serve) -> None:
     post = serve()
 
     async def silent(server: Any, session: Any, envelope: Any) -> str:
@@ -156,19 +180,19 @@ def test_a_server_that_falls_silent_after_the_message_leaves_it_unknown(serve: S
     assert outcome == Unknown(reason="timeout", error=outcome.error if isinstance(outcome, Unknown) else None)
 
 
-def test_a_server_that_is_not_there_was_certainly_not_told(serve: Serve) -> None:
+def test_unreachable_server_is_not_transmitted(serve: Serve) -> None:
     post = serve()
     settings = configured(1)
-    outcome = asyncio.run(Smtp(settings, None).send_template(written(settings)))
+    outcome = asyncio.run(SmtpClient(settings, None).send_template(written(settings)))
     assert isinstance(outcome, NotTransmitted)
     assert outcome.reason == "connect"
     nowhere = configured(post.port, host="no.such.host.invalid")
-    outcome = asyncio.run(Smtp(nowhere, None).send_template(written(nowhere)))
+    outcome = asyncio.run(SmtpClient(nowhere, None).send_template(written(nowhere)))
     assert isinstance(outcome, NotTransmitted)
     assert outcome.reason == "name_resolution"
 
 
-def test_starttls_and_a_password_are_used(serve: Serve, certificate: Contexts) -> None:
+def test_starttls_and_login_are_used(serve: Serve, certificate: Contexts) -> None:
     server, client = certificate
     post = serve(tls_context=server, require_starttls=True, authenticator=only("lapse", "s3cret"), auth_required=True)
     login = {"tls": "starttls", "user": "lapse", "password": {"env": "P"}}
@@ -185,9 +209,7 @@ def test_implicit_tls_is_used(serve: Serve, certificate: Contexts) -> None:
     assert isinstance(send(post, None, client, tls="implicit"), Accepted)
 
 
-def test_nothing_is_sent_where_the_certificate_is_not_good_or_there_is_no_tls(
-    serve: Serve, certificate: Contexts
-) -> None:
+def test_invalid_certificate_or_missing_tls_sends_nothing(serve: Serve, certificate: Contexts) -> None:
     post = serve(tls_context=certificate[0])
     outcome = send(post, tls="starttls")  # without the context that trusts it
     assert isinstance(outcome, NotTransmitted)
@@ -198,38 +220,47 @@ def test_nothing_is_sent_where_the_certificate_is_not_good_or_there_is_no_tls(
     assert post.taken == plain.taken == []
 
 
-def test_whether_the_server_lets_us_in_can_be_asked_without_a_message(serve: Serve) -> None:
+def test_status_checks_the_login_without_sending(serve: Serve) -> None:
     post = serve()
-    assert asyncio.run(Smtp(configured(post.port), None).status()).connected
-    assert not asyncio.run(Smtp(configured(1), None).status()).connected
+    assert asyncio.run(SmtpClient(configured(post.port), None).status()).connected
+    assert not asyncio.run(SmtpClient(configured(1), None).status()).connected
     assert post.taken == []
 
 
-def test_the_check_says_whether_it_lets_us_in_and_else_what_to_do(serve: Serve, certificate: Contexts) -> None:
+def test_check_mail_reports_login_or_advice(serve: Serve, certificate: Contexts) -> None:
     post = serve()
-    told = asyncio.run(mail(configured(post.port), None))
-    assert str(told) == f"✓ e-mail: {HOST}:{post.port} lets us in"
-    told = asyncio.run(mail(configured(1), None))
+    told = asyncio.run(check_mail(configured(post.port), None))
+    assert str(told) == f"✓ e-mail: {HOST}:{post.port} accepts the login"
+    told = asyncio.run(check_mail(configured(1), None))
     assert str(told).startswith(f"✗ e-mail: {HOST}:1 (SMTPConnectError): are fallback.email.host, port and tls right")
     locked = serve(tls_context=certificate[0], require_starttls=True)
-    assert not asyncio.run(mail(configured(locked.port, tls="starttls"), None)).ok  # a certificate nobody trusts
+    assert not asyncio.run(check_mail(configured(locked.port, tls="starttls"), None)).ok  # a certificate nobody trusts
 
 
-@given(st.from_regex(LOCAL, fullmatch=True), st.text(max_size=80), st.text(max_size=80))
-def test_whatever_the_checks_let_through_can_be_written(local: str, name: str, action: str) -> None:
+@pytest.mark.parametrize("name", ["=?utf-7?q?+2AA-?=", "=?utf-8?b?QmNjOiBhbGxAZXhhbXBsZS5jb20=?=", "=?x?y?z?="])
+def test_encoded_word_in_a_name_stays_text(name: str) -> None:
+    letter = FallbackText(**{field: getattr(LETTER, field) for field in LETTER.__dataclass_fields__} | {"name": name})
+    message = email.message_from_bytes(written(configured(25), letter).content, policy=email.policy.default)
+    assert message["Subject"] == f"{name}, account setup waits"
+    assert set(message.keys()) <= HEADERS
+    assert f"Hello {name}," in message.get_content()
+
+
+@given(st.from_regex(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9]+)*", fullmatch=True), TEXTS, TEXTS)
+def test_any_valid_name_and_action_can_be_encoded(local: str, name: str, action: str) -> None:
     """A letter that could not be written would stand in the way of all the others."""
-    address = mail_address(f"{local}@example.com")
+    address = normalize_email(f"{local}@example.com")
     safe_name, safe_action = safe_parameter(name), safe_parameter(action)
     if address and safe_name and safe_action:
         changed = {"email": address, "name": safe_name, "action": safe_action}
-        letter = Letter(**{field: getattr(LETTER, field) for field in LETTER.__dataclass_fields__} | changed)
+        letter = FallbackText(**{field: getattr(LETTER, field) for field in LETTER.__dataclass_fields__} | changed)
         message = email.message_from_bytes(written(configured(25), letter).content, policy=email.policy.default)
         assert message["To"] == address
         assert set(message.keys()) <= HEADERS
 
 
-def test_a_refusal_without_a_finer_code_is_read_by_its_stage() -> None:
-    assert verdict(550, "no", "recipient").reason == "unreachable"
-    assert verdict(554, "no", "data").reason == "refused"
-    assert verdict(503, "bad sequence", "data").remedy is Remedy.CHANNEL
-    assert verdict(454, "4.7.8 later", "recipient").reason == "credential"
+def test_refusal_without_enhanced_code_is_classified_by_stage() -> None:
+    assert classify_refusal(550, "no", "recipient").reason == "unreachable"
+    assert classify_refusal(554, "no", "data").reason == "refused"
+    assert classify_refusal(503, "bad sequence", "data").remedy is Remedy.CHANNEL
+    assert classify_refusal(454, "4.7.8 later", "recipient").reason == "credential"

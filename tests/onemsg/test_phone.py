@@ -1,4 +1,4 @@
-"""Contract §11, phone numbers: what is sent to, what is refused, and whose number a reported one is."""
+"""docs/1msg.md#phone-numbers: what is sent to, what is refused, and whose number a reported one is."""
 
 from itertools import combinations
 
@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.onemsg.phone import Phone, PhoneProblem, mask, normalise, same_recipient
+from consumer.onemsg.phone import Phone, PhoneProblem, normalize_phone, same_recipient
 
 
 def digits(phone: str, region: str | None = None) -> str:
-    found = normalise(phone, region)
+    found = normalize_phone(phone, region)
     assert isinstance(found, Phone), found
     return found.digits
 
@@ -59,7 +59,7 @@ def test_mexican_brazilian_and_argentine_digits_are_never_rewritten(number: str,
     assert digits(number) == number
 
 
-def test_a_zero_too_many_in_a_brazilian_number_is_left_to_whatsapp() -> None:
+def test_extra_zero_in_a_brazilian_number_is_kept() -> None:
     assert digits("5501187654321", "BR") == "5501187654321"
 
 
@@ -77,7 +77,9 @@ def test_a_zero_too_many_in_a_brazilian_number_is_left_to_whatsapp() -> None:
         ("11 91234-5678", "BR", "5511912345678"),
         ("5511912345678", "BR", "5511912345678"),
         ("+15551230000", "ES", "15551230000"),
-        ("491701234567", "ES", "491701234567"),
+        ("34612345678", "DE", "34612345678"),  # a mobile in Spain; the German reading would be a landline
+        ("33 98765-4321", "BR", "5533987654321"),  # a mobile in Minas Gerais; the French reading is no mobile
+        ("89161234567", "RU", "79161234567"),
         ("06 12345678", "IT", "390612345678"),
     ],
 )
@@ -85,9 +87,34 @@ def test_a_number_without_a_code_is_read_in_the_default_region(phone: str, regio
     assert digits(phone, region) == sent
 
 
+@pytest.mark.parametrize(
+    ("phone", "region", "why"),
+    [
+        ("7700900123.0", "GB", "a decimal point"),  # 77009001230 is a number in Kazakhstan
+        ("3331234567.0", "IT", "a decimal point"),
+        ("+34600111222.0", None, "a decimal point"),
+        ("600111222,00", "ES", "a decimal point"),
+        ("4.47700900123E11", "GB", "an exponent"),
+        ("4,47700900123e+11", "GB", "an exponent"),
+        ("0800 FLOWERS", "GB", "letters"),
+        ("1 55 1234 5678", "MX", "outside MX"),  # 15512345678 is a number in New Jersey
+        ("491701234567", "ES", "outside ES"),
+        ("15123456789", "DE", "two readings"),  # a mobile without its zero, or one in Texas
+        ("0151123456789012", "DE", "no number has this form"),  # 17 digits with its country code
+        ("10000000000000", "DE", "no number has this form"),
+    ],
+)
+def test_ambiguous_number_is_bad_phone_with_a_reason(phone: str, region: str | None, why: str) -> None:
+    found = normalize_phone(phone, region)
+    assert isinstance(found, PhoneProblem), found
+    assert found.reason == "bad_phone"
+    assert why in found.error
+    assert "".join(c for c in phone if c.isdigit()) not in found.error
+
+
 @pytest.mark.parametrize("phone", [None, "", "   ", "\u200b\u202c"])
 def test_no_phone_is_no_phone(phone: str | None) -> None:
-    found = normalise(phone)
+    found = normalize_phone(phone)
     assert isinstance(found, PhoneProblem)
     assert found.reason == "no_phone"
 
@@ -123,15 +150,15 @@ def test_no_phone_is_no_phone(phone: str | None) -> None:
     ],
 )
 @pytest.mark.parametrize("region", [None, "ES", "XX", ""])
-def test_what_is_no_number_is_a_bad_phone_and_is_not_repeated(phone: str, region: str | None) -> None:
-    found = normalise(phone, region)
+def test_text_is_bad_phone_and_not_quoted(phone: str, region: str | None) -> None:
+    found = normalize_phone(phone, region)
     assert isinstance(found, PhoneProblem), found
     assert found.reason == "bad_phone"
     assert phone not in found.error or len(phone) < 3
 
 
 def test_a_national_number_without_a_region_is_bad() -> None:
-    assert isinstance(normalise("0600111222"), PhoneProblem)
+    assert isinstance(normalize_phone("0600111222"), PhoneProblem)
 
 
 @pytest.mark.parametrize(
@@ -146,16 +173,16 @@ def test_a_national_number_without_a_region_is_bad() -> None:
         ("+77012345678", "KZ", "Asia/Almaty"),
     ],
 )
-def test_a_number_tells_its_country_and_zones(phone: str, region: str, zone: str) -> None:
-    found = normalise(phone)
+def test_number_has_country_and_time_zones(phone: str, region: str, zone: str) -> None:
+    found = normalize_phone(phone)
     assert isinstance(found, Phone)
     assert found.region == region
     assert zone in found.zones
     assert "Etc/Unknown" not in found.zones
 
 
-def test_a_number_of_no_country_has_none() -> None:
-    found = normalise("+88213123456")
+def test_number_without_country_has_none() -> None:
+    found = normalize_phone("+88213123456")
     assert isinstance(found, Phone)
     assert found.region is None
 
@@ -170,7 +197,7 @@ def test_a_number_of_no_country_has_none() -> None:
         ("15551230000", "15551230000"),
     ],
 )
-def test_the_forms_of_one_number_are_one_recipient(forms: tuple[str, str]) -> None:
+def test_forms_of_one_number_are_the_same_recipient(forms: tuple[str, str]) -> None:
     assert same_recipient(*forms)
     assert same_recipient(*reversed(forms))
 
@@ -192,16 +219,13 @@ def test_different_numbers_are_different_recipients() -> None:
     assert not [pair for pair in combinations(numbers, 2) if same_recipient(*pair)]
 
 
-def test_a_mask_shows_two_digits_at_most() -> None:
-    assert mask("+34 600 111 222") == "…22"
-    assert mask("1234") == "…"
-    assert mask("") == "…"
-    assert "600" not in repr(normalise("+34600111222"))
+def test_phone_is_not_in_its_repr() -> None:
+    assert "600" not in repr(normalize_phone("+34600111222"))
 
 
 @given(st.text(max_size=60), st.sampled_from([None, "ES", "US", "MX", "??", ""]))
-def test_any_text_is_a_number_to_send_to_or_a_named_problem(text: str, region: str | None) -> None:
-    found = normalise(text, region)
+def test_any_text_is_a_phone_or_a_problem(text: str, region: str | None) -> None:
+    found = normalize_phone(text, region)
     if isinstance(found, PhoneProblem):
         assert found.reason in {"no_phone", "bad_phone"}
     else:
@@ -211,14 +235,14 @@ def test_any_text_is_a_number_to_send_to_or_a_named_problem(text: str, region: s
 
 
 @given(st.text(alphabet="0123456789+-() ", max_size=25), st.sampled_from([None, "ES", "US", "MX", "BR", "AR", "DE"]))
-def test_what_was_made_sendable_stays_as_it_is(text: str, region: str | None) -> None:
-    found = normalise(text, region)
+def test_normalized_number_is_stable(text: str, region: str | None) -> None:
+    found = normalize_phone(text, region)
     if isinstance(found, Phone):
         assert digits(f"+{found.digits}") == found.digits
         assert same_recipient(found.digits, found.digits)
 
 
 @given(st.text(alphabet="0123456789", max_size=16), st.text(alphabet="0123456789", max_size=16))
-def test_being_the_same_recipient_goes_both_ways(one: str, other: str) -> None:
+def test_same_recipient_is_symmetric(one: str, other: str) -> None:
     assert same_recipient(one, other) == same_recipient(other, one)
     assert same_recipient(one, one)

@@ -1,4 +1,4 @@
-"""Contract §4: every variation of a template list; and whether the wanted template can be sent."""
+"""docs/1msg.md#listing-templates: every variation of the list; and whether the wanted template can be sent."""
 
 import json
 from dataclasses import replace
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.onemsg.preflight import Wanted, find, preflight, usable
-from consumer.onemsg.templates import Button, Template, entries_of, key_of, parse
+from consumer.onemsg.templates.listing import Button, Template, entry_key, page_entries, parse_templates
+from consumer.onemsg.templates.preflight import RequiredTemplate, find_template, preflight
 
 BODY = "Hello, {{1}}! We noticed that {{2}} is not finished."
 BUTTONS = [{"type": "URL", "text": "Continue", "url": "https://example.com/continue"}]
@@ -33,11 +33,11 @@ PARSED = Template(
     body=BODY,
     buttons=(Button(kind="URL", text="Continue", url="https://example.com/continue"),),
 )
-WANTED = Wanted(name="inactivity_reminder", namespace="aaaaaaaa_bbbb", language="en")
+WANTED = RequiredTemplate(name="inactivity_reminder", namespace="aaaaaaaa_bbbb", language="en")
 
 
 def one(**changes: object) -> Template:
-    [template] = parse([{**ENTRY, **changes}])
+    [template] = parse_templates([{**ENTRY, **changes}])
     return template
 
 
@@ -60,23 +60,29 @@ def test_every_form_of_an_entry_is_the_same_template(changes: dict[str, object])
 
 
 @pytest.mark.parametrize("components", [None, "", "[", "[" * 9999, 7, "null", [7, None, {"type": 3}]])
-def test_components_that_cannot_be_read_leave_a_template_without_a_body(components: object) -> None:
+def test_unreadable_components_give_no_body(components: object) -> None:
     template = one(components=components)
     assert (template.body, template.variables, template.buttons) == ("", (), ())
     assert ("body_not_stated", False) in reasons(template)
 
 
 def test_the_root_is_an_object_or_a_bare_list() -> None:
-    assert entries_of({"total": 1, "templates": [ENTRY]}) == [ENTRY]
-    assert entries_of([ENTRY]) == [ENTRY]
-    assert entries_of({"templates": "x"}) is entries_of({"error": "x"}) is entries_of("x") is entries_of(None) is None
+    assert page_entries({"total": 1, "templates": [ENTRY]}) == [ENTRY]
+    assert page_entries([ENTRY]) == [ENTRY]
+    assert (
+        page_entries({"templates": "x"})
+        is page_entries({"error": "x"})
+        is page_entries("x")
+        is page_entries(None)
+        is None
+    )
 
 
 def test_a_missing_namespace_is_the_siblings_if_they_agree() -> None:
     bare = {**ENTRY, "name": "bare", "namespace": None}
-    assert parse([ENTRY, bare])[1].namespace == "aaaaaaaa_bbbb"
-    assert parse([ENTRY, {**ENTRY, "namespace": "other"}, bare])[2].namespace is None
-    assert parse([bare])[0].namespace is None
+    assert parse_templates([ENTRY, bare])[1].namespace == "aaaaaaaa_bbbb"
+    assert parse_templates([ENTRY, {**ENTRY, "namespace": "other"}, bare])[2].namespace is None
+    assert parse_templates([bare])[0].namespace is None
 
 
 def test_variables_are_counted_once_each_and_only_in_the_body() -> None:
@@ -116,15 +122,17 @@ def test_a_static_url_needs_no_parameter(button: Button, needs: bool) -> None:
     assert button.needs_parameter is needs
 
 
-def test_entries_are_told_apart_by_id_name_and_language() -> None:
-    keys = [key_of(each) for each in (ENTRY, {**ENTRY, "language": {"code": "en"}}, {**ENTRY, "language": "es"}, {}, 7)]
+def test_entries_are_identified_by_id_name_and_language() -> None:
+    keys = [
+        entry_key(each) for each in (ENTRY, {**ENTRY, "language": {"code": "en"}}, {**ENTRY, "language": "es"}, {}, 7)
+    ]
     assert keys[0] == keys[1]
     assert len(set(map(str, keys))) == 3
 
 
 @pytest.mark.parametrize("entry", [None, 7, "x", [], {}, {"name": None}, {"name": ["x"]}])
 def test_what_has_no_name_is_no_template(entry: object) -> None:
-    assert parse([entry]) == ()
+    assert parse_templates([entry]) == ()
 
 
 odd = st.recursive(
@@ -140,13 +148,13 @@ odd = st.recursive(
 @pytest.mark.slow
 @given(st.lists(odd | st.fixed_dictionaries(dict.fromkeys(ENTRY, odd)), max_size=4))
 def test_any_list_is_parsed(entries: list[object]) -> None:
-    for template in parse(entries):
+    for template in parse_templates(entries):
         assert template.name
         assert template.status == template.status.upper()
         assert all(isinstance(problem.advice, str) for problem in preflight([template], WANTED))
 
 
-def reasons(*templates: Template, wanted: Wanted = WANTED) -> list[tuple[str, bool]]:
+def reasons(*templates: Template, wanted: RequiredTemplate = WANTED) -> list[tuple[str, bool]]:
     return [(problem.reason, problem.blocks) for problem in preflight(templates, wanted)]
 
 
@@ -155,13 +163,12 @@ UTILITY = replace(PARSED, category="UTILITY")
 
 def test_a_good_utility_template_has_no_problem() -> None:
     assert reasons(UTILITY) == []
-    assert usable([])
 
 
 def test_a_marketing_template_is_usable_and_says_what_that_means() -> None:
     problems = preflight([PARSED], WANTED)
     assert [(problem.reason, problem.blocks) for problem in problems] == [("marketing", False)]
-    assert usable(problems)
+    assert not any(problem.blocks for problem in problems)
 
 
 def test_a_category_that_nobody_states_counts_as_marketing() -> None:
@@ -193,9 +200,9 @@ def test_only_an_approved_template_can_be_sent(status: str) -> None:
     assert problem.advice
 
 
-def test_an_approved_one_goes_before_another_of_the_same_name_and_language() -> None:
+def test_approved_template_is_preferred() -> None:
     paused = replace(UTILITY, status="PAUSED")
-    assert find([paused, UTILITY], WANTED) is UTILITY
+    assert find_template([paused, UTILITY], WANTED) is UTILITY
     assert reasons(paused, UTILITY) == []
 
 
@@ -229,7 +236,7 @@ def test_an_approved_one_goes_before_another_of_the_same_name_and_language() -> 
 )
 def test_preflight_finds_everything_that_is_wrong(template: Template, expected: list[tuple[str, bool]]) -> None:
     assert reasons(template) == expected
-    assert usable(preflight([template], WANTED)) is not any(blocks for _, blocks in expected)
+    assert any(problem.blocks for problem in preflight([template], WANTED)) is any(blocks for _, blocks in expected)
 
 
 @pytest.mark.parametrize(

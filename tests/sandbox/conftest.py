@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import pytest
 
 from consumer.sandbox.app import Setup
-from consumer.sandbox.fates import Habits
+from consumer.sandbox.faults.fates import Habits
 from consumer.sandbox.server import Sandbox, running
 
 from .client import Client

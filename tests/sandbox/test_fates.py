@@ -6,7 +6,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from consumer.sandbox import fates
+from consumer.sandbox.faults import fates
 
 from .client import Client
 from .receiver import Receiver

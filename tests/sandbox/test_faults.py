@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.sandbox import faults
-from consumer.sandbox.answers import Answer
-from consumer.sandbox.faults import NOTHING_WRONG, RATES, BadFaults, decide, parse
+from consumer.sandbox.faults import fault_rates
+from consumer.sandbox.faults.fault_rates import NO_FAULTS, RATES, BadFaults, draw_faults, parse
+from consumer.sandbox.responses import Answer
 
 from .client import Client
 from .receiver import Receiver
@@ -22,7 +22,7 @@ EVERYTHING = (
 
 
 def test_every_fault_is_documented() -> None:
-    documented = re.findall(r"^\| (\w+) +\|", faults.__doc__ or "", re.MULTILINE)
+    documented = re.findall(r"^\| (\w+) +\|", fault_rates.__doc__ or "", re.MULTILINE)
     assert set(documented) - {"name"} == set(RATES)
     assert parse(EVERYTHING).rates.keys() == set(RATES)
 
@@ -30,17 +30,17 @@ def test_every_fault_is_documented() -> None:
 @given(seed=st.integers(0, 10**6), request=st.integers(1, 10**9))
 def test_the_same_seed_and_number_always_meet_the_same_fault(seed: int, request: int) -> None:
     spec = EVERYTHING.replace("seed=7", f"seed={seed}")
-    assert decide(parse(spec), request) == decide(parse(spec), request)
+    assert draw_faults(parse(spec), request) == draw_faults(parse(spec), request)
 
 
 def test_another_seed_meets_other_faults() -> None:
     seven, eight = (parse(EVERYTHING.replace("seed=7", f"seed={seed}")) for seed in (7, 8))
-    assert [decide(seven, n) for n in range(100)] != [decide(eight, n) for n in range(100)]
+    assert [draw_faults(seven, n) for n in range(100)] != [draw_faults(eight, n) for n in range(100)]
 
 
 def test_faults_come_as_often_as_they_were_asked_for() -> None:
     spec, count = parse(EVERYTHING), 20_000
-    verdicts = [decide(spec, n) for n in range(count)]
+    verdicts = [draw_faults(spec, n) for n in range(count)]
     for name, rate in spec.rates.items():
         if name in set(Answer):
             met = sum(verdict.answer == name for verdict in verdicts)
@@ -51,22 +51,22 @@ def test_faults_come_as_often_as_they_were_asked_for() -> None:
 
 def test_one_more_fault_beside_leaves_the_others_where_they_were() -> None:
     fewer, more = parse("seed=3,dup=0.2"), parse("seed=3,dup=0.2,lost=0.5,slow=0.5")
-    assert [decide(fewer, n).dup for n in range(500)] == [decide(more, n).dup for n in range(500)]
+    assert [draw_faults(fewer, n).dup for n in range(500)] == [draw_faults(more, n).dup for n in range(500)]
 
 
 def test_an_unclear_answer_hides_an_accepted_message_about_every_second_time() -> None:
     for name in ("5xx", "queued", "html"):
-        accepted = sum(decide(parse(f"{name}=1"), n).accepted for n in range(1000))
+        accepted = sum(draw_faults(parse(f"{name}=1"), n).accepted for n in range(1000))
         assert 400 < accepted < 600
     for name in ("hangup", "created", "no_id"):
-        assert all(decide(parse(f"{name}=1"), n).accepted for n in range(100))
+        assert all(draw_faults(parse(f"{name}=1"), n).accepted for n in range(100))
     for name in ("refuse", "string_false", "429", "429_after"):
-        assert not any(decide(parse(f"{name}=1"), n).accepted for n in range(100))
+        assert not any(draw_faults(parse(f"{name}=1"), n).accepted for n in range(100))
 
 
 @pytest.mark.parametrize("spec", ["", " ", "seed=5", ","])
 def test_without_a_rate_nothing_goes_wrong(spec: str) -> None:
-    assert {decide(parse(spec), n) for n in range(50)} == {NOTHING_WRONG}
+    assert {draw_faults(parse(spec), n) for n in range(50)} == {NO_FAULTS}
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_an_answer_is_as_the_fault_says(start: Callable[..., Client], name: str,
     assert answer.status_code == status
     assert text in answer.text
     assert answer.headers.get("retry-after") == ("7" if name == "429_after" else None)
-    assert len(client.sandbox.messages()) == int(decide(parse(f"{name}=1"), 1).accepted)
+    assert len(client.sandbox.messages()) == int(draw_faults(parse(f"{name}=1"), 1).accepted)
 
 
 @pytest.mark.slow
@@ -205,6 +205,6 @@ def test_with_everything_at_once_the_sandbox_still_knows_what_it_accepted(start:
         if answer.headers["content-type"] == "application/json":
             answered.add(answer.json().get("id", ""))
     rows = client.sandbox.messages()
-    expected = [n for n in range(1, 301) if decide(parse(EVERYTHING), n).accepted]
+    expected = [n for n in range(1, 301) if draw_faults(parse(EVERYTHING), n).accepted]
     assert [row["request"] for row in rows] == expected
     assert answered - {""} < {row["id"] for row in rows}

@@ -1,4 +1,4 @@
-"""Templates, messages, hookInfo, status (contract §1, §4 to §6), and the sandbox's own pages."""
+"""Templates, messages, hookInfo, status (docs/1msg.md), and the sandbox's own pages."""
 
 from collections.abc import Callable
 from time import time

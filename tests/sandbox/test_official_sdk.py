@@ -1,4 +1,4 @@
-"""The official client from PyPI, as published, against the sandbox (contract §9)."""
+"""The official client from PyPI, as published, against the sandbox (docs/1msg.md#official-sdk)."""
 
 from collections.abc import Callable, Iterator
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from consumer.sandbox.app import Setup
-from consumer.sandbox.faults import BadFaults
+from consumer.sandbox.faults.fault_rates import BadFaults
 from consumer.sandbox.server import main, running
 
 ROOT = Path(__file__).parents[2]

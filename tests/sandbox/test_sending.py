@@ -1,11 +1,10 @@
-"""sendTemplate, answer by answer (contract §2, §3), against the server as it runs."""
+"""sendTemplate, answer by answer (docs/1msg.md#answers-to-sendtemplate), against the server as it runs."""
 
 import json
-import urllib.request
 from collections.abc import Callable
 from typing import Any
-from urllib.error import HTTPError
 
+import httpx
 import pytest
 
 from .client import MARIA, Client, variables
@@ -38,15 +37,12 @@ def test_an_accepted_message_is_answered_and_reads_as_the_client_will_read_it(cl
     }
 
 
-def test_urllib_with_the_token_in_the_query_is_as_good_as_any(client: Client) -> None:
+def test_the_token_may_come_in_the_query(client: Client) -> None:
     told = client.sandbox
-    request = urllib.request.Request(
-        f"{told.base_url}/{told.channel_id}/sendTemplate?token={told.token}",
-        json.dumps(client.body()).encode(),
-        {"Content-Type": "application/json"},
+    answer = httpx.post(
+        f"{told.base_url}/{told.channel_id}/sendTemplate", params={"token": told.token}, json=client.body()
     )
-    with urllib.request.urlopen(request) as answer:
-        assert json.load(answer)["sent"] is True
+    assert answer.json()["sent"] is True
 
 
 def test_the_token_may_come_in_the_body(client: Client) -> None:
@@ -60,18 +56,17 @@ def test_the_token_may_come_in_the_body(client: Client) -> None:
 def test_a_wrong_token_is_refused_and_echoed_wherever_it_came(client: Client, where: str) -> None:
     told = client.sandbox
     url, body = f"{told.base_url}/{told.channel_id}/sendTemplate", client.body()
-    headers = {"Content-Type": "application/json"}
+    headers = {}
     if where == "header":
         headers["Authorization"] = "Bearer stale"
     elif where == "query":
         url, headers["Authorization"] = f"{url}?token=stale", f"Bearer {told.token}"
     elif where == "body":
         body["token"], headers["Authorization"] = "stale", f"Bearer {told.token}"
-    with pytest.raises(HTTPError) as caught:
-        urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), headers))
+    answer = httpx.post(url, json=body, headers=headers)
     presented = "" if where == "missing" else "stale"
-    assert caught.value.code == 401
-    assert json.load(caught.value) == {
+    assert answer.status_code == 401
+    assert answer.json() == {
         "error": f'Wrong token "{presented}" for channel "{told.channel_id}". Please provide token as a GET parameter.'
     }
     assert client.sandbox.messages() == []

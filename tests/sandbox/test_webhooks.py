@@ -1,10 +1,10 @@
-"""Registration, settings, and the calls back (contract §7, §8)."""
+"""Registration, settings and webhook calls (docs/1msg.md#webhook-registration)."""
 
 from collections.abc import Callable
 
 import pytest
 
-from consumer.sandbox.registration import Refused
+from consumer.sandbox.webhooks.registration import RequestRefused
 
 from .client import MARIA, Client
 from .receiver import Receiver
@@ -181,7 +181,7 @@ def test_only_this_machine_is_ever_called_and_the_refusal_keeps_the_secret(share
         assert answer.status_code == 400
         assert "only to this machine" in answer.json()["message"] or "URL" in answer.json()["message"]
         assert "s3cret" not in answer.text
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRefused):
         shared.sandbox.register(url)
     assert shared.get("webhook")["webhookUrl"] == ""
 

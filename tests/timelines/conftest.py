@@ -1,7 +1,8 @@
 """What the diaries share."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,3 +20,17 @@ def deliver(ledger_url: str, tmp_path: Path) -> Iterator[Diary]:
     diary = Diary(tmp_path, url=ledger_url)
     yield diary
     diary.close()
+
+
+@pytest.fixture
+def begin(ledger_url: str, tmp_path: Path) -> Iterator[Callable[..., Diary]]:
+    """Open replicas with settings of a test's own (fields of SenderConfig), on SQLite and on PostgreSQL."""
+    begun: list[Diary] = []
+
+    def open_diary(**more: Any) -> Diary:
+        begun.append(Diary(tmp_path, url=ledger_url, **more))
+        return begun[-1]
+
+    yield open_diary
+    for diary in begun:
+        diary.close()

@@ -1,60 +1,29 @@
-"""A diary of deliver: what was asked, what was known, what went out, and what everybody else heard of it.
+"""A diary of deliver: what detect asked for, what was known, what went out, and what `delivery-status` said of it.
 
-The ledger is a real SQLite file, the channel a small one in memory, and a clock tells the story: `at` moves it, and
-everything that follows happens at that moment ("Mon 09:00" as in `detect_diary`).
+The ledger is a real database, 1MSG is in memory, and a clock tells the story: `at` moves it, and everything that
+follows happens at that moment ("Mon 09:00" as in `detect_diary`).
 """
 
 import asyncio
 import json
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 
-from consumer.clock import DAY, HOUR, MINUTE, SECOND, ManualClock, Millis
-from consumer.config import Policy
-from consumer.deliver import opt_outs
-from consumer.deliver.answers import Answers
-from consumer.deliver.channel import Channel
-from consumer.deliver.checks import Rules
-from consumer.deliver.claims import Claims
-from consumer.deliver.facts import Known
-from consumer.deliver.gate import ContactsGate
-from consumer.deliver.inbox import Inbox
-from consumer.deliver.intake import Intake
-from consumer.deliver.outbox import Outbox
-from consumer.deliver.pace import Pace
-from consumer.deliver.plans import Plan
-from consumer.deliver.retries import Limits
-from consumer.deliver.sender import Sender
-from consumer.deliver.standings import wanted_by
-from consumer.deliver.tracker import Tracker
-from consumer.deliver.watch import TemplateWatch
-from consumer.ledger.rows import REMINDER, ReminderRow
-from consumer.ledger.store import Ledger
-from consumer.ledger.tables import webhook_bodies
-from consumer.metrics import DeliverMetrics
-from consumer.onemsg.calls import OneMsgError
-from consumer.onemsg.client import ChannelStatus
-from consumer.onemsg.message import TemplateMessage
-from consumer.onemsg.outcomes import Accepted, Outcome
-from consumer.onemsg.reports import Echo, StatusReport
-from consumer.onemsg.templates import Listing, Template
-from consumer.records import Ask, Contact, DeliveryStatus, OptOut, Received, Reminder
+from consumer.clock import HOUR, SECOND, ManualClock, Millis
+from consumer.ledger.schema.rows import REMINDER, ReminderRow
+from consumer.ledger.schema.tables import webhook_bodies
+from consumer.onemsg.templates.listing import Template, TemplateListing
+from consumer.records import Contact, DeliveryStatus, Received, Reminder, ReminderKind
+from consumer.testing import PLAN, FakeOneMsg, Replica
+from consumer.wiring.deliver_parts import OneMsg
 
 from ..ledger.databases import unused_sqlite
 from .detect_diary import moment
 
-RULES = Rules(require_opt_in=True, expire_after=72 * HOUR, max_staleness=5 * MINUTE)
-PLAN = Plan(
-    template="inactivity_reminder",
-    namespace="aaaa_bbbb",
-    language="en",
-    action="account setup",
-    shortest_rung=24 * HOUR,
-)
 PLANS = {
     "account-setup": PLAN,
     "checkout": replace(PLAN, template="order_waiting", action="your order", shortest_rung=2 * HOUR),
@@ -69,222 +38,128 @@ TEMPLATE = Template(
     body="Hello, {{1}}! We noticed you have not yet completed {{2}}.",
 )
 RUNGS = {"account-setup": (24 * HOUR, 72 * HOUR), "checkout": (2 * HOUR,)}
-LEASE = 30 * SECOND
 
 
-class Killed(BaseException):
-    """The process ends here, without a word."""
-
-
-@dataclass
-class FakeChannel:
-    """A 1MSG in memory: it takes what it is sent, unless the story says what it answers to the next ones."""
-
-    clock: ManualClock
-    answers: list[Outcome | BaseException | int] = field(default_factory=list)
-    """What comes of the next sends: an outcome, something raised, or so many milliseconds before it is accepted."""
-    sent: list[TemplateMessage] = field(default_factory=list)
-    hooks: dict[str, tuple[StatusReport, ...]] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
-    listed: list[Echo] = field(default_factory=list)
-    """What the message list holds, of every chat."""
-    looked: list[Millis] = field(default_factory=list)
-    """When somebody looked into the message list."""
-    state: str = "connected"
-    trouble: OneMsgError | None = None
-    """What comes of being asked, while it is set."""
-    shown: Listing = field(default_factory=lambda: Listing((), whole=True))
-    """What it shows of its templates."""
-
-    async def send_template(self, message: TemplateMessage) -> Outcome:
-        self.sent.append(message)
-        answer = self.answers.pop(0) if self.answers else 0
-        if isinstance(answer, BaseException):
-            raise answer
-        if not isinstance(answer, int):
-            return answer
-        self.clock.advance(answer)
-        return Accepted(message_id=f"wamid.{len(self.sent)}")
-
-    async def hook_info(self, message_id: str) -> tuple[StatusReport, ...]:
-        self.asked.append(message_id)
-        if self.trouble is not None:
-            raise self.trouble
-        return self.hooks.get(message_id, ())
-
-    async def status(self) -> ChannelStatus:
-        self.asked.append("status")
-        if self.trouble is not None:
-            raise self.trouble
-        return ChannelStatus(self.state)
-
-    async def messages(self, recipient: str, since: Millis) -> list[Echo]:
-        self.looked.append(self.clock.wall())
-        if self.trouble is not None:
-            raise self.trouble
-        chat = (echo for echo in self.listed if echo.recipient == recipient)
-        return [echo for echo in chat if echo.at is not None and echo.at >= since]
-
-    async def templates(self) -> Listing:
-        if self.trouble is not None:
-            raise self.trouble
-        return self.shown
-
-
-class Diary:
+class Diary(Replica):
     """One replica of deliver."""
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        url: str | None = None,
-        rules: Rules = RULES,
-        contacts_end: int = 0,
-        rate: float | None = None,
-        **known: Any,
-    ) -> None:
-        self.clock = ManualClock(moment("Mon 09:00"))
-        self.metrics = DeliverMetrics(CollectorRegistry())
-        self.channel = FakeChannel(self.clock)
-        self.topic: list[DeliveryStatus] = []
-        self.stops: list[OptOut] = []
-        """What reached the opt-outs topic."""
-        self._heard = 0
-        self._url = url or unused_sqlite(folder)
-        self.rules = rules
-        self.rate = rate
-        self._known = known
-        self._contacts_end = contacts_end
-        self._offsets = {"reminders": 0, "contacts": 0}
-        self._line: Channel = self.channel
-        self._open()
+    clock: ManualClock
 
-    def _open(self) -> None:
-        self.ledger = Ledger(self._url)
-        gate = ContactsGate("contacts", {0: self._contacts_end})
-        settings: dict[str, Any] = {"plans": PLANS, **self._known}
-        known = Known(rules=self.rules, gate=gate, **settings)
-        shared: dict[str, Any] = {"metrics": self.metrics}
-        wanted = wanted_by(known.plans, None)
-        self.watch = TemplateWatch(
-            self.channel, wanted, known.templates, ledger=self.ledger, medium="whatsapp", **shared
-        )
-        wall, clock = self.clock.wall, self.clock
-        self.intake = Intake(self.ledger, rules=self.rules, gate=gate, now=wall, **shared)
-        limits: dict[str, Any] = {"pace": Pace("whatsapp", self.rate), "lease": LEASE, "ttl": None}
-        self.claims = Claims(self.ledger, medium="whatsapp", known=known, worker="one", clock=clock, **limits, **shared)
-        self.answers = Answers(self.ledger, rules=self.rules, max_attempts=3, now=wall, **shared)
-        self.sender = Sender(self.claims, self.answers, channel=self._line, clock=clock, **shared)
-        shared["limits"] = self.limits = Limits(rules=self.rules, max_attempts=3)
-        spans: dict[str, Any] = {"poll_after": 2 * MINUTE, "give_up_after": DAY, **shared}
-        self.tracker = Tracker(self.ledger, medium="whatsapp", channel=self._line, clock=clock, **spans)
-        self.inbox = Inbox(self.ledger, now=wall, opt_out_words=Policy().stop_words, **shared)
-        self.outbox = Outbox(self.ledger, metrics=self.metrics)
+    def __init__(self, folder: Path, *, url: str | None = None, clock: ManualClock | None = None, **more: Any) -> None:
+        clock = clock or ManualClock(moment("Mon 09:00"))
+        self.onemsg = FakeOneMsg(clock)
+        self._offsets = {"reminders": 0, "contacts": 0}
+        self._checked = 0
+        """How many of the published statuses `says` has compared."""
+        url = url or unused_sqlite(folder)
+        super().__init__(url, client=self.onemsg, clock=clock, **{"plans": PLANS, **more})
 
     def at(self, when: str) -> "Diary":
-        """Time passes until then."""
-        self.clock.advance(moment(when) - self.clock.wall())
+        """Let time pass until then."""
+        self.clock.advance(moment(when) - self.clock.now())
         return self
 
-    def after(self, span: int) -> "Diary":
+    def after(self, span: Millis) -> "Diary":
         self.clock.advance(span)
         return self
 
-    # What detect says
+    # What detect writes
 
     def due(
         self, user: str, process: str = "account-setup", step: int = 0, *, lapsed: str = "", partition: int = 0
     ) -> "Diary":
-        """A lapse is noticed now; it happened now, unless told."""
-        return self._ask(Ask.DUE, user, process, step, lapsed, partition)
+        """A lapse is noticed now; it happened now, unless `lapsed` says when."""
+        return self.takes(self.reminder(ReminderKind.DUE, user, process, step, lapsed), partition)
 
     def returned(self, user: str, process: str = "account-setup", step: int = 0, *, lapsed: str = "") -> "Diary":
-        return self._ask(Ask.RETURNED, user, process, step, lapsed)
+        return self.takes(self.reminder(ReminderKind.RETURNED, user, process, step, lapsed))
 
     def completed(self, user: str, process: str = "account-setup", step: int = 0, *, lapsed: str = "") -> "Diary":
-        return self._ask(Ask.COMPLETED, user, process, step, lapsed)
+        return self.takes(self.reminder(ReminderKind.COMPLETED, user, process, step, lapsed))
 
     def detect_is_at(self, when: str = "", partition: int = 0) -> "Diary":
-        """The partition's clock: now, unless told."""
-        clock = moment(when) if when else self.clock.wall()
-        return self._reminder(Reminder(kind=Ask.CLOCK, occurred_at=clock, detected_at=self.clock.wall()), partition)
+        """The partition's watermark is now, unless `when` says another moment."""
+        watermark = moment(when) if when else self.clock.now()
+        record = Reminder(kind=ReminderKind.WATERMARK, occurred_at=watermark, detected_at=self.clock.now())
+        return self.takes(record, partition)
 
-    def ask_of(self, kind: str, user: str, process: str = "account-setup", step: int = 0, lapsed: str = "") -> Reminder:
-        """What detect would write now."""
-        now = self.clock.wall()
+    def takes(self, reminder: Reminder, partition: int = 0) -> "Diary":
+        """Exactly this record is read from `reminders`."""
+        self.parts.intake.take_reminders([self.received("reminders", reminder, partition)])
+        return self
+
+    def reminder(
+        self, kind: str, user: str, process: str = "account-setup", step: int = 0, lapsed: str = ""
+    ) -> Reminder:
+        """Return the record that detect would write now."""
+        now = self.clock.now()
         lapsed_at = moment(lapsed) if lapsed else now
         last_seen = lapsed_at - RUNGS[process][step]
         return Reminder(
             reminder_id=f"{user}/{process}/{last_seen}/{step}",
-            kind=Ask(kind),
+            kind=ReminderKind(kind),
             user_id=user,
             process=process,
             step=step,
             last_seen=last_seen,
             lapsed_at=lapsed_at,
-            occurred_at=lapsed_at if kind == Ask.DUE else now,
+            occurred_at=lapsed_at if kind == ReminderKind.DUE else now,
             detected_at=now,
         )
 
-    def asks(self, reminder: Reminder) -> "Diary":
-        """Detect asks for exactly this."""
-        return self._reminder(reminder, 0)
-
-    def _ask(self, kind: Ask, user: str, process: str, step: int, lapsed: str, partition: int = 0) -> "Diary":
-        return self._reminder(self.ask_of(kind, user, process, step, lapsed), partition)
-
-    def _reminder(self, reminder: Reminder, partition: int) -> "Diary":
-        self.intake.reminders([self._received("reminders", reminder, partition)])
-        return self
-
-    # What the CRM says
-
-    def knows(
-        self, user: str, name: str | None = "Maria", phone: str | None = "+34 612 345 678", **more: Any
-    ) -> "Diary":
-        told = {"opt_in": True, "updated_at": self.clock.wall(), **more}
-        contact = Contact(user_id=user, name=name, phone=phone, **told)
-        self.intake.contacts([self._received("contacts", contact)])
-        return self
-
-    def forgets(self, user: str) -> "Diary":
-        self.intake.contacts([self._received("contacts", None, key=user.encode())])
-        return self
-
-    def _received(self, topic: str, value: Any, partition: int = 0, key: bytes | None = None) -> Received[Any]:
+    def received(self, topic: str, value: Any, partition: int = 0, key: bytes | None = None) -> Received[Any]:
+        """Return the next record of a topic."""
         offset = self._offsets[topic]
         self._offsets[topic] += 1
         return Received(topic=topic, partition=partition, offset=offset, key=key, value=value)
 
-    # What 1MSG tells
+    def rereads(self, topic: str) -> "Diary":
+        """The topic is read again from its beginning."""
+        self._offsets[topic] = 0
+        return self
+
+    # What the CRM writes
+
+    def knows(
+        self, user: str, name: str | None = "Maria", phone: str | None = "+34 612 345 678", **more: Any
+    ) -> "Diary":
+        fields = {"opt_in": True, "updated_at": self.clock.now(), **more}
+        contact = Contact(user_id=user, name=name, phone=phone, **fields)
+        self.parts.intake.take_contacts([self.received("contacts", contact)])
+        return self
+
+    def forgets(self, user: str) -> "Diary":
+        self.parts.intake.take_contacts([self.received("contacts", None, key=user.encode())])
+        return self
+
+    # What 1MSG posts and lists
 
     def reports(self, message_id: str, *statuses: str, **more: Any) -> "Diary":
-        """One webhook body in the form seen in production (contract §8.1)."""
+        """One webhook body in the form seen in production (docs/1msg.md#normalised-statuses)."""
         acks = [{"id": message_id, "status": status, **more} for status in statuses]
         return self.posts(json.dumps({"instanceId": "CH1", "ack": acks}).encode())
 
     def hears(self, text: str, phone: str = "34612345678", *, message: str = "wamid.in.1") -> "Diary":
-        """Somebody writes to us now."""
-        wrote = {"id": message, "type": "chat", "body": text, "fromMe": False, "author": f"{phone}@c.us"}
-        return self.posts(json.dumps({"messages": [{**wrote, "time": self.clock.wall() // SECOND}]}).encode())
+        """A client writes to us now."""
+        inbound = {"id": message, "type": "chat", "body": text, "fromMe": False, "author": f"{phone}@c.us"}
+        return self.posts(json.dumps({"messages": [{**inbound, "time": self.clock.now() // SECOND}]}).encode())
 
     def echoes(self, message_id: str, phone: str = "34612345678", at: Millis | None = None) -> "Diary":
-        """The channel shows us a message of ours (contract §8.2)."""
-        told = {"id": message_id, "fromMe": True, "type": "chat", "chatId": f"{phone}@c.us", "senderName": "Us"}
-        told["time"] = (self.clock.wall() if at is None else at) // SECOND
-        return self.posts(json.dumps({"instanceId": "CH1", "messages": [told]}).encode())
+        """The channel shows us a message of ours (docs/1msg.md#normalised-messages)."""
+        echo = {"id": message_id, "fromMe": True, "type": "chat", "chatId": f"{phone}@c.us", "senderName": "Us"}
+        sent_at = (self.clock.now() if at is None else at) // SECOND
+        return self.posts(json.dumps({"instanceId": "CH1", "messages": [{**echo, "time": sent_at}]}).encode())
 
     def lists(self, *templates: Template, whole: bool = True) -> "Diary":
         """1MSG is asked for its templates, and shows these."""
-        self.channel.shown = Listing(templates, whole)
-        asyncio.run(self.watch.look())
+        self.onemsg.templates_shown = TemplateListing(templates, whole)
+        asyncio.run(self.parts.template_watcher.check())
         return self
 
     def posts(self, *bodies: bytes) -> "Diary":
         async def submit() -> None:
-            await asyncio.gather(*(self.inbox.submit(body) for body in bodies))
-            await self.inbox.idle()
+            await asyncio.gather(*(self.parts.inbox.submit(body) for body in bodies))
+            await self.parts.inbox.idle()
 
         asyncio.run(submit())
         return self
@@ -292,7 +167,7 @@ class Diary:
     # What Lapse does
 
     def works(self) -> "Diary":
-        """Everything that can be done now is done, and told."""
+        """Do and publish everything that can be done now."""
         return self.works_in_silence().publishes()
 
     def works_in_silence(self) -> "Diary":
@@ -300,49 +175,60 @@ class Diary:
         return self
 
     async def _work(self) -> None:
-        while await self.sender.step() + await self.tracker.step():
+        while await self.parts.sender.step() + await self.parts.poller.step():
             pass
 
     def publishes(self) -> "Diary":
-        while self.outbox.step(self.topic.extend):
-            pass
-        while opt_outs.publish(self.ledger, self.stops.extend):
-            pass
+        """Publish everything, then let the lease go, since other replicas of a story publish too."""
+        self.publisher = self.new_publisher()
+        self.publish()
+        self.publisher.close()
+        return self
+
+    def runs(self, step: Callable[[], Coroutine[Any, Any, object]]) -> "Diary":
+        """Run one step of one part."""
+        asyncio.run(step())
         return self
 
     def crashes_and_restarts(self) -> "Diary":
         """Everything in memory is lost."""
-        self.ledger.close()
-        self._open()
+        self.restart()
         return self
 
-    def talks_to(self, channel: Channel) -> "Diary":
-        """It begins anew, with another channel in place of the one in memory."""
-        self._line = channel
+    def talks_to(self, client: OneMsg) -> "Diary":
+        """Start again, with another client in place of the one in memory."""
+        self.client = client
         return self.crashes_and_restarts()
-
-    def close(self) -> None:
-        self.ledger.close()
 
     # What is seen
 
+    @property
+    def topic(self) -> list[DeliveryStatus]:
+        """Everything published to `delivery-status`."""
+        return self.topics.statuses
+
+    def unchecked(self) -> Sequence[DeliveryStatus]:
+        """Return what was published since the last call, or since the last `says`."""
+        records = self.topic[self._checked :]
+        self._checked = len(self.topic)
+        return records
+
     def says(self, *expected: str) -> "Diary":
-        """Exactly this reached `delivery-status` since the last time, as "maria deferred no_contact"."""
-        told = [" ".join(filter(None, (s.user_id, s.status, s.reason))) for s in self.topic[self._heard :]]
-        assert told == list(expected), told
-        self._heard = len(self.topic)
+        """Exactly this was published since the last time, as "maria deferred no_contact"."""
+        published = [" ".join(filter(None, (s.user_id, s.status, s.reason))) for s in self.unchecked()]
+        assert published == list(expected), published
         return self
 
     def says_nothing(self) -> "Diary":
         return self.says()
 
     def went_out(self, *names: str) -> "Diary":
-        """Exactly these have been written to since the start, in order, by the name they were greeted with."""
-        assert [message.params[0] for message in self.channel.sent] == list(names)
+        """Exactly these were written to since the start, in order, by the name in the message."""
+        assert [message.params[0] for message in self.onemsg.sent] == list(names)
         return self
 
     def rows(self) -> list[ReminderRow]:
-        """Every reminder in the ledger."""
+        """Return every reminder in the ledger."""
         with self.ledger.reading() as connection:
             return [ReminderRow(*row) for row in connection.execute(select(*REMINDER))]
 

@@ -9,24 +9,27 @@ from dataclasses import replace
 
 import polars as pl
 
+from consumer.activity.rows import ending_of
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
-from consumer.detect.activities import Activities
-from consumer.detect.rules import Rules
+from consumer.detect.activity_batch import ActivityBatch
+from consumer.detect.lapse_rules import LapseRules, Processes
 from consumer.detect.table import Table
-from consumer.kafka.partition import Partition
-from consumer.kafka.restore import Start
-from consumer.kafka.state import Writer
-from consumer.kafka.state_reader import Reader
-from consumer.kafka.transaction import Output
-from consumer.records import Kind, Reminder
+from consumer.kafka.changelog.reader import ChangelogReader
+from consumer.kafka.changelog.restore import Start, continue_lineage
+from consumer.kafka.clients.output import Output
+from consumer.kafka.detect_loop.partition_task import PartitionTask
+from consumer.records import Reminder
+from tests.detect.hearing import INPUT, new_writer
 
 MONDAY = 1_767_571_200_000
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
-RULES = Rules(
+RULES = LapseRules(
     ladders={"account-setup": (24 * HOUR, 72 * HOUR), "checkout": (2 * HOUR,)},
     allowed_lateness=30 * SECOND,
     settle=5 * MINUTE,
+    clock_doubt=HOUR,
+    hush=15 * MINUTE,
     expire_after=72 * HOUR,
     forget_after=30 * DAY,
 )
@@ -44,35 +47,43 @@ def moment(text: str) -> int:
 class Diary:
     """One partition with a log of activities, a reader that may lag behind it, and a broker that may not answer."""
 
-    def __init__(self, rules: Rules = RULES) -> None:
+    def __init__(self, rules: LapseRules = RULES) -> None:
         self.rules = rules
         self.now = MONDAY
         self._log: list[dict[str, object]] = []
         self._said: list[Reminder] = []
-        self._start(Start(Table(rules), Writer("lapse", rules.ladders), 0, None, first=True))
+        self._start(Start(Table(Processes(rules)), new_writer("lapse", rules.ladders), 0, None, first=True))
 
     def at(self, when: str) -> "Diary":
         self.now = moment(when)
         return self
 
     def happens(
-        self, user: str, kind: str, process: str = "account-setup", *, action: str | None = None, when: str = ""
+        self,
+        user: str,
+        kind: str,
+        process: str = "account-setup",
+        *,
+        action: str | None = None,
+        when: str = "",
+        written: str = "",
     ) -> "Diary":
-        """An activity reaches the topic now; it may have occurred earlier."""
+        """An activity reaches the topic now; its own time and its record's timestamp may say otherwise."""
         self._log.append(
             {
                 "user_id": user,
                 "process": process,
-                "closes": Kind(kind) in {Kind.COMPLETED, Kind.CANCELLED},
+                "ending": ending_of(kind),
                 "action": action,
                 "occurred_at": moment(when) if when else self.now,
+                "written_at": moment(written) if written else self.now,
             }
         )
         return self
 
     def asks_for_the_end(self) -> "Diary":
         """The broker tells where the partition ends now."""
-        self.partition.clock.ask(self.now, len(self._log))
+        self.partition.watermark.add_end_offset(self.now, len(self._log))
         return self
 
     def reads(self, count: int | None = None) -> "Diary":
@@ -80,17 +91,17 @@ class Diary:
         at = self.partition.position
         batch = self._log[at:] if count is None else self._log[at : at + count]
         if batch:
-            schema = {"action": pl.String, "occurred_at": pl.Int64}
+            schema = {"action": pl.String, "occurred_at": pl.Int64, "written_at": pl.Int64, "ending": pl.UInt8}
             self.hears(pl.DataFrame(batch, schema_overrides=schema))
-        self.partition.read_to(at + len(batch))
-        self.partition.notice(self.now)
-        self._said += self.partition.unpublished
-        self.partition.unpublished = []
+        self.partition.advance_to(at + len(batch))
+        self.partition.collect_lapses(self.now)
+        self._said += self.partition.uncommitted
+        self.partition.uncommitted = []
         return self
 
     def hears(self, activities: pl.DataFrame) -> None:
         known = self.partition.table.processes.known
-        self.partition.hear(Activities.of(activities, known), self.now)
+        self.partition.apply(ActivityBatch.of(activities, known), self.partition.position, self.now)
 
     def passes(self) -> "Diary":
         """An ordinary moment: the end is asked for, everything is read, the clock gets there."""
@@ -106,35 +117,40 @@ class Diary:
     def says_nothing(self) -> "Diary":
         return self.says()
 
-    def crashes_and_restarts(self, rules: Rules | None = None) -> "Diary":
+    def crashes_and_restarts(self, rules: LapseRules | None = None) -> "Diary":
         """Commit, lose everything in memory, and start again from the state topic."""
         self._commit()
         self.rules = rules or self.rules
-        reader = Reader("lapse", self.rules)
+        processes = Processes(self.rules)
+        reader = ChangelogReader("lapse", processes)
         for message in self._kept:
             reader.feed(message.key, message.value, message.headers)
         restored = reader.finish()
         assert restored is not None
-        self._start(Start(restored.table, restored.writer, restored.offset, restored.clock, False, restored.verdicts))
+        topic = replace(INPUT, partitions=restored.writer.lineage.partitions)
+        continue_lineage(restored.writer, processes, topic, self.now, endings_missed=False)
+        self._start(
+            Start(restored.table, restored.writer, restored.offset, restored.watermark, False, restored.brake_state)
+        )
         return self
 
     def _start(self, start: Start) -> None:
         if start.first:
             self._kept: list[Output] = []
-        self.partition = Partition(
+        self.partition = PartitionTask(
             0,
             start,
             encode=lambda reminder: b"",
             reminders_topic="reminders",
             state_topic="state",
-            most_bad=0.5,
+            max_bad_share=0.5,
         )
 
     def _commit(self) -> None:
-        self._kept += [output for output in self.partition.close_batch(self.now) if output.topic == "state"]
-        self.partition.committed()
+        self._kept += [output for output in self.partition.build_outputs(self.now) if output.topic == "state"]
+        self.partition.mark_committed()
 
 
-def ladder(rules: Rules = RULES, **ladders: tuple[int, ...]) -> Rules:
+def ladder(rules: LapseRules = RULES, **ladders: tuple[int, ...]) -> LapseRules:
     """The same rules with other ladders; `account_setup` stands for `account-setup`."""
     return replace(rules, ladders={name.replace("_", "-"): spans for name, spans in ladders.items()})

@@ -1,56 +1,16 @@
-"""The diary of a replica that has other ways to somebody: real writers, and outlets in memory."""
+"""The diary of a replica with e-mail and webhook as fallbacks: their real writers, and clients in memory."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from consumer.clock import MINUTE, ManualClock
-from consumer.config import EmailFallback, WebhookFallback
-from consumer.deliver.answers import Answers
-from consumer.deliver.fallback_claims import FallbackClaims
-from consumer.deliver.fallback_plans import FallbackPlans
-from consumer.deliver.sender import Sender
-from consumer.media.hook import Call, HookWriter
-from consumer.media.mail import Mail, MailWriter
-from consumer.onemsg.client import ChannelStatus
-from consumer.onemsg.outcomes import Accepted, Outcome
+from consumer.media.mail_message import Mail
+from consumer.media.signed_webhook import WebhookRequest
+from consumer.testing import FakeMedium, email_fallback, webhook_fallback
 
-from .deliver_diary import LEASE, Diary
-
-M = TypeVar("M")
-TEXT = "Hello {name}, you have not yet completed {action}: {link}"
-LINK = "https://shop.example/{process}?user={user_id}"
-MAIL = EmailFallback.model_validate(
-    {
-        "host": "mail.example",
-        "from": "Shop <no-reply@shop.example>",
-        "subject": "{name}, {action} waits for you",
-        "text": TEXT,
-        "link": LINK,
-    }
-)
-HOOK = WebhookFallback.model_validate({"url": "https://shop.example/hook", "secret": {"env": "S"}, "text": "{name}!"})
-
-
-@dataclass
-class Outbound(Generic[M]):
-    """Takes what it is given, unless the story says what it answers to the next ones."""
-
-    clock: ManualClock
-    answers: list[Outcome | BaseException] = field(default_factory=list)
-    sent: list[M] = field(default_factory=list)
-    state: str = "connected"
-
-    async def send_template(self, message: M) -> Outcome:
-        self.sent.append(message)
-        answer = self.answers.pop(0) if self.answers else Accepted(message_id=f"out.{len(self.sent)}")
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
-
-    async def status(self) -> ChannelStatus:
-        return ChannelStatus(self.state)
+from .deliver_diary import Diary
+from .detect_diary import moment
 
 
 class FallbackDiary(Diary):
@@ -60,62 +20,43 @@ class FallbackDiary(Diary):
         self, folder: Path, *, media: Sequence[str] = ("email", "webhook"), url: str | None = None, **more: Any
     ) -> None:
         self.media = media
-        self._shared_url = url
-        super().__init__(folder, **more)
-
-    def _open(self) -> None:
-        self._url = self._shared_url or self._url
-        super()._open()
-        if not hasattr(self, "mail"):
-            self.mail: Outbound[Mail] = Outbound(self.clock)
-            self.hook: Outbound[Call] = Outbound(self.clock)
-        self.plans = FallbackPlans(
-            self.ledger, media=self.media, rules=self.rules, metrics=self.metrics, now=self.clock.wall
-        )
-        self.others = [
-            self._sender("email", self.mail, MailWriter(MAIL)),
-            self._sender("webhook", self.hook, HookWriter(HOOK)),
-        ]
-
-    def _sender(self, medium: str, outlet: Outbound[Any], write: Any) -> Sender[Any]:
-        shared: dict[str, Any] = {"clock": self.clock, "metrics": self.metrics}
-        claims: FallbackClaims[Any] = FallbackClaims(
-            self.ledger, medium=medium, known=self.claims._known, write=write, worker="one", lease=LEASE, **shared
-        )
-        answers = Answers(
-            self.ledger, rules=self.rules, max_attempts=3, now=self.clock.wall, metrics=self.metrics, reports=False
-        )
-        return Sender(claims, answers, channel=outlet, **shared)
+        clock = ManualClock(moment("Mon 09:00"))
+        self.mail: FakeMedium[Mail] = FakeMedium(clock)
+        self.hook: FakeMedium[WebhookRequest] = FakeMedium(clock)
+        fallbacks = {"email": email_fallback(self.mail), "webhook": webhook_fallback(self.hook)}
+        super().__init__(folder, url=url, clock=clock, fallbacks=[fallbacks[m] for m in media], **more)
 
     async def _work(self) -> None:
         await super()._work()
-        while self.plans.step() + sum([await sender.step() for sender in self.others]):
+        while self.parts.fallback_planner.step() + await self._fallbacks_step():
             await super()._work()
 
+    async def _fallbacks_step(self) -> int:
+        return sum([await sender.step() for sender in self.parts.fallback_senders.values()])
+
     def knows_by_mail(self, user: str = "maria", email: str = "maria@example.com", **more: Any) -> "FallbackDiary":
-        """Somebody without a phone."""
+        """A contact without a phone."""
         self.knows(user, phone=None, email=email, **more)
         return self
 
     def tells(self, *expected: str) -> "FallbackDiary":
         """As `says`, with the medium."""
-        told = [" ".join(filter(None, (s.user_id, s.medium, s.status, s.reason))) for s in self.topic[self._heard :]]
-        assert told == list(expected)
-        self._heard = len(self.topic)
+        published = [" ".join(filter(None, (s.user_id, s.medium, s.status, s.reason))) for s in self.unchecked()]
+        assert published == list(expected), published
         return self
 
     def mailed(self, *addresses: str) -> "FallbackDiary":
-        """Exactly these have been written an e-mail since the start, in order."""
+        """Exactly these were sent an e-mail since the start, in order."""
         assert [mail.to for mail in self.mail.sent] == list(addresses)
         return self
 
     def called(self, times: int) -> "FallbackDiary":
-        """So often the webhook has been called since the start."""
+        """The webhook was called so often since the start."""
         assert len(self.hook.sent) == times
         return self
 
 
 def soon(diary: FallbackDiary, minutes: int = 10) -> FallbackDiary:
-    """Time enough for a second try."""
+    """Let enough time pass for a second try."""
     diary.after(minutes * MINUTE).detect_is_at()
     return diary

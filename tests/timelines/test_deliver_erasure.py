@@ -1,10 +1,10 @@
-"""A person is deleted: nothing is left that says who they were, and everything that others rely on stays."""
+"""A deleted contact: no personal data is left, and what others rely on stays."""
 
 from pathlib import Path
 
 import pytest
 
-from consumer.ledger.tables import metadata
+from consumer.ledger.schema.tables import metadata
 
 from .deliver_diary import Diary
 
@@ -12,27 +12,27 @@ TRACES = ("Maria", "612345678", "612 345 678", "maria@example.com", "my secret w
 
 
 def everything(diary: Diary) -> str:
-    """Every value of every table."""
+    """Return every value of every table."""
     with diary.ledger.reading() as connection:
         return "\n".join(str(connection.execute(table.select()).all()) for table in metadata.tables.values())
 
 
-def test_nothing_is_left_that_says_who_it_was(deliver: Diary) -> None:
+def test_erasure_leaves_no_personal_data(deliver: Diary) -> None:
     deliver.knows("maria", email="maria@example.com").due("maria").works().says("maria accepted")
     deliver.hears("my secret words").posts(b'{"broken": "34612345678", ')
     assert [trace for trace in TRACES if trace not in everything(deliver)] == []
     deliver.forgets("maria")
     assert [trace for trace in TRACES if trace in everything(deliver)] == []
-    deliver.reports("wamid.1", "delivered").works().says("maria delivered")  # the anonymous record lives on
+    deliver.reports("wamid.1", "delivered").works().says("maria delivered")  # the record without personal data stays
 
 
-def test_what_they_wrote_from_numbers_they_had_before_goes_too(deliver: Diary) -> None:
+def test_erasure_deletes_messages_from_earlier_phones(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works().hears("my secret words")
     deliver.knows("maria", phone="+34 699 999 999").forgets("maria")
     assert "my secret words" not in everything(deliver)
 
 
-def test_other_people_keep_theirs(deliver: Diary) -> None:
+def test_erasure_leaves_other_people(deliver: Diary) -> None:
     deliver.knows("maria").knows("paul", name="Paul", phone="+34 677 777 777")
     deliver.hears("hello from paul", phone="34677777777", message="wamid.in.2").hears("my secret words")
     deliver.forgets("maria")
@@ -43,14 +43,12 @@ def test_other_people_keep_theirs(deliver: Diary) -> None:
 
 
 @pytest.mark.parametrize("restarts", [False, True])
-def test_a_deletion_that_a_later_record_has_overtaken_changes_nothing(
-    deliver: Diary, tmp_path: Path, restarts: bool
-) -> None:
+def test_late_deletion_changes_nothing(deliver: Diary, tmp_path: Path, restarts: bool) -> None:
     deliver.knows("maria").due("maria").works().hears("my secret words")
-    late = deliver._received("contacts", None, key=b"maria")
+    late = deliver.received("contacts", None, key=b"maria")
     deliver.knows("maria")
     if restarts:
         deliver.crashes_and_restarts()
-    deliver.intake.contacts([late])
+    deliver.parts.intake.take_contacts([late])
     assert "my secret words" in everything(deliver)
     assert "34612345678" in everything(deliver)

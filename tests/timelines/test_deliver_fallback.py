@@ -1,4 +1,4 @@
-"""WhatsApp is impossible for somebody: an e-mail, or a call of the company's own, unless anything speaks against it."""
+"""Fallbacks by e-mail and webhook where WhatsApp is impossible, unless something forbids them."""
 
 import asyncio
 import json
@@ -10,15 +10,13 @@ from typing import Any
 import pytest
 
 from consumer.clock import DAY, HOUR, MINUTE
-from consumer.deliver import pauses
-from consumer.deliver.fallback import FAILURES, checks_for, leads_on
-from consumer.deliver.lifecycle import Status
-from consumer.ledger import queries_pauses
-from consumer.onemsg.errors import BY_CODE
+from consumer.deliver.operations import pauses
+from consumer.ledger import queries
 from consumer.onemsg.outcomes import NotTransmitted, Rejected, Remedy, Unknown
 from consumer.send_window import Window
+from consumer.testing import LEASE, Killed
 
-from .deliver_diary import LEASE, PLANS, Killed
+from .deliver_diary import PLANS
 from .detect_diary import moment
 from .fallback_diary import FallbackDiary, soon
 
@@ -30,11 +28,11 @@ NOT_ON_WHATSAPP = Rejected(reason="unreachable", remedy=Remedy.RECIPIENT, error_
 def begin(ledger_url: str, tmp_path: Path) -> Iterator[Begin]:
     begun: list[FallbackDiary] = []
 
-    def so(**more: Any) -> FallbackDiary:
+    def open_diary(**more: Any) -> FallbackDiary:
         begun.append(FallbackDiary(tmp_path, url=ledger_url, **more))
         return begun[-1]
 
-    yield so
+    yield open_diary
     for diary in begun:
         diary.close()
 
@@ -44,7 +42,7 @@ def diary(begin: Begin) -> FallbackDiary:
     return begin()
 
 
-def test_whoever_has_no_phone_gets_an_email(diary: FallbackDiary) -> None:
+def test_no_phone_leads_to_email(diary: FallbackDiary) -> None:
     diary.knows_by_mail().due("maria").works()
     diary.tells("maria whatsapp suppressed no_phone", "maria email accepted").mailed("maria@example.com").went_out()
     text = diary.mail.sent[0].content.decode()
@@ -54,20 +52,20 @@ def test_whoever_has_no_phone_gets_an_email(diary: FallbackDiary) -> None:
     assert (last.sequence, last.final, last.attempt, last.template) == (1, True, 1, None)  # there will be no report
 
 
-def test_a_number_that_cannot_be_one_leads_on_as_well(diary: FallbackDiary) -> None:
+def test_bad_phone_leads_to_email(diary: FallbackDiary) -> None:
     diary.knows("maria", phone="12", email="maria@example.com").due("maria").works()
     diary.tells("maria whatsapp suppressed bad_phone", "maria email accepted")
 
 
-def test_whoever_is_not_on_whatsapp_gets_an_email_now_and_next_time(diary: FallbackDiary) -> None:
-    diary.channel.answers = [NOT_ON_WHATSAPP]
+def test_unreachable_leads_to_email_now_and_next_time(diary: FallbackDiary) -> None:
+    diary.onemsg.answers = [NOT_ON_WHATSAPP]
     diary.knows("maria", email="maria@example.com").due("maria").works()
     diary.tells("maria whatsapp rejected unreachable", "maria whatsapp failed unreachable", "maria email accepted")
-    diary.at("Wed 09:00").due("maria", step=1).works()  # the verdict about the number holds
+    diary.at("Wed 09:00").due("maria", step=1).works()  # the hold on the phone is in force
     diary.tells("maria whatsapp suppressed unreachable", "maria email accepted").went_out("Maria")
 
 
-def test_a_failure_that_is_told_later_leads_on_and_does_not_count_against_the_cap(begin: Begin) -> None:
+def test_reported_failure_leads_to_email_within_the_cap(begin: Begin) -> None:
     diary = begin(caps={DAY: 1})
     diary.knows("maria", email="maria@example.com").due("maria").works().says("maria accepted")
     diary.at("Mon 09:10").detect_is_at().reports("wamid.1", "failed", error="Message undeliverable").works()
@@ -76,7 +74,7 @@ def test_a_failure_that_is_told_later_leads_on_and_does_not_count_against_the_ca
     diary.says("maria suppressed unreachable", "maria deferred frequency_cap")  # the e-mail counts
 
 
-def test_what_arrives_after_all_calls_the_unsent_email_off(begin: Begin) -> None:
+def test_late_delivery_cancels_the_unsent_email(begin: Begin) -> None:
     window = Window(10 * HOUR, 20 * HOUR)
     plans = {name: replace(plan, window=window) for name, plan in PLANS.items()}
     diary = begin(plans=plans, default_zone="UTC").at("Mon 19:59")
@@ -90,7 +88,7 @@ def test_what_arrives_after_all_calls_the_unsent_email_off(begin: Begin) -> None
     diary.mailed()
 
 
-def test_what_arrives_between_two_tries_of_the_email_stops_the_second(diary: FallbackDiary) -> None:
+def test_late_delivery_stops_the_second_try_of_the_email(diary: FallbackDiary) -> None:
     diary.mail.answers = [NotTransmitted(reason="connect")]
     diary.knows("maria", email="maria@example.com").due("maria").works().says("maria accepted")
     diary.reports("wamid.1", "failed", error="Message undeliverable").works()
@@ -101,7 +99,7 @@ def test_what_arrives_between_two_tries_of_the_email_stops_the_second(diary: Fal
 
 
 @pytest.mark.parametrize("ending", ["returned", "completed"])
-def test_whoever_comes_back_before_the_email_goes_out_gets_none(begin: Begin, ending: str) -> None:
+def test_ending_cancels_the_deferred_email(begin: Begin, ending: str) -> None:
     plans = {name: replace(plan, window=Window(9 * HOUR, 20 * HOUR)) for name, plan in PLANS.items()}
     diary = begin(plans=plans, default_zone="UTC").at("Mon 21:00")
     diary.knows("maria", phone=None, email="maria@example.com", timezone="UTC").due("maria").works()
@@ -111,15 +109,15 @@ def test_whoever_comes_back_before_the_email_goes_out_gets_none(begin: Begin, en
 
 
 @pytest.mark.parametrize("ending", ["returned", "completed"])
-def test_whoever_comes_back_before_it_is_handed_over_gets_none(diary: FallbackDiary, ending: str) -> None:
-    diary.channel.answers = [NOT_ON_WHATSAPP]
+def test_ending_before_the_fallback_is_planned(diary: FallbackDiary, ending: str) -> None:
+    diary.onemsg.answers = [NOT_ON_WHATSAPP]
     diary.knows("maria", email="maria@example.com").due("maria")
-    asyncio.run(diary.sender.step())
+    asyncio.run(diary.parts.sender.step())
     getattr(diary, ending)("maria", lapsed="Mon 09:00").works()
     diary.tells("maria whatsapp rejected unreachable", "maria whatsapp failed unreachable").mailed()
 
 
-def test_a_newer_lapse_takes_the_place_of_an_email_that_waits(begin: Begin) -> None:
+def test_newer_lapse_supersedes_the_deferred_email(begin: Begin) -> None:
     diary = begin(caps={3 * DAY: 1}).knows_by_mail().due("maria", "checkout").works()
     diary.says("maria suppressed no_phone", "maria accepted")
     diary.at("Mon 10:00").due("maria").works().says("maria suppressed no_phone", "maria deferred frequency_cap")
@@ -128,28 +126,28 @@ def test_a_newer_lapse_takes_the_place_of_an_email_that_waits(begin: Begin) -> N
     diary.at("Thu 09:00").detect_is_at().works().says("maria accepted")
 
 
-def test_an_email_waits_for_the_window_the_pause_and_detect_like_any_message(begin: Begin) -> None:
+def test_email_waits_for_window_pause_and_detect(begin: Begin) -> None:
     plans = {name: replace(plan, window=Window(9 * HOUR, 20 * HOUR)) for name, plan in PLANS.items()}
     diary = begin(plans=plans, default_zone="UTC").at("Mon 21:00")
     diary.knows("maria", phone=None, email="maria@example.com", timezone="UTC").due("maria").works()
     diary.says("maria suppressed no_phone", "maria deferred quiet_hours")
     diary.at("Tue 09:00").works().says("maria deferred detect_behind")
     with diary.ledger.transaction() as connection:
-        queries_pauses.pause(connection, "account-setup", diary.clock.wall())
+        queries.pauses.pause(connection, "account-setup", diary.clock.now())
     diary.detect_is_at().works().says("maria deferred paused")
     with diary.ledger.transaction() as connection:
         assert pauses.resume(connection, "account-setup") == 1
     diary.works().says("maria accepted")
 
 
-def test_an_opt_out_stops_every_medium(diary: FallbackDiary) -> None:
+def test_opt_out_stops_every_medium(diary: FallbackDiary) -> None:
     diary.knows("maria", email="maria@example.com").hears("stop").due("maria").works()
     diary.says("maria suppressed opted_out")
-    diary.knows_by_mail().due("maria", "checkout").works()  # the phone is gone, the word stands
+    diary.knows_by_mail().due("maria", "checkout").works()  # the phone is gone, the opt-out stays
     diary.tells("maria whatsapp suppressed no_phone", "maria email suppressed opted_out").mailed()
 
 
-def test_no_consent_no_email(diary: FallbackDiary) -> None:
+def test_email_needs_consent(diary: FallbackDiary) -> None:
     diary.knows_by_mail(opt_in=False).due("maria").works()
     diary.tells("maria whatsapp suppressed no_phone", "maria email suppressed no_opt_in").called(0).mailed()
 
@@ -162,9 +160,7 @@ def test_no_consent_no_email(diary: FallbackDiary) -> None:
         ({"only_users": frozenset[str]()}, "not_selected"),
     ],
 )
-def test_neither_the_holdout_nor_a_dry_run_nor_a_first_launch_is_got_around(
-    begin: Begin, settings: dict[str, Any], reason: str
-) -> None:
+def test_fallback_respects_holdout_dry_run_and_only_users(begin: Begin, settings: dict[str, Any], reason: str) -> None:
     diary = begin(**settings)
     diary.knows("maria", email="maria@example.com").due("maria").works().says(f"maria suppressed {reason}")
     diary.knows_by_mail("paul", "paul@example.com").due("paul").works()
@@ -184,21 +180,21 @@ def test_neither_the_holdout_nor_a_dry_run_nor_a_first_launch_is_got_around(
         Unknown(reason="timeout"),
     ],
 )
-def test_what_is_our_own_fault_or_their_wish_or_not_known_leads_nowhere(diary: FallbackDiary, answer: Any) -> None:
-    diary.channel.answers = [answer] * 3
+def test_outcomes_that_lead_to_no_fallback(diary: FallbackDiary, answer: Any) -> None:
+    diary.onemsg.answers = [answer] * 3
     diary.knows("maria", email="maria@example.com").due("maria").works()
     soon(diary).works()
     soon(diary).works()
     diary.mailed().called(0)
 
 
-def test_where_email_is_impossible_too_the_webhook_is_called(diary: FallbackDiary) -> None:
+def test_impossible_email_leads_to_the_webhook(diary: FallbackDiary) -> None:
     for user, email in (("ana", None), ("ben", "ben at example"), ("cleo", "cleo@example.com")):
         diary.knows(user, name=user.title(), phone=None, email=email)
     diary.mail.answers = [Rejected(reason="unreachable", remedy=Remedy.RECIPIENT, error_code=550)]
     diary.due("ana").due("ben").due("cleo").works()
-    told = {f"{s.user_id} {s.medium} {s.status} {s.reason}" for s in diary.topic if s.medium != "whatsapp"}
-    assert told == {
+    records = {f"{s.user_id} {s.medium} {s.status} {s.reason}" for s in diary.topic if s.medium != "whatsapp"}
+    assert records == {
         "ana email suppressed no_email",
         "ana webhook accepted None",
         "ben email suppressed bad_email",
@@ -207,11 +203,11 @@ def test_where_email_is_impossible_too_the_webhook_is_called(diary: FallbackDiar
         "cleo email failed unreachable",
         "cleo webhook accepted None",
     }
-    said = json.loads(diary.hook.sent[0].body)
-    assert (said["user_id"], said["text"], said["link"]) == ("ana", "Ana!", None)
+    call = json.loads(diary.hook.sent[0].body)
+    assert (call["user_id"], call["text"], call["link"]) == ("ana", "Ana!", None)
 
 
-def test_a_failed_webhook_is_the_end(begin: Begin) -> None:
+def test_failed_webhook_leads_nowhere(begin: Begin) -> None:
     diary = begin(media=("webhook",))
     diary.hook.answers = [Rejected(reason="unreachable", remedy=Remedy.RECIPIENT)]
     diary.knows("maria", phone=None).due("maria").works()
@@ -221,12 +217,12 @@ def test_a_failed_webhook_is_the_end(begin: Begin) -> None:
     soon(diary).works().says_nothing()
 
 
-def test_where_nothing_is_configured_nothing_is_handed_over(begin: Begin) -> None:
+def test_no_fallback_configured(begin: Begin) -> None:
     diary = begin(media=()).knows_by_mail().due("maria").works().says("maria suppressed no_phone")
     assert [row.fallback_at for row in diary.rows()] == [None]
 
 
-def test_a_server_that_asks_for_patience_gets_it(diary: FallbackDiary) -> None:
+def test_email_retry_after_is_obeyed(diary: FallbackDiary) -> None:
     greylisted = Rejected(reason="try_later", remedy=Remedy.TRANSIENT, error_code=451, retry_after=5 * MINUTE)
     diary.mail.answers = [greylisted]
     diary.knows_by_mail().due("maria").works()
@@ -239,7 +235,7 @@ def test_a_server_that_asks_for_patience_gets_it(diary: FallbackDiary) -> None:
     assert diary.mail.sent[0].message_id == diary.mail.sent[1].message_id
 
 
-def test_an_email_of_which_nobody_knows_is_never_sent_again_by_itself(diary: FallbackDiary) -> None:
+def test_unknown_email_is_never_sent_again(diary: FallbackDiary) -> None:
     diary.mail.answers = [Unknown(reason="reset")]
     diary.knows_by_mail().due("maria").works().says("maria suppressed no_phone", "maria unknown reset")
     diary.at("Tue 08:59").detect_is_at().works().says_nothing()
@@ -249,7 +245,7 @@ def test_an_email_of_which_nobody_knows_is_never_sent_again_by_itself(diary: Fal
     diary.mailed("maria@example.com").called(0)
 
 
-def test_an_email_that_was_under_way_when_the_process_was_killed_is_unknown(diary: FallbackDiary) -> None:
+def test_email_in_flight_at_a_crash_is_unknown(diary: FallbackDiary) -> None:
     diary.knows_by_mail().due("maria")
     diary.mail.answers = [Killed()]
     with pytest.raises(Killed):
@@ -261,7 +257,7 @@ def test_an_email_that_was_under_way_when_the_process_was_killed_is_unknown(diar
     diary.mailed("maria@example.com")
 
 
-def test_a_credential_that_is_refused_stops_the_mail_and_one_probe_opens_it(diary: FallbackDiary) -> None:
+def test_refused_credential_stops_email_until_a_probe(diary: FallbackDiary) -> None:
     diary.mail.answers = [Rejected(reason="credential", remedy=Remedy.CHANNEL, error_code=535)]
     diary.knows_by_mail().due("maria").works()
     diary.tells(
@@ -272,37 +268,21 @@ def test_a_credential_that_is_refused_stops_the_mail_and_one_probe_opens_it(diar
     soon(diary).works().says("maria accepted", "paul accepted")
 
 
-def test_a_crash_at_any_moment_loses_and_doubles_nothing(begin: Begin) -> None:
+def test_crashes_around_the_fallback_planner(begin: Begin) -> None:
     diary = begin()
     diary.knows_by_mail().due("maria")
-    asyncio.run(diary.sender.step())
+    asyncio.run(diary.parts.sender.step())
     diary.crashes_and_restarts()
-    assert diary.plans.step() == 1
+    assert diary.parts.fallback_planner.step() == 1
     diary.crashes_and_restarts()
-    assert diary.plans.step() == 0
+    assert diary.parts.fallback_planner.step() == 0
     diary.works().says("maria suppressed no_phone", "maria accepted")
     diary.crashes_and_restarts()
     diary.works().says_nothing()
     diary.mailed("maria@example.com")
 
 
-def test_what_has_grown_too_old_to_be_handed_over_ends_there(diary: FallbackDiary) -> None:
+def test_expired_reminder_gets_no_fallback(diary: FallbackDiary) -> None:
     diary.knows_by_mail().due("maria")
-    asyncio.run(diary.sender.step())
+    asyncio.run(diary.parts.sender.step())
     diary.at("Thu 09:00:00.001").detect_is_at().works().says("maria suppressed no_phone")
-
-
-def test_every_reason_is_decided_about() -> None:
-    """Reasons that stand for the whole channel never lead on, whichever code brought them."""
-    ours = {row.reason for row in BY_CODE.values() if row.remedy in {Remedy.CHANNEL, Remedy.SLOW, Remedy.OPT_OUT}}
-    assert ours.isdisjoint(FAILURES)
-    assert not any(leads_on(status, "unreachable") for status in Status if status not in {"suppressed", "failed"})
-    assert not leads_on(Status.SUPPRESSED, "opted_out")
-    assert not leads_on(Status.FAILED, "blocked_by_us")
-
-
-def test_the_checks_of_a_medium_are_the_list_with_its_own_address_in_place_of_the_phone() -> None:
-    names = [check.__name__ for check in checks_for("email")]
-    assert names[names.index("name_is_known") + 1] == "email_is_good"
-    assert not {"phone_is_good", "recipient_is_free"} & set(names)
-    assert [check.__name__ for check in checks_for("webhook")] == [name for name in names if name != "email_is_good"]

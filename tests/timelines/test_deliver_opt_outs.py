@@ -1,66 +1,71 @@
-"""Whoever says stop, in whatever way, hears nothing more until they themselves say otherwise, later."""
+"""Opt-outs in every form, and what alone lifts them."""
 
 import json
-from collections.abc import Sequence
 
 import pytest
 
 from consumer.clock import DAY, SECOND
-from consumer.config import Policy
-from consumer.deliver import opt_outs
-from consumer.deliver.opt_out_words import OptOutWords
 from consumer.onemsg.outcomes import Rejected, Remedy
-from consumer.records import Contact, OptOut, Received
+from consumer.records import Contact, Received
 
 from .deliver_diary import Diary
 from .detect_diary import moment
 
 
-def stops(diary: Diary) -> list[str]:
-    return [f"{stop.user_id} {stop.medium} {stop.reason}" for stop in diary.stops]
+def published(diary: Diary) -> list[str]:
+    return [f"{stop.user_id} {stop.medium} {stop.reason}" for stop in diary.topics.opt_outs]
 
 
 @pytest.mark.parametrize(
     "text",
     ["STOP", " stop. ", "Stop!!! 🛑", "BAJA", "arrêt", "Désabonner", "Стоп", "stop\npromotions", "停止"],
 )
-def test_a_word_for_stop_is_understood(deliver: Diary, text: str) -> None:
+def test_opt_out_words_are_recognised(deliver: Diary, text: str) -> None:
     deliver.knows("maria").hears(text).due("maria").works().says("maria suppressed opted_out").went_out()
-    assert stops(deliver) == ["maria whatsapp asked_to_stop"]
+    assert published(deliver) == ["maria whatsapp asked_to_stop"]
 
 
-@pytest.mark.parametrize("text", ["stop by tomorrow?", "I cannot stop the form", "baja por maternidad", "", "👍", "no"])
-def test_whoever_says_more_than_that_wants_something_else(deliver: Diary, text: str) -> None:
+@pytest.mark.parametrize("text", ["stop by tomorrow?", "baja por maternidad", "please cancel", "I am not interested"])
+def test_likely_opt_out_holds_that_person_until_a_clear_word(deliver: Diary, text: str) -> None:
+    deliver.knows("maria").hears(text).due("maria").works().says("maria deferred recipient_hold").went_out()
+    assert published(deliver) == []
+    deliver.at("Mon 09:10").hears("START").due("maria", lapsed="Mon 09:10").works().says(
+        "maria cancelled superseded", "maria accepted"
+    )
+
+
+def test_stop_button_of_a_marketing_template_is_an_opt_out(deliver: Diary) -> None:
+    button = {"text": "Zaprzestań promocji", "payload": "STOP"}
+    raw = {"id": "wamid.IN", "from": "34612345678", "timestamp": "1767603600", "type": "button", "button": button}
+    body = {"entry": [{"changes": [{"field": "messages", "value": {"messages": [raw]}}]}]}
+    deliver.knows("maria").posts(json.dumps(body).encode()).due("maria").works().says("maria suppressed opted_out")
+
+
+@pytest.mark.parametrize("again", ["START", "start please"])
+def test_start_lifts_an_opt_out(deliver: Diary, again: str) -> None:
+    deliver.knows("maria").hears("stop").at("Mon 09:05").hears(again)
+    deliver.due("maria", lapsed="Mon 09:05").works().says("maria accepted")
+
+
+@pytest.mark.parametrize("text", ["I cannot stop the form", "I'll stop by tomorrow", "", "👍", "no"])
+def test_longer_texts_are_not_opt_outs(deliver: Diary, text: str) -> None:
     deliver.knows("maria").hears(text).due("maria").works().says("maria accepted")
-    assert stops(deliver) == []
+    assert published(deliver) == []
 
 
-def test_every_word_that_is_configured_matches_itself() -> None:
-    words = OptOutWords(Policy().stop_words)
-    assert all(words.said(word.upper()) for word in Policy().stop_words)
-    assert not words.said(None)
-    assert not OptOutWords(["", "!"]).said("?")
-
-
-def test_the_words_are_the_companys_own_where_it_has_any() -> None:
-    own = OptOutWords(Policy.model_validate({"opt_out_words": ["genug", "Nein, danke!"]}).stop_words)
-    assert [own.said(text) for text in ("GENUG", "nein danke", "stop", "nein")] == [True, True, False, False]
-    assert not OptOutWords(Policy.model_validate({"opt_out_words": []}).stop_words).said("stop")
-
-
-def test_what_was_waiting_for_its_moment_is_not_sent_after_a_stop(deliver: Diary) -> None:
+def test_opt_out_stops_a_deferred_reminder(deliver: Diary) -> None:
     deliver.due("maria").works().says("maria deferred no_contact")
     deliver.at("Mon 10:00").hears("stop").knows("maria", updated_at=moment("Mon 09:30"))
     deliver.detect_is_at().works().says("maria suppressed opted_out").went_out()
 
 
-def test_a_stop_beats_the_opt_in_that_was_there_before(deliver: Diary) -> None:
+def test_opt_out_overrides_an_earlier_opt_in(deliver: Diary) -> None:
     deliver.knows("maria", updated_at=moment("Mon 08:00")).hears("stop")
-    deliver.knows("maria", updated_at=moment("Mon 08:59:59.999"))  # an older word that comes late
+    deliver.knows("maria", updated_at=moment("Mon 08:59:59.999"))  # an older record that comes late
     deliver.due("maria").works().says("maria suppressed opted_out")
 
 
-def test_only_a_no_and_then_a_yes_lift_it_and_a_second_stop_counts_again(deliver: Diary) -> None:
+def test_no_then_yes_lifts_an_opt_out_once(deliver: Diary) -> None:
     deliver.knows("maria").hears("stop")
     deliver.at("Tue 09:00").knows("maria", opt_in=False).due("maria", "checkout").works()
     deliver.says("maria suppressed opted_out")
@@ -68,138 +73,134 @@ def test_only_a_no_and_then_a_yes_lift_it_and_a_second_stop_counts_again(deliver
     deliver.at("Thu 09:00").hears("BAJA", message="wamid.in.2").due("maria", "checkout").works()
     deliver.says("maria suppressed opted_out", "maria accepted no_report")
     deliver.at("Fri 09:00").knows("maria", opt_in=True).due("maria", "checkout").works()
-    deliver.says("maria suppressed opted_out")  # the no of Tuesday has been used up
-    assert [(stop.user_id, stop.occurred_at) for stop in deliver.stops] == [
+    deliver.says("maria suppressed opted_out")  # the no of Tuesday is before the second opt-out
+    assert [(stop.user_id, stop.occurred_at) for stop in deliver.topics.opt_outs] == [
         ("maria", moment("Mon 09:00")),
         ("maria", moment("Thu 09:00")),
     ]
 
 
-def test_a_crm_that_writes_everybody_anew_every_night_brings_nobody_back(deliver: Diary) -> None:
-    """Each export says yes and is stamped with the present, by a CRM that never heard of the stop."""
+def test_nightly_export_lifts_no_opt_out(deliver: Diary) -> None:
+    """Each export says yes with the present time, from a CRM that does not know of the opt-out."""
     deliver.knows("maria").hears("stop")
     for night in ("Tue 03:00", "Wed 03:00", "Thu 03:00"):
         deliver.at(night).knows("maria").due("maria", "checkout").works().says("maria suppressed opted_out")
 
 
-def test_the_no_must_be_about_this_stop(deliver: Diary) -> None:
-    """A no from before it is about something else, however late the yes comes."""
+def test_no_before_the_opt_out_lifts_nothing(deliver: Diary) -> None:
+    """A no from before the opt-out does not count, however late the yes is."""
     deliver.knows("maria", opt_in=False, updated_at=moment("Mon 08:59:59.999")).hears("stop")
     deliver.at("Tue 09:00").knows("maria").due("maria", "checkout").works().says("maria suppressed opted_out")
-    deliver.at("Wed 09:00").knows("maria", opt_in=False, updated_at=moment("Mon 09:00"))  # as the topic told it
+    deliver.at("Wed 09:00").knows("maria", opt_in=False, updated_at=moment("Mon 09:00"))  # as on the topic
     deliver.knows("maria").due("maria", "checkout").works().says("maria accepted")
 
 
-def test_a_yes_that_is_no_later_than_the_no_lifts_nothing(deliver: Diary) -> None:
+def test_yes_not_later_than_the_no_lifts_nothing(deliver: Diary) -> None:
     deliver.knows("maria").hears("stop").at("Tue 09:00").knows("maria", opt_in=False)
     deliver.knows("maria", updated_at=moment("Tue 09:00")).due("maria", "checkout").works()
     deliver.says("maria suppressed opted_out")
     deliver.after(1).knows("maria").due("maria", "checkout").works().says("maria accepted")
 
 
-def test_a_no_and_a_yes_in_one_breath_count_and_a_deletion_between_them_does_not(deliver: Diary) -> None:
+def test_no_and_yes_in_one_batch_with_and_without_a_deletion(deliver: Diary) -> None:
     deliver.knows("maria").knows("paul", name="Paul", phone="+34 677 777 777")
     deliver.hears("stop").hears("stop", phone="34677777777", message="wamid.in.2")
 
     def record(user: str, phone: str, opt_in: bool, when: str) -> Received[Contact]:
-        said = Contact(user_id=user, name=user, phone=phone, opt_in=opt_in, updated_at=moment(when))
-        return deliver._received("contacts", said)
+        contact = Contact(user_id=user, name=user, phone=phone, opt_in=opt_in, updated_at=moment(when))
+        return deliver.received("contacts", contact)
 
-    told = [record("maria", "34612345678", False, "Tue 09:00"), record("maria", "34612345678", True, "Wed 09:00")]
-    told.append(record("paul", "34677777777", False, "Tue 09:00"))
-    told.append(deliver._received("contacts", None, key=b"paul"))
-    told.append(record("paul", "34677777777", True, "Wed 09:00"))
-    deliver.at("Wed 09:00").intake.contacts(told)
+    records = [record("maria", "34612345678", False, "Tue 09:00"), record("maria", "34612345678", True, "Wed 09:00")]
+    records.append(record("paul", "34677777777", False, "Tue 09:00"))
+    records.append(deliver.received("contacts", None, key=b"paul"))
+    records.append(record("paul", "34677777777", True, "Wed 09:00"))
+    deliver.at("Wed 09:00").parts.intake.take_contacts(records)
     deliver.due("maria").due("paul").works().says("paul suppressed opted_out", "maria accepted")
 
 
-def test_a_stop_between_the_no_and_the_yes_stands(deliver: Diary) -> None:
-    """They said stop again while the CRM was already turning its no into a yes."""
+def test_opt_out_between_no_and_yes_stands(deliver: Diary) -> None:
+    """The person opts out again between the CRM's no and its yes."""
     deliver.knows("maria").hears("stop").at("Tue 09:00").knows("maria", opt_in=False)
     deliver.at("Tue 10:00").hears("stop", message="wamid.in.2")
     deliver.at("Tue 11:00").knows("maria").due("maria", "checkout").works().says("maria suppressed opted_out")
 
 
-def test_a_stop_that_is_told_twice_is_published_once_and_does_not_undo_a_later_opt_in(deliver: Diary) -> None:
-    wrote = {"id": "wamid.in", "type": "chat", "body": "stop", "fromMe": False, "author": "34612345678@c.us"}
-    body = json.dumps({"messages": [{**wrote, "time": moment("Mon 09:00") // 1_000}]}).encode()
+def test_repeated_opt_out_does_not_undo_a_later_opt_in(deliver: Diary) -> None:
+    inbound = {"id": "wamid.in", "type": "chat", "body": "stop", "fromMe": False, "author": "34612345678@c.us"}
+    body = json.dumps({"messages": [{**inbound, "time": moment("Mon 09:00") // 1_000}]}).encode()
     deliver.knows("maria").posts(body, body).works()
     deliver.at("Tue 09:00").knows("maria", opt_in=False).after(1).knows("maria").posts(body)
     deliver.due("maria", "checkout").works().says("maria accepted")
-    assert stops(deliver) == ["maria whatsapp asked_to_stop"]
+    assert published(deliver) == ["maria whatsapp asked_to_stop"]
 
 
-def test_a_no_and_a_yes_that_are_newer_count_even_if_they_were_heard_first(deliver: Diary) -> None:
-    wrote = {"id": "wamid.in", "type": "chat", "body": "stop", "fromMe": False, "author": "34612345678@c.us"}
+def test_newer_no_and_yes_read_before_the_opt_out(deliver: Diary) -> None:
+    inbound = {"id": "wamid.in", "type": "chat", "body": "stop", "fromMe": False, "author": "34612345678@c.us"}
     deliver.at("Tue 09:00").knows("maria", opt_in=False).after(1).knows("maria")
-    deliver.posts(json.dumps({"messages": [{**wrote, "time": moment("Mon 09:00") // 1_000}]}).encode())
+    deliver.posts(json.dumps({"messages": [{**inbound, "time": moment("Mon 09:00") // 1_000}]}).encode())
     deliver.due("maria").works().says("maria accepted")
-    assert stops(deliver) == []
+    assert published(deliver) == []
 
 
-def test_a_number_speaks_for_every_user_who_has_it_and_for_those_who_get_it(deliver: Diary) -> None:
+def test_opt_out_by_phone_counts_for_every_user_with_it(deliver: Diary) -> None:
     deliver.knows("maria").knows("paul", name="Paul", phone="0034 612-345-678").hears("stop").works()
-    assert stops(deliver) == ["maria whatsapp asked_to_stop", "paul whatsapp asked_to_stop"]
+    assert published(deliver) == ["maria whatsapp asked_to_stop", "paul whatsapp asked_to_stop"]
     deliver.knows("new").due("new").works().says("new suppressed opted_out")
 
 
-def test_a_user_who_said_stop_is_not_written_to_at_another_number(deliver: Diary) -> None:
+def test_opt_out_follows_the_user_to_a_new_phone(deliver: Diary) -> None:
     deliver.knows("maria").hears("stop").knows("maria", phone="+34 699 999 999").due("maria").works()
     deliver.says("maria suppressed opted_out")
 
 
 @pytest.mark.parametrize("phone", ["+34 699 999 999", None])
-def test_an_answer_is_theirs_who_were_written_to_even_if_their_contact_has_changed_since(
-    deliver: Diary, phone: str | None
-) -> None:
+def test_reply_counts_for_the_user_written_to_at_that_phone(deliver: Diary, phone: str | None) -> None:
     deliver.knows("maria").due("maria").works().says("maria accepted")
     deliver.at("Mon 20:00").detect_is_at().knows("maria", phone=phone).hears("stop").works()
-    assert stops(deliver) == ["maria whatsapp asked_to_stop"]
+    assert published(deliver) == ["maria whatsapp asked_to_stop"]
     deliver.knows("maria", phone="+34 688 888 888").due("maria", "checkout").works().says("maria suppressed opted_out")
 
 
-def test_after_a_month_a_number_may_be_somebody_elses(deliver: Diary) -> None:
+def test_reply_after_a_month_counts_for_nobody(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works().says("maria accepted").knows("maria", phone="+34 699 999 999")
     deliver.after(30 * DAY + SECOND).hears("stop").works().says("maria accepted no_report")
     deliver.due("maria", "checkout").works().says("maria accepted")
-    assert stops(deliver) == []
+    assert published(deliver) == []
 
 
-def test_a_number_that_whatsapp_writes_in_its_own_way_is_the_same_number(deliver: Diary) -> None:
+def test_opt_out_in_another_form_of_the_phone(deliver: Diary) -> None:
     deliver.knows("maria", phone="+52 55 1234 5678").hears("stop", phone="5215512345678").due("maria").works()
     deliver.says("maria suppressed opted_out")
 
 
-def test_it_survives_the_deletion_of_the_person(deliver: Diary) -> None:
+def test_opt_out_survives_erasure(deliver: Diary) -> None:
     deliver.knows("maria").hears("stop").forgets("maria").due("maria").works().says("maria deferred no_contact")
     deliver.after(1).knows("maria", opt_in=True).works().says("maria suppressed opted_out")
     deliver.knows("again").due("again").works().says("again suppressed opted_out")
 
 
-def test_what_whatsapp_itself_tells_of_is_published_too(deliver: Diary) -> None:
-    """Contract §10, 131050, and §11, user_preferences."""
+def test_opt_outs_from_whatsapp_are_published(deliver: Diary) -> None:
+    """Error code 131050, and docs/1msg.md#opting-in-and-out, user_preferences."""
     deliver.knows("maria").knows("paul", name="Paul", phone="+34 677 777 777")
-    deliver.channel.answers = [Rejected(reason="opted_out", remedy=Remedy.OPT_OUT, error_code=131050)]
+    deliver.onemsg.answers = [Rejected(reason="opted_out", remedy=Remedy.OPT_OUT, error_code=131050)]
     deliver.due("maria").works()
     preference = {"wa_id": "34677777777", "category": "marketing_messages", "value": "stop"}
     value = {"user_preferences": [preference]}
     deliver.posts(json.dumps({"entry": [{"changes": [{"value": value}]}]}).encode()).works()
-    assert stops(deliver) == ["maria whatsapp opted_out", "paul whatsapp stopped_in_whatsapp"]
+    assert published(deliver) == ["maria whatsapp opted_out", "paul whatsapp stopped_in_whatsapp"]
 
 
-def test_what_could_not_be_published_is_published_next_time(deliver: Diary) -> None:
+def test_failed_publication_is_repeated(deliver: Diary) -> None:
     deliver.knows("maria").hears("stop")
 
-    def refuses(records: Sequence[OptOut]) -> None:
-        raise ConnectionError("no broker")
-
+    deliver.topics.failure_before = ConnectionError("no broker")
     with pytest.raises(ConnectionError):
-        opt_outs.publish(deliver.ledger, refuses)
+        deliver.publishes()
     deliver.crashes_and_restarts().publishes()
-    assert stops(deliver) == ["maria whatsapp asked_to_stop"]
+    assert published(deliver) == ["maria whatsapp asked_to_stop"]
 
 
-def test_what_is_kept_of_a_number_does_not_show_it(deliver: Diary) -> None:
+def test_stored_opt_out_hides_the_phone(deliver: Diary) -> None:
     deliver.knows("maria").hears("stop")
     with deliver.ledger.reading() as connection:
         kept = str(connection.exec_driver_sql("SELECT * FROM opt_outs").all())

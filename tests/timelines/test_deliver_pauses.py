@@ -1,10 +1,10 @@
-"""An operator pauses a process, or everything: nothing goes out, nothing is lost, and what went stale stays home."""
+"""An operator pauses a process or everything: nothing goes out, nothing is lost, old reminders expire."""
 
 import pytest
 
 from consumer.clock import HOUR
-from consumer.deliver import pauses
-from consumer.ledger import queries_pauses
+from consumer.deliver.operations import pauses
+from consumer.ledger import queries
 from consumer.onemsg.outcomes import NotTransmitted
 
 from .deliver_diary import Diary
@@ -13,7 +13,7 @@ from .detect_diary import moment
 
 def pause(diary: Diary, process: str = "") -> None:
     with diary.ledger.transaction() as connection:
-        queries_pauses.pause(connection, process, diary.clock.wall())
+        queries.pauses.pause(connection, process, diary.clock.now())
 
 
 def resume(diary: Diary, process: str = "") -> int:
@@ -21,7 +21,7 @@ def resume(diary: Diary, process: str = "") -> int:
         return pauses.resume(connection, process)
 
 
-def test_a_paused_process_waits_and_the_others_go_on(deliver: Diary) -> None:
+def test_pause_of_one_process(deliver: Diary) -> None:
     deliver.knows("maria").knows("paul", name="Paul", phone="+34 677 777 777")
     pause(deliver, "checkout")
     deliver.due("maria", "checkout").due("paul").works()
@@ -32,7 +32,7 @@ def test_a_paused_process_waits_and_the_others_go_on(deliver: Diary) -> None:
     deliver.works().says("maria accepted").went_out("Paul", "Maria")
 
 
-def test_a_pause_of_everything_is_one_and_those_of_processes_stay(deliver: Diary) -> None:
+def test_pause_of_everything_and_of_a_process(deliver: Diary) -> None:
     deliver.knows("maria").knows("paul", name="Paul", phone="+34 677 777 777")
     pause(deliver)
     pause(deliver, "checkout")
@@ -44,14 +44,14 @@ def test_a_pause_of_everything_is_one_and_those_of_processes_stay(deliver: Diary
     deliver.works().says("maria accepted")
 
 
-def test_a_pause_outlives_a_restart(deliver: Diary) -> None:
+def test_pause_survives_a_restart(deliver: Diary) -> None:
     pause(deliver)
     deliver.crashes_and_restarts()
     deliver.knows("maria").due("maria").works().says("maria deferred paused").went_out()
 
 
 @pytest.mark.parametrize("ending", ["returned", "completed"])
-def test_whoever_comes_back_during_the_pause_is_not_written_to_after_it(deliver: Diary, ending: str) -> None:
+def test_ending_during_a_pause_cancels(deliver: Diary, ending: str) -> None:
     pause(deliver)
     deliver.knows("maria").due("maria").works().says("maria deferred paused")
     getattr(deliver.at("Mon 12:00"), ending)("maria", lapsed="Mon 09:00").works().says(f"maria cancelled {ending}")
@@ -59,7 +59,7 @@ def test_whoever_comes_back_during_the_pause_is_not_written_to_after_it(deliver:
     deliver.works().says_nothing().went_out()
 
 
-def test_what_a_long_pause_has_made_too_old_expires(deliver: Diary) -> None:
+def test_reminder_expires_during_a_pause(deliver: Diary) -> None:
     pause(deliver)
     deliver.knows("maria").due("maria").knows("paul", name="Paul", phone="+34 677 777 777").works()
     deliver.says("maria deferred paused")
@@ -71,13 +71,13 @@ def test_what_a_long_pause_has_made_too_old_expires(deliver: Diary) -> None:
     deliver.after(1).detect_is_at().works().says("maria suppressed expired")
 
 
-def test_what_would_not_be_sent_anyway_says_so_during_the_pause(deliver: Diary) -> None:
+def test_suppression_during_a_pause(deliver: Diary) -> None:
     pause(deliver)
     deliver.knows("maria", opt_in=False).due("maria").works().says("maria suppressed no_opt_in")
 
 
-def test_a_second_try_waits_for_the_end_of_the_pause_as_well(deliver: Diary) -> None:
-    deliver.channel.answers = [NotTransmitted(reason="connect")]
+def test_retry_waits_for_the_end_of_a_pause(deliver: Diary) -> None:
+    deliver.onemsg.answers = [NotTransmitted(reason="connect")]
     deliver.knows("maria").due("maria").works().says("maria rejected connect", "maria deferred retry_later")
     pause(deliver)
     deliver.after(HOUR).detect_is_at().works().says("maria deferred paused")
@@ -85,16 +85,16 @@ def test_a_second_try_waits_for_the_end_of_the_pause_as_well(deliver: Diary) -> 
     deliver.works().says("maria accepted").went_out("Maria", "Maria")
 
 
-def test_what_is_paused_can_be_seen(deliver: Diary) -> None:
-    seen = pauses.Seen(deliver.ledger, deliver.metrics)
-    seen.look()
+def test_pauses_in_detail_and_metric(deliver: Diary) -> None:
+    seen = pauses.PauseWatcher(deliver.ledger, deliver.metrics)
+    seen.refresh()
     assert seen.detail is None
     pause(deliver, "checkout")
     pause(deliver)
-    seen.look()
+    seen.refresh()
     assert seen.detail == "paused: everything, checkout"
     assert deliver.metrics.paused.labels("*")._value.get() == 1
     resume(deliver)
-    seen.look()
+    seen.refresh()
     assert seen.detail == "paused: checkout"
     assert deliver.metrics.paused.labels("*")._value.get() == 0

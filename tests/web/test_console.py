@@ -1,6 +1,7 @@
-"""What an operator sees, who may see it, and that nobody's number or name is among it."""
+"""What the console shows, who may see it, and that it has no names or numbers."""
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ from starlette.types import ASGIApp
 from consumer.clock import SECOND, SystemClock
 from consumer.ledger.store import Ledger
 from consumer.onemsg.outcomes import Rejected, Remedy, Unknown
-from consumer.web.console import Console
-from consumer.web.guard import Guard
+from consumer.web.auth import ApiGuard
+from consumer.web.console.routes import Console, reuse_time
 from consumer.web.health import Health
-from consumer.web.pages import build
+from consumer.web.routes import build
 from tests.timelines.deliver_diary import Diary
 
 Serving = Callable[[ASGIApp], httpx.Client]
@@ -29,19 +30,19 @@ def diary(tmp_path: Path) -> Iterator[Diary]:
     diary.close()
 
 
-def shown(serving: Serving, ledger: Ledger | None, guard: Guard, health: Health | None = None) -> httpx.Client:
+def shown(serving: Serving, ledger: Ledger | None, guard: ApiGuard, health: Health | None = None) -> httpx.Client:
     clock = SystemClock()
-    health = health or Health(clock.steady)
+    health = health or Health(clock.monotonic)
     console = Console(health, ledger, clock)
     return serving(build(health=health, metrics=CollectorRegistry(), api=console.routes(guard)))
 
 
-HERE = Guard(None, open_to_this_machine=True)
-ASKS = Guard(TOKEN, open_to_this_machine=True)
+HERE = ApiGuard(None, open_to_this_machine=True)
+ASKS = ApiGuard(TOKEN, open_to_this_machine=True)
 
 
-def test_what_stands_where_and_what_is_in_doubt_and_stopped(serving: Serving, diary: Diary) -> None:
-    diary.channel.answers = [
+def test_page_shows_counts_doubts_and_stopped_channels(serving: Serving, diary: Diary) -> None:
+    diary.onemsg.answers = [
         Unknown(reason="timeout"),
         Rejected(reason="template_paused", remedy=Remedy.CHANNEL, template=True),
     ]
@@ -66,15 +67,15 @@ def test_what_stands_where_and_what_is_in_doubt_and_stopped(serving: Serving, di
         assert secret not in page.text + client.get("/api/overview").text
 
 
-def test_an_empty_ledger_has_nothing_to_be_afraid_of(serving: Serving, diary: Diary) -> None:
+def test_page_of_an_empty_ledger(serving: Serving, diary: Diary) -> None:
     page = shown(serving, diary.ledger, HERE).get("/").text
     assert "<p class=good>none</p>" in page
     assert "<p class=good>nothing</p>" in page
 
 
-def test_where_only_detect_runs_its_health_is_shown(serving: Serving) -> None:
-    health = Health(SystemClock().steady)
-    health.part("detect").ok("<b>the brake is engaged</b>")
+def test_page_without_deliver_shows_health(serving: Serving) -> None:
+    health = Health(SystemClock().monotonic)
+    health.register("detect").ok("<b>the brake is engaged</b>")
     client = shown(serving, None, HERE, health)
     assert client.get("/api/overview").json()["parts"] == {
         "detect": {"ok": True, "detail": "<b>the brake is engaged</b>"}
@@ -82,8 +83,8 @@ def test_where_only_detect_runs_its_health_is_shown(serving: Serving) -> None:
     assert "&lt;b&gt;the brake is engaged" in client.get("/").text
 
 
-def test_a_user_whose_id_is_a_script_stays_text(serving: Serving, diary: Diary) -> None:
-    diary.channel.answers = [Unknown(reason="timeout")]
+def test_user_id_is_escaped(serving: Serving, diary: Diary) -> None:
+    diary.onemsg.answers = [Unknown(reason="timeout")]
     user = "<script>alert(1)</script>"
     diary.knows(user).due(user).works()
     answer = shown(serving, diary.ledger, HERE).get("/")
@@ -92,7 +93,7 @@ def test_a_user_whose_id_is_a_script_stays_text(serving: Serving, diary: Diary) 
 
 
 @pytest.mark.parametrize("path", ["/", "/api/overview", "/api/openapi.json"])
-def test_a_token_is_asked_for_where_one_is_set(serving: Serving, diary: Diary, path: str) -> None:
+def test_token_is_required_if_set(serving: Serving, diary: Diary, path: str) -> None:
     client = shown(serving, diary.ledger, ASKS)
     wrongs: tuple[dict[str, str], ...] = (
         {},
@@ -105,7 +106,7 @@ def test_a_token_is_asked_for_where_one_is_set(serving: Serving, diary: Diary, p
     assert client.get(path, headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
 
 
-def test_a_browser_gives_the_token_as_a_password_and_only_to_the_page(serving: Serving, diary: Diary) -> None:
+def test_browser_password_opens_the_page_only(serving: Serving, diary: Diary) -> None:
     client = shown(serving, diary.ledger, ASKS)
     assert client.get("/").headers["www-authenticate"].startswith("Basic ")
     assert client.get("/", auth=("anybody", TOKEN)).status_code == 200
@@ -114,8 +115,8 @@ def test_a_browser_gives_the_token_as_a_password_and_only_to_the_page(serving: S
     assert client.get("/api/overview").headers["www-authenticate"] == "Bearer"
 
 
-def test_without_a_token_nobody_else_gets_in(serving: Serving, diary: Diary) -> None:
-    closed = shown(serving, diary.ledger, Guard(None, open_to_this_machine=False))
+def test_without_a_token_only_loopback_is_allowed(serving: Serving, diary: Diary) -> None:
+    closed = shown(serving, diary.ledger, ApiGuard(None, open_to_this_machine=False))
     assert closed.get("/").status_code == 403
     assert "web.api_token" in closed.get("/api/overview").json()["error"]
     here = shown(serving, diary.ledger, HERE)
@@ -123,7 +124,7 @@ def test_without_a_token_nobody_else_gets_in(serving: Serving, diary: Diary) -> 
         assert here.get("/", headers=foreign).status_code == 403
 
 
-def test_the_api_describes_what_is_there(serving: Serving, diary: Diary) -> None:
+def test_openapi_describes_the_routes(serving: Serving, diary: Diary) -> None:
     told = shown(serving, diary.ledger, HERE).get("/api/openapi.json").json()
     assert told["openapi"] == "3.1.0"
     assert set(told["paths"]) == {"/api/overview", "/api/openapi.json"}
@@ -132,7 +133,11 @@ def test_the_api_describes_what_is_there(serving: Serving, diary: Diary) -> None
 
 
 @pytest.mark.slow
-def test_a_storm_of_reloads_reads_the_ledger_once_in_a_while(serving: Serving, diary: Diary) -> None:
+def test_concurrent_reloads_count_the_ledger_once(serving: Serving, diary: Diary) -> None:
     client = shown(serving, diary.ledger, HERE)
-    moments = {client.get("/api/overview").json()["at"] for _ in range(20)}
-    assert max(moments) - min(moments) in {0, *range(5 * SECOND, 60 * SECOND)}
+    moments = sorted({client.get("/api/overview").json()["at"] for _ in range(20)})
+    assert all(after - before >= SECOND // 2 for before, after in pairwise(moments))
+
+
+def test_reuse_time_grows_with_counting_time() -> None:
+    assert [reuse_time(counting) for counting in (0, 10, 50, 100, 3_000)] == [500, 500, 2_500, 5_000, 5_000]

@@ -1,4 +1,4 @@
-"""What 1MSG, or anybody else, gets for an answer at the webhook's address."""
+"""The answers of the webhook endpoint, to 1MSG and to strangers."""
 
 import gzip
 import io
@@ -17,11 +17,11 @@ from starlette.types import ASGIApp
 
 from consumer import log
 from consumer.clock import ManualClock
-from consumer.config import Log
+from consumer.config.service import LogSettings
 from consumer.metrics import DeliverMetrics
 from consumer.web.health import Health
-from consumer.web.pages import build
-from consumer.web.webhook import LIMIT, Webhook
+from consumer.web.routes import build
+from consumer.web.webhook import MAX_BODY_BYTES, WebhookEndpoint
 
 SECRET = "a-secret-nobody-guesses"
 REPORT = {"instanceId": "CH1", "ack": [{"id": "wamid.AAA", "status": "delivered"}]}
@@ -69,8 +69,8 @@ class Site:
 def shared(serving: Callable[[ASGIApp], httpx.Client]) -> Site:
     inbox, registry = ListInbox(), CollectorRegistry()
     outcomes = DeliverMetrics(registry).webhooks
-    webhook = Webhook(inbox=inbox, secret=SecretStr(SECRET), outcomes=outcomes)
-    app = build(health=Health(ManualClock().steady), metrics=registry, webhook=webhook)
+    webhook = WebhookEndpoint(inbox=inbox, secret=SecretStr(SECRET), outcomes=outcomes)
+    app = build(health=Health(ManualClock().monotonic), metrics=registry, webhook=webhook)
     return Site(serving(app), inbox, registry)
 
 
@@ -79,7 +79,7 @@ def site(shared: Site) -> Site:
     return shared.begin()
 
 
-def test_a_report_is_stored_untouched_and_then_answered_200(site: Site) -> None:
+def test_body_is_stored_unchanged_then_answered_200(site: Site) -> None:
     body = json.dumps(REPORT, indent=3).encode()
     assert site.post(body).status_code == 200
     assert site.inbox.bodies == [body]
@@ -87,20 +87,20 @@ def test_a_report_is_stored_untouched_and_then_answered_200(site: Site) -> None:
 
 
 @pytest.mark.parametrize("body", [b"{}", b"[]", b'"x"', b'{"something": "new"}', '{"Ñ": "é"}'.encode()])
-def test_json_of_a_form_nobody_knows_is_kept(site: Site, body: bytes) -> None:
+def test_json_of_unknown_form_is_stored(site: Site, body: bytes) -> None:
     assert site.post(body).status_code == 200
     assert site.inbox.bodies == [body]
 
 
 @pytest.mark.parametrize("body", [b"", b"status=delivered", b"<html>", b"{", b"\xff\xfe\x00", b"[" * 100_000])
-def test_what_is_no_json_is_refused_by_name_and_not_stored(site: Site, body: bytes) -> None:
+def test_body_that_is_not_json_is_refused(site: Site, body: bytes) -> None:
     answer = site.post(body)
     assert (answer.status_code, answer.json()) == (400, {"error": "unreadable"})
     assert site.inbox.bodies == []
     assert site.counted() == {"unreadable": 1}
 
 
-def test_a_body_that_unpacks_to_gigabytes_is_not_unpacked(site: Site) -> None:
+def test_compressed_body_is_not_unpacked(site: Site) -> None:
     bomb = gzip.compress(b'{"ack": "' + b"a" * 50_000_000 + b'"}')
     address = f"/webhooks/1msg/{SECRET}"
     answer = site.client.post(address, content=bomb, headers={"Content-Encoding": "gzip"})
@@ -119,12 +119,12 @@ def test_a_body_that_unpacks_to_gigabytes_is_not_unpacked(site: Site) -> None:
         b'{"a": 1' + b', "a": 1' * 100_000 + b"}",
     ],
 )
-def test_whatever_somebody_thinks_of_it_is_answered_and_the_next_call_served(site: Site, body: bytes) -> None:
+def test_malformed_requests_are_answered_and_the_next_one_served(site: Site, body: bytes) -> None:
     assert site.post(body).status_code in {200, 400}
     assert site.post(b"{}").status_code == 200
 
 
-def test_a_body_that_cannot_be_stored_is_asked_for_again(site: Site) -> None:
+def test_body_that_cannot_be_stored_is_answered_503(site: Site) -> None:
     site.inbox.broken = True
     assert site.post(b"{}").status_code == 503
     assert site.counted() == {"not_stored": 1}
@@ -133,7 +133,7 @@ def test_a_body_that_cannot_be_stored_is_asked_for_again(site: Site) -> None:
 
 
 @pytest.mark.parametrize("secret", ["wrong", SECRET + "x", SECRET[:-1], "", SECRET.upper(), "ключ", "a/b"])
-def test_with_a_wrong_secret_the_page_does_not_exist(site: Site, secret: str) -> None:
+def test_wrong_secret_is_answered_404(site: Site, secret: str) -> None:
     answer = site.post(b"{}", secret)
     nowhere = site.client.post("/nowhere", content=b"{}")
     assert (answer.status_code, answer.json()) == (nowhere.status_code, nowhere.json()) == (404, {"error": "Not Found"})
@@ -141,35 +141,35 @@ def test_with_a_wrong_secret_the_page_does_not_exist(site: Site, secret: str) ->
     assert site.counted() == {"bad_secret": 1}
 
 
-def test_a_slash_at_the_end_of_the_url_changes_nothing(site: Site) -> None:
+def test_trailing_slash_is_ignored(site: Site) -> None:
     assert site.post(b"{}", SECRET + "/").status_code == 200
 
 
-def test_two_megabytes_are_refused_and_the_next_call_is_served(site: Site) -> None:
+def test_too_large_body_is_refused_and_the_next_call_served(site: Site) -> None:
     answer = site.post(b'{"x": "' + b"a" * 2_000_000 + b'"}')
     assert (answer.status_code, answer.json()) == (413, {"error": "too_large"})
     assert site.counted() == {"too_large": 1}
     assert site.post(b"{}").status_code == 200
 
 
-def test_a_body_of_the_limit_is_taken_and_one_byte_more_is_not(site: Site) -> None:
-    exact = b'"' + b"a" * (LIMIT - 2) + b'"'
+def test_size_limit_is_exact(site: Site) -> None:
+    exact = b'"' + b"a" * (MAX_BODY_BYTES - 2) + b'"'
     assert site.post(exact).status_code == 200
     assert site.post(exact[:-1] + b'a"').status_code == 413
 
 
-def test_a_body_without_a_declared_length_is_refused_before_it_has_all_arrived(site: Site) -> None:
+def test_chunked_body_is_refused_at_the_limit(site: Site) -> None:
     with socket.create_connection((site.client.base_url.host, site.client.base_url.port or 0), timeout=10) as link:
         head = f"POST /webhooks/1msg/{SECRET} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         link.sendall(head.encode())
         chunk = b"10000\r\n" + b"a" * 0x10000 + b"\r\n"
-        for _ in range(LIMIT // 0x10000 + 1):  # the end of the body is never sent
+        for _ in range(MAX_BODY_BYTES // 0x10000 + 1):  # the end of the body is never sent
             link.sendall(chunk)
         assert link.recv(100).startswith(b"HTTP/1.1 413")
     assert site.inbox.bodies == []
 
 
-def test_a_caller_who_hangs_up_in_the_middle_leaves_nothing_behind(site: Site) -> None:
+def test_aborted_call_stores_nothing(site: Site) -> None:
     with socket.create_connection((site.client.base_url.host, site.client.base_url.port or 0), timeout=10) as link:
         head = f"POST /webhooks/1msg/{SECRET} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
         link.sendall(head.encode() + b'{"ack"')
@@ -178,16 +178,16 @@ def test_a_caller_who_hangs_up_in_the_middle_leaves_nothing_behind(site: Site) -
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD"])
-def test_only_post_is_answered(site: Site, method: str) -> None:
+def test_only_post_is_allowed(site: Site, method: str) -> None:
     answer = site.client.request(method, f"/webhooks/1msg/{SECRET}", params={"hub.challenge": "1"})
     assert answer.status_code == 405
     assert answer.headers["allow"] == "POST"
 
 
-def test_without_a_configured_secret_there_is_no_such_page(
+def test_without_a_configured_secret_the_path_is_404(
     serving: Callable[[ASGIApp], httpx.Client],
 ) -> None:
-    client = serving(build(health=Health(ManualClock().steady), metrics=CollectorRegistry()))
+    client = serving(build(health=Health(ManualClock().monotonic), metrics=CollectorRegistry()))
     assert client.post("/webhooks/1msg/", content=b"{}").status_code == 404
     assert client.post("/webhooks/1msg/anything", content=b"{}").status_code == 404
 
@@ -197,12 +197,12 @@ def logged() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     before = root.handlers[:], root.level
     stream = io.StringIO()
-    log.configure(Log(level="debug", format="json"), [SecretStr(SECRET)], stream)
+    log.configure(LogSettings(level="debug", format="json"), [SecretStr(SECRET)], stream)
     yield stream
     root.handlers[:], root.level = before
 
 
-def test_the_secret_never_reaches_the_log(logged: io.StringIO, site: Site) -> None:
+def test_secret_is_never_logged(logged: io.StringIO, site: Site) -> None:
     site.post(b"{}")
     site.post(b"not json")
     site.inbox.broken = True

@@ -1,0 +1,149 @@
+"""Decodes batches of bytes from the activity topic into columns that detect can apply, and reports bad values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from consumer.activity.errors import ValueProblem
+from consumer.activity.event_mapping import EventMapping
+from consumer.activity.rows import SMALL_BATCH_ROWS, BadValue, ReadBatch, RowBatch
+from consumer.clock import DAY, HOUR, YEAR_2000, Millis
+
+__all__ = ["ActivityDecoder", "BadValue", "Decoded"]
+
+
+MAX_USER_ID_BYTES = 255
+"""Of a user_id in UTF-8. With MAX_ACTION_CHARS it bounds the size of a row (see PAGE of detect/snapshot.py)."""
+MAX_ACTION_CHARS = 128
+"""Longer actions are cut."""
+
+# In order of precedence: a record gets the first that applies.
+_PROBLEMS = (
+    ValueProblem("missing_field", "kind or occurred_at is null: an activity needs both"),
+    ValueProblem("user_id_too_long", f"user_id is longer than {MAX_USER_ID_BYTES} bytes: is it an id at all?"),
+    ValueProblem("empty_process", "process is empty: say what the user was doing"),
+    ValueProblem("time_before_2000", "occurred_at is before the year 2000: is it in seconds instead of milliseconds?"),
+    ValueProblem(
+        "time_in_future", "occurred_at and the record's own time are over a day ahead: set the producer's clock"
+    ),
+)
+
+_NO_PROBLEM = -1
+_BLANK = -2
+
+Times: TypeAlias = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A decoded batch. Both `frame` and `bad` are ordered by index, the position in the batch.
+
+    `frame` has index (UInt32), user_id, process (String, not empty), ending (UInt8, a value of `records.Ending`),
+    action (String or null), and in ms occurred_at and written_at (Int64): when its record was written. A value that
+    concerns several processes has a row for each. `clamped` counts the rows whose occurred_at was too far ahead and was
+    set back. `skew` has for each row how far its record was written after the event, in ms; below zero where the event
+    lies ahead. `ignored` counts values that concern no process or no user, `blank` those that are null or empty or have
+    an empty user. Texts share the batch's memory: copy those that are kept for long.
+    """
+
+    frame: pl.DataFrame
+    bad: list[BadValue]
+    clamped: int
+    skew: Times
+    ignored: int = 0
+    blank: int = 0
+
+
+class ActivityDecoder:
+    """Reads values with `read` (an AvroReader or a JsonReader), maps events to activities with `mapping` where it is
+    given, and validates the rows."""
+
+    def __init__(self, read: ReadBatch, mapping: EventMapping | None = None, *, clock_doubt: Millis = HOUR) -> None:
+        """An event's time may lie up to `clock_doubt` after its record's."""
+        self._read = read
+        self._mapping = mapping
+        self._clock_doubt = clock_doubt
+
+    def decode(self, values: Sequence[bytes | None], timestamps: Times, now: Millis) -> Decoded:
+        """Decode a batch. `timestamps` are the records' own in ms; one that is not known (-1) counts as `now`.
+
+        Raises RegistryUnavailable where `read` does.
+        """
+        rows = self._read(values)
+        return validate(self._mapping(rows) if self._mapping else rows, timestamps, now, self._clock_doubt)
+
+
+def validate(rows: RowBatch, timestamps: Times, now: Millis, clock_doubt: Millis) -> Decoded:
+    """Set back times that are too far ahead, cut long actions, and separate bad rows.
+
+    An event cannot have happened after `now`, nor long after its record was written.
+    """
+    frame = rows.frame
+    recorded = timestamps[frame["index"].to_numpy()]
+    recorded = np.where(recorded < YEAR_2000, now, recorded)
+    occurred = _filled(frame["occurred_at"], now)
+    written = np.minimum(recorded, now)
+    clamped = np.minimum(occurred, np.minimum(recorded + clock_doubt, now))
+    ahead = occurred > clamped
+    frame = frame.with_columns(pl.Series("written_at", written))
+    if ahead.any():
+        frame = frame.with_columns(pl.Series("occurred_at", clamped))
+    if _max_bytes(frame["action"]) > MAX_ACTION_CHARS:
+        frame = frame.with_columns(pl.col("action").str.head(MAX_ACTION_CHARS))
+    problems = _problems(rows.frame, occurred, np.minimum(occurred, recorded), now)
+    good = problems == _NO_PROBLEM
+    if good.all():
+        return Decoded(frame, _in_order(rows.bad), int(ahead.sum()), recorded - occurred, rows.ignored, rows.blank)
+    # A value with several rows is bad, or blank, once.
+    places = dict(zip(frame["index"].filter(~good), problems[~good].tolist(), strict=True))
+    judged = [BadValue(index, *_PROBLEMS[place]) for index, place in places.items() if place != _BLANK]
+    blank = rows.blank + sum(place == _BLANK for place in places.values())
+    bad = _in_order(rows.bad + judged)
+    clamped_rows, skew = int((ahead & good).sum()), (recorded - occurred)[good]
+    return Decoded(frame.filter(good), bad, clamped_rows, skew, rows.ignored, blank)
+
+
+def _in_order(bad: list[BadValue]) -> list[BadValue]:
+    return sorted(bad, key=lambda one: one.index)
+
+
+def _problems(frame: pl.DataFrame, occurred: Times, earlier: Times, now: Millis) -> npt.NDArray[np.int8]:
+    """Return for each row the index in _PROBLEMS of the first that applies, _BLANK without a user, or _NO_PROBLEM."""
+    applies = [
+        _absent(frame["ending"]) | _absent(frame["occurred_at"]),
+        _too_long(frame["user_id"]),
+        _filled(frame["process"] == "", True),
+        occurred < YEAR_2000,
+        earlier > now + DAY,
+    ]
+    found = np.full(frame.height, _NO_PROBLEM, np.int8)
+    for place in reversed(range(len(applies))):
+        found[applies[place]] = place
+    found[_filled(frame["user_id"] == "", True)] = _BLANK
+    return found
+
+
+def _too_long(users: pl.Series) -> npt.NDArray[np.bool_]:
+    if _max_bytes(users) <= MAX_USER_ID_BYTES:
+        return np.zeros(len(users), np.bool_)
+    return _filled(users.str.len_bytes() > MAX_USER_ID_BYTES, False)  # type: ignore[no-any-return]
+
+
+def _max_bytes(texts: pl.Series) -> int:
+    """Return the bytes of the longest text; of small batches an upper bound, four bytes for each character."""
+    if len(texts) <= SMALL_BATCH_ROWS:
+        return 4 * max(map(len, filter(None, texts.to_list())), default=0)
+    return texts.str.len_bytes().max() or 0  # type: ignore[return-value]
+
+
+def _absent(column: pl.Series) -> npt.NDArray[np.bool_]:
+    return column.is_null().to_numpy() if column.null_count() else np.zeros(column.len(), np.bool_)
+
+
+def _filled(column: pl.Series, value: Any) -> Any:
+    """Return the column as an array with `value` in place of nulls."""
+    return (column.fill_null(value) if column.null_count() else column).to_numpy()

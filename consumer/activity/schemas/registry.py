@@ -1,0 +1,76 @@
+"""A client of the Schema Registry."""
+
+from typing import Any
+
+from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegistryClient, SchemaRegistryError
+
+from consumer.activity.errors import BadRecord, RegistryUnavailable, SchemaRefused
+from consumer.activity.schemas.avro_schema import UnusableSchema, WriterSchema, parse
+
+_NOT_FOUND_CODES = {40401, 40402, 40403}  # subject, version, schema not found; another 404 means a wrong address
+_REFUSED_STATUSES = {409, 422}  # not compatible with what the subject has; not valid
+
+
+class RegistryClient:
+    """Finds writers' schemas by id and registers ours. Every call may use the network; callers keep the results."""
+
+    def __init__(self, url: str, *, user: str | None = None, password: str | None = None) -> None:
+        settings: dict[str, Any] = {"url": url, "timeout": 5, "max.retries": 2, "retries.wait.ms": 200}
+        if user is not None:
+            settings["basic.auth.user.info"] = f"{user}:{password or ''}"
+        self._client = SchemaRegistryClient(settings)
+
+    def find(self, schema_id: int) -> WriterSchema | None:
+        """Return the schema with this id, or None if there is none.
+
+        Raises RegistryUnavailable, and BadRecord (incompatible_schema) if it is not a usable Avro schema.
+        """
+        try:
+            return self._parsed(self._client.get_schema(schema_id))
+        except UnusableSchema as problem:
+            raise BadRecord(
+                "incompatible_schema",
+                f"schema id {schema_id} of the registry: {problem}; let the producer write plain Avro",
+            ) from problem
+        except SchemaRegistryError as answer:
+            if answer.error_code in _NOT_FOUND_CODES:
+                return None
+            raise _unavailable(answer) from answer
+        except Exception as failure:  # no connection or no JSON: no record is bad because of it
+            raise _unavailable(failure) from failure
+
+    def register(self, subject: str, text: str) -> int:
+        """Return the id of this schema under this subject; registers it if it is new.
+
+        Raises RegistryUnavailable, and SchemaRefused if the registry refuses it.
+        """
+        try:
+            return self._client.register_schema(subject, Schema(text, "AVRO"), normalize_schemas=True)
+        except SchemaRegistryError as answer:
+            if answer.http_status_code in _REFUSED_STATUSES:
+                raise SchemaRefused(
+                    f"the Schema Registry refuses our schema for {subject}: {answer.error_message};"
+                    " compare the subject's versions and its compatibility with the files in schemas/"
+                ) from answer
+            raise _unavailable(answer) from answer
+        except Exception as failure:  # as above
+            raise _unavailable(failure) from failure
+
+    def _parsed(self, schema: Schema) -> WriterSchema:
+        if schema.schema_type not in (None, "AVRO"):
+            raise UnusableSchema(f"it is {schema.schema_type}, not Avro")
+        return parse(schema.schema_str or "", self._types_of(schema.references or []))
+
+    def _types_of(self, references: list[SchemaReference]) -> dict[str, Any]:
+        named: dict[str, Any] = {}
+        for reference in references:
+            found = self._client.get_version(reference.subject or "", reference.version or "latest", deleted=True)
+            named.update(self._parsed(found.schema).named)
+        return named
+
+
+def _unavailable(why: Exception) -> RegistryUnavailable:
+    if isinstance(why, SchemaRegistryError):
+        hint = "check schema_registry.url, user and password" if why.http_status_code < 500 else "try again later"
+        return RegistryUnavailable(f"the Schema Registry answered {why.http_status_code}: {hint}")
+    return RegistryUnavailable(f"the Schema Registry cannot be asked ({type(why).__name__}): is it running?")

@@ -1,0 +1,78 @@
+"""Finds the schema that a value was written with by its header, and keeps it."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from consumer.activity.errors import BadRecord, ValueProblem
+from consumer.activity.schemas.avro_schema import FILES, WriterSchema, own, single_object_header
+from consumer.activity.schemas.framing import registry_id
+from consumer.clock import SECOND, Clock, Millis
+
+if TYPE_CHECKING:  # importing the registry's client takes half a second; without a registry it is not needed
+    from consumer.activity.schemas.registry import RegistryClient
+
+_ABSENT_FOR_MS: Millis = 10 * SECOND
+_MAX_ABSENT = 1000
+
+
+class WriterSchemas:
+    """Writers' schemas by the header of their values: by registry id, or by fingerprint.
+
+    Fingerprints are known for the schemas of `schemas/` and for `others`. They do not cover logical types: of schemas
+    that differ in nothing else the last one counts. A schema in the registry never changes, so each id is asked for
+    once; that the registry does not have an id is remembered for ten seconds.
+    """
+
+    def __init__(
+        self, clock: Clock, registry: "RegistryClient | None" = None, others: Iterable[WriterSchema] = ()
+    ) -> None:
+        self._clock = clock
+        self._registry = registry
+        self._known: dict[bytes, WriterSchema] = {}
+        self._absent: dict[bytes, tuple[Millis, ValueProblem]] = {}
+        self.learn((*map(own, FILES), *others))
+
+    def learn(self, writers: Iterable[WriterSchema]) -> None:
+        """Add schemas to be found by their fingerprints."""
+        self._known.update((single_object_header(writer), writer) for writer in writers)
+
+    def find(self, header: bytes) -> WriterSchema:
+        """Return the schema of values with this header.
+
+        Raises BadRecord (unknown_schema, incompatible_schema), and RegistryUnavailable.
+        """
+        known = self._known.get(header)
+        if known is not None:
+            return known
+        until, problem = self._absent.get(header, (0, None))
+        if problem is not None and self._clock.monotonic() < until:
+            raise BadRecord(*problem)
+        try:
+            found = self._known[header] = self._find_new(header)
+        except BadRecord as refusal:
+            self._remember_absent(header, ValueProblem(refusal.reason, refusal.error))
+            raise
+        return found
+
+    def _find_new(self, header: bytes) -> WriterSchema:
+        schema_id = registry_id(header)
+        if schema_id is None:
+            raise _unknown(
+                f"no schema here has the fingerprint {header[2:].hex()}: write with one of schemas/ as it is,"
+                " or with a Schema Registry"
+            )
+        if self._registry is None:
+            raise _unknown(f"it was written with schema id {schema_id}: set schema_registry.url")
+        found = self._registry.find(schema_id)
+        if found is None:
+            raise _unknown(f"the Schema Registry has no schema id {schema_id}: is it the producer's registry?")
+        return found
+
+    def _remember_absent(self, header: bytes, problem: ValueProblem) -> None:
+        if len(self._absent) >= _MAX_ABSENT:
+            self._absent.clear()
+        self._absent[header] = (self._clock.monotonic() + _ABSENT_FOR_MS, problem)
+
+
+def _unknown(error: str) -> BadRecord:
+    return BadRecord("unknown_schema", error)

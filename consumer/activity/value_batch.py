@@ -1,0 +1,55 @@
+"""Joins a batch of values into one array, and groups them by their header."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from consumer.activity.avro.cursor import LOOKAHEAD_BYTES, Bytes, Flags, Longs
+from consumer.activity.schemas.framing import CONFLUENT, CONFLUENT_SIZE, SINGLE_OBJECT, SINGLE_OBJECT_SIZE
+
+_LOOKAHEAD = bytes(LOOKAHEAD_BYTES)
+
+
+class ValueBatch:
+    """`joined` and `data` hold all values (a null as no bytes), value i from `starts[i]` to `ends[i]`."""
+
+    def __init__(self, values: Sequence[bytes | None]) -> None:
+        parts: list[bytes] = [*values, _LOOKAHEAD]  # type: ignore[list-item] # nulls make the join fail
+        try:
+            self.joined = b"".join(parts)
+        except TypeError:
+            parts = [part or b"" for part in parts]
+            self.joined = b"".join(parts)
+        self.lengths: Longs = np.fromiter(map(len, parts), np.int64, len(values))
+        self.ends: Longs = np.cumsum(self.lengths)
+        self.starts: Longs = self.ends - self.lengths
+        self.data: Bytes = np.frombuffer(self.joined, np.uint8)
+
+    def groups(self) -> Iterator[tuple[bytes | None, Longs]]:
+        """Yield each header and the indices of its values; None for those that have no header and are not empty."""
+        first, second = self.data[self.starts], self.data[self.starts + 1]
+        confluent = (first == CONFLUENT) & (self.lengths >= CONFLUENT_SIZE)
+        single = (first == SINGLE_OBJECT[0]) & (second == SINGLE_OBJECT[1]) & (self.lengths >= SINGLE_OBJECT_SIZE)
+        yield from self._alike(confluent, np.dtype(">u4"), CONFLUENT_SIZE)
+        yield from self._alike(single, np.dtype("<u8"), SINGLE_OBJECT_SIZE)
+        unframed = np.flatnonzero(~(confluent | single) & (self.lengths > 0))
+        if unframed.size:
+            yield None, unframed
+
+    def _alike(self, which: Flags, number: "np.dtype[np.unsignedinteger]", size: int) -> Iterator[tuple[bytes, Longs]]:
+        rows = np.flatnonzero(which)
+        if not rows.size:
+            return
+        anywhere = _unaligned(self.data, number)
+        ids = anywhere[self.starts[rows] + size - number.itemsize]
+        distinct = ids[:1] if (ids == ids[0]).all() else np.unique(ids)
+        for schema in distinct:
+            alike = rows[ids == schema] if distinct.size > 1 else rows
+            start = self.starts[alike[0]]
+            yield self.data[start : start + size].tobytes(), alike
+
+
+def _unaligned(data: Bytes, number: "np.dtype[np.unsignedinteger]") -> npt.NDArray[np.unsignedinteger]:
+    """Return a view of the bytes with one number beginning at each of them."""
+    return np.ndarray((data.size - number.itemsize + 1,), number, data, strides=(1,))

@@ -1,0 +1,48 @@
+"""Connects a command to Kafka, or says why that is not possible."""
+
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[attr-defined]
+
+from consumer.commands.terminal.exit_codes import CommandFailed
+from consumer.config.errors import ConfigError
+from consumer.config.kafka import KafkaSettings
+
+_KEY = "kafka.bootstrap_servers"
+
+
+def connect(kafka: KafkaSettings, timeout_s: int) -> tuple[AdminClient, ClusterMetadata]:
+    """Return an admin client whose broker has answered within `timeout_s`, and the cluster's metadata.
+
+    Raises:
+        ConfigError: `kafka.client` contains something that librdkafka does not accept.
+        CommandFailed: no broker answered.
+    """
+    errors: list[KafkaError] = []
+    # Without log_level 0 librdkafka writes the same errors to stderr, one line for each attempt to connect.
+    settings: dict[str, Any] = {**kafka.client, "log_level": 0, "error_cb": errors.append}
+    try:
+        admin = AdminClient({**settings, "bootstrap.servers": kafka.bootstrap_servers})
+    except KafkaException as refused:
+        raise ConfigError([f"kafka.client: {refused.args[0].str()}"]) from None
+    for _ in range(timeout_s):  # in steps of a second, so that a signal is handled soon
+        try:
+            return admin, admin.list_topics(timeout=1)
+        except KafkaException:
+            admin.poll(0)  # calls error_cb
+    raise CommandFailed(_explanation(kafka.bootstrap_servers, errors, timeout_s))
+
+
+def _explanation(servers: str, errors: list[KafkaError], timeout_s: int) -> str:
+    codes = {error.code() for error in errors}
+    if KafkaError._AUTHENTICATION in codes:
+        return f"{_KEY}: {servers} rejects the credentials: check the sasl settings in kafka.client"
+    if KafkaError._SSL in codes:
+        return f"{_KEY}: TLS with {servers} fails: check security.protocol and the ssl settings in kafka.client"
+    if KafkaError._RESOLVE in codes and KafkaError._TRANSPORT not in codes:
+        return f"{_KEY}: the host name in {servers} cannot be resolved: is it spelt right?"
+    return (
+        f"{_KEY}: no answer from {servers} within {timeout_s} s: is the broker running, is the address right, and does"
+        " kafka.client have the security.protocol that it requires?"
+    )

@@ -1,0 +1,147 @@
+"""Options and help of the commands with subcommands: `lapse contacts import`, `lapse dead-letters list`, …"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from consumer.commands.terminal.exit_codes import exit_with_message
+
+Config = Annotated[Path, typer.Option("--config", "-c", envvar="LAPSE_CONFIG", help="The file with the settings.")]
+CONFIG = Path("lapse.yaml")
+
+contacts = typer.Typer(help="Import contacts from a CSV file, or delete them.", no_args_is_help=True)
+
+
+@contacts.command("import")
+def import_contacts(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True, help="The CSV file.")
+    ],
+    config: Config = CONFIG,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Delete the contacts of the users in the file; its only column is user_id.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check the rows; write nothing.")] = False,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="THEIRS=OURS",
+            help="A column's name in the file, and Lapse's: 'Phone Number=phone'. May be repeated.",
+        ),
+    ] = None,
+    skip_bad: Annotated[
+        Path | None,
+        typer.Option("--skip-bad", metavar="FILE", help="Write invalid rows to this new file, and import the others."),
+    ] = None,
+) -> None:
+    """Import contacts from a CSV file, all or none.
+
+    The file is UTF-8, separated by commas, semicolons or tabs, with up to 500,000 rows. Its first line names the
+    columns: user_id, and any of name, phone, locale, timezone, email, opt_in, updated_at.
+
+    A contact is replaced as a whole: an empty cell deletes what was known. opt_in is yes or no, true or false, 1 or 0;
+    empty means no. updated_at is a time in ISO 8601 (in UTC if it names no zone) or milliseconds since 1970; empty
+    means now. A phone number needs its country code unless policy.default_region is set.
+
+    If rows are invalid, each is reported by its line, and nothing is written, unless --skip-bad is given.
+
+    With --map, all other columns whose names Lapse does not know are ignored; without it they are an error.
+    """
+    with exit_with_message():
+        from consumer.commands.contacts import import_file as command
+
+        raise typer.Exit(
+            command.main(config, file, delete=delete, dry_run=dry_run, mapping=mapping or (), skip_bad=skip_bad)
+        )
+
+
+dead_letters = typer.Typer(help="Show records that could not be read, or replay them.", no_args_is_help=True)
+
+Reason = Annotated[str | None, typer.Option(help="Only records with this reason, such as unknown_schema.")]
+Topic = Annotated[str | None, typer.Option(help="Only records from this topic.")]
+Since = Annotated[
+    str | None, typer.Option(metavar="WHEN", help="Only records set aside since then: 24h (ago), or 2026-03-29T14:00Z.")
+]
+Until = Annotated[str | None, typer.Option(metavar="WHEN", help="Only records set aside before then.")]
+
+
+@dead_letters.command("list")
+def list_dead_letters(
+    config: Config = CONFIG,
+    reason: Reason = None,
+    topic: Topic = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most so many, the newest.")] = 50,
+    show: Annotated[
+        bool, typer.Option("--show", help="Show the first 200 bytes of each; they may contain personal data.")
+    ] = False,
+) -> None:
+    """Show records that could not be read, and why."""
+    with exit_with_message():
+        from consumer.commands.dead_letters import list as command
+        from consumer.commands.dead_letters import selection as common
+
+        chosen = common.parse_filter(reason=reason, topic=topic, since=since, until=until)
+        raise typer.Exit(command.main(config, chosen, limit=limit, show=show))
+
+
+@dead_letters.command("replay")
+def replay_dead_letters(
+    config: Config = CONFIG,
+    reason: Reason = None,
+    topic: Topic = None,
+    since: Since = None,
+    until: Until = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
+) -> None:
+    """Replay records that could not be read.
+
+    Run it after the cause is fixed. Each record is written back to its topic and partition at most once,
+    however often this is run.
+    """
+    with exit_with_message():
+        from consumer.commands.dead_letters import replay as command
+        from consumer.commands.dead_letters import selection as common
+
+        chosen = common.parse_filter(reason=reason, topic=topic, since=since, until=until)
+        raise typer.Exit(command.main(config, chosen, yes=yes))
+
+
+ledger = typer.Typer(help="Manage the ledger, deliver's database.", no_args_is_help=True)
+
+
+@ledger.command()
+def begin(config: Config = CONFIG) -> None:
+    """Start anew after the ledger was lost.
+
+    Reminders that were requested before are not sent: nobody knows which of them were sent already. Stop deliver first.
+    """
+    with exit_with_message():
+        from consumer.commands import ledger as command
+
+        raise typer.Exit(command.begin(config))
+
+
+state = typer.Typer(help="Manage detect's state, kept on a Kafka topic.", no_args_is_help=True)
+
+
+@state.command()
+def rebuild(
+    config: Config = CONFIG,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this, only show what would be done.")] = False,
+) -> None:
+    """Rebuild detect's state from the input topic.
+
+    Detect drops its state (who was last seen when) and reads the input again from its first record. Stop detect first.
+    """
+    with exit_with_message():
+        from consumer.commands import state as command
+
+        raise typer.Exit(command.rebuild(config, yes=yes))
+
+
+GROUPS = {"contacts": contacts, "dead-letters": dead_letters, "ledger": ledger, "state": state}
+"""The commands with subcommands, by name."""

@@ -1,0 +1,47 @@
+"""The sections `ledger` (deliver's database), `web` (webhook, health, metrics, console) and `log`."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from consumer.config.types import Address, Duration, Secret, Section
+
+WEBHOOK_PATH = "/webhooks/1msg/"
+"""Where 1MSG posts; `web.webhook_secret` follows it."""
+
+
+def _ledger_url(value: str) -> str:
+    if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise ValueError("write sqlite:///lapse.db, or for several replicas postgresql+psycopg://…")
+    return value
+
+
+class LedgerSettings(Section):
+    url: Annotated[str, AfterValidator(_ledger_url)] = "sqlite:///lapse.db"
+    """`sqlite:///file`, or for several replicas `postgresql+psycopg://user@host/name`. With a password, set the
+    whole URL as the variable `LAPSE_LEDGER__URL`."""
+    keep: Duration = timedelta(days=90)
+    """How long finished reminders, and what people wrote to you, are kept."""
+
+
+class WebSettings(Section):
+    host: str = "127.0.0.1"
+    """The address to listen on; 0.0.0.0 accepts connections from other machines."""
+    port: int = Field(default=8080, ge=0, le=65535)
+    """The port to listen on."""
+    public_url: Address | None = None
+    """The address under which 1MSG can call this service, such as https://lapse.example.com."""
+    webhook_secret: Secret | None = None
+    """1MSG calls `<public_url>/webhooks/1msg/<secret>`; at least 16 characters."""
+    api_token: Secret | None = None
+    """The token that the console and its API require. Without one they are open only if `host` is a loopback one."""
+    register_webhook: bool = False
+    """At the start, add this service's webhook to the channel's list. Other webhooks stay on the list."""
+
+
+class LogSettings(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe messages that are logged."""
+    format: Literal["console", "json"] = "console"
+    """`console` for people, `json` for programs."""

@@ -1,0 +1,107 @@
+"""All sections of `lapse.yaml`, and the rules that hold between them."""
+
+from datetime import timedelta
+
+from pydantic import Field, model_validator
+
+from consumer.config.detect import DetectSettings
+from consumer.config.fallback import FallbackSettings
+from consumer.config.kafka import KafkaSettings, RegistrySettings, TopicSettings
+from consumer.config.onemsg import OneMsgSettings, TrackingSettings
+from consumer.config.policy import PolicySettings
+from consumer.config.processes import ProcessSettings
+from consumer.config.service import LedgerSettings, LogSettings, WebSettings
+from consumer.config.source import SourceSettings, events_problem
+from consumer.config.template import action_problem
+from consumer.config.types import Section, format_duration
+
+
+class Settings(Section):
+    """All of `lapse.yaml`. Only `app.py`, `wiring/` and the commands get it; other parts get what they need of it."""
+
+    kafka: KafkaSettings = KafkaSettings()
+    """The brokers, and this process's name there."""
+    topics: TopicSettings = TopicSettings()
+    """The topics' names."""
+    schema_registry: RegistrySettings | None = None
+    """The registry of Avro schemas. If left out, the schemas in `schemas/` are used."""
+    source: SourceSettings = SourceSettings()
+    """The topic of user activity, and how to read its events."""
+    processes: dict[str, ProcessSettings] = Field(min_length=1)
+    """What a user can leave unfinished, by the process's name in the activity."""
+    detect: DetectSettings = DetectSettings()
+    """When a user counts as gone quiet."""
+    onemsg: OneMsgSettings | None = None
+    """The 1MSG channel. May be left out where only detect runs."""
+    policy: PolicySettings = PolicySettings()
+    """Who gets messages, when, and how often."""
+    tracking: TrackingSettings = TrackingSettings()
+    """How messages are followed after sending."""
+    fallback: FallbackSettings = FallbackSettings()
+    """Other ways to reach people whom WhatsApp cannot reach."""
+    ledger: LedgerSettings = LedgerSettings()
+    """Deliver's database."""
+    web: WebSettings = WebSettings()
+    """Webhook, health, metrics and console."""
+    log: LogSettings = LogSettings()
+    """What is logged, and in which format."""
+
+    @property
+    def state_topic(self) -> str:
+        return self.topics.state or f"{self.kafka.group_prefix}-state"
+
+    @model_validator(mode="after")
+    def _events_match_processes(self) -> "Settings":
+        for name, process in self.processes.items():
+            closing = (*process.complete_on, *process.cancel_on)
+            if problem := events_problem(self.source.paths, name, process.active_on, closing):
+                raise ValueError(problem)
+        return self
+
+    @model_validator(mode="after")
+    def _actions_cover_languages(self) -> "Settings":
+        for name, process in self.processes.items() if self.onemsg else ():
+            wrong = (
+                action_problem(process.action, process.template.apply_to(self.onemsg.template)) if self.onemsg else None
+            )
+            if wrong:
+                raise ValueError(f"processes.{name}.action: {wrong}")
+        return self
+
+    @model_validator(mode="after")
+    def _forget_after_is_long_enough(self) -> "Settings":
+        longest = max(p.remind_after[-1] for p in self.processes.values())
+        needed = longest + self.policy.expire_after + self.detect.allowed_lateness
+        if self.detect.forget_after <= needed:
+            set_to, least = format_duration(self.detect.forget_after), format_duration(needed)
+            raise ValueError(
+                f"detect.forget_after ({set_to}) must be longer than the longest remind_after + policy.expire_after"
+                f" + detect.allowed_lateness ({least}): a user must not be forgotten while a reminder may still be due"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _ledger_keep_is_long_enough(self) -> "Settings":
+        longest = max(p.remind_after[-1] for p in self.processes.values())
+        counted = max(longest + self.policy.expire_after, *self.policy.max_per_user, self.tracking.give_up_after)
+        if self.ledger.keep <= counted:
+            set_to, least = format_duration(self.ledger.keep), format_duration(counted)
+            raise ValueError(
+                f"ledger.keep ({set_to}) must be longer than each of these ({least} at present): the longest"
+                " remind_after + policy.expire_after, the periods of policy.max_per_user, tracking.give_up_after"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _windows_open_before_expiry(self) -> "Settings":
+        windows = {f"processes.{name}.send_window": process.send_window for name, process in self.processes.items()}
+        for key, chosen in {"policy.send_window": self.policy.send_window, **windows}.items():
+            closed = timedelta(milliseconds=chosen.window.longest_closed) if chosen else timedelta(0)
+            if closed > self.policy.expire_after:
+                longest, lives = format_duration(closed), format_duration(self.policy.expire_after)
+                raise ValueError(
+                    f"{key} can stay closed for {longest} (one hour of it for the change from summer time), longer than"
+                    f" policy.expire_after ({lives}): reminders would expire before it opens."
+                    " Open it on more days, or raise policy.expire_after"
+                )
+        return self

@@ -1,0 +1,120 @@
+"""The section `source`: the activity topic, and where to find user, time and event in events of your own schema."""
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import permutations
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, model_validator
+
+from consumer.config.types import Section
+
+PATHS = ("user", "time", "process", "kind", "action", "event")
+"""The keys of `source` that are paths."""
+
+
+def names_in(path: str) -> tuple[str, ...]:
+    """Return the names in a dotted path, outermost first; a dot within a name is written as `\\.`."""
+    return tuple(name.replace("\\.", ".") for name in re.split(r"(?<!\\)\.", path))
+
+
+def _event_path(value: str) -> str:
+    if not all(names_in(value)):
+        raise ValueError("write names joined by dots, such as context.user.id")
+    return value
+
+
+EventPath = Annotated[str, AfterValidator(_event_path)]
+Names = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
+"""Names; a single one may be written without a list."""
+
+
+def paths_problem(paths: Mapping[str, str]) -> str | None:
+    """Return what is wrong with these paths (by their keys of `source`) and what to do; None if they are complete."""
+    if not {"user", "time"} <= paths.keys():
+        return (
+            "events of your own schema need a user and a time: add user: … and time: …, each a dotted path"
+            " (without any path, events are read by the schema user_activity.avsc)"
+        )
+    if "kind" in paths and "process" not in paths:
+        return "kind does not say which process it is about: add process: …, the path of the process's name"
+    if not {"process", "event"} & paths.keys():
+        return (
+            "nothing says what an event is about: add event: …, the path of its name (active_on and complete_on"
+            " of the processes say what it means), or process: … and kind: …"
+        )
+    if not {"kind", "event"} & paths.keys():
+        return (
+            "nothing says what happened in the process: add kind: …, the path of STARTED, PROGRESSED, COMPLETED or"
+            " CANCELLED, or event: …, the path of the event's name (and complete_on to the processes)"
+        )
+    if {"kind", "event"} <= paths.keys():
+        return "kind and event both say what happened: remove one of them"
+    return _overlap(paths)
+
+
+def events_problem(paths: Mapping[str, str], process: str, active: Sequence[str], closing: Sequence[str]) -> str | None:
+    """Return what is wrong with the event names of a process, given these paths; None if nothing is."""
+    if "event" in paths:
+        if active or "process" in paths:
+            return None
+        return (
+            f"processes.{process} would never start: add active_on, the names of events (source.event) that show that a"
+            " user works on it"
+        )
+    if not active and not closing:
+        return None
+    if "kind" in paths:
+        return f"processes.{process} names events, but source.kind says what happened: replace it by source.event"
+    return f"processes.{process} names events, but source.event, the path of an event's name, is not set"
+
+
+def _overlap(paths: Mapping[str, str]) -> str | None:
+    for (one, path), (other, beside) in permutations(paths.items(), 2):
+        if names_in(beside)[: len(names_in(path))] == names_in(path):
+            return f"{other} is the same path as {one}, or inside it: each needs its own path"
+    return None
+
+
+class SourceSettings(Section):
+    topic: str = "user-activity"
+    """The topic of user activity."""
+    format: Literal["avro", "json"] = "avro"
+    """The format of its values."""
+    start: Literal["earliest", "latest"] = "earliest"
+    """Where the first run begins: `earliest` reads the topic's history, `latest` only new events."""
+    user: EventPath | None = None
+    """The path of the user's id, text or a whole number. This and the next five are for events of your own schema: each
+    is the names of nested fields, joined by dots."""
+    time: EventPath | None = None
+    """The path of the event's time: a timestamp, a number or ISO 8601 text."""
+    process: EventPath | None = None
+    """The path of the process's name, if events contain it."""
+    kind: EventPath | None = None
+    """The path of STARTED, PROGRESSED, COMPLETED or CANCELLED, if events contain it."""
+    action: EventPath | None = None
+    """The path of the text for {{2}}, if events contain it."""
+    event: EventPath | None = None
+    """The path of the event's name; `active_on`, `complete_on` and `cancel_on` of the processes say what it means."""
+    time_unit: Literal["seconds", "millis", "micros", "nanos"] | None = None
+    """The unit of numeric times whose schema does not state it. Default: guessed from their size."""
+    records: Names = ()
+    """The names of Avro records that are activities. Default: all."""
+    schemas: tuple[Path, ...] = ()
+    """Files with the writers' schemas, for values in Avro single-object encoding."""
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """Return the paths that are set, by their keys; empty where events have Lapse's own schema."""
+        return {key: path for key in PATHS if (path := getattr(self, key)) is not None}
+
+    @model_validator(mode="after")
+    def _paths_are_complete(self) -> "SourceSettings":
+        if self.format == "json" and (self.schemas or self.records):
+            raise ValueError("schemas and records are only for format: avro")
+        if self.time_unit and not self.paths:
+            raise ValueError("time_unit is only for events of your own schema: add user, time and event")
+        if self.paths and (problem := paths_problem(self.paths)):
+            raise ValueError(problem)
+        return self

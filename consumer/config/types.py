@@ -1,0 +1,108 @@
+"""The types of values in `lapse.yaml`: durations, times of day, time zones, addresses, secrets."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
+
+from consumer.clock import Millis
+
+Role: TypeAlias = Literal["detect", "deliver"]
+"""One half of `lapse run`."""
+
+_UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, timedelta):
+        return value
+    found = _DURATION.fullmatch(str(value).strip())
+    if isinstance(value, bool) or found is None:
+        number = not isinstance(value, bool) and re.fullmatch(r"\d+(\.\d+)?", str(value).strip())
+        wrong = "a duration needs a unit" if number else f"{str(value)[:40]!r} is not a duration"
+        raise ValueError(f"{wrong}: write 90s, 15m, 24h or 7d")
+    length = float(found[1]) * _UNITS[found[2]]
+    if length > 100 * 365 * _UNITS["d"]:
+        raise ValueError("a duration may be at most a hundred years")
+    return timedelta(milliseconds=length)
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+
+
+def millis(span: timedelta) -> Millis:
+    """Return a duration in whole milliseconds."""
+    return span // timedelta(milliseconds=1)
+
+
+def format_duration(span: timedelta) -> str:
+    """Return a duration as it is written in `lapse.yaml`, largest units first: `90d`, `1d12h`, `1m30s`."""
+    left, parts = millis(span), []
+    for unit in ("d", "h", "m", "s", "ms"):
+        count, left = divmod(left, _UNITS[unit])
+        parts += [f"{count}{unit}"] if count else []
+    return "".join(parts) or "0s"
+
+
+def _zone(value: object) -> object:
+    try:
+        ZoneInfo(str(value))
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"{value!r} is not a time zone: write a name such as Europe/Madrid") from None
+    return value
+
+
+Zone = Annotated[str, BeforeValidator(_zone)]
+
+
+def _address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError("is not an address: write it like https://example.com")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("write only the address: user, password and token have their own keys")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+
+
+def _time_of_day(value: object) -> object:
+    found = re.fullmatch(r"(\d\d?):(\d\d)", value.strip()) if isinstance(value, str) else None
+    minutes = int(found[1]) * 60 + int(found[2]) if found else -1
+    if found is None or int(found[2]) > 59 or minutes > 24 * 60:
+        raise ValueError('write a time of day in quotes, such as "09:00"')
+    return timedelta(minutes=minutes)
+
+
+TimeOfDay = Annotated[timedelta, BeforeValidator(_time_of_day)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+
+
+class Secret(Section):
+    """Where a secret is kept: `{env: NAME}` or `{file: path}`. It is never written in `lapse.yaml` itself."""
+
+    env: str | None = None
+    """The environment variable that contains it."""
+    file: Path | None = None
+    """The file that contains it and nothing else."""
+    value: SecretStr | None = None  # from LAPSE_… variables only; config/loader.py refuses it in the file
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_environment(cls, given: Any) -> Any:
+        return {"value": given} if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "Secret":
+        if sum(place is not None for place in (self.env, self.file, self.value)) != 1:
+            raise ValueError("write exactly one of {env: NAME} and {file: /path}")
+        return self

@@ -1,0 +1,39 @@
+"""Settles attempts of unknown outcome by what an operator found out."""
+
+from collections.abc import Sequence
+
+from consumer.deliver.lifecycle import AttemptAccepted, ConfirmedUnsent, NoChange, StatusSource
+from consumer.deliver.unit_of_work import UnitOfWork
+from consumer.ledger import queries
+from consumer.ledger.queries.reminders import UnresolvedSelection
+from consumer.ledger.schema.rows import ReminderRow
+
+MOST = 500
+"""Reminders settled in one transaction."""
+
+
+def resolve(work: UnitOfWork, which: UnresolvedSelection, *, sent: bool) -> list[ReminderRow]:
+    """Settle at most MOST of these reminders that are unresolved. Returns their rows as they are then.
+
+    With `sent` they become accepted without an id, and that is their last record. Otherwise they are planned again and
+    have to pass all the checks once more.
+    """
+    rows = queries.reminders.lock_unresolved(work.connection, which, MOST)
+    work.add_locked(rows)
+    settled = [row for row in rows if not isinstance(work.apply_event(row.key, _event(sent)), NoChange)]
+    queries.attempts.record_outcomes(work.connection, [_end(row, work.now, sent=sent) for row in settled])
+    return _current(work, settled)
+
+
+def _event(sent: bool) -> AttemptAccepted | ConfirmedUnsent:
+    return AttemptAccepted(None, StatusSource.OPERATOR) if sent else ConfirmedUnsent()
+
+
+def _end(row: ReminderRow, now: int, *, sent: bool) -> dict[str, object]:
+    outcome = "accepted" if sent else "rejected"
+    changes = {"outcome": outcome, "may_have_been_sent": sent, "reason": "by_operator", "finished_at": now}
+    return {"key": row.key, "number": row.attempts, **changes}
+
+
+def _current(work: UnitOfWork, rows: Sequence[ReminderRow]) -> list[ReminderRow]:
+    return [row for row in map(work.get, (each.key for each in rows)) if row is not None]

@@ -1,0 +1,6 @@
+"""The rules, pure: no clock, no database.
+
+In: `Facts` about one due reminder, an outcome, or configuration. Out: a verdict, a retry, a next medium, a language.
+Read `checks` first: its list decides whether a reminder is sent now. `retries` decides after a refusal, `fallback`
+after an ending; `frequency_cap`, `holdout`, `languages` and `message_plan` give the checks their values.
+"""

@@ -1,0 +1,39 @@
+"""Erases a person: name, phone, e-mail, and the messages they wrote to us.
+
+What was done about the user's id stays, and so does their opt-out.
+"""
+
+from collections.abc import Collection
+
+from sqlalchemy import Connection
+
+from consumer.deliver.recipients.opt_outs import phone_hash
+from consumer.deliver.recipients.person import read_phone
+from consumer.ledger import queries
+from consumer.onemsg.phone import Phone
+
+
+class Erasure:
+    """The deletions of one batch. Create it before the contacts are overwritten: their phones lead to the rest."""
+
+    def __init__(self, connection: Connection, users: Collection[str], region: str | None, hash_key: bytes) -> None:
+        self._connection = connection
+        self._users = set(users)
+        self._hash_key = hash_key
+        self._phones: dict[str, set[str]] = {}
+        for user, stored in queries.contacts.phones_ever_used(connection, users) if users else ():
+            phone = read_phone(stored, region)  # a contact's text, or digits of an attempt
+            if isinstance(phone, Phone):
+                self._phones.setdefault(user, set()).add(phone.digits)
+
+    def apply(self) -> None:
+        """Erase; called once the contacts are written. A user whom a later record re-created is not erased."""
+        erased = queries.contacts.erased_users(self._connection, self._users) if self._users else set()
+        if not erased:
+            return
+        queries.contacts.clear_sent_phones(self._connection, erased)
+        phones = {phone for user in erased for phone in self._phones.get(user, ())}
+        if phones:
+            hashes = {phone_hash(phone, self._hash_key) for phone in phones}
+            queries.inbox.delete_inbound_from_phones(self._connection, hashes)
+            queries.inbox.delete_bodies_containing(self._connection, phones)

@@ -1,0 +1,55 @@
+"""Holds on a recipient, kept by a keyed hash of the phone, so that they apply to the reminders of every process.
+
+There are two kinds: no message before some moment (docs/1msg.md#error-codes: DAY, PAIR), and unreachable (P-rcpt). The
+second ends after a month, since people install WhatsApp and countries are opened.
+"""
+
+from consumer.clock import DAY, Millis
+from consumer.deliver.recipients.opt_outs import subjects_of
+from consumer.deliver.unit_of_work import UnitOfWork
+from consumer.ledger import queries
+from consumer.ledger.queries.recipients import Hold
+from consumer.ledger.schema.rows import ReminderRow
+from consumer.onemsg.backoff import wait
+from consumer.onemsg.outcomes import Rejected, Remedy
+
+UNREACHABLE_FOR = 30 * DAY
+
+
+def hold_after(refusal: Rejected, attempt: int, now: Millis) -> Hold | None:
+    """Return the hold that follows from the refusal of attempt number `attempt` (from 1), if any. Pure."""
+    match refusal.remedy:
+        case Remedy.DAY | Remedy.PAIR:
+            return Hold(refusal.reason, now + wait(refusal.remedy, attempt, refusal.retry_after), unreachable=False)
+        case Remedy.RECIPIENT:
+            return Hold(refusal.reason, now + UNREACHABLE_FOR, unreachable=True)
+        case _:
+            return None
+
+
+def hold_recipient(work: UnitOfWork, row: ReminderRow, refusal: Rejected) -> None:
+    """Store the hold, if any, that follows from a refusal of this reminder."""
+    hold = hold_after(refusal, max(row.attempts, 1), work.now)
+    if hold is not None and row.phone is not None:
+        for subject in subjects_of(None, row.phone, work.hash_key):
+            queries.recipients.extend_hold(work.connection, subject, row.medium, hold)
+
+
+class ReachedPhones:
+    """Collects phones to which a message was delivered; `lift_holds` ends their `unreachable` holds together."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._work = work
+        self._by_medium: dict[str, set[str]] = {}
+
+    def add(self, row: ReminderRow) -> None:
+        if row.phone is not None:
+            self._by_medium.setdefault(row.medium, set()).add(row.phone)
+
+    def lift_holds(self) -> None:
+        # Hashing phones costs more than this query.
+        if self._by_medium and queries.recipients.any_unreachable(self._work.connection):
+            for medium, phones in self._by_medium.items():
+                subjects = {subject for phone in phones for subject in subjects_of(None, phone, self._work.hash_key)}
+                queries.recipients.delete_unreachable_holds(self._work.connection, subjects, medium)
+        self._by_medium = {}

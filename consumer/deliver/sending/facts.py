@@ -1,0 +1,186 @@
+"""Gathers what the checks need: a few queries for a whole batch, then one `Facts` for each row."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+import structlog
+from sqlalchemy import Connection
+
+from consumer.clock import Millis
+from consumer.deliver.channel.template_status import TemplateStatuses
+from consumer.deliver.operations.pauses import covers
+from consumer.deliver.policy.checks import CheckRules, Facts
+from consumer.deliver.policy.frequency_cap import next_allowed
+from consumer.deliver.policy.holdout import held_out
+from consumer.deliver.policy.message_plan import MessagePlan
+from consumer.deliver.policy.personal_text import TextCheck
+from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
+from consumer.deliver.recipients.opt_outs import subjects_of
+from consumer.deliver.recipients.person import Person, opens_at, read_people
+from consumer.deliver.unit_of_work import Key
+from consumer.ledger import queries
+from consumer.ledger.queries.attempts import PastAttempt, SentAttempt
+from consumer.ledger.queries.recipients import Hold
+from consumer.ledger.schema.rows import ReminderRow
+from consumer.records import WHATSAPP
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SenderConfig:
+    """The configuration's part in the decisions of a sender. Spans are milliseconds."""
+
+    rules: CheckRules
+    plans: Mapping[str, MessagePlan]
+    barrier: ContactsBarrier
+    templates: TemplateStatuses = field(default_factory=TemplateStatuses)
+    """What 1MSG's list says about the templates."""
+    default_region: str | None = None
+    default_name: str | None = None
+    default_zone: str = "UTC"
+    holdout: float = 0.0
+    """The share of users, from 0 to 1, who get no message, for comparison."""
+    text_check: TextCheck = "strict"
+    """How strictly names and actions from outside are judged before they go out."""
+    dry_run: bool = False
+    only_users: frozenset[str] | None = None
+    caps: Mapping[Millis, int] = field(default_factory=dict)
+    """The most messages to one user or phone, by span."""
+    unique_recipients: int | None = None
+    """The most different phones within 24 hours; None for no limit."""
+
+
+class FactsGatherer:
+    """The facts of one batch."""
+
+    def __init__(self, connection: Connection, config: SenderConfig, hash_key: bytes, now: Millis) -> None:
+        self._connection = connection
+        self._config = config
+        self._hash_key = hash_key
+        self._now = now
+
+    def facts(self, rows: Sequence[ReminderRow]) -> dict[Key, Facts]:
+        """Return the facts of these rows at this moment, by key.
+
+        Rows whose recipient another replica is deciding about are left out. A contact that cannot be read leaves its
+        row with `unreadable_contact`; the others are not affected.
+        """
+        config = self._config
+        users = self._lock_recipients({row.user_id for row in rows}, "user")
+        people = read_people(
+            queries.contacts.by_user(self._connection, users),
+            config.default_region,
+            with_zones=any(plan.window is not None for plan in config.plans.values()),
+            text_check=config.text_check,
+        )
+        phones = self._lock_recipients({person.phone for person in people.values() if person.phone}, "phone")
+        no_person = Person()
+        rows = [r for r in rows if r.user_id in users and people.get(r.user_id, no_person).phone in {None, *phones}]
+        if not rows:
+            return {}
+        opted_out = self._opted_out(users, people)
+        cap_free_at = self._cap_free_at(users, phones)
+        attempts = self._past_attempts(rows)
+        watermarks = queries.replicas.watermarks(self._connection)
+        contacts_read = config.barrier.is_passed(self._connection)
+        holds = self._holds(people)
+        paused = queries.pauses.paused_since(self._connection)
+        facts = {}
+        for row in rows:
+            found, plan, hold = people.get(row.user_id), config.plans.get(row.process), holds.get(row.user_id)
+            person = found or no_person
+            if person.error is not None:
+                log.error("contact_unreadable", reminder=row.reminder_id, error=person.error)
+            others = [a for a in attempts.get((row.user_id, row.process), ()) if a.reminder_id != row.reminder_id]
+            facts[row.key] = Facts(
+                now=self._now,
+                rules=config.rules,
+                lapsed_at=row.last_seen if row.lapsed_at is None else row.lapsed_at,
+                last_seen=row.last_seen,
+                watermark=watermarks.get(row.partition),
+                contacts_read=contacts_read,
+                returned=row.returned_at is not None,
+                completed=row.completed_at is not None,
+                superseded=row.superseded_at is not None,
+                has_contact=found is not None,
+                unreadable_contact=person.error is not None,
+                name=person.name or config.default_name,
+                phone=person.phone,
+                region=person.region,
+                bad_phone=person.bad_phone,
+                email=person.email,
+                bad_email=person.bad_email,
+                opt_in=person.opt_in,
+                opted_out=row.user_id in opted_out,
+                held_until=None if hold is None else hold.until,
+                unreachable=hold is not None and hold.unreachable,
+                step_attempted_at=max((each.at for each in others if each.step == row.step), default=None),
+                process_attempted_at=max((each.at for each in others), default=None),
+                shortest_rung=None if plan is None else plan.shortest_rung,
+                locale=person.locale,
+                paused=covers(paused, row.process),
+                has_plan=plan is not None,
+                cap_free_at=cap_free_at(row, person.phone),
+                selected=config.only_users is None or row.user_id in config.only_users,
+                held_out=held_out(row.user_id, row.process, config.holdout, self._hash_key),
+                dry_run=config.dry_run,
+                opens_at=self._opens_at(plan, found),
+            )
+        return facts
+
+    def _opens_at(self, plan: MessagePlan | None, person: Person | None) -> Millis | None:
+        if plan is None or plan.window is None:
+            return None
+        return opens_at(self._now, plan.window, person, ZoneInfo(self._config.default_zone))
+
+    def _lock_recipients(self, ids: set[str], kind: str) -> set[str]:
+        """Return those of these users or phones that this transaction could lock."""
+        locked = queries.recipients.try_lock(self._connection, {f"{kind}:{each}" for each in ids})
+        return {each for each in ids if f"{kind}:{each}" in locked}
+
+    def _cap_free_at(self, users: set[str], phones: set[str]) -> Callable[[ReminderRow, str | None], Millis]:
+        """Return a function: from when on a reminder may go to its user, who has that phone.
+
+        An attempt of the same reminder on another medium does not count: it has failed, or this one would not be due.
+        """
+        caps = self._config.caps
+        since = self._now - max(caps, default=0)
+        written = queries.attempts.to_users_or_phones_since(self._connection, users, phones, since) if caps else []
+        by_user: dict[str, list[SentAttempt]] = {}
+        by_phone: dict[str | None, list[SentAttempt]] = {}
+        for each in written:
+            by_user.setdefault(each.user_id, []).append(each)
+            by_phone.setdefault(each.phone, []).append(each)
+
+        def cap_free_at(row: ReminderRow, phone: str | None) -> Millis:
+            to_person = {*by_user.get(row.user_id, []), *(by_phone.get(phone, []) if phone else [])}
+            same = [w for w in to_person if w.reminder_id == row.reminder_id and w.medium != row.medium]
+            return next_allowed([w.at for w in to_person.difference(same)], caps)
+
+        return cap_free_at
+
+    def _opted_out(self, users: set[str], people: Mapping[str, Person]) -> set[str]:
+        subjects = {
+            user: subjects_of(user, people[user].phone if user in people else None, self._hash_key) for user in users
+        }
+        every = {subject for each in subjects.values() for subject in each}
+        opted_out = queries.opt_outs.opted_out_subjects(self._connection, every, WHATSAPP)
+        return {user for user, each in subjects.items() if not opted_out.isdisjoint(each)}
+
+    def _holds(self, people: Mapping[str, Person]) -> dict[str, Hold]:
+        """Return the hold on each user's phone."""
+        subjects = {user: subjects_of(None, person.phone, self._hash_key) for user, person in people.items()}
+        every = {subject for each in subjects.values() for subject in each}
+        holds = queries.recipients.active_holds(self._connection, every, WHATSAPP, self._now)
+        return {user: holds[each[0]] for user, each in subjects.items() if each and each[0] in holds}
+
+    def _past_attempts(self, rows: Sequence[ReminderRow]) -> dict[tuple[str, str], list[PastAttempt]]:
+        """Return the attempts that may matter to these rows, by (user, process)."""
+        rungs = [plan.shortest_rung for plan in self._config.plans.values()]
+        since = min(min(row.last_seen for row in rows), self._now - max(rungs, default=0))
+        attempts: dict[tuple[str, str], list[PastAttempt]] = {}
+        for each in queries.attempts.latest_by_reminder_since(self._connection, {row.user_id for row in rows}, since):
+            attempts.setdefault((each.user_id, each.process), []).append(each)
+        return attempts

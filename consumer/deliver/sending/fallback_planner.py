@@ -1,0 +1,43 @@
+"""Adds a row on the next medium where one medium was impossible. A second replica finds the row and adds nothing."""
+
+from collections.abc import Sequence
+
+from consumer.clock import Now
+from consumer.deliver.policy.checks import CheckRules, too_old_at
+from consumer.deliver.policy.fallback import next_medium_row
+from consumer.deliver.unit_of_work import unit_of_work
+from consumer.ledger import queries
+from consumer.ledger.store import Ledger
+from consumer.metrics import DeliverMetrics
+
+_BATCH = 200
+
+
+class FallbackPlanner:
+    """`media` are the configured fallbacks, in their order. Blocks its thread."""
+
+    def __init__(
+        self, ledger: Ledger, *, media: Sequence[str], rules: CheckRules, metrics: DeliverMetrics, now: Now
+    ) -> None:
+        self._ledger = ledger
+        self._media = media
+        self._rules = rules
+        self._metrics = metrics
+        self._now = now
+
+    def step(self) -> int:
+        """Handle one batch of rows that have ended. Returns how many; raises what the ledger raises."""
+        now = self._now()
+        with self._ledger.reading() as connection:
+            if not queries.reminders.any_fallback_due(connection, now):
+                return 0
+        with unit_of_work(self._ledger, self._metrics, now) as work:
+            ended = queries.reminders.lock_fallback_due(work.connection, now, _BATCH)
+            work.add_locked(queries.reminders.lock_by_ids(work.connection, {row.reminder_id for row in ended}))
+            for row in ended:
+                work.update(row._replace(fallback_at=None))
+                lapsed_at = row.last_seen if row.lapsed_at is None else row.lapsed_at
+                following = next_medium_row(row, self._media, now) if now < too_old_at(lapsed_at, self._rules) else None
+                if following is not None and work.get(following.key) is None:
+                    work.insert(following)
+        return len(ended)

@@ -1,0 +1,151 @@
+"""Records the outcomes of attempts: many at once, in one transaction with everything that follows from them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from consumer.clock import Millis, Now
+from consumer.deliver.channel.breaker_updates import AttemptOutcome, update_breakers
+from consumer.deliver.lifecycle import AttemptAccepted, AttemptRefused, Event, OutcomeUnknown
+from consumer.deliver.policy.retries import RetryPolicy, counts_as_attempt
+from consumer.deliver.recipients.holds import hold_recipient
+from consumer.deliver.recipients.opt_outs import opt_out_recipient
+from consumer.deliver.tracking.reconciliation import match_open_attempts
+from consumer.deliver.tracking.status_reports import apply_parked_reports
+from consumer.deliver.unit_of_work import Key, UnitOfWork, unit_of_work
+from consumer.ledger import queries
+from consumer.ledger.store import Ledger
+from consumer.metrics import DeliverMetrics
+from consumer.onemsg.backoff import wait
+from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptResult:
+    """What came of one attempt."""
+
+    key: Key
+    number: int
+    started_at: Millis
+    outcome: Outcome
+
+
+class ResultRecorder:
+    """`record` blocks its thread and returns once everything is durable."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        retry_policy: RetryPolicy,
+        metrics: DeliverMetrics,
+        now: Now,
+        has_reports: bool = True,
+    ) -> None:
+        """Without `has_reports` nothing follows an acceptance, and its record is the last."""
+        self._ledger = ledger
+        self._retry_policy = retry_policy
+        self._metrics = metrics
+        self._now = now
+        self._has_reports = has_reports
+
+    def record(self, results: Sequence[AttemptResult]) -> None:
+        """Record the attempts' ends, their reminders' next statuses, early reports, breakers, holds and opt-outs."""
+        with unit_of_work(self._ledger, self._metrics, self._now()) as work:
+            work.lock([result.key for result in results])
+            for result in results:
+                self._apply(work, result)
+            queries.attempts.record_outcomes(work.connection, [_end(result, work.now) for result in results])
+            accepted = [r.outcome.message_id for r in results if isinstance(r.outcome, Accepted)]
+            apply_parked_reports(work, accepted, self._retry_policy)
+            match_open_attempts(work, _phones_without_answer(work, results), self._retry_policy)
+            _keep_refusals(work, results)
+            rows = ((work.get(result.key), result) for result in results)
+            update_breakers(work, [AttemptOutcome(row, r.started_at, r.outcome) for row, r in rows if row is not None])
+            _pause_media(work, results)
+        outcomes = Counter((_label(r.outcome), getattr(r.outcome, "reason", "")) for r in results)
+        for (outcome, reason), number in outcomes.items():
+            self._metrics.sends.labels(outcome, reason).inc(number)
+
+    def _apply(self, work: UnitOfWork, result: AttemptResult) -> None:
+        row = work.get(result.key)
+        if row is None or row.attempts != result.number:
+            log.error("result_without_attempt", reminder=result.key[0], attempt=result.number)
+            return
+        if isinstance(result.outcome, Rejected | NotTransmitted) and counts_as_attempt(result.outcome):
+            row = row._replace(counted_attempts=row.counted_attempts + 1)
+            work.update(row)
+        event: Event
+        match result.outcome:
+            case Accepted(message_id=message_id):
+                event = AttemptAccepted(message_id, is_last=not self._has_reports)
+            case Unknown(reason=reason):
+                event = OutcomeUnknown(reason)
+            case Rejected() | NotTransmitted() as refusal:
+                error_code = refusal.error_code if isinstance(refusal, Rejected) else None
+                event = AttemptRefused(refusal.reason, self._retry_policy.after(refusal, row, work.now), error_code)
+        work.apply_event(result.key, event)
+
+
+def _phones_without_answer(work: UnitOfWork, results: Sequence[AttemptResult]) -> set[str]:
+    """Return the phones (digits) of unknown attempts: their message may have been seen already."""
+    rows = (work.get(result.key) for result in results if isinstance(result.outcome, Unknown))
+    return {row.phone for row in rows if row is not None and row.phone is not None}
+
+
+def _keep_refusals(work: UnitOfWork, results: Sequence[AttemptResult]) -> None:
+    """Store what counted_attempts say about recipients: holds and opt-outs."""
+    for result in results:
+        row, outcome = work.get(result.key), result.outcome
+        if row is None or not isinstance(outcome, Rejected):
+            continue
+        hold_recipient(work, row, outcome)
+        if outcome.remedy is Remedy.OPT_OUT:
+            opt_out_recipient(work, row, outcome.reason, work.now)
+
+
+def _pause_media(work: UnitOfWork, results: Sequence[AttemptResult]) -> None:
+    """Let no replica send for a while on a channel that says we are too fast."""
+    for medium in sorted({result.key[1] for result in results}):
+        pause = max(pause_after(result.outcome) for result in results if result.key[1] == medium)
+        if pause:
+            queries.channels.hold_rate_until(work.connection, medium, work.now + pause)
+
+
+def pause_after(outcome: Outcome) -> Millis:
+    """Return how long the whole channel must pause after this outcome."""
+    if isinstance(outcome, Rejected) and outcome.remedy is Remedy.SLOW:
+        return wait(Remedy.SLOW, 1, outcome.retry_after)
+    return 0
+
+
+def _end(result: AttemptResult, now: Millis) -> dict[str, Any]:
+    outcome = result.outcome
+    return {
+        "key": result.key,
+        "number": result.number,
+        "finished_at": now,
+        "outcome": _label(outcome),
+        "may_have_been_sent": isinstance(outcome, Accepted | Unknown),
+        "reason": getattr(outcome, "reason", None),
+        "error_code": getattr(outcome, "error_code", None),
+        "error": getattr(outcome, "error", None),
+        "message_id": getattr(outcome, "message_id", None),
+    }
+
+
+def _label(outcome: Outcome) -> str:
+    match outcome:
+        case Accepted():
+            return "accepted"
+        case Rejected():
+            return "rejected"
+        case NotTransmitted():
+            return "not_transmitted"
+        case Unknown():
+            return "unknown"

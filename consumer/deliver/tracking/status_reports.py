@@ -1,0 +1,146 @@
+"""Applies status reports to their reminders, matched by message id and by nothing else (docs/1msg.md#seven-facts,
+5)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from consumer.clock import Millis
+from consumer.deliver.channel.breaker_updates import AttemptOutcome, update_breakers
+from consumer.deliver.lifecycle import UNSENT, Cancel, Defer, NoChange, Reported, Status, StatusSource
+from consumer.deliver.policy.retries import REPORTED_FAILURE_DELAY, RetryPolicy
+from consumer.deliver.recipients.holds import ReachedPhones, hold_recipient
+from consumer.deliver.recipients.opt_outs import opt_out_recipient
+from consumer.deliver.unit_of_work import UnitOfWork
+from consumer.ledger import queries
+from consumer.ledger.queries.inbox import ParkedReport
+from consumer.ledger.schema.rows import ReminderRow
+from consumer.onemsg.error_table import classify
+from consumer.onemsg.outcomes import Rejected, Remedy
+from consumer.onemsg.webhook.notifications import Progress, StatusReport
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedReport:
+    """A report, where it came from, and when it was received."""
+
+    report: StatusReport
+    source: StatusSource
+    received_at: Millis
+
+    @property
+    def at(self) -> Millis:
+        """When it happened; when it was received, if the report has no time."""
+        return self.received_at if self.report.at is None else self.report.at
+
+
+def apply_reports(
+    work: UnitOfWork, reports: Sequence[ReceivedReport], retry_policy: RetryPolicy
+) -> list[ReceivedReport]:
+    """Apply the reports to their reminders, in order. Returns those whose message is not ours, or not known yet."""
+    keys = queries.attempts.reminders_by_message_id(work.connection, {r.report.message_id for r in reports})
+    work.lock(keys.values())
+    unmatched, reached = [], ReachedPhones(work)
+    for received in reports:
+        key = keys.get(received.report.message_id)
+        if key is None:
+            unmatched.append(received)
+        elif (row := work.get(key)) is not None and row.message_id == received.report.message_id:
+            _apply(work, row, received, retry_policy, reached)
+    reached.lift_holds()
+    return unmatched
+
+
+def park_reports(work: UnitOfWork, unmatched: Sequence[ReceivedReport]) -> None:
+    """Store reports until their message is known."""
+    queries.inbox.park_reports(work.connection, [_to_parked(each) for each in unmatched])
+
+
+def apply_parked_reports(work: UnitOfWork, message_ids: Sequence[str], retry_policy: RetryPolicy) -> int:
+    """Apply the parked reports about these messages, which are known now. Returns how many there were."""
+    parked = queries.inbox.pop_parked_reports(work.connection, message_ids)
+    apply_reports(work, [_from_parked(each) for each in parked], retry_policy)
+    return len(parked)
+
+
+def _apply(
+    work: UnitOfWork, row: ReminderRow, received: ReceivedReport, retry_policy: RetryPolicy, reached: ReachedPhones
+) -> None:
+    progress = received.report.progress
+    if progress is Progress.FAILED:
+        reached.lift_holds()  # in the order of the reports: a later failure may set a hold again
+        _fail(work, row, received, retry_policy)
+        return
+    changes = work.apply_event(row.key, Reported(progress, received.source), received.at)
+    if not isinstance(changes, NoChange) and progress in {Progress.DELIVERED, Progress.READ}:
+        reached.add(row)
+        if row.status == Status.FAILED:
+            _cancel_siblings(work, row, received.source)
+
+
+def _cancel_siblings(work: UnitOfWork, row: ReminderRow, source: StatusSource) -> None:
+    """Cancel the reminder's unsent rows on other media: it arrived. (The checks stop a second try of one.)"""
+    for other in work.rows():
+        if other.reminder_id == row.reminder_id and other.medium != row.medium and Status(other.status) in UNSENT:
+            work.apply_event(other.key, Cancel("arrived", source))
+
+
+def _fail(work: UnitOfWork, row: ReminderRow, received: ReceivedReport, retry_policy: RetryPolicy) -> None:
+    """Apply a failure that is reported later by the same table as one in the answer (docs/1msg.md#error-codes)."""
+    refusal = _refusal(received.report)
+    # Another try is a new message, so every failure counts here, also that of a channel that accepts and never sends.
+    counted = row._replace(counted_attempts=row.counted_attempts + 1)
+    then = retry_policy.after(refusal, counted, work.now)
+    retry = then if isinstance(then, Defer) and counted.counted_attempts < retry_policy.max_attempts else None
+    event = Reported(Progress.FAILED, received.source, refusal.reason, refusal.error_code, retry)
+    if isinstance(work.apply_event(row.key, event, received.at), NoChange):
+        return
+    failed = work.get(row.key) or counted
+    work.update(failed._replace(counted_attempts=counted.counted_attempts))
+    error = {"reason": refusal.reason, "error_code": refusal.error_code, "error": refusal.error}
+    queries.attempts.record_outcomes(work.connection, [{"key": row.key, "number": row.attempts, **error}])
+    hold_recipient(work, counted, refusal)
+    if refusal.remedy is Remedy.OPT_OUT:
+        opt_out_recipient(work, row, refusal.reason, received.at)
+    if refusal.remedy is Remedy.CHANNEL:
+        update_breakers(work, [AttemptOutcome(row, row.attempted_at or work.now, refusal)])
+
+
+def _refusal(report: StatusReport) -> Rejected:
+    """Return the failure as if it had been the answer. It keeps the reported code, even an unknown one.
+
+    A retry waits for at least REPORTED_FAILURE_DELAY: a delivery that overrides the failure may be on its way.
+    """
+    rule = classify(report.error_code, report.error)
+    is_channel = rule.remedy is Remedy.CHANNEL
+    return Rejected(
+        reason=rule.reason,
+        remedy=rule.remedy,
+        error_code=rule.code if report.error_code is None else report.error_code,
+        error=report.error,
+        retry_after=rule.not_before if is_channel else max(rule.not_before or 0, REPORTED_FAILURE_DELAY),
+        template=rule.template,
+    )
+
+
+def _to_parked(received: ReceivedReport) -> ParkedReport:
+    report = received.report
+    return ParkedReport(
+        report.message_id,
+        report.progress.value,
+        report.at,
+        report.error_code,
+        report.error,
+        received.source.value,
+        received.received_at,
+    )
+
+
+def _from_parked(parked: ParkedReport) -> ReceivedReport:
+    report = StatusReport(
+        message_id=parked.message_id,
+        progress=Progress(parked.progress),
+        at=parked.at,
+        error_code=parked.error_code,
+        error=parked.error,
+    )
+    return ReceivedReport(report, StatusSource(parked.source), parked.received_at)

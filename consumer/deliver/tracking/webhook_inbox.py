@@ -1,0 +1,194 @@
+"""Webhook bodies: stored first, then answered, then applied.
+
+`submit` returns when a body is durable, whatever it contains; one task applies its contents soon after. A crash in
+between leaves stored bodies, which `step` applies at the next start. Everything is idempotent, since 1MSG repeats,
+reorders and mixes (docs/1msg.md#order-and-repeats).
+
+Echoes, our own messages seen from outside, settle an unknown attempt where exactly one fits: see `reconciliation`.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from consumer.clock import SECOND, Millis, Now
+from consumer.deliver.group_commit import GroupCommit
+from consumer.deliver.lifecycle import StatusSource
+from consumer.deliver.policy.opt_out_requests import OptOutRequest, OptOutRequests
+from consumer.deliver.policy.retries import RetryPolicy
+from consumer.deliver.recipients.opt_outs import LIKELY_OPT_OUT, hold_phone, opt_in_phone, opt_out_phone, phone_hash
+from consumer.deliver.tracking.message_matching import SeenMessage
+from consumer.deliver.tracking.reconciliation import messages_of_echoes, messages_of_reports, record_messages
+from consumer.deliver.tracking.status_reports import ReceivedReport, apply_reports, park_reports
+from consumer.deliver.unit_of_work import UnitOfWork, unit_of_work
+from consumer.ledger import queries
+from consumer.ledger.queries.inbox import Body
+from consumer.ledger.store import Ledger
+from consumer.metrics import DeliverMetrics
+from consumer.onemsg.webhook import parser
+from consumer.records import WHATSAPP
+
+_BATCH = 100
+"""Bodies applied in one transaction. A caller of `submit` waits for one such transaction at most."""
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """The owner of a phone (digits) wants no more messages, or wants them again, since that moment."""
+
+    phone: str
+    request: OptOutRequest
+    reason: str
+    at: Millis
+
+
+@dataclass(slots=True)
+class _Contents:
+    """What several bodies contain, together."""
+
+    reports: list[ReceivedReport] = field(default_factory=list)
+    echoes: list[SeenMessage] = field(default_factory=list)
+    wishes: list[_Wish] = field(default_factory=list)
+    inbound: list[dict[str, Any]] = field(default_factory=list)
+    read: list[int] = field(default_factory=list)
+    unreadable: list[int] = field(default_factory=list)
+
+
+class WebhookInbox:
+    """Takes bodies from the webhook.
+
+    `linger_ms`: how long to wait for further bodies before storing some, and four times as long before applying them,
+    since a transaction with ten of them costs about as much as with one.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        retry_policy: RetryPolicy,
+        metrics: DeliverMetrics,
+        now: Now,
+        opt_out_words: Iterable[str] | None = None,
+        linger_ms: Millis = 0,
+    ) -> None:
+        self._ledger = ledger
+        self._retry_policy = retry_policy
+        self._metrics = metrics
+        self._now = now
+        self._opt_out_requests = OptOutRequests(opt_out_words)
+        self._store_group = GroupCommit(self._store, linger_ms=linger_ms)
+        self._linger_ms = linger_ms
+        self._applying: asyncio.Task[None] | None = None
+        self._has_more = False
+
+    async def submit(self, body: bytes) -> None:
+        """Return once the body is durable; raise if it could not be stored. It is applied soon after."""
+        await self._store_group.submit(body)
+        self._has_more = True
+        if self._applying is None or self._applying.done():
+            self._applying = asyncio.create_task(self._apply_all())
+
+    async def step(self) -> int:
+        """Apply every stored body. Returns how many; raises what the ledger raises."""
+        applied, done = 0, _BATCH
+        while done == _BATCH:
+            done = await asyncio.to_thread(self._apply_batch)
+            applied += done
+        return applied
+
+    async def idle(self) -> None:
+        """Return when what was submitted so far has been applied, or has failed to apply (see the log)."""
+        if self._applying is not None:
+            await self._applying
+
+    async def _apply_all(self) -> None:
+        try:
+            while self._has_more:  # a body may have been stored while others were applied
+                await asyncio.sleep(4 * self._linger_ms / SECOND)
+                self._has_more = False
+                await self.step()
+        except Exception:  # they stay stored, and the next body or start applies them
+            log.exception("webhook_bodies_not_applied")
+
+    def _store(self, bodies: Sequence[bytes]) -> None:
+        with self._ledger.transaction(urgent=True) as connection:  # 1MSG waits for it
+            queries.inbox.store_bodies(connection, bodies, self._now())
+
+    def _apply_batch(self) -> int:
+        with unit_of_work(self._ledger, self._metrics, self._now()) as work:
+            bodies = queries.inbox.lock_unapplied_bodies(work.connection, _BATCH)
+            contents = _Contents()
+            for body in bodies:
+                self._read(body, contents)
+            self._apply(work, contents)
+        return len(bodies)
+
+    def _apply(self, work: UnitOfWork, contents: _Contents) -> None:
+        unmatched = apply_reports(work, contents.reports, self._retry_policy)
+        park_reports(work, unmatched)
+        record_messages(work, [*contents.echoes, *messages_of_reports(unmatched)], self._retry_policy)
+        for wish in sorted(contents.wishes, key=lambda wish: wish.at):
+            _apply_wish(work, wish)
+        for message in contents.inbound:
+            sender = message["sender"]
+            message["phone_hash"] = phone_hash(sender, work.hash_key) if sender else None
+        queries.inbox.store_inbound(work.connection, contents.inbound)
+        queries.inbox.delete_bodies(work.connection, contents.read)
+        for body_id in contents.unreadable:
+            queries.inbox.mark_body_kept(work.connection, body_id, "unreadable")
+
+    def _read(self, body: Body, contents: _Contents) -> None:
+        """Add what a body contains. An unreadable one is kept as it is and does not stop the others."""
+        try:
+            parsed = parser.parse_webhook(body.body)
+        except Exception as error:
+            expected = isinstance(error, parser.UnreadableBody)
+            log.warning("webhook_body_unreadable", body_id=body.id, size=len(body.body), exc_info=not expected)
+            contents.unreadable.append(body.id)
+            return
+        received_at = body.received_at
+        contents.reports += [ReceivedReport(report, StatusSource.WEBHOOK, received_at) for report in parsed.statuses]
+        contents.echoes += messages_of_echoes(parsed.echoes, StatusSource.ECHO, received_at)
+        for preference in parsed.preferences:
+            if preference.sender is not None:
+                request = OptOutRequest.START if preference.wanted else OptOutRequest.STOP
+                at = _not_later(preference.at, received_at)
+                contents.wishes.append(_Wish(preference.sender, request, "stopped_in_whatsapp", at))
+        for message in parsed.inbound:
+            request = self._opt_out_requests.read(message.body, *message.other_texts)
+            at = _not_later(message.at, received_at)
+            if message.sender is not None and request is not OptOutRequest.NOTHING:
+                contents.wishes.append(_Wish(message.sender, request, "asked_to_stop", at))
+            contents.inbound.append(
+                {
+                    "message_id": message.message_id,
+                    "sender": message.sender,
+                    "at": message.at,
+                    "kind": message.kind,
+                    "body": message.body,
+                    "received_at": received_at,
+                }
+            )
+        contents.read.append(body.id)
+
+
+def _apply_wish(work: UnitOfWork, wish: _Wish) -> None:
+    match wish.request:
+        case OptOutRequest.STOP:
+            opt_out_phone(work, wish.phone, WHATSAPP, wish.reason, wish.at)
+        case OptOutRequest.START:
+            opt_in_phone(work, wish.phone, WHATSAPP, wish.at)
+        case OptOutRequest.LIKELY_STOP:
+            hold_phone(work, wish.phone, WHATSAPP, LIKELY_OPT_OUT)
+            log.warning("opt_out_likely", advice="somebody may have asked to stop in other words: read the chat")
+        case OptOutRequest.NOTHING:
+            pass
+
+
+def _not_later(at: Millis | None, received_at: Millis) -> Millis:
+    """Return when it was said; what claims to come from the future could never be taken back."""
+    return received_at if at is None else min(at, received_at)

@@ -1,0 +1,165 @@
+"""Applies `lifecycle`'s transitions to rows of the ledger: timers, sequence numbers, and records for the outbox.
+
+A `UnitOfWork` belongs to one transaction: it holds locked rows, changes them in memory, and writes each table once.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+
+from consumer.clock import Millis
+from consumer.deliver.lifecycle import SILENT, UNSENT, Change, Event, NoChange, Status, transition
+from consumer.deliver.policy.fallback import may_fall_back
+from consumer.ledger import queries
+from consumer.ledger.schema.rows import ReminderRow
+from consumer.ledger.store import Ledger
+from consumer.metrics import DeliverMetrics
+
+Key = tuple[str, str]
+"""(reminder_id, medium)"""
+
+log = structlog.get_logger()
+
+
+def row_after(row: ReminderRow, change: Change, now: Millis) -> ReminderRow:
+    """Return the row after a change: its status, and the one moment for which it waits there."""
+    status = change.status
+    message_id = None if status is Status.SENDING else change.message_id or row.message_id
+    awaits_report = status in {Status.ACCEPTED, Status.SENT} and message_id is not None
+    return row._replace(
+        status=status.value,
+        reason=change.reason,
+        until=change.until,
+        error_code=change.error_code,
+        message_id=message_id,
+        due_at=(now if change.until is None else change.until) if status in UNSENT else None,
+        lease_until=row.lease_until if status is Status.SENDING else None,
+        unknown_since=now if status is Status.UNKNOWN else None,
+        quiet_since=now if (awaits_report or status is Status.UNKNOWN) and not change.final else None,
+        fallback_at=now if may_fall_back(status, change.reason) else None,
+        polls=0,
+        sequence=row.sequence + change.publish,
+        updated_at=now,
+    )
+
+
+class UnitOfWork:
+    """The rows of one transaction, and their changes."""
+
+    def __init__(self, connection: Connection, now: Millis, hash_key: bytes) -> None:
+        self.connection = connection
+        self.now = now
+        self.hash_key = hash_key
+        self._rows: dict[Key, ReminderRow] = {}
+        self._stored: dict[Key, ReminderRow] = {}
+        """Rows as they are in the ledger."""
+        self._new: set[Key] = set()
+        self._changed: dict[Key, None] = {}
+        self._transitions: list[dict[str, Any]] = []
+        self._attempts: list[Mapping[str, object]] = []
+
+    def add_locked(self, rows: Iterable[ReminderRow]) -> None:
+        """Add rows that this transaction has locked; a row that is already here stays as it is."""
+        for row in rows:
+            if row.key not in self._rows:
+                self._rows[row.key] = self._stored[row.key] = row
+
+    def lock(self, keys: Collection[Key]) -> None:
+        """Lock and add the rows with these keys that are not here yet."""
+        missing = {reminder_id for reminder_id, medium in keys if (reminder_id, medium) not in self._rows}
+        if missing:
+            self.add_locked(queries.reminders.lock_by_ids(self.connection, missing))
+
+    def get(self, key: Key) -> ReminderRow | None:
+        return self._rows.get(key)
+
+    def rows(self) -> list[ReminderRow]:
+        return list(self._rows.values())
+
+    def insert(self, row: ReminderRow) -> None:
+        """Add a row that is not in the ledger yet."""
+        self._rows[row.key] = row
+        self._new.add(row.key)
+        self._changed[row.key] = None
+
+    def journal_attempt(self, attempt: Mapping[str, object]) -> None:
+        """Add a row of `tables.attempts`; it is written after its reminder."""
+        self._attempts.append(attempt)
+
+    def update(self, row: ReminderRow) -> None:
+        """Replace a row by one with other values beside its status."""
+        self._rows[row.key] = row if row.updated_at == self.now else row._replace(updated_at=self.now)
+        self._changed[row.key] = None
+
+    def apply_event(self, key: Key, event: Event, at: Millis | None = None) -> tuple[Change, ...] | NoChange:
+        """Apply an event to a row. `at` is when it happened outside; `now` if omitted."""
+        row = self._rows[key]
+        changes = transition(Status(row.status), row.reason, event)
+        if isinstance(changes, NoChange):
+            log.debug(
+                "nothing_changed", reminder=key[0], medium=key[1], event_kind=type(event).__name__, why=changes.why
+            )
+            return changes
+        for change in changes:
+            row = row_after(row, change, self.now)
+            if change.publish:
+                self._transitions.append(_transition(row, change, self.now if at is None else at))
+        self._rows[key] = row
+        self._changed[key] = None
+        return changes
+
+    def flush(self) -> None:
+        """Write all changes in the order in which they happened, each table once."""
+        new = [self._rows[key] for key in self._changed if key in self._new]
+        queries.reminders.insert_rows(self.connection, new)
+        changed = ((self._stored[key], self._rows[key]) for key in self._changed if key not in self._new)
+        queries.reminders.update_rows(self.connection, changed)
+        queries.attempts.insert_rows(self.connection, self._attempts)
+        queries.outbox.insert_transitions(self.connection, self._transitions)
+
+    def count_metrics(self, metrics: DeliverMetrics) -> None:
+        """Count the transitions; called once the transaction is durable."""
+        statuses = Counter((each["medium"], each["status"], each["reason"]) for each in self._transitions)
+        for (medium, status, reason), number in statuses.items():
+            metrics.statuses.labels(medium, status).inc(number)
+            if status in {Status.SUPPRESSED, Status.CANCELLED}:
+                metrics.suppressions.labels(status, reason).inc(number)
+
+
+def _transition(row: ReminderRow, change: Change, at: Millis) -> dict[str, Any]:
+    assert change.status not in SILENT
+    return {
+        "reminder_id": row.reminder_id,
+        "medium": row.medium,
+        "sequence": row.sequence,
+        "user_id": row.user_id,
+        "process": row.process,
+        "step": row.step,
+        "status": change.status.value,
+        "final": change.final,
+        "reason": change.reason,
+        "error_code": change.error_code,
+        "message_id": row.message_id,
+        "attempt": row.attempts or None,
+        "template": row.template,
+        "language": row.language,
+        "lapsed_at": row.lapsed_at,
+        "until": change.until,
+        "source": change.source.value,
+        "occurred_at": at,
+        "recorded_at": row.updated_at,
+    }
+
+
+@contextmanager
+def unit_of_work(ledger: Ledger, metrics: DeliverMetrics, now: Millis) -> Iterator[UnitOfWork]:
+    """Open a UnitOfWork in a transaction of its own; on leaving it is written, committed and then counted."""
+    with ledger.transaction() as connection:
+        work = UnitOfWork(connection, now, ledger.hash_key)
+        yield work
+        work.flush()
+    work.count_metrics(metrics)

@@ -1,0 +1,114 @@
+"""The configured rules of lapses: the ladders of the processes and the spans around them, in milliseconds."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from consumer.clock import Millis
+
+Times = npt.NDArray[np.int64]
+
+NEVER: Millis = -(1 << 62)
+"""Marks a time that has not happened; every real time is later."""
+
+ALWAYS: Millis = 1 << 62
+"""Marks a time that will not come; every real time is earlier."""
+
+_IDS = uuid.uuid5(uuid.NAMESPACE_URL, "https://lapse.invalid/reminder")
+
+
+def reminder_id(user_id: str, process: str, last_seen: Millis, remind_after: Millis) -> str:
+    """Return the id of a reminder: the same lapse has the same id in every replay, and under every ladder.
+
+    Made of the rung's span and not of its number: where a rung is taken out of a ladder, the next one takes its number
+    and is still another lapse.
+    """
+    # With lengths, so that no user id can look like another user's id and process.
+    name = f"{len(user_id)}:{user_id}{len(process)}:{process}{last_seen}:{remind_after}"
+    return str(uuid.uuid5(_IDS, name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LapseRules:
+    """When a user has lapsed, and when a row may be dropped.
+
+    `ladders` maps each process to its rising `remind_after` spans. Clocks are taken to be wrong by up to
+    `clock_doubt`. Nobody is asked within `hush` (of a process: at most its shortest rung) of their latest record.
+    """
+
+    ladders: Mapping[str, Sequence[Millis]]
+    allowed_lateness: Millis
+    settle: Millis
+    clock_doubt: Millis
+    hush: Millis
+    expire_after: Millis
+    forget_after: Millis
+
+    @property
+    def closed_kept_for(self) -> Millis:
+        """Return how long a closed key is kept, so that a late or repeated event can only revive what has expired."""
+        longest = max(ladder[-1] for ladder in self.ladders.values())
+        return longest + self.expire_after + self.allowed_lateness
+
+
+class Processes:
+    """Maps process names to small numbers, and their ladders to one matrix. Shared by the tables of a process.
+
+    A process that was removed from the configuration keeps its state, so that endings still count if it comes back,
+    but it has no rungs: it never lapses.
+    """
+
+    def __init__(self, rules: LapseRules) -> None:
+        self.rules = rules
+        self.names: list[str] = list(rules.ladders)
+        self.known = pl.Enum(self.names)
+        """The processes whose events are applied, by their numbers."""
+        self.asks_everybody = True
+        """No process asks only of who was last seen from some time on."""
+        self._not_before = np.full(len(self.names), NEVER, np.int64)
+        self._codes = {name: code for code, name in enumerate(self.names)}
+        longest = max(len(ladder) for ladder in rules.ladders.values())
+        self._rungs = np.full((len(self.names), longest + 1), ALWAYS, np.int64)
+        for code, ladder in enumerate(rules.ladders.values()):
+            self._rungs[code, : len(ladder)] = ladder
+        self._hush = np.array([min(rules.hush, ladder[0]) for ladder in rules.ladders.values()], np.int64)
+
+    def code(self, name: str) -> int:
+        """Return the number of a process; one that is not configured gets a new number."""
+        code = self._codes.get(name)
+        if code is None:
+            code = self._codes[name] = len(self.names)
+            self.names.append(name)
+            self.known = pl.Enum(self.names)
+            self._not_before = np.append(self._not_before, NEVER)
+            self._rungs = np.vstack([self._rungs, np.full(self._rungs.shape[1], ALWAYS, np.int64)])
+            self._hush = np.append(self._hush, 0)
+        return code
+
+    def wait(self, codes: npt.NDArray[np.uint16], steps: npt.NDArray[Any]) -> Times:
+        """Return how long after `last_seen` these steps lapse; `ALWAYS` beyond the last rung."""
+        width = self._rungs.shape[1]
+        return self._rungs.ravel()[codes.astype(np.int64) * width + np.minimum(steps, width - 1)]  # type: ignore[no-any-return]
+
+    def ask_only_from(self, name: str, not_before: Millis) -> None:
+        """Ask nothing in a process of who was last seen before this time."""
+        self.asks_everybody = False
+        code = self.code(name)
+        self._not_before[code] = max(self._not_before[code], not_before)
+
+    def not_before(self, codes: npt.NDArray[np.uint16]) -> Times:
+        """Return the time before which a last activity is too old to be reminded of, for each process."""
+        return self._not_before[codes]
+
+    def hush(self, codes: npt.NDArray[np.uint16]) -> Times:
+        """Return how long after its latest record each process sends no reminder request."""
+        return self._hush[codes]
+
+    def latest_lapsed(self, codes: npt.NDArray[np.uint16], quiet: Times) -> npt.NDArray[np.int64]:
+        """Return the latest step that has lapsed after `quiet` ms of silence, -1 if none."""
+        return (self._rungs[codes] <= quiet[:, None]).sum(axis=1) - 1  # type: ignore[no-any-return]

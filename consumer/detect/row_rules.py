@@ -1,0 +1,98 @@
+"""Detect's rules over rows: which are armed, which have lapsed, and when each must be looked at again. Changes no row
+but for `due`, which is derived from the others.
+
+An event has two times: when it happened (`last_seen`, `closed`) and when its record was written (`heard`). Producers'
+clocks are wrong and phones send late, so neither time alone leads to a reminder.
+"""
+
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from consumer.clock import Millis
+from consumer.detect.lapse_rules import NEVER, Processes, Times
+from consumer.detect.storage.hash_index import Rows
+from consumer.detect.storage.row_store import Flags, RowStore
+
+Copies: TypeAlias = npt.NDArray[np.void]
+"""Rows as `RowStore.read` returns them."""
+
+
+class Lapsed(NamedTuple):
+    """Lapsed rows, each with its latest lapsed step, `last_seen + remind_after[step]`, and whether it has expired."""
+
+    rows: Rows
+    step: npt.NDArray[np.int64]
+    lapsed_at: Times
+    expired: Flags
+
+    def where(self, which: Flags) -> "Lapsed":
+        return Lapsed(self.rows[which], self.step[which], self.lapsed_at[which], self.expired[which])
+
+
+class RowRules:
+    """The rules of one table's rows."""
+
+    def __init__(self, processes: Processes, store: RowStore, not_before: Millis = NEVER) -> None:
+        """A row that was last seen before `not_before` lapses without a reminder request."""
+        self._rules = processes.rules
+        self._processes = processes
+        self._store = store
+        self._not_before = not_before
+
+    def armed(self, rows: Rows) -> Flags:
+        """Return whether the process is unfinished, as far as is known.
+
+        An activity within `settle` after the ending is no new start. Nor is one that stands before the ending in the
+        log, unless its time is later by more than clocks may differ (`clock_doubt`).
+        """
+        return self._armed(self._store.read(rows))
+
+    def ended_after(self, rows: Rows, asked_seen: Times) -> Flags:
+        """Return whether the process ended after these activities.
+
+        An ending that arrives late may lie just before the last activity; what counts is that nothing is unfinished.
+        """
+        return self._outdone(self._store.read(rows), asked_seen)
+
+    def schedule(self, rows: Rows) -> None:
+        """Compute `due`: the watermark at which these rows must be looked at again, to ask or to drop them (rule 6)."""
+        read, rules = self._store.read(rows), self._rules
+        seen, process = read["last_seen"], read["process"]
+        lapse = np.maximum(seen + self._processes.wait(process, read["step"]), self._hushed_until(read))
+        due = np.minimum(lapse + rules.allowed_lateness, seen + rules.forget_after)
+        unarmed = ~self._armed(read)
+        if unarmed.any():
+            # The last activity that did not arm the key is the latest that a repeat could revive.
+            finished = np.maximum(seen, read["closed"]) + rules.closed_kept_for
+            due = np.where(unarmed, finished, due)
+        self._store.due[rows] = due
+
+    def find_due(self, watermark: Millis) -> Rows:
+        return np.flatnonzero(self._store.due[: self._store.used] <= watermark)
+
+    def find_lapsed(self, rows: Rows, watermark: Millis) -> Lapsed:
+        """Return which of these armed rows have lapsed: silent for a rung's span, and not heard of during `hush`."""
+        read, reached = self._store.read(rows), watermark - self._rules.allowed_lateness
+        step = self._processes.latest_lapsed(read["process"], reached - read["last_seen"])
+        lapsed = (step >= read["step"]) & (reached >= self._hushed_until(read))
+        rows, step, read = rows[lapsed], step[lapsed], read[lapsed]
+        lapsed_at = read["last_seen"] + self._processes.wait(read["process"], step)
+        return Lapsed(rows, step, lapsed_at, watermark - lapsed_at > self._rules.expire_after)
+
+    def _armed(self, read: Copies) -> Flags:
+        unfinished = ~self._outdone(read, read["last_seen"])
+        if self._processes.asks_everybody and self._not_before == NEVER:
+            return unfinished
+        known_from = np.maximum(self._processes.not_before(read["process"]), self._not_before)
+        return unfinished & (read["last_seen"] >= known_from)
+
+    def _outdone(self, read: Copies, seen: Times) -> Flags:
+        """Return whether the ending overrules activities of these times."""
+        later = seen - read["closed"]
+        outdone: Flags = (later <= self._rules.settle) | (read["ending_last"] & (later <= self._rules.clock_doubt))
+        return outdone
+
+    def _hushed_until(self, read: Copies) -> Times:
+        return read["heard"] + self._processes.hush(read["process"])

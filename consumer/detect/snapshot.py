@@ -1,0 +1,99 @@
+"""A table as frames to be stored: deltas of changed rows, and pages of complete rows.
+
+A delta holds the rows that changed, with a user if the row is new and an action if one was set; other texts are in
+earlier frames. A page holds every live row of its range, complete, and replaces the range. All frames since each page
+was last written restore the table (`detect/snapshot_loader.py`).
+"""
+
+import numpy as np
+import polars as pl
+
+from consumer.detect.storage.hash_index import Rows
+from consumer.detect.storage.row_store import Flags
+from consumer.detect.table import Table
+
+PAGE = 8192
+"""Rows in a page."""
+
+NUMBER_COLUMNS = (
+    "last_seen",
+    "closed",
+    "heard",
+    "step",
+    "asked_seen",
+    "asked_after",
+    "asked_step",
+    "reported",
+    "ending",
+    "ending_last",
+)
+
+SCHEMA = {
+    "row": pl.Int32,
+    "live": pl.Boolean,
+    "process": pl.UInt16,
+    "last_seen": pl.Int64,
+    "closed": pl.Int64,
+    "heard": pl.Int64,
+    "step": pl.UInt8,
+    "asked_seen": pl.Int64,
+    "asked_after": pl.Int64,
+    "asked_step": pl.UInt8,
+    "reported": pl.UInt8,
+    "ending": pl.UInt8,
+    "ending_last": pl.Boolean,
+    "user": pl.String,
+    "action": pl.String,
+    "has_action": pl.Boolean,
+}
+"""The columns of every frame."""
+
+
+class DamagedState(Exception):
+    """Frames from which no table can be restored; `where` names the frame, if it is known."""
+
+    def __init__(self, problem: str, where: str = "") -> None:
+        super().__init__(problem)
+        self.where = where
+
+
+def pages(table: Table) -> int:
+    """Return the number of pages of the table."""
+    return -(-table.store.used // PAGE)
+
+
+def take_changes(table: Table) -> pl.DataFrame:
+    """Return the rows that changed since the last call, including those that were dropped (not `live`)."""
+    c = table.store
+    rows = np.flatnonzero(c.dirty[: c.used])
+    c.dirty[rows] = False
+    user, _ = _latest(table.new_users, rows, c.used)
+    action, has_action = _latest(table.new_actions, rows, c.used)
+    table.new_users, table.new_actions = [], []
+    return _frame(table, rows, user, action, has_action)
+
+
+def rows_between(table: Table, start: int, end: int) -> pl.DataFrame:
+    """Return the live rows of a range, complete."""
+    c = table.store
+    rows = start + np.flatnonzero(c.live[start : min(end, c.used)])
+    return _frame(table, rows, c.user.column(rows), c.action.column(rows), np.ones(rows.size, np.bool_))
+
+
+def _frame(table: Table, rows: Rows, user: pl.Series, action: pl.Series, has_action: Flags) -> pl.DataFrame:
+    c = table.store
+    numbers = {name: getattr(c, name)[rows] for name in ("live", "process", *NUMBER_COLUMNS)}
+    texts = {"user": user, "action": action, "has_action": has_action}
+    return pl.DataFrame({"row": rows.astype(np.int32), **numbers, **texts})
+
+
+def _latest(stored: list[tuple[Rows, pl.Series]], rows: Rows, used: int) -> tuple[pl.Series, Flags]:
+    """Return the last text stored for each of the rows, and whether there was one."""
+    if not stored:
+        return pl.Series([None], dtype=pl.String).new_from_index(0, rows.size), np.zeros(rows.size, np.bool_)
+    places = np.full(used, -1, np.int32)
+    every = np.concatenate([of for of, _ in stored])
+    places[every] = np.arange(every.size)  # of several for one row the last one stays
+    found = places[rows]
+    texts = pl.concat([texts for _, texts in stored])
+    return texts.gather(pl.Series(found).set(pl.Series(found < 0), None)), found >= 0

@@ -1,0 +1,111 @@
+"""A column of texts that change: their bytes lie end to end in one buffer, with a start and a length for each row."""
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from consumer.byte_slices import slice_bytes
+from consumer.detect.storage.growable_array import GrowableArray
+from consumer.detect.storage.hash_index import Rows
+
+_NONE = -1
+
+
+class StringColumn:
+    """One text, or none, for each row. The memory of replaced texts is reclaimed from time to time."""
+
+    def __init__(self) -> None:
+        self._arrays = GrowableArray(np.uint8), GrowableArray(np.int64), GrowableArray(np.int32, _NONE)
+        self._bytes: npt.NDArray[np.uint8] = self._arrays[0].resize(1 << 12)
+        self._used_bytes = 0
+        self._live_bytes = 0  # bytes that belong to a row
+        self.resize(0)
+
+    def resize(self, rows: int) -> None:
+        """Resize to this many rows; new rows hold no text."""
+        self._start: npt.NDArray[np.int64] = self._arrays[1].resize(rows)
+        self._length: npt.NDArray[np.int32] = self._arrays[2].resize(rows)
+
+    def put(self, rows: Rows, texts: pl.Series) -> None:
+        """Store texts in distinct rows; a null clears the row."""
+        self.clear(rows)
+        if texts.null_count():
+            rows, texts = rows[texts.is_not_null().to_numpy()], texts.drop_nulls()
+        if not rows.size:
+            return
+        lengths = texts.str.len_bytes().to_numpy().astype(np.int32)
+        joined = np.frombuffer(texts.str.join("").cast(pl.Binary).item(), np.uint8)
+        self._ensure_capacity(joined.size)
+        self._bytes[self._used_bytes : self._used_bytes + joined.size] = joined
+        ends = np.cumsum(lengths, dtype=np.int64)
+        self._start[rows] = self._used_bytes + ends - lengths
+        self._length[rows] = lengths
+        self._used_bytes += joined.size
+        self._live_bytes += joined.size
+
+    def clear(self, rows: Rows) -> None:
+        lengths = self._length[rows]
+        self._live_bytes -= int(np.maximum(lengths, 0).sum())
+        self._length[rows] = _NONE
+
+    def move(self, rows: Rows, to: Rows) -> None:
+        """Move texts to rows that hold none."""
+        self._start[to], self._length[to] = self._start[rows], self._length[rows]
+        self._length[rows] = _NONE
+
+    def is_none(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        return self._length[rows] == _NONE  # type: ignore[no-any-return]
+
+    def get(self, rows: Rows) -> list[str | None]:
+        texts: list[str | None] = [None] * rows.size
+        lengths = self._length[rows]
+        present = np.flatnonzero(lengths != _NONE)
+        buffer = self._bytes.data
+        spans = zip(present.tolist(), self._start[rows[present]].tolist(), lengths[present].tolist(), strict=True)
+        for place, at, length in spans:
+            texts[place] = str(buffer[at : at + length], "utf-8")
+        return texts
+
+    def column(self, rows: Rows) -> pl.Series:
+        """Return what `get` returns, for thousands of rows in a quarter of the time."""
+        found = self._length[rows].astype(np.int64)
+        lengths = np.maximum(found, 0)
+        starts = np.where(found == _NONE, -1, np.cumsum(lengths) - lengths)
+        joined = self._gather(rows, lengths).tobytes()
+        return slice_bytes(joined, {"text": (starts, lengths)})["text"].cast(pl.String)
+
+    def shrink(self) -> None:
+        """Reclaim the memory of replaced texts if it is more than half."""
+        if self._live_bytes < self._used_bytes // 2:
+            self._compact(0)
+
+    @property
+    def nbytes(self) -> int:
+        return self._bytes.nbytes + self._start.nbytes + self._length.nbytes
+
+    def _ensure_capacity(self, more: int) -> None:
+        if self._used_bytes + more <= self._bytes.size:
+            return
+        if self._live_bytes < self._used_bytes // 2:
+            self._compact(more)
+        else:
+            self._bytes = self._arrays[0].resize(_with_headroom(self._used_bytes + more))
+
+    def _compact(self, more: int) -> None:
+        rows = np.flatnonzero(self._length > 0)
+        lengths = self._length[rows].astype(np.int64)
+        kept = self._gather(rows, lengths)
+        self._arrays[0].resize(0)
+        self._bytes = self._arrays[0].resize(_with_headroom(kept.size + more))
+        self._bytes[: kept.size] = kept
+        self._start[rows] = np.cumsum(lengths) - lengths
+        self._used_bytes = kept.size
+
+    def _gather(self, rows: Rows, lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """Return `lengths` bytes of each row, end to end."""
+        shift = np.repeat(self._start[rows] - (np.cumsum(lengths) - lengths), lengths)
+        return self._bytes[np.arange(shift.size) + shift]  # type: ignore[no-any-return]
+
+
+def _with_headroom(size: int) -> int:
+    return size + size // 8 + 1024

@@ -1,0 +1,52 @@
+"""Reads the latest lineage in each partition of the state topic, without restoring anything."""
+
+from collections.abc import Callable
+
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from consumer.detect.snapshot import DamagedState
+from consumer.kafka.changelog.lineage import Lineage
+from consumer.kafka.changelog.reader import parse_header
+from consumer.kafka.clients import partition_offsets
+
+_LAST_OFFSETS = 200
+"""Offsets before the end that are looked at: a commit's tombstones and its transaction's marker may be the last."""
+_CONSUME_TIMEOUT_S = 5.0
+
+
+def read_latest_lineages(admin: AdminClient, make_consumer: Callable[[], Consumer], state_topic: str) -> list[Lineage]:
+    """Return the lineages that can be read: none of an empty or damaged partition. Raises KafkaException."""
+    begins = partition_offsets.fetch_all(admin, state_topic, "earliest")
+    ends = partition_offsets.fetch_all(admin, state_topic)
+    consumer = make_consumer()
+    try:
+        return [
+            lineage
+            for partition, end in ends.items()
+            if (lineage := _latest(consumer, state_topic, partition, begins[partition], end)) is not None
+        ]
+    finally:
+        consumer.close()
+
+
+def _latest(consumer: Consumer, topic: str, partition: int, begin: int, end: int) -> Lineage | None:
+    position, latest = max(begin, end - _LAST_OFFSETS), None
+    consumer.assign([TopicPartition(topic, partition, position)])
+    while position < end:
+        messages = consumer.consume(_LAST_OFFSETS, _CONSUME_TIMEOUT_S)
+        if not messages:
+            break
+        for message in messages:
+            error = message.error()
+            if error is not None:
+                if error.code() == KafkaError._PARTITION_EOF:
+                    position = end
+                continue
+            position = (message.offset() or 0) + 1
+            try:
+                header = parse_header(message.headers() or [], None)  # type: ignore[arg-type]
+                latest = header.lineage
+            except DamagedState:  # a tombstone, a rebuild marker or a foreign record has none
+                continue
+    return latest

@@ -1,0 +1,186 @@
+"""Restores a table, and the writer that continues it, from the records of one partition of the state topic."""
+
+import json
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from consumer.clock import Millis
+from consumer.detect.brake import BrakeState
+from consumer.detect.lapse_rules import Processes
+from consumer.detect.snapshot import PAGE, SCHEMA, DamagedState
+from consumer.detect.snapshot_loader import Loader
+from consumer.detect.table import Table
+from consumer.detect.volume import StoredVolume
+from consumer.kafka.changelog.lineage import Lineage, ProcessLineage
+from consumer.kafka.changelog.writer import FORMAT, ChangelogWriter, SegmentHeader, parse_key
+
+_SEGMENTS_PER_DECODE = 16  # decoded at a time: each polars call costs as much as a thousand rows
+_DECODE_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
+
+
+class _Segment(NamedTuple):
+    """A segment as read; `where` is its offset, for errors."""
+
+    kind: str
+    number: int
+    part: int
+    value: bytes
+    header: SegmentHeader
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A restored table, and what belongs to it: its writer, input offset, watermark and brake state."""
+
+    table: Table
+    writer: ChangelogWriter
+    offset: int
+    watermark: Millis | None
+    brake_state: BrakeState
+
+
+class ChangelogReader:
+    """Takes the messages of one partition of the state topic in order, and keeps the latest of each key, as compaction
+    does; replaced segments are never decoded. Both methods may raise `DamagedState`."""
+
+    def __init__(self, group: str, processes: Processes) -> None:
+        """`processes` are shared by the tables of a process."""
+        self._group = group
+        self._processes = processes
+        self._last: SegmentHeader | None = None
+        self._segments: dict[bytes, _Segment] = {}
+
+    def feed(
+        self, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]], where: str = ""
+    ) -> None:
+        name, kind, number, part = key or b"", *parse_key(key)
+        self._segments.pop(name, None)  # so that it moves to the end
+        if value is None:
+            return
+        header = parse_header(headers, self._group)
+        if self._last is None or header.sequence >= self._last.sequence:
+            self._last = header
+        self._segments[name] = _Segment(kind, number, part, value, header, where)
+
+    def finish(self) -> Restored | None:
+        """Return what was restored, or None if the partition is empty. To be called once."""
+        last = self._last
+        if last is None:
+            return None
+        headers = {name: segment.header for name, segment in self._segments.items()}
+        table = Table(self._processes, not_before=last.lineage.grown_at)
+        loader = Loader(table, last.pages)
+        while self._segments:
+            _load(loader, [self._segments.popitem()[1] for _ in range(min(_SEGMENTS_PER_DECODE, len(self._segments)))])
+        writer = _build_writer(self._group, last, headers)
+        loader.finish(last.watermark or 0, {name: known.ladder for name, known in last.lineage.processes.items()})
+        return Restored(table, writer, last.offset, last.watermark, last.brake_state)
+
+
+def _load(loader: Loader, some: Sequence[_Segment]) -> None:
+    """Load these segments, the newest first."""
+    for segment, frame in zip(some, _decode_segments(some), strict=True):
+        try:
+            if segment.kind == "p":
+                loader.page(segment.number, segment.part, frame, segment.header.processes)
+            else:
+                loader.changes(frame, segment.header.processes)
+        except DamagedState as damage:
+            raise DamagedState(str(damage), segment.where) from damage
+    loader.flush_texts()
+
+
+def _decode_segments(some: Sequence[_Segment]) -> Iterator[pl.DataFrame]:
+    """Return the frames of segments. Raises DamagedState."""
+    stored = [segment for segment in some if segment.value]
+    try:
+        frames = iter(pl.collect_all([pl.scan_ipc(segment.value) for segment in stored]))
+    except _DECODE_ERRORS:
+        frames = map(_decode_one, stored)  # decode each, to find the damaged one
+    return (next(frames) if segment.value else pl.DataFrame(schema=SCHEMA) for segment in some)
+
+
+def _decode_one(segment: _Segment) -> pl.DataFrame:
+    try:
+        return pl.read_ipc(segment.value)
+    except _DECODE_ERRORS as error:
+        raise DamagedState("its content is damaged", segment.where) from error
+
+
+def _build_writer(group: str, last: SegmentHeader, headers: Mapping[bytes, SegmentHeader]) -> ChangelogWriter:
+    """Return the writer that continues these segments. Raises DamagedState if one of them is missing."""
+    pieces: dict[int, dict[bytes, int]] = {}
+    deltas: dict[int, SegmentHeader] = {}
+    chunks: dict[int, set[int]] = {}
+    for key, header in headers.items():
+        kind, number, part = parse_key(key)
+        if kind == "p":
+            pieces.setdefault(number // PAGE, {})[key] = header.sequence
+        else:
+            deltas[number] = header
+            chunks.setdefault(number, set()).add(part)
+    writer = ChangelogWriter(group, last.lineage)
+    writer.sequence = last.sequence
+    writer.written = [_written_at(pieces.get(page, {})) for page in range(last.pages)]
+    writer.pieces = {page: set(keys) for page, keys in pieces.items()}
+    writer.deltas = deque((sequence, deltas[sequence].chunks) for sequence in sorted(deltas))
+    for sequence in range(min(_oldest_page(writer, deltas) + 1, last.sequence), last.sequence + 1):
+        if sequence not in deltas or len(chunks[sequence]) != deltas[sequence].chunks:
+            raise DamagedState(f"the segment with sequence {sequence} is missing or not whole")
+    return writer
+
+
+def _oldest_page(writer: ChangelogWriter, deltas: Mapping[int, SegmentHeader]) -> int:
+    """Return the sequence of the page written longest ago: every later delta is needed.
+
+    A page that was never written needs no delta up to the last one that did not have this page.
+    """
+    return min(
+        (
+            written or max((sequence for sequence, header in deltas.items() if header.pages <= page), default=0)
+            for page, written in enumerate(writer.written)
+        ),
+        default=writer.sequence,
+    )
+
+
+def _written_at(pieces: Mapping[bytes, int]) -> int:
+    """Return the sequence at which a page was last written; 0 unless all its latest pieces are present.
+
+    Former pieces may be present too, if compaction removed their tombstones while the topic was being read.
+    """
+    latest = max(pieces.values(), default=0)
+    spans = (parse_key(key)[1:] for key, sequence in pieces.items() if sequence == latest)
+    return latest if sum(end - start for start, end in spans) == PAGE else 0
+
+
+def parse_header(headers: Sequence[tuple[str, bytes]], group: str | None) -> SegmentHeader:
+    """Return the header of a segment of this group; of any group if None. Raises DamagedState."""
+    stored = dict(headers).get("segment")
+    if stored is None:
+        raise DamagedState("a record without a segment header: not written by Lapse")
+    try:
+        fields = json.loads(stored)
+        nested = {"lineage": _lineage(fields["lineage"]), "brake_state": BrakeState(**fields["brake_state"])}
+        header = SegmentHeader(**{**fields, **nested})
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise DamagedState("its segment header cannot be read") from error
+    if header.version != FORMAT:
+        raise DamagedState(f"its format is {header.version}; this Lapse reads {FORMAT}")
+    if not all(isinstance(n, int) for n in (header.sequence, header.offset, header.chunks, header.pages)):
+        raise DamagedState("its segment header cannot be read")
+    if group is not None and header.group != group:
+        raise DamagedState(f"it belongs to the group {header.group!r}, not {group!r}")
+    return header
+
+
+def _lineage(fields: Mapping[str, Any]) -> Lineage:
+    """Raises TypeError, KeyError and AttributeError for what is none."""
+    processes = {name: ProcessLineage(**known) for name, known in fields["processes"].items()}
+    volume = fields["volume"]
+    return Lineage(**{**fields, "processes": processes, "volume": volume and StoredVolume(**volume)})

@@ -1,0 +1,174 @@
+"""The state topic of one partition: what each commit writes. (`reader.py` restores the table from it.)
+
+Every commit writes one delta (the rows that changed) under its sequence number and rewrites some pages of rows, the
+oldest first. A delta that is older than every page is tombstoned in the same transaction, so the topic stays as large
+as a few tables, no commit ever writes a whole table, and compaction may run at any time.
+
+    key d/<sequence>/<chunk>   value: Arrow IPC of changed rows, empty if none changed; null: no longer needed
+    key p/<start>/<end>        value: Arrow IPC of the live rows of that range: a page, or where its texts are long
+                               a half of one, a quarter, …; null: since written in other pieces
+    header segment             JSON: see `SegmentHeader`
+"""
+
+import io
+import json
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import polars as pl
+
+from consumer.clock import Millis
+from consumer.detect import snapshot
+from consumer.detect.brake import NO_BRAKE_STATE, BrakeState
+from consumer.detect.table import Table
+from consumer.kafka.changelog.lineage import Lineage
+
+FORMAT = 2
+MAX_SEGMENT_BYTES = 900_000
+"""One segment: under a broker's default message limit of 1,048,588 with room for key and headers."""
+
+_MIN_ROWS = 1024
+"""With the longest user ids (255 bytes) and actions (128 characters) so many rows take 900 kB."""
+
+_MIN_PAGES = 1
+_PAGES_PER_DELTA = 0.25
+"""Rows rewritten for each row changed: by the time all pages are rewritten, deltas of four tables have piled up."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangelogRecord:
+    """One record of the state topic."""
+
+    key: bytes
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentHeader:
+    """Describes a segment. `offset` is the next input offset to read, `watermark` the partition's, `chunks` the number
+    of pieces of this commit's delta, `pages` the number of pages of the table, `processes` the names of the
+    process codes in its rows, `lineage` what the state was made from, `brake_state` what is held against the input."""
+
+    version: int = FORMAT
+    group: str
+    sequence: int
+    offset: int
+    watermark: Millis | None
+    chunks: int
+    pages: int
+    processes: Sequence[str]
+    lineage: Lineage
+    brake_state: BrakeState = NO_BRAKE_STATE
+
+    def encode(self) -> list[tuple[str, bytes]]:
+        return [("segment", json.dumps(asdict(self), separators=(",", ":")).encode())]
+
+
+class ChangelogWriter:
+    """Knows what the topic holds, and builds what the next commit adds to it."""
+
+    def __init__(self, group: str, lineage: Lineage) -> None:
+        self._group = group
+        self.lineage = lineage
+        """To be written with the next segments."""
+        self.sequence = 0
+        self.written: list[int] = []
+        """For each page the sequence at which it was last written."""
+        self.pieces: dict[int, set[bytes]] = {}
+        """For each page the keys of its pieces."""
+        self.deltas: deque[tuple[int, int]] = deque()
+        """Deltas not tombstoned yet, oldest first: sequence and number of chunks."""
+
+    def build_segments(
+        self, table: Table, offset: int, watermark: Millis | None, brake_state: BrakeState = NO_BRAKE_STATE
+    ) -> list[ChangelogRecord]:
+        """Return the records of one commit. They must be produced before the next call."""
+        self.sequence += 1
+        changed = snapshot.take_changes(table)
+        # A table that shrank keeps its pages, written empty, so that their old rows do not come back.
+        pages = max(snapshot.pages(table), len(self.written))
+        self.written += [0] * (pages - len(self.written))
+        chunks = list(_chunks(changed))
+        headers = SegmentHeader(
+            group=self._group,
+            sequence=self.sequence,
+            offset=offset,
+            watermark=watermark,
+            chunks=len(chunks),
+            pages=pages,
+            processes=table.processes.names,
+            lineage=self.lineage,
+            brake_state=brake_state,
+        ).encode()
+        self.deltas.append((self.sequence, len(chunks)))
+        messages = [ChangelogRecord(_delta_key(self.sequence, i), chunk, headers) for i, chunk in enumerate(chunks)]
+        for page in self._pages_to_write(changed.height):
+            messages += self._rewrite(table, page, headers)
+        return messages + list(self._tombstones())
+
+    def _rewrite(self, table: Table, page: int, headers: list[tuple[str, bytes]]) -> list[ChangelogRecord]:
+        start = page * snapshot.PAGE
+        pieces = [ChangelogRecord(key, value, headers) for key, value in _ranges(table, start, start + snapshot.PAGE)]
+        keys = {piece.key for piece in pieces}
+        former = self.pieces.get(page, set()) - keys
+        self.pieces[page], self.written[page] = keys, self.sequence
+        # Former pieces are deleted first: a reader between the two finds a gap, never old rows behind new ones.
+        return [ChangelogRecord(key, None, []) for key in sorted(former)] + pieces
+
+    def _pages_to_write(self, changed: int) -> list[int]:
+        wanted = max(_MIN_PAGES, int(changed * _PAGES_PER_DELTA / snapshot.PAGE))
+        oldest = sorted(range(len(self.written)), key=self.written.__getitem__)
+        return oldest[:wanted]
+
+    def _tombstones(self) -> Iterator[ChangelogRecord]:
+        outlived = min(self.written, default=self.sequence)
+        while self.deltas and self.deltas[0][0] <= outlived and self.deltas[0][0] < self.sequence:
+            sequence, chunks = self.deltas.popleft()
+            yield from (ChangelogRecord(_delta_key(sequence, i), None, []) for i in range(chunks))
+
+
+def to_bytes(frame: pl.DataFrame) -> bytes:
+    """Return a frame as Arrow IPC; no bytes for no rows."""
+    if frame.is_empty():
+        return b""
+    out = io.BytesIO()
+    frame.write_ipc(out, compression="zstd")
+    return out.getvalue()
+
+
+def _chunks(frame: pl.DataFrame, rows: int = 4 * snapshot.PAGE) -> Iterator[bytes]:
+    """Yield pieces small enough to send; at least one."""
+    for piece in frame.iter_slices(rows) if frame.height else [frame]:
+        encoded = to_bytes(piece)
+        if len(encoded) <= MAX_SEGMENT_BYTES or rows <= _MIN_ROWS:
+            yield encoded
+        else:
+            yield from _chunks(piece, rows // 2)
+
+
+def _ranges(table: Table, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
+    """Yield keys and values of pieces of a range, each small enough to send."""
+    encoded = to_bytes(snapshot.rows_between(table, start, end))
+    if len(encoded) <= MAX_SEGMENT_BYTES or end - start <= _MIN_ROWS:
+        yield b"p/%d/%d" % (start, end), encoded
+    else:
+        half = (start + end) // 2
+        yield from _ranges(table, start, half)
+        yield from _ranges(table, half, end)
+
+
+def _delta_key(sequence: int, chunk: int) -> bytes:
+    return b"d/%d/%d" % (sequence, chunk)
+
+
+def parse_key(key: bytes | None) -> tuple[str, int, int]:
+    """Return the kind of a key and its numbers: sequence and chunk of a delta, first row and end of a page's piece.
+
+    Raises DamagedState.
+    """
+    kind, *numbers = (key or b"").decode("ascii", "replace").split("/")
+    if kind not in {"d", "p"} or len(numbers) != 2 or not all(number.isdigit() for number in numbers):
+        raise snapshot.DamagedState(f"the key {key!r} names no segment")
+    return kind, int(numbers[0]), int(numbers[1])

@@ -1,0 +1,95 @@
+"""The committed offsets of a consumer group, read and moved by a client that is not a member of it."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from consumer.config.kafka import KafkaSettings
+from consumer.kafka.clients.client_error_log import ClientErrorLog
+from consumer.kafka.clients.client_settings import client_settings
+from consumer.kafka.clients.error_codes import COORDINATOR_LOADING
+
+_REQUEST_TIMEOUT_S = 30.0
+_CONSUME_TIMEOUT_S = 1.0
+_RETRY_PAUSE_S = 0.1
+_MAX_ATTEMPTS = 100
+_CONSUME_CHUNK = 1_000  # messages
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedOffset:
+    """A committed offset, and the id of the ledger that was committed as its metadata."""
+
+    offset: int
+    ledger_id: str
+
+
+class GroupAtWork(Exception):
+    """The group has members, so nobody else may move its offsets."""
+
+
+def committed(kafka: KafkaSettings, group: str, topic: str, partitions: Iterable[int]) -> dict[int, CommittedOffset]:
+    """Return the committed offsets by partition, where there are any. Raises KafkaException.
+
+    Asks until the group's coordinator is known, which takes a moment on a new cluster.
+    """
+    wanted = [TopicPartition(topic, partition) for partition in partitions]
+    with _outside_consumer(kafka, group) as consumer:
+        for attempt in range(1, _MAX_ATTEMPTS + 1):
+            try:
+                return {
+                    found.partition: CommittedOffset(found.offset, found.metadata or "")
+                    for found in consumer.committed(wanted, timeout=_REQUEST_TIMEOUT_S)
+                    if found.offset >= 0
+                }
+            except KafkaException as failure:
+                if failure.args[0].code() not in COORDINATOR_LOADING or attempt == _MAX_ATTEMPTS:
+                    raise
+                consumer.poll(_RETRY_PAUSE_S)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def move(kafka: KafkaSettings, group: str, topic: str, offsets: Mapping[int, int], metadata: str) -> None:
+    """Commit these offsets for a group that has no members. Raises GroupAtWork; KafkaException."""
+    positions = [TopicPartition(topic, partition, offset, metadata) for partition, offset in offsets.items()]
+    with _outside_consumer(kafka, group) as consumer:
+        try:
+            done = consumer.commit(offsets=positions, asynchronous=False)
+        except KafkaException as failure:
+            raise GroupAtWork(failure.args[0].str()) from None
+    if failed := [position.error for position in done or () if position.error is not None]:
+        raise GroupAtWork(failed[0].str())
+
+
+def read_all(kafka: KafkaSettings, topic: str, ends: Mapping[int, int], take: Callable[[bytes], None]) -> None:
+    """Pass every value of a topic to `take`, from its beginning up to these offsets. Raises KafkaException."""
+    unread = {partition: end for partition, end in ends.items() if end > 0}
+    with _outside_consumer(kafka, f"{kafka.group_prefix}-reading") as consumer:
+        consumer.assign([TopicPartition(topic, partition, 0) for partition in unread])
+        while unread:
+            for message in consumer.consume(_CONSUME_CHUNK, _CONSUME_TIMEOUT_S):
+                partition, offset = message.partition() or 0, message.offset() or 0
+                error = message.error()
+                if error is None and (value := message.value()) is not None:
+                    take(value)
+                if offset + (error is None) >= unread.get(partition, 0):
+                    unread.pop(partition, None)
+
+
+@contextmanager
+def _outside_consumer(kafka: KafkaSettings, group: str) -> Iterator[Consumer]:
+    """A consumer that names the group and never joins it."""
+    ours = {
+        "group.id": group,
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+        "enable.partition.eof": True,
+    }
+    error_log = ClientErrorLog(f"offsets of {group}")
+    consumer = Consumer({**client_settings(kafka, ours), "error_cb": error_log.error_cb})
+    try:
+        yield consumer
+    finally:
+        consumer.close()

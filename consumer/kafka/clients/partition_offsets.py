@@ -1,0 +1,79 @@
+"""Where partitions begin and end at the broker, uncommitted records included: what a watermark or a restore has to
+reach."""
+
+from collections.abc import Iterable
+from concurrent.futures import Future
+from typing import Any, Literal, TypeAlias
+
+from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+
+from consumer.kafka.clients.error_codes import LEADER_CHANGING
+
+_REQUEST_TIMEOUT_S = 30.0
+_RETRY_PAUSE_S = 0.1
+_MAX_ATTEMPTS = 100
+
+Which: TypeAlias = Literal["earliest", "latest"]
+"""The first offset that a partition still has, or the one behind its last record."""
+
+
+def request(
+    admin: AdminClient,
+    topic: str,
+    partitions: Iterable[int],
+    which: Which = "latest",
+    *,
+    timeout_s: float = _REQUEST_TIMEOUT_S,
+) -> dict[int, Future[Any]]:
+    """Send one request for many partitions and return a future for each, whose result has `.offset`.
+
+    The futures raise KafkaException.
+    """
+    spec = OffsetSpec.latest() if which == "latest" else OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+    specs = {TopicPartition(topic, partition): spec for partition in partitions}
+    if not specs:
+        return {}
+    futures = admin.list_offsets(specs, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=timeout_s)
+    return {topic_partition.partition: future for topic_partition, future in futures.items()}
+
+
+def refresh_leaders(admin: AdminClient, topic: str, timeout_s: float = 1.0) -> None:
+    """Have the client look for the partitions' leaders again; call this after a request failed.
+
+    Otherwise the client asks the former leaders for minutes more, and gets FENCED_LEADER_EPOCH each time. Raises
+    KafkaException.
+    """
+    admin.list_topics(topic, timeout=timeout_s)
+
+
+def fetch(
+    admin: AdminClient,
+    topic: str,
+    partition: int,
+    which: Which = "latest",
+    *,
+    timeout_s: float = _REQUEST_TIMEOUT_S,
+) -> int:
+    """Return the offset of one partition. Raises KafkaException."""
+    return _fetch(admin, topic, [partition], which, timeout_s)[partition]
+
+
+def fetch_all(admin: AdminClient, topic: str, which: Which = "latest") -> dict[int, int]:
+    """Return the offset of every partition of a topic. Raises KafkaException."""
+    partitions = admin.list_topics(topic, timeout=_REQUEST_TIMEOUT_S).topics[topic].partitions
+    return _fetch(admin, topic, list(partitions), which, _REQUEST_TIMEOUT_S)
+
+
+def _fetch(admin: AdminClient, topic: str, partitions: list[int], which: Which, timeout_s: float) -> dict[int, int]:
+    """Ask until the partitions have leaders: those of a topic that was just created may have none."""
+    for attempt in range(1, _MAX_ATTEMPTS + 1):
+        try:
+            futures = request(admin, topic, partitions, which, timeout_s=timeout_s)
+            return {partition: int(future.result().offset) for partition, future in futures.items()}
+        except KafkaException as failure:
+            if failure.args[0].code() not in LEADER_CHANGING or attempt == _MAX_ATTEMPTS:
+                raise
+            admin.poll(_RETRY_PAUSE_S)
+            refresh_leaders(admin, topic, timeout_s)
+    raise AssertionError("the last attempt returns or raises")

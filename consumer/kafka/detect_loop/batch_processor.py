@@ -1,0 +1,129 @@
+"""Steps 2 and 3 of detect's loop: decode a batch, and apply each partition's part of it."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import structlog
+from confluent_kafka import Consumer, TopicPartition
+
+from consumer.activity.decoder import ActivityDecoder, BadValue, Decoded
+from consumer.activity.errors import RegistryUnavailable
+from consumer.clock import SECOND, Clock, Millis
+from consumer.detect.activity_batch import ActivityBatch
+from consumer.kafka.dead_letters.records import RejectedRecord, dead_letter
+from consumer.kafka.detect_loop.batch_builder import RecordBatch, Records
+from consumer.kafka.detect_loop.brake_control import BrakeControl
+from consumer.kafka.detect_loop.partition_task import PartitionTask
+from consumer.metrics import DetectMetrics
+
+_REGISTRY_PAUSE_MS: Millis = SECOND
+_log = structlog.get_logger()
+
+
+class BatchProcessor:
+    """Runs on the loop's thread."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        decoder: ActivityDecoder,
+        *,
+        topic: str,
+        dead_letters: str,
+        brake_control: BrakeControl,
+        clock: Clock,
+        metrics: DetectMetrics,
+    ) -> None:
+        """`topic` is the input, `dead_letters` the topic for records that cannot be read."""
+        self._consumer = consumer
+        self._decoder = decoder
+        self._topic = topic
+        self._dead_letters = dead_letters
+        self._brake_control = brake_control
+        self._clock = clock
+        self._metrics = metrics
+        self.postponed: list[TopicPartition] = []
+        """Paused while the schema registry does not answer, until `_resume_at` (monotonic)."""
+        self._resume_at: Millis = 0
+
+    def process(self, batch: RecordBatch, tasks: Mapping[int, PartitionTask]) -> None:
+        """Decode and apply a batch.
+
+        While the schema registry does not answer, its partitions are read again later: no record becomes a dead
+        letter for that.
+        """
+        self._resume(tasks)
+        batch = batch.unread({partition: task.position for partition, task in tasks.items()})
+        postponed: list[int] = []
+        try:
+            self._apply(batch, tasks)
+        except RegistryUnavailable:
+            for span in batch.spans:  # one by one: most partitions may need no schema that is still unknown
+                try:
+                    self._apply(batch.only({span.partition}), tasks)
+                except RegistryUnavailable as error:
+                    _log.warning("registry_unavailable", error=str(error))
+                    postponed.append(span.partition)
+            self._postpone([tasks[partition] for partition in postponed])
+        for partition, position in batch.end_positions.items():
+            if partition in tasks and partition not in postponed:
+                tasks[partition].advance_to(position)
+
+    def rewind(self, batch: RecordBatch, tasks: Mapping[int, PartitionTask]) -> None:
+        """Have the consumer return these records again later, since nothing may be read now."""
+        for span in batch.spans:
+            if span.partition in tasks:
+                self._consumer.seek(TopicPartition(self._topic, span.partition, tasks[span.partition].position))
+
+    def _apply(self, batch: RecordBatch, tasks: Mapping[int, PartitionTask]) -> None:
+        """Decode all partitions together, then give each task its rows."""
+        if not len(batch):
+            return
+        # A wall clock that was set back must not set events back: the watermarks came from it.
+        now = max(self._clock.now(), *(task.watermark.value or 0 for task in tasks.values()))
+        offsets, timestamps, _, values = batch.records
+        decoded = self._decoder.decode(values, timestamps, now)
+        activities = ActivityBatch.of(decoded.frame, tasks[batch.spans[0].partition].table.processes.known)
+        all_rows = decoded.frame["index"].to_numpy()
+        good_rows = all_rows[activities.indices]
+        bad_rows = np.array([bad.index for bad in decoded.bad], np.int64)
+        for partition, start, stop in batch.spans:
+            task, bounds = tasks[partition], [start, stop]
+            bad = decoded.bad[slice(*np.searchsorted(bad_rows, bounds))]
+            self._add_dead_letters(task, batch.records, bad)
+            rows = slice(*np.searchsorted(all_rows, bounds))
+            self._brake_control.observe(task, timestamps[start:stop], decoded.skew[rows], len(bad), now)
+            part = activities.slice(*np.searchsorted(good_rows, bounds).tolist())
+            task.apply(part, int(offsets[stop - 1]) + 1, now)
+        self._count_events(decoded, decoded.frame.height - len(activities))
+
+    def _add_dead_letters(self, task: PartitionTask, records: Records, bad: Sequence[BadValue]) -> None:
+        for value in bad:
+            row = value.index
+            record = RejectedRecord(
+                self._topic, task.partition, int(records.offsets[row]), records.keys[row], records.values[row]
+            )
+            task.outputs.append(dead_letter(self._dead_letters, record, value.reason, value.error))
+            self._metrics.dead_letters.labels(self._topic, value.reason).inc()
+
+    def _count_events(self, decoded: Decoded, of_unknown_processes: int) -> None:
+        events = self._metrics.events
+        events.labels("applied").inc(decoded.frame.height - of_unknown_processes)
+        events.labels("unknown_process").inc(of_unknown_processes)
+        events.labels("clamped").inc(decoded.clamped)
+        events.labels("ignored").inc(decoded.ignored)
+        events.labels("blank").inc(decoded.blank)
+
+    def _postpone(self, tasks: Sequence[PartitionTask]) -> None:
+        """Seek back to the positions of these tasks, and pause their partitions for a moment."""
+        positions = [TopicPartition(self._topic, task.partition, task.position) for task in tasks]
+        self._consumer.pause(positions)  # first: pausing keeps the last position returned, and seeking replaces that
+        for position in positions:
+            self._consumer.seek(position)
+        self.postponed = [*self.postponed, *positions]
+        self._resume_at = self._clock.monotonic() + _REGISTRY_PAUSE_MS
+
+    def _resume(self, tasks: Mapping[int, PartitionTask]) -> None:
+        if self.postponed and self._clock.monotonic() >= self._resume_at:
+            self._consumer.resume([position for position in self.postponed if position.partition in tasks])
+            self.postponed = []

@@ -1,0 +1,124 @@
+"""One assigned partition of the input: its table, its watermark, and what the next checkpoint writes for it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from consumer.clock import MINUTE, SECOND, Millis
+from consumer.detect.activity_batch import ActivityBatch
+from consumer.detect.input_quality import ReadabilityMonitor, SkewMonitor
+from consumer.detect.table import AdvanceResult
+from consumer.detect.volume import Volume
+from consumer.detect.watermark import Watermark
+from consumer.kafka.changelog.restore import Start
+from consumer.kafka.clients.output import Output
+from consumer.records import Reminder, ReminderKind
+
+WATERMARK_INTERVAL_MS: Millis = 5 * SECOND
+"""Deliver is told each partition's watermark at least this often."""
+
+
+class PartitionTask:
+    """Steps 3 to 5 of the loop for one partition. Nothing here talks to Kafka."""
+
+    def __init__(
+        self,
+        partition: int,
+        start: Start,
+        *,
+        encode: Callable[[Reminder], bytes],
+        reminders_topic: str,
+        state_topic: str,
+        max_bad_share: float = 1.0,
+        volume_window: Millis = MINUTE,
+    ) -> None:
+        """`max_bad_share` is the share of unreadable records above which silence means nothing; `volume_window` the
+        span that the brake judges by."""
+        self.partition = partition
+        self.position = start.offset
+        self.watermark = Watermark(start.watermark)
+        self.table = start.table
+        self.readability = ReadabilityMonitor(max_bad_share, start.brake_state.distrusted)
+        self.skew = SkewMonitor(start.table.processes.rules.clock_doubt, start.brake_state.skewed)
+        self.volume = Volume(volume_window, start.writer.lineage.volume)
+        self.brake_state = self._built_brake_state = self._committed_brake_state = start.brake_state
+        self._writer = start.writer
+        self._encode = encode
+        self._reminders_topic = reminders_topic
+        self._state_topic = state_topic
+        self._committed_position = None if start.first else start.offset
+        self._collected_at: Millis | None = None
+        self._announced_watermark: Millis | None = None
+        self.held = 0
+        """Lapses that the brake holds, as of the last `collect_lapses`."""
+        self.outputs: list[Output] = []
+        """What the next checkpoint writes."""
+        self.uncommitted: list[Reminder] = []
+        """The reminders among `outputs`, for the metrics once they are committed."""
+
+    def apply(self, activities: ActivityBatch, position: int, now: Millis) -> None:
+        """Step 3: apply a batch that ends before `position`."""
+        self._add_reminders(self.table.apply(activities, now))
+        self.advance_to(position)
+
+    def advance_to(self, position: int) -> None:
+        """Note that everything before `position` has been read and applied."""
+        self.position = max(self.position, position)
+        if not self.readability.distrusted:  # unreadable records are not silence
+            self.watermark.advance_to(self.position)
+
+    def count_due(self) -> int:
+        """Return how many lapses the next `collect_lapses` would find."""
+        return 0 if self.watermark.value is None else self.table.count_due(self.watermark.value)
+
+    def collect_lapses(self, now: Millis, *, hold: bool = False) -> AdvanceResult:
+        """Step 4: find the lapses up to the watermark. With `hold` no reminder is asked for: they stay due."""
+        watermark = self.watermark.value
+        if watermark is None or watermark == self._collected_at:
+            return AdvanceResult()
+        self._collected_at = watermark
+        result = self.table.advance_to(watermark, now, hold=hold)
+        self.held = result.held
+        self._add_reminders(result.asked)
+        return result
+
+    def has_outputs(self) -> bool:
+        """Return whether the next checkpoint has anything to write for this partition."""
+        return bool(self.outputs) or self._differs_from_committed() or self._watermark_is_due()
+
+    def build_outputs(self, now: Millis) -> list[Output]:
+        """Step 5: return everything to write, the watermark and the changelog segments last."""
+        if self._watermark_is_due() and self.watermark.value is not None:
+            watermark = self.watermark.value
+            self._add_reminders([Reminder(kind=ReminderKind.WATERMARK, occurred_at=watermark, detected_at=now)])
+            self._announced_watermark = watermark
+        if self._differs_from_committed() or self.table.store.dirty[: self.table.store.used].any():
+            self._built_brake_state = self.brake_state
+            self._writer.lineage = replace(self._writer.lineage, volume=self.volume.store())
+            for segment in self._writer.build_segments(
+                self.table, self.position, self.watermark.value, self.brake_state
+            ):
+                self.outputs.append(
+                    Output(self._state_topic, self.partition, segment.key, segment.value, segment.headers)
+                )
+        return self.outputs
+
+    def mark_committed(self) -> list[Reminder]:
+        """Step 7 succeeded: forget the outputs, and return the reminders that were among them."""
+        committed, self.uncommitted = self.uncommitted, []
+        self.outputs = []
+        self._committed_position = self.position
+        self._committed_brake_state = self._built_brake_state
+        return committed
+
+    def _differs_from_committed(self) -> bool:
+        return self.position != self._committed_position or self.brake_state != self._committed_brake_state
+
+    def _watermark_is_due(self) -> bool:
+        watermark, announced = self.watermark.value, self._announced_watermark
+        return watermark is not None and (announced is None or watermark - announced >= WATERMARK_INTERVAL_MS)
+
+    def _add_reminders(self, reminders: list[Reminder]) -> None:
+        for reminder in reminders:
+            key = None if reminder.user_id is None else reminder.user_id.encode()
+            self.outputs.append(Output(self._reminders_topic, self.partition, key, self._encode(reminder)))
+        self.uncommitted += [reminder for reminder in reminders if reminder.kind is not ReminderKind.WATERMARK]

@@ -1,0 +1,151 @@
+"""Attempts: one row for every POST, written before the request leaves, and what has been sent to whom."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, func, insert, select, text, update
+
+from consumer.clock import Millis
+from consumer.ledger.queries.statements import chunks
+from consumer.ledger.schema.tables import attempts
+
+_LOCK_COUNT = text("SELECT pg_advisory_xact_lock(hashtextextended('lapse: recipients', 0))")
+
+
+@dataclass(frozen=True, slots=True)
+class PastAttempt:
+    """The latest attempt of one reminder that may have gone out."""
+
+    user_id: str
+    process: str
+    step: int
+    reminder_id: str
+    at: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class SentAttempt:
+    """One attempt that may have gone out."""
+
+    reminder_id: str
+    medium: str
+    number: int
+    user_id: str
+    phone: str | None
+    at: Millis
+
+
+def insert_rows(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert rows of `tables.attempts`."""
+    if rows:
+        connection.execute(insert(attempts), rows)
+
+
+def record_outcomes(connection: Connection, outcomes: Sequence[Mapping[str, object]]) -> None:
+    """Write what became of attempts: mappings with `key` (reminder_id, medium), `number` and the columns to set."""
+    if not outcomes:
+        return
+    statement = update(attempts).where(
+        attempts.c.reminder_id == bindparam("key_reminder_id"),
+        attempts.c.medium == bindparam("key_medium"),
+        attempts.c.number == bindparam("key_number"),
+    )
+    connection.execute(statement, [_parameters(outcome) for outcome in outcomes])
+
+
+def _parameters(outcome: Mapping[str, Any]) -> dict[str, object]:
+    reminder_id, medium = outcome["key"]
+    values = {name: value for name, value in outcome.items() if name not in {"key", "number"}}
+    return {**values, "key_reminder_id": reminder_id, "key_medium": medium, "key_number": outcome["number"]}
+
+
+def reminders_by_message_id(connection: Connection, message_ids: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Return message id → (reminder_id, medium), for the messages that are ours."""
+    found: dict[str, tuple[str, str]] = {}
+    for some in chunks(sorted(message_ids)):
+        query = select(attempts.c.message_id, attempts.c.reminder_id, attempts.c.medium)
+        for row in connection.execute(query.where(attempts.c.message_id.in_(some))):
+            found[row.message_id] = (row.reminder_id, row.medium)
+    return found
+
+
+def without_message_id(connection: Connection, medium: str, since: Millis, until: Millis) -> Sequence[RowMapping]:
+    """Return the attempts of that span that may have gone out and have no message id, oldest first.
+
+    They are under way, unknown, or settled without an id.
+    """
+    a = attempts.c
+    columns = a.reminder_id, a.medium, a.number, a.started_at, a.phone
+    without_id = a.message_id.is_(None), a.may_have_been_sent.is_(True), a.phone.is_not(None), a.medium == medium
+    query = select(*columns).where(*without_id, a.started_at >= since, a.started_at <= until)
+    return connection.execute(query.order_by(a.started_at)).mappings().all()
+
+
+def latest_by_reminder_since(connection: Connection, users: Collection[str], since: Millis) -> list[PastAttempt]:
+    """Return each reminder's latest attempt to these users that may have gone out, from `since` on."""
+    found: list[PastAttempt] = []
+    a = attempts.c
+    for some in chunks(users):
+        query = select(a.user_id, a.process, a.step, a.reminder_id, func.max(a.started_at))
+        query = query.where(a.user_id.in_(some), a.started_at >= since, a.may_have_been_sent.is_(True))
+        grouped = query.group_by(a.user_id, a.process, a.step, a.reminder_id)
+        found += [PastAttempt(*row) for row in connection.execute(grouped)]
+    return found
+
+
+def to_users_or_phones_since(
+    connection: Connection, users: Collection[str], phones: Collection[str], since: Millis
+) -> list[SentAttempt]:
+    """Return the attempts to these users or phones (digits) that may have gone out later than `since`, oldest first.
+
+    Each attempt is returned once.
+    """
+    a, found = attempts.c, set[SentAttempt]()
+    sent = select(a.reminder_id, a.medium, a.number, a.user_id, a.phone, a.started_at).where(
+        a.started_at > since, a.may_have_been_sent.is_(True)
+    )
+    for column, values in ((a.user_id, users), (a.phone, phones)):
+        for some in chunks(values):
+            found.update(SentAttempt(*row) for row in connection.execute(sent.where(column.in_(some))))
+    return sorted(found, key=lambda each: each.at)
+
+
+def users_of_phones_since(connection: Connection, phones: Collection[str], since: Millis) -> list[str]:
+    """Return the users who were written to at one of these numbers (digits) since then, in order."""
+    a = attempts.c
+    query = select(a.user_id).where(a.phone.in_(phones), a.started_at >= since)
+    return list(connection.scalars(query.distinct().order_by(a.user_id)))
+
+
+def lock_recipient_count(connection: Connection) -> None:
+    """Let nobody else count recipients until this transaction ends. In SQLite a transaction that writes is alone."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(_LOCK_COUNT)
+
+
+def count_phones_since(connection: Connection, since: Millis) -> int:
+    """Count the different phones to which something may have gone out later than `since`."""
+    return connection.scalar(select(func.count(attempts.c.phone.distinct())).where(*_sent_after(since))) or 0
+
+
+def phones_written_since(connection: Connection, phones: Collection[str], since: Millis) -> set[str]:
+    """Return those of these phones to which something may have gone out later than `since`."""
+    found: set[str] = set()
+    for some in chunks(phones):
+        query = select(attempts.c.phone).where(attempts.c.phone.in_(some), *_sent_after(since))
+        found.update(connection.scalars(query))
+    return found
+
+
+def earliest_last_sends(connection: Connection, since: Millis, limit: int) -> list[Millis]:
+    """Return when each phone was last written to after `since`: the `limit` earliest moments, in order."""
+    if not limit:
+        return []
+    last = func.max(attempts.c.started_at)
+    query = select(last).where(*_sent_after(since)).group_by(attempts.c.phone).order_by(last).limit(limit)
+    return list(connection.scalars(query))
+
+
+def _sent_after(since: Millis) -> tuple[ColumnElement[bool], ...]:
+    return attempts.c.started_at > since, attempts.c.may_have_been_sent.is_(True), attempts.c.phone.is_not(None)

@@ -1,0 +1,66 @@
+"""Channels: what the circuit breaker knows of each, and how fast each is used by all replicas together."""
+
+from dataclasses import astuple, dataclass, fields
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from consumer.clock import Millis
+from consumer.ledger.queries.statements import upsert
+from consumer.ledger.schema.channel_tables import channels, rate_limits
+from consumer.ledger.schema.rows import CHANNEL, ChannelRow
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimitRow:
+    """See `channel_tables.rate_limits`; `used_until_us` is in microseconds."""
+
+    medium: str
+    used_until_us: int = 0
+    held_until: Millis = 0
+
+
+def states(connection: Connection, medium: str, *, lock: bool = False) -> dict[str, ChannelRow]:
+    """Return by name what is known of a medium's channel (always there) and of the templates on it."""
+    query = select(*CHANNEL).where((channels.c.name == medium) | channels.c.name.startswith(f"{medium}/"))
+    rows = connection.execute(query.with_for_update() if lock else query)
+    return {medium: ChannelRow(medium), **{row[0]: ChannelRow(*row) for row in rows}}
+
+
+def put_state(connection: Connection, row: ChannelRow) -> None:
+    """Write what is known of a channel or a template."""
+    values: dict[str, Any] = dict(zip((f.name for f in fields(row)), astuple(row), strict=True))
+    statement = upsert(connection, channels).values(**values)
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
+
+
+def rate_limit(connection: Connection, medium: str, *, lock: bool = False) -> RateLimitRow:
+    """Return how fast a channel has been used.
+
+    With `lock` nobody else decides how many requests leave until the transaction ends.
+    """
+    query = select(rate_limits.c.medium, rate_limits.c.used_until_us, rate_limits.c.held_until).where(
+        rate_limits.c.medium == medium
+    )
+    found = connection.execute(query.with_for_update() if lock else query).first()
+    if found is None and lock:
+        # There must be a row to lock: two replicas would otherwise both believe to be the first.
+        new = upsert(connection, rate_limits).values(medium=medium, used_until_us=0, held_until=0)
+        connection.execute(new.on_conflict_do_nothing())
+        found = connection.execute(query.with_for_update()).one()
+    return RateLimitRow(medium) if found is None else RateLimitRow(*found)
+
+
+def set_rate_used_until(connection: Connection, medium: str, used_until_us: int) -> None:
+    """Note up to which moment (microseconds) all rights to send have been used."""
+    connection.execute(rate_limits.update().where(rate_limits.c.medium == medium).values(used_until_us=used_until_us))
+
+
+def hold_rate_until(connection: Connection, medium: str, until: Millis) -> None:
+    """Let nothing leave before that; a hold that is there already and lasts longer stays."""
+    statement = upsert(connection, rate_limits).values(medium=medium, used_until_us=0, held_until=until)
+    new = statement.excluded.held_until
+    later = new > rate_limits.c.held_until
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=["medium"], set_={"held_until": new}, where=later)
+    )

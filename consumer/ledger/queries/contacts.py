@@ -1,0 +1,101 @@
+"""Contacts as they come in, of which only later ones count, and their erasure."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select, update
+
+from consumer.clock import Millis
+from consumer.ledger.queries.statements import chunks, upsert
+from consumer.ledger.schema.rows import CONTACT, ContactRow
+from consumer.ledger.schema.tables import attempts, contacts, reminders
+
+_SETTABLE = [column.name for column in contacts.columns if not column.primary_key]
+
+
+@dataclass(frozen=True, slots=True)
+class OptIn:
+    """A contact that agrees after it had declined, and when it had."""
+
+    user_id: str
+    phone_hash: str | None
+    declined_at: Millis
+
+
+def by_user(connection: Connection, users: Collection[str]) -> dict[str, ContactRow]:
+    """Return the contacts of these users by user id, without those erased."""
+    found: dict[str, ContactRow] = {}
+    for some in chunks(users):
+        query = select(*CONTACT).where(contacts.c.user_id.in_(some), contacts.c.erased.is_(False))
+        found.update((row[0], ContactRow(*row)) for row in connection.execute(query))
+    return found
+
+
+def declined_at_by_user(connection: Connection, users: Collection[str]) -> dict[str, Millis]:
+    """Return when a record last said no for these users; those for whom none did are left out."""
+    found: dict[str, Millis] = {}
+    c = contacts.c
+    for some in chunks(users):
+        query = select(c.user_id, c.declined_at).where(c.user_id.in_(some), c.declined_at.is_not(None))
+        found.update((row[0], row[1]) for row in connection.execute(query))
+    return found
+
+
+def opted_in_again(connection: Connection, users: Collection[str]) -> list[OptIn]:
+    """Return those of these users who agree, by a record later than one that said no."""
+    found: list[OptIn] = []
+    c = contacts.c
+    for some in chunks(users):
+        query = select(c.user_id, c.phone_hash, c.declined_at).where(
+            c.user_id.in_(some), c.opt_in.is_(True), c.erased.is_(False), c.updated_at > c.declined_at
+        )
+        found += [OptIn(*row) for row in connection.execute(query)]
+    return found
+
+
+def users_with_phone(connection: Connection, phone_hash: str) -> list[str]:
+    """Return the users whose contact has this number, in order."""
+    query = select(contacts.c.user_id).where(contacts.c.phone_hash == phone_hash)
+    return list(connection.scalars(query.order_by(contacts.c.user_id)))
+
+
+def upsert_newer(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
+    """Upsert rows of `tables.contacts`, one for each user, unless a higher offset of the same partition was here."""
+    if not rows:
+        return
+    statement = upsert(connection, contacts)
+    new = statement.excluded
+    moved = new.source_partition != contacts.c.source_partition  # the topic was made anew
+    statement = statement.on_conflict_do_update(
+        index_elements=["user_id"],
+        set_={name: new[name] for name in _SETTABLE},
+        where=moved | (new.source_offset > contacts.c.source_offset),
+    )
+    connection.execute(statement, rows)
+
+
+def phones_ever_used(connection: Connection, users: Collection[str]) -> list[tuple[str, str]]:
+    """Return (user, phone) for every number that these users have or were written to at, as it is stored."""
+    found: set[tuple[str, str]] = set()
+    for some in chunks(users):
+        for table in (contacts, reminders, attempts):
+            query = select(table.c.user_id, table.c.phone).where(table.c.user_id.in_(some), table.c.phone.is_not(None))
+            found.update((row[0], row[1]) for row in connection.execute(query.distinct()))
+    return sorted(found)
+
+
+def erased_users(connection: Connection, users: Collection[str]) -> set[str]:
+    """Return those of these users whose contact has been erased."""
+    found: set[str] = set()
+    for some in chunks(users):
+        erased = contacts.c.user_id.in_(some), contacts.c.erased.is_(True)
+        found.update(connection.scalars(select(contacts.c.user_id).where(*erased)))
+    return found
+
+
+def clear_sent_phones(connection: Connection, users: Collection[str]) -> None:
+    """Remove these users' phone numbers from reminders and attempts: that something was sent stays, not to whom."""
+    for some in chunks(users):
+        for table in (reminders, attempts):
+            with_phone = table.c.user_id.in_(some), table.c.phone.is_not(None)
+            connection.execute(update(table).where(*with_phone).values(phone=None))

@@ -1,0 +1,107 @@
+"""Outboxes: transitions on their way to the delivery-status topic, and opt-outs on their way to theirs."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
+
+from consumer.clock import Millis
+from consumer.ledger.queries.statements import chunks
+from consumer.ledger.schema.tables import opt_out_outbox, outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One published transition; the fields are the columns of `tables.outbox`."""
+
+    id: int
+    reminder_id: str
+    medium: str
+    sequence: int
+    user_id: str
+    process: str
+    step: int
+    status: str
+    final: bool
+    reason: str | None
+    error_code: int | None
+    message_id: str | None
+    attempt: int | None
+    template: str | None
+    language: str | None
+    lapsed_at: Millis | None
+    until: Millis | None
+    source: str
+    occurred_at: Millis
+    recorded_at: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class OptOutRecord:
+    """One opt-out for the topic; the fields are the columns of `tables.opt_out_outbox`."""
+
+    id: int
+    user_id: str
+    medium: str
+    reason: str
+    occurred_at: Millis
+
+
+_TRANSITION = [outbox.c[name] for name in Transition.__dataclass_fields__]
+_OPT_OUT = [opt_out_outbox.c[name] for name in OptOutRecord.__dataclass_fields__]
+
+
+def insert_transitions(connection: Connection, transitions: Sequence[Mapping[str, object]]) -> None:
+    """Insert transitions in the order in which they are to be published."""
+    if transitions:
+        connection.execute(insert(outbox), [{**transition, "published": False} for transition in transitions])
+
+
+def unpublished_transitions(connection: Connection, limit: int) -> list[Transition]:
+    """Return transitions that have not been published, oldest first."""
+    query = select(*_TRANSITION).where(outbox.c.published.is_(False)).order_by(outbox.c.id).limit(limit)
+    return [Transition(*row) for row in connection.execute(query)]
+
+
+def mark_transitions_published(connection: Connection, ids: Sequence[int]) -> None:
+    """Note that these transitions have been published."""
+    _mark_published(connection, outbox, ids)
+
+
+def count_unpublished_transitions(connection: Connection) -> int:
+    """Count the transitions that have not been published."""
+    return connection.scalar(select(func.count()).where(outbox.c.published.is_(False))) or 0
+
+
+def insert_opt_outs(connection: Connection, users: Collection[str], medium: str, reason: str, at: Millis) -> None:
+    """Have the topic told that these users opted out."""
+    row = {"medium": medium, "reason": reason, "occurred_at": at, "published": False}
+    if users:
+        connection.execute(insert(opt_out_outbox), [{"user_id": user, **row} for user in sorted(users)])
+
+
+def unpublished_opt_outs(connection: Connection, limit: int) -> list[OptOutRecord]:
+    """Return opt-outs that have not been published, oldest first."""
+    query = select(*_OPT_OUT).where(opt_out_outbox.c.published.is_(False)).order_by(opt_out_outbox.c.id)
+    return [OptOutRecord(*row) for row in connection.execute(query.limit(limit))]
+
+
+def mark_opt_outs_published(connection: Connection, ids: Sequence[int]) -> None:
+    """Note that these opt-outs have been published."""
+    _mark_published(connection, opt_out_outbox, ids)
+
+
+def delete_published_opt_outs(connection: Connection, before: Millis, limit: int) -> int:
+    """Delete what was published before that moment, at most `limit` rows. The opt-outs themselves stay for ever."""
+    o = opt_out_outbox.c
+    old = select(o.id).where(o.published.is_(True), o.occurred_at < before).order_by(o.occurred_at).limit(limit)
+    ids = connection.scalars(old).all()
+    for some in chunks(ids):
+        connection.execute(delete(opt_out_outbox).where(o.id.in_(some)))
+    return len(ids)
+
+
+def _mark_published(connection: Connection, table: Table, ids: Sequence[int]) -> None:
+    if ids:
+        statement = update(table).where(table.c.id == bindparam("key")).values(published=True)
+        connection.execute(statement, [{"key": key} for key in ids])

@@ -1,0 +1,272 @@
+"""Reminders: locked in the order they wait, written back by the batch; fallback, unresolved ones and retention."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from consumer.clock import Millis
+from consumer.ledger.queries.statements import chunks
+from consumer.ledger.schema.rows import REMINDER, ReminderRow
+from consumer.ledger.schema.tables import UNRESOLVED, WAITS_FOR_NOTHING, attempts, outbox, reminders
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnresolvedSelection:
+    """One reminder, or all that were last tried from `since` until before `until`."""
+
+    reminder_id: str | None = None
+    since: Millis | None = None
+    until: Millis | None = None
+
+
+def any_due(connection: Connection, medium: str, now: Millis) -> bool:
+    """Tell whether a reminder's moment has come."""
+    return _any_waiting(connection, reminders.c.due_at, now, reminders.c.medium == medium)
+
+
+def lock_due(connection: Connection, medium: str, now: Millis, limit: int) -> list[ReminderRow]:
+    """Lock unsent reminders whose moment has come, the longest waiting first."""
+    return _lock_waiting(connection, reminders.c.due_at, now, limit, medium)
+
+
+def lock_expired_leases(connection: Connection, now: Millis, limit: int) -> list[ReminderRow]:
+    """Lock reminders in `sending` whose lease has run out."""
+    return _lock_waiting(connection, reminders.c.lease_until, now, limit)
+
+
+def lock_unknown_since(connection: Connection, moment: Millis, limit: int) -> list[ReminderRow]:
+    """Lock reminders that have been unknown since that moment or longer."""
+    return _lock_waiting(connection, reminders.c.unknown_since, moment, limit)
+
+
+def lock_quiet_since(connection: Connection, medium: str, moment: Millis, limit: int) -> list[ReminderRow]:
+    """Lock accepted or sent reminders of which nothing has been heard since that moment or longer."""
+    return _lock_waiting(connection, reminders.c.quiet_since, moment, limit, medium)
+
+
+def any_fallback_due(connection: Connection, now: Millis) -> bool:
+    """Tell whether `lock_fallback_due` would find a reminder."""
+    return _any_waiting(connection, reminders.c.fallback_at, now)
+
+
+def lock_fallback_due(connection: Connection, now: Millis, limit: int) -> list[ReminderRow]:
+    """Lock reminders that ended in a way that another medium may mend, and were not looked at since."""
+    return _lock_waiting(connection, reminders.c.fallback_at, now, limit)
+
+
+def _any_waiting(
+    connection: Connection, column: ColumnElement[Any], until: Millis, *conditions: ColumnElement[bool]
+) -> bool:
+    first = select(column).where(column <= until, *conditions).order_by(column).limit(1)  # ordered: by its index
+    return connection.scalar(first) is not None
+
+
+def _lock_waiting(
+    connection: Connection, column: ColumnElement[Any], until: Millis, limit: int, medium: str | None = None
+) -> list[ReminderRow]:
+    """Lock the rows that wait by this column, and pass over those that another replica has locked."""
+    waiting = select(*REMINDER).where(column <= until).order_by(column).limit(limit)
+    if medium is not None:
+        waiting = waiting.where(reminders.c.medium == medium)
+    return _rows(connection.execute(waiting.with_for_update(skip_locked=True)))
+
+
+def lock_oldest_deferred(connection: Connection, medium: str, reason: str, limit: int) -> list[ReminderRow]:
+    """Lock reminders deferred for this reason, those first that are due first."""
+    r = reminders.c
+    waiting = select(*REMINDER).where(r.due_at.is_not(None), r.reason == reason, r.medium == medium)
+    oldest = waiting.order_by(reminders.c.due_at).limit(limit)
+    return _rows(connection.execute(oldest.with_for_update(skip_locked=True)))
+
+
+def lock_by_ids(connection: Connection, ids: Collection[str]) -> list[ReminderRow]:
+    """Lock the reminders with these ids, on every medium; wait for those that others have locked."""
+    found: list[ReminderRow] = []
+    for some in chunks(sorted(ids)):
+        query = select(*REMINDER).where(reminders.c.reminder_id.in_(some)).order_by(reminders.c.reminder_id)
+        found += _rows(connection.execute(query.with_for_update()))
+    return found
+
+
+def lock_related(
+    connection: Connection, users: Collection[str], since: Millis, statuses: Sequence[str]
+) -> list[ReminderRow]:
+    """Lock reminders of these users that have one of these statuses, or whose `last_seen` is `since` or later."""
+    found: list[ReminderRow] = []
+    for some in chunks(sorted(users)):
+        query = select(*REMINDER).where(
+            reminders.c.user_id.in_(some),
+            (reminders.c.last_seen >= since) | reminders.c.status.in_(statuses),
+        )
+        found += _rows(connection.execute(query.order_by(reminders.c.reminder_id).with_for_update()))
+    return found
+
+
+def lock_unsent(connection: Connection, limit: int) -> list[ReminderRow]:
+    """Lock reminders that have not gone out, or are just about to: those that wait for their moment or hold a lease."""
+    found: list[ReminderRow] = []
+    for moment in (reminders.c.due_at, reminders.c.lease_until):
+        query = select(*REMINDER).where(moment.is_not(None)).limit(limit - len(found))
+        found += _rows(connection.execute(query.with_for_update()))
+    return found
+
+
+def mark_superseded_until_requested(connection: Connection, partition: int, now: Millis, expire_after: Millis) -> None:
+    """Hold the unsent reminders of a partition, as superseded, until detect has caught up or they have expired."""
+    unsent = (reminders.c.due_at.is_not(None)) & (reminders.c.partition == partition)
+    held = {
+        "superseded_at": now,
+        "reason": "detect_behind",
+        "due_at": func.coalesce(reminders.c.lapsed_at, 0) + expire_after,
+    }
+    connection.execute(update(reminders).where(unsent).values(**held))
+
+
+def on_all_media(connection: Connection, ids: Collection[str]) -> dict[str, list[ReminderRow]]:
+    """Return by reminder id its row on each medium. Locks nothing."""
+    found: dict[str, list[ReminderRow]] = {}
+    for some in chunks(sorted(ids)):
+        for row in _rows(connection.execute(select(*REMINDER).where(reminders.c.reminder_id.in_(some)))):
+            found.setdefault(row.reminder_id, []).append(row)
+    return found
+
+
+def ids_with_later_lapse(connection: Connection, rows: Sequence[ReminderRow]) -> set[str]:
+    """Return the ids of those of these rows whose user has lapsed in the same process since."""
+    r = reminders.c
+    found: set[str] = set()
+    for row in rows:
+        later = or_(r.last_seen > row.last_seen, and_(r.last_seen == row.last_seen, r.step > row.step))
+        same = r.user_id == row.user_id, r.process == row.process
+        if connection.scalar(select(r.reminder_id).where(*same, later, r.lapsed_at.is_not(None)).limit(1)) is not None:
+            found.add(row.reminder_id)
+    return found
+
+
+def insert_rows(connection: Connection, rows: Sequence[ReminderRow]) -> None:
+    """Insert new reminders."""
+    if rows:
+        connection.execute(insert(reminders), [row._asdict() for row in rows])
+
+
+def update_rows(connection: Connection, changes: Iterable[tuple[ReminderRow, ReminderRow]]) -> None:
+    """Write back rows that were locked in this transaction: each as it was, and as it is now.
+
+    Only what changed is written, all rows at once in which the same columns did.
+    """
+    by_columns: dict[tuple[str, ...], list[dict[str, object]]] = {}
+    for before, after in changes:
+        assert before.key == after.key
+        each = zip(ReminderRow._fields, before, after, strict=True)
+        values: dict[str, object] = {name: new for name, old, new in each if new != old}
+        if values:
+            key = {"key_reminder_id": after.reminder_id, "key_medium": after.medium}
+            by_columns.setdefault(tuple(values), []).append(values | key)
+    statement = update(reminders).where(
+        reminders.c.reminder_id == bindparam("key_reminder_id"), reminders.c.medium == bindparam("key_medium")
+    )
+    for rows in by_columns.values():
+        connection.execute(statement, rows)
+
+
+def wake_deferred(
+    connection: Connection,
+    reason: str,
+    *,
+    medium: str | None = None,
+    users: Collection[str] | None = None,
+    partitions: Collection[int] | None = None,
+    process: str | None = None,
+) -> int:
+    """Make reminders that are deferred for this reason due now, those that lapsed first, first. Return how many."""
+    waiting = (reminders.c.due_at.is_not(None)) & (reminders.c.reason == reason)
+    wakes = update(reminders).where(waiting).values(due_at=func.coalesce(reminders.c.lapsed_at, 0))
+    if medium is not None:
+        wakes = wakes.where(reminders.c.medium == medium)
+    if process is not None:
+        wakes = wakes.where(reminders.c.process == process)
+    if partitions is not None:
+        wakes = wakes.where(reminders.c.partition.in_(sorted(partitions)))
+    each = [wakes] if users is None else [wakes.where(reminders.c.user_id.in_(some)) for some in chunks(sorted(users))]
+    return sum(connection.execute(statement).rowcount for statement in each)
+
+
+def lock_unresolved(connection: Connection, which: UnresolvedSelection, limit: int) -> list[ReminderRow]:
+    """Lock the oldest of the selected reminders that are unresolved."""
+    r = reminders.c
+    query = select(*REMINDER).where(UNRESOLVED, *_selected(which)).order_by(r.attempted_at, r.reminder_id)
+    return _rows(connection.execute(query.limit(limit).with_for_update()))
+
+
+def count_others_by_status(connection: Connection, which: UnresolvedSelection) -> dict[str, int]:
+    """Count by status the selected reminders that are not unresolved.
+
+    Of a span of time only those count of which something is still awaited.
+    """
+    r = reminders.c
+    query = select(r.status, func.count()).where(*_selected(which), r.status != "unresolved").group_by(r.status)
+    if which.reminder_id is None:
+        query = query.where(r.unknown_since.is_not(None))
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def count_in_doubt(connection: Connection) -> dict[str, int]:
+    """Count those that are `unknown` and still looked for, and those that are `unresolved`."""
+    unknown = select(func.count()).where(reminders.c.unknown_since.is_not(None))
+    unresolved = select(func.count()).select_from(reminders).where(UNRESOLVED)
+    counts = {"unknown": unknown, "unresolved": unresolved}
+    return {name: connection.scalar(query) or 0 for name, query in counts.items()}
+
+
+def _selected(which: UnresolvedSelection) -> list[ColumnElement[bool]]:
+    r = reminders.c
+    found = []
+    if which.reminder_id is not None:
+        found.append(r.reminder_id == which.reminder_id)
+    if which.since is not None:
+        found.append(r.attempted_at >= which.since)
+    if which.until is not None:
+        found.append(r.attempted_at < which.until)
+    return found
+
+
+def lock_removable(connection: Connection, before: Millis, over: Sequence[str], limit: int) -> list[tuple[str, str]]:
+    """Lock the reminders of one of these statuses that have not changed since that moment, the oldest change first.
+
+    One that waits for anything, or of which something is not published yet, is not among them.
+    """
+    r, o = reminders.c, outbox.c
+    unheard = select(o.id).where(o.reminder_id == r.reminder_id, o.medium == r.medium, o.published.is_(False)).exists()
+    query = select(r.reminder_id, r.medium).where(
+        WAITS_FOR_NOTHING, r.updated_at < before, r.status.in_(over), ~unheard
+    )
+    query = query.order_by(r.updated_at).limit(limit)
+    return [(row[0], row[1]) for row in connection.execute(query.with_for_update(skip_locked=True))]
+
+
+def delete_with_history(connection: Connection, keys: Sequence[tuple[str, str]]) -> None:
+    """Delete reminders (reminder_id, medium) with their attempts and what was published of them."""
+    by_medium: dict[str, list[str]] = {}
+    for reminder_id, medium in keys:
+        by_medium.setdefault(medium, []).append(reminder_id)
+    for medium, ids in by_medium.items():  # (for pairs of values SQLite reads the whole table)
+        for some in chunks(ids):
+            for table in (outbox, attempts, reminders):
+                connection.execute(delete(table).where(table.c.reminder_id.in_(some), table.c.medium == medium))
+
+
+def _rows(found: Iterable[Sequence[Any]]) -> list[ReminderRow]:
+    return [ReminderRow._make(row) for row in found]

@@ -1,0 +1,120 @@
+"""How far everything has been read, and how replicas keep out of each other's way."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, delete, select, text
+
+from consumer.clock import Millis
+from consumer.ledger.queries.statements import upsert
+from consumer.ledger.schema.replica_tables import intake_offsets, leases
+from consumer.ledger.schema.replica_tables import watermarks as watermark_table
+
+_LOCK_FACTS_SHARED = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('facts', 0))")
+_LOCK_FACTS_EXCLUSIVE = text("SELECT pg_advisory_xact_lock(hashtextextended('facts', 0))")
+_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
+
+
+def lock_facts_shared(connection: Connection) -> None:
+    """Block `lock_facts_exclusive` in other replicas until this transaction ends. Call it before other locks.
+
+    A row that is put off because its contact is missing, while another replica writes that contact, would not be
+    there yet when those who wait for it are woken. In SQLite a transaction that writes is alone anyway.
+    """
+    if connection.dialect.name != "sqlite":
+        connection.execute(_LOCK_FACTS_SHARED)
+
+
+def lock_facts_exclusive(connection: Connection) -> None:
+    """Wait until no decision is under way, to change what wakes rows that wait without a date. Call it before other
+    locks.
+    """
+    if connection.dialect.name != "sqlite":
+        connection.execute(_LOCK_FACTS_EXCLUSIVE)
+
+
+def try_advisory_lock(connection: Connection, name: str) -> bool:
+    """Tell whether nobody else is at this; nobody else will be until the transaction ends. Waits for nobody.
+
+    In SQLite a transaction that writes is alone anyway.
+    """
+    if connection.dialect.name == "sqlite":
+        return True
+    return bool(connection.scalar(_TRY_LOCK, {"name": f"alone: {name}"}))
+
+
+def watermarks(connection: Connection) -> dict[int, Millis]:
+    """Return every partition's watermark."""
+    query = select(watermark_table.c.partition, watermark_table.c.watermark)
+    return {row.partition: row.watermark for row in connection.execute(query)}
+
+
+def advance_watermarks(connection: Connection, values: dict[int, Millis]) -> None:
+    """Move watermarks forward; none goes back."""
+    statement = upsert(connection, watermark_table)
+    new = statement.excluded.watermark
+    statement = statement.on_conflict_do_update(
+        index_elements=["partition"], set_={"watermark": new}, where=new > watermark_table.c.watermark
+    )
+    if values:
+        connection.execute(statement, [{"partition": n, "watermark": value} for n, value in sorted(values.items())])
+
+
+def delete_watermark(connection: Connection, partition: int) -> None:
+    """Forget how far detect is in a partition, until it says so again."""
+    connection.execute(delete(watermark_table).where(watermark_table.c.partition == partition))
+
+
+def next_offsets(connection: Connection, topic: str) -> dict[int, int]:
+    """Return partition → the offset up to which this topic is in the ledger."""
+    query = select(intake_offsets.c.partition, intake_offsets.c.next_offset)
+    rows = connection.execute(query.where(intake_offsets.c.topic == topic))
+    return {row.partition: row.next_offset for row in rows}
+
+
+def advance_offsets(connection: Connection, topic: str, offsets: dict[int, int]) -> None:
+    """Note how far this topic has been read; never back."""
+    statement = upsert(connection, intake_offsets)
+    statement = statement.on_conflict_do_update(
+        index_elements=["topic", "partition"],
+        set_={"next_offset": statement.excluded.next_offset},
+        where=statement.excluded.next_offset > intake_offsets.c.next_offset,
+    )
+    rows = [{"topic": topic, "partition": n, "next_offset": offset} for n, offset in sorted(offsets.items())]
+    if rows:
+        connection.execute(statement, rows)
+
+
+def doubtful_offsets(connection: Connection, topic: str) -> dict[int, int]:
+    """Return partition → the offset before which a reminder may have been sent without a row in this ledger."""
+    o = intake_offsets.c
+    rows = connection.execute(select(o.partition, o.doubtful_until).where(o.topic == topic, o.doubtful_until > 0))
+    return {row.partition: row.doubtful_until for row in rows}
+
+
+def put_doubtful_offsets(connection: Connection, topic: str, until: Mapping[int, int]) -> None:
+    """Write by partition the offset before which what was asked for may have gone out."""
+    statement = upsert(connection, intake_offsets)
+    later = {"doubtful_until": statement.excluded.doubtful_until}
+    statement = statement.on_conflict_do_update(index_elements=["topic", "partition"], set_=later)
+    if until:
+        rows = [{"topic": topic, "partition": n, "next_offset": 0, "doubtful_until": end} for n, end in until.items()]
+        connection.execute(statement, rows)
+
+
+def acquire_lease(connection: Connection, name: str, holder: str, now: Millis, until: Millis) -> bool:
+    """Tell whether the lease is this holder's until then: it was already, or nobody's, or the last one has run out."""
+    statement = upsert(connection, leases).values(name=name, holder=holder, until=until)
+    free = (leases.c.holder == holder) | (leases.c.until <= now)
+    values = {"holder": holder, "until": until}
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values, where=free))
+    return connection.scalar(select(leases.c.holder).where(leases.c.name == name)) == holder
+
+
+def lease_until(connection: Connection, name: str) -> Millis | None:
+    """Return until when somebody holds the lease."""
+    return connection.scalar(select(leases.c.until).where(leases.c.name == name))
+
+
+def release_lease(connection: Connection, name: str, holder: str) -> None:
+    """Give up the lease, if it is this holder's."""
+    connection.execute(delete(leases).where(leases.c.name == name, leases.c.holder == holder))

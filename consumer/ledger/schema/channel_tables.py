@@ -1,0 +1,49 @@
+"""What may be sent at all, and how fast. See `tables` for the rest."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, PrimaryKeyConstraint, Table, Text
+
+from consumer.ledger.schema.tables import metadata
+
+channels = Table(
+    "channels",
+    metadata,
+    Column("name", Text, primary_key=True),  # a medium, or `medium/template/language`
+    Column("stopped_because", Text),
+    Column("stopped_at", BigInteger),
+    Column("probe_at", BigInteger),
+    Column("stops", Integer, nullable=False),  # the first, and fruitless probes since
+    Column("unclear_attempts", Integer, nullable=False),  # in a row: they got no clear answer
+)
+"""The state of each circuit breaker. No row, or no reason in it, means that nothing is known against the channel."""
+
+rate_limits = Table(
+    "rate_limits",
+    metadata,
+    Column("medium", Text, primary_key=True),
+    Column("used_until_us", BigInteger, nullable=False),  # up to here all rights to send have been used
+    Column("held_until", BigInteger, nullable=False),  # the channel said that we are too fast
+)
+"""How fast each channel is used, by all replicas together; see `deliver/channel/rate_limit.py`."""
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("process", Text, primary_key=True),  # empty: everything
+    Column("since", BigInteger, nullable=False),
+)
+"""What an operator does not want to go out for now."""
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("subject", Text, nullable=False),  # `phone:` and the number's keyed hash
+    Column("medium", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("unreachable", Boolean, nullable=False),  # what is due is not put off but given up
+    PrimaryKeyConstraint("subject", "medium"),
+    Index(None, "until"),
+)
+"""Verdicts about a recipient, whichever process learned of them. One whose moment has passed holds nothing."""
+_unreachable = holds.c.unreachable.is_(True)
+Index("ix_holds_unreachable", holds.c.subject, sqlite_where=_unreachable, postgresql_where=_unreachable)

@@ -1,0 +1,123 @@
+"""The schema's history, kept by Alembic: `migrate` brings a ledger up to date, at every start.
+
+To change the schema:
+1. Change `tables.py` or its neighbours, and with it whatever lists the columns (`rows.py`, dataclasses of the queries).
+2. Add `versions/rNNNN_what_it_does.py`, the next number: `revision = "NNNN"`, `down_revision` = the one before, and an
+   `upgrade()` of Alembic operations. It imports nothing of Lapse, because later changes of `tables.py` must not change
+   what it does. SQLite can rename a column; any other change of one goes through `op.batch_alter_table`. A new column
+   of a table that has rows is nullable or has a `server_default`.
+3. Run `tests/ledger/test_migrations.py`: it shows, for SQLite and PostgreSQL, where the migrated schema and the tables
+   differ. Where two changes have taken the same number, whoever lands later takes the next one.
+There are no downgrades: restore a backup (see README).
+"""
+
+import secrets
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, create_engine, inspect, select, text
+
+from consumer.ledger.errors import LedgerRefused, NoLedger
+from consumer.ledger.schema.tables import meta
+
+_FOLDER = Path(__file__).parent
+_NUMBERS = sorted(path.stem[1:5] for path in (_FOLDER / "versions").glob("r*.py"))
+HEAD = _NUMBERS[-1]
+"""The version that this Lapse works with."""
+
+_WITHOUT_TIMEOUTS = ("SET LOCAL statement_timeout = 0", "SET LOCAL lock_timeout = 0")
+"""To make an index of a large table takes its time."""
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('lapse: migrations', 0))")
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerIdentity:
+    """The version of a ledger's schema, its id, and the key that hashes phone numbers."""
+
+    version: str
+    ledger_id: str
+    hash_key: bytes
+
+
+def migrate(connection: Connection) -> LedgerIdentity:
+    """Apply the revisions that are missing, in this transaction; replicas that start at once take turns.
+
+    Raises LedgerRefused if a newer Lapse was here, or one whose schema was never in a release.
+    """
+    if connection.dialect.name == "postgresql":
+        for setting in _WITHOUT_TIMEOUTS:
+            connection.execute(text(setting))
+        connection.execute(_LOCK)
+    if _version(connection) != HEAD:
+        _adopt(connection)
+        _alembic(connection, "upgrade")
+    if connection.scalar(select(meta.c.value).where(meta.c.name == "ledger_id")) is None:
+        born = {"ledger_id": str(uuid.uuid4()), "hash_key": secrets.token_hex(32)}
+        connection.execute(meta.insert(), [{"name": name, "value": value} for name, value in born.items()])
+    return check(connection)
+
+
+def check(connection: Connection) -> LedgerIdentity:
+    """Return the ledger's identity. Raises LedgerRefused unless its schema is the one of this version of Lapse."""
+    version = _version(connection)
+    if version is None and not inspect(connection).has_table(meta.name):
+        raise NoLedger("there is no ledger in this database: the first `lapse run` makes one")
+    if version != HEAD:
+        raise LedgerRefused(
+            f"the ledger's schema is at version {version or 'none'}, this Lapse works with {HEAD}:"
+            " `lapse run` of this version brings it up to date"
+        )
+    rows = {row.name: row.value for row in connection.execute(select(meta.c.name, meta.c.value))}
+    return LedgerIdentity(version, rows["ledger_id"], bytes.fromhex(rows["hash_key"]))
+
+
+def _version(connection: Connection) -> str | None:
+    """Return the revision that Alembic has noted; None where it was never at work."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    version: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    if version is not None and version not in _NUMBERS:
+        raise LedgerRefused(
+            f"a newer Lapse wrote this ledger (schema version {version}, this one works with {HEAD}):"
+            " run that version or a later one on it"
+        )
+    return version
+
+
+def _adopt(connection: Connection) -> None:
+    """Hand a ledger that counted its own versions over to Alembic, if its tables are those of its number."""
+    if not inspect(connection).has_table(meta.name) or _version(connection) is not None:
+        return
+    number = connection.scalar(select(meta.c.value).where(meta.c.name == "schema_version")) or ""
+    revision = number.zfill(4)
+    if revision not in _NUMBERS or not _columns_at(revision).items() <= _columns(connection).items():
+        raise LedgerRefused(
+            "this ledger was made by a Lapse from before the first release, and its tables are no longer known:"
+            " empty the database, or name another one in ledger.url"
+        )
+    _alembic(connection, "stamp", revision)
+    connection.execute(meta.delete().where(meta.c.name == "schema_version"))
+
+
+def _columns_at(revision: str) -> dict[str, frozenset[str]]:
+    """Return the columns of a ledger at that revision, by table."""
+    with create_engine("sqlite://").begin() as scratch:
+        _alembic(scratch, "upgrade", revision)
+        return _columns(scratch)
+
+
+def _columns(connection: Connection) -> dict[str, frozenset[str]]:
+    """Return the columns of each table except Alembic's own."""
+    seen = inspect(connection)
+    tables = set(seen.get_table_names()) - {"alembic_version"}
+    return {table: frozenset(column["name"] for column in seen.get_columns(table)) for table in tables}
+
+
+def _alembic(connection: Connection, command: str, revision: str = "head") -> None:
+    from alembic import command as commands  # a quarter of a second to import: only where there is something to do
+    from alembic.config import Config
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
+    getattr(commands, command)(config, revision)

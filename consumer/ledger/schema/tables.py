@@ -1,0 +1,265 @@
+"""The tables: reminders, their statuses, and the records to publish. Moments are whole milliseconds, UTC.
+
+A reminder that waits for something has a moment set for it, and each has an index of its own, so that "what is next?"
+is one short read however long the history is: `due_at` (planned, deferred), `lease_until` (sending), `unknown_since`
+(unknown), `quiet_since` (accepted, sent or unknown: since when nothing has been heard; whom to ask next), `fallback_at`
+(ended in a way that another medium may mend). One that waits for nothing more is in the index of its last change, from
+which retention takes the oldest.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    and_,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_Counted = BigInteger().with_variant(Integer, "sqlite")
+"""A key that counts up; SQLite does that for INTEGER alone."""
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+"""`ledger_id` and `hash_key` (hex; keys the hashes of phone numbers that opted out)."""
+
+reminders = Table(
+    "reminders",
+    metadata,
+    Column("reminder_id", Text, nullable=False),
+    Column("medium", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("process", Text, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("action", Text),
+    Column("last_seen", BigInteger, nullable=False),
+    Column("lapsed_at", BigInteger),
+    Column("occurred_at", BigInteger, nullable=False),
+    Column("partition", Integer, nullable=False),  # of the reminders topic, whose watermark speaks for this row
+    Column("status", Text, nullable=False),
+    Column("reason", Text),
+    Column("until", BigInteger),  # of a deferral, as published
+    Column("due_at", BigInteger),  # at or before `until`: what it waited for may come earlier
+    Column("lease_until", BigInteger),
+    Column("unknown_since", BigInteger),
+    Column("quiet_since", BigInteger),
+    Column("fallback_at", BigInteger),  # see `deliver/policy/fallback.py`
+    Column("polls", Integer, nullable=False),  # since the last report
+    Column("sequence", Integer, nullable=False),  # of the last published record, from 1
+    Column("attempts", Integer, nullable=False),
+    Column("counted_attempts", Integer, nullable=False),  # against max_attempts
+    Column("attempted_at", BigInteger),
+    Column("claimed_by", Text),
+    Column("message_id", Text),
+    Column("phone", Text),  # as it was sent to
+    Column("template", Text),
+    Column("language", Text),
+    Column("error_code", Integer),
+    Column("superseded_at", BigInteger),  # noted for rows in flight: they are not sent a second time
+    Column("returned_at", BigInteger),
+    Column("completed_at", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("reminder_id", "medium"),
+    Index(None, "user_id", "process"),
+)
+AWAITED = [reminders.c[name] for name in ("due_at", "lease_until", "unknown_since", "quiet_since", "fallback_at")]
+"""The moments a reminder can wait for."""
+UNRESOLVED = reminders.c.status == text("'unresolved'")
+WAITS_FOR_NOTHING = and_(*(moment.is_(None) for moment in AWAITED), reminders.c.status != text("'unresolved'"))
+"""Conditions of indexes. SQLite uses such an index only for a query that says the same in the same words."""
+
+for _moment in AWAITED:
+    Index(None, _moment, sqlite_where=_moment.is_not(None), postgresql_where=_moment.is_not(None))
+for _whose in ("partition", "user_id"):
+    Index(
+        f"ix_reminders_waiting_{_whose}",
+        reminders.c.reason,
+        reminders.c[_whose],
+        sqlite_where=reminders.c.due_at.is_not(None),
+        postgresql_where=reminders.c.due_at.is_not(None),
+    )
+Index("ix_reminders_unresolved", reminders.c.attempted_at, sqlite_where=UNRESOLVED, postgresql_where=UNRESOLVED)
+Index("ix_reminders_over", reminders.c.updated_at, sqlite_where=WAITS_FOR_NOTHING, postgresql_where=WAITS_FOR_NOTHING)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("reminder_id", Text, nullable=False),
+    Column("medium", Text, nullable=False),
+    Column("number", Integer, nullable=False),  # from 1
+    Column("user_id", Text, nullable=False),
+    Column("process", Text, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("started_at", BigInteger, nullable=False),  # journalled, before the request leaves
+    Column("finished_at", BigInteger),
+    Column("outcome", Text, nullable=False),  # sending, accepted, rejected, not_transmitted, unknown
+    Column("may_have_been_sent", Boolean, nullable=False),  # until certainly refused
+    Column("reason", Text),
+    Column("error_code", Integer),
+    Column("error", Text),
+    Column("message_id", Text),
+    Column("phone", Text),
+    PrimaryKeyConstraint("reminder_id", "medium", "number"),
+    ForeignKeyConstraint(["reminder_id", "medium"], ["reminders.reminder_id", "reminders.medium"]),
+    Index(None, "user_id", "started_at"),
+    Index(None, "phone", "started_at"),
+    Index(None, "started_at", "phone"),
+    Index(None, "message_id"),
+)
+"""One row for every POST, written before it leaves."""
+_without_id = attempts.c.message_id.is_(None) & attempts.c.may_have_been_sent.is_(True)
+Index("ix_attempts_without_id", attempts.c.started_at, sqlite_where=_without_id, postgresql_where=_without_id)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("name", Text),
+    Column("phone", Text),
+    Column("locale", Text),
+    Column("timezone", Text),
+    Column("email", Text),
+    Column("opt_in", Boolean, nullable=False),
+    Column("updated_at", BigInteger),
+    Column("declined_at", BigInteger),  # the latest `updated_at` of a record that said no
+    Column("erased", Boolean, nullable=False),  # by a null value: what is left says how far we have read
+    Column("source_partition", Integer, nullable=False),
+    Column("source_offset", BigInteger, nullable=False),
+    Column("phone_hash", Text),  # keyed, as in `opt_outs`: finds who has a number
+    Index(None, "phone_hash"),
+)
+
+opt_outs = Table(
+    "opt_outs",
+    metadata,
+    Column("subject", Text, nullable=False),  # `user:` and the id, or `phone:` and the number's keyed hash
+    Column("medium", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("occurred_at", BigInteger, nullable=False),
+    Column("lifted_at", BigInteger),  # of the no that was taken back: what was said up to then stands no longer
+    PrimaryKeyConstraint("subject", "medium"),
+)
+
+webhook_bodies = Table(
+    "webhook_bodies",
+    metadata,
+    Column("id", _Counted, primary_key=True, autoincrement=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("kept_because", Text),  # null: still to be applied; else why it was kept after that
+)
+"""Bodies as they came. They go when they have been applied; those we could not read stay for a while."""
+_unapplied, _kept = webhook_bodies.c.kept_because.is_(None), webhook_bodies.c.kept_because.is_not(None)
+Index("ix_webhook_bodies_unapplied", webhook_bodies.c.id, sqlite_where=_unapplied, postgresql_where=_unapplied)
+Index("ix_webhook_bodies_kept", webhook_bodies.c.received_at, sqlite_where=_kept, postgresql_where=_kept)
+
+parked_reports = Table(
+    "parked_reports",
+    metadata,
+    Column("id", _Counted, primary_key=True, autoincrement=True),
+    Column("message_id", Text, nullable=False),
+    Column("progress", Text, nullable=False),
+    Column("at", BigInteger),
+    Column("error_code", Integer),
+    Column("error", Text),
+    Column("source", Text, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    UniqueConstraint("message_id", "progress"),
+    Index(None, "received_at"),
+)
+"""Reports of messages we do not know: early ones, or those of others who use the channel."""
+
+inbound_messages = Table(
+    "inbound_messages",
+    metadata,
+    Column("message_id", Text, primary_key=True),
+    Column("sender", Text),
+    Column("at", BigInteger),
+    Column("kind", Text, nullable=False),
+    Column("body", Text),
+    Column("received_at", BigInteger, nullable=False),
+    Column("phone_hash", Text),  # of the sender
+    Index(None, "received_at"),
+    Index(None, "phone_hash"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _Counted, primary_key=True, autoincrement=True),
+    Column("reminder_id", Text, nullable=False),
+    Column("medium", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("process", Text, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("final", Boolean, nullable=False),
+    Column("reason", Text),
+    Column("error_code", Integer),
+    Column("message_id", Text),
+    Column("attempt", Integer),
+    Column("template", Text),
+    Column("language", Text),
+    Column("lapsed_at", BigInteger),
+    Column("until", BigInteger),
+    Column("source", Text, nullable=False),
+    Column("occurred_at", BigInteger, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("published", Boolean, nullable=False),
+    UniqueConstraint("reminder_id", "medium", "sequence"),
+)
+"""Every published transition: what the delivery-status topic has, or is about to have."""
+_unpublished = outbox.c.published.is_(False)
+Index("ix_outbox_unpublished", outbox.c.id, sqlite_where=_unpublished, postgresql_where=_unpublished)
+
+opt_out_outbox = Table(
+    "opt_out_outbox",
+    metadata,
+    Column("id", _Counted, primary_key=True, autoincrement=True),
+    Column("user_id", Text, nullable=False),
+    Column("medium", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("occurred_at", BigInteger, nullable=False),
+    Column("published", Boolean, nullable=False),
+    Index(None, "occurred_at"),
+)
+"""What the opt-outs topic has, or is about to have."""
+_unpublished = opt_out_outbox.c.published.is_(False)
+Index("ix_opt_out_outbox_unpublished", opt_out_outbox.c.id, sqlite_where=_unpublished, postgresql_where=_unpublished)
+
+echoes = Table(
+    "echoes",
+    metadata,
+    Column("message_id", Text, primary_key=True),
+    Column("recipient", Text, nullable=False),
+    Column("recipient_suffix", Text, nullable=False),  # what all forms of a number share
+    Column("at", BigInteger, nullable=False),
+    Column("source", Text, nullable=False),  # echo, check, webhook
+    Column("received_at", BigInteger, nullable=False),
+    Index(None, "recipient_suffix"),
+    Index(None, "received_at"),
+)
+"""Our own messages seen from outside that no attempt had claimed. They go after a day."""

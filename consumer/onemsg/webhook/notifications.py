@@ -1,0 +1,80 @@
+"""What 1MSG reports, in one form for all its sources (webhook `ack[]`, `hooks[]`, raw Meta, hookInfo).
+
+People's numbers and texts are left out of every `repr`, so that logging a report by mistake reveals nothing.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from consumer.clock import Millis
+
+
+class Progress(StrEnum):
+    """How far a message got (docs/1msg.md#message-statuses)."""
+
+    SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusReport:
+    """One status of one message. `at` is the provider's time; None if it gave none (as in
+    docs/1msg.md#normalised-statuses)."""
+
+    message_id: str
+    progress: Progress
+    at: Millis | None = None
+    error_code: int | None = None
+    """The code; `ack[]` has none (docs/1msg.md#seven-facts, 4). `error_table.classify` says what it and `error`
+    mean."""
+    error: str | None = None
+    """The provider's text, safe to log."""
+    recipient: str | None = field(default=None, repr=False)
+    """The digits as reported; they may differ from those sent to (docs/1msg.md#seven-facts, 5)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Echo:
+    """One of our own messages, reported back (`fromMe`): by the echo webhook, or in the message list."""
+
+    message_id: str
+    recipient: str | None = field(repr=False)
+    at: Millis | None
+    body: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inbound:
+    """Something that the person wrote or tapped."""
+
+    message_id: str
+    sender: str | None = field(repr=False)
+    at: Millis | None
+    kind: str
+    body: str | None = field(default=None, repr=False)
+    other_texts: tuple[str, ...] = field(default=(), repr=False)
+    """A caption, and what a button carries beside its title: Meta's "Stop promotions" has the payload STOP."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preference:
+    """The person turned our marketing off, or on again, in WhatsApp (docs/1msg.md#limits-and-policy,
+    `user_preferences`)."""
+
+    sender: str | None = field(repr=False)
+    category: str
+    wanted: bool
+    at: Millis | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """The content of one webhook body. `ignored` counts items without a status (deletions, calls, unknown forms)."""
+
+    statuses: tuple[StatusReport, ...] = ()
+    echoes: tuple[Echo, ...] = ()
+    inbound: tuple[Inbound, ...] = ()
+    preferences: tuple[Preference, ...] = ()
+    ignored: int = 0

@@ -1,0 +1,186 @@
+"""Reads webhook bodies in every form that a channel sends (docs/1msg.md#webhook-bodies); one body may mix them.
+
+The arrays in a body show which forms it has. An item that cannot be read is counted and skipped; the others count.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from consumer.onemsg.http import lenient_json as lenient
+from consumer.onemsg.masking import mask_text
+from consumer.onemsg.webhook.notifications import Echo, Inbound, Notification, Preference, Progress, StatusReport
+
+_PROGRESS = {
+    # docs/1msg.md#message-statuses
+    "sent": Progress.SENT,
+    "delivered": Progress.DELIVERED,
+    "read": Progress.READ,
+    "viewed": Progress.READ,
+    "played": Progress.READ,
+    "failed": Progress.FAILED,
+    "undelivered": Progress.FAILED,
+}
+
+Item = StatusReport | Echo | Inbound | Preference
+
+
+class UnreadableBody(ValueError):
+    """The webhook body is not a JSON object."""
+
+
+def parse_webhook(body: bytes) -> Notification:
+    """Return everything that a body reports. Raises UnreadableBody, and nothing else."""
+    try:
+        root = lenient.decode(body)
+    except lenient.NotJson as error:
+        raise UnreadableBody(str(error)) from None
+    if not isinstance(root, dict):
+        raise UnreadableBody("not a JSON object")
+    found = list(_all_items(root))
+    return Notification(
+        statuses=tuple(item for item in found if isinstance(item, StatusReport)),
+        echoes=tuple(item for item in found if isinstance(item, Echo)),
+        inbound=tuple(item for item in found if isinstance(item, Inbound)),
+        preferences=tuple(item for item in found if isinstance(item, Preference)),
+        ignored=sum(item is None for item in found) if found else 1,
+    )
+
+
+def _all_items(root: Mapping[str, object]) -> Iterator[Item | None]:
+    for key in ("ack", "hooks"):  # normalised statuses, pushed hooks
+        yield from map(parse_status, _items_of(root, key))
+    yield from map(parse_message, _items_of(root, "messages"))  # docs/1msg.md#normalised-messages
+    for entry in _items_of(root, "entry"):  # docs/1msg.md#raw-bodies-of-meta
+        for change in lenient.items(lenient.mapping(entry).get("changes")) or [None]:
+            yield from _change(lenient.mapping(lenient.mapping(change).get("value")))
+
+
+def _change(inner: Mapping[str, object]) -> Iterator[Item | None]:
+    """Yield the items of one change of a raw Meta body. A change without known items is one ignored item."""
+    known = [key for key in ("statuses", "messages", "message_echoes", "user_preferences") if key in inner]
+    if not known:
+        yield None
+    yield from map(parse_status, _items_of(inner, "statuses"))
+    yield from map(_raw_inbound, _items_of(inner, "messages"))
+    yield from map(_raw_echo, _items_of(inner, "message_echoes"))
+    yield from map(_preference, _items_of(inner, "user_preferences"))
+
+
+def _items_of(holder: Mapping[str, object], key: str) -> list[object]:
+    """Return the items under `key`; a value that is no list counts as one item that cannot be read."""
+    value = holder.get(key)
+    if value is None or isinstance(value, list | dict):
+        return lenient.items(value)
+    return [None]
+
+
+def parse_status(item: object) -> StatusReport | None:
+    """Return one status of `ack[]`, `hooks[]`, raw `statuses[]` or hookInfo; None if it changes nothing."""
+    given = lenient.mapping(item)
+    message_id = lenient.identifier(given.get("id"))
+    progress = _PROGRESS.get((lenient.text(given.get("status")) or "").lower())
+    if message_id is None or progress is None:
+        return None
+    code, error = _error(given) if progress is Progress.FAILED else (None, None)
+    return StatusReport(
+        message_id=message_id,
+        progress=progress,
+        at=lenient.coalesce(lenient.timestamp(given.get("timestamp")), lenient.timestamp(given.get("time"))),
+        error_code=code,
+        error=error,
+        recipient=_number(given, "recipient_id", "phone", "chatId"),
+    )
+
+
+def _error(given: Mapping[str, object]) -> tuple[int | None, str | None]:
+    """Return code and text of a failure: `error` as text (`ack[]`), as an object, or Meta's `errors[]`."""
+    if text := lenient.text(given.get("error")):
+        return None, mask_text(text) or None
+    details = [lenient.mapping(error) for key in ("errors", "error") for error in lenient.items(given.get(key))]
+    texts: list[str] = []
+    for each in details:
+        words = [
+            lenient.mapping(each.get("error_data")).get("details"),
+            *map(each.get, ("details", "message", "title")),
+        ]
+        texts += [text for word in words if (text := lenient.text(word))]
+    code = lenient.coalesce(*(lenient.integer(each.get("code")) for each in details))
+    return code, mask_text(": ".join(dict.fromkeys(texts))) or None
+
+
+def parse_message(item: object) -> Echo | Inbound | None:
+    """Return one row of `messages[]`, from the webhook or the message list: ours, or the person's."""
+    given = lenient.mapping(item)
+    message_id = lenient.identifier(given.get("id"))
+    ours = lenient.boolean(given.get("fromMe"))
+    if message_id is None or (ours is None and given.get("fromMe") is not None):
+        return None
+    at = lenient.timestamp(given.get("time"))
+    body = lenient.coalesce(lenient.text(given.get("body")), lenient.text(given.get("caption")))
+    if ours:
+        return Echo(message_id=message_id, recipient=_number(given, "chatId", "phone"), at=at, body=body)
+    sender = _number(given, "author", "chatId", "phone")
+    kind = lenient.text(given.get("type"), 40) or "unknown"
+    others = _texts((given, "caption"), (given, "payload"), (lenient.mapping(given.get("button")), "payload"))
+    return Inbound(message_id=message_id, sender=sender, at=at, kind=kind, body=body, other_texts=others)
+
+
+def _raw_echo(item: object) -> Echo | None:
+    given = lenient.mapping(item)
+    message_id = lenient.identifier(given.get("id"))
+    if message_id is None:
+        return None
+    at = lenient.timestamp(given.get("timestamp"))
+    return Echo(message_id=message_id, recipient=_number(given, "to"), at=at, body=_raw_body(given))
+
+
+def _raw_inbound(item: object) -> Inbound | None:
+    given = lenient.mapping(item)
+    message_id = lenient.identifier(given.get("id"))
+    if message_id is None:
+        return None
+    kind = lenient.text(given.get("type"), 40) or "unknown"
+    at = lenient.timestamp(given.get("timestamp"))
+    sender = _number(given, "from")
+    body, others = _raw_body(given), _raw_other_texts(given)
+    return Inbound(message_id=message_id, sender=sender, at=at, kind=kind, body=body, other_texts=others)
+
+
+def _raw_other_texts(given: Mapping[str, object]) -> tuple[str, ...]:
+    replies = lenient.mapping(given.get("interactive"))
+    media = [(lenient.mapping(given.get(kind)), "caption") for kind in ("image", "video", "document")]
+    return _texts(
+        *media,
+        (lenient.mapping(given.get("button")), "payload"),
+        (lenient.mapping(replies.get("button_reply")), "id"),
+        (lenient.mapping(replies.get("list_reply")), "id"),
+    )
+
+
+def _texts(*places: tuple[Mapping[str, object], str]) -> tuple[str, ...]:
+    return tuple(text for place, key in places if (text := lenient.text(place.get(key))))
+
+
+def _raw_body(given: Mapping[str, object]) -> str | None:
+    """Return what was written, or the text of the button that was tapped."""
+    replies = lenient.mapping(given.get("interactive"))
+    places = (
+        (lenient.mapping(given.get("text")), "body"),
+        (lenient.mapping(given.get("button")), "text"),
+        (lenient.mapping(replies.get("button_reply")), "title"),
+        (lenient.mapping(replies.get("list_reply")), "title"),
+    )
+    return lenient.coalesce(*(lenient.text(place.get(key)) for place, key in places))
+
+
+def _preference(item: object) -> Preference | None:
+    given = lenient.mapping(item)
+    wanted = {"resume": True, "stop": False}.get((lenient.text(given.get("value")) or "").lower())
+    category = lenient.text(given.get("category"), 60)
+    if wanted is None or category is None:
+        return None
+    at = lenient.timestamp(given.get("timestamp"))
+    return Preference(sender=_number(given, "wa_id"), category=category, wanted=wanted, at=at)
+
+
+def _number(given: Mapping[str, object], *keys: str) -> str | None:
+    return lenient.coalesce(*(lenient.phone_digits(given.get(key)) for key in keys))

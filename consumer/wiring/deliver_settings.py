@@ -1,0 +1,47 @@
+"""What deliver takes from the settings."""
+
+from consumer.clock import Millis
+from consumer.config.onemsg import OneMsgSettings
+from consumer.config.settings import Settings
+from consumer.config.types import millis
+from consumer.deliver.policy.checks import CheckRules
+from consumer.deliver.policy.message_plan import message_plans
+from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
+from consumer.deliver.sending.facts import SenderConfig
+from consumer.onemsg.client import OneMsgClient
+from consumer.onemsg.limits import PAIR_SPAN
+from consumer.wiring.shared import plain
+
+
+def sender_config(settings: Settings, onemsg: OneMsgSettings, barrier: ContactsBarrier) -> SenderConfig:
+    """Return the configuration's part in the decisions of a sender."""
+    policy = settings.policy
+    return SenderConfig(
+        rules=CheckRules(
+            require_opt_in=policy.require_opt_in,
+            expire_after=millis(policy.expire_after),
+            max_staleness=millis(policy.max_staleness),
+        ),
+        plans=message_plans(settings.processes, onemsg.template, policy.send_window),
+        barrier=barrier,
+        default_region=policy.default_region,
+        default_name=policy.default_name,
+        default_zone=policy.timezone,
+        caps={PAIR_SPAN: 1, **{millis(span): limit for span, limit in policy.max_per_user.items()}},
+        unique_recipients=onemsg.unique_recipients_per_day,
+        holdout=policy.holdout,
+        dry_run=policy.dry_run,
+        text_check=policy.text_check,
+        only_users=None if policy.only_users is None else frozenset(policy.only_users),
+    )
+
+
+def onemsg_client(onemsg: OneMsgSettings, *, timeout_ms: Millis, max_connections: int) -> OneMsgClient:
+    """Return the client of the configured channel. Raises ConfigError."""
+    return OneMsgClient(
+        base_url=onemsg.base_url,
+        channel_id=onemsg.channel_id,
+        token=plain(onemsg.token, "onemsg.token"),
+        timeout_ms=timeout_ms,
+        max_connections=max_connections,
+    )

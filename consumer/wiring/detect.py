@@ -1,0 +1,216 @@
+"""The detect role, built from settings."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from confluent_kafka import Consumer
+
+from consumer.activity.avro.batch_reader import AvroReader
+from consumer.activity.decoder import ActivityDecoder
+from consumer.activity.event_mapping import build_event_mapping
+from consumer.activity.field_paths import build_field_paths
+from consumer.activity.json_reader import JsonReader
+from consumer.activity.schemas.avro_schema import UnusableSchema, WriterSchema, read_schemas
+from consumer.clock import SECOND
+from consumer.config.errors import ConfigError
+from consumer.config.kafka import KafkaSettings
+from consumer.config.settings import Settings
+from consumer.config.types import millis
+from consumer.detect.brake import BrakeRules
+from consumer.detect.lapse_rules import LapseRules
+from consumer.kafka.changelog.restore import Restorer, Start
+from consumer.kafka.clients.client_settings import MAX_RECORD_BYTES, client_settings
+from consumer.kafka.clients.connection_watchdog import ConnectionWatchdog
+from consumer.kafka.clients.transactional_producer import TransactionalProducer
+from consumer.kafka.detect_loop.assignment import Assignment
+from consumer.kafka.detect_loop.batch_processor import BatchProcessor
+from consumer.kafka.detect_loop.brake_control import BrakeControl
+from consumer.kafka.detect_loop.checkpoint import Checkpoint
+from consumer.kafka.detect_loop.end_offset_poller import EndOffsetPoller
+from consumer.kafka.detect_loop.loop import DetectLoop
+from consumer.kafka.detect_loop.partition_count_guard import PartitionCountGuard
+from consumer.kafka.detect_loop.partition_task import PartitionTask
+from consumer.metrics import DetectMetrics
+from consumer.records import Reminder
+from consumer.wiring.shared import Shared
+
+# librdkafka's default is a minute: so long nothing else is sent while a broker in trouble has lost a request.
+_SOCKET_TIMEOUT = {"socket.timeout.ms": 10_000}
+
+
+def build(shared: Shared) -> DetectLoop:
+    """Return the loop, ready to run. Raises RegistryUnavailable, SchemaRefused."""
+    s, clock, metrics = shared.settings, shared.clock, DetectMetrics(shared.metrics)
+    group, commit_interval, topic = group_name(s), millis(s.detect.commit_interval), s.source.topic
+    part = shared.health.register("detect")
+
+    def report_wait(whom: str) -> None:
+        part.failing(f"waiting for {whom}")
+
+    shared.codec.register(s.topics.reminders, Reminder)  # now, so that no commit ever waits for the registry
+    member = consumer(
+        s.kafka,
+        {
+            "group.id": group,
+            "group.instance.id": shared.instance,
+            "auto.offset.reset": "error",
+            "partition.assignment.strategy": "cooperative-sticky",
+        },
+    )
+    writer = producer(s.kafka, f"{group}-{shared.instance}")
+    member_watchdog, writer_watchdog, admin_watchdog = (
+        ConnectionWatchdog(client, s.kafka, topic, clock) for client in (member, writer.client, shared.admin)
+    )
+
+    def report_commit_wait(whom: str) -> None:
+        report_wait(whom)
+        writer_watchdog.report_no_answer()
+
+    brake_control = BrakeControl(brake_rules(s), clock, metrics)
+    return DetectLoop(
+        consumer=member,
+        assignment=Assignment(
+            restorer(shared),
+            lambda partition, start: _task(shared, partition, start),
+            clock=clock,
+            metrics=metrics,
+            report_wait=report_wait,
+        ),
+        batch_processor=BatchProcessor(
+            member,
+            decoder(shared),
+            topic=topic,
+            dead_letters=s.topics.dead_letters,
+            brake_control=brake_control,
+            clock=clock,
+            metrics=metrics,
+        ),
+        end_offset_poller=EndOffsetPoller(
+            shared.admin, topic, clock, min(commit_interval, SECOND) // 20, admin_watchdog.report_no_answer
+        ),
+        brake_control=brake_control,
+        checkpoint=Checkpoint(
+            member,
+            writer,
+            topic=topic,
+            interval_ms=commit_interval,
+            report_wait=report_commit_wait,
+            clock=clock,
+            metrics=metrics,
+        ),
+        partition_count_guard=PartitionCountGuard(shared.admin, topic, s.state_topic, clock),
+        topic=topic,
+        clock=clock,
+        metrics=metrics,
+        report_progress=part.ok,
+        report_wait=report_wait,
+        on_idle=member_watchdog.report_no_answer,
+    )
+
+
+def restorer(shared: Shared) -> Restorer:
+    """Return what restores partitions from the state topic."""
+    s, group = shared.settings, group_name(shared.settings)
+    return Restorer(
+        shared.admin,
+        lambda: consumer(s.kafka, {"group.id": f"{group}-restore", "fetch.wait.max.ms": 10, "check.crcs": True}),
+        topic=s.source.topic,
+        state_topic=s.state_topic,
+        group=group,
+        rules=rules(s),
+        from_latest=s.source.start == "latest",
+        endings_missed=bool(s.source.event),
+        clock=shared.clock,
+    )
+
+
+def group_name(s: Settings) -> str:
+    """Return the name of the consumer group, which the state topic's segments carry."""
+    return f"{s.kafka.group_prefix}-detect"
+
+
+def decoder(shared: Shared) -> ActivityDecoder:
+    """Return the decoder of the input topic. Raises ConfigError for schema files that cannot be used."""
+    source = shared.settings.source
+    fields, meanings = build_field_paths(source), build_event_mapping(source, shared.settings.processes)
+    wants = meanings.wants if meanings else None
+    clock_doubt = millis(shared.settings.detect.clock_doubt)
+    if source.format == "json":
+        return ActivityDecoder(JsonReader(fields, wants), meanings, clock_doubt=clock_doubt)
+    shared.writers.learn(_schemas(source.schemas))
+    return ActivityDecoder(AvroReader(shared.writers, fields, wants), meanings, clock_doubt=clock_doubt)
+
+
+def _schemas(files: Sequence[Path]) -> list[WriterSchema]:
+    try:
+        return read_schemas(files)
+    except UnusableSchema as problem:
+        raise ConfigError([f"source.schemas: {problem}"]) from problem
+
+
+def rules(s: Settings) -> LapseRules:
+    return LapseRules(
+        ladders={name: [millis(span) for span in p.remind_after] for name, p in s.processes.items()},
+        allowed_lateness=millis(s.detect.allowed_lateness),
+        settle=millis(s.detect.settle),
+        clock_doubt=millis(s.detect.clock_doubt),
+        hush=millis(s.detect.hush),
+        expire_after=millis(s.policy.expire_after),
+        forget_after=millis(s.detect.forget_after),
+    )
+
+
+def brake_rules(s: Settings) -> BrakeRules:
+    brake = s.detect.brake
+    return BrakeRules(
+        floor=brake.floor,
+        share_of_mean=brake.share_of_mean,
+        window=millis(brake.window),
+        mean_over=millis(brake.mean_over),
+        # Who lapses was silent for a rung: it is enough to have heard the input for as long.
+        warm_up=min(millis(brake.mean_over), *(millis(p.remind_after[0]) for p in s.processes.values())),
+        lapse_limit=brake.lapse_limit,
+    )
+
+
+def _task(shared: Shared, partition: int, start: Start) -> PartitionTask:
+    s = shared.settings
+    return PartitionTask(
+        partition,
+        start,
+        encode=lambda reminder: shared.codec.encode(reminder, s.topics.reminders),
+        reminders_topic=s.topics.reminders,
+        state_topic=s.state_topic,
+        max_bad_share=s.detect.bad_record_share,
+        volume_window=millis(s.detect.brake.window),
+    )
+
+
+def consumer(kafka: KafkaSettings, ours: Mapping[str, object]) -> Consumer:
+    reading = {
+        "isolation.level": "read_committed",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        # A short queue, so that records are still in the processor's cache when they are taken from it; and one that is
+        # checked often: by default the fetcher pauses for a second whenever the queue was full.
+        "queued.min.messages": 1_000_000,
+        "queued.max.messages.kbytes": 1_000,
+        "fetch.queue.backoff.ms": 2,
+    }
+    return Consumer(_SOCKET_TIMEOUT | client_settings(kafka, reading | dict(ours)))
+
+
+def producer(kafka: KafkaSettings, name: str) -> TransactionalProducer:
+    """Return a producer with this transactional id."""
+    ours = {
+        "transactional.id": name,
+        "linger.ms": 5,
+        "compression.type": "lz4",
+        "message.max.bytes": MAX_RECORD_BYTES,  # of dead letters; state segments are smaller
+    }
+    # Records time out before their transaction, so that we abort it: a broker that aborts it would fence us.
+    # Readers of `reminders` wait while a transaction is open, after a kill for as long as its timeout.
+    # librdkafka retries a request that waits for a coordinator only when a connection opens or closes: idle ones close.
+    idle = {"connections.max.idle.ms": 10_000}
+    timeouts = {"transaction.timeout.ms": 30_000, "message.timeout.ms": 20_000}
+    return TransactionalProducer(_SOCKET_TIMEOUT | timeouts | idle | client_settings(kafka, ours))

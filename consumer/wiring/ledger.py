@@ -1,0 +1,128 @@
+"""Opens the ledger, and makes sure that it belongs to these topics and is not a backup of an earlier state."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ParamSpec
+
+import structlog
+from confluent_kafka.admin import AdminClient
+from sqlalchemy.exc import SQLAlchemyError
+
+from consumer.config.settings import Settings
+from consumer.deliver.operations import ledger_identity, ledger_restore
+from consumer.deliver.operations.ledger_identity import GroupPosition, LedgerPosition
+from consumer.kafka.at_least_once_consumer import NotNow
+from consumer.kafka.clients import group_offsets, partition_offsets
+from consumer.kafka.dead_letters.isolation import RecordRefused
+from consumer.ledger import queries
+from consumer.ledger.errors import LedgerRefused, is_about_the_data, is_transient
+from consumer.ledger.store import Ledger
+from consumer.metrics import DeliverMetrics
+from consumer.records import OptOut
+from consumer.wiring.shared import Shared
+
+P = ParamSpec("P")
+_log = structlog.get_logger()
+
+
+def open_ledger(shared: Shared, metrics: DeliverMetrics) -> Ledger:
+    """Open the ledger; settle what a restored backup leaves in doubt. Raises LedgerRefused, with what to do."""
+    ledger = Ledger(shared.settings.ledger.url)
+    try:
+        positions = compare_with_topics(shared.settings, shared.admin, ledger)
+        if positions.refusal:
+            raise LedgerRefused(positions.refusal)
+        if positions.lost:
+            _restore_opt_outs(shared, ledger)
+            ledger_restore.mark_unsent_unknown(ledger, positions.lost, metrics=metrics, now=shared.clock.now)
+    except BaseException:
+        ledger.close()
+        raise
+    return ledger
+
+
+def wait_for_ledger(handle: Callable[P, None]) -> Callable[P, None]:
+    """Wrap a handler so that a ledger out of reach, or busy with what another replica does, is waited for.
+
+    Raises NotNow then; RecordRefused if it refuses the values, as it would again. Other errors are ours, and pass.
+    """
+
+    def handled(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            handle(*args, **kwargs)
+        except (SQLAlchemyError, UnicodeError, OverflowError) as error:
+            if is_transient(error):
+                raise NotNow(type(error).__name__) from error
+            if is_about_the_data(error):
+                raise RecordRefused(type(error).__name__) from error
+            raise
+
+    return handled
+
+
+def next_offsets(ledger: Ledger, topic: str) -> dict[int, int]:
+    """Return how far the ledger has each partition of a topic."""
+    with ledger.reading() as connection:
+        return queries.replicas.next_offsets(connection, topic)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPositions:
+    """What a ledger has read, compared with what deliver's consumer groups have committed."""
+
+    refusal: str | None
+    """Why the ledger must not be used, and what to do."""
+    lost: Mapping[str, Mapping[int, int]]
+    """By topic and partition, the offset up to which it was once read, if it is a backup from before that."""
+
+
+def compare_with_topics(settings: Settings, admin: AdminClient, ledger: Ledger | None) -> TopicPositions:
+    """Compare; change nothing. None is a ledger that is yet to be made. Raises KafkaException."""
+    # First the broker, then the ledger: other replicas are at work, and the ledger is never behind what they commit.
+    groups = _group_positions(settings, admin)
+    published = any(partition_offsets.fetch_all(admin, settings.topics.delivery_status).values())
+    positions = {topic: (group, _ledger_position(ledger, topic)) for topic, group in groups.items()}
+    lost = {topic: ledger_identity.lost(group, held) for topic, (group, held) in positions.items()}
+    refusal = ledger_identity.refusal(ledger.id if ledger else "one yet to be made", positions, published=published)
+    return TopicPositions(refusal, {topic: offsets for topic, offsets in lost.items() if offsets})
+
+
+def _group_positions(settings: Settings, admin: AdminClient) -> dict[str, GroupPosition]:
+    """Return what deliver's consumer groups have committed, by topic."""
+    kafka, topics = settings.kafka, settings.topics
+    found = {}
+    for topic, what in ((topics.reminders, "reminders"), (topics.contacts, "contacts")):
+        name = ledger_identity.group_name(kafka.group_prefix, what)
+        committed = group_offsets.committed(kafka, name, topic, partition_offsets.fetch_all(admin, topic))
+        ledger_ids = frozenset(position.ledger_id for position in committed.values())
+        offsets = {number: position.offset for number, position in committed.items()}
+        found[topic] = GroupPosition(name, topic, offsets, ledger_ids)
+    return found
+
+
+def _ledger_position(ledger: Ledger | None, topic: str) -> LedgerPosition:
+    if ledger is None:
+        return LedgerPosition({}, {})
+    with ledger.reading() as connection:
+        return LedgerPosition(
+            queries.replicas.next_offsets(connection, topic), queries.replicas.doubtful_offsets(connection, topic)
+        )
+
+
+def _restore_opt_outs(shared: Shared, ledger: Ledger) -> None:
+    """Read the opt-outs topic from its beginning: who opted out since the backup was made is there and nowhere else."""
+    topic, found = shared.settings.topics.opt_outs, list[OptOut]()
+
+    def add(value: bytes) -> None:
+        found.append(shared.codec.decode(OptOut, value))
+
+    group_offsets.read_all(shared.settings.kafka, topic, partition_offsets.fetch_all(shared.admin, topic), add)
+    _record(ledger, found)
+    _log.info("opt_outs_read_again", count=len(found))
+
+
+def _record(ledger: Ledger, found: Sequence[OptOut]) -> None:
+    with ledger.transaction() as connection:
+        for each in found:
+            subject = f"user:{each.user_id}"
+            queries.opt_outs.record(connection, [subject], each.medium, each.reason, each.occurred_at)

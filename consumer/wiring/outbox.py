@@ -1,0 +1,49 @@
+"""The publisher of the outboxes, with Kafka's transactional producer as its writer."""
+
+import os
+import uuid
+from collections.abc import Sequence
+
+from consumer.activity.record_codec import RecordCodec
+from consumer.config.kafka import TopicSettings
+from consumer.deliver.leader_lease import LeaderLease
+from consumer.deliver.outbox import OptOutOutbox, OutboxPublisher, OutboxRecord, StatusOutbox
+from consumer.kafka.clients.exclusive_publisher import ExclusivePublisher
+from consumer.kafka.clients.output import Output
+from consumer.ledger.store import Ledger
+from consumer.metrics import DeliverMetrics
+from consumer.records import DeliveryStatus, OptOut
+from consumer.wiring.shared import Shared
+
+_NAME = "outbox"
+"""Of the lease, and of the producer's transactional id: the same in all replicas."""
+
+
+def outbox_publisher(shared: Shared, ledger: Ledger, metrics: DeliverMetrics) -> OutboxPublisher:
+    """Return the publisher. Its `step` raises PublishFailed, and what the ledger raises."""
+    holder = f"{shared.instance}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
+    return OutboxPublisher(
+        ledger,
+        [OptOutOutbox(), StatusOutbox(metrics)],
+        KafkaRecordWriter(ExclusivePublisher(shared.settings.kafka, name=_NAME), shared.codec, shared.settings.topics),
+        LeaderLease(ledger, _NAME, holder=holder, clock=shared.clock),
+    )
+
+
+class KafkaRecordWriter:
+    """Writes records, keyed by user, in one transaction each time."""
+
+    def __init__(self, publisher: ExclusivePublisher, codec: RecordCodec, topics: TopicSettings) -> None:
+        self._publisher = publisher
+        self._codec = codec
+        self._topics = {DeliveryStatus: topics.delivery_status, OptOut: topics.opt_outs}
+        for record_type, topic in self._topics.items():
+            codec.register(topic, record_type)
+        self.begin, self.close = publisher.begin, publisher.close
+
+    def write(self, records: Sequence[OutboxRecord]) -> None:
+        self._publisher.publish([self._output(record) for record in records])
+
+    def _output(self, record: OutboxRecord) -> Output:
+        topic = self._topics[type(record)]
+        return Output(topic, -1, record.user_id.encode(), self._codec.encode(record, topic))

@@ -1,0 +1,108 @@
+"""`lapse check` on the newest records of the input topic: readable, and each user in one partition."""
+
+import json
+
+import pytest
+
+from consumer.clock import HOUR, SystemClock
+from consumer.commands.check.input_sample import check_partitioning, check_sample
+from consumer.config.kafka import KafkaSettings
+from consumer.config.processes import ProcessSettings
+from consumer.config.settings import Settings
+from consumer.config.source import SourceSettings
+from consumer.kafka.clients.output import Output
+from consumer.kafka.clients.publisher import Publisher
+from consumer.wiring.shared import Shared
+from tests.activity.writing import process
+from tests.broker.topics import FreshTopics
+
+NOW = SystemClock().now()
+PROCESSES: dict[str, ProcessSettings] = {"checkout": process(active_on=("viewed",))}
+
+
+class Topic:
+    """An input topic with events of a platform's own."""
+
+    def __init__(self, kafka: str, name: str) -> None:
+        self.name = name
+        self._kafka = KafkaSettings(bootstrap_servers=kafka)
+        self.source = SourceSettings(topic=name, format="json", user="user", time="at", event="name")
+
+    def has(self, *records: tuple[int, bytes]) -> "Topic":
+        publisher = Publisher(self._kafka, SystemClock(), name="platform")
+        publisher.publish([Output(self.name, partition, b"", value) for partition, value in records])
+        publisher.close()
+        return self
+
+    def told(self) -> list[str]:
+        return [
+            str(line)
+            for line in check_sample(Shared(Settings(kafka=self._kafka, source=self.source, processes=PROCESSES)))
+        ]
+
+
+@pytest.fixture
+def topic(kafka: str, topics: FreshTopics) -> Topic:
+    return Topic(kafka, topics(2, about="activity"))
+
+
+def event(user: str, name: str = "viewed") -> bytes:
+    return json.dumps({"user": user, "at": NOW, "name": name}).encode()
+
+
+def test_empty_topic_is_ok(topic: Topic) -> None:
+    assert topic.told() == [
+        f"✓ records of {topic.name}: none yet",
+        f"✓ users of {topic.name}: each of the newest 0 is in one partition",
+    ]
+
+
+def test_users_in_one_partition_are_ok(topic: Topic) -> None:
+    topic.has((0, event("ann")), (1, event("bob")), (0, event("ann")), (0, event("eve", "something else")))
+    assert topic.told() == [
+        f"✓ records of {topic.name}: the newest can be read",
+        f"✓ users of {topic.name}: each of the newest 2 is in one partition",
+    ]
+
+
+def test_user_in_two_partitions_is_counted_not_named(topic: Topic) -> None:
+    _, line = topic.has((0, event("ann")), (1, event("ann")), (1, event("bob"))).told()
+    assert line.startswith(f"✗ users of {topic.name}: 1 of the newest 2 are in several partitions")
+    assert "the same partitioner" in line
+    assert "ann" not in line
+
+
+def test_unreadable_records_are_reported(topic: Topic) -> None:
+    line, _ = topic.has((0, event("ann")), (1, b"Maria's secret"), (1, b"another")).told()
+    assert line.startswith(
+        f"✗ records of {topic.name}: 2 of the newest records would go to the dead letters, most of them as unreadable:"
+    )
+    assert "Maria" not in line
+
+
+def test_few_unreadable_records_are_no_failure(topic: Topic) -> None:
+    line, _ = topic.has(*[(0, event("ann"))] * 99, (0, b"{")).told()
+    assert line.startswith(f"✓ records of {topic.name}: 1 of the newest records would go to the dead letters")
+
+
+def test_mapping_that_matches_no_event_is_reported(topic: Topic) -> None:
+    line, _ = topic.has((0, event("ann", "Viewed")), (1, event("bob", "seen"))).told()
+    assert "none of the newest 2 concerns a process" in line
+
+
+def test_sample_is_limited_to_the_newest(topic: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
+    topic.has((0, event("ann")), *[(n % 2, event(f"user-{n % 2}")) for n in range(40)], (1, event("ann")))
+    monkeypatch.setattr("consumer.commands.check.run_checks.input_sample.MAX_RECORDS", 20)
+    assert topic.told()[1].startswith("✓")
+
+
+def test_sample_covers_every_partition() -> None:
+    assert check_partitioning("t", {0: {"a", "b"}, 1: {"a", "b"}, 2: {"a"}}).advice.startswith("2 of the newest 2 are")
+
+
+def test_times_of_a_forgotten_zone_are_told_with_how_far_they_are_apart(topic: Topic) -> None:
+    west = json.dumps({"user": "ann", "at": SystemClock().now() - 5 * HOUR, "name": "viewed"}).encode()
+    topic.has((0, west), (0, west), (0, event("ann")))
+    [line] = [line for line in topic.told() if line.startswith("✗ times of")]
+    assert "2 of the newest 3 events have times further from their records' than detect.clock_doubt" in line
+    assert "5h before them" in line

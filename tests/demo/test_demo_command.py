@@ -1,0 +1,114 @@
+"""`lapse demo` as a user starts it: everything real, in a process of its own. And with a part that breaks."""
+
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from consumer.commands import demo
+from consumer.commands.terminal.exit_codes import CommandFailed
+from consumer.demo.activity_producer import ActivityProducer
+from consumer.kafka.clients.publisher import NotAcknowledged
+
+COMMAND = [sys.executable, "-m", "consumer.cli", "demo"]
+
+
+def test_reminders_go_out_and_their_statuses_are_read_back(tmp_path: Path) -> None:
+    with _started(tmp_path, "--seconds", "14") as process:
+        assert process.stdout is not None
+        address = process.stdout.readline()
+        console = re.fullmatch(r"console +(http://127\.0\.0\.1:\d+/)\n", address)
+        assert console, address
+        _wait_for_page(console[1])
+        told, problems = process.communicate(timeout=90)
+    assert process.returncode == 0, told + problems
+    assert "none was sent twice" in told
+    assert re.search(r"^ +[1-9]\d*  (sent|delivered|read)", told, re.MULTILINE), told
+    assert re.search(r"\+\d+ ••• ••\d\d  \w+: Hello, ", told), told
+    assert not re.search(r"\+\d{6}", told), "no phone is shown whole"
+    [first] = re.findall(r"first message was taken ([\d.]+) s after", told)
+    assert float(first) < 14
+    assert not list(tmp_path.iterdir()), "a demo that went well leaves nothing behind"
+
+
+def test_interrupted_too_early_it_says_what_was_missing_and_keeps_the_log(tmp_path: Path) -> None:
+    with _started(tmp_path) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        told, problems = process.communicate(timeout=60)
+    assert process.returncode == 1, told + problems
+    assert "  - no message was sent" in told
+    [log] = tmp_path.glob("*/lapse.log")
+    assert str(log) in told
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(demo, "mkdtemp", lambda prefix: str(tmp_path))
+    return tmp_path
+
+
+def test_a_service_that_ends_by_itself_is_a_failure(
+    own_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object, **options: Any) -> int:
+        options["on_ready"]("http://127.0.0.1:1")
+        return 3
+
+    monkeypatch.setattr("consumer.app.run", broken)
+    handler, threads = signal.getsignal(signal.SIGINT), threading.active_count()
+    assert demo.main(60) == 1
+    assert "  - the service ended by itself with status 3" in capsys.readouterr().out
+    assert (own_folder / "lapse.log").exists()
+    assert (signal.getsignal(signal.SIGINT), threading.active_count()) == (handler, threads), "nothing stays behind"
+
+
+def test_a_service_whose_pages_do_not_answer_is_a_failure(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deaf(*_: object, stop: threading.Event, **options: Any) -> int:
+        options["on_ready"]("http://127.0.0.1:1")
+        stop.wait(30)
+        return 0
+
+    monkeypatch.setattr("consumer.app.run", deaf)
+    monkeypatch.setattr(demo, "_SERVICE_END_TIMEOUT_S", 0.1)
+    with pytest.raises(CommandFailed, match=r"no answer from http://127\.0\.0\.1:\d+/api/overview: ConnectError"):
+        demo.main(60)
+
+
+def test_events_that_are_not_written_are_a_failure(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(producer: ActivityProducer, stop: threading.Event) -> None:
+        raise NotAcknowledged("user-activity: not acknowledged in time")
+
+    monkeypatch.setattr(ActivityProducer, "run", broken)
+    started = time.monotonic()
+    with pytest.raises(CommandFailed, match="the demo could not go on: user-activity: not acknowledged in time"):
+        demo.main(60)
+    assert time.monotonic() - started < 40, "it does not go on until the time is over"
+
+
+def _started(temporary: Path, *arguments: str) -> "subprocess.Popen[str]":
+    environment = {"PATH": "", "TMPDIR": str(temporary), "PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.Popen(
+        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+
+
+def _wait_for_page(url: str) -> None:
+    """Return once the page shows what an operator wants to see."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            assert "<h2>Reminders</h2>" in httpx.get(url).raise_for_status().text
+        except httpx.ConnectError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        else:
+            return

@@ -1,0 +1,96 @@
+"""The reader takes delivery-status as any consumer could, and counts what it cannot read."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from consumer.activity.record_codec import RecordCodec
+from consumer.demo.broker import QUIET
+from consumer.demo.status_reader import StatusesRead, StatusReader
+from consumer.records import DeliveryStatus
+
+RECORD = DeliveryStatus(
+    event_id="e",
+    reminder_id="r1",
+    sequence=1,
+    user_id="u1",
+    process="checkout",
+    step=0,
+    medium="whatsapp",
+    status="accepted",
+    final=False,
+    message_id="wamid.1",
+    source="response",
+    occurred_at=0,
+    recorded_at=0,
+)
+
+
+def read(*records: DeliveryStatus) -> StatusesRead:
+    read = StatusesRead()
+    for record in records:
+        read.add(record)
+    return read
+
+
+def test_every_status_and_every_message_of_a_reminder_is_kept() -> None:
+    suppressed = replace(RECORD, reminder_id="r2", status="suppressed", message_id=None)
+    second = replace(RECORD, sequence=2, status="sent", message_id="wamid.2")
+    first, other = read(RECORD, second, RECORD, suppressed).histories.values()
+    assert (first.statuses, first.message_ids) == ({"accepted", "sent"}, {"wamid.1", "wamid.2"})
+    assert (other.statuses, other.message_ids) == ({"suppressed"}, set())
+
+
+def test_two_media_of_one_reminder_are_two_histories() -> None:
+    assert len(read(RECORD, replace(RECORD, medium="email")).histories) == 2
+
+
+@pytest.fixture
+def reader(broker: str, codec: RecordCodec) -> Iterator[StatusReader]:
+    with closing(StatusReader(broker, "delivery-status", codec)) as reader:
+        yield reader
+
+
+def test_records_are_read_from_the_beginning_and_unreadable_ones_are_counted(
+    broker: str, codec: RecordCodec, reader: StatusReader
+) -> None:
+    producer = Producer({"bootstrap.servers": broker, **QUIET})
+    later = replace(RECORD, sequence=2, status="delivered")
+    for value in (codec.encode(RECORD, "x"), b"no record", codec.encode(later, "x"), None):
+        producer.produce("delivery-status", value, b"u1", partition=0)
+    assert producer.flush(10) == 0
+    deadline = time.monotonic() + 30
+    while reader.read.records + reader.read.unreadable < 4:
+        assert time.monotonic() < deadline
+        reader.poll(0.1)
+    assert (reader.read.records, reader.read.unreadable) == (2, 2)
+    [history] = reader.read.histories.values()
+    assert history.statuses == {"accepted", "delivered"}
+    assert not reader.poll(0.1), "nothing more came"
+
+
+class Failing:
+    """A message that is an error, as librdkafka hands it out."""
+
+    def __init__(self, code: int) -> None:
+        self._error = KafkaError(code)
+
+    def error(self) -> KafkaError:
+        return self._error
+
+
+def test_a_lost_connection_is_waited_out_and_a_refusal_ends_the_reader(
+    reader: StatusReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader.close()
+    codes = [KafkaError._TRANSPORT, KafkaError.TOPIC_AUTHORIZATION_FAILED]
+    batches = iter([[Failing(code)] for code in codes])
+    consumer = type("Consumer", (), {"consume": lambda *_: next(batches), "close": lambda self: None})
+    monkeypatch.setattr(reader, "_consumer", consumer())
+    assert reader.poll(0)
+    with pytest.raises(KafkaException):
+        reader.poll(0)

@@ -1,0 +1,24 @@
+"""A string column against a dictionary, whatever is stored where."""
+
+import hypothesis.strategies as st
+import numpy as np
+import polars as pl
+from hypothesis import given, settings
+
+from consumer.detect.storage.string_column import StringColumn
+
+ROWS = 12
+TEXTS = st.none() | st.text(max_size=20)
+
+
+@settings(deadline=None)
+@given(st.lists(st.dictionaries(st.integers(0, ROWS - 1), TEXTS, min_size=1)), st.lists(st.integers(0, ROWS - 1)))
+def test_each_row_holds_the_text_stored_last(puts: list[dict[int, str | None]], asked: list[int]) -> None:
+    strings, plain = StringColumn(), dict[int, str | None]()
+    strings.resize(ROWS)
+    for texts in puts:
+        strings.put(np.array(list(texts), np.int64), pl.Series(list(texts.values()), dtype=pl.String))
+        plain |= texts
+    rows, expected = np.array(asked, np.int64), [plain.get(row) for row in asked]
+    assert strings.get(rows) == expected
+    assert strings.column(rows).to_list() == expected

@@ -1,0 +1,322 @@
+"""No query reads a large table from one end to the other, in either database.
+
+Each function of the queries is called on a ledger with a long history, and the plan of every statement that it runs is
+looked at just before. A new function needs a line in CALLS; one that has to read everything stands in READS_EVERYTHING.
+"""
+
+import inspect
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event, text
+from sqlalchemy.engine.interfaces import DBAPICursor
+
+from consumer.ledger import queries
+from consumer.ledger.queries.inbox import ParkedReport
+from consumer.ledger.queries.recipients import Hold
+from consumer.ledger.queries.reminders import UnresolvedSelection
+from consumer.ledger.schema import tables
+from consumer.ledger.schema.channel_tables import holds
+from consumer.ledger.schema.rows import ChannelRow, ReminderRow
+from consumer.ledger.store import Ledger
+
+from . import databases
+from .history import add_delivered, fill
+
+SOME, MANY = 50, 20_000
+FIRST, APART = 1_000_000, 1_000
+NOW = FIRST + MANY * APART
+RECENT, OLD = NOW - SOME * APART, FIRST + SOME * APART
+AT = f"({FIRST} + n * {APART})"
+USERS = [f"user-{n}" for n in range(10)]
+IDS = [f"old-{n}" for n in range(10)]
+PHONES = [f"346{n}" for n in range(10)]
+SUBJECTS = [f"user:user-{n}" for n in range(10)]
+LARGE = {
+    *("reminders", "attempts", "contacts", "opt_outs", "holds", "webhook_bodies", "parked_reports"),
+    *("inbound_messages", "echoes", "outbox", "opt_out_outbox"),
+}
+INDEXES = {str(i.name): i for name in LARGE for i in tables.metadata.tables[name].indexes}
+PARTIAL = {name for name, index in INDEXES.items() if index.dialect_kwargs}
+
+
+def reminder(connection: Connection, reminder_id: str = "old-7") -> ReminderRow:
+    return queries.reminders.lock_by_ids(connection, [reminder_id])[0]
+
+
+def update_one(connection: Connection) -> None:
+    row = reminder(connection)
+    queries.reminders.update_rows(connection, [(row, row._replace(status="read", updated_at=NOW))])
+
+
+def insert_one(connection: Connection) -> None:
+    queries.reminders.insert_rows(connection, [reminder(connection)._replace(reminder_id="new")])
+
+
+def record_outcome(connection: Connection) -> None:
+    outcome = {"key": ("old-7", "whatsapp"), "number": 1, "outcome": "accepted", "finished_at": NOW}
+    queries.attempts.record_outcomes(connection, [outcome])
+
+
+NEW_ATTEMPT = {
+    "reminder_id": "old-7", "medium": "whatsapp", "number": 2, "user_id": "user-7", "process": "account-setup",
+    "step": 0, "started_at": NOW, "outcome": "sending", "may_have_been_sent": True,
+}  # fmt: skip
+NEW_CONTACT = {
+    "user_id": "user-7", "name": None, "phone": None, "locale": None, "timezone": None, "email": None, "opt_in": True,
+    "updated_at": NOW, "declined_at": None, "erased": False, "source_partition": 0, "source_offset": MANY + 1,
+    "phone_hash": None,
+}  # fmt: skip
+NEW_TRANSITION = {
+    "reminder_id": "old-7", "medium": "whatsapp", "sequence": 3, "user_id": "user-7", "process": "account-setup",
+    "step": 0, "status": "read", "final": True, "source": "webhook", "occurred_at": NOW, "recorded_at": NOW,
+}  # fmt: skip
+NEW_INBOUND = {"message_id": "in", "kind": "text", "received_at": NOW}
+NEW_ECHO = {
+    "message_id": "seen", "recipient": "3461", "recipient_suffix": "3461", "at": NOW, "source": "echo",
+    "received_at": NOW,
+}  # fmt: skip
+PARKED = ParkedReport("other", "delivered", NOW, None, None, "webhook", NOW)
+HOLD = Hold("not_on_whatsapp", NOW, unreachable=True)
+ONE, SPAN = UnresolvedSelection(reminder_id="old-7"), UnresolvedSelection(since=RECENT, until=NOW)
+
+r, a, c, i, o = queries.reminders, queries.attempts, queries.contacts, queries.inbox, queries.outbox
+CALLS: dict[str, Callable[[Connection], object]] = {
+    "reminders.any_due": lambda to: r.any_due(to, "whatsapp", NOW),
+    "reminders.lock_due": lambda to: r.lock_due(to, "whatsapp", NOW, 100),
+    "reminders.lock_expired_leases": lambda to: r.lock_expired_leases(to, NOW, 100),
+    "reminders.lock_unknown_since": lambda to: r.lock_unknown_since(to, NOW, 100),
+    "reminders.lock_quiet_since": lambda to: r.lock_quiet_since(to, "whatsapp", NOW, 100),
+    "reminders.any_fallback_due": lambda to: r.any_fallback_due(to, NOW),
+    "reminders.lock_fallback_due": lambda to: r.lock_fallback_due(to, NOW, 100),
+    "reminders.lock_oldest_deferred": lambda to: r.lock_oldest_deferred(to, "whatsapp", "no_contact", 10),
+    "reminders.lock_by_ids": lambda to: r.lock_by_ids(to, IDS),
+    "reminders.lock_related": lambda to: r.lock_related(to, USERS, OLD, ["planned", "unknown"]),
+    "reminders.lock_unsent": lambda to: r.lock_unsent(to, 500),
+    "reminders.mark_superseded_until_requested": lambda to: r.mark_superseded_until_requested(to, 1, NOW, 100),
+    "reminders.on_all_media": lambda to: r.on_all_media(to, IDS),
+    "reminders.ids_with_later_lapse": lambda to: r.ids_with_later_lapse(to, [reminder(to)]),
+    "reminders.insert_rows": insert_one,
+    "reminders.update_rows": update_one,
+    "reminders.wake_deferred": lambda to: r.wake_deferred(to, "no_contact"),
+    "reminders.wake_deferred medium": lambda to: r.wake_deferred(to, "no_contact", medium="whatsapp"),
+    "reminders.wake_deferred users": lambda to: r.wake_deferred(to, "no_contact", users=USERS),
+    "reminders.wake_deferred partitions": lambda to: r.wake_deferred(to, "no_contact", partitions={1, 2}),
+    "reminders.wake_deferred process": lambda to: r.wake_deferred(to, "no_contact", process="account-setup"),
+    "reminders.lock_unresolved one": lambda to: r.lock_unresolved(to, ONE, 100),
+    "reminders.lock_unresolved span": lambda to: r.lock_unresolved(to, SPAN, 100),
+    "reminders.count_others_by_status one": lambda to: r.count_others_by_status(to, ONE),
+    "reminders.count_others_by_status span": lambda to: r.count_others_by_status(to, SPAN),
+    "reminders.count_in_doubt": r.count_in_doubt,
+    "reminders.lock_removable": lambda to: r.lock_removable(to, OLD, ["delivered", "read"], 200),
+    "reminders.delete_with_history": lambda to: r.delete_with_history(to, [(name, "whatsapp") for name in IDS]),
+    "attempts.insert_rows": lambda to: a.insert_rows(to, [NEW_ATTEMPT]),
+    "attempts.record_outcomes": record_outcome,
+    "attempts.reminders_by_message_id": lambda to: a.reminders_by_message_id(to, ["wamid.old.7"]),
+    "attempts.without_message_id": lambda to: a.without_message_id(to, "whatsapp", RECENT, NOW),
+    "attempts.latest_by_reminder_since": lambda to: a.latest_by_reminder_since(to, USERS, RECENT),
+    "attempts.to_users_or_phones_since": lambda to: a.to_users_or_phones_since(to, USERS, PHONES, RECENT),
+    "attempts.users_of_phones_since": lambda to: a.users_of_phones_since(to, PHONES, RECENT),
+    "attempts.lock_recipient_count": a.lock_recipient_count,
+    "attempts.count_phones_since": lambda to: a.count_phones_since(to, RECENT),
+    "attempts.phones_written_since": lambda to: a.phones_written_since(to, PHONES, RECENT),
+    "attempts.earliest_last_sends": lambda to: a.earliest_last_sends(to, RECENT, 10),
+    "contacts.by_user": lambda to: c.by_user(to, USERS),
+    "contacts.declined_at_by_user": lambda to: c.declined_at_by_user(to, USERS),
+    "contacts.opted_in_again": lambda to: c.opted_in_again(to, USERS),
+    "contacts.users_with_phone": lambda to: c.users_with_phone(to, "hash-7"),
+    "contacts.upsert_newer": lambda to: c.upsert_newer(to, [NEW_CONTACT]),
+    "contacts.phones_ever_used": lambda to: c.phones_ever_used(to, USERS),
+    "contacts.erased_users": lambda to: c.erased_users(to, USERS),
+    "contacts.clear_sent_phones": lambda to: c.clear_sent_phones(to, USERS),
+    "recipients.try_lock": lambda to: queries.recipients.try_lock(to, USERS),
+    "recipients.extend_hold": lambda to: queries.recipients.extend_hold(to, "phone:7", "whatsapp", HOLD),
+    "recipients.active_holds": lambda to: queries.recipients.active_holds(to, SUBJECTS, "whatsapp", NOW),
+    "recipients.any_unreachable": queries.recipients.any_unreachable,
+    "recipients.delete_holds": lambda to: queries.recipients.delete_holds(to, SUBJECTS, "whatsapp", "likely_opt_out"),
+    "recipients.delete_unreachable_holds": lambda to: queries.recipients.delete_unreachable_holds(
+        to, SUBJECTS, "whatsapp"
+    ),
+    "recipients.delete_expired_holds": lambda to: queries.recipients.delete_expired_holds(to, OLD),
+    "opt_outs.opted_out_subjects": lambda to: queries.opt_outs.opted_out_subjects(to, SUBJECTS, "whatsapp"),
+    "opt_outs.record": lambda to: queries.opt_outs.record(to, SUBJECTS, "whatsapp", "opted_out", NOW),
+    "opt_outs.lift": lambda to: queries.opt_outs.lift(to, SUBJECTS, NOW),
+    "inbox.store_bodies": lambda to: i.store_bodies(to, [b"{}"], NOW),
+    "inbox.lock_unapplied_bodies": lambda to: i.lock_unapplied_bodies(to, 100),
+    "inbox.delete_bodies": lambda to: i.delete_bodies(to, range(1, 10)),
+    "inbox.mark_body_kept": lambda to: i.mark_body_kept(to, 7, "unreadable"),
+    "inbox.park_reports": lambda to: i.park_reports(to, [PARKED]),
+    "inbox.pop_parked_reports": lambda to: i.pop_parked_reports(to, ["wamid.other.7", "wamid.other.8"]),
+    "inbox.known_messages_with_parked_reports": lambda to: i.known_messages_with_parked_reports(to, RECENT, 100),
+    "inbox.delete_parked_and_kept_before": lambda to: i.delete_parked_and_kept_before(to, OLD),
+    "inbox.store_inbound": lambda to: i.store_inbound(to, [NEW_INBOUND]),
+    "inbox.delete_inbound_before": lambda to: i.delete_inbound_before(to, OLD, 200),
+    "inbox.delete_inbound_from_phones": lambda to: i.delete_inbound_from_phones(to, ["hash-7", "hash-8"]),
+    "inbox.store_echoes": lambda to: i.store_echoes(to, [NEW_ECHO]),
+    "inbox.unclaimed_echoes": lambda to: i.unclaimed_echoes(to, PHONES),
+    "inbox.delete_echoes_before": lambda to: i.delete_echoes_before(to, OLD),
+    "outbox.insert_transitions": lambda to: o.insert_transitions(to, [NEW_TRANSITION]),
+    "outbox.unpublished_transitions": lambda to: o.unpublished_transitions(to, 100),
+    "outbox.mark_transitions_published": lambda to: o.mark_transitions_published(to, range(1, 10)),
+    "outbox.count_unpublished_transitions": o.count_unpublished_transitions,
+    "outbox.insert_opt_outs": lambda to: o.insert_opt_outs(to, USERS, "whatsapp", "opted_out", NOW),
+    "outbox.unpublished_opt_outs": lambda to: o.unpublished_opt_outs(to, 100),
+    "outbox.mark_opt_outs_published": lambda to: o.mark_opt_outs_published(to, range(1, 10)),
+    "outbox.delete_published_opt_outs": lambda to: o.delete_published_opt_outs(to, OLD, 200),
+    "channels.states": lambda to: queries.channels.states(to, "whatsapp", lock=True),
+    "channels.put_state": lambda to: queries.channels.put_state(to, ChannelRow("whatsapp")),
+    "channels.rate_limit": lambda to: queries.channels.rate_limit(to, "whatsapp", lock=True),
+    "channels.set_rate_used_until": lambda to: queries.channels.set_rate_used_until(to, "whatsapp", NOW),
+    "channels.hold_rate_until": lambda to: queries.channels.hold_rate_until(to, "whatsapp", NOW),
+    "replicas.lock_facts_shared": queries.replicas.lock_facts_shared,
+    "replicas.lock_facts_exclusive": queries.replicas.lock_facts_exclusive,
+    "replicas.delete_watermark": lambda to: queries.replicas.delete_watermark(to, 1),
+    "replicas.try_advisory_lock": lambda to: queries.replicas.try_advisory_lock(to, "retention"),
+    "replicas.watermarks": queries.replicas.watermarks,
+    "replicas.advance_watermarks": lambda to: queries.replicas.advance_watermarks(to, {0: NOW}),
+    "replicas.next_offsets": lambda to: queries.replicas.next_offsets(to, "reminders"),
+    "replicas.advance_offsets": lambda to: queries.replicas.advance_offsets(to, "reminders", {0: 1}),
+    "replicas.doubtful_offsets": lambda to: queries.replicas.doubtful_offsets(to, "reminders"),
+    "replicas.put_doubtful_offsets": lambda to: queries.replicas.put_doubtful_offsets(to, "reminders", {0: 1}),
+    "replicas.acquire_lease": lambda to: queries.replicas.acquire_lease(to, "publish", "one", NOW, NOW + 1),
+    "replicas.lease_until": lambda to: queries.replicas.lease_until(to, "publish"),
+    "replicas.release_lease": lambda to: queries.replicas.release_lease(to, "publish", "one"),
+    "pauses.paused_since": queries.pauses.paused_since,
+    "pauses.pause": lambda to: queries.pauses.pause(to, "account-setup", NOW),
+    "pauses.resume": lambda to: queries.pauses.resume(to, "account-setup"),
+    "console.latest_in_doubt": lambda to: queries.console.latest_in_doubt(to, 20),
+    "console.stopped_channels": queries.console.stopped_channels,
+}
+READS_EVERYTHING = {"console.status_counts", "inbox.count_parked_reports", "inbox.delete_bodies_containing"}
+"""Counts for a page that somebody opens, and of a table that is emptied every day; all bodies that were kept, when
+somebody is erased."""
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def connection(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
+    """A transaction on a ledger with a long history, which no test commits."""
+    ledger = Ledger(databases.empty(request.param, tmp_path_factory.mktemp("ledger"), request))
+    try:
+        with ledger.transaction() as loading:
+            load(loading)
+        ledger.analyze_new_tables()
+        with ledger.transaction() as connection:
+            yield connection
+            connection.rollback()
+    finally:
+        ledger.close()
+
+
+def load(connection: Connection) -> None:
+    add_delivered(connection, MANY, first=FIRST, apart=APART)
+    _load_waiting(connection)
+    _load_people(connection)
+    _load_inbox(connection)
+    opt_out = {"user_id": "'user-' || n", "medium": "'whatsapp'", "reason": "'opted_out'", "occurred_at": AT}
+    for published, count in (("true", MANY), ("false", SOME)):
+        fill(connection, tables.opt_out_outbox, count, opt_out | {"published": published})
+    connection.execute(text(f"UPDATE outbox SET published = false WHERE id <= {SOME}"))
+
+
+def _load_waiting(connection: Connection) -> None:
+    plain = dict.fromkeys(("step", "partition", "polls", "sequence", "attempts", "counted_attempts"), "0")
+    plain |= {"medium": "'whatsapp'", "process": "'account-setup'"}
+    plain |= dict.fromkeys(("last_seen", "lapsed_at", "occurred_at", "attempted_at", "created_at", "updated_at"), AT)
+    for status, moments in {
+        "planned": ["due_at"],
+        "deferred": ["due_at"],
+        "sending": ["lease_until"],
+        "unknown": ["unknown_since", "quiet_since"],
+        "accepted": ["quiet_since"],
+        "failed": ["fallback_at"],
+        "unresolved": [],
+    }.items():
+        key = {"reminder_id": f"'{status}-' || n", "user_id": f"'{status}-' || n", "status": f"'{status}'"}
+        reason = {"reason": "'no_contact'" if status == "deferred" else "NULL"}
+        fill(connection, tables.reminders, SOME, plain | key | reason | dict.fromkeys(moments, AT))
+
+
+def _load_people(connection: Connection) -> None:
+    agrees = {"opt_in": "true", "erased": "false", "source_partition": "0", "source_offset": "n"}
+    fill(connection, tables.contacts, MANY, {"user_id": "'user-' || n", "phone_hash": "'hash-' || n"} | agrees)
+    verdict = {"medium": "'whatsapp'", "reason": "'some'"}
+    fill(connection, tables.opt_outs, MANY, {"subject": "'user:user-' || n", "occurred_at": AT} | verdict)
+    held = verdict | {"subject": "'phone:' || n", "until": AT, "unreachable": f"n < {SOME}"}
+    fill(connection, holds, MANY, held)
+
+
+def _load_inbox(connection: Connection) -> None:
+    received = {"received_at": AT}
+    body = received | {"body": "CAST('{}' AS BYTEA)" if connection.dialect.name == "postgresql" else "x'7b7d'"}
+    for kept, count in (("'unreadable'", MANY), ("NULL", SOME)):
+        fill(connection, tables.webhook_bodies, count, body | {"kept_because": kept})
+    report = {"message_id": "'wamid.other.' || n", "progress": "'delivered'", "source": "'webhook'"}
+    fill(connection, tables.parked_reports, MANY, report | received)
+    inbound = {"message_id": "'in-' || n", "kind": "'text'", "phone_hash": "'hash-' || n"}
+    fill(connection, tables.inbound_messages, MANY, inbound | received)
+    seen = {"message_id": "'echo-' || n", "recipient": "'346' || n", "recipient_suffix": "'346' || n", "at": AT}
+    fill(connection, tables.echoes, MANY, seen | received | {"source": "'echo'"})
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_no_large_table_is_read_from_end_to_end(connection: Connection, name: str) -> None:
+    plans: list[tuple[str, Sequence[Any]]] = []
+
+    def explain(of: Connection, cursor: DBAPICursor, statement: str, parameters: Any, context: Any, many: bool) -> None:
+        if statement.startswith(("SAVEPOINT", "ROLLBACK")):
+            return
+        command = "EXPLAIN (FORMAT JSON)" if of.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+        with closing(cursor.connection.cursor()) as own:
+            own.execute(f"{command} {statement}", parameters[0] if many else parameters)
+            plans.append((statement, own.fetchall()))
+
+    event.listen(connection, "before_cursor_execute", explain)
+    savepoint = connection.begin_nested()
+    try:
+        CALLS[name](connection)
+    finally:
+        event.remove(connection, "before_cursor_execute", explain)
+        savepoint.rollback()
+    whole = _postgresql_scans if connection.dialect.name == "postgresql" else _sqlite_scans
+    assert {statement: found for statement, plan in plans if (found := whole(plan))} == {}
+
+
+def _sqlite_scans(plan: Sequence[Any]) -> list[str]:
+    """The lines that read a table, or an index that is not partial, from end to end."""
+    details = [str(row[-1]) for row in plan]
+    scans = [detail.split() for detail in details if detail.startswith("SCAN ")]
+    return [" ".join(words) for words in scans if words[1] in LARGE and not PARTIAL.intersection(words)]
+
+
+def _postgresql_scans(plan: Sequence[Any]) -> list[str]:
+    [[document]] = plan
+    [top] = json.loads(document) if isinstance(document, str) else document
+    return [str(node) for node in _nodes(top["Plan"]) if _is_whole_scan(node)]
+
+
+def _is_whole_scan(node: Mapping[str, Any]) -> bool:
+    if node["Node Type"] == "Seq Scan":
+        return node["Relation Name"] in LARGE
+    index = str(node.get("Index Name", ""))
+    large = index in INDEXES or index.removeprefix("pk_") in LARGE
+    return large and index not in PARTIAL and "Index Cond" not in node
+
+
+def _nodes(top: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield top
+    for below in top.get("Plans", ()):
+        yield from _nodes(below)
+
+
+def test_every_query_is_looked_at() -> None:
+    modules = [module for name, module in vars(queries).items() if inspect.ismodule(module) and name != "statements"]
+    functions = {
+        f"{module.__name__.rsplit('.', 1)[1]}.{name}"
+        for module in modules
+        for name, function in vars(module).items()
+        if inspect.isfunction(function) and function.__module__ == module.__name__ and not name.startswith("_")
+    }
+    assert functions == {name.split()[0] for name in CALLS} | READS_EVERYTHING

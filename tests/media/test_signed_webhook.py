@@ -1,0 +1,199 @@
+"""The signed webhook against a real HTTP endpoint: its signature, and what each answer means."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from consumer.clock import MINUTE, SECOND
+from consumer.config.fallback import WebhookFallbackSettings
+from consumer.media.signed_webhook import SignedWebhookClient, WebhookRequest, WebhookRequestWriter
+from consumer.media.text_template import FallbackText
+from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
+
+SECRET = "only-the-two-of-us"
+NOW = 1_767_571_200_000
+LETTER = FallbackText(
+    reminder_id="6f1f2b4e",
+    user_id="maria",
+    process="checkout",
+    step=1,
+    lapsed_at=NOW,
+    name="María",
+    action="your order",
+)
+
+
+class Endpoint:
+    """A company's own. Answers with `status`, or hangs up (0), and keeps what it was told."""
+
+    def __init__(self, status: int = 200, **headers: str) -> None:
+        self.told: list[tuple[dict[str, str], bytes]] = []
+        self.status = status
+        self.headers = headers
+        self.url = ""
+        self.connections = 0
+
+    @contextmanager
+    def serving(self) -> Iterator["Endpoint"]:
+        endpoint = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"  # keeps a connection open if it is let
+
+            def setup(self) -> None:
+                endpoint.connections += 1
+                super().setup()
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                endpoint.told.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                if endpoint.status:
+                    self.send_response(endpoint.status)
+                    for name, value in endpoint.headers.items():
+                        self.send_header(name.replace("_", "-"), value)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                else:
+                    self.connection.close()
+
+            def log_message(self, format: str, *arguments: Any) -> None:
+                return
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{server.server_port}/lapse"
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield self
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+
+def configured(url: str) -> WebhookFallbackSettings:
+    said = {"url": url, "secret": {"env": "S"}, "text": "Hello {name}: {action}, {link}", "timeout": "2s"}
+    return WebhookFallbackSettings.model_validate({**said, "link": "https://shop.example/{reminder_id}"})
+
+
+def call(url: str, times: int = 1) -> Outcome:
+    async def calling() -> Outcome:
+        hook = SignedWebhookClient(configured(url), SECRET, lambda: NOW)
+        try:
+            message = WebhookRequestWriter(configured(url))(LETTER, NOW)
+            return [await hook.send_template(message) for _ in range(times)][-1]
+        finally:
+            await hook.aclose()
+
+    return asyncio.run(calling())
+
+
+def accepts(headers: dict[str, str], body: bytes, now: int) -> bool:
+    """What a receiver does: its own computation, a constant-time comparison, and no call older than five minutes."""
+    stamped = headers["lapse-timestamp"].encode() + b"." + body
+    good = "v1=" + hmac.new(SECRET.encode(), stamped, hashlib.sha256).hexdigest()
+    fresh = abs(now - int(headers["lapse-timestamp"])) <= 300
+    return hmac.compare_digest(good, headers["lapse-signature"]) and fresh
+
+
+def test_request_has_all_fields_and_a_valid_signature() -> None:
+    with Endpoint().serving() as endpoint:
+        assert call(endpoint.url, times=2) == Accepted(message_id="6f1f2b4e")
+    (headers, body), (again, _) = endpoint.told
+    assert headers["lapse-id"] == again["lapse-id"] == "6f1f2b4e"
+    assert json.loads(body) == {
+        "reminder_id": "6f1f2b4e",
+        "user_id": "maria",
+        "process": "checkout",
+        "step": 1,
+        "lapsed_at": NOW,
+        "name": "María",
+        "action": "your order",
+        "link": "https://shop.example/6f1f2b4e",
+        "text": "Hello María: your order, https://shop.example/6f1f2b4e",
+    }
+    seconds = NOW // SECOND
+    assert accepts(headers, body, seconds)
+    assert not accepts(headers, body + b" ", seconds)
+    assert not accepts(headers, body, seconds + 301)  # a call that somebody recorded and plays again
+    assert not accepts({**headers, "lapse-timestamp": str(seconds + 301)}, body, seconds + 301)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "remedy"),
+    [
+        (422, "unreachable", Remedy.RECIPIENT),
+        (400, "refused", Remedy.MESSAGE),
+        (410, "refused", Remedy.MESSAGE),
+        (429, "try_later", Remedy.TRANSIENT),
+        (503, "try_later", Remedy.TRANSIENT),
+        (401, "wrong_endpoint", Remedy.CHANNEL),
+        (404, "wrong_endpoint", Remedy.CHANNEL),
+        (302, "wrong_endpoint", Remedy.CHANNEL),
+    ],
+)
+def test_answer_to_outcome_by_the_table(status: int, reason: str, remedy: Remedy) -> None:
+    with Endpoint(status, Location="/elsewhere").serving() as endpoint:
+        outcome = call(endpoint.url)
+    assert isinstance(outcome, Rejected)
+    assert (outcome.reason, outcome.remedy) == (reason, remedy)
+    assert len(endpoint.told) == 1  # nothing is followed, nothing repeated
+
+
+@pytest.mark.parametrize(("said", "wait"), [("120", 2 * MINUTE), ("1", MINUTE), ("soon", MINUTE), ("²", MINUTE)])
+def test_retry_after_is_obeyed(said: str, wait: int) -> None:
+    with Endpoint(429, Retry_After=said).serving() as endpoint:
+        outcome = call(endpoint.url)
+    assert isinstance(outcome, Rejected)
+    assert outcome.retry_after == wait
+
+
+@pytest.mark.parametrize(("status", "reason"), [(500, "server_error"), (502, "server_error"), (0, "reset")])
+def test_possibly_accepted_request_is_unknown(status: int, reason: str) -> None:
+    with Endpoint(status).serving() as endpoint:
+        outcome = call(endpoint.url)
+    assert isinstance(outcome, Unknown)
+    assert outcome.reason == reason
+
+
+def test_unreachable_endpoint_is_not_transmitted() -> None:
+    outcome = call("http://127.0.0.1:1/")
+    assert isinstance(outcome, NotTransmitted)
+    assert outcome.reason == "connect"
+
+
+def test_connect_timeout_is_not_transmitted_and_url_not_shown() -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)  # its queue is full after a connection or two, and nobody ever accepts
+        waiting = [socket.socket() for _ in range(4)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(full.getsockname())
+        outcome = call(f"http://127.0.0.1:{full.getsockname()[1]}/key-of-ours")
+        for each in waiting:
+            each.close()
+    assert isinstance(outcome, NotTransmitted)
+    assert outcome.reason == "connect_timeout"
+    assert "key-of-ours" not in repr(outcome)
+
+
+def test_each_call_has_a_connection_of_its_own() -> None:
+    with Endpoint().serving() as endpoint:
+        call(endpoint.url, times=3)
+    assert endpoint.connections == 3
+
+
+def test_repr_has_no_personal_data() -> None:
+    message = WebhookRequestWriter(configured("https://shop.example/"))(LETTER, NOW)
+    assert isinstance(message, WebhookRequest)
+    assert "María" not in repr(message) + repr(LETTER)

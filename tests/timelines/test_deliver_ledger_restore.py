@@ -1,0 +1,57 @@
+"""A ledger restored from a backup: what was unsent then may have been sent since."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from consumer.clock import DAY
+from consumer.deliver.operations import ledger_restore
+from consumer.ledger import queries
+
+from .deliver_diary import Diary
+
+
+@pytest.fixture
+def deliver(ledger_url: str, tmp_path: Path) -> Iterator[Diary]:
+    diary = Diary(tmp_path, url=ledger_url)
+    yield diary
+    diary.close()
+
+
+def restored(deliver: Diary, until: int) -> None:
+    """The consumer group has read partition 0 of the reminders up to this offset, and the ledger has not."""
+    lost = {"reminders": {0: until}}
+    ledger_restore.mark_unsent_unknown(deliver.ledger, lost, metrics=deliver.metrics, now=deliver.clock.now)
+
+
+def test_restore_makes_unsent_reminders_unknown(deliver: Diary) -> None:
+    deliver.knows("anna", name="Anna").due("anna").works().says("anna accepted")
+    deliver.due("bea").works().says("bea deferred no_contact")
+    restored(deliver, 2)
+    deliver.knows("bea", name="Bea").works().says("bea unknown ledger_restored")
+    deliver.after(DAY).detect_is_at().works().says("bea unresolved gave_up", "anna accepted no_report")
+    deliver.went_out("Anna")
+
+
+def test_restore_makes_reread_reminders_unknown(deliver: Diary) -> None:
+    for name in ("Anna", "Bea"):
+        deliver.knows(name.lower(), name=name, phone=f"+34 612 345 67{len(name)}")
+    restored(deliver, 1)
+    deliver.due("anna").due("bea").works().says("anna unknown ledger_restored", "bea accepted")
+    deliver.went_out("Bea")
+
+
+def test_restored_unknown_counts_as_an_attempt(deliver: Diary) -> None:
+    deliver.knows("anna", name="Anna")
+    restored(deliver, 1)
+    deliver.due("anna").works().says("anna unknown ledger_restored")
+    deliver.after(60_000).due("anna").works().says("anna suppressed already_asked")
+    deliver.went_out()
+
+
+def test_doubtful_offsets_are_stored(deliver: Diary) -> None:
+    restored(deliver, 5)
+    with deliver.ledger.reading() as connection:
+        assert queries.replicas.doubtful_offsets(connection, "reminders") == {0: 5}
+        assert queries.replicas.doubtful_offsets(connection, "contacts") == {}
