@@ -44,7 +44,7 @@ class Servers(Protocol):
         """Begin to start these kinds, or note in `missing` why one cannot be had."""
 
     def address(self, kind: str) -> str:
-        """Wait for a server to be up. Raises what its start raised."""
+        """Wait for a server to be up. Raises what its start raised; LookupError where no test said it needs one."""
 
 
 class LocalServers:
@@ -91,6 +91,10 @@ class LocalServers:
 
     def _future(self, kind: str) -> Future[str]:
         with self._lock:
+            if kind not in self._checked:
+                unannounced: Future[str] = Future()
+                unannounced.set_exception(LookupError(f"a test that asks for {kind} lacks the marker for it"))
+                return unannounced
             self._start(kind)
             return self._running[kind]
 

@@ -54,11 +54,20 @@ def test_one_that_does_not_start_fails_for_everybody_and_is_not_tried_again() ->
         yield
 
     servers = LocalServers({"kafka": Kind("a broker", passes, run)})
+    servers.need({"kafka"})
     for asked in (servers, RemoteServers(*servers.listen())):
         with pytest.raises(BrokerFailed, match="out of memory"):
             asked.address("kafka")
     servers.close()
     assert attempts == ["one"]
+
+
+def test_one_that_was_not_announced_is_not_had() -> None:
+    servers = LocalServers()
+    for asked in (servers, RemoteServers(*servers.listen())):
+        with pytest.raises(LookupError, match="a test that asks for kafka lacks the marker"):
+            asked.address("kafka")
+    servers.close()
 
 
 def test_where_one_cannot_be_had_none_is_started() -> None:

@@ -84,6 +84,7 @@ def test_own_events_are_read_as_a_plain_reading_of_each_says(data: Sequence[Even
         assert decoded.ignored == expected.count([])
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(events, st.integers(0, 60), st.binary(max_size=3)), min_size=1, max_size=12))
 @settings(max_examples=40, deadline=None)
 def test_damaged_bytes_are_nobody_elses_trouble(data: Sequence[tuple[Event, int, bytes]]) -> None:

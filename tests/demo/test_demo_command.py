@@ -20,6 +20,7 @@ from consumer.kafka.clients.publisher import NotAcknowledged
 COMMAND = [sys.executable, "-m", "consumer.cli", "demo"]
 
 
+@pytest.mark.slow
 def test_reminders_go_out_and_their_statuses_are_read_back(tmp_path: Path) -> None:
     with _started(tmp_path, "--seconds", "14") as process:
         assert process.stdout is not None
@@ -38,6 +39,7 @@ def test_reminders_go_out_and_their_statuses_are_read_back(tmp_path: Path) -> No
     assert not list(tmp_path.iterdir()), "a demo that went well leaves nothing behind"
 
 
+@pytest.mark.slow
 def test_interrupted_too_early_it_says_what_was_missing_and_keeps_the_log(tmp_path: Path) -> None:
     with _started(tmp_path) as process:
         assert process.stdout is not None

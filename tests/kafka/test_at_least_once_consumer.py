@@ -230,6 +230,7 @@ def test_broker_outage_is_logged_once_and_survived(own_kafka: Broker) -> None:
     assert len(before) == len(set(before)), "each kind of error once"
 
 
+@pytest.mark.slow
 def test_mock_broker_of_the_demo_is_read_like_a_real_one() -> None:
     with embedded_broker(["letters", "dead"]) as address:
         setup = ConsumerSetup(bootstrap=address, topic="letters", dead_letters="dead", group="g", client=QUIET)

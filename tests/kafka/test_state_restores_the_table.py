@@ -81,6 +81,7 @@ def cleaned(log: list[ChangelogRecord], dropped: np.random.Generator) -> list[Ch
     return [m for m in log if (latest[m.key] is m and m.value is not None) or dropped.random() < 0.5]
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(turns, min_size=1, max_size=20), st.integers(0, 99))
 def test_the_topic_restores_the_table_that_wrote_it(history: list[tuple[Any, ...]], seed: int) -> None:

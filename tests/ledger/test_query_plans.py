@@ -195,7 +195,7 @@ READS_EVERYTHING = {"console.status_counts", "inbox.count_parked_reports", "inbo
 somebody is erased."""
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def connection(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
     """A transaction on a ledger with a long history, which no test commits."""
     ledger = Ledger(databases.empty(request.param, tmp_path_factory.mktemp("ledger"), request))

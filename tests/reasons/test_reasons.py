@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -49,10 +50,13 @@ ELSEWHERE: tuple[tuple[Mapping[str, object], set[str]], ...] = (
 )
 
 
-def trees() -> Iterator[tuple[Path, ast.Module]]:
-    for path in sorted(ROOM.rglob("*.py")):
-        if path.relative_to(ROOM).parts[0] not in ("sandbox", "demo", "reasons"):
-            yield path, ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def trees() -> list[tuple[Path, ast.Module]]:
+    return [
+        (path, ast.parse(path.read_text(encoding="utf-8")))
+        for path in sorted(ROOM.rglob("*.py"))
+        if path.relative_to(ROOM).parts[0] not in ("sandbox", "demo", "reasons")
+    ]
 
 
 def texts(node: ast.expr | None, constants: Mapping[str, str]) -> set[str]:
