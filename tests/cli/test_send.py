@@ -56,6 +56,7 @@ def test_waiting_prints_each_status(lapse: Lapse, configured: Path, onemsg: Sand
     assert all(time.tzinfo is not None for time in times)
 
 
+@pytest.mark.slow
 def test_ctrl_c_prints_the_last_status(configured: Path, onemsg: Sandbox) -> None:
     arguments = ["send", "--phone", "+34600120004", *MARIA, "--wait"]
     process = subprocess.Popen(

@@ -55,6 +55,7 @@ def reader(broker: str, codec: RecordCodec) -> Iterator[StatusReader]:
         yield reader
 
 
+@pytest.mark.slow
 def test_records_are_read_from_the_beginning_and_unreadable_ones_are_counted(
     broker: str, codec: RecordCodec, reader: StatusReader
 ) -> None:

@@ -95,6 +95,7 @@ def test_no_statement_of_postgresql_runs_or_waits_for_ever(postgresql_ledger: Le
     assert client == CLIENT_TIMEOUTS
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql+psycopg://lapse@127.0.0.1:{silent.getsockname()[1]}/lapse?connect_timeout=2"
@@ -126,6 +127,7 @@ def test_a_second_ledger_in_the_same_process_is_refused(sqlite_ledger: Ledger, s
         Ledger(sqlite_url)
 
 
+@pytest.mark.slow
 def test_a_killed_process_releases_the_sqlite_file(sqlite_url: str) -> None:
     script = (
         "import sys, time\nfrom consumer.ledger.store import Ledger\n"

@@ -246,6 +246,7 @@ def test_encoded_word_in_a_name_stays_text(name: str) -> None:
     assert f"Hello {name}," in message.get_content()
 
 
+@pytest.mark.slow
 @given(st.from_regex(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9]+)*", fullmatch=True), TEXTS, TEXTS)
 def test_any_valid_name_and_action_can_be_encoded(local: str, name: str, action: str) -> None:
     """A letter that could not be written would stand in the way of all the others."""

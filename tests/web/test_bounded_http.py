@@ -108,6 +108,7 @@ def test_connections_over_the_limit_are_closed_and_the_others_go_on(port: int) -
     assert httpx.get(f"http://127.0.0.1:{port}/").text == "0"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nHost", b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTT"])
 def test_headers_that_do_not_come_in_time_close_the_connection(
     port: int, begun: bytes, monkeypatch: pytest.MonkeyPatch
