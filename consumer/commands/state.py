@@ -31,15 +31,14 @@ def rebuild(config: Path, *, yes: bool) -> int:
     settings = load(config)
     log.configure_for_command()
     admin, _ = kafka_probe.connect(settings.kafka, _BROKER_TIMEOUT_S)
-    group = detect.group_name(settings)
     try:
         found = plan(
             admin,
-            lambda: detect.consumer(settings.kafka, {"group.id": f"{group}-restore", "fetch.wait.max.ms": 10}),
+            lambda: detect.state_consumer(settings),
             topic=settings.source.topic,
             state_topic=settings.state_topic,
             reminders_topic=settings.topics.reminders,
-            group=group,
+            group=detect.group_name(settings),
             now=SystemClock().now(),
         )
     except RebuildRefused as refusal:

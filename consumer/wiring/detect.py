@@ -110,18 +110,23 @@ def build(shared: Shared) -> DetectLoop:
 
 def restorer(shared: Shared) -> Restorer:
     """Return what restores partitions from the state topic."""
-    s, group = shared.settings, group_name(shared.settings)
+    s = shared.settings
     return Restorer(
         shared.admin,
-        lambda: consumer(s.kafka, {"group.id": f"{group}-restore", "fetch.wait.max.ms": 10, "check.crcs": True}),
+        lambda: state_consumer(s),
         topic=s.source.topic,
         state_topic=s.state_topic,
-        group=group,
+        group=group_name(s),
         rules=rules(s),
         from_latest=s.source.start == "latest",
         endings_missed=bool(s.source.event),
         clock=shared.clock,
     )
+
+
+def state_consumer(s: Settings) -> Consumer:
+    """Return a consumer of the state topic, which joins no group. It notices what was damaged on the broker's disk."""
+    return consumer(s.kafka, {"group.id": f"{group_name(s)}-restore", "fetch.wait.max.ms": 10, "check.crcs": True})
 
 
 def group_name(s: Settings) -> str:

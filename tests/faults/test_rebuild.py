@@ -12,6 +12,9 @@ from tests.app.service import eventually
 from tests.broker.local import LocalBroker
 from tests.faults.world import PARTITIONS, ROOT, Member, World
 
+BATCH_HEADER_BYTES = 61
+"""Before the records of a batch, in the format that Kafka writes since 0.11."""
+
 
 def rebuild(world: World, folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     file = folder / "lapse.yaml"
@@ -101,11 +104,16 @@ def test_byte_changed_on_the_brokers_disk_is_detected(local_kafka: LocalBroker, 
 
 
 def change_byte_on_disk(partition: Path) -> None:
-    """Change a digit of the last segment's watermark into another digit."""
+    """Change the last byte of the last batch that holds records; the batches are compressed."""
     [file] = partition.glob("*.log")
-    held = file.read_bytes()
-    digit = held.rindex(b'"watermark":') + len(b'"watermark":')
-    file.write_bytes(held[:digit] + bytes([held[digit] ^ 1]) + held[digit + 1 :])
+    held = bytearray(file.read_bytes())
+    begin, last = 0, -1
+    while len(held) - begin > BATCH_HEADER_BYTES and (length := int.from_bytes(held[begin + 8 : begin + 12])):
+        end = begin + 12 + length
+        is_control = held[begin + 22] & 0x20  # a transaction's marker
+        last, begin = last if is_control else end - 1, end
+    held[last] ^= 1
+    file.write_bytes(held)
 
 
 def test_rebuild_without_yes_changes_nothing(world: World, tmp_path: Path) -> None:

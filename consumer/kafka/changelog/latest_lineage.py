@@ -1,18 +1,20 @@
 """Reads the latest lineage in each partition of the state topic, without restoring anything."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from consumer.detect.snapshot import DamagedState
 from consumer.kafka.changelog.lineage import Lineage
 from consumer.kafka.changelog.reader import parse_header
 from consumer.kafka.clients import partition_offsets
+from consumer.kafka.clients.error_codes import CORRUPT, is_transient
 
 _LAST_OFFSETS = 200
 """Offsets before the end that are looked at: a commit's tombstones and its transaction's marker may be the last."""
-_CONSUME_TIMEOUT_S = 5.0
+_POLL_TIMEOUT_S = 5.0
 
 
 def read_latest_lineages(admin: AdminClient, make_consumer: Callable[[], Consumer], state_topic: str) -> list[Lineage]:
@@ -34,19 +36,20 @@ def _latest(consumer: Consumer, topic: str, partition: int, begin: int, end: int
     position, latest = max(begin, end - _LAST_OFFSETS), None
     consumer.assign([TopicPartition(topic, partition, position)])
     while position < end:
-        messages = consumer.consume(_LAST_OFFSETS, _CONSUME_TIMEOUT_S)
-        if not messages:
+        message = consumer.poll(_POLL_TIMEOUT_S)
+        if message is None:
             break
-        for message in messages:
-            error = message.error()
-            if error is not None:
-                if error.code() == KafkaError._PARTITION_EOF:
-                    position = end
-                continue
+        error = message.error()
+        if error is None:
             position = (message.offset() or 0) + 1
-            try:
-                header = parse_header(message.headers() or [], None)  # type: ignore[arg-type]
-                latest = header.lineage
-            except DamagedState:  # a tombstone, a rebuild marker or a foreign record has none
-                continue
+            with suppress(DamagedState):  # a tombstone, a rebuild marker or a foreign record has none
+                latest = parse_header(message.headers() or [], None).lineage  # type: ignore[arg-type]
+        elif error.code() == KafkaError._PARTITION_EOF:
+            break
+        elif error.code() in CORRUPT:
+            # The client would fetch the same batch again and again, and its length is not known here.
+            position += 1
+            consumer.seek(TopicPartition(topic, partition, position))
+        elif not is_transient(error):
+            raise KafkaException(error)
     return latest
