@@ -56,17 +56,17 @@ def main() -> None:
         folder = broker.data / f"{topic.settings.state_topic}-0"
         for first in range(0, asked.keys, BATCH):
             topic.commit(np.arange(first, min(first + BATCH, asked.keys)))
-        sizes = _run(topic, folder, asked.keys, asked.commits, asked.rate_limit)
+        sizes = _run(topic, folder, asked.keys, asked.commits, asked.pace)
         topic.close()
     early, late = (max(sizes[LOOKS * n // 4 : LOOKS * (n + 1) // 4]) for n in (1, 3))
     print(f"most on disk: second quarter {early / asked.keys:.0f} bytes a key, last {late / asked.keys:.0f}")
 
 
-def _run(topic: StateTopic, folder: Path, keys: int, commits: int, rate_limit: float) -> list[int]:
+def _run(topic: StateTopic, folder: Path, keys: int, commits: int, pace: float) -> list[int]:
     """Commit, and look at the disk now and then; returns the sizes seen."""
     chance, sizes = np.random.default_rng(1), list[int]()
     for turn in range(1, commits + 1):
-        due = time.monotonic() + rate_limit
+        due = time.monotonic() + pace
         topic.commit(chance.integers(0, keys, keys // 20))
         if turn % (commits // LOOKS) == 0:
             sizes.append(_size(folder))

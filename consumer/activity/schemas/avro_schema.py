@@ -8,6 +8,7 @@ from typing import Any
 
 from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
 
+from consumer.activity.schemas.framing import SINGLE_OBJECT
 from consumer.records import Contact, DeliveryStatus, OptOut, Record, Reminder, UserActivity
 
 FILES: Mapping[type[Record], str] = {
@@ -90,7 +91,7 @@ def own(cls: type[Record]) -> WriterSchema:
 def single_object_header(writer: WriterSchema) -> bytes:
     """Return the ten bytes before every value in single-object encoding: C3 01 and the little-endian fingerprint."""
     # fastavro returns the fingerprint's hexadecimal digits in little-endian order.
-    return b"\xc3\x01" + bytes.fromhex(fingerprint(to_parsing_canonical_form(writer.schema), "CRC-64-AVRO"))
+    return bytes(SINGLE_OBJECT) + bytes.fromhex(fingerprint(to_parsing_canonical_form(writer.schema), "CRC-64-AVRO"))
 
 
 def _without_logical_types(schema: Any) -> Any:

@@ -112,10 +112,8 @@ def make_consumer(kafka: KafkaSettings, group: str) -> Consumer:
 def offset_ranges(admin: AdminClient, topic: str) -> dict[int, range]:
     """Return the offsets that every partition has now. Raises KafkaException."""
     ends = partition_offsets.fetch_all(admin, topic)
-    return {
-        partition: range(partition_offsets.fetch(admin, topic, partition, "earliest"), end)
-        for partition, end in ends.items()
-    }
+    begins = partition_offsets.fetch_all(admin, topic, "earliest")
+    return {partition: range(begins[partition], end) for partition, end in ends.items()}
 
 
 def read(consumer: Consumer, topic: str, ranges: Mapping[int, range]) -> Iterator[Message]:
