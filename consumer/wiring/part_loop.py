@@ -20,9 +20,7 @@ _log = structlog.get_logger()
 class PartLoop:
     """`name` is the part's name in the health register; `detail` says there what people should know."""
 
-    def __init__(
-        self, health: Health, name: str, ended: asyncio.Event, detail: Callable[[], str | None]
-    ) -> None:
+    def __init__(self, health: Health, name: str, ended: asyncio.Event, detail: Callable[[], str | None]) -> None:
         self._part = health.register(name)
         self._name = name
         self._ended = ended
