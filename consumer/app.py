@@ -66,9 +66,9 @@ class _Service:
         """Set with `stop`: threads watch that one, tasks this one."""
 
     async def run(self, roles: frozenset[Role], on_ready: Callable[[str], None]) -> int:
-        # The default is six threads on two cores, too few for ledger work and name resolution together.
         log_accept_errors_once(asyncio.get_running_loop())
         raise_descriptor_limit()
+        # The default is six threads on two cores, too few for ledger work and name resolution together.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_EXECUTOR_THREADS, "ledger"))
         s, admin = self._shared.settings, self._shared.admin
         topics.prepare(admin, s.topics, s.state_topic, s.source.topic)

@@ -5,14 +5,13 @@ reminders have a primary key, contacts an offset, and watermarks never go back.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 import structlog
 from sqlalchemy import Connection
 
 from consumer.activity.schemas.framing import text_of_key
 from consumer.clock import Millis, Now
-from consumer.deliver.lifecycle import IN_DOUBT, UNSENT
 from consumer.deliver.policy.checks import CheckRules, is_fresh
 from consumer.deliver.policy.record_bounds import text_problem
 from consumer.deliver.recipients import opt_outs
@@ -29,16 +28,12 @@ from consumer.deliver.reminder_requests import (
 )
 from consumer.deliver.unit_of_work import unit_of_work
 from consumer.ledger import queries
-from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.phone import Phone
 from consumer.records import Contact, Received, Reminder, ReminderKind
 
-_OPEN = sorted(status.value for status in UNSENT | IN_DOUBT)
 T = TypeVar("T")
-Request: TypeAlias = tuple[ReminderKind, ReminderRow]
-"""What detect asks for, and the reminder as a new row."""
 log = structlog.get_logger()
 
 

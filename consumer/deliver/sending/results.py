@@ -99,7 +99,7 @@ def _phones_without_answer(work: UnitOfWork, results: Sequence[AttemptResult]) -
 
 
 def _keep_refusals(work: UnitOfWork, results: Sequence[AttemptResult]) -> None:
-    """Store what counted_attempts say about recipients: holds and opt-outs."""
+    """Store what refusals say about recipients: holds and opt-outs."""
     for result in results:
         row, outcome = work.get(result.key), result.outcome
         if row is None or not isinstance(outcome, Rejected):

@@ -35,36 +35,34 @@ def messages_of_echoes(echoes: Iterable[Echo], source: StatusSource, received_at
 def messages_of_reports(unmatched: Iterable[ReceivedReport]) -> list[SeenMessage]:
     """Return the messages that reports without a reminder show: only `sent` comes at about the time of sending."""
     return [
-        SeenMessage(
-            r.report.message_id, r.report.recipient, r.report.at or r.received_at, r.source.value, r.received_at
-        )
+        SeenMessage(r.report.message_id, r.report.recipient, r.at, r.source.value, r.received_at)
         for r in unmatched
         if r.report.progress is Progress.SENT and r.report.recipient is not None
     ]
 
 
-def record_messages(work: UnitOfWork, messages: Sequence[SeenMessage], retry_policy: RetryPolicy) -> int:
-    """Store messages that nobody has claimed, and settle attempts by them. Returns how many attempts were settled."""
+def record_messages(work: UnitOfWork, messages: Sequence[SeenMessage], retry_policy: RetryPolicy) -> None:
+    """Store messages that nobody has claimed, and settle attempts by them."""
     claimed = queries.attempts.reminders_by_message_id(work.connection, {each.message_id for each in messages})
     unclaimed = [each for each in messages if each.message_id not in claimed]
     queries.inbox.store_echoes(
         work.connection, [{**asdict(each), "recipient_suffix": tail(each.recipient)} for each in unclaimed]
     )
-    return match_open_attempts(work, {each.recipient for each in unclaimed}, retry_policy)
+    match_open_attempts(work, {each.recipient for each in unclaimed}, retry_policy)
 
 
-def match_open_attempts(work: UnitOfWork, phones: Collection[str], retry_policy: RetryPolicy) -> int:
-    """Give attempts to these phones (digits) the messages that can only be theirs. Returns how many were settled.
+def match_open_attempts(work: UnitOfWork, phones: Collection[str], retry_policy: RetryPolicy) -> None:
+    """Give attempts to these phones (digits) the messages that can only be theirs.
 
     One replica at a time does this: a message that another is just assigning must not look unclaimed. A replica that
     comes second does nothing; the messages are kept and compared again.
     """
     if not phones or not queries.replicas.try_advisory_lock(work.connection, "settle"):
-        return 0
+        return
     rows = queries.inbox.unclaimed_echoes(work.connection, {tail(phone) for phone in phones})
     unclaimed = [SeenMessage(**{name: row[name] for name in SeenMessage.__dataclass_fields__}) for row in rows]
     if not unclaimed:
-        return 0
+        return
     # All attempts that one of the messages may belong to, so that no ambiguity is overlooked.
     first, last = min(each.at for each in unclaimed) - AFTER, max(each.at for each in unclaimed) + BEFORE
     attempts = [
@@ -74,7 +72,6 @@ def match_open_attempts(work: UnitOfWork, phones: Collection[str], retry_policy:
     work.lock([(attempt.reminder_id, attempt.medium) for attempt, _ in pairs])
     settled = [message.message_id for attempt, message in pairs if _assign(work, attempt, message)]
     apply_parked_reports(work, settled, retry_policy)
-    return len(settled)
 
 
 def _assign(work: UnitOfWork, attempt: OpenAttempt, message: SeenMessage) -> bool:

@@ -46,9 +46,6 @@ class Destinations:
     urls: tuple[str, ...] = field(repr=False)
     disabled: frozenset[str] = field(default=frozenset(), repr=False)
 
-    def has(self, url: str) -> bool:
-        return any(_same(each, url) for each in self.urls)
-
     def is_disabled(self, url: str) -> bool:
         return any(_same(each, url) for each in self.disabled)
 
