@@ -80,12 +80,13 @@ class FactsGatherer:
         rows = [r for r in rows if r.user_id in users and people.get(r.user_id, no_person).phone in {None, *phones}]
         if not rows:
             return {}
-        opted_out = self._opted_out(users, people)
+        phone_keys = {user: subjects_of(None, person.phone, self._hash_key) for user, person in people.items()}
+        opted_out = self._opted_out(users, phone_keys)
         cap_free_at = self._cap_free_at(users, phones)
         attempts = self._past_attempts(rows)
         watermarks = queries.replicas.watermarks(self._connection)
         contacts_read = config.barrier.is_passed(self._connection)
-        holds = self._holds(people)
+        holds = self._holds(phone_keys)
         paused = queries.pauses.paused_since(self._connection)
         facts = {}
         for row in rows:
@@ -161,20 +162,17 @@ class FactsGatherer:
 
         return cap_free_at
 
-    def _opted_out(self, users: set[str], people: Mapping[str, Person]) -> set[str]:
-        subjects = {
-            user: subjects_of(user, people[user].phone if user in people else None, self._hash_key) for user in users
-        }
+    def _opted_out(self, users: set[str], phone_keys: Mapping[str, Sequence[str]]) -> set[str]:
+        subjects = {user: [*subjects_of(user, None, self._hash_key), *phone_keys.get(user, ())] for user in users}
         every = {subject for each in subjects.values() for subject in each}
         opted_out = queries.opt_outs.opted_out_subjects(self._connection, every, WHATSAPP)
         return {user for user, each in subjects.items() if not opted_out.isdisjoint(each)}
 
-    def _holds(self, people: Mapping[str, Person]) -> dict[str, Hold]:
+    def _holds(self, phone_keys: Mapping[str, Sequence[str]]) -> dict[str, Hold]:
         """Return the hold on each user's phone."""
-        subjects = {user: subjects_of(None, person.phone, self._hash_key) for user, person in people.items()}
-        every = {subject for each in subjects.values() for subject in each}
+        every = {key for keys in phone_keys.values() for key in keys}
         holds = queries.recipients.active_holds(self._connection, every, WHATSAPP, self._now)
-        return {user: holds[each[0]] for user, each in subjects.items() if each and each[0] in holds}
+        return {user: holds[keys[0]] for user, keys in phone_keys.items() if keys and keys[0] in holds}
 
     def _past_attempts(self, rows: Sequence[ReminderRow]) -> dict[tuple[str, str], list[PastAttempt]]:
         """Return the attempts that may matter to these rows, by (user, process)."""
