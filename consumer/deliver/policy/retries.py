@@ -32,13 +32,12 @@ class RetryPolicy:
 
     def after(self, refusal: Refusal, row: ReminderRow, now: Millis) -> Defer | Fail:
         """Return what follows for this reminder, whose `counted_attempts` already include this one."""
-        lapsed_at = row.last_seen if row.lapsed_at is None else row.lapsed_at
         return after_refusal(
             refusal,
             attempt=row.attempts,
             is_last=row.counted_attempts >= self.max_attempts,
             now=now,
-            too_old_at=too_old_at(lapsed_at, self.rules),
+            too_old_at=too_old_at(row.lapse_time, self.rules),
         )
 
 

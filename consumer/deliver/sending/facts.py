@@ -98,7 +98,7 @@ class FactsGatherer:
             facts[row.key] = Facts(
                 now=self._now,
                 rules=config.rules,
-                lapsed_at=row.last_seen if row.lapsed_at is None else row.lapsed_at,
+                lapsed_at=row.lapse_time,
                 last_seen=row.last_seen,
                 watermark=watermarks.get(row.partition),
                 contacts_read=contacts_read,

@@ -36,8 +36,8 @@ class FallbackPlanner:
             work.add_locked(queries.reminders.lock_by_ids(work.connection, {row.reminder_id for row in ended}))
             for row in ended:
                 work.update(row._replace(fallback_at=None))
-                lapsed_at = row.last_seen if row.lapsed_at is None else row.lapsed_at
-                following = next_medium_row(row, self._media, now) if now < too_old_at(lapsed_at, self._rules) else None
+                expired = now >= too_old_at(row.lapse_time, self._rules)
+                following = None if expired else next_medium_row(row, self._media, now)
                 if following is not None and work.get(following.key) is None:
                     work.insert(following)
         return len(ended)

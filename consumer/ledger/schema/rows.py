@@ -54,6 +54,11 @@ class ReminderRow(NamedTuple):
     def key(self) -> tuple[str, str]:
         return self.reminder_id, self.medium
 
+    @property
+    def lapse_time(self) -> Millis:
+        """When the user counted as lapsed; when they were last seen, if the row has no such time."""
+        return self.last_seen if self.lapsed_at is None else self.lapsed_at
+
 
 @dataclass(frozen=True, slots=True)
 class ContactRow:
