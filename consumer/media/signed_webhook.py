@@ -11,7 +11,7 @@ The endpoint computes the signature itself, compares in constant time, and refus
 | 2xx                            | accepted; final                                                      |
 | 422                            | this person cannot be reached (`unreachable`)                        |
 | 400, 410, 413, 415             | this reminder will never be accepted (`refused`)                     |
-| 408, 425, 429, 503             | not accepted, retried later; `Retry-After` in seconds is obeyed      |
+| 408, 425, 429, 503             | not accepted, retried later; `Retry-After` is obeyed, up to a week   |
 | 3xx, 401, 403, 404, 405, …     | the endpoint is misconfigured: the channel stops until it is fixed   |
 | any other 5xx, or no answer    | unknown: may have been accepted, so it is not sent again by itself   |
 """
@@ -19,6 +19,7 @@ The endpoint computes the signature itself, compares in constant time, and refus
 import hashlib
 import hmac
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from consumer.clock import MINUTE, SECOND, Millis, Now
@@ -29,10 +30,11 @@ from consumer.onemsg.client import ChannelStatus
 from consumer.onemsg.http.transport import HttpTransport
 from consumer.onemsg.http.transport_errors import FAILURES, outcome_of
 from consumer.onemsg.outcomes import Accepted, Outcome, Rejected, Remedy, Unknown
+from consumer.onemsg.send_response import parse_retry_after
 
 _REFUSED = {400, 410, 413, 415}
 _RETRY_LATER = {408, 425, 429, 503}
-_MIN_RETRY_AFTER: Millis = MINUTE
+_MIN_RETRY_AFTER_MS: Millis = MINUTE
 _CONNECTIONS = 100
 
 
@@ -88,7 +90,8 @@ class SignedWebhookClient:
 
     async def send_template(self, message: WebhookRequest) -> Outcome:
         """Try once. Every answer and every failure is an Outcome."""
-        timestamp = self._now() // SECOND
+        now = self._now()
+        timestamp = now // SECOND
         headers = {
             "Lapse-Id": message.id,
             "Lapse-Timestamp": str(timestamp),
@@ -98,7 +101,7 @@ class SignedWebhookClient:
             status, told, _ = await self._http.exchange("POST", "", headers=headers, body=message.body, limit=0)
         except FAILURES as error:
             return outcome_of(error, (self._url,))
-        return _outcome(status, told.get("retry-after", ""), message.id)
+        return _outcome(status, told, message.id, now)
 
     async def status(self) -> ChannelStatus:
         """Return "connected": no harmless request can test an unknown endpoint, so the next message will tell."""
@@ -108,15 +111,13 @@ class SignedWebhookClient:
         await self._http.aclose()
 
 
-def _outcome(status: int, retry_after: str, call_id: str) -> Outcome:
+def _outcome(status: int, headers: Mapping[str, str], call_id: str, now: Millis) -> Outcome:
     error = f"HTTP {status}"
     if 200 <= status < 300:
         return Accepted(message_id=call_id)
     if status in _RETRY_LATER:
-        wait = int(retry_after) * SECOND if retry_after.isascii() and retry_after.isdecimal() else 0
-        return Rejected(
-            reason="try_later", remedy=Remedy.TRANSIENT, error=error, retry_after=max(wait, _MIN_RETRY_AFTER)
-        )
+        wait = max(parse_retry_after(headers, now) or 0, _MIN_RETRY_AFTER_MS)
+        return Rejected(reason="try_later", remedy=Remedy.TRANSIENT, error=error, retry_after=wait)
     if status == 422:
         return Rejected(reason="unreachable", remedy=Remedy.RECIPIENT, error=error)
     if status in _REFUSED:

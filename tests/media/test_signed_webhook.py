@@ -7,6 +7,7 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -18,6 +19,7 @@ from consumer.config.fallback import WebhookFallbackSettings
 from consumer.media.signed_webhook import SignedWebhookClient, WebhookRequest, WebhookRequestWriter
 from consumer.media.text_template import FallbackText
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
+from consumer.onemsg.send_response import MAX_RETRY_AFTER
 
 SECRET = "only-the-two-of-us"
 NOW = 1_767_571_200_000
@@ -149,8 +151,19 @@ def test_answer_to_outcome_by_the_table(status: int, reason: str, remedy: Remedy
     assert len(endpoint.told) == 1  # nothing is followed, nothing repeated
 
 
-@pytest.mark.parametrize(("said", "wait"), [("120", 2 * MINUTE), ("1", MINUTE), ("soon", MINUTE), ("²", MINUTE)])
-def test_retry_after_is_obeyed(said: str, wait: int) -> None:
+@pytest.mark.parametrize(
+    ("said", "wait"),
+    [
+        ("120", 2 * MINUTE),
+        ("1", MINUTE),
+        ("soon", MINUTE),
+        ("²", MINUTE),
+        ("9" * 5000, MAX_RETRY_AFTER),
+        (formatdate(NOW / SECOND + 300, usegmt=True), 5 * MINUTE),
+    ],
+    ids=["minutes", "at_least_one_minute", "word", "superscript", "number_too_long_to_convert", "date"],
+)
+def test_retry_after_is_obeyed_up_to_a_week(said: str, wait: int) -> None:
     with Endpoint(429, Retry_After=said).serving() as endpoint:
         outcome = call(endpoint.url)
     assert isinstance(outcome, Rejected)
