@@ -1,5 +1,6 @@
 """What the console shows, who may see it, and that it has no names or numbers."""
 
+import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -61,6 +62,9 @@ def test_page_shows_counts_doubts_and_stopped_channels(serving: Serving, diary: 
     assert (stop["name"], stop["stopped_because"]) == ("whatsapp/inactivity_reminder/en", "template_paused")
     page = client.get("/")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
+    for table in re.findall("<table>.*?</table>", page.text):
+        head, *rows = (row.count("</th>") + row.count("</td>") for row in table.split("</tr>")[:-1])
+        assert set(rows) <= {head}, table
     for word in ("maria", "unknown", "template_paused", "lapse resolve", "no_contact"):
         assert word in page.text
     for secret in ("612", "Maria", "Tom"):

@@ -57,7 +57,7 @@ def _doubts(overview: Overview) -> str:
     advice = (
         "check in 1MSG, then settle each with <code>lapse resolve REMINDER --sent</code> or <code>--not-sent</code>"
     )
-    heads = ("status", "reminder", "user", "process", "step", "medium", "attempts", "last tried")
+    heads = ("status", "reminder", "user", "process", "step", "medium", "attempts", "last tried", "language")
     return f"<p class=bad>{overview.doubts}</p><p class=note>{more}{advice}</p>" + _table(heads, rows)
 
 
