@@ -15,7 +15,7 @@ from consumer.commands.onemsg_channel import onemsg_section, open_client
 from consumer.commands.terminal.exit_codes import DONE, FAILED, CommandFailed
 from consumer.config.loader import load
 from consumer.config.settings import Settings
-from consumer.deliver.recipients.opt_outs import subjects_of
+from consumer.deliver.recipients.identity import subjects_of
 from consumer.ledger import queries
 from consumer.ledger.schema.tables import contacts
 from consumer.ledger.store import Ledger

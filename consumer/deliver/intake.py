@@ -17,6 +17,7 @@ from consumer.deliver.policy.record_bounds import text_problem
 from consumer.deliver.recipients import opt_outs
 from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
 from consumer.deliver.recipients.erasure import Erasure
+from consumer.deliver.recipients.identity import phone_hash
 from consumer.deliver.recipients.person import read_phone
 from consumer.deliver.reminder_requests import (
     ReminderRequests,
@@ -120,7 +121,7 @@ class Intake:
 
     def _phone_hash(self, text: object) -> str | None:
         phone = read_phone(text if isinstance(text, str) else None, self._default_region)
-        return opt_outs.phone_hash(phone.digits, self._ledger.hash_key) if isinstance(phone, Phone) else None
+        return phone_hash(phone.digits, self._ledger.hash_key) if isinstance(phone, Phone) else None
 
     def _wake_where_fresh(self, connection: Connection, now: Millis, is_affected: Callable[[int], bool]) -> None:
         """Make rows due that waited for detect or for the contacts."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.deliver.recipients.opt_outs import subjects_of
+from consumer.deliver.recipients.identity import subjects_of
 from consumer.ledger import queries
 from consumer.ledger.schema.tables import contacts
 from consumer.ledger.store import Ledger

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection
 
-from consumer.deliver.recipients.opt_outs import phone_hash
+from consumer.deliver.recipients.identity import phone_hash
 from consumer.deliver.recipients.person import read_phone
 from consumer.ledger import queries
 from consumer.onemsg.phone import Phone

@@ -5,7 +5,7 @@ second ends after a month, since people install WhatsApp and countries are opene
 """
 
 from consumer.clock import DAY, Millis
-from consumer.deliver.recipients.opt_outs import subjects_of
+from consumer.deliver.recipients.identity import subjects_of
 from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
 from consumer.ledger.queries.recipients import Hold

@@ -8,13 +8,12 @@ Only an explicit yes lifts an opt-out: the contact records about the user must f
 with the present time lifts nothing, nor does one that has never learned of the opt-out.
 """
 
-import hashlib
-import hmac
 from collections.abc import Collection
 
 from sqlalchemy import Connection
 
 from consumer.clock import DAY, Millis
+from consumer.deliver.recipients.identity import phone_hash, subjects_of
 from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
 from consumer.ledger.queries.recipients import Hold
@@ -27,19 +26,6 @@ HELD_FOR = 30 * DAY
 """How long a likely opt-out holds; the person's next clear word ends it."""
 _REPLY_WINDOW = 30 * DAY
 """For how long a reply from a phone counts for the users who were written to there. Later it may have a new owner."""
-
-
-def phone_hash(phone: str, hash_key: bytes) -> str:
-    """Return what is stored of a phone (digits): the same for all the forms that WhatsApp has for it."""
-    return hmac.digest(hash_key, canonical_phone(phone).encode(), hashlib.sha256).hex()
-
-
-def subjects_of(user_id: str | None, phone: str | None, hash_key: bytes) -> list[str]:
-    """Return the keys by which opt-outs and holds are stored. `phone` is digits."""
-    subjects = [] if user_id is None else [f"user:{user_id}"]
-    if phone:
-        subjects.append(f"phone:{phone_hash(phone, hash_key)}")
-    return subjects
 
 
 def opt_out_recipient(work: UnitOfWork, row: ReminderRow, reason: str, at: Millis) -> None:

@@ -16,7 +16,7 @@ from consumer.deliver.policy.holdout import held_out
 from consumer.deliver.policy.message_plan import MessagePlan
 from consumer.deliver.policy.personal_text import TextCheck
 from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
-from consumer.deliver.recipients.opt_outs import subjects_of
+from consumer.deliver.recipients.identity import subjects_of
 from consumer.deliver.recipients.person import Person, opens_at, read_people
 from consumer.deliver.unit_of_work import Key
 from consumer.ledger import queries

@@ -19,7 +19,8 @@ from consumer.deliver.group_commit import GroupCommit
 from consumer.deliver.lifecycle import StatusSource
 from consumer.deliver.policy.opt_out_requests import OptOutRequest, OptOutRequests
 from consumer.deliver.policy.retries import RetryPolicy
-from consumer.deliver.recipients.opt_outs import LIKELY_OPT_OUT, hold_phone, opt_in_phone, opt_out_phone, phone_hash
+from consumer.deliver.recipients.identity import phone_hash
+from consumer.deliver.recipients.opt_outs import LIKELY_OPT_OUT, hold_phone, opt_in_phone, opt_out_phone
 from consumer.deliver.tracking.message_matching import SeenMessage
 from consumer.deliver.tracking.reconciliation import messages_of_echoes, messages_of_reports, record_messages
 from consumer.deliver.tracking.status_reports import ReceivedReport, apply_reports, park_reports
