@@ -10,11 +10,11 @@ from consumer.config.kafka import KafkaSettings
 from consumer.kafka.clients.client_error_log import ClientErrorLog
 from consumer.kafka.clients.client_settings import client_settings
 from consumer.kafka.clients.error_codes import COORDINATOR_LOADING
+from consumer.kafka.clients.retries import retry_while
 
 _REQUEST_TIMEOUT_S = 30.0
 _CONSUME_TIMEOUT_S = 1.0
 _RETRY_PAUSE_S = 0.1
-_MAX_ATTEMPTS = 100
 _CONSUME_CHUNK = 1_000  # messages
 
 
@@ -37,18 +37,12 @@ def committed(kafka: KafkaSettings, group: str, topic: str, partitions: Iterable
     """
     wanted = [TopicPartition(topic, partition) for partition in partitions]
     with _outside_consumer(kafka, group) as consumer:
-        for attempt in range(1, _MAX_ATTEMPTS + 1):
-            try:
-                return {
-                    found.partition: CommittedOffset(found.offset, found.metadata or "")
-                    for found in consumer.committed(wanted, timeout=_REQUEST_TIMEOUT_S)
-                    if found.offset >= 0
-                }
-            except KafkaException as failure:
-                if failure.args[0].code() not in COORDINATOR_LOADING or attempt == _MAX_ATTEMPTS:
-                    raise
-                consumer.poll(_RETRY_PAUSE_S)
-    raise AssertionError("the last attempt returns or raises")
+        positions = retry_while(
+            COORDINATOR_LOADING,
+            lambda: consumer.committed(wanted, timeout=_REQUEST_TIMEOUT_S),
+            pause=lambda: consumer.poll(_RETRY_PAUSE_S),
+        )
+    return {each.partition: CommittedOffset(each.offset, each.metadata or "") for each in positions if each.offset >= 0}
 
 
 def move(kafka: KafkaSettings, group: str, topic: str, offsets: Mapping[int, int], metadata: str) -> None:

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Any, Literal, TypeAlias
 
-from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from consumer.kafka.clients.error_codes import LEADER_CHANGING
+from consumer.kafka.clients.retries import retry_while
 
 _REQUEST_TIMEOUT_S = 30.0
 _RETRY_PAUSE_S = 0.1
-_MAX_ATTEMPTS = 100
 
 Which: TypeAlias = Literal["earliest", "latest"]
 """The first offset that a partition still has, or the one behind its last record."""
@@ -67,13 +67,13 @@ def fetch_all(admin: AdminClient, topic: str, which: Which = "latest") -> dict[i
 
 def _fetch(admin: AdminClient, topic: str, partitions: list[int], which: Which, timeout_s: float) -> dict[int, int]:
     """Ask until the partitions have leaders: those of a topic that was just created may have none."""
-    for attempt in range(1, _MAX_ATTEMPTS + 1):
-        try:
-            futures = request(admin, topic, partitions, which, timeout_s=timeout_s)
-            return {partition: int(future.result().offset) for partition, future in futures.items()}
-        except KafkaException as failure:
-            if failure.args[0].code() not in LEADER_CHANGING or attempt == _MAX_ATTEMPTS:
-                raise
-            admin.poll(_RETRY_PAUSE_S)
-            refresh_leaders(admin, topic, timeout_s)
-    raise AssertionError("the last attempt returns or raises")
+
+    def ask() -> dict[int, int]:
+        futures = request(admin, topic, partitions, which, timeout_s=timeout_s)
+        return {partition: int(future.result().offset) for partition, future in futures.items()}
+
+    def pause() -> None:
+        admin.poll(_RETRY_PAUSE_S)
+        refresh_leaders(admin, topic, timeout_s)
+
+    return retry_while(LEADER_CHANGING, ask, pause)
