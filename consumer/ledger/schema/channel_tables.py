@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, PrimaryKeyConstraint, Table, Text
 
-from consumer.ledger.schema.tables import metadata
+from consumer.ledger.schema.tables import metadata, partial_index
 
 channels = Table(
     "channels",
@@ -46,4 +46,4 @@ holds = Table(
 )
 """Verdicts about a recipient, whichever process learned of them. One whose moment has passed holds nothing."""
 _unreachable = holds.c.unreachable.is_(True)
-Index("ix_holds_unreachable", holds.c.subject, sqlite_where=_unreachable, postgresql_where=_unreachable)
+partial_index("ix_holds_unreachable", holds.c.subject, where=_unreachable)

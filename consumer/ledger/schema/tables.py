@@ -7,10 +7,13 @@ is one short read however long the history is: `due_at` (planned, deferred), `le
 which retention takes the oldest.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -35,6 +38,12 @@ metadata = MetaData(
 
 _Counted = BigInteger().with_variant(Integer, "sqlite")
 """A key that counts up; SQLite does that for INTEGER alone."""
+
+
+def partial_index(name: str | None, *columns: Column[Any], where: ColumnElement[bool]) -> None:
+    """Give a table an index of the rows for which `where` is true, in both databases."""
+    Index(name, *columns, sqlite_where=where, postgresql_where=where)
+
 
 meta = Table(
     "meta",
@@ -91,17 +100,12 @@ WAITS_FOR_NOTHING = and_(*(moment.is_(None) for moment in AWAITED), reminders.c.
 """Conditions of indexes. SQLite uses such an index only for a query that says the same in the same words."""
 
 for _moment in AWAITED:
-    Index(None, _moment, sqlite_where=_moment.is_not(None), postgresql_where=_moment.is_not(None))
+    partial_index(None, _moment, where=_moment.is_not(None))
 for _whose in ("partition", "user_id"):
-    Index(
-        f"ix_reminders_waiting_{_whose}",
-        reminders.c.reason,
-        reminders.c[_whose],
-        sqlite_where=reminders.c.due_at.is_not(None),
-        postgresql_where=reminders.c.due_at.is_not(None),
-    )
-Index("ix_reminders_unresolved", reminders.c.attempted_at, sqlite_where=UNRESOLVED, postgresql_where=UNRESOLVED)
-Index("ix_reminders_over", reminders.c.updated_at, sqlite_where=WAITS_FOR_NOTHING, postgresql_where=WAITS_FOR_NOTHING)
+    _waiting = reminders.c.due_at.is_not(None)
+    partial_index(f"ix_reminders_waiting_{_whose}", reminders.c.reason, reminders.c[_whose], where=_waiting)
+partial_index("ix_reminders_unresolved", reminders.c.attempted_at, where=UNRESOLVED)
+partial_index("ix_reminders_over", reminders.c.updated_at, where=WAITS_FOR_NOTHING)
 
 attempts = Table(
     "attempts",
@@ -130,7 +134,7 @@ attempts = Table(
 )
 """One row for every POST, written before it leaves."""
 _without_id = attempts.c.message_id.is_(None) & attempts.c.may_have_been_sent.is_(True)
-Index("ix_attempts_without_id", attempts.c.started_at, sqlite_where=_without_id, postgresql_where=_without_id)
+partial_index("ix_attempts_without_id", attempts.c.started_at, where=_without_id)
 
 contacts = Table(
     "contacts",
@@ -172,8 +176,8 @@ webhook_bodies = Table(
 )
 """Bodies as they came. They go when they have been applied; those we could not read stay for a while."""
 _unapplied, _kept = webhook_bodies.c.kept_because.is_(None), webhook_bodies.c.kept_because.is_not(None)
-Index("ix_webhook_bodies_unapplied", webhook_bodies.c.id, sqlite_where=_unapplied, postgresql_where=_unapplied)
-Index("ix_webhook_bodies_kept", webhook_bodies.c.received_at, sqlite_where=_kept, postgresql_where=_kept)
+partial_index("ix_webhook_bodies_unapplied", webhook_bodies.c.id, where=_unapplied)
+partial_index("ix_webhook_bodies_kept", webhook_bodies.c.received_at, where=_kept)
 
 parked_reports = Table(
     "parked_reports",
@@ -233,7 +237,7 @@ outbox = Table(
 )
 """Every published transition: what the delivery-status topic has, or is about to have."""
 _unpublished = outbox.c.published.is_(False)
-Index("ix_outbox_unpublished", outbox.c.id, sqlite_where=_unpublished, postgresql_where=_unpublished)
+partial_index("ix_outbox_unpublished", outbox.c.id, where=_unpublished)
 
 opt_out_outbox = Table(
     "opt_out_outbox",
@@ -248,7 +252,7 @@ opt_out_outbox = Table(
 )
 """What the opt-outs topic has, or is about to have."""
 _unpublished = opt_out_outbox.c.published.is_(False)
-Index("ix_opt_out_outbox_unpublished", opt_out_outbox.c.id, sqlite_where=_unpublished, postgresql_where=_unpublished)
+partial_index("ix_opt_out_outbox_unpublished", opt_out_outbox.c.id, where=_unpublished)
 
 echoes = Table(
     "echoes",
