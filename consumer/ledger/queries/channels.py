@@ -1,7 +1,6 @@
 """Channels: what the circuit breaker knows of each, and how fast each is used by all replicas together."""
 
-from dataclasses import astuple, dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, select
 
@@ -29,7 +28,7 @@ def states(connection: Connection, medium: str, *, lock: bool = False) -> dict[s
 
 def put_state(connection: Connection, row: ChannelRow) -> None:
     """Write what is known of a channel or a template."""
-    values: dict[str, Any] = dict(zip((f.name for f in fields(row)), astuple(row), strict=True))
+    values = asdict(row)
     statement = upsert(connection, channels).values(**values)
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
 

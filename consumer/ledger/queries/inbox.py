@@ -1,7 +1,7 @@
 """The inbox: webhook bodies, reports that wait for their message, what clients wrote, and echoes of our messages."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
@@ -68,8 +68,7 @@ def mark_body_kept(connection: Connection, body_id: int, because: str) -> None:
 def park_reports(connection: Connection, reports: Sequence[ParkedReport]) -> None:
     """Store reports until their message is known; one that is there already is not stored twice."""
     if reports:
-        rows = [{name: getattr(report, name) for name in ParkedReport.__dataclass_fields__} for report in reports]
-        connection.execute(upsert(connection, parked_reports).on_conflict_do_nothing(), rows)
+        connection.execute(upsert(connection, parked_reports).on_conflict_do_nothing(), [asdict(r) for r in reports])
 
 
 def pop_parked_reports(connection: Connection, message_ids: Collection[str]) -> list[ParkedReport]:
