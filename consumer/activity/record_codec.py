@@ -13,7 +13,7 @@ from fastavro.read import SchemaResolutionError
 
 from consumer.activity.errors import BadRecord, RegistryUnavailable, SchemaRefused
 from consumer.activity.schemas.avro_schema import WriterSchema, own, schema_text, single_object_header
-from consumer.activity.schemas.framing import header_of, registry_header
+from consumer.activity.schemas.framing import UNREADABLE, header_of, registry_header
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.records import Record
 
@@ -84,8 +84,7 @@ class RecordCodec:
             error = f"its schema does not fit {cls.__name__}: compare it with the file in schemas/"
             raise BadRecord("incompatible_schema", error) from None
         except Exception:  # noqa: BLE001 - fastavro raises many types for bad bytes, and its texts may quote data
-            error = "the bytes do not follow their schema: were they damaged, or written with another one?"
-            raise BadRecord("unreadable", error) from None
+            raise BadRecord(*UNREADABLE) from None
 
     def _schemas(self, cls: type[R], header: bytes, writer: WriterSchema) -> tuple[Any, Any]:
         """Return the writer's schema, and ours as the reader's schema if they differ."""

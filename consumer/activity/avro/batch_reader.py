@@ -8,14 +8,14 @@ import numpy as np
 from consumer.activity.avro.cursor import Cursor, Decoder, FieldSheet, Longs, Verdict
 from consumer.activity.avro.field_decoders import FieldDecoders
 from consumer.activity.avro.schema_compiler import compile_record_decoder, schemas_at
-from consumer.activity.avro.single_record import UNREADABLE, build_single_reader
+from consumer.activity.avro.single_record import build_single_reader
 from consumer.activity.columns import frame_of
 from consumer.activity.errors import BadRecord, ValueProblem
 from consumer.activity.field_paths import NATIVE, FieldPaths
 from consumer.activity.row_reader import EXPECTED, EventFilter
 from consumer.activity.rows import BadValue, ReadOne, RowBatch, merge, read_singly
 from consumer.activity.schemas.avro_schema import WriterSchema
-from consumer.activity.schemas.framing import UNFRAMED
+from consumer.activity.schemas.framing import UNFRAMED, UNREADABLE
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.activity.value_batch import ValueBatch
 

@@ -8,15 +8,12 @@ from fastavro import schemaless_reader
 
 from consumer.activity.avro.field_decoders import unit_of
 from consumer.activity.avro.schema_compiler import schemas_at
-from consumer.activity.errors import BadRecord, ValueProblem
+from consumer.activity.errors import BadRecord
 from consumer.activity.field_paths import FieldPaths
 from consumer.activity.row_reader import EventFilter, RowReader
 from consumer.activity.rows import ReadOne, Row
 from consumer.activity.schemas.avro_schema import WriterSchema
-
-UNREADABLE = ValueProblem(
-    "unreadable", "the bytes do not follow their schema: were they damaged, or written with another one?"
-)
+from consumer.activity.schemas.framing import UNREADABLE
 
 
 def build_single_reader(

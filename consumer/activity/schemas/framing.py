@@ -16,6 +16,9 @@ UNFRAMED = ValueProblem(
     "the value begins neither as the Confluent wire format nor as Avro single-object encoding:"
     " let its producer use a serializer that writes one of them (a topic of JSON activities needs source.format: json)",
 )
+UNREADABLE = ValueProblem(
+    "unreadable", "the bytes do not follow their schema: were they damaged, or written with another one?"
+)
 
 
 def header_of(value: bytes) -> bytes:
