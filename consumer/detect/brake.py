@@ -95,11 +95,11 @@ class Brake:
             begin = max((volume.since or clock for volume in volumes), default=clock)
         begin = max(begin, clock - _LONGEST_BACKLOG_WINDOWS * window)
         for at in (*range(begin + window, clock, window), clock):
-            self._judge_volume(_Input(volumes, at, self._rules))
+            seen = _Input(volumes, at, self._rules)
+            self._judge_volume(seen)
         self._judged_at = clock
-        known = _Input(volumes, clock, self._rules).is_known()
         reason = self._objection or ("clock_skew" if skewed else None) or self._storm(clock, due)
-        self.engaged = self._unless_released(reason or (None if known else "warming_up"))
+        self.engaged = self._unless_released(reason or (None if seen.is_known() else "warming_up"))
         return self.engaged
 
     def count_asked(self, clock: Millis, count: int) -> None:

@@ -15,23 +15,7 @@ from consumer.detect.table import Table
 PAGE = 8192
 """Rows in a page."""
 
-NUMBER_COLUMNS = (
-    "last_seen",
-    "closed",
-    "heard",
-    "step",
-    "asked_seen",
-    "asked_after",
-    "asked_step",
-    "reported",
-    "ending",
-    "ending_last",
-)
-
-SCHEMA = {
-    "row": pl.Int32,
-    "live": pl.Boolean,
-    "process": pl.UInt16,
+_NUMBERS = {
     "last_seen": pl.Int64,
     "closed": pl.Int64,
     "heard": pl.Int64,
@@ -42,6 +26,15 @@ SCHEMA = {
     "reported": pl.UInt8,
     "ending": pl.UInt8,
     "ending_last": pl.Boolean,
+}
+NUMBER_COLUMNS = tuple(_NUMBERS)
+"""The numbers and flags of a row, in the order of the frames."""
+
+SCHEMA = {
+    "row": pl.Int32,
+    "live": pl.Boolean,
+    "process": pl.UInt16,
+    **_NUMBERS,
     "user": pl.String,
     "action": pl.String,
     "has_action": pl.Boolean,

@@ -31,7 +31,6 @@ class AdvanceResult:
 
     asked: list[Reminder] = field(default_factory=list)
     lapses: dict[tuple[str, int, str], int] = field(default_factory=dict)
-    forgotten: int = 0
     held: int = 0
     """Lapses that are due and held back."""
 
@@ -83,7 +82,6 @@ class Table:
             self.row_rules.schedule(rows)
             c.dirty[rows] = True
             gone = rows[c.due[rows] <= watermark]  # rows that are still due have no step left and can be dropped
-            result.forgotten = gone.size
             self._forget(gone)
         self._compact()
         return result
