@@ -21,7 +21,8 @@ from consumer.kafka.changelog.lineage import Difference, InputTopic
 from consumer.kafka.changelog.reader import ChangelogReader, Restored
 from consumer.kafka.changelog.writer import ChangelogWriter
 from consumer.kafka.clients import partition_offsets
-from consumer.kafka.clients.error_codes import CORRUPT, is_transient
+from consumer.kafka.clients.error_codes import CORRUPT
+from consumer.kafka.clients.message_position import position_behind
 from consumer.kafka.clients.transactional_producer import Unanswered
 
 REBUILT = b"rebuilt"
@@ -264,17 +265,6 @@ def _read_to(
                 position += 1
                 consumer.seek(TopicPartition(topic_partition.topic, topic_partition.partition, position))
                 break
-            position = max(position, _handle_message(message, reading))
-
-
-def _handle_message(message: Message, reading: _PartitionReader) -> int:
-    """Feed one message. Returns the position behind it."""
-    error, offset = message.error(), message.offset() or 0
-    if error is None:
-        reading.feed(message)
-        return offset + 1
-    if error.code() == KafkaError._PARTITION_EOF:
-        return offset
-    if is_transient(error):
-        return 0
-    raise KafkaException(error)
+            if error is None:
+                reading.feed(message)
+            position = max(position, position_behind(message))

@@ -10,14 +10,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from consumer.clock import Millis
 from consumer.config.kafka import KafkaSettings
 from consumer.kafka.clients import partition_offsets
 from consumer.kafka.clients.client_settings import client_settings
-from consumer.kafka.clients.error_codes import is_transient
+from consumer.kafka.clients.message_position import position_behind
 from consumer.kafka.clients.output import Output
 
 HEAD_BYTES = 200
@@ -134,24 +134,12 @@ def read(consumer: Consumer, topic: str, ranges: Mapping[int, range]) -> Iterato
             raise StillOpen(f"{topic}: a transaction is open that does not end, or the broker is gone: try again later")
         if message is None:
             continue
-        partition, position = message.partition(), _position(message)
+        partition, position = message.partition(), position_behind(message)
         if partition in unread and message.error() is None and message.offset() in unread[partition]:
             yield message
         if partition in unread and position >= unread[partition].stop:
             del unread[partition]
             consumer.incremental_unassign([TopicPartition(topic, partition)])
-
-
-def _position(message: Message) -> int:
-    """The offset behind it. Behind the last record there may be transaction markers, so the end is an event too."""
-    error = message.error()
-    if error is None:
-        return int(message.offset()) + 1
-    if error.code() == KafkaError._PARTITION_EOF:
-        return int(message.offset())
-    if is_transient(error):
-        return 0
-    raise KafkaException(error)
 
 
 def _replayed(value: bytes | None, offset: int) -> tuple[int, ...] | None:
