@@ -9,7 +9,7 @@ import argparse
 import numpy as np
 
 from consumer.clock import DAY
-from consumer.insight.uplift import MIN_AGE, Arm, Verdict, uplift
+from consumer.insight.uplift import MIN_AGE, Arm, Effect, uplift
 
 _DAYS = 60
 
@@ -52,7 +52,7 @@ def _simulate(
         assert last.sequence is not None
         covered += last.interval.lower <= asked - without <= last.interval.upper
         plain += any(look.interval and (look.interval.lower > 0 or look.interval.upper < 0) for look in looks)
-        named += any(look.verdict is not Verdict.NOT_YET for look in looks)
+        named += any(look.verdict is not Effect.NOT_YET for look in looks)
         wider += (last.sequence.upper - last.sequence.lower) / (last.interval.upper - last.interval.lower)
     return covered / runs, plain / runs, named / runs, wider / runs
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from consumer.commands import insight
 from consumer.commands.subcommands import CONFIG, GROUPS, Config
 from consumer.commands.terminal.exit_codes import exit_with_message
 
@@ -25,6 +26,8 @@ app = typer.Typer(
 )
 for _name, _group in GROUPS.items():
     app.add_typer(_group, name=_name)
+for _command in insight.COMMANDS:
+    app.command()(_command)
 
 
 def _show_version(wanted: bool) -> None:

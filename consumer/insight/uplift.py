@@ -26,7 +26,7 @@ _TUNED_FOR = 10_000.0
 _ALPHA, _POWER = 0.05, 0.8
 
 
-class Verdict(Enum):
+class Effect(Enum):
     """What may be said about the difference, however often one looks."""
 
     WORKS = "works"
@@ -69,21 +69,21 @@ class Uplift:
     difference: float
     interval: Interval | None
     sequence: Interval | None
-    verdict: Verdict
+    verdict: Effect
 
 
 def uplift(asked: Arm, holdout: Arm, age: Millis) -> Uplift:
     """Compare the arms. `age` is how long ago the first episode was decided (ms)."""
     if not (asked.episodes and holdout.episodes):
-        return Uplift(asked, holdout, 0.0, None, None, Verdict.NOT_YET)
+        return Uplift(asked, holdout, 0.0, None, None, Effect.NOT_YET)
     difference = asked.share - holdout.share
     sequence = confidence_sequence(asked, holdout)
     enough = age >= MIN_AGE and min(asked.episodes, holdout.episodes) >= MIN_EPISODES
-    verdict = Verdict.NOT_YET
+    verdict = Effect.NOT_YET
     if enough and sequence.lower > 0:
-        verdict = Verdict.WORKS
+        verdict = Effect.WORKS
     elif enough and sequence.upper < 0:
-        verdict = Verdict.HARMS
+        verdict = Effect.HARMS
     return Uplift(asked, holdout, difference, newcombe_interval(asked, holdout), sequence, verdict)
 
 

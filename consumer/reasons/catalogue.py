@@ -62,3 +62,24 @@ GROUPS = (
     ),
     Group("The brake", "Metric `lapse_brake_engaged`, `/readyz`, and the log.", records.BRAKE),
 )
+
+
+_BY_STATUS: Mapping[str, tuple[Mapping[str, tuple[str, str]], ...]] = {
+    "suppressed": (decisions.SUPPRESSED,),
+    "cancelled": (decisions.CANCELLED,),
+    "deferred": (decisions.DEFERRED,),
+    "accepted": (decisions.ACCEPTED,),
+    "sent": (decisions.ACCEPTED,),
+    "unknown": (decisions.UNKNOWN,),
+    "unresolved": (decisions.UNRESOLVED,),
+    "rejected": (refusals.NOT_TRANSMITTED, refusals.REFUSED),
+    "failed": (refusals.NOT_TRANSMITTED, refusals.REFUSED, decisions.SUPPRESSED),
+}
+
+
+def explain(status: str, reason: str | None) -> tuple[str, str]:
+    """Return what a reason means beside this status, and what to do; two empty texts where the catalogue lacks it."""
+    for group in _BY_STATUS.get(status, ()):
+        if reason is not None and reason in group:
+            return group[reason]
+    return "", ""

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.clock import DAY
-from consumer.insight.uplift import Arm, Verdict, confidence_sequence, newcombe_interval, people_needed, uplift
+from consumer.insight.uplift import Arm, Effect, confidence_sequence, newcombe_interval, people_needed, uplift
 
 
 def test_newcombes_interval_is_that_of_his_paper() -> None:
@@ -15,11 +15,11 @@ def test_newcombes_interval_is_that_of_his_paper() -> None:
 
 
 def test_a_large_difference_over_many_people_works() -> None:
-    assert uplift(Arm(50_000, 12_000), Arm(5_000, 1_000), 30 * DAY).verdict is Verdict.WORKS
+    assert uplift(Arm(50_000, 12_000), Arm(5_000, 1_000), 30 * DAY).verdict is Effect.WORKS
 
 
 def test_reminders_may_harm() -> None:
-    assert uplift(Arm(50_000, 9_000), Arm(5_000, 1_200), 30 * DAY).verdict is Verdict.HARMS
+    assert uplift(Arm(50_000, 9_000), Arm(5_000, 1_200), 30 * DAY).verdict is Effect.HARMS
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_reminders_may_harm() -> None:
     ],
 )
 def test_no_verdict_yet(asked: Arm, holdout: Arm, age: int) -> None:
-    assert uplift(asked, holdout, age).verdict is Verdict.NOT_YET
+    assert uplift(asked, holdout, age).verdict is Effect.NOT_YET
 
 
 def test_without_a_holdout_there_is_no_interval() -> None:

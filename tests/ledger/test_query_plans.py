@@ -187,6 +187,11 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "pauses.paused_since": queries.pauses.paused_since,
     "pauses.pause": lambda to: queries.pauses.pause(to, "account-setup", NOW),
     "pauses.resume": lambda to: queries.pauses.resume(to, "account-setup"),
+    "history.user_of_reminder": lambda to: queries.history.user_of_reminder(to, "old-7"),
+    "history.user_of_message": lambda to: queries.history.user_of_message(to, "wamid.old.7"),
+    "history.reminders_of": lambda to: queries.history.reminders_of(to, "user-7", "account-setup", 100),
+    "history.attempts_of": lambda to: queries.history.attempts_of(to, IDS),
+    "history.transitions_of": lambda to: queries.history.transitions_of(to, IDS),
     "console.latest_in_doubt": lambda to: queries.console.latest_in_doubt(to, 20),
     "console.stopped_channels": queries.console.stopped_channels,
 }

@@ -1,0 +1,55 @@
+"""Writes a story for a terminal, or as JSON."""
+
+import json
+import shutil
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from consumer.clock import SECOND, Millis
+from consumer.insight.story import ProcessStory
+
+
+@dataclass(frozen=True, slots=True)
+class PersonStory:
+    """Everything that is shown. `facts` are sentences about the contact; `notes` say what could not be looked at."""
+
+    user_id: str
+    zone: str
+    facts: Sequence[str]
+    processes: Sequence[ProcessStory]
+    notes: Sequence[str]
+
+
+def clock_of(zone: ZoneInfo) -> Callable[[Millis], str]:
+    """Return a function that writes a time on the clock of this zone."""
+    return lambda at: datetime.fromtimestamp(at / SECOND, zone).strftime("%a %d %b %Y %H:%M:%S")
+
+
+def as_json(story: PersonStory) -> str:
+    """Return the story as one JSON object. Times are milliseconds since 1970, UTC."""
+    return json.dumps(asdict(story), ensure_ascii=False, indent=2)
+
+
+def as_text(story: PersonStory, show: Callable[[Millis], str]) -> str:
+    """Return the story for a terminal."""
+    width = min(120, max(60, shutil.get_terminal_size().columns))
+    lines = [f"{story.user_id}, times in {story.zone}", *(f"  {fact}" for fact in story.facts)]
+    for process in story.processes:
+        lines += ["", *_wrapped(f"{process.process}: {process.summary}", "", width)]
+        for entry in process.entries:
+            lines += _wrapped(f"{show(entry.at)}  {entry.text}", "  ", width)
+            if entry.advice:
+                lines += _wrapped(f"→ {entry.advice}", " " * 28, width)
+        lines += _wrapped(f"next: {process.next}", "  ", width)
+    if not story.processes:
+        lines += ["", "nothing is known of this user: no reminder in the ledger, and no activity where it was looked"]
+    for note in story.notes:
+        lines += ["", *_wrapped(f"note: {note}", "", width)]
+    return "\n".join(lines)
+
+
+def _wrapped(text: str, indent: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent + "    ")

@@ -1,0 +1,46 @@
+"""Reads one user's activities back from the input topic, through detect's own decoder."""
+
+from collections.abc import Collection
+from itertools import islice
+
+import numpy as np
+from confluent_kafka import TopicPartition
+
+from consumer.clock import Millis
+from consumer.insight.activity_history import Activity
+from consumer.kafka.dead_letters import topic_reader
+from consumer.records import Ending
+from consumer.wiring import detect
+from consumer.wiring.shared import Shared
+
+_BATCH = 2_000
+_TIMEOUT_S = 10
+
+
+def activities_of(shared: Shared, user_id: str, partitions: Collection[int], since: Millis) -> list[Activity]:
+    """Return the user's activities written since then, in the order in which detect read them.
+
+    `partitions` are where the user is known to be; if there are none, all are read.
+    Raises ConfigError for unusable schemas, KafkaException, RegistryUnavailable, StillOpen.
+    """
+    topic, decoder = shared.settings.source.topic, detect.decoder(shared)
+    group = f"{shared.settings.kafka.group_prefix}-explain"
+    consumer = topic_reader.make_consumer(shared.settings.kafka, group)
+    try:
+        ranges = topic_reader.offset_ranges(shared.admin, topic)
+        ranges = {n: span for n, span in ranges.items() if span and (not partitions or n in partitions)}
+        starts = consumer.offsets_for_times([TopicPartition(topic, n, since) for n in ranges], _TIMEOUT_S)
+        for start in starts:
+            span = ranges[start.partition]
+            ranges[start.partition] = range(start.offset if start.offset >= 0 else span.stop, span.stop)
+        found: list[Activity] = []
+        records = topic_reader.read(consumer, topic, ranges)
+        while batch := list(islice(records, _BATCH)):
+            timestamps = np.array([message.timestamp()[1] for message in batch], np.int64)
+            decoded = decoder.decode([message.value() for message in batch], timestamps, shared.clock.now())
+            mine = decoded.frame.filter(decoded.frame["user_id"] == user_id)
+            columns = ("process", "ending", "action", "occurred_at", "written_at")
+            found += [Activity(p, Ending(e), a, o, w) for p, e, a, o, w in mine.select(columns).iter_rows()]
+    finally:
+        consumer.close()
+    return found
