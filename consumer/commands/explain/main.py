@@ -20,7 +20,7 @@ from consumer.commands.terminal.exit_codes import DONE, FAILED, CommandFailed
 from consumer.config.loader import load
 from consumer.config.settings import Settings
 from consumer.config.types import millis
-from consumer.deliver.recipients.opt_outs import subjects_of
+from consumer.deliver.recipients.identity import subjects_of
 from consumer.deliver.recipients.person import Person, read_people
 from consumer.insight.activity_history import Activity
 from consumer.insight.activity_history import replay as replay_activities
