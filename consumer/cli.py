@@ -62,16 +62,19 @@ def demo(
 
 
 @app.command()
-def check(config: Config = CONFIG) -> None:
+def check(
+    config: Config = CONFIG,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+) -> None:
     """Check everything that the service needs.
 
-    Prints a line for each thing, and how to fix what is wrong: broker, topics, schema registry, ledger, 1MSG channel,
-    templates, webhook, mail server. Changes nothing.
+    Prints a line for each thing, and how to fix what is wrong: broker, topics, the newest events and contacts, schema
+    registry, ledger, 1MSG channel, templates, webhook, mail server. Changes nothing.
     """
     with exit_with_message():
         from consumer.commands.check import run_checks as command
 
-        raise typer.Exit(command.main(config))
+        raise typer.Exit(command.main(config, as_json=as_json))
 
 
 @app.command()

@@ -75,3 +75,12 @@ def build_field_paths(source: SourceSettings) -> FieldPaths:
         return FieldPaths(NATIVE.paths, NATIVE.unit, records)
     paths = {_NAMES.get(key, key): names_in(path) for key, path in source.paths.items()}
     return FieldPaths(paths, source.time_unit, records)
+
+
+def value_at(event: Any, path: Path | None) -> Any:
+    """Return what lies at the path in nested dictionaries; None if nothing does, or if there is no path."""
+    if path is None:
+        return None
+    for name in path:
+        event = event.get(name) if isinstance(event, dict) else None
+    return event

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from consumer.activity import timestamps
 from consumer.activity.errors import BadRecord, ValueProblem
-from consumer.activity.field_paths import FieldPaths, Path
+from consumer.activity.field_paths import FieldPaths, value_at
 from consumer.activity.rows import Row, ending_of
 from consumer.clock import Millis
 
@@ -56,7 +56,7 @@ class RowReader:
 
     def _name(self, event: Any, name: str) -> str | None:
         """Return a name, or None for a value of another type."""
-        found = _value_at(event, self._paths.get(name))
+        found = value_at(event, self._paths.get(name))
         try:
             return self._text(name, found)
         except BadRecord:
@@ -64,9 +64,9 @@ class RowReader:
 
     def _column(self, event: Any, name: str) -> object:
         if name == "ending":
-            kind = self._text("kind", _value_at(event, self._paths["kind"]))
+            kind = self._text("kind", value_at(event, self._paths["kind"]))
             return None if kind is None else ending_of(kind)
-        found = _value_at(event, self._paths.get(name))
+        found = value_at(event, self._paths.get(name))
         return self._time(found) if name == "occurred_at" else self._text(name, found)
 
     def _text(self, name: str, value: object) -> str | None:
@@ -93,15 +93,6 @@ class RowReader:
         return BadRecord(
             self._type_error_reason, f"{name} is of a type that cannot be meant: it must be {EXPECTED[name]}"
         )
-
-
-def _value_at(event: Any, path: Path | None) -> Any:
-    """Return what lies at the path; None if nothing does."""
-    if path is None:
-        return None
-    for name in path:
-        event = event.get(name) if isinstance(event, dict) else None
-    return event
 
 
 def _valid_text(text: str | None) -> str | None:

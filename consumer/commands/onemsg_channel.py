@@ -2,6 +2,7 @@
 
 from consumer.config.loader import ConfigError, read_secret
 from consumer.config.onemsg import OneMsgSettings
+from consumer.config.placeholders import placeholder_problems
 from consumer.config.settings import Settings
 from consumer.config.types import millis
 from consumer.onemsg.client import OneMsgClient
@@ -11,7 +12,7 @@ def onemsg_section(settings: Settings) -> OneMsgSettings:
     """Return the section `onemsg`. Raises ConfigError if there is none, or it was not filled in."""
     if settings.onemsg is None:
         raise ConfigError(["onemsg: is missing: nothing can be sent without a channel; see lapse.example.yaml"])
-    if problems := settings.onemsg.placeholders():
+    if problems := [each for each in placeholder_problems(settings) if each.startswith("onemsg.")]:
         raise ConfigError(problems)
     return settings.onemsg
 

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from consumer import log
 from consumer.commands import kafka_probe
 from consumer.config.loader import CLIENT_SECRETS, ConfigError, load, read_secret
+from consumer.config.placeholders import placeholder_problems
 from consumer.config.settings import Settings
 from consumer.config.types import Role, Secret
 
@@ -47,14 +48,13 @@ def required_secrets(
     """Return every secret that these roles need, including those for librdkafka.
 
     Raises:
-        ConfigError: naming all secrets that are missing, and all values of the example that were left as they are.
+        ConfigError: naming all secrets that are missing, and all values that are still to be filled in.
     """
     found = [SecretStr(str(value)) for key, value in settings.kafka.client.items() if key in CLIENT_SECRETS]
     problems: list[str] = []
     if "deliver" in roles and settings.onemsg is None:
         problems.append("onemsg: is missing: deliver needs it; without it only `lapse run --role detect` works")
-    if "deliver" in roles and settings.onemsg:
-        problems += settings.onemsg.placeholders()
+    problems += placeholder_problems(settings, roles)
     for key, secret in _configured(settings, roles):
         try:
             found.append(read_secret(secret, key, environ))

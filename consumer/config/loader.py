@@ -29,6 +29,7 @@ from consumer.config.errors import (
     shape_at,
     unknown_key,
 )
+from consumer.config.placeholders import PLACEHOLDER
 from consumer.config.settings import Settings
 from consumer.config.template import Action
 from consumer.config.types import Secret
@@ -86,6 +87,8 @@ def read_secret(secret: Secret, key: str, environ: Mapping[str, str] = os.enviro
         raise ConfigError([f"{key}: the environment variable {name} is not set or empty"])
     if not text:
         raise ConfigError([f"{key}: its file is empty"])
+    if PLACEHOLDER in text.upper():
+        raise ConfigError([f"{key}: is still {PLACEHOLDER}: set your own value"])
     if not re.fullmatch(r"[\x21-\x7e]+", text):
         # The HTTP client would refuse it too, with the secret in the exception's text.
         raise ConfigError([f"{key}: contains a space, a line break or a non-ASCII character: was it copied correctly?"])

@@ -16,9 +16,6 @@ def _channel_id(value: str) -> str:
     return value
 
 
-_PLACEHOLDER = "CHANGE-ME"
-
-
 class OneMsgSettings(Section):
     base_url: Address = "https://api.1msg.io"
     """1MSG's address, without the channel."""
@@ -41,15 +38,6 @@ class OneMsgSettings(Section):
     category says which values are allowed."""
     look_every: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(minutes=5)
     """How often to check the templates and the webhook's registration."""
-
-    def placeholders(self) -> list[str]:
-        """Return a problem for each value that is still as in lapse.example.yaml."""
-        values = {"onemsg.channel_id": self.channel_id, "onemsg.template.namespace": self.template.namespace}
-        return [
-            f"{key}: is still {_PLACEHOLDER}: write the value that 1MSG shows"
-            for key, value in values.items()
-            if value == _PLACEHOLDER
-        ]
 
 
 class TrackingSettings(Section):

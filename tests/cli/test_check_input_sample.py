@@ -5,7 +5,8 @@ import json
 import pytest
 
 from consumer.clock import HOUR, SystemClock
-from consumer.commands.check.input_sample import check_partitioning, check_sample
+from consumer.commands.check.data import check_data
+from consumer.commands.check.input_sample import check_partitioning
 from consumer.config.kafka import KafkaSettings
 from consumer.config.processes import ProcessSettings
 from consumer.config.settings import Settings
@@ -35,10 +36,10 @@ class Topic:
         return self
 
     def told(self) -> list[str]:
-        return [
-            str(line)
-            for line in check_sample(Shared(Settings(kafka=self._kafka, source=self.source, processes=PROCESSES)))
-        ]
+        """Return the lines about records, times and users."""
+        settings = Settings(kafka=self._kafka, source=self.source, processes=PROCESSES)
+        lines = [str(line) for line in check_data(Shared(settings))]
+        return [line for line in lines if line[2:].startswith(("records of", "times of", "users of"))]
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_mapping_that_matches_no_event_is_reported(topic: Topic) -> None:
 
 def test_sample_is_limited_to_the_newest(topic: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
     topic.has((0, event("ann")), *[(n % 2, event(f"user-{n % 2}")) for n in range(40)], (1, event("ann")))
-    monkeypatch.setattr("consumer.commands.check.run_checks.input_sample.MAX_RECORDS", 20)
+    monkeypatch.setattr("consumer.commands.check.data.MAX_RECORDS", 20)
     assert topic.told()[1].startswith("✓")
 
 

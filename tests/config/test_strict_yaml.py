@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from consumer.config.loader import ConfigError, load
+from consumer.config.placeholders import placeholder_problems
 from consumer.config.settings import Settings
 from tests.config.config_files import SMALL, loaded, problems
 
@@ -82,12 +83,10 @@ class TestTheExample:
         assert list(load(EXAMPLE, {}).processes) == ["account-setup", "checkout", "document-upload"]
 
     def test_example_says_which_values_were_not_filled_in(self) -> None:
-        onemsg = load(EXAMPLE, {}).onemsg
-        assert onemsg is not None
-        assert [problem.split(":")[0] for problem in onemsg.placeholders()] == [
-            "onemsg.channel_id",
-            "onemsg.template.namespace",
-        ]
+        settings = load(EXAMPLE, {})
+        missing = [problem.split(":")[0] for problem in placeholder_problems(settings)]
+        assert missing == ["onemsg.channel_id", "onemsg.template.namespace"]
+        assert placeholder_problems(settings, {"detect"}) == []
 
     def test_example_shows_every_key(self, file: Path) -> None:
         settings = loaded(file, self.uncommented())

@@ -7,44 +7,35 @@ request a reminder. No message names a user.
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumer.activity.decoder import ActivityDecoder, Decoded
-from consumer.activity.errors import RegistryUnavailable
-from consumer.clock import MINUTE, SECOND, Clock, Millis
+from consumer.clock import MINUTE, Millis
+from consumer.commands.check.sample import Sample
 from consumer.commands.terminal.output import CheckResult
-from consumer.config.types import format_duration, millis
-from consumer.kafka.clients.client_settings import client_settings
-from consumer.kafka.dead_letters import topic_reader
-from consumer.wiring import detect
-from consumer.wiring.shared import Shared
-
-MAX_RECORDS, MAX_BYTES = 20_000, 64 * 1024 * 1024
-"""For all partitions together."""
+from consumer.config.types import format_duration
 
 _MAX_BAD_SHARE = 0.01
 """Up to this share, unreadable records are normal and go to the dead letters; more are a mistake."""
-_READ_TIMEOUT_MS: Millis = 10 * SECOND
-_BATCH = 500
 
 
-def check_sample(shared: Shared) -> Iterator[CheckResult]:
-    """Check a sample: at most MAX_RECORDS, read for at most ten seconds. Raises ConfigError for unusable schemas."""
-    topic = shared.settings.source.topic
-    decoder = detect.decoder(shared)
-    try:
-        decoded = {n: _decoded(decoder, batch, shared.clock) for n, batch in _newest(shared, topic).items()}
-    except RegistryUnavailable as problem:
-        yield CheckResult(False, f"records of {topic}", f"they cannot be read: {problem}")
-        return
-    except KafkaException as problem:
-        yield CheckResult(False, f"records of {topic}", f"they cannot be read: {problem.args[0].str()}")
-        return
+def decode(sample: Sample, decoder: ActivityDecoder, now: Millis) -> dict[int, Decoded]:
+    """Decode a sample as detect would, by partition. Raises RegistryUnavailable."""
+    return {
+        number: decoder.decode(
+            [message.value() for message in messages],
+            np.array([message.timestamp()[1] for message in messages], np.int64),
+            now,
+        )
+        for number, messages in sample.messages.items()
+    }
+
+
+def check_decoded(topic: str, decoded: Mapping[int, Decoded], clock_doubt: Millis) -> Iterator[CheckResult]:
+    """Check that the records can be read, that their times can be right, and that each user is in one partition."""
     yield check_readable(topic, list(decoded.values()))
-    if apart := check_times(topic, list(decoded.values()), millis(shared.settings.detect.clock_doubt)):
+    if apart := check_times(topic, list(decoded.values()), clock_doubt):
         yield apart
     yield check_partitioning(topic, {number: set(found.frame["user_id"]) for number, found in decoded.items()})
 
@@ -96,40 +87,3 @@ def check_partitioning(topic: str, users: Mapping[int, set[str]]) -> CheckResult
         " reminded because of another: let all producers use the user's id as the key and the same partitioner (the"
         " defaults of Java and librdkafka differ), and do not change the number of partitions",
     )
-
-
-def _decoded(decoder: ActivityDecoder, batch: Sequence[Any], clock: Clock) -> Decoded:
-    timestamps = np.array([message.timestamp()[1] for message in batch], np.int64)
-    return decoder.decode([message.value() for message in batch], timestamps, clock.now())
-
-
-def _newest(shared: Shared, topic: str) -> dict[int, list[Any]]:
-    """Return the newest records by partition, including uncommitted ones: their partition is right or wrong too."""
-    spans = {number: span for number, span in topic_reader.offset_ranges(shared.admin, topic).items() if span}
-    share = MAX_RECORDS // max(1, len(spans))
-    ours = {"group.id": f"{shared.settings.kafka.group_prefix}-check", "enable.auto.commit": False}
-    ours |= {"enable.partition.eof": True, "isolation.level": "read_uncommitted", "auto.offset.reset": "earliest"}
-    consumer = Consumer(client_settings(shared.settings.kafka, ours))
-    try:
-        starts = {number: max(span.start, span.stop - share) for number, span in spans.items()}
-        consumer.assign([TopicPartition(topic, number, start) for number, start in starts.items()])
-        return _read(consumer, shared.clock, set(spans), share)
-    finally:
-        consumer.close()
-
-
-def _read(consumer: Consumer, clock: Clock, going: set[int], share: int) -> dict[int, list[Any]]:
-    found: dict[int, list[Any]] = {number: [] for number in going}
-    deadline, bytes_left = clock.monotonic() + _READ_TIMEOUT_MS, MAX_BYTES
-    while going and bytes_left > 0 and clock.monotonic() < deadline:
-        for message in consumer.consume(_BATCH, 0.1):
-            number, error = message.partition(), message.error()
-            if error is None and number in going:
-                found[number].append(message)
-                bytes_left -= len(message)
-                going -= {number} if len(found[number]) >= share else set()
-            elif error is not None and error.code() == KafkaError._PARTITION_EOF:
-                going.discard(number)
-            elif error is not None and not error.retriable():
-                raise KafkaException(error)
-    return found

@@ -1,7 +1,8 @@
-"""`lapse check`: runs all checks in order and prints a line for each."""
+"""`lapse check`: runs all checks in order and prints a line for each, or all of them as JSON."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -9,11 +10,11 @@ from pydantic import SecretStr
 
 from consumer import log
 from consumer.commands import topics
-from consumer.commands.check import fallback, input_sample, kafka, ledger, onemsg
+from consumer.commands.check import data, fallback, kafka, ledger, onemsg
 from consumer.commands.onemsg_channel import open_client
 from consumer.commands.run import required_secrets
 from consumer.commands.terminal.exit_codes import DONE, FAILED, MISUSED
-from consumer.commands.terminal.output import CheckResult, print_result
+from consumer.commands.terminal.output import CheckResult, print_json, print_result
 from consumer.config.loader import ConfigError, load, read_secret
 from consumer.config.onemsg import OneMsgSettings
 from consumer.config.settings import Settings
@@ -22,7 +23,7 @@ from consumer.kafka.clients.topics import TopicsRefused
 from consumer.wiring.shared import Shared
 
 
-def main(config: Path) -> int:
+def main(config: Path, *, as_json: bool = False) -> int:
     """Print the results; return the exit status.
 
     Raises:
@@ -31,12 +32,21 @@ def main(config: Path) -> int:
     settings = load(config)
     log.configure_for_command()
     missing = _missing_secrets(settings)
+    lines: list[CheckResult] = []
+    for line in chain(_configuration(config, settings, missing), _results(settings, with_secrets=not missing)):
+        lines.append(line)
+        if not as_json:
+            print_result(line)
+    if as_json:
+        print_json(lines)
+    return MISUSED if missing else DONE if all(line.ok for line in lines) else FAILED
+
+
+def _configuration(config: Path, settings: Settings, missing: Sequence[str]) -> Iterator[CheckResult]:
     for problem in missing:
-        print_result(CheckResult(False, "configuration", problem))
+        yield CheckResult(False, "configuration", problem)
     if not missing:
-        print_result(CheckResult(True, f"configuration: {config}, processes {', '.join(settings.processes)}"))
-    good = [print_result(line) for line in _results(settings, with_secrets=not missing)]
-    return MISUSED if missing else DONE if all(good) else FAILED
+        yield CheckResult(True, f"configuration: {config}, processes {', '.join(settings.processes)}")
 
 
 def _missing_secrets(settings: Settings) -> tuple[str, ...]:
@@ -80,7 +90,7 @@ def _kafka(settings: Settings, reached: kafka.Reached, *, with_secrets: bool) ->
     except TopicsRefused as problem:
         yield CheckResult(False, "topics", str(problem))
     if with_secrets:  # the registry may need one
-        yield from input_sample.check_sample(Shared(settings))
+        yield from data.check_data(Shared(settings))
 
 
 async def _channel(settings: Settings, section: OneMsgSettings) -> list[CheckResult]:

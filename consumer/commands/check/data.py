@@ -1,0 +1,68 @@
+"""The checks of what is in the topics: the newest events against the configuration, their users against contacts."""
+
+from collections.abc import Iterable, Iterator
+
+from confluent_kafka import KafkaException
+
+from consumer.activity.decoder import Decoded
+from consumer.activity.errors import BadRecord, RegistryUnavailable
+from consumer.activity.whole_events import Event, WholeEventReader
+from consumer.commands.check.event_names import NamesSeen, check_names, never_seen
+from consumer.commands.check.input_sample import check_decoded, decode
+from consumer.commands.check.people import check_people
+from consumer.commands.check.sample import Sample, TopicSampler
+from consumer.commands.check.source_paths import check_paths
+from consumer.commands.terminal.output import CheckResult
+from consumer.config.settings import Settings
+from consumer.config.types import millis
+from consumer.wiring import detect
+from consumer.wiring.shared import Shared
+
+MAX_RECORDS, MAX_BYTES = 20_000, 64 * 1024 * 1024
+"""Of the sample, for all partitions together."""
+MORE_RECORDS = 200_000
+"""Older records that are searched for names which the sample lacks."""
+
+
+def check_data(shared: Shared) -> Iterator[CheckResult]:
+    """Check samples of the topics, each read for at most ten seconds. Raises ConfigError for unusable schemas."""
+    s, topic = shared.settings, shared.settings.source.topic
+    sampler = TopicSampler(shared.admin, s.kafka, shared.clock, s.kafka.group_prefix)
+    decoder = detect.decoder(shared)
+    try:
+        sample = sampler.newest(topic, MAX_RECORDS, MAX_BYTES)
+        decoded = decode(sample, decoder, shared.clock.now())
+        yield from check_decoded(topic, decoded, millis(s.detect.clock_doubt))
+        yield from _check_source(sampler, sample, WholeEventReader(shared.writers), s)
+    except (KafkaException, RegistryUnavailable) as problem:
+        reason = problem.args[0].str() if isinstance(problem, KafkaException) else str(problem)
+        yield CheckResult(False, f"records of {topic}", f"they cannot be read: {reason}")
+        return
+    if s.onemsg is not None:
+        yield from check_people(sampler, s.topics.contacts, shared.codec, _users(decoded.values(), s), s.policy)
+
+
+def _check_source(sampler: TopicSampler, sample: Sample, read: WholeEventReader, s: Settings) -> Iterator[CheckResult]:
+    values = (message.value() for messages in sample.messages.values() for message in messages)
+    events = list(_readable((value for value in values if value), read))
+    yield from check_paths(s.source, events)
+    seen = NamesSeen().add(s.source, events)
+    if never_seen(s.source, s.processes, seen) and not sample.is_whole:
+        older = sampler.older(s.source.topic, sample, MORE_RECORDS, 4 * MAX_BYTES)
+        seen.add(s.source, _readable(older, read))
+    yield from check_names(s.source, s.processes, seen)
+
+
+def _readable(values: Iterator[bytes], read: WholeEventReader) -> Iterator[Event]:
+    """Yield the events that can be read; `check_readable` counts the others."""
+    for value in values:
+        try:
+            yield read(value)
+        except BadRecord:
+            continue
+
+
+def _users(decoded: Iterable[Decoded], s: Settings) -> set[str]:
+    """Return the users whose events concern a configured process."""
+    frames = (found.frame for found in decoded)
+    return {user for frame in frames for user in frame.filter(frame["process"].is_in(list(s.processes)))["user_id"]}

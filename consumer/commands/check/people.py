@@ -1,0 +1,111 @@
+"""The check of the contacts: can the newest be read, and how many of the users seen could be written to?
+
+No message names a person.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Set
+
+from confluent_kafka import KafkaException
+
+from consumer.activity.errors import BadRecord, RegistryUnavailable
+from consumer.activity.record_codec import RecordCodec
+from consumer.activity.whole_events import is_json
+from consumer.commands.check.sample import Sample, TopicSampler
+from consumer.commands.terminal.output import CheckResult
+from consumer.config.policy import PolicySettings
+from consumer.onemsg.phone import Phone, normalize_phone
+from consumer.records import Contact
+
+MAX_CONTACTS, MAX_BYTES = 100_000, 64 * 1024 * 1024
+_MAX_BAD_SHARE = 0.01
+_JSON = (
+    "they are JSON, and contacts are Avro (schemas/contact.avsc): write them by that schema, or as a CSV file with"
+    " `lapse contacts import`; topics.contacts must be a topic that only holds contacts"
+)
+
+
+def check_people(
+    sampler: TopicSampler, topic: str, codec: RecordCodec, users: Set[str], policy: PolicySettings
+) -> Iterator[CheckResult]:
+    """Check the newest contacts, and these users, who were seen in the input, against them."""
+    try:
+        sample = sampler.newest(topic, MAX_CONTACTS, MAX_BYTES)
+        contacts, bad = read_contacts(sample, codec)
+    except (KafkaException, RegistryUnavailable) as problem:
+        reason = problem.args[0].str() if isinstance(problem, KafkaException) else str(problem)
+        yield CheckResult(False, f"contacts in {topic}", f"they cannot be read: {reason}")
+        return
+    yield _readable(topic, sample, bad)
+    if len(sample) and users and bad.total() != len(sample):
+        yield reachable(users, contacts, policy, whole=sample.is_whole)
+    elif users:
+        advice = "nobody is written to without a contact: see `lapse contacts import --help`"
+        yield CheckResult(
+            not bad, f"people: {len(users):,} users seen, none has a contact", advice, {"users": len(users)}
+        )
+
+
+def read_contacts(sample: Sample, codec: RecordCodec) -> tuple[dict[str, Contact], Counter[tuple[str, str]]]:
+    """Return the latest contact of each user, and how many values cannot be read, by reason and what to do.
+
+    Raises RegistryUnavailable.
+    """
+    found: dict[str, Contact] = {}
+    bad: Counter[tuple[str, str]] = Counter()
+    for messages in sample.messages.values():
+        for message in messages:
+            value = message.value()
+            if value is None:
+                found.pop((message.key() or b"").decode("utf-8", "replace"), None)
+                continue
+            try:
+                contact = codec.decode(Contact, value)
+            except BadRecord as problem:
+                bad[problem.reason, _JSON if is_json(value) else problem.error] += 1
+            else:
+                found[contact.user_id] = contact
+    return found, bad
+
+
+def reachable(users: Set[str], contacts: Mapping[str, Contact], policy: PolicySettings, *, whole: bool) -> CheckResult:
+    """Count who of these users has a contact, a name, a usable phone and consent. Failed if nobody has all of them."""
+    known = [contacts[user] for user in users if user in contacts]
+    named = [bool(policy.default_name or (contact.name or "").strip()) for contact in known]
+    phones = [isinstance(normalize_phone(contact.phone, policy.default_region), Phone) for contact in known]
+    agreed = [bool(contact.opt_in) or not policy.require_opt_in for contact in known]
+    all_of_it = sum(map(all, zip(named, phones, agreed, strict=True)))
+    counts = {"a contact": len(known), "a name": sum(named), "a usable phone": sum(phones), "consent": sum(agreed)}
+    figures = {key.removeprefix("a ").replace(" ", "_"): count for key, count in counts.items()}
+    figures |= {"users": len(users), "reachable": all_of_it}
+    said = ", ".join(f"{n:,} {key}" for key, n in counts.items()).replace(" ", " have ", 1)
+    among = "" if whole else f" (by the newest {MAX_CONTACTS:,} contacts)"
+    text = f"people: of {len(users):,} users seen, {said}; {all_of_it:,} could be written to{among}"
+    return CheckResult(all_of_it > 0, text, "" if all_of_it else _advice(counts), figures)
+
+
+def _advice(counts: Mapping[str, int]) -> str:
+    lacking = next((key for key, count in counts.items() if not count), "all of these together")
+    what = {
+        "a contact": "the contacts' user_id must be the very id that the events have",
+        "a name": "add names, or set policy.default_name",
+        "a usable phone": "write phone numbers with + and the country code, or set policy.default_region",
+        "consent": "opt_in must be true in the contacts of people who agreed (does the export have that column?);"
+        " policy.require_opt_in: false sends without",
+    }
+    return f"nobody has {lacking}, so nobody gets a message: {what.get(lacking, 'see the numbers')}"
+
+
+def _readable(topic: str, sample: Sample, bad: Counter[tuple[str, str]]) -> CheckResult:
+    if not len(sample):
+        return CheckResult(True, f"contacts in {topic}: none yet", "", {"contacts": 0})
+    figures = {"looked_at": len(sample), "unreadable": bad.total()}
+    if not bad:
+        return CheckResult(True, f"contacts in {topic}: the newest {len(sample):,} can be read", "", figures)
+    ((reason, error), _), *_ = bad.most_common(1)
+    return CheckResult(
+        bad.total() <= _MAX_BAD_SHARE * len(sample),
+        f"contacts in {topic}",
+        f"{bad.total():,} of the newest {len(sample):,} would go to the dead letters, most as {reason}: {error}",
+        figures,
+    )

@@ -1,0 +1,98 @@
+"""Reads the newest records of a topic, without a group and without committing anything."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from consumer.clock import SECOND, Clock, Millis
+from consumer.config.kafka import KafkaSettings
+from consumer.kafka.clients.client_settings import client_settings
+from consumer.kafka.dead_letters import topic_reader
+
+_BATCH = 500
+_READ_TIMEOUT_MS: Millis = 10 * SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The newest records by partition, in order; `ranges` are the offsets of everything that the topic holds."""
+
+    messages: Mapping[int, list[Any]]
+    ranges: Mapping[int, range]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.messages.values()))
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether nothing older is there."""
+        return all(
+            found[0].offset() <= self.ranges[number].start for number, found in self.messages.items() if found
+        ) and all(self.messages.get(number) or not span for number, span in self.ranges.items())
+
+
+class TopicSampler:
+    """`prefix` begins the name that the broker sees."""
+
+    def __init__(self, admin: AdminClient, kafka: KafkaSettings, clock: Clock, prefix: str) -> None:
+        self._admin = admin
+        self._kafka = kafka
+        self._clock = clock
+        self._group = f"{prefix}-check"
+
+    def newest(self, topic: str, max_records: int, max_bytes: int) -> Sample:
+        """Return the newest records, as many of each partition, read for at most ten seconds.
+
+        Uncommitted ones are among them: their partition and their fields are right or wrong too. Raises KafkaException.
+        """
+        ranges = topic_reader.offset_ranges(self._admin, topic)
+        share = max(1, max_records // max(1, sum(bool(span) for span in ranges.values())))
+        spans = {n: range(max(span.start, span.stop - share), span.stop) for n, span in ranges.items() if span}
+        found: dict[int, list[Any]] = {number: [] for number in spans}
+        for message in self._read(topic, spans, max_bytes):
+            found[message.partition()].append(message)
+        return Sample(found, ranges)
+
+    def older(self, topic: str, sample: Sample, max_records: int, max_bytes: int) -> Iterator[bytes]:
+        """Yield the values before those of a sample. Raises KafkaException."""
+        share = max_records // max(1, len(sample.messages))
+        spans = {
+            number: range(max(sample.ranges[number].start, found[0].offset() - share), found[0].offset())
+            for number, found in sample.messages.items()
+            if found
+        }
+        for message in self._read(topic, spans, max_bytes):
+            if value := message.value():
+                yield value
+
+    def _read(self, topic: str, spans: Mapping[int, range], max_bytes: int) -> Iterator[Any]:
+        ours = {"group.id": self._group, "enable.auto.commit": False, "enable.partition.eof": True}
+        ours |= {"isolation.level": "read_uncommitted", "auto.offset.reset": "earliest"}
+        consumer = Consumer(client_settings(self._kafka, ours))
+        try:
+            going = {number: span for number, span in spans.items() if span}
+            consumer.assign([TopicPartition(topic, number, span.start) for number, span in going.items()])
+            yield from _messages(consumer, going, max_bytes, self._clock.monotonic)
+        finally:
+            consumer.close()
+
+
+def _messages(
+    consumer: Consumer, going: dict[int, range], bytes_left: int, monotonic: Callable[[], Millis]
+) -> Iterator[Any]:
+    deadline = monotonic() + _READ_TIMEOUT_MS
+    while going and bytes_left > 0 and monotonic() < deadline:
+        for message in consumer.consume(_BATCH, 0.1):
+            number, error = message.partition() or 0, message.error()
+            if error is None and (position := (message.offset() or 0) + 1) <= going.get(number, range(0)).stop:
+                bytes_left -= len(message)
+                yield message
+                if position == going[number].stop:
+                    del going[number]
+            elif error is None or error.code() == KafkaError._PARTITION_EOF:
+                going.pop(number, None)  # at the end there may be markers of transactions in place of records
+            elif not error.retriable():
+                raise KafkaException(error)
