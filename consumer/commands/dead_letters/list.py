@@ -17,7 +17,6 @@ from consumer.commands.dead_letters.selection import DeadLetterFilter, open_topi
 from consumer.commands.terminal.exit_codes import DONE
 from consumer.commands.terminal.time_arguments import format_time
 from consumer.config.loader import load
-from consumer.kafka.dead_letters import topic_reader
 from consumer.kafka.dead_letters.offset_bitmap import OffsetBitmap
 from consumer.kafka.dead_letters.topic_reader import HEAD_BYTES, DeadLetter, ReplayNote
 
@@ -34,12 +33,11 @@ def main(config: Path, chosen: DeadLetterFilter, *, limit: int, show: bool) -> i
     """
     settings = load(config)
     log.configure_for_command()
-    with open_topic(settings) as b:
+    with open_topic(settings) as dead_letters:
         found = _Found(chosen)
-        records = map(
-            topic_reader.parse, topic_reader.read(b.consumer, b.topic, topic_reader.offset_ranges(b.admin, b.topic))
+        newest = heapq.nlargest(
+            limit, found.letters_in(dead_letters.records()), key=lambda each: (each.at, each.offset)
         )
-        newest = heapq.nlargest(limit, found.letters_in(records), key=lambda each: (each.at, each.offset))
     if newest:
         console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False)
         console.print(_table(newest, found.was_replayed))

@@ -91,10 +91,7 @@ def main(config: Path, chosen: DeadLetterFilter, *, yes: bool) -> int:
     ):
         producer.take_over()
         targets = {topic: len(b.cluster.topics[topic].partitions) for topic in sources if topic in b.cluster.topics}
-        records = map(
-            topic_reader.parse, topic_reader.read(b.consumer, b.topic, topic_reader.offset_ranges(b.admin, b.topic))
-        )
-        found = survey(records, chosen, targets)
+        found = survey(b.records(), chosen, targets)
         number = found.by_topic().total()
         for line in _plan_lines(found, contacts=settings.topics.contacts):
             typer.echo(line)

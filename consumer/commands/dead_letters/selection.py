@@ -14,7 +14,7 @@ from consumer.commands.terminal import time_arguments
 from consumer.commands.terminal.exit_codes import CommandFailed
 from consumer.config.settings import Settings
 from consumer.kafka.dead_letters import topic_reader
-from consumer.kafka.dead_letters.topic_reader import DeadLetter, StillOpen
+from consumer.kafka.dead_letters.topic_reader import DeadLetter, ReplayNote, StillOpen
 
 _BROKER_TIMEOUT_S = 5
 
@@ -52,6 +52,11 @@ class DeadLetterTopic(NamedTuple):
     admin: AdminClient
     cluster: ClusterMetadata
     consumer: Consumer
+
+    def records(self) -> Iterator[DeadLetter | ReplayNote]:
+        """Yield what is on the topic up to its present end. Raises StillOpen; KafkaException."""
+        ranges = topic_reader.offset_ranges(self.admin, self.topic)
+        return map(topic_reader.parse, topic_reader.read(self.consumer, self.topic, ranges))
 
 
 @contextmanager
