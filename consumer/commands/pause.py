@@ -1,15 +1,14 @@
 """`lapse pause` and `lapse resume`: hold reminders back, and let them go on."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import closing
 from pathlib import Path
 
 import typer
 
 from consumer import log
-from consumer.clock import SECOND, Millis, SystemClock
+from consumer.clock import Millis, SystemClock
 from consumer.commands.terminal.exit_codes import DONE
+from consumer.commands.terminal.time_arguments import format_time
 from consumer.config.errors import closest
 from consumer.config.loader import load
 from consumer.config.settings import Settings
@@ -29,12 +28,12 @@ def pause(config: Path, process: str | None) -> int:
         LedgerRefused: there is no ledger yet, or it belongs to another version of Lapse.
     """
     settings = load(config)
-    with _ledger(settings) as ledger, ledger.transaction() as connection:
+    with _open_ledger(settings) as ledger, ledger.transaction() as connection:
         before = queries.pauses.paused_since(connection)
         name = _pause_name(process, settings, before)
         queries.pauses.pause(connection, name, SystemClock().now())
     if name in before:
-        typer.echo(f"{_label(name)} has been paused since {_format_time(before[name])}")
+        typer.echo(f"{_label(name)} has been paused since {format_time(before[name])} UTC")
     else:
         lives = settings.policy.expire_after
         typer.echo(f"{_label(name)} is paused: reminders wait, and expire {format_duration(lives)} after their lapse")
@@ -47,7 +46,7 @@ def resume(config: Path, process: str | None) -> int:
     Raises the same as `pause`.
     """
     settings = load(config)
-    with _ledger(settings) as ledger, ledger.transaction() as connection:
+    with _open_ledger(settings) as ledger, ledger.transaction() as connection:
         before = queries.pauses.paused_since(connection)
         name = _pause_name(process, settings, before)
         waited = pauses.resume(connection, name)
@@ -60,14 +59,9 @@ def resume(config: Path, process: str | None) -> int:
     return DONE
 
 
-@contextmanager
-def _ledger(settings: Settings) -> Iterator[Ledger]:
+def _open_ledger(settings: Settings) -> "closing[Ledger]":
     log.configure_for_command()
-    ledger = Ledger(settings.ledger.url, beside=True)
-    try:
-        yield ledger
-    finally:
-        ledger.close()
+    return closing(Ledger(settings.ledger.url, beside=True))
 
 
 def _pause_name(process: str | None, settings: Settings, paused: dict[str, Millis]) -> str:
@@ -84,7 +78,3 @@ def _pause_name(process: str | None, settings: Settings, paused: dict[str, Milli
 
 def _label(name: str) -> str:
     return name or "everything"
-
-
-def _format_time(at: Millis) -> str:
-    return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

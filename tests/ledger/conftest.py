@@ -1,7 +1,7 @@
 """Open ledgers: `ledger` on both databases, `sqlite_ledger` and `postgresql_ledger` for what is about one alone."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from . import databases
 
 @pytest.fixture
 def ledger(ledger_url: str) -> Iterator[Ledger]:
-    with _opened(ledger_url) as ledger:
+    with closing(Ledger(ledger_url)) as ledger:
         yield ledger
 
 
@@ -24,7 +24,7 @@ def sqlite_url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def sqlite_ledger(sqlite_url: str) -> Iterator[Ledger]:
-    with _opened(sqlite_url) as ledger:
+    with closing(Ledger(sqlite_url)) as ledger:
         yield ledger
 
 
@@ -35,14 +35,5 @@ def postgresql_url(postgresql: str) -> str:
 
 @pytest.fixture
 def postgresql_ledger(postgresql_url: str) -> Iterator[Ledger]:
-    with _opened(postgresql_url) as ledger:
+    with closing(Ledger(postgresql_url)) as ledger:
         yield ledger
-
-
-@contextmanager
-def _opened(url: str) -> Iterator[Ledger]:
-    ledger = Ledger(url)
-    try:
-        yield ledger
-    finally:
-        ledger.close()

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -31,11 +32,8 @@ def check_ledger(url: str, read_positions: ReadPositions) -> CheckResult:
     try:
         if missing := _missing_file(url):
             return _with_positions(_writable(missing), read_positions(None))
-        found = Ledger(url, read_only=True)
-        try:
+        with closing(Ledger(url, read_only=True)) as found:
             return _with_positions(CheckResult(True, "ledger: opens, and its schema is right"), read_positions(found))
-        finally:
-            found.close()
     except NoLedger:
         return _with_positions(
             CheckResult(True, "ledger: its tables will be created at the first start"), read_positions(None)
@@ -52,7 +50,6 @@ def check_ledger(url: str, read_positions: ReadPositions) -> CheckResult:
         return CheckResult(
             False, "ledger", f"cannot be opened ({kind}): is the database running, and is ledger.url right?"
         )
-    return CheckResult(True, "ledger: opens, and its schema is right")
 
 
 def topic_positions(settings: Settings, reached: Reached | None) -> ReadPositions:
