@@ -56,7 +56,7 @@ def main(seconds: int | None) -> int:
     """Run for that long, or until Ctrl-C, and sum up; return 0 if the demo showed what it should.
 
     Raises:
-        Failed: a part around the service failed. What the service itself raises is passed on as it is.
+        CommandFailed: a part around the service failed. What the service itself raises is passed on as it is.
     """
     console, folder = Console(), Path(mkdtemp(prefix="lapse-demo-"))
     log_file, well = folder / "lapse.log", False

@@ -60,12 +60,11 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _actions_cover_languages(self) -> "Settings":
-        for name, process in self.processes.items() if self.onemsg else ():
-            wrong = (
-                action_problem(process.action, process.template.apply_to(self.onemsg.template)) if self.onemsg else None
-            )
-            if wrong:
-                raise ValueError(f"processes.{name}.action: {wrong}")
+        if self.onemsg is None:
+            return self
+        for name, process in self.processes.items():
+            if problem := action_problem(process.action, process.template.apply_to(self.onemsg.template)):
+                raise ValueError(f"processes.{name}.action: {problem}")
         return self
 
     @model_validator(mode="after")

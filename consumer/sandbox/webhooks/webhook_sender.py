@@ -120,8 +120,9 @@ class WebhookSender:
     async def send_now(self, message: Message, callback: Callback) -> None:
         """Send to every webhook and wait for its answer: for a status that comes before the answer to the client."""
         event = self._event(message, callback)
-        for url in self._channel.settings.webhooks if event else ():
-            assert event is not None
+        if event is None:
+            return
+        for url in self._channel.settings.webhooks:
             destination = self._destinations.setdefault(url, Destination(url))
             if not destination.disabled:
                 self.counts["events"] += 1
