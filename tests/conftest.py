@@ -3,7 +3,8 @@
 `kafka`           the address of a broker for all tests; nobody stops it.
 `own_kafka`       a broker for a single test, to be stopped, killed and started again.
 `pausable_kafka`  one for a single test, to be paused for a while.
-`local_kafka`     one for a single test that is a process of this machine, so that its files are at hand.
+`local_kafka`     one for a single test that is a process of this machine, so that its files are at hand;
+                  parametrized with `indirect=True` it gets the broker's settings.
 `topics`          makes fresh topics on `kafka`: `topics()`, `topics(partitions=1, about="contacts", config={...})`.
 
 `postgresql`      the URL of a database for all tests of this process, for a single test at a time.
@@ -14,6 +15,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -147,8 +149,8 @@ def pausable_kafka() -> Iterator[Broker]:
 
 
 @pytest.fixture
-def local_kafka() -> Iterator[LocalBroker]:
-    with own_broker([LocalBroker]) as broker:
+def local_kafka(request: pytest.FixtureRequest) -> Iterator[LocalBroker]:
+    with own_broker([partial(LocalBroker, more=getattr(request, "param", {}))]) as broker:
         assert isinstance(broker, LocalBroker)
         yield broker
 

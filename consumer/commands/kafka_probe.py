@@ -1,13 +1,12 @@
 """Connects a command to Kafka, or says why that is not possible."""
 
-from typing import Any
-
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[attr-defined]
 
 from consumer.commands.terminal.exit_codes import CommandFailed
 from consumer.config.errors import ConfigError
 from consumer.config.kafka import KafkaSettings
+from consumer.kafka.clients.client_settings import client_settings
 
 _KEY = "kafka.bootstrap_servers"
 
@@ -21,9 +20,9 @@ def connect(kafka: KafkaSettings, timeout_s: int) -> tuple[AdminClient, ClusterM
     """
     errors: list[KafkaError] = []
     # Without log_level 0 librdkafka writes the same errors to stderr, one line for each attempt to connect.
-    settings: dict[str, Any] = {**kafka.client, "log_level": 0, "error_cb": errors.append}
+    settings = client_settings(kafka, {"log_level": 0, "error_cb": errors.append})
     try:
-        admin = AdminClient({**settings, "bootstrap.servers": kafka.bootstrap_servers})
+        admin = AdminClient(settings)
     except KafkaException as refused:
         raise ConfigError([f"kafka.client: {refused.args[0].str()}"]) from None
     for _ in range(timeout_s):  # in steps of a second, so that a signal is handled soon

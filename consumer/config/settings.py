@@ -51,6 +51,26 @@ class Settings(Section):
         return self.topics.state or f"{self.kafka.group_prefix}-state"
 
     @model_validator(mode="after")
+    def _topics_differ(self) -> "Settings":
+        used = {"source.topic": self.source.topic}
+        for key, name in {
+            "topics.contacts": self.topics.contacts,
+            "topics.reminders": self.topics.reminders,
+            "topics.delivery_status": self.topics.delivery_status,
+            "topics.opt_outs": self.topics.opt_outs,
+            "topics.dead_letters": self.topics.dead_letters,
+            "topics.state": self.state_topic,
+        }.items():
+            for other, taken in used.items():
+                if name == taken:
+                    raise ValueError(
+                        f"{key} and {other} are both {name!r}: what is written for one reader would be read by another."
+                        " Give each topic a name of its own"
+                    )
+            used[key] = name
+        return self
+
+    @model_validator(mode="after")
     def _events_match_processes(self) -> "Settings":
         for name, process in self.processes.items():
             closing = (*process.complete_on, *process.cancel_on)

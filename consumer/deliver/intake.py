@@ -77,11 +77,11 @@ class Intake:
             _put_offsets(connection, [received])
 
     def _take_requests(self, batch: Sequence[Received[Reminder]]) -> None:
-        watermarks = watermarks_of(batch)
         with unit_of_work(self._ledger, self._metrics, self._now()) as work:
+            watermarks = watermarks_of(batch, work.now)
             requests = [each for each in (request_of(received, work.now) for received in batch) if each is not None]
             ReminderRequests(work, self._rules, ids_in_doubt(work.connection, batch)).apply(requests)
-            queries.replicas.advance_watermarks(work.connection, watermarks)
+            queries.replicas.advance_watermarks(work.connection, watermarks, work.now)
             _put_offsets(work.connection, batch)
             self._wake_where_fresh(work.connection, work.now, lambda partition: partition in watermarks)
 

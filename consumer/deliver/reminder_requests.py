@@ -146,14 +146,17 @@ def ids_in_doubt(connection: Connection, batch: Sequence[Received[Reminder]]) ->
     }
 
 
-def watermarks_of(batch: Sequence[Received[Reminder]]) -> dict[int, Millis]:
-    """Return the watermark by partition. A DUE gives one too: detect noticed its lapse because it had passed it."""
+def watermarks_of(batch: Sequence[Received[Reminder]], now: Millis) -> dict[int, Millis]:
+    """Return the watermark by partition. A DUE gives one too: detect noticed its lapse because it had passed it.
+
+    None is later than `now`, whatever a record says: detect would count as fresh until then, though it had stopped.
+    """
     watermarks: dict[int, Millis] = {}
     for received in batch:
         reminder = received.value
         if reminder is not None and reminder.kind in {ReminderKind.WATERMARK, ReminderKind.DUE}:
             mark = reminder.occurred_at if reminder.kind is ReminderKind.WATERMARK else reminder.lapsed_at
-            watermarks[received.partition] = max(watermarks.get(received.partition, 0), mark or 0)
+            watermarks[received.partition] = max(watermarks.get(received.partition, 0), min(mark or 0, now))
     return watermarks
 
 

@@ -41,7 +41,7 @@ SUPPRESSED: Mapping[str, tuple[str, str]] = {
         "Set up a fallback. A number that was refused is tried again after 30 days.",
     ),
     "already_asked": (
-        "Since the person was last seen, a message about this step of this process may have gone out already.",
+        "Since the person was last seen, a message after the same time of silence may have gone out already.",
         NOTHING,
     ),
     "not_selected": (

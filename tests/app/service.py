@@ -164,7 +164,8 @@ class Platform:
     def __init__(self, bootstrap: str, names: str) -> None:
         self._bootstrap = bootstrap
         self.names = names
-        self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5})
+        settings = {"bootstrap.servers": bootstrap, "linger.ms": 5, "allow.auto.create.topics": False}
+        self._producer = Producer(settings)
         self._schemas = {name: fastavro.schema.load_schema(str(SCHEMAS / f"{name}.avsc")) for name in _FILES}
 
     def says(self, user: str, kind: str, process: str = "account-setup", **more: Any) -> None:

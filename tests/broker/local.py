@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from .broker import MISSED_SOON, Broker, BrokerFailed, free_ports, properties
@@ -26,8 +27,8 @@ def check_local() -> None:
 class LocalBroker(Broker):
     """A process of this machine, its files in a temporary folder. It does not outlive this one, however that ends."""
 
-    def __init__(self, missed_after: int = MISSED_SOON) -> None:
-        """Raises NoBroker where this machine cannot run one."""
+    def __init__(self, missed_after: int = MISSED_SOON, more: Mapping[str, str] | None = None) -> None:
+        """`more` are settings of the broker. Raises NoBroker where this machine cannot run one."""
         self._java = find_java()
         self._jars = kafka_jars()
         port, controller_port = free_ports(2)
@@ -39,7 +40,7 @@ class LocalBroker(Broker):
         self.data = root / "data"
         data = str(self.data)
         settings = properties(port, controller_port, listen="127.0.0.1", log_dir=data, missed_after=missed_after)
-        self._config.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+        self._config.write_text("".join(f"{key}={value}\n" for key, value in {**settings, **(more or {})}.items()))
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
 

@@ -1,6 +1,7 @@
 """From a file to settings, and the explanations of mistakes."""
 
 from datetime import timedelta
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,26 @@ timezone: UTC
 )
 def test_mistake_is_explained(file: Path, more: str, said: str) -> None:
     assert problems(file, SMALL.lstrip() + "\n" + more) == [said]
+
+
+TOPICS = ("contacts", "reminders", "delivery_status", "opt_outs", "dead_letters", "state")
+
+
+@pytest.mark.parametrize(("one", "other"), list(combinations(["source", *TOPICS], 2)))
+def test_two_topics_may_not_have_one_name(file: Path, one: str, other: str) -> None:
+    first = "source: {topic: same}" if one == "source" else ""
+    names = ", ".join(f"{key}: same" for key in (one, other) if key != "source")
+    keys = f"topics.{other} and {'source.topic' if one == 'source' else f'topics.{one}'}"
+    [told] = problems(file, SMALL + f"{first}\ntopics: {{{names}}}\n")
+    assert told.startswith(f"lapse.yaml: {keys} are both 'same'")
+
+
+def test_default_names_count_when_topics_are_compared(file: Path) -> None:
+    """The state topic's default is made of the group prefix."""
+    [told] = problems(file, SMALL + "source: {topic: a-state}\nkafka: {group_prefix: a}\n")
+    assert told.startswith("lapse.yaml: topics.state and source.topic are both 'a-state'")
+    [told] = problems(file, SMALL + "topics: {dead_letters: user-activity}\n")
+    assert told.startswith("lapse.yaml: topics.dead_letters and source.topic are both 'user-activity'")
 
 
 def test_remind_after_must_be_an_increasing_list(file: Path) -> None:

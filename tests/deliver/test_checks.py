@@ -50,7 +50,7 @@ def test_facts_without_an_objection() -> None:
         (replace(FINE, opted_out=True, opt_in=False), Suppress("opted_out")),
         (replace(FINE, held_until=NOW + 1), Defer("recipient_hold", NOW + 1)),
         (replace(FINE, held_until=NOW + 1, unreachable=True), Suppress("unreachable")),
-        (replace(FINE, step_attempted_at=FINE.last_seen + 1), Suppress("already_asked")),
+        (replace(FINE, rung_attempted_at=FINE.last_seen + 1), Suppress("already_asked")),
         (replace(FINE, process_attempted_at=NOW - 24 * HOUR + 1), Defer("too_soon", NOW + 1)),
         (replace(FINE, paused=True, channel_stopped=True), Defer("paused", TOO_OLD_AT)),
         (replace(FINE, channel_stopped=True), Defer("channel_stopped", TOO_OLD_AT)),
@@ -75,7 +75,7 @@ def test_reason_of_each_check(facts: Facts, verdict: Verdict) -> None:
         replace(FINE, lapsed_at=NOW - 72 * HOUR),  # exactly as old as expire_after
         replace(FINE, rules=replace(RULES, require_opt_in=False), opt_in=False),
         replace(FINE, held_until=NOW, unreachable=True),  # the hold has ended
-        replace(FINE, step_attempted_at=FINE.last_seen),  # the attempt was about the silence before
+        replace(FINE, rung_attempted_at=FINE.last_seen),  # the attempt was about the silence before
         replace(FINE, process_attempted_at=NOW - 24 * HOUR),  # exactly the shortest rung ago
         replace(FINE, process_attempted_at=NOW - 1, shortest_rung=None),
         replace(FINE, opens_at=NOW),

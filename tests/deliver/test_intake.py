@@ -1,5 +1,6 @@
 """Batches from Kafka: repeated, out of order, large, and in one transaction with their offsets."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from consumer.clock import HOUR, MINUTE
 from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
 from consumer.ledger import queries
-from consumer.records import Contact, Received, Reminder
+from consumer.records import Contact, Received, Reminder, ReminderKind
 
 from ..timelines.deliver_diary import Diary
 
@@ -89,6 +90,25 @@ def test_due_record_advances_the_watermark(diary: Diary) -> None:
     """The first lapse of a partition need not wait for its first watermark."""
     diary.knows("maria").due("maria", partition=3).works().says("maria accepted")
     diary.after(HOUR).due("maria", "checkout", partition=3).works().says("maria accepted")
+
+
+@pytest.mark.parametrize("kind", [ReminderKind.WATERMARK, ReminderKind.DUE])
+def test_watermark_of_the_year_9999_counts_as_now(diary: Diary, kind: ReminderKind) -> None:
+    """Else detect would count as fresh for ever, though none was running."""
+    end_of_time = 253_370_764_800_000
+    lapse = diary.knows("maria").reminder("DUE", "maria")
+    diary.takes(replace(diary.reminder(kind, "ben"), occurred_at=end_of_time, lapsed_at=end_of_time))
+    diary.after(HOUR).takes(lapse).works()
+    assert diary.topic[-1].reason == "detect_behind"
+    diary.went_out()
+
+
+def test_watermark_in_the_future_that_was_stored_before_is_put_right(diary: Diary) -> None:
+    with diary.ledger.transaction() as connection:
+        queries.replicas.advance_watermarks(connection, {0: diary.clock.now() + 10 * HOUR}, diary.clock.now())
+    diary.detect_is_at()
+    with diary.ledger.reading() as connection:
+        assert queries.replicas.watermarks(connection) == {0: diary.clock.now()}
 
 
 def test_contacts_barrier_passes_at_the_end_of_every_partition_and_stays_passed(diary: Diary) -> None:

@@ -12,7 +12,7 @@ from consumer.demo.broker import embedded_broker
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[str]:
-    with embedded_broker() as address:
+    with embedded_broker(("busy", "busy-contacts", "ending", "ending-contacts")) as address:
         yield address
 
 

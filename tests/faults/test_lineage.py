@@ -3,10 +3,14 @@
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
+from consumer.kafka.clients import topics
+from consumer.kafka.clients.topics import TopicsRefused
 from consumer.kafka.detect_loop.partition_count_guard import PartitionsChanged
 from tests.app.service import eventually
+from tests.broker.local import LocalBroker
 from tests.faults.test_rebuild import rebuilt, refusals
 from tests.faults.world import PARTITIONS, Reminders, World
 
@@ -68,3 +72,21 @@ def test_a_rebuild_tells_deliver_in_every_partition(world: World, tmp_path: Path
     rebuilt(world, tmp_path)
     world.reminders.read_to_the_end(world.admin)
     assert len(world.reminders.of("REBUILT")) == PARTITIONS
+
+
+@pytest.mark.parametrize("local_kafka", [{"auto.create.topics.enable": "true"}], indirect=True)
+def test_deleted_input_does_not_come_back_by_our_own_requests(local_kafka: LocalBroker) -> None:
+    """The broker makes topics that are asked about. Ours must not be among those who ask so."""
+    world = World(local_kafka.bootstrap)
+    topic = world.topic("activity")
+    with world.member("one") as one:
+        world.users_go_quiet()
+        world.wait_until_all_are_reminded()
+        world.admin.delete_topics([topic])[topic].result(30)
+        late = "lapse_watermark_delay_seconds"
+        eventually(lambda: one.metric(late, partition="0") > 5, meaning="nothing of the input was answered for long")
+        assert topic not in world.admin.list_topics(timeout=10).topics
+    with pytest.raises(TopicsRefused, match="is not there"):
+        topics.input_partitions(world.admin, topic)
+    assert topic not in world.admin.list_topics(timeout=10).topics
+    world.close()

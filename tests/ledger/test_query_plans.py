@@ -176,7 +176,7 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "replicas.delete_watermark": lambda to: queries.replicas.delete_watermark(to, 1),
     "replicas.try_advisory_lock": lambda to: queries.replicas.try_advisory_lock(to, "retention"),
     "replicas.watermarks": queries.replicas.watermarks,
-    "replicas.advance_watermarks": lambda to: queries.replicas.advance_watermarks(to, {0: NOW}),
+    "replicas.advance_watermarks": lambda to: queries.replicas.advance_watermarks(to, {0: NOW}, NOW),
     "replicas.next_offsets": lambda to: queries.replicas.next_offsets(to, "reminders"),
     "replicas.advance_offsets": lambda to: queries.replicas.advance_offsets(to, "reminders", {0: 1}),
     "replicas.doubtful_offsets": lambda to: queries.replicas.doubtful_offsets(to, "reminders"),

@@ -1,5 +1,7 @@
 """RETURNED and COMPLETED before, during and after sending; newer lapses; spacing."""
 
+from dataclasses import replace
+
 from consumer.clock import HOUR, SECOND
 from consumer.ledger import queries
 from consumer.onemsg.message import TemplateMessage
@@ -111,3 +113,12 @@ def test_lapse_moved_by_a_late_event_is_already_asked(deliver: Diary) -> None:
     deliver.knows("maria").due("maria", lapsed="Mon 09:00").works().says("maria accepted")
     deliver.at("Mon 09:10").due("maria", lapsed="Mon 09:05").detect_is_at().works()
     deliver.says("maria suppressed already_asked").went_out("Maria")
+
+
+def test_next_rung_that_takes_the_number_of_one_taken_out_is_sent(deliver: Diary) -> None:
+    """24h and 72h become 72h alone, between the two: what is due then is step 0, as the first reminder was."""
+    deliver.knows("maria").at("Tue 09:00").due("maria", lapsed="Tue 09:00").works().says("maria accepted")
+    deliver.at("Thu 09:00").detect_is_at()
+    second = deliver.reminder("DUE", "maria", step=1)
+    deliver.takes(replace(second, step=0, reminder_id="maria/account-setup/72h")).works()
+    deliver.says("maria accepted", "maria accepted no_report").went_out("Maria", "Maria")

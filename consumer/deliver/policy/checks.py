@@ -58,8 +58,8 @@ class Facts:
     held_until: Millis | None = None
     """No message to this recipient before then, whichever process the reminder is of."""
     unreachable: bool = False
-    step_attempted_at: Millis | None = None
-    """Latest attempt of another reminder for this user, process and step that may have gone out."""
+    rung_attempted_at: Millis | None = None
+    """Latest attempt of another reminder for this user, process and rung that may have gone out."""
     process_attempted_at: Millis | None = None
     """Latest attempt of another reminder for this user and process that may have gone out."""
     shortest_rung: Millis | None = None
@@ -166,7 +166,7 @@ def recipient_is_free(facts: Facts) -> Verdict | None:
 
 def not_asked_before(facts: Facts) -> Verdict | None:
     """A late event can move a lapse to another id: a message sent since `last_seen` was about the same silence."""
-    if facts.step_attempted_at is not None and facts.step_attempted_at > facts.last_seen:
+    if facts.rung_attempted_at is not None and facts.rung_attempted_at > facts.last_seen:
         return Suppress("already_asked")
     return None
 

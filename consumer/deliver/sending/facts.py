@@ -95,6 +95,7 @@ class FactsGatherer:
             if person.error is not None:
                 log.error("contact_unreadable", reminder=row.reminder_id, error=person.error)
             others = [a for a in attempts.get((row.user_id, row.process), ()) if a.reminder_id != row.reminder_id]
+            same_rung = [a for a in others if a.remind_after == row.lapse_time - row.last_seen]
             facts[row.key] = Facts(
                 now=self._now,
                 rules=config.rules,
@@ -117,7 +118,7 @@ class FactsGatherer:
                 opted_out=row.user_id in opted_out,
                 held_until=None if hold is None else hold.until,
                 unreachable=hold is not None and hold.unreachable,
-                step_attempted_at=max((each.at for each in others if each.step == row.step), default=None),
+                rung_attempted_at=max((each.at for each in same_rung), default=None),
                 process_attempted_at=max((each.at for each in others), default=None),
                 shortest_rung=None if plan is None else plan.shortest_rung,
                 locale=person.locale,

@@ -17,4 +17,9 @@ def client_settings(kafka: KafkaSettings, ours: Mapping[str, object]) -> dict[st
     """
     # librdkafka writes a line to stderr at every attempt to connect; ClientErrorLog reports it once, in our own log.
     defaults = {"client.id": "lapse", "log_level": 2}
-    return {**defaults, **kafka.client, "bootstrap.servers": kafka.bootstrap_servers, **ours}
+    always = {
+        "bootstrap.servers": kafka.bootstrap_servers,
+        # Else whoever asks about a topic that was deleted, or writes to it, makes it again with the broker's defaults.
+        "allow.auto.create.topics": False,
+    }
+    return {**defaults, **kafka.client, **always, **ours}

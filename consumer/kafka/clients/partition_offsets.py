@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Any, Literal, TypeAlias
 
-from confluent_kafka import IsolationLevel, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from consumer.kafka.clients.error_codes import LEADER_CHANGING
@@ -61,8 +61,10 @@ def fetch(
 
 def fetch_all(admin: AdminClient, topic: str, which: Which = "latest") -> dict[int, int]:
     """Return the offset of every partition of a topic. Raises KafkaException."""
-    partitions = admin.list_topics(topic, timeout=_REQUEST_TIMEOUT_S).topics[topic].partitions
-    return _fetch(admin, topic, list(partitions), which, _REQUEST_TIMEOUT_S)
+    found = admin.list_topics(topic, timeout=_REQUEST_TIMEOUT_S).topics[topic]
+    if found.error is not None:
+        raise KafkaException(found.error)
+    return _fetch(admin, topic, list(found.partitions), which, _REQUEST_TIMEOUT_S)
 
 
 def _fetch(admin: AdminClient, topic: str, partitions: list[int], which: Which, timeout_s: float) -> dict[int, int]:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, func, i
 
 from consumer.clock import Millis
 from consumer.ledger.queries.statements import chunks
-from consumer.ledger.schema.tables import attempts
+from consumer.ledger.schema.tables import attempts, reminders
 
 _LOCK_COUNT = text("SELECT pg_advisory_xact_lock(hashtextextended('lapse: recipients', 0))")
 
@@ -19,7 +19,8 @@ class PastAttempt:
 
     user_id: str
     process: str
-    step: int
+    remind_after: Millis
+    """The rung of the ladder that it was sent for: a step's number changes with the ladder."""
     reminder_id: str
     at: Millis
 
@@ -85,11 +86,14 @@ def without_message_id(connection: Connection, medium: str, since: Millis, until
 def latest_by_reminder_since(connection: Connection, users: Collection[str], since: Millis) -> list[PastAttempt]:
     """Return each reminder's latest attempt to these users that may have gone out, from `since` on."""
     found: list[PastAttempt] = []
-    a = attempts.c
+    a, r = attempts.c, reminders.c
+    remind_after = r.lapsed_at - r.last_seen
+    of_reminder = (r.reminder_id == a.reminder_id) & (r.medium == a.medium)
     for some in chunks(users):
-        query = select(a.user_id, a.process, a.step, a.reminder_id, func.max(a.started_at))
+        query = select(a.user_id, a.process, remind_after, a.reminder_id, func.max(a.started_at))
+        query = query.join_from(attempts, reminders, of_reminder)
         query = query.where(a.user_id.in_(some), a.started_at >= since, a.may_have_been_sent.is_(True))
-        grouped = query.group_by(a.user_id, a.process, a.step, a.reminder_id)
+        grouped = query.group_by(a.user_id, a.process, remind_after, a.reminder_id)
         found += [PastAttempt(*row) for row in connection.execute(grouped)]
     return found
 

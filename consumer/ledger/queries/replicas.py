@@ -48,12 +48,12 @@ def watermarks(connection: Connection) -> dict[int, Millis]:
     return {row.partition: row.watermark for row in connection.execute(query)}
 
 
-def advance_watermarks(connection: Connection, values: dict[int, Millis]) -> None:
-    """Move watermarks forward; none goes back."""
+def advance_watermarks(connection: Connection, values: dict[int, Millis], now: Millis) -> None:
+    """Move watermarks forward. None goes back, unless it is later than `now`, which no watermark can be."""
     statement = upsert(connection, watermark_table)
-    new = statement.excluded.watermark
+    new, old = statement.excluded.watermark, watermark_table.c.watermark
     statement = statement.on_conflict_do_update(
-        index_elements=["partition"], set_={"watermark": new}, where=new > watermark_table.c.watermark
+        index_elements=["partition"], set_={"watermark": new}, where=(new > old) | (old > now)
     )
     if values:
         connection.execute(statement, [{"partition": n, "watermark": value} for n, value in sorted(values.items())])
