@@ -9,7 +9,6 @@ time is the system's account of it, the producer's and the broker's are not in i
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from bench.events import text, varint
+from bench.measured_replica import cpu_of
 from consumer.activity.record_codec import RecordCodec
 from consumer.activity.schemas.avro_schema import own, single_object_header
 from consumer.activity.schemas.writer_schemas import WriterSchemas
@@ -56,9 +56,9 @@ def main() -> None:
         reading.start()
         if not ready.wait(60):
             sys.exit("detect has told no clock within a minute")
-        cpu, begun = _cpu(process.pid), time.monotonic()
+        cpu, begun = cpu_of(process.pid), time.monotonic()
         _produce(bootstrap, f"{names}-activity", asked.rate, asked.seconds)
-        share = (_cpu(process.pid) - cpu) / (time.monotonic() - begun)
+        share = (cpu_of(process.pid) - cpu) / (time.monotonic() - begun)
         expected = len(range(50, asked.rate * asked.seconds + 1, 50))
         deadline = time.monotonic() + QUIET_FOR / 1000 + 30
         while len(found) < expected and time.monotonic() < deadline:
@@ -133,12 +133,6 @@ def _read(bootstrap: str, names: str, stop: threading.Event, ready: threading.Ev
                 if gone and reminder.kind is ReminderKind.DUE and reminder.lapsed_at is not None:
                     found.append(clock.now() - reminder.lapsed_at)
     consumer.close()
-
-
-def _cpu(pid: int) -> float:
-    """Seconds of processor time, user and system, of all its threads."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

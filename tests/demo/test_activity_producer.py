@@ -22,13 +22,12 @@ from consumer.records import ActivityKind, Contact, UserActivity
 from tests.demo.reading import everything
 from tests.demo.test_settings import SETTINGS
 
-_TIMEOUT: Millis = 20 * SECOND
 CROWD = people(200, seed=3, now=1_700_000_000_000)
 
 
 @contextmanager
 def producing(
-    address: str, codec: RecordCodec, topic: str, timeout: Millis = 20 * SECOND
+    address: str, codec: RecordCodec, topic: str, timeout_ms: Millis = 20 * SECOND
 ) -> Iterator[ActivityProducer]:
     """Run a producer that writes activities to `topic`; let it finish at the end of the block."""
     settings = Settings(
@@ -37,7 +36,7 @@ def producing(
         source=SourceSettings(topic=topic),
         processes=SETTINGS.processes,
     )
-    publisher = Publisher(settings.kafka, SystemClock(), name="test", timeout_ms=timeout)
+    publisher = Publisher(settings.kafka, SystemClock(), name="test", timeout_ms=timeout_ms)
     producer, stop = ActivityProducer(publisher, settings, codec, SystemClock(), CROWD, 3), threading.Event()
     with closing(publisher), ThreadPoolExecutor(1) as pool:
         running = pool.submit(producer.run, stop)

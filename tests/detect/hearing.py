@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from consumer.clock import Millis
+from consumer.clock import DAY, HOUR, Millis
 from consumer.detect.activity_batch import ActivityBatch
+from consumer.detect.lapse_rules import LapseRules
 from consumer.detect.table import Table
 from consumer.kafka.changelog import lineage
 from consumer.kafka.changelog.lineage import InputTopic
@@ -13,6 +14,16 @@ from consumer.kafka.changelog.writer import ChangelogWriter
 from consumer.records import Reminder
 
 INPUT = InputTopic(name="user-activity", topic_id=None, partitions=1)
+RULES = LapseRules(
+    ladders={"checkout": (HOUR,)},
+    allowed_lateness=0,
+    settle=0,
+    clock_doubt=0,
+    hush=0,
+    expire_after=DAY,
+    forget_after=30 * DAY,
+)
+"""A reminder an hour after the last activity, whatever the order of what is heard."""
 
 
 def hear(table: Table, frame: pl.DataFrame, now: int) -> list[Reminder]:

@@ -3,24 +3,13 @@
 import numpy as np
 import polars as pl
 
-from consumer.clock import DAY, HOUR
-from consumer.detect.lapse_rules import LapseRules, Processes
+from consumer.clock import DAY
+from consumer.detect.lapse_rules import Processes
 from consumer.detect.table import Table
 from consumer.kafka.changelog.reader import ChangelogReader
 from consumer.kafka.changelog.writer import ChangelogRecord
-from tests.detect.hearing import new_writer
+from tests.detect.hearing import RULES, hear, new_writer
 
-from .hearing import hear
-
-RULES = LapseRules(
-    ladders={"checkout": (HOUR,)},
-    allowed_lateness=0,
-    settle=0,
-    clock_doubt=0,
-    hush=0,
-    expire_after=DAY,
-    forget_after=30 * DAY,
-)
 MANY = 200_000
 
 

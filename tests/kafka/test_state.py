@@ -5,25 +5,15 @@ import json
 import polars as pl
 import pytest
 
-from consumer.clock import DAY, HOUR
+from consumer.clock import HOUR
 from consumer.detect import snapshot
-from consumer.detect.lapse_rules import LapseRules, Processes
+from consumer.detect.lapse_rules import Processes
 from consumer.detect.snapshot import DamagedState
 from consumer.detect.table import Table
 from consumer.kafka.changelog import writer
 from consumer.kafka.changelog.reader import ChangelogReader, Restored
 from consumer.kafka.changelog.writer import ChangelogRecord
-from tests.detect.hearing import hear, new_writer
-
-RULES = LapseRules(
-    ladders={"checkout": (HOUR,)},
-    allowed_lateness=0,
-    settle=0,
-    clock_doubt=0,
-    hush=0,
-    expire_after=DAY,
-    forget_after=30 * DAY,
-)
+from tests.detect.hearing import RULES, hear, new_writer
 
 
 def users(first: int, count: int, at: int) -> pl.DataFrame:

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import hmac
 import json
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
@@ -20,6 +19,7 @@ from consumer.media.signed_webhook import SignedWebhookClient, WebhookRequest, W
 from consumer.media.text_template import FallbackText
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
 from consumer.onemsg.send_response import MAX_RETRY_AFTER
+from tests.full_port import full_port
 
 SECRET = "only-the-two-of-us"
 NOW = 1_767_571_200_000
@@ -185,16 +185,8 @@ def test_unreachable_endpoint_is_not_transmitted() -> None:
 
 
 def test_connect_timeout_is_not_transmitted_and_url_not_shown() -> None:
-    with socket.socket() as full:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)  # its queue is full after a connection or two, and nobody ever accepts
-        waiting = [socket.socket() for _ in range(4)]
-        for each in waiting:
-            each.setblocking(False)
-            each.connect_ex(full.getsockname())
-        outcome = call(f"http://127.0.0.1:{full.getsockname()[1]}/key-of-ours")
-        for each in waiting:
-            each.close()
+    with full_port() as port:
+        outcome = call(f"http://127.0.0.1:{port}/key-of-ours")
     assert isinstance(outcome, NotTransmitted)
     assert outcome.reason == "connect_timeout"
     assert "key-of-ours" not in repr(outcome)

@@ -21,6 +21,7 @@ from consumer.clock import SECOND
 from consumer.onemsg.client import OneMsgClient, TemplateMessage
 from consumer.onemsg.http.transport_errors import FAILURES, NoConnection, TooLong, outcome_of
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Unknown
+from tests.full_port import full_port
 from tests.onemsg.scripted_server import (
     TOKEN,
     Play,
@@ -281,16 +282,8 @@ def test_certificates_are_checked_against_the_system_s_store(tmp_path: Path, mon
 
 @pytest.mark.slow
 def test_connect_timeout_is_not_transmitted() -> None:
-    with socket.socket() as full:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)  # its queue is full after a connection or two, and nobody ever accepts
-        waiting = [socket.socket() for _ in range(4)]
-        for each in waiting:
-            each.setblocking(False)
-            each.connect_ex(full.getsockname())
-        outcome = unreached(f"http://127.0.0.1:{full.getsockname()[1]}")
-        for each in waiting:
-            each.close()
+    with full_port() as port:
+        outcome = unreached(f"http://127.0.0.1:{port}")
     assert isinstance(outcome, NotTransmitted)
     assert outcome.reason == "connect_timeout"
 
