@@ -42,7 +42,7 @@ _SEED = 41
 _MESSAGES_SHOWN = 5
 _REFRESH_INTERVAL_S = 0.25
 _REQUEST_TIMEOUT_S = 5
-_SETTLE_TIME: Millis = 3 * SECOND  # from the last activity to the end of the service: the last statuses arrive
+_SETTLE_TIME_MS: Millis = 3 * SECOND  # from the last activity to the end of the service: the last statuses arrive
 _LAST_STATUS_TIMEOUT_S = 0.5  # once the service has ended: silence for so long means that nothing more will come
 _SERVICE_END_TIMEOUT_S = 10  # from the moment at which the service's web pages are gone until it has ended
 _CHANNEL = Setup(
@@ -118,7 +118,7 @@ class _Demo:
         """End everything in order, sum up, and return whether the demo showed what it should."""
         self._stop_producing.set()
         self._producing.result()
-        deadline = self._elapsed() + _SETTLE_TIME
+        deadline = self._elapsed() + _SETTLE_TIME_MS
         while self._elapsed() < deadline and not self._service.done():
             self._reader.poll(0.1)
         last = self._look()

@@ -36,7 +36,7 @@ _STATUSES = {
 }
 """Their meanings and colours, in the order in which a reminder comes to them."""
 _NEW_STATUS = ("", "default")
-_LINE_INTERVAL: Millis = 2 * SECOND
+_LINE_INTERVAL_MS: Millis = 2 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def screen(console: Console, title: str) -> Iterator[Callable[[Snapshot], None]]
         def show(now: Snapshot) -> None:
             nonlocal due, quoted
             if now.elapsed >= due:
-                due = now.elapsed - now.elapsed % _LINE_INTERVAL + _LINE_INTERVAL
+                due = now.elapsed - now.elapsed % _LINE_INTERVAL_MS + _LINE_INTERVAL_MS
                 say(console, line(now, quote=now.taken["accepted"] > quoted))
                 quoted = now.taken["accepted"]
 

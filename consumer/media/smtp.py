@@ -22,7 +22,7 @@ from consumer.onemsg.client import ChannelStatus
 from consumer.onemsg.masking import mask_text
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
 
-_GREYLIST_DELAY: Millis = 5 * MINUTE
+_GREYLIST_DELAY_MS: Millis = 5 * MINUTE
 """A greylisting server accepts a message after this delay (RFC 6647: a minute to a day; most use five minutes)."""
 
 _ENHANCED = re.compile(r"\b([45])\.(\d{1,3})\.(\d{1,3})\b")
@@ -88,13 +88,13 @@ class SmtpClient:
         self._settings = settings
         self._password = password
         self._context = context
-        self._timeout = millis(settings.timeout) / 1000
+        self._timeout_s = millis(settings.timeout) / 1000
 
     async def send_template(self, message: Mail) -> Outcome:
         """Try once. Every answer and every failure is an Outcome."""
         client, handed_over = self._client(), False
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._timeout_s):
                 await self._open(client)
                 await client.mail(message.sender)
                 await client.rcpt(message.to)
@@ -111,7 +111,7 @@ class SmtpClient:
         """Return whether the server accepts the login; used before a stopped channel is tried again."""
         client = self._client()
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._timeout_s):
                 await self._open(client)
         except (SMTPException, OSError) as error:
             return ChannelStatus(type(error).__name__)
@@ -125,7 +125,7 @@ class SmtpClient:
         return SMTP(
             hostname=s.host,
             port=s.port,
-            timeout=self._timeout,
+            timeout=self._timeout_s,
             use_tls=s.tls == "implicit",
             start_tls=s.tls == "starttls",
             tls_context=self._context,
@@ -144,7 +144,7 @@ def _outcome(error: Exception, handed_over: bool, to: str) -> Outcome:
         refusal = classify_refusal(error.code, str(error.message), stage.get(type(error), "data"))
         if isinstance(error, aiosmtplib.SMTPAuthenticationError) and error.code >= 500:
             refusal = _Refusal("credential", Remedy.CHANNEL)
-        later = _GREYLIST_DELAY if refusal.remedy is Remedy.TRANSIENT else None
+        later = _GREYLIST_DELAY_MS if refusal.remedy is Remedy.TRANSIENT else None
         return Rejected(
             reason=refusal.reason, remedy=refusal.remedy, error_code=error.code, error=words, retry_after=later
         )

@@ -23,10 +23,10 @@ class PartState:
 class PartHealth:
     """The health of one part. Any thread may report to it: a report is a single assignment."""
 
-    def __init__(self, now: Now, stale_after: Millis, dead_after: Millis) -> None:
+    def __init__(self, now: Now, stale_after_ms: Millis, dead_after_ms: Millis) -> None:
         self._now = now
-        self._stale_after = stale_after
-        self._dead_after = dead_after
+        self._stale_after_ms = stale_after_ms
+        self._dead_after_ms = dead_after_ms
         self._state = PartState(ok=False, detail=STARTING, reported_at=now())
 
     def ok(self, detail: str | None = None) -> None:
@@ -41,12 +41,12 @@ class PartHealth:
         """Return the last report; not ok if it is too old."""
         last = self._state
         silence = now - last.reported_at
-        if silence <= self._stale_after:
+        if silence <= self._stale_after_ms:
             return last
         return replace(last, ok=False, detail=f"no report for {silence // SECOND} s")
 
     def alive(self, now: Millis) -> bool:
-        return now - self._state.reported_at <= self._dead_after
+        return now - self._state.reported_at <= self._dead_after_ms
 
 
 class Health:
@@ -56,9 +56,11 @@ class Health:
         self._now = now
         self._parts: dict[str, PartHealth] = {}
 
-    def register(self, name: str, *, stale_after: Millis = 30 * SECOND, dead_after: Millis = 10 * MINUTE) -> PartHealth:
-        """Add a part that reports at least every `stale_after`; without a report for `dead_after` it counts as dead."""
-        part = PartHealth(self._now, stale_after, dead_after)
+    def register(
+        self, name: str, *, stale_after_ms: Millis = 30 * SECOND, dead_after_ms: Millis = 10 * MINUTE
+    ) -> PartHealth:
+        """Add a part. Without a report for `stale_after_ms` it is not ready, after `dead_after_ms` counts as dead."""
+        part = PartHealth(self._now, stale_after_ms, dead_after_ms)
         # A new dictionary, because another thread may be iterating over the old one.
         self._parts = {**self._parts, name: part}
         return part

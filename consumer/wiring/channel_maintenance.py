@@ -42,9 +42,9 @@ class ChannelMaintenance:
         self._secret = secret
         self._templates_checked = asyncio.Event()
         silence = 2 * interval_ms + 30 * MINUTE  # a slow channel is no reason to call the process dead
-        self._templates = health.register("templates", stale_after=silence, dead_after=silence)
+        self._templates = health.register("templates", stale_after_ms=silence, dead_after_ms=silence)
         registers = self._prefix and self._secret
-        self._webhook = health.register("webhook", stale_after=silence, dead_after=silence) if registers else None
+        self._webhook = health.register("webhook", stale_after_ms=silence, dead_after_ms=silence) if registers else None
 
     async def run(self, ended: asyncio.Event) -> None:
         """Run until told to end."""

@@ -55,7 +55,7 @@ def test_failing_part_is_alive_with_its_reason(serving: Serving) -> None:
 def test_silent_part_is_not_ready_then_dead_until_it_reports() -> None:
     clock = ManualClock()
     health = Health(clock.monotonic)
-    part = health.register("outbox", stale_after=30 * SECOND, dead_after=5 * MINUTE)
+    part = health.register("outbox", stale_after_ms=30 * SECOND, dead_after_ms=5 * MINUTE)
     part.ok("idle")
     clock.advance(30 * SECOND)
     assert health.states()["outbox"].ok
@@ -81,8 +81,8 @@ def test_wall_clock_jump_makes_no_part_stale() -> None:
 def test_liveness_names_dead_parts(serving: Serving) -> None:
     clock = ManualClock()
     health = Health(clock.monotonic)
-    health.register("detect", dead_after=MINUTE).ok()
-    health.register("sender", dead_after=60 * MINUTE).ok()
+    health.register("detect", dead_after_ms=MINUTE).ok()
+    health.register("sender", dead_after_ms=60 * MINUTE).ok()
     clock.advance(2 * MINUTE)
     answer = serving(build(health=health, metrics=CollectorRegistry())).get("/healthz")
     assert (answer.status_code, answer.json()) == (503, {"alive": False, "dead": ["detect"]})

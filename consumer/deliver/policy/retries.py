@@ -18,7 +18,7 @@ Refusal = Rejected | NotTransmitted
 
 _NOT_COUNTED = frozenset({Remedy.CHANNEL, Remedy.SLOW, Remedy.PAIR})
 
-REPORTED_FAILURE_DELAY = 15 * MINUTE
+REPORTED_FAILURE_DELAY_MS: Millis = 15 * MINUTE
 """The least wait before another message after a failure that was reported later. A delivery may still be reported
 (docs/1msg.md#order-and-repeats), and then cancels the other message if it has not gone out."""
 

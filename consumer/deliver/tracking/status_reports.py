@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from consumer.clock import Millis
 from consumer.deliver.channel.breaker_updates import AttemptOutcome, update_breakers
 from consumer.deliver.lifecycle import UNSENT, Cancel, Defer, NoChange, Reported, Status, StatusSource
-from consumer.deliver.policy.retries import REPORTED_FAILURE_DELAY, RetryPolicy
+from consumer.deliver.policy.retries import REPORTED_FAILURE_DELAY_MS, RetryPolicy
 from consumer.deliver.recipients.holds import ReachedPhones, hold_recipient
 from consumer.deliver.recipients.opt_outs import opt_out_recipient
 from consumer.deliver.unit_of_work import UnitOfWork
@@ -108,7 +108,7 @@ def _fail(work: UnitOfWork, row: ReminderRow, received: ReceivedReport, retry_po
 def _refusal(report: StatusReport) -> Rejected:
     """Return the failure as if it had been the answer. It keeps the reported code, even an unknown one.
 
-    A retry waits for at least REPORTED_FAILURE_DELAY: a delivery that overrides the failure may be on its way.
+    A retry waits for at least REPORTED_FAILURE_DELAY_MS: a delivery that overrides the failure may be on its way.
     """
     rule = classify(report.error_code, report.error)
     is_channel = rule.remedy is Remedy.CHANNEL
@@ -117,7 +117,7 @@ def _refusal(report: StatusReport) -> Rejected:
         remedy=rule.remedy,
         error_code=rule.code if report.error_code is None else report.error_code,
         error=report.error,
-        retry_after=rule.not_before if is_channel else max(rule.not_before or 0, REPORTED_FAILURE_DELAY),
+        retry_after=rule.not_before if is_channel else max(rule.not_before or 0, REPORTED_FAILURE_DELAY_MS),
         template=rule.template,
     )
 

@@ -23,7 +23,7 @@ from consumer.web.console.overview import Overview, to_json
 from consumer.web.health import Health
 
 _MAX_IN_DOUBT = 200
-_MIN_REUSE, _MAX_REUSE = SECOND // 2, 5 * SECOND
+_MIN_REUSE_MS, _MAX_REUSE_MS = SECOND // 2, 5 * SECOND
 _REUSE_FACTOR = 50
 
 _HEADERS = {
@@ -43,7 +43,7 @@ class Console:
         self._ledger = ledger
         self._clock = clock
         self._cached: Overview | None = None
-        self._reuse: Millis = 0
+        self._reuse_ms: Millis = 0
         self._lock = asyncio.Lock()
 
     def routes(self, guard: ApiGuard) -> list[Route]:
@@ -67,10 +67,10 @@ class Console:
         """Return the overview, at most a few seconds old."""
         async with self._lock:
             now = self._clock.now()
-            if self._cached is None or not 0 <= now - self._cached.at < self._reuse:
+            if self._cached is None or not 0 <= now - self._cached.at < self._reuse_ms:
                 started = self._clock.monotonic()
                 self._cached = await asyncio.to_thread(self._read, now)
-                self._reuse = reuse_time(self._clock.monotonic() - started)
+                self._reuse_ms = reuse_time(self._clock.monotonic() - started)
             return self._cached
 
     def _read(self, now: Millis) -> Overview:
@@ -95,7 +95,7 @@ def reuse_time(counting: Millis) -> Millis:
     Counting reads the whole ledger, which must not happen at each reload of the page: a small ledger may
     be counted twice a second, a large one once in five seconds.
     """
-    return min(_MAX_REUSE, max(_MIN_REUSE, _REUSE_FACTOR * counting))
+    return min(_MAX_REUSE_MS, max(_MIN_REUSE_MS, _REUSE_FACTOR * counting))
 
 
 def for_browsers(handler: Handler) -> Handler:
