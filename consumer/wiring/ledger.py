@@ -82,9 +82,10 @@ def compare_with_topics(settings: Settings, admin: AdminClient, ledger: Ledger |
     groups = _group_positions(settings, admin)
     published = any(partition_offsets.fetch_all(admin, settings.topics.delivery_status).values())
     positions = {topic: (group, _ledger_position(ledger, topic)) for topic, group in groups.items()}
-    lost = {topic: ledger_identity.lost(group, held) for topic, (group, held) in positions.items()}
-    refusal = ledger_identity.refusal(ledger.id if ledger else "one yet to be made", positions, published=published)
-    return TopicPositions(refusal, {topic: offsets for topic, offsets in lost.items() if offsets})
+    ahead = {topic: ledger_identity.offsets_ahead_of_ledger(*position) for topic, position in positions.items()}
+    ledger_id = ledger.id if ledger else "one yet to be made"
+    mismatch = ledger_identity.find_mismatch(ledger_id, positions, published=published)
+    return TopicPositions(mismatch, {topic: offsets for topic, offsets in ahead.items() if offsets})
 
 
 def _group_positions(settings: Settings, admin: AdminClient) -> dict[str, GroupPosition]:

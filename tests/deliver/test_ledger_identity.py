@@ -2,7 +2,12 @@
 
 import pytest
 
-from consumer.deliver.operations.ledger_identity import GroupPosition, LedgerPosition, lost, refusal
+from consumer.deliver.operations.ledger_identity import (
+    GroupPosition,
+    LedgerPosition,
+    find_mismatch,
+    offsets_ahead_of_ledger,
+)
 
 MINE, OTHERS = "ledger-a", "ledger-b"
 NOTHING = LedgerPosition({}, {})
@@ -22,7 +27,7 @@ def group(committed: dict[int, int], *ledger_ids: str) -> GroupPosition:
     ],
 )
 def test_ledger_and_topics_that_belong_together(of: GroupPosition, held: LedgerPosition, published: bool) -> None:
-    assert refusal(MINE, {"reminders": (of, held)}, published=published) is None
+    assert find_mismatch(MINE, {"reminders": (of, held)}, published=published) is None
 
 
 @pytest.mark.parametrize(
@@ -38,7 +43,7 @@ def test_ledger_and_topics_that_belong_together(of: GroupPosition, held: LedgerP
 def test_other_ledger_is_refused_with_advice(
     of: GroupPosition, held: LedgerPosition, published: bool, why: str
 ) -> None:
-    reason = refusal(MINE, {"reminders": (of, held)}, published=published)
+    reason = find_mismatch(MINE, {"reminders": (of, held)}, published=published)
     assert reason is not None
     assert why in reason
     assert "backup" in reason
@@ -46,6 +51,8 @@ def test_other_ledger_is_refused_with_advice(
 
 
 def test_committed_offsets_ahead_of_the_ledger() -> None:
-    assert lost(group({0: 5, 1: 7, 2: 3}), LedgerPosition({0: 5, 1: 4}, {})) == {1: 7, 2: 3}
-    assert lost(group({0: 5, 1: 7}), LedgerPosition({0: 9, 1: 4}, {1: 7})) == {}  # known, and being read again
-    assert lost(group({1: 8}), LedgerPosition({1: 4}, {1: 7})) == {1: 8}
+    assert offsets_ahead_of_ledger(group({0: 5, 1: 7, 2: 3}), LedgerPosition({0: 5, 1: 4}, {})) == {1: 7, 2: 3}
+    assert (
+        offsets_ahead_of_ledger(group({0: 5, 1: 7}), LedgerPosition({0: 9, 1: 4}, {1: 7})) == {}
+    )  # known, and being read again
+    assert offsets_ahead_of_ledger(group({1: 8}), LedgerPosition({1: 4}, {1: 7})) == {1: 8}

@@ -36,7 +36,7 @@ class LedgerPosition:
     doubtful: Mapping[int, int]
 
 
-def refusal(
+def find_mismatch(
     ledger_id: str, groups: Mapping[str, tuple[GroupPosition, LedgerPosition]], *, published: bool
 ) -> str | None:
     """Return why this ledger must not be used with these topics, and what to do; None if it may be used.
@@ -64,7 +64,7 @@ def refusal(
     return None
 
 
-def lost(group: GroupPosition, held: LedgerPosition) -> dict[int, int]:
+def offsets_ahead_of_ledger(group: GroupPosition, held: LedgerPosition) -> dict[int, int]:
     """Return the committed offsets, by partition, that are ahead of the ledger: it is a backup from before them.
 
     Offsets are committed only after the ledger has everything up to them, so nothing else puts them ahead.
