@@ -52,7 +52,6 @@ def test_other_ledger_is_refused_with_advice(
 
 def test_committed_offsets_ahead_of_the_ledger() -> None:
     assert offsets_ahead_of_ledger(group({0: 5, 1: 7, 2: 3}), LedgerPosition({0: 5, 1: 4}, {})) == {1: 7, 2: 3}
-    assert (
-        offsets_ahead_of_ledger(group({0: 5, 1: 7}), LedgerPosition({0: 9, 1: 4}, {1: 7})) == {}
-    )  # known, and being read again
+    being_read_again = LedgerPosition({0: 9, 1: 4}, {1: 7})
+    assert offsets_ahead_of_ledger(group({0: 5, 1: 7}), being_read_again) == {}
     assert offsets_ahead_of_ledger(group({1: 8}), LedgerPosition({1: 4}, {1: 7})) == {1: 8}
