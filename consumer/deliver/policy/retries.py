@@ -1,8 +1,8 @@
 """What follows from an attempt that was certainly not accepted: another try later, or a failure. Pure.
 
 `onemsg.error_table` says how long to wait (docs/1msg.md#error-codes); `max_attempts` and the reminder's age limit it
-here. Only a refusal of this message counts against `max_attempts`. A connection that is down, a stopped channel and a
-rate limit say nothing about the message: a reminder waits for them until it expires.
+here. A connection that is down, a stopped channel and a rate limit do not count against `max_attempts`, since they say
+nothing about the message: a reminder waits for them until it expires.
 """
 
 from dataclasses import dataclass

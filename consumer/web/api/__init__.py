@@ -1,1 +1,4 @@
-"""The operators' JSON API: `brake.py` shows and releases detect's brake, `openapi.py` describes all pages."""
+"""The operators' JSON API: guarded requests come in, JSON goes out.
+
+`brake.py` (read it first) shows and releases detect's brake, `openapi.py` describes all pages.
+"""
