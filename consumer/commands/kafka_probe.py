@@ -1,5 +1,7 @@
 """Connects a command to Kafka, or says why that is not possible."""
 
+from collections.abc import Callable
+
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[attr-defined]
 
@@ -9,10 +11,15 @@ from consumer.config.kafka import KafkaSettings
 from consumer.kafka.clients.client_settings import client_settings
 
 _KEY = "kafka.bootstrap_servers"
+_REPORTED_AFTER_S = (2, 4, 8, 16)
 
 
-def connect(kafka: KafkaSettings, timeout_s: int) -> tuple[AdminClient, ClusterMetadata]:
+def connect(
+    kafka: KafkaSettings, timeout_s: int, report_wait: Callable[[int, str], None] = lambda waited_s, problem: None
+) -> tuple[AdminClient, ClusterMetadata]:
     """Return an admin client whose broker has answered within `timeout_s`, and the cluster's metadata.
+
+    `report_wait` is told now and then, at growing intervals, how long we wait and what is wrong.
 
     Raises:
         ConfigError: `kafka.client` contains something that librdkafka does not accept.
@@ -25,11 +32,13 @@ def connect(kafka: KafkaSettings, timeout_s: int) -> tuple[AdminClient, ClusterM
         admin = AdminClient(settings)
     except KafkaException as refused:
         raise ConfigError([f"kafka.client: {refused.args[0].str()}"]) from None
-    for _ in range(timeout_s):  # in steps of a second, so that a signal is handled soon
+    for waited_s in range(1, timeout_s + 1):  # in steps of a second, so that a signal is handled soon
         try:
             return admin, admin.list_topics(timeout=1)
         except KafkaException:
             admin.poll(0)  # calls error_cb
+        if waited_s in _REPORTED_AFTER_S and waited_s < timeout_s:
+            report_wait(waited_s, _explanation(kafka.bootstrap_servers, errors, waited_s))
     raise CommandFailed(_explanation(kafka.bootstrap_servers, errors, timeout_s))
 
 

@@ -35,8 +35,13 @@ def main(config: Path, role: Role | None) -> int:
     log.configure(settings.log, required_secrets(settings, roles))
     # Until the service handles signals itself, there is nothing to shut down in order.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    structlog.get_logger().info("service_starting", roles=sorted(roles), broker=settings.kafka.bootstrap_servers)
-    kafka_probe.connect(settings.kafka, _BROKER_TIMEOUT_S)
+    logger = structlog.get_logger()
+    logger.info("service_starting", roles=sorted(roles), broker=settings.kafka.bootstrap_servers)
+
+    def report_wait(waited_s: int, problem: str) -> None:
+        logger.warning("waiting_for_broker", problem=problem, waited_s=waited_s, gives_up_after_s=_BROKER_TIMEOUT_S)
+
+    kafka_probe.connect(settings.kafka, _BROKER_TIMEOUT_S, report_wait)
     from consumer import app  # imported late: it loads everything, and mistakes should be reported quickly
 
     return app.run(settings, roles)
@@ -62,7 +67,7 @@ def required_secrets(
             problems += error.problems
         else:
             if key == _WEBHOOK_SECRET and not _URL_SAFE.fullmatch(found[-1].get_secret_value()):
-                problems.append(f"{key}: is part of a URL: use only letters, digits, - and _")
+                problems.append(f"{secret.place or key}: is part of a URL: use only letters, digits, - and _")
     if problems:
         raise ConfigError(problems)
     return found

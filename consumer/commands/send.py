@@ -20,6 +20,7 @@ from consumer.ledger import queries
 from consumer.ledger.schema.tables import contacts
 from consumer.ledger.store import Ledger
 from consumer.onemsg.client import OneMsgClient, OneMsgError
+from consumer.onemsg.http.transport_errors import in_words
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected
 from consumer.onemsg.phone import Phone, PhoneProblem, normalize_phone
@@ -129,12 +130,13 @@ async def _send(channel: OneMsgClient, message: TemplateMessage, wait_seconds: f
 def _accepted(outcome: Outcome) -> str:
     if isinstance(outcome, Accepted):
         return outcome.message_id
-    words = ": ".join(filter(None, [outcome.reason, outcome.error]))
     if isinstance(outcome, Rejected):
+        words = ": ".join(filter(None, [outcome.reason, outcome.error]))
         raise CommandFailed(f"1MSG refused the message: {words}")
+    words = in_words(outcome)
     if isinstance(outcome, NotTransmitted):
         raise CommandFailed(
-            f"the message was not sent: {words}: is onemsg.base_url right, and does the network allow the call?"
+            f"the message was not sent: {words}; is onemsg.base_url right, and does the network allow the call?"
         )
     raise CommandFailed(f"the message may have been sent: {words}. Check in 1MSG before you send it again")
 

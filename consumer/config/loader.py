@@ -12,7 +12,7 @@ from types import NoneType
 from typing import Any, get_args, get_origin
 
 import yaml
-from pydantic import SecretStr, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from consumer.config import strict_yaml
 from consumer.config.errors import (
@@ -66,45 +66,48 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
             draft.problem(place, text)
     if draft.problems:
         raise ConfigError(draft.problems)
+    draft.note_places(settings)
     return settings
 
 
 def read_secret(secret: Secret, key: str, environ: Mapping[str, str] = os.environ) -> SecretStr:
-    """Return the secret from the place that the configuration names. `key` is the setting's name, for messages.
+    """Return the secret from where the configuration says it is. `key` is the setting's name.
 
     Raises:
         ConfigError: it is missing, empty or too short to be safe, or cannot be sent in an HTTP header.
     """
+    place = secret.place or key
     if secret.value is not None:
         text = secret.value.get_secret_value().strip()
     elif secret.env is not None:
         text = environ.get(secret.env, "").strip()
     else:
-        text = _read_secret_file(secret.file or Path(), key)
+        text = _read_secret_file(secret.file or Path(), place)
     if not text and secret.env is not None:
         # If this is no variable's name, it may be the secret itself, which no message may show.
         name = secret.env if _VARIABLE.fullmatch(secret.env) else "named there"
-        raise ConfigError([f"{key}: the environment variable {name} is not set or empty"])
+        raise ConfigError([f"{place}: the environment variable {name} is not set or empty"])
     if not text:
-        raise ConfigError([f"{key}: its file is empty"])
+        raise ConfigError([f"{place}: its file is empty"])
     if PLACEHOLDER in text.upper():
-        raise ConfigError([f"{key}: is still {PLACEHOLDER}: set your own value"])
+        raise ConfigError([f"{place}: is still {PLACEHOLDER}: set your own value"])
     if not re.fullmatch(r"[\x21-\x7e]+", text):
         # The HTTP client would refuse it too, with the secret in the exception's text.
-        raise ConfigError([f"{key}: contains a space, a line break or a non-ASCII character: was it copied correctly?"])
+        raise ConfigError([f"{place}: contains a space, a line break or a non-ASCII character: was it copied right?"])
     if key in _GUESSABLE and len(text) < SHORTEST_SECRET:
-        raise ConfigError([f"{key}: is shorter than {SHORTEST_SECRET} characters: use at least that many random ones"])
+        why = f"is shorter than {SHORTEST_SECRET} characters: use at least that many random ones"
+        raise ConfigError([f"{place}: {why}"])
     return SecretStr(text)
 
 
-def _read_secret_file(file: Path, key: str) -> str:
+def _read_secret_file(file: Path, place: str) -> str:
     try:
         return file.read_text(encoding="utf-8").strip()
     except UnicodeDecodeError:
-        raise ConfigError([f"{key}: its file is not a text file"]) from None
+        raise ConfigError([f"{place}: its file is not a text file"]) from None
     except OSError as error:
         name = f"{file}" if "/" in str(file) else "its file"
-        raise ConfigError([f"{key}: cannot read {name}: {error.strerror}"]) from None
+        raise ConfigError([f"{place}: cannot read {name}: {error.strerror}"]) from None
 
 
 class _Draft:
@@ -126,6 +129,14 @@ class _Draft:
             if variable := self._origins.get(path[:depth]):
                 return ": ".join(filter(None, [variable, format_path(path[depth:])]))
         return f"{self._document.where(path)}: {format_path(path)}" if path else self._document.file
+
+    def note_places(self, section: BaseModel, path: KeyPath = ()) -> None:
+        """Tell each secret of the section where it was set."""
+        for name, value in section:
+            if isinstance(value, Secret):
+                value.note_place(self._where((*path, name)))
+            elif isinstance(value, BaseModel):
+                self.note_places(value, (*path, name))
 
     def refuse_secrets(self, place: dict[str, Any], path: KeyPath) -> None:
         """Report secrets that are written in the file, and remove them so that no message can show them."""

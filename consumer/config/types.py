@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PrivateAttr, SecretStr, model_validator
 
 from consumer.clock import Millis
 
@@ -95,6 +95,15 @@ class Secret(Section):
     file: Path | None = None
     """The file that contains it and nothing else."""
     value: SecretStr | None = None  # from LAPSE_… variables only; config/loader.py refuses it in the file
+    _place: str = PrivateAttr("")
+
+    @property
+    def place(self) -> str:
+        """Where it was set, for messages: `lapse.yaml:7: onemsg.token`, or a variable; empty if it was not loaded."""
+        return self._place
+
+    def note_place(self, place: str) -> None:
+        self._place = place
 
     @model_validator(mode="before")
     @classmethod

@@ -139,7 +139,10 @@ def _file(url: URL, *, must_exist: bool) -> Path:
         raise LedgerRefused("the ledger must outlive this process: name a file, such as sqlite:///lapse.db")
     path = Path(url.database).absolute()
     if must_exist and not path.exists():
-        raise NoLedger(f"there is no ledger at {path}")
+        raise NoLedger(
+            f"there is no ledger at {path} yet: the first `lapse run` makes it. If Lapse runs already, start this"
+            " command in the same folder, or correct ledger.url"
+        )
     return path
 
 

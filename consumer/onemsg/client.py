@@ -13,11 +13,13 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+import structlog
+
 from consumer.clock import SECOND, Millis, Now, SystemClock
 from consumer.onemsg.api_errors import ApiErrorKind, OneMsgError, parse_response
 from consumer.onemsg.http import lenient_json as lenient
 from consumer.onemsg.http.transport import HttpTransport, proxy_for
-from consumer.onemsg.http.transport_errors import FAILURES, TooLong, outcome_of
+from consumer.onemsg.http.transport_errors import FAILURES, TooLong, in_words, outcome_of
 from consumer.onemsg.message import TemplateMessage, body_of
 from consumer.onemsg.outcomes import Outcome
 from consumer.onemsg.send_response import outcome_of_response
@@ -34,6 +36,7 @@ _MAX_LIST_RESPONSE_BYTES = 32_000_000
 
 _PAGE_SIZE = 100
 _MAX_PAGES = 200
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +209,8 @@ class OneMsgClient:
             raise OneMsgError(ApiErrorKind.UNREADABLE, "the answer does not end") from None
         except FAILURES as error:
             failed = outcome_of(error, hidden)
-            raise OneMsgError(ApiErrorKind.UNAVAILABLE, f"{failed.reason}: {failed.error}") from None
+            _log.debug("onemsg_call_failed", method=method, reason=failed.reason, error=failed.error)
+            raise OneMsgError(ApiErrorKind.UNAVAILABLE, in_words(failed)) from None
         return parse_response(*answer, now=self._now(), hide=hidden)
 
 

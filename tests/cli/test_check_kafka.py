@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
+from consumer.commands import kafka_probe
 from consumer.commands.check.kafka import check_broker, check_input_topic, check_registry
 from consumer.commands.check.ledger import check_ledger
+from consumer.commands.terminal.exit_codes import CommandFailed
 from consumer.commands.terminal.output import CheckResult
 from consumer.config.kafka import KafkaSettings
 from consumer.ledger.store import Ledger
@@ -38,6 +41,26 @@ class TestTheBroker:
         assert str(line).startswith(
             "✗ broker: kafka.bootstrap_servers: no answer from localhost:9 within 1 s: is the broker running"
         )
+
+    def test_is_waited_for_with_reports_at_growing_intervals(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Silent:
+            """A client whose broker does not answer, without the wait."""
+
+            def __init__(self, settings: object) -> None:
+                pass
+
+            def list_topics(self, timeout: float) -> None:
+                raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+
+            def poll(self, timeout: float) -> None:
+                pass
+
+        reports: list[tuple[int, str]] = []
+        monkeypatch.setattr(kafka_probe, "AdminClient", Silent)
+        with pytest.raises(CommandFailed):
+            kafka_probe.connect(KafkaSettings(bootstrap_servers="h:9"), 30, lambda *report: reports.append(report))
+        assert [waited_s for waited_s, _ in reports] == [2, 4, 8, 16]
+        assert reports[0][1].startswith("kafka.bootstrap_servers: no answer from h:9 within 2 s: is the broker running")
 
     def test_host_name_cannot_be_resolved(self) -> None:
         line, _ = check_broker(KafkaSettings(bootstrap_servers="nobody.invalid:9092"), timeout_s=1)

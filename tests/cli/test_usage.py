@@ -96,8 +96,8 @@ def test_run_checks_secrets_first(lapse: Lapse, tmp_path: Path) -> None:
     done = lapse("run", ONEMSG_TOKEN="")
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        "onemsg.token: the environment variable ONEMSG_TOKEN is not set or empty",
-        "web.webhook_secret: cannot read /nowhere/secret: No such file or directory",
+        "lapse.yaml:3: onemsg.token: the environment variable ONEMSG_TOKEN is not set or empty",
+        "lapse.yaml:4: web.webhook_secret: cannot read /nowhere/secret: No such file or directory",
     ]
 
 
@@ -105,7 +105,7 @@ def test_webhook_secret_must_be_url_safe(lapse: Lapse, tmp_path: Path) -> None:
     (tmp_path / "lapse.yaml").write_text(PROCESSES + CHANNEL + "web: {webhook_secret: {env: SECRET}}\n")
     done = lapse("run", ONEMSG_TOKEN="t", SECRET="hunter2/with?more")
     assert done.returncode == 2
-    assert done.stderr == "web.webhook_secret: is part of a URL: use only letters, digits, - and _\n"
+    assert done.stderr == "lapse.yaml:4: web.webhook_secret: is part of a URL: use only letters, digits, - and _\n"
 
 
 def test_deliver_needs_the_onemsg_section(lapse: Lapse, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_unknown_librdkafka_setting_is_named(lapse: Lapse, tmp_path: Path) -> No
     assert done.stderr.splitlines()[-1] == 'kafka.client: No such configuration property: "secruity.protocol"'
 
 
-def test_sigterm_while_waiting_for_the_broker_exits_with_0(tmp_path: Path) -> None:
+def test_waiting_for_the_broker_is_reported_and_sigterm_ends_it_with_0(tmp_path: Path) -> None:
     (tmp_path / "lapse.yaml").write_text(PROCESSES + "kafka: {bootstrap_servers: 'localhost:9'}\n")
     process = subprocess.Popen(
         command("run", "--role", "detect"),
@@ -134,6 +134,7 @@ def test_sigterm_while_waiting_for_the_broker_exits_with_0(tmp_path: Path) -> No
     with process:
         assert process.stderr
         assert "starting" in process.stderr.readline()
+        assert "no answer from localhost:9 within 2 s: is the broker running" in process.stderr.readline()
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
 

@@ -6,7 +6,7 @@ import pytest
 
 from consumer.config.loader import ConfigError, read_secret
 from consumer.config.types import Secret
-from tests.config.config_files import CHANNEL, SMALL, problems
+from tests.config.config_files import CHANNEL, SMALL, loaded, problems
 
 
 class TestSecretsInTheFile:
@@ -70,6 +70,18 @@ class TestReadingASecret:
         said = "onemsg.token: the environment variable ONEMSG_TOKEN is not set or empty"
         with pytest.raises(ConfigError, match=f"^{said}$"):
             read_secret(Secret(env="ONEMSG_TOKEN"), "onemsg.token", environ)
+
+    def test_missing_variable_is_named_with_its_line_in_the_file(self, file: Path) -> None:
+        onemsg = loaded(file, SMALL.lstrip() + CHANNEL).onemsg
+        assert onemsg is not None
+        with pytest.raises(ConfigError, match=r"/lapse\.yaml:7: onemsg\.token: the environment variable ONEMSG_TOKEN"):
+            read_secret(onemsg.token, "onemsg.token", {})
+
+    def test_file_that_a_variable_names_is_reported_with_that_variable(self, file: Path) -> None:
+        onemsg = loaded(file, SMALL + CHANNEL, LAPSE_ONEMSG__TOKEN="{file: /gone/token}").onemsg
+        assert onemsg is not None
+        with pytest.raises(ConfigError, match=r"^LAPSE_ONEMSG__TOKEN: cannot read /gone/token: No such file"):
+            read_secret(onemsg.token, "onemsg.token", {})
 
     @pytest.mark.parametrize("secret", [Secret(env="hunter2"), Secret(env="eyJ.hunter2"), Secret(file=Path("hunter2"))])
     def test_secret_in_place_of_a_variable_name_is_not_shown(self, secret: Secret) -> None:

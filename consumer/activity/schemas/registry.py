@@ -73,4 +73,6 @@ def _unavailable(why: Exception) -> RegistryUnavailable:
     if isinstance(why, SchemaRegistryError):
         hint = "check schema_registry.url, user and password" if why.http_status_code < 500 else "try again later"
         return RegistryUnavailable(f"the Schema Registry answered {why.http_status_code}: {hint}")
-    return RegistryUnavailable(f"the Schema Registry cannot be asked ({type(why).__name__}): is it running?")
+    return RegistryUnavailable(
+        f"the Schema Registry cannot be asked ({type(why).__name__}): is it running, and is schema_registry.url right?"
+    )

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from consumer.commands.check.kafka import Reached
 from consumer.commands.terminal.output import CheckResult
 from consumer.config.settings import Settings
+from consumer.kafka.clients.error_codes import in_words
 from consumer.ledger.errors import LedgerRefused, NoLedger
 from consumer.ledger.store import Ledger
 from consumer.wiring.ledger import TopicPositions, compare_with_topics
@@ -42,7 +43,7 @@ def check_ledger(url: str, read_positions: ReadPositions) -> CheckResult:
         return CheckResult(False, "ledger", str(problem))
     except KafkaException as problem:
         return CheckResult(
-            False, "ledger", f"the broker does not say how far deliver has read: {problem.args[0].str()}"
+            False, "ledger", f"the broker does not say how far deliver has read: {in_words(problem.args[0])}"
         )
     except SQLAlchemyError as problem:
         # The exception's text may be long and contains the address; its type says enough.

@@ -19,6 +19,7 @@ from consumer.config.loader import ConfigError, load, read_secret
 from consumer.config.onemsg import OneMsgSettings
 from consumer.config.settings import Settings
 from consumer.config.types import Role
+from consumer.kafka.clients.error_codes import in_words
 from consumer.kafka.clients.topics import TopicsRefused
 from consumer.wiring.shared import Shared
 
@@ -86,7 +87,7 @@ def _kafka(settings: Settings, reached: kafka.Reached, *, with_secrets: bool) ->
         for verdict in topics.verdicts(reached[0], settings):
             yield topics.to_result(verdict, will_be_created=settings.topics.create)
     except KafkaException as problem:
-        yield CheckResult(False, "topics", f"the broker does not describe them: {problem.args[0].str()}")
+        yield CheckResult(False, "topics", f"the broker does not describe them: {in_words(problem.args[0])}")
     except TopicsRefused as problem:
         yield CheckResult(False, "topics", str(problem))
     if with_secrets:  # the registry may need one

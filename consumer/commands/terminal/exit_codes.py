@@ -35,6 +35,7 @@ def _status_and_message(problem: Exception) -> tuple[int, str] | None:
 
     from consumer.activity.errors import RegistryUnavailable, SchemaRefused
     from consumer.config.errors import ConfigError
+    from consumer.kafka.clients.error_codes import in_words
     from consumer.kafka.clients.topics import TopicsRefused
     from consumer.ledger.errors import LedgerRefused
     from consumer.web.server import PortTaken
@@ -46,7 +47,7 @@ def _status_and_message(problem: Exception) -> tuple[int, str] | None:
     ):
         return FAILED, str(problem)
     if isinstance(problem, KafkaException):
-        return FAILED, f"Kafka: {problem.args[0].str()}"
+        return FAILED, f"Kafka: {in_words(problem.args[0])}"
     if isinstance(problem, OperationalError):
         return FAILED, "ledger.url: the database cannot be opened: is it running, and is the address right?"
     return None

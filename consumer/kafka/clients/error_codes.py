@@ -74,6 +74,30 @@ CORRUPT = frozenset({KafkaError._BAD_MSG, KafkaError._NOT_IMPLEMENTED})
 """A checksum does not match. librdkafka (2.16 at least) then reads on inside and finds "an unsupported version"."""
 
 
+_REJECTED = "the broker rejects the credentials: check the sasl settings in kafka.client"
+_TLS_FAILED = "TLS with the broker fails: check security.protocol and the ssl settings in kafka.client"
+_UNRESOLVED = "the host name cannot be resolved: is it spelt right in kafka.bootstrap_servers?"
+_NO_ANSWER = (
+    "the broker does not answer: does it run, and can this machine connect to the addresses that the brokers name"
+    " themselves (advertised.listeners), not only to kafka.bootstrap_servers?"
+)
+_NOT_ALLOWED = "the broker does not allow it: the user in kafka.client lacks a right (SECURITY.md lists them)"
+
+
+def in_words(error: KafkaError) -> str:
+    """Return what went wrong and what to do, in our words; in librdkafka's only where we have none."""
+    code = error.code()
+    if code == KafkaError._AUTHENTICATION:
+        return _REJECTED
+    if code == KafkaError._SSL:
+        return _TLS_FAILED
+    if code == KafkaError._RESOLVE:
+        return _UNRESOLVED
+    if code in DISCONNECTED | TIMED_OUT:
+        return _NO_ANSWER
+    return f"{_NOT_ALLOWED}: {error.name()}" if code in UNAUTHORIZED else error.str()
+
+
 def is_fatal(error: KafkaError) -> bool:
     """Return whether the client that reported this is of no more use."""
     return bool(error.fatal()) or error.code() == KafkaError._FATAL

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 from consumer.clock import DAY, MINUTE
 from consumer.config.kafka import TopicSettings
 from consumer.kafka.clients.client_settings import MAX_RECORD_BYTES
-from consumer.kafka.clients.error_codes import UNAUTHORIZED
+from consumer.kafka.clients.error_codes import UNAUTHORIZED, in_words
 
 _REQUEST_TIMEOUT_S = 30.0
 _VISIBLE_CHECK_INTERVAL_S = 0.1
@@ -223,7 +223,7 @@ def create(admin: AdminClient, topics: Sequence[RequiredTopic], replication: int
         except KafkaException as failure:
             error = failure.args[0]
             if error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                problems.append(f"the topic {name} cannot be created: {error.str()}")
+                problems.append(f"the topic {name} cannot be created: {in_words(error)}")
     if problems:
         raise TopicsRefused(problems)
     _wait_until_visible(admin, {topic.name for topic in topics})

@@ -19,7 +19,7 @@ from consumer.clock import MINUTE, Millis
 from consumer.config.kafka import KafkaSettings
 from consumer.kafka.clients.client_error_log import ClientErrorLog
 from consumer.kafka.clients.client_settings import MAX_RECORD_BYTES, client_settings
-from consumer.kafka.clients.error_codes import FENCED, RECORD_TOO_LARGE, TRANSACTION_FAILED, UNAUTHORIZED
+from consumer.kafka.clients.error_codes import FENCED, RECORD_TOO_LARGE, TRANSACTION_FAILED, UNAUTHORIZED, in_words
 from consumer.kafka.clients.output import Output
 
 _CALL_TIMEOUT_S = 2.0  # for one call of the client: no longer, so that a stop or Ctrl-C takes effect soon
@@ -39,7 +39,7 @@ class Aborted(Exception):
     """Nothing of the transaction was written. `error` is the cause; the text names the topic, where there is one."""
 
     def __init__(self, error: KafkaError, topic: str | None = None) -> None:
-        super().__init__(f"{topic}: {error.str()}" if topic else error.str())
+        super().__init__(f"{topic}: {in_words(error)}" if topic else in_words(error))
         self.error = error
 
     @property

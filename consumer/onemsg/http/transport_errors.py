@@ -15,6 +15,8 @@ import httpx
 
 from consumer.onemsg.masking import mask_text
 from consumer.onemsg.outcomes import NotTransmitted, Unknown
+from consumer.reasons.decisions import UNKNOWN
+from consumer.reasons.refusals import NOT_TRANSMITTED
 
 
 class NoConnection(Exception):
@@ -59,3 +61,9 @@ def outcome_of(error: Exception, hide: Sequence[str] = ()) -> NotTransmitted | U
             return NotTransmitted(reason=reason, error=words)
     reason = next((reason for kind, reason in _AFTER if isinstance(error, kind)), "reset")
     return Unknown(reason=reason, error=words)
+
+
+def in_words(outcome: NotTransmitted | Unknown) -> str:
+    """Return the reason and what it means. Unlike `error` it contains nothing of a library's text."""
+    meaning, _ = {**NOT_TRANSMITTED, **UNKNOWN}[outcome.reason]
+    return f"{outcome.reason}: {meaning.removesuffix('.')}"

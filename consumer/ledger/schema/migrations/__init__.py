@@ -62,7 +62,7 @@ def check(connection: Connection) -> LedgerIdentity:
     """Return the ledger's identity. Raises LedgerRefused unless its schema is the one of this version of Lapse."""
     version = _version(connection)
     if version is None and not inspect(connection).has_table(meta.name):
-        raise NoLedger("there is no ledger in this database: the first `lapse run` makes one")
+        raise NoLedger("there is no ledger in this database yet: the first `lapse run` makes it")
     if version != HEAD:
         raise LedgerRefused(
             f"the ledger's schema is at version {version or 'none'}, this Lapse works with {HEAD}:"
