@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import typer
 
 from consumer.commands.terminal.exit_codes import DONE, CommandFailed
+from consumer.commands.terminal.output import echo
 from consumer.config.loader import load, read_secret
 from consumer.config.service import WebSettings
 
@@ -21,7 +21,7 @@ def status(config: Path, url: str | None) -> int:
     if found["released"]:
         lines.append(f"released by an operator until the cause has passed: {found['released']}")
     for line in lines:
-        typer.echo(line)
+        echo(line)
     return DONE
 
 
@@ -29,13 +29,11 @@ def release(config: Path, url: str | None) -> int:
     """Release what is held back, and print what it was. Raises as `status` does."""
     found = _ask(load(config).web, url, "POST", "/api/brake/release")
     if found["engaged"]:
-        typer.echo(
-            f"released: {found['engaged']}, {found['held']} lapses; the brake engages again at the next such event"
-        )
+        echo(f"released: {found['engaged']}, {found['held']} lapses; the brake engages again at the next such event")
     for number in found["distrusted"]:
-        typer.echo(f"released: the watermark of partition {number}")
+        echo(f"released: the watermark of partition {number}")
     if not found["words"]:
-        typer.echo("nothing was held back")
+        echo("nothing was held back")
     return DONE
 
 

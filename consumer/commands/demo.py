@@ -149,7 +149,8 @@ class _Demo:
                     raise
         reminders = {(row["status"], row["reason"]): row["count"] for row in rows}
         taken = self._json(f"{self.messages_url}?limit={_MESSAGES_SHOWN}")
-        return Snapshot(self._elapsed(), len(self._crowd), self._producer.activities, reminders, taken)
+        sent, activities = self._reader.read.sent, self._producer.activities
+        return Snapshot(self._elapsed(), len(self._crowd), activities, reminders, sent, taken)
 
     def _json(self, url: str) -> Any:
         try:

@@ -8,6 +8,7 @@ import typer
 from consumer import log
 from consumer.clock import Millis, SystemClock
 from consumer.commands.terminal.exit_codes import DONE
+from consumer.commands.terminal.output import echo
 from consumer.commands.terminal.time_arguments import format_time
 from consumer.config.errors import closest
 from consumer.config.loader import load
@@ -33,10 +34,10 @@ def pause(config: Path, process: str | None) -> int:
         name = _pause_name(process, settings, before)
         queries.pauses.pause(connection, name, SystemClock().now())
     if name in before:
-        typer.echo(f"{_label(name)} has been paused since {format_time(before[name])} UTC")
+        echo(f"{_label(name)} has been paused since {format_time(before[name])} UTC")
     else:
         lives = settings.policy.expire_after
-        typer.echo(f"{_label(name)} is paused: reminders wait, and expire {format_duration(lives)} after their lapse")
+        echo(f"{_label(name)} is paused: reminders wait, and expire {format_duration(lives)} after their lapse")
     return DONE
 
 
@@ -51,11 +52,11 @@ def resume(config: Path, process: str | None) -> int:
         name = _pause_name(process, settings, before)
         waited = pauses.resume(connection, name)
     if name not in before:
-        typer.echo(f"{_label(name)} was not paused")
+        echo(f"{_label(name)} was not paused")
     else:
-        typer.echo(f"{_label(name)} is resumed; reminders that waited for it: {waited}")
+        echo(f"{_label(name)} is resumed; reminders that waited for it: {waited}")
     for other in sorted(before.keys() - {name}):
-        typer.echo(f"still paused: {_label(other)} (lapse resume{other and ' ' + other})")
+        echo(f"still paused: {_label(other)} (lapse resume{other and ' ' + other})")
     return DONE
 
 

@@ -10,6 +10,7 @@ from consumer import log
 from consumer.clock import Millis, SystemClock
 from consumer.commands.terminal import time_arguments
 from consumer.commands.terminal.exit_codes import DONE, FAILED
+from consumer.commands.terminal.output import echo
 from consumer.config.loader import load
 from consumer.deliver.operations.resolve import MOST, resolve
 from consumer.deliver.unit_of_work import unit_of_work
@@ -62,9 +63,7 @@ def main(config: Path, which: UnresolvedSelection, *, sent: bool) -> int:
 
 def _print_summary(number: int, others: dict[str, int], *, sent: bool) -> None:
     what = "recorded as sent" if sent else "will be tried again, after all checks"
-    typer.echo(
-        f"{number} {what}" if number else "none of these reminders is unresolved: nothing was changed", err=not number
-    )
+    echo(f"{number} {what}" if number else "none of these reminders is unresolved: nothing was changed", err=not number)
     for status, count in sorted(others.items()):
         why = "Lapse is still searching, see tracking.give_up_after" if status == "unknown" else "its outcome is known"
-        typer.echo(f"{count} left alone: {status}, {why}", err=True)
+        echo(f"{count} left alone: {status}, {why}", err=True)

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import typer
-
 from consumer import log
 from consumer.activity.errors import RegistryUnavailable, SchemaRefused
 from consumer.clock import SystemClock
 from consumer.commands import kafka_probe
 from consumer.commands.terminal.exit_codes import DONE, CommandFailed
+from consumer.commands.terminal.output import echo
 from consumer.config.loader import load
 from consumer.config.settings import Settings
 from consumer.config.types import format_duration
@@ -44,13 +43,13 @@ def rebuild(config: Path, *, yes: bool) -> int:
     except RebuildRefused as refusal:
         raise CommandFailed(str(refusal)) from None
     for line in _plan_lines(found, settings):
-        typer.echo(line)
+        echo(line)
     if not yes:
-        typer.echo("Nothing was changed. To do this, run the command again with --yes.")
+        echo("Nothing was changed. To do this, run the command again with --yes.")
         return DONE
     add_state_partitions(admin, found)
     _write(settings, found)
-    typer.echo("Done. Start detect again: it reads from these offsets.")
+    echo("Done. Start detect again: it reads from these offsets.")
     return DONE
 
 

@@ -28,6 +28,11 @@ class StatusesRead:
     records: int = 0
     unreadable: int = 0
 
+    @property
+    def sent(self) -> int:
+        """How many reminders have a message, on whatever medium."""
+        return len({history.reminder_id for history in self.histories.values() if history.message_ids})
+
     def add(self, record: DeliveryStatus) -> None:
         key = (record.reminder_id, record.medium)
         history = self.histories.setdefault(key, ReminderHistory(record.reminder_id))

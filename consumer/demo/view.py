@@ -41,18 +41,23 @@ _LINE_INTERVAL_MS: Millis = 2 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that is shown at one moment; `taken` as `/_sandbox/messages` lists it, the newest message last."""
+    """All that is shown at one moment; `taken` as `/_sandbox/messages` lists it, the newest message last.
+
+    `sent` reminders have a message that 1MSG accepted; after a reported failure one may have several.
+    """
 
     elapsed: Millis
     people: int
     activities: int
     reminders: Counts
+    sent: int
     taken: Any
 
     def __str__(self) -> str:
         """Return the sums in one line."""
         lapses, accepted = sum(self.reminders.values()), self.taken["accepted"]
-        sums = f"{self.people} people, {self.activities} activities, {lapses} lapses, {accepted} messages sent"
+        sent = f"{self.sent} sent in {accepted} messages"
+        sums = f"{self.people} people, {self.activities} activities, {lapses} lapses, {sent}"
         return f"{self.elapsed // SECOND:>3} s  {sums}"
 
 

@@ -1,4 +1,4 @@
-"""Every page except `sendTemplate`: lists, hookInfo, webhooks, settings and status, and the sandbox's own pages.
+"""Every page except `sendTemplate`: lists, hookInfo, webhooks, settings, status, and the sandbox's own pages.
 
 Where docs/1msg.md has no answer on record, the sandbox gives one that a tolerant client must accept: the hookInfo of an
 unknown id is an empty list, and `webhookStatuses` maps each URL to `active` or `disabled`.
@@ -59,7 +59,9 @@ class Routes:
             ("templates", "POST", self.sandbox_templates),
             ("channel", "POST", self.sandbox_channel),
         ]
+        guide = _guide(self._channel.id, guarded, own)
         return [
+            Route("/", _open(lambda request, body: json_reply("sandbox", 200, guide))),
             Route("/{channel}/sendTemplate", self._sender, methods=["POST"]),
             *(Route(f"/_sandbox/{path}", _open(answer), methods=[method]) for path, method, answer in own),
             *(
@@ -163,6 +165,7 @@ class Routes:
         return {"requests": self._channel.requests, "accepted": self._channel.accepted, "messages": rows}
 
     def sandbox_stats(self, request: Request, body: dict[str, Any]) -> Reply:
+        """Answer how many requests, answers of each kind, messages and webhook calls there were."""
         return json_reply("sandbox", 200, self.stats())
 
     def stats(self) -> dict[str, Any]:
@@ -229,6 +232,24 @@ class Routes:
             return _answered(answer, request, body)
 
         return respond
+
+
+def _guide(
+    channel: str, guarded: Sequence[tuple[str, str, Answerer]], own: Sequence[tuple[str, str, Answerer]]
+) -> dict[str, Any]:
+    """Return what `GET /` answers: every call, with what its docstring says first."""
+
+    def told(answer: Answerer) -> str:
+        return (answer.__doc__ or "").partition("\n")[0]
+
+    return {
+        "what": "A stand-in for 1MSG, for tests. The channel's calls need the token on its first line.",
+        "channel": [
+            f"POST /{channel}/sendTemplate",
+            *(f"{method} /{channel}/{path}" for path, method, _ in guarded),
+        ],
+        "sandbox": {f"{method} /_sandbox/{path}": told(answer) for path, method, answer in own},
+    }
 
 
 def _open(answer: Answerer) -> Callable[[Request], Awaitable[Response]]:

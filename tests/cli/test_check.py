@@ -51,7 +51,9 @@ def test_missing_secret_exits_with_2_after_all_checks(
     done = lapse("check")
     assert done.returncode == 2
     lines = done.stdout.splitlines()
-    assert lines[0] == "✗ configuration: lapse.yaml:10: onemsg.token: the environment variable TOKEN is not set or empty"
+    assert (
+        lines[0] == "✗ configuration: lapse.yaml:10: onemsg.token: the environment variable TOKEN is not set or empty"
+    )
     assert "✓ input topic user-activity: 4 partitions" in lines
 
 

@@ -49,6 +49,11 @@ def test_two_media_of_one_reminder_are_two_histories() -> None:
     assert len(read(RECORD, replace(RECORD, medium="email")).histories) == 2
 
 
+def test_a_reminder_with_two_messages_was_sent_once() -> None:
+    suppressed = replace(RECORD, reminder_id="r2", status="suppressed", message_id=None)
+    assert read(RECORD, replace(RECORD, message_id="wamid.2"), replace(RECORD, medium="email"), suppressed).sent == 1
+
+
 @pytest.fixture
 def reader(broker: str, codec: RecordCodec) -> Iterator[StatusReader]:
     with closing(StatusReader(broker, "delivery-status", codec)) as reader:

@@ -25,8 +25,8 @@ REMINDERS: dict[tuple[str, str | None], int] = {
     ("cancelled", "returned"): 2,
     ("brand_new", None): 1,
 }
-SNAPSHOT = Snapshot(12_400, 300, 1_804, REMINDERS, {"accepted": 17, "messages": MESSAGES})
-EMPTY = Snapshot(0, 300, 0, {}, {"accepted": 0, "messages": []})
+SNAPSHOT = Snapshot(12_400, 300, 1_804, REMINDERS, 15, {"accepted": 17, "messages": MESSAGES})
+EMPTY = Snapshot(0, 300, 0, {}, 0, {"accepted": 0, "messages": []})
 TITLE = "Lapse: http://127.0.0.1:8123/"
 
 
@@ -40,7 +40,7 @@ def drawn(snapshot: Snapshot, height: int = 24, width: int = 80) -> str:
 def test_the_picture_has_the_consoles_address_the_sums_and_every_status() -> None:
     shown = drawn(SNAPSHOT)
     assert TITLE in shown
-    assert "12 s  300 people, 1804 activities, 24 lapses, 17 messages sent" in shown
+    assert "12 s  300 people, 1804 activities, 24 lapses, 15 sent in 17 messages" in shown
     assert "12  read        the client read it" in shown
     assert "6  suppressed  4 no_opt_in, 2 no_phone" in shown
 
@@ -83,7 +83,7 @@ def test_reasons_that_need_two_rows_stay_in_their_column() -> None:
 
 def test_before_anything_happened_there_is_a_picture_too() -> None:
     shown = drawn(EMPTY)
-    for words in ("300 people, 0 activities, 0 lapses, 0 messages sent", "nobody has been quiet", "none yet"):
+    for words in ("300 people, 0 activities, 0 lapses, 0 sent in 0 messages", "nobody has been quiet", "none yet"):
         assert words in shown
 
 
@@ -94,10 +94,10 @@ def test_without_a_terminal_a_line_comes_every_two_seconds_and_no_message_is_quo
         for elapsed in (100, 2_100, 2_350, 3_900, 4_000):
             show(replace(SNAPSHOT, elapsed=elapsed))
     assert isinstance(console.file, io.StringIO)
-    sums = "300 people, 1804 activities, 24 lapses, 17 messages sent"
+    sums = "300 people, 1804 activities, 24 lapses, 15 sent in 17 messages"
     statuses = "6 suppressed, 2 cancelled, 3 accepted, 12 read, 1 brand_new"
     assert console.file.getvalue().splitlines() == [
-        "  0 s  300 people, 0 activities, 0 lapses, 0 messages sent",
+        "  0 s  300 people, 0 activities, 0 lapses, 0 sent in 0 messages",
         f"  2 s  {sums}: {statuses}",
         f"       +48 ••• ••90  read: Hello, Łukasz! {HELLO}",
         f"  4 s  {sums}: {statuses}",
@@ -109,7 +109,7 @@ def test_on_a_terminal_the_last_picture_stays() -> None:
     with screen(console, TITLE) as show:
         show(SNAPSHOT)
     assert isinstance(console.file, io.StringIO)
-    assert "17 messages sent" in console.file.getvalue()
+    assert "15 sent in 17 messages" in console.file.getvalue()
 
 
 def test_text_is_said_as_it_is() -> None:
@@ -126,7 +126,7 @@ def test_the_summary_has_the_sums_and_says_that_all_is_well() -> None:
     reminders: dict[tuple[str, str | None], int] = {("suppressed", "no_opt_in"): 3, ("read", None): 1}
     last = replace(SNAPSHOT, reminders=reminders, taken={"accepted": 1, "messages": MESSAGES[:1]})
     assert summary(last, Evidence(READ, last.taken, frozenset()), 6_240, ()).splitlines() == [
-        " 12 s  300 people, 1804 activities, 4 lapses, 1 messages sent. Where reminders stand:",
+        " 12 s  300 people, 1804 activities, 4 lapses, 15 sent in 1 messages. Where reminders stand:",
         "    3  suppressed  3 no_opt_in",
         "    1  read        the client read it",
         "Messages taken by 1MSG (the sandbox): 1; named in delivery-status: 1",

@@ -4,10 +4,23 @@ from collections.abc import Callable
 from time import time
 from typing import Any
 
+import httpx
 import pytest
 
 from .client import MARIA, Client, variables
 from .receiver import Receiver
+
+
+def test_the_root_says_what_can_be_called(shared: Client) -> None:
+    guide = httpx.get(shared.sandbox.base_url).raise_for_status().json()
+    channel = shared.sandbox.channel_id
+    assert {f"POST /{channel}/sendTemplate", f"GET /{channel}/hookInfo"} <= set(guide["channel"])
+    assert guide["sandbox"]["GET /_sandbox/messages"].startswith("Answer the accepted messages")
+    assert all(guide["sandbox"].values())
+    for call in (*guide["channel"], *guide["sandbox"]):
+        method, path = call.split()
+        answer = shared.http.request(method, shared.sandbox.base_url + path, json={} if method == "POST" else None)
+        assert answer.status_code in (200, 400), call
 
 
 def test_the_templates_are_listed_with_all_that_a_preflight_needs(shared: Client) -> None:

@@ -35,7 +35,7 @@ def check_data(shared: Shared) -> Iterator[CheckResult]:
         yield from check_decoded(topic, decoded, millis(s.detect.clock_doubt))
         yield from _check_source(sampler, sample, WholeEventReader(shared.writers), s)
     except (KafkaException, RegistryUnavailable) as problem:
-        reason = problem.args[0].str() if isinstance(problem, KafkaException) else str(problem)
+        reason = in_words(problem.args[0]) if isinstance(problem, KafkaException) else str(problem)
         yield CheckResult(False, f"records of {topic}", f"they cannot be read: {reason}")
         return
     if s.onemsg is not None:

@@ -33,7 +33,7 @@ def check_people(
         sample = sampler.newest(topic, MAX_CONTACTS, MAX_BYTES)
         contacts, bad = read_contacts(sample, codec)
     except (KafkaException, RegistryUnavailable) as problem:
-        reason = problem.args[0].str() if isinstance(problem, KafkaException) else str(problem)
+        reason = in_words(problem.args[0]) if isinstance(problem, KafkaException) else str(problem)
         yield CheckResult(False, f"contacts in {topic}", f"they cannot be read: {reason}")
         return
     yield _readable(topic, sample, bad)

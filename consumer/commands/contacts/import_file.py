@@ -22,6 +22,7 @@ from consumer.commands.contacts import csv_file, validation
 from consumer.commands.contacts.csv_file import BadFile, Row, UnreadableRow
 from consumer.commands.contacts.validation import COLUMNS, KEY, CheckedRow, ImportRules, InvalidRow, SeenUsers
 from consumer.commands.terminal.exit_codes import DONE, CommandFailed
+from consumer.commands.terminal.output import echo
 from consumer.config.kafka import KafkaSettings
 from consumer.config.loader import load
 from consumer.config.settings import Settings
@@ -76,10 +77,10 @@ def main(
         count = _check_rows(file, skip_bad, dry_run=dry_run)
         what = f"{count:,} contact{'' if count == 1 else 's'}"
         if ignored := file.ignored_columns():
-            typer.echo(f"{path}: ignored columns: {', '.join(ignored)}", err=True)
-            typer.echo("Each contact is replaced as a whole: what the file does not give is erased.", err=True)
+            echo(f"{path}: ignored columns: {', '.join(ignored)}", err=True)
+            echo("Each contact is replaced as a whole: what the file does not give is erased.", err=True)
         if dry_run:
-            typer.echo(f"{what} could be {'deleted' if delete else 'imported'}; nothing was written")
+            echo(f"{what} could be {'deleted' if delete else 'imported'}; nothing was written")
             return DONE
         topic = settings.topics.contacts
         if count:
@@ -87,7 +88,7 @@ def main(
             encode = _no_value if delete else _encoder(settings, topic)
             outputs = _outputs(file, topic, encode, skip_bad=skip_bad is not None)
             _write(settings.kafka, outputs, _TIMEOUT_MS + count * _TIMEOUT_PER_ROW_MS)
-        typer.echo(f"{what} {'deleted from' if delete else 'imported to'} {topic}")
+        echo(f"{what} {'deleted from' if delete else 'imported to'} {topic}")
         return DONE
 
 
@@ -188,7 +189,7 @@ def _check_rows(file: _ContactsFile, skip_bad: Path | None, *, dry_run: bool) ->
         raise CommandFailed("\n".join([f"{found}, so nothing was written", *lines]))
     if not dry_run:
         _write_refused(file, skip_bad)
-    typer.echo("\n".join([f"{found}: {'would be' if dry_run else 'now'} in {skip_bad}", *lines]), err=True)
+    echo("\n".join([f"{found}: {'would be' if dry_run else 'now'} in {skip_bad}", *lines]), err=True)
     return total - number
 
 

@@ -31,6 +31,7 @@ import typer
 from consumer import log
 from consumer.commands.dead_letters.selection import DeadLetterFilter, DeadLetterTopic, open_topic, replay_group
 from consumer.commands.terminal.exit_codes import DONE, FAILED, CommandFailed
+from consumer.commands.terminal.output import echo
 from consumer.config.loader import load
 from consumer.config.settings import Settings
 from consumer.kafka.clients.output import Output
@@ -94,13 +95,13 @@ def main(config: Path, chosen: DeadLetterFilter, *, yes: bool) -> int:
         found = survey(b.records(), chosen, targets)
         number = found.by_topic().total()
         for line in _plan_lines(found, contacts=settings.topics.contacts):
-            typer.echo(line)
+            echo(line)
         if not number:
             return DONE
         if not (yes or typer.confirm(f"Replay {_letters(number)}?")):
-            typer.echo("nothing was replayed")
+            echo("nothing was replayed")
             return FAILED
-        typer.echo(f"{_letters(_replay(b, producer, found))} replayed")
+        echo(f"{_letters(_replay(b, producer, found))} replayed")
         return DONE
 
 

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 import typer
 
+from consumer.commands.terminal.output import echo
+
 DONE, FAILED, MISUSED = 0, 1, 2
 
 
@@ -22,8 +24,7 @@ def exit_with_message() -> Iterator[None]:
         if found is None:
             raise
         status, message = found
-        for line in message.splitlines():
-            typer.echo(line, err=True)
+        echo(message, err=True)
         raise typer.Exit(status) from None
 
 

@@ -1,6 +1,9 @@
-"""The result of a check, as one line on the terminal or as JSON."""
+"""Texts for people, and the result of a check as one of them, or as JSON."""
 
 import json
+import shutil
+import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -23,9 +26,19 @@ class CheckResult:
         return f"{'✓' if self.ok else '✗'} {self.text}" + (f": {self.advice}" if self.advice else "")
 
 
+def echo(text: str, *, err: bool = False) -> None:
+    """Print sentences: on a terminal wrapped between words to its width, elsewhere as they are."""
+    if (sys.stderr if err else sys.stdout).isatty():
+        paragraph = textwrap.TextWrapper(
+            shutil.get_terminal_size().columns, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        )
+        text = "\n".join(paragraph.fill(line) for line in text.splitlines())
+    typer.echo(text, err=err)
+
+
 def print_result(line: CheckResult) -> bool:
     """Print the result; return whether it was ok."""
-    typer.echo(str(line))
+    echo(str(line))
     return line.ok
 
 
