@@ -15,6 +15,7 @@ from consumer.commands.check.source_paths import check_paths
 from consumer.commands.terminal.output import CheckResult
 from consumer.config.settings import Settings
 from consumer.config.types import millis
+from consumer.kafka.clients.error_codes import in_words
 from consumer.wiring import detect
 from consumer.wiring.shared import Shared
 

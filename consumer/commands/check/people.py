@@ -14,6 +14,7 @@ from consumer.activity.whole_events import is_json
 from consumer.commands.check.sample import Sample, TopicSampler
 from consumer.commands.terminal.output import CheckResult
 from consumer.config.policy import PolicySettings
+from consumer.kafka.clients.error_codes import in_words
 from consumer.onemsg.phone import Phone, normalize_phone
 from consumer.records import Contact
 
