@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
-from sqlalchemy import ColumnElement, Connection, func, make_url, select
+from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from consumer import log
@@ -15,15 +15,14 @@ from consumer.commands.onemsg_channel import onemsg_section, open_client
 from consumer.commands.terminal.exit_codes import DONE, FAILED, CommandFailed
 from consumer.config.loader import load
 from consumer.config.settings import Settings
-from consumer.deliver.recipients.identity import subjects_of
+from consumer.deliver.recipients.identity import phone_hash, subjects_of
 from consumer.ledger import queries
-from consumer.ledger.schema.tables import contacts
 from consumer.ledger.store import Ledger
 from consumer.onemsg.client import OneMsgClient, OneMsgError
 from consumer.onemsg.http.transport_errors import in_words
 from consumer.onemsg.message import TemplateMessage
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected
-from consumer.onemsg.phone import Phone, PhoneProblem, normalize_phone
+from consumer.onemsg.phone import PhoneProblem, normalize_phone
 from consumer.onemsg.templates.parameters import safe_parameter
 from consumer.onemsg.webhook.notifications import Progress
 from consumer.records import WHATSAPP
@@ -89,29 +88,15 @@ def _has_opted_out(settings: Settings, phone: str) -> bool:
         ledger = Ledger(settings.ledger.url, read_only=True)
         try:
             with ledger.reading() as connection:
-                users = _users_with(connection, phone, settings.policy.default_region)
-                subjects = {subject for user in users for subject in subjects_of(user, phone, ledger.hash_key)}
-                subjects.update(subjects_of(None, phone, ledger.hash_key))
+                hashed = phone_hash(phone, ledger.hash_key)
+                users = [None, *queries.contacts.users_with_phone(connection, hashed)]
+                subjects = {subject for user in users for subject in subjects_of(user, hashed)}
                 return bool(queries.opt_outs.opted_out_subjects(connection, subjects, WHATSAPP))
         finally:
             ledger.close()
     except SQLAlchemyError as problem:
         kind = type(problem).__name__
         raise CommandFailed(f"the ledger cannot be read for opt-outs ({kind}), so nothing was sent") from None
-
-
-def _users_with(connection: Connection, phone: str, region: str | None) -> list[str]:
-    """Return the users whose contact has this number, in whatever form it is written."""
-    plain: ColumnElement[str] = contacts.c.phone
-    for mark in " -.()/":
-        plain = func.replace(plain, mark, "")
-    likely = select(contacts.c.user_id, contacts.c.phone).where(plain.like(f"%{phone[-6:]}"))
-    return [user for user, given in connection.execute(likely) if _digits(given, region) == phone]
-
-
-def _digits(phone: str, region: str | None) -> str | None:
-    found = normalize_phone(phone, region)
-    return found.digits if isinstance(found, Phone) else None
 
 
 async def _send(channel: OneMsgClient, message: TemplateMessage, wait_seconds: float | None) -> int:

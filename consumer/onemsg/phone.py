@@ -21,6 +21,12 @@ _UNCHANGED = frozenset({52, 54, 55})
 """Mexico, Argentina, Brazil: WhatsApp's form of a number differs from the dialled one, in ways that must not be guessed
 before sending (docs/1msg.md#phone-numbers)."""
 
+_LONGER_FORMS = (
+    (r"^(55\d\d)(?=[6-9]\d{7}$)", r"\g<1>9"),
+    (r"^54(?=\d{10}$)", "549"),
+    (r"^52(?=\d{10}$)", "521"),
+)
+"""The canonical form, and another one that means the same: Brazil, Argentina, Mexico."""
 _MOBILE_TYPES = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
 
 
@@ -106,6 +112,13 @@ def _not_a_number(plain: str) -> str | None:
     if len(plain) > _MAX_CHARACTERS or not _SHAPE.fullmatch(plain):
         return "it contains characters that no phone number has"
     return None
+
+
+def forms_of(digits: str) -> set[str]:
+    """Return all the forms in which WhatsApp may write this number: with and without the digits that it leaves out."""
+    plain = canonical_phone(digits)
+    longer = (re.sub(pattern, form, plain) for pattern, form in _LONGER_FORMS)
+    return {digits, plain, *longer}
 
 
 def same_recipient(one: str, other: str) -> bool:

@@ -32,7 +32,7 @@ GROUPS = (
     Group("Accepted and sent", "Statuses `accepted` and `sent`, which mostly have no reason.", decisions.ACCEPTED),
     Group(
         "Unknown",
-        "Status `unknown`: the message may have gone out. It is looked for in reports, echoes and the message list, and"
+        "Status `unknown`: the message may have gone out. It is looked for in echoes and the message list, and"
         " never sent again by itself. Metric `lapse_sends` with outcome `unknown`.",
         decisions.UNKNOWN,
     ),

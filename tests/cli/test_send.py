@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.deliver.recipients.identity import subjects_of
+from consumer.deliver.recipients.identity import phone_hash, subjects_of
 from consumer.ledger import queries
 from consumer.ledger.schema.tables import contacts
 from consumer.ledger.store import Ledger
@@ -144,28 +144,26 @@ class TestSomebodyWhoOptedOut:
 
     def test_by_number_gets_nothing(self, lapse: Lapse, ledger: Ledger, onemsg: Sandbox) -> None:
         with ledger.transaction() as connection:
-            queries.opt_outs.record(
-                connection, subjects_of(None, "34600123461", ledger.hash_key), "whatsapp", "stop", 1
-            )
+            hashed = phone_hash("34600123461", ledger.hash_key)
+            queries.opt_outs.record(connection, subjects_of(None, hashed), "whatsapp", "stop", 1)
         done = lapse("send", "--phone", "+34 600 123 461", *MARIA, TOKEN=onemsg.token)
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == "this person has opted out: nothing was sent\n"
         assert received(onemsg, "34600123461") == []
 
     def test_by_user_gets_nothing_at_their_number(self, lapse: Lapse, ledger: Ledger, onemsg: Sandbox) -> None:
-        self._contact(ledger, "maria", "(600) 123-462")
+        self._contact(ledger, "maria", "34600123462")
         with ledger.transaction() as connection:
-            queries.opt_outs.record(connection, subjects_of("maria", None, ledger.hash_key), "whatsapp", "stop", 1)
+            queries.opt_outs.record(connection, subjects_of("maria", None), "whatsapp", "stop", 1)
         done = lapse("send", "--phone", "+34600123462", *MARIA, TOKEN=onemsg.token)
         assert done.returncode == 1
         assert received(onemsg, "34600123462") == []
 
     def test_does_not_affect_other_people(self, lapse: Lapse, ledger: Ledger, onemsg: Sandbox) -> None:
-        self._contact(ledger, "juan", "+1 600 123 463")
+        self._contact(ledger, "juan", "16001234633")
         with ledger.transaction() as connection:
-            queries.opt_outs.record(
-                connection, subjects_of("juan", "1600123463", ledger.hash_key), "whatsapp", "stop", 1
-            )
+            hashed = phone_hash("16001234633", ledger.hash_key)
+            queries.opt_outs.record(connection, subjects_of("juan", hashed), "whatsapp", "stop", 1)
         done = lapse("send", "--phone", "+34600123463", *MARIA, TOKEN=onemsg.token)
         assert done.returncode == 0, done.stderr
         assert len(received(onemsg, "34600123463")) == 1
@@ -177,8 +175,17 @@ class TestSomebodyWhoOptedOut:
         assert "so nothing was sent" in done.stderr
         assert received(onemsg, "34600123464") == []
 
+    def test_by_another_form_of_the_number_gets_nothing(self, lapse: Lapse, ledger: Ledger, onemsg: Sandbox) -> None:
+        with ledger.transaction() as connection:
+            hashed = phone_hash("553187654321", ledger.hash_key)
+            queries.opt_outs.record(connection, subjects_of(None, hashed), "whatsapp", "stop", 1)
+        done = lapse("send", "--phone", "+55 31 98765 4321", *MARIA, TOKEN=onemsg.token)
+        assert done.returncode == 1
+        assert received(onemsg, "5531987654321") == []
+
     @staticmethod
     def _contact(ledger: Ledger, user: str, phone: str) -> None:
-        row = {"opt_in": True, "erased": False, "source_partition": 0, "source_offset": 0}
+        row: dict[str, object] = {"opt_in": True, "erased": False, "source_partition": 0, "source_offset": 0}
+        row |= {"phone_hash": phone_hash(phone, ledger.hash_key)}
         with ledger.transaction() as connection:
             connection.execute(contacts.insert(), {"user_id": user, "phone": phone, **row})

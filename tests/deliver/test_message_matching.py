@@ -9,15 +9,16 @@ from consumer.deliver.tracking.message_matching import AFTER, BEFORE, OpenAttemp
 from consumer.records import WHATSAPP
 
 T0 = 1_767_571_200_000
-MARIA, BRAZIL, OTHER = "34612345678", "5511987654321", "34612345679"
+MARIA, OTHER = "hash of maria", "hash of another"
+TEXT, OTHER_TEXT = "hash of her text", "hash of another text"
 
 
-def attempt(name: str, phone: str = MARIA, at: int = T0) -> OpenAttempt:
-    return OpenAttempt(name, WHATSAPP, 1, at, phone)
+def attempt(name: str, phone: str = MARIA, at: int = T0, text: str | None = TEXT) -> OpenAttempt:
+    return OpenAttempt(name, WHATSAPP, 1, at, phone, text)
 
 
-def message(name: str, phone: str = MARIA, at: int = T0 + SECOND) -> SeenMessage:
-    return SeenMessage(name, phone, at, "echo", at)
+def message(name: str, phone: str = MARIA, at: int = T0 + SECOND, text: str = TEXT) -> SeenMessage:
+    return SeenMessage(name, phone, text, at, "echo", at)
 
 
 def names(attempts: list[OpenAttempt], messages: list[SeenMessage]) -> list[tuple[str, str]]:
@@ -49,9 +50,15 @@ def test_time_window_of_a_match(at: int, fits: bool) -> None:
     assert bool(names([attempt("a")], [message("m", at=at)])) is fits
 
 
-@pytest.mark.parametrize(("sent_to", "reported"), [(BRAZIL, "551187654321"), ("525512345678", "5215512345678")])
-def test_match_in_another_form_of_the_phone(sent_to: str, reported: str) -> None:
-    assert names([attempt("a", sent_to)], [message("m", reported)]) == [("a", "m")]
+def test_only_the_message_with_the_text_matches() -> None:
+    assert names([attempt("a")], [message("m", text=OTHER_TEXT), message("n")]) == [("a", "n")]
+    assert names([attempt("a")], [message("m", text=OTHER_TEXT)]) == []
+
+
+def test_attempt_without_a_text_matches_nothing_and_leaves_the_chat_open() -> None:
+    assert names([attempt("a", text=None)], [message("m")]) == []
+    assert names([attempt("a", text=None), attempt("b")], [message("m")]) == []
+    assert names([attempt("a", text=OTHER_TEXT), attempt("b")], [message("m")]) == []
 
 
 @given(

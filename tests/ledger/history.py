@@ -34,6 +34,7 @@ def add_delivered(connection: Connection, count: int, *, first: Millis, apart: M
     counts = {"partition": "0", "polls": "0", "sequence": "2", "attempts": "1", "counted_attempts": "0"}
     fill(connection, reminders, count, key | person | sent | moments | counts | {"status": "'delivered'"})
     outcome = {"number": "1", "outcome": "'accepted'", "may_have_been_sent": "true"}
+    sent |= {"phone_hash": "'hash-' || n"}
     fill(connection, attempts, count, key | person | sent | outcome | {"started_at": at, "finished_at": at})
     for sequence, status, final in (("1", "'accepted'", "false"), ("2", "'delivered'", "true")):
         told = {"sequence": sequence, "status": status, "final": final, "source": "'webhook'", "published": "true"}

@@ -13,6 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, column, create_engine, inspect, table, text
 from sqlalchemy.exc import DatabaseError
 
+from consumer.deliver.recipients.identity import phone_hash
 from consumer.ledger.errors import LedgerRefused
 from consumer.ledger.schema import migrations
 from consumer.ledger.schema.tables import metadata
@@ -168,8 +169,8 @@ AT_0007: dict[str, dict[str, object]] = {
         "reminder_id": "r", "medium": "whatsapp", "number": 1, "user_id": "maria", "process": "checkout", "step": 0,
         "started_at": 3, "outcome": "accepted", "may_have_gone": True,
     },
-    "echoes": {"message_id": "m", "recipient": "34600", "tail": "600", "at": 1, "source": "echo", "received_at": 1},
 }  # fmt: skip
+RENAMED = {"refusals": "counted_attempts", "quiet_from": "quiet_since", "may_have_gone": "may_have_been_sent"}
 RENAMED_IN_0008: dict[str, tuple[object, ...]] = {
     "SELECT partition, watermark FROM watermarks": (3, 99),
     "SELECT medium, used_until_us, held_until FROM rate_limits": ("whatsapp", 7_000, 8),
@@ -177,7 +178,6 @@ RENAMED_IN_0008: dict[str, tuple[object, ...]] = {
     "SELECT stops, unclear_attempts FROM channels": (2, 4),
     "SELECT user_id, counted_attempts, quiet_since FROM reminders": ("maria", 5, 6),
     "SELECT number, may_have_been_sent FROM attempts": (1, True),
-    "SELECT recipient, recipient_suffix FROM echoes": ("34600", "600"),
 }
 
 
@@ -195,6 +195,24 @@ def test_what_revision_0008_renames_keeps_its_values(ledger_url: str) -> None:
     ledger.close()
     assert found == RENAMED_IN_0008
     assert names == set(metadata.tables) | {"alembic_version"}
+
+
+@pytest.mark.parametrize(
+    "phone", ["34612345678", "5531987654321", "553187654321", "5215512345678", "5491112345678", "4402071234567", "1234"]
+)
+def test_revision_0010_hashes_phones_as_they_are_hashed_now(ledger_url: str, phone: str) -> None:
+    engine = create_engine(ledger_url)
+    with engine.begin() as connection:
+        migrations._alembic(connection, "upgrade", "0009")
+        connection.execute(text("INSERT INTO meta VALUES ('ledger_id', 'the old one'), ('hash_key', 'aabb')"))
+        for name in ("reminders", "attempts"):
+            values = {RENAMED.get(key, key): value for key, value in AT_0007[name].items()} | {"phone": phone}
+            connection.execute(table(name, *(column(each) for each in values)).insert(), values)
+    engine.dispose()
+    ledger = Ledger(ledger_url)
+    with ledger.reading() as connection:
+        assert connection.scalar(text("SELECT phone_hash FROM attempts")) == phone_hash(phone, ledger.hash_key)
+    ledger.close()
 
 
 def test_a_ledger_from_before_alembic_with_other_tables_is_refused(ledger_url: str) -> None:

@@ -18,7 +18,8 @@ from consumer.ledger import queries
 from consumer.ledger.queries.inbox import ParkedReport
 from consumer.ledger.queries.recipients import Hold
 from consumer.ledger.queries.reminders import UnresolvedSelection
-from consumer.ledger.schema import tables
+from consumer.ledger.queries.whatsapp_ids import UnattributedRequest
+from consumer.ledger.schema import identity_tables, tables
 from consumer.ledger.schema.channel_tables import holds
 from consumer.ledger.schema.rows import ChannelRow, ReminderRow
 from consumer.ledger.store import Ledger
@@ -33,11 +34,12 @@ RECENT, OLD = NOW - SOME * APART, FIRST + SOME * APART
 AT = f"({FIRST} + n * {APART})"
 USERS = [f"user-{n}" for n in range(10)]
 IDS = [f"old-{n}" for n in range(10)]
-PHONES = [f"346{n}" for n in range(10)]
+PHONES = [f"hash-{n}" for n in range(10)]
+WHATSAPP_IDS = [f"id-{n}" for n in range(10)]
 SUBJECTS = [f"user:user-{n}" for n in range(10)]
 LARGE = {
     *("reminders", "attempts", "contacts", "opt_outs", "holds", "webhook_bodies", "parked_reports"),
-    *("inbound_messages", "echoes", "outbox", "opt_out_outbox"),
+    *("inbound_messages", "echoes", "outbox", "opt_out_outbox", "whatsapp_ids", "unattributed_requests"),
 }
 INDEXES = {str(i.name): i for name in LARGE for i in tables.metadata.tables[name].indexes}
 PARTIAL = {name for name, index in INDEXES.items() if index.dialect_kwargs}
@@ -76,10 +78,11 @@ NEW_TRANSITION = {
 }  # fmt: skip
 NEW_INBOUND = {"message_id": "in", "kind": "text", "received_at": NOW}
 NEW_ECHO = {
-    "message_id": "seen", "recipient": "3461", "recipient_suffix": "3461", "at": NOW, "source": "echo",
+    "message_id": "seen", "phone_hash": "hash-7", "text_hash": "text-7", "at": NOW, "source": "echo",
     "received_at": NOW,
 }  # fmt: skip
 PARKED = ParkedReport("other", "delivered", NOW, None, None, "webhook", NOW)
+ASKED = UnattributedRequest("id-7", "stop", "asked_to_stop", NOW)
 HOLD = Hold("not_on_whatsapp", NOW, unreachable=True)
 ONE, SPAN = UnresolvedSelection(reminder_id="old-7"), UnresolvedSelection(since=RECENT, until=NOW)
 
@@ -119,7 +122,8 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "attempts.without_message_id": lambda to: a.without_message_id(to, "whatsapp", RECENT, NOW),
     "attempts.latest_by_reminder_since": lambda to: a.latest_by_reminder_since(to, USERS, RECENT),
     "attempts.to_users_or_phones_since": lambda to: a.to_users_or_phones_since(to, USERS, PHONES, RECENT),
-    "attempts.users_of_phones_since": lambda to: a.users_of_phones_since(to, PHONES, RECENT),
+    "attempts.users_of_phone_since": lambda to: a.users_of_phone_since(to, "hash-7", RECENT),
+    "attempts.phone_hashes_by_message_id": lambda to: a.phone_hashes_by_message_id(to, ["wamid.old.7"]),
     "attempts.lock_recipient_count": a.lock_recipient_count,
     "attempts.count_phones_since": lambda to: a.count_phones_since(to, RECENT),
     "attempts.phones_written_since": lambda to: a.phones_written_since(to, PHONES, RECENT),
@@ -144,6 +148,10 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "opt_outs.opted_out_subjects": lambda to: queries.opt_outs.opted_out_subjects(to, SUBJECTS, "whatsapp"),
     "opt_outs.record": lambda to: queries.opt_outs.record(to, SUBJECTS, "whatsapp", "opted_out", NOW),
     "opt_outs.lift": lambda to: queries.opt_outs.lift(to, SUBJECTS, NOW),
+    "whatsapp_ids.phone_hashes": lambda to: queries.whatsapp_ids.phone_hashes(to, WHATSAPP_IDS),
+    "whatsapp_ids.insert_pairs": lambda to: queries.whatsapp_ids.insert_pairs(to, [("id-7", "hash-8")]),
+    "whatsapp_ids.keep_request": lambda to: queries.whatsapp_ids.keep_request(to, ASKED),
+    "whatsapp_ids.pop_requests": lambda to: queries.whatsapp_ids.pop_requests(to, WHATSAPP_IDS),
     "inbox.store_bodies": lambda to: i.store_bodies(to, [b"{}"], NOW),
     "inbox.lock_unapplied_bodies": lambda to: i.lock_unapplied_bodies(to, 100),
     "inbox.delete_bodies": lambda to: i.delete_bodies(to, range(1, 10)),
@@ -249,6 +257,10 @@ def _load_people(connection: Connection) -> None:
     fill(connection, tables.contacts, MANY, {"user_id": "'user-' || n", "phone_hash": "'hash-' || n"} | agrees)
     verdict = {"medium": "'whatsapp'", "reason": "'some'"}
     fill(connection, tables.opt_outs, MANY, {"subject": "'user:user-' || n", "occurred_at": AT} | verdict)
+    known = {"id_hash": "'id-' || n", "phone_hash": "'hash-' || n"}
+    fill(connection, identity_tables.whatsapp_ids, MANY, known)
+    asked = {"id_hash": "'id-' || n", "request": "'stop'", "reason": "'asked_to_stop'", "at": AT}
+    fill(connection, identity_tables.unattributed_requests, MANY, asked)
     held = verdict | {"subject": "'phone:' || n", "until": AT, "unreachable": f"n < {SOME}"}
     fill(connection, holds, MANY, held)
 
@@ -262,7 +274,7 @@ def _load_inbox(connection: Connection) -> None:
     fill(connection, tables.parked_reports, MANY, report | received)
     inbound = {"message_id": "'in-' || n", "kind": "'text'", "phone_hash": "'hash-' || n"}
     fill(connection, tables.inbound_messages, MANY, inbound | received)
-    seen = {"message_id": "'echo-' || n", "recipient": "'346' || n", "recipient_suffix": "'346' || n", "at": AT}
+    seen = {"message_id": "'echo-' || n", "phone_hash": "'hash-' || n", "text_hash": "'text'", "at": AT}
     fill(connection, tables.echoes, MANY, seen | received | {"source": "'echo'"})
 
 

@@ -50,7 +50,9 @@ META_FAILED = {
 
 
 def test_an_ack_as_production_sends_it() -> None:
-    delivered = StatusReport(message_id="wamid.AAA", progress=Progress.DELIVERED, recipient="15551230000")
+    delivered = StatusReport(
+        message_id="wamid.AAA", progress=Progress.DELIVERED, recipient="15551230000", whatsapp_id="US.123"
+    )
     assert told({"instanceId": "CH1", "ack": [ACK]}) == Notification(statuses=(delivered,))
 
 
@@ -331,3 +333,33 @@ def test_any_bytes_are_read_or_unreadable(body: bytes) -> None:
     except UnreadableBody:
         return
     assert isinstance(said, Notification)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"author": "ES.103@lid"},
+        {"chatId": "ES.103@lid"},
+        {"authorBsuid": "ES.103", "chatId": "12345678901234@lid"},
+        {"author": " ES.103@lid "},
+    ],
+)
+def test_hidden_number_has_an_id_and_no_phone(names: dict[str, str]) -> None:
+    [message] = told({"messages": [{"id": "wamid.1", "body": "STOP", "fromMe": False, **names}]}).inbound
+    assert (message.sender, message.whatsapp_id) == (None, "ES.103")
+
+
+def test_answer_names_the_message_that_it_quotes() -> None:
+    [message] = told({"messages": [{"id": "wamid.2", "fromMe": False, "quotedMsgId": "wamid.1"}]}).inbound
+    [raw_message] = told(raw(messages=[{"id": "wamid.2", "context": {"id": "wamid.1"}}])).inbound
+    assert message.quoted_id == raw_message.quoted_id == "wamid.1"
+
+
+def test_ids_in_bodies_of_meta() -> None:
+    contacts = [{"wa_id": "15551230000", "user_id": "US.123"}, {"wa_id": "15551230001"}, {"user_id": "US.125"}, 7]
+    status = {"id": "wamid.1", "status": "read", "recipient_user_id": "US.123"}
+    stop = {"category": "marketing_messages", "value": "stop", "user_id": "US.ENT.123"}
+    said = told(raw(contacts=contacts, statuses=[status], user_preferences=[stop]))
+    assert [(person.phone, person.whatsapp_id) for person in said.people] == [("15551230000", "US.123")]
+    assert (said.statuses[0].whatsapp_id, said.preferences[0].whatsapp_id) == ("US.123", "US.ENT.123")
+    assert said.preferences[0].sender is None

@@ -37,6 +37,10 @@ TEMPLATE = Template(
     variables=("1", "2"),
     body="Hello, {{1}}! We noticed you have not yet completed {{2}}.",
 )
+ORDER_TEMPLATE = replace(TEMPLATE, name="order_waiting")
+TEXT = "Hello, Maria! We noticed you have not yet completed account setup."
+"""What the first template says to Maria."""
+ORDER_TEXT = "Hello, Maria! We noticed you have not yet completed your order."
 RUNGS = {"account-setup": (24 * HOUR, 72 * HOUR), "checkout": (2 * HOUR,)}
 
 
@@ -144,11 +148,14 @@ class Diary(Replica):
         inbound = {"id": message, "type": "chat", "body": text, "fromMe": False, "author": f"{phone}@c.us"}
         return self.posts(json.dumps({"messages": [{**inbound, "time": self.clock.now() // SECOND}]}).encode())
 
-    def echoes(self, message_id: str, phone: str = "34612345678", at: Millis | None = None) -> "Diary":
-        """The channel shows us a message of ours (docs/1msg.md#normalised-messages)."""
+    def echoes(
+        self, message_id: str, phone: str = "34612345678", at: Millis | None = None, text: str | None = TEXT
+    ) -> "Diary":
+        """The channel shows us a message of the business (docs/1msg.md#normalised-messages)."""
         echo = {"id": message_id, "fromMe": True, "type": "chat", "chatId": f"{phone}@c.us", "senderName": "Us"}
         sent_at = (self.clock.now() if at is None else at) // SECOND
-        return self.posts(json.dumps({"instanceId": "CH1", "messages": [{**echo, "time": sent_at}]}).encode())
+        message = {**echo, "time": sent_at, "body": text}
+        return self.posts(json.dumps({"instanceId": "CH1", "messages": [message]}).encode())
 
     def lists(self, *templates: Template, whole: bool = True) -> "Diary":
         """1MSG is asked for its templates, and shows these."""

@@ -29,7 +29,7 @@ class DailyQuota:
     _waiting: int = 0
 
     def free_at(self, phone: str) -> Millis:
-        """Return from when on this phone (digits) may be written to; 0 if it may be now."""
+        """Return from when on this phone (its hash) may be written to; 0 if it may be now."""
         if phone in self.counted or self.used < self.limit:
             return 0
         position, self._waiting = self.used - self.limit + self._waiting, self._waiting + 1
@@ -44,7 +44,7 @@ class DailyQuota:
 
 
 def quota_for(connection: Connection, limit: int, phones: Collection[str], now: Millis) -> DailyQuota:
-    """Return the quota for one batch with these phones (digits), whose rows are decided about in order.
+    """Return the quota for one batch with these phones (hashes), whose rows are decided about in order.
 
     Other replicas wait for it until this transaction ends.
     """

@@ -44,6 +44,8 @@ class Facts:
     """Safe as a template parameter; the default name where the contact has none."""
     phone: str | None = None
     """Digits with country code."""
+    phone_hash: str | None = None
+    """What caps and quotas count of it: the same for all forms of the number."""
     region: str | None = None
     """The phone's country, such as ES, if the number determines it."""
     bad_phone: bool = False

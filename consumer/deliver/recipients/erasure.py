@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from consumer.deliver.recipients.identity import phone_hash
 from consumer.deliver.recipients.person import read_phone
 from consumer.ledger import queries
-from consumer.onemsg.phone import Phone
+from consumer.onemsg.phone import Phone, forms_of
 
 
 class Erasure:
@@ -36,4 +36,5 @@ class Erasure:
         if phones:
             hashes = {phone_hash(phone, self._hash_key) for phone in phones}
             queries.inbox.delete_inbound_from_phones(self._connection, hashes)
-            queries.inbox.delete_bodies_containing(self._connection, phones)
+            forms = {form for phone in phones for form in forms_of(phone)}
+            queries.inbox.delete_bodies_containing(self._connection, forms)

@@ -5,7 +5,7 @@ second ends after a month, since people install WhatsApp and countries are opene
 """
 
 from consumer.clock import DAY, Millis
-from consumer.deliver.recipients.identity import subjects_of
+from consumer.deliver.recipients.identity import phone_hash, subjects_of
 from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
 from consumer.ledger.queries.recipients import Hold
@@ -31,7 +31,7 @@ def hold_recipient(work: UnitOfWork, row: ReminderRow, refusal: Rejected) -> Non
     """Store the hold, if any, that follows from a refusal of this reminder."""
     hold = hold_after(refusal, max(row.attempts, 1), work.now)
     if hold is not None and row.phone is not None:
-        for subject in subjects_of(None, row.phone, work.hash_key):
+        for subject in subjects_of(None, phone_hash(row.phone, work.hash_key)):
             queries.recipients.extend_hold(work.connection, subject, row.medium, hold)
 
 
@@ -50,6 +50,7 @@ class ReachedPhones:
         # Hashing phones costs more than this query.
         if self._by_medium and queries.recipients.any_unreachable(self._work.connection):
             for medium, phones in self._by_medium.items():
-                subjects = {subject for phone in phones for subject in subjects_of(None, phone, self._work.hash_key)}
+                hashes = (phone_hash(phone, self._work.hash_key) for phone in phones)
+                subjects = {subject for each in hashes for subject in subjects_of(None, each)}
                 queries.recipients.delete_unreachable_holds(self._work.connection, subjects, medium)
         self._by_medium = {}

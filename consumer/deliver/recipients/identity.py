@@ -1,23 +1,87 @@
-"""Who is behind a phone: the one key under which everything is kept that belongs to a phone.
+"""Who is behind a phone, in all its forms, or behind an id of WhatsApp.
 
-The key is a keyed hash of one canonical form of the number, so that all spellings of a Brazilian, Mexican or
-Argentinian mobile are one person, and what is kept outlives the number itself.
+Everything that belongs to a phone is kept under one key: a keyed hash of one canonical form of the number. So all
+spellings of a Brazilian, Mexican or Argentinian mobile are one person, and what is kept outlives the number itself.
+
+Whoever hides their number is named by an id alone (a BSUID, or `…@lid`). Its phone is the one that a report, a
+message or a contact once named beside it, or that the message of ours went to which a report is about or an answer
+quotes (docs/1msg.md#hidden-numbers).
 """
 
 import hashlib
 import hmac
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
+from consumer.deliver.unit_of_work import UnitOfWork
+from consumer.ledger import queries
 from consumer.onemsg.phone import canonical_phone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mention:
+    """Somebody as 1MSG names them: by phone (digits), by WhatsApp's id (or its hash), by a message of ours to them."""
+
+    phone: str | None = field(default=None, repr=False)
+    whatsapp_id: str | None = field(default=None, repr=False)
+    our_message_id: str | None = field(default=None, repr=False)
+    hashed_id: str | None = None
+
+    def id_hash(self, hash_key: bytes) -> str | None:
+        return self.hashed_id if self.whatsapp_id is None else _keyed(f"whatsapp:{self.whatsapp_id.upper()}", hash_key)
 
 
 def phone_hash(phone: str, hash_key: bytes) -> str:
     """Return what is stored of a phone (digits): the same for all the forms that WhatsApp has for it."""
-    return hmac.digest(hash_key, canonical_phone(phone).encode(), hashlib.sha256).hex()
+    return _keyed(canonical_phone(phone), hash_key)
 
 
-def subjects_of(user_id: str | None, phone: str | None, hash_key: bytes) -> list[str]:
-    """Return the keys by which opt-outs and holds are stored. `phone` is digits."""
+def text_hash(text: str, hash_key: bytes) -> str:
+    """Return what is stored of a message's text, to recognise it by: the same whatever blanks and lines divide it."""
+    return _keyed(f"text:{' '.join(unicodedata.normalize('NFC', text).split())}", hash_key)
+
+
+def subjects_of(user_id: str | None, phone_hash: str | None) -> list[str]:
+    """Return the keys by which opt-outs and holds are stored."""
     subjects = [] if user_id is None else [f"user:{user_id}"]
-    if phone:
-        subjects.append(f"phone:{phone_hash(phone, hash_key)}")
-    return subjects
+    return subjects if phone_hash is None else [*subjects, f"phone:{phone_hash}"]
+
+
+class KnownPhones:
+    """The phones (hashes) behind the mentions of one batch. What the batch itself shows is learned first."""
+
+    def __init__(self, work: UnitOfWork, mentions: Iterable[Mention]) -> None:
+        self._hash_key = work.hash_key
+        listed = [each for each in mentions if each.whatsapp_id or each.our_message_id]
+        ours = {each.our_message_id for each in listed if each.our_message_id}
+        self._by_message = queries.attempts.phone_hashes_by_message_id(work.connection, ours)
+        ids = {hashed for each in listed if (hashed := each.id_hash(work.hash_key))}
+        self._by_id = queries.whatsapp_ids.phone_hashes(work.connection, ids)
+        self.learned = self._learn(work, listed)
+        """Ids (hashes) of which a phone is known since this batch."""
+
+    def of(self, mention: Mention) -> set[str]:
+        """Return the phones of this person; none if no phone is known."""
+        named = self._by_message.get(mention.our_message_id or "") if mention.phone is None else self._hash(mention)
+        known = self._by_id.get(mention.id_hash(self._hash_key) or "", set())
+        return known if named is None else {named, *known}
+
+    def _hash(self, mention: Mention) -> str | None:
+        return None if mention.phone is None else phone_hash(mention.phone, self._hash_key)
+
+    def _learn(self, work: UnitOfWork, mentions: Iterable[Mention]) -> set[str]:
+        """Tie each id to the phone beside it, and to the one that a message of ours beside it went to."""
+        new: set[tuple[str, str]] = set()
+        for each in mentions:
+            if hashed := each.id_hash(self._hash_key):
+                phones = {self._hash(each), self._by_message.get(each.our_message_id or "")}
+                new |= {(hashed, phone) for phone in phones - self._by_id.get(hashed, set()) if phone is not None}
+        for hashed, phone in new:
+            self._by_id.setdefault(hashed, set()).add(phone)
+        queries.whatsapp_ids.insert_pairs(work.connection, new)
+        return {hashed for hashed, _ in new}
+
+
+def _keyed(text: str, hash_key: bytes) -> str:
+    return hmac.digest(hash_key, text.encode(), hashlib.sha256).hex()

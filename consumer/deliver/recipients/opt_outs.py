@@ -18,7 +18,6 @@ from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
 from consumer.ledger.queries.recipients import Hold
 from consumer.ledger.schema.rows import ReminderRow
-from consumer.onemsg.phone import canonical_phone
 from consumer.records import Contact
 
 LIKELY_OPT_OUT = "likely_opt_out"
@@ -30,41 +29,41 @@ _REPLY_WINDOW = 30 * DAY
 
 def opt_out_recipient(work: UnitOfWork, row: ReminderRow, reason: str, at: Millis) -> None:
     """Record that the recipient of this reminder opted out of its medium at that moment."""
-    _opt_out(work, {row.user_id}, row.phone, row.medium, reason, at)
+    hashed = None if row.phone is None else phone_hash(row.phone, work.hash_key)
+    _opt_out(work, {row.user_id}, hashed, row.medium, reason, at)
 
 
-def opt_out_phone(work: UnitOfWork, phone: str, medium: str, reason: str, at: Millis) -> None:
-    """Record that the owner of this phone (digits) opted out of that medium at that moment.
+def opt_out_phone(work: UnitOfWork, hashed: str, medium: str, reason: str, at: Millis) -> None:
+    """Record that the owner of this phone (its hash) opted out of that medium at that moment.
 
     It also counts for users who were written to at this phone lately: a reply may come after the contact has changed.
     """
-    users = set(queries.contacts.users_with_phone(work.connection, phone_hash(phone, work.hash_key)))
-    users.update(
-        queries.attempts.users_of_phones_since(work.connection, {phone, canonical_phone(phone)}, at - _REPLY_WINDOW)
-    )
-    _opt_out(work, users, phone, medium, reason, at)
+    users = set(queries.contacts.users_with_phone(work.connection, hashed))
+    users.update(queries.attempts.users_of_phone_since(work.connection, hashed, at - _REPLY_WINDOW))
+    _opt_out(work, users, hashed, medium, reason, at)
 
 
-def opt_in_phone(work: UnitOfWork, phone: str, medium: str, at: Millis) -> None:
-    """Record that the owner of this phone (digits) asked to be written to again: it lifts what was said before.
+def opt_in_phone(work: UnitOfWork, hashed: str, medium: str, at: Millis) -> None:
+    """Record that the owner of this phone (its hash) asked to be written to again: it lifts what was said before.
 
     It counts for every user with that phone, and ends a hold for a likely opt-out.
     """
-    connection, key = work.connection, phone_hash(phone, work.hash_key)
-    subjects = {f"user:{user}" for user in queries.contacts.users_with_phone(connection, key)} | {f"phone:{key}"}
-    queries.opt_outs.lift(connection, subjects, at)
-    queries.recipients.delete_holds(connection, {f"phone:{key}"}, medium, LIKELY_OPT_OUT)
+    connection, subjects = work.connection, set(subjects_of(None, hashed))
+    queries.recipients.delete_holds(connection, subjects, medium, LIKELY_OPT_OUT)
+    users = queries.contacts.users_with_phone(connection, hashed)
+    queries.opt_outs.lift(connection, subjects | {f"user:{user}" for user in users}, at)
 
 
-def hold_phone(work: UnitOfWork, phone: str, medium: str, reason: str) -> None:
-    """Hold back what would be sent to this phone (digits): its owner may have opted out, in words of their own."""
+def hold_phone(work: UnitOfWork, hashed: str, medium: str, reason: str) -> None:
+    """Hold back what would be sent to this phone (its hash): its owner may have opted out, in words of their own."""
     hold = Hold(reason, work.now + HELD_FOR, unreachable=False)
-    queries.recipients.extend_hold(work.connection, f"phone:{phone_hash(phone, work.hash_key)}", medium, hold)
+    for subject in subjects_of(None, hashed):
+        queries.recipients.extend_hold(work.connection, subject, medium, hold)
 
 
-def _opt_out(work: UnitOfWork, users: set[str], phone: str | None, medium: str, reason: str, at: Millis) -> None:
+def _opt_out(work: UnitOfWork, users: set[str], hashed: str | None, medium: str, reason: str, at: Millis) -> None:
     connection = work.connection
-    subjects = {f"user:{user}" for user in users} | set(subjects_of(None, phone, work.hash_key))
+    subjects = {f"user:{user}" for user in users} | set(subjects_of(None, hashed))
     before = queries.opt_outs.opted_out_subjects(connection, subjects, medium)
     queries.opt_outs.record(connection, subjects, medium, reason, at)
     lift_after_consent(connection, users)  # the consent may have been read before the opt-out

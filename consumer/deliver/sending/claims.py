@@ -4,7 +4,7 @@ When a claim returns, each of its attempts is on the disk as `sending`, under a 
 recorded or unknown: nothing sends it again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic
 
@@ -18,6 +18,7 @@ from consumer.deliver.channel.template_choice import VariantChooser
 from consumer.deliver.lifecycle import Claimed, Suppress
 from consumer.deliver.policy.checks import Facts, judge
 from consumer.deliver.policy.message_plan import TemplateVariant
+from consumer.deliver.recipients.identity import text_hash
 from consumer.deliver.sending.facts import FactsGatherer, SenderConfig
 from consumer.deliver.sending.medium import Draft, M, Medium
 from consumer.deliver.unit_of_work import Key, UnitOfWork, unit_of_work
@@ -41,6 +42,8 @@ class Attempt(Generic[M]):
     started_at: Millis
     lapsed_at: Millis
     message: M
+    hashes: Mapping[str, str | None]
+    """`phone_hash` and `text_hash`, as in `tables.attempts`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +145,16 @@ class Claims(Generic[M]):
         facts = dict(self._medium.complete_facts(work.connection, rows, facts))
         quota, limit = None, self._medium.unique_recipients
         if limit is not None:
-            phones = {each.phone for each in facts.values() if each.phone is not None}
+            phones = {each.phone_hash for each in facts.values() if each.phone_hash is not None}
             quota = quota_for(work.connection, limit, phones, work.now)
         decided, attempts, used_phones = 0, list[Attempt[M]](), set[str]()
         for row in rows:
-            if row.key not in facts or facts[row.key].phone in used_phones:
+            if row.key not in facts or facts[row.key].phone_hash in used_phones:
                 continue  # left for the next batch, which knows what came of this one
             decided += 1
             complete, variant = chooser.choose(facts[row.key], self._config.plans.get(row.process))
-            if quota and complete.phone and (quota_free_at := quota.free_at(complete.phone)):
+            hashed = complete.phone_hash
+            if quota and hashed and (quota_free_at := quota.free_at(hashed)):
                 complete = replace(complete, quota_free_at=quota_free_at)
             verdict = judge(complete, self._medium.checks)
             if verdict is not None:
@@ -163,10 +167,10 @@ class Claims(Generic[M]):
                 continue
             attempts.append(self._journal(work, row, complete, draft))
             chooser.mark_used(variant)
-            if complete.phone and self._config.caps:
-                used_phones.add(complete.phone)
-            if complete.phone and quota:
-                quota.take(complete.phone)
+            if hashed and self._config.caps:
+                used_phones.add(hashed)
+            if hashed and quota:
+                quota.take(hashed)
         queries.attempts.insert_rows(work.connection, [_attempt_row(work, each) for each in attempts])
         return decided, attempts
 
@@ -193,7 +197,11 @@ class Claims(Generic[M]):
             )
         )
         work.apply_event(row.key, Claimed())
-        return Attempt(row.key, number, work.now, facts.lapsed_at, draft.message)
+        hashes = {
+            "phone_hash": None if draft.phone is None else facts.phone_hash,
+            "text_hash": None if draft.text is None else text_hash(draft.text, work.hash_key),
+        }
+        return Attempt(row.key, number, work.now, facts.lapsed_at, draft.message, hashes)
 
 
 def _one_per_user(rows: Iterable[ReminderRow]) -> list[ReminderRow]:
@@ -219,4 +227,5 @@ def _attempt_row(work: UnitOfWork, attempt: Attempt[M]) -> dict[str, object]:
         "outcome": "sending",
         "may_have_been_sent": True,
         "phone": row.phone,
+        **attempt.hashes,
     }

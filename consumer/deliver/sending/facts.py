@@ -16,7 +16,7 @@ from consumer.deliver.policy.holdout import held_out
 from consumer.deliver.policy.message_plan import MessagePlan
 from consumer.deliver.policy.personal_text import TextCheck
 from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
-from consumer.deliver.recipients.identity import subjects_of
+from consumer.deliver.recipients.identity import phone_hash, subjects_of
 from consumer.deliver.recipients.person import Person, opens_at, read_people
 from consumer.deliver.unit_of_work import Key
 from consumer.ledger import queries
@@ -75,18 +75,18 @@ class FactsGatherer:
             with_zones=any(plan.window is not None for plan in config.plans.values()),
             text_check=config.text_check,
         )
-        phones = self._lock_recipients({person.phone for person in people.values() if person.phone}, "phone")
+        hashes = {user: phone_hash(each.phone, self._hash_key) for user, each in people.items() if each.phone}
+        phones = self._lock_recipients(set(hashes.values()), "phone")
         no_person = Person()
-        rows = [r for r in rows if r.user_id in users and people.get(r.user_id, no_person).phone in {None, *phones}]
+        rows = [r for r in rows if r.user_id in users and hashes.get(r.user_id) in {None, *phones}]
         if not rows:
             return {}
-        phone_keys = {user: subjects_of(None, person.phone, self._hash_key) for user, person in people.items()}
-        opted_out = self._opted_out(users, phone_keys)
+        opted_out = self._opted_out(users, hashes)
         cap_free_at = self._cap_free_at(users, phones)
         attempts = self._past_attempts(rows)
         watermarks = queries.replicas.watermarks(self._connection)
         contacts_read = config.barrier.is_passed(self._connection)
-        holds = self._holds(phone_keys)
+        holds = self._holds(hashes)
         paused = queries.pauses.paused_since(self._connection)
         facts = {}
         for row in rows:
@@ -110,6 +110,7 @@ class FactsGatherer:
                 unreadable_contact=person.error is not None,
                 name=person.name or config.default_name,
                 phone=person.phone,
+                phone_hash=hashes.get(row.user_id),
                 region=person.region,
                 bad_phone=person.bad_phone,
                 email=person.email,
@@ -124,7 +125,7 @@ class FactsGatherer:
                 locale=person.locale,
                 paused=covers(paused, row.process),
                 has_plan=plan is not None,
-                cap_free_at=cap_free_at(row, person.phone),
+                cap_free_at=cap_free_at(row, hashes.get(row.user_id)),
                 selected=config.only_users is None or row.user_id in config.only_users,
                 held_out=held_out(row.user_id, row.process, config.holdout, self._hash_key),
                 dry_run=config.dry_run,
@@ -154,7 +155,7 @@ class FactsGatherer:
         by_phone: dict[str | None, list[SentAttempt]] = {}
         for each in written:
             by_user.setdefault(each.user_id, []).append(each)
-            by_phone.setdefault(each.phone, []).append(each)
+            by_phone.setdefault(each.phone_hash, []).append(each)
 
         def cap_free_at(row: ReminderRow, phone: str | None) -> Millis:
             to_person = {*by_user.get(row.user_id, []), *(by_phone.get(phone, []) if phone else [])}
@@ -163,17 +164,17 @@ class FactsGatherer:
 
         return cap_free_at
 
-    def _opted_out(self, users: set[str], phone_keys: Mapping[str, Sequence[str]]) -> set[str]:
-        subjects = {user: [*subjects_of(user, None, self._hash_key), *phone_keys.get(user, ())] for user in users}
+    def _opted_out(self, users: set[str], hashes: Mapping[str, str]) -> set[str]:
+        subjects = {user: subjects_of(user, hashes.get(user)) for user in users}
         every = {subject for each in subjects.values() for subject in each}
         opted_out = queries.opt_outs.opted_out_subjects(self._connection, every, WHATSAPP)
         return {user for user, each in subjects.items() if not opted_out.isdisjoint(each)}
 
-    def _holds(self, phone_keys: Mapping[str, Sequence[str]]) -> dict[str, Hold]:
+    def _holds(self, hashes: Mapping[str, str]) -> dict[str, Hold]:
         """Return the hold on each user's phone."""
-        every = {key for keys in phone_keys.values() for key in keys}
-        holds = queries.recipients.active_holds(self._connection, every, WHATSAPP, self._now)
-        return {user: holds[keys[0]] for user, keys in phone_keys.items() if keys and keys[0] in holds}
+        subjects = {user: subject for user, each in hashes.items() for subject in subjects_of(None, each)}
+        holds = queries.recipients.active_holds(self._connection, set(subjects.values()), WHATSAPP, self._now)
+        return {user: holds[subject] for user, subject in subjects.items() if subject in holds}
 
     def _past_attempts(self, rows: Sequence[ReminderRow]) -> dict[tuple[str, str], list[PastAttempt]]:
         """Return the attempts that may matter to these rows, by (user, process)."""

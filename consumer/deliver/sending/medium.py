@@ -18,7 +18,7 @@ from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.media.text_template import FallbackText
 from consumer.onemsg.message import TemplateMessage
-from consumer.onemsg.templates.parameters import safe_parameter, shorten_to_fit
+from consumer.onemsg.templates.parameters import render, safe_parameter, shorten_to_fit
 from consumer.records import WHATSAPP
 
 M = TypeVar("M")
@@ -33,6 +33,8 @@ class Draft(Generic[M]):
     phone: str | None = None
     template: str | None = None
     language: str | None = None
+    text: str | None = None
+    """The finished text, where the template's is known: by it the message is recognised when seen from outside."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,8 @@ def whatsapp_medium(config: SenderConfig, ttl: int | None) -> Medium[TemplateMes
             params=(body and shorten_to_fit(body, params)) or params,
             ttl=ttl,
         )
-        return Draft(message, message.phone, message.template, message.language)
+        text = render(body, message.params) if body else None
+        return Draft(message, message.phone, message.template, message.language, text)
 
     return Medium(
         name=WHATSAPP,

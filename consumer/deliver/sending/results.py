@@ -12,6 +12,7 @@ from consumer.deliver.channel.breaker_updates import AttemptOutcome, update_brea
 from consumer.deliver.lifecycle import AttemptAccepted, AttemptRefused, Event, OutcomeUnknown
 from consumer.deliver.policy.retries import RetryPolicy, counts_as_attempt
 from consumer.deliver.recipients.holds import hold_recipient
+from consumer.deliver.recipients.identity import phone_hash
 from consumer.deliver.recipients.opt_outs import opt_out_recipient
 from consumer.deliver.tracking.reconciliation import match_open_attempts
 from consumer.deliver.tracking.status_reports import apply_parked_reports
@@ -93,9 +94,9 @@ class ResultRecorder:
 
 
 def _phones_without_answer(work: UnitOfWork, results: Sequence[AttemptResult]) -> set[str]:
-    """Return the phones (digits) of unknown attempts: their message may have been seen already."""
+    """Return the phones (hashes) of unknown attempts: their message may have been seen already."""
     rows = (work.get(result.key) for result in results if isinstance(result.outcome, Unknown))
-    return {row.phone for row in rows if row is not None and row.phone is not None}
+    return {phone_hash(row.phone, work.hash_key) for row in rows if row is not None and row.phone is not None}
 
 
 def _keep_refusals(work: UnitOfWork, results: Sequence[AttemptResult]) -> None:

@@ -14,8 +14,9 @@ from consumer.clock import DAY, HOUR, MINUTE, Clock, Millis
 from consumer.deliver.channel.circuit_breaker import WhatsAppClient
 from consumer.deliver.lifecycle import OutcomeUnknown, StatusSource, TimedOut
 from consumer.deliver.policy.retries import RetryPolicy
-from consumer.deliver.tracking.message_matching import AFTER, BEFORE, SeenMessage
-from consumer.deliver.tracking.reconciliation import match_open_attempts, messages_of_echoes, record_messages
+from consumer.deliver.recipients.identity import KnownPhones, phone_hash
+from consumer.deliver.tracking.message_matching import AFTER, BEFORE
+from consumer.deliver.tracking.reconciliation import ReceivedEcho, match_open_attempts, record_echoes
 from consumer.deliver.tracking.status_reports import ReceivedReport, apply_parked_reports, apply_reports
 from consumer.deliver.unit_of_work import UnitOfWork, unit_of_work
 from consumer.ledger import queries
@@ -87,7 +88,7 @@ class Poller:
             queries.inbox.delete_parked_and_kept_before(work.connection, now - KEPT_FOR)
             queries.recipients.delete_expired_holds(work.connection, now)
             queries.inbox.delete_echoes_before(work.connection, now - KEPT_FOR)
-            match_open_attempts(work, {row.phone for row in expired if row.phone}, self._retry_policy)
+            match_open_attempts(work, _phone_hashes(expired, work.hash_key), self._retry_policy)
         self._measure()
         return len(expired) + len(given_up) + matched
 
@@ -137,7 +138,7 @@ class Poller:
             return []
         return [ReceivedReport(report, StatusSource.POLL, self._clock.now()) for report in reports]
 
-    async def _messages_to(self, row: ReminderRow) -> list[SeenMessage]:
+    async def _messages_to(self, row: ReminderRow) -> list[ReceivedEcho]:
         """Return what the message list shows for an attempt without an answer. An empty list proves nothing."""
         if row.phone is None or row.attempted_at is None:
             return []
@@ -147,16 +148,20 @@ class Poller:
             log.warning("list_failed", reminder=row.reminder_id, error=str(error))
             return []
         timed = [echo for echo in listed if echo.at is not None and echo.at <= row.attempted_at + AFTER]
-        return messages_of_echoes(timed, StatusSource.CHECK, self._clock.now())
+        return [ReceivedEcho(echo, StatusSource.CHECK, self._clock.now()) for echo in timed]
 
     def _apply(
-        self, reports: Sequence[ReceivedReport], messages: Sequence[SeenMessage], rows: Sequence[ReminderRow]
+        self, reports: Sequence[ReceivedReport], echoes: Sequence[ReceivedEcho], rows: Sequence[ReminderRow]
     ) -> None:
         with unit_of_work(self._ledger, self._metrics, self._clock.now()) as work:
             apply_reports(work, reports, self._retry_policy)
-            record_messages(work, messages, self._retry_policy)
-            unknown = {row.phone for row in rows if row.unknown_since is not None and row.phone is not None}
+            record_echoes(work, echoes, KnownPhones(work, [each.mention for each in echoes]), self._retry_policy)
+            unknown = _phone_hashes((row for row in rows if row.unknown_since is not None), work.hash_key)
             match_open_attempts(work, unknown, self._retry_policy)
+
+
+def _phone_hashes(rows: Iterable[ReminderRow], hash_key: bytes) -> set[str]:
+    return {phone_hash(row.phone, hash_key) for row in rows if row.phone is not None}
 
 
 async def _ask_each(ask: Callable[[ReminderRow], Awaitable[list[T]]], rows: Iterable[ReminderRow]) -> list[T]:

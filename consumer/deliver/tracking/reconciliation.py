@@ -1,65 +1,74 @@
-"""Settles attempts of unknown outcome by our own messages seen from outside: echoes, reports and the message list.
+"""Settles attempts of unknown outcome by our own messages seen from outside: echoes, and the message list.
 
 A message may be seen before its attempt is known to have no answer, so unclaimed messages are kept for a day. They are
-compared again when an attempt turns out to have no answer, and whenever the message list is asked about one.
+compared again when an attempt turns out to have no answer, and whenever the message list is asked about one. What is
+seen without its text, such as a status, settles nothing: it may be about anybody's message.
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
 
 import structlog
 
 from consumer.clock import Millis
 from consumer.deliver.lifecycle import AttemptAccepted, Status, StatusSource
 from consumer.deliver.policy.retries import RetryPolicy
-from consumer.deliver.tracking.message_matching import AFTER, BEFORE, OpenAttempt, SeenMessage, matches, tail
-from consumer.deliver.tracking.status_reports import ReceivedReport, apply_parked_reports
+from consumer.deliver.recipients.identity import KnownPhones, Mention, text_hash
+from consumer.deliver.tracking.message_matching import AFTER, BEFORE, OpenAttempt, SeenMessage, matches
+from consumer.deliver.tracking.status_reports import apply_parked_reports
 from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
-from consumer.onemsg.webhook.notifications import Echo, Progress
+from consumer.onemsg.webhook.notifications import Echo
 from consumer.records import WHATSAPP
 
 _SETTLED_BY_MESSAGE = {Status.UNKNOWN, Status.UNRESOLVED}
 log = structlog.get_logger()
 
 
-def messages_of_echoes(echoes: Iterable[Echo], source: StatusSource, received_at: Millis) -> list[SeenMessage]:
-    """Return the messages that these echoes show. One without a time counts as sent when it was received."""
-    return [
-        SeenMessage(e.message_id, e.recipient, received_at if e.at is None else e.at, source.value, received_at)
-        for e in echoes
-        if e.recipient is not None
-    ]
+@dataclass(frozen=True, slots=True)
+class ReceivedEcho:
+    """An echo, where it came from, and when it was received."""
+
+    echo: Echo
+    source: StatusSource
+    received_at: Millis
+
+    @property
+    def mention(self) -> Mention:
+        return Mention(
+            phone=self.echo.recipient, whatsapp_id=self.echo.whatsapp_id, our_message_id=self.echo.message_id
+        )
 
 
-def messages_of_reports(unmatched: Iterable[ReceivedReport]) -> list[SeenMessage]:
-    """Return the messages that reports without a reminder show: only `sent` comes at about the time of sending."""
-    return [
-        SeenMessage(r.report.message_id, r.report.recipient, r.at, r.source.value, r.received_at)
-        for r in unmatched
-        if r.report.progress is Progress.SENT and r.report.recipient is not None
-    ]
-
-
-def record_messages(work: UnitOfWork, messages: Sequence[SeenMessage], retry_policy: RetryPolicy) -> None:
+def record_echoes(
+    work: UnitOfWork, echoes: Sequence[ReceivedEcho], phones: KnownPhones, retry_policy: RetryPolicy
+) -> None:
     """Store messages that nobody has claimed, and settle attempts by them."""
-    claimed = queries.attempts.reminders_by_message_id(work.connection, {each.message_id for each in messages})
-    unclaimed = [each for each in messages if each.message_id not in claimed]
-    queries.inbox.store_echoes(
-        work.connection, [{**asdict(each), "recipient_suffix": tail(each.recipient)} for each in unclaimed]
-    )
-    match_open_attempts(work, {each.recipient for each in unclaimed}, retry_policy)
+    claimed = queries.attempts.reminders_by_message_id(work.connection, {each.echo.message_id for each in echoes})
+    unclaimed = [seen for each in echoes if each.echo.message_id not in claimed for seen in _seen(work, each, phones)]
+    queries.inbox.store_echoes(work.connection, [asdict(each) for each in unclaimed])
+    match_open_attempts(work, {each.phone_hash for each in unclaimed}, retry_policy)
+
+
+def _seen(work: UnitOfWork, received: ReceivedEcho, phones: KnownPhones) -> list[SeenMessage]:
+    """Return the message that an echo shows; none without a text, or to somebody whose phone is not certain."""
+    echo, recipients = received.echo, phones.of(received.mention)
+    if echo.body is None or len(recipients) != 1:
+        return []
+    at = received.received_at if echo.at is None else echo.at
+    hashes = next(iter(recipients)), text_hash(echo.body, work.hash_key)
+    return [SeenMessage(echo.message_id, *hashes, at, received.source.value, received.received_at)]
 
 
 def match_open_attempts(work: UnitOfWork, phones: Collection[str], retry_policy: RetryPolicy) -> None:
-    """Give attempts to these phones (digits) the messages that can only be theirs.
+    """Give attempts to these phones (hashes) the messages that can only be theirs.
 
     One replica at a time does this: a message that another is just assigning must not look unclaimed. A replica that
     comes second does nothing; the messages are kept and compared again.
     """
     if not phones or not queries.replicas.try_advisory_lock(work.connection, "settle"):
         return
-    rows = queries.inbox.unclaimed_echoes(work.connection, {tail(phone) for phone in phones})
+    rows = queries.inbox.unclaimed_echoes(work.connection, phones)
     unclaimed = [SeenMessage(**{name: row[name] for name in SeenMessage.__dataclass_fields__}) for row in rows]
     if not unclaimed:
         return

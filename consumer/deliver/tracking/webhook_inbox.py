@@ -8,9 +8,8 @@ Echoes, our own messages seen from outside, settle an unknown attempt where exac
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import structlog
 
@@ -19,17 +18,18 @@ from consumer.deliver.group_commit import GroupCommit
 from consumer.deliver.lifecycle import StatusSource
 from consumer.deliver.policy.opt_out_requests import OptOutRequest, OptOutRequests
 from consumer.deliver.policy.retries import RetryPolicy
-from consumer.deliver.recipients.identity import phone_hash
+from consumer.deliver.recipients.identity import KnownPhones, Mention
 from consumer.deliver.recipients.opt_outs import LIKELY_OPT_OUT, hold_phone, opt_in_phone, opt_out_phone
-from consumer.deliver.tracking.message_matching import SeenMessage
-from consumer.deliver.tracking.reconciliation import messages_of_echoes, messages_of_reports, record_messages
+from consumer.deliver.tracking.reconciliation import ReceivedEcho, record_echoes
 from consumer.deliver.tracking.status_reports import ReceivedReport, apply_reports, park_reports
 from consumer.deliver.unit_of_work import UnitOfWork, unit_of_work
 from consumer.ledger import queries
 from consumer.ledger.queries.inbox import Body
+from consumer.ledger.queries.whatsapp_ids import UnattributedRequest
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.webhook import parser
+from consumer.onemsg.webhook.notifications import Inbound, NamedPerson
 from consumer.records import WHATSAPP
 
 _BATCH = 100
@@ -39,9 +39,9 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """The owner of a phone (digits) wants no more messages, or wants them again, since that moment."""
+    """Somebody wants no more messages, or wants them again, since that moment."""
 
-    phone: str
+    by: Mention
     request: OptOutRequest
     reason: str
     at: Millis
@@ -52,9 +52,10 @@ class _Contents:
     """What several bodies contain, together."""
 
     reports: list[ReceivedReport] = field(default_factory=list)
-    echoes: list[SeenMessage] = field(default_factory=list)
+    echoes: list[ReceivedEcho] = field(default_factory=list)
     wishes: list[_Wish] = field(default_factory=list)
-    inbound: list[dict[str, Any]] = field(default_factory=list)
+    inbound: list[tuple[Inbound, Millis]] = field(default_factory=list)
+    people: list[NamedPerson] = field(default_factory=list)
     read: list[int] = field(default_factory=list)
     unreadable: list[int] = field(default_factory=list)
 
@@ -131,13 +132,11 @@ class WebhookInbox:
     def _apply(self, work: UnitOfWork, contents: _Contents) -> None:
         unmatched = apply_reports(work, contents.reports, self._retry_policy)
         park_reports(work, unmatched)
-        record_messages(work, [*contents.echoes, *messages_of_reports(unmatched)], self._retry_policy)
-        for wish in sorted(contents.wishes, key=lambda wish: wish.at):
-            _apply_wish(work, wish)
-        for message in contents.inbound:
-            sender = message["sender"]
-            message["phone_hash"] = phone_hash(sender, work.hash_key) if sender else None
-        queries.inbox.store_inbound(work.connection, contents.inbound)
+        phones = KnownPhones(work, _mentions(contents))
+        record_echoes(work, contents.echoes, phones, self._retry_policy)
+        for wish in sorted([*_kept_wishes(work, phones), *contents.wishes], key=lambda wish: wish.at):
+            _apply_wish(work, wish, phones)
+        queries.inbox.store_inbound(work.connection, [_inbound_row(*each, phones) for each in contents.inbound])
         queries.inbox.delete_bodies(work.connection, contents.read)
         for body_id in contents.unreadable:
             queries.inbox.mark_body_kept(work.connection, body_id, "unreadable")
@@ -153,41 +152,77 @@ class WebhookInbox:
             return
         received_at = body.received_at
         contents.reports += [ReceivedReport(report, StatusSource.WEBHOOK, received_at) for report in parsed.statuses]
-        contents.echoes += messages_of_echoes(parsed.echoes, StatusSource.ECHO, received_at)
+        contents.echoes += [ReceivedEcho(echo, StatusSource.ECHO, received_at) for echo in parsed.echoes]
+        contents.people += parsed.people
+        contents.inbound += [(message, received_at) for message in parsed.inbound]
         for preference in parsed.preferences:
-            if preference.sender is not None:
-                request = OptOutRequest.START if preference.wanted else OptOutRequest.STOP
-                at = _not_later(preference.at, received_at)
-                contents.wishes.append(_Wish(preference.sender, request, "stopped_in_whatsapp", at))
+            request = OptOutRequest.START if preference.wanted else OptOutRequest.STOP
+            by = Mention(phone=preference.sender, whatsapp_id=preference.whatsapp_id)
+            contents.wishes.append(_Wish(by, request, "stopped_in_whatsapp", _not_later(preference.at, received_at)))
         for message in parsed.inbound:
             request = self._opt_out_requests.read(message.body, *message.other_texts)
-            at = _not_later(message.at, received_at)
-            if message.sender is not None and request is not OptOutRequest.NOTHING:
-                contents.wishes.append(_Wish(message.sender, request, "asked_to_stop", at))
-            contents.inbound.append(
-                {
-                    "message_id": message.message_id,
-                    "sender": message.sender,
-                    "at": message.at,
-                    "kind": message.kind,
-                    "body": message.body,
-                    "received_at": received_at,
-                }
-            )
+            if request is not OptOutRequest.NOTHING:
+                at = _not_later(message.at, received_at)
+                contents.wishes.append(_Wish(_mention(message), request, "asked_to_stop", at))
         contents.read.append(body.id)
 
 
-def _apply_wish(work: UnitOfWork, wish: _Wish) -> None:
-    match wish.request:
-        case OptOutRequest.STOP:
-            opt_out_phone(work, wish.phone, WHATSAPP, wish.reason, wish.at)
-        case OptOutRequest.START:
-            opt_in_phone(work, wish.phone, WHATSAPP, wish.at)
-        case OptOutRequest.LIKELY_STOP:
-            hold_phone(work, wish.phone, WHATSAPP, LIKELY_OPT_OUT)
-            log.warning("opt_out_likely", advice="somebody may have asked to stop in other words: read the chat")
-        case OptOutRequest.NOTHING:
-            pass
+def _mention(message: Inbound) -> Mention:
+    return Mention(phone=message.sender, whatsapp_id=message.whatsapp_id, our_message_id=message.quoted_id)
+
+
+def _mentions(contents: _Contents) -> Iterator[Mention]:
+    """Yield everybody whom the bodies mention, as they name them."""
+    for report in (received.report for received in contents.reports):
+        yield Mention(phone=report.recipient, whatsapp_id=report.whatsapp_id, our_message_id=report.message_id)
+    yield from (each.mention for each in contents.echoes)
+    yield from (wish.by for wish in contents.wishes)
+    yield from (_mention(message) for message, _ in contents.inbound)
+    yield from (Mention(phone=person.phone, whatsapp_id=person.whatsapp_id) for person in contents.people)
+
+
+def _kept_wishes(work: UnitOfWork, phones: KnownPhones) -> Iterator[_Wish]:
+    """Yield what was asked under ids of which a phone is known now."""
+    for kept in queries.whatsapp_ids.pop_requests(work.connection, phones.learned):
+        yield _Wish(Mention(hashed_id=kept.id_hash), OptOutRequest(kept.request), kept.reason, kept.at)
+
+
+def _apply_wish(work: UnitOfWork, wish: _Wish, phones: KnownPhones) -> None:
+    known = phones.of(wish.by)
+    if not known:
+        _keep_wish(work, wish)
+    for hashed in sorted(known):
+        match wish.request:
+            case OptOutRequest.STOP:
+                opt_out_phone(work, hashed, WHATSAPP, wish.reason, wish.at)
+            case OptOutRequest.START:
+                opt_in_phone(work, hashed, WHATSAPP, wish.at)
+            case OptOutRequest.LIKELY_STOP:
+                hold_phone(work, hashed, WHATSAPP, LIKELY_OPT_OUT)
+                log.warning("opt_out_likely", advice="somebody may have asked to stop in other words: read the chat")
+            case OptOutRequest.NOTHING:
+                pass
+
+
+def _keep_wish(work: UnitOfWork, wish: _Wish) -> None:
+    """Keep what somebody asked whose phone is not known, until a report or a message names it."""
+    hashed = wish.by.id_hash(work.hash_key)
+    if hashed is not None:
+        kept = UnattributedRequest(hashed, wish.request.value, wish.reason, wish.at)
+        queries.whatsapp_ids.keep_request(work.connection, kept)
+    log.warning("opt_out_of_unknown_person", request=wish.request.value, kept=hashed is not None)
+
+
+def _inbound_row(message: Inbound, received_at: Millis, phones: KnownPhones) -> dict[str, object]:
+    return {
+        "message_id": message.message_id,
+        "sender": message.sender,
+        "at": message.at,
+        "kind": message.kind,
+        "body": message.body,
+        "received_at": received_at,
+        "phone_hash": next(iter(sorted(phones.of(_mention(message)))), None),
+    }
 
 
 def _not_later(at: Millis | None, received_at: Millis) -> Millis:

@@ -33,7 +33,7 @@ class SentAttempt:
     medium: str
     number: int
     user_id: str
-    phone: str | None
+    phone_hash: str | None
     at: Millis
 
 
@@ -71,14 +71,24 @@ def reminders_by_message_id(connection: Connection, message_ids: Collection[str]
     return found
 
 
+def phone_hashes_by_message_id(connection: Connection, message_ids: Collection[str]) -> dict[str, str]:
+    """Return message id → the hash of the phone it went to, for the messages that are ours."""
+    found: dict[str, str] = {}
+    for some in chunks(sorted(message_ids)):
+        query = select(attempts.c.message_id, attempts.c.phone_hash)
+        ours = attempts.c.message_id.in_(some), attempts.c.phone_hash.is_not(None)
+        found.update((row[0], row[1]) for row in connection.execute(query.where(*ours)))
+    return found
+
+
 def without_message_id(connection: Connection, medium: str, since: Millis, until: Millis) -> Sequence[RowMapping]:
     """Return the attempts of that span that may have gone out and have no message id, oldest first.
 
     They are under way, unknown, or settled without an id.
     """
     a = attempts.c
-    columns = a.reminder_id, a.medium, a.number, a.started_at, a.phone
-    without_id = a.message_id.is_(None), a.may_have_been_sent.is_(True), a.phone.is_not(None), a.medium == medium
+    columns = a.reminder_id, a.medium, a.number, a.started_at, a.phone_hash, a.text_hash
+    without_id = a.message_id.is_(None), a.may_have_been_sent.is_(True), a.phone_hash.is_not(None), a.medium == medium
     query = select(*columns).where(*without_id, a.started_at >= since, a.started_at <= until)
     return connection.execute(query.order_by(a.started_at)).mappings().all()
 
@@ -99,26 +109,26 @@ def latest_by_reminder_since(connection: Connection, users: Collection[str], sin
 
 
 def to_users_or_phones_since(
-    connection: Connection, users: Collection[str], phones: Collection[str], since: Millis
+    connection: Connection, users: Collection[str], phone_hashes: Collection[str], since: Millis
 ) -> list[SentAttempt]:
-    """Return the attempts to these users or phones (digits) that may have gone out later than `since`, oldest first.
+    """Return the attempts to these users or phones that may have gone out later than `since`, oldest first.
 
     Each attempt is returned once.
     """
     a, found = attempts.c, set[SentAttempt]()
-    sent = select(a.reminder_id, a.medium, a.number, a.user_id, a.phone, a.started_at).where(
+    sent = select(a.reminder_id, a.medium, a.number, a.user_id, a.phone_hash, a.started_at).where(
         a.started_at > since, a.may_have_been_sent.is_(True)
     )
-    for column, values in ((a.user_id, users), (a.phone, phones)):
+    for column, values in ((a.user_id, users), (a.phone_hash, phone_hashes)):
         for some in chunks(values):
             found.update(SentAttempt(*row) for row in connection.execute(sent.where(column.in_(some))))
     return sorted(found, key=lambda each: each.at)
 
 
-def users_of_phones_since(connection: Connection, phones: Collection[str], since: Millis) -> list[str]:
-    """Return the users who were written to at one of these numbers (digits) since then, in order."""
+def users_of_phone_since(connection: Connection, phone_hash: str, since: Millis) -> list[str]:
+    """Return the users who were written to at this number since then, in order."""
     a = attempts.c
-    query = select(a.user_id).where(a.phone.in_(phones), a.started_at >= since)
+    query = select(a.user_id).where(a.phone_hash == phone_hash, a.started_at >= since)
     return list(connection.scalars(query.distinct().order_by(a.user_id)))
 
 
@@ -130,14 +140,14 @@ def lock_recipient_count(connection: Connection) -> None:
 
 def count_phones_since(connection: Connection, since: Millis) -> int:
     """Count the different phones to which something may have gone out later than `since`."""
-    return connection.scalar(select(func.count(attempts.c.phone.distinct())).where(*_sent_after(since))) or 0
+    return connection.scalar(select(func.count(attempts.c.phone_hash.distinct())).where(*_sent_after(since))) or 0
 
 
-def phones_written_since(connection: Connection, phones: Collection[str], since: Millis) -> set[str]:
+def phones_written_since(connection: Connection, phone_hashes: Collection[str], since: Millis) -> set[str]:
     """Return those of these phones to which something may have gone out later than `since`."""
     found: set[str] = set()
-    for some in chunks(phones):
-        query = select(attempts.c.phone).where(attempts.c.phone.in_(some), *_sent_after(since))
+    for some in chunks(phone_hashes):
+        query = select(attempts.c.phone_hash).where(attempts.c.phone_hash.in_(some), *_sent_after(since))
         found.update(connection.scalars(query))
     return found
 
@@ -147,9 +157,9 @@ def earliest_last_sends(connection: Connection, since: Millis, limit: int) -> li
     if not limit:
         return []
     last = func.max(attempts.c.started_at)
-    query = select(last).where(*_sent_after(since)).group_by(attempts.c.phone).order_by(last).limit(limit)
+    query = select(last).where(*_sent_after(since)).group_by(attempts.c.phone_hash).order_by(last).limit(limit)
     return list(connection.scalars(query))
 
 
 def _sent_after(since: Millis) -> tuple[ColumnElement[bool], ...]:
-    return attempts.c.started_at > since, attempts.c.may_have_been_sent.is_(True), attempts.c.phone.is_not(None)
+    return attempts.c.started_at > since, attempts.c.may_have_been_sent.is_(True), attempts.c.phone_hash.is_not(None)

@@ -129,12 +129,12 @@ def store_echoes(connection: Connection, seen: Sequence[Mapping[str, object]]) -
         connection.execute(upsert(connection, echoes).on_conflict_do_nothing(), seen)
 
 
-def unclaimed_echoes(connection: Connection, suffixes: Collection[str]) -> list[RowMapping]:
-    """Return the echoes of messages to numbers that end like this and that no attempt has claimed."""
+def unclaimed_echoes(connection: Connection, phone_hashes: Collection[str]) -> list[RowMapping]:
+    """Return the echoes of messages to these numbers that no attempt has claimed."""
     claimed = select(attempts.c.message_id).where(attempts.c.message_id == echoes.c.message_id).exists()
     found: list[RowMapping] = []
-    for some in chunks(suffixes):
-        query = select(echoes).where(echoes.c.recipient_suffix.in_(some), ~claimed)
+    for some in chunks(phone_hashes):
+        query = select(echoes).where(echoes.c.phone_hash.in_(some), ~claimed)
         found += connection.execute(query).mappings().all()
     return found
 

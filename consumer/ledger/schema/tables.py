@@ -125,11 +125,13 @@ attempts = Table(
     Column("error", Text),
     Column("message_id", Text),
     Column("phone", Text),
+    Column("phone_hash", Text),  # keyed, as in `opt_outs`: stays when the phone is erased
+    Column("text_hash", Text),  # keyed, of the finished text, where it was known
     PrimaryKeyConstraint("reminder_id", "medium", "number"),
     ForeignKeyConstraint(["reminder_id", "medium"], ["reminders.reminder_id", "reminders.medium"]),
     Index(None, "user_id", "started_at"),
-    Index(None, "phone", "started_at"),
-    Index(None, "started_at", "phone"),
+    Index(None, "phone_hash", "started_at"),
+    Index(None, "started_at", "phone_hash"),
     Index(None, "message_id"),
 )
 """One row for every POST, written before it leaves."""
@@ -258,12 +260,12 @@ echoes = Table(
     "echoes",
     metadata,
     Column("message_id", Text, primary_key=True),
-    Column("recipient", Text, nullable=False),
-    Column("recipient_suffix", Text, nullable=False),  # what all forms of a number share
+    Column("phone_hash", Text, nullable=False),  # of the recipient
+    Column("text_hash", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
-    Column("source", Text, nullable=False),  # echo, check, webhook
+    Column("source", Text, nullable=False),  # echo, check
     Column("received_at", BigInteger, nullable=False),
-    Index(None, "recipient_suffix"),
+    Index(None, "phone_hash"),
     Index(None, "received_at"),
 )
-"""Our own messages seen from outside that no attempt had claimed. They go after a day."""
+"""The business's own messages, seen from outside, that no attempt had claimed. They go after a day."""

@@ -19,6 +19,8 @@ _NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d{0,9})?", re.ASCII)
 _EARLIEST = 1_000_000_000 * SECOND  # September 2001, before WhatsApp: a smaller number is no timestamp
 _LATEST = 10_000_000_000 * SECOND  # the year 2286: a greater number counts milliseconds
 _MESSAGE_CHATS = ("c.us", "s.whatsapp.net")
+_HIDDEN_CHAT = re.compile(r"([\w.]{3,140})@lid", re.ASCII)
+_BSUID = re.compile(r"[A-Za-z]{2}\.[A-Za-z0-9.]{3,135}")
 T = TypeVar("T")
 
 
@@ -105,6 +107,14 @@ def phone_digits(value: object) -> str | None:
     if chat and chat.lower() not in _MESSAGE_CHATS:
         return None
     return number.removeprefix("+") if re.fullmatch(r"\+?\d{5,20}", number, re.ASCII) else None
+
+
+def whatsapp_id(value: object) -> str | None:
+    """Return the id of a person whose number may be hidden: a BSUID (`ES.103…`), or the one in `…@lid`."""
+    given = value.strip() if isinstance(value, str) else ""
+    if hidden := _HIDDEN_CHAT.fullmatch(given):
+        return hidden[1]
+    return given if _BSUID.fullmatch(given) else None
 
 
 def coalesce(*found: T | None) -> T | None:

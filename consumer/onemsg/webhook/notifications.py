@@ -33,6 +33,8 @@ class StatusReport:
     """The provider's text, safe to log."""
     recipient: str | None = field(default=None, repr=False)
     """The digits as reported; they may differ from those sent to (docs/1msg.md#seven-facts, 5)."""
+    whatsapp_id: str | None = field(default=None, repr=False)
+    """WhatsApp's own id of the person: a BSUID, or a hidden number's (docs/1msg.md#hidden-numbers)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,7 @@ class Echo:
     recipient: str | None = field(repr=False)
     at: Millis | None
     body: str | None = field(default=None, repr=False)
+    whatsapp_id: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,9 @@ class Inbound:
     body: str | None = field(default=None, repr=False)
     other_texts: tuple[str, ...] = field(default=(), repr=False)
     """A caption, and what a button carries beside its title: Meta's "Stop promotions" has the payload STOP."""
+    whatsapp_id: str | None = field(default=None, repr=False)
+    quoted_id: str | None = None
+    """The message that this one answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +73,15 @@ class Preference:
     category: str
     wanted: bool
     at: Millis | None
+    whatsapp_id: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedPerson:
+    """A phone (digits) and an id that WhatsApp names together."""
+
+    phone: str = field(repr=False)
+    whatsapp_id: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,4 +92,5 @@ class Notification:
     echoes: tuple[Echo, ...] = ()
     inbound: tuple[Inbound, ...] = ()
     preferences: tuple[Preference, ...] = ()
+    people: tuple[NamedPerson, ...] = ()
     ignored: int = 0

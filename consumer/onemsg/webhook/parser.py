@@ -7,7 +7,15 @@ from collections.abc import Iterator, Mapping
 
 from consumer.onemsg.http import lenient_json as lenient
 from consumer.onemsg.masking import mask_text
-from consumer.onemsg.webhook.notifications import Echo, Inbound, Notification, Preference, Progress, StatusReport
+from consumer.onemsg.webhook.notifications import (
+    Echo,
+    Inbound,
+    NamedPerson,
+    Notification,
+    Preference,
+    Progress,
+    StatusReport,
+)
 
 _PROGRESS = {
     # docs/1msg.md#message-statuses
@@ -20,7 +28,7 @@ _PROGRESS = {
     "undelivered": Progress.FAILED,
 }
 
-Item = StatusReport | Echo | Inbound | Preference
+Item = StatusReport | Echo | Inbound | Preference | NamedPerson
 
 
 class UnreadableBody(ValueError):
@@ -41,6 +49,7 @@ def parse_webhook(body: bytes) -> Notification:
         echoes=tuple(item for item in found if isinstance(item, Echo)),
         inbound=tuple(item for item in found if isinstance(item, Inbound)),
         preferences=tuple(item for item in found if isinstance(item, Preference)),
+        people=tuple(item for item in found if isinstance(item, NamedPerson)),
         ignored=sum(item is None for item in found) if found else 1,
     )
 
@@ -59,6 +68,7 @@ def _change(inner: Mapping[str, object]) -> Iterator[Item | None]:
     known = [key for key in ("statuses", "messages", "message_echoes", "user_preferences") if key in inner]
     if not known:
         yield None
+    yield from filter(None, map(_named_person, _items_of(inner, "contacts")))
     yield from map(parse_status, _items_of(inner, "statuses"))
     yield from map(_raw_inbound, _items_of(inner, "messages"))
     yield from map(_raw_echo, _items_of(inner, "message_echoes"))
@@ -88,6 +98,7 @@ def parse_status(item: object) -> StatusReport | None:
         error_code=code,
         error=error,
         recipient=_number(given, "recipient_id", "phone", "chatId"),
+        whatsapp_id=_whatsapp_id(given, "bsuid", "recipient_user_id", "recipient_id", "phone", "chatId"),
     )
 
 
@@ -117,11 +128,21 @@ def parse_message(item: object) -> Echo | Inbound | None:
     at = lenient.timestamp(given.get("time"))
     body = lenient.coalesce(lenient.text(given.get("body")), lenient.text(given.get("caption")))
     if ours:
-        return Echo(message_id=message_id, recipient=_number(given, "chatId", "phone"), at=at, body=body)
+        recipient, whatsapp_id = _number(given, "chatId", "phone"), _whatsapp_id(given, "chatId", "phone")
+        return Echo(message_id=message_id, recipient=recipient, whatsapp_id=whatsapp_id, at=at, body=body)
     sender = _number(given, "author", "chatId", "phone")
     kind = lenient.text(given.get("type"), 40) or "unknown"
     others = _texts((given, "caption"), (given, "payload"), (lenient.mapping(given.get("button")), "payload"))
-    return Inbound(message_id=message_id, sender=sender, at=at, kind=kind, body=body, other_texts=others)
+    return Inbound(
+        message_id=message_id,
+        sender=sender,
+        whatsapp_id=_whatsapp_id(given, "authorBsuid", "bsuid", "author", "chatId"),
+        quoted_id=lenient.identifier(given.get("quotedMsgId")),
+        at=at,
+        kind=kind,
+        body=body,
+        other_texts=others,
+    )
 
 
 def _raw_echo(item: object) -> Echo | None:
@@ -130,7 +151,9 @@ def _raw_echo(item: object) -> Echo | None:
     if message_id is None:
         return None
     at = lenient.timestamp(given.get("timestamp"))
-    return Echo(message_id=message_id, recipient=_number(given, "to"), at=at, body=_raw_body(given))
+    whatsapp_id = _whatsapp_id(given, "to_user_id", "to")
+    recipient = _number(given, "to")
+    return Echo(message_id=message_id, recipient=recipient, whatsapp_id=whatsapp_id, at=at, body=_raw_body(given))
 
 
 def _raw_inbound(item: object) -> Inbound | None:
@@ -140,9 +163,17 @@ def _raw_inbound(item: object) -> Inbound | None:
         return None
     kind = lenient.text(given.get("type"), 40) or "unknown"
     at = lenient.timestamp(given.get("timestamp"))
-    sender = _number(given, "from")
     body, others = _raw_body(given), _raw_other_texts(given)
-    return Inbound(message_id=message_id, sender=sender, at=at, kind=kind, body=body, other_texts=others)
+    return Inbound(
+        message_id=message_id,
+        sender=_number(given, "from"),
+        whatsapp_id=_whatsapp_id(given, "from_user_id", "from"),
+        quoted_id=lenient.identifier(lenient.mapping(given.get("context")).get("id")),
+        at=at,
+        kind=kind,
+        body=body,
+        other_texts=others,
+    )
 
 
 def _raw_other_texts(given: Mapping[str, object]) -> tuple[str, ...]:
@@ -179,7 +210,18 @@ def _preference(item: object) -> Preference | None:
     if wanted is None or category is None:
         return None
     at = lenient.timestamp(given.get("timestamp"))
-    return Preference(sender=_number(given, "wa_id"), category=category, wanted=wanted, at=at)
+    sender, whatsapp_id = _number(given, "wa_id"), _whatsapp_id(given, "user_id", "bsuid", "wa_id")
+    return Preference(sender=sender, whatsapp_id=whatsapp_id, category=category, wanted=wanted, at=at)
+
+
+def _named_person(item: object) -> NamedPerson | None:
+    given = lenient.mapping(item)
+    phone, whatsapp_id = _number(given, "wa_id"), _whatsapp_id(given, "user_id")
+    return NamedPerson(phone=phone, whatsapp_id=whatsapp_id) if phone and whatsapp_id else None
+
+
+def _whatsapp_id(given: Mapping[str, object], *keys: str) -> str | None:
+    return lenient.coalesce(*(lenient.whatsapp_id(given.get(key)) for key in keys))
 
 
 def _number(given: Mapping[str, object], *keys: str) -> str | None:
