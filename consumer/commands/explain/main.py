@@ -20,7 +20,7 @@ from consumer.commands.terminal.exit_codes import DONE, FAILED, CommandFailed
 from consumer.config.loader import load
 from consumer.config.settings import Settings
 from consumer.config.types import millis
-from consumer.deliver.recipients.identity import subjects_of
+from consumer.deliver.recipients.identity import phone_hash, subjects_of
 from consumer.deliver.recipients.person import Person, read_people
 from consumer.insight.activity_history import Activity
 from consumer.insight.activity_history import replay as replay_activities
@@ -129,7 +129,7 @@ def _ask_ledger(
     )
     if len(rows) == _MAX_REMINDERS:
         found.notes.append(f"only the latest {_MAX_REMINDERS} reminders are shown")
-    subjects = subjects_of(user_id, person.phone, hash_key)
+    subjects = subjects_of(user_id, phone_hash(person.phone, hash_key) if person.phone else None)
     opted_out = queries.opt_outs.opted_out_subjects(connection, subjects, WHATSAPP)
     holds = queries.recipients.active_holds(connection, subjects, WHATSAPP, now)
     clock = show.clock_of(found.zone)
