@@ -15,6 +15,11 @@ from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.records import WHATSAPP, Received, Reminder, ReminderKind
 
+_END_COLUMNS = {
+    ReminderKind.RETURNED: "returned_at",
+    ReminderKind.COMPLETED: "completed_at",
+    ReminderKind.CANCELLED: "cancelled_at",
+}
 _OPEN = sorted(status.value for status in UNSENT | IN_DOUBT)
 T = TypeVar("T")
 Request: TypeAlias = tuple[ReminderKind, ReminderRow]
@@ -82,6 +87,7 @@ class ReminderRequests:
         """Note how the process went on, on every row of the reminder, and cancel the rows that are not final."""
         if row.reminder_id not in self._by_id:
             self._insert(row)
+        self._work.end_episode(row, _END_COLUMNS[kind], row.occurred_at)
         for key in self._by_id[row.reminder_id]:
             stored = self._row(key)
             if kind is ReminderKind.RETURNED and stored.returned_at is None:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from consumer.clock import Millis
 from consumer.deliver.lifecycle import SILENT, UNSENT, Change, Event, NoChange, Status, transition
+from consumer.deliver.policy.episodes import Decision, decision_of
 from consumer.deliver.policy.fallback import may_fall_back
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
@@ -61,6 +62,8 @@ class UnitOfWork:
         self._changed: dict[Key, None] = {}
         self._transitions: list[dict[str, Any]] = []
         self._attempts: list[Mapping[str, object]] = []
+        self._episode_ends: dict[str, list[Mapping[str, object]]] = {}
+        """By column of `episode_tables.episodes`."""
 
     def add_locked(self, rows: Iterable[ReminderRow]) -> None:
         """Add rows that this transaction has locked; a row that is already here stays as it is."""
@@ -89,6 +92,10 @@ class UnitOfWork:
     def journal_attempt(self, attempt: Mapping[str, object]) -> None:
         """Add a row of `tables.attempts`; it is written after its reminder."""
         self._attempts.append(attempt)
+
+    def end_episode(self, row: ReminderRow, column: str, at: Millis) -> None:
+        """Note that the silence of this reminder ended: `returned_at`, `completed_at` or `cancelled_at`."""
+        self._episode_ends.setdefault(column, []).append({**_episode_key(row), "at": at})
 
     def update(self, row: ReminderRow) -> None:
         """Replace a row by one with other values beside its status."""
@@ -120,6 +127,19 @@ class UnitOfWork:
         queries.reminders.update_rows(self.connection, changed)
         queries.attempts.insert_rows(self.connection, self._attempts)
         queries.outbox.insert_transitions(self.connection, self._transitions)
+        self._flush_episodes(new)
+
+    def _flush_episodes(self, new: Iterable[ReminderRow]) -> None:
+        queries.episodes.begin(self.connection, [_silence(row) for row in new])
+        decided = {}
+        for key in self._changed:
+            row, stored = self._rows[key], self._stored.get(key)
+            decision = decision_of(row)
+            if decision is not None and (stored is None or decision != decision_of(stored)):
+                decided[row.user_id, row.process, row.last_seen] = _decided(row, decision)
+        queries.episodes.decide(self.connection, list(decided.values()))
+        for column, rows in self._episode_ends.items():
+            queries.episodes.end(self.connection, column, rows)
 
     def count_metrics(self, metrics: DeliverMetrics) -> None:
         """Count the transitions; called once the transaction is durable."""
@@ -128,6 +148,32 @@ class UnitOfWork:
             metrics.statuses.labels(medium, status).inc(number)
             if status in {Status.SUPPRESSED, Status.CANCELLED}:
                 metrics.suppressions.labels(status, reason).inc(number)
+
+
+def _episode_key(row: ReminderRow) -> dict[str, object]:
+    return {"key_user": row.user_id, "key_process": row.process, "key_began": row.last_seen}
+
+
+def _silence(row: ReminderRow) -> dict[str, object]:
+    """Return the row's silence as a row of `episode_tables.episodes`."""
+    return {
+        "user_id": row.user_id,
+        "process": row.process,
+        "began_at": row.last_seen,
+        "noticed_at": row.created_at,
+        "step": row.step,
+    }
+
+
+def _decided(row: ReminderRow, decision: Decision) -> dict[str, object]:
+    return {
+        **_episode_key(row),
+        "decision": decision.decision,
+        "reason": decision.reason,
+        "decided_at": row.updated_at,
+        "step": row.step,
+        "first_sent_at": row.attempted_at,
+    }
 
 
 def _transition(row: ReminderRow, change: Change, at: Millis) -> dict[str, Any]:

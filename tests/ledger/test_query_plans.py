@@ -21,6 +21,7 @@ from consumer.ledger.queries.reminders import UnresolvedSelection
 from consumer.ledger.queries.whatsapp_ids import UnattributedRequest
 from consumer.ledger.schema import identity_tables, tables
 from consumer.ledger.schema.channel_tables import holds
+from consumer.ledger.schema.episode_tables import episodes
 from consumer.ledger.schema.rows import ChannelRow, ReminderRow
 from consumer.ledger.store import Ledger
 
@@ -40,6 +41,7 @@ SUBJECTS = [f"user:user-{n}" for n in range(10)]
 LARGE = {
     *("reminders", "attempts", "contacts", "opt_outs", "holds", "webhook_bodies", "parked_reports"),
     *("inbound_messages", "echoes", "outbox", "opt_out_outbox", "whatsapp_ids", "unattributed_requests"),
+    "episodes",
 }
 INDEXES = {str(i.name): i for name in LARGE for i in tables.metadata.tables[name].indexes}
 PARTIAL = {name for name, index in INDEXES.items() if index.dialect_kwargs}
@@ -76,6 +78,11 @@ NEW_TRANSITION = {
     "reminder_id": "old-7", "medium": "whatsapp", "sequence": 3, "user_id": "user-7", "process": "account-setup",
     "step": 0, "status": "read", "final": True, "source": "webhook", "occurred_at": NOW, "recorded_at": NOW,
 }  # fmt: skip
+NEW_EPISODE = {
+    "user_id": "user-7", "process": "account-setup", "began_at": NOW, "noticed_at": NOW, "step": 0,
+}  # fmt: skip
+EPISODE = {"key_user": "user-7", "key_process": "account-setup", "key_began": FIRST + 7 * APART}
+DECIDED = {"decision": "sent", "reason": None, "decided_at": NOW, "step": 0, "first_sent_at": NOW}
 NEW_INBOUND = {"message_id": "in", "kind": "text", "received_at": NOW}
 NEW_ECHO = {
     "message_id": "seen", "phone_hash": "hash-7", "text_hash": "text-7", "at": NOW, "source": "echo",
@@ -195,6 +202,11 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "pauses.paused_since": queries.pauses.paused_since,
     "pauses.pause": lambda to: queries.pauses.pause(to, "account-setup", NOW),
     "pauses.resume": lambda to: queries.pauses.resume(to, "account-setup"),
+    "episodes.begin": lambda to: queries.episodes.begin(to, [NEW_EPISODE]),
+    "episodes.decide": lambda to: queries.episodes.decide(to, [EPISODE | DECIDED]),
+    "episodes.end": lambda to: queries.episodes.end(to, "returned_at", [EPISODE | {"at": NOW}]),
+    "episodes.counts": lambda to: queries.episodes.counts(to, RECENT, NOW, "account-setup", over_before=NOW),
+    "episodes.fold": lambda to: queries.episodes.fold(to, OLD, 200),
     "history.user_of_reminder": lambda to: queries.history.user_of_reminder(to, "old-7"),
     "history.user_of_message": lambda to: queries.history.user_of_message(to, "wamid.old.7"),
     "history.reminders_of": lambda to: queries.history.reminders_of(to, "user-7", "account-setup", 100),
@@ -228,10 +240,17 @@ def load(connection: Connection) -> None:
     _load_waiting(connection)
     _load_people(connection)
     _load_inbox(connection)
+    _load_episodes(connection)
     opt_out = {"user_id": "'user-' || n", "medium": "'whatsapp'", "reason": "'opted_out'", "occurred_at": AT}
     for published, count in (("true", MANY), ("false", SOME)):
         fill(connection, tables.opt_out_outbox, count, opt_out | {"published": published})
     connection.execute(text(f"UPDATE outbox SET published = false WHERE id <= {SOME}"))
+
+
+def _load_episodes(connection: Connection) -> None:
+    silence = {"user_id": "'user-' || n", "process": "'account-setup'", "began_at": AT, "noticed_at": AT}
+    decided = {"step": "0", "decision": "'sent'", "decided_at": AT, "first": "true", "first_sent_at": AT}
+    fill(connection, episodes, MANY, silence | decided)
 
 
 def _load_waiting(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""Deletes old reminders that are over, and inbound messages as old.
+"""Deletes old reminders that are over, and inbound messages as old; of old episodes their counts by day stay.
 
 What still protects a person stays, however old: opt-outs, holds, and whatever waits or is in doubt. Configuration makes
 sure that rows outlive everything that is counted from them (caps, spacing, `expire_after`); a lapse older than that is
@@ -8,6 +8,7 @@ expired by its age, without its row.
 from consumer.clock import Millis, Now
 from consumer.deliver.lifecycle import FINAL, Status
 from consumer.ledger import queries
+from consumer.ledger.schema.episode_tables import HORIZON
 from consumer.ledger.store import Ledger
 
 _BATCH = 200
@@ -34,5 +35,6 @@ class Retention:
                 queries.reminders.delete_with_history(connection, keys)
             others = queries.inbox.delete_inbound_before(connection, before, _BATCH)
             others += queries.outbox.delete_published_opt_outs(connection, before, _BATCH)
+            others += queries.episodes.fold(connection, min(before, self._now() - HORIZON), _BATCH)
         self._ledger.analyze_new_tables()
         return len(keys) + others

@@ -8,6 +8,7 @@ from consumer.ledger.queries import attempts as attempts
 from consumer.ledger.queries import channels as channels
 from consumer.ledger.queries import console as console
 from consumer.ledger.queries import contacts as contacts
+from consumer.ledger.queries import episodes as episodes
 from consumer.ledger.queries import history as history
 from consumer.ledger.queries import inbox as inbox
 from consumer.ledger.queries import opt_outs as opt_outs

@@ -2,6 +2,7 @@
 
 `tables`          what is sent to whom, what is heard of it, and what is told of it
 `channel_tables`  what may be sent at all, and how fast
+`episode_tables`  what came of each silence
 `identity_tables` which ids of WhatsApp belong to which phones
 `replica_tables`  how far everything has been read, and which replica does what
 `rows`            rows of the busiest tables as values
@@ -10,5 +11,6 @@
 
 # A table counts for `metadata` once its module has been imported.
 from consumer.ledger.schema import channel_tables as channel_tables
+from consumer.ledger.schema import episode_tables as episode_tables
 from consumer.ledger.schema import identity_tables as identity_tables
 from consumer.ledger.schema import replica_tables as replica_tables
