@@ -43,4 +43,40 @@ def explain(
         raise typer.Exit(command.main(config, question, as_json=as_json, reveal=reveal))
 
 
-COMMANDS = (explain,)
+def report(
+    since: Annotated[str | None, typer.Option(metavar="WHEN", help="From then on: 30d (ago), or 2026-03-29.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="WHEN", help="Until before then. Default: now.")] = None,
+    process: Annotated[str | None, typer.Option(help="Only this process.")] = None,
+    difference: Annotated[
+        float, typer.Option(min=0.001, max=0.5, help="The smallest difference from the holdout that is worth finding.")
+    ] = 0.02,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one number in each row.")] = False,
+    config: Config = CONFIG,
+) -> None:
+    """Report what became of the reminders, and what they brought.
+
+    Counts the reminders that were requested in the last 30 days, or between --since and --until: the funnel of each
+    step, why people were not written to, failures, delays, and the comparison with the holdout.
+    """
+    with exit_with_message():
+        from consumer.clock import SystemClock
+        from consumer.commands.report import main as command
+        from consumer.commands.terminal.time_arguments import parse_since
+
+        if as_json and as_csv:
+            raise typer.BadParameter("give --json or --csv, not both")
+        now = SystemClock().now()
+        raise typer.Exit(
+            command.main(
+                config,
+                since=None if since is None else parse_since(since, now, "--since"),
+                until=None if until is None else parse_since(until, now, "--until"),
+                process=process,
+                difference=difference,
+                form="json" if as_json else "csv" if as_csv else "text",
+            )
+        )
+
+
+COMMANDS = (explain, report)

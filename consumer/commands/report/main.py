@@ -1,0 +1,63 @@
+"""`lapse report`: what became of the reminders of a span of time, and what they brought."""
+
+from contextlib import closing
+from pathlib import Path
+from typing import Literal
+
+import typer
+
+from consumer import log
+from consumer.clock import DAY, Millis, SystemClock
+from consumer.commands.report import show
+from consumer.commands.terminal.exit_codes import DONE
+from consumer.config.errors import closest
+from consumer.config.loader import load
+from consumer.insight import report
+from consumer.ledger import queries
+from consumer.ledger.store import Ledger
+
+DEFAULT_SPAN: Millis = 30 * DAY
+
+Format = Literal["text", "json", "csv"]
+
+
+def main(
+    config: Path, *, since: Millis | None, until: Millis | None, process: str | None, difference: float, form: Format
+) -> int:
+    """Print the report.
+
+    Raises:
+        ConfigError: the settings are not right.
+        typer.BadParameter: there is no such process, or the span is empty.
+        LedgerRefused: there is no ledger yet, or it belongs to another version of Lapse.
+    """
+    settings = load(config)
+    log.configure_for_command()
+    now = SystemClock().now()
+    until = now if until is None else until
+    since = until - DEFAULT_SPAN if since is None else since
+    if since >= until:
+        raise typer.BadParameter("--since must be before --until")
+    with closing(Ledger(settings.ledger.url, read_only=True)) as ledger, ledger.reading() as connection:
+        episodes = queries.episodes.counts(connection, since, until, process)
+        known = {*settings.processes, *(each.process for each in episodes)}
+        if process is not None and process not in known:
+            meant = closest(process, sorted(known))
+            advice = f"did you mean {meant}?" if meant else f"the processes are {', '.join(sorted(known))}"
+            raise typer.BadParameter(f"there is no process {process}; {advice}", param_hint="--process")
+        found = report.Report(
+            since=since,
+            until=until,
+            steps=report.steps_of(queries.report.funnel(connection, since, until, process)),
+            reasons=report.reasons_of(episodes),
+            failures=queries.report.failures(connection, since, until, process),
+            delays=report.quantiles(queries.report.lapse_to_send(connection, since, until, process)),
+            uplifts=report.uplifts_of(
+                queries.episodes.counts(connection, since, until, process, over_before=now), now, difference
+            ),
+        )
+    if form == "text":
+        show.print_text(found, difference)
+    else:
+        typer.echo(show.as_json(found) if form == "json" else show.as_csv(found), nl=form == "json")
+    return DONE

@@ -1,0 +1,153 @@
+"""Writes a report for a terminal, as JSON or as CSV."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta
+from enum import Enum
+
+from rich.console import Console
+from rich.table import Table
+
+from consumer.clock import SECOND, Millis
+from consumer.insight.report import ProcessUplift, Report
+from consumer.reasons.catalogue import explain
+
+_EPOCH = date(1970, 1, 1)
+
+
+def print_text(report: Report, difference: float) -> None:
+    """Print the report as tables."""
+    console = Console(highlight=False)
+    console.print(f"from {_time(report.since)} to {_time(report.until)}, UTC\n", markup=False)
+    if not report.steps and not report.reasons:
+        console.print("no reminders were requested in this time: try --since with an earlier time", markup=False)
+        return
+    _print_table(console, "Funnel", _FUNNEL, (list(asdict(step).values()) for step in report.steps))
+    _print_table(console, "Not written to, and why (episodes)", ("process", "reason", "count", ""), _reasons(report))
+    failures = ((f.process, f.medium, f.outcome, f.reason, f.error_code, f.count) for f in report.failures)
+    _print_table(console, "Attempts that failed", ("process", "medium", "outcome", "reason", "code", "count"), failures)
+    delays = ", ".join(f"{name} {_seconds(value)}" for name, value in report.delays.items() if value is not None)
+    console.print(f"From lapse to first attempt: {delays or 'nothing was sent'}\n", markup=False)
+    for each in report.uplifts:
+        for line in _uplift(each, difference):
+            console.print(line, markup=False)
+
+
+def as_json(report: Report) -> str:
+    """Return the report as one JSON object. Times and delays are milliseconds."""
+    return json.dumps(asdict(report), ensure_ascii=False, indent=2, default=_plain)
+
+
+def as_csv(report: Report) -> str:
+    """Return the report as CSV: one number in each row."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(("section", "process", "step", "medium", "day", "name", "value"))
+    for step in report.steps:
+        for name, value in asdict(step).items():
+            if name not in {"process", "step", "medium"}:
+                writer.writerow(("funnel", step.process, step.step, step.medium, "", name, value))
+    for each in report.reasons:
+        writer.writerow(("reasons", each.process, "", "", _day(each.day), each.reason, each.count))
+    for failure in report.failures:
+        name = "/".join(str(part) for part in (failure.outcome, failure.reason, failure.error_code) if part is not None)
+        writer.writerow(("failures", failure.process, "", failure.medium, "", name, failure.count))
+    for name, delay in report.delays.items():
+        writer.writerow(("lapse_to_send_ms", "", "", "", "", name, delay))
+    for found in report.uplifts:
+        for name, number in _uplift_numbers(found):
+            writer.writerow(("uplift", found.process, "", "", "", name, number))
+    return text.getvalue()
+
+
+_FUNNEL = (
+    "process",
+    "step",
+    "medium",
+    "requested",
+    "not sent",
+    "waiting",
+    "sent",
+    "unknown",
+    "delivered",
+    "read",
+    "failed",
+    "returned",
+    "ended",
+)
+
+
+def _reasons(report: Report) -> Iterator[Sequence[object]]:
+    totals: dict[tuple[str, str], int] = {}
+    for each in report.reasons:
+        totals[each.process, each.reason] = totals.get((each.process, each.reason), 0) + each.count
+    for (process, reason), count in sorted(totals.items(), key=lambda item: (item[0][0], -item[1])):
+        meaning = next((found for status in _STATUSES if (found := explain(status, reason)[0])), "")
+        yield process, reason, count, meaning
+
+
+_STATUSES = ("suppressed", "deferred", "cancelled")
+
+
+def _print_table(console: Console, title: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    if table.row_count:
+        console.print(table)
+        console.print()
+
+
+def _uplift(found: ProcessUplift, difference: float) -> Iterator[str]:
+    asked, holdout = found.uplift.asked, found.uplift.holdout
+    yield (
+        f"{found.process}: completed within 7 days: {asked.completed} of {asked.episodes} asked,"
+        f" {holdout.completed} of {holdout.episodes} held out"
+    )
+    if found.uplift.interval is None or found.uplift.sequence is None:
+        yield "  no comparison: set policy.holdout above 0, and wait until some people were held out and some asked"
+        return
+    interval, sequence = found.uplift.interval, found.uplift.sequence
+    yield (
+        f"  difference {found.uplift.difference:+.1%} (95 %: {interval.lower:+.1%} to {interval.upper:+.1%};"
+        f" however often you look: {sequence.lower:+.1%} to {sequence.upper:+.1%})"
+    )
+    yield f"  verdict: {found.uplift.verdict.value}"
+    if found.missing is not None and found.missing.people:
+        days = "" if found.missing.days is None else f": {found.missing.days:,} days at the present rate"
+        yield f"  to find a difference of {difference:.1%}: {found.missing.people:,} more people{days}"
+
+
+def _uplift_numbers(found: ProcessUplift) -> Iterator[tuple[str, object]]:
+    for name, arm in (("asked", found.uplift.asked), ("holdout", found.uplift.holdout)):
+        yield f"{name}_episodes", arm.episodes
+        yield f"{name}_completed", arm.completed
+    yield "difference", found.uplift.difference
+    for name, interval in (("interval", found.uplift.interval), ("sequence", found.uplift.sequence)):
+        if interval is not None:
+            yield f"{name}_lower", interval.lower
+            yield f"{name}_upper", interval.upper
+    yield "verdict", found.uplift.verdict.value
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Enum):
+        return value.value
+    raise TypeError(type(value).__name__)
+
+
+def _day(day: int) -> str:
+    return (_EPOCH + timedelta(days=day)).isoformat()
+
+
+def _time(at: Millis) -> str:
+    return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _seconds(delay: Millis) -> str:
+    return f"{delay / SECOND:,.1f} s" if delay < 600 * SECOND else str(timedelta(seconds=delay // SECOND))
