@@ -7,7 +7,7 @@ from consumer.ledger import queries
 from consumer.ledger.queries.reminders import UnresolvedSelection
 from consumer.onemsg.outcomes import Unknown
 
-from .deliver_diary import Diary
+from .deliver_diary import TEMPLATE, Diary
 from .detect_diary import moment
 
 LOST = Unknown(reason="timeout")
@@ -44,7 +44,7 @@ def test_resolve_as_unsent_sends_once(deliver: Diary) -> None:
 
 
 def test_resolve_leaves_unknown_alone(deliver: Diary) -> None:
-    deliver.onemsg.answers = [LOST]
+    deliver.lists(TEMPLATE).onemsg.answers = [LOST]
     deliver.knows("maria").due("maria").works().says("maria unknown timeout")
     reminder = deliver.rows()[0].reminder_id
     for sent in (True, False):
