@@ -38,7 +38,7 @@ from consumer.ledger.schema.tables import reminders
 from consumer.testing import FakeOneMsg
 from consumer.web import routes
 from consumer.web.health import Health
-from consumer.web.server import serve
+from consumer.web.server import listen, serve
 from consumer.web.webhook import WebhookEndpoint
 from tests.app.service import Sandbox, sandbox
 
@@ -164,10 +164,10 @@ def _serving(
 
 @contextlib.asynccontextmanager
 async def _open(app: Starlette) -> AsyncIterator[int]:
-    stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()
-    serving = asyncio.create_task(serve(app, "127.0.0.1", 0, stop, listening=port.set_result))
+    stop, listener = asyncio.Event(), listen("127.0.0.1", 0)
+    serving = asyncio.create_task(serve(app, listener, stop))
     try:
-        yield await port
+        yield listener.getsockname()[1]
     finally:
         stop.set()
         await serving
@@ -205,7 +205,7 @@ async def _deliver(told: Connection, calls: int, box: Sandbox | None) -> None:
         replica = MeasuredReplica(url, onemsg, box.info, rate=_SENDS, linger_ms=10)
         replica.fill(range(messages, messages + _SENDS * (calls // 1000 + 5)))
         inbox = replica.parts.inbox
-        webhook = WebhookEndpoint(inbox=inbox, secret=SecretStr(_SECRET), outcomes=replica.metrics.webhooks)
+        webhook = WebhookEndpoint(inbox=inbox, secrets=[SecretStr(_SECRET)], outcomes=replica.metrics.webhooks)
         app = routes.build(health=Health(replica.clock.monotonic), metrics=CollectorRegistry(), webhook=webhook)
         stop = asyncio.Event()
         async with _open(app) as port:

@@ -8,6 +8,7 @@ what was recorded is published, and the webhook stays open until all of that is 
 """
 
 import asyncio
+import contextlib
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Sequence
@@ -15,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 
 import structlog
-from starlette.applications import Starlette
 
 from consumer.config.settings import Settings
 from consumer.config.types import Role
@@ -23,16 +23,11 @@ from consumer.kafka.changelog.restore import StateRefused
 from consumer.kafka.clients import topics
 from consumer.kafka.clients.connection_watchdog import CutOff
 from consumer.kafka.clients.transactional_producer import Fenced
-from consumer.kafka.detect_loop.loop import DetectLoop
-from consumer.web import routes
-from consumer.web.api import brake
-from consumer.web.auth import ApiGuard, is_loopback
 from consumer.web.bounded_http import log_accept_errors_once, raise_descriptor_limit
-from consumer.web.console.routes import Console
-from consumer.web.server import serve
 from consumer.wiring import detect
 from consumer.wiring.deliver import Deliver
-from consumer.wiring.shared import Shared, plain
+from consumer.wiring.shared import Shared
+from consumer.wiring.web import Web
 
 Work: TypeAlias = Coroutine[Any, Any, None]
 _EXECUTOR_THREADS = 16
@@ -70,6 +65,12 @@ class _Service:
         raise_descriptor_limit()
         # The default is six threads on two cores, too few for ledger work and name resolution together.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_EXECUTOR_THREADS, "ledger"))
+        # First of all, so that a process that cannot serve changes nothing elsewhere.
+        receives_webhooks = "deliver" in roles and self._shared.settings.web.webhook_secret is not None
+        with contextlib.closing(Web(self._shared, receives_webhooks=receives_webhooks)) as web:
+            return await self._run(roles, web, on_ready)
+
+    async def _run(self, roles: frozenset[Role], web: Web, on_ready: Callable[[str], None]) -> int:
         s, admin = self._shared.settings, self._shared.admin
         topics.prepare(admin, s.topics, s.state_topic, s.source.topic)
         loop = detect.build(self._shared) if "detect" in roles else None
@@ -79,7 +80,7 @@ class _Service:
             works += [self._thread(name, consumer) for name, consumer in deliver.consumers().items()]
             works += deliver.works(self._ended)
         closing = asyncio.Event()
-        serving = asyncio.create_task(self._serve(self._pages(deliver, loop), closing, on_ready))
+        serving = asyncio.create_task(web.serve(deliver, loop, closing, on_ready))
         try:
             succeeded = await self._run_together(works, serving)
             if deliver is not None:
@@ -90,23 +91,6 @@ class _Service:
             if deliver is not None:
                 await deliver.close()
         return 0 if succeeded else 1
-
-    def _pages(self, deliver: Deliver | None, loop: DetectLoop | None) -> Starlette:
-        web = self._shared.settings.web
-        token = plain(web.api_token, "web.api_token") if web.api_token else None
-        guard = ApiGuard(token, open_to_this_machine=is_loopback(web.host))
-        console = Console(self._shared.health, deliver.ledger if deliver else None, self._shared.clock)
-        return routes.build(
-            health=self._shared.health,
-            metrics=self._shared.metrics,
-            webhook=deliver.webhook() if deliver else None,
-            probes={"ledger": deliver.probe} if deliver else {},
-            api=[*console.routes(guard), *(brake.routes(loop.brake_control, guard) if loop else [])],
-        )
-
-    async def _serve(self, app: Starlette, closing: asyncio.Event, on_ready: Callable[[str], None]) -> None:
-        web = self._shared.settings.web
-        await serve(app, web.host, web.port, closing, listening=lambda port: on_ready(f"http://{web.host}:{port}"))
 
     async def _run_together(self, works: Sequence[Work], serving: "asyncio.Task[None]") -> bool:
         """Run all works until they have ended; the first that ends or fails ends the others. False if one failed.

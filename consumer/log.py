@@ -84,6 +84,7 @@ def configure(settings: LogSettings, secrets: Sequence[SecretStr] = (), stream: 
     root.setLevel(settings.level.upper())
     for name in _QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of every malformed request of a stranger
 
 
 def configure_for_command() -> None:

@@ -17,7 +17,7 @@ from consumer.config.placeholders import placeholder_problems
 from consumer.config.settings import Settings
 from consumer.config.types import Role, Secret
 
-_WEBHOOK_SECRET = "web.webhook_secret"  # noqa: S105 - a setting's name
+_IN_URLS = ("web.webhook_secret", "web.other_webhook_secret")
 _URL_SAFE = re.compile(r"[A-Za-z0-9._~-]+")
 _BROKER_TIMEOUT_S = 30
 """Long, because the broker is often started at the same time."""
@@ -66,7 +66,7 @@ def required_secrets(
         except ConfigError as error:
             problems += error.problems
         else:
-            if key == _WEBHOOK_SECRET and not _URL_SAFE.fullmatch(found[-1].get_secret_value()):
+            if key in _IN_URLS and not _URL_SAFE.fullmatch(found[-1].get_secret_value()):
                 problems.append(f"{secret.place or key}: is part of a URL: use only letters, digits, - and _")
     if problems:
         raise ConfigError(problems)
@@ -79,9 +79,10 @@ def _configured(settings: Settings, roles: frozenset[Role]) -> Iterator[tuple[st
         yield "schema_registry.password", registry.password
     if onemsg and "deliver" in roles:
         yield "onemsg.token", onemsg.token
-    if web.webhook_secret and "deliver" in roles:
-        yield _WEBHOOK_SECRET, web.webhook_secret
     if "deliver" in roles:
+        for key, secret in zip(_IN_URLS, (web.webhook_secret, web.other_webhook_secret), strict=True):
+            if secret:
+                yield key, secret
         email, hook = settings.fallback.email, settings.fallback.webhook
         if email and email.password:
             yield "fallback.email.password", email.password

@@ -42,7 +42,7 @@ CLIENT_SECRETS |= {"ssl.key.password", "ssl.key.pem", "ssl.keystore.password"}
 """The keys of `kafka.client` whose values are secrets."""
 
 SHORTEST_SECRET = 16
-_GUESSABLE = {"web.webhook_secret", "web.api_token", "fallback.webhook.secret"}
+_GUESSABLE = {"web.webhook_secret", "web.other_webhook_secret", "web.api_token", "fallback.webhook.secret"}
 """Secrets that we choose and others try: a short one is found by trying."""
 
 _PASSWORD_IN_URL = re.compile(r"://[^/@\s]*:[^/@\s]+@|[?&](?:\w*password|\w*token|\w*secret)=", re.IGNORECASE)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from consumer.config.types import Address, Duration, Secret, Section
 
@@ -25,19 +25,40 @@ class LedgerSettings(Section):
     """How long finished reminders, and what people wrote to you, are kept."""
 
 
+class PublicSettings(Section):
+    """`public`: an own listener for the webhook and nothing else, for what the internet reaches."""
+
+    host: str = "127.0.0.1"
+    """The address to listen on; 0.0.0.0 accepts connections from other machines."""
+    port: int = Field(ge=0, le=65535)
+    """The port to listen on."""
+
+
 class WebSettings(Section):
     host: str = "127.0.0.1"
     """The address to listen on; 0.0.0.0 accepts connections from other machines."""
     port: int = Field(default=8080, ge=0, le=65535)
     """The port to listen on."""
+    public: PublicSettings | None = None
+    """`{host, port}` of an own listener for the webhook and nothing else, for what the internet reaches. Without it
+    the webhook is on `host` and `port` like everything else."""
     public_url: Address | None = None
     """The address under which 1MSG can call this service, such as https://lapse.example.com."""
     webhook_secret: Secret | None = None
     """1MSG calls `<public_url>/webhooks/1msg/<secret>`; at least 16 characters."""
+    other_webhook_secret: Secret | None = None
+    """A second secret that is right as well, while one replaces the other (see SECURITY.md)."""
     api_token: Secret | None = None
-    """The token that the console and its API require. Without one they are open only if `host` is a loopback one."""
+    """The token that the console, its API, the metrics and the details of health require; at least 16 characters.
+    Without one they are open only to this machine, and only if `host` is a loopback address."""
     register_webhook: bool = False
     """At the start, add this service's webhook to the channel's list. Other webhooks stay on the list."""
+
+    @model_validator(mode="after")
+    def _has_two_listeners(self) -> "WebSettings":
+        if self.public and self.port and (self.public.host, self.public.port) == (self.host, self.port):
+            raise ValueError("public must have another port than `port`: the webhook alone is served there")
+        return self
 
 
 class LogSettings(Section):

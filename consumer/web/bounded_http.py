@@ -1,7 +1,8 @@
 """HTTP with limits on what a stranger can make the server hold: connections, headers, and the time for both.
 
-uvicorn with its fast parser limits none of these. So its protocol is extended here: a connection above the limit is
-closed before a byte of it is read, and so is one whose headers are too many, too long, or too slow.
+uvicorn with its fast parser limits none of these. So its protocol is extended here: a connection is closed whose
+headers or trailers are too many or too long, whose requests come faster than their answers, or whose request, answer
+or silence takes too long. Where there are too many connections, the one closes that waits longest for a request.
 """
 
 import asyncio
@@ -13,9 +14,18 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 32_768
-"""For the request line with all headers, and again for the trailers. Proxies and 1MSG send a few hundred bytes."""
+"""For the request line with all headers and trailers. Proxies and 1MSG send a few hundred bytes."""
+MAX_FRAMING_PER_BODY_BYTE = 8
+"""A chunk of one byte is framed by five."""
+MAX_PIPELINED = 8
+"""Requests that are received while another is answered. Proxies and 1MSG send none."""
 HEADER_TIMEOUT_S = 10.0
-"""From the connection, or from the first byte of a later request, to the last header."""
+"""From the connection, or from the last answer, to the last header of the next request. What is still to be sent of
+the answer, or received of its request's body, has this long as well."""
+REQUEST_TIMEOUT_S = 60.0
+"""From the last header to the end of the answer."""
+ACCEPTED_AT_ONCE = 32
+"""Connections that are accepted before those above the limit are closed."""
 MAX_CONNECTIONS = 256
 RESERVED_DESCRIPTORS = 256
 """File descriptors reserved for brokers, the ledger, 1MSG and the operators' own pages."""
@@ -57,43 +67,55 @@ def log_accept_errors_once(loop: asyncio.AbstractEventLoop) -> None:
 
 def bounded_protocol(most: int) -> type[HttpToolsProtocol]:
     """Return the protocol for a listener that holds at most `most` connections."""
-    return cast("type[HttpToolsProtocol]", type("BoundedHttp", (_BoundedHttp,), {"most": most}))
+    members = {"most": most, "held": set(), "waiting": {}}
+    return cast("type[HttpToolsProtocol]", type("BoundedHttp", (_BoundedHttp,), members))
 
 
 class _BoundedHttp(HttpToolsProtocol):
     most: int
+    held: "set[_BoundedHttp]"
+    waiting: "dict[_BoundedHttp, None]"
+    """Those of `held` that have no request in progress, the longest wait first."""
+
     _timer: asyncio.TimerHandle | None = None
-    _in_headers = True
-    _header_bytes = 0
+    _received = 0
+    """Bytes of this message: of its header, its body, and the framing of its body."""
+    _body_received = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if len(self.connections) > self.most:
-            transport.abort()
-            return
-        self._expect_headers()
+        self.held.add(self)
+        if len(self.held) > self.most:
+            # Whoever waits longest goes first, so that idle connections never keep a request out.
+            next(iter(self.waiting), self)._abort()
+        if not transport.is_closing():
+            self._wait_for_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_timer()
+        self._release()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        if self._in_headers:
-            if self._timer is None:
-                self._expect_headers()
-            self._header_bytes += len(data)
+        self._received += len(data)
         super().data_received(data)
-        # Bytes of a body that came with the last header are no headers, so this is checked only within headers.
-        if self._in_headers and self._header_bytes > MAX_HEADER_BYTES:
+        allowed = MAX_HEADER_BYTES + MAX_FRAMING_PER_BODY_BYTE * self._body_received
+        if self._received - self._body_received > allowed or len(self.pipeline) > MAX_PIPELINED:
             self._abort()
 
     def on_message_begin(self) -> None:
+        if len(self.pipeline) > MAX_PIPELINED:
+            self._abort()
         super().on_message_begin()
-        self._in_headers = True
+
+    def on_url(self, url: bytes) -> None:
+        if not self.transport.is_closing():
+            super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self.transport.is_closing():
+            return
         super().on_header(name, value)
         if len(self.headers) > MAX_HEADERS or sum(len(n) + len(v) for n, v in self.headers) > MAX_HEADER_BYTES:
             self.headers.clear()
@@ -102,29 +124,46 @@ class _BoundedHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if self.transport.is_closing():
             return
-        self._in_headers = False
-        self._header_bytes = 0
-        self._stop_timer()
+        self.waiting.pop(self, None)
+        self._abort_after(REQUEST_TIMEOUT_S)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         if not self.transport.is_closing():
+            self._body_received += len(body)
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._received = self._body_received = 0
         if not self.transport.is_closing():
             super().on_message_complete()
-        self._in_headers = True
 
-    def _expect_headers(self) -> None:
+    def on_response_complete(self) -> None:
+        follows = bool(self.pipeline)
+        super().on_response_complete()
+        if follows:
+            self._abort_after(REQUEST_TIMEOUT_S)
+        elif self in self.held:
+            self._wait_for_request()
+
+    def _wait_for_request(self) -> None:
+        self.waiting[self] = None
+        self._abort_after(HEADER_TIMEOUT_S)
+
+    def _abort_after(self, seconds: float) -> None:
         self._stop_timer()
-        self._timer = self.loop.call_later(HEADER_TIMEOUT_S, self._abort)
+        self._timer = self.loop.call_later(seconds, self._abort)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _abort(self) -> None:
+    def _release(self) -> None:
         self._stop_timer()
+        self.held.discard(self)
+        self.waiting.pop(self, None)
+
+    def _abort(self) -> None:
+        self._release()
         self.transport.abort()

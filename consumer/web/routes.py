@@ -9,12 +9,14 @@ import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from consumer.config.service import WEBHOOK_PATH
+from consumer.web.auth import ApiGuard, Handler
 from consumer.web.health import Health
 from consumer.web.webhook import WebhookEndpoint
 
@@ -33,41 +35,57 @@ def build(
     webhook: WebhookEndpoint | None = None,
     probes: Mapping[str, Probe] | None = None,
     api: Sequence[Route] = (),
+    guard: ApiGuard | None = None,
 ) -> Starlette:
-    """Return the web application; `api` are more routes.
+    """Return the web application; `api` are more routes. Without a `guard` only this machine sees metrics and details.
 
-    Without a `webhook` (only detect runs, or no secret is configured) its path answers 404.
+    Without a `webhook` (only detect runs, no secret is configured, or it has a listener of its own) its path
+    answers 404.
     """
+    guard = guard or ApiGuard(None, open_to_this_machine=True)
     pages = [
-        Route("/healthz", _healthz(health)),
-        Route("/readyz", _readyz(health, dict(probes or {}))),
-        Route("/metrics", _metrics(metrics)),
+        Route("/healthz", _healthz(health, guard)),
+        Route("/readyz", _readyz(health, dict(probes or {}), guard)),
+        Route("/metrics", guard.for_scrapers(_metrics(metrics))),
         *api,
     ]
-    if webhook:
-        pages.append(Route(WEBHOOK_PATH + "{secret:path}", webhook.receive, methods=["POST"]))
-    app = Starlette(routes=pages, exception_handlers={HTTPException: _http_error, Exception: _internal_error})
+    return _application([*pages, *_webhook_routes(webhook)])
+
+
+def build_public(webhook: WebhookEndpoint | None) -> Starlette:
+    """Return the application for the internet: the webhook and nothing else."""
+    return _application(_webhook_routes(webhook))
+
+
+def _webhook_routes(webhook: WebhookEndpoint | None) -> list[Route]:
+    return [Route(WEBHOOK_PATH + "{secret:path}", webhook.receive, methods=["POST"])] if webhook else []
+
+
+def _application(routes: Sequence[Route]) -> Starlette:
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error, Exception: _internal_error})
     # A redirect would put the webhook's secret into a header, and no client follows a redirect with a POST.
     app.router.redirect_slashes = False
     return app
 
 
-def _healthz(health: Health) -> Callable[[Request], Awaitable[Response]]:
+def _healthz(health: Health, guard: ApiGuard) -> Handler:
     async def healthz(request: Request) -> Response:
         dead = health.dead()
-        return JSONResponse({"alive": not dead, "dead": dead}, 503 if dead else 200)
+        details = {"dead": dead} if await guard.shows_details(request) else {}
+        return JSONResponse({"alive": not dead, **details}, 503 if dead else 200)
 
     return healthz
 
 
-def _readyz(health: Health, probes: Mapping[str, Probe]) -> Callable[[Request], Awaitable[Response]]:
+def _readyz(health: Health, probes: Mapping[str, Probe], guard: ApiGuard) -> Handler:
     async def readyz(request: Request) -> Response:
         found = await asyncio.gather(*(_probe(name, probe) for name, probe in probes.items()))
         parts = {name: {"ok": state.ok, "detail": state.detail} for name, state in health.states().items()}
         for name, problem in zip(probes, found, strict=True):
             parts[name] = {"ok": problem is None, "detail": problem}
         ready = all(part["ok"] for part in parts.values())
-        return JSONResponse({"ready": ready, "parts": parts}, 200 if ready else 503)
+        details = {"parts": parts} if await guard.shows_details(request) else {}
+        return JSONResponse({"ready": ready, **details}, 200 if ready else 503)
 
     return readyz
 
@@ -84,10 +102,11 @@ async def _probe(name: str, probe: Probe) -> str | None:
     return None
 
 
-def _metrics(registry: CollectorRegistry) -> Callable[[Request], Response]:
-    def metrics(request: Request) -> Response:
+def _metrics(registry: CollectorRegistry) -> Handler:
+    async def metrics(request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(registry), headers={"content-type": content_type})
+        content = await run_in_threadpool(encode, registry)  # not asyncio's threads, which the ledger's work fills
+        return Response(content, headers={"content-type": content_type})
 
     return metrics
 

@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
+import errno
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from consumer.web.bounded_http import bounded_protocol, connection_limit
+from consumer.web.bounded_http import ACCEPTED_AT_ONCE, bounded_protocol, connection_limit
 
+_BACKLOG = 2048
+"""Connections that the system keeps until they are accepted."""
 _SHUTDOWN_TIMEOUT_S = 5
 """For requests in progress when the server is told to stop."""
 
@@ -18,37 +21,44 @@ class PortTaken(Exception):
     """The server cannot listen on its address; the text says which and why."""
 
 
-async def serve(
-    app: ASGIApp,
-    host: str,
-    port: int,
-    stop: asyncio.Event,
-    *,
-    most: int | None = None,
-    listening: Callable[[int], None] | None = None,
-) -> None:
-    """Serve until `stop` is set. Port 0 is any free one; `listening` gets the real port once it is open.
-
-    `most` connections are held at a time; as many as file descriptors allow, unless given.
+def listen(host: str, port: int, setting: str = "web.port") -> socket.socket:
+    """Return a socket that listens there; port 0 is any free one. `setting` is the port's name in `lapse.yaml`.
 
     Raises:
         PortTaken: the server cannot listen there.
     """
-    listener = _listen(host, port)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        why = str(error.strerror or error).split(" (while")[0]
+        advice = ""
+        if error.errno == errno.EADDRINUSE:
+            variable = "LAPSE_" + setting.upper().replace(".", "__")
+            advice = f"; another process listens there, perhaps the other role: give this one another, {variable}=…"
+        raise PortTaken(f"{setting}: cannot listen on {host}:{port}: {why}{advice}") from None
+
+
+async def serve(app: ASGIApp, listener: socket.socket, stop: asyncio.Event, *, most: int | None = None) -> None:
+    """Serve what `listener` accepts until `stop` is set, then close it.
+
+    `most` connections are held at a time; as many as file descriptors allow, unless given.
+    """
     with contextlib.closing(listener):
         config = uvicorn.Config(
             app,
             http=bounded_protocol(most or connection_limit()),
+            ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,  # its lines would contain the webhook's secret
             server_header=False,
+            headers=[("x-content-type-options", "nosniff")],
             proxy_headers=False,
+            backlog=ACCEPTED_AT_ONCE,  # for asyncio that is how many it accepts in one round of the loop
             timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT_S,
         )
         server = _Server(config)
-        if listening:
-            listening(listener.getsockname()[1])
         serving = asyncio.create_task(server.serve([listener]))
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -65,11 +75,7 @@ class _Server(uvicorn.Server):
         """Leave signals to the application, which has more to stop than this server."""
         yield
 
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        why = str(error.strerror or error).split(" (while")[0]
-        raise PortTaken(f"web.port: cannot listen on {host}:{port}: {why}") from None
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(_BACKLOG)  # asyncio has reduced it to what it accepts at once

@@ -8,6 +8,7 @@ is 404.
 import asyncio
 import hmac
 import json
+from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
@@ -16,6 +17,9 @@ from pydantic import SecretStr
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
+
+from consumer.clock import SystemClock
+from consumer.web.wrong_secrets import WrongSecrets
 
 MAX_BODY_BYTES = 1_000_000
 """A body with the reports of a hundred messages has about thirty thousand."""
@@ -35,18 +39,27 @@ class WebhookStore(Protocol):
 
 
 class WebhookEndpoint:
-    """The endpoint. `outcomes` counts calls by the label `outcome`."""
+    """The endpoint. `outcomes` counts calls by the label `outcome`; any of `secrets` is right."""
 
-    def __init__(self, *, inbox: WebhookStore, secret: SecretStr, outcomes: Counter) -> None:
+    def __init__(
+        self,
+        *,
+        inbox: WebhookStore,
+        secrets: Sequence[SecretStr],
+        outcomes: Counter,
+        wrong_secrets: WrongSecrets | None = None,
+    ) -> None:
         self._inbox = inbox
-        self._secret = secret.get_secret_value().encode()
+        self._secrets = [secret.get_secret_value().encode() for secret in secrets]
         self._outcomes = outcomes
+        self._wrong_secrets = wrong_secrets or WrongSecrets(SystemClock())
 
     async def receive(self, request: Request) -> Response:
         # Some senders add a slash to the end of a URL, or remove it (docs/1msg.md#webhook-registration).
         given = request.path_params["secret"].strip("/").encode()
-        if not hmac.compare_digest(given, self._secret):
+        if not sum(hmac.compare_digest(given, secret) for secret in self._secrets):
             self._outcomes.labels("bad_secret").inc()
+            await self._wrong_secrets.delay()
             raise HTTPException(404)
         body = await self._body(request)
         if not _is_json(body):

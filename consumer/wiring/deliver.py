@@ -125,7 +125,9 @@ class Deliver:
         """Return the endpoint; None without a secret."""
         if self._secret is None:
             return None
-        return WebhookEndpoint(inbox=self._parts.inbox, secret=self._secret, outcomes=self._metrics.webhooks)
+        other = self._shared.settings.web.other_webhook_secret
+        secrets = [self._secret, *([SecretStr(plain(other, "web.other_webhook_secret"))] if other else [])]
+        return WebhookEndpoint(inbox=self._parts.inbox, secrets=secrets, outcomes=self._metrics.webhooks)
 
     async def probe(self) -> None:
         """Raise if webhooks could not be stored now."""

@@ -42,6 +42,13 @@ class Sandbox:
         answer = httpx.get(f"{self.info['base_url']}/_sandbox/messages").json()
         return list(answer["messages"] if isinstance(answer, dict) else answer)
 
+    def webhooks(self) -> list[str]:
+        """Return the URLs to which the channel reports."""
+        bearer = {"Authorization": f"Bearer {self.info['token']}"}
+        answer = httpx.get(f"{self.info['base_url']}/{self.info['channel_id']}/webhook", headers=bearer)
+        urls = answer.json()["webhookUrl"]
+        return [url for url in ([urls] if isinstance(urls, str) else urls) if url]
+
 
 @contextmanager
 def sandbox(*arguments: str) -> Iterator[Sandbox]:

@@ -20,12 +20,6 @@ def part(service: Service, name: str) -> str:
     return str(found["parts"][name]["detail"])
 
 
-def webhooks(channel: Sandbox) -> list[str]:
-    url = f"{channel.info['base_url']}/{channel.info['channel_id']}/webhook"
-    urls = httpx.get(url, headers={"Authorization": f"Bearer {channel.info['token']}"}).json()["webhookUrl"]
-    return [urls] if isinstance(urls, str) else list(urls)
-
-
 def overwrite(channel: Sandbox, *urls: str) -> None:
     url = f"{channel.info['base_url']}/{channel.info['channel_id']}/webhook"
     bearer = {"Authorization": f"Bearer {channel.info['token']}"}
@@ -63,9 +57,9 @@ def test_removed_webhook_is_registered_again(service: Service, channel: Sandbox)
     service.change("onemsg", look_every="1s")
     service.start()
     ours = f"{service.url}/webhooks/1msg/{SECRET}"
-    eventually(lambda: webhooks(channel) == [THEIRS, ours], meaning="registered, and the old secret gone")
+    eventually(lambda: channel.webhooks() == [THEIRS, ours], meaning="registered, and the old secret gone")
     overwrite(channel, THEIRS)
-    eventually(lambda: webhooks(channel) == [THEIRS, ours], meaning="registered again")
+    eventually(lambda: channel.webhooks() == [THEIRS, ours], meaning="registered again")
     eventually(lambda: part(service, "webhook") == "registered; others on the list: 1", meaning="and it says so")
     assert service.stop() == 0
     assert SECRET not in service.log

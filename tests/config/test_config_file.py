@@ -48,12 +48,16 @@ timezone: UTC
     ("more", "said"),
     [
         ("web: {port: eighty}", "lapse.yaml:5: web.port: should be a whole number"),
+        (
+            "web: {port: 8080, public: {port: 8080}}",
+            "lapse.yaml:5: web: public must have another port than `port`: the webhook alone is served there",
+        ),
         ("web: {port: 99999}", "lapse.yaml:5: web.port: should be less than or equal to 65535"),
         (
             "web: 8080",
             (
-                "lapse.yaml:5: web: should contain keys: host, port, public_url, webhook_secret, "
-                "api_token, register_webhook"
+                "lapse.yaml:5: web: should contain keys: host, port, public, public_url, webhook_secret, "
+                "other_webhook_secret, api_token, register_webhook"
             ),
         ),
         ("log: {level: loud}", "lapse.yaml:5: log.level: should be 'debug', 'info', 'warning' or 'error'"),

@@ -102,12 +102,15 @@ def test_the_parts_find_each_other(environment: dict[str, str]) -> None:
     assert f"--topic {settings.source.topic} " in services["input"]["command"]
     assert settings.onemsg is not None
     assert settings.onemsg.base_url == f"http://sandbox:{port}"
-    assert settings.web.public_url == f"http://{called_back}:{settings.web.port}"
+    assert settings.web.public is not None
+    assert settings.web.public_url == f"http://{called_back}:{settings.web.public.port}"
 
 
 def test_prometheus_asks_where_lapse_answers(environment: dict[str, str]) -> None:
     web = load(ROOT / "deploy" / "lapse.compose.yaml", environment).web
     [job] = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())["scrape_configs"]
+    assert job["authorization"] == {"credentials_file": COMPOSE["services"]["prometheus"]["configs"][0]["target"]}
+    assert COMPOSE["configs"]["api-token"]["content"] == COMPOSE["services"]["deliver-1"]["environment"]["API_TOKEN"]
     assert job["static_configs"] == [{"targets": [f"{name}:{web.port}" for name in sorted(REPLICAS)]}]
 
 

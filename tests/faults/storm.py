@@ -29,7 +29,7 @@ from consumer.sandbox.server import Sandbox, running
 from consumer.testing import PLAN
 from consumer.web.health import Health
 from consumer.web.routes import build
-from consumer.web.server import serve
+from consumer.web.server import listen, serve
 from consumer.web.webhook import WebhookEndpoint
 from tests.timelines.deliver_diary import Diary
 
@@ -185,12 +185,12 @@ async def _round(diary: Diary, sandbox: Sandbox) -> int:
 
 @asynccontextmanager
 async def _webhook(diary: Diary) -> AsyncIterator[str]:
-    webhook = WebhookEndpoint(inbox=diary.parts.inbox, secret=SecretStr(_SECRET), outcomes=diary.metrics.webhooks)
+    webhook = WebhookEndpoint(inbox=diary.parts.inbox, secrets=[SecretStr(_SECRET)], outcomes=diary.metrics.webhooks)
     pages = build(health=Health(diary.clock.monotonic), metrics=CollectorRegistry(), webhook=webhook)
-    stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()
-    serving = asyncio.create_task(serve(pages, "127.0.0.1", 0, stop, listening=port.set_result))
+    stop, listener = asyncio.Event(), listen("127.0.0.1", 0)
+    serving = asyncio.create_task(serve(pages, listener, stop))
     try:
-        yield f"http://127.0.0.1:{await port}/webhooks/1msg/{_SECRET}"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/webhooks/1msg/{_SECRET}"
     finally:
         stop.set()
         await serving

@@ -9,30 +9,26 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from consumer.web.server import serve
+from consumer.clock import ManualClock
+from consumer.web.server import listen, serve
+from consumer.web.wrong_secrets import WrongSecrets
 
 Serving = Callable[[ASGIApp], httpx.Client]
+UNHURRIED = WrongSecrets(ManualClock(), lambda seconds: asyncio.sleep(0))
+"""Refuses wrong secrets at once."""
 
 
 @contextmanager
-def served(app: ASGIApp) -> Iterator[str]:
+def served(app: ASGIApp, most: int | None = None) -> Iterator[str]:
     """Serves `app` in a thread and gives its address."""
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
-    opened = threading.Event()
-    ports: list[int] = []
-
-    def listening(port: int) -> None:
-        ports.append(port)
-        opened.set()
-
-    thread = threading.Thread(
-        target=lambda: loop.run_until_complete(serve(app, "127.0.0.1", 0, stop, listening=listening))
-    )
+    listener = listen("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve(app, listener, stop, most=most)))
     thread.start()
     try:
-        assert opened.wait(10)
-        yield f"http://127.0.0.1:{ports[0]}"
+        yield f"http://127.0.0.1:{port}"
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join(10)

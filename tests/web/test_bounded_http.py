@@ -2,9 +2,8 @@
 
 import asyncio
 import socket
-import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -16,40 +15,36 @@ from starlette.routing import Route
 
 from consumer.web import bounded_http
 from consumer.web.bounded_http import connection_limit, log_accept_errors_once
-from consumer.web.server import serve
+
+from .conftest import served
 
 MOST = 20
+_CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 async def _echo(request: Request) -> PlainTextResponse:
     return PlainTextResponse(str(len(await request.body())))
 
 
+async def _refuse(request: Request) -> PlainTextResponse:
+    return PlainTextResponse("no", 404)
+
+
+async def _large(request: Request) -> PlainTextResponse:
+    return PlainTextResponse("a" * 20_000_000)
+
+
 @pytest.fixture
 def port() -> Iterator[int]:
-    with _served() as port:
-        yield port
-
-
-@contextmanager
-def _served() -> Iterator[int]:
-    app = Starlette(routes=[Route("/", _echo, methods=["GET", "POST"])])
-    loop, stop, opened, ports = asyncio.new_event_loop(), asyncio.Event(), threading.Event(), list[int]()
-
-    def listening(port: int) -> None:
-        ports.append(port)
-        opened.set()
-
-    serving = serve(app, "127.0.0.1", 0, stop, most=MOST, listening=listening)
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serving))
-    thread.start()
-    try:
-        assert opened.wait(10)
-        yield ports[0]
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
-        loop.close()
+    app = Starlette(
+        routes=[
+            Route("/", _echo, methods=["GET", "POST"]),
+            Route("/closed", _refuse, methods=["POST"]),
+            Route("/large", _large),
+        ]
+    )
+    with served(app, MOST) as address:
+        yield int(address.rpartition(":")[2])
 
 
 def _connect(port: int) -> socket.socket:
@@ -70,11 +65,15 @@ def _send_until_closed(port: int, begin: bytes, piece: bytes, most: int = 100_00
     return sent
 
 
-def _is_closed(sock: socket.socket) -> bool:
+def _until_closed(sock: socket.socket) -> bytes:
+    """Return what the server sends before it hangs up."""
+    answered = b""
     try:
-        return sock.recv(1) == b""
+        while more := sock.recv(100_000):
+            answered += more
     except ConnectionError:
-        return True
+        pass
+    return answered
 
 
 @pytest.mark.parametrize(
@@ -83,11 +82,22 @@ def _is_closed(sock: socket.socket) -> bool:
         (b"GET / HTTP/1.1\r\nHost: x\r\n", b"a: b\r\n" * 10_000),
         (b"GET / HTTP/1.1\r\nX: ", b"a" * 100_000),
         (b"GET /", b"a" * 100_000),
-        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n", b"a: b\r\n" * 10_000),
+        (_CHUNKED + b"1\r\na\r\n0\r\n", b"a: b\r\n" * 10_000),
+        (_CHUNKED + b"1\r\na\r\n0\r\nX: ", b"a" * 100_000),
+        (_CHUNKED + b"1\r\na\r\n1;", b"a" * 100_000),
+        (b"", b"GET / HTTP/1.1\r\n\r\n" * 5_000),
     ],
-    ids=["header lines", "one header", "request line", "trailers"],
+    ids=[
+        "header lines",
+        "one header",
+        "request line",
+        "trailers",
+        "one trailer",
+        "chunk extension",
+        "pipelined requests",
+    ],
 )
-def test_headers_without_end_close_the_connection(port: int, begin: bytes, piece: bytes) -> None:
+def test_what_has_no_end_closes_the_connection(port: int, begin: bytes, piece: bytes) -> None:
     assert _send_until_closed(port, begin, piece) < 20_000_000  # what lies in the sockets' buffers
     assert httpx.get(f"http://127.0.0.1:{port}/").text == "0"
 
@@ -98,14 +108,35 @@ def test_a_body_longer_than_all_headers_is_read(port: int) -> None:
         assert [client.post("/", content=b"x" * 100_000).text for _ in range(5)] == ["100000"] * 5
 
 
-def test_connections_over_the_limit_are_closed_and_the_others_go_on(port: int) -> None:
+def test_a_body_of_chunks_of_one_byte_is_read(port: int) -> None:
+    assert httpx.post(f"http://127.0.0.1:{port}/", content=iter([b"x"] * 20_000)).text == "20000"
+
+
+def test_a_few_pipelined_requests_are_answered(port: int) -> None:
+    with _connect(port) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\n\r\n" * 4 + b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert _until_closed(sock).count(b"200 OK") == 5
+
+
+def test_idle_connections_keep_no_request_out(port: int) -> None:
     with ExitStack() as stack:
-        held = [stack.enter_context(_connect(port)) for _ in range(MOST)]
-        held[0].sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert b"200 OK" in held[0].recv(1_000)
-        assert _is_closed(stack.enter_context(_connect(port)))
-        held[1].close()
-    assert httpx.get(f"http://127.0.0.1:{port}/").text == "0"
+        idle = [stack.enter_context(_connect(port)) for _ in range(3 * MOST)]
+        assert httpx.get(f"http://127.0.0.1:{port}/").text == "0"
+        assert _until_closed(idle[0]) == b""
+        idle[-1].sendall(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert b"200 OK" in _until_closed(idle[-1])
+
+
+def test_requests_in_progress_are_kept_and_more_are_refused(port: int) -> None:
+    with ExitStack() as stack:
+        busy = [stack.enter_context(_connect(port)) for _ in range(MOST)]
+        for sock in busy:
+            sock.sendall(b"POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+            assert sock.recv(1_000).startswith(b"HTTP/1.1 100")
+        assert _until_closed(stack.enter_context(_connect(port))) == b""
+        for sock in busy:
+            sock.sendall(b"xx")
+            assert b"200 OK" in _until_closed(sock)
 
 
 @pytest.mark.slow
@@ -116,13 +147,34 @@ def test_headers_that_do_not_come_in_time_close_the_connection(
     monkeypatch.setattr(bounded_http, "HEADER_TIMEOUT_S", 0.2)
     with _connect(port) as sock:
         sock.sendall(begun)
-        answered = b""
-        try:
-            while more := sock.recv(1_000):
-                answered += more
-        except ConnectionError:
-            pass
-        assert answered.count(b"200 OK") == begun.count(b"\r\n\r\n")
+        assert _until_closed(sock).count(b"200 OK") == begun.count(b"\r\n\r\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ["/", "/closed"])
+def test_a_body_that_does_not_come_in_time_closes_the_connection(
+    port: int, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounded_http, "HEADER_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(bounded_http, "REQUEST_TIMEOUT_S", 0.2)
+    with _connect(port) as sock:
+        sock.sendall(f"POST {path} HTTP/1.1\r\nContent-Length: 1000000\r\n\r\na".encode())
+        assert _until_closed(sock).count(b"404") == (path == "/closed")
+
+
+@pytest.mark.slow
+def test_an_answer_that_nobody_reads_closes_the_connection(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded_http, "HEADER_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(bounded_http, "REQUEST_TIMEOUT_S", 0.2)
+    with _connect(port) as sock:
+        sock.sendall(b"GET /large HTTP/1.1\r\n\r\n")
+        assert sock.recv(1)
+        while True:  # a connection that the server has given up takes nothing more
+            try:
+                sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            except ConnectionError:
+                break
+    assert httpx.get(f"http://127.0.0.1:{port}/").text == "0"
 
 
 @pytest.mark.parametrize(

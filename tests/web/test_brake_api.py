@@ -16,7 +16,7 @@ from consumer.web.api import brake
 from consumer.web.auth import ApiGuard, is_loopback
 from consumer.web.health import Health
 
-from .conftest import Serving
+from .conftest import UNHURRIED, Serving
 
 TOKEN = "a token that nobody guesses"
 
@@ -63,7 +63,7 @@ def test_brake_is_closed_without_a_token_elsewhere(serving: Serving) -> None:
 
 @pytest.mark.parametrize("told", ["", TOKEN, f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer", "Bearer \xfc"])
 def test_wrong_token_is_refused(serving: Serving, told: str) -> None:
-    api = client(serving, ApiGuard(TOKEN, open_to_this_machine=False))
+    api = client(serving, ApiGuard(TOKEN, open_to_this_machine=False, wrong_secrets=UNHURRIED))
     headers = {"authorization": told.encode("latin-1")}
     refused = api.post("/api/brake/release", headers=headers)  # type: ignore[arg-type]
     assert refused.status_code == 401
@@ -71,7 +71,7 @@ def test_wrong_token_is_refused(serving: Serving, told: str) -> None:
 
 
 def test_right_token_is_accepted(serving: Serving) -> None:
-    api = client(serving, ApiGuard(TOKEN, open_to_this_machine=False))
+    api = client(serving, ApiGuard(TOKEN, open_to_this_machine=False, wrong_secrets=UNHURRIED))
     assert api.get("/api/brake", headers={"authorization": f"Bearer {TOKEN}"}).status_code == 200
 
 

@@ -20,6 +20,8 @@ from consumer.web.health import Health
 from consumer.web.routes import build
 from tests.timelines.deliver_diary import Diary
 
+from .conftest import UNHURRIED
+
 Serving = Callable[[ASGIApp], httpx.Client]
 TOKEN = "a-token-of-the-tests"
 
@@ -39,7 +41,7 @@ def shown(serving: Serving, ledger: Ledger | None, guard: ApiGuard, health: Heal
 
 
 HERE = ApiGuard(None, open_to_this_machine=True)
-ASKS = ApiGuard(TOKEN, open_to_this_machine=True)
+ASKS = ApiGuard(TOKEN, open_to_this_machine=True, wrong_secrets=UNHURRIED)
 
 
 def test_page_shows_counts_doubts_and_stopped_channels(serving: Serving, diary: Diary) -> None:
@@ -126,6 +128,14 @@ def test_without_a_token_only_loopback_is_allowed(serving: Serving, diary: Diary
     here = shown(serving, diary.ledger, HERE)
     for foreign in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
         assert here.get("/", headers=foreign).status_code == 403
+
+
+def test_invisible_characters_are_named(serving: Serving, diary: Diary) -> None:
+    health = Health(SystemClock().monotonic)
+    health.register("sender").ok("stopped: \u202eevil\u2066 \x07\u200b\ufeff<b>")
+    page = shown(serving, diary.ledger, HERE, health).get("/").text
+    assert "stopped: ⟨U+202E⟩evil⟨U+2066⟩ ⟨U+0007⟩⟨U+200B⟩⟨U+FEFF⟩&lt;b&gt;" in page
+    assert "\u202e" not in page
 
 
 def test_openapi_describes_the_routes(serving: Serving, diary: Diary) -> None:

@@ -1,6 +1,5 @@
 """Health, readiness, metrics, and unknown pages."""
 
-import asyncio
 from collections.abc import Callable
 
 import httpx
@@ -12,7 +11,7 @@ from consumer.clock import MINUTE, SECOND, ManualClock
 from consumer.metrics import DetectMetrics
 from consumer.web.health import Health
 from consumer.web.routes import build
-from consumer.web.server import PortTaken, serve
+from consumer.web.server import PortTaken, listen
 
 Serving = Callable[[ASGIApp], httpx.Client]
 
@@ -119,9 +118,12 @@ def test_unknown_page_is_json_404(serving: Serving, path: str) -> None:
     assert (answer.status_code, answer.json()) == (404, {"error": "Not Found"})
 
 
-def test_taken_port_is_named(serving: Serving) -> None:
-    app = build(health=Health(ManualClock().monotonic), metrics=CollectorRegistry())
-    port = serving(app).base_url.port
-    assert port
-    with pytest.raises(PortTaken, match=f"127.0.0.1:{port}: Address already in use"):
-        asyncio.run(serve(app, "127.0.0.1", port, asyncio.Event()))
+def test_taken_port_is_named_with_its_setting_and_what_to_do() -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(PortTaken) as found:
+            listen("127.0.0.1", port, "web.public.port")
+    assert str(found.value) == (
+        f"web.public.port: cannot listen on 127.0.0.1:{port}: Address already in use; another process listens there,"
+        " perhaps the other role: give this one another, LAPSE_WEB__PUBLIC__PORT=…"
+    )

@@ -20,10 +20,13 @@ from consumer.clock import ManualClock
 from consumer.config.service import LogSettings
 from consumer.metrics import DeliverMetrics
 from consumer.web.health import Health
-from consumer.web.routes import build
+from consumer.web.routes import build, build_public
 from consumer.web.webhook import MAX_BODY_BYTES, WebhookEndpoint
 
+from .conftest import UNHURRIED
+
 SECRET = "a-secret-nobody-guesses"
+OTHER_SECRET = "the-one-that-comes-after-it"
 REPORT = {"instanceId": "CH1", "ack": [{"id": "wamid.AAA", "status": "delivered"}]}
 
 
@@ -69,7 +72,8 @@ class Site:
 def shared(serving: Callable[[ASGIApp], httpx.Client]) -> Site:
     inbox, registry = ListInbox(), CollectorRegistry()
     outcomes = DeliverMetrics(registry).webhooks
-    webhook = WebhookEndpoint(inbox=inbox, secret=SecretStr(SECRET), outcomes=outcomes)
+    secrets = [SecretStr(SECRET), SecretStr(OTHER_SECRET)]
+    webhook = WebhookEndpoint(inbox=inbox, secrets=secrets, outcomes=outcomes, wrong_secrets=UNHURRIED)
     app = build(health=Health(ManualClock().monotonic), metrics=registry, webhook=webhook)
     return Site(serving(app), inbox, registry)
 
@@ -139,6 +143,11 @@ def test_wrong_secret_is_answered_404(site: Site, secret: str) -> None:
     assert (answer.status_code, answer.json()) == (nowhere.status_code, nowhere.json()) == (404, {"error": "Not Found"})
     assert site.inbox.bodies == []
     assert site.counted() == {"bad_secret": 1}
+
+
+def test_the_other_secret_is_right_as_well_while_one_replaces_the_other(site: Site) -> None:
+    assert site.post(b"{}", OTHER_SECRET).status_code == 200
+    assert site.counted() == {"stored": 1}
 
 
 def test_trailing_slash_is_ignored(site: Site) -> None:
@@ -211,3 +220,12 @@ def test_secret_is_never_logged(logged: io.StringIO, site: Site) -> None:
     text = logged.getvalue()
     assert "webhook_not_stored" in text
     assert SECRET not in text
+
+
+def test_the_public_listener_serves_the_webhook_and_nothing_else(serving: Callable[[ASGIApp], httpx.Client]) -> None:
+    inbox, outcomes = ListInbox(), DeliverMetrics(CollectorRegistry()).webhooks
+    webhook = WebhookEndpoint(inbox=inbox, secrets=[SecretStr(SECRET)], outcomes=outcomes)
+    client = serving(build_public(webhook))
+    assert client.post(f"/webhooks/1msg/{SECRET}", content=b"{}").status_code == 200
+    for path in ("/", "/healthz", "/readyz", "/metrics", "/api/overview", "/api/brake", "/api/openapi.json"):
+        assert client.get(path).status_code == 404

@@ -1,5 +1,6 @@
 """The operators' page as HTML. Pure; all values are escaped."""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from html import escape
@@ -16,6 +17,9 @@ td.number { text-align: right; font-variant-numeric: tabular-nums; }
 .bad { color: #a00; font-weight: 600; } .good { color: #070; } p.note { color: #666; }
 @media (prefers-color-scheme: dark) { body { background: #1b1b1b; color: #ddd; } td { border-color: #333; } }
 """
+
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+"""Categories of Unicode: control, format (direction marks among them), surrogates, private use, separators."""
 
 
 def render_page(overview: Overview) -> str:
@@ -91,7 +95,12 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, int):
         return f"<td class=number>{value:,}</td>"
-    return f"<td>{escape('' if value is None else str(value))}</td>"
+    return f"<td>{escape('' if value is None else _show_invisible(str(value)))}</td>"
+
+
+def _show_invisible(text: str) -> str:
+    """Return the text with its invisible characters named: direction marks make a line read as another."""
+    return "".join(f"⟨U+{ord(c):04X}⟩" if unicodedata.category(c) in _INVISIBLE else c for c in text)
 
 
 def _format_time(at: Millis | None) -> str:
