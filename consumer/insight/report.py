@@ -8,7 +8,7 @@ from consumer.clock import DAY, Millis
 from consumer.deliver.lifecycle import Status
 from consumer.insight.uplift import Arm, Uplift, people_needed, uplift
 from consumer.ledger.queries.episodes import EpisodeCount
-from consumer.ledger.queries.report import FailureCount, FunnelCount
+from consumer.ledger.queries.reporting.report import FailureCount, FunnelCount
 from consumer.ledger.schema.episode_tables import HOLDOUT, NOT_SENT, SENT
 
 _ACCEPTED = {Status.ACCEPTED, Status.SENT, Status.DELIVERED, Status.READ, Status.FAILED}

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from consumer.clock import Millis
 from consumer.deliver.lifecycle import FINAL, Status
 from consumer.insight.activity_history import Activity, Replay, Standing
-from consumer.ledger.queries.history import AttemptRow
 from consumer.ledger.queries.outbox import Transition
+from consumer.ledger.queries.reporting.history import AttemptRow
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.reasons.catalogue import explain
 from consumer.records import Ending

@@ -87,8 +87,12 @@ def test_reminders_in_doubt_come_latest_attempt_first(ledger: Ledger) -> None:
         row("d", status="delivered", attempted_at=9),
     )
     with ledger.reading() as connection:
-        assert [each.reminder_id for each in queries.console.latest_in_doubt(connection, 9)] == ["b", "a", "c"]
-        assert [each.reminder_id for each in queries.console.latest_in_doubt(connection, 2)] == ["b", "a"]
+        assert [each.reminder_id for each in queries.reporting.console.latest_in_doubt(connection, 9)] == [
+            "b",
+            "a",
+            "c",
+        ]
+        assert [each.reminder_id for each in queries.reporting.console.latest_in_doubt(connection, 2)] == ["b", "a"]
 
 
 def test_unsent_reminders_are_those_that_wait_for_a_moment_or_hold_a_lease(ledger: Ledger) -> None:

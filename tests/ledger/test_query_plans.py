@@ -207,13 +207,13 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "episodes.end": lambda to: queries.episodes.end(to, "returned_at", [EPISODE | {"at": NOW}]),
     "episodes.counts": lambda to: queries.episodes.counts(to, RECENT, NOW, "account-setup", over_before=NOW),
     "episodes.fold": lambda to: queries.episodes.fold(to, OLD, 200),
-    "history.user_of_reminder": lambda to: queries.history.user_of_reminder(to, "old-7"),
-    "history.user_of_message": lambda to: queries.history.user_of_message(to, "wamid.old.7"),
-    "history.reminders_of": lambda to: queries.history.reminders_of(to, "user-7", "account-setup", 100),
-    "history.attempts_of": lambda to: queries.history.attempts_of(to, IDS),
-    "history.transitions_of": lambda to: queries.history.transitions_of(to, IDS),
-    "console.latest_in_doubt": lambda to: queries.console.latest_in_doubt(to, 20),
-    "console.stopped_channels": queries.console.stopped_channels,
+    "history.user_of_reminder": lambda to: queries.reporting.history.user_of_reminder(to, "old-7"),
+    "history.user_of_message": lambda to: queries.reporting.history.user_of_message(to, "wamid.old.7"),
+    "history.reminders_of": lambda to: queries.reporting.history.reminders_of(to, "user-7", "account-setup", 100),
+    "history.attempts_of": lambda to: queries.reporting.history.attempts_of(to, IDS),
+    "history.transitions_of": lambda to: queries.reporting.history.transitions_of(to, IDS),
+    "console.latest_in_doubt": lambda to: queries.reporting.console.latest_in_doubt(to, 20),
+    "console.stopped_channels": queries.reporting.console.stopped_channels,
 }
 READS_EVERYTHING = {
     *("console.status_counts", "report.funnel", "report.failures", "report.lapse_to_send"),
@@ -351,7 +351,13 @@ def _nodes(top: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def test_every_query_is_looked_at() -> None:
-    modules = [module for name, module in vars(queries).items() if inspect.ismodule(module) and name != "statements"]
+    packages = [vars(queries), vars(queries.reporting)]
+    modules = [
+        module
+        for package in packages
+        for name, module in package.items()
+        if inspect.ismodule(module) and name != "statements"
+    ]
     functions = {
         f"{module.__name__.rsplit('.', 1)[1]}.{name}"
         for module in modules

@@ -88,7 +88,7 @@ def test_old_episodes_become_counts_and_nothing_is_lost(deliver: Diary) -> None:
     while retention.step():
         pass
     with deliver.ledger.reading() as connection:
-        assert queries.history.reminders_of(connection, "paul", None, 10) == []
+        assert queries.reporting.history.reminders_of(connection, "paul", None, 10) == []
     assert counts(deliver) == before
     assert [(each.decision, each.reason, each.outcome) for each in before] == [
         ("not_sent", "no_opt_in", "none"),

@@ -105,7 +105,7 @@ def _ask_ledger(
     connection: Connection, hash_key: bytes, settings: Settings, question: Question, now: Millis, *, reveal: bool
 ) -> _Found:
     user_id = _user(connection, question)
-    rows = queries.history.reminders_of(connection, user_id, question.process, _MAX_REMINDERS)
+    rows = queries.reporting.history.reminders_of(connection, user_id, question.process, _MAX_REMINDERS)
     ids = {row.reminder_id for row in rows}
     contact = queries.contacts.by_user(connection, [user_id]).get(user_id)
     people = read_people(
@@ -121,8 +121,8 @@ def _ask_ledger(
         Known(
             now=now,
             reminders=rows,
-            attempts=queries.history.attempts_of(connection, ids),
-            transitions=queries.history.transitions_of(connection, ids),
+            attempts=queries.reporting.history.attempts_of(connection, ids),
+            transitions=queries.reporting.history.transitions_of(connection, ids),
         ),
         partitions={row.partition for row in rows},
         watermarks=queries.replicas.watermarks(connection),
@@ -146,9 +146,9 @@ def _user(connection: Connection, question: Question) -> str:
     if question.user_id is not None:
         return question.user_id
     if question.reminder_id is not None:
-        found = queries.history.user_of_reminder(connection, question.reminder_id)
+        found = queries.reporting.history.user_of_reminder(connection, question.reminder_id)
     else:
-        found = queries.history.user_of_message(connection, question.message_id or "")
+        found = queries.reporting.history.user_of_message(connection, question.message_id or "")
     if found is None:
         raise CommandFailed("the ledger has no such reminder or message: it may be older than ledger.keep")
     return found

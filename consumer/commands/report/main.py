@@ -48,10 +48,10 @@ def main(
         found = report.Report(
             since=since,
             until=until,
-            steps=report.steps_of(queries.report.funnel(connection, since, until, process)),
+            steps=report.steps_of(queries.reporting.report.funnel(connection, since, until, process)),
             reasons=report.reasons_of(episodes),
-            failures=queries.report.failures(connection, since, until, process),
-            delays=report.quantiles(queries.report.lapse_to_send(connection, since, until, process)),
+            failures=queries.reporting.report.failures(connection, since, until, process),
+            delays=report.quantiles(queries.reporting.report.lapse_to_send(connection, since, until, process)),
             uplifts=report.uplifts_of(
                 queries.episodes.counts(connection, since, until, process, over_before=now), now, difference
             ),

@@ -6,10 +6,8 @@ returns rows that nobody else changes until the transaction ends; in SQLite the 
 
 from consumer.ledger.queries import attempts as attempts
 from consumer.ledger.queries import channels as channels
-from consumer.ledger.queries import console as console
 from consumer.ledger.queries import contacts as contacts
 from consumer.ledger.queries import episodes as episodes
-from consumer.ledger.queries import history as history
 from consumer.ledger.queries import inbox as inbox
 from consumer.ledger.queries import opt_outs as opt_outs
 from consumer.ledger.queries import outbox as outbox
@@ -17,5 +15,5 @@ from consumer.ledger.queries import pauses as pauses
 from consumer.ledger.queries import recipients as recipients
 from consumer.ledger.queries import reminders as reminders
 from consumer.ledger.queries import replicas as replicas
-from consumer.ledger.queries import report as report
+from consumer.ledger.queries import reporting as reporting
 from consumer.ledger.queries import whatsapp_ids as whatsapp_ids

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from consumer.clock import Millis
-from consumer.ledger.queries.console import InDoubt, StatusCount
+from consumer.ledger.queries.reporting.console import InDoubt, StatusCount
 from consumer.ledger.schema.rows import ChannelRow
 from consumer.web.health import PartState
 

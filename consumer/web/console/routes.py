@@ -77,14 +77,14 @@ class Console:
         if self._ledger is None:
             return Overview(at=now, parts=parts)
         with self._ledger.reading() as connection:
-            reminders = tuple(queries.console.status_counts(connection))
+            reminders = tuple(queries.reporting.console.status_counts(connection))
             return Overview(
                 at=now,
                 parts=parts,
                 reminders=reminders,
                 doubts=sum(each.count for each in reminders if each.status in ("unknown", "unresolved")),
-                in_doubt=tuple(queries.console.latest_in_doubt(connection, _MAX_IN_DOUBT)),
-                stopped=tuple(queries.console.stopped_channels(connection)),
+                in_doubt=tuple(queries.reporting.console.latest_in_doubt(connection, _MAX_IN_DOUBT)),
+                stopped=tuple(queries.reporting.console.stopped_channels(connection)),
             )
 
 
