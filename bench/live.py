@@ -77,7 +77,7 @@ def _start(bootstrap: str, names: str, folder: Path) -> "subprocess.Popen[bytes]
     settings = {
         "kafka": {"bootstrap_servers": bootstrap, "group_prefix": names, "instance": "live"},
         "topics": {topic: f"{names}-{topic}" for topic in topics},
-        "source": {"topic": f"{names}-activity"},
+        "source": {"topic": f"{names}-activity", "backfill": "1h"},
         "processes": {"checkout": {"action": "your order", "remind_after": [f"{QUIET_FOR}ms"]}},
         "detect": {"commit_interval": "1s", "allowed_lateness": "0s"},
         "web": {"port": 0},

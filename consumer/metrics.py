@@ -42,7 +42,8 @@ class DetectMetrics:
         self.lapses = Counter(
             "lapse_lapses",
             "Lapses by what became of them: asked (a reminder was requested), expired, skipped (a later step"
-            " had lapsed too), expired_held (expired while the brake held it back).",
+            " had lapsed too), expired_held (expired while the brake held it back), before_start (lapsed before the"
+            " first start, see source.backfill, or before that step was added to remind_after).",
             ["process", "step", "outcome"],
             registry=registry,
         )

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, model_validator
 
-from consumer.config.types import Section
+from consumer.config.types import Duration, Section
 
 PATHS = ("user", "time", "process", "kind", "action", "event")
 """The keys of `source` that are paths."""
@@ -84,6 +85,9 @@ class SourceSettings(Section):
     """The format of its values."""
     start: Literal["earliest", "latest"] = "earliest"
     """Where the first run begins: `earliest` reads the topic's history, `latest` only new events."""
+    backfill: Duration = timedelta(0)
+    """How far back the first start looks: a reminder is requested for lapses of up to so long before it, such as 24h.
+    Those before are only counted. A later start, and a rebuild, know when the first was."""
     user: EventPath | None = None
     """The path of the user's id, text or a whole number. This and the next five are for events of your own schema: each
     is the names of nested fields, joined by dots."""

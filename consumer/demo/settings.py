@@ -22,6 +22,7 @@ def settings_for(broker: str, channel: Access, folder: Path, port: int) -> Setti
         {
             "kafka": {"bootstrap_servers": broker, "client": QUIET, "group_prefix": "lapse-demo", "instance": "demo"},
             "topics": {"create": False},  # the embedded broker has them, and takes no requests to create topics
+            "source": {"backfill": "2m"},  # people may have gone quiet while the service was starting
             "processes": _PROCESSES,
             "detect": {"commit_interval": "250ms", "allowed_lateness": "300ms", "settle": "1s", "forget_after": "10m"},
             "onemsg": {

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,22 @@ class LapseRules:
         """Return how long a closed key is kept, so that a late or repeated event can only revive what has expired."""
         longest = max(ladder[-1] for ladder in self.ladders.values())
         return longest + self.expire_after + self.allowed_lateness
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedFrom:
+    """From when on lapses are asked for; what lapsed before is counted. None or absent: whenever it lapsed.
+
+    `start` holds for all: the first start, or as far before it as was configured. `rungs` holds for the rungs of a
+    process that were added later, by their spans: so everybody who passed that span before is treated alike, whatever
+    they were asked before.
+    """
+
+    start: Millis | None = None
+    rungs: Mapping[str, Mapping[Millis, Millis]] = field(default_factory=dict)
+
+
+EVERY_LAPSE = AskedFrom()
 
 
 class Processes:
@@ -112,3 +128,22 @@ class Processes:
     def latest_lapsed(self, codes: npt.NDArray[np.uint16], quiet: Times) -> npt.NDArray[np.int64]:
         """Return the latest step that has lapsed after `quiet` ms of silence, -1 if none."""
         return (self._rungs[codes] <= quiet[:, None]).sum(axis=1) - 1  # type: ignore[no-any-return]
+
+    def latest_asked(
+        self, codes: npt.NDArray[np.uint16], last_seen: Times, quiet: Times, asked_from: Times
+    ) -> npt.NDArray[np.int64]:
+        """Return the latest step that has lapsed, and not before `asked_from` (see `matrix_of`); -1 if none."""
+        spans, quiet = self._rungs[codes], quiet[:, None]
+        asked = (spans <= quiet) & (last_seen[:, None] + np.minimum(spans, quiet) >= asked_from[codes])
+        last = asked.shape[1] - 1 - np.argmax(asked[:, ::-1], axis=1)
+        return np.where(asked.any(axis=1), last, -1)
+
+    def matrix_of(self, asked_from: AskedFrom) -> Times | None:
+        """Return the moment for each process and rung; None if there is none at all."""
+        if asked_from == EVERY_LAPSE:
+            return None
+        found = np.full((len(self.names), self._rungs.shape[1]), asked_from.start or NEVER, np.int64)
+        for code, (name, ladder) in enumerate(self.rules.ladders.items()):
+            for rung, span in enumerate(ladder):
+                found[code, rung] = max(found[code, rung], asked_from.rungs.get(name, {}).get(span, NEVER))
+        return found

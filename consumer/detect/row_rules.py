@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from consumer.clock import Millis
-from consumer.detect.lapse_rules import NEVER, Processes, Times
+from consumer.detect.lapse_rules import NEVER, AskedFrom, Processes, Times
 from consumer.detect.storage.hash_index import Rows
 from consumer.detect.storage.row_store import Flags, RowStore
 
@@ -20,15 +20,23 @@ Copies: TypeAlias = npt.NDArray[np.void]
 
 
 class Lapsed(NamedTuple):
-    """Lapsed rows, each with its latest lapsed step, `last_seen + remind_after[step]`, and whether it has expired."""
+    """Lapsed rows, each with its latest lapsed step, the step to ask for, `last_seen + remind_after[step]`, and whether
+    it has expired, or lapsed before lapses are asked for (`AskedFrom`)."""
 
     rows: Rows
+    latest: npt.NDArray[np.int64]
     step: npt.NDArray[np.int64]
     lapsed_at: Times
     expired: Flags
+    too_early: Flags
+
+    @property
+    def asked(self) -> Flags:
+        return ~(self.expired | self.too_early)
 
     def where(self, which: Flags) -> "Lapsed":
-        return Lapsed(self.rows[which], self.step[which], self.lapsed_at[which], self.expired[which])
+        steps = self.latest[which], self.step[which]
+        return Lapsed(self.rows[which], *steps, self.lapsed_at[which], self.expired[which], self.too_early[which])
 
 
 class RowRules:
@@ -40,6 +48,11 @@ class RowRules:
         self._processes = processes
         self._store = store
         self._not_before = not_before
+        self._asked_from: Times | None = None
+
+    def ask_from(self, asked_from: AskedFrom) -> None:
+        """Ask for no lapse of before these moments."""
+        self._asked_from = self._processes.matrix_of(asked_from)
 
     def armed(self, rows: Rows) -> Flags:
         """Return whether the process is unfinished, as far as is known.
@@ -77,9 +90,22 @@ class RowRules:
         read, reached = self._store.read(rows), watermark - self._rules.allowed_lateness
         step = self._processes.latest_lapsed(read["process"], reached - read["last_seen"])
         lapsed = (step >= read["step"]) & (reached >= self._hushed_until(read))
-        rows, step, read = rows[lapsed], step[lapsed], read[lapsed]
+        rows, latest, read = rows[lapsed], step[lapsed], read[lapsed]
+        step, too_early = self._step_to_ask(read, latest, reached)
         lapsed_at = read["last_seen"] + self._processes.wait(read["process"], step)
-        return Lapsed(rows, step, lapsed_at, watermark - lapsed_at > self._rules.expire_after)
+        expired = watermark - lapsed_at > self._rules.expire_after
+        return Lapsed(rows, latest, step, lapsed_at, expired, too_early & ~expired)
+
+    def _step_to_ask(
+        self, read: Copies, latest: npt.NDArray[np.int64], reached: Millis
+    ) -> tuple[npt.NDArray[np.int64], Flags]:
+        """Return the step of each row, and whether all that have lapsed did so before lapses are asked for."""
+        if self._asked_from is None:
+            return latest, np.zeros(latest.size, np.bool_)
+        quiet = reached - read["last_seen"]
+        step = self._processes.latest_asked(read["process"], read["last_seen"], quiet, self._asked_from)
+        too_early = step < read["step"]
+        return np.where(too_early, latest, step), too_early
 
     def _armed(self, read: Copies) -> Flags:
         unfinished = ~self._outdone(read, read["last_seen"])

@@ -55,10 +55,10 @@ class Loader:
             c.action.put(*_concatenate(self._actions))
         self._users, self._actions = [], []
 
-    def finish(self, watermark: Millis, ladders: Mapping[str, Sequence[Millis]]) -> None:
-        """Finish after the last frame: check and index the rows, skip steps of a changed ladder that are already past.
+    def finish(self, ladders: Mapping[str, Sequence[Millis]]) -> None:
+        """Finish after the last frame: check and index the rows, and find their next steps in ladders that changed.
 
-        `watermark` and `ladders` are those of the newest frame.
+        `ladders` are those of the newest frame.
         """
         self.flush_texts()
         table, c = self._table, self._table.store
@@ -67,7 +67,7 @@ class Loader:
             raise DamagedState("rows without a user: a segment is missing")
         for name, now in table.processes.rules.ladders.items():
             if name in ladders and list(ladders[name]) != list(now):
-                _skip_lapsed_steps(table, live[c.process[live] == table.processes.code(name)], watermark)
+                _convert_steps(table, live[c.process[live] == table.processes.code(name)], ladders[name], now)
         table.reindex()
         for first in range(0, live.size, _BLOCK_ROWS):
             table.row_rules.schedule(live[first : first + _BLOCK_ROWS])
@@ -147,8 +147,9 @@ def _concatenate(collected: list[tuple[Rows, pl.Series]]) -> tuple[Rows, pl.Seri
     return np.concatenate([rows for rows, _ in collected]), pl.concat([texts for _, texts in collected])
 
 
-def _skip_lapsed_steps(table: Table, rows: Rows, watermark: Millis) -> None:
+def _convert_steps(table: Table, rows: Rows, before: Sequence[Millis], now: Sequence[Millis]) -> None:
+    """Go on behind the longest span that was passed under the ladder of before: step numbers are of one ladder only."""
+    passed = np.searchsorted(np.array(now), np.array(before), side="right")
     c = table.store
-    quiet = watermark - table.processes.rules.allowed_lateness - c.last_seen[rows]
-    c.step[rows] = table.processes.latest_lapsed(c.process[rows], quiet) + 1
+    c.step[rows] = np.concatenate([[0], passed])[np.minimum(c.step[rows], len(before))]
     c.dirty[rows] = True

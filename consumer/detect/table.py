@@ -27,7 +27,7 @@ _ENDING_KINDS = {Ending.COMPLETED: ReminderKind.COMPLETED, Ending.CANCELLED: Rem
 @dataclass(slots=True)
 class AdvanceResult:
     """What a new watermark led to: the reminders to ask for, and the number of lapses by (process, step, outcome),
-    where outcome is `asked`, `expired` or `skipped`."""
+    where outcome is `asked`, `expired`, `skipped` or `before_start`."""
 
     asked: list[Reminder] = field(default_factory=list)
     lapses: dict[tuple[str, int, str], int] = field(default_factory=dict)
@@ -90,7 +90,7 @@ class Table:
         """Return how many reminders would be asked for at this watermark."""
         rows = self.row_rules.find_due(watermark)
         lapsed = self.row_rules.find_lapsed(rows[self.row_rules.armed(rows)], watermark)
-        return int(np.count_nonzero(~lapsed.expired))
+        return int(np.count_nonzero(lapsed.asked))
 
     def _apply_activities(self, rows: Rows, batch: ActivityBatch) -> Rows:
         """Rule 1: a later activity starts anew with step 0; an older one (or none: NEVER) changes nothing but `heard`.
@@ -162,17 +162,18 @@ class Table:
         return wins
 
     def _ask_for_lapsed(self, rows: Rows, watermark: Millis, now: Millis, result: AdvanceResult, *, hold: bool) -> Rows:
-        """Rules 2, 3 and 5: ask once for the latest lapsed step, unless it has expired.
+        """Rules 2, 3 and 5: ask once for the latest lapsed step, unless it has expired, or lapsed before the start.
 
         Returns the rows that are held back.
         """
         c, lapsed = self.store, self.row_rules.find_lapsed(rows, watermark)
-        held = lapsed.rows[~lapsed.expired][: None if hold else 0]
+        held = lapsed.rows[lapsed.asked][: None if hold else 0]
         if hold:
-            lapsed = lapsed.where(lapsed.expired)
+            lapsed = lapsed.where(~lapsed.asked)
         self._count_lapses(lapsed, result)
-        c.step[lapsed.rows] = lapsed.step + 1
-        rows, step, lapsed_at, _ = lapsed.where(~lapsed.expired)
+        c.step[lapsed.rows] = lapsed.latest + 1
+        asked = lapsed.where(lapsed.asked)
+        rows, step, lapsed_at = asked.rows, asked.step, asked.lapsed_at
         c.asked_seen[rows], c.asked_after[rows] = c.last_seen[rows], lapsed_at - c.last_seen[rows]
         c.asked_step[rows], c.reported[rows] = step, 0
         actions = self.store.action.get(rows)
@@ -181,12 +182,14 @@ class Table:
 
     def _count_lapses(self, lapsed: Lapsed, result: AdvanceResult) -> None:
         process, first = self.store.process[lapsed.rows], self.store.step[lapsed.rows]
-        rows = pl.DataFrame({"process": process, "first": first, "step": lapsed.step, "expired": lapsed.expired})
-        for code, lowest, latest, late, count in rows.group_by(pl.all()).len().iter_rows():
-            name = self.processes.names[code]
-            outcomes = [(s, "skipped") for s in range(lowest, latest)] + [(latest, "expired" if late else "asked")]
-            for s, outcome in outcomes:
-                key = (name, s, outcome)
+        steps = {"process": process, "first": first, "step": lapsed.step, "latest": lapsed.latest}
+        rows = pl.DataFrame(steps | {"expired": lapsed.expired, "too_early": lapsed.too_early})
+        for code, first_step, step, latest, expired, too_early, count in rows.group_by(pl.all()).len().iter_rows():
+            outcomes = dict.fromkeys(range(first_step, step), "skipped")
+            outcomes[step] = "expired" if expired else "before_start" if too_early else "asked"
+            outcomes |= dict.fromkeys(range(step + 1, latest + 1), "before_start")
+            for s, outcome in outcomes.items():
+                key = (self.processes.names[code], s, outcome)
                 result.lapses[key] = result.lapses.get(key, 0) + count
 
     def _follow_up(self, rows: Rows, now: Millis) -> list[Reminder]:

@@ -119,6 +119,7 @@ def restorer(shared: Shared) -> Restorer:
         group=group_name(s),
         rules=rules(s),
         from_latest=s.source.start == "latest",
+        backfill=millis(s.source.backfill),
         endings_missed=bool(s.source.event),
         clock=shared.clock,
     )

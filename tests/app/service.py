@@ -140,7 +140,7 @@ def settings(bootstrap: str, channel: Sandbox, folder: Path, names: str, port: i
     return {
         "kafka": {"bootstrap_servers": bootstrap, "group_prefix": names, "instance": "one"},
         "topics": {topic: f"{names}-{topic}" for topic in topics},
-        "source": {"topic": f"{names}-activity"},
+        "source": {"topic": f"{names}-activity", "backfill": "10m"},
         "processes": {
             "account-setup": {"action": "account setup", "remind_after": ["3s"]},
             "checkout": {"action": "your order", "remind_after": ["4s"]},

@@ -1,8 +1,10 @@
 """The whole service from outside: activities in, one message per lapse, every status on `delivery-status`."""
 
 import re
+import time
 from typing import Any
 
+from consumer.clock import MINUTE
 from tests.app.service import Platform, Sandbox, Service, eventually
 
 RANK = {"accepted": 0, "sent": 1, "delivered": 2, "read": 3}
@@ -105,3 +107,25 @@ def test_no_consent_end_to_end(service: Service, platform: Platform, channel: Sa
     assert len(message["params"][0]) < 200
     assert service.stop() == 0
     assert not re.search(r"612\s?\d{3}\s?999", service.log)
+
+
+def test_first_start_asks_nobody_about_the_past_and_says_how_many(service: Service, platform: Platform) -> None:
+    service.change("source", backfill="0s")
+    service.change("policy", expire_after="2h")
+    before = int(time.time() * 1000) - 30 * MINUTE
+    for n in range(20):
+        platform.knows(f"u{n}", name="Ana", phone=f"+34 612 000 {n:03d}")
+        platform.says(f"u{n}", "STARTED", occurred_at=before)
+    platform.flush()
+    service.start()
+    counted = 'lapse_lapses_total{outcome="before_start",process="account-setup",step="0"}'
+    eventually(lambda: service.metric(counted) == 20, meaning="the lapses of before are counted")
+    eventually(lambda: "lapses_before_start_not_asked_for" in service.log, meaning="and told")
+    assert service.stop() == 0
+    platform.says("u7", "PROGRESSED")
+    platform.flush()
+    service.start()
+    asked = 'lapse_lapses_total{outcome="asked",process="account-setup",step="0"}'
+    eventually(lambda: service.metric(asked) == 1, meaning="whoever goes quiet afterwards is asked for, once")
+    assert service.metric(counted) == 0
+    assert service.stop() == 0

@@ -30,7 +30,7 @@ def tracks(platform: Platform, user: str, event: str, **properties: object) -> N
 
 
 def test_track_calls_become_one_message_end_to_end(service: Service, platform: Platform, channel: Sandbox) -> None:
-    service.configure(source={"topic": service.settings["source"]["topic"], **SOURCE}, processes=PROCESSES)
+    service.configure(source={**service.settings["source"], **SOURCE}, processes=PROCESSES)
     for n, user in enumerate(("ann", "bob", "eve")):
         platform.knows(user, name=user.title(), phone=f"+34 612 {n:03d} 999")
     platform.flush()

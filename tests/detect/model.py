@@ -22,15 +22,28 @@ class Life:
     ending_last: bool = False
     heard: int = NEVER
     action: str | None = None
-    step: int = 0
-    asked: tuple[int, int] | None = None
+    passed: int = 0
+    """The longest span of the ladder that was asked for, or passed over."""
+    asked: tuple[int, int, int] | None = None
+    """The `last_seen`, step and span of the latest reminder."""
     told: set[ReminderKind] = field(default_factory=set)
 
 
 class Model:
-    def __init__(self, rules: LapseRules) -> None:
+    def __init__(self, rules: LapseRules, asked_from: int = NEVER) -> None:
         self.rules = rules
         self.lives: dict[tuple[str, str], Life] = {}
+        self.asked_from = asked_from
+        self.added: dict[tuple[str, int], int] = {}
+        """When each span was added to the ladder of a process."""
+
+    def change_ladders(self, rules: LapseRules, now: int) -> None:
+        """Go on under other ladders of the same processes."""
+        for process, ladder in rules.ladders.items():
+            self.added |= {(process, span): now for span in set(ladder) - set(self.rules.ladders[process])}
+        for (_, process), life in self.lives.items():
+            life.passed = max((span for span in rules.ladders[process] if span <= life.passed), default=0)
+        self.rules = rules
 
     def hear(self, batch: list[Written], now: int) -> list[Reminder]:
         touched = set()
@@ -50,7 +63,7 @@ class Model:
                 life.ending_last = life.ending_last or at > life.closed
                 life.closed, life.ending = at, event.kind
         elif at > life.last_seen:
-            life.last_seen, life.action, life.step, life.ending_last = at, event.action, 0, False
+            life.last_seen, life.action, life.passed, life.ending_last = at, event.action, 0, False
         elif at == life.last_seen:
             life.action = max(life.action, event.action, key=lambda a: (a is not None, (a or "").encode()))
 
@@ -74,9 +87,9 @@ class Model:
             for step, outcome in self._notice(life, key, clock):
                 counts[key[1], step, outcome] = counts.get((key[1], step, outcome), 0) + 1
                 if outcome == "asked":
-                    life.asked, life.told = (life.last_seen, step), set()
-                    lapsed_at = life.last_seen + self.rules.ladders[key[1]][step]
-                    asked.append(self._reminder(ReminderKind.DUE, key, lapsed_at, now, life.action))
+                    span = self.rules.ladders[key[1]][step]
+                    life.asked, life.told = (life.last_seen, step, span), set()
+                    asked.append(self._reminder(ReminderKind.DUE, key, life.last_seen + span, now, life.action))
             if self._can_be_forgotten(life, clock):
                 del self.lives[key]
         return asked, counts
@@ -97,13 +110,20 @@ class Model:
         lapsed = [
             step
             for step, wait in enumerate(ladder)
-            if step >= life.step and clock >= max(life.last_seen + wait, hushed) + self.rules.allowed_lateness
+            if wait > life.passed and clock >= max(life.last_seen + wait, hushed) + self.rules.allowed_lateness
         ]
         if not lapsed:
             return []
-        life.step = lapsed[-1] + 1
-        late = clock - (life.last_seen + ladder[lapsed[-1]]) > self.rules.expire_after
-        return [(step, "skipped") for step in lapsed[:-1]] + [(lapsed[-1], "expired" if late else "asked")]
+        life.passed = ladder[lapsed[-1]]
+        wanted = [step for step in lapsed if self._is_asked_for(key[1], ladder[step], life.last_seen)]
+        chosen = wanted[-1] if wanted else lapsed[-1]
+        late = clock - (life.last_seen + ladder[chosen]) > self.rules.expire_after
+        outcome = "expired" if late else "asked" if wanted else "before_start"
+        before = [(step, "skipped") for step in lapsed if step < chosen]
+        return [*before, (chosen, outcome), *((step, "before_start") for step in lapsed if step > chosen)]
+
+    def _is_asked_for(self, process: str, span: int, last_seen: int) -> bool:
+        return last_seen + span >= max(self.asked_from, self.added.get((process, span), NEVER))
 
     def _can_be_forgotten(self, life: Life, clock: int) -> bool:
         if self._armed(life):
@@ -115,16 +135,16 @@ class Model:
     ) -> Reminder:
         asked = self.lives[key].asked
         assert asked is not None
-        seen, step = asked
+        seen, step, span = asked
         return Reminder(
-            reminder_id=reminder_id(*key, seen, self.rules.ladders[key[1]][step]),
+            reminder_id=reminder_id(*key, seen, span),
             kind=kind,
             user_id=key[0],
             process=key[1],
             step=step,
             action=action,
             last_seen=seen,
-            lapsed_at=seen + self.rules.ladders[key[1]][step],
+            lapsed_at=seen + span,
             occurred_at=at,
             detected_at=now,
         )

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given, settings
 
 from consumer.detect import snapshot
-from consumer.detect.lapse_rules import LapseRules, Processes
+from consumer.detect.lapse_rules import AskedFrom, LapseRules, Processes
 from consumer.detect.snapshot_loader import Loader
 from consumer.detect.table import Table
+from consumer.kafka.changelog import lineage
+from consumer.kafka.changelog.lineage import Lineage
 from consumer.records import ActivityKind, Ending, UserActivity
 
-from .hearing import hear
+from .hearing import INPUT, hear
 from .model import ENDINGS, Model, Written
 
 RULES = LapseRules(
@@ -25,6 +27,13 @@ RULES = LapseRules(
     hush=8,
     expire_after=15,
     forget_after=60,
+)
+
+LADDERS = (
+    RULES.ladders,
+    {"signup": (10, 18, 25, 26), "checkout": (3, 7)},
+    {"signup": (12, 26), "checkout": (7, 9, 40)},
+    {"signup": (25,), "checkout": (7,)},
 )
 
 events = st.builds(
@@ -44,6 +53,7 @@ turns = st.one_of(
     st.tuples(st.just("clock"), st.integers(0, 40)),
     st.tuples(st.just("pages"), st.just(0)),
     st.tuples(st.just("restart"), st.just(0)),
+    st.tuples(st.just("ladders"), st.sampled_from(LADDERS)),
 )
 
 
@@ -77,8 +87,9 @@ class Kept:
             (n, snapshot.rows_between(table, n * size, (n + 1) * size)) for n in range(snapshot.pages(table))
         ]
 
-    def restore(self, clock: int) -> Table:
-        table = Table(Processes(RULES))
+    def restore(self, stored: Lineage, rules: LapseRules, clock: int) -> tuple[Table, Lineage]:
+        """Return the table under these rules, and the lineage that it goes on with."""
+        table = Table(Processes(rules))
         loader = Loader(table, 1)
         for number, kept in reversed(self.frames):
             if number is None:
@@ -86,8 +97,10 @@ class Kept:
             else:
                 start = number * snapshot.PAGE
                 loader.page(start, start + snapshot.PAGE, kept, table.processes.names)
-        loader.finish(clock, RULES.ladders)
-        return table
+        loader.finish({name: known.ladder for name, known in stored.processes.items()})
+        went_on = lineage.go_on(stored, INPUT, rules.ladders, clock, endings_missed=False, started_at=clock)
+        table.row_rules.ask_from(went_on.asked_from)
+        return table, went_on
 
 
 def said(reminders: list[Any]) -> list[str]:
@@ -96,11 +109,12 @@ def said(reminders: list[Any]) -> list[str]:
 
 @pytest.mark.slow
 @settings(max_examples=400, deadline=None)
-@given(st.lists(turns, max_size=40))
-def test_table_equals_model_over_random_histories_with_restarts(
-    history: list[tuple[str, Any]],
-) -> None:
-    table, model, kept, clock = Table(Processes(RULES)), Model(RULES), Kept(), 0
+@given(st.lists(turns, max_size=40), st.integers(0, 60))
+def test_table_equals_model_over_random_histories_with_restarts(history: list[tuple[str, Any]], started: int) -> None:
+    rules, asked_from = RULES, AskedFrom(start=started)
+    table, model, kept, clock = Table(Processes(rules)), Model(rules, started), Kept(), 0
+    table.row_rules.ask_from(asked_from)
+    stored = lineage.begin(INPUT, rules.ladders, asked_from=asked_from)
     for turn, what in history:
         if turn == "hear":
             assert said(hear(table, frame(what), clock)) == said(model.hear(what, now=clock))
@@ -114,7 +128,10 @@ def test_table_equals_model_over_random_histories_with_restarts(
             kept.rewrite(table)
         else:
             kept.commit(table)
-            table = kept.restore(clock)
+            if turn == "ladders":
+                rules = replace(RULES, ladders=what)
+                model.change_ladders(rules, clock)
+            table, stored = kept.restore(stored, rules, clock)
         assert len(table) == len(model.lives)
 
 

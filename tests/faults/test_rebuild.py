@@ -3,10 +3,13 @@
 import json
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from consumer.clock import MINUTE
+from consumer.config.settings import Settings
 from consumer.kafka.detect_loop.partition_count_guard import PartitionsChanged
 from tests.app.service import eventually
 from tests.broker.local import LocalBroker
@@ -140,3 +143,26 @@ def test_changed_partition_count_stops_detect_until_a_rebuild(world: World, tmp_
     assert "gets 1 more partitions" in rebuilt(world, tmp_path)
     with world.member("one") as one:
         eventually(lambda: len(one.partitions()) == PARTITIONS + 1, meaning="all five are worked on")
+
+
+def test_rebuild_is_no_first_start(world: World, tmp_path: Path) -> None:
+    content = world.file("one") | {"source": {"topic": world.topic("activity")}}
+    settings, counted = (
+        Settings.model_validate(content),
+        {"process": "checkout", "step": "0", "outcome": "before_start"},
+    )
+    before = int(time.time() * 1000) - 30 * MINUTE
+    early = [f"early-{n}" for n in range(12)]
+    for user in early:
+        world.platform.says(user, "STARTED", "checkout", occurred_at=before)
+    world.platform.flush()
+    with Member(settings) as one:
+        eventually(lambda: one.metric("lapse_lapses_total", **counted) == len(early), meaning="the past is counted")
+        world.users_go_quiet()
+        world.wait_until_all_are_reminded()
+    rebuilt(world, tmp_path)
+    with Member(settings) as one:
+        eventually(lambda: one.metric("lapse_lapses_total", **counted) == len(early), meaning="and is again")
+        twice = Counter(2 * world.users)
+        eventually(lambda: Counter(world.reminders.of("DUE")) >= twice, meaning="the others are asked for again")
+    assert not set(early) & set(world.reminders.of("DUE"))

@@ -75,7 +75,7 @@ class World:
                 "client": {**CLIENT, **more},
             },
             "topics": {about: self.topic(about) for about in named},
-            "source": {"topic": self.topic("activity")},
+            "source": {"topic": self.topic("activity"), "backfill": "1d"},
             "processes": {"checkout": {"action": "your order", "remind_after": ["1s"]}},
             "detect": {"commit_interval": "100ms", "allowed_lateness": "100ms", "settle": "100ms"},
             "policy": {"expire_after": "1h"},

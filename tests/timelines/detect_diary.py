@@ -91,8 +91,7 @@ class Diary:
         at = self.partition.position
         batch = self._log[at:] if count is None else self._log[at : at + count]
         if batch:
-            schema = {"action": pl.String, "occurred_at": pl.Int64, "written_at": pl.Int64, "ending": pl.UInt8}
-            self.hears(pl.DataFrame(batch, schema_overrides=schema))
+            self.hears(self._frame(at, at + len(batch)))
         self.partition.advance_to(at + len(batch))
         self.partition.collect_lapses(self.now)
         self._said += self.partition.uncommitted
@@ -102,6 +101,16 @@ class Diary:
     def hears(self, activities: pl.DataFrame) -> None:
         known = self.partition.table.processes.known
         self.partition.apply(ActivityBatch.of(activities, known), self.partition.position, self.now)
+
+    def lapses(self) -> dict[tuple[str, int, str], int]:
+        """Read everything at an ordinary moment, and return what became of each lapse."""
+        self.asks_for_the_end().hears(self._frame(self.partition.position))
+        self.partition.advance_to(len(self._log))
+        return self.partition.collect_lapses(self.now).lapses
+
+    def _frame(self, start: int = 0, stop: int | None = None) -> pl.DataFrame:
+        schema = {"action": pl.String, "occurred_at": pl.Int64, "written_at": pl.Int64, "ending": pl.UInt8}
+        return pl.DataFrame(self._log[start:stop], schema_overrides=schema)
 
     def passes(self) -> "Diary":
         """An ordinary moment: the end is asked for, everything is read, the clock gets there."""
@@ -128,7 +137,8 @@ class Diary:
         restored = reader.finish()
         assert restored is not None
         topic = replace(INPUT, partitions=restored.writer.lineage.partitions)
-        continue_lineage(restored.writer, processes, topic, self.now, endings_missed=False)
+        continue_lineage(restored.writer, processes, topic, self.now, endings_missed=False, started_at=self.now)
+        restored.table.row_rules.ask_from(restored.writer.lineage.asked_from)
         self._start(
             Start(restored.table, restored.writer, restored.offset, restored.watermark, False, restored.brake_state)
         )

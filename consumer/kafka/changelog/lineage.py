@@ -4,10 +4,12 @@ Stored with the state, in the header of every segment. `check` is the one place 
 rebuild; while detect runs, the partition count guard watches the topic's id and partition count.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from consumer.clock import Millis
+from consumer.detect.lapse_rules import EVERY_LAPSE, NEVER, AskedFrom
 from consumer.detect.volume import StoredVolume
 
 
@@ -34,12 +36,14 @@ class ProcessLineage:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lineage:
     """`grown_at` is when the input last got more partitions: users moved between partitions, so a silence that began
-    before it proves nothing. `volume` is the recent input."""
+    before it proves nothing. `asked_from` remembers the first start, and rungs that were added. `volume` is the recent
+    input."""
 
     topic_id: str | None
     partitions: int
     processes: Mapping[str, ProcessLineage] = field(default_factory=dict)
     grown_at: Millis | None = None
+    asked_from: AskedFrom = EVERY_LAPSE
     volume: StoredVolume | None = None
 
 
@@ -67,10 +71,21 @@ def check(stored: Lineage, topic: InputTopic, ladders: Mapping[str, Sequence[Mil
     )
 
 
-def begin(topic: InputTopic, ladders: Mapping[str, Sequence[Millis]], grown_at: Millis | None = None) -> Lineage:
-    """Return the lineage of a state that begins now."""
-    processes = {name: ProcessLineage(ladder=list(ladder)) for name, ladder in ladders.items()}
-    return Lineage(topic_id=topic.topic_id, partitions=topic.partitions, processes=processes, grown_at=grown_at)
+def begin(
+    topic: InputTopic,
+    ladders: Mapping[str, Sequence[Millis]],
+    *,
+    grown_at: Millis | None = None,
+    asked_from: AskedFrom = EVERY_LAPSE,
+) -> Lineage:
+    """Return the lineage of a state that begins now, with what a rebuild remembers of the one before."""
+    return Lineage(
+        topic_id=topic.topic_id,
+        partitions=topic.partitions,
+        processes={name: ProcessLineage(ladder=list(ladder)) for name, ladder in ladders.items()},
+        grown_at=grown_at,
+        asked_from=asked_from,
+    )
 
 
 def go_on(
@@ -80,8 +95,9 @@ def go_on(
     now: Millis,
     *,
     endings_missed: bool,
+    started_at: Millis,
 ) -> Lineage:
-    """Return the lineage that continues a stored one which fits.
+    """Return the lineage that continues a stored one which fits, in a detect that was started at `started_at`.
 
     A process whose name is missing stays known, so that its events go on being applied. With `endings_missed` that is
     not possible, since the events' meaning is configured with the process: once it is back, its users count from then.
@@ -96,7 +112,41 @@ def go_on(
         is_back = before is not None and before.gone_since is not None
         not_before = now if is_back and endings_missed else before.not_before if before else None
         processes[name] = ProcessLineage(ladder=list(ladder), not_before=not_before)
-    return replace(stored, topic_id=topic.topic_id or stored.topic_id, processes=processes)
+    topic_id, asked_from = topic.topic_id or stored.topic_id, _with_new_rungs(stored, ladders, started_at)
+    return replace(stored, topic_id=topic_id, processes=processes, asked_from=asked_from)
+
+
+def latest_asked_from(lineages: Iterable[Lineage]) -> AskedFrom:
+    """Return the latest of all moments: nothing is asked for that any of these would not have asked for."""
+    found = [lineage.asked_from for lineage in lineages]
+    start = max((each.start for each in found if each.start is not None), default=None)
+    rungs: dict[str, dict[Millis, Millis]] = {}
+    for name, spans in (pair for each in found for pair in each.rungs.items()):
+        mine = rungs.setdefault(name, {})
+        mine |= {span: max(moment, mine.get(span, NEVER)) for span, moment in spans.items()}
+    return AskedFrom(start=start, rungs=rungs)
+
+
+def parse_asked_from(stored: Any) -> AskedFrom:
+    """Return what was stored as JSON, whose keys are texts. Raises TypeError, ValueError, KeyError, AttributeError."""
+    if stored is None:  # written by an older version
+        return EVERY_LAPSE
+    rungs = {
+        name: {int(span): int(moment) for span, moment in spans.items()} for name, spans in stored["rungs"].items()
+    }
+    return AskedFrom(start=stored["start"], rungs=rungs)
+
+
+def _with_new_rungs(stored: Lineage, ladders: Mapping[str, Sequence[Millis]], started_at: Millis) -> AskedFrom:
+    """Return from when on lapses are asked for: a rung that was not there before counts from this start."""
+    rungs: dict[str, Mapping[Millis, Millis]] = {}
+    for name, ladder in ladders.items():
+        known = stored.processes.get(name)
+        before = stored.asked_from.rungs.get(name, {})
+        new = dict.fromkeys((span for span in ladder if known is None or span not in known.ladder), started_at)
+        if kept := {span: moment for span, moment in {**before, **new}.items() if span in ladder}:
+            rungs[name] = kept
+    return replace(stored.asked_from, rungs=rungs)
 
 
 def _refusal(stored: Lineage, topic: InputTopic) -> str | None:

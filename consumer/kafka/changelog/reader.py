@@ -15,7 +15,7 @@ from consumer.detect.snapshot import PAGE, SCHEMA, DamagedState
 from consumer.detect.snapshot_loader import Loader
 from consumer.detect.table import Table
 from consumer.detect.volume import StoredVolume
-from consumer.kafka.changelog.lineage import Lineage, ProcessLineage
+from consumer.kafka.changelog.lineage import Lineage, ProcessLineage, parse_asked_from
 from consumer.kafka.changelog.writer import FORMAT, ChangelogWriter, SegmentHeader, parse_key
 
 _SEGMENTS_PER_DECODE = 16  # decoded at a time: each polars call costs as much as a thousand rows
@@ -78,7 +78,7 @@ class ChangelogReader:
         while self._segments:
             _load(loader, [self._segments.popitem()[1] for _ in range(min(_SEGMENTS_PER_DECODE, len(self._segments)))])
         writer = _build_writer(self._group, last, headers)
-        loader.finish(last.watermark or 0, {name: known.ladder for name, known in last.lineage.processes.items()})
+        loader.finish({name: known.ladder for name, known in last.lineage.processes.items()})
         return Restored(table, writer, last.offset, last.watermark, last.brake_state)
 
 
@@ -183,4 +183,5 @@ def _lineage(fields: Mapping[str, Any]) -> Lineage:
     """Raises TypeError, KeyError and AttributeError for what is none."""
     processes = {name: ProcessLineage(**known) for name, known in fields["processes"].items()}
     volume = fields["volume"]
-    return Lineage(**{**fields, "processes": processes, "volume": volume and StoredVolume(**volume)})
+    nested = {"processes": processes, "volume": volume and StoredVolume(**volume)}
+    return Lineage(**{**fields, **nested, "asked_from": parse_asked_from(fields.get("asked_from"))})

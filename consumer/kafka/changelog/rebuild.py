@@ -1,13 +1,15 @@
 """Rebuilds the state topic from the input's history: detect drops its state and reads the input again."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 
 from consumer.clock import Millis
+from consumer.detect.lapse_rules import AskedFrom
 from consumer.kafka.changelog.latest_lineage import read_latest_lineages
+from consumer.kafka.changelog.lineage import Lineage, latest_asked_from
 from consumer.kafka.changelog.restore import REBUILT, rebuild_marker
 from consumer.kafka.clients import partition_offsets
 from consumer.kafka.clients.error_codes import TOPIC_ABSENT
@@ -23,7 +25,7 @@ class RebuildRefused(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RebuildPlan:
     """What a rebuild would do. `begins` and `ends` are offsets of the input by partition; `remembered` is the number of
-    partitions of the state topic; `grown_at` is when the input was given more partitions (see `lineage.Lineage`)."""
+    partitions of the state topic; `grown_at` and `asked_from` are what is remembered (see `lineage.Lineage`)."""
 
     topic: str
     state_topic: str
@@ -32,6 +34,7 @@ class RebuildPlan:
     ends: Mapping[int, int]
     remembered: int
     grown_at: Millis | None
+    asked_from: AskedFrom
 
     def outputs(self, reminders_topic: str, rebuilt: bytes) -> list[Output]:
         """Return the records to be written in one transaction with `offsets`.
@@ -39,7 +42,10 @@ class RebuildPlan:
         `rebuilt` is an encoded reminder of kind REBUILT. It tells deliver that each unsent reminder is either requested
         again or no longer wanted.
         """
-        markers = {number: rebuild_marker(self.group, offset, self.grown_at) for number, offset in self.begins.items()}
+        markers = {
+            number: rebuild_marker(self.group, offset, self.grown_at, self.asked_from)
+            for number, offset in self.begins.items()
+        }
         return [
             *(Output(self.state_topic, number, REBUILT, marker) for number, marker in markers.items()),
             *(Output(reminders_topic, number, None, rebuilt) for number in markers),
@@ -81,6 +87,7 @@ def plan(
     ends = partition_offsets.fetch_all(admin, topic)
     if len(partition_offsets.fetch_all(admin, reminders_topic)) < len(begins):
         raise RebuildRefused(f"{reminders_topic} has fewer partitions than {topic}: give it {len(begins)}")
+    stored = read_latest_lineages(admin, make_consumer, state_topic)
     return RebuildPlan(
         topic=topic,
         state_topic=state_topic,
@@ -88,7 +95,8 @@ def plan(
         begins=begins,
         ends=ends,
         remembered=remembered,
-        grown_at=now if remembered < len(begins) else _grown_at(admin, make_consumer, state_topic, len(begins), now),
+        grown_at=now if remembered < len(begins) else _grown_at(stored, len(begins), now),
+        asked_from=latest_asked_from(stored),
     )
 
 
@@ -115,14 +123,11 @@ def _refuse_while_at_work(admin: AdminClient, group: str) -> None:
         )
 
 
-def _grown_at(
-    admin: AdminClient, make_consumer: Callable[[], Consumer], state_topic: str, partitions: int, now: Millis
-) -> Millis | None:
+def _grown_at(stored: Sequence[Lineage], partitions: int, now: Millis) -> Millis | None:
     """Return when the input grew: now, if the state was written for fewer partitions, or what an earlier rebuild says.
 
     (The state topic may have been given more partitions together with the input.)
     """
-    stored = read_latest_lineages(admin, make_consumer, state_topic)
     if any(lineage.partitions < partitions for lineage in stored):
         return now
     return max((lineage.grown_at for lineage in stored if lineage.grown_at is not None), default=None)

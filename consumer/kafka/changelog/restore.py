@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal, NamedTuple
 
 import structlog
@@ -12,12 +12,12 @@ from confluent_kafka.admin import AdminClient
 
 from consumer.clock import Clock, Millis
 from consumer.detect.brake import NO_BRAKE_STATE, BrakeState
-from consumer.detect.lapse_rules import LapseRules, Processes
+from consumer.detect.lapse_rules import AskedFrom, LapseRules, Processes
 from consumer.detect.snapshot import DamagedState
 from consumer.detect.table import Table
 from consumer.kafka.changelog import lineage
 from consumer.kafka.changelog.input_topic import InputDescriber
-from consumer.kafka.changelog.lineage import Difference, InputTopic
+from consumer.kafka.changelog.lineage import Difference, InputTopic, parse_asked_from
 from consumer.kafka.changelog.reader import ChangelogReader, Restored
 from consumer.kafka.changelog.writer import ChangelogWriter
 from consumer.kafka.clients import partition_offsets
@@ -68,10 +68,12 @@ class Restorer:
         group: str,
         rules: LapseRules,
         from_latest: bool,
+        backfill: Millis,
         endings_missed: bool,
         clock: Clock,
     ) -> None:
-        """`endings_missed`: events of a process that is not configured cannot be applied (see `lineage.go_on`)."""
+        """`backfill` is how far before a first start lapses are asked for; `endings_missed`: events of a process that
+        is not configured cannot be applied (see `lineage.go_on`)."""
         self._admin = admin
         self._make_consumer = make_consumer
         self._describer = InputDescriber(admin, topic)
@@ -82,6 +84,8 @@ class Restorer:
         self._endings_missed = endings_missed
         self._clock = clock
         self._from_latest = from_latest
+        self._started_at = clock.now()
+        self._backfill = backfill
 
     def open(self, partition: int, committed: int | None, stop: threading.Event) -> Start:
         """Return the table that belongs to the committed input offset (None: nothing committed yet).
@@ -94,15 +98,19 @@ class Restorer:
             return self._start_anew(partition, topic, rebuilt)
         if restored is not None:
             self._continue(partition, topic, restored.writer)
+            restored.table.row_rules.ask_from(restored.writer.lineage.asked_from)
         self._check(partition, committed, restored)
         assert restored is not None
         return Start(restored.table, restored.writer, restored.offset, restored.watermark, False, restored.brake_state)
 
     def _start_anew(self, partition: int, topic: InputTopic, rebuilt: "_RebuildMarker | None") -> Start:
-        """Start with an empty table, where the rebuild says if there was one."""
+        """Start with an empty table, where the rebuild says if there was one; else this is the first start."""
         grown_at = None if rebuilt is None else rebuilt.grown_at
-        writer = ChangelogWriter(self._group, lineage.begin(topic, self._processes.rules.ladders, grown_at))
+        asked_from = AskedFrom(start=self._started_at - self._backfill) if rebuilt is None else rebuilt.asked_from
+        begun = lineage.begin(topic, self._processes.rules.ladders, grown_at=grown_at, asked_from=asked_from)
+        writer = ChangelogWriter(self._group, begun)
         table = Table(self._processes, not_before=grown_at)
+        table.row_rules.ask_from(asked_from)
         return Start(table, writer, self._first_offset(partition) if rebuilt is None else rebuilt.offset, None, True)
 
     def _first_offset(self, partition: int) -> int:
@@ -113,7 +121,12 @@ class Restorer:
         """Compare the lineage with what is there, and continue it. Raises StateRefused."""
         try:
             difference = continue_lineage(
-                writer, self._processes, topic, self._clock.now(), endings_missed=self._endings_missed
+                writer,
+                self._processes,
+                topic,
+                self._clock.now(),
+                endings_missed=self._endings_missed,
+                started_at=self._started_at,
             )
         except StateRefused as why:
             raise StateRefused(f"{self._state_topic}[{partition}] does not fit: {why}") from None
@@ -165,14 +178,22 @@ class Restorer:
 
 
 def continue_lineage(
-    writer: ChangelogWriter, processes: Processes, topic: InputTopic, now: Millis, *, endings_missed: bool
+    writer: ChangelogWriter,
+    processes: Processes,
+    topic: InputTopic,
+    now: Millis,
+    *,
+    endings_missed: bool,
+    started_at: Millis,
 ) -> Difference:
     """Have a restored partition's writer continue its lineage. Returns what has changed. Raises StateRefused."""
     ladders = processes.rules.ladders
     difference = lineage.check(writer.lineage, topic, ladders)
     if difference.refusal is not None:
         raise StateRefused(f"{difference.refusal}, {REBUILD}")
-    writer.lineage = lineage.go_on(writer.lineage, topic, ladders, now, endings_missed=endings_missed)
+    writer.lineage = lineage.go_on(
+        writer.lineage, topic, ladders, now, endings_missed=endings_missed, started_at=started_at
+    )
     for name, known in writer.lineage.processes.items():
         if known.not_before is not None:
             processes.ask_only_from(name, known.not_before)
@@ -180,15 +201,17 @@ def continue_lineage(
 
 
 class _RebuildMarker(NamedTuple):
-    """Begin at this offset with an empty table; `grown_at` as in `lineage.Lineage`."""
+    """Begin at this offset with an empty table; the others as in `lineage.Lineage`."""
 
     offset: int
     grown_at: Millis | None
+    asked_from: AskedFrom
 
 
-def rebuild_marker(group: str, offset: int, grown_at: Millis | None) -> bytes:
+def rebuild_marker(group: str, offset: int, grown_at: Millis | None, asked_from: AskedFrom) -> bytes:
     """Return the value of a rebuild marker."""
-    return json.dumps({"group": group, "offset": offset, "grown_at": grown_at}).encode()
+    fields = {"group": group, "offset": offset, "grown_at": grown_at, "asked_from": asdict(asked_from)}
+    return json.dumps(fields).encode()
 
 
 def lost_records(topic: str, partition: int, position: int) -> StateRefused:
@@ -237,12 +260,13 @@ class _PartitionReader:
         try:
             marker = json.loads(message.value() or b"")
             group, offset, grown_at = str(marker["group"]), int(marker["offset"]), marker["grown_at"]
-        except (ValueError, KeyError, TypeError) as error:
+            asked_from = parse_asked_from(marker.get("asked_from"))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DamagedState("its rebuild marker cannot be read") from error
         if group != self._group:
             raise DamagedState(f"it was rebuilt for the group {group!r}, not {self._group!r}")
         self._reader, self._damage, self.where = self._make_reader(), None, "the end"
-        self.rebuilt = _RebuildMarker(offset, None if grown_at is None else int(grown_at))
+        self.rebuilt = _RebuildMarker(offset, None if grown_at is None else int(grown_at), asked_from)
 
 
 def _read_to(

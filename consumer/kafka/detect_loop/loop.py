@@ -36,6 +36,7 @@ from consumer.kafka.detect_loop.checkpoint import Checkpoint
 from consumer.kafka.detect_loop.end_offset_poller import EndOffsetPoller
 from consumer.kafka.detect_loop.partition_count_guard import PartitionCountGuard
 from consumer.kafka.detect_loop.partition_task import PartitionTask
+from consumer.kafka.detect_loop.start_report import StartReport
 from consumer.metrics import DetectMetrics
 
 _MAX_BATCH = 50_000  # records: large, since a process that lags pays what each batch costs besides only once
@@ -86,6 +87,7 @@ class DetectLoop:
         self._report_progress = report_progress
         self._report_wait = report_wait
         self._on_idle = on_idle
+        self._start_report = StartReport(clock)
         self._error_log = ClientErrorLog("detect")
         self._stop = threading.Event()
         self._callback_failure: Exception | None = None
@@ -189,6 +191,7 @@ class DetectLoop:
             partition: task.collect_lapses(now, hold=partition in held) for partition, task in self.tasks.items()
         }
         self.brake_control.record(results)
+        self._start_report.record(results.values())
         for partition, result in results.items():
             for (process, step, outcome), count in result.lapses.items():
                 label = "expired_held" if partition in held and outcome == "expired" else outcome
@@ -201,6 +204,7 @@ class DetectLoop:
             self._report_wait("the schema registry")
         else:
             problems = [*self._assignment.refused.values(), *self.brake_control.status.words]
+            problems += self._start_report.words
             if self._end_offset_poller.held:
                 problems.append(self._end_offset_poller.held)
             self._report_progress("; ".join([f"{len(self.tasks)} partitions", *problems]))
