@@ -26,6 +26,7 @@ from consumer.kafka.clients.transactional_producer import Fenced
 from consumer.web.bounded_http import log_accept_errors_once, raise_descriptor_limit
 from consumer.wiring import detect
 from consumer.wiring.deliver import Deliver
+from consumer.wiring.progress_log import ProgressLog, addresses
 from consumer.wiring.shared import Shared
 from consumer.wiring.web import Web
 
@@ -59,6 +60,7 @@ class _Service:
         self._stop = stop
         self._ended = asyncio.Event()
         """Set with `stop`: threads watch that one, tasks this one."""
+        self._progress = ProgressLog(shared.health, shared.metrics, shared.clock.monotonic)
 
     async def run(self, roles: frozenset[Role], on_ready: Callable[[str], None]) -> int:
         log_accept_errors_once(asyncio.get_running_loop())
@@ -79,17 +81,25 @@ class _Service:
         if deliver is not None:
             works += [self._thread(name, consumer) for name, consumer in deliver.consumers().items()]
             works += deliver.works(self._ended)
+        works.append(self._progress.run(self._ended))
         closing = asyncio.Event()
-        serving = asyncio.create_task(web.serve(deliver, loop, closing, on_ready))
+
+        def on_serving(url: str) -> None:
+            self._progress.addresses = addresses(s, url, delivers=deliver is not None)
+            on_ready(url)
+
+        serving = asyncio.create_task(web.serve(deliver, loop, closing, on_serving))
         try:
             succeeded = await self._run_together(works, serving)
             if deliver is not None:
                 succeeded &= await self._run_together([deliver.publish_rest()], serving)
         finally:
             closing.set()
-            await serving
-            if deliver is not None:
-                await deliver.close()
+            try:
+                await serving
+            finally:
+                if deliver is not None:
+                    await deliver.close()
         return 0 if succeeded else 1
 
     async def _run_together(self, works: Sequence[Work], serving: "asyncio.Task[None]") -> bool:

@@ -23,8 +23,9 @@ _SECRET_IN_TEXT = re.compile(
     re.IGNORECASE,
 )
 _PASSWORD_IN_URL = re.compile(r"(://[^/@:\s]*:)[^/@\s]+(?=@)")
-# These libraries log each request with its URL, and some URLs contain a chat id, which is a phone number.
-_QUIET_LOGGERS = ("alembic.runtime.plugins", "httpx", "httpcore", "uvicorn.access", "sqlalchemy.engine", "asyncio")
+# These libraries log each request with its URL, and some URLs contain a chat id, which is a phone number; or they tell
+# of their own steps, of which our events say what an operator needs.
+_QUIET_LOGGERS = ("alembic", "httpx", "httpcore", "uvicorn", "sqlalchemy.engine", "asyncio")
 
 
 class SecretMasker:

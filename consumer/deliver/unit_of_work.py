@@ -142,12 +142,18 @@ class UnitOfWork:
             queries.episodes.end(self.connection, column, rows)
 
     def count_metrics(self, metrics: DeliverMetrics) -> None:
-        """Count the transitions; called once the transaction is durable."""
+        """Count the transitions, and log them for debugging; called once the transaction is durable."""
+        logger = log.bind()
+        for each in self._transitions:
+            logger.debug("reminder_changed", **{name: each[name] for name in _LOGGED})
         statuses = Counter((each["medium"], each["status"], each["reason"]) for each in self._transitions)
         for (medium, status, reason), number in statuses.items():
             metrics.statuses.labels(medium, status).inc(number)
             if status in {Status.SUPPRESSED, Status.CANCELLED}:
                 metrics.suppressions.labels(status, reason).inc(number)
+
+
+_LOGGED = ("reminder_id", "medium", "process", "step", "status", "reason", "attempt")
 
 
 def _episode_key(row: ReminderRow) -> dict[str, object]:

@@ -14,7 +14,7 @@ from consumer.activity.whole_events import is_json
 from consumer.commands.check.sample import Sample, TopicSampler
 from consumer.commands.terminal.output import CheckResult
 from consumer.config.policy import PolicySettings
-from consumer.kafka.clients.error_codes import in_words
+from consumer.kafka.clients.error_codes import TOPIC_ABSENT, in_words
 from consumer.onemsg.phone import Phone, normalize_phone
 from consumer.records import Contact
 
@@ -34,6 +34,8 @@ def check_people(
         sample = sampler.newest(topic, MAX_CONTACTS, MAX_BYTES)
         contacts, bad = read_contacts(sample, codec)
     except (KafkaException, RegistryUnavailable) as problem:
+        if isinstance(problem, KafkaException) and problem.args[0].code() in TOPIC_ABSENT:
+            return  # the check of the topics says so, and whether it will be created
         reason = in_words(problem.args[0]) if isinstance(problem, KafkaException) else str(problem)
         yield CheckResult(False, f"contacts in {topic}", f"they cannot be read: {reason}")
         return

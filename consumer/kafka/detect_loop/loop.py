@@ -196,6 +196,7 @@ class DetectLoop:
             for (process, step, outcome), count in result.lapses.items():
                 label = "expired_held" if partition in held and outcome == "expired" else outcome
                 self._metrics.lapses.labels(process, step, label).inc(count)
+                _log.debug("lapses", partition=partition, process=process, step=step, outcome=label, count=count)
 
     def _report(self) -> None:
         if self._checkpoint.pending:

@@ -16,11 +16,13 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
 from sqlalchemy import Connection, create_engine, inspect, select, text
 
 from consumer.ledger.errors import LedgerRefused, NoLedger
 from consumer.ledger.schema.tables import meta
 
+_log = structlog.get_logger()
 _FOLDER = Path(__file__).parent
 _NUMBERS = sorted(path.stem[1:5] for path in (_FOLDER / "versions").glob("r*.py"))
 HEAD = _NUMBERS[-1]
@@ -49,9 +51,10 @@ def migrate(connection: Connection) -> LedgerIdentity:
         for setting in _WITHOUT_TIMEOUTS:
             connection.execute(text(setting))
         connection.execute(_LOCK)
-    if _version(connection) != HEAD:
+    if (version := _version(connection)) != HEAD:
         _adopt(connection)
         _alembic(connection, "upgrade")
+        _log.info("ledger_upgraded", before=version or "none", after=HEAD)
     if connection.scalar(select(meta.c.value).where(meta.c.name == "ledger_id")) is None:
         born = {"ledger_id": str(uuid.uuid4()), "hash_key": secrets.token_hex(32)}
         connection.execute(meta.insert(), [{"name": name, "value": value} for name, value in born.items()])
