@@ -31,4 +31,4 @@ def hear(table: Table, frame: pl.DataFrame, now: int) -> list[Reminder]:
 
 
 def new_writer(group: str, ladders: Mapping[str, Sequence[Millis]]) -> ChangelogWriter:
-    return ChangelogWriter(group, lineage.begin(INPUT, ladders))
+    return ChangelogWriter(group, lineage.create(INPUT, ladders))

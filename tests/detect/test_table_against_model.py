@@ -98,9 +98,9 @@ class Kept:
                 start = number * snapshot.PAGE
                 loader.page(start, start + snapshot.PAGE, kept, table.processes.names)
         loader.finish({name: known.ladder for name, known in stored.processes.items()})
-        went_on = lineage.go_on(stored, INPUT, rules.ladders, clock, endings_missed=False, started_at=clock)
-        table.row_rules.ask_from(went_on.asked_from)
-        return table, went_on
+        updated = lineage.update(stored, INPUT, rules.ladders, clock, endings_missed=False, started_at=clock)
+        table.row_rules.ask_from(updated.asked_from)
+        return table, updated
 
 
 def said(reminders: list[Any]) -> list[str]:
@@ -114,7 +114,7 @@ def test_table_equals_model_over_random_histories_with_restarts(history: list[tu
     rules, asked_from = RULES, AskedFrom(start=started)
     table, model, kept, clock = Table(Processes(rules)), Model(rules, started), Kept(), 0
     table.row_rules.ask_from(asked_from)
-    stored = lineage.begin(INPUT, rules.ladders, asked_from=asked_from)
+    stored = lineage.create(INPUT, rules.ladders, asked_from=asked_from)
     for turn, what in history:
         if turn == "hear":
             assert said(hear(table, frame(what), clock)) == said(model.hear(what, now=clock))

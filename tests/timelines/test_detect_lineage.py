@@ -23,11 +23,11 @@ LADDERS = {"checkout": (2 * HOUR,), "account-setup": (24 * HOUR, 72 * HOUR)}
 
 
 def stored(topic: InputTopic = TOPIC) -> Lineage:
-    return lineage.begin(topic, LADDERS)
+    return lineage.create(topic, LADDERS)
 
 
-def go_on(stored: Lineage, ladders: Mapping[str, Sequence[int]], now: int, *, endings_missed: bool = False) -> Lineage:
-    return lineage.go_on(stored, TOPIC, ladders, now, endings_missed=endings_missed, started_at=now)
+def update(stored: Lineage, ladders: Mapping[str, Sequence[int]], now: int, *, endings_missed: bool = False) -> Lineage:
+    return lineage.update(stored, TOPIC, ladders, now, endings_missed=endings_missed, started_at=now)
 
 
 class TestTheInput:
@@ -71,11 +71,11 @@ class TestProcesses:
             ("checkout",),
             (),
         )
-        later = go_on(stored(), now, 5)
+        later = update(stored(), now, 5)
         assert later.processes["account-setup"].gone_since == 5
         assert lineage.check(later, TOPIC, now) == lineage.Difference(None)
         assert lineage.check(later, TOPIC, LADDERS).back == ("account-setup",)
-        assert go_on(later, now, 9).processes["account-setup"].gone_since == 5
+        assert update(later, now, 9).processes["account-setup"].gone_since == 5
 
     def test_that_were_missing_for_one_run_have_heard_the_completions_of_that_run(self) -> None:
         diary = Diary().at("Mon 09:00").happens("maria", "STARTED", "checkout").happens("ken", "STARTED", "checkout")
@@ -86,11 +86,11 @@ class TestProcesses:
         diary.at("Mon 12:01").passes().says("DUE ken checkout 0")
 
     def test_whose_events_are_mapped_count_from_when_they_are_back(self) -> None:
-        gone = go_on(stored(), {"checkout": (2 * HOUR,)}, moment("Mon 09:00"), endings_missed=True)
-        back = go_on(gone, LADDERS, moment("Mon 12:00"), endings_missed=True)
+        gone = update(stored(), {"checkout": (2 * HOUR,)}, moment("Mon 09:00"), endings_missed=True)
+        back = update(gone, LADDERS, moment("Mon 12:00"), endings_missed=True)
         assert back.processes["account-setup"].not_before == moment("Mon 12:00")
         assert back.processes["checkout"].not_before is None
-        again = go_on(back, LADDERS, moment("Mon 13:00"), endings_missed=True)
+        again = update(back, LADDERS, moment("Mon 13:00"), endings_missed=True)
         assert again.processes["account-setup"].not_before == moment("Mon 12:00")
 
     def test_that_count_from_some_time_ask_nothing_of_who_was_seen_before(self) -> None:
@@ -145,9 +145,9 @@ class TestRungs:
         diary.crashes_and_restarts(RULES).at("Fri 10:00").passes().says_nothing()
 
     def test_of_a_process_that_is_new_count_from_then(self) -> None:
-        later = go_on(stored(), {**LADDERS, "upload": (HOUR, 2 * HOUR)}, moment("Mon 09:00"))
+        later = update(stored(), {**LADDERS, "upload": (HOUR, 2 * HOUR)}, moment("Mon 09:00"))
         assert later.asked_from.rungs == {"upload": dict.fromkeys((HOUR, 2 * HOUR), moment("Mon 09:00"))}
-        again = go_on(later, {"upload": (HOUR, 3 * HOUR)}, moment("Mon 10:00"))
+        again = update(later, {"upload": (HOUR, 3 * HOUR)}, moment("Mon 10:00"))
         assert again.asked_from.rungs == {"upload": {HOUR: moment("Mon 09:00"), 3 * HOUR: moment("Mon 10:00")}}
 
 
@@ -158,7 +158,7 @@ class TestTheFirstStart:
         table = Table(Processes(RULES))
         table.row_rules.ask_from(asked_from)
         diary = Diary()
-        writer = ChangelogWriter("lapse", lineage.begin(INPUT, RULES.ladders, asked_from=asked_from))
+        writer = ChangelogWriter("lapse", lineage.create(INPUT, RULES.ladders, asked_from=asked_from))
         diary._start(Start(table, writer, 0, None, first=True))
         return diary
 
@@ -212,7 +212,7 @@ class TestARebuild:
 def test_after_growth_nobody_is_asked_who_was_last_seen_before() -> None:
     grown_at = moment("Mon 10:00")
     diary = Diary()
-    writer = ChangelogWriter("lapse", lineage.begin(TOPIC, RULES.ladders, grown_at=grown_at))
+    writer = ChangelogWriter("lapse", lineage.create(TOPIC, RULES.ladders, grown_at=grown_at))
     diary._start(Start(Table(Processes(RULES), not_before=grown_at), writer, 0, None, first=True))
     diary.at("Mon 09:59").happens("maria", "STARTED", "checkout").happens("ken", "STARTED", "checkout")
     diary.at("Mon 10:01").happens("ken", "PROGRESSED", "checkout").passes()

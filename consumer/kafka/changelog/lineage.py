@@ -71,7 +71,7 @@ def check(stored: Lineage, topic: InputTopic, ladders: Mapping[str, Sequence[Mil
     )
 
 
-def begin(
+def create(
     topic: InputTopic,
     ladders: Mapping[str, Sequence[Millis]],
     *,
@@ -88,7 +88,7 @@ def begin(
     )
 
 
-def go_on(
+def update(
     stored: Lineage,
     topic: InputTopic,
     ladders: Mapping[str, Sequence[Millis]],

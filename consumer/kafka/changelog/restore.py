@@ -73,7 +73,7 @@ class Restorer:
         clock: Clock,
     ) -> None:
         """`backfill` is how far before a first start lapses are asked for; `endings_missed`: events of a process that
-        is not configured cannot be applied (see `lineage.go_on`)."""
+        is not configured cannot be applied (see `lineage.update`)."""
         self._admin = admin
         self._make_consumer = make_consumer
         self._describer = InputDescriber(admin, topic)
@@ -107,7 +107,7 @@ class Restorer:
         """Start with an empty table, where the rebuild says if there was one; else this is the first start."""
         grown_at = None if rebuilt is None else rebuilt.grown_at
         asked_from = AskedFrom(start=self._started_at - self._backfill) if rebuilt is None else rebuilt.asked_from
-        begun = lineage.begin(topic, self._processes.rules.ladders, grown_at=grown_at, asked_from=asked_from)
+        begun = lineage.create(topic, self._processes.rules.ladders, grown_at=grown_at, asked_from=asked_from)
         writer = ChangelogWriter(self._group, begun)
         table = Table(self._processes, not_before=grown_at)
         table.row_rules.ask_from(asked_from)
@@ -191,7 +191,7 @@ def continue_lineage(
     difference = lineage.check(writer.lineage, topic, ladders)
     if difference.refusal is not None:
         raise StateRefused(f"{difference.refusal}, {REBUILD}")
-    writer.lineage = lineage.go_on(
+    writer.lineage = lineage.update(
         writer.lineage, topic, ladders, now, endings_missed=endings_missed, started_at=started_at
     )
     for name, known in writer.lineage.processes.items():

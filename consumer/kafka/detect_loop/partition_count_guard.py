@@ -47,7 +47,7 @@ class PartitionCountGuard:
         if topic is None:
             return
         now = as_input(self._topic, topic)
-        self._first = self._first or lineage.begin(now, {})
+        self._first = self._first or lineage.create(now, {})
         refusal = lineage.check(self._first, now, {}).refusal
         if refusal is not None:
             raise PartitionsChanged(f"{refusal}, {REBUILD}")
