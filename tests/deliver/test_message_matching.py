@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 
 from consumer.clock import MINUTE, SECOND
-from consumer.deliver.tracking.message_matching import AFTER, BEFORE, OpenAttempt, SeenMessage, matches
+from consumer.deliver.tracking.message_matching import MAX_DELAY_MS, MAX_LAG_MS, OpenAttempt, SeenMessage, matches
 from consumer.records import WHATSAPP
 
 T0 = 1_767_571_200_000
@@ -44,7 +44,7 @@ def test_ambiguity_in_one_chat_does_not_affect_another() -> None:
 
 @pytest.mark.parametrize(
     ("at", "fits"),
-    [(T0 - BEFORE - 1, False), (T0 - BEFORE, True), (T0 + AFTER, True), (T0 + AFTER + 1, False)],
+    [(T0 - MAX_LAG_MS - 1, False), (T0 - MAX_LAG_MS, True), (T0 + MAX_DELAY_MS, True), (T0 + MAX_DELAY_MS + 1, False)],
 )
 def test_time_window_of_a_match(at: int, fits: bool) -> None:
     assert bool(names([attempt("a")], [message("m", at=at)])) is fits

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from consumer.clock import MINUTE, Millis
 
-BEFORE = MINUTE
+MAX_LAG_MS: Millis = MINUTE
 """How far the provider's clock may be behind ours (docs/1msg.md#message-list asks from `t0 - 60` on)."""
-AFTER = 5 * MINUTE
+MAX_DELAY_MS: Millis = 5 * MINUTE
 """How long after the request left its message may appear."""
 
 
@@ -42,9 +42,9 @@ class SeenMessage:
     received_at: Millis
 
 
-def fits(attempt: OpenAttempt, message: SeenMessage) -> bool:
+def may_match(attempt: OpenAttempt, message: SeenMessage) -> bool:
     """Return whether this message fits the attempt's chat and time."""
-    in_time = attempt.started_at - BEFORE <= message.at <= attempt.started_at + AFTER
+    in_time = attempt.started_at - MAX_LAG_MS <= message.at <= attempt.started_at + MAX_DELAY_MS
     return in_time and attempt.phone_hash == message.phone_hash
 
 
@@ -53,7 +53,7 @@ def matches(attempts: Sequence[OpenAttempt], unclaimed: Sequence[SeenMessage]) -
     in_chat: dict[str, list[SeenMessage]] = {}
     for message in unclaimed:
         in_chat.setdefault(message.phone_hash, []).append(message)
-    there = [(a, message) for a in attempts for message in in_chat.get(a.phone_hash, ()) if fits(a, message)]
+    there = [(a, message) for a in attempts for message in in_chat.get(a.phone_hash, ()) if may_match(a, message)]
     pairs = [(a, message) for a, message in there if a.text_hash == message.text_hash]
     open_there = Counter(message.message_id for _, message in there)
     of_attempt = Counter(a for a, _ in pairs)

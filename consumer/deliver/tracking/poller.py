@@ -15,7 +15,7 @@ from consumer.deliver.channel.circuit_breaker import WhatsAppClient
 from consumer.deliver.lifecycle import OutcomeUnknown, StatusSource, TimedOut
 from consumer.deliver.policy.retries import RetryPolicy
 from consumer.deliver.recipients.identity import KnownPhones, phone_hash
-from consumer.deliver.tracking.message_matching import AFTER, BEFORE
+from consumer.deliver.tracking.message_matching import MAX_DELAY_MS, MAX_LAG_MS
 from consumer.deliver.tracking.reconciliation import ReceivedEcho, match_open_attempts, record_echoes
 from consumer.deliver.tracking.status_reports import ReceivedReport, apply_parked_reports, apply_reports
 from consumer.deliver.unit_of_work import UnitOfWork, unit_of_work
@@ -143,11 +143,11 @@ class Poller:
         if row.phone is None or row.attempted_at is None:
             return []
         try:
-            listed = await self._client.messages(row.phone, row.attempted_at - BEFORE)
+            listed = await self._client.messages(row.phone, row.attempted_at - MAX_LAG_MS)
         except OneMsgError as error:  # it is polled again
             log.warning("list_failed", reminder=row.reminder_id, error=str(error))
             return []
-        timed = [echo for echo in listed if echo.at is not None and echo.at <= row.attempted_at + AFTER]
+        timed = [echo for echo in listed if echo.at is not None and echo.at <= row.attempted_at + MAX_DELAY_MS]
         return [ReceivedEcho(echo, StatusSource.CHECK, self._clock.now()) for echo in timed]
 
     def _apply(

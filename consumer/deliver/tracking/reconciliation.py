@@ -14,7 +14,7 @@ from consumer.clock import Millis
 from consumer.deliver.lifecycle import AttemptAccepted, Status, StatusSource
 from consumer.deliver.policy.retries import RetryPolicy
 from consumer.deliver.recipients.identity import KnownPhones, Mention, text_hash
-from consumer.deliver.tracking.message_matching import AFTER, BEFORE, OpenAttempt, SeenMessage, matches
+from consumer.deliver.tracking.message_matching import MAX_DELAY_MS, MAX_LAG_MS, OpenAttempt, SeenMessage, matches
 from consumer.deliver.tracking.status_reports import apply_parked_reports
 from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
@@ -73,7 +73,8 @@ def match_open_attempts(work: UnitOfWork, phones: Collection[str], retry_policy:
     if not unclaimed:
         return
     # All attempts that one of the messages may belong to, so that no ambiguity is overlooked.
-    first, last = min(each.at for each in unclaimed) - AFTER, max(each.at for each in unclaimed) + BEFORE
+    times = [each.at for each in unclaimed]
+    first, last = min(times) - MAX_DELAY_MS, max(times) + MAX_LAG_MS
     attempts = [
         OpenAttempt(**row) for row in queries.attempts.without_message_id(work.connection, WHATSAPP, first, last)
     ]
