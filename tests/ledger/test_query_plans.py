@@ -15,6 +15,7 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 from consumer.ledger import queries
+from consumer.ledger.queries.channels import FailureStreak
 from consumer.ledger.queries.inbox import ParkedReport
 from consumer.ledger.queries.recipients import Hold
 from consumer.ledger.queries.reminders import UnresolvedSelection
@@ -90,6 +91,7 @@ NEW_ECHO = {
 }  # fmt: skip
 PARKED = ParkedReport("other", "delivered", NOW, None, None, "webhook", NOW)
 ASKED = UnattributedRequest("id-7", "stop", "asked_to_stop", NOW)
+STREAK = FailureStreak("whatsapp", "answer", "code 131999", "[]", NOW)
 HOLD = Hold("not_on_whatsapp", NOW, unreachable=True)
 ONE, SPAN = UnresolvedSelection(reminder_id="old-7"), UnresolvedSelection(since=RECENT, until=NOW)
 
@@ -186,6 +188,9 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "channels.rate_limit": lambda to: queries.channels.rate_limit(to, "whatsapp", lock=True),
     "channels.set_rate_used_until": lambda to: queries.channels.set_rate_used_until(to, "whatsapp", NOW),
     "channels.hold_rate_until": lambda to: queries.channels.hold_rate_until(to, "whatsapp", NOW),
+    "channels.lock_failure_streak": lambda to: queries.channels.lock_failure_streak(to, "whatsapp", "answer"),
+    "channels.put_failure_streak": lambda to: queries.channels.put_failure_streak(to, STREAK),
+    "channels.delete_failure_streak": lambda to: queries.channels.delete_failure_streak(to, "whatsapp", "answer"),
     "replicas.lock_facts_shared": queries.replicas.lock_facts_shared,
     "replicas.lock_facts_exclusive": queries.replicas.lock_facts_exclusive,
     "replicas.delete_watermark": lambda to: queries.replicas.delete_watermark(to, 1),

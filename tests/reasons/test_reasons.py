@@ -43,6 +43,8 @@ ELSEWHERE: tuple[tuple[Mapping[str, object], set[str]], ...] = (
     (decisions.UNKNOWN, {"reset", *(reason for _, reason in transport_errors._AFTER)}),
     # An e-mail's failures before its DATA are among these: media/smtp.py, `_before`.
     (refusals.NOT_TRANSMITTED, {reason for _, reason in transport_errors._BEFORE}),
+    # The pattern of several refusals: policy/failure_pattern.py.
+    (refusals.REFUSED, {"repeated_failure"}),
     (decisions.CHANNEL, {"no_answers", "not_reachable"}),
     # A refusal that is kept as an opt-out.
     (records.OPT_OUTS, {"opted_out"}),

@@ -98,7 +98,7 @@ class Claims(Generic[M]):
             breaker = queries.channels.states(connection, medium)[medium]
             has_work = probe_is_due(breaker, now) or queries.reminders.any_due(connection, medium, now)
             has_work = has_work and self._rate_limit.peek(connection, now, 1) > 0
-        return ClaimPreview(has_work, breaker.stopped_because, needs_status_check(breaker, now))
+        return ClaimPreview(has_work, breaker.why, needs_status_check(breaker, now))
 
     def postpone_probe(self) -> None:
         """Put the probe off: the channel does not say that it is connected."""

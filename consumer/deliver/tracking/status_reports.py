@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from consumer.clock import Millis
-from consumer.deliver.channel.breaker_updates import AttemptOutcome, update_breakers
+from consumer.deliver.channel.breaker_updates import AttemptOutcome, close_after_deliveries, update_breakers
+from consumer.deliver.channel.failure_streaks import FailureStreaks, ToldBy
 from consumer.deliver.lifecycle import UNSENT, Cancel, Defer, NoChange, Reported, Status, StatusSource
 from consumer.deliver.policy.retries import REPORTED_FAILURE_DELAY_MS, RetryPolicy
 from consumer.deliver.recipients.holds import ReachedPhones, hold_recipient
@@ -39,14 +40,14 @@ def apply_reports(
     """Apply the reports to their reminders, in order. Returns those whose message is not ours, or not known yet."""
     keys = queries.attempts.reminders_by_message_id(work.connection, {r.report.message_id for r in reports})
     work.lock(keys.values())
-    unmatched, reached = [], ReachedPhones(work)
+    unmatched, after = [], _Consequences(work)
     for received in reports:
         key = keys.get(received.report.message_id)
         if key is None:
             unmatched.append(received)
         elif (row := work.get(key)) is not None and row.message_id == received.report.message_id:
-            _apply(work, row, received, retry_policy, reached)
-    reached.lift_holds()
+            _apply(work, row, received, retry_policy, after)
+    after.apply()
     return unmatched
 
 
@@ -63,18 +64,40 @@ def apply_parked_reports(work: UnitOfWork, message_ids: Sequence[str], retry_pol
 
 
 def _apply(
-    work: UnitOfWork, row: ReminderRow, received: ReceivedReport, retry_policy: RetryPolicy, reached: ReachedPhones
+    work: UnitOfWork, row: ReminderRow, received: ReceivedReport, retry_policy: RetryPolicy, after: "_Consequences"
 ) -> None:
     progress = received.report.progress
     if progress is Progress.FAILED:
-        reached.lift_holds()  # in the order of the reports: a later failure may set a hold again
-        _fail(work, row, received, retry_policy)
+        after.apply()  # in the order of the reports: a later failure may set a hold again
+        _fail(work, row, received, retry_policy, after.streaks)
         return
     changes = work.apply_event(row.key, Reported(progress, received.source), received.at)
     if not isinstance(changes, NoChange) and progress in {Progress.DELIVERED, Progress.READ}:
-        reached.add(row)
+        after.add_delivered(row)
         if row.status == Status.FAILED:
             _cancel_siblings(work, row, received.source)
+
+
+class _Consequences:
+    """What follows from deliveries, for many of them at once."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._work = work
+        self._reached = ReachedPhones(work)
+        self._delivered: list[ReminderRow] = []
+        self.streaks = FailureStreaks(work, ToldBy.REPORT)
+
+    def add_delivered(self, row: ReminderRow) -> None:
+        self._reached.add(row)
+        self._delivered.append(row)
+        if row.attempted_at is not None:
+            self.streaks.pass_through(row.medium, row.attempted_at)
+
+    def apply(self) -> None:
+        self._reached.lift_holds()
+        close_after_deliveries(self._work, self._delivered)
+        self._delivered = []
+        self.streaks.save()
 
 
 def _cancel_siblings(work: UnitOfWork, row: ReminderRow, source: StatusSource) -> None:
@@ -84,9 +107,17 @@ def _cancel_siblings(work: UnitOfWork, row: ReminderRow, source: StatusSource) -
             work.apply_event(other.key, Cancel("arrived", source))
 
 
-def _fail(work: UnitOfWork, row: ReminderRow, received: ReceivedReport, retry_policy: RetryPolicy) -> None:
+def _fail(
+    work: UnitOfWork,
+    row: ReminderRow,
+    received: ReceivedReport,
+    retry_policy: RetryPolicy,
+    streaks: FailureStreaks,
+) -> None:
     """Apply a failure that is reported later by the same table as one in the answer (docs/1msg.md#error-codes)."""
     refusal = _refusal(received.report)
+    if Status(row.status) in {Status.ACCEPTED, Status.SENT}:  # a repeated report counts once
+        refusal = streaks.judge(refusal, row.medium, row.user_id, row.attempted_at or work.now)
     # Another try is a new message, so every failure counts here, also that of a channel that accepts and never sends.
     counted = row._replace(counted_attempts=row.counted_attempts + 1)
     then = retry_policy.after(refusal, counted, work.now)
@@ -102,7 +133,7 @@ def _fail(work: UnitOfWork, row: ReminderRow, received: ReceivedReport, retry_po
     if refusal.remedy is Remedy.OPT_OUT:
         opt_out_recipient(work, row, refusal.reason, received.at)
     if refusal.remedy is Remedy.CHANNEL:
-        update_breakers(work, [AttemptOutcome(row, row.attempted_at or work.now, refusal)])
+        update_breakers(work, [AttemptOutcome(row, row.attempted_at or work.now, refusal)], reported=True)
 
 
 def _refusal(report: StatusReport) -> Rejected:

@@ -2,12 +2,23 @@
 
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from consumer.clock import Millis
 from consumer.ledger.queries.statements import upsert
-from consumer.ledger.schema.channel_tables import channels, rate_limits
+from consumer.ledger.schema.channel_tables import channels, failure_streaks, rate_limits
 from consumer.ledger.schema.rows import CHANNEL, ChannelRow
+
+
+@dataclass(frozen=True, slots=True)
+class FailureStreak:
+    """See `channel_tables.failure_streaks`; `users` is a JSON array."""
+
+    medium: str
+    told_by: str
+    pattern: str
+    users: str
+    since: Millis
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +74,24 @@ def hold_rate_until(connection: Connection, medium: str, until: Millis) -> None:
     connection.execute(
         statement.on_conflict_do_update(index_elements=["medium"], set_={"held_until": new}, where=later)
     )
+
+
+def lock_failure_streak(connection: Connection, medium: str, told_by: str) -> FailureStreak | None:
+    """Return the failure that several people in a row met on this medium, and lock it."""
+    f = failure_streaks
+    query = select(f.c.medium, f.c.told_by, f.c.pattern, f.c.users, f.c.since)
+    found = connection.execute(query.where(f.c.medium == medium, f.c.told_by == told_by).with_for_update()).first()
+    return None if found is None else FailureStreak(*found)
+
+
+def put_failure_streak(connection: Connection, streak: FailureStreak) -> None:
+    """Write a streak of failures."""
+    statement = upsert(connection, failure_streaks).values(**asdict(streak))
+    keys = ["medium", "told_by"]
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=asdict(streak)))
+
+
+def delete_failure_streak(connection: Connection, medium: str, told_by: str) -> None:
+    """Forget a streak: something went through."""
+    f = failure_streaks
+    connection.execute(delete(f).where(f.c.medium == medium, f.c.told_by == told_by))

@@ -1,6 +1,6 @@
 """What may be sent at all, and how fast. See `tables` for the rest."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, PrimaryKeyConstraint, Table, Text, false
 
 from consumer.ledger.schema.tables import metadata, partial_index
 
@@ -13,8 +13,26 @@ channels = Table(
     Column("probe_at", BigInteger),
     Column("stops", Integer, nullable=False),  # the first, and fruitless probes since
     Column("unclear_attempts", Integer, nullable=False),  # in a row: they got no clear answer
+    Column("error", Text),  # the provider's words, without anything personal
+    Column("opened_by_report", Boolean, nullable=False, server_default=false()),
+    Column("accepted_probe_at", BigInteger),  # the latest, if nothing was reported of it yet
 )
-"""The state of each circuit breaker. No row, or no reason in it, means that nothing is known against the channel."""
+"""The state of each circuit breaker. No row, or no reason in it, means that nothing is known against the channel.
+
+What was accepted and then reported as failed says nothing about the next acceptance: see `opened_by_report`.
+"""
+
+failure_streaks = Table(
+    "failure_streaks",
+    metadata,
+    Column("medium", Text, nullable=False),
+    Column("told_by", Text, nullable=False),  # answer, report
+    Column("pattern", Text, nullable=False),
+    Column("users", Text, nullable=False),  # a JSON array
+    Column("since", BigInteger, nullable=False),
+    PrimaryKeyConstraint("medium", "told_by"),
+)
+"""The same unexplained failure for several people; see `deliver/policy/failure_pattern.py`."""
 
 rate_limits = Table(
     "rate_limits",

@@ -85,6 +85,14 @@ class ChannelRow:
     probe_at: Millis | None = None
     stops: int = 0
     unclear_attempts: int = 0
+    error: str | None = None
+    opened_by_report: bool = False
+    accepted_probe_at: Millis | None = None
+
+    @property
+    def why(self) -> str | None:
+        """Why it is open, for people: the reason, and the provider's words; None while it is closed."""
+        return ": ".join(filter(None, [self.stopped_because, self.error])) if self.stopped_because else None
 
 
 REMINDER = [reminders.c[name] for name in ReminderRow._fields]

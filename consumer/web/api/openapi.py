@@ -45,6 +45,9 @@ _OVERVIEW = _object(
             probe_at=_MAYBE_MOMENT,
             stops=_NUMBER,
             unclear_attempts=_NUMBER,
+            error=_MAYBE,
+            opened_by_report={"type": "boolean"},
+            accepted_probe_at=_MAYBE_MOMENT,
         )
     ),
 )

@@ -68,7 +68,7 @@ def _doubts(overview: Overview) -> str:
 def _stopped(overview: Overview) -> str:
     if not overview.stopped:
         return "<p class=good>nothing</p>"
-    rows = [(s.name, s.stopped_because, _format_time(s.stopped_at), _format_time(s.probe_at)) for s in overview.stopped]
+    rows = [(s.name, s.why, _format_time(s.stopped_at), _format_time(s.probe_at)) for s in overview.stopped]
     return _table(("channel or template", "because", "since", "tried again"), rows)
 
 
