@@ -1,12 +1,14 @@
 """The checks of what is in the topics: the newest events against the configuration, their users against contacts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence, Set
 
+import polars as pl
 from confluent_kafka import KafkaException
 
 from consumer.activity.decoder import Decoded
 from consumer.activity.errors import BadRecord, RegistryUnavailable
 from consumer.activity.whole_events import Event, WholeEventReader
+from consumer.commands.check import forecast
 from consumer.commands.check.event_names import NamesSeen, check_names, never_seen
 from consumer.commands.check.input_sample import check_decoded, decode
 from consumer.commands.check.people import check_people
@@ -15,6 +17,7 @@ from consumer.commands.check.source_paths import check_paths
 from consumer.commands.terminal.output import CheckResult
 from consumer.config.settings import Settings
 from consumer.config.types import millis
+from consumer.kafka.clients import group_offsets
 from consumer.kafka.clients.error_codes import in_words
 from consumer.wiring import detect
 from consumer.wiring.shared import Shared
@@ -39,8 +42,33 @@ def check_data(shared: Shared) -> Iterator[CheckResult]:
         reason = in_words(problem.args[0]) if isinstance(problem, KafkaException) else str(problem)
         yield CheckResult(False, f"records of {topic}", f"they cannot be read: {reason}")
         return
+    yield forecast.check_delay(s)
+    users = _users(decoded.values(), s)
+    reachable: Set[str] = users
     if s.onemsg is not None:
-        yield from check_people(sampler, s.topics.contacts, shared.codec, _users(decoded.values(), s), s.policy)
+        lines, reachable = check_people(sampler, s.topics.contacts, shared.codec, users, s.policy)
+        yield from lines
+    yield from _start(shared, sample, [found.frame for found in decoded.values()], reachable)
+
+
+def _start(
+    shared: Shared, sample: Sample, frames: Sequence[pl.DataFrame], reachable: Set[str]
+) -> Iterator[CheckResult]:
+    """Tell what a start now would do."""
+    s, now = shared.settings, shared.clock.now()
+    try:
+        before = group_offsets.committed(s.kafka, detect.group_name(s), s.source.topic, sample.ranges)
+    except KafkaException as problem:
+        yield CheckResult(
+            False, "start", f"the broker does not say how far detect has read: {in_words(problem.args[0])}"
+        )
+        return
+    if before:
+        yield CheckResult(True, "start: detect has read this topic before, and goes on where it stopped")
+    elif frames:
+        backfill, oldest = millis(s.source.backfill), None if sample.is_whole else sample.oldest
+        start = forecast.first_minute(frames, detect.rules(s), reachable, now=now, backfill=backfill)
+        yield forecast.check_start(start, s.source.backfill, reaches_back=None if oldest is None else now - oldest)
 
 
 def _check_source(sampler: TopicSampler, sample: Sample, read: WholeEventReader, s: Settings) -> Iterator[CheckResult]:

@@ -4,7 +4,8 @@ No message names a person.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
 
 from confluent_kafka import KafkaException
 
@@ -14,7 +15,7 @@ from consumer.activity.whole_events import is_json
 from consumer.commands.check.sample import Sample, TopicSampler
 from consumer.commands.terminal.output import CheckResult
 from consumer.config.policy import PolicySettings
-from consumer.kafka.clients.error_codes import TOPIC_ABSENT, in_words
+from consumer.kafka.clients.error_codes import in_words
 from consumer.onemsg.phone import Phone, normalize_phone
 from consumer.records import Contact
 
@@ -28,25 +29,26 @@ _JSON = (
 
 def check_people(
     sampler: TopicSampler, topic: str, codec: RecordCodec, users: Set[str], policy: PolicySettings
-) -> Iterator[CheckResult]:
-    """Check the newest contacts, and these users, who were seen in the input, against them."""
+) -> tuple[list[CheckResult], Set[str]]:
+    """Check the newest contacts, and these users, who were seen in the input, against them.
+
+    Returns those users who could be written to, too.
+    """
     try:
         sample = sampler.newest(topic, MAX_CONTACTS, MAX_BYTES)
         contacts, bad = read_contacts(sample, codec)
     except (KafkaException, RegistryUnavailable) as problem:
-        if isinstance(problem, KafkaException) and problem.args[0].code() in TOPIC_ABSENT:
-            return  # the check of the topics says so, and whether it will be created
         reason = in_words(problem.args[0]) if isinstance(problem, KafkaException) else str(problem)
-        yield CheckResult(False, f"contacts in {topic}", f"they cannot be read: {reason}")
-        return
-    yield _readable(topic, sample, bad)
-    if len(sample) and users and bad.total() != len(sample):
-        yield reachable(users, contacts, policy, whole=sample.is_whole)
-    elif users:
+        return [CheckResult(False, f"contacts in {topic}", f"they cannot be read: {reason}")], frozenset()
+    lines = [_readable(topic, sample, bad)]
+    if not users:
+        return lines, frozenset()
+    if not contacts:
         advice = "nobody is written to without a contact: see `lapse contacts import --help`"
-        yield CheckResult(
-            not bad, f"people: {len(users):,} users seen, none has a contact", advice, {"users": len(users)}
-        )
+        text = f"people: {len(users):,} users seen, none has a contact"
+        return [*lines, CheckResult(not bad, text, advice, {"users": len(users)})], frozenset()
+    reach = find_reachable(users, contacts, policy)
+    return [*lines, check_reach(reach, whole=sample.is_whole)], reach.users
 
 
 def read_contacts(sample: Sample, codec: RecordCodec) -> tuple[dict[str, Contact], Counter[tuple[str, str]]]:
@@ -71,20 +73,39 @@ def read_contacts(sample: Sample, codec: RecordCodec) -> tuple[dict[str, Contact
     return found, bad
 
 
-def reachable(users: Set[str], contacts: Mapping[str, Contact], policy: PolicySettings, *, whole: bool) -> CheckResult:
-    """Count who of these users has a contact, a name, a usable phone and consent. Failed if nobody has all of them."""
-    known = [contacts[user] for user in users if user in contacts]
-    named = [bool(policy.default_name or (contact.name or "").strip()) for contact in known]
-    phones = [isinstance(normalize_phone(contact.phone, policy.default_region), Phone) for contact in known]
-    agreed = [bool(contact.opt_in) or not policy.require_opt_in for contact in known]
-    all_of_it = sum(map(all, zip(named, phones, agreed, strict=True)))
-    counts = {"a contact": len(known), "a name": sum(named), "a usable phone": sum(phones), "consent": sum(agreed)}
-    figures = {key.removeprefix("a ").replace(" ", "_"): count for key, count in counts.items()}
-    figures |= {"users": len(users), "reachable": all_of_it}
-    said = ", ".join(f"{n:,} {key}" for key, n in counts.items()).replace(" ", " have ", 1)
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Of `seen` users, those who could be written to, and how many have each of the things that this takes."""
+
+    seen: int
+    users: Set[str]
+    counts: Mapping[str, int]
+
+
+def find_reachable(users: Set[str], contacts: Mapping[str, Contact], policy: PolicySettings) -> Reach:
+    """Find who of these users has a contact, a name, a usable phone and consent."""
+    known = {user: contacts[user] for user in users if user in contacts}
+    having = {
+        "a contact": set(known),
+        "a name": {user for user, contact in known.items() if policy.default_name or (contact.name or "").strip()},
+        "a usable phone": {user for user, contact in known.items() if _has_phone(contact, policy)},
+        "consent": {user for user, contact in known.items() if contact.opt_in or not policy.require_opt_in},
+    }
+    return Reach(len(users), set.intersection(*having.values()), {what: len(who) for what, who in having.items()})
+
+
+def check_reach(reach: Reach, *, whole: bool) -> CheckResult:
+    """Tell the numbers; failed if nobody has all that it takes. `whole`: all contacts were read."""
+    figures = {what.removeprefix("a ").replace(" ", "_"): count for what, count in reach.counts.items()}
+    figures |= {"users": reach.seen, "reachable": len(reach.users)}
+    said = ", ".join(f"{n:,} {what}" for what, n in reach.counts.items()).replace(" ", " have ", 1)
     among = "" if whole else f" (by the newest {MAX_CONTACTS:,} contacts)"
-    text = f"people: of {len(users):,} users seen, {said}; {all_of_it:,} could be written to{among}"
-    return CheckResult(all_of_it > 0, text, "" if all_of_it else _advice(counts), figures)
+    text = f"people: of {reach.seen:,} users seen, {said}; {len(reach.users):,} could be written to{among}"
+    return CheckResult(bool(reach.users), text, "" if reach.users else _advice(reach.counts), figures)
+
+
+def _has_phone(contact: Contact, policy: PolicySettings) -> bool:
+    return isinstance(normalize_phone(contact.phone, policy.default_region), Phone)
 
 
 def _advice(counts: Mapping[str, int]) -> str:

@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient
 from consumer.clock import SECOND, Clock, Millis
 from consumer.config.kafka import KafkaSettings
 from consumer.kafka.clients.client_settings import client_settings
+from consumer.kafka.clients.error_codes import TOPIC_ABSENT
 from consumer.kafka.dead_letters import topic_reader
 
 _BATCH = 500
@@ -25,6 +26,11 @@ class Sample:
 
     def __len__(self) -> int:
         return sum(map(len, self.messages.values()))
+
+    @property
+    def oldest(self) -> Millis | None:
+        """Return from when on every partition was read; None if there is nothing."""
+        return max((found[0].timestamp()[1] for found in self.messages.values() if found), default=None)
 
     @property
     def is_whole(self) -> bool:
@@ -46,9 +52,15 @@ class TopicSampler:
     def newest(self, topic: str, max_records: int, max_bytes: int) -> Sample:
         """Return the newest records, as many of each partition, read for at most ten seconds.
 
-        Uncommitted ones are among them: their partition and their fields are right or wrong too. Raises KafkaException.
+        Uncommitted ones are among them: their partition and their fields are right or wrong too. A topic that does not
+        exist yet holds nothing. Raises KafkaException.
         """
-        ranges = topic_reader.offset_ranges(self._admin, topic)
+        try:
+            ranges = topic_reader.offset_ranges(self._admin, topic)
+        except KafkaException as problem:
+            if problem.args[0].code() not in TOPIC_ABSENT:
+                raise
+            return Sample({}, {})
         share = max(1, max_records // max(1, sum(bool(span) for span in ranges.values())))
         spans = {n: range(max(span.start, span.stop - share), span.stop) for n, span in ranges.items() if span}
         found: dict[int, list[Any]] = {number: [] for number in spans}
