@@ -94,6 +94,7 @@ class _Service:
             if deliver is not None:
                 succeeded &= await self._run_together([deliver.publish_rest()], serving)
         finally:
+            self._progress.tell_rest()
             closing.set()
             try:
                 await serving

@@ -83,6 +83,7 @@ class Ledger:
             self.close()
             raise
         self.id = found.ledger_id
+        self.version, self.version_before = found.version, found.version_before
         self.hash_key = found.hash_key
 
     @contextmanager

@@ -28,6 +28,8 @@ _log = structlog.get_logger()
 def open_ledger(shared: Shared, metrics: DeliverMetrics) -> Ledger:
     """Open the ledger; settle what a restored backup leaves in doubt. Raises LedgerRefused, with what to do."""
     ledger = Ledger(shared.settings.ledger.url)
+    if ledger.version_before != ledger.version:
+        _log.info("ledger_upgraded", before=ledger.version_before or "none", after=ledger.version)
     try:
         positions = compare_with_topics(shared.settings, shared.admin, ledger)
         if positions.refusal:

@@ -37,10 +37,14 @@ class ProgressLog:
         self._ready = self._sent = False
 
     async def run(self, ended: asyncio.Event) -> None:
-        """Run until told to end; what has happened since the last sums is told then."""
+        """Run until told to end."""
         while not ended.is_set():
             self.look()
             await wait_for_event(ended, _INTERVAL)
+
+    def tell_rest(self) -> None:
+        """Log what has happened since, at the end of everything."""
+        self.look()
         self._tell_sums(_sums(self._registry))
 
     def look(self) -> None:

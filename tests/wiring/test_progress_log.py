@@ -34,6 +34,11 @@ class Service:
         self.log.look()
         return [{name: value for name, value in each.items() if name != "log_level"} for each in self._logged]
 
+    def says_at_the_end(self) -> list[str]:
+        self._logged.clear()
+        self.log.tell_rest()
+        return [each["event"] for each in self._logged]
+
 
 @pytest.fixture
 def service() -> Iterator[Service]:
@@ -84,6 +89,13 @@ def test_sums_are_told_once_a_minute_by_outcome_and_reason(service: Service) -> 
     service.deliver.sends.labels("accepted", "").inc()
     (line,) = service.says(MINUTE)
     assert (line["sent"], line["lapses"], line["not_sent"]) == (1, {}, {})
+
+
+def test_the_rest_is_told_at_the_end(service: Service) -> None:
+    service.says()
+    service.deliver.sends.labels("accepted", "").inc()
+    assert service.says_at_the_end() == ["first_message_sent", "progress"]
+    assert service.says_at_the_end() == []
 
 
 def test_nothing_is_told_of_a_minute_in_which_nothing_happened(service: Service) -> None:

@@ -13,16 +13,14 @@ There are no downgrades: restore a backup (see README).
 
 import secrets
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import structlog
 from sqlalchemy import Connection, create_engine, inspect, select, text
 
 from consumer.ledger.errors import LedgerRefused, NoLedger
 from consumer.ledger.schema.tables import meta
 
-_log = structlog.get_logger()
 _FOLDER = Path(__file__).parent
 _NUMBERS = sorted(path.stem[1:5] for path in (_FOLDER / "versions").glob("r*.py"))
 HEAD = _NUMBERS[-1]
@@ -35,9 +33,13 @@ _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('lapse: migrations',
 
 @dataclass(frozen=True, slots=True)
 class LedgerIdentity:
-    """The version of a ledger's schema, its id, and the key that hashes phone numbers."""
+    """The version of a ledger's schema, its id, and the key that hashes phone numbers.
+
+    `version_before` is the one that was found; None where there were no tables.
+    """
 
     version: str
+    version_before: str | None
     ledger_id: str
     hash_key: bytes
 
@@ -51,14 +53,14 @@ def migrate(connection: Connection) -> LedgerIdentity:
         for setting in _WITHOUT_TIMEOUTS:
             connection.execute(text(setting))
         connection.execute(_LOCK)
-    if (version := _version(connection)) != HEAD:
+    before = _version(connection)
+    if before != HEAD:
         _adopt(connection)
         _alembic(connection, "upgrade")
-        _log.info("ledger_upgraded", before=version or "none", after=HEAD)
     if connection.scalar(select(meta.c.value).where(meta.c.name == "ledger_id")) is None:
         born = {"ledger_id": str(uuid.uuid4()), "hash_key": secrets.token_hex(32)}
         connection.execute(meta.insert(), [{"name": name, "value": value} for name, value in born.items()])
-    return check(connection)
+    return replace(check(connection), version_before=before)
 
 
 def check(connection: Connection) -> LedgerIdentity:
@@ -72,7 +74,7 @@ def check(connection: Connection) -> LedgerIdentity:
             " `lapse run` of this version brings it up to date"
         )
     rows = {row.name: row.value for row in connection.execute(select(meta.c.name, meta.c.value))}
-    return LedgerIdentity(version, rows["ledger_id"], bytes.fromhex(rows["hash_key"]))
+    return LedgerIdentity(version, version, rows["ledger_id"], bytes.fromhex(rows["hash_key"]))
 
 
 def _version(connection: Connection) -> str | None:
