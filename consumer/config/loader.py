@@ -14,6 +14,7 @@ from typing import Any, get_args, get_origin
 import yaml
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from consumer import bounded_file
 from consumer.config import strict_yaml
 from consumer.config.errors import (
     SECRET_ADVICE,
@@ -42,6 +43,7 @@ CLIENT_SECRETS |= {"ssl.key.password", "ssl.key.pem", "ssl.keystore.password"}
 """The keys of `kafka.client` whose values are secrets."""
 
 SHORTEST_SECRET = 16
+MAX_SECRET_BYTES = 10_000
 _GUESSABLE = {"web.webhook_secret", "web.other_webhook_secret", "web.api_token", "fallback.webhook.secret"}
 """Secrets that we choose and others try: a short one is found by trying."""
 
@@ -102,7 +104,7 @@ def read_secret(secret: Secret, key: str, environ: Mapping[str, str] = os.enviro
 
 def _read_secret_file(file: Path, place: str) -> str:
     try:
-        return file.read_text(encoding="utf-8").strip()
+        return bounded_file.read_text(file, MAX_SECRET_BYTES).strip()
     except UnicodeDecodeError:
         raise ConfigError([f"{place}: its file is not a text file"]) from None
     except OSError as error:

@@ -3,13 +3,17 @@
 import re
 from collections.abc import Hashable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from consumer import bounded_file
 from consumer.config.errors import ConfigError, KeyPath
 
+MAX_FILE_BYTES = 1_000_000
+MAX_VALUES = 100_000
 _QUOTED = re.compile(r"(['\"])[^\s'\"<]{4,}\1")
 
 
@@ -49,6 +53,8 @@ def read(path: Path) -> Document:
         raise ConfigError([f"{path}: is not valid YAML: {error.reason} at position {error.position}"]) from None
     except RecursionError:
         raise ConfigError([f"{path}: a value contains itself, or values are nested too deeply"]) from None
+    except _TooManyValues:
+        raise ConfigError([f"{path}: holds more than {MAX_VALUES:,} values: is an alias used in an alias?"]) from None
     if root is None or data is None:
         raise ConfigError([f"{path}: the file is empty: copy lapse.example.yaml and fill it in"])
     if not isinstance(data, dict):
@@ -71,7 +77,7 @@ def parse(text: str) -> Any:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return bounded_file.read_text(path, MAX_FILE_BYTES, "utf-8-sig")
     except FileNotFoundError:
         advice = "name your file with --config, or copy lapse.example.yaml and fill it in"
         raise ConfigError([f"{path}: this file does not exist: {advice}"]) from None
@@ -81,11 +87,25 @@ def _text(path: Path) -> str:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
 
 
+class _TooManyValues(Exception):
+    pass
+
+
 def _unshared(value: Any) -> Any:
-    """Return a copy in which no two places share one object, as YAML aliases make them: each can be changed alone."""
-    if isinstance(value, dict):
-        return {key: _unshared(below) for key, below in value.items()}
-    return [_unshared(below) for below in value] if isinstance(value, list) else value
+    """Return a copy in which no two places share one object, as YAML aliases make them: each can be changed alone.
+
+    Raises _TooManyValues: aliases of aliases stand for billions.
+    """
+    numbers = count(1)
+
+    def copy(value: Any) -> Any:
+        if next(numbers) > MAX_VALUES:
+            raise _TooManyValues
+        if isinstance(value, dict):
+            return {key: copy(below) for key, below in value.items()}
+        return [copy(below) for below in value] if isinstance(value, list) else value
+
+    return copy(value)
 
 
 def _without_values(problem: str | None) -> str:

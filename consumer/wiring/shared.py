@@ -50,4 +50,8 @@ def _registry(settings: Settings) -> "RegistryClient | None":
     from consumer.activity.schemas.registry import RegistryClient
 
     password = plain(section.password, "schema_registry.password") if section.password else None
+    if password is not None:
+        from consumer.onemsg.http.transport import proxy_for
+
+        proxy_for(section.url)  # refuses one that would read the password
     return RegistryClient(section.url, user=section.user, password=password)

@@ -1,12 +1,14 @@
 """A platform's own Avro events: paths into records, unions and maps, and what its schemas may call things."""
 
 import json
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from consumer.activity.avro.batch_reader import AvroReader
+from consumer.activity.avro.cursor import Cursor
 from consumer.activity.decoder import ActivityDecoder, Decoded
 from consumer.activity.event_mapping import build_event_mapping
 from consumer.activity.field_paths import build_field_paths
@@ -40,6 +42,44 @@ def track(**changes: Any) -> dict[str, Any]:
 def heard(writer: WriterSchema, *data: dict[str, Any], **paths: Any) -> Decoded:
     source = SourceSettings.model_validate({**PATHS, **paths})
     return at_noon(own_events(source, PROCESSES, [writer]), [framed(writer, datum) for datum in data])
+
+
+@pytest.mark.parametrize(
+    ("items", "block"),
+    [
+        ({"type": "array", "items": "int"}, b"\x02\x00"),
+        ({"type": "array", "items": "boolean"}, b"\x01\x02\x00"),
+        ({"type": "map", "values": "null"}, b"\x02\x00"),
+        ({"type": "array", "items": {"type": "array", "items": "int"}}, b"\x02\x02\x00\x00"),
+    ],
+    ids=["array", "negative count", "map", "array of arrays"],
+)
+def test_a_record_of_very_many_blocks_takes_no_more_steps_than_others(
+    items: Any, block: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps, long = count(), Cursor.long
+
+    def counted(at: Cursor) -> Any:
+        next(steps)
+        return long(at)
+
+    monkeypatch.setattr(Cursor, "long", counted)
+    writer = record({"many": items, **FIELDS})
+    empty = framed(writer, track(many=[] if items["type"] == "array" else {}))
+    head, rest = empty[:10], empty[11:]
+    values = [empty, head + block * (900_000 // len(block)) + b"\x00" + rest, empty]
+    decoded = at_noon(own_events(SourceSettings.model_validate(PATHS), PROCESSES, [writer]), values)
+    assert decoded.frame["user_id"].to_list() == ["ann"] * 3
+    assert next(steps) < 3_000
+
+
+def test_a_schema_of_names_that_stand_for_billions_of_fields_is_refused() -> None:
+    inner: Any = "int"
+    for level in range(60):
+        inner = {"type": "record", "name": f"L{level}", "fields": [{"name": "a", "type": inner}]}
+        inner["fields"].append({"name": "b", "type": f"L{level - 1}" if level else "int"})
+    with pytest.raises(UnusableSchema, match="more than 10,000 parts"):
+        parse(json.dumps(inner))
 
 
 def test_a_path_leads_into_a_record() -> None:

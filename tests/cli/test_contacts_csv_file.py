@@ -165,6 +165,11 @@ def test_endless_line_is_refused(tmp_path: Path) -> None:
         list(read_rows(text, COLUMNS, "user_id"))
 
 
+def test_row_of_very_many_lines_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match="the row that begins in line 2 is longer than 1,000,000 characters"):
+        read(tmp_path, 'user_id,name\nu1,"\n' + '","\n' * 300_000)
+
+
 def test_too_many_columns_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadFile, match="more than 1000 columns"):
         read(tmp_path, "user_id," + "a," * 2_000)

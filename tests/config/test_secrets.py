@@ -77,6 +77,10 @@ class TestReadingASecret:
         with pytest.raises(ConfigError, match=r"/lapse\.yaml:7: onemsg\.token: the environment variable ONEMSG_TOKEN"):
             read_secret(onemsg.token, "onemsg.token", {})
 
+    def test_file_without_end_is_reported(self) -> None:
+        with pytest.raises(ConfigError, match=r"^k: cannot read /dev/zero: it has more than 10,000 bytes"):
+            read_secret(Secret(file=Path("/dev/zero")), "k", {})
+
     def test_file_that_a_variable_names_is_reported_with_that_variable(self, file: Path) -> None:
         onemsg = loaded(file, SMALL + CHANNEL, LAPSE_ONEMSG__TOKEN="{file: /gone/token}").onemsg
         assert onemsg is not None

@@ -74,6 +74,14 @@ class TestTheFileItself:
             "lapse.yaml: a value contains itself, or values are nested too deeply"
         ]
 
+    def test_aliases_of_aliases_are_reported(self, file: Path) -> None:
+        text = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60))
+        assert problems(file, text) == ["lapse.yaml: holds more than 100,000 values: is an alias used in an alias?"]
+
+    def test_file_without_end_is_reported(self) -> None:
+        with pytest.raises(ConfigError, match=r"cannot be read: it has more than 1,000,000 bytes: is it the right"):
+            load(Path("/dev/zero"), {})
+
 
 class TestTheExample:
     def uncommented(self) -> str:

@@ -19,6 +19,7 @@ from yarl import URL
 
 from consumer.clock import SECOND
 from consumer.onemsg.client import OneMsgClient, TemplateMessage
+from consumer.onemsg.http.transport import UnsafeProxy
 from consumer.onemsg.http.transport_errors import FAILURES, NoConnection, TooLong, outcome_of
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Unknown
 from tests.full_port import full_port
@@ -361,6 +362,16 @@ def test_refusing_proxy_is_not_transmitted(monkeypatch: pytest.MonkeyPatch) -> N
     assert asked.headers["proxy-authorization"].startswith("Basic ")
     assert "authorization" not in asked.headers
     assert "proxysecret" not in repr(outcome)
+
+
+def test_proxy_that_would_read_the_token_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://somebody:proxysecret@192.0.2.1:3128")
+    monkeypatch.setenv("no_proxy", "inside.example.com")
+    with pytest.raises(UnsafeProxy, match=r"api.example.com: the variable http_proxy names a proxy") as refused:
+        OneMsgClient(base_url="http://api.example.com", channel_id="CH1", token=TOKEN, timeout_ms=SECOND)
+    assert "proxysecret" not in str(refused.value)
+    for base_url in ("http://inside.example.com", "https://api.example.com", "http://127.0.0.1:9"):
+        OneMsgClient(base_url=base_url, channel_id="CH1", token=TOKEN, timeout_ms=SECOND)
 
 
 def test_proxy_is_not_used_for_loopback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -196,23 +196,29 @@ def _blocks_decoder(item: Decoder) -> Decoder:
     """Decode an array or map: blocks of items until an empty one. A negative count is followed by the block's size."""
 
     def decode(at: Cursor) -> None:
-        going = np.flatnonzero(_decode_block(at, item))
+        items = _decode_block(at, item, np.zeros(at.rows.size, np.int64))
+        going = np.flatnonzero(items)
+        items = items[going]
         while going.size:
             part = at.part(going) if going.size < at.rows.size else at
-            count = _decode_block(part, item)
+            count = _decode_block(part, item, items)
             if part is not at:
                 at.pos[going] = part.pos
+            items = (items + count)[count > 0]
             going = going[count > 0]
 
     return decode
 
 
-def _decode_block(at: Cursor, item: Decoder) -> Longs:
-    """Decode one block. Returns how many items each record had in it."""
+def _decode_block(at: Cursor, item: Decoder, before: Longs) -> Longs:
+    """Decode one block. Returns how many items each record had in it; `before` is how many it had in earlier ones.
+
+    All blocks together are bounded: a step costs as much for one record as for hundreds.
+    """
     count = at.long()
     at.only(np.flatnonzero(count < 0), _skip_long)
     count = np.abs(count)
-    at.fail(count > _MAX_ITEMS >> (3 * at.depth), Verdict.SINGLY)
+    at.fail(count > (_MAX_ITEMS >> (3 * at.depth)) - before, Verdict.SINGLY)
     at.fail(count < 0)  # the one number whose negative is itself
     count[at.sheet.verdict[at.rows] != Verdict.OK] = 0
     at.depth += 1

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
 
+from consumer import bounded_file
 from consumer.activity.schemas.framing import SINGLE_OBJECT
 from consumer.records import Contact, DeliveryStatus, OptOut, Record, Reminder, UserActivity
 
@@ -29,6 +31,11 @@ def schema_folder() -> Path:
 def schema_text(cls: type[Record]) -> str:
     """Return the schema text of one of our records."""
     return (schema_folder() / FILES[cls]).read_text(encoding="utf-8")
+
+
+MAX_SCHEMA_BYTES = 1_000_000
+MAX_SCHEMA_PARTS = 10_000
+"""Fields, branches and items, where each name stands for what it names: names of names make billions."""
 
 
 class UnusableSchema(Exception):
@@ -62,7 +69,7 @@ def parse(text: str, named: Mapping[str, Any] | None = None) -> WriterSchema:
         parsed = parse_schema(definition, known)
     except Exception as problem:  # fastavro raises many types
         raise UnusableSchema(f"not a usable Avro schema ({type(problem).__name__})") from problem
-    _refuse_unbounded(parsed, known, frozenset())
+    _refuse_unbounded(parsed, known)
     return WriterSchema(parsed, bare, known)
 
 
@@ -76,9 +83,11 @@ def read_schemas(files: Iterable[Path]) -> list[WriterSchema]:
 
 def _read_schema(file: Path) -> WriterSchema:
     try:
-        return parse(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as problem:
-        raise UnusableSchema(f"{file} cannot be read ({type(problem).__name__})") from problem
+        return parse(bounded_file.read_text(file, MAX_SCHEMA_BYTES))
+    except OSError as problem:
+        raise UnusableSchema(f"{file} cannot be read: {problem.strerror}") from problem
+    except UnicodeDecodeError as problem:
+        raise UnusableSchema(f"{file} is not a text file in UTF-8") from problem
     except UnusableSchema as problem:
         raise UnusableSchema(f"{file}: {problem}") from problem
 
@@ -103,24 +112,34 @@ def _without_logical_types(schema: Any) -> Any:
     return kept["type"] if set(kept) == {"type"} else kept
 
 
-def _refuse_unbounded(schema: Any, named: Mapping[str, Any], inside: frozenset[str]) -> None:
-    """Raise UnusableSchema if a few damaged bytes could ask for unbounded time or memory."""
-    if isinstance(schema, list):
-        for branch in schema:
-            _refuse_unbounded(branch, named, inside)
-    elif isinstance(schema, str):
-        if schema in inside:
-            raise UnusableSchema(f"{schema} contains itself, so that bytes could nest without end")
-        if schema in named:
-            _refuse_unbounded(named[schema], named, inside)
-    else:
-        inside |= {schema["name"]} if "name" in schema else set()
-        for part in [schema[key] for key in ("items", "values") if key in schema]:
-            _refuse_unbounded(part, named, inside)
-        for f in schema.get("fields", []):
-            _refuse_unbounded(f["type"], named, inside)
-        if "items" in schema and _takes_no_bytes(schema["items"], named):
-            raise UnusableSchema("it has an array whose items take no bytes, so that there could be any number of them")
+def _refuse_unbounded(schema: Any, named: Mapping[str, Any]) -> None:
+    """Raise UnusableSchema if a few damaged bytes, or a few lines of the schema, could ask for unbounded time or
+    memory."""
+    parts = count(1)
+
+    def walk(schema: Any, inside: frozenset[str]) -> None:
+        if next(parts) > MAX_SCHEMA_PARTS:
+            raise UnusableSchema(f"its values have more than {MAX_SCHEMA_PARTS:,} parts")
+        if isinstance(schema, list):
+            for branch in schema:
+                walk(branch, inside)
+        elif isinstance(schema, str):
+            if schema in inside:
+                raise UnusableSchema(f"{schema} contains itself, so that bytes could nest without end")
+            if schema in named:
+                walk(named[schema], inside)
+        else:
+            inside |= {schema["name"]} if "name" in schema else set()
+            for part in [schema[key] for key in ("items", "values") if key in schema]:
+                walk(part, inside)
+            for f in schema.get("fields", []):
+                walk(f["type"], inside)
+            if "items" in schema and _takes_no_bytes(schema["items"], named):
+                raise UnusableSchema(
+                    "it has an array whose items take no bytes, so that there could be any number of them"
+                )
+
+    walk(schema, frozenset())
 
 
 def _takes_no_bytes(schema: Any, named: Mapping[str, Any]) -> bool:

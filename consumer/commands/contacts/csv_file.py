@@ -16,7 +16,7 @@ from typing import TextIO
 from consumer.config.errors import closest
 
 MAX_LINE_CHARACTERS = 1_000_000
-"""In one line; the csv module allows 131,072 in one cell."""
+"""In one line, and in one row; the csv module allows 131,072 in one cell."""
 MAX_COLUMNS = 1_000
 _MISSPELT = 0.75  # with a mapping, unknown columns are ignored unless one looks like a misspelt name of Lapse's
 _DELIMITERS = ",;\t"
@@ -68,9 +68,11 @@ def read_rows(
     number, first, delimiter = _first_line(lines)
     delimiter = delimiter or _delimiter(first, columns, mapping or {})
     header = _header(first, delimiter, columns, required, mapping)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    bounded = _BoundedRows(lines)
+    reader = csv.reader(bounded, delimiter=delimiter, strict=True)
     while True:
         line = number + reader.line_num + 1
+        bounded.begin_row(line)
         try:
             cells = [cell.strip() for cell in next(reader)]
         except StopIteration:
@@ -119,6 +121,31 @@ def _lines(file: TextIO) -> Iterator[str]:
         if len(line) >= MAX_LINE_CHARACTERS:
             raise BadFile(f"line {number} is longer than {MAX_LINE_CHARACTERS:,} characters: is it a CSV file at all?")
         yield line
+
+
+class _BoundedRows:
+    """The lines of rows. Raises BadFile for a row that is too long: an open quotation mark makes lines one row."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self.begin_row(1)
+
+    def begin_row(self, line: int) -> None:
+        self._first_line = line
+        self._characters = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self._characters += len(line)
+        if self._characters > MAX_LINE_CHARACTERS:
+            raise BadFile(
+                f"the row that begins in line {self._first_line} is longer than {MAX_LINE_CHARACTERS:,} characters:"
+                " is a quotation mark not closed?"
+            )
+        return line
 
 
 def _first_line(lines: Iterator[str]) -> tuple[int, str, str | None]:

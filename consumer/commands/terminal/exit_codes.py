@@ -39,12 +39,14 @@ def _status_and_message(problem: Exception) -> tuple[int, str] | None:
     from consumer.kafka.clients.error_codes import in_words
     from consumer.kafka.clients.topics import TopicsRefused
     from consumer.ledger.errors import LedgerRefused
+    from consumer.onemsg.http.transport import UnsafeProxy
     from consumer.web.server import PortTaken
 
     if isinstance(problem, ConfigError):
         return MISUSED, str(problem)
     if isinstance(
-        problem, CommandFailed | LedgerRefused | PortTaken | RegistryUnavailable | SchemaRefused | TopicsRefused
+        problem,
+        CommandFailed | LedgerRefused | PortTaken | RegistryUnavailable | SchemaRefused | TopicsRefused | UnsafeProxy,
     ):
         return FAILED, str(problem)
     if isinstance(problem, KafkaException):

@@ -142,9 +142,22 @@ async def _body_of(response: httpx.Response, coding: str, limit: int) -> bytes:
     return bytes(body)
 
 
+class UnsafeProxy(Exception):
+    """A proxy would read what is sent to an address; the text says what to do."""
+
+
 def proxy_for(base: str) -> str | None:
-    """The environment's proxy, if it names one for this address; none for what is on this machine."""
+    """Return the environment's proxy, if it names one for this address; none for what is on this machine.
+
+    Raises UnsafeProxy for an address that is not encrypted, because the proxy would read the token.
+    """
     address = urlsplit(base)
     host = address.hostname or ""
     inside = host in ("localhost", "::1") or host.startswith("127.") or bool(proxy_bypass(host))
-    return None if inside else getproxies().get(address.scheme)
+    proxy = None if inside else getproxies().get(address.scheme)
+    if proxy and address.scheme == "http":
+        raise UnsafeProxy(
+            f"{host}: the variable http_proxy names a proxy, which would read the token: write an https address,"
+            f" or name this host in no_proxy"
+        )
+    return proxy
