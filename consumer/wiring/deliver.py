@@ -21,6 +21,8 @@ from consumer.kafka.at_least_once_consumer import AtLeastOnceConsumer, RecordHan
 from consumer.kafka.clients import partition_offsets
 from consumer.kafka.clients.publisher import Publisher, PublishFailed
 from consumer.kafka.dead_letters.publisher import DeadLetterPublisher
+from consumer.kafka.dead_letters.rejection_log import RejectionLog
+from consumer.kafka.dead_letters.size_limit import SizeLimit
 from consumer.metrics import DeliverMetrics
 from consumer.records import Contact, Received, Reminder
 from consumer.web.webhook import WebhookEndpoint
@@ -192,7 +194,13 @@ class Deliver:
                 handled_offsets=lambda: next_offsets(self.ledger, topic),
                 wants_ends=wants_ends,
             ),
-            DeadLetterPublisher(self._dead_letter_publisher, s.topics.dead_letters, self._metrics.dead_letters),
+            DeadLetterPublisher(
+                self._dead_letter_publisher,
+                s.topics.dead_letters,
+                SizeLimit(self._shared.admin, s.topics.dead_letters, self._shared.clock),
+                RejectionLog(self._shared.clock),
+                self._metrics.dead_letters,
+            ),
             commit_metadata=self.ledger.id,
             report_wait=lambda reason: part.ok() if reason is None else part.failing(reason),
         )

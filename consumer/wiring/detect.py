@@ -22,6 +22,7 @@ from consumer.kafka.changelog.restore import Restorer, Start
 from consumer.kafka.clients.client_settings import MAX_RECORD_BYTES, client_settings
 from consumer.kafka.clients.connection_watchdog import ConnectionWatchdog
 from consumer.kafka.clients.transactional_producer import TransactionalProducer
+from consumer.kafka.dead_letters.size_limit import SizeLimit
 from consumer.kafka.detect_loop.assignment import Assignment
 from consumer.kafka.detect_loop.batch_processor import BatchProcessor
 from consumer.kafka.detect_loop.brake_control import BrakeControl
@@ -81,6 +82,7 @@ def build(shared: Shared) -> DetectLoop:
             decoder(shared),
             topic=topic,
             dead_letters=s.topics.dead_letters,
+            dead_letter_limit=SizeLimit(shared.admin, s.topics.dead_letters, clock),
             brake_control=brake_control,
             clock=clock,
             metrics=metrics,

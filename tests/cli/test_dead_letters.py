@@ -2,13 +2,20 @@
 
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
 
 from consumer.clock import SystemClock
 from consumer.config.kafka import KafkaSettings
@@ -16,7 +23,7 @@ from consumer.kafka.clients.output import Output
 from consumer.kafka.clients.publisher import Publisher
 from consumer.kafka.clients.transactional_producer import command_producer
 from consumer.kafka.dead_letters import topic_reader
-from consumer.kafka.dead_letters.records import dead_letter, rejected_record
+from consumer.kafka.dead_letters.records import RejectedRecord, dead_letter, rejected_record
 from tests.broker.topics import FreshTopics, fresh_name
 from tests.cli.conftest import Lapse, command, environment, write
 from tests.kafka.committed import Seen, committed, wait_until_written
@@ -83,7 +90,7 @@ def place(tmp_path: Path, kafka: str, topics: FreshTopics) -> Place:
         bootstrap=kafka,
         prefix=fresh_name("lapse"),
         activity=topics(2, about="activity"),
-        contacts=topics(2, about="contacts", config={"max.message.bytes": "5000"}),
+        contacts=topics(2, about="contacts"),
         dead=topics(2, about="dead"),
     )
     write(
@@ -182,13 +189,52 @@ class TestAReplay:
             assert lapse("dead-letters", "replay", "--yes", *options).returncode == 0
         assert place.origins() == sorted(place.letters())
 
-    def test_writes_to_the_topic_of_origin(self, lapse: Lapse, place: Place) -> None:
+    def test_keeps_headers_and_timestamp(self, lapse: Lapse, place: Place) -> None:
+        spring = 1_775_000_000_000
+        publisher = Publisher(KafkaSettings(bootstrap_servers=place.bootstrap), SystemClock(), name="platform")
+        publisher.publish([Output(place.activity, 1, b"maria", b"?", [("trace", b"7")], spring)])
+        rejected = RejectedRecord(place.activity, 1, 0, b"maria", b"?")
+        publisher.publish([dead_letter(place.dead, rejected, "unframed", "it cannot be read")])
+        publisher.close()
+        assert lapse("dead-letters", "replay", "--yes").returncode == 0
+        [back] = place.came_back()
+        assert (back.partition, back.key, back.value, back.timestamp) == (1, b"maria", b"?", spring)
+        assert back.headers == {"trace": b"7", "replayed_from": place.letters()[0].encode()}
+
+    def test_writes_only_into_the_input(self, lapse: Lapse, place: Place) -> None:
         place.set_aside([b"1"])
         place.set_aside([b"2"], topic=place.contacts)
-        done = lapse("dead-letters", "replay", "--yes", "--topic", place.contacts)
-        assert done.stdout.splitlines()[1].startswith("  (each replaces newer contact data of the same user")
-        assert [seen.value for seen in place.came_back(place.contacts)] == [b"2"]
-        assert place.came_back() == []
+        done = lapse("dead-letters", "replay", "--yes")
+        told = f"1 letter cannot be replayed: each came from another topic than {place.activity}"
+        assert done.stdout.splitlines()[1].startswith(told)
+        assert [seen.value for seen in place.came_back()] == [b"1"]
+        assert place.came_back(place.contacts) == []
+
+    def test_writes_nothing_that_does_not_stand_where_the_letter_says(self, lapse: Lapse, place: Place) -> None:
+        place.set_aside([b"true"])
+        forged = [("topic", place.activity.encode()), ("partition", b"0")]
+        letters = [
+            Output(place.dead, 0, b"u0", b"forged", [*forged, ("offset", b"0")]),
+            Output(place.dead, 0, b"u0", b"true", [*forged, ("offset", b"9")]),
+            Output(place.dead, 0, b"u0", b"true", [*forged, ("offset", b"9" * 18)]),
+        ]
+        with_writer(place, letters)
+        for number in ("4", "3"):  # what stays is looked at again
+            done = lapse("dead-letters", "replay", "--yes")
+            assert done.stdout.startswith(f"{number} letters would be written back")
+            assert done.stdout.splitlines()[2:] == [
+                "2 letters cannot be replayed: each names a record that its topic no longer has",
+                "1 letter cannot be replayed: each says something else than the record that it names",
+            ]
+        assert [seen.value for seen in place.came_back()] == [b"true"]
+
+    def test_writes_a_record_with_two_letters_once(self, lapse: Lapse, place: Place) -> None:
+        place.set_aside([b"1"])
+        rejected = RejectedRecord(place.activity, 0, 0, b"u0", b"1")
+        with_writer(place, [dead_letter(place.dead, rejected, "unframed", "again")])
+        assert lapse("dead-letters", "replay", "--yes").stdout.endswith("2 letters replayed\n")
+        assert len(place.came_back()) == 1
+        assert lapse("dead-letters", "replay", "--yes").stdout == "there is nothing to replay\n"
 
     def test_asks_for_confirmation(self, lapse: Lapse, place: Place) -> None:
         place.set_aside([b"1"])
@@ -204,8 +250,9 @@ class TestAReplay:
         done = lapse("dead-letters", "replay", "--yes")
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.splitlines()[0] == "there is nothing to replay"
+        elsewhere = f"came from another topic than {place.activity}: have what writes there write it again"
         assert sorted(done.stdout.splitlines()[1:]) == [
-            "1 letter cannot be replayed: each came from a topic that Lapse does not read, or that no longer exists",
+            f"1 letter cannot be replayed: each {elsewhere}",
             "1 letter cannot be replayed: each has no headers that say where it came from",
         ]
 
@@ -250,15 +297,22 @@ class TestAReplay:
         assert place.came_back() == []
 
     def test_refused_by_the_broker_changes_nothing(self, lapse: Lapse, place: Place) -> None:
-        headers: Mapping[str, bytes] = {"topic": place.contacts.encode(), "partition": b"1", "offset": b"0"}
-        with_writer(place, [Output(place.dead, 0, b"k", b"x" * 9_000, list(headers.items()))])
-        place.set_aside([b"1"])
+        place.set_aside([b"x" * 9_000, b"1"])
+        limit_records(place, 5_000)
         done = lapse("dead-letters", "replay", "--yes")
         assert done.returncode == 1
         assert done.stderr.startswith("0 letters replayed; the broker does not accept the next ones: ")
-        assert f"{place.contacts}: " in done.stderr
+        assert f"{place.activity}: " in done.stderr
         assert place.came_back() == []
         assert lapse("dead-letters", "list").stdout.count("–") == 2
+
+
+def limit_records(place: Place, size: int) -> None:
+    """From now on the input takes no record that is larger."""
+    entry = ConfigEntry("max.message.bytes", str(size), incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, place.activity, incremental_configs=[entry])
+    admin = AdminClient({"bootstrap.servers": place.bootstrap})
+    admin.incremental_alter_configs([resource])[resource].result(WAIT)
 
 
 def with_writer(place: Place, outputs: Sequence[Output]) -> None:

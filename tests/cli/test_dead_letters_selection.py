@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.commands.dead_letters.list import hex_dump
-from consumer.commands.dead_letters.replay import obstacle_of, replayed_record, survey
+from consumer.commands.dead_letters.replay import Input, obstacle_of, replayed_record, survey
 from consumer.commands.dead_letters.selection import DeadLetterFilter
 from consumer.kafka.clients.output import Output
+from consumer.kafka.dead_letters.records import RejectedRecord, dead_letter, digest
 from consumer.kafka.dead_letters.topic_reader import DeadLetter, Origin, ReplayNote, parse, replay_note
 
-TARGETS = {"activity": 4, "contacts": 1}
+TARGET = Input("activity", 4)
 LETTER = DeadLetter(
     partition=0,
     offset=7,
@@ -52,6 +53,9 @@ class Record:
     def offset(self) -> int:
         return self.offset_
 
+    def topic(self) -> str:
+        return "activity"
+
     def timestamp(self) -> tuple[int, int]:
         return 1, 1_000
 
@@ -76,7 +80,7 @@ def letters(*offsets: int, topic: str = "activity", reason: str = "unframed") ->
 
 
 def going(records: Iterable[DeadLetter | ReplayNote], chosen: DeadLetterFilter | None = None) -> list[tuple[int, int]]:
-    found = survey(records, chosen or DeadLetterFilter(), TARGETS)
+    found = survey(records, chosen or DeadLetterFilter(), TARGET)
     return [
         (partition, offset)
         for partition, span in found.spans().items()
@@ -144,39 +148,67 @@ class TestWhatGoesBack:
     def test_is_filtered(self) -> None:
         records = [*letters(1), *letters(2, reason="unreadable"), *letters(3, topic="contacts")]
         assert going(records, DeadLetterFilter(reason="unreadable")) == [(0, 2)]
-        assert going(records, DeadLetterFilter(topic="contacts")) == [(0, 3)]
+        assert going(records, DeadLetterFilter(topic="activity")) == [(0, 1), (0, 2)]
         assert going([replace(LETTER, offset=6, at=999), LETTER], DeadLetterFilter(since=1_000)) == [(0, 7)]
         assert going([replace(LETTER, offset=6, at=999), LETTER], DeadLetterFilter(until=1_000)) == [(0, 6)]
         assert going([replace(LETTER, origin=None)], DeadLetterFilter(topic="activity")) == []
 
-    def test_never_goes_to_a_topic_that_lapse_does_not_read(self) -> None:
-        found = survey([*letters(1, topic="payments"), *letters(2)], DeadLetterFilter(), TARGETS)
-        assert found.by_topic() == {"activity": 1}
-        assert found.stay == {"came from a topic that Lapse does not read, or that no longer exists": 1}
+    def test_never_goes_to_another_topic_than_the_input(self) -> None:
+        found = survey([*letters(1, topic="reminders"), *letters(2)], DeadLetterFilter(), TARGET)
+        assert len(found) == 1
+        assert found.stay == {"came from another topic than activity: have what writes there write it again": 1}
 
-    def test_keeps_partition_key_and_bytes(self) -> None:
-        output = replayed_record(LETTER, Record(HEADERS, b"abc", b"u1"), "dead")
-        assert output == Output("activity", 3, b"u1", b"abc", [("replayed_from", b"dead/0/7")])
+    def test_keeps_partition_key_bytes_headers_and_time(self) -> None:
+        original = Record([("trace", b"7"), ("replayed_from", b"dead/0/1"), ("trace", None)], partition_=3)
+        output = replayed_record(LETTER, Record(HEADERS), original, "dead")
+        headers = [("trace", b"7"), ("trace", None), ("replayed_from", b"dead/0/7")]
+        assert output == Output("activity", 3, b"u1", b"abc", headers, 1_000)
 
     def test_may_have_neither_key_nor_value(self) -> None:
-        output = replayed_record(LETTER, Record(HEADERS, None, None), "dead")
+        output = replayed_record(LETTER, Record(HEADERS, None, None), Record(None, None, None), "dead")
+        assert isinstance(output, Output)
         assert (output.key, output.value) == (None, None)
+
+    @pytest.mark.parametrize(
+        "letter",
+        [
+            Record(HEADERS, b"abcd"),
+            Record(HEADERS, None),
+            Record(HEADERS, b"abc", b"u2"),
+            Record(HEADERS, b"abc", None),
+            Record([*HEADERS, ("value_sha256", digest(b"abcd"))], None),
+        ],
+    )
+    def test_is_only_what_stands_at_the_place_that_the_letter_names(self, letter: Record) -> None:
+        told = "says something else than the record that it names"
+        assert replayed_record(LETTER, letter, Record(), "dead") == told
+
+    def test_of_a_letter_that_is_not_whole_is_known_by_its_digests(self) -> None:
+        rejected = RejectedRecord("activity", 3, 42, b"u1", b"abc")
+        output = dead_letter("dead", rejected, "unframed", "no header", lambda size: False)
+        letter = Record(list(output.headers), output.value, output.key)
+        assert (letter.key_, letter.value_) == (None, None)
+        assert isinstance(replayed_record(LETTER, letter, Record(), "dead"), Output)
+        assert parse(letter) == replace(LETTER, head=b"", is_whole=False)
+
+    def test_of_a_record_that_has_gone_is_nothing(self) -> None:
+        assert replayed_record(LETTER, Record(HEADERS), None, "dead") == "names a record that its topic no longer has"
 
     def test_spans_cover_the_selected_letters(self) -> None:
         elsewhere = replace(LETTER, partition=1, offset=2)
         records: list[DeadLetter | ReplayNote] = [*letters(4, 6, 9), elsewhere, ReplayNote(1, (2,))]
-        assert survey(records, DeadLetterFilter(), TARGETS).spans() == {0: range(4, 10)}
+        assert survey(records, DeadLetterFilter(), TARGET).spans() == {0: range(4, 10)}
 
     @pytest.mark.parametrize(
         ("origin", "told"),
         [
             (None, "has no headers that say where it came from"),
-            (Origin(topic="contacts", partition=1, offset=0), "came from a partition that its topic does not have"),
-            (Origin(topic="contacts", partition=0, offset=0), None),
+            (Origin(topic="activity", partition=4, offset=0), "came from a partition that its topic does not have"),
+            (Origin(topic="activity", partition=3, offset=0), None),
         ],
     )
     def test_has_a_valid_origin(self, origin: Origin | None, told: str | None) -> None:
-        assert obstacle_of(replace(LETTER, origin=origin), TARGETS) == told
+        assert obstacle_of(replace(LETTER, origin=origin), TARGET) == told
 
     @given(
         reasons=st.lists(st.sampled_from("abc"), max_size=20),
@@ -197,10 +229,10 @@ class TestWhatGoesBack:
     def test_selection_needs_a_bit_for_each_letter(self) -> None:
         many = (replace(LETTER, partition=n % 3, offset=1_000_000 + n) for n in range(50_000))
         tracemalloc.start()
-        found = survey(many, DeadLetterFilter(), TARGETS)
+        found = survey(many, DeadLetterFilter(), TARGET)
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert found.by_topic() == {"activity": 50_000}
+        assert len(found) == 50_000
         assert most < 100_000
 
 
@@ -215,6 +247,10 @@ class TestADump:
     def test_shows_how_much_is_left_out(self) -> None:
         lines = list(hex_dump(replace(LETTER, head=b"x" * 200, size=1_234)))
         assert (len(lines), lines[-1]) == (14, "  and 1,034 bytes more")
+
+    def test_shows_that_a_value_was_not_kept(self) -> None:
+        [line] = hex_dump(replace(LETTER, head=b"", size=12_000_000, is_whole=False))
+        assert line.startswith("  not kept: 12,000,000 bytes are more than the topic takes")
 
     def test_shows_null_and_empty(self) -> None:
         assert list(hex_dump(replace(LETTER, head=b"", size=None))) == ["  null"]

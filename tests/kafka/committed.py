@@ -17,6 +17,7 @@ class Seen(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: dict[str, bytes]
+    timestamp: int
 
 
 @contextmanager
@@ -50,7 +51,8 @@ def committed(bootstrap: str, topic: str) -> list[Seen]:
             assert offset is not None
             error = message.error()
             if error is None:
-                seen.append(Seen(number, offset, message.key(), message.value(), dict(message.headers() or [])))  # type: ignore[arg-type]
+                headers, (_, timestamp) = dict(message.headers() or []), message.timestamp()
+                seen.append(Seen(number, offset, message.key(), message.value(), headers, timestamp))  # type: ignore[arg-type]
             else:
                 assert error.code() == KafkaError._PARTITION_EOF, error
                 left.discard(number)

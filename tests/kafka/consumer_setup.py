@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
 from prometheus_client import CollectorRegistry, Counter
 
 from consumer.activity.errors import BadRecord
@@ -16,6 +17,8 @@ from consumer.config.kafka import KafkaSettings
 from consumer.kafka.at_least_once_consumer import AtLeastOnceConsumer, RecordHandler, Subscription
 from consumer.kafka.clients.publisher import Publisher
 from consumer.kafka.dead_letters.publisher import DeadLetterPublisher
+from consumer.kafka.dead_letters.rejection_log import RejectionLog
+from consumer.kafka.dead_letters.size_limit import SizeLimit
 from consumer.records import Received
 
 TIMEOUT_S = 30.0
@@ -84,6 +87,7 @@ class ConsumerSetup:
     ) -> "RunningConsumer":
         kafka = KafkaSettings(bootstrap_servers=self.bootstrap, client=dict(self.client))
         publisher = Publisher(kafka, self.clock, name="dead letters")
+        limit = SizeLimit(AdminClient({"bootstrap.servers": self.bootstrap}), self.dead_letters, self.clock)
         consumer = AtLeastOnceConsumer(
             kafka,
             self.clock,
@@ -91,7 +95,7 @@ class ConsumerSetup:
             RecordHandler(
                 decode=self.decode, handle=handle or collector.handle, advance=collector.advance, wants_ends=True
             ),
-            DeadLetterPublisher(publisher, self.dead_letters, self.rejected),
+            DeadLetterPublisher(publisher, self.dead_letters, limit, RejectionLog(self.clock), self.rejected),
         )
         return RunningConsumer(consumer, publisher)
 

@@ -2,6 +2,7 @@
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 from prometheus_client import CollectorRegistry
 
 from consumer.activity.avro.batch_reader import AvroReader
@@ -12,6 +13,7 @@ from consumer.detect.brake import BrakeRules
 from consumer.detect.lapse_rules import Processes
 from consumer.detect.table import Table
 from consumer.kafka.changelog.restore import Start
+from consumer.kafka.dead_letters.size_limit import SizeLimit
 from consumer.kafka.detect_loop.batch_builder import BatchBuilder
 from consumer.kafka.detect_loop.batch_processor import BatchProcessor
 from consumer.kafka.detect_loop.brake_control import BrakeControl
@@ -52,7 +54,14 @@ def test_rewound_records_are_read_again_in_order(kafka: str, topic: str) -> None
     decoder = ActivityDecoder(AvroReader(WriterSchemas(clock)))
     brake_control = BrakeControl(BrakeRules(), clock, metrics)
     processor = BatchProcessor(
-        consumer, decoder, topic=topic, dead_letters="dead", brake_control=brake_control, clock=clock, metrics=metrics
+        consumer,
+        decoder,
+        topic=topic,
+        dead_letters="dead",
+        dead_letter_limit=SizeLimit(AdminClient({"bootstrap.servers": kafka}), "dead", clock),
+        brake_control=brake_control,
+        clock=clock,
+        metrics=metrics,
     )
     start = Start(Table(Processes(RULES)), new_writer("group", RULES.ladders), 0, None, first=True)
     task = PartitionTask(0, start, encode=lambda reminder: b"", reminders_topic="reminders", state_topic="state")

@@ -109,7 +109,9 @@ def hex_dump(letter: DeadLetter) -> Iterator[str]:
         part = letter.head[start : start + _BYTES_PER_LINE]
         text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
         yield f"  {start:04x}  {part.hex(' '):<{3 * _BYTES_PER_LINE}} {text}"
-    if letter.size is None:
+    if not letter.is_whole:
+        yield f"  not kept: {letter.size:,} bytes are more than the topic takes; they are where the record came from"
+    elif letter.size is None:
         yield "  null"
     elif letter.size == 0:
         yield "  empty"

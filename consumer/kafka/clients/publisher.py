@@ -71,10 +71,12 @@ class Publisher:
 
     def _produce(self, output: Output, batch: "_Batch") -> None:
         """Queue a record, waiting for room in the client's queue; do nothing once the batch has failed."""
-        topic, partition, key, value, headers = output
+        topic, partition, key, value, headers, timestamp = output
         while batch.failure is None:
             try:
-                self._producer.produce(topic, value, key, partition, on_delivery=batch.report, headers=list(headers))
+                self._producer.produce(
+                    topic, value, key, partition, on_delivery=batch.report, timestamp=timestamp, headers=list(headers)
+                )
             except BufferError:
                 self._poll(batch)
             except KafkaException as failure:

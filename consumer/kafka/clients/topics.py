@@ -182,14 +182,16 @@ def input_partitions(admin: AdminClient, source: str) -> int:
     return len(found.partitions)
 
 
-def inspect(admin: AdminClient, names: Iterable[str]) -> dict[str, TopicState]:
+def inspect(
+    admin: AdminClient, names: Iterable[str], *, timeout_s: float = _REQUEST_TIMEOUT_S
+) -> dict[str, TopicState]:
     """Return how those of the topics are that exist. Raises KafkaException when the broker does not answer."""
-    cluster = admin.list_topics(timeout=_REQUEST_TIMEOUT_S)
+    cluster = admin.list_topics(timeout=timeout_s)
     counts = {name: len(cluster.topics[name].partitions) for name in names if name in cluster.topics}
     if not counts or (cluster.cluster_id or "").startswith(_MOCK_CLUSTER_ID):
         return {name: TopicState(partitions=count, config=None) for name, count in counts.items()}
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in counts]
-    futures = admin.describe_configs(resources, request_timeout=_REQUEST_TIMEOUT_S)
+    futures = admin.describe_configs(resources, request_timeout=timeout_s)
     configs: dict[str, Mapping[str, str] | None] = {}
     for resource, future in futures.items():
         try:

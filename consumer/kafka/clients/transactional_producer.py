@@ -154,11 +154,13 @@ class TransactionalProducer:
             self.client.close()
 
     def _produce(self, output: Output) -> None:
-        topic, partition, key, value, headers = output
+        topic, partition, key, value, headers, timestamp = output
         on_delivery: Any = self._undelivered.setdefault
         while True:
             try:
-                self.client.produce(topic, value, key, partition, on_delivery=on_delivery, headers=list(headers))
+                self.client.produce(
+                    topic, value, key, partition, on_delivery=on_delivery, timestamp=timestamp, headers=list(headers)
+                )
             except BufferError:
                 self.client.poll(_QUEUE_FULL_WAIT_S)
             except KafkaException as failure:

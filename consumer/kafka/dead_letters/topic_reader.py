@@ -49,7 +49,8 @@ class DeadLetter:
     """A dead letter: its place on their topic, when it was written there, and what its headers say.
 
     `origin` is None where the headers do not say it. `size` is the value's in bytes, None for a null value; `head`
-    holds its first bytes.
+    holds its first bytes. A letter is not whole if the record was larger than the topic takes: then `size` is what the
+    headers say.
     """
 
     partition: int
@@ -60,6 +61,7 @@ class DeadLetter:
     error: str
     size: int | None
     head: bytes = field(repr=False)
+    is_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ def parse(message: Message) -> DeadLetter | ReplayNote:
     headers: dict[str, bytes | None] = dict(message.headers() or [])
     if _REPLAYED in headers and (offsets := _replayed(message.value(), message.offset())) is not None:
         return ReplayNote(message.partition(), offsets)
-    value = message.value()
+    value, told = message.value(), _text(headers.get("value_size"))
+    is_whole = value is not None or not _is_number(told)
     return DeadLetter(
         partition=message.partition(),
         offset=message.offset(),
@@ -83,8 +86,9 @@ def parse(message: Message) -> DeadLetter | ReplayNote:
         origin=_origin(headers),
         reason=_text(headers.get("reason")),
         error=_text(headers.get("error")),
-        size=None if value is None else len(value),
+        size=int(told) if not is_whole else None if value is None else len(value),
         head=(value or b"")[:HEAD_BYTES],
+        is_whole=is_whole,
     )
 
 

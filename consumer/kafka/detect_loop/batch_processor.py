@@ -11,6 +11,8 @@ from consumer.activity.errors import RegistryUnavailable
 from consumer.clock import SECOND, Clock, Millis
 from consumer.detect.activity_batch import ActivityBatch
 from consumer.kafka.dead_letters.records import RejectedRecord, dead_letter
+from consumer.kafka.dead_letters.rejection_log import RejectionLog
+from consumer.kafka.dead_letters.size_limit import SizeLimit
 from consumer.kafka.detect_loop.batch_builder import RecordBatch, Records
 from consumer.kafka.detect_loop.brake_control import BrakeControl
 from consumer.kafka.detect_loop.partition_task import PartitionTask
@@ -30,15 +32,18 @@ class BatchProcessor:
         *,
         topic: str,
         dead_letters: str,
+        dead_letter_limit: SizeLimit,
         brake_control: BrakeControl,
         clock: Clock,
         metrics: DetectMetrics,
     ) -> None:
-        """`topic` is the input, `dead_letters` the topic for records that cannot be read."""
+        """`topic` is the input, `dead_letters` the topic for records that cannot be read, with its limit."""
         self._consumer = consumer
         self._decoder = decoder
         self._topic = topic
         self._dead_letters = dead_letters
+        self._dead_letter_limit = dead_letter_limit
+        self._rejection_log = RejectionLog(clock)
         self._brake_control = brake_control
         self._clock = clock
         self._metrics = metrics
@@ -68,6 +73,7 @@ class BatchProcessor:
         for partition, position in batch.end_positions.items():
             if partition in tasks and partition not in postponed:
                 tasks[partition].advance_to(position)
+        self._rejection_log.write_due()
 
     def rewind(self, batch: RecordBatch, tasks: Mapping[int, PartitionTask]) -> None:
         """Have the consumer return these records again later, since nothing may be read now."""
@@ -103,8 +109,10 @@ class BatchProcessor:
             record = RejectedRecord(
                 self._topic, task.partition, int(records.offsets[row]), records.keys[row], records.values[row]
             )
-            task.outputs.append(dead_letter(self._dead_letters, record, value.reason, value.error))
+            takes = self._dead_letter_limit.takes
+            task.outputs.append(dead_letter(self._dead_letters, record, value.reason, value.error, takes))
             self._metrics.dead_letters.labels(self._topic, value.reason).inc()
+            self._rejection_log.count(value.reason, self._topic, task.partition, record.offset)
 
     def _count_events(self, decoded: Decoded, of_unknown_processes: int) -> None:
         events = self._metrics.events
