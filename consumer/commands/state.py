@@ -85,7 +85,7 @@ def _write(settings: Settings, found: RebuildPlan) -> None:
     producer = detect.producer(settings.kafka, f"{found.group}-rebuild")
     try:
         producer.take_over()
-        outputs = found.outputs(settings.topics.reminders, _rebuilt_record(settings))
+        outputs = found.outputs(settings.topics.reminders, _rebuilt_record(settings), detect.state_key(settings))
         producer.write(outputs, offsets=found.offsets(), consumer=consumer)
     except Aborted as aborted:
         raise CommandFailed(

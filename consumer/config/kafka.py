@@ -30,6 +30,9 @@ class TopicSettings(Section):
     """Records that could not be read."""
     state: str | None = None
     """Detect's state. Default: `<group_prefix>-state`."""
+    state_key: Secret | None = None
+    """A secret for the checksums of the state: without it, nobody can write a state that detect accepts, even if they
+    may write to its topic. After a change run `lapse state rebuild`."""
     create: bool = True
     """Create missing topics at the start."""
     replication: int = Field(default=-1, ge=-1)

@@ -45,6 +45,7 @@ CLIENT_SECRETS |= {"ssl.key.password", "ssl.key.pem", "ssl.keystore.password"}
 SHORTEST_SECRET = 16
 MAX_SECRET_BYTES = 10_000
 _GUESSABLE = {"web.webhook_secret", "web.other_webhook_secret", "web.api_token", "fallback.webhook.secret"}
+_GUESSABLE |= {"topics.state_key"}
 """Secrets that we choose and others try: a short one is found by trying."""
 
 _PASSWORD_IN_URL = re.compile(r"://[^/@\s]*:[^/@\s]+@|[?&](?:\w*password|\w*token|\w*secret)=", re.IGNORECASE)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from consumer.clock import MINUTE, SECOND, Millis
 from consumer.detect.volume import Volume
 
+REASONS = frozenset({"below_floor", "below_mean", "clock_skew", "lapse_storm", "warming_up"})
+"""Why lapses are held back."""
 _MIN_EXPECTED_RECORDS = 100
 """Records that must be expected in a window, by the recent mean, before their absence means anything."""
 _MIN_HISTORY_WINDOWS = 6

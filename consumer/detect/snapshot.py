@@ -8,6 +8,7 @@ was last written restore the table (`detect/snapshot_loader.py`).
 import numpy as np
 import polars as pl
 
+from consumer.clock import Millis
 from consumer.detect.storage.hash_index import Rows
 from consumer.detect.storage.row_store import Flags
 from consumer.detect.table import Table
@@ -40,6 +41,10 @@ SCHEMA = {
     "has_action": pl.Boolean,
 }
 """The columns of every frame."""
+
+
+LATEST_TIME: Millis = 1 << 53
+"""No time or span in a state is greater, so that sums of them cannot overflow."""
 
 
 class DamagedState(Exception):

@@ -10,10 +10,12 @@ import polars as pl
 
 from consumer.clock import Millis
 from consumer.detect.activity_batch import keys
-from consumer.detect.snapshot import NUMBER_COLUMNS, PAGE, SCHEMA, DamagedState
+from consumer.detect.lapse_rules import NEVER
+from consumer.detect.snapshot import LATEST_TIME, NUMBER_COLUMNS, PAGE, SCHEMA, DamagedState
 from consumer.detect.storage.hash_index import Rows
-from consumer.detect.storage.row_store import Flags
+from consumer.detect.storage.row_store import ENDED, RETURNED, Flags
 from consumer.detect.table import Table
+from consumer.records import Ending
 
 _NUMBERS_KNOWN, _USER_KNOWN, _ACTION_KNOWN = np.uint8(1), np.uint8(2), np.uint8(4)
 _ALL_KNOWN = np.uint8(7)
@@ -117,7 +119,22 @@ def _checked(frame: pl.DataFrame, start: int, end: int) -> Rows:
     rows = frame["row"].to_numpy()
     if rows[0] < start or rows[-1] >= end or not (rows[1:] > rows[:-1]).all():
         raise DamagedState(f"it is of the rows {start} to {end}, and holds others, or not in order")
+    _check_values(frame)
     return rows.astype(np.int64)
+
+
+def _check_values(frame: pl.DataFrame) -> None:
+    """Raise DamagedState for numbers that no table can hold."""
+    limits: dict[str, tuple[int, int]] = {
+        **dict.fromkeys(("last_seen", "closed", "heard", "asked_seen"), (-LATEST_TIME, LATEST_TIME)),
+        "asked_after": (0, LATEST_TIME),
+        "reported": (0, RETURNED | ENDED),
+        "ending": (0, max(Ending)),
+    }
+    for name, (least, greatest) in limits.items():
+        values = frame[name].to_numpy()
+        if values.max() > greatest or (values.min() < least and values[values != NEVER].min(initial=least) < least):
+            raise DamagedState(f"its column {name} holds a value that none can have")
 
 
 def _as_slice(rows: Rows) -> slice | Rows:

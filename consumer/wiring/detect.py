@@ -33,7 +33,7 @@ from consumer.kafka.detect_loop.partition_count_guard import PartitionCountGuard
 from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.metrics import DetectMetrics
 from consumer.records import Reminder
-from consumer.wiring.shared import Shared
+from consumer.wiring.shared import Shared, plain
 
 # librdkafka's default is a minute: so long nothing else is sent while a broker in trouble has lost a request.
 _SOCKET_TIMEOUT = {"socket.timeout.ms": 10_000}
@@ -123,6 +123,7 @@ def restorer(shared: Shared) -> Restorer:
         from_latest=s.source.start == "latest",
         backfill=millis(s.source.backfill),
         endings_missed=bool(s.source.event),
+        state_key=state_key(s),
         clock=shared.clock,
     )
 
@@ -130,6 +131,11 @@ def restorer(shared: Shared) -> Restorer:
 def state_consumer(s: Settings) -> Consumer:
     """Return a consumer of the state topic, which joins no group. It notices what was damaged on the broker's disk."""
     return consumer(s.kafka, {"group.id": f"{group_name(s)}-restore", "fetch.wait.max.ms": 10, "check.crcs": True})
+
+
+def state_key(s: Settings) -> bytes:
+    """Return the key of the state's checksums, empty if none is configured. Raises ConfigError."""
+    return b"" if s.topics.state_key is None else plain(s.topics.state_key, "topics.state_key").encode()
 
 
 def group_name(s: Settings) -> str:

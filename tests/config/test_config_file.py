@@ -94,7 +94,7 @@ timezone: UTC
             "topics: {colour: red}",
             (
                 "lapse.yaml:5: topics.colour: unknown key; allowed here: contacts, reminders, "
-                "delivery_status, opt_outs, dead_letters, state, create, replication"
+                "delivery_status, opt_outs, dead_letters, state, state_key, create, replication"
             ),
         ),
         (

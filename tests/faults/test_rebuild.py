@@ -10,6 +10,7 @@ from pathlib import Path
 
 from consumer.clock import MINUTE
 from consumer.config.settings import Settings
+from consumer.kafka.changelog.segment_header import Seal
 from consumer.kafka.detect_loop.partition_count_guard import PartitionsChanged
 from tests.app.service import eventually
 from tests.broker.local import LocalBroker
@@ -65,6 +66,29 @@ def test_damaged_state_stops_only_its_partitions_until_a_rebuild(world: World, t
     assert {user: world.reminders.ids()[user] for user in before} == before, "under the same ids"
 
 
+def test_state_of_another_key_is_refused_until_a_rebuild(world: World, tmp_path: Path) -> None:
+    world.state_key = tmp_path / "key"
+    world.state_key.write_text("the operator's key, of the beginning".replace(" ", "-"))
+    with world.member("one"):
+        world.users_go_quiet()
+        world.wait_until_all_are_reminded()
+    before = world.reminders.ids()
+    forge_segment(world, 1)
+    with world.member("one") as one:
+        eventually(lambda: one.partitions() == {0, 2, 3}, meaning="the others are worked on")
+        [told] = eventually(lambda: refusals(one))
+        assert f"{world.topic('state')}[1] at offset " in told
+        assert "its checksum is wrong" in told
+    world.state_key.write_text("another-key-of-the-operator")
+    with world.member("one") as one:
+        eventually(lambda: len(refusals(one)) == PARTITIONS, meaning="no state is accepted")
+    rebuilt(world, tmp_path)
+    with world.member("one"):
+        world.users_go_quiet()
+        world.wait_until_all_are_reminded()
+    assert {user: world.reminders.ids()[user] for user in before} == before, "under the same ids"
+
+
 def refusals(member: Member) -> list[str]:
     """What health says of the partitions that need a rebuild."""
     return [line for line in str(member.health().detail).split("; ") if "run `lapse state rebuild`" in line]
@@ -78,7 +102,15 @@ def damage_segment(world: World, partition: int) -> None:
     """Replace a segment by its first half, with the same key and headers."""
     [key, segment] = next((k, s) for k, s in world.segments(partition).items() if s.value())
     whole = segment.value() or b""
-    world.write_state(partition, key, whole[: len(whole) // 2], like=segment)
+    world.write_state(partition, key, whole[: len(whole) // 2], headers=segment.headers())
+
+
+def forge_segment(world: World, partition: int) -> None:
+    """Replace a segment by one that says the same, with the checksums of somebody who has no key."""
+    [key, segment] = next((k, s) for k, s in world.segments(partition).items() if s.value())
+    value, header = segment.value() or b"", dict(segment.headers() or [])["segment"]
+    assert isinstance(header, bytes)
+    world.write_state(partition, key, value, headers=Seal(b"", partition).headers(key, header, value))
 
 
 def remove_last_delta(world: World, partition: int) -> None:

@@ -50,6 +50,8 @@ class World:
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
         self.names = fresh_name("fault")
+        self.state_key: Path | None = None
+        """The file of `topics.state_key`."""
         self.admin = AdminClient({"bootstrap.servers": bootstrap})
         for made in self.admin.create_topics([NewTopic(self.topic("activity"), PARTITIONS, 1)]).values():
             made.result(30)
@@ -67,6 +69,7 @@ class World:
         """Return the contents of its lapse.yaml; `client` goes into `kafka.client`, with underscores for dots."""
         more = {name.replace("_", "."): value for name, value in client.items()}
         named = ("contacts", "reminders", "delivery_status", "opt_outs", "dead_letters", "state")
+        key = {"state_key": {"file": str(self.state_key)}} if self.state_key else {}
         return {
             "kafka": {
                 "bootstrap_servers": self.bootstrap,
@@ -74,7 +77,7 @@ class World:
                 "instance": instance,
                 "client": {**CLIENT, **more},
             },
-            "topics": {about: self.topic(about) for about in named},
+            "topics": {about: self.topic(about) for about in named} | key,
             "source": {"topic": self.topic("activity"), "backfill": "1d"},
             "processes": {"checkout": {"action": "your order", "remind_after": ["1s"]}},
             "detect": {"commit_interval": "100ms", "allowed_lateness": "100ms", "settle": "100ms"},
@@ -121,10 +124,10 @@ class World:
         self.reminders.read_to_the_end(self.admin)
         assert sorted(self.reminders.of("DUE")) == sorted(self.users)
 
-    def write_state(self, partition: int, key: bytes, value: bytes | None, *, like: Message | None = None) -> None:
-        """Write to the state topic as Lapse would not, with headers `like` that record's."""
+    def write_state(self, partition: int, key: bytes, value: bytes | None, *, headers: Any = None) -> None:
+        """Write to the state topic as Lapse would not."""
         producer = Producer({"bootstrap.servers": self.bootstrap})
-        producer.produce(self.topic("state"), value, key, partition, headers=like.headers() if like else None)
+        producer.produce(self.topic("state"), value, key, partition, headers=headers)
         assert producer.flush(30) == 0
 
     def all_of(self, about: str, isolation: str = "read_committed") -> list[Message]:

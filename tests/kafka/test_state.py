@@ -1,9 +1,13 @@
 """What the state topic of a partition holds, what it refuses, and that it stays small."""
 
 import json
+from collections.abc import Sequence
+from functools import cache
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from consumer.clock import HOUR
 from consumer.detect import snapshot
@@ -12,8 +16,11 @@ from consumer.detect.snapshot import DamagedState
 from consumer.detect.table import Table
 from consumer.kafka.changelog import writer
 from consumer.kafka.changelog.reader import ChangelogReader, Restored
-from consumer.kafka.changelog.writer import ChangelogRecord
+from consumer.kafka.changelog.segment_header import Seal
+from consumer.kafka.changelog.writer import ChangelogRecord, ChangelogWriter
 from tests.detect.hearing import RULES, hear, new_writer
+
+VOLUME = {"window": 1, "since": 0, "until": 5, "counts": [1]}
 
 
 def users(first: int, count: int, at: int) -> pl.DataFrame:
@@ -47,7 +54,7 @@ class Partition:
         return [m for m in self.log if latest[m.key] is m and m.value is not None]
 
 
-def read(messages: list[ChangelogRecord], group: str = "lapse") -> Restored:
+def read(messages: Sequence[ChangelogRecord], group: str = "lapse") -> Restored:
     reader = ChangelogReader(group, Processes(RULES))
     for message in messages:
         reader.feed(message.key, message.value, message.headers)
@@ -142,7 +149,7 @@ def test_damage_is_told_by_its_place_unless_it_was_replaced_since(partition: Par
 def test_a_frame_that_is_no_table_is_noticed(partition: Partition) -> None:
     good = next(m for m in partition.log if m.value)
     with pytest.raises(DamagedState, match="columns"):
-        read([ChangelogRecord(good.key, writer.to_bytes(pl.DataFrame({"row": [1], "x": [2]})), good.headers)])
+        read([sealed(good.key, writer.to_bytes(pl.DataFrame({"row": [1], "x": [2]})), header_of(good))])
 
 
 @pytest.mark.parametrize(
@@ -159,9 +166,9 @@ def test_a_frame_that_is_no_table_is_noticed(partition: Partition) -> None:
 )
 def test_rows_that_no_commit_of_ours_would_write_are_refused(partition: Partition, key: bytes, rows: list[int]) -> None:
     frame = snapshot.rows_between(partition.table, 0, 2).with_columns(row=pl.Series(rows, dtype=pl.Int32))
-    headers = next(m.headers for m in partition.log if m.key == b"d/30/0")
+    header = header_of(next(m for m in partition.log if m.key == b"d/30/0"))
     reader = ChangelogReader("lapse", Processes(RULES))
-    for message in [*partition.log, ChangelogRecord(key, writer.to_bytes(frame), headers)]:
+    for message in [*partition.log, sealed(key, writer.to_bytes(frame), header)]:
         reader.feed(message.key, message.value, message.headers, "offset 9")
     with pytest.raises(DamagedState, match="row") as refused:
         reader.finish()
@@ -174,19 +181,117 @@ def test_rows_that_no_commit_of_ours_would_write_are_refused(partition: Partitio
         ({"group": "another"}, "belongs to the group 'another'"),
         ({"version": 9}, "its format is 9"),
         ({"pages": 10**12}, "pages"),
+        ({"pages": 10**30}, "no number of pages can be like that"),
+        ({"sequence": 0}, "no sequence can be like that"),
+        ({"sequence": True}, "cannot be read"),
+        ({"offset": -1}, "no offset can be like that"),
+        ({"offset": "7"}, "cannot be read"),
+        ({"watermark": 1 << 60}, "no time can be like that"),
+        ({"chunks": 1.5}, "cannot be read"),
+        ({"processes": "checkout"}, "cannot be read"),
+        ({"processes": [None]}, "cannot be read"),
+        ({"brake_state": {"held": "a rumour"}}, "no brake can be like that"),
+        ({"brake_state": []}, "cannot be read"),
+        ({"lineage": 7}, "cannot be read"),
+        ({"lineage": {"topic_id": None, "partitions": 0}}, "no number of partitions"),
+        ({"lineage": {"topic_id": None, "partitions": 1, "grown_at": -5}}, "no time"),
+        ({"lineage": {"topic_id": None, "partitions": 1, "processes": {"a": {"ladder": [5, 5]}}}}, "no ladder"),
+        ({"lineage": {"topic_id": None, "partitions": 1, "processes": {"a": {"ladder": []}}}}, "no ladder"),
+        ({"lineage": {"topic_id": None, "partitions": 1, "volume": VOLUME | {"counts": [-1]}}}, "no volume"),
+        ({"lineage": {"topic_id": None, "partitions": 1, "volume": VOLUME | {"counts": 3}}}, "cannot be read"),
     ],
 )
-def test_a_foreign_segment_is_refused(partition: Partition, change: dict[str, object], complaint: str) -> None:
-    reported = json.loads(dict(partition.log[0].headers)["segment"]) | change
-    foreign = ChangelogRecord(b"d/1/0", b"", [("segment", json.dumps(reported).encode())])
+def test_header_that_no_commit_of_ours_would_write_is_refused(
+    partition: Partition, change: dict[str, object], complaint: str
+) -> None:
+    stored = json.loads(header_of(partition.log[0])) | change
     with pytest.raises(DamagedState, match=complaint):
-        read([foreign])
+        read([sealed(b"d/1/0", b"", json.dumps(stored).encode())])
 
 
-@pytest.mark.parametrize("headers", [[], [("segment", b"{")], [("segment", b'{"a": 1}')]])
-def test_a_record_without_our_header_is_refused(headers: list[tuple[str, bytes]]) -> None:
-    with pytest.raises(DamagedState, match="header"):
-        read([ChangelogRecord(b"d/1/0", b"", headers)])
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("last_seen", 1 << 60),
+        ("last_seen", -(1 << 60)),
+        ("heard", (1 << 62) - 1),
+        ("asked_after", -1),
+        ("reported", 9),
+        ("ending", 7),
+        ("process", 5),
+    ],
+)
+def test_numbers_that_no_table_holds_are_refused(partition: Partition, column: str, value: int) -> None:
+    changed = pl.when(pl.col("row") == 5).then(value).otherwise(pl.col(column)).cast(snapshot.SCHEMA[column])
+    frame = snapshot.rows_between(partition.table, 0, 8192).with_columns(changed.alias(column))
+    header = header_of(next(m for m in partition.log if m.key == b"d/30/0"))
+    with pytest.raises(DamagedState):
+        read([*partition.log, sealed(b"p/0/8192", writer.to_bytes(frame), header)])
+
+
+@pytest.mark.parametrize(
+    "headers", [[], [("segment", None)], [("segment", b"{}")], [("segment", b"{}"), ("seal", b"")]]
+)
+def test_record_without_our_headers_is_refused(headers: list[tuple[str, bytes | None]]) -> None:
+    reader = ChangelogReader("lapse", Processes(RULES))
+    with pytest.raises(DamagedState, match=r"not written by Lapse|without a checksum"):
+        reader.feed(b"d/1/0", b"", headers)
+
+
+@pytest.mark.parametrize("key", [None, b"", b"d/1", b"x/1/2", b"d/-1/0", b"d/1/" + b"9" * 5000, "d/²/1".encode()])
+def test_key_that_names_no_segment_is_refused(key: bytes | None) -> None:
+    with pytest.raises(DamagedState, match="names no segment"):
+        ChangelogReader("lapse", Processes(RULES)).feed(key, b"", [])
+
+
+@pytest.mark.parametrize("header", [b"", b"{", b'{"version": 3}', b"[" * 100_000, b"7", b'{"version": [3]}', b"\xff"])
+def test_header_that_is_no_json_of_ours_is_refused(header: bytes) -> None:
+    with pytest.raises(DamagedState, match=r"cannot be read|format"):
+        read([sealed(b"d/1/0", b"", header)])
+
+
+@given(st.data())
+def test_any_changed_byte_of_a_segment_is_noticed_before_native_code_sees_it(data: st.DataObject) -> None:
+    log = written_log()
+    message = data.draw(st.sampled_from([m for m in log if m.value]))
+    parts = {"key": message.key, "value": message.value or b"", **dict(message.headers)}
+    name = data.draw(st.sampled_from(sorted(parts)))
+    place, bit = data.draw(st.integers(0, len(parts[name]) - 1)), data.draw(st.integers(0, 7))
+    changed = bytearray(parts[name])
+    changed[place] ^= 1 << bit
+    parts[name] = bytes(changed)
+    headers = [(header, parts[header]) for header, _ in message.headers]
+    with pytest.raises(DamagedState):
+        read([ChangelogRecord(parts["key"], parts["value"], headers) if each is message else each for each in log])
+
+
+@cache
+def written_log() -> tuple[ChangelogRecord, ...]:
+    made = Partition()
+    made.commit(300, hears=users(0, 300, at=1))
+    made.commit(301, hears=users(200, 200, at=2))
+    latest = {message.key: message for message in made.log}
+    return tuple(m for m in made.log if latest[m.key] is m and m.value)
+
+
+def test_segments_of_another_key_or_partition_are_refused() -> None:
+    table, seal = Table(Processes(RULES)), Seal(b"the operator's key", 3)
+    hear(table, users(0, 5, at=1), 0)
+    lineage = new_writer("lapse", RULES.ladders).lineage
+    [segment, *_] = ChangelogWriter("lapse", lineage, seal).build_segments(table, 5, None)
+    for other in (Seal(), Seal(b"a stranger's key", 3), Seal(b"the operator's key", 2)):
+        with pytest.raises(DamagedState, match=r"checksum is wrong.*topics.state_key"):
+            ChangelogReader("lapse", Processes(RULES), other).feed(*segment)
+    ChangelogReader("lapse", Processes(RULES), Seal(b"the operator's key", 3)).feed(*segment)
+
+
+def header_of(message: ChangelogRecord) -> bytes:
+    return dict(message.headers)["segment"]
+
+
+def sealed(key: bytes, value: bytes, header: bytes) -> ChangelogRecord:
+    """What somebody without the operator's key could write."""
+    return ChangelogRecord(key, value, Seal().headers(key, header, value))
 
 
 def test_a_delta_of_many_rows_is_cut_into_pieces_a_broker_takes() -> None:

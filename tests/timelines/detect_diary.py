@@ -133,7 +133,7 @@ class Diary:
         processes = Processes(self.rules)
         reader = ChangelogReader("lapse", processes)
         for message in self._kept:
-            reader.feed(message.key, message.value, message.headers)  # type: ignore[arg-type]
+            reader.feed(message.key, message.value, message.headers)
         restored = reader.finish()
         assert restored is not None
         topic = replace(INPUT, partitions=restored.writer.lineage.partitions)

@@ -1,7 +1,6 @@
 """What a state was made from, and what happens when that is no longer there (ARCHITECTURE.md#lapse-rules,
 "Lineage")."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -9,10 +8,13 @@ import pytest
 
 from consumer.clock import DAY, HOUR
 from consumer.detect.lapse_rules import EVERY_LAPSE, AskedFrom, Processes, reminder_id
+from consumer.detect.snapshot import DamagedState
 from consumer.detect.table import Table
-from consumer.kafka.changelog import lineage
+from consumer.kafka.changelog import lineage, rebuild_marker
 from consumer.kafka.changelog.lineage import InputTopic, Lineage
-from consumer.kafka.changelog.restore import Start, StateRefused, continue_lineage, rebuild_marker
+from consumer.kafka.changelog.rebuild_marker import RebuildMarker
+from consumer.kafka.changelog.restore import Start, StateRefused, continue_lineage
+from consumer.kafka.changelog.segment_header import Seal
 from consumer.kafka.changelog.writer import ChangelogWriter
 from tests.detect.hearing import INPUT
 
@@ -205,8 +207,13 @@ class TestARebuild:
 
     def test_writes_what_it_remembers_so_that_it_can_be_read(self) -> None:
         asked_from = AskedFrom(start=7, rungs={"checkout": {HOUR: 9}})
-        marker = json.loads(rebuild_marker("lapse", 0, None, asked_from))
-        assert lineage.parse_asked_from(marker["asked_from"]) == asked_from
+        marker = RebuildMarker(group="lapse", offset=0, grown_at=None, asked_from=asked_from)
+        _, value, headers = marker.record(Seal(b"key", 3))
+        assert rebuild_marker.parse(Seal(b"key", 3), "lapse", headers, value or b"") == marker
+        with pytest.raises(DamagedState, match="checksum"):
+            rebuild_marker.parse(Seal(b"another key", 3), "lapse", headers, value or b"")
+        with pytest.raises(DamagedState, match="group"):
+            rebuild_marker.parse(Seal(b"key", 3), "another", headers, value or b"")
 
 
 def test_after_growth_nobody_is_asked_who_was_last_seen_before() -> None:

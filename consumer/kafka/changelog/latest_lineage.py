@@ -7,8 +7,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from consumer.detect.snapshot import DamagedState
+from consumer.kafka.changelog import segment_header
 from consumer.kafka.changelog.lineage import Lineage
-from consumer.kafka.changelog.reader import parse_header
 from consumer.kafka.clients import partition_offsets
 from consumer.kafka.clients.error_codes import CORRUPT, is_transient
 
@@ -43,7 +43,7 @@ def _latest(consumer: Consumer, topic: str, partition: int, begin: int, end: int
         if error is None:
             position = (message.offset() or 0) + 1
             with suppress(DamagedState):  # a tombstone, a rebuild marker or a foreign record has none
-                latest = parse_header(message.headers() or [], None).lineage  # type: ignore[arg-type]
+                latest = segment_header.parse(message.headers() or [], None).lineage  # type: ignore[arg-type]
         elif error.code() == KafkaError._PARTITION_EOF:
             break
         elif error.code() in CORRUPT:

@@ -6,7 +6,6 @@ rebuild; while detect runs, the partition count guard watches the topic's id and
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from consumer.clock import Millis
 from consumer.detect.lapse_rules import EVERY_LAPSE, NEVER, AskedFrom
@@ -125,16 +124,6 @@ def latest_asked_from(lineages: Iterable[Lineage]) -> AskedFrom:
         mine = rungs.setdefault(name, {})
         mine |= {span: max(moment, mine.get(span, NEVER)) for span, moment in spans.items()}
     return AskedFrom(start=start, rungs=rungs)
-
-
-def parse_asked_from(stored: Any) -> AskedFrom:
-    """Return what was stored as JSON, whose keys are texts. Raises TypeError, ValueError, KeyError, AttributeError."""
-    if stored is None:  # written by an older version
-        return EVERY_LAPSE
-    rungs = {
-        name: {int(span): int(moment) for span, moment in spans.items()} for name, spans in stored["rungs"].items()
-    }
-    return AskedFrom(start=stored["start"], rungs=rungs)
 
 
 def _with_new_rungs(stored: Lineage, ladders: Mapping[str, Sequence[Millis]], started_at: Millis) -> AskedFrom:

@@ -1,10 +1,9 @@
 """Restores a table, and the writer that continues it, from the records of one partition of the state topic."""
 
-import json
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
@@ -14,9 +13,9 @@ from consumer.detect.lapse_rules import Processes
 from consumer.detect.snapshot import PAGE, SCHEMA, DamagedState
 from consumer.detect.snapshot_loader import Loader
 from consumer.detect.table import Table
-from consumer.detect.volume import StoredVolume
-from consumer.kafka.changelog.lineage import Lineage, ProcessLineage, parse_asked_from
-from consumer.kafka.changelog.writer import FORMAT, ChangelogWriter, SegmentHeader, parse_key
+from consumer.kafka.changelog import segment_header
+from consumer.kafka.changelog.segment_header import Headers, Seal, SegmentHeader
+from consumer.kafka.changelog.writer import ChangelogWriter, parse_key
 
 _SEGMENTS_PER_DECODE = 16  # decoded at a time: each polars call costs as much as a thousand rows
 _DECODE_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
@@ -29,6 +28,7 @@ class _Segment(NamedTuple):
     number: int
     part: int
     value: bytes
+    headers: Headers
     header: SegmentHeader
     where: str
 
@@ -48,24 +48,24 @@ class ChangelogReader:
     """Takes the messages of one partition of the state topic in order, and keeps the latest of each key, as compaction
     does; replaced segments are never decoded. Both methods may raise `DamagedState`."""
 
-    def __init__(self, group: str, processes: Processes) -> None:
-        """`processes` are shared by the tables of a process."""
+    def __init__(self, group: str, processes: Processes, seal: Seal | None = None) -> None:
+        """`processes` are shared by the tables of a process; `seal` is of the partition."""
         self._group = group
         self._processes = processes
+        self._seal = seal or Seal()
         self._last: SegmentHeader | None = None
         self._segments: dict[bytes, _Segment] = {}
 
-    def feed(
-        self, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]], where: str = ""
-    ) -> None:
+    def feed(self, key: bytes | None, value: bytes | None, headers: Headers, where: str = "") -> None:
         name, kind, number, part = key or b"", *parse_key(key)
         self._segments.pop(name, None)  # so that it moves to the end
         if value is None:
             return
-        header = parse_header(headers, self._group)
+        self._seal.verify(name, headers)
+        header = segment_header.parse(headers, self._group)
         if self._last is None or header.sequence >= self._last.sequence:
             self._last = header
-        self._segments[name] = _Segment(kind, number, part, value, header, where)
+        self._segments[name] = _Segment(kind, number, part, value, headers, header, where)
 
     def finish(self) -> Restored | None:
         """Return what was restored, or None if the partition is empty. To be called once."""
@@ -76,10 +76,20 @@ class ChangelogReader:
         table = Table(self._processes, not_before=last.lineage.grown_at)
         loader = Loader(table, last.pages)
         while self._segments:
-            _load(loader, [self._segments.popitem()[1] for _ in range(min(_SEGMENTS_PER_DECODE, len(self._segments)))])
-        writer = _build_writer(self._group, last, headers)
+            some = [self._segments.popitem()[1] for _ in range(min(_SEGMENTS_PER_DECODE, len(self._segments)))]
+            for segment in some:
+                self._verify_value(segment)
+            _load(loader, some)
+        writer = _build_writer(ChangelogWriter(self._group, last.lineage, self._seal), last, headers)
         loader.finish({name: known.ladder for name, known in last.lineage.processes.items()})
         return Restored(table, writer, last.offset, last.watermark, last.brake_state)
+
+    def _verify_value(self, segment: _Segment) -> None:
+        """Raise DamagedState before native code parses bytes that we have not written."""
+        try:
+            self._seal.verify_value(segment.headers, segment.value)
+        except DamagedState as damage:
+            raise DamagedState(str(damage), segment.where) from None
 
 
 def _load(loader: Loader, some: Sequence[_Segment]) -> None:
@@ -112,8 +122,10 @@ def _decode_one(segment: _Segment) -> pl.DataFrame:
         raise DamagedState("its content is damaged", segment.where) from error
 
 
-def _build_writer(group: str, last: SegmentHeader, headers: Mapping[bytes, SegmentHeader]) -> ChangelogWriter:
-    """Return the writer that continues these segments. Raises DamagedState if one of them is missing."""
+def _build_writer(
+    writer: ChangelogWriter, last: SegmentHeader, headers: Mapping[bytes, SegmentHeader]
+) -> ChangelogWriter:
+    """Have a new writer continue these segments. Raises DamagedState if one of them is missing."""
     pieces: dict[int, dict[bytes, int]] = {}
     deltas: dict[int, SegmentHeader] = {}
     chunks: dict[int, set[int]] = {}
@@ -124,7 +136,6 @@ def _build_writer(group: str, last: SegmentHeader, headers: Mapping[bytes, Segme
         else:
             deltas[number] = header
             chunks.setdefault(number, set()).add(part)
-    writer = ChangelogWriter(group, last.lineage)
     writer.sequence = last.sequence
     writer.written = [_written_at(pieces.get(page, {})) for page in range(last.pages)]
     writer.pieces = {page: set(keys) for page, keys in pieces.items()}
@@ -157,31 +168,3 @@ def _written_at(pieces: Mapping[bytes, int]) -> int:
     latest = max(pieces.values(), default=0)
     spans = (parse_key(key)[1:] for key, sequence in pieces.items() if sequence == latest)
     return latest if sum(end - start for start, end in spans) == PAGE else 0
-
-
-def parse_header(headers: Sequence[tuple[str, bytes]], group: str | None) -> SegmentHeader:
-    """Return the header of a segment of this group; of any group if None. Raises DamagedState."""
-    stored = dict(headers).get("segment")
-    if stored is None:
-        raise DamagedState("a record without a segment header: not written by Lapse")
-    try:
-        fields = json.loads(stored)
-        nested = {"lineage": _lineage(fields["lineage"]), "brake_state": BrakeState(**fields["brake_state"])}
-        header = SegmentHeader(**{**fields, **nested})
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise DamagedState("its segment header cannot be read") from error
-    if header.version != FORMAT:
-        raise DamagedState(f"its format is {header.version}; this Lapse reads {FORMAT}")
-    if not all(isinstance(n, int) for n in (header.sequence, header.offset, header.chunks, header.pages)):
-        raise DamagedState("its segment header cannot be read")
-    if group is not None and header.group != group:
-        raise DamagedState(f"it belongs to the group {header.group!r}, not {group!r}")
-    return header
-
-
-def _lineage(fields: Mapping[str, Any]) -> Lineage:
-    """Raises TypeError, KeyError and AttributeError for what is none."""
-    processes = {name: ProcessLineage(**known) for name, known in fields["processes"].items()}
-    volume = fields["volume"]
-    nested = {"processes": processes, "volume": volume and StoredVolume(**volume)}
-    return Lineage(**{**fields, **nested, "asked_from": parse_asked_from(fields.get("asked_from"))})

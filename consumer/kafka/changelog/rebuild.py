@@ -10,7 +10,8 @@ from consumer.clock import Millis
 from consumer.detect.lapse_rules import AskedFrom
 from consumer.kafka.changelog.latest_lineage import read_latest_lineages
 from consumer.kafka.changelog.lineage import Lineage, latest_asked_from
-from consumer.kafka.changelog.restore import REBUILT, rebuild_marker
+from consumer.kafka.changelog.rebuild_marker import RebuildMarker
+from consumer.kafka.changelog.segment_header import Seal
 from consumer.kafka.clients import partition_offsets
 from consumer.kafka.clients.error_codes import TOPIC_ABSENT
 from consumer.kafka.clients.output import Output
@@ -36,18 +37,20 @@ class RebuildPlan:
     grown_at: Millis | None
     asked_from: AskedFrom
 
-    def outputs(self, reminders_topic: str, rebuilt: bytes) -> list[Output]:
-        """Return the records to be written in one transaction with `offsets`.
+    def outputs(self, reminders_topic: str, rebuilt: bytes, state_key: bytes) -> list[Output]:
+        """Return the records to be written in one transaction with `offsets`; `state_key` is that of the checksums.
 
         `rebuilt` is an encoded reminder of kind REBUILT. It tells deliver that each unsent reminder is either requested
         again or no longer wanted.
         """
         markers = {
-            number: rebuild_marker(self.group, offset, self.grown_at, self.asked_from)
+            number: RebuildMarker(
+                group=self.group, offset=offset, grown_at=self.grown_at, asked_from=self.asked_from
+            ).record(Seal(state_key, number))
             for number, offset in self.begins.items()
         }
         return [
-            *(Output(self.state_topic, number, REBUILT, marker) for number, marker in markers.items()),
+            *(Output(self.state_topic, number, *marker) for number, marker in markers.items()),
             *(Output(reminders_topic, number, None, rebuilt) for number in markers),
         ]
 

@@ -1,10 +1,9 @@
 """Restores a partition's table from the state topic, and refuses one that does not fit the committed offset."""
 
-import json
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Literal
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -15,19 +14,17 @@ from consumer.detect.brake import NO_BRAKE_STATE, BrakeState
 from consumer.detect.lapse_rules import AskedFrom, LapseRules, Processes
 from consumer.detect.snapshot import DamagedState
 from consumer.detect.table import Table
-from consumer.kafka.changelog import lineage
+from consumer.kafka.changelog import lineage, rebuild_marker
 from consumer.kafka.changelog.input_topic import InputDescriber
-from consumer.kafka.changelog.lineage import Difference, InputTopic, parse_asked_from
+from consumer.kafka.changelog.lineage import Difference, InputTopic
 from consumer.kafka.changelog.reader import ChangelogReader, Restored
+from consumer.kafka.changelog.rebuild_marker import RebuildMarker
+from consumer.kafka.changelog.segment_header import Headers, Seal
 from consumer.kafka.changelog.writer import ChangelogWriter
 from consumer.kafka.clients import partition_offsets
 from consumer.kafka.clients.error_codes import CORRUPT
 from consumer.kafka.clients.message_position import position_behind
 from consumer.kafka.clients.transactional_producer import Unanswered
-
-REBUILT = b"rebuilt"
-"""The key of a rebuild marker: everything before it, damaged or not, no longer counts. Its value names the group and
-the input offset to begin at (`rebuild_marker`)."""
 
 _MESSAGES_PER_POLL = 500
 _POLL_TIMEOUT_S = 0.02  # short, since the end of the topic comes in a batch that is not full
@@ -70,10 +67,11 @@ class Restorer:
         from_latest: bool,
         backfill: Millis,
         endings_missed: bool,
+        state_key: bytes,
         clock: Clock,
     ) -> None:
         """`backfill` is how far before a first start lapses are asked for; `endings_missed`: events of a process that
-        is not configured cannot be applied (see `lineage.update`)."""
+        is not configured cannot be applied (see `lineage.update`). `state_key` is that of the checksums."""
         self._admin = admin
         self._make_consumer = make_consumer
         self._describer = InputDescriber(admin, topic)
@@ -82,6 +80,7 @@ class Restorer:
         self._group = group
         self._processes = Processes(rules)
         self._endings_missed = endings_missed
+        self._state_key = state_key
         self._clock = clock
         self._from_latest = from_latest
         self._started_at = clock.now()
@@ -103,12 +102,12 @@ class Restorer:
         assert restored is not None
         return Start(restored.table, restored.writer, restored.offset, restored.watermark, False, restored.brake_state)
 
-    def _start_anew(self, partition: int, topic: InputTopic, rebuilt: "_RebuildMarker | None") -> Start:
+    def _start_anew(self, partition: int, topic: InputTopic, rebuilt: RebuildMarker | None) -> Start:
         """Start with an empty table, where the rebuild says if there was one; else this is the first start."""
         grown_at = None if rebuilt is None else rebuilt.grown_at
         asked_from = AskedFrom(start=self._started_at - self._backfill) if rebuilt is None else rebuilt.asked_from
         begun = lineage.create(topic, self._processes.rules.ladders, grown_at=grown_at, asked_from=asked_from)
-        writer = ChangelogWriter(self._group, begun)
+        writer = ChangelogWriter(self._group, begun, Seal(self._state_key, partition))
         table = Table(self._processes, not_before=grown_at)
         table.row_rules.ask_from(asked_from)
         return Start(table, writer, self._first_offset(partition) if rebuilt is None else rebuilt.offset, None, True)
@@ -151,7 +150,7 @@ class Restorer:
                 f" {restored.offset}: somebody moved the offsets of {self._group!r}, or wrote to the state: {REBUILD}"
             )
 
-    def _read(self, partition: int, stop: threading.Event) -> tuple[Restored | None, "_RebuildMarker | None"]:
+    def _read(self, partition: int, stop: threading.Event) -> tuple[Restored | None, RebuildMarker | None]:
         """Return what the state topic holds since the last rebuild marker, and that marker."""
         end = partition_offsets.fetch(self._admin, self._state_topic, partition, timeout_s=_REQUEST_TIMEOUT_S)
         if end == 0:
@@ -160,7 +159,8 @@ class Restorer:
         first = partition_offsets.fetch(
             self._admin, self._state_topic, partition, "earliest", timeout_s=_REQUEST_TIMEOUT_S
         )
-        reading = _PartitionReader(lambda: ChangelogReader(self._group, self._processes), self._group)
+        seal = Seal(self._state_key, partition)
+        reading = _PartitionReader(lambda: ChangelogReader(self._group, self._processes, seal), self._group, seal)
         consumer = self._make_consumer()
         try:
             topic_partition = TopicPartition(self._state_topic, partition, first)
@@ -200,20 +200,6 @@ def continue_lineage(
     return difference
 
 
-class _RebuildMarker(NamedTuple):
-    """Begin at this offset with an empty table; the others as in `lineage.Lineage`."""
-
-    offset: int
-    grown_at: Millis | None
-    asked_from: AskedFrom
-
-
-def rebuild_marker(group: str, offset: int, grown_at: Millis | None, asked_from: AskedFrom) -> bytes:
-    """Return the value of a rebuild marker."""
-    fields = {"group": group, "offset": offset, "grown_at": grown_at, "asked_from": asdict(asked_from)}
-    return json.dumps(fields).encode()
-
-
 def lost_records(topic: str, partition: int, position: int) -> StateRefused:
     """Return the refusal of a partition whose next record is no longer in the input."""
     return StateRefused(
@@ -225,19 +211,20 @@ def lost_records(topic: str, partition: int, position: int) -> StateRefused:
 class _PartitionReader:
     """Collects the records of one partition of the state topic. Damage before a rebuild marker does not count."""
 
-    def __init__(self, make_reader: Callable[[], ChangelogReader], group: str) -> None:
+    def __init__(self, make_reader: Callable[[], ChangelogReader], group: str, seal: Seal) -> None:
         self._make_reader = make_reader
         self._group = group
+        self._seal = seal
         self._reader = make_reader()
         self._damage: DamagedState | None = None
         self.where = "the end"
-        self.rebuilt: _RebuildMarker | None = None
+        self.rebuilt: RebuildMarker | None = None
         """The last rebuild marker."""
 
     def feed(self, message: Message) -> None:
         where = f"offset {message.offset()}"
         try:
-            if message.key() == REBUILT:
+            if message.key() == rebuild_marker.REBUILT:
                 self._handle_rebuild(message)
             elif self._damage is None:
                 self._reader.feed(message.key(), message.value(), message.headers() or [], where)  # type: ignore[arg-type]
@@ -257,16 +244,9 @@ class _PartitionReader:
         return self._reader.finish()
 
     def _handle_rebuild(self, message: Message) -> None:
-        try:
-            marker = json.loads(message.value() or b"")
-            group, offset, grown_at = str(marker["group"]), int(marker["offset"]), marker["grown_at"]
-            asked_from = parse_asked_from(marker.get("asked_from"))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DamagedState("its rebuild marker cannot be read") from error
-        if group != self._group:
-            raise DamagedState(f"it was rebuilt for the group {group!r}, not {self._group!r}")
-        self._reader, self._damage, self.where = self._make_reader(), None, "the end"
-        self.rebuilt = _RebuildMarker(offset, None if grown_at is None else int(grown_at), asked_from)
+        headers: Headers = message.headers() or []  # type: ignore[assignment]
+        marker = rebuild_marker.parse(self._seal, self._group, headers, message.value() or b"")
+        self._reader, self._damage, self.where, self.rebuilt = self._make_reader(), None, "the end", marker
 
 
 def _read_to(

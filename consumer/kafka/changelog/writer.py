@@ -7,14 +7,13 @@ as a few tables, no commit ever writes a whole table, and compaction may run at 
     key d/<sequence>/<chunk>   value: Arrow IPC of changed rows, empty if none changed; null: no longer needed
     key p/<start>/<end>        value: Arrow IPC of the live rows of that range: a page, or where its texts are long
                                a half of one, a quarter, …; null: since written in other pieces
-    header segment             JSON: see `SegmentHeader`
+    headers                    see `segment_header.py`
 """
 
 import io
-import json
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import polars as pl
 
@@ -23,8 +22,8 @@ from consumer.detect import snapshot
 from consumer.detect.brake import NO_BRAKE_STATE, BrakeState
 from consumer.detect.table import Table
 from consumer.kafka.changelog.lineage import Lineage
+from consumer.kafka.changelog.segment_header import Seal, SegmentHeader
 
-FORMAT = 2
 MAX_SEGMENT_BYTES = 900_000
 """One segment: under a broker's default message limit of 1,048,588 with room for key and headers."""
 
@@ -36,8 +35,7 @@ _PAGES_PER_DELTA = 0.25
 """Rows rewritten for each row changed: by the time all pages are rewritten, deltas of four tables have piled up."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChangelogRecord:
+class ChangelogRecord(NamedTuple):
     """One record of the state topic."""
 
     key: bytes
@@ -45,32 +43,13 @@ class ChangelogRecord:
     headers: list[tuple[str, bytes]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentHeader:
-    """Describes a segment. `offset` is the next input offset to read, `watermark` the partition's, `chunks` the number
-    of pieces of this commit's delta, `pages` the number of pages of the table, `processes` the names of the
-    process codes in its rows, `lineage` what the state was made from, `brake_state` what is held against the input."""
-
-    version: int = FORMAT
-    group: str
-    sequence: int
-    offset: int
-    watermark: Millis | None
-    chunks: int
-    pages: int
-    processes: Sequence[str]
-    lineage: Lineage
-    brake_state: BrakeState = NO_BRAKE_STATE
-
-    def encode(self) -> list[tuple[str, bytes]]:
-        return [("segment", json.dumps(asdict(self), separators=(",", ":")).encode())]
-
-
 class ChangelogWriter:
     """Knows what the topic holds, and builds what the next commit adds to it."""
 
-    def __init__(self, group: str, lineage: Lineage) -> None:
+    def __init__(self, group: str, lineage: Lineage, seal: Seal | None = None) -> None:
+        """`seal` is of the partition; without a key unless given."""
         self._group = group
+        self._seal = seal or Seal()
         self.lineage = lineage
         """To be written with the next segments."""
         self.sequence = 0
@@ -91,7 +70,7 @@ class ChangelogWriter:
         pages = max(snapshot.pages(table), len(self.written))
         self.written += [0] * (pages - len(self.written))
         chunks = list(_chunks(changed))
-        headers = SegmentHeader(
+        header = SegmentHeader(
             group=self._group,
             sequence=self.sequence,
             offset=offset,
@@ -103,14 +82,17 @@ class ChangelogWriter:
             brake_state=brake_state,
         ).encode()
         self.deltas.append((self.sequence, len(chunks)))
-        messages = [ChangelogRecord(_delta_key(self.sequence, i), chunk, headers) for i, chunk in enumerate(chunks)]
+        messages = [self._segment(_delta_key(self.sequence, i), chunk, header) for i, chunk in enumerate(chunks)]
         for page in self._pages_to_write(changed.height):
-            messages += self._rewrite(table, page, headers)
+            messages += self._rewrite(table, page, header)
         return messages + list(self._tombstones())
 
-    def _rewrite(self, table: Table, page: int, headers: list[tuple[str, bytes]]) -> list[ChangelogRecord]:
+    def _segment(self, key: bytes, value: bytes, header: bytes) -> ChangelogRecord:
+        return ChangelogRecord(key, value, self._seal.headers(key, header, value))
+
+    def _rewrite(self, table: Table, page: int, header: bytes) -> list[ChangelogRecord]:
         start = page * snapshot.PAGE
-        pieces = [ChangelogRecord(key, value, headers) for key, value in _ranges(table, start, start + snapshot.PAGE)]
+        pieces = [self._segment(key, value, header) for key, value in _ranges(table, start, start + snapshot.PAGE)]
         keys = {piece.key for piece in pieces}
         former = self.pieces.get(page, set()) - keys
         self.pieces[page], self.written[page] = keys, self.sequence
@@ -169,6 +151,6 @@ def parse_key(key: bytes | None) -> tuple[str, int, int]:
     Raises DamagedState.
     """
     kind, *numbers = (key or b"").decode("ascii", "replace").split("/")
-    if kind not in {"d", "p"} or len(numbers) != 2 or not all(number.isdigit() for number in numbers):
-        raise snapshot.DamagedState(f"the key {key!r} names no segment")
+    if kind not in {"d", "p"} or len(numbers) != 2 or not all(n.isdigit() and len(n) < 19 for n in numbers):
+        raise snapshot.DamagedState(f"the key {(key or b'')[:100]!r} names no segment")
     return kind, int(numbers[0]), int(numbers[1])
