@@ -1,4 +1,9 @@
-"""Runs one part of deliver in a loop, with its health; a ledger or broker out of reach is waited for."""
+"""Runs one part of deliver in a loop, with its health.
+
+A ledger or broker out of reach is waited for, however long, and so is a topic that is not there. An error of the ledger
+that no waiting mends, such as a table that is missing, ends the process once it has lasted for a minute: it would else
+look alive and do nothing.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,44 +15,72 @@ from sqlalchemy.exc import SQLAlchemyError
 from consumer.clock import SECOND, Millis
 from consumer.deliver.sending.sender import Sender
 from consumer.kafka.clients.publisher import PublishFailed
+from consumer.ledger.errors import is_transient
 from consumer.waiting import wait_for_event
 from consumer.web.health import Health
 
-_RETRY_MS: Millis = 5 * SECOND
+_MAX_LASTING_ERRORS = 12
+"""In a row, a minute of tries: a migration by another replica may be under way."""
 _log = structlog.get_logger()
 
 
 class PartLoop:
-    """`name` is the part's name in the health register; `detail` says there what people should know."""
+    """`name` is the part's name in the health register; `detail` says there what people should know.
 
-    def __init__(self, health: Health, name: str, ended: asyncio.Event, detail: Callable[[], str | None]) -> None:
+    `retry_ms` is the pause after an error.
+    """
+
+    def __init__(
+        self,
+        health: Health,
+        name: str,
+        ended: asyncio.Event,
+        detail: Callable[[], str | None],
+        *,
+        retry_ms: Millis = 5 * SECOND,
+    ) -> None:
         self._part = health.register(name)
         self._name = name
         self._ended = ended
         self._detail = detail
+        self._retry_ms = retry_ms
+        self._lasting_errors = 0
 
     async def repeat(self, step: Callable[[], Awaitable[int]], *, idle_ms: Millis) -> None:
-        """Call `step` until told to end, with a pause of `idle_ms` when it had nothing to do."""
+        """Call `step` until told to end, with a pause of `idle_ms` when it had nothing to do.
+
+        Raises SQLAlchemyError for an error of the ledger that lasts.
+        """
         while not self._ended.is_set():
             try:
                 done = await step()
             except (SQLAlchemyError, PublishFailed) as problem:
                 await self._wait(problem)
             else:
-                self._part.ok(self._detail())
+                self._report_progress()
                 if not done:
                     await wait_for_event(self._ended, idle_ms)
 
     async def send(self, sender: Sender[Any], *, idle_ms: Millis) -> None:
-        """Run a sender until told to end, then wait for what is in flight."""
+        """Run a sender until told to end, then wait for what is in flight. Raises like `repeat`."""
         while not self._ended.is_set():
             try:
-                await sender.run(self._ended, idle_ms=idle_ms, progress=lambda: self._part.ok(self._detail()))
+                await sender.run(self._ended, idle_ms=idle_ms, progress=self._report_progress)
             except SQLAlchemyError as problem:
                 await self._wait(problem)
 
-    async def _wait(self, problem: Exception) -> None:
-        reason = type(problem).__name__
+    def _report_progress(self) -> None:
+        self._lasting_errors = 0
+        self._part.ok(self._detail())
+
+    async def _wait(self, problem: SQLAlchemyError | PublishFailed) -> None:
+        """Wait before the next try. Raises `problem` if it has lasted for too long."""
+        lasts = isinstance(problem, SQLAlchemyError) and not is_transient(problem)
+        self._lasting_errors = self._lasting_errors + 1 if lasts else 0
+        # (The text of a ledger's error may hold a statement; that of a broker's says which topic, and what to do.)
+        reason = str(problem) if isinstance(problem, PublishFailed) else type(problem).__name__
         _log.warning("part_waits", part=self._name, reason=reason)
         self._part.failing(reason)
-        await wait_for_event(self._ended, _RETRY_MS)
+        if self._lasting_errors >= _MAX_LASTING_ERRORS:
+            raise problem
+        await wait_for_event(self._ended, self._retry_ms)
