@@ -11,14 +11,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from consumer.commands import insight
+from consumer.commands import getting_started, insight
 from consumer.commands.subcommands import CONFIG, GROUPS, Config
 from consumer.commands.terminal.exit_codes import exit_with_message
 
 app = typer.Typer(
     help="Notice people who stopped in the middle of something, and remind each of them once, on WhatsApp.\n\n"
-    "To begin, run `lapse demo`, which needs no settings. For your own data, copy lapse.example.yaml to lapse.yaml and"
-    " fill it in; then `lapse check`, `lapse run`.",
+    "To begin, run `lapse demo`, which needs no settings. For your own data: `lapse init`, `lapse check`, `lapse run`.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -59,6 +58,9 @@ def demo(
         from consumer.commands import demo as command
 
         raise typer.Exit(command.main(seconds))
+
+
+app.command()(getting_started.init)
 
 
 @app.command()

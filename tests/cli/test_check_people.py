@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from consumer.commands.check.people import check_people, check_reach, find_reachable
-from consumer.commands.check.sample import TopicSampler
+from consumer.commands.topic_sample import TopicSampler
 from consumer.config.kafka import KafkaSettings
 from consumer.config.policy import PolicySettings
 from consumer.config.processes import ProcessSettings

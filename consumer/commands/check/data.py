@@ -12,9 +12,9 @@ from consumer.commands.check import forecast
 from consumer.commands.check.event_names import NamesSeen, check_names, never_seen
 from consumer.commands.check.input_sample import check_decoded, decode
 from consumer.commands.check.people import check_people
-from consumer.commands.check.sample import Sample, TopicSampler
 from consumer.commands.check.source_paths import check_paths
 from consumer.commands.terminal.output import CheckResult
+from consumer.commands.topic_sample import Sample, TopicSampler
 from consumer.config.settings import Settings
 from consumer.config.types import millis
 from consumer.kafka.clients import group_offsets

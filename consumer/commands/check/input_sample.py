@@ -12,8 +12,8 @@ import numpy as np
 
 from consumer.activity.decoder import ActivityDecoder, Decoded
 from consumer.clock import MINUTE, Millis
-from consumer.commands.check.sample import Sample
 from consumer.commands.terminal.output import CheckResult
+from consumer.commands.topic_sample import Sample
 from consumer.config.types import format_duration
 
 _MAX_BAD_SHARE = 0.01

@@ -12,8 +12,8 @@ from confluent_kafka import KafkaException
 from consumer.activity.errors import BadRecord, RegistryUnavailable
 from consumer.activity.record_codec import RecordCodec
 from consumer.activity.whole_events import is_json
-from consumer.commands.check.sample import Sample, TopicSampler
 from consumer.commands.terminal.output import CheckResult
+from consumer.commands.topic_sample import Sample, TopicSampler
 from consumer.config.policy import PolicySettings
 from consumer.kafka.clients.error_codes import in_words
 from consumer.onemsg.phone import Phone, normalize_phone
