@@ -85,19 +85,22 @@ class RowRules:
     def find_due(self, watermark: Millis) -> Rows:
         return np.flatnonzero(self._store.due[: self._store.used] <= watermark)
 
-    def find_lapsed(self, rows: Rows, watermark: Millis) -> Lapsed:
-        """Return which of these armed rows have lapsed: silent for a rung's span, and not heard of during `hush`."""
-        read, reached = self._store.read(rows), watermark - self._rules.allowed_lateness
+    def find_lapsed(self, rows: Rows, watermarks: Times) -> Lapsed:
+        """Return which of these armed rows have lapsed: silent for a rung's span, and not heard of during `hush`.
+
+        `watermarks` has one for each row.
+        """
+        read, reached = self._store.read(rows), watermarks - self._rules.allowed_lateness
         step = self._processes.latest_lapsed(read["process"], reached - read["last_seen"])
         lapsed = (step >= read["step"]) & (reached >= self._hushed_until(read))
-        rows, latest, read = rows[lapsed], step[lapsed], read[lapsed]
+        rows, latest, read, reached = rows[lapsed], step[lapsed], read[lapsed], reached[lapsed]
         step, too_early = self._step_to_ask(read, latest, reached)
         lapsed_at = read["last_seen"] + self._processes.wait(read["process"], step)
-        expired = watermark - lapsed_at > self._rules.expire_after
+        expired = watermarks[lapsed] - lapsed_at > self._rules.expire_after
         return Lapsed(rows, latest, step, lapsed_at, expired, too_early & ~expired)
 
     def _step_to_ask(
-        self, read: Copies, latest: npt.NDArray[np.int64], reached: Millis
+        self, read: Copies, latest: npt.NDArray[np.int64], reached: Times
     ) -> tuple[npt.NDArray[np.int64], Flags]:
         """Return the step of each row, and whether all that have lapsed did so before lapses are asked for."""
         if self._asked_from is None:

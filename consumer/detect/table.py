@@ -72,24 +72,34 @@ class Table:
 
         With `hold` nothing is asked for: what has lapsed stays due until it expires.
         """
-        c = self.store
         rows = self.row_rules.find_due(watermark)
-        result = AdvanceResult()
+        result = self.advance_rows(rows, np.full(rows.size, watermark), now, hold=hold)
+        self._compact()
+        return result
+
+    def find(self, batch: ActivityBatch) -> Rows:
+        """Return the row of each activity's key, -1 if there is none."""
+        return self._index.find(batch.low, batch.high, self.store.low, self.store.high)
+
+    def advance_rows(self, rows: Rows, watermarks: Times, now: Millis, *, hold: bool = False) -> AdvanceResult:
+        """Advance the watermark of these rows, each to its own, for rows that are due by then."""
+        c, result = self.store, AdvanceResult()
         if rows.size:
-            held = self._ask_for_lapsed(rows[self.row_rules.armed(rows)], watermark, now, result, hold=hold)
-            rows = np.setdiff1d(rows, held, assume_unique=True) if held.size else rows
+            armed = self.row_rules.armed(rows)
+            held = self._ask_for_lapsed(rows[armed], watermarks[armed], now, result, hold=hold)
             result.held = held.size
+            kept = ~np.isin(rows, held, assume_unique=True)
+            rows, watermarks = rows[kept], watermarks[kept]
             self.row_rules.schedule(rows)
             c.dirty[rows] = True
-            gone = rows[c.due[rows] <= watermark]  # rows that are still due have no step left and can be dropped
-            self._forget(gone)
-        self._compact()
+            self._forget(rows[c.due[rows] <= watermarks])  # rows still due have no step left and can be dropped
         return result
 
     def count_due(self, watermark: Millis) -> int:
         """Return how many reminders would be asked for at this watermark."""
         rows = self.row_rules.find_due(watermark)
-        lapsed = self.row_rules.find_lapsed(rows[self.row_rules.armed(rows)], watermark)
+        rows = rows[self.row_rules.armed(rows)]
+        lapsed = self.row_rules.find_lapsed(rows, np.full(rows.size, watermark))
         return int(np.count_nonzero(lapsed.asked))
 
     def _apply_activities(self, rows: Rows, batch: ActivityBatch) -> Rows:
@@ -161,12 +171,12 @@ class Table:
         ]
         return wins
 
-    def _ask_for_lapsed(self, rows: Rows, watermark: Millis, now: Millis, result: AdvanceResult, *, hold: bool) -> Rows:
+    def _ask_for_lapsed(self, rows: Rows, watermarks: Times, now: Millis, result: AdvanceResult, *, hold: bool) -> Rows:
         """Rules 2, 3 and 5: ask once for the latest lapsed step, unless it has expired, or lapsed before the start.
 
         Returns the rows that are held back.
         """
-        c, lapsed = self.store, self.row_rules.find_lapsed(rows, watermark)
+        c, lapsed = self.store, self.row_rules.find_lapsed(rows, watermarks)
         held = lapsed.rows[lapsed.asked][: None if hold else 0]
         if hold:
             lapsed = lapsed.where(~lapsed.asked)

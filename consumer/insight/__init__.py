@@ -1,4 +1,6 @@
-"""What the reminders are worth, and what other thresholds would do: pure statistics over counted gaps and episodes.
+"""What happened, why, and what it is worth: history and counts come in, sentences and estimates go out. Pure.
 
-`return_curve.py` counts how long people stay away, `uplift.py` compares those who were asked with the holdout.
+`replay.py` takes history through detect's own rules; `activity_history.py` does so for one user, and `story.py` joins
+that with the ledger's rows into sentences. `report.py` sums up a span of time, `uplift.py` compares with the holdout,
+`return_curve.py` counts how long people stay away.
 """

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 
 from consumer.clock import Millis
-from consumer.detect.activity_batch import ActivityBatch
 from consumer.detect.lapse_rules import ALWAYS, NEVER, LapseRules, Processes
 from consumer.detect.table import Table
+from consumer.insight.replay import replay
 from consumer.records import Ending, Reminder
 
 
@@ -41,35 +41,24 @@ class Standing:
 
 @dataclass(slots=True)
 class Replay:
-    """What detect's rules make of the activities: what was asked for, what expired or was skipped, and where each
-    process stands."""
+    """What detect's rules make of the activities: what was asked for, what lapsed, and where each process stands."""
 
     asked: list[Reminder] = field(default_factory=list)
-    passed_over: dict[tuple[str, int, str], int] = field(default_factory=dict)
+    lapses: dict[tuple[str, int, str], int] = field(default_factory=dict)
+    """As `AdvanceResult.lapses`."""
     standings: list[Standing] = field(default_factory=list)
 
 
-def replay(user_id: str, activities: list[Activity], rules: LapseRules, watermark: Millis) -> Replay:
+def replay_activities(user_id: str, activities: list[Activity], rules: LapseRules, watermark: Millis) -> Replay:
     """Apply the rules to one user's activities, in the order in which they were written, up to the watermark."""
     table, found = Table(Processes(rules)), Replay()
-    for activity in activities:
-        _advance(table, found, min(activity.written_at, watermark))
-        table.apply(ActivityBatch.of(_frame(user_id, activity), table.processes.known), activity.written_at)
     codes = range(len(table.processes.names))
-    before = [_standing(table, code) for code in codes]  # advancing may drop what is over
-    _advance(table, found, watermark)
-    after = [_standing(table, code) for code in codes]
-    found.standings = [now or then for now, then in zip(after, before, strict=True) if then is not None]
+    for result in replay(table, _frame(user_id, activities), watermark):
+        found.asked += result.asked
+        for key, count in result.lapses.items():
+            found.lapses[key] = found.lapses.get(key, 0) + count
+    found.standings = [each for each in (_standing(table, code) for code in codes) if each is not None]
     return found
-
-
-def _advance(table: Table, found: Replay, watermark: Millis) -> None:
-    result = table.advance_to(watermark, watermark)
-    found.asked += result.asked
-    for (process, step, outcome), count in result.lapses.items():
-        if outcome != "asked":
-            key = (process, step, outcome)
-            found.passed_over[key] = found.passed_over.get(key, 0) + count
 
 
 def _standing(table: Table, code: int) -> Standing | None:
@@ -97,15 +86,14 @@ def _standing(table: Table, code: int) -> Standing | None:
     )
 
 
-def _frame(user_id: str, activity: Activity) -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "user_id": [user_id],
-            "process": [activity.process],
-            "ending": [int(activity.ending)],
-            "action": [activity.action],
-            "occurred_at": [activity.occurred_at],
-            "written_at": [activity.written_at],
-        },
-        schema_overrides={"ending": pl.UInt8, "action": pl.String},
-    )
+def _frame(user_id: str, activities: list[Activity]) -> pl.DataFrame:
+    columns = {
+        "process": [each.process for each in activities],
+        "ending": [int(each.ending) for each in activities],
+        "action": [each.action for each in activities],
+        "occurred_at": [each.occurred_at for each in activities],
+        "written_at": [each.written_at for each in activities],
+    }
+    types = {"process": pl.String, "ending": pl.UInt8, "action": pl.String}
+    types |= dict.fromkeys(("occurred_at", "written_at"), pl.Int64)
+    return pl.DataFrame(columns, schema=types).with_columns(user_id=pl.lit(user_id))

@@ -22,8 +22,7 @@ from consumer.config.settings import Settings
 from consumer.config.types import millis
 from consumer.deliver.recipients.identity import phone_hash, subjects_of
 from consumer.deliver.recipients.person import Person, read_people
-from consumer.insight.activity_history import Activity
-from consumer.insight.activity_history import replay as replay_activities
+from consumer.insight.activity_history import Activity, replay_activities
 from consumer.insight.story import Known, tell
 from consumer.kafka.dead_letters.topic_reader import StillOpen
 from consumer.ledger import queries
