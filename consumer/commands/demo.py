@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, TypeVar
@@ -128,6 +129,7 @@ class _Demo:
         while self._reader.poll(_LAST_STATUS_TIMEOUT_S):
             continue
         seen = Evidence(self._reader.read, self._json(self.messages_url), agreed_numbers(self._crowd))
+        last = replace(last, sent=seen.read.sent, taken=seen.taken)
         problems, messages = complaints(seen), seen.taken["messages"]
         if by_itself or status != 0:
             problems.append(f"the service ended{' by itself' if by_itself else ''} with status {status}")
