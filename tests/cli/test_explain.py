@@ -164,6 +164,7 @@ def test_unknown_user(world: World) -> None:
     done = world.explain("nobody")
     assert done.returncode == 1
     assert "nothing is known of this user" in done.stdout
+    assert "was not read" not in done.stdout  # though the topic is empty
 
 
 def test_by_reminder_by_message_and_as_json(world: World) -> None:

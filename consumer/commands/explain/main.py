@@ -24,6 +24,7 @@ from consumer.deliver.recipients.identity import phone_hash, subjects_of
 from consumer.deliver.recipients.person import Person, read_people
 from consumer.insight.activity_history import Activity, replay_activities
 from consumer.insight.story import Known, tell
+from consumer.kafka.clients.error_codes import in_words
 from consumer.kafka.dead_letters.topic_reader import StillOpen
 from consumer.ledger import queries
 from consumer.ledger.errors import NoLedger
@@ -176,7 +177,8 @@ def _read_topic(shared: Shared, found: _Found, question: Question, now: Millis) 
         kafka_probe.connect(settings.kafka, _BROKER_TIMEOUT_S)
         activities = topic.activities_of(shared, found.user_id, found.partitions, since)
     except (CommandFailed, KafkaException, RegistryUnavailable, StillOpen) as problem:
-        found.notes.append(f"{settings.source.topic} was not read: {problem}")
+        why = in_words(problem.args[0]) if isinstance(problem, KafkaException) else str(problem)
+        found.notes.append(f"{settings.source.topic} was not read: {why}")
         return None
     clock = show.clock_of(found.zone)
     found.notes.append(f"{settings.source.topic} was read from {clock(since)} on; earlier with --since")

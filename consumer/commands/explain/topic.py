@@ -29,6 +29,8 @@ def activities_of(shared: Shared, user_id: str, partitions: Collection[int], sin
     try:
         ranges = topic_reader.offset_ranges(shared.admin, topic)
         ranges = {n: span for n, span in ranges.items() if span and (not partitions or n in partitions)}
+        if not ranges:
+            return []  # librdkafka refuses to look up nothing
         starts = consumer.offsets_for_times([TopicPartition(topic, n, since) for n in ranges], _TIMEOUT_S)
         for start in starts:
             span = ranges[start.partition]
