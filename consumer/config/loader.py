@@ -62,8 +62,9 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     draft = _Draft(document)
     draft.refuse_secrets(draft.data, ())
     draft.overlay(environ)
+    draft.data.setdefault("ledger", {})  # its default is a file in that folder, too
     try:
-        settings = Settings.model_validate(draft.data)
+        settings = Settings.model_validate(draft.data, context={"folder": path.absolute().parent})
     except ValidationError as error:
         for place, text in explain(error, draft.data):
             draft.problem(place, text)

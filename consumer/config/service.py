@@ -1,26 +1,34 @@
 """The sections `ledger` (deliver's database), `web` (webhook, health, metrics, console) and `log`."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from consumer.config.types import Address, Duration, Secret, Section
+from consumer.config.types import Address, Duration, Secret, Section, resolve
 
 WEBHOOK_PATH = "/webhooks/1msg/"
 """Where 1MSG posts; `web.webhook_secret` follows it."""
 
 
-def _ledger_url(value: str) -> str:
+_SQLITE = "sqlite:///"
+
+
+def _ledger_url(value: str, info: ValidationInfo) -> str:
     if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
         raise ValueError("write sqlite:///lapse.db, or for several replicas postgresql+psycopg://…")
-    return value
+    file = value.removeprefix(_SQLITE)
+    if file == value or not file or file.startswith((":memory:", "file:")):
+        return value
+    return f"{_SQLITE}{resolve(Path(file), info)}"
 
 
 class LedgerSettings(Section):
-    url: Annotated[str, AfterValidator(_ledger_url)] = "sqlite:///lapse.db"
-    """`sqlite:///file`, or for several replicas `postgresql+psycopg://user@host/name`. With a password, set the
-    whole URL as the variable `LAPSE_LEDGER__URL`."""
+    url: Annotated[str, AfterValidator(_ledger_url)] = Field(default="sqlite:///lapse.db", validate_default=True)
+    """`sqlite:///file`, or for several replicas `postgresql+psycopg://user@host/name`. The file counts from
+    the folder of `lapse.yaml`; `sqlite:////var/lib/lapse/lapse.db` is an absolute path. With a password, set the whole
+    URL as the variable `LAPSE_LEDGER__URL`."""
     keep: Duration = timedelta(days=90)
     """How long finished reminders, and what people wrote to you, are kept."""
 

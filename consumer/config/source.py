@@ -4,12 +4,11 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import permutations
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, model_validator
 
-from consumer.config.types import Duration, Section
+from consumer.config.types import Duration, FilePath, Section
 
 PATHS = ("user", "time", "process", "kind", "action", "event")
 """The keys of `source` that are paths."""
@@ -105,8 +104,9 @@ class SourceSettings(Section):
     """The unit of numeric times whose schema does not state it. Default: guessed from their size."""
     records: Names = ()
     """The names of Avro records that are activities. Default: all."""
-    schemas: tuple[Path, ...] = ()
-    """Files with the writers' schemas, for values in Avro single-object encoding."""
+    schemas: tuple[FilePath, ...] = ()
+    """Files with the writers' schemas, for values in Avro single-object encoding. Relative paths count from the
+    folder of `lapse.yaml`."""
 
     @property
     def paths(self) -> dict[str, str]:

@@ -7,7 +7,16 @@ from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PrivateAttr, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PrivateAttr,
+    SecretStr,
+    ValidationInfo,
+    model_validator,
+)
 
 from consumer.clock import Millis
 
@@ -83,6 +92,14 @@ def _time_of_day(value: object) -> object:
 TimeOfDay = Annotated[timedelta, BeforeValidator(_time_of_day)]
 
 
+def resolve(path: Path, info: ValidationInfo) -> Path:
+    """Return a path of `lapse.yaml`, which counts from that file's folder, whatever folder a command is run in."""
+    return Path((info.context or {}).get("folder", "")) / path
+
+
+FilePath = Annotated[Path, AfterValidator(resolve)]
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
@@ -92,8 +109,8 @@ class Secret(Section):
 
     env: str | None = None
     """The environment variable that contains it."""
-    file: Path | None = None
-    """The file that contains it and nothing else."""
+    file: FilePath | None = None
+    """The file that contains it and nothing else. A relative path counts from the folder of `lapse.yaml`."""
     value: SecretStr | None = None  # from LAPSE_… variables only; config/loader.py refuses it in the file
     _place: str = PrivateAttr("")
 

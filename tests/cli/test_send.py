@@ -175,6 +175,23 @@ class TestSomebodyWhoOptedOut:
         assert "so nothing was sent" in done.stderr
         assert received(onemsg, "34600123464") == []
 
+    def test_from_another_folder_gets_nothing(
+        self, configured: Path, ledger: Ledger, onemsg: Sandbox, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        with ledger.transaction() as connection:
+            hashed = phone_hash("34600123465", ledger.hash_key)
+            queries.opt_outs.record(connection, subjects_of(None, hashed), "whatsapp", "stop", 1)
+        done = subprocess.run(
+            command("send", "--config", f"{configured}/lapse.yaml", "--phone", "+34600123465", *MARIA),
+            cwd=tmp_path_factory.mktemp("elsewhere"),
+            env=environment(TOKEN=onemsg.token),
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+        assert done.stderr == "this person has opted out: nothing was sent\n"
+        assert received(onemsg, "34600123465") == []
+
     def test_by_another_form_of_the_number_gets_nothing(self, lapse: Lapse, ledger: Ledger, onemsg: Sandbox) -> None:
         with ledger.transaction() as connection:
             hashed = phone_hash("553187654321", ledger.hash_key)

@@ -242,3 +242,24 @@ class TestTheTemplatesLanguages:
 def plans_of(settings: Settings) -> dict[str, MessagePlan]:
     assert settings.onemsg is not None
     return message_plans(settings.processes, settings.onemsg.template)
+
+
+@pytest.mark.parametrize("more", ["", "ledger: {}\n", "ledger: {url: sqlite:///lapse.db}\n"])
+def test_ledger_file_counts_from_the_folder_of_the_configuration(
+    file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, more: str
+) -> None:
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert loaded(file, SMALL + more).ledger.url == f"sqlite:///{file.parent}/lapse.db"
+
+
+def test_relative_files_count_from_the_folder_of_the_configuration(file: Path) -> None:
+    more = "source: {topic: t, schemas: [a.avsc, /b.avsc]}\nweb: {api_token: {file: token}}\n"
+    settings = loaded(file, SMALL + more)
+    assert settings.source.schemas == (file.parent / "a.avsc", Path("/b.avsc"))
+    assert settings.web.api_token is not None
+    assert settings.web.api_token.file == file.parent / "token"
+
+
+@pytest.mark.parametrize("url", ["sqlite:////var/lib/lapse.db", "postgresql+psycopg://lapse@db/lapse"])
+def test_other_ledger_urls_stay_as_they_are(file: Path, url: str) -> None:
+    assert loaded(file, SMALL + f'ledger: {{url: "{url}"}}\n').ledger.url == url

@@ -110,4 +110,4 @@ class TestTheExample:
                 | {"web": {"api_token", "other_webhook_secret"}}
             )
 
-        assert plain(loaded(file, self.uncommented())) == plain(load(EXAMPLE, {}))
+        assert plain(loaded(file, self.uncommented())) == plain(loaded(file, EXAMPLE.read_text()))

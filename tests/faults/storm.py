@@ -155,6 +155,7 @@ async def _run(diary: Diary, sandbox: Sandbox) -> None:
     diary.talks_to(channel)
     async with channel, _webhook(diary) as url:
         await asyncio.to_thread(sandbox.register, url)
+        await diary.parts.template_watcher.check()  # by the template's text lost messages are recognised
         end, span = diary.clock.now() + _MAX_SPAN_MS, _STEP_MS
         while diary.clock.now() < end and _has_timers(diary):
             span = _STEP_MS if await _round(diary, sandbox) else min(2 * span, HOUR)

@@ -104,6 +104,7 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "reminders.lock_quiet_since": lambda to: r.lock_quiet_since(to, "whatsapp", NOW, 100),
     "reminders.any_fallback_due": lambda to: r.any_fallback_due(to, NOW),
     "reminders.lock_fallback_due": lambda to: r.lock_fallback_due(to, NOW, 100),
+    "reminders.any_deferred": lambda to: r.any_deferred(to, "whatsapp", "no_contact"),
     "reminders.lock_oldest_deferred": lambda to: r.lock_oldest_deferred(to, "whatsapp", "no_contact", 10),
     "reminders.lock_by_ids": lambda to: r.lock_by_ids(to, IDS),
     "reminders.lock_related": lambda to: r.lock_related(to, USERS, OLD, ["planned", "unknown"]),

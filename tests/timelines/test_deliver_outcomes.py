@@ -1,6 +1,8 @@
 """Outcomes of attempts: crashes, unclear answers, refusals and stopped channels."""
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -10,11 +12,13 @@ from consumer.ledger import queries
 from consumer.onemsg.api_errors import ApiErrorKind, OneMsgError
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Rejected, Remedy, Unknown
 from consumer.records import WHATSAPP
-from consumer.testing import LEASE, Killed
+from consumer.send_window import Window
+from consumer.testing import LEASE, PLAN, Killed
 
 from .deliver_diary import Diary
 from .detect_diary import moment
 
+Begin = Callable[..., Diary]
 BLOCKED = Rejected(reason="payment_problem", remedy=Remedy.CHANNEL, error_code=131042)
 NO_TEMPLATE = Rejected(reason="template_missing", remedy=Remedy.CHANNEL, error_code=132001, template=True)
 
@@ -247,3 +251,29 @@ def test_status_is_checked_before_the_probe(deliver: Diary) -> None:
     assert len(deliver.onemsg.sent) == 5
     deliver.after(2 * MINUTE).detect_is_at().works()
     assert (deliver.onemsg.asked.count("status"), len(deliver.onemsg.sent)) == (3, 6)
+
+
+def stopped_by_silence(deliver: Diary) -> Diary:
+    deliver.onemsg.answers = [Unknown(reason="timeout")] * 5
+    for name in [f"user {n}" for n in range(5)]:
+        deliver.knows(name, name=name).due(name).works()
+    return deliver
+
+
+def test_status_of_a_stopped_channel_is_not_asked_while_nothing_waits(deliver: Diary) -> None:
+    stopped_by_silence(deliver)
+    for _ in range(20):
+        deliver.after(20 * MINUTE).detect_is_at().works_in_silence()
+    assert "status" not in deliver.onemsg.asked
+
+
+def test_status_of_a_stopped_channel_is_asked_once_where_nothing_may_go_out_now(begin: Begin) -> None:
+    night = replace(PLAN, window=Window(opens=20 * HOUR, closes=21 * HOUR))
+    deliver = begin(plans={"account-setup": PLAN, "checkout": night})
+    stopped_by_silence(deliver)
+    for name in [f"user {n}" for n in range(10, 40)]:
+        deliver.knows(name, name=name).due(name, "checkout").works_in_silence()
+    for _ in range(60):
+        deliver.after(MINUTE).detect_is_at().works_in_silence()
+    assert deliver.onemsg.asked.count("status") == 1
+    assert {row.reason for row in deliver.rows() if row.process == "checkout"} == {"quiet_hours"}

@@ -96,9 +96,11 @@ class Claims(Generic[M]):
         now, medium = self._clock.now(), self._medium.name
         with self._ledger.reading() as connection:
             breaker = queries.channels.states(connection, medium)[medium]
-            has_work = probe_is_due(breaker, now) or queries.reminders.any_due(connection, medium, now)
+            has_work = queries.reminders.any_due(connection, medium, now) or (
+                probe_is_due(breaker, now) and queries.reminders.any_deferred(connection, medium, "channel_stopped")
+            )
             has_work = has_work and self._rate_limit.peek(connection, now, 1) > 0
-        return ClaimPreview(has_work, breaker.why, needs_status_check(breaker, now))
+        return ClaimPreview(has_work, breaker.why, has_work and needs_status_check(breaker, now))
 
     def postpone_probe(self) -> None:
         """Put the probe off: the channel does not say that it is connected."""

@@ -28,6 +28,9 @@ _RECORD_TRIES = 6
 _FULL_POLL_MS: Millis = 5
 """How often to look whether a request has ended, while no more may leave."""
 
+STATUS_VALID_MS: Millis = 30 * SECOND
+"""For how long the status of a stopped channel is not asked again, once it was connected."""
+
 log = structlog.get_logger()
 
 M = TypeVar("M")
@@ -75,6 +78,8 @@ class Sender(Generic[M]):
         self._was_full = False
         """The last batch was full, so there is more without a preview."""
         self._record_backoff_ms = record_backoff_ms
+        self._connected_until: Millis = 0
+        """Until then (monotonic) the channel's last status counts."""
         self.stopped_because: str | None = None
         """Why the channel was stopped at the last preview."""
 
@@ -128,6 +133,9 @@ class Sender(Generic[M]):
         return preview.has_work
 
     async def _is_connected(self) -> bool:
+        """Ask for the status; not again within STATUS_VALID_MS: what is due may turn out not to be sendable now."""
+        if self._clock.monotonic() < self._connected_until:
+            return True
         try:
             status = await self._client.status()
         except OneMsgError as error:
@@ -135,6 +143,8 @@ class Sender(Generic[M]):
             return False
         if not status.connected:
             log.warning("channel_not_connected", status=status.status)
+        else:
+            self._connected_until = self._clock.monotonic() + STATUS_VALID_MS
         return status.connected
 
     async def _carry_out(self, claim: Claim[M]) -> None:

@@ -84,6 +84,13 @@ def _lock_waiting(
     return _rows(connection.execute(waiting.with_for_update(skip_locked=True)))
 
 
+def any_deferred(connection: Connection, medium: str, reason: str) -> bool:
+    """Tell whether `lock_oldest_deferred` would find a reminder."""
+    r = reminders.c
+    waiting = select(r.due_at).where(r.due_at.is_not(None), r.reason == reason, r.medium == medium)
+    return connection.scalar(waiting.limit(1)) is not None
+
+
 def lock_oldest_deferred(connection: Connection, medium: str, reason: str, limit: int) -> list[ReminderRow]:
     """Lock reminders deferred for this reason, those first that are due first."""
     r = reminders.c
