@@ -141,8 +141,8 @@ def _file(url: URL, *, must_exist: bool) -> Path:
     path = Path(url.database).absolute()
     if must_exist and not path.exists():
         raise NoLedger(
-            f"there is no ledger at {path} yet: the first `lapse run` makes it. If Lapse runs already, start this"
-            " command in the same folder, or correct ledger.url"
+            f"there is no ledger at {path} yet: the first `lapse run` makes it. If Lapse runs already, does this"
+            " command read the same lapse.yaml (--config), and does it see the same ledger.url?"
         )
     return path
 

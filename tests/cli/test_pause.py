@@ -67,5 +67,5 @@ def test_missing_ledger_is_reported(lapse: Lapse, tmp_path: Path, onemsg: Sandbo
     done = lapse("pause")
     assert done.returncode == 1
     assert f"there is no ledger at {tmp_path}/lapse.db yet: the first `lapse run` makes it" in done.stderr
-    assert "correct ledger.url" in done.stderr
+    assert "the same lapse.yaml (--config)" in done.stderr
     assert not (tmp_path / "lapse.db").exists()
