@@ -2,7 +2,7 @@
 
 import time
 
-from consumer.clock import DAY, HOUR, Millis, SystemClock
+from consumer.clock import DAY, HOUR, MINUTE, SECOND, Millis, SystemClock
 from tests.app.service import eventually
 from tests.broker.broker import Broker
 from tests.faults.world import PARTITIONS, Member, Upstream, World, watermarks_pass
@@ -18,9 +18,18 @@ class SetClock(SystemClock):
 
     def __init__(self) -> None:
         self._off: Millis = 0
+        self._passed: Millis = 0
 
     def now(self) -> Millis:
         return super().now() + self._off
+
+    def monotonic(self) -> Millis:
+        return super().monotonic() + self._passed
+
+    def pass_by(self, span: Millis) -> None:
+        """Have both clocks run on by this much at once."""
+        self._passed += span
+        self._off += span
 
     def set_off_by(self, off: Millis) -> None:
         """Set the wall clock this far from the right time."""
@@ -87,6 +96,22 @@ def test_wall_clock_that_jumps_ahead_reminds_nobody_too_early(world: World) -> N
         clock.set_off_by(0)
         world.wait_until_all_are_reminded()
         eventually(lambda: JUMPED not in str(one.health().detail), meaning="all is well again")
+    world.assert_reminded_once_each()
+
+
+def test_wall_clock_that_was_stepped_once_holds_the_watermarks_for_a_minute(world: World) -> None:
+    clock = SetClock()
+    with world.member_with_clock(clock, "one") as one:
+        eventually(watermarks_pass(one, now(), range(PARTITIONS)), meaning="all advance")
+        clock.set_off_by(10 * SECOND)
+        eventually(lambda: JUMPED in str(one.health().detail), meaning="the step is noticed")
+        world.users_go_quiet()
+        clock.pass_by(MINUTE - 10 * SECOND)
+        assert one.partitions() == set(range(PARTITIONS))
+        assert world.reminders.of("DUE") == []
+        clock.pass_by(20 * SECOND)
+        world.wait_until_all_are_reminded()
+        eventually(lambda: JUMPED not in str(one.health().detail), meaning="the step is accepted")
     world.assert_reminded_once_each()
 
 

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
+from consumer.config.settings import Settings
 from consumer.kafka.clients import topics
 from consumer.kafka.clients.topics import TopicsRefused
 from consumer.kafka.detect_loop.partition_count_guard import PartitionsChanged
 from tests.app.service import eventually
 from tests.broker.local import LocalBroker
 from tests.faults.test_rebuild import rebuilt, refusals
-from tests.faults.world import PARTITIONS, Reminders, World
+from tests.faults.world import PARTITIONS, Member, Reminders, World
 
 
 def make_again(world: World) -> None:
@@ -90,3 +91,34 @@ def test_deleted_input_does_not_come_back_by_our_own_requests(local_kafka: Local
         topics.input_partitions(world.admin, topic)
     assert topic not in world.admin.list_topics(timeout=10).topics
     world.close()
+
+
+def test_process_that_was_missing_for_one_run_has_heard_its_completions(world: World) -> None:
+    with world.member("one"):
+        world.users_go_quiet()
+        world.wait_until_all_are_reminded()
+    file = world.file("one")
+    file["processes"] = {"chekcout": file["processes"]["checkout"]}
+    finished = world.users[:6]
+    with Member(Settings.model_validate(file)) as one:
+        for user in finished:
+            world.platform.says(user, "STARTED", "checkout")
+            world.platform.says(user, "COMPLETED", "checkout")
+        world.platform.flush()
+        eventually(lambda: set(world.reminders.of("COMPLETED")) == set(finished), meaning="they have finished")
+        assert one.tracked_keys() == len(world.users)
+    with world.member("one"):
+        world.users_go_quiet()
+        world.wait_until_all_are_reminded()
+    world.assert_reminded_once_each()
+
+
+def test_topics_that_grow_together_while_detect_runs_stop_it(world: World) -> None:
+    """An operator's tool gives each of them more partitions at once."""
+    with world.member("one") as one:
+        world.users_go_quiet()
+        world.wait_until_all_are_reminded()
+        for about in ("activity", "state", "reminders"):
+            world.add_partitions(about, PARTITIONS + 1)
+        assert "has 5 partitions now, and 4 when its state was written" in one.failure(PartitionsChanged)
+    world.assert_reminded_once_each()

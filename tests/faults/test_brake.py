@@ -1,0 +1,62 @@
+"""What holds lapses back, on a real broker: an input that died, also across a restart; too many lapses at once."""
+
+import time
+from typing import Any
+
+from confluent_kafka import Producer
+
+from consumer.clock import MINUTE, SECOND
+from consumer.config.settings import Settings
+from tests.app.service import eventually
+from tests.faults.world import PARTITIONS, Member, World, watermarks_pass
+
+
+def now() -> int:
+    return int(time.time() * 1000)
+
+
+def write(world: World, begin: int, end: int, count: int, *, users: str) -> list[str]:
+    """Write so many users' activities, as evenly spread over this span as if it had been seen live."""
+    producer = Producer({"bootstrap.servers": world.bootstrap})
+    names = [f"{users}-{number}" for number in range(count)]
+    for number, user in enumerate(names):
+        at = begin + (end - begin) * number // count
+        activity = {"event_id": user, "user_id": user, "process": "checkout", "kind": "STARTED", "action": None}
+        value = world.platform.bytes_of("user_activity", activity | {"occurred_at": at})
+        producer.produce(world.topic("activity"), value, user.encode(), timestamp=at)
+        producer.poll(0)
+    assert producer.flush(30) == 0
+    return names
+
+
+def member(world: World, **brake: Any) -> Member:
+    file = world.file("one")
+    file["detect"]["brake"] = brake
+    return Member(Settings.model_validate(file))
+
+
+def test_input_that_died_holds_lapses_back_across_restarts_until_it_is_back(world: World) -> None:
+    start = now()
+    before = write(world, start - 40 * MINUTE, start - 5 * MINUTE, 20_000, users="before")
+    for _ in range(2):  # the second time from what the first one has stored
+        with member(world) as one:
+            eventually(watermarks_pass(one, now(), range(PARTITIONS)), meaning="everything is read")
+            eventually(lambda: one.loop.brake_control.status.engaged == "below_mean", meaning="the silence is noticed")
+            eventually(lambda: one.loop.brake_control.status.held == len(before), meaning="all lapses are held")
+    assert world.reminders.of("DUE") == []
+    back = write(world, now() - 2 * MINUTE, now(), 2_000, users="back")
+    with member(world):
+        world.users += [*before, *back]
+        world.wait_until_all_are_reminded()
+    world.assert_reminded_once_each()
+
+
+def test_first_start_with_more_lapses_than_the_limit_asks_for_none_until_released(world: World) -> None:
+    world.users += write(world, now() - 30 * MINUTE, now(), 500, users="before")
+    with member(world, lapse_limit=100, share_of_mean=None) as one:
+        eventually(lambda: one.loop.brake_control.status.engaged == "lapse_storm", meaning="the storm is noticed")
+        eventually(watermarks_pass(one, now() + SECOND, range(PARTITIONS)), meaning="time passes")
+        assert world.reminders.of("DUE") == []
+        one.loop.brake_control.release().result(30)
+        world.wait_until_all_are_reminded()
+    world.assert_reminded_once_each()
