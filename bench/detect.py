@@ -1,11 +1,16 @@
 """Events a second: detect catching up, beside raw `consume` of the same topic and a plain loop, in the same run.
 
     python -m bench.detect [--events 4000000] [--users 536000] [--rounds 3] [--format avro|json]
+    python -m bench.detect --lapsing 0 0.02 0.1 0.3 [--events 1000000]
 
 Raw `consume` has the same client settings and does nothing with what it gets, in polls of the size that is best for
 it. The plain loop decodes each event with fastavro (or json) and keeps a dictionary: no transactions, no state,
 nothing written. Detect does all of its work: exactly-once commits every second, reminders, the state topic. They take
 turns, and the median of the ratios is told: a machine's speed may change from one minute to the next.
+
+With `--lapsing` such shares of the events lead to a reminder, and a third as many each to RETURNED and COMPLETED.
+Detect reads the topic in two halves, since people return only after they were asked; the time is that of both, up to
+the last commit. (What fills the topic is not timed.)
 """
 
 import argparse
@@ -20,7 +25,7 @@ from typing import Any
 import fastavro
 from confluent_kafka import Message, TopicPartition
 
-from bench.events import PROCESSES, events, fill, json_events
+from bench.events import LAPSING, PROCESSES, create, events, fill, json_events, lapsing_events, write
 from consumer import log
 from consumer.activity.schemas.avro_schema import own
 from consumer.clock import SystemClock
@@ -44,9 +49,13 @@ def main() -> None:
     arguments.add_argument("--users", type=int, default=536_000)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--format", choices=("avro", "json"), default="avro")
+    arguments.add_argument("--lapsing", type=float, nargs="+", metavar="SHARE")
     asked = arguments.parse_args()
-    log.configure(LogSettings(level="warning"))
+    log.configure(LogSettings(level="error"))
     with running_kafka() as bootstrap:
+        if asked.lapsing:
+            compare_lapsing(bootstrap, asked.lapsing, asked.events, asked.users, asked.rounds)
+            return
         topic = fresh_name("activity")
         # Ending now, so that they are neither clamped nor lapsed: catching up with a morning's outage.
         start = SystemClock().now() - asked.events
@@ -71,6 +80,42 @@ def _round(settings: Settings, count: int, form: str) -> tuple[float, float, flo
     )
 
 
+def compare_lapsing(bootstrap: str, shares: Sequence[float], count: int, users: int, rounds: int) -> None:
+    """All shares in each round, so that they are compared in the same minutes."""
+    found: dict[float, list[tuple[float, float, float]]] = {share: [] for share in shares}
+    for _ in range(rounds):
+        for share in shares:
+            found[share].append(_lapsing_round(bootstrap, share, count, users))
+    for share, figures in found.items():
+        raws, plains, ours = zip(*figures, strict=True)
+        compare(f"{share:.0%} lapsing: detect / raw consume", ours, raws)
+        compare(f"{share:.0%} lapsing: detect / plain loop", ours, plains)
+
+
+def _lapsing_round(bootstrap: str, share: float, count: int, users: int) -> tuple[float, float, float]:
+    """Events a second: raw, plain, ours."""
+    topic, took = fresh_name("activity"), 0.0
+    create(bootstrap, topic, PARTITIONS)
+    settings = settings_for(bootstrap, topic, "avro")
+    halves = lapsing_events(count, users, share, SystemClock().now())
+    turns, reminders = [], [int(count * share), int(count * share) // 3 * 2]
+    for half, expected in zip(halves, reminders, strict=True):
+        write(bootstrap, topic, half)
+        cpu = time.process_time()
+        seconds, longest = catch_up_with_reminders(settings, expected)
+        took, cpu = took + seconds, time.process_time() - cpu
+        turns.append(f"{seconds:.2f} s, {cpu:.2f} s of CPU, longest turn {longest:.2f} s")
+    print(
+        f"{share:.0%} lapsing: detect {count / took / 1e6:.2f} million events a second ({'; '.join(turns)})", flush=True
+    )
+    few = count // 4
+    return (
+        rate("raw consume", count, lambda: _consume(settings, count, lambda messages: None)),
+        rate("plain loop (avro, dict)", few, lambda: _plain(settings, few)),
+        count / took,
+    )
+
+
 def compare(name: str, ours: Sequence[float], theirs: Sequence[float]) -> None:
     ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
     print(f"{name}: {statistics.median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})")
@@ -91,9 +136,10 @@ def settings_for(bootstrap: str, topic: str, form: str) -> Settings:
         {
             "kafka": {"bootstrap_servers": bootstrap, "group_prefix": group, "instance": "bench"},
             "topics": {name: f"{group}-{name}" for name in names},
-            "source": {"topic": topic, "format": form},
-            "processes": {name: {"action": name, "remind_after": ["24h", "72h"]} for name in PROCESSES},
-            "detect": {"commit_interval": "1s"},
+            "source": {"topic": topic, "format": form, "backfill": "1d"},
+            "processes": {name: {"action": name, "remind_after": ["24h", "72h"]} for name in PROCESSES}
+            | {LAPSING: {"action": "your quote", "remind_after": ["30m"]}},
+            "detect": {"commit_interval": "1s", "brake": {"share_of_mean": None}},
         }
     )
 
@@ -140,13 +186,22 @@ def _read_json(value: bytes) -> Any:
 
 def catch_up(settings: Settings) -> float:
     """Seconds until detect has read, applied and committed all there is."""
+    return catch_up_with_reminders(settings, 0)[0]
+
+
+def catch_up_with_reminders(settings: Settings, expected: int) -> tuple[float, float]:
+    """Seconds until detect has read, applied and committed all there is, and this many reminders; and its longest turn.
+
+    A turn is the time for which no other partition is looked after.
+    """
     shared = Shared(settings)
     topics.prepare(shared.admin, settings.topics, settings.state_topic, settings.source.topic)
     ends = partition_offsets.fetch_all(shared.admin, settings.source.topic)
     loop = detect.build(shared)
     stop, begun, done = threading.Event(), threading.Event(), threading.Event()
+    turns = _time_turns(loop)
     running = threading.Thread(target=loop.run, args=(stop,))
-    watching = threading.Thread(target=_watch, args=(loop, ends, begun, done))
+    watching = threading.Thread(target=_watch, args=(loop, ends, lambda: _written(shared) >= expected, begun, done))
     running.start()
     watching.start()
     begun.wait()
@@ -156,15 +211,43 @@ def catch_up(settings: Settings) -> float:
     running.join()  # the last commit is part of the work
     took = time.perf_counter() - started
     watching.join()
-    return took
+    return took, max(turns)
 
 
-def _watch(loop: DetectLoop, ends: dict[int, int], begun: threading.Event, done: threading.Event) -> None:
-    while len(loop.tasks) < len(ends) or not any(p.position for p in loop.tasks.values()):
+def _time_turns(loop: DetectLoop) -> list[float]:
+    """Seconds of each turn, without the waiting for records."""
+    turns, turn = [0.0], loop.turn
+
+    def timed() -> None:
+        started = time.perf_counter()
+        turn()
+        turns.append(time.perf_counter() - started)
+
+    loop.turn = timed  # type: ignore[method-assign]
+    return turns
+
+
+def _written(shared: Shared) -> float:
+    """Reminders of all kinds that were committed."""
+    families = [family for family in shared.metrics.collect() if family.name == "lapse_reminders"]
+    return sum(sample.value for family in families for sample in family.samples if sample.name.endswith("_total"))
+
+
+def _watch(
+    loop: DetectLoop,
+    ends: dict[int, int],
+    is_written: Callable[[], bool],
+    begun: threading.Event,
+    done: threading.Event,
+) -> None:
+    first: dict[int, int] = {}
+    while not begun.is_set():
+        positions = {number: task.position for number, task in loop.tasks.items()}
+        if len(positions) == len(ends) and any(positions[n] > first.setdefault(n, positions[n]) for n in positions):
+            begun.set()
         time.sleep(0.001)
-    begun.set()
-    while any(loop.tasks[number].position < end for number, end in ends.items()):
-        time.sleep(0.005)
+    while any(loop.tasks[number].position < end for number, end in ends.items()) or not is_written():
+        time.sleep(0.01)
     done.set()
 
 
