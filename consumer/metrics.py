@@ -167,7 +167,14 @@ class DeliverMetrics:
         )
         self.outbox_backlog = Gauge(
             "lapse_outbox_backlog",
-            "Status changes in the ledger that are not published yet. Worth an alert while it grows.",
+            "Records in the ledger that are not published yet, of delivery-status and opt-outs; every replica"
+            " says the same number. Worth an alert while it grows.",
+            registry=registry,
+        )
+        self.outbox_refused = Gauge(
+            "lapse_outbox_refused",
+            "Records in the ledger that were set aside because the broker refuses them. Worth an alert above zero.",
+            ["topic"],
             registry=registry,
         )
         self.webhooks = Counter(

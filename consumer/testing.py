@@ -4,7 +4,7 @@
 answers next is set on it. Nothing here is used by the service.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from consumer.clock import HOUR, MINUTE, SECOND, Clock, ManualClock, Millis
 from consumer.config.fallback import EmailFallbackSettings, WebhookFallbackSettings
 from consumer.deliver.leader_lease import LeaderLease
-from consumer.deliver.outbox import OptOutOutbox, OutboxPublisher, OutboxRecord, StatusOutbox
+from consumer.deliver.outbox import OptOutOutbox, OutboxPublisher, OutboxRecord, RecordsRefused, StatusOutbox
 from consumer.deliver.policy.checks import CheckRules
 from consumer.deliver.policy.message_plan import MessagePlan
 from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
@@ -139,6 +139,8 @@ class MemoryTopics:
     """Raised by the next write, which writes nothing."""
     failure_after: Exception | None = None
     """Raised by the next write once its records are written."""
+    refused_users: Collection[str] = ()
+    """Their records are refused for what they are."""
 
     def begin(self) -> None:
         return
@@ -148,6 +150,8 @@ class MemoryTopics:
         self.failure_before = self.failure_after = None
         if before is not None:
             raise before
+        if any(record.user_id in self.refused_users for record in records):
+            raise RecordsRefused("MSG_SIZE_TOO_LARGE", "the broker does not take a record")
         for record in records:
             self.statuses.append(record) if isinstance(record, DeliveryStatus) else self.opt_outs.append(record)
         if after is not None:
@@ -205,8 +209,8 @@ class Replica:
 
     def new_publisher(self, *, batch: int = 500) -> OutboxPublisher:
         lease = LeaderLease(self.ledger, "outbox", holder="one", clock=self.clock)
-        outboxes = (OptOutOutbox(), StatusOutbox(self.metrics))
-        return OutboxPublisher(self.ledger, outboxes, self.topics, lease, batch=batch)
+        outboxes = (OptOutOutbox(), StatusOutbox())
+        return OutboxPublisher(self.ledger, outboxes, self.topics, lease, self.metrics, batch=batch)
 
     def publish(self) -> int:
         """Publish everything that is waiting. Returns how many records."""

@@ -2,29 +2,37 @@
 
 Records are published first and flagged after: a crash in between may repeat records, but never loses, invents or
 reorders one. A reader that must not count a record twice recognises it by its `event_id`.
+A record that the broker refuses while it takes others is set aside, with the reason, and the others go on.
 """
 
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
+import structlog
 from sqlalchemy import Connection
 
 from consumer.deliver.leader_lease import LeaderLease
 from consumer.ledger import queries
-from consumer.ledger.queries.outbox import Transition
+from consumer.ledger.queries.outbox import OutboxCount, Transition
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.records import DeliveryStatus, OptOut
 
 _EVENT_IDS = uuid.uuid5(uuid.NAMESPACE_URL, "https://lapse.invalid/delivery-status")
 
+_MAX_REFUSED = 8
+"""Refusals of single records, with none taken before them, after which the topic is what is wrong."""
+_log = structlog.get_logger()
+
 OutboxRecord = DeliveryStatus | OptOut
 
 
 class Outbox(Protocol):
-    """Records of one kind, in the order in which they happened."""
+    """Records of one kind, in the order in which they happened. `topic` is its topic's name in the settings."""
+
+    topic: str
 
     def unpublished(self, connection: Connection, limit: int) -> Sequence[tuple[int, OutboxRecord]]:
         """Return the oldest records that are not published, each with its id in the outbox."""
@@ -34,25 +42,37 @@ class Outbox(Protocol):
         """Store that these are published."""
         ...
 
+    def set_aside(self, connection: Connection, number: int, why: str) -> None:
+        """Store why this one is not published, and will not be."""
+        ...
+
+    def count(self, connection: Connection) -> OutboxCount:
+        """Count what is not published."""
+        ...
+
 
 class StatusOutbox:
     """Transitions of reminders, for `delivery-status`."""
 
-    def __init__(self, metrics: DeliverMetrics) -> None:
-        self._backlog = metrics.outbox_backlog
+    topic = "delivery_status"
 
     def unpublished(self, connection: Connection, limit: int) -> Sequence[tuple[int, OutboxRecord]]:
-        transitions = queries.outbox.unpublished_transitions(connection, limit)
-        self._backlog.set(queries.outbox.count_unpublished_transitions(connection) if transitions else 0)
-        return [(each.id, _delivery_status(each)) for each in transitions]
+        return [(each.id, _delivery_status(each)) for each in queries.outbox.unpublished_transitions(connection, limit)]
 
     def flag_published(self, connection: Connection, ids: Sequence[int]) -> None:
         queries.outbox.mark_transitions_published(connection, ids)
-        self._backlog.dec(len(ids))
+
+    def set_aside(self, connection: Connection, number: int, why: str) -> None:
+        queries.outbox.set_transition_aside(connection, number, why)
+
+    def count(self, connection: Connection) -> OutboxCount:
+        return queries.outbox.count_transitions(connection)
 
 
 class OptOutOutbox:
     """Opt-outs, for `opt-outs`."""
+
+    topic = "opt_outs"
 
     def unpublished(self, connection: Connection, limit: int) -> Sequence[tuple[int, OutboxRecord]]:
         return [
@@ -63,6 +83,20 @@ class OptOutOutbox:
     def flag_published(self, connection: Connection, ids: Sequence[int]) -> None:
         queries.outbox.mark_opt_outs_published(connection, ids)
 
+    def set_aside(self, connection: Connection, number: int, why: str) -> None:
+        queries.outbox.set_opt_out_aside(connection, number, why)
+
+    def count(self, connection: Connection) -> OutboxCount:
+        return queries.outbox.count_opt_outs(connection)
+
+
+class RecordsRefused(Exception):
+    """The broker refuses at least one of the records, now and later; none was written. `why` is the error's name."""
+
+    def __init__(self, why: str, text: str) -> None:
+        super().__init__(text)
+        self.why = why
+
 
 class RecordWriter(Protocol):
     """Writes onto topics, as the only writer."""
@@ -72,7 +106,10 @@ class RecordWriter(Protocol):
         ...
 
     def write(self, records: Sequence[OutboxRecord]) -> None:
-        """Return once all of these are where others can read them. Raises if that is not certain."""
+        """Return once all of these are where others can read them.
+
+        Raises RecordsRefused, and something else if it is not certain that they are; then call `begin` again.
+        """
         ...
 
     def close(self) -> None: ...
@@ -87,6 +124,7 @@ class OutboxPublisher:
         outboxes: Sequence[Outbox],
         writer: RecordWriter,
         lease: LeaderLease,
+        metrics: DeliverMetrics,
         *,
         batch: int = 500,
     ) -> None:
@@ -94,20 +132,35 @@ class OutboxPublisher:
         self._outboxes = outboxes
         self._writer = writer
         self._lease = lease
+        self._metrics = metrics
         self._batch = batch
         self._one_at_a_time = threading.Lock()
+        self.detail: str | None = None
+        """What people should know about the records that were set aside."""
 
     def step(self) -> int:
         """Publish one batch of each outbox, if this replica leads. Returns how many records; raises what failed.
 
         First the lease, then the fence, then the reading: no earlier publisher can write any more when this one reads
-        what is left to publish.
+        what is left to publish. What is wrong with one topic does not keep the other waiting.
         """
         with self._one_at_a_time:
+            self._count()
             if not self._lease.is_held():
                 return 0
-            self._or_release(self._writer.begin)
-            return sum(self._publish(outbox) for outbox in self._outboxes)
+            published, failures = 0, list[Exception]()
+            for outbox in self._outboxes:
+                try:
+                    published += self._publish(outbox)
+                except RecordsRefused as refusal:
+                    failures.append(refusal)
+                except Exception:
+                    self._lease.release()  # another replica may try: the broker may answer it
+                    raise
+            if failures:
+                self._lease.release()
+                raise failures[0]
+            return published
 
     def close(self) -> None:
         """Close the writer and release the lease. Raises what the ledger raises."""
@@ -115,22 +168,53 @@ class OutboxPublisher:
         self._lease.release()
 
     def _publish(self, outbox: Outbox) -> int:
+        self._writer.begin()
         with self._ledger.reading() as connection:
             waiting = outbox.unpublished(connection, self._batch)
         if not waiting:
             return 0
-        self._or_release(lambda: self._writer.write([record for _, record in waiting]))
+        refused = self._write(waiting)
         with self._ledger.transaction() as connection:
-            outbox.flag_published(connection, [number for number, _ in waiting])
+            outbox.flag_published(connection, [number for number, _ in waiting if number not in refused])
+            for number, why in refused.items():
+                outbox.set_aside(connection, number, why)
+        for number, why in refused.items():
+            _log.error("record_set_aside", topic=outbox.topic, number=number, reason=why)
+        self._metrics.outbox_backlog.dec(len(waiting))
         return len(waiting)
 
-    def _or_release(self, call: Callable[[], None]) -> None:
-        """Call the writer. After a failure another replica may try: the broker may answer it."""
-        try:
-            call()
-        except Exception:
-            self._lease.release()
-            raise
+    def _write(self, records: Sequence[tuple[int, OutboxRecord]]) -> dict[int, str]:
+        """Write these in order, and return those that the broker refuses, with the reason.
+
+        Raises RecordsRefused if it takes none of them: then it is not the records that are wrong.
+        """
+        refused: dict[int, str] = {}
+        is_any_taken = False
+        parts = [records]
+        while parts:
+            part = parts.pop()
+            try:
+                self._writer.begin()
+                self._writer.write([record for _, record in part])
+            except RecordsRefused as refusal:
+                if len(part) > 1:
+                    parts += [part[len(part) // 2 :], part[: len(part) // 2]]
+                    continue
+                refused[part[0][0]] = refusal.why
+                if not is_any_taken and len(refused) == min(len(records), _MAX_REFUSED):
+                    raise
+            else:
+                is_any_taken = True
+        return refused
+
+    def _count(self) -> None:
+        with self._ledger.reading() as connection:
+            counts = {outbox.topic: outbox.count(connection) for outbox in self._outboxes}
+        for topic, count in counts.items():
+            self._metrics.outbox_refused.labels(topic).set(count.refused)
+        self._metrics.outbox_backlog.set(sum(count.waiting for count in counts.values()))
+        refused = sum(count.refused for count in counts.values())
+        self.detail = f"set aside because the broker refuses them: {refused} records" if refused else None
 
 
 def event_id(reminder_id: str, medium: str, sequence: int) -> str:

@@ -112,7 +112,7 @@ class Deliver:
                 for medium, sender in parts.fallback_senders.items()
             ),
             follow.repeat(self._follow, idle_ms=_FOLLOW_IDLE_MS),
-            self._loop("outbox", ended).repeat(self._publish, idle_ms=_IDLE_MS),
+            self._loop("outbox", ended, lambda: self._publisher.detail).repeat(self._publish, idle_ms=_IDLE_MS),
             self._maintenance.run(ended),
             retention.repeat(lambda: asyncio.to_thread(self._retention.step), idle_ms=_RETENTION_IDLE_MS),
         ]

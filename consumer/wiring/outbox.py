@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from consumer.activity.record_codec import RecordCodec
 from consumer.config.kafka import TopicSettings
 from consumer.deliver.leader_lease import LeaderLease
-from consumer.deliver.outbox import OptOutOutbox, OutboxPublisher, OutboxRecord, StatusOutbox
-from consumer.kafka.clients.exclusive_publisher import ExclusivePublisher
+from consumer.deliver.outbox import OptOutOutbox, OutboxPublisher, OutboxRecord, RecordsRefused, StatusOutbox
+from consumer.kafka.clients.exclusive_publisher import ExclusivePublisher, RecordRefused
 from consumer.kafka.clients.output import Output
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
@@ -24,10 +24,15 @@ def outbox_publisher(shared: Shared, ledger: Ledger, metrics: DeliverMetrics) ->
     holder = f"{shared.instance}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
     return OutboxPublisher(
         ledger,
-        [OptOutOutbox(), StatusOutbox(metrics)],
+        [OptOutOutbox(), StatusOutbox()],
         KafkaRecordWriter(ExclusivePublisher(shared.settings.kafka, name=_NAME), shared.codec, shared.settings.topics),
         LeaderLease(ledger, _NAME, holder=holder, clock=shared.clock),
+        metrics,
     )
+
+
+class _Refused(RecordsRefused, RecordRefused):
+    """Said in the terms of the outbox, and of Kafka for whoever waits for the broker."""
 
 
 class KafkaRecordWriter:
@@ -42,7 +47,10 @@ class KafkaRecordWriter:
         self.begin, self.close = publisher.begin, publisher.close
 
     def write(self, records: Sequence[OutboxRecord]) -> None:
-        self._publisher.publish([self._output(record) for record in records])
+        try:
+            self._publisher.publish([self._output(record) for record in records])
+        except RecordRefused as refusal:
+            raise _Refused(refusal.why, str(refusal)) from None
 
     def _output(self, record: OutboxRecord) -> Output:
         topic = self._topics[type(record)]

@@ -4,10 +4,14 @@ import threading
 import uuid
 
 import pytest
+import structlog
+from sqlalchemy import select
 
 from consumer.clock import SECOND
 from consumer.deliver.leader_lease import LeaderLease
-from consumer.deliver.outbox import event_id
+from consumer.deliver.outbox import RecordsRefused, event_id
+from consumer.ledger import queries
+from consumer.ledger.schema.tables import outbox
 
 from ..timelines.deliver_diary import Diary
 
@@ -23,6 +27,54 @@ def test_failed_batch_is_published_again_in_the_same_order(diary: Diary) -> None
     assert diary.metrics.outbox_backlog._value.get() == 5
     diary.publishes().says(*(f"user {n} accepted" for n in range(5)))
     assert diary.metrics.outbox_backlog._value.get() == 0
+
+
+def refuse(diary: Diary, *users: str) -> None:
+    for n in range(9):
+        diary.knows(f"user {n}").due(f"user {n}")
+    diary.works_in_silence()
+    diary.topics.refused_users = users
+
+
+def test_records_that_the_broker_refuses_are_set_aside_and_the_others_go_on(diary: Diary) -> None:
+    refuse(diary, "user 0", "user 1", "user 6")
+    with structlog.testing.capture_logs() as logs:
+        assert diary.publish() == 9
+    assert [status.user_id for status in diary.topic] == [f"user {n}" for n in (2, 3, 4, 5, 7, 8)]
+    said = [(log["topic"], log["reason"]) for log in logs if log["event"] == "record_set_aside"]
+    assert said == [("delivery_status", "MSG_SIZE_TOO_LARGE")] * 3
+    assert diary.metrics.outbox_backlog._value.get() == 0
+    assert diary.metrics.outbox_refused.labels("delivery_status")._value.get() == 3
+    assert diary.publisher.detail == "set aside because the broker refuses them: 3 records"
+    with diary.ledger.reading() as connection:
+        kept = connection.execute(select(outbox.c.user_id, outbox.c.refused_because).where(~outbox.c.published)).all()
+    assert [tuple(row) for row in kept] == [(f"user {n}", "MSG_SIZE_TOO_LARGE") for n in (0, 1, 6)]
+
+
+def test_where_the_broker_refuses_everything_nothing_is_set_aside(diary: Diary) -> None:
+    refuse(diary, *(f"user {n}" for n in range(9)))
+    with pytest.raises(RecordsRefused):
+        diary.publish()
+    assert diary.publish() == 0  # for a moment the lease is left to another replica
+    assert diary.metrics.outbox_backlog._value.get() == 9
+    diary.after(SECOND)
+    diary.topics.refused_users = ()
+    assert diary.publish() == 9
+    assert [status.user_id for status in diary.topic] == [f"user {n}" for n in range(9)]
+
+
+def test_one_topic_that_is_refused_does_not_silence_the_other(diary: Diary) -> None:
+    refuse(diary)
+    with diary.ledger.transaction() as connection:
+        queries.outbox.insert_opt_outs(connection, ["stopped"], "whatsapp", "asked_to_stop", diary.clock.now())
+    diary.topics.refused_users = ["stopped"]
+    with pytest.raises(RecordsRefused):
+        diary.publish()
+    assert [status.user_id for status in diary.topic] == [f"user {n}" for n in range(9)]
+    assert diary.topics.opt_outs == []
+    diary.after(SECOND)
+    diary.topics.refused_users = ()
+    assert diary.publish() == 1
 
 
 def test_backlog_is_published_in_batches_and_in_order(diary: Diary) -> None:

@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from consumer.clock import SECOND
 from consumer.config.kafka import KafkaSettings
-from consumer.kafka.clients.exclusive_publisher import ExclusivePublisher, PublisherFenced
+from consumer.kafka.clients.exclusive_publisher import ExclusivePublisher, PublisherFenced, RecordRefused
 from consumer.kafka.clients.output import Output
 from consumer.kafka.clients.publisher import NotAcknowledged, Refused
 from tests.broker.broker import Broker
@@ -104,3 +104,19 @@ def test_silent_broker_is_reported_in_time_and_the_batch_published_when_it_is_ba
     one.publish(numbers(topic, 2))
     assert read(own_kafka.bootstrap, topic, 2) == [1, 2]
     one.close()
+
+
+def test_record_that_the_topic_does_not_take_is_refused_for_what_it_is(
+    kafka: str, topics: FreshTopics, two: tuple[ExclusivePublisher, ExclusivePublisher]
+) -> None:
+    topic, (one, _) = topics(1, config={"max.message.bytes": "1000"}), two
+    one.begin()
+    with pytest.raises(RecordRefused) as refused:
+        one.publish([*numbers(topic, 1), Output(topic, -1, b"x" * 2_000, b"2"), *numbers(topic, 3)])
+    assert refused.value.why == "MSG_SIZE_TOO_LARGE"
+    one.begin()
+    with pytest.raises(RecordRefused):  # the client itself knows that no topic takes it
+        one.publish([Output(topic, -1, b"key", b"1" * 2_000_000)])
+    one.begin()
+    one.publish(numbers(topic, 4))
+    assert read(kafka, topic, 1) == [4]

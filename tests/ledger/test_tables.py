@@ -31,7 +31,7 @@ def test_counted_ids_are_64_bits_wide() -> None:
 
 def test_rows_have_exactly_the_columns() -> None:
     assert set(ReminderRow._fields) == set(reminders.c.keys())
-    assert {field.name for field in fields(Transition)} == set(outbox.c.keys()) - {"published"}
+    assert {field.name for field in fields(Transition)} == set(outbox.c.keys()) - {"published", "refused_because"}
 
 
 def test_each_awaited_moment_has_an_index() -> None:

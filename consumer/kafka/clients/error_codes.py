@@ -33,6 +33,9 @@ GROUP_REFUSED = frozenset({KafkaError.INVALID_SESSION_TIMEOUT, KafkaError.INCONS
 RECORD_TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 """Over message.max.bytes of the client, or max.message.bytes of the topic."""
 
+RECORD_REFUSED = RECORD_TOO_LARGE | {KafkaError.INVALID_RECORD, KafkaError.INVALID_MSG}
+"""A record is refused for what it is, at every try."""
+
 TOPIC_ABSENT = frozenset({KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART})
 """The topic does not exist, or not yet for the broker that was asked."""
 

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException
 from consumer.clock import SECOND, Millis
 from consumer.config.kafka import KafkaSettings
 from consumer.kafka.clients.client_settings import MAX_RECORD_BYTES, client_settings
-from consumer.kafka.clients.error_codes import TIMED_OUT, TOPIC_ABSENT
+from consumer.kafka.clients.error_codes import RECORD_REFUSED, TIMED_OUT, TOPIC_ABSENT
 from consumer.kafka.clients.output import Output
 from consumer.kafka.clients.publisher import NotAcknowledged, PublishFailed, Refused
 from consumer.kafka.clients.transactional_producer import Aborted, Fenced, TransactionalProducer, Unanswered, once
@@ -19,6 +19,14 @@ from consumer.kafka.clients.transactional_producer import Aborted, Fenced, Trans
 
 class PublisherFenced(PublishFailed):
     """Another process publishes now. Nothing of the batch is visible."""
+
+
+class RecordRefused(Refused):
+    """The broker refuses a record for what it is. Nothing of the batch is visible. `why` is the error's name."""
+
+    def __init__(self, why: str, text: str) -> None:
+        super().__init__(text)
+        self.why = why
 
 
 class ExclusivePublisher:
@@ -51,7 +59,8 @@ class ExclusivePublisher:
     def publish(self, outputs: Sequence[Output]) -> None:
         """Return once all of these, in this order, are visible to others.
 
-        Raises PublisherFenced, NotAcknowledged or Refused; then call `begin` again, and this with the same batch.
+        Raises PublisherFenced, NotAcknowledged, RecordRefused or another Refused; then call `begin` again, and this
+        with the same batch.
         """
         assert self._producer is not None, "begin() first"
         producer = self._producer
@@ -82,4 +91,5 @@ class ExclusivePublisher:
             return Refused("a topic is not there: run `lapse topics --create`")
         if error.retriable() or error.code() in TIMED_OUT:
             return NotAcknowledged(f"{self._transactional_id}: not acknowledged in time")
-        return Refused(f"{self._transactional_id}: the broker does not take a record: {error.str()}")
+        text = f"{self._transactional_id}: the broker does not take a record: {error.str()}"
+        return RecordRefused(error.name(), text) if error.code() in RECORD_REFUSED else Refused(text)

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, func, insert, select, update
 
 from consumer.clock import Millis
 from consumer.ledger.queries.statements import chunks
@@ -47,6 +48,13 @@ class OptOutRecord:
     occurred_at: Millis
 
 
+class OutboxCount(NamedTuple):
+    """How many records wait to be published, and how many were set aside because the broker refuses them."""
+
+    waiting: int
+    refused: int
+
+
 _TRANSITION = [outbox.c[name] for name in Transition.__dataclass_fields__]
 _OPT_OUT = [opt_out_outbox.c[name] for name in OptOutRecord.__dataclass_fields__]
 
@@ -59,7 +67,7 @@ def insert_transitions(connection: Connection, transitions: Sequence[Mapping[str
 
 def unpublished_transitions(connection: Connection, limit: int) -> list[Transition]:
     """Return transitions that have not been published, oldest first."""
-    query = select(*_TRANSITION).where(outbox.c.published.is_(False)).order_by(outbox.c.id).limit(limit)
+    query = select(*_TRANSITION).where(*_waiting(outbox)).order_by(outbox.c.id).limit(limit)
     return [Transition(*row) for row in connection.execute(query)]
 
 
@@ -68,9 +76,14 @@ def mark_transitions_published(connection: Connection, ids: Sequence[int]) -> No
     _mark_published(connection, outbox, ids)
 
 
-def count_unpublished_transitions(connection: Connection) -> int:
-    """Count the transitions that have not been published."""
-    return connection.scalar(select(func.count()).where(outbox.c.published.is_(False))) or 0
+def set_transition_aside(connection: Connection, number: int, why: str) -> None:
+    """Note why this transition is not published, and will not be."""
+    connection.execute(update(outbox).where(outbox.c.id == number).values(refused_because=why))
+
+
+def count_transitions(connection: Connection) -> OutboxCount:
+    """Count the transitions that are not published."""
+    return _count(connection, outbox)
 
 
 def insert_opt_outs(connection: Connection, users: Collection[str], medium: str, reason: str, at: Millis) -> None:
@@ -82,13 +95,23 @@ def insert_opt_outs(connection: Connection, users: Collection[str], medium: str,
 
 def unpublished_opt_outs(connection: Connection, limit: int) -> list[OptOutRecord]:
     """Return opt-outs that have not been published, oldest first."""
-    query = select(*_OPT_OUT).where(opt_out_outbox.c.published.is_(False)).order_by(opt_out_outbox.c.id)
+    query = select(*_OPT_OUT).where(*_waiting(opt_out_outbox)).order_by(opt_out_outbox.c.id)
     return [OptOutRecord(*row) for row in connection.execute(query.limit(limit))]
 
 
 def mark_opt_outs_published(connection: Connection, ids: Sequence[int]) -> None:
     """Note that these opt-outs have been published."""
     _mark_published(connection, opt_out_outbox, ids)
+
+
+def set_opt_out_aside(connection: Connection, number: int, why: str) -> None:
+    """Note why this opt-out is not published, and will not be."""
+    connection.execute(update(opt_out_outbox).where(opt_out_outbox.c.id == number).values(refused_because=why))
+
+
+def count_opt_outs(connection: Connection) -> OutboxCount:
+    """Count the opt-outs that are not published."""
+    return _count(connection, opt_out_outbox)
 
 
 def delete_published_opt_outs(connection: Connection, before: Millis, limit: int) -> int:
@@ -99,6 +122,16 @@ def delete_published_opt_outs(connection: Connection, before: Millis, limit: int
     for some in chunks(ids):
         connection.execute(delete(opt_out_outbox).where(o.id.in_(some)))
     return len(ids)
+
+
+def _waiting(table: Table) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return table.c.published.is_(False), table.c.refused_because.is_(None)
+
+
+def _count(connection: Connection, table: Table) -> OutboxCount:
+    query = select(func.count(), func.count(table.c.refused_because)).where(table.c.published.is_(False))
+    unpublished, refused = connection.execute(query).one()
+    return OutboxCount(unpublished - refused, refused)
 
 
 def _mark_published(connection: Connection, table: Table, ids: Sequence[int]) -> None:

@@ -235,6 +235,7 @@ outbox = Table(
     Column("occurred_at", BigInteger, nullable=False),
     Column("recorded_at", BigInteger, nullable=False),
     Column("published", Boolean, nullable=False),
+    Column("refused_because", Text),  # set aside: the broker does not take this record, but others
     UniqueConstraint("reminder_id", "medium", "sequence"),
 )
 """Every published transition: what the delivery-status topic has, or is about to have."""
@@ -250,6 +251,7 @@ opt_out_outbox = Table(
     Column("reason", Text, nullable=False),
     Column("occurred_at", BigInteger, nullable=False),
     Column("published", Boolean, nullable=False),
+    Column("refused_because", Text),  # as above
     Index(None, "occurred_at"),
 )
 """What the opt-outs topic has, or is about to have."""
