@@ -48,6 +48,7 @@ def import_contacts(
     If rows are invalid, each is reported by its line, and nothing is written, unless --skip-bad is given.
 
     With --map, all other columns whose names Lapse does not know are ignored; without it they are an error.
+    --map "Time Zone=" ignores a column whose name is like one of Lapse's.
     """
     with exit_with_message():
         from consumer.commands.contacts import import_file as command

@@ -21,8 +21,8 @@ from starlette.responses import JSONResponse, Response
 from consumer.clock import SystemClock
 from consumer.web.wrong_secrets import WrongSecrets
 
-MAX_BODY_BYTES = 1_000_000
-"""A body with the reports of a hundred messages has about thirty thousand."""
+MAX_BODY_BYTES = 4_000_000
+"""Meta sends up to three megabytes at once; the reports of a hundred messages have about thirty thousand."""
 
 _BODY_TIMEOUT_S = 15.0
 """How long a body may take to arrive."""

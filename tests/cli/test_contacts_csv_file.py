@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from consumer.commands.contacts.csv_file import BadFile, Row, UnreadableRow, open_csv, read_rows
+from consumer.commands.contacts.validation import COLUMNS as ALL_COLUMNS
 
 COLUMNS = ("user_id", "name", "phone")
 
@@ -146,7 +147,7 @@ def test_missing_mapped_column_is_named(tmp_path: Path) -> None:
     file.write_text("user_id,Phone\nu1,1\n")
     with (
         open_csv(file) as text,
-        pytest.raises(BadFile, match="there is no column phone_number, which --map makes phone"),
+        pytest.raises(BadFile, match="there is no column phone_number, which --map names"),
     ):
         list(read_rows(text, COLUMNS, "user_id", {"phone_number": "phone"}))
 
@@ -177,3 +178,41 @@ def test_too_many_columns_are_refused(tmp_path: Path) -> None:
 
 def test_repr_of_rows_has_no_cells() -> None:
     assert "34600" not in repr(Row(2, {"phone": "+34600123456"}))
+
+
+EXPORTS: dict[str, tuple[str, dict[str, str | None], str]] = {
+    "HubSpot": (
+        '"Record ID","First Name","Last Name","Email","Phone Number","WhatsApp Phone Number","Time Zone","Create Date"',
+        {"record_id": "user_id", "first_name": "name", "whatsapp_phone_number": "phone", "time_zone": None},
+        '"17","María","López","maria@example.com","","+34 612 345 678","europe_slash_madrid","2026-01-01"',
+    ),
+    "Salesforce report": (
+        '"Contact ID","First Name","Last Name","Phone","Mobile","Email","Email Opt Out"',
+        {"contact_id": "user_id", "first_name": "name", "mobile": "phone"},
+        '"17","María","López","+34 910 000 000","+34 612 345 678","maria@example.com","0"',
+    ),
+    "Salesforce export": (
+        '"Id","FirstName","LastName","Name","Phone","MobilePhone","Email","HasOptedOutOfEmail"',
+        {"id": "user_id", "firstname": "name", "mobilephone": "phone"},
+        '"17","María","López","María López","+34 910 000 000","+34 612 345 678","maria@example.com","false"',
+    ),
+}
+
+
+@pytest.mark.parametrize("of", EXPORTS)
+def test_exports_of_other_systems_are_read_with_a_mapping(tmp_path: Path, of: str) -> None:
+    header, mapping, row = EXPORTS[of]
+    path = tmp_path / "contacts.csv"
+    path.write_text(f"{header}\r\n{row}\r\n")
+    with open_csv(path) as file:
+        [found] = read_rows(file, ALL_COLUMNS, "user_id", mapping)
+    assert isinstance(found, Row)
+    expected = {"user_id": "17", "name": "María", "phone": "+34 612 345 678", "email": "maria@example.com"}
+    assert found.cells == expected
+
+
+def test_column_that_may_be_misspelt_can_be_ignored(tmp_path: Path) -> None:
+    path = tmp_path / "contacts.csv"
+    path.write_text("id,time zone\n17,here\n")
+    with open_csv(path) as file, pytest.raises(BadFile, match=r"timezone.*--map 'time_zone=' ignores it"):
+        next(read_rows(file, ALL_COLUMNS, "user_id", {"id": "user_id"}))

@@ -155,10 +155,17 @@ def test_trailing_slash_is_ignored(site: Site) -> None:
 
 
 def test_too_large_body_is_refused_and_the_next_call_served(site: Site) -> None:
-    answer = site.post(b'{"x": "' + b"a" * 2_000_000 + b'"}')
+    answer = site.post(b'{"x": "' + b"a" * 5_000_000 + b'"}')
     assert (answer.status_code, answer.json()) == (413, {"error": "too_large"})
     assert site.counted() == {"too_large": 1}
     assert site.post(b"{}").status_code == 200
+
+
+@pytest.mark.parametrize("size", [1_000_001, 3 * 1024 * 1024])
+def test_bodies_as_large_as_metas_are_stored(site: Site, size: int) -> None:
+    body = b'{"x": "' + b"a" * (size - 9) + b'"}'
+    assert site.post(body).status_code == 200
+    assert site.inbox.bodies == [body]
 
 
 def test_size_limit_is_exact(site: Site) -> None:

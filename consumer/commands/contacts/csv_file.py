@@ -54,12 +54,12 @@ class UnreadableRow:
 
 
 def read_rows(
-    file: TextIO, columns: Sequence[str], required: str, mapping: Mapping[str, str] | None = None
+    file: TextIO, columns: Sequence[str], required: str, mapping: Mapping[str, str | None] | None = None
 ) -> Iterator[Row | UnreadableRow]:
     """Yield every row that has a non-empty cell. `columns` are the names that the first line may contain.
 
-    `mapping` gives Lapse's name of a column by its name in the file. With a mapping, columns that it does not
-    name are ignored; without one they are an error. Columns without a name are ignored if they are empty.
+    `mapping` gives Lapse's name of a column by its name in the file, or None to ignore it. With a mapping, columns that it
+    does not name are ignored; without one they are an error. Columns without a name are ignored if they are empty.
 
     Raises:
         BadFile: the first line names no columns, or wrong ones; or a line is too long for contacts.
@@ -86,7 +86,7 @@ def read_rows(
             yield _row(line, cells, header)
 
 
-def ignored_columns(file: TextIO, columns: Sequence[str], required: str, mapping: Mapping[str, str]) -> list[str]:
+def ignored_columns(file: TextIO, columns: Sequence[str], required: str, mapping: Mapping[str, str | None]) -> list[str]:
     """Return the columns that `read_rows` ignores because `mapping` does not name them, in Lapse's spelling.
 
     Raises:
@@ -159,7 +159,7 @@ def _first_line(lines: Iterator[str]) -> tuple[int, str, str | None]:
     raise BadFile("is empty: the first line must name the columns")
 
 
-def _delimiter(line: str, columns: Sequence[str], mapping: Mapping[str, str]) -> str:
+def _delimiter(line: str, columns: Sequence[str], mapping: Mapping[str, str | None]) -> str:
     """Return the separator that yields most known column names; if none yields any, the one that yields most cells."""
 
     def score(delimiter: str) -> tuple[int, int]:
@@ -183,7 +183,7 @@ def normalize_column_name(name: str) -> str:
 
 
 def _header(
-    line: str, delimiter: str, columns: Sequence[str], required: str, mapping: Mapping[str, str] | None
+    line: str, delimiter: str, columns: Sequence[str], required: str, mapping: Mapping[str, str | None] | None
 ) -> list[str | None]:
     """Return Lapse's name for each column; None for one that is ignored, "" for one without a name."""
     names = _names(line, delimiter)
@@ -193,8 +193,10 @@ def _header(
         raise BadFile(f"has more than {MAX_COLUMNS} columns: is it a file of contacts at all?")
     missing = sorted((mapping or {}).keys() - set(names))
     if missing and mapping is not None:
-        raise BadFile(f"there is no column {missing[0]}, which --map makes {mapping[missing[0]]}")
-    found: list[str | None] = [(mapping or {}).get(name, name) for name in names]
+        raise BadFile(f"there is no column {missing[0]}, which --map names")
+    mapped = mapping or {}
+    taken = set(mapped.values())  # the file's own `Phone` is not meant where `Mobile` is mapped to phone
+    found = [mapped[name] if name in mapped else None if name and name in taken else name for name in names]
     if not set(found) & set(columns):
         # The line may be a person's row: nothing of it may be shown.
         known = f"known are {', '.join(columns)}, separated by commas, semicolons or tabs"
@@ -203,7 +205,7 @@ def _header(
     for place, name in enumerate(found, 1):
         if name and name not in columns:
             if mapping is None or closest(name, columns, _MISSPELT):
-                problems.append(_unknown(place, name, columns))
+                problems.append(_unknown(place, name, columns, can_ignore=mapping is not None))
             found[place - 1] = None
     named = [name for name in found if name]
     problems += [f"there are two columns {name}" for name in sorted(set(named)) if named.count(name) > 1]
@@ -214,10 +216,11 @@ def _header(
     return found
 
 
-def _unknown(place: int, name: str, columns: Sequence[str]) -> str:
+def _unknown(place: int, name: str, columns: Sequence[str], *, can_ignore: bool) -> str:
     shown = f"the column {name}" if _PLAIN_NAME.fullmatch(name) else f"column {place}"
     meant = closest(name, columns)
-    return f"{shown} is unknown: " + (f"did you mean {meant}?" if meant else f"known are {', '.join(columns)}")
+    what = f"{shown} is unknown: " + (f"did you mean {meant}?" if meant else f"known are {', '.join(columns)}")
+    return f"{what} (--map '{name}={meant}' says so, --map '{name}=' ignores it)" if can_ignore else what
 
 
 def _misfit(cells: Sequence[str], wanted: int) -> str | None:

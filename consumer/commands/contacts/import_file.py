@@ -96,7 +96,7 @@ class _ContactsFile:
     """A file of contacts that can be read several times from its beginning."""
 
     def __init__(
-        self, path: Path, text: TextIO, rules: ImportRules, mapping: Mapping[str, str] | None, *, delete: bool
+        self, path: Path, text: TextIO, rules: ImportRules, mapping: Mapping[str, str | None] | None, *, delete: bool
     ) -> None:
         self.path = path
         self._text = text
@@ -136,17 +136,18 @@ class _ContactsFile:
         return found.st_size, found.st_mtime_ns
 
 
-def _parse_mapping(items: Sequence[str]) -> dict[str, str] | None:
-    """Return Lapse's column for each mapped column of the file; None if nothing is mapped."""
-    found: dict[str, str] = {}
+def _parse_mapping(items: Sequence[str]) -> dict[str, str | None] | None:
+    """Return Lapse's column for each mapped column of the file, None for one to ignore; None if nothing is mapped."""
+    found: dict[str, str | None] = {}
     for item in items:
-        theirs, _, ours = (part.strip() for part in item.rpartition("="))
-        if not theirs or ours not in COLUMNS:
+        theirs, equals, ours = (part.strip() for part in item.rpartition("="))
+        if not theirs or not equals or (ours and ours not in COLUMNS):
             known = ", ".join(COLUMNS)
             raise typer.BadParameter(
-                f"write it like 'Phone Number=phone'; Lapse's columns are {known}", param_hint="--map"
+                f"write it like 'Phone Number=phone', or 'Phone Number=' to ignore it; Lapse's columns are {known}",
+                param_hint="--map",
             )
-        found[csv_file.normalize_column_name(theirs)] = ours
+        found[csv_file.normalize_column_name(theirs)] = ours or None
     return found or None
 
 
