@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeAlias
 
 from consumer.config.errors import closest
 
@@ -23,6 +23,10 @@ _DELIMITERS = ",;\t"
 _SEPARATOR = re.compile('\ufeff?"?sep=([,;\t|])"?', re.IGNORECASE)
 _NON_UTF8 = re.compile("[\udc80-\udcff]")
 _PLAIN_NAME = re.compile(r"(?!.*\d{4})[^\W\d][\w .-]{0,40}")
+
+
+ColumnMapping: TypeAlias = Mapping[str, str | None]
+"""Lapse's name of a column by its name in the file (as `normalize_column_name` returns it); None to ignore it."""
 
 
 def open_csv(path: Path) -> TextIO:
@@ -54,12 +58,12 @@ class UnreadableRow:
 
 
 def read_rows(
-    file: TextIO, columns: Sequence[str], required: str, mapping: Mapping[str, str | None] | None = None
+    file: TextIO, columns: Sequence[str], required: str, mapping: ColumnMapping | None = None
 ) -> Iterator[Row | UnreadableRow]:
     """Yield every row that has a non-empty cell. `columns` are the names that the first line may contain.
 
-    `mapping` gives Lapse's name of a column by its name in the file, or None to ignore it. With a mapping, columns that it
-    does not name are ignored; without one they are an error. Columns without a name are ignored if they are empty.
+    With a mapping, columns that it does not name are ignored; without one they are an error. Columns without a name are
+    ignored if they are empty.
 
     Raises:
         BadFile: the first line names no columns, or wrong ones; or a line is too long for contacts.
@@ -86,7 +90,7 @@ def read_rows(
             yield _row(line, cells, header)
 
 
-def ignored_columns(file: TextIO, columns: Sequence[str], required: str, mapping: Mapping[str, str | None]) -> list[str]:
+def ignored_columns(file: TextIO, columns: Sequence[str], required: str, mapping: ColumnMapping) -> list[str]:
     """Return the columns that `read_rows` ignores because `mapping` does not name them, in Lapse's spelling.
 
     Raises:
@@ -159,7 +163,7 @@ def _first_line(lines: Iterator[str]) -> tuple[int, str, str | None]:
     raise BadFile("is empty: the first line must name the columns")
 
 
-def _delimiter(line: str, columns: Sequence[str], mapping: Mapping[str, str | None]) -> str:
+def _delimiter(line: str, columns: Sequence[str], mapping: ColumnMapping) -> str:
     """Return the separator that yields most known column names; if none yields any, the one that yields most cells."""
 
     def score(delimiter: str) -> tuple[int, int]:
@@ -183,7 +187,7 @@ def normalize_column_name(name: str) -> str:
 
 
 def _header(
-    line: str, delimiter: str, columns: Sequence[str], required: str, mapping: Mapping[str, str | None] | None
+    line: str, delimiter: str, columns: Sequence[str], required: str, mapping: ColumnMapping | None
 ) -> list[str | None]:
     """Return Lapse's name for each column; None for one that is ignored, "" for one without a name."""
     names = _names(line, delimiter)
@@ -196,7 +200,7 @@ def _header(
         raise BadFile(f"there is no column {missing[0]}, which --map names")
     mapped = mapping or {}
     taken = set(mapped.values())  # the file's own `Phone` is not meant where `Mobile` is mapped to phone
-    found = [mapped[name] if name in mapped else None if name and name in taken else name for name in names]
+    found = [mapped.get(name, None if name and name in taken else name) for name in names]
     if not set(found) & set(columns):
         # The line may be a person's row: nothing of it may be shown.
         known = f"known are {', '.join(columns)}, separated by commas, semicolons or tabs"

@@ -7,7 +7,7 @@ is limited, and so is the time after which the broker aborts an import.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TextIO
@@ -19,7 +19,7 @@ from consumer import log
 from consumer.clock import MINUTE, Millis, SystemClock
 from consumer.commands import kafka_probe
 from consumer.commands.contacts import csv_file, validation
-from consumer.commands.contacts.csv_file import BadFile, Row, UnreadableRow
+from consumer.commands.contacts.csv_file import BadFile, ColumnMapping, Row, UnreadableRow
 from consumer.commands.contacts.validation import COLUMNS, KEY, CheckedRow, ImportRules, InvalidRow, SeenUsers
 from consumer.commands.terminal.exit_codes import DONE, CommandFailed
 from consumer.commands.terminal.output import echo
@@ -96,7 +96,7 @@ class _ContactsFile:
     """A file of contacts that can be read several times from its beginning."""
 
     def __init__(
-        self, path: Path, text: TextIO, rules: ImportRules, mapping: Mapping[str, str | None] | None, *, delete: bool
+        self, path: Path, text: TextIO, rules: ImportRules, mapping: ColumnMapping | None, *, delete: bool
     ) -> None:
         self.path = path
         self._text = text
