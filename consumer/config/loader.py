@@ -204,7 +204,8 @@ def _refusal(path: KeyPath, value: Any) -> tuple[str, Any]:
     """Return why this value must not be in a file and what to do instead ("" if it may), and a value to go on with."""
     names = [_canonical(str(key)).upper() for key in path]
     variable = PREFIX + "__".join(names)
-    if shape_at(path) is Secret and (not isinstance(value, dict) or "value" in value):
+    given = value is not None and (not isinstance(value, dict) or "value" in value)
+    if given and shape_at(path) is Secret:
         advice = SECRET_ADVICE.format(variable="_".join(names))
         return f"a secret must not be written in the file: {advice}", {"env": "REFUSED"}
     if path[:2] == ("kafka", "client") and path[-1] in CLIENT_SECRETS:

@@ -46,6 +46,9 @@ class TestSecretsInTheFile:
         assert "hunter2" not in said
         assert "12345678" not in said
 
+    def test_null_means_none(self, file: Path) -> None:
+        assert loaded(file, SMALL + "web: {api_token: null}\n").web.api_token is None
+
     def test_are_refused_even_if_the_environment_overrides_them(self, file: Path) -> None:
         text = SMALL + CHANNEL.replace("{env: ONEMSG_TOKEN}", "hunter2")
         assert len(problems(file, text, LAPSE_ONEMSG__TOKEN="abc")) == 1
