@@ -17,11 +17,8 @@ from typing import Any
 import numpy as np
 
 from bench.decode import NATIVE, NOW, best, event, values
-from consumer.activity.avro.batch_reader import AvroReader
+from consumer.activity.build import build_decoder
 from consumer.activity.decoder import ActivityDecoder
-from consumer.activity.event_mapping import build_event_mapping
-from consumer.activity.field_paths import build_field_paths
-from consumer.activity.json_reader import JsonReader
 from consumer.activity.schemas.avro_schema import WriterSchema, parse
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import ManualClock
@@ -79,11 +76,7 @@ def shuffled(most: int, more: Mapping[str, object]) -> dict[str, object]:
 
 
 def decoder(source: SourceSettings, writers: Sequence[WriterSchema] = ()) -> ActivityDecoder:
-    fields, meanings = build_field_paths(source), build_event_mapping(source, _PROCESSES)
-    wants = meanings.wants if meanings else None
-    if source.format == "json":
-        return ActivityDecoder(JsonReader(fields, wants), meanings)
-    return ActivityDecoder(AvroReader(WriterSchemas(ManualClock(), others=writers), fields, wants), meanings)
+    return build_decoder(source, _PROCESSES, WriterSchemas(ManualClock(), others=writers))
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from consumer.config import fallback, policy, source, types
+from consumer.config import event_paths, fallback, policy, source, types
 from consumer.config.errors import fields_of, is_section, shape
 from consumer.config.settings import Settings
 from consumer.config.template import Action
@@ -35,7 +35,7 @@ TYPE_NAMES: tuple[tuple[Any, str], ...] = (
     (types.Zone, "time zone"),
     (types.Address, "address"),
     (policy.Region, "country"),
-    (source.EventPath, "dotted path"),
+    (event_paths.EventPath, "dotted path"),
     (source.Names, "name, or list of names"),
     (fallback.Text, "text"),
     (fallback.Subject, "text of one line"),

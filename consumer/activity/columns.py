@@ -5,21 +5,21 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from consumer.activity import timestamps
 from consumer.activity.avro.cursor import ABSENT, Bytes, FieldSheet, Flags, Longs, Verdict
 from consumer.activity.field_paths import FieldPaths
-from consumer.activity.iso8601 import NO_TIME
 from consumer.activity.rows import SMALL_BATCH_ROWS, ending_of, symbols_at
+from consumer.activity.times import timestamps
+from consumer.activity.times.iso8601 import NO_TIME
 from consumer.byte_slices import ByteSpans, slice_bytes
 
 
 def frame_of(joined: bytes, sheet: FieldSheet, fields: FieldPaths, symbols: Sequence[str]) -> pl.DataFrame:
     """Return the rows of a sheet whose verdict is OK; `joined` are the bytes that were decoded.
 
-    A text that is not UTF-8 makes its record unreadable; a time in an unknown form makes its record be read singly.
+    A text that is not UTF-8, and a time in an unknown form, make their record be read singly, where it is judged.
     """
     sliced = _sliced(joined, sheet)
-    columns = [_column(name, sheet, sliced, symbols).alias(name) for name in fields.columns]
+    columns = [_column(name, joined, sheet, sliced, symbols, fields).alias(name) for name in fields.columns]
     frame = pl.DataFrame(columns)
     return frame if not sheet.verdict.any() else frame.filter(pl.Series(sheet.verdict == Verdict.OK))
 
@@ -33,7 +33,7 @@ def _sliced(joined: bytes, sheet: FieldSheet) -> dict[str, pl.Series]:
     for name, part in parts.items():
         texts[name] = text = _decoded(part)
         if text.null_count() > part.null_count():
-            sheet.verdict[(text.is_null() & part.is_not_null()).to_numpy()] = Verdict.UNREADABLE
+            sheet.verdict[(text.is_null() & part.is_not_null()).to_numpy()] = Verdict.SINGLY
     return texts
 
 
@@ -65,19 +65,28 @@ def _utf8(part: bytes) -> str | None:
         return None
 
 
-def _column(name: str, sheet: FieldSheet, sliced: Mapping[str, pl.Series], symbols: Sequence[str]) -> pl.Series:
+def _column(
+    name: str,
+    joined: bytes,
+    sheet: FieldSheet,
+    sliced: Mapping[str, pl.Series],
+    symbols: Sequence[str],
+    fields: FieldPaths,
+) -> pl.Series:
     if name == "index":
         return pl.Series(np.arange(sheet.verdict.size, dtype=np.uint32))
     if name == "ending":
         return _endings(sheet, sliced.get("kind"))
     if name == "occurred_at":
-        return _times(sheet, sliced.get(name))
-    return _texts(name, sheet, sliced.get(name), symbols)
+        return _times(sheet, sliced.get(name), fields.times)
+    found = [sliced[name]] if name in sliced else []
+    if name in sheet.uuids:
+        found.append(_uuids(joined, sheet, name))
+    return _texts(name, sheet, found, symbols)
 
 
-def _texts(name: str, sheet: FieldSheet, sliced: pl.Series | None, symbols: Sequence[str]) -> pl.Series:
+def _texts(name: str, sheet: FieldSheet, found: list[pl.Series], symbols: Sequence[str]) -> pl.Series:
     """Return a field as text, whether it was stored as text, as a symbol or as a whole number."""
-    found = [sliced] if sliced is not None else []
     if name in sheet.symbols:
         found.append(symbols_at(sheet.symbols[name], symbols))
     if name in sheet.numbers:
@@ -90,11 +99,18 @@ def _texts(name: str, sheet: FieldSheet, sliced: pl.Series | None, symbols: Sequ
     return first
 
 
-def _times(sheet: FieldSheet, written: pl.Series | None) -> pl.Series:
+def _uuids(joined: bytes, sheet: FieldSheet, name: str) -> pl.Series:
+    starts = np.where(sheet.verdict == Verdict.OK, sheet.uuids[name], -1)
+    found = slice_bytes(joined, {name: (starts, np.full(starts.size, 16))})[name].bin.encode("hex")
+    return found.str.replace(r"^(.{8})(.{4})(.{4})(.{4})(.{12})$", "${1}-${2}-${3}-${4}-${5}")
+
+
+def _times(sheet: FieldSheet, written: pl.Series | None, form: timestamps.TimeForm) -> pl.Series:
     noted = sheet.numbers.get("occurred_at", np.full(sheet.verdict.size, ABSENT))
     if written is not None:
-        read = timestamps.from_texts(written.to_list())
-        sheet.verdict[(read == NO_TIME) & written.is_not_null().to_numpy()] = Verdict.SINGLY
+        read = timestamps.from_texts(written.to_list(), form)
+        odd = (read == NO_TIME) & written.is_not_null().to_numpy()
+        sheet.verdict[odd & (sheet.verdict == Verdict.OK)] = Verdict.SINGLY
         noted = np.where(noted == ABSENT, read, noted)
     return timestamps.column(noted)
 

@@ -1,7 +1,7 @@
 """Decodes batches of bytes from the activity topic into columns that detect can apply, and reports bad values."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,6 +10,15 @@ import polars as pl
 
 from consumer.activity.errors import ValueProblem
 from consumer.activity.event_mapping import EventMapping
+from consumer.activity.field_paths import NATIVE, FieldPaths, source_key
+from consumer.activity.record_metadata import (
+    NO_METADATA,
+    NOTHING_ELSEWHERE,
+    Metadata,
+    MetadataReader,
+    set_aside,
+    with_elsewhere,
+)
 from consumer.activity.rows import SMALL_BATCH_ROWS, BadValue, ReadBatch, RowBatch
 from consumer.clock import DAY, HOUR, YEAR_2000, Millis
 
@@ -21,16 +30,20 @@ MAX_USER_ID_BYTES = 255
 MAX_ACTION_CHARS = 128
 """Longer actions are cut."""
 
-# In order of precedence: a record gets the first that applies.
-_PROBLEMS = (
-    ValueProblem("missing_field", "kind or occurred_at is null: an activity needs both"),
-    ValueProblem("user_id_too_long", f"user_id is longer than {MAX_USER_ID_BYTES} bytes: is it an id at all?"),
-    ValueProblem("empty_process", "process is empty: say what the user was doing"),
-    ValueProblem("time_before_2000", "occurred_at is before the year 2000: is it in seconds instead of milliseconds?"),
-    ValueProblem(
-        "time_in_future", "occurred_at and the record's own time are over a day ahead: set the producer's clock"
-    ),
-)
+
+def _problems_of(fields: FieldPaths) -> tuple[ValueProblem, ...]:
+    """Return what can be wrong with a record that was read, in order of precedence: it gets the first that applies."""
+    user, process, kind, time = map(fields.label, ("user_id", "process", "kind", "occurred_at"))
+    return (
+        ValueProblem("missing_field", f"{kind} or {time} is null: an activity needs both"),
+        ValueProblem("user_id_too_long", f"{user} is longer than {MAX_USER_ID_BYTES} bytes: is it an id at all?"),
+        ValueProblem("empty_process", f"{process} is empty: say what the user was doing"),
+        ValueProblem("time_before_2000", f"{time} is before the year 2000: is it in another unit than it seems?"),
+        ValueProblem(
+            "time_in_future", f"{time} and the record's own time are over a day ahead: set the producer's clock"
+        ),
+    )
+
 
 _NO_PROBLEM = -1
 _BLANK = -2
@@ -47,7 +60,8 @@ class Decoded:
     concerns several processes has a row for each. `clamped` counts the rows whose occurred_at was too far ahead and was
     set back. `skew` has for each row how far its record was written after the event, in ms; below zero where the event
     lies ahead. `ignored` counts values that concern no process or no user, `blank` those that are null or empty or have
-    an empty user. Texts share the batch's memory: copy those that are kept for long.
+    an empty user. `present` counts, of the `read` events whatever they concern, those in which something lies at each
+    configured path, by its key of `source`. Texts share the batch's memory: copy those that are kept for long.
     """
 
     frame: pl.DataFrame
@@ -56,55 +70,82 @@ class Decoded:
     skew: Times
     ignored: int = 0
     blank: int = 0
+    read: int = 0
+    present: Mapping[str, int] = field(default_factory=dict)
 
 
 class ActivityDecoder:
     """Reads values with `read` (an AvroReader or a JsonReader), maps events to activities with `mapping` where it is
     given, and validates the rows."""
 
-    def __init__(self, read: ReadBatch, mapping: EventMapping | None = None, *, clock_doubt: Millis = HOUR) -> None:
-        """An event's time may lie up to `clock_doubt` after its record's."""
+    def __init__(
+        self,
+        read: ReadBatch,
+        mapping: EventMapping | None = None,
+        metadata: MetadataReader | None = None,
+        *,
+        fields: FieldPaths = NATIVE,
+        clock_doubt: Millis = HOUR,
+    ) -> None:
+        """`metadata` reads the fields that are not in values. An event's time may lie up to `clock_doubt` after its
+        record's."""
         self._read = read
         self._mapping = mapping
+        self._metadata = metadata
+        self._problems = _problems_of(fields)
         self._clock_doubt = clock_doubt
+        self.reads_headers = bool(fields.from_headers)
+        """Whether `decode` needs the records' headers."""
 
-    def decode(self, values: Sequence[bytes | None], timestamps: Times, now: Millis) -> Decoded:
+    def decode(
+        self, values: Sequence[bytes | None], timestamps: Times, now: Millis, metadata: Metadata = NO_METADATA
+    ) -> Decoded:
         """Decode a batch. `timestamps` are the records' own in ms; one that is not known (-1) counts as `now`.
 
-        Raises RegistryUnavailable where `read` does.
+        Raises RegistryUnavailable where the reader does.
         """
-        rows = self._read(values)
-        return validate(self._mapping(rows) if self._mapping else rows, timestamps, now, self._clock_doubt)
+        elsewhere = self._metadata(metadata, timestamps) if self._metadata else NOTHING_ELSEWHERE
+        rows = self._read(values, elsewhere.columns)
+        if self._metadata:
+            rows = with_elsewhere(rows, elsewhere)
+        read, present = rows.frame.height, _presence(rows.frame)
+        rows = set_aside(self._mapping(rows) if self._mapping else rows, elsewhere.problems)
+        decoded = self._validate(rows, timestamps, now)
+        return replace(decoded, read=read, present=present)
+
+    def _validate(self, rows: RowBatch, timestamps: Times, now: Millis) -> Decoded:
+        """Set back times that are too far ahead, cut long actions, and separate bad rows.
+
+        An event cannot have happened after `now`, nor long after its record was written.
+        """
+        frame = rows.frame
+        recorded = timestamps[frame["index"].to_numpy()]
+        recorded = np.where(recorded < YEAR_2000, now, recorded)
+        occurred = _filled(frame["occurred_at"], now)
+        written = np.minimum(recorded, now)
+        clamped = np.minimum(occurred, np.minimum(recorded + self._clock_doubt, now))
+        ahead = occurred > clamped
+        frame = frame.with_columns(pl.Series("written_at", written))
+        if ahead.any():
+            frame = frame.with_columns(pl.Series("occurred_at", clamped))
+        if _max_bytes(frame["action"]) > MAX_ACTION_CHARS:
+            frame = frame.with_columns(pl.col("action").str.head(MAX_ACTION_CHARS))
+        problems = _problems(rows.frame, occurred, np.minimum(occurred, recorded), now)
+        good = problems == _NO_PROBLEM
+        if good.all():
+            return Decoded(frame, _in_order(rows.bad), int(ahead.sum()), recorded - occurred, rows.ignored, rows.blank)
+        # A value with several rows is bad, or blank, once.
+        places = dict(zip(frame["index"].filter(~good), problems[~good].tolist(), strict=True))
+        judged = [BadValue(index, *self._problems[place]) for index, place in places.items() if place != _BLANK]
+        blank = rows.blank + sum(place == _BLANK for place in places.values())
+        bad = _in_order(rows.bad + judged)
+        clamped_rows, skew = int((ahead & good).sum()), (recorded - occurred)[good]
+        return Decoded(frame.filter(good), bad, clamped_rows, skew, rows.ignored, blank)
 
 
-def validate(rows: RowBatch, timestamps: Times, now: Millis, clock_doubt: Millis) -> Decoded:
-    """Set back times that are too far ahead, cut long actions, and separate bad rows.
-
-    An event cannot have happened after `now`, nor long after its record was written.
-    """
-    frame = rows.frame
-    recorded = timestamps[frame["index"].to_numpy()]
-    recorded = np.where(recorded < YEAR_2000, now, recorded)
-    occurred = _filled(frame["occurred_at"], now)
-    written = np.minimum(recorded, now)
-    clamped = np.minimum(occurred, np.minimum(recorded + clock_doubt, now))
-    ahead = occurred > clamped
-    frame = frame.with_columns(pl.Series("written_at", written))
-    if ahead.any():
-        frame = frame.with_columns(pl.Series("occurred_at", clamped))
-    if _max_bytes(frame["action"]) > MAX_ACTION_CHARS:
-        frame = frame.with_columns(pl.col("action").str.head(MAX_ACTION_CHARS))
-    problems = _problems(rows.frame, occurred, np.minimum(occurred, recorded), now)
-    good = problems == _NO_PROBLEM
-    if good.all():
-        return Decoded(frame, _in_order(rows.bad), int(ahead.sum()), recorded - occurred, rows.ignored, rows.blank)
-    # A value with several rows is bad, or blank, once.
-    places = dict(zip(frame["index"].filter(~good), problems[~good].tolist(), strict=True))
-    judged = [BadValue(index, *_PROBLEMS[place]) for index, place in places.items() if place != _BLANK]
-    blank = rows.blank + sum(place == _BLANK for place in places.values())
-    bad = _in_order(rows.bad + judged)
-    clamped_rows, skew = int((ahead & good).sum()), (recorded - occurred)[good]
-    return Decoded(frame.filter(good), bad, clamped_rows, skew, rows.ignored, blank)
+def _presence(frame: pl.DataFrame) -> dict[str, int]:
+    """Return in how many rows something lies at each path, by its key of `source`."""
+    return {source_key(name): frame.height - frame[name].null_count() for name in frame.columns if name != "index"}
 
 
 def _in_order(bad: list[BadValue]) -> list[BadValue]:

@@ -12,7 +12,7 @@ from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from fastavro.read import SchemaResolutionError
 
 from consumer.activity.errors import BadRecord, RegistryUnavailable, SchemaRefused
-from consumer.activity.schemas.avro_schema import WriterSchema, own, schema_text, single_object_header
+from consumer.activity.schemas.avro_schema import UnusableSchema, WriterSchema, own, schema_text, single_object_header
 from consumer.activity.schemas.framing import UNREADABLE, header_of, registry_header
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.records import Record
@@ -80,6 +80,8 @@ class RecordCodec:
         try:
             found: Any = schemaless_reader(body, *self._schemas(cls, header, writer))
             return cls(**self._shape(cls).record(found))
+        except UnusableSchema as problem:
+            raise BadRecord("incompatible_schema", f"its schema cannot be used: {problem}") from None
         except SchemaResolutionError:
             error = f"its schema does not fit {cls.__name__}: compare it with the file in schemas/"
             raise BadRecord("incompatible_schema", error) from None
@@ -92,7 +94,7 @@ class RecordCodec:
         if schemas is None:
             ours = self._shape(cls).schema
             same = writer.schema == ours.schema
-            schemas = (ours.bare, None) if same else (writer.schema, _reader_schema(writer.schema, ours.schema))
+            schemas = (ours.bare, None) if same else (writer.logical, _reader_schema(writer.schema, ours.schema))
             self._readers[header, cls] = schemas
         return schemas
 
@@ -139,6 +141,5 @@ def _millis(value: Any) -> Any:
 
 def _reader_schema(theirs: Any, ours: Mapping[str, Any]) -> Any:
     """Return our schema with the writer's record name as an alias, so that another name is no reason to refuse it."""
-    plain = {key: value for key, value in ours.items() if not key.startswith("__")}  # without fastavro's own keys
     named = isinstance(theirs, dict) and "name" in theirs
-    return parse_schema({**plain, "aliases": [theirs["name"]] if named else []})
+    return parse_schema({**ours, "aliases": [theirs["name"]] if named else []})

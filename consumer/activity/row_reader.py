@@ -1,98 +1,109 @@
-"""Reads the fields of one event given as nested dictionaries: for events that cannot be read together with others."""
+"""Reads the fields of one event: for events that cannot be read together with others."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from consumer.activity import timestamps
-from consumer.activity.errors import BadRecord, ValueProblem
-from consumer.activity.field_paths import FieldPaths, value_at
+from consumer.activity.errors import BadRecord
+from consumer.activity.event_values import whole_number
+from consumer.activity.field_paths import INTEGER_ALLOWED, FieldPaths
 from consumer.activity.rows import Row, ending_of
+from consumer.activity.times import timestamps
 from consumer.clock import Millis
-
-INTEGER_ALLOWED = ("user_id", "process", "event")
-"""Fields that may be whole numbers; they are read as their digits."""
 
 _NAME = "text or a whole number"
 EXPECTED: Mapping[str, str] = {
     **dict.fromkeys(INTEGER_ALLOWED, _NAME),
+    "user_id": "text, a whole number, a uuid or a decimal of scale 0",
     "kind": "an enum or text",
     "action": "text",
     "occurred_at": "a timestamp, a number or ISO 8601 text",
 }
 """What each field may be, for error texts."""
 
-UNREADABLE_TIME = ValueProblem(
-    "unreadable", "its time cannot be read: let it be a number, or ISO 8601 text such as 2026-09-21T14:13:20Z"
-)
-
 EventFilter: TypeAlias = Callable[[str | None, str | None], bool]
 """Takes an event's process and name; returns whether the event concerns any process."""
 
+FieldReader: TypeAlias = Callable[[str], Any]
+"""Takes a field's name; returns its text, of `occurred_at` its milliseconds, or None. Raises BadRecord."""
+
 
 class RowReader:
-    """Finds the fields of an event.
+    """Makes the row of an event."""
 
-    `type_error_reason` is the reason given for a field of a type that is not read; `unit` is the unit of times that
-    are numbers.
-    """
-
-    def __init__(self, fields: FieldPaths, wants: EventFilter | None, type_error_reason: str, unit: str | None) -> None:
-        self._paths = fields.paths
+    def __init__(self, fields: FieldPaths, wants: EventFilter | None) -> None:
         self._columns = [name for name in fields.columns if name != "index"]
+        self._known = {*fields.paths, *fields.from_record_name}
         self._is_wanted = wants
-        self._type_error_reason = type_error_reason
-        self._unit = unit
 
-    def __call__(self, event: Any) -> Row | None:
+    def __call__(self, read: FieldReader, elsewhere: Mapping[str, Any]) -> Row | None:
         """Return the row of an event, or None if it concerns no process, whatever else is wrong with it.
 
-        Raises BadRecord.
+        `elsewhere` are fields that are not in its value. Raises BadRecord.
         """
         if self._is_wanted is not None and not self._is_wanted(
-            self._name(event, "process"), self._name(event, "event")
+            self._name("process", read, elsewhere), self._name("event", read, elsewhere)
         ):
             return None
-        return tuple(self._column(event, name) for name in self._columns)
+        return tuple(self._column(name, read) for name in self._columns)
 
-    def _name(self, event: Any, name: str) -> str | None:
+    def _name(self, name: str, read: FieldReader, elsewhere: Mapping[str, Any]) -> str | None:
         """Return a name, or None for a value of another type."""
-        found = value_at(event, self._paths.get(name))
+        if name in elsewhere:
+            return elsewhere[name]  # type: ignore[no-any-return]
         try:
-            return self._text(name, found)
+            return read(name) if name in self._known else None
         except BadRecord:
             return None
 
-    def _column(self, event: Any, name: str) -> object:
+    def _column(self, name: str, read: FieldReader) -> object:
         if name == "ending":
-            kind = self._text("kind", value_at(event, self._paths["kind"]))
+            kind = read("kind")
             return None if kind is None else ending_of(kind)
-        found = value_at(event, self._paths.get(name))
-        return self._time(found) if name == "occurred_at" else self._text(name, found)
+        return read(name) if name in self._known else None
 
-    def _text(self, name: str, value: object) -> str | None:
-        if isinstance(value, int) and not isinstance(value, bool) and name in INTEGER_ALLOWED:
-            return str(value)
+
+class PlainValues:
+    """Turns values as JSON has them into the fields of an activity. `type_error_reason` is given for other types."""
+
+    def __init__(self, fields: FieldPaths, type_error_reason: str) -> None:
+        self._fields = fields
+        self._type_error_reason = type_error_reason
+
+    def field(self, name: str, value: object) -> str | Millis | None:
+        """Return a field's text or milliseconds. Raises BadRecord."""
+        return self._time(value) if name == "occurred_at" else self.text(name, value)
+
+    def text(self, name: str, value: object) -> str | None:
+        if name in INTEGER_ALLOWED and (number := whole_number(value)) is not None:
+            return number
         if value is not None and not isinstance(value, bytes | str):
-            raise self._wrong_type(name)
+            raise self.wrong_type(name)
         try:
             return value.decode() if isinstance(value, bytes) else _valid_text(value)
         except UnicodeError:
-            raise BadRecord("unreadable", f"{name} is not valid text: was it damaged?") from None
+            raise BadRecord("unreadable", f"{self._fields.label(name)} is not valid text: was it damaged?") from None
 
     def _time(self, value: object) -> Millis | None:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float | str):
-            raise self._wrong_type("occurred_at")
-        moment = timestamps.from_one(value, self._unit)
+            raise self.wrong_type("occurred_at")
+        moment = timestamps.from_one(value, self._fields.times)
         if moment is None:
-            raise BadRecord(*UNREADABLE_TIME)
+            raise self.no_time()
         return moment
 
-    def _wrong_type(self, name: str) -> BadRecord:
+    def no_time(self) -> BadRecord:
+        """Return the problem of a time that cannot be read."""
         return BadRecord(
-            self._type_error_reason, f"{name} is of a type that cannot be meant: it must be {EXPECTED[name]}"
+            "unreadable",
+            f"{self._fields.label('occurred_at')} is no certain time: let it be a number, or ISO 8601 text with date,"
+            " time and offset, such as 2026-09-21T14:13:20Z",
         )
+
+    def wrong_type(self, name: str, what: str = "of a type that cannot be meant") -> BadRecord:
+        """Return the problem of a field that is `what`."""
+        return BadRecord(self._type_error_reason, f"{self._fields.label(name)} is {what}: it must be {EXPECTED[name]}")
 
 
 def _valid_text(text: str | None) -> str | None:

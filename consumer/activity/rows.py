@@ -44,14 +44,21 @@ class RowBatch:
 Row: TypeAlias = tuple[Any, ...]
 """One row in the order of the columns, without the index."""
 
-ReadOne: TypeAlias = Callable[[bytes], Row | None]
-"""Reads one value; returns None if it concerns no process. Raises BadRecord."""
+Elsewhere: TypeAlias = Mapping[str, Sequence[Any]]
+"""The fields of events that are not in their values: by name, one for each value; None where there is none."""
 
-ReadBatch: TypeAlias = Callable[[Sequence[bytes | None]], RowBatch]
+ReadOne: TypeAlias = Callable[[bytes, Mapping[str, Any]], Row | None]
+"""Reads one value, given what is elsewhere; returns None if it concerns no process. Raises BadRecord."""
+
+ReadBatch: TypeAlias = Callable[[Sequence[bytes | None], Elsewhere], RowBatch]
 
 
 def read_singly(
-    values: Sequence[bytes | None], indices: Sequence[int], read: ReadOne, columns: Mapping[str, Any]
+    values: Sequence[bytes | None],
+    elsewhere: Elsewhere,
+    indices: Sequence[int],
+    read: ReadOne,
+    columns: Mapping[str, Any],
 ) -> RowBatch:
     """Read these values of a batch one at a time."""
     rows: list[Row] = []
@@ -63,7 +70,7 @@ def read_singly(
             blank += 1
             continue
         try:
-            row = read(value)
+            row = read(value, {name: found[index] for name, found in elsewhere.items()})
         except BadRecord as problem:
             bad.append(BadValue(index, problem.reason, problem.error))
         else:

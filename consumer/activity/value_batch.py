@@ -6,9 +6,19 @@ import numpy as np
 import numpy.typing as npt
 
 from consumer.activity.avro.cursor import LOOKAHEAD_BYTES, Bytes, Flags, Longs
-from consumer.activity.schemas.framing import CONFLUENT, CONFLUENT_SIZE, SINGLE_OBJECT, SINGLE_OBJECT_SIZE
+from consumer.activity.schemas.framing import (
+    CONFLUENT,
+    CONFLUENT_SIZE,
+    GLUE,
+    GLUE_COMPRESSIONS,
+    GLUE_SIZE,
+    SINGLE_OBJECT,
+    SINGLE_OBJECT_SIZE,
+)
 
 _LOOKAHEAD = bytes(LOOKAHEAD_BYTES)
+GLUE_HEADER = bytes([GLUE])
+"""Stands for a header of AWS Glue's Schema Registry, whatever its schema."""
 
 
 class ValueBatch:
@@ -27,7 +37,8 @@ class ValueBatch:
         self.data: Bytes = np.frombuffer(self.joined, np.uint8)
 
     def groups(self) -> Iterator[tuple[bytes | None, Longs]]:
-        """Yield each header and the indices of its values; None for those that have no header and are not empty."""
+        """Yield each header and the indices of its values; None for those that have no header and are not empty, and
+        GLUE_HEADER for those with a header of AWS Glue's."""
         first, second = self.data[self.starts], self.data[self.starts + 1]
         confluent = (first == CONFLUENT) & (self.lengths >= CONFLUENT_SIZE)
         single = (first == SINGLE_OBJECT[0]) & (second == SINGLE_OBJECT[1]) & (self.lengths >= SINGLE_OBJECT_SIZE)
@@ -35,7 +46,10 @@ class ValueBatch:
         yield from self._alike(single, np.dtype("<u8"), SINGLE_OBJECT_SIZE)
         unframed = np.flatnonzero(~(confluent | single) & (self.lengths > 0))
         if unframed.size:
-            yield None, unframed
+            glue = (first[unframed] == GLUE) & np.isin(second[unframed], GLUE_COMPRESSIONS)
+            glue &= self.lengths[unframed] >= GLUE_SIZE
+            yield GLUE_HEADER, unframed[glue]
+            yield None, unframed[~glue]
 
     def _alike(self, which: Flags, number: "np.dtype[np.unsignedinteger]", size: int) -> Iterator[tuple[bytes, Longs]]:
         rows = np.flatnonzero(which)

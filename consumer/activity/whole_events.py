@@ -8,25 +8,48 @@ from typing import Any, TypeAlias
 from fastavro import schemaless_reader
 
 from consumer.activity.errors import BadRecord
-from consumer.activity.field_paths import Path
-from consumer.activity.schemas.framing import header_of
+from consumer.activity.schemas.framing import header_of, text_of_key, without_registry_frame
 from consumer.activity.schemas.writer_schemas import WriterSchemas
+from consumer.config.event_paths import HEADER, KEY, RECORD, TIMESTAMP, Path
 
 Event: TypeAlias = dict[str, Any]
 
 
 class WholeEventReader:
-    """Reads JSON objects and Avro records, told apart by their first byte. Avro's logical types are plain numbers."""
+    """Reads JSON objects and Avro records, told apart by their first byte, and of JSON behind a registry's frame by the
+    first behind it. Avro's logical types are plain numbers."""
 
     def __init__(self, writers: WriterSchemas) -> None:
         self._writers = writers
 
     def __call__(self, value: bytes) -> Event:
         """Return the event. Raises BadRecord, RegistryUnavailable."""
-        event = json_event(value) if is_json(value) else self._avro(value)
+        inside = without_registry_frame(value) or value
+        event = json_event(inside) if is_json(inside) else self._avro(value)
         if not isinstance(event, dict):
             raise BadRecord("unreadable", "it is no record: an event has fields")
         return event
+
+    def around(self, message: Any) -> Event:
+        """Return what a record holds besides its value, by the names that paths have for it: its key, its headers, its
+        timestamp, and the name of its schema."""
+        key, headers, value = message.key(), message.headers() or [], message.value() or b""
+        return {
+            KEY: None if not key else json_event(key) if is_json(key) else self._key(key),
+            HEADER: {name: text.decode(errors="replace") for name, text in headers if text is not None},
+            TIMESTAMP: message.timestamp()[1],
+            RECORD: None if is_json(without_registry_frame(value) or value) else self._record_name(value),
+        }
+
+    def _key(self, key: bytes) -> Any:
+        try:
+            return self._avro(key)
+        except BadRecord:
+            return text_of_key(key)
+
+    def _record_name(self, value: bytes) -> str | None:
+        schema = self._writers.find(header_of(value)).schema
+        return schema.get("name", "").rpartition(".")[2] if isinstance(schema, dict) else None
 
     def _avro(self, value: bytes) -> Any:
         header = header_of(value)
@@ -59,8 +82,3 @@ def leaves(event: Mapping[str, Any], above: Path = ()) -> Iterator[tuple[Path, A
             yield from leaves(value, (*above, name))
         elif not isinstance(value, list):
             yield (*above, name), value
-
-
-def dotted(path: Path) -> str:
-    """Return a path as `source` has it; a dot within a name is written as `\\.`."""
-    return ".".join(name.replace(".", "\\.") for name in path)

@@ -68,8 +68,8 @@ class TopicSampler:
             found[message.partition()].append(message)
         return Sample(found, ranges)
 
-    def older(self, topic: str, sample: Sample, max_records: int, max_bytes: int) -> Iterator[bytes]:
-        """Yield the values before those of a sample. Raises KafkaException."""
+    def older(self, topic: str, sample: Sample, max_records: int, max_bytes: int) -> Iterator[Any]:
+        """Yield the records before those of a sample that have a value. Raises KafkaException."""
         share = max_records // max(1, len(sample.messages))
         spans = {
             number: range(max(sample.ranges[number].start, found[0].offset() - share), found[0].offset())
@@ -77,8 +77,8 @@ class TopicSampler:
             if found
         }
         for message in self._read(topic, spans, max_bytes):
-            if value := message.value():
-                yield value
+            if message.value():
+                yield message
 
     def _read(self, topic: str, spans: Mapping[int, range], max_bytes: int) -> Iterator[Any]:
         ours = {"group.id": self._group, "enable.auto.commit": False, "enable.partition.eof": True}

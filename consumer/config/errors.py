@@ -116,7 +116,7 @@ def unknown_key(word: str, known: Sequence[str]) -> str:
         return f"unknown key; did you mean {meant}?"
     elsewhere = [f"{section}.{word}" for section in keys_of(Settings) if word in keys_of(shape_at((section,)))]
     if elsewhere:
-        return f"unknown key here; did you mean {elsewhere[0]}?"
+        return f"unknown key here; did you mean {' or '.join(elsewhere)}?"
     return f"unknown key; allowed here: {', '.join(known)}" if known else "contains no keys"
 
 

@@ -1,31 +1,19 @@
 """The section `source`: the activity topic, and where to find user, time and event in events of your own schema."""
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import permutations
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, model_validator
+from pydantic import BeforeValidator, model_validator
 
-from consumer.config.types import Duration, FilePath, Section
+from consumer.config.event_paths import RECORD, TIMESTAMP, EventPath, steps_in
+from consumer.config.types import Duration, FilePath, Section, Zone
 
 PATHS = ("user", "time", "process", "kind", "action", "event")
 """The keys of `source` that are paths."""
 
 
-def names_in(path: str) -> tuple[str, ...]:
-    """Return the names in a dotted path, outermost first; a dot within a name is written as `\\.`."""
-    return tuple(name.replace("\\.", ".") for name in re.split(r"(?<!\\)\.", path))
-
-
-def _event_path(value: str) -> str:
-    if not all(names_in(value)):
-        raise ValueError("write names joined by dots, such as context.user.id")
-    return value
-
-
-EventPath = Annotated[str, AfterValidator(_event_path)]
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
 """Names; a single one may be written without a list."""
 
@@ -51,7 +39,7 @@ def paths_problem(paths: Mapping[str, str]) -> str | None:
         )
     if {"kind", "event"} <= paths.keys():
         return "kind and event both say what happened: remove one of them"
-    return _overlap(paths)
+    return _misplaced(paths) or _overlap(paths)
 
 
 def events_problem(paths: Mapping[str, str], process: str, active: Sequence[str], closing: Sequence[str]) -> str | None:
@@ -70,9 +58,18 @@ def events_problem(paths: Mapping[str, str], process: str, active: Sequence[str]
     return f"processes.{process} names events, but source.event, the path of an event's name, is not set"
 
 
+def _misplaced(paths: Mapping[str, str]) -> str | None:
+    for key, path in paths.items():
+        if path == TIMESTAMP and key != "time":
+            return f"{key} cannot be {TIMESTAMP}, which is a time"
+        if path == RECORD and key not in ("event", "process"):
+            return f"{key} cannot be {RECORD}, the name of a record's schema"
+    return None
+
+
 def _overlap(paths: Mapping[str, str]) -> str | None:
     for (one, path), (other, beside) in permutations(paths.items(), 2):
-        if names_in(beside)[: len(names_in(path))] == names_in(path):
+        if steps_in(beside)[: len(steps_in(path))] == steps_in(path):
             return f"{other} is the same path as {one}, or inside it: each needs its own path"
     return None
 
@@ -88,10 +85,14 @@ class SourceSettings(Section):
     """How far back the first start looks: a reminder is requested for lapses of up to so long before it, such as 24h.
     Those before are only counted. A later start, and a rebuild, know when the first was."""
     user: EventPath | None = None
-    """The path of the user's id, text or a whole number. This and the next five are for events of your own schema: each
-    is the names of nested fields, joined by dots."""
+    """The path of the user's id: text, a whole number, a uuid, or a decimal of scale 0. This and the next five are for
+    events of your own schema. A path is the names of nested fields, joined by dots: `context.user.id`. `items[0].id` is
+    in the first element of an array, `params[key=plan].value` in the one whose `key` is `plan`. A path leads on through
+    a text that holds JSON. `$key` is the record's key, `$key.id` a field of it, `$header.NAME` a header, `$timestamp`
+    the record's own time, `$record` the name of its Avro schema. A dot, a bracket, or a dollar sign at the start, that
+    belongs to a name is written with a backslash."""
     time: EventPath | None = None
-    """The path of the event's time: a timestamp, a number or ISO 8601 text."""
+    """The path of the event's time: a timestamp, a number, or ISO 8601 text with a date and a time of day."""
     process: EventPath | None = None
     """The path of the process's name, if events contain it."""
     kind: EventPath | None = None
@@ -102,6 +103,10 @@ class SourceSettings(Section):
     """The path of the event's name; `active_on`, `complete_on` and `cancel_on` of the processes say what it means."""
     time_unit: Literal["seconds", "millis", "micros", "nanos"] | None = None
     """The unit of numeric times whose schema does not state it. Default: guessed from their size."""
+    timezone: Zone | None = None
+    """The time zone of times that have none: texts without an offset, Avro's local timestamps, Debezium's times of
+    columns without a zone. Default: UTC; Avro's local timestamps are refused. Of an hour that the zone's clocks show
+    twice the later one is meant, so that nobody is written to early."""
     records: Names = ()
     """The names of Avro records that are activities. Default: all."""
     schemas: tuple[FilePath, ...] = ()
@@ -117,6 +122,8 @@ class SourceSettings(Section):
     def _paths_are_complete(self) -> "SourceSettings":
         if self.format == "json" and (self.schemas or self.records):
             raise ValueError("schemas and records are only for format: avro")
+        if self.format == "json" and RECORD in self.paths.values():
+            raise ValueError(f"{RECORD} is the name of an Avro record's schema: JSON has none")
         if self.time_unit and not self.paths:
             raise ValueError("time_unit is only for events of your own schema: add user, time and event")
         if self.paths and (problem := paths_problem(self.paths)):

@@ -21,6 +21,10 @@ DEAD_LETTERS: Mapping[str, tuple[str, str]] = {
         "The value begins neither with the Confluent header nor with that of Avro single-object encoding.",
         "Use a serializer that writes one of them; a topic of JSON needs source.format: json.",
     ),
+    "foreign_frame": (
+        "The value begins with the header of AWS Glue's Schema Registry.",
+        "Use a serializer of Confluent's, plain JSON, or Avro single-object encoding.",
+    ),
     "unknown_schema": (
         "No schema is known for the value.",
         "Set schema_registry.url to the producer's registry, or name its schema in source.schemas; then replay.",

@@ -5,11 +5,8 @@ from pathlib import Path
 
 from confluent_kafka import Consumer
 
-from consumer.activity.avro.batch_reader import AvroReader
+from consumer.activity.build import build_decoder
 from consumer.activity.decoder import ActivityDecoder
-from consumer.activity.event_mapping import build_event_mapping
-from consumer.activity.field_paths import build_field_paths
-from consumer.activity.json_reader import JsonReader
 from consumer.activity.schemas.avro_schema import UnusableSchema, WriterSchema, read_schemas
 from consumer.clock import SECOND
 from consumer.config.errors import ConfigError
@@ -146,13 +143,9 @@ def group_name(s: Settings) -> str:
 def decoder(shared: Shared) -> ActivityDecoder:
     """Return the decoder of the input topic. Raises ConfigError for schema files that cannot be used."""
     source = shared.settings.source
-    fields, meanings = build_field_paths(source), build_event_mapping(source, shared.settings.processes)
-    wants = meanings.wants if meanings else None
-    clock_doubt = millis(shared.settings.detect.clock_doubt)
-    if source.format == "json":
-        return ActivityDecoder(JsonReader(fields, wants), meanings, clock_doubt=clock_doubt)
-    shared.writers.learn(_schemas(source.schemas))
-    return ActivityDecoder(AvroReader(shared.writers, fields, wants), meanings, clock_doubt=clock_doubt)
+    if source.format == "avro":
+        shared.writers.learn(_schemas(source.schemas))
+    return build_decoder(source, shared.settings.processes, shared.writers, millis(shared.settings.detect.clock_doubt))
 
 
 def _schemas(files: Sequence[Path]) -> list[WriterSchema]:

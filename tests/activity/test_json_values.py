@@ -41,7 +41,7 @@ def test_what_is_optional_may_be_missing() -> None:
         (b"[]", "unreadable"),
         (b"\xff\xfe", "unreadable"),
         (b"[" * 100_000, "unreadable"),
-        (said(user_id=7.0), "unreadable"),
+        (said(user_id=7.5), "unreadable"),
         (said(user_id=True), "unreadable"),
         (said(user_id="\ud800"), "unreadable"),
         (said(action=["pay"]), "unreadable"),

@@ -36,6 +36,8 @@ def problems(folder: Path, source: dict[str, Any], process: dict[str, Any], **en
         ({**PATHS, "process": "flow", "event": "name"}, NAMED),
         ({**PATHS, "event": "name"}, {**BARE, "active_on": "viewed"}),
         ({"schemas": ["a.avsc"], "records": "Track"}, BARE),
+        ({"user": "$key", "time": "$timestamp", "event": "$header.ce_type", "format": "json"}, NAMED),
+        ({"user": "ids[0].id", "time": "params[key=at].value", "event": "$record", "timezone": "Europe/Paris"}, NAMED),
     ],
 )
 def test_a_whole_description_is_taken(tmp_path: Path, source: dict[str, Any], process: dict[str, Any]) -> None:
@@ -63,6 +65,12 @@ def test_a_whole_description_is_taken(tmp_path: Path, source: dict[str, Any], pr
         ({"format": "json", "schemas": ["a.avsc"]}, BARE, "schemas and records are only for format: avro"),
         ({**PATHS, "event": "n"}, {**NAMED, "cancel_on": ["paid"]}, "complete_on and cancel_on name the same event"),
         ({**PATHS, "events": "name"}, NAMED, "unknown key; did you mean event?"),
+        ({**PATHS, "event": "$.name"}, NAMED, "source.event: write name: paths begin with the outermost name"),
+        ({**PATHS, "event": "$timestamp"}, NAMED, "event cannot be $timestamp"),
+        ({**PATHS, "user": "$record", "event": "name"}, NAMED, "user cannot be $record"),
+        ({**PATHS, "event": "$record", "format": "json"}, NAMED, "JSON has none"),
+        ({**PATHS, "event": "$key", "user": "$key.id"}, NAMED, "each needs its own path"),
+        ({**PATHS, "event": "name", "timezone": "Mars/Base"}, NAMED, "source.timezone: 'Mars/Base' is not a time zone"),
     ],
 )
 def test_half_a_description_is_refused_with_what_to_add(

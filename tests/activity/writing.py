@@ -10,10 +10,9 @@ import numpy as np
 from fastavro import schemaless_writer
 
 from consumer.activity.avro.batch_reader import AvroReader
+from consumer.activity.build import build_decoder
 from consumer.activity.decoder import ActivityDecoder, Decoded
-from consumer.activity.event_mapping import build_event_mapping
-from consumer.activity.field_paths import build_field_paths
-from consumer.activity.json_reader import JsonReader
+from consumer.activity.record_metadata import Headers, Metadata
 from consumer.activity.schemas.avro_schema import WriterSchema, parse, single_object_header
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import ManualClock, Millis
@@ -71,19 +70,20 @@ def own_events(
     source: SourceSettings, processes: Mapping[str, ProcessSettings], writers: Sequence[WriterSchema] = ()
 ) -> ActivityDecoder:
     """A decoder of a platform's own events, as its configuration has them."""
-    fields, meanings = build_field_paths(source), build_event_mapping(source, processes)
-    wants = meanings.wants if meanings else None
-    if source.format == "json":
-        return ActivityDecoder(JsonReader(fields, wants), meanings)
-    return ActivityDecoder(AvroReader(WriterSchemas(ManualClock(), others=writers), fields, wants), meanings)
+    return build_decoder(source, processes, WriterSchemas(ManualClock(), others=writers))
 
 
 def process(**events: Any) -> ProcessSettings:
     return ProcessSettings(action="something", remind_after=(timedelta(days=1),), **events)
 
 
-def at_noon(decoder: ActivityDecoder, values: Sequence[bytes | None]) -> Decoded:
-    return decoder.decode(values, np.full(len(values), NOON), NOON)
+def at_noon(
+    decoder: ActivityDecoder,
+    values: Sequence[bytes | None],
+    keys: Sequence[bytes | None] = (),
+    headers: Sequence[Headers] = (),
+) -> Decoded:
+    return decoder.decode(values, np.full(len(values), NOON), NOON, Metadata(keys, headers))
 
 
 def rows(decoded: Decoded) -> list[tuple[Any, ...]]:

@@ -40,7 +40,7 @@ timezone: UTC
         f"lapse.yaml:6: onemsg.token: is missing: {advice}",
         "lapse.yaml:6: onemsg.timeout: a duration needs a unit: write 90s, 15m, 24h or 7d",
         "lapse.yaml:2: procesess: unknown key; did you mean processes?",
-        "lapse.yaml:7: timezone: unknown key here; did you mean policy.timezone?",
+        "lapse.yaml:7: timezone: unknown key here; did you mean source.timezone or policy.timezone?",
     ]
 
 

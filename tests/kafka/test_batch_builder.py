@@ -19,7 +19,7 @@ Position = tuple[int, int]
 def built(chunks: list[list[tuple[int, int]]]) -> tuple[BatchBuilder, list[Position]]:
     """A builder with these chunks, and the positions of their records in the order of arrival."""
     arrived: list[Position] = []
-    builder = BatchBuilder()
+    builder = BatchBuilder(reads_headers=True)
     for runs in chunks:
         positions: list[Position] = []
         for partition, count in runs:
@@ -31,13 +31,18 @@ def built(chunks: list[list[tuple[int, int]]]) -> tuple[BatchBuilder, list[Posit
 
 
 def message(partition: int, offset: int) -> Message:
-    text = f"{partition}/{offset}".encode()
-    return Message(topic="t", partition=partition, offset=offset, key=text, value=text, timestamp=(1, offset))
+    text = f"{partition}/{offset}"
+    key = text.encode()
+    headers: list[tuple[str, str | bytes | None]] = [(text, b"")]
+    return Message(
+        topic="t", partition=partition, offset=offset, key=key, value=key, timestamp=(1, offset), headers=headers
+    )
 
 
 def positions_in(batch: RecordBatch) -> list[Position]:
-    offsets, timestamps, keys, values = batch.records
+    offsets, timestamps, keys, values, headers = batch.records
     assert keys == values
+    assert [key.decode() for key in keys if key] == [found[0][0] for found in headers if found]
     assert np.array_equal(offsets, timestamps)
     found = [(int(partition), int(offset)) for partition, offset in (key.decode().split("/") for key in keys if key)]
     assert [offset for _, offset in found] == offsets.tolist()

@@ -1,5 +1,6 @@
 """The fast Avro reader: framed values of any writer schema in, a frame of fields out.
 
 Read `batch_reader.py` first. `schema_compiler.py` turns a writer's schema and the wanted paths into a decoder of
-`cursor.py`'s steps; `field_decoders.py` stores the fields; `single_record.py` reads the few odd records with fastavro.
+`cursor.py`'s steps; `field_decoders.py` stores the fields; `leaf_types.py` says which types
+a field may have. `single_record.py` reads the few odd records one at a time.
 """

@@ -7,17 +7,24 @@ import numpy as np
 
 from consumer.activity.avro.cursor import Cursor, Decoder, FieldSheet, Longs, Verdict
 from consumer.activity.avro.field_decoders import FieldDecoders
-from consumer.activity.avro.schema_compiler import compile_record_decoder, schemas_at
+from consumer.activity.avro.leaf_types import Misfit, leaf_of
+from consumer.activity.avro.schema_compiler import (
+    JSON_TEXT,
+    compile_record_decoder,
+    record_name,
+    resolved,
+    schemas_at,
+)
 from consumer.activity.avro.single_record import build_single_reader
 from consumer.activity.columns import frame_of
 from consumer.activity.errors import BadRecord, ValueProblem
 from consumer.activity.field_paths import NATIVE, FieldPaths
 from consumer.activity.row_reader import EXPECTED, EventFilter
-from consumer.activity.rows import BadValue, ReadOne, RowBatch, merge, read_singly
+from consumer.activity.rows import BadValue, Elsewhere, ReadOne, RowBatch, merge, read_singly
 from consumer.activity.schemas.avro_schema import WriterSchema
-from consumer.activity.schemas.framing import UNFRAMED, UNREADABLE
+from consumer.activity.schemas.framing import FOREIGN_FRAME, UNFRAMED, UNREADABLE
 from consumer.activity.schemas.writer_schemas import WriterSchemas
-from consumer.activity.value_batch import ValueBatch
+from consumer.activity.value_batch import GLUE_HEADER, ValueBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,9 @@ class _WriterPlan:
     decode: Decoder
     read_one: ReadOne
     header_size: int
+
+
+_NOTHING: Elsewhere = {}
 
 
 class AvroReader:
@@ -40,10 +50,10 @@ class AvroReader:
         self._writers = writers
         self._fields = fields
         self._is_wanted = wants
-        self._field_decoders = FieldDecoders(fields.unit)
+        self._field_decoders = FieldDecoders(fields.times)
         self._plans: dict[bytes, _WriterPlan | None] = {}
 
-    def __call__(self, values: Sequence[bytes | None]) -> RowBatch:
+    def __call__(self, values: Sequence[bytes | None], elsewhere: Elsewhere = _NOTHING) -> RowBatch:
         batch = ValueBatch(values)
         sheet = FieldSheet(len(values))
         blank = np.flatnonzero(batch.lengths == 0)
@@ -63,51 +73,63 @@ class AvroReader:
             else:
                 plan.decode(Cursor(sheet, batch.data, rows, batch.starts[rows] + plan.header_size, batch.ends[rows]))
                 decoded.append((plan, rows))
+                ignored += int(np.count_nonzero(sheet.verdict[rows] == Verdict.SKIPPED))
         frame = frame_of(batch.joined, sheet, self._fields, self._field_decoders.symbols)
         bad += [BadValue(index, *UNREADABLE) for index in _rows_with(sheet, Verdict.UNREADABLE)]
-        return merge(RowBatch(frame, bad, ignored, blank.size), self._read_singly(values, sheet, decoded))
+        return merge(RowBatch(frame, bad, ignored, blank.size), self._read_singly(values, elsewhere, sheet, decoded))
 
     def _read_singly(
-        self, values: Sequence[bytes | None], sheet: FieldSheet, decoded: Sequence[tuple[_WriterPlan, Longs]]
+        self,
+        values: Sequence[bytes | None],
+        elsewhere: Elsewhere,
+        sheet: FieldSheet,
+        decoded: Sequence[tuple[_WriterPlan, Longs]],
     ) -> list[RowBatch]:
         if not (sheet.verdict == Verdict.SINGLY).any():
             return []
         read_one = [(plan, rows[sheet.verdict[rows] == Verdict.SINGLY].tolist()) for plan, rows in decoded]
         return [
-            read_singly(values, indices, plan.read_one, self._fields.columns) for plan, indices in read_one if indices
+            read_singly(values, elsewhere, indices, plan.read_one, self._fields.columns)
+            for plan, indices in read_one
+            if indices
         ]
 
     def _plan(self, header: bytes | None) -> _WriterPlan | None:
         """Return None for records that are no activities (see `source.records`)."""
         if header is None:
             raise BadRecord(*UNFRAMED)
+        if header == GLUE_HEADER:
+            raise BadRecord(*FOREIGN_FRAME)
         if header not in self._plans:
             self._plans[header] = self._plan_of(self._writers.find(header), len(header))
         return self._plans[header]
 
     def _plan_of(self, writer: WriterSchema, header_size: int) -> _WriterPlan | None:
-        if self._fields.records and not self._fields.records & _record_names(writer):
+        if not any(map(self._fields.is_event, _record_names(writer))):
             return None
         self._refuse_incompatible(writer)
-        decode = compile_record_decoder(writer.schema, writer.named, self._fields.tree(), self._field_decoders)
+        decode = compile_record_decoder(writer, self._fields, self._field_decoders)
         return _WriterPlan(decode, build_single_reader(writer, header_size, self._fields, self._is_wanted), header_size)
 
     def _refuse_incompatible(self, writer: WriterSchema) -> None:
         """Raise BadRecord if no record of this schema could be an activity."""
         for name, path in self._fields.paths.items():
             found = schemas_at(writer.schema, writer.named, path)
+            label = self._fields.label(name)
             if not found and name in self._fields.needed:
-                error = f"its schema lacks {'.'.join(path)}: its producer must add it, or source says where it is"
+                error = f"its schema lacks {label}: its producer must add it, or source says where it is"
                 raise BadRecord("incompatible_schema", error)
-            if found and not any(self._field_decoders(name, schema) for schema in found):
-                error = f"{'.'.join(path)} is of a type that cannot be meant: it must be {EXPECTED[name]}"
+            leaves = [one for one in found if one is not JSON_TEXT]
+            misfits = [leaf for one in leaves if isinstance(leaf := leaf_of(name, one, self._fields.times), Misfit)]
+            if found and len(misfits) == len(found):
+                error = f"{label} is {misfits[0].what}: it must be {EXPECTED[name]}"
                 raise BadRecord("incompatible_schema", error)
 
 
-def _record_names(writer: WriterSchema) -> set[str]:
-    """Return a record's full name, and the name without its namespace."""
-    name = writer.schema.get("name", "") if isinstance(writer.schema, dict) else ""
-    return {name, name.rpartition(".")[2]}
+def _record_names(writer: WriterSchema) -> list[str]:
+    """Return the full names of the records that a value may be."""
+    branches = writer.schema if isinstance(writer.schema, list) else [writer.schema]
+    return [record_name(resolved(branch, writer.named)[0]) for branch in branches]
 
 
 def _mark_bad(sheet: FieldSheet, rows: Longs, problem: ValueProblem) -> list[BadValue]:

@@ -52,8 +52,8 @@ class Verdict(IntEnum):
 class FieldSheet:
     """The fields found in a batch, by field name; each array has one entry for each record.
 
-    A text is stored as start and length in the joined bytes, as a symbol's number, or as a whole number whose digits
-    are the text.
+    A text is stored as start and length in the joined bytes, as a symbol's number, as a whole number whose digits are
+    the text, or as the start of a uuid's sixteen bytes.
     """
 
     def __init__(self, count: int) -> None:
@@ -62,6 +62,7 @@ class FieldSheet:
         self.lengths: dict[str, Longs] = {}
         self.symbols: dict[str, Longs] = {}
         self.numbers: dict[str, Longs] = {}
+        self.uuids: dict[str, Longs] = {}
 
     def text(self, name: str, rows: Longs, start: Longs, length: Longs) -> None:
         if name not in self.starts:
@@ -76,6 +77,9 @@ class FieldSheet:
     def number(self, name: str, rows: Longs, value: Longs) -> None:
         self._note(self.numbers, name, rows, value)
 
+    def uuid(self, name: str, rows: Longs, start: Longs) -> None:
+        self._note(self.uuids, name, rows, start)
+
     def _note(self, columns: dict[str, Longs], name: str, rows: Longs, value: Longs) -> None:
         if name not in columns:
             columns[name] = np.full(self.verdict.size, ABSENT, np.int64)
@@ -85,13 +89,17 @@ class FieldSheet:
 class Cursor:
     """Some records, each at its own position. `data` has LOOKAHEAD_BYTES behind the last record's end."""
 
-    def __init__(self, sheet: FieldSheet, data: Bytes, rows: Longs, pos: Longs, end: Longs, depth: int = 0) -> None:
+    def __init__(
+        self, sheet: FieldSheet, data: Bytes, rows: Longs, pos: Longs, end: Longs, depth: int = 0, nesting: int = 0
+    ) -> None:
+        """`depth` counts the arrays and maps around, `nesting` the types that lie within themselves."""
         self.sheet = sheet
         self.data = data
         self.rows = rows
         self.pos = pos
         self.end = end
         self.depth = depth
+        self.nesting = nesting
 
     def fail(self, where: Flags, verdict: Verdict = Verdict.UNREADABLE) -> None:
         """Stop these records here. A record keeps its first verdict."""
@@ -174,7 +182,9 @@ class Cursor:
 
     def part(self, which: Longs) -> "Cursor":
         """Return a cursor over some of these records, given by their index here."""
-        return Cursor(self.sheet, self.data, self.rows[which], self.pos[which], self.end[which], self.depth)
+        return Cursor(
+            self.sheet, self.data, self.rows[which], self.pos[which], self.end[which], self.depth, self.nesting
+        )
 
     def only(self, which: Longs, decode: "Decoder") -> None:
         """Decode with some of these records; the others stay at their position."""

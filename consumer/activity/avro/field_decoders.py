@@ -1,24 +1,24 @@
-"""Decoders for the fields of an activity: which Avro types each field may have, and how its value is stored."""
+"""Decoders for the fields of an activity: how the values of each kind of leaf are stored in a sheet."""
 
 from typing import Any
 
 import numpy as np
 
-from consumer.activity import timestamps
-from consumer.activity.avro.cursor import Cursor, Decoder, Verdict
-from consumer.activity.avro.schema_compiler import type_of
-from consumer.activity.iso8601 import NO_TIME, parse_common_form
-from consumer.activity.row_reader import INTEGER_ALLOWED
+from consumer.activity.avro.cursor import ABSENT, Bytes, Cursor, Decoder, Flags, Longs, Verdict
+from consumer.activity.avro.leaf_types import Leaf, LeafKind, Misfit, leaf_of
+from consumer.activity.event_values import MAX_EXACT
 from consumer.activity.rows import ending_of
-
-_UNITS = {"timestamp-millis": "millis", "timestamp-micros": "micros", "timestamp-nanos": "nanos"}
+from consumer.activity.times import timestamps
+from consumer.activity.times.iso8601 import NO_TIME, parse_common_form
+from consumer.activity.times.local_time import to_utc
+from consumer.activity.times.timestamps import TimeForm
 
 
 class FieldDecoders:
     """Makes the decoders that store fields in a sheet."""
 
-    def __init__(self, unit: str | None) -> None:
-        self._unit = unit
+    def __init__(self, times: TimeForm) -> None:
+        self._times = times
         self._symbols: dict[str, int] = {}
 
     @property
@@ -28,18 +28,19 @@ class FieldDecoders:
 
     def __call__(self, name: str, schema: Any) -> Decoder | None:
         """Return a decoder that stores the field `name`, or None if the field cannot have this type."""
-        if name == "occurred_at":
-            return self._time(schema)
-        kind = type_of(schema)
-        if name == "kind" and kind == "enum":
-            return _kind(schema["symbols"])
-        if kind == "enum" and name != "user_id":
-            return self._symbol(name, schema["symbols"])
-        if kind in ("int", "long") and name in INTEGER_ALLOWED:
-            return _whole_number(name)
-        return _text(name) if kind in ("string", "bytes") else None
+        leaf = leaf_of(name, schema, self._times)
+        if isinstance(leaf, Misfit):
+            return None
+        if leaf.kind is LeafKind.SYMBOL:
+            return _kind(leaf.symbols) if name == "kind" else self._symbol(name, leaf.symbols)
+        return self._decoder(name, leaf)
 
-    def _symbol(self, name: str, symbols: list[str]) -> Decoder | None:
+    def constant(self, name: str, symbol: str) -> Decoder:
+        """Return a decoder that stores the same symbol for each record, and reads nothing."""
+        number = self._symbols.setdefault(symbol, len(self._symbols))
+        return lambda at: at.sheet.symbol(name, at.rows, np.full(at.rows.size, number))
+
+    def _symbol(self, name: str, symbols: tuple[str, ...]) -> Decoder:
         places = np.array([self._symbols.setdefault(symbol, len(self._symbols)) for symbol in symbols], np.int64)
 
         def decode(at: Cursor) -> None:
@@ -48,27 +49,28 @@ class FieldDecoders:
             at.sheet.symbol(name, at.rows, places[np.where(wrong, 0, symbol)])
             at.fail(wrong)
 
-        return decode if symbols else None
+        return decode
 
-    def _time(self, schema: Any) -> Decoder | None:
-        kind = type_of(schema)
-        if kind in ("int", "long"):
-            return _time_in_longs(unit_of(schema, self._unit)) if _is_moment(schema) else None
-        if kind == "double":
-            return _time_in_doubles(self._unit)
-        return _time_in_texts if kind == "string" else None
-
-
-def unit_of(schema: Any, otherwise: str | None) -> str | None:
-    """Return the unit of a time: that of its logical type, else `otherwise`."""
-    logical = schema.get("logicalType") if isinstance(schema, dict) else None
-    return _UNITS.get(str(logical), otherwise)
-
-
-def _is_moment(schema: Any) -> bool:
-    """Return whether it is a moment in UTC; days, times of day and local times are not."""
-    logical = schema.get("logicalType") if isinstance(schema, dict) else None
-    return logical is None or logical in _UNITS
+    def _decoder(self, name: str, leaf: Leaf) -> Decoder:
+        match leaf.kind:
+            case LeafKind.WHOLE_NUMBER:
+                return _whole_number(name)
+            case LeafKind.DOUBLE:
+                return _double(name)
+            case LeafKind.DECIMAL:
+                return _decimal(name, leaf.size)
+            case LeafKind.UUID:
+                return _uuid(name)
+            case LeafKind.TIME_NUMBER:
+                return _time_in_longs(leaf.unit, None)
+            case LeafKind.LOCAL_TIME_NUMBER:
+                return _time_in_longs(leaf.unit, self._times.zone)
+            case LeafKind.TIME_DOUBLE:
+                return _time_in_doubles(self._times.unit)
+            case LeafKind.TIME_TEXT:
+                return _time_in_texts
+            case _:
+                return _text(name)
 
 
 def _text(name: str) -> Decoder:
@@ -83,12 +85,49 @@ def _text(name: str) -> Decoder:
 
 def _whole_number(name: str) -> Decoder:
     def decode(at: Cursor) -> None:
-        at.sheet.number(name, at.rows, at.long())
+        _store_number(at, name, at.long())
 
     return decode
 
 
-def _kind(symbols: list[str]) -> Decoder | None:
+def _store_number(at: Cursor, name: str, number: Longs, odd: Flags | None = None) -> None:
+    """Store numbers; those that are `odd`, or look like a missing one, are read singly."""
+    at.sheet.number(name, at.rows, number)
+    at.fail((number == ABSENT) | (False if odd is None else odd), Verdict.SINGLY)
+
+
+def _double(name: str) -> Decoder:
+    def decode(at: Cursor) -> None:
+        found = _doubles(at)
+        whole = np.abs(found) < MAX_EXACT
+        number = np.where(whole, found, 0).astype(np.int64)
+        _store_number(at, name, number, number != found)
+
+    return decode
+
+
+def _decimal(name: str, size: int | None) -> Decoder:
+    """Store decimals of at most eight bytes, two's complement and big-endian; longer ones are read singly."""
+
+    def decode(at: Cursor) -> None:
+        start, length = at.text() if size is None else at.skip(np.full(at.rows.size, size))
+        short = (length > 0) & (length <= 8)
+        word = _eight_bytes(at.data, start).view(">i8").astype(np.int64)
+        number = word >> np.where(short, 64 - 8 * length, 0)
+        _store_number(at, name, number, ~short)
+
+    return decode
+
+
+def _uuid(name: str) -> Decoder:
+    def decode(at: Cursor) -> None:
+        start, _ = at.skip(np.full(at.rows.size, 16))
+        at.sheet.uuid(name, at.rows, start)
+
+    return decode
+
+
+def _kind(symbols: tuple[str, ...]) -> Decoder:
     """Store how each symbol ends the process."""
     endings = np.array([ending_of(symbol) for symbol in symbols], np.int64)
 
@@ -98,23 +137,24 @@ def _kind(symbols: list[str]) -> Decoder | None:
         at.sheet.number("ending", at.rows, endings[np.where(wrong, 0, symbol)])
         at.fail(wrong)
 
-    return decode if symbols else None
+    return decode
 
 
-def _time_in_longs(unit: str | None) -> Decoder:
+def _time_in_longs(unit: str | None, zone: str | None) -> Decoder:
+    """`zone` is that of local times; None for moments."""
+
     def decode(at: Cursor) -> None:
-        at.sheet.number("occurred_at", at.rows, timestamps.from_longs(at.long(), unit))
+        moment = timestamps.from_longs(at.long(), unit)
+        _store_number(at, "occurred_at", to_utc(moment, zone) if zone else moment)
 
     return decode
 
 
 def _time_in_doubles(unit: str | None) -> Decoder:
     def decode(at: Cursor) -> None:
-        start, passed = at.skip(np.full(at.rows.size, 8))
-        letters = at.data[start[:, None] + np.arange(8)]
-        found = timestamps.from_doubles(letters.view("<f8")[:, 0], unit)
+        found = timestamps.from_doubles(_doubles(at), unit)
         at.sheet.number("occurred_at", at.rows, found)
-        at.fail((found == NO_TIME) & (passed > 0), Verdict.SINGLY)
+        at.fail(found == NO_TIME, Verdict.SINGLY)
 
     return decode
 
@@ -127,3 +167,15 @@ def _time_in_texts(at: Cursor) -> None:
     other = found == NO_TIME
     if other.any():
         at.sheet.text("occurred_at", at.rows[other], start[other], length[other])
+
+
+def _doubles(at: Cursor) -> timestamps.Doubles:
+    """Read a double of each record; whatever lies there of one that ends before."""
+    start, _ = at.skip(np.full(at.rows.size, 8))
+    return _eight_bytes(at.data, start).view("<f8")
+
+
+def _eight_bytes(data: Bytes, start: Longs) -> Bytes:
+    """Return the eight bytes from each start on, one after the other."""
+    found: Bytes = data[start[:, None] + np.arange(8)].reshape(-1)
+    return found

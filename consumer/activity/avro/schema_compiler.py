@@ -3,27 +3,36 @@
 Everything else in the schema is skipped without being decoded. See cursor.py for how decoders work.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
-from consumer.activity.avro.cursor import Cursor, Decoder, KeyMatcher, Longs, Verdict, decode_nothing
-from consumer.activity.field_paths import Node, Path, Tree
+from consumer.activity.avro.cursor import Cursor, Decoder, KeyMatcher, Verdict, decode_nothing
+from consumer.activity.avro.field_decoders import FieldDecoders
+from consumer.activity.avro.items_decoders import (
+    ElementKey,
+    ElementKeyFields,
+    blocks_decoder,
+    elements_decoder,
+    entry_decoder,
+)
+from consumer.activity.field_paths import FieldPaths, Node, Tree
+from consumer.activity.schemas.avro_schema import WriterSchema
+from consumer.config.event_paths import Entry, Path
 
-FieldDecoderFactory: TypeAlias = Callable[[str, Any], Decoder | None]
-"""Takes a field's name and the schema found for it (never a union); returns its decoder, or None if it does not fit."""
+JSON_TEXT = object()
+"""Stands for whatever may lie inside a text that holds JSON."""
 
 _FIXED_SIZES = {"boolean": 1, "float": 4, "double": 8}
-_MAX_ITEMS = 64  # array items up to which records are decoded together; an array inside an array gets an eighth
+_MAX_NESTING = 8
+"""How often a type may lie within itself in records that are decoded together."""
 
 
-def compile_record_decoder(
-    schema: Any, named: Mapping[str, Any], tree: Tree, field_decoder: FieldDecoderFactory
-) -> Decoder:
-    """Return a decoder for records of this schema (parsed by fastavro) that stores what lies at the tree's paths."""
-    through = _SchemaCompiler(named, field_decoder).extracting(schema, tree)
+def compile_record_decoder(writer: WriterSchema, fields: FieldPaths, field_decoders: FieldDecoders) -> Decoder:
+    """Return a decoder for records of this writer that stores what lies at the paths of `fields`."""
+    through = _SchemaCompiler(writer.named, field_decoders).record(writer.schema, fields)
 
     def decode(at: Cursor) -> None:
         through(at)
@@ -33,16 +42,41 @@ def compile_record_decoder(
 
 
 def schemas_at(schema: Any, named: Mapping[str, Any], path: Path) -> list[Any]:
-    """Return the schemas other than null that the path may lead to; none if there is no such path."""
+    """Return the schemas other than null that the path may lead to, JSON_TEXT where it leads into a text; none if there
+    is no such path."""
     if isinstance(schema, list):
         return [found for branch in schema for found in schemas_at(branch, named, path)]
     full, kind = resolved(schema, named)
     if not path:
         return [full] if kind != "null" else []
+    if kind == "string":
+        return [JSON_TEXT]
+    if kind == "array":
+        return [] if isinstance(path[0], str) else schemas_at(full["items"], named, path[1:])
     if kind == "map":
-        return schemas_at(full["values"], named, path[1:])
-    fields = full.get("fields", []) if isinstance(full, dict) else []
+        return schemas_at(full["values"], named, path[1:]) if isinstance(path[0], str) else []
+    fields = full["fields"] if kind in ("record", "error") else []
     return [found for f in fields if f["name"] == path[0] for found in schemas_at(f["type"], named, path[1:])]
+
+
+def record_name(schema: Any) -> str:
+    """Return a record's full name, or "" for any other type."""
+    is_record = isinstance(schema, dict) and schema["type"] in ("record", "error")
+    return str(schema["name"]) if is_record else ""
+
+
+def named_steps(tree: Tree) -> list[tuple[str, Node]]:
+    """Return what lies inside names, but not inside elements of an array."""
+    return [(step, below) for step, below in tree.items() if isinstance(step, str)]
+
+
+def json_paths(tree: Tree) -> dict[str, Path]:
+    """Return the path of every field in a tree."""
+    paths: dict[str, Path] = {}
+    for step, below in tree.items():
+        inside = {below: ()} if isinstance(below, str) else json_paths(below)
+        paths |= {name: (step, *path) for name, path in inside.items()}
+    return paths
 
 
 def resolved(schema: Any, named: Mapping[str, Any]) -> tuple[Any, str]:
@@ -61,12 +95,26 @@ def _decode_singly(at: Cursor) -> None:
 
 
 class _SchemaCompiler:
-    """Makes decoders of types. No type contains itself: `avro_schema.parse` refuses those."""
+    """Makes decoders of types."""
 
-    def __init__(self, named: Mapping[str, Any], field_decoder: FieldDecoderFactory) -> None:
+    def __init__(
+        self, named: Mapping[str, Any], fields: FieldDecoders, misfit: Callable[[Any], Decoder] | None = None
+    ) -> None:
+        """`misfit` makes the decoder of a field that cannot have its type; by default its record is read singly."""
         self._named = named
-        self._field_decoder = field_decoder
+        self._fields = fields
+        self._misfit = misfit or (lambda schema: _decode_singly)
         self._made: dict[str, Decoder] = {}
+
+    def record(self, schema: Any, fields: FieldPaths) -> Decoder:
+        """Return a decoder of whole records, whose names may be fields of the activity."""
+        if isinstance(schema, list):
+            return _union_decoder([self.record(branch, fields) for branch in schema])
+        name = record_name(resolved(schema, self._named)[0])
+        if not fields.is_event(name):
+            return _leave_alone
+        names = [self._fields.constant(field, fields.event_name(name)) for field in fields.from_record_name]
+        return _naming_decoder(names, self.extracting(schema, fields.tree()))
 
     def extracting(self, schema: Any, node: Node) -> Decoder:
         """Return a decoder that stores what `node` leads to in this type, or skips the value if it leads nowhere."""
@@ -76,13 +124,32 @@ class _SchemaCompiler:
         if kind == "null":
             return decode_nothing
         if isinstance(node, str):
-            return self._field_decoder(node, full) or _decode_singly
+            return self._fields(node, full) or self._misfit(full)
         if kind in ("record", "error"):
             return _sequence_decoder([self._field(f, node) for f in full["fields"]])
         if kind == "map":
-            keyed = [(KeyMatcher(key.encode()), self.extracting(full["values"], below)) for key, below in node.items()]
-            return _blocks_decoder(_entry_decoder(keyed, self.skipping(full["values"])))
-        return self.skipping(schema)
+            keyed = [
+                (KeyMatcher(key.encode()), self.extracting(full["values"], below)) for key, below in named_steps(node)
+            ]
+            return blocks_decoder(entry_decoder(keyed, self.skipping(full["values"])))
+        if kind == "array":
+            return self._array(full["items"], node)
+        return _decode_singly if kind == "string" else self.skipping(schema)  # a text may hold JSON
+
+    def _array(self, items: Any, tree: Tree) -> Decoder:
+        past = self.skipping(items)
+        places = {step: self.extracting(items, below) for step, below in tree.items() if isinstance(step, int)}
+        entries = {
+            step: (self._key(items, step), self.extracting(items, below))
+            for step, below in tree.items()
+            if isinstance(step, Entry)
+        }
+        return elements_decoder(places, entries, past) if places or entries else blocks_decoder(past)
+
+    def _key(self, items: Any, entry: Entry) -> ElementKey:
+        fields = ElementKeyFields()
+        compiler = _SchemaCompiler(self._named, fields, misfit=self.skipping)
+        return ElementKey(compiler.extracting(items, {entry.key: "event"}), fields, entry.value)
 
     def _field(self, field: Any, tree: Tree) -> Decoder:
         below = tree.get(field["name"])
@@ -92,14 +159,14 @@ class _SchemaCompiler:
         if isinstance(schema, list):
             return _union_decoder([self.skipping(branch) for branch in schema])
         kind = type_of(schema)
+        if kind in self._named:
+            return self._named_type(self._named[kind])
         if kind in ("record", "error", "enum", "fixed"):
             return self._named_type(schema)
         if kind == "array":
-            return _blocks_decoder(self.skipping(schema["items"]))
+            return blocks_decoder(self.skipping(schema["items"]))
         if kind == "map":
-            return _blocks_decoder(_sequence_decoder([_skip_bytes, self.skipping(schema["values"])]))
-        if kind in self._named:
-            return self._made.get(kind) or self.skipping(self._named[kind])
+            return blocks_decoder(_sequence_decoder([_skip_bytes, self.skipping(schema["values"])]))
         if kind in _FIXED_SIZES:
             return _fixed_size_decoder(_FIXED_SIZES[kind])
         return {
@@ -111,8 +178,11 @@ class _SchemaCompiler:
         }[kind]
 
     def _named_type(self, schema: Any) -> Decoder:
-        made = self._made[schema["name"]] = self._body(schema)
-        return made
+        name = schema["name"]
+        if name not in self._made:
+            itself = self._made[name] = _Itself()  # for the type within itself
+            self._made[name] = itself.decode = self._body(schema)
+        return self._made[name]
 
     def _body(self, schema: Any) -> Decoder:
         if schema["type"] == "enum":
@@ -128,6 +198,37 @@ def _skip_long(at: Cursor) -> None:
 
 def _skip_bytes(at: Cursor) -> None:
     at.text()
+
+
+def _leave_alone(at: Cursor) -> None:
+    at.fail_all(Verdict.SKIPPED)
+
+
+def _naming_decoder(names: Sequence[Decoder], inside: Decoder) -> Decoder:
+    def decode(at: Cursor) -> None:
+        for name in names:
+            name(at)
+        inside(at)
+
+    return decode if names else inside
+
+
+class _Itself:
+    """Decodes a type within itself, so deep as records are decoded together."""
+
+    def __init__(self) -> None:
+        self.decode: Decoder = decode_nothing
+
+    def __call__(self, at: Cursor) -> None:
+        at.only(np.flatnonzero(at.sheet.verdict[at.rows] == Verdict.OK), self._decode)
+
+    def _decode(self, at: Cursor) -> None:
+        at.nesting += 1
+        if at.nesting > _MAX_NESTING:
+            at.fail_all(Verdict.SINGLY)
+        else:
+            self.decode(at)
+        at.nesting -= 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,54 +276,3 @@ def _union_decoder(branches: list[Decoder]) -> Decoder:
             at.only(np.flatnonzero(branch == number), step)
 
     return decode
-
-
-def _entry_decoder(keyed: list[tuple[KeyMatcher, Decoder]], past: Decoder) -> Decoder:
-    """Decode one map entry: skip all of them together, then decode again the few that have a wanted key."""
-
-    def decode(at: Cursor) -> None:
-        start, length = at.text()
-        value = at.pos
-        past(at)
-        for key, step in keyed:
-            meant = np.flatnonzero(at.matches(start, length, key))
-            if meant.size:
-                step(Cursor(at.sheet, at.data, at.rows[meant], value[meant], at.end[meant], at.depth))
-
-    return decode
-
-
-def _blocks_decoder(item: Decoder) -> Decoder:
-    """Decode an array or map: blocks of items until an empty one. A negative count is followed by the block's size."""
-
-    def decode(at: Cursor) -> None:
-        items = _decode_block(at, item, np.zeros(at.rows.size, np.int64))
-        going = np.flatnonzero(items)
-        items = items[going]
-        while going.size:
-            part = at.part(going) if going.size < at.rows.size else at
-            count = _decode_block(part, item, items)
-            if part is not at:
-                at.pos[going] = part.pos
-            items = (items + count)[count > 0]
-            going = going[count > 0]
-
-    return decode
-
-
-def _decode_block(at: Cursor, item: Decoder, before: Longs) -> Longs:
-    """Decode one block. Returns how many items each record had in it; `before` is how many it had in earlier ones.
-
-    All blocks together are bounded: a step costs as much for one record as for hundreds.
-    """
-    count = at.long()
-    at.only(np.flatnonzero(count < 0), _skip_long)
-    count = np.abs(count)
-    at.fail(count > (_MAX_ITEMS >> (3 * at.depth)) - before, Verdict.SINGLY)
-    at.fail(count < 0)  # the one number whose negative is itself
-    count[at.sheet.verdict[at.rows] != Verdict.OK] = 0
-    at.depth += 1
-    for done in range(int(count.max(initial=0))):
-        at.only(np.flatnonzero(count > done), item)
-    at.depth -= 1
-    return count

@@ -1,17 +1,19 @@
 """Loads the five schemas of `schemas/`, and parses schemas that others wrote."""
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from itertools import count
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
+from fastavro.schema import fingerprint, parse_schema
 
 from consumer import bounded_file
 from consumer.activity.schemas.framing import SINGLE_OBJECT
+from consumer.activity.schemas.resolver import UnusableSchema, resolve
 from consumer.records import Contact, DeliveryStatus, OptOut, Record, Reminder, UserActivity
+
+__all__ = ["UnusableSchema", "WriterSchema", "own", "parse", "read_schemas", "schema_text", "single_object_header"]
 
 FILES: Mapping[type[Record], str] = {
     UserActivity: "user_activity.avsc",
@@ -34,43 +36,39 @@ def schema_text(cls: type[Record]) -> str:
 
 
 MAX_SCHEMA_BYTES = 1_000_000
-MAX_SCHEMA_PARTS = 10_000
-"""Fields, branches and items, where each name stands for what it names: names of names make billions."""
 
 
-class UnusableSchema(Exception):
-    """It is not an Avro schema, or its values could not be read safely."""
-
-
-@dataclass(frozen=True, slots=True)
 class WriterSchema:
-    """A schema parsed by fastavro.
+    """A schema with full names. `named` are the named types that it may refer to."""
 
-    `bare` is the same without logical types, so that values are read as plain numbers and texts. `named` are the named
-    types that it may refer to.
-    """
+    def __init__(self, schema: Any, named: Mapping[str, Any]) -> None:
+        self.schema = schema
+        self.named = named
 
-    schema: Any
-    bare: Any
-    named: Mapping[str, Any]
+    @cached_property
+    def logical(self) -> Any:
+        """Return the schema as fastavro takes it, so that times are read as such. Raises UnusableSchema."""
+        return self._for_fastavro(_TIMES)
+
+    @cached_property
+    def bare(self) -> Any:
+        """Return the same without logical types, so that values are plain numbers and texts. Raises UnusableSchema."""
+        return self._for_fastavro(frozenset())
+
+    def _for_fastavro(self, logical_types: frozenset[str]) -> Any:
+        _refuse_unbounded(self.schema, self.named, frozenset())
+        try:
+            return parse_schema(_complete(self.schema, dict(self.named), logical_types))
+        except Exception as problem:  # fastavro raises many types
+            raise UnusableSchema(f"not a usable Avro schema ({type(problem).__name__}: {problem})") from problem
 
 
 def parse(text: str, named: Mapping[str, Any] | None = None) -> WriterSchema:
     """Parse a schema; `named` are types of other schemas that it refers to.
 
-    Raises UnusableSchema.
+    Raises UnusableSchema, naming the field.
     """
-    known = dict(named or {})
-    try:
-        definition = json.loads(text)
-        bare = parse_schema(
-            _without_logical_types(definition), {name: _without_logical_types(known[name]) for name in known}
-        )
-        parsed = parse_schema(definition, known)
-    except Exception as problem:  # fastavro raises many types
-        raise UnusableSchema(f"not a usable Avro schema ({type(problem).__name__})") from problem
-    _refuse_unbounded(parsed, known)
-    return WriterSchema(parsed, bare, known)
+    return WriterSchema(*resolve(text, named or {}))
 
 
 def read_schemas(files: Iterable[Path]) -> list[WriterSchema]:
@@ -99,47 +97,70 @@ def own(cls: type[Record]) -> WriterSchema:
 
 def single_object_header(writer: WriterSchema) -> bytes:
     """Return the ten bytes before every value in single-object encoding: C3 01 and the little-endian fingerprint."""
+    canonical = json.dumps(
+        _canonical(_complete(writer.schema, dict(writer.named))), separators=(",", ":"), ensure_ascii=False
+    )
     # fastavro returns the fingerprint's hexadecimal digits in little-endian order.
-    return bytes(SINGLE_OBJECT) + bytes.fromhex(fingerprint(to_parsing_canonical_form(writer.schema), "CRC-64-AVRO"))
+    return bytes(SINGLE_OBJECT) + bytes.fromhex(fingerprint(canonical, "CRC-64-AVRO"))
 
 
-def _without_logical_types(schema: Any) -> Any:
+def _canonical(schema: Any) -> Any:
+    """Return a complete schema in parsing canonical form: with its keys in the specification's order."""
     if isinstance(schema, list):
-        return [_without_logical_types(part) for part in schema]
+        return [_canonical(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    kept = {key: _without_logical_types(part) for key, part in schema.items() if key != "logicalType"}
-    return kept["type"] if set(kept) == {"type"} else kept
+    return {key: _canonical(schema[key]) for key in _CANONICAL_ORDER if key in schema}
 
 
-def _refuse_unbounded(schema: Any, named: Mapping[str, Any]) -> None:
-    """Raise UnusableSchema if a few damaged bytes, or a few lines of the schema, could ask for unbounded time or
-    memory."""
-    parts = count(1)
+_TIMES = frozenset({"timestamp-millis", "timestamp-micros"})
+_KEPT = ("type", "name", "size", "symbols")
+_CANONICAL_ORDER = ("name", "type", "fields", "symbols", "items", "values", "size")
 
-    def walk(schema: Any, inside: frozenset[str]) -> None:
-        if next(parts) > MAX_SCHEMA_PARTS:
-            raise UnusableSchema(f"its values have more than {MAX_SCHEMA_PARTS:,} parts")
-        if isinstance(schema, list):
-            for branch in schema:
-                walk(branch, inside)
-        elif isinstance(schema, str):
-            if schema in inside:
-                raise UnusableSchema(f"{schema} contains itself, so that bytes could nest without end")
-            if schema in named:
-                walk(named[schema], inside)
-        else:
-            inside |= {schema["name"]} if "name" in schema else set()
-            for part in [schema[key] for key in ("items", "values") if key in schema]:
-                walk(part, inside)
-            for f in schema.get("fields", []):
-                walk(f["type"], inside)
-            if "items" in schema and _takes_no_bytes(schema["items"], named):
-                raise UnusableSchema(
-                    "it has an array whose items take no bytes, so that there could be any number of them"
-                )
 
-    walk(schema, frozenset())
+def _complete(schema: Any, named: dict[str, Any], logical_types: frozenset[str] = frozenset()) -> Any:
+    """Return a schema without defaults and with nothing but these logical types; each of `named` is put in where it is
+    first referred to."""
+    if isinstance(schema, list):
+        return [_complete(branch, named, logical_types) for branch in schema]
+    if isinstance(schema, str):
+        return _complete(named[schema], named, logical_types) if schema in named else schema
+    named.pop(schema.get("name", ""), None)
+    made = {key: schema[key] for key in _KEPT if key in schema}
+    if str(schema.get("logicalType")) in logical_types:
+        made["logicalType"] = schema["logicalType"]
+    for inside in ("items", "values"):
+        if inside in schema:
+            made[inside] = _complete(schema[inside], named, logical_types)
+    if "fields" in schema:
+        made["fields"] = [
+            {"name": field["name"], "type": _complete(field["type"], named, logical_types)}
+            for field in schema["fields"]
+        ]
+    return made if len(made) > 1 else made["type"]
+
+
+def _refuse_unbounded(schema: Any, named: Mapping[str, Any], inside: frozenset[str]) -> None:
+    """Raise UnusableSchema if a few damaged bytes could make fastavro take unbounded time or memory."""
+    if isinstance(schema, str) and schema in inside:
+        raise UnusableSchema(f"{schema} contains itself, so that bytes could nest without end")
+    if isinstance(schema, dict) and "name" in schema:
+        inside |= {schema["name"]}
+    for part in _parts(schema, named):
+        _refuse_unbounded(part, named, inside)
+    if isinstance(schema, dict) and "items" in schema and _takes_no_bytes(schema["items"], named):
+        raise UnusableSchema("it has an array whose items take no bytes, so that there could be any number of them")
+
+
+def _parts(schema: Any, named: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield the schemas right inside of this one."""
+    if isinstance(schema, list):
+        yield from schema
+    elif isinstance(schema, str):
+        yield from [named[schema]] if schema in named else []
+    else:
+        yield from (schema[key] for key in ("items", "values") if key in schema)
+        yield from (field["type"] for field in schema.get("fields", []))
 
 
 def _takes_no_bytes(schema: Any, named: Mapping[str, Any]) -> bool:

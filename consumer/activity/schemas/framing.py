@@ -14,11 +14,31 @@ SINGLE_OBJECT_SIZE = 10
 UNFRAMED = ValueProblem(
     "unframed",
     "the value begins neither as the Confluent wire format nor as Avro single-object encoding:"
-    " let its producer use a serializer that writes one of them (a topic of JSON activities needs source.format: json)",
+    " let its producer use a serializer that writes one of them (a topic of JSON activities needs source.format: json;"
+    " a schema's GUID in a header is not read: let the serializer write the schema's id into the value)",
 )
 UNREADABLE = ValueProblem(
     "unreadable", "the bytes do not follow their schema: were they damaged, or written with another one?"
 )
+
+FOREIGN_FRAME = ValueProblem(
+    "foreign_frame",
+    "the value begins with the header of AWS Glue's Schema Registry, which is not read: let its producer use a"
+    " serializer of Confluent's, plain JSON, or Avro single-object encoding",
+)
+GLUE, GLUE_COMPRESSIONS, GLUE_SIZE = 0x03, (0x00, 0x05), 18
+
+
+def refuse_foreign_frame(value: bytes) -> None:
+    """Raise BadRecord (foreign_frame) for a value behind AWS Glue's header: 03, the compression, a schema's uuid."""
+    if len(value) >= GLUE_SIZE and value[0] == GLUE and value[1] in GLUE_COMPRESSIONS:
+        raise BadRecord(*FOREIGN_FRAME)
+
+
+def without_registry_frame(value: bytes | None) -> bytes | None:
+    """Return what is behind the Confluent header of a value, or None if it has none."""
+    is_framed = value is not None and value[:1] == b"\0" and len(value) > CONFLUENT_SIZE
+    return value[CONFLUENT_SIZE:] if is_framed and value else None
 
 
 def header_of(value: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """The checks of what is in the topics: the newest events against the configuration, their users against contacts."""
 
 from collections.abc import Iterable, Iterator, Sequence, Set
+from typing import Any
 
 import polars as pl
 from confluent_kafka import KafkaException
@@ -72,8 +73,8 @@ def _start(
 
 
 def _check_source(sampler: TopicSampler, sample: Sample, read: WholeEventReader, s: Settings) -> Iterator[CheckResult]:
-    values = (message.value() for messages in sample.messages.values() for message in messages)
-    events = list(_readable((value for value in values if value), read))
+    messages = (message for messages in sample.messages.values() for message in messages)
+    events = list(_readable((message for message in messages if message.value()), read))
     yield from check_paths(s.source, events)
     seen = NamesSeen().add(s.source, events)
     if never_seen(s.source, s.processes, seen) and not sample.is_whole:
@@ -82,11 +83,11 @@ def _check_source(sampler: TopicSampler, sample: Sample, read: WholeEventReader,
     yield from check_names(s.source, s.processes, seen)
 
 
-def _readable(values: Iterator[bytes], read: WholeEventReader) -> Iterator[Event]:
-    """Yield the events that can be read; `check_readable` counts the others."""
-    for value in values:
+def _readable(messages: Iterator[Any], read: WholeEventReader) -> Iterator[Event]:
+    """Yield the events that can be read, with what is around them; `check_readable` counts the others."""
+    for message in messages:
         try:
-            yield read(value)
+            yield read(message.value()) | read.around(message)
         except BadRecord:
             continue
 

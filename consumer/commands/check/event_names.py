@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from consumer.activity.field_paths import build_field_paths, value_at
+from consumer.activity.event_values import value_at
+from consumer.activity.field_paths import NATIVE
 from consumer.activity.whole_events import Event
 from consumer.commands.check.source_paths import nearest
 from consumer.commands.terminal.output import CheckResult
+from consumer.config.event_paths import steps_in
 from consumer.config.processes import ProcessSettings
 from consumer.config.source import SourceSettings
 from consumer.records import ActivityKind
@@ -30,7 +32,7 @@ class NamesSeen:
 
     def add(self, source: SourceSettings, events: Iterable[Event]) -> "NamesSeen":
         """Count more events; return itself."""
-        paths = build_field_paths(source).paths
+        paths = {key: steps_in(path) for key, path in source.paths.items()} or NATIVE.paths
         counters = {"event": self.events, "process": self.processes, "kind": self.kinds}
         wanted = [(paths[name], counter) for name, counter in counters.items() if name in paths]
         for event in events:

@@ -11,6 +11,7 @@ from datetime import timedelta
 import numpy as np
 
 from consumer.activity.decoder import ActivityDecoder, Decoded
+from consumer.activity.record_metadata import Metadata
 from consumer.clock import MINUTE, Millis
 from consumer.commands.terminal.output import CheckResult
 from consumer.commands.topic_sample import Sample
@@ -27,6 +28,7 @@ def decode(sample: Sample, decoder: ActivityDecoder, now: Millis) -> dict[int, D
             [message.value() for message in messages],
             np.array([message.timestamp()[1] for message in messages], np.int64),
             now,
+            Metadata([message.key() for message in messages], [message.headers() for message in messages]),
         )
         for number, messages in sample.messages.items()
     }

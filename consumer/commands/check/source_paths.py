@@ -5,12 +5,15 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 
-from consumer.activity.field_paths import NATIVE, value_at
-from consumer.activity.whole_events import Event, dotted, leaves
+from consumer.activity.event_values import value_at
+from consumer.activity.field_paths import NATIVE
+from consumer.activity.whole_events import Event, leaves
 from consumer.commands.terminal.output import CheckResult
-from consumer.config.source import SourceSettings, names_in
+from consumer.config.event_paths import HEADER, KEY, RECORD, TIMESTAMP, steps_in, written
+from consumer.config.source import SourceSettings
 
 _LIKENESS = 0.5
+_AROUND = (KEY, HEADER, TIMESTAMP, RECORD)
 _NATIVE_KEYS = {"user_id": "user_id", "process": "process", "kind": "kind", "occurred_at": "occurred_at"}
 
 
@@ -18,14 +21,15 @@ def check_paths(source: SourceSettings, events: Sequence[Event]) -> Iterator[Che
     """Check that every configured path matches something. A path is named as it was configured."""
     if not events:
         return
-    wanted = {key: names_in(path) for key, path in source.paths.items()}
+    wanted = {key: steps_in(path) for key, path in source.paths.items()}
     if not wanted:
         wanted = {f"(none set, so user_activity.avsc) {name}": NATIVE.paths[name] for name in _NATIVE_KEYS}
     found = {key: sum(value_at(event, path) is not None for event in events) for key, path in wanted.items()}
-    seen = Counter(chain.from_iterable({dotted(path) for path, _ in leaves(event)} for event in events))
+    fields = ({key: part for key, part in event.items() if key not in _AROUND} for event in events)
+    seen = Counter(chain.from_iterable({written(path) for path, _ in leaves(event)} for event in fields))
     for key, count in found.items():
         if not count:
-            path = dotted(wanted[key])
+            path = written(wanted[key])
             yield CheckResult(
                 False,
                 f"source.{key}: {path}" if source.paths else f"source: {path}",
@@ -33,7 +37,7 @@ def check_paths(source: SourceSettings, events: Sequence[Event]) -> Iterator[Che
                 {"path": path, "share": 0.0},
             )
     if there := {key: count / len(events) for key, count in found.items() if count}:
-        shares = ", ".join(f"{dotted(wanted[key])} in {_percent(share)}" for key, share in there.items())
+        shares = ", ".join(f"{written(wanted[key])} in {_percent(share)}" for key, share in there.items())
         yield CheckResult(
             True, f"paths of source: {shares} of the newest {len(events):,} events", "", {"shares": there}
         )

@@ -12,8 +12,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[attr-defined]
 
 from consumer.activity.errors import BadRecord
-from consumer.activity.field_paths import Path as FieldPath
-from consumer.activity.field_paths import value_at
+from consumer.activity.event_values import value_at
 from consumer.activity.schemas.avro_schema import UnusableSchema, read_schemas
 from consumer.activity.schemas.framing import text_of_key
 from consumer.activity.schemas.writer_schemas import WriterSchemas
@@ -27,9 +26,10 @@ from consumer.commands.init.proposals import Candidate, Proposal, Record, propos
 from consumer.commands.init.questions import ProcessFlags
 from consumer.commands.terminal.exit_codes import DONE, CommandFailed
 from consumer.commands.topic_sample import Sample, TopicSampler
+from consumer.config.event_paths import Path as FieldPath
+from consumer.config.event_paths import steps_in
 from consumer.config.kafka import KafkaSettings
 from consumer.config.loader import load
-from consumer.config.source import names_in
 from consumer.kafka.clients.error_codes import in_words
 
 _BROKER_TIMEOUT_S = 5
@@ -180,7 +180,7 @@ def _examples(paths: Mapping[str, str], found: Proposal) -> dict[str, str]:
 
 
 def _processes(records: Sequence[Record], paths: Mapping[str, str], options: Options) -> Sequence[ProcessAnswer]:
-    events = _names(records, names_in(paths["event"])) if paths else None
+    events = _names(records, steps_in(paths["event"])) if paths else None
     processes = Counter[str]() if paths else _names(records, ("process",))
     if events is not None and not events:
         raise CommandFailed(f"no event has a name at {paths['event']}")

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from consumer.activity.timestamps import from_one
-from consumer.activity.whole_events import Event, dotted, leaves
+from consumer.activity.times.timestamps import TimeForm, from_one
+from consumer.activity.whole_events import Event, leaves
 from consumer.clock import DAY, HOUR, YEAR_2000, Millis
-from consumer.config.source import names_in
+from consumer.config.event_paths import steps_in, written
 
 _KEPT_VALUES = 1_000
 _MIN_SHARE = 0.5
@@ -84,7 +84,7 @@ def propose(records: Sequence[Record]) -> Proposal:
     for record in records:
         for path, value in leaves(record.event):
             if value is not None:
-                name = dotted(path)
+                name = written(path)
                 found.setdefault(name, _Leaf(name)).add(value, record)
     total = len(records)
     native = all(name in found for name in ("user_id", "process", "kind", "occurred_at"))
@@ -117,8 +117,8 @@ def _time_score(leaf: _Leaf) -> float:
 def _event_score(leaf: _Leaf) -> float:
     if leaf.kinds != {str} or leaf.as_time > leaf.count / 2 or len(leaf.values) > _MAX_NAMES:
         return 0
-    *outer, last = names_in(leaf.path)
-    score = _EVENT.get(re.sub(r"[^a-z]", "", last.lower()), 0.0)
+    *outer, last = steps_in(leaf.path)
+    score = _EVENT.get(re.sub(r"[^a-z]", "", str(last).lower()), 0.0)
     if not score or max(map(len, leaf.values)) > 100:
         return 0
     return score - 0.5 * len(outer) - (1.5 if len(leaf.values) == 1 < leaf.count else 0)
@@ -141,5 +141,5 @@ def _moment(value: Any, written_at: Millis) -> Millis | None:
         return None
     if isinstance(value, str) and not value[:4].isdigit():
         return None
-    moment = from_one(value, None)
+    moment = from_one(value, TimeForm())
     return moment if moment is not None and YEAR_2000 <= moment <= written_at + DAY else None

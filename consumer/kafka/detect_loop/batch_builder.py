@@ -9,6 +9,8 @@ import confluent_kafka
 import numpy as np
 import numpy.typing as npt
 
+from consumer.activity.record_metadata import Headers
+
 Message: TypeAlias = Any
 """confluent_kafka's, whose fields may all be None by their types; where there is no error, none is."""
 Longs: TypeAlias = npt.NDArray[np.int64]
@@ -19,12 +21,14 @@ _Message: Any = confluent_kafka.Message
 
 
 class Records(NamedTuple):
-    """Columns of equal length; `timestamps` are milliseconds since the epoch, -1 where unknown."""
+    """Columns of equal length; `timestamps` are milliseconds since the epoch, -1 where unknown. `headers` are empty
+    where nobody needs them."""
 
     offsets: Longs
     timestamps: Longs
     keys: Sequence[bytes | None]
     values: Sequence[bytes | None]
+    headers: Sequence[Headers] = ()
 
 
 Piece: TypeAlias = tuple[Records, int, int]
@@ -80,7 +84,8 @@ class BatchBuilder:
     50,000 objects later would cost more than to fetch them from the broker.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, reads_headers: bool = False) -> None:
+        self._reads_headers = reads_headers
         self._pieces: dict[int, list[Piece]] = {}
         self.end_positions: dict[int, int] = {}
         self.count = 0
@@ -97,6 +102,7 @@ class BatchBuilder:
             np.fromiter(map(_second, map(_Message.timestamp, messages)), np.int64, count),
             list(map(_Message.key, messages)),
             list(map(_Message.value, messages)),
+            list(map(_Message.headers, messages)) if self._reads_headers else (),
         )
         for partition, start, stop in _runs(partitions):
             self._pieces.setdefault(partition, []).append((records, start, stop))
@@ -124,11 +130,13 @@ def _concatenated(pieces: Sequence[Piece]) -> Records:
         return Records(np.empty(0, np.int64), np.empty(0, np.int64), [], [])
     if len(pieces) == 1:
         records, start, stop = pieces[0]
-        offsets, timestamps, keys, values = records
-        return Records(offsets[start:stop], timestamps[start:stop], keys[start:stop], values[start:stop])
+        offsets, timestamps, keys, values, headers = records
+        rows = slice(start, stop)
+        return Records(offsets[rows], timestamps[rows], keys[rows], values[rows], headers[rows])
     return Records(
         np.concatenate([records.offsets[start:stop] for records, start, stop in pieces]),
         np.concatenate([records.timestamps[start:stop] for records, start, stop in pieces]),
         [key for records, start, stop in pieces for key in records.keys[start:stop]],
         [value for records, start, stop in pieces for value in records.values[start:stop]],
+        [headers for records, start, stop in pieces for headers in records.headers[start:stop]],
     )

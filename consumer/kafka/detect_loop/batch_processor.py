@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from consumer.activity.decoder import ActivityDecoder, BadValue, Decoded
 from consumer.activity.errors import RegistryUnavailable
+from consumer.activity.record_metadata import Metadata
 from consumer.clock import SECOND, Clock, Millis
 from consumer.detect.activity_batch import ActivityBatch
 from consumer.kafka.dead_letters.records import RejectedRecord, dead_letter
@@ -47,6 +48,8 @@ class BatchProcessor:
         self._brake_control = brake_control
         self._clock = clock
         self._metrics = metrics
+        self.reads_headers = decoder.reads_headers
+        """Whether batches need the records' headers."""
         self.postponed: list[TopicPartition] = []
         """Paused while the schema registry does not answer, until `_resume_at` (monotonic)."""
         self._resume_at: Millis = 0
@@ -87,8 +90,8 @@ class BatchProcessor:
             return
         # A wall clock that was set back must not set events back: the watermarks came from it.
         now = max(self._clock.now(), *(task.watermark.value or 0 for task in tasks.values()))
-        offsets, timestamps, _, values = batch.records
-        decoded = self._decoder.decode(values, timestamps, now)
+        offsets, timestamps, keys, values, headers = batch.records
+        decoded = self._decoder.decode(values, timestamps, now, Metadata(keys, headers))
         activities = ActivityBatch.of(decoded.frame, tasks[batch.spans[0].partition].table.processes.known)
         all_rows = decoded.frame["index"].to_numpy()
         good_rows = all_rows[activities.indices]

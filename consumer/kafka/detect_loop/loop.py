@@ -138,7 +138,7 @@ class DetectLoop:
 
     def _poll(self) -> None:
         """Step 1: collect records until the batch is full or its time is over."""
-        self._builder = builder = BatchBuilder()
+        self._builder = builder = BatchBuilder(reads_headers=self._batch_processor.reads_headers)
         remaining_ms = self._poll_timeout_ms()
         deadline = self._clock.monotonic() + remaining_ms
         while builder.count < _MAX_BATCH and remaining_ms > 0:

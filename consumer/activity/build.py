@@ -1,0 +1,40 @@
+"""Builds the decoder of the activity topic from its settings."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from consumer.activity.avro.batch_reader import AvroReader
+from consumer.activity.decoder import ActivityDecoder
+from consumer.activity.event_mapping import build_event_mapping
+from consumer.activity.field_paths import FieldPaths, build_field_paths
+from consumer.activity.json_reader import JsonReader
+from consumer.activity.record_metadata import MetadataReader
+from consumer.activity.row_reader import EventFilter
+from consumer.activity.rows import ReadBatch
+from consumer.activity.schemas.writer_schemas import WriterSchemas
+from consumer.clock import HOUR, Millis
+from consumer.config.processes import ProcessSettings
+from consumer.config.source import SourceSettings
+
+
+def build_decoder(
+    source: SourceSettings,
+    processes: Mapping[str, ProcessSettings],
+    writers: WriterSchemas,
+    clock_doubt: Millis = HOUR,
+) -> ActivityDecoder:
+    """Return the decoder. `writers` finds the schemas of Avro values; `source.schemas` must be known to it."""
+    fields, mapping = build_field_paths(source, processes), build_event_mapping(source, processes)
+
+    def reader(fields: FieldPaths, wants: EventFilter | None) -> ReadBatch:
+        return JsonReader(fields, wants) if source.format == "json" else AvroReader(writers, fields, wants)
+
+    within_key = {name: path for name, path in fields.from_key.items() if path}
+    read_keys = reader(replace(fields, paths=within_key, from_record_name=frozenset()), None) if within_key else None
+    return ActivityDecoder(
+        reader(fields, mapping.wants if mapping else None),
+        mapping,
+        MetadataReader(fields, read_keys) if fields.elsewhere else None,
+        fields=fields,
+        clock_doubt=clock_doubt,
+    )
