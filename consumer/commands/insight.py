@@ -1,5 +1,6 @@
 """The options of the commands that look and explain, and change nothing."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -79,4 +80,42 @@ def report(
         )
 
 
-COMMANDS = (explain, report)
+def backtest(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="FILE", help="Parquet, CSV, JSON Lines or Avro files. Default: the topic."),
+    ] = None,
+    since: Annotated[str | None, typer.Option(metavar="WHEN", help="From then on: 30d (ago), or 2026-03-29.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="WHEN", help="Until before then. Default: the end.")] = None,
+    compare: Annotated[
+        Path | None, typer.Option(metavar="OTHER.yaml", help="Another configuration, over the same history.")
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON.")] = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a page with drawings.")
+    ] = None,
+    config: Config = CONFIG,
+) -> None:
+    """Show what would have happened, and what other thresholds would do. Sends nothing.
+
+    Replays the topic's history, or files of events with the same fields, through the configured processes. Names the
+    lapses of each step, how many messages the caps would let through, and who comes back without one.
+    """
+    with exit_with_message():
+        from consumer.clock import SystemClock
+        from consumer.commands.backtest import main as command
+        from consumer.commands.terminal.time_arguments import parse_since
+
+        now = SystemClock().now()
+        question = command.Question(
+            paths=files or [],
+            since=None if since is None else parse_since(since, now, "--since"),
+            until=None if until is None else parse_since(until, now, "--until"),
+            compare=compare,
+            json_file=json_file,
+            html_file=html_file,
+        )
+        raise typer.Exit(command.main(config, question))
+
+
+COMMANDS = (explain, report, backtest)

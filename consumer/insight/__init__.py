@@ -2,5 +2,5 @@
 
 `replay.py` takes history through detect's own rules; `activity_history.py` does so for one user, and `story.py` joins
 that with the ledger's rows into sentences. `report.py` sums up a span of time, `uplift.py` compares with the holdout,
-`return_curve.py` counts how long people stay away.
+`backtest.py` asks what would have happened, with `gaps.py` and `return_curve.py`: how long people stay away.
 """

@@ -225,7 +225,7 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "console.stopped_channels": queries.reporting.console.stopped_channels,
 }
 READS_EVERYTHING = {
-    *("console.status_counts", "report.funnel", "report.failures", "report.lapse_to_send"),
+    *("history.all_sends", "console.status_counts", "report.funnel", "report.failures", "report.lapse_to_send"),
     *("inbox.count_parked_reports", "inbox.delete_bodies_containing"),
 }
 """Counts for a page or a report that somebody opens, and of a table that is emptied every day; all bodies that were

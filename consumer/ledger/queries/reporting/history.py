@@ -68,3 +68,10 @@ def transitions_of(connection: Connection, reminder_ids: Collection[str]) -> lis
         query = select(*_TRANSITION).where(outbox.c.reminder_id.in_(some)).order_by(outbox.c.id)
         found += [Transition(*row) for row in connection.execute(query)]
     return found
+
+
+def all_sends(connection: Connection) -> list[tuple[str, str, Millis]]:
+    """Return (user, process, moment) of every attempt that may have gone out, in no order."""
+    query = select(attempts.c.user_id, attempts.c.process, attempts.c.started_at)
+    rows = connection.execute(query.where(attempts.c.may_have_been_sent.is_(True)))
+    return [(row[0], row[1], row[2]) for row in rows]

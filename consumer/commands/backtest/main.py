@@ -1,0 +1,158 @@
+"""`lapse backtest`: what would have happened over the topic's history, or over files, sending nothing."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import typer
+from rich.progress import Progress
+
+from consumer import log
+from consumer.activity.decoder import ActivityDecoder, Decoded
+from consumer.activity.event_mapping import build_event_mapping
+from consumer.activity.field_paths import build_field_paths
+from consumer.activity.json_reader import JsonReader
+from consumer.clock import Millis, SystemClock
+from consumer.commands import kafka_probe
+from consumer.commands.backtest import files, html, show, topic
+from consumer.commands.terminal.exit_codes import DONE, CommandFailed
+from consumer.config.loader import load
+from consumer.config.settings import Settings
+from consumer.config.types import millis
+from consumer.insight.backtest import Backtest, backtest
+from consumer.insight.gaps import SENDS
+from consumer.ledger import queries
+from consumer.ledger.errors import NoLedger
+from consumer.ledger.store import Ledger
+from consumer.wiring import detect
+from consumer.wiring.shared import Shared
+
+_BROKER_TIMEOUT_S = 5
+_COLUMNS = ("user_id", "process", "ending", "action", "occurred_at", "written_at")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What to replay, and where to write it. Without `paths` it is the topic, from `since` until before `until`."""
+
+    paths: list[Path]
+    since: Millis | None
+    until: Millis | None
+    compare: Path | None
+    json_file: Path | None
+    html_file: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    """Activities in their order, and what could not be read, by reason."""
+
+    frame: pl.DataFrame
+    bad: Counter[str]
+    ignored: int
+
+
+def main(config: Path, question: Question) -> int:
+    """Print what would have happened.
+
+    Raises:
+        ConfigError: the settings are not right.
+        CommandFailed: there is nothing to replay, or a file cannot be read or written.
+    """
+    settings = load(config)
+    other = None if question.compare is None else load(question.compare)
+    log.configure_for_command()
+    results: dict[str, Backtest] = {}
+    sends = pl.DataFrame(schema=SENDS) if question.paths else _sends(settings)
+    for path, each in ((config, settings), (question.compare, other)):
+        if path is None or each is None:
+            continue
+        history = _read(each, question)
+        if history.frame.is_empty():
+            raise CommandFailed(_nothing(history, each))
+        caps = {millis(span): limit for span, limit in each.policy.max_per_user.items()}
+        results[str(path)] = backtest(history.frame, sends, detect.rules(each), caps, question.until)
+        show.print_tables(str(path), results[str(path)])
+        if history.bad:
+            typer.echo(f"\nnot read: {sum(history.bad.values()):,} ({_counted(history.bad)})", err=True)
+    _write(question, results)
+    return DONE
+
+
+def _read(settings: Settings, question: Question) -> _History:
+    frames: list[pl.DataFrame] = []
+    bad: Counter[str] = Counter()
+    ignored = 0
+    for decoded in _decoded(settings, question):
+        frames.append(decoded.frame.select(_COLUMNS))
+        bad.update(each.reason for each in decoded.bad)
+        ignored += decoded.ignored
+    if not frames:
+        return _History(pl.DataFrame(), bad, ignored)
+    frame = pl.concat(frames, rechunk=True)
+    if question.paths:
+        frame = frame.with_columns(written_at=pl.col("occurred_at"))
+    if question.since is not None:
+        frame = frame.filter(pl.col("written_at") >= question.since)
+    if question.until is not None:
+        frame = frame.filter(pl.col("written_at") < question.until)
+    return _History(frame.sort("written_at", maintain_order=True), bad, ignored)
+
+
+def _decoded(settings: Settings, question: Question) -> Iterator[Decoded]:
+    now = SystemClock().now()
+    if question.paths:
+        yield from files.read_files(question.paths, _json_decoder(settings), now)
+        return
+    kafka_probe.connect(settings.kafka, _BROKER_TIMEOUT_S)
+    since, until = question.since or 0, now if question.until is None else question.until
+    with Progress(transient=True) as progress:
+        task = progress.add_task(settings.source.topic, total=None)
+        for decoded, read, total in topic.read_topic(Shared(settings), since, until):
+            progress.update(task, completed=read, total=total)
+            yield decoded
+
+
+def _json_decoder(settings: Settings) -> ActivityDecoder:
+    """Return a decoder for the rows of files, which come as JSON whatever the topic's format is."""
+    mapping = build_event_mapping(settings.source, settings.processes)
+    reader = JsonReader(build_field_paths(settings.source), mapping.wants if mapping else None)
+    return ActivityDecoder(reader, mapping, clock_doubt=millis(settings.detect.clock_doubt))
+
+
+def _sends(settings: Settings) -> pl.DataFrame:
+    """Return the messages that went out, as the ledger knows them; none if there is no ledger."""
+    try:
+        with closing(Ledger(settings.ledger.url, read_only=True)) as ledger, ledger.reading() as connection:
+            rows = queries.reporting.history.all_sends(connection)
+    except NoLedger:
+        rows = []
+    return pl.DataFrame(rows, schema=SENDS, orient="row")
+
+
+def _nothing(history: _History, settings: Settings) -> str:
+    if history.bad:
+        return f"nothing could be read: {_counted(history.bad)}; the reasons are explained in docs/reasons.md"
+    if history.ignored:
+        return (
+            f"none of the {history.ignored:,} events concerns a process: do the paths of source and the events of"
+            f" processes ({', '.join(settings.processes)}) match them?"
+        )
+    return "there is nothing to replay: no events in that time"
+
+
+def _counted(bad: Counter[str]) -> str:
+    return ", ".join(f"{reason} {count:,}" for reason, count in bad.most_common())
+
+
+def _write(question: Question, results: dict[str, Backtest]) -> None:
+    try:
+        if question.json_file is not None:
+            question.json_file.write_text(show.as_json(results), encoding="utf-8")
+        if question.html_file is not None:
+            html.write_page(question.html_file, results)
+    except OSError as problem:
+        raise CommandFailed(f"{problem.filename}: it cannot be written: {problem.strerror}") from None

@@ -1,0 +1,157 @@
+"""`lapse backtest` over files and over a real topic."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from confluent_kafka import Producer
+
+from consumer.clock import DAY, HOUR, MINUTE, SystemClock
+from tests.broker.topics import FreshTopics
+from tests.cli.conftest import Lapse, write
+
+BEGIN = 1_760_000_000_000
+SOURCE = {"topic": "ev", "format": "json", "user": "user.id", "time": "ts", "event": "type"}
+CHECKOUT = {"action": "your order", "remind_after": ["2h", "24h"], "active_on": ["viewed"], "complete_on": ["paid"]}
+
+
+def configuration(**sections: Any) -> dict[str, Any]:
+    return {"source": SOURCE, "processes": {"checkout": CHECKOUT}, **sections}
+
+
+def events() -> list[dict[str, Any]]:
+    """Two hundred people view something; half pay an hour later, a quarter come back after five hours."""
+    found = []
+    for number in range(200):
+        begin = BEGIN + number * MINUTE
+        found.append({"user": {"id": number}, "ts": begin, "type": "viewed"})
+        if number % 2 == 0:
+            found.append({"user": {"id": number}, "ts": begin + HOUR, "type": "paid"})
+        elif number % 4 == 1:
+            found.append({"user": {"id": number}, "ts": begin + 5 * HOUR, "type": "viewed"})
+    found.append({"user": {"id": 999}, "ts": BEGIN + 10 * DAY, "type": "paid"})
+    return sorted(found, key=lambda event: event["ts"])
+
+
+def lines(path: Path, records: list[dict[str, Any]]) -> str:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path.name
+
+
+@pytest.fixture
+def result(lapse_here: Lapse, tmp_path: Path) -> Any:
+    """Return a function that runs a backtest and gives what it wrote as JSON."""
+
+    def run(*arguments: str) -> Any:
+        done = lapse_here("backtest", *arguments, "--json", "out.json")
+        assert done.returncode == 0, done.stderr
+        return json.loads((tmp_path / "out.json").read_text())
+
+    return run
+
+
+def asked(result: Any, name: str = "lapse.yaml") -> list[int]:
+    return [step["asked"] for step in result[name]["steps"]]
+
+
+def test_lapses_of_json_lines(result: Any, tmp_path: Path) -> None:
+    write(tmp_path, configuration())
+    found = result(lines(tmp_path / "ev.jsonl", events()))
+    # a hundred who do not pay within two hours, fifty of whom lapse a second time; none within a day but they all
+    assert asked(found) == [150, 100]
+    step = found["lapse.yaml"]["steps"][0]
+    assert (step["sent"], step["capped"]) == (100, 50)
+    assert found["lapse.yaml"]["people"] == 201
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "avro"])
+def test_other_files_give_the_same(result: Any, tmp_path: Path, kind: str) -> None:
+    flat = [{"user.id": event["user"]["id"], "ts": event["ts"], "type": event["type"]} for event in events()]
+    table = pl.DataFrame(flat)
+    if kind == "avro":  # whose names have no dots
+        table = table.rename({"user.id": "user"})
+        write(tmp_path, configuration(source={**SOURCE, "user": "user"}))
+        table.write_avro(tmp_path / "ev.avro")
+    else:
+        write(tmp_path, configuration())
+        getattr(table, f"write_{kind}")(tmp_path / f"ev.{kind}")
+    assert asked(result(f"ev.{kind}")) == [150, 100]
+
+
+def test_moments_of_parquet_count_in_utc(result: Any, tmp_path: Path) -> None:
+    write(tmp_path, configuration(source={**SOURCE, "user": "user"}))
+    flat = [{"user": event["user"]["id"], "ts": event["ts"], "type": event["type"]} for event in events()]
+    table = pl.DataFrame(flat).with_columns(pl.from_epoch("ts", time_unit="ms").dt.replace_time_zone("UTC"))
+    table.write_parquet(tmp_path / "ev.parquet")
+    found = result("ev.parquet")
+    assert asked(found) == [150, 100]
+    assert found["lapse.yaml"]["since"] == BEGIN
+
+
+def test_history_of_the_topic_between_two_moments(result: Any, tmp_path: Path, kafka: str, topics: FreshTopics) -> None:
+    topic, now = topics(2, about="activity"), SystemClock().now()
+    producer = Producer({"bootstrap.servers": kafka})
+    shift = now - 11 * DAY - BEGIN
+    for event in events():
+        at = event["ts"] + shift
+        value = json.dumps({**event, "ts": at}).encode()
+        producer.produce(topic, value, str(event["user"]["id"]), timestamp=at)
+    assert producer.flush(30) == 0
+    write(tmp_path, configuration(kafka={"bootstrap_servers": kafka}, source={**SOURCE, "topic": topic}))
+    assert asked(result()) == [150, 100]
+    assert asked(result("--since", "11d", "--until", "10d")) == [150, 0]
+
+
+def test_two_configurations_over_the_same_history(result: Any, tmp_path: Path) -> None:
+    write(tmp_path, configuration(processes={"checkout": {**CHECKOUT, "remind_after": ["30m"]}}))
+    (tmp_path / "lapse.yaml").rename(tmp_path / "other.yaml")
+    write(tmp_path, configuration())
+    found = result(lines(tmp_path / "ev.jsonl", events()), "--compare", "other.yaml")
+    assert (asked(found), asked(found, "other.yaml")) == ([150, 100], [250])
+
+
+def test_page_has_everything_within_itself(lapse_here: Lapse, tmp_path: Path) -> None:
+    write(tmp_path, configuration())
+    done = lapse_here("backtest", lines(tmp_path / "ev.jsonl", events()), "--html", "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert done.returncode == 0
+    assert "<svg" in page
+    assert "polyline" in page
+    assert "http" not in page
+    assert "<script" not in page
+
+
+def test_nothing_is_said_where_too_few_people_are_left(result: Any, tmp_path: Path) -> None:
+    write(tmp_path, configuration(processes={"checkout": {**CHECKOUT, "remind_after": ["20d"]}}))
+    found = result(lines(tmp_path / "ev.jsonl", events()))
+    assert found["lapse.yaml"]["steps"][0]["returns"] == {"hour": None, "day": None, "week": None}
+
+
+def test_bad_input_is_explained(lapse_here: Lapse, tmp_path: Path) -> None:
+    write(tmp_path, configuration())
+    lines(tmp_path / "other.jsonl", [{"who": 1, "when": 2}])
+    lines(tmp_path / "foreign.jsonl", [{"user": {"id": 1}, "ts": BEGIN, "type": "liked"}])
+    (tmp_path / "broken.parquet").write_bytes(b"no parquet")
+    (tmp_path / "empty.jsonl").write_bytes(b"")
+    for file, words in {
+        "none.jsonl": "it cannot be read: No such file",
+        "ev.xlsx": "what kind of file is it?",
+        "broken.parquet": "it is no readable .parquet file",
+        "empty.jsonl": "there is nothing to replay",
+        "foreign.jsonl": "none of the 1 events concerns a process",
+        "other.jsonl": "",
+    }.items():
+        done = lapse_here("backtest", file)
+        assert (done.returncode, words in done.stderr) == (1, True), (file, done.stderr)
+
+
+def test_one_bad_row_does_not_stop_the_others(lapse_here: Lapse, tmp_path: Path) -> None:
+    write(tmp_path, configuration())
+    file = tmp_path / "ev.jsonl"
+    lines(file, events())
+    file.write_text(file.read_text() + "no json\n")
+    done = lapse_here("backtest", "ev.jsonl")
+    assert done.returncode == 0
+    assert "not read: 1 (unreadable 1)" in done.stderr
