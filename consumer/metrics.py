@@ -153,6 +153,14 @@ class DeliverMetrics:
             ["template", "language"],
             registry=registry,
         )
+        self.sending_blocked = Gauge(
+            "lapse_sending_blocked",
+            "1 while nothing can be sent, for this reason: what 1MSG says of token and channel, an open circuit"
+            " breaker, template_unusable (of all of them), or paused (everything); 0 after it has passed. Worth an"
+            " alert.",
+            ["reason"],
+            registry=registry,
+        )
         self.paused = Gauge(
             "lapse_paused",
             "1 for what an operator has paused: a process, or * for everything; 0 after it was resumed.",

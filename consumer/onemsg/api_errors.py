@@ -27,6 +27,17 @@ class ApiErrorKind(StrEnum):
     """An answer of unknown form."""
 
 
+ADVICE: Mapping[ApiErrorKind, str] = {
+    ApiErrorKind.CREDENTIAL: "onemsg.token must be the current token of the channel onemsg.channel_id",
+    ApiErrorKind.BLOCKED: "the channel is on trial or its subscription is blocked: contact 1MSG",
+    ApiErrorKind.NOT_FOUND: "are onemsg.base_url and onemsg.channel_id right?",
+    ApiErrorKind.REFUSED: "1MSG refused the call",
+    ApiErrorKind.UNAVAILABLE: "1MSG cannot be reached: is onemsg.base_url right, and does the network allow the call?",
+    ApiErrorKind.UNREADABLE: "this is not an answer of 1MSG: is onemsg.base_url right?",
+}
+"""What to do about each."""
+
+
 class OneMsgError(Exception):
     """A call failed. The text is safe to log: no token, no phone number, nothing of the body of a 401."""
 

@@ -141,4 +141,8 @@ CHANNEL: Mapping[str, tuple[str, str]] = {
         "Five attempts in a row without an outcome, the last of which never left.",
         "Check name resolution, firewall, proxy and certificates on the way to onemsg.base_url.",
     ),
+    "not_connected": (
+        "1MSG says that the channel is not connected to WhatsApp.",
+        "Connect it in 1MSG; nothing can be sent before.",
+    ),
 }

@@ -18,6 +18,8 @@ class PartState:
     ok: bool
     detail: str | None
     reported_at: Millis
+    ready: bool
+    """Whether it makes progress: it may do so and not be ok, when what it needs elsewhere is not in order."""
 
 
 class PartHealth:
@@ -27,15 +29,20 @@ class PartHealth:
         self._now = now
         self._stale_after_ms = stale_after_ms
         self._dead_after_ms = dead_after_ms
-        self._state = PartState(ok=False, detail=STARTING, reported_at=now())
+        self._state = PartState(ok=False, detail=STARTING, reported_at=now(), ready=False)
 
     def ok(self, detail: str | None = None) -> None:
-        """Report a successful round. `detail` is for people, such as a stopped channel or an engaged brake."""
-        self._state = PartState(ok=True, detail=detail, reported_at=self._now())
+        """Report a successful round. `detail` is for people, such as an engaged brake."""
+        self._state = PartState(ok=True, detail=detail, reported_at=self._now(), ready=True)
+
+    def impaired(self, problem: str) -> None:
+        """Report a successful round of a part that is not ok: a wrong token, a stopped channel. The process is ready
+        all the same, since another one could do no better."""
+        self._state = PartState(ok=False, detail=problem, reported_at=self._now(), ready=True)
 
     def failing(self, reason: str) -> None:
         """Report a failed round; the part will try again."""
-        self._state = PartState(ok=False, detail=reason, reported_at=self._now())
+        self._state = PartState(ok=False, detail=reason, reported_at=self._now(), ready=False)
 
     def state(self, now: Millis) -> PartState:
         """Return the last report; not ok if it is too old."""
@@ -43,7 +50,7 @@ class PartHealth:
         silence = now - last.reported_at
         if silence <= self._stale_after_ms:
             return last
-        return replace(last, ok=False, detail=f"no report for {silence // SECOND} s")
+        return replace(last, ok=False, ready=False, detail=f"no report for {silence // SECOND} s")
 
     def alive(self, now: Millis) -> bool:
         return now - self._state.reported_at <= self._dead_after_ms

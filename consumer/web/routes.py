@@ -80,10 +80,11 @@ def _healthz(health: Health, guard: ApiGuard) -> Handler:
 def _readyz(health: Health, probes: Mapping[str, Probe], guard: ApiGuard) -> Handler:
     async def readyz(request: Request) -> Response:
         found = await asyncio.gather(*(_probe(name, probe) for name, probe in probes.items()))
-        parts = {name: {"ok": state.ok, "detail": state.detail} for name, state in health.states().items()}
+        states = health.states()
+        parts = {name: {"ok": state.ok, "detail": state.detail} for name, state in states.items()}
         for name, problem in zip(probes, found, strict=True):
             parts[name] = {"ok": problem is None, "detail": problem}
-        ready = all(part["ok"] for part in parts.values())
+        ready = all(state.ready for state in states.values()) and not any(found)
         details = {"parts": parts} if await guard.shows_details(request) else {}
         return JSONResponse({"ready": ready, **details}, 200 if ready else 503)
 

@@ -1,4 +1,4 @@
-"""Keeps our side of the 1MSG channel in order while deliver runs: templates checked, webhook registered."""
+"""Keeps our side of the 1MSG channel in order while deliver runs: channel and templates checked, webhook registered."""
 
 import asyncio
 import contextlib
@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from consumer.clock import MINUTE, Millis
 from consumer.config.service import WEBHOOK_PATH
+from consumer.deliver.channel.sending_state import SendingProblem, problem_of_call, problem_of_status
 from consumer.deliver.channel.template_watcher import TemplateWatcher
 from consumer.onemsg.client import OneMsgClient, OneMsgError
 from consumer.onemsg.webhook import registration
@@ -41,6 +42,8 @@ class ChannelMaintenance:
         self._prefix = public_url and public_url.rstrip("/") + WEBHOOK_PATH
         self._secret = secret
         self._templates_checked = asyncio.Event()
+        self.problem: SendingProblem | None = None
+        """What 1MSG said against sending when it was asked last."""
         silence = 2 * interval_ms + 30 * MINUTE  # a slow channel is no reason to call the process dead
         self._templates = health.register("templates", stale_after_ms=silence, dead_after_ms=silence)
         registers = self._prefix and self._secret
@@ -63,9 +66,20 @@ class ChannelMaintenance:
         while not ended.is_set():
             with contextlib.suppress(SQLAlchemyError):  # other parts report it; the next check wakes the rows
                 await self._template_watcher.check()
+            self.problem = await self._find_problem()
             self._templates_checked.set()
-            self._templates.ok(self._template_watcher.detail)
-            await wait_for_event(ended, self._pause(in_order=not self._template_watcher.recheck_soon))
+            watcher = self._template_watcher
+            (self._templates.ok if watcher.in_order else self._templates.impaired)(watcher.detail)
+            await wait_for_event(ended, self._pause(in_order=not (watcher.recheck_soon or self.problem)))
+
+    async def _find_problem(self) -> SendingProblem | None:
+        """Return what 1MSG says against sending: of the token, the channel, or the way to it."""
+        if self._template_watcher.last_error is not None:
+            return problem_of_call(self._template_watcher.last_error)
+        try:
+            return problem_of_status(await self._client.status())
+        except OneMsgError as error:
+            return problem_of_call(error)
 
     async def _keep_webhook(self, ended: asyncio.Event) -> None:
         last_detail = None
@@ -74,7 +88,7 @@ class ChannelMaintenance:
             if detail != last_detail:
                 (_log.info if in_order else _log.error)("webhook_registration", result=detail)
             last_detail = detail
-            self._webhook.ok(detail)
+            (self._webhook.ok if in_order else self._webhook.impaired)(detail)
             await wait_for_event(ended, self._pause(in_order=in_order))
         await ended.wait()
 

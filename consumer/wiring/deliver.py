@@ -11,6 +11,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from consumer.clock import SECOND, Millis
 from consumer.config.types import millis
+from consumer.deliver.channel.sending_state import (
+    PAUSED,
+    SendingMonitor,
+    SendingProblem,
+    problem_of_breaker,
+    problem_of_templates,
+)
 from consumer.deliver.operations.ledger_identity import group_name
 from consumer.deliver.operations.pauses import PauseWatcher
 from consumer.deliver.operations.retention import Retention
@@ -23,8 +30,9 @@ from consumer.kafka.clients.publisher import Publisher, PublishFailed
 from consumer.kafka.dead_letters.publisher import DeadLetterPublisher
 from consumer.kafka.dead_letters.rejection_log import RejectionLog
 from consumer.kafka.dead_letters.size_limit import SizeLimit
+from consumer.ledger.schema.rows import ChannelRow
 from consumer.metrics import DeliverMetrics
-from consumer.records import Contact, Received, Reminder
+from consumer.records import WHATSAPP, Contact, Received, Reminder
 from consumer.web.webhook import WebhookEndpoint
 from consumer.wiring.channel_maintenance import ChannelMaintenance
 from consumer.wiring.deliver_parts import DeliverParts
@@ -90,6 +98,7 @@ class Deliver:
         self._publisher = outbox_publisher(shared, ledger, metrics)
         self._retention = Retention(ledger, keep_ms=millis(s.ledger.keep), now=clock.now)
         self._pauses = PauseWatcher(ledger, metrics)
+        self._monitor = SendingMonitor(metrics)
 
     def consumers(self) -> dict[str, Callable[[threading.Event], None]]:
         """Return what blocks: the consumers of deliver's topics, by the name of their thread."""
@@ -108,7 +117,7 @@ class Deliver:
         return [
             self._send_after_first_check(ended),
             *(
-                self._sender_loop(f"sender_{medium}", sender, ended).send(sender, idle_ms=_FALLBACK_IDLE_MS)
+                self._fallback_loop(medium, sender, ended).send(sender, idle_ms=_FALLBACK_IDLE_MS)
                 for medium, sender in parts.fallback_senders.items()
             ),
             follow.repeat(self._follow, idle_ms=_FOLLOW_IDLE_MS),
@@ -149,7 +158,20 @@ class Deliver:
     async def _send_after_first_check(self, ended: asyncio.Event) -> None:
         """Send what is due, once 1MSG was asked which templates can be sent."""
         await self._maintenance.first_check_done(ended)
-        await self._sender_loop("sender", self._parts.sender, ended).send(self._parts.sender, idle_ms=_IDLE_MS)
+        loop = self._loop("sender", ended, lambda: self._pauses.detail, problem=self._report_sending)
+        await loop.send(self._parts.sender, idle_ms=_IDLE_MS)
+
+    def _report_sending(self) -> str | None:
+        """Tell gauge and log whether anything can be sent; return why not, unless an operator wants it so."""
+        watcher, breakers = self._parts.template_watcher, self._parts.sender.breakers
+        problem = (
+            self._maintenance.problem
+            or problem_of_breaker(breakers.get(WHATSAPP, ChannelRow(WHATSAPP)))
+            or problem_of_templates(watcher.required, self._parts.templates, breakers, WHATSAPP)
+        )
+        paused = SendingProblem(PAUSED, "everything is paused: lapse resume") if self._pauses.everything else None
+        self._monitor.report(problem or paused)
+        return problem.text if problem else None
 
     async def _follow(self) -> int:
         """Follow what went out. Bodies that a crash, or a ledger out of reach, left unapplied are applied here."""
@@ -160,13 +182,22 @@ class Deliver:
     async def _publish(self) -> int:
         return await asyncio.to_thread(self._publisher.step)
 
-    def _loop(self, name: str, ended: asyncio.Event, detail: Callable[[], str | None] = lambda: None) -> PartLoop:
-        return PartLoop(self._shared.health, name, ended, detail)
+    def _loop(
+        self,
+        name: str,
+        ended: asyncio.Event,
+        detail: Callable[[], str | None] = lambda: None,
+        *,
+        problem: Callable[[], str | None] = lambda: None,
+    ) -> PartLoop:
+        return PartLoop(self._shared.health, name, ended, detail, problem=problem)
 
-    def _sender_loop(self, name: str, sender: Sender[Any], ended: asyncio.Event) -> PartLoop:
-        return self._loop(
-            name, ended, lambda: "; ".join(filter(None, [sender.stopped_because, self._pauses.detail])) or None
-        )
+    def _fallback_loop(self, medium: str, sender: Sender[Any], ended: asyncio.Event) -> PartLoop:
+        def problem() -> str | None:
+            found = problem_of_breaker(sender.breakers.get(medium, ChannelRow(medium)))
+            return found.text if found else None
+
+        return self._loop(f"sender_{medium}", ended, lambda: self._pauses.detail, problem=problem)
 
     def _write_nothing(self) -> None:
         with self.ledger.transaction():

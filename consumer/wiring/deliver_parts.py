@@ -116,6 +116,7 @@ class DeliverParts:
             opt_out_words=opt_out_words,
             linger_ms=linger_ms,
         )
+        self.templates = config.templates
         self.template_watcher = TemplateWatcher(
             client,
             required_templates(config.plans, ttl),

@@ -27,7 +27,7 @@ _log = structlog.get_logger()
 class PartLoop:
     """`name` is the part's name in the health register; `detail` says there what people should know.
 
-    `retry_ms` is the pause after an error.
+    `problem` says what keeps the part from its work though its rounds succeed; `retry_ms` is the pause after an error.
     """
 
     def __init__(
@@ -37,12 +37,14 @@ class PartLoop:
         ended: asyncio.Event,
         detail: Callable[[], str | None],
         *,
+        problem: Callable[[], str | None] = lambda: None,
         retry_ms: Millis = 5 * SECOND,
     ) -> None:
         self._part = health.register(name)
         self._name = name
         self._ended = ended
         self._detail = detail
+        self._problem = problem
         self._retry_ms = retry_ms
         self._lasting_errors = 0
 
@@ -71,7 +73,10 @@ class PartLoop:
 
     def _report_progress(self) -> None:
         self._lasting_errors = 0
-        self._part.ok(self._detail())
+        if problem := self._problem():
+            self._part.impaired(problem)
+        else:
+            self._part.ok(self._detail())
 
     async def _wait(self, problem: SQLAlchemyError | PublishFailed) -> None:
         """Wait before the next try. Raises `problem` if it has lasted for too long."""

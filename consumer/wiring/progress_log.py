@@ -49,7 +49,7 @@ class ProgressLog:
 
     def look(self) -> None:
         """Log what is new."""
-        if not self._ready and all(state.ok for state in self._health.states().values()):
+        if not self._ready and all(state.ready for state in self._health.states().values()):
             self._ready = True
             _log.info("ready", **self.addresses)
         sums = _sums(self._registry)

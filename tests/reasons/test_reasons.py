@@ -45,7 +45,7 @@ ELSEWHERE: tuple[tuple[Mapping[str, object], set[str]], ...] = (
     (refusals.NOT_TRANSMITTED, {reason for _, reason in transport_errors._BEFORE}),
     # The pattern of several refusals: policy/failure_pattern.py.
     (refusals.REFUSED, {"repeated_failure"}),
-    (decisions.CHANNEL, {"no_answers", "not_reachable"}),
+    (decisions.CHANNEL, {"no_answers", "not_reachable", "not_connected"}),
     # A refusal that is kept as an opt-out.
     (records.OPT_OUTS, {"opted_out"}),
     (records.BRAKE, set(EXPLANATIONS)),

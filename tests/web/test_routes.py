@@ -29,6 +29,17 @@ def test_new_part_is_alive_but_not_ready(serving: Serving) -> None:
     }
 
 
+def test_part_that_is_not_ok_may_be_ready(serving: Serving) -> None:
+    health = Health(ManualClock().monotonic)
+    health.register("sender").impaired("1MSG does not take the token")
+    answer = serving(build(health=health, metrics=CollectorRegistry())).get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "ready": True,
+        "parts": {"sender": {"ok": False, "detail": "1MSG does not take the token"}},
+    }
+
+
 def test_ready_if_every_part_makes_progress(serving: Serving) -> None:
     health = Health(ManualClock().monotonic)
     sender, tracker = health.register("sender"), health.register("tracker")

@@ -10,21 +10,12 @@ from consumer.config.processes import ProcessSettings
 from consumer.config.service import WEBHOOK_PATH, WebSettings
 from consumer.deliver.channel import template_status
 from consumer.deliver.policy.message_plan import message_plans
-from consumer.onemsg.api_errors import ApiErrorKind
+from consumer.onemsg.api_errors import ADVICE
 from consumer.onemsg.client import OneMsgClient, OneMsgError
 from consumer.onemsg.http import lenient_json as lenient
 from consumer.onemsg.templates.listing import Template
 from consumer.onemsg.templates.preflight import MARKETING, RequiredTemplate, find_template, preflight
 from consumer.onemsg.webhook.registration import Destinations
-
-_ADVICE = {
-    ApiErrorKind.CREDENTIAL: "onemsg.token must be the current token of the channel onemsg.channel_id",
-    ApiErrorKind.BLOCKED: "the channel is on trial or its subscription is blocked: contact 1MSG",
-    ApiErrorKind.NOT_FOUND: "are onemsg.base_url and onemsg.channel_id right?",
-    ApiErrorKind.REFUSED: "1MSG refused the call",
-    ApiErrorKind.UNAVAILABLE: "1MSG cannot be reached: is onemsg.base_url right, and does the network allow the call?",
-    ApiErrorKind.UNREADABLE: "this is not an answer of 1MSG: is onemsg.base_url right?",
-}
 
 
 async def check_connection(channel: OneMsgClient) -> list[CheckResult]:
@@ -118,4 +109,4 @@ def _status_reports(reports_on: bool | None) -> CheckResult:
 
 
 def _failed(what: str, problem: OneMsgError) -> CheckResult:
-    return CheckResult(False, what, f"{problem}; {_ADVICE[problem.kind]}")
+    return CheckResult(False, what, f"{problem}; {ADVICE[problem.kind]}")

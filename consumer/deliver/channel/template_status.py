@@ -29,6 +29,8 @@ class TemplateStatus:
     """Whether the marketing rules apply to it (docs/1msg.md#category-of-a-reminder)."""
     body: str = ""
     """Its text with variables; empty until the list has shown it."""
+    doubt: TemplateProblem | None = None
+    """What its absence from the last list would mean; None if that list showed it."""
     misses: int = 0
     """Whole lists in a row that did not show it."""
 
@@ -50,7 +52,8 @@ def status_after(before: TemplateStatus, listing: TemplateListing, required: Req
         if not listing.complete or not listing.templates:
             return before
         misses = before.misses + 1
-        return replace(before, misses=misses, problem=problems[0] if misses >= MISSES_UNTIL_GONE else before.problem)
+        problem = problems[0] if misses >= MISSES_UNTIL_GONE else before.problem
+        return replace(before, misses=misses, problem=problem, doubt=problems[0])
     category = template.category or before.category
     return TemplateStatus(
         problem=next((problem for problem in problems if problem.blocks), None),

@@ -44,48 +44,50 @@ class TemplateWatcher:
         metrics: DeliverMetrics,
     ) -> None:
         self._client = client
-        self._required = tuple(required)
+        self.required = tuple(required)
         self._statuses = statuses
         self._ledger = ledger
         self._medium = medium
         self._metrics = metrics
-        self._wakes_left: dict[RequiredTemplate, int] = dict.fromkeys(self._required, _WAKES)
+        self._wakes_left: dict[RequiredTemplate, int] = dict.fromkeys(self.required, _WAKES)
         """How often to wake the reminders of each template once it can be sent. At start all of them, since what was
         known before is lost."""
         self._recovered: set[RequiredTemplate] = set()
         """Templates that could not be sent and now can."""
-        self._last_error: str | None = None
+        self.last_error: OneMsgError | None = None
+        """Why the last list did not come."""
 
     @property
     def recheck_soon(self) -> bool:
         """Whether to check again soon."""
-        return bool(self._last_error or self._wakes_left) or any(
-            self._statuses.of(each).recheck_soon for each in self._required
+        return bool(self.last_error or self._wakes_left) or any(
+            self._statuses.of(each).recheck_soon for each in self.required
         )
 
     @property
     def detail(self) -> str:
         """Every template's status in a few words, for people."""
-        descriptions = [_describe(each, self._statuses.of(each)) for each in self._required]
-        return "; ".join([*descriptions, *filter(None, [self._last_error])])
+        descriptions = [_describe(each, self._statuses.of(each)) for each in self.required]
+        return "; ".join([*descriptions, *([f"not listed this time: {self.last_error}"] if self.last_error else [])])
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the last list came, and showed every template as it is needed."""
+        statuses = [self._statuses.of(each) for each in self.required]
+        return self.last_error is None and not any(status.problem or status.doubt for status in statuses)
 
     async def check(self) -> None:
         """Ask 1MSG once. A failed request changes no status. Raises what the ledger raises."""
         try:
             listing = await self._client.templates()
         except OneMsgError as problem:
-            self._note_failure(str(problem))
+            self.last_error = problem
             return
-        self._last_error = None
-        for each in self._required:
+        self.last_error = None
+        for each in self.required:
             self._update(each, self._statuses.of(each), status_after(self._statuses.of(each), listing, each))
         if any(self._statuses.of(each).usable for each in self._wakes_left):
             await asyncio.to_thread(self._wake)
-
-    def _note_failure(self, error: str) -> None:
-        if self._last_error is None:
-            log.warning("templates_not_listed", reason=error)
-        self._last_error = f"not listed this time: {error}"
 
     def _update(self, required: RequiredTemplate, before: TemplateStatus, status: TemplateStatus) -> None:
         self._statuses.put(required, status)
@@ -116,5 +118,6 @@ class TemplateWatcher:
 
 
 def _describe(required: RequiredTemplate, status: TemplateStatus) -> str:
-    state = status.problem.reason if status.problem else status.category or "not listed yet"
+    problem = status.problem or status.doubt
+    state = f"{problem.reason}: {problem.text}: {problem.advice}" if problem else status.category or "not listed yet"
     return f"{required.name} ({required.language}): {state}"

@@ -34,6 +34,8 @@ class PauseWatcher:
         self._ledger = ledger
         self._metrics = metrics
         self._shown: set[str] = set()
+        self.everything = False
+        """Whether everything is paused."""
         self.detail: str | None = None
         """Such as `paused: checkout`; None while nothing is paused."""
 
@@ -43,4 +45,5 @@ class PauseWatcher:
         for name in self._shown | paused:
             self._metrics.paused.labels(name or "*").set(name in paused)
         self._shown |= paused
+        self.everything = EVERYTHING in paused
         self.detail = "paused: " + ", ".join(name or "everything" for name in sorted(paused)) if paused else None

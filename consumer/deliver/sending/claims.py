@@ -23,7 +23,7 @@ from consumer.deliver.sending.facts import FactsGatherer, SenderConfig
 from consumer.deliver.sending.medium import Draft, M, Medium
 from consumer.deliver.unit_of_work import Key, UnitOfWork, unit_of_work
 from consumer.ledger import queries
-from consumer.ledger.schema.rows import ReminderRow
+from consumer.ledger.schema.rows import ChannelRow, ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 
@@ -51,7 +51,8 @@ class ClaimPreview:
     """What can be seen without claiming anything."""
 
     has_work: bool
-    stopped_because: str | None
+    breakers: Mapping[str, ChannelRow]
+    """Of the channel and of its templates, by name."""
     needs_status_check: bool
     """A probe is due, and the channel's status must be asked before."""
 
@@ -95,12 +96,13 @@ class Claims(Generic[M]):
         """Return whether there is anything to do: cheap, and without locks."""
         now, medium = self._clock.now(), self._medium.name
         with self._ledger.reading() as connection:
-            breaker = queries.channels.states(connection, medium)[medium]
+            breakers = queries.channels.states(connection, medium)
+            breaker = breakers[medium]
             has_work = queries.reminders.any_due(connection, medium, now) or (
                 probe_is_due(breaker, now) and queries.reminders.any_deferred(connection, medium, "channel_stopped")
             )
             has_work = has_work and self._rate_limit.peek(connection, now, 1) > 0
-        return ClaimPreview(has_work, breaker.why, has_work and needs_status_check(breaker, now))
+        return ClaimPreview(has_work, breakers, has_work and needs_status_check(breaker, now))
 
     def postpone_probe(self) -> None:
         """Put the probe off: the channel does not say that it is connected."""

@@ -9,7 +9,7 @@ A crash after step 1 leaves attempts in `sending`; when their lease ends they be
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import structlog
@@ -19,6 +19,7 @@ from consumer.deliver.channel.circuit_breaker import MediumClient
 from consumer.deliver.group_commit import GroupCommit
 from consumer.deliver.sending.claims import Attempt, Claim, ClaimPreview
 from consumer.deliver.sending.results import AttemptResult
+from consumer.ledger.schema.rows import ChannelRow
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.api_errors import OneMsgError
 from consumer.onemsg.outcomes import Outcome, Unknown
@@ -80,8 +81,8 @@ class Sender(Generic[M]):
         self._record_backoff_ms = record_backoff_ms
         self._connected_until: Millis = 0
         """Until then (monotonic) the channel's last status counts."""
-        self.stopped_because: str | None = None
-        """Why the channel was stopped at the last preview."""
+        self.breakers: Mapping[str, ChannelRow] = {}
+        """The circuit breakers of the channel and its templates at the last preview."""
 
     async def step(self) -> int:
         """Decide about one batch, send, and record. Returns how many reminders were decided about."""
@@ -127,7 +128,7 @@ class Sender(Generic[M]):
     async def _has_work(self) -> bool:
         """Return whether there is anything to do. Before a probe of a silent channel, its status is asked."""
         preview = await asyncio.to_thread(self._claims.preview)
-        self.stopped_because = preview.stopped_because
+        self.breakers = preview.breakers
         if preview.needs_status_check and not await self._is_connected():
             await asyncio.to_thread(self._claims.postpone_probe)
         return preview.has_work

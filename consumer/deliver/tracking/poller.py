@@ -36,6 +36,24 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 
+class _FailureLog:
+    """Logs the first failure of a kind, and no more of them until a round has passed without one: a wrong token would
+    else be told once for each reminder."""
+
+    def __init__(self) -> None:
+        self._before: set[tuple[str, str]] = set()
+        self._now: set[tuple[str, str]] = set()
+
+    def note(self, event: str, error: OneMsgError) -> None:
+        key = event, error.kind.value
+        if key not in self._before | self._now:
+            log.warning(event, error=str(error))
+        self._now.add(key)
+
+    def end_round(self) -> None:
+        self._before, self._now = self._now, set()
+
+
 class Poller:
     """Asks 1MSG after `poll_after` without a report, and not beyond `give_up_after`. Spans are milliseconds."""
 
@@ -59,6 +77,7 @@ class Poller:
         self._retry_policy = retry_policy
         self._clock = clock
         self._metrics = metrics
+        self._failures = _FailureLog()
         self.detail: str | None = None
         """How many reminders are in doubt, for people; None if there are none."""
 
@@ -69,6 +88,7 @@ class Poller:
         reports = await _ask_each(self._reports_of, (row for row in silent if row.message_id is not None))
         messages = await _ask_each(self._messages_to, (row for row in silent if row.unknown_since is not None))
         if silent:
+            self._failures.end_round()
             await asyncio.to_thread(self._apply, reports, messages, silent)
         return handled + len(silent)
 
@@ -134,7 +154,7 @@ class Poller:
         try:
             reports = await self._client.hook_info(row.message_id)
         except OneMsgError as error:  # it is polled again
-            log.warning("poll_failed", reminder=row.reminder_id, error=str(error))
+            self._failures.note("poll_failed", error)
             return []
         return [ReceivedReport(report, StatusSource.POLL, self._clock.now()) for report in reports]
 
@@ -145,7 +165,7 @@ class Poller:
         try:
             listed = await self._client.messages(row.phone, row.attempted_at - MAX_LAG_MS)
         except OneMsgError as error:  # it is polled again
-            log.warning("list_failed", reminder=row.reminder_id, error=str(error))
+            self._failures.note("list_failed", error)
             return []
         timed = [echo for echo in listed if echo.at is not None and echo.at <= row.attempted_at + MAX_DELAY_MS]
         return [ReceivedEcho(echo, StatusSource.CHECK, self._clock.now()) for echo in timed]
