@@ -7,6 +7,7 @@ export PIP_REQUIRE_VIRTUALENV := 1
 # For what is installed, and (by the name that newer versions of pip have for it) for what builds it.
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
+export EXAMPLES
 # The tests start hundreds of processes, each of which would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -14,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(8, 2 * (os.cpu_count() or 1)))')
 PYTEST = $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: help demo test test-fast check bench format pins clean
+.PHONY: help demo test test-fast fuzz check bench format pins clean
 
 help:  ## this list
 	@$(PYTHON) -c 'import re; [print(f"{a:10}", b) for a, b in re.findall("^([a-z-]+):.*## (.*)", open("Makefile").read(), re.M)]'
@@ -28,12 +29,16 @@ test: .venv/dev  ## prove it, on a real Kafka and a real PostgreSQL (some only: 
 test-fast: .venv/dev  ## all tests that need no server and do not take long
 	@$(PYTEST) -m "not broker and not registry and not postgres and not slow" $(TESTS)
 
+fuzz: .venv/dev  ## search long for inputs that break something (EXAMPLES=10000 of them for each test)
+	@$(PYTEST) --hypothesis-profile fuzz -m "hypothesis and not broker" $(or $(TESTS),tests)
+
 check: .venv/dev  ## style, types, and which room may import which
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tools.generate_docs --check && $(BIN)/python -m tools.check_references
+	@$(BIN)/python -m tools.check_licences --quiet
 
 bench: .venv/dev  ## the figures of docs/performance.md
 	@$(BIN)/python -m bench.decode
