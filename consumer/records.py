@@ -96,7 +96,10 @@ class Contact:
     locale: str | None = None
     timezone: str | None = None
     email: str | None = None
-    opt_in: bool = False
+    opt_in: bool | None = None
+    """None says nothing, and changes nothing."""
+    opted_in_at: Millis | None = None
+    """When the person themselves last agreed."""
     updated_at: Millis
 
 
@@ -132,12 +135,22 @@ class DeliveryStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptOut:
-    """A user asked not to be written to on a medium."""
+    """A person asked not to be written to. It is about a user, or, with an empty `user_id`, about a number.
 
-    user_id: str
+    `source` is as in DeliveryStatus, or other.
+    """
+
+    user_id: str = ""
     medium: str
     reason: str
     occurred_at: Millis
+    phone_hash: str | None = None
+    source: str = "other"
+
+    @property
+    def subject(self) -> str:
+        """As in `tables.opt_outs`."""
+        return f"user:{self.user_id}" if self.phone_hash is None else f"phone:{self.phone_hash}"
 
 
 Record = UserActivity | Reminder | Contact | DeliveryStatus | OptOut

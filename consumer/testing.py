@@ -13,7 +13,14 @@ from prometheus_client import CollectorRegistry
 from consumer.clock import HOUR, MINUTE, SECOND, Clock, ManualClock, Millis
 from consumer.config.fallback import EmailFallbackSettings, WebhookFallbackSettings
 from consumer.deliver.leader_lease import LeaderLease
-from consumer.deliver.outbox import OptOutOutbox, OutboxPublisher, OutboxRecord, RecordsRefused, StatusOutbox
+from consumer.deliver.outbox import (
+    OptOutLifted,
+    OptOutOutbox,
+    OutboxPublisher,
+    OutboxRecord,
+    RecordsRefused,
+    StatusOutbox,
+)
 from consumer.deliver.policy.checks import CheckRules
 from consumer.deliver.policy.message_plan import MessagePlan
 from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
@@ -135,6 +142,9 @@ class MemoryTopics:
 
     statuses: list[DeliveryStatus] = field(default_factory=list)
     opt_outs: list[OptOut] = field(default_factory=list)
+    """Those about users; the ones about their numbers are in `phone_opt_outs`."""
+    phone_opt_outs: list[OptOut] = field(default_factory=list)
+    lifted: list[OptOutLifted] = field(default_factory=list)
     failure_before: Exception | None = None
     """Raised by the next write, which writes nothing."""
     failure_after: Exception | None = None
@@ -150,15 +160,22 @@ class MemoryTopics:
         self.failure_before = self.failure_after = None
         if before is not None:
             raise before
-        if any(record.user_id in self.refused_users for record in records):
+        if any(getattr(record, "user_id", None) in self.refused_users for record in records):
             raise RecordsRefused("MSG_SIZE_TOO_LARGE", "the broker does not take a record")
         for record in records:
-            self.statuses.append(record) if isinstance(record, DeliveryStatus) else self.opt_outs.append(record)
+            self._list_of(record).append(record)
         if after is not None:
             raise after
 
     def close(self) -> None:
         return
+
+    def _list_of(self, record: OutboxRecord) -> list[Any]:
+        if isinstance(record, DeliveryStatus):
+            return self.statuses
+        if isinstance(record, OptOutLifted):
+            return self.lifted
+        return self.opt_outs if record.user_id else self.phone_opt_outs
 
 
 class Replica:

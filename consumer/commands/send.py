@@ -25,7 +25,6 @@ from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected
 from consumer.onemsg.phone import PhoneProblem, normalize_phone
 from consumer.onemsg.templates.parameters import safe_parameter
 from consumer.onemsg.webhook.notifications import Progress
-from consumer.records import WHATSAPP
 
 _POLL_INTERVAL_S = 1.0
 _FINAL = {Progress.DELIVERED, Progress.READ, Progress.FAILED}
@@ -91,7 +90,7 @@ def _has_opted_out(settings: Settings, phone: str) -> bool:
                 hashed = phone_hash(phone, ledger.hash_key)
                 users = [None, *queries.contacts.users_with_phone(connection, hashed)]
                 subjects = {subject for user in users for subject in subjects_of(user, hashed)}
-                return bool(queries.opt_outs.opted_out_subjects(connection, subjects, WHATSAPP))
+                return bool(queries.opt_outs.opted_out_since(connection, subjects))
         finally:
             ledger.close()
     except SQLAlchemyError as problem:

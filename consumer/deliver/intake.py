@@ -5,6 +5,7 @@ reminders have a primary key, contacts an offset, and watermarks never go back.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TypeVar
 
 import structlog
@@ -92,12 +93,15 @@ class Intake:
         present = {user for user, row in rows.items() if not row["erased"]}
         for row in rows.values():
             row["phone_hash"] = self._phone_hash(row["phone"])
+        now = self._now()
         with self._ledger.transaction() as connection:
             queries.replicas.lock_facts_exclusive(connection)
-            declined: dict[str, Millis | None] = {**queries.contacts.declined_at_by_user(connection, rows)}
-            for contact, row in records:  # a no in an earlier record of the batch counts as well
+            consents = opt_outs.records_of(connection, rows)
+            for contact, row in records:  # what an earlier record of the batch says counts as well
                 user = str(row["user_id"])
-                row["declined_at"] = declined[user] = opt_outs.declined_at_after(declined.get(user), contact)
+                consents[user] = opt_outs.with_contact(consents, user, contact, now)
+            for user, row in rows.items():
+                row.update(asdict(consents[user]))
             was_passed = self._barrier.is_passed(connection)
             erasure = Erasure(connection, rows.keys() - present, self._default_region, self._ledger.hash_key)
             queries.contacts.upsert_newer(connection, list(rows.values()))
@@ -106,7 +110,7 @@ class Intake:
             queries.reminders.wake_deferred(connection, "no_contact", users=present)
             _put_offsets(connection, batch)
             if not was_passed:
-                self._wake_where_fresh(connection, self._now(), lambda partition: True)
+                self._wake_where_fresh(connection, now, lambda partition: True)
 
     def advance_offsets(self, topic: str, offsets: Mapping[int, int]) -> None:
         """Store that these partitions have been read up to these offsets, with no record just before them.
@@ -146,7 +150,6 @@ def _contact_row(received: Received[Contact]) -> dict[str, object] | None:
         "locale": without_nul(contact.locale),
         "timezone": without_nul(contact.timezone),
         "email": without_nul(contact.email),
-        "opt_in": contact.opt_in,
         "updated_at": None if received.value is None else contact.updated_at,
         "erased": received.value is None,
         "source_partition": received.partition,

@@ -8,14 +8,16 @@ A record that the broker refuses while it takes others is set aside, with the re
 import threading
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 from sqlalchemy import Connection
 
+from consumer.clock import Millis
 from consumer.deliver.leader_lease import LeaderLease
 from consumer.ledger import queries
-from consumer.ledger.queries.outbox import OutboxCount, Transition
+from consumer.ledger.queries.outbox import OptOutRecord, OutboxCount, Transition
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.records import DeliveryStatus, OptOut
@@ -26,7 +28,16 @@ _MAX_REFUSED = 8
 """Refusals of single records, with none taken before them, after which the topic is what is wrong."""
 _log = structlog.get_logger()
 
-OutboxRecord = DeliveryStatus | OptOut
+
+@dataclass(frozen=True, slots=True)
+class OptOutLifted:
+    """An opt-out is over since `at`; `subject` as in `tables.opt_outs`."""
+
+    subject: str
+    at: Millis
+
+
+OutboxRecord = DeliveryStatus | OptOut | OptOutLifted
 
 
 class Outbox(Protocol):
@@ -70,15 +81,12 @@ class StatusOutbox:
 
 
 class OptOutOutbox:
-    """Opt-outs, for `opt-outs`."""
+    """Opt-outs and their ends, for `opt-outs`."""
 
     topic = "opt_outs"
 
     def unpublished(self, connection: Connection, limit: int) -> Sequence[tuple[int, OutboxRecord]]:
-        return [
-            (o.id, OptOut(user_id=o.user_id, medium=o.medium, reason=o.reason, occurred_at=o.occurred_at))
-            for o in queries.outbox.unpublished_opt_outs(connection, limit)
-        ]
+        return [(each.id, _opt_out(each)) for each in queries.outbox.unpublished_opt_outs(connection, limit)]
 
     def flag_published(self, connection: Connection, ids: Sequence[int]) -> None:
         queries.outbox.mark_opt_outs_published(connection, ids)
@@ -223,6 +231,14 @@ def event_id(reminder_id: str, medium: str, sequence: int) -> str:
     The medium is part of it, because each medium of a reminder has its own sequence.
     """
     return str(uuid.uuid5(_EVENT_IDS, f"{reminder_id}/{medium}/{sequence}"))
+
+
+def _opt_out(o: OptOutRecord) -> OptOut | OptOutLifted:
+    if o.reason is None:
+        return OptOutLifted(o.subject, o.occurred_at)
+    kind, _, name = o.subject.partition(":")
+    who = {"user_id": name} if kind == "user" else {"phone_hash": name}
+    return OptOut(medium=o.medium, reason=o.reason, source=o.source, occurred_at=o.occurred_at, **who)
 
 
 def _delivery_status(t: Transition) -> DeliveryStatus:

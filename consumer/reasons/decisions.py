@@ -29,12 +29,12 @@ SUPPRESSED: Mapping[str, tuple[str, str]] = {
     "no_email": ("The contact has no e-mail address (fallback by e-mail).", "Add one to the contact."),
     "bad_email": ("What the contact has as an e-mail address cannot be one.", "Correct it."),
     "no_opt_in": (
-        "No consent: the contact's opt_in is not true, and policy.require_opt_in is.",
+        "No consent: a contact record said opt_in: false; or none said true, and policy.require_opt_in is set.",
         "Once the person has agreed, write a contact record with opt_in: true.",
     ),
     "opted_out": (
         "The person asked for no more messages. This stops every medium.",
-        "Nothing. It is lifted by a contact record with opt_in: false and a later one with true.",
+        "Nothing. Only the person lifts it: with START, in WhatsApp, or by agreeing again (the contact's opted_in_at).",
     ),
     "unreachable": (
         "The number cannot be reached (not on WhatsApp, country closed), or marketing does not reach its country.",

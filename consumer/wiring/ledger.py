@@ -1,6 +1,6 @@
 """Opens the ledger, and makes sure that it belongs to these topics and is not a backup of an earlier state."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ParamSpec
 
@@ -18,7 +18,7 @@ from consumer.ledger import queries
 from consumer.ledger.errors import LedgerRefused, is_about_the_data, is_transient
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
-from consumer.records import OptOut
+from consumer.wiring.opt_outs_topic import read_opt_outs
 from consumer.wiring.shared import Shared
 
 P = ParamSpec("P")
@@ -34,8 +34,8 @@ def open_ledger(shared: Shared, metrics: DeliverMetrics) -> Ledger:
         positions = compare_with_topics(shared.settings, shared.admin, ledger)
         if positions.refusal:
             raise LedgerRefused(positions.refusal)
+        read_opt_outs(shared, ledger)
         if positions.lost:
-            _restore_opt_outs(shared, ledger)
             ledger_restore.mark_unsent_unknown(ledger, positions.lost, metrics=metrics, now=shared.clock.now)
     except BaseException:
         ledger.close()
@@ -110,22 +110,3 @@ def _ledger_position(ledger: Ledger | None, topic: str) -> LedgerPosition:
         return LedgerPosition(
             queries.replicas.next_offsets(connection, topic), queries.replicas.doubtful_offsets(connection, topic)
         )
-
-
-def _restore_opt_outs(shared: Shared, ledger: Ledger) -> None:
-    """Read the opt-outs topic from its beginning: who opted out since the backup was made is there and nowhere else."""
-    topic, found = shared.settings.topics.opt_outs, list[OptOut]()
-
-    def add(value: bytes) -> None:
-        found.append(shared.codec.decode(OptOut, value))
-
-    group_offsets.read_all(shared.settings.kafka, topic, partition_offsets.fetch_all(shared.admin, topic), add)
-    _record(ledger, found)
-    _log.info("opt_outs_read_again", count=len(found))
-
-
-def _record(ledger: Ledger, found: Sequence[OptOut]) -> None:
-    with ledger.transaction() as connection:
-        for each in found:
-            subject = f"user:{each.user_id}"
-            queries.opt_outs.record(connection, [subject], each.medium, each.reason, each.occurred_at)

@@ -7,12 +7,20 @@ from collections.abc import Sequence
 from consumer.activity.record_codec import RecordCodec
 from consumer.config.kafka import TopicSettings
 from consumer.deliver.leader_lease import LeaderLease
-from consumer.deliver.outbox import OptOutOutbox, OutboxPublisher, OutboxRecord, RecordsRefused, StatusOutbox
+from consumer.deliver.outbox import (
+    OptOutLifted,
+    OptOutOutbox,
+    OutboxPublisher,
+    OutboxRecord,
+    RecordsRefused,
+    StatusOutbox,
+)
 from consumer.kafka.clients.exclusive_publisher import ExclusivePublisher, RecordRefused
 from consumer.kafka.clients.output import Output
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.records import DeliveryStatus, OptOut
+from consumer.wiring.opt_outs_topic import LIFTED_AT, key_of
 from consumer.wiring.shared import Shared
 
 _NAME = "outbox"
@@ -53,5 +61,9 @@ class KafkaRecordWriter:
             raise _Refused(refusal.why, str(refusal)) from None
 
     def _output(self, record: OutboxRecord) -> Output:
+        if isinstance(record, OptOutLifted):
+            headers = [(LIFTED_AT, str(record.at).encode())]
+            return Output(self._topics[OptOut], -1, key_of(record.subject), None, headers)
         topic = self._topics[type(record)]
-        return Output(topic, -1, record.user_id.encode(), self._codec.encode(record, topic))
+        key = key_of(record.subject) if isinstance(record, OptOut) else record.user_id.encode()
+        return Output(topic, -1, key, self._codec.encode(record, topic))

@@ -63,8 +63,10 @@ def test_row_with_all_columns() -> None:
 
 
 def test_row_with_a_user_id_only_has_no_consent() -> None:
-    everything = dict.fromkeys(("name", "phone", "locale", "timezone", "email", "opt_in", "updated_at"), "")
-    assert contact() == contact(**everything) == Contact(user_id="u1", opt_in=False, updated_at=NOW)
+    everything = dict.fromkeys(
+        ("name", "phone", "locale", "timezone", "email", "opt_in", "opted_in_at", "updated_at"), ""
+    )
+    assert contact() == contact(**everything) == Contact(user_id="u1", opt_in=None, updated_at=NOW)
 
 
 @pytest.mark.parametrize(
@@ -100,9 +102,20 @@ def test_words_for_consent(text: str) -> None:
     assert contact(opt_in=text).opt_in
 
 
-@pytest.mark.parametrize("text", ["no", "False", "0", ""])
+@pytest.mark.parametrize("text", ["no", "False", "0"])
 def test_words_for_no_consent(text: str) -> None:
-    assert not contact(opt_in=text).opt_in
+    assert contact(opt_in=text).opt_in is False
+
+
+def test_empty_cell_says_nothing_about_consent() -> None:
+    found = contact(opt_in="", opted_in_at="")
+    assert (found.opt_in, found.opted_in_at) == (None, None)
+
+
+def test_time_of_the_agreement() -> None:
+    assert contact(opted_in_at="2026-01-01T00:00:00Z").opted_in_at == 1_767_225_600_000
+    assert why(opted_in_at=str(NOW + 1)) == "opted_in_at: is in the future"
+    assert why(opted_in_at="yesterday").startswith("opted_in_at: should be a time")
 
 
 @pytest.mark.parametrize("text", ["y", "ok", "2", "sí", "-"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from consumer.deliver.recipients.identity import phone_hash, subjects_of
-from consumer.ledger import queries
+from consumer.deliver.recipients.opt_outs import opt_out
 from consumer.ledger.schema.tables import contacts
 from consumer.ledger.store import Ledger
 from consumer.sandbox.server import Sandbox
@@ -145,7 +145,7 @@ class TestSomebodyWhoOptedOut:
     def test_by_number_gets_nothing(self, lapse: Lapse, ledger: Ledger, onemsg: Sandbox) -> None:
         with ledger.transaction() as connection:
             hashed = phone_hash("34600123461", ledger.hash_key)
-            queries.opt_outs.record(connection, subjects_of(None, hashed), "whatsapp", "stop", 1)
+            opt_out(connection, subjects_of(None, hashed), "whatsapp", "stop", "webhook", 1)
         done = lapse("send", "--phone", "+34 600 123 461", *MARIA, TOKEN=onemsg.token)
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == "this person has opted out: nothing was sent\n"
@@ -154,7 +154,7 @@ class TestSomebodyWhoOptedOut:
     def test_by_user_gets_nothing_at_their_number(self, lapse: Lapse, ledger: Ledger, onemsg: Sandbox) -> None:
         self._contact(ledger, "maria", "34600123462")
         with ledger.transaction() as connection:
-            queries.opt_outs.record(connection, subjects_of("maria", None), "whatsapp", "stop", 1)
+            opt_out(connection, subjects_of("maria", None), "whatsapp", "stop", "webhook", 1)
         done = lapse("send", "--phone", "+34600123462", *MARIA, TOKEN=onemsg.token)
         assert done.returncode == 1
         assert received(onemsg, "34600123462") == []
@@ -163,7 +163,7 @@ class TestSomebodyWhoOptedOut:
         self._contact(ledger, "juan", "16001234633")
         with ledger.transaction() as connection:
             hashed = phone_hash("16001234633", ledger.hash_key)
-            queries.opt_outs.record(connection, subjects_of("juan", hashed), "whatsapp", "stop", 1)
+            opt_out(connection, subjects_of("juan", hashed), "whatsapp", "stop", "webhook", 1)
         done = lapse("send", "--phone", "+34600123463", *MARIA, TOKEN=onemsg.token)
         assert done.returncode == 0, done.stderr
         assert len(received(onemsg, "34600123463")) == 1
@@ -180,7 +180,7 @@ class TestSomebodyWhoOptedOut:
     ) -> None:
         with ledger.transaction() as connection:
             hashed = phone_hash("34600123465", ledger.hash_key)
-            queries.opt_outs.record(connection, subjects_of(None, hashed), "whatsapp", "stop", 1)
+            opt_out(connection, subjects_of(None, hashed), "whatsapp", "stop", "webhook", 1)
         done = subprocess.run(
             command("send", "--config", f"{configured}/lapse.yaml", "--phone", "+34600123465", *MARIA),
             cwd=tmp_path_factory.mktemp("elsewhere"),
@@ -195,7 +195,7 @@ class TestSomebodyWhoOptedOut:
     def test_by_another_form_of_the_number_gets_nothing(self, lapse: Lapse, ledger: Ledger, onemsg: Sandbox) -> None:
         with ledger.transaction() as connection:
             hashed = phone_hash("553187654321", ledger.hash_key)
-            queries.opt_outs.record(connection, subjects_of(None, hashed), "whatsapp", "stop", 1)
+            opt_out(connection, subjects_of(None, hashed), "whatsapp", "stop", "webhook", 1)
         done = lapse("send", "--phone", "+55 31 98765 4321", *MARIA, TOKEN=onemsg.token)
         assert done.returncode == 1
         assert received(onemsg, "5531987654321") == []

@@ -71,7 +71,7 @@ def gone_out(diary: FallbackDiary) -> int:
 def known(diary: FallbackDiary) -> bool:
     """Return whether the opt-out is stored for the user."""
     with diary.ledger.reading() as connection:
-        return bool(queries.opt_outs.opted_out_subjects(connection, {"user:ana"}, "whatsapp"))
+        return bool(queries.opt_outs.opted_out_since(connection, {"user:ana"}))
 
 
 @pytest.mark.slow

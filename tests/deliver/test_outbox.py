@@ -66,7 +66,9 @@ def test_where_the_broker_refuses_everything_nothing_is_set_aside(diary: Diary) 
 def test_one_topic_that_is_refused_does_not_silence_the_other(diary: Diary) -> None:
     refuse(diary)
     with diary.ledger.transaction() as connection:
-        queries.outbox.insert_opt_outs(connection, ["stopped"], "whatsapp", "asked_to_stop", diary.clock.now())
+        queries.outbox.insert_opt_outs(
+            connection, ["user:stopped"], "whatsapp", "asked_to_stop", "webhook", diary.clock.now()
+        )
     diary.topics.refused_users = ["stopped"]
     with pytest.raises(RecordsRefused):
         diary.publish()

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from consumer.ledger import queries
+from consumer.ledger.queries.opt_outs import StoredOptOut
 from consumer.ledger.schema.rows import ChannelRow, ReminderRow
 from consumer.ledger.store import Ledger
 
@@ -140,13 +141,15 @@ def test_the_states_of_a_channel_and_its_templates_are_read_together(ledger: Led
 
 def test_an_opt_out_holds_until_it_is_lifted_and_can_be_made_again(ledger: Ledger) -> None:
     with ledger.transaction() as connection:
-        queries.opt_outs.record(connection, ["user:a", "phone:x"], "whatsapp", "opted_out", 5)
-        queries.opt_outs.record(connection, ["user:a"], "whatsapp", "said_stop", 9)
-        assert queries.opt_outs.opted_out_subjects(connection, ["user:a", "user:b"], "whatsapp") == {"user:a"}
-        assert queries.opt_outs.opted_out_subjects(connection, ["user:a"], "email") == set()
-        connection.execute(text("UPDATE opt_outs SET lifted_at = 20"))
-        assert queries.opt_outs.opted_out_subjects(connection, ["user:a"], "whatsapp") == set()
-        queries.opt_outs.record(connection, ["user:a"], "whatsapp", "said_stop", 19)  # told late
-        assert queries.opt_outs.opted_out_subjects(connection, ["user:a"], "whatsapp") == set()
-        queries.opt_outs.record(connection, ["user:a"], "whatsapp", "said_stop", 30)
-        assert queries.opt_outs.opted_out_subjects(connection, ["user:a"], "whatsapp") == {"user:a"}
+        stop = StoredOptOut("user:a", "whatsapp", "opted_out", "response", 5)
+        queries.opt_outs.record(connection, [stop, replace(stop, subject="phone:x")])
+        queries.opt_outs.record(connection, [replace(stop, occurred_at=9)])
+        assert queries.opt_outs.opted_out_since(connection, ["user:a", "user:b"]) == {"user:a": 9}
+        assert queries.opt_outs.record_opt_in(connection, ["user:a", "user:b"], "email", "webhook", 20) == {"user:a"}
+        assert queries.opt_outs.opted_out_since(connection, ["user:a", "phone:x"]) == {"phone:x": 5}
+        queries.opt_outs.record(connection, [replace(stop, occurred_at=19)])  # told late
+        queries.opt_outs.record(connection, [replace(stop, subject="user:b", medium="email", occurred_at=19)])
+        assert queries.opt_outs.opted_out_since(connection, ["user:a", "user:b"]) == {}
+        assert queries.opt_outs.lift(connection, ["phone:x", "user:a"], 5) == set()  # at equal times the no counts
+        queries.opt_outs.record(connection, [replace(stop, occurred_at=30)])
+        assert queries.opt_outs.in_force(connection, ["user:a"]) == [replace(stop, occurred_at=30)]

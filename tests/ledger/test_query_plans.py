@@ -17,6 +17,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from consumer.ledger import queries
 from consumer.ledger.queries.channels import FailureStreak
 from consumer.ledger.queries.inbox import ParkedReport
+from consumer.ledger.queries.opt_outs import StoredOptOut
 from consumer.ledger.queries.recipients import Hold
 from consumer.ledger.queries.reminders import UnresolvedSelection
 from consumer.ledger.queries.whatsapp_ids import UnattributedRequest
@@ -39,6 +40,7 @@ IDS = [f"old-{n}" for n in range(10)]
 PHONES = [f"hash-{n}" for n in range(10)]
 WHATSAPP_IDS = [f"id-{n}" for n in range(10)]
 SUBJECTS = [f"user:user-{n}" for n in range(10)]
+OPT_OUTS = [StoredOptOut(each, "whatsapp", "opted_out", "webhook", 10) for each in SUBJECTS]
 LARGE = {
     *("reminders", "attempts", "contacts", "opt_outs", "holds", "webhook_bodies", "parked_reports"),
     *("inbound_messages", "echoes", "outbox", "opt_out_outbox", "whatsapp_ids", "unattributed_requests"),
@@ -139,8 +141,7 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "attempts.phones_written_since": lambda to: a.phones_written_since(to, PHONES, RECENT),
     "attempts.earliest_last_sends": lambda to: a.earliest_last_sends(to, RECENT, 10),
     "contacts.by_user": lambda to: c.by_user(to, USERS),
-    "contacts.declined_at_by_user": lambda to: c.declined_at_by_user(to, USERS),
-    "contacts.opted_in_again": lambda to: c.opted_in_again(to, USERS),
+    "contacts.consents": lambda to: queries.contacts.consents(to, USERS),
     "contacts.users_with_phone": lambda to: c.users_with_phone(to, "hash-7"),
     "contacts.upsert_newer": lambda to: c.upsert_newer(to, [NEW_CONTACT]),
     "contacts.phones_ever_used": lambda to: c.phones_ever_used(to, USERS),
@@ -155,8 +156,10 @@ CALLS: dict[str, Callable[[Connection], object]] = {
         to, SUBJECTS, "whatsapp"
     ),
     "recipients.delete_expired_holds": lambda to: queries.recipients.delete_expired_holds(to, OLD),
-    "opt_outs.opted_out_subjects": lambda to: queries.opt_outs.opted_out_subjects(to, SUBJECTS, "whatsapp"),
-    "opt_outs.record": lambda to: queries.opt_outs.record(to, SUBJECTS, "whatsapp", "opted_out", NOW),
+    "opt_outs.opted_out_since": lambda to: queries.opt_outs.opted_out_since(to, SUBJECTS),
+    "opt_outs.in_force": lambda to: queries.opt_outs.in_force(to, SUBJECTS),
+    "opt_outs.record": lambda to: queries.opt_outs.record(to, OPT_OUTS),
+    "opt_outs.record_opt_in": lambda to: queries.opt_outs.record_opt_in(to, SUBJECTS, "whatsapp", "webhook", NOW),
     "opt_outs.lift": lambda to: queries.opt_outs.lift(to, SUBJECTS, NOW),
     "whatsapp_ids.phone_hashes": lambda to: queries.whatsapp_ids.phone_hashes(to, WHATSAPP_IDS),
     "whatsapp_ids.insert_pairs": lambda to: queries.whatsapp_ids.insert_pairs(to, [("id-7", "hash-8")]),
@@ -183,7 +186,7 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "outbox.set_transition_aside": lambda to: o.set_transition_aside(to, 1, "MSG_SIZE_TOO_LARGE"),
     "outbox.count_opt_outs": o.count_opt_outs,
     "outbox.set_opt_out_aside": lambda to: o.set_opt_out_aside(to, 1, "MSG_SIZE_TOO_LARGE"),
-    "outbox.insert_opt_outs": lambda to: o.insert_opt_outs(to, USERS, "whatsapp", "opted_out", NOW),
+    "outbox.insert_opt_outs": lambda to: o.insert_opt_outs(to, SUBJECTS, "whatsapp", "opted_out", "webhook", NOW),
     "outbox.unpublished_opt_outs": lambda to: o.unpublished_opt_outs(to, 100),
     "outbox.mark_opt_outs_published": lambda to: o.mark_opt_outs_published(to, range(1, 10)),
     "outbox.delete_published_opt_outs": lambda to: o.delete_published_opt_outs(to, OLD, 200),
@@ -253,7 +256,7 @@ def load(connection: Connection) -> None:
     _load_people(connection)
     _load_inbox(connection)
     _load_episodes(connection)
-    opt_out = {"user_id": "'user-' || n", "medium": "'whatsapp'", "reason": "'opted_out'", "occurred_at": AT}
+    opt_out = {"subject": "'user:user-' || n", "medium": "'whatsapp'", "reason": "'opted_out'", "occurred_at": AT}
     for published, count in (("true", MANY), ("false", SOME)):
         fill(connection, tables.opt_out_outbox, count, opt_out | {"published": published})
     connection.execute(text(f"UPDATE outbox SET published = false WHERE id <= {SOME}"))

@@ -26,13 +26,15 @@ MADE_BY = {
     "NotTransmitted": refusals.NOT_TRANSMITTED,
     "_Wish": records.OPT_OUTS,
     "opt_out_phone": records.OPT_OUTS,
+    "opt_out": records.OPT_OUTS,
+    "OptOut": records.OPT_OUTS,
     "ValueProblem": records.DEAD_LETTERS,
     "BadRecord": records.DEAD_LETTERS,
     "RowReader": records.DEAD_LETTERS,
 }
 """What takes a reason, and the group in which it has to stand."""
 
-PLACE = {"ErrorRule": 1, "_Wish": 2, "opt_out_phone": 3, "RowReader": 2}
+PLACE = {"ErrorRule": 1, "_Wish": 2, "opt_out_phone": 3, "opt_out": 3, "OptOut": 2, "RowReader": 2}
 """Where among its arguments, if not the first."""
 
 ELSEWHERE: tuple[tuple[Mapping[str, object], set[str]], ...] = (

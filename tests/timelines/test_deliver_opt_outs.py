@@ -6,7 +6,6 @@ import pytest
 
 from consumer.clock import DAY, SECOND
 from consumer.onemsg.outcomes import Rejected, Remedy
-from consumer.records import Contact, Received
 
 from .deliver_diary import Diary
 from .detect_diary import moment
@@ -65,81 +64,37 @@ def test_opt_out_overrides_an_earlier_opt_in(deliver: Diary) -> None:
     deliver.due("maria").works().says("maria suppressed opted_out")
 
 
-def test_no_then_yes_lifts_an_opt_out_once(deliver: Diary) -> None:
-    deliver.knows("maria").hears("stop")
-    deliver.at("Tue 09:00").knows("maria", opt_in=False).due("maria", "checkout").works()
-    deliver.says("maria suppressed opted_out")
-    deliver.at("Wed 09:00").knows("maria", opt_in=True).due("maria", "checkout").works().says("maria accepted")
-    deliver.at("Thu 09:00").hears("BAJA", message="wamid.in.2").due("maria", "checkout").works()
-    deliver.says("maria suppressed opted_out", "maria accepted no_report")
-    deliver.at("Fri 09:00").knows("maria", opt_in=True).due("maria", "checkout").works()
-    deliver.says("maria suppressed opted_out")  # the no of Tuesday is before the second opt-out
-    assert [(stop.user_id, stop.occurred_at) for stop in deliver.topics.opt_outs] == [
-        ("maria", moment("Mon 09:00")),
-        ("maria", moment("Thu 09:00")),
-    ]
-
-
-def test_nightly_export_lifts_no_opt_out(deliver: Diary) -> None:
-    """Each export says yes with the present time, from a CRM that does not know of the opt-out."""
-    deliver.knows("maria").hears("stop")
-    for night in ("Tue 03:00", "Wed 03:00", "Thu 03:00"):
-        deliver.at(night).knows("maria").due("maria", "checkout").works().says("maria suppressed opted_out")
-
-
-def test_no_before_the_opt_out_lifts_nothing(deliver: Diary) -> None:
-    """A no from before the opt-out does not count, however late the yes is."""
-    deliver.knows("maria", opt_in=False, updated_at=moment("Mon 08:59:59.999")).hears("stop")
-    deliver.at("Tue 09:00").knows("maria").due("maria", "checkout").works().says("maria suppressed opted_out")
-    deliver.at("Wed 09:00").knows("maria", opt_in=False, updated_at=moment("Mon 09:00"))  # as on the topic
-    deliver.knows("maria").due("maria", "checkout").works().says("maria accepted")
-
-
-def test_yes_not_later_than_the_no_lifts_nothing(deliver: Diary) -> None:
-    deliver.knows("maria").hears("stop").at("Tue 09:00").knows("maria", opt_in=False)
-    deliver.knows("maria", updated_at=moment("Tue 09:00")).due("maria", "checkout").works()
-    deliver.says("maria suppressed opted_out")
-    deliver.after(1).knows("maria").due("maria", "checkout").works().says("maria accepted")
-
-
-def test_no_and_yes_in_one_batch_with_and_without_a_deletion(deliver: Diary) -> None:
-    deliver.knows("maria").knows("paul", name="Paul", phone="+34 677 777 777")
-    deliver.hears("stop").hears("stop", phone="34677777777", message="wamid.in.2")
-
-    def record(user: str, phone: str, opt_in: bool, when: str) -> Received[Contact]:
-        contact = Contact(user_id=user, name=user, phone=phone, opt_in=opt_in, updated_at=moment(when))
-        return deliver.received("contacts", contact)
-
-    records = [record("maria", "34612345678", False, "Tue 09:00"), record("maria", "34612345678", True, "Wed 09:00")]
-    records.append(record("paul", "34677777777", False, "Tue 09:00"))
-    records.append(deliver.received("contacts", None, key=b"paul"))
-    records.append(record("paul", "34677777777", True, "Wed 09:00"))
-    deliver.at("Wed 09:00").parts.intake.take_contacts(records)
-    deliver.due("maria").due("paul").works().says("paul suppressed opted_out", "maria accepted")
-
-
-def test_opt_out_between_no_and_yes_stands(deliver: Diary) -> None:
-    """The person opts out again between the CRM's no and its yes."""
-    deliver.knows("maria").hears("stop").at("Tue 09:00").knows("maria", opt_in=False)
-    deliver.at("Tue 10:00").hears("stop", message="wamid.in.2")
-    deliver.at("Tue 11:00").knows("maria").due("maria", "checkout").works().says("maria suppressed opted_out")
-
-
 def test_repeated_opt_out_does_not_undo_a_later_opt_in(deliver: Diary) -> None:
-    inbound = {"id": "wamid.in", "type": "chat", "body": "stop", "fromMe": False, "author": "34612345678@c.us"}
-    body = json.dumps({"messages": [{**inbound, "time": moment("Mon 09:00") // 1_000}]}).encode()
+    body = said("stop", "Mon 09:00")
     deliver.knows("maria").posts(body, body).works()
-    deliver.at("Tue 09:00").knows("maria", opt_in=False).after(1).knows("maria").posts(body)
+    deliver.at("Tue 09:00").knows("maria", opted_in_at=moment("Tue 08:00")).posts(body)
     deliver.due("maria", "checkout").works().says("maria accepted")
     assert published(deliver) == ["maria whatsapp asked_to_stop"]
 
 
-def test_newer_no_and_yes_read_before_the_opt_out(deliver: Diary) -> None:
-    inbound = {"id": "wamid.in", "type": "chat", "body": "stop", "fromMe": False, "author": "34612345678@c.us"}
-    deliver.at("Tue 09:00").knows("maria", opt_in=False).after(1).knows("maria")
-    deliver.posts(json.dumps({"messages": [{**inbound, "time": moment("Mon 09:00") // 1_000}]}).encode())
+def test_later_opt_out_is_published_again(deliver: Diary) -> None:
+    """A new ledger must not take an agreement between the two for the person's last word."""
+    deliver.knows("maria").hears("stop").at("Wed 09:00").hears("stop", message="wamid.in.2").works()
+    deliver.at("Thu 09:00").knows("maria", opted_in_at=moment("Tue 09:00")).due("maria").works()
+    deliver.says("maria suppressed opted_out")
+    assert [stop.occurred_at for stop in deliver.topics.opt_outs] == [moment("Mon 09:00"), moment("Wed 09:00")]
+
+
+def test_start_that_arrives_before_an_earlier_stop(deliver: Diary) -> None:
+    deliver.knows("maria").at("Mon 10:00").hears("start").posts(said("stop", "Mon 09:00"))
     deliver.due("maria").works().says("maria accepted")
     assert published(deliver) == []
+
+
+def test_stop_and_start_in_the_same_second(deliver: Diary) -> None:
+    deliver.knows("maria").posts(said("start", "Mon 09:00")).posts(said("stop", "Mon 09:00"))
+    deliver.due("maria").works().says("maria suppressed opted_out")
+
+
+def said(text: str, when: str) -> bytes:
+    """Return a webhook body: the client wrote this at that moment."""
+    message = {"id": f"wamid.{text}", "type": "chat", "body": text, "fromMe": False, "author": "34612345678@c.us"}
+    return json.dumps({"messages": [{**message, "time": moment(when) // 1_000}]}).encode()
 
 
 def test_opt_out_by_phone_counts_for_every_user_with_it(deliver: Diary) -> None:

@@ -17,7 +17,7 @@ from consumer.records import Contact
 COLUMNS = tuple(f.name for f in fields(Contact))
 KEY = "user_id"
 
-_YES_OR_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False, "": False}
+_YES_OR_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False, "": None}
 _LOCALE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8}){0,4}")
 _MAX_NAME_CHARACTERS = 200
 _FORMULA = ("=", "+", "-", "@")
@@ -57,6 +57,9 @@ class ImportRules:
 
 class _Problem(str):
     """What is wrong with a cell."""
+
+
+_FUTURE = _Problem("is in the future")
 
 
 class SeenUsers:
@@ -167,19 +170,27 @@ def _email(text: str) -> str | _Problem | None:
     return text or None
 
 
-def _opt_in(text: str) -> bool | _Problem:
-    return _YES_OR_NO.get(text.lower(), _Problem("should be yes or no, true or false, 1 or 0; empty means no"))
+def _opt_in(text: str) -> bool | _Problem | None:
+    return _YES_OR_NO.get(text.lower(), _Problem("should be yes or no, true or false, 1 or 0; empty says nothing"))
+
+
+def _opted_in_at(text: str, rules: ImportRules) -> Millis | _Problem | None:
+    found = _time(text) if text else None
+    return _FUTURE if isinstance(found, int) and found > rules.now else found
 
 
 def _updated_at(text: str, rules: ImportRules) -> Millis | _Problem:
-    if not text:
-        return rules.now
+    found = _time(text) if text else rules.now
+    return _FUTURE if isinstance(found, int) and found > rules.now + DAY else found
+
+
+def _time(text: str) -> Millis | _Problem:
     found = int(text) if text.isascii() and text.isdigit() and len(text) < 18 else parse_iso_time(text)
     if found is None:
         return _Problem("should be a time such as 2026-03-29T14:00:00Z, or milliseconds since 1970")
     if found < YEAR_2000:
         return _Problem("is before the year 2000: a number must be in milliseconds")
-    return _Problem("is in the future") if found > rules.now + DAY else found
+    return found
 
 
 _READERS: Mapping[str, Callable[[str, ImportRules], object]] = {
@@ -190,5 +201,6 @@ _READERS: Mapping[str, Callable[[str, ImportRules], object]] = {
     "timezone": _timezone,
     "email": lambda text, _: _email(text),
     "opt_in": lambda text, _: _opt_in(text),
+    "opted_in_at": _opted_in_at,
     "updated_at": _updated_at,
 }

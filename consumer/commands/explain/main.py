@@ -130,12 +130,12 @@ def _ask_ledger(
     if len(rows) == _MAX_REMINDERS:
         found.notes.append(f"only the latest {_MAX_REMINDERS} reminders are shown")
     subjects = subjects_of(user_id, phone_hash(person.phone, hash_key) if person.phone else None)
-    opted_out = queries.opt_outs.opted_out_subjects(connection, subjects, WHATSAPP)
+    opted_out = queries.opt_outs.opted_out_since(connection, subjects)
     holds = queries.recipients.active_holds(connection, subjects, WHATSAPP, now)
     clock = show.clock_of(found.zone)
     found.facts += _contact_facts(contact, person, settings, reveal=reveal)
     if opted_out:
-        found.facts.append("opted out: nothing is sent on WhatsApp")
+        found.facts.append("opted out: nothing is sent")
     found.facts += [f"held until {clock(hold.until)}: {hold.reason}" for hold in holds.values()]
     for name, since in queries.pauses.paused_since(connection).items():
         found.facts.append(f"an operator has paused {name or 'everything'} since {clock(since)}")

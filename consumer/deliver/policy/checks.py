@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from consumer.clock import MINUTE, Millis
 from consumer.deliver.lifecycle import Cancel, Defer, Suppress, Verdict
+from consumer.deliver.policy.consent import may_be_asked
 from consumer.onemsg.limits import WITHOUT_MARKETING
 
 
@@ -55,7 +56,8 @@ class Facts:
     """The contact has an e-mail address that is not one."""
     arrived: bool = False
     """The message on another medium was delivered after all."""
-    opt_in: bool = False
+    opt_in: bool | None = None
+    """What the company's record says; None if it says nothing."""
     opted_out: bool = False
     held_until: Millis | None = None
     """No message to this recipient before then, whichever process the reminder is of."""
@@ -151,12 +153,11 @@ def phone_is_good(facts: Facts) -> Verdict | None:
 
 
 def consent_is_given(facts: Facts) -> Verdict | None:
-    """An opt-out beats an opt-in."""
+    """An opt-out beats an opt-in, and the record's no counts even where no yes is needed."""
     if facts.opted_out:
         return Suppress("opted_out")
-    if facts.rules.require_opt_in and not facts.opt_in:
-        return Suppress("no_opt_in")
-    return None
+    may = may_be_asked(facts.opt_in, require_opt_in=facts.rules.require_opt_in)
+    return None if may else Suppress("no_opt_in")
 
 
 def recipient_is_free(facts: Facts) -> Verdict | None:

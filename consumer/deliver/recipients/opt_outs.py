@@ -1,21 +1,22 @@
 """Opt-outs: kept by user and by a keyed hash of the phone, so that they outlive the contact.
 
-An opt-out by phone counts for every user with that phone. The opt-outs topic gets one record for each user, until the
-opt-out is lifted.
-
-Only an explicit yes lifts an opt-out: the contact records about the user must first say no (`opt_in: false`, with an
-`updated_at` not before the opt-out's `occurred_at`) and then, later, yes. So a CRM that rewrites everybody every night
-with the present time lifts nothing, nor does one that has never learned of the opt-out.
+An opt-out by phone counts for every user with that phone. The opt-outs topic gets a record for each user and for the
+phone, and a null value when that is lifted: a new ledger is filled from it. What lifts an opt-out is said in
+`policy/consent.py`.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import Connection
 
 from consumer.clock import DAY, Millis
+from consumer.deliver.lifecycle import StatusSource
+from consumer.deliver.policy.consent import CompanyRecord, record_after
 from consumer.deliver.recipients.identity import phone_hash, subjects_of
 from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
+from consumer.ledger.queries.contacts import ConsentRow
+from consumer.ledger.queries.opt_outs import StoredOptOut
 from consumer.ledger.queries.recipients import Hold
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.records import Contact
@@ -27,10 +28,10 @@ _REPLY_WINDOW = 30 * DAY
 """For how long a reply from a phone counts for the users who were written to there. Later it may have a new owner."""
 
 
-def opt_out_recipient(work: UnitOfWork, row: ReminderRow, reason: str, at: Millis) -> None:
+def opt_out_recipient(work: UnitOfWork, row: ReminderRow, reason: str, source: str, at: Millis) -> None:
     """Record that the recipient of this reminder opted out of its medium at that moment."""
     hashed = None if row.phone is None else phone_hash(row.phone, work.hash_key)
-    _opt_out(work, {row.user_id}, hashed, row.medium, reason, at)
+    opt_out(work.connection, subjects_of(row.user_id, hashed), row.medium, reason, source, at)
 
 
 def opt_out_phone(work: UnitOfWork, hashed: str, medium: str, reason: str, at: Millis) -> None:
@@ -38,9 +39,10 @@ def opt_out_phone(work: UnitOfWork, hashed: str, medium: str, reason: str, at: M
 
     It also counts for users who were written to at this phone lately: a reply may come after the contact has changed.
     """
-    users = set(queries.contacts.users_with_phone(work.connection, hashed))
-    users.update(queries.attempts.users_of_phone_since(work.connection, hashed, at - _REPLY_WINDOW))
-    _opt_out(work, users, hashed, medium, reason, at)
+    connection = work.connection
+    written_to = queries.attempts.users_of_phone_since(connection, hashed, at - _REPLY_WINDOW)
+    subjects = owner_of(connection, hashed) | {f"user:{user}" for user in written_to}
+    opt_out(connection, subjects, medium, reason, StatusSource.WEBHOOK, at)
 
 
 def opt_in_phone(work: UnitOfWork, hashed: str, medium: str, at: Millis) -> None:
@@ -48,10 +50,7 @@ def opt_in_phone(work: UnitOfWork, hashed: str, medium: str, at: Millis) -> None
 
     It counts for every user with that phone, and ends a hold for a likely opt-out.
     """
-    connection, subjects = work.connection, set(subjects_of(None, hashed))
-    queries.recipients.delete_holds(connection, subjects, medium, LIKELY_OPT_OUT)
-    users = queries.contacts.users_with_phone(connection, hashed)
-    queries.opt_outs.lift(connection, subjects | {f"user:{user}" for user in users}, at)
+    opt_in(work.connection, owner_of(work.connection, hashed), medium, StatusSource.WEBHOOK, at)
 
 
 def hold_phone(work: UnitOfWork, hashed: str, medium: str, reason: str) -> None:
@@ -61,30 +60,61 @@ def hold_phone(work: UnitOfWork, hashed: str, medium: str, reason: str) -> None:
         queries.recipients.extend_hold(work.connection, subject, medium, hold)
 
 
-def _opt_out(work: UnitOfWork, users: set[str], hashed: str | None, medium: str, reason: str, at: Millis) -> None:
-    connection = work.connection
-    subjects = {f"user:{user}" for user in users} | set(subjects_of(None, hashed))
-    before = queries.opt_outs.opted_out_subjects(connection, subjects, medium)
-    queries.opt_outs.record(connection, subjects, medium, reason, at)
+def opt_out(
+    connection: Connection, subjects: Collection[str], medium: str, reason: str, source: str, at: Millis
+) -> None:
+    """Record that these subjects opted out at that moment, and have the topic told where that is news."""
+    before = queries.opt_outs.opted_out_since(connection, subjects)
+    queries.opt_outs.record(connection, [StoredOptOut(each, medium, reason, source, at) for each in sorted(subjects)])
+    users = {subject.removeprefix("user:") for subject in subjects if subject.startswith("user:")}
     lift_after_consent(connection, users)  # the consent may have been read before the opt-out
-    new = queries.opt_outs.opted_out_subjects(connection, subjects, medium) - before
-    queries.outbox.insert_opt_outs(connection, {user for user in users if f"user:{user}" in new}, medium, reason, at)
+    after = queries.opt_outs.opted_out_since(connection, subjects)
+    news = {subject for subject, since in after.items() if since > before.get(subject, -1)}
+    queries.outbox.insert_opt_outs(connection, news, medium, reason, source, at)
+
+
+def opt_in(connection: Connection, subjects: Collection[str], medium: str, source: str, at: Millis) -> set[str]:
+    """Record that these subjects opted in at that moment. Returns those whose opt-out that lifts."""
+    lifted = queries.opt_outs.record_opt_in(connection, subjects, medium, source, at)
+    queries.outbox.insert_opt_outs(connection, lifted, medium, None, source, at)
+    phones = {subject for subject in subjects if subject.startswith("phone:")}
+    queries.recipients.delete_holds(connection, phones, medium, LIKELY_OPT_OUT)
+    return lifted
 
 
 def lift_after_consent(connection: Connection, users: Collection[str]) -> None:
-    """Lift opt-outs of these users up to their contact's last no, where a yes follows that no."""
-    for consent in queries.contacts.opted_in_again(connection, users):
-        subjects = [f"user:{consent.user_id}"]
-        if consent.phone_hash is not None:
-            subjects.append(f"phone:{consent.phone_hash}")
-        queries.opt_outs.lift(connection, subjects, consent.declined_at)
+    """Lift opt-outs of these users from before the moment at which, as their contact says, they agreed."""
+    agreed_at: dict[str, Millis] = {}
+    for row in queries.contacts.consents(connection, users).values():
+        if (at := _record_of(row).agreed_at) is not None:
+            for subject in filter(None, (f"user:{row.user_id}", row.phone_hash and f"phone:{row.phone_hash}")):
+                agreed_at[subject] = max(at, agreed_at.get(subject, 0))
+    for subject, since in queries.opt_outs.opted_out_since(connection, agreed_at).items():
+        if since < agreed_at[subject]:
+            lifted = queries.opt_outs.lift(connection, {subject}, agreed_at[subject])
+            queries.outbox.insert_opt_outs(connection, lifted, "other", None, "other", agreed_at[subject])
 
 
-def declined_at_after(before: Millis | None, contact: Contact | None) -> Millis | None:
-    """Return when a user last declined, once this contact record has been read too (None: a deletion).
+def records_of(connection: Connection, users: Collection[str]) -> dict[str, CompanyRecord]:
+    """Return what the contacts of these users say about consent; nothing for those without one."""
+    return {user: _record_of(row) for user, row in queries.contacts.consents(connection, users).items()}
 
-    A deletion clears it: a user who is created again has to say no and then yes like everybody else.
-    """
-    if contact is None or contact.opt_in:
-        return before if contact else None
-    return contact.updated_at if before is None else max(before, contact.updated_at)
+
+def with_contact(
+    records: Mapping[str, CompanyRecord], user: str, contact: Contact | None, now: Millis
+) -> CompanyRecord:
+    """Return what is known of a user's consent after one more contact record (None: a deletion, which forgets it)."""
+    if contact is None:
+        return CompanyRecord()
+    known = records.get(user, CompanyRecord())
+    return record_after(known, contact.opt_in, contact.opted_in_at, contact.updated_at, now)
+
+
+def owner_of(connection: Connection, hashed: str) -> set[str]:
+    """Return the subjects of whoever has this phone (its hash) now: the phone and the users with it."""
+    users = queries.contacts.users_with_phone(connection, hashed)
+    return {subject for user in (None, *users) for subject in subjects_of(user, hashed)}
+
+
+def _record_of(row: ConsentRow) -> CompanyRecord:
+    return CompanyRecord(opt_in=row.opt_in, declined_at=row.declined_at, opted_in_at=row.opted_in_at)

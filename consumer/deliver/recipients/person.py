@@ -29,7 +29,7 @@ class Person:
     email: str | None = field(default=None, repr=False)
     bad_email: bool = False
     locale: str | None = None
-    opt_in: bool = False
+    opt_in: bool | None = None
     error: str | None = None
     """The class of the error that reading the contact raised; then nothing else is known."""
 

@@ -167,8 +167,8 @@ class FactsGatherer:
     def _opted_out(self, users: set[str], hashes: Mapping[str, str]) -> set[str]:
         subjects = {user: subjects_of(user, hashes.get(user)) for user in users}
         every = {subject for each in subjects.values() for subject in each}
-        opted_out = queries.opt_outs.opted_out_subjects(self._connection, every, WHATSAPP)
-        return {user for user, each in subjects.items() if not opted_out.isdisjoint(each)}
+        opted_out = queries.opt_outs.opted_out_since(self._connection, every)
+        return {user for user, each in subjects.items() if not opted_out.keys().isdisjoint(each)}
 
     def _holds(self, hashes: Mapping[str, str]) -> dict[str, Hold]:
         """Return the hold on each user's phone."""

@@ -10,7 +10,7 @@ import structlog
 from consumer.clock import Millis, Now
 from consumer.deliver.channel.breaker_updates import AttemptOutcome, update_breakers
 from consumer.deliver.channel.failure_streaks import FailureStreaks, ToldBy
-from consumer.deliver.lifecycle import AttemptAccepted, AttemptRefused, Event, OutcomeUnknown
+from consumer.deliver.lifecycle import AttemptAccepted, AttemptRefused, Event, OutcomeUnknown, StatusSource
 from consumer.deliver.policy.retries import RetryPolicy, counts_as_attempt
 from consumer.deliver.recipients.holds import hold_recipient
 from consumer.deliver.recipients.identity import phone_hash
@@ -123,7 +123,7 @@ def _keep_refusals(work: UnitOfWork, results: Sequence[AttemptResult]) -> None:
             continue
         hold_recipient(work, row, outcome)
         if outcome.remedy is Remedy.OPT_OUT:
-            opt_out_recipient(work, row, outcome.reason, work.now)
+            opt_out_recipient(work, row, outcome.reason, StatusSource.RESPONSE, work.now)
 
 
 def _pause_media(work: UnitOfWork, results: Sequence[AttemptResult]) -> None:

@@ -131,7 +131,7 @@ def _fail(
     queries.attempts.record_outcomes(work.connection, [{"key": row.key, "number": row.attempts, **error}])
     hold_recipient(work, counted, refusal)
     if refusal.remedy is Remedy.OPT_OUT:
-        opt_out_recipient(work, row, refusal.reason, received.at)
+        opt_out_recipient(work, row, refusal.reason, received.source, received.at)
     if refusal.remedy is Remedy.CHANNEL:
         update_breakers(work, [AttemptOutcome(row, row.attempted_at or work.now, refusal)], reported=True)
 

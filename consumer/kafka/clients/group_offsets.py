@@ -1,10 +1,10 @@
 """The committed offsets of a consumer group, read and moved by a client that is not a member of it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from consumer.config.kafka import KafkaSettings
 from consumer.kafka.clients.client_error_log import ClientErrorLog
@@ -57,19 +57,25 @@ def move(kafka: KafkaSettings, group: str, topic: str, offsets: Mapping[int, int
         raise GroupAtWork(failed[0].str())
 
 
-def read_all(kafka: KafkaSettings, topic: str, ends: Mapping[int, int], take: Callable[[bytes], None]) -> None:
-    """Pass every value of a topic to `take`, from its beginning up to these offsets. Raises KafkaException."""
-    unread = {partition: end for partition, end in ends.items() if end > 0}
+def read_between(
+    kafka: KafkaSettings, topic: str, begins: Mapping[int, int], ends: Mapping[int, int]
+) -> Iterator[list[Message]]:
+    """Yield the committed records of a topic between these offsets, in batches. Raises KafkaException."""
+    unread = {partition: end for partition, end in ends.items() if end > begins.get(partition, 0)}
+    if not unread:
+        return
     with _outside_consumer(kafka, f"{kafka.group_prefix}-reading") as consumer:
-        consumer.assign([TopicPartition(topic, partition, 0) for partition in unread])
+        consumer.assign([TopicPartition(topic, partition, begins.get(partition, 0)) for partition in unread])
         while unread:
+            batch = []
             for message in consumer.consume(_CONSUME_CHUNK, _CONSUME_TIMEOUT_S):
                 partition, offset = message.partition() or 0, message.offset() or 0
-                error = message.error()
-                if error is None and (value := message.value()) is not None:
-                    take(value)
-                if offset + (error is None) >= unread.get(partition, 0):
+                if message.error() is None:
+                    batch.append(message)
+                if offset + (message.error() is None) >= unread.get(partition, 0):
                     unread.pop(partition, None)
+            if batch:
+                yield batch
 
 
 @contextmanager

@@ -90,7 +90,7 @@ def required_topics(topics: TopicSettings, state: str, source: str, partitions: 
             },
         ),
         RequiredTopic(name=topics.delivery_status, partitions=partitions),
-        RequiredTopic(name=topics.opt_outs, partitions=partitions),
+        RequiredTopic(name=topics.opt_outs, partitions=partitions, config={"cleanup.policy": "compact"}),
         RequiredTopic(
             name=topics.dead_letters,
             partitions=partitions,

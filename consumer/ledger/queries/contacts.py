@@ -1,7 +1,7 @@
 """Contacts as they come in, of which only later ones count, and their erasure."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from sqlalchemy import Connection, select, update
 
@@ -14,12 +14,14 @@ _SETTABLE = [column.name for column in contacts.columns if not column.primary_ke
 
 
 @dataclass(frozen=True, slots=True)
-class OptIn:
-    """A contact that agrees after it had declined, and when it had."""
+class ConsentRow:
+    """What a user's contact says about consent; the fields are columns of `tables.contacts`."""
 
     user_id: str
+    opt_in: bool | None
+    declined_at: Millis | None
+    opted_in_at: Millis | None
     phone_hash: str | None
-    declined_at: Millis
 
 
 def by_user(connection: Connection, users: Collection[str]) -> dict[str, ContactRow]:
@@ -31,25 +33,13 @@ def by_user(connection: Connection, users: Collection[str]) -> dict[str, Contact
     return found
 
 
-def declined_at_by_user(connection: Connection, users: Collection[str]) -> dict[str, Millis]:
-    """Return when a record last said no for these users; those for whom none did are left out."""
-    found: dict[str, Millis] = {}
-    c = contacts.c
+def consents(connection: Connection, users: Collection[str]) -> dict[str, ConsentRow]:
+    """Return what the contacts of these users say about consent, by user id, without those erased."""
+    found: dict[str, ConsentRow] = {}
+    columns = [contacts.c[field.name] for field in fields(ConsentRow)]
     for some in chunks(users):
-        query = select(c.user_id, c.declined_at).where(c.user_id.in_(some), c.declined_at.is_not(None))
-        found.update((row[0], row[1]) for row in connection.execute(query))
-    return found
-
-
-def opted_in_again(connection: Connection, users: Collection[str]) -> list[OptIn]:
-    """Return those of these users who agree, by a record later than one that said no."""
-    found: list[OptIn] = []
-    c = contacts.c
-    for some in chunks(users):
-        query = select(c.user_id, c.phone_hash, c.declined_at).where(
-            c.user_id.in_(some), c.opt_in.is_(True), c.erased.is_(False), c.updated_at > c.declined_at
-        )
-        found += [OptIn(*row) for row in connection.execute(query)]
+        query = select(*columns).where(contacts.c.user_id.in_(some), contacts.c.erased.is_(False))
+        found.update((row[0], ConsentRow(*row)) for row in connection.execute(query))
     return found
 
 

@@ -1,37 +1,83 @@
-"""Opt-outs: who does not want to be written to, and who took that back. Their outbox is in `outbox`."""
+"""Opt-outs: who does not want to be written to, and who took that back. Their outbox is in `outbox`.
+
+Of each subject (`user:…`, `phone:…`) the latest opt-out and the latest opt-in are kept, so neither repeats nor another
+order change anything. `policy/consent.is_opted_out` says which of the two counts.
+"""
 
 from collections.abc import Collection
+from dataclasses import asdict, dataclass
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, or_, select, update
 
 from consumer.clock import Millis
 from consumer.ledger.queries.statements import chunks, upsert
 from consumer.ledger.schema.tables import opt_outs
 
+_in_force = or_(opt_outs.c.lifted_at.is_(None), opt_outs.c.occurred_at >= opt_outs.c.lifted_at)
 
-def opted_out_subjects(connection: Connection, subjects: Collection[str], medium: str) -> set[str]:
-    """Return which of these subjects (`user:…`, `phone:…`) do not want to be written to."""
-    found: set[str] = set()
-    for some in chunks(subjects):
-        in_force = opt_outs.c.medium == medium, opt_outs.c.lifted_at.is_(None)
-        found.update(connection.scalars(select(opt_outs.c.subject).where(opt_outs.c.subject.in_(some), *in_force)))
+
+@dataclass(frozen=True, slots=True)
+class StoredOptOut:
+    """An opt-out; the fields are columns of `tables.opt_outs`."""
+
+    subject: str
+    medium: str
+    reason: str
+    source: str
+    occurred_at: Millis
+
+
+_STORED = [opt_outs.c[name] for name in StoredOptOut.__dataclass_fields__]
+
+
+def opted_out_since(connection: Connection, subjects: Collection[str]) -> dict[str, Millis]:
+    """Return the subjects that do not want to be written to, on whichever medium they said so, and since when."""
+    found: dict[str, Millis] = {}
+    for each in in_force(connection, subjects):
+        found[each.subject] = max(each.occurred_at, found.get(each.subject, 0))
     return found
 
 
-def record(connection: Connection, subjects: Collection[str], medium: str, reason: str, at: Millis) -> None:
-    """Record that these subjects opted out. Later ones count; one from before it was lifted does not."""
+def in_force(connection: Connection, subjects: Collection[str]) -> list[StoredOptOut]:
+    """Return the opt-outs of these subjects that are in force."""
+    found: list[StoredOptOut] = []
+    for some in chunks(subjects):
+        query = select(*_STORED).where(opt_outs.c.subject.in_(some), _in_force)
+        found += [StoredOptOut(*row) for row in connection.execute(query)]
+    return found
+
+
+def record(connection: Connection, stored: Collection[StoredOptOut]) -> None:
+    """Record opt-outs, each unless a later one of the same subject and medium is known."""
     statement = upsert(connection, opt_outs)
     new, old = statement.excluded, opt_outs.c
-    later = (new.occurred_at > old.occurred_at) & (old.lifted_at.is_(None) | (new.occurred_at > old.lifted_at))
-    again = {name: new[name] for name in ("reason", "occurred_at", "lifted_at")}
-    statement = statement.on_conflict_do_update(index_elements=["subject", "medium"], set_=again, where=later)
-    row = {"medium": medium, "reason": reason, "occurred_at": at, "lifted_at": None}
+    latest = {name: new[name] for name in ("reason", "source", "occurred_at")}
+    statement = statement.on_conflict_do_update(
+        index_elements=["subject", "medium"], set_=latest, where=new.occurred_at > old.occurred_at
+    )
+    if stored:
+        connection.execute(statement, [asdict(each) for each in stored])
+
+
+def record_opt_in(connection: Connection, subjects: Collection[str], medium: str, source: str, at: Millis) -> set[str]:
+    """Record that these subjects opted in; it also counts for opt-outs from before that are yet to come.
+
+    Returns those whose opt-out it lifted.
+    """
+    row = {"medium": medium, "reason": "", "source": source, "occurred_at": 0, "lifted_at": at}
     if subjects:
+        statement = upsert(connection, opt_outs).on_conflict_do_nothing()
         connection.execute(statement, [{"subject": subject, **row} for subject in sorted(subjects)])
+    return lift(connection, subjects, at)
 
 
-def lift(connection: Connection, subjects: Collection[str], at: Millis) -> None:
-    """Lift the opt-outs of these subjects that were said at that moment or before."""
-    in_force = opt_outs.c.lifted_at.is_(None), opt_outs.c.occurred_at <= at
+def lift(connection: Connection, subjects: Collection[str], at: Millis) -> set[str]:
+    """Lift the opt-outs of these subjects from before that moment, on every medium. Returns those that it lifted."""
+    lifted: set[str] = set()
     for some in chunks(subjects):
-        connection.execute(update(opt_outs).where(opt_outs.c.subject.in_(some), *in_force).values(lifted_at=at))
+        whose: ColumnElement[bool] = opt_outs.c.subject.in_(some)
+        query = select(opt_outs.c.subject).where(whose, _in_force, opt_outs.c.occurred_at < at)
+        lifted.update(connection.scalars(query))
+        earlier = or_(opt_outs.c.lifted_at.is_(None), opt_outs.c.lifted_at < at)
+        connection.execute(update(opt_outs).where(whose, earlier).values(lifted_at=at))
+    return lifted - opted_out_since(connection, lifted).keys()

@@ -39,12 +39,13 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class OptOutRecord:
-    """One opt-out for the topic; the fields are the columns of `tables.opt_out_outbox`."""
+    """One opt-out for the topic, or, without a reason, the end of one; the fields are columns of `opt_out_outbox`."""
 
     id: int
-    user_id: str
+    subject: str
     medium: str
-    reason: str
+    reason: str | None
+    source: str
     occurred_at: Millis
 
 
@@ -86,11 +87,14 @@ def count_transitions(connection: Connection) -> OutboxCount:
     return _count(connection, outbox)
 
 
-def insert_opt_outs(connection: Connection, users: Collection[str], medium: str, reason: str, at: Millis) -> None:
-    """Have the topic told that these users opted out."""
-    row = {"medium": medium, "reason": reason, "occurred_at": at, "published": False}
-    if users:
-        connection.execute(insert(opt_out_outbox), [{"user_id": user, **row} for user in sorted(users)])
+def insert_opt_outs(
+    connection: Connection, subjects: Collection[str], medium: str, reason: str | None, source: str, at: Millis
+) -> None:
+    """Have the topic told that these subjects opted out; without a reason, that it was lifted."""
+    row = {"medium": medium, "reason": reason, "source": source, "occurred_at": at, "published": False}
+    if subjects:
+        # Users after numbers: whoever reads about a user finds the number there already.
+        connection.execute(insert(opt_out_outbox), [{"subject": subject, **row} for subject in sorted(subjects)])
 
 
 def unpublished_opt_outs(connection: Connection, limit: int) -> list[OptOutRecord]:

@@ -70,7 +70,7 @@ class ContactRow:
     locale: str | None
     timezone: str | None
     email: str | None
-    opt_in: bool
+    opt_in: bool | None
     updated_at: Millis | None
     erased: bool
 

@@ -147,7 +147,8 @@ contacts = Table(
     Column("locale", Text),
     Column("timezone", Text),
     Column("email", Text),
-    Column("opt_in", Boolean, nullable=False),
+    Column("opt_in", Boolean),  # the latest yes or no of a record; null if none has said either
+    Column("opted_in_at", BigInteger),  # when the person last agreed, as a record says
     Column("updated_at", BigInteger),
     Column("declined_at", BigInteger),  # the latest `updated_at` of a record that said no
     Column("erased", Boolean, nullable=False),  # by a null value: what is left says how far we have read
@@ -163,8 +164,9 @@ opt_outs = Table(
     Column("subject", Text, nullable=False),  # `user:` and the id, or `phone:` and the number's keyed hash
     Column("medium", Text, nullable=False),
     Column("reason", Text, nullable=False),
-    Column("occurred_at", BigInteger, nullable=False),
-    Column("lifted_at", BigInteger),  # of the no that was taken back: what was said up to then stands no longer
+    Column("source", Text, nullable=False, server_default="other"),
+    Column("occurred_at", BigInteger, nullable=False),  # the latest; 0 where only an opt-in was heard
+    Column("lifted_at", BigInteger),  # the latest opt-in: what was said before that stands no longer
     PrimaryKeyConstraint("subject", "medium"),
 )
 
@@ -246,9 +248,10 @@ opt_out_outbox = Table(
     "opt_out_outbox",
     metadata,
     Column("id", _Counted, primary_key=True, autoincrement=True),
-    Column("user_id", Text, nullable=False),
+    Column("subject", Text, nullable=False),  # as in `opt_outs`
     Column("medium", Text, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason", Text),  # null: it was lifted
+    Column("source", Text, nullable=False, server_default="other"),
     Column("occurred_at", BigInteger, nullable=False),
     Column("published", Boolean, nullable=False),
     Column("refused_because", Text),  # as above

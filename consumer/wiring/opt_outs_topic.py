@@ -1,0 +1,88 @@
+"""The opt-outs topic, read into a ledger that does not have all of it: a new one, or one restored from a backup.
+
+What this ledger has published itself is read again at its next start, which changes nothing.
+"""
+
+import structlog
+from confluent_kafka import Message
+from sqlalchemy import Connection
+
+from consumer.activity.errors import BadRecord
+from consumer.activity.schemas.framing import text_of_key
+from consumer.kafka.clients import group_offsets, partition_offsets
+from consumer.ledger import queries
+from consumer.ledger.queries.opt_outs import StoredOptOut
+from consumer.ledger.store import Ledger
+from consumer.records import OptOut
+from consumer.wiring.shared import Shared
+
+LIFTED_AT = "lifted_at"
+"""The header of a null value that says since when the opt-out is over, in milliseconds."""
+
+_USER, _PHONE = "user:", "phone:"
+_MAX_SUBJECT = 300
+_log = structlog.get_logger()
+
+
+def key_of(subject: str) -> bytes:
+    """Return the key of a record about this subject: a user's id, or `phone:` and the number's hash."""
+    return subject.removeprefix(_USER).encode()
+
+
+def subject_of(key: bytes) -> str | None:
+    """Return the subject that has this key; None if the key is no text."""
+    text = text_of_key(key)
+    return text if not text or text.startswith(_PHONE) else _USER + text
+
+
+def read_opt_outs(shared: Shared, ledger: Ledger) -> None:
+    """Read the topic from where this ledger has it up to its present end.
+
+    Deliver does so before anything else, so that nobody is written to who has opted out. A value that cannot be read is
+    an opt-out of whom its key names. Raises KafkaException, RegistryUnavailable.
+    """
+    kafka, topic = shared.settings.kafka, shared.settings.topics.opt_outs
+    ends = partition_offsets.fetch_all(shared.admin, topic)
+    with ledger.reading() as connection:
+        known = queries.replicas.next_offsets(connection, topic)
+    begins = {number: known.get(number, 0) for number, end in ends.items() if known.get(number, 0) <= end}
+    count = 0
+    for batch in group_offsets.read_between(kafka, topic, begins, ends):
+        with ledger.transaction() as connection:
+            for message in batch:
+                _take(connection, shared, message)
+        count += len(batch)
+    with ledger.transaction() as connection:
+        queries.replicas.advance_offsets(connection, topic, ends)
+    _log.info("opt_outs_read", records=count)
+
+
+def _take(connection: Connection, shared: Shared, message: Message) -> None:
+    """Apply one record. Neither repeats nor the order matter: see `consumer/ledger/queries/opt_outs.py`."""
+    subject, value, now = subject_of(message.key() or b""), message.value(), shared.clock.now()
+    _, written_at = message.timestamp()
+    record = None
+    if value is not None:
+        record = _decoded(shared, value)
+        if record is None:
+            _log.error("opt_out_unreadable", partition=message.partition(), offset=message.offset())
+            record = OptOut(medium="other", reason="unreadable_opt_out", occurred_at=written_at)
+        else:
+            subject = record.subject
+    if not subject or "\0" in subject or len(subject) > _MAX_SUBJECT:
+        return
+    if record is None:
+        header = dict(message.headers() or ()).get(LIFTED_AT)
+        lifted_at = int(header) if header and header.isdigit() else written_at
+        queries.opt_outs.record_opt_in(connection, {subject}, "other", "other", min(lifted_at, now))
+    else:
+        at = min(record.occurred_at, now)
+        stored = StoredOptOut(subject, record.medium, record.reason.replace("\0", ""), record.source, at)
+        queries.opt_outs.record(connection, [stored])
+
+
+def _decoded(shared: Shared, value: bytes) -> OptOut | None:
+    try:
+        return shared.codec.decode(OptOut, value)
+    except BadRecord:
+        return None
