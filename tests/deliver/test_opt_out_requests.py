@@ -16,6 +16,8 @@ REQUESTS = OptOutRequests()
         *(
             "STOP",
             "stop",
+            "𝐒𝐓𝐎𝐏",
+            "ＳＴＯＰ",
             " Stop. ",
             "Stop!!!",
             "*stop*",

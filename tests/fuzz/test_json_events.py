@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consumer.config.source import SourceSettings
@@ -35,6 +35,7 @@ def encoded(document: Any) -> bytes:
     return json.dumps(document).encode()
 
 
+@example([encoded({"user": {"id": "ann"}, "time": "\ud800", "name": "viewed"})])
 @given(st.lists((documents | events).map(encoded) | st.binary(max_size=40), max_size=6))
 def test_any_value_is_judged_alone(values: list[bytes]) -> None:
     batch = [each for value in values for each in (GOOD, value)] + [GOOD]

@@ -78,7 +78,8 @@ class OptOutRequests:
 
 def plain_words(text: str) -> str:
     """Return letters and digits in lower case without accents (Turkish `ı` as `i`), single spaces between words."""
-    apart = unicodedata.normalize("NFKD", text.casefold())
+    # Letters in mathematical bold have no lower case before they are taken apart, and others are apart only after.
+    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     kept = "".join(c for c in apart if not unicodedata.combining(c)).replace("ı", "i")
     return " ".join("".join(c if c.isalnum() else "" if c in "'’‘`´" else " " for c in kept).split())
 
