@@ -61,6 +61,7 @@ def demo(
 
 
 app.command()(getting_started.init)
+app.command()(getting_started.status)
 
 
 @app.command()

@@ -1,10 +1,11 @@
-"""Options and help of `lapse init`."""
+"""Options and help of the commands of the first hour: `lapse init` and `lapse status`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from consumer.commands.subcommands import CONFIG, Config
 from consumer.commands.terminal.exit_codes import exit_with_message
 
 
@@ -88,3 +89,25 @@ def init(
             ask=not no_input,
         )
         raise typer.Exit(command.main(options))
+
+
+def status(
+    config: Config = CONFIG,
+    user: Annotated[str | None, typer.Option(help="Only records about this user.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Show at most so many, the newest.")] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with each record that comes.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for jq.")] = False,
+) -> None:
+    """Show what became of each reminder.
+
+    Reads the topic delivery-status and decodes it, oldest first. A user id that is a phone number is masked. Each
+    reason is explained in docs/reasons.md; lapse explain tells the whole story of one user.
+
+    \b
+    lapse status --follow
+    lapse status --json --limit 1000 | jq -r 'select(.final) | [.status, .reason] | @tsv' | sort | uniq -c
+    """
+    with exit_with_message():
+        from consumer.commands import status as command
+
+        raise typer.Exit(command.main(config, user=user, limit=limit, follow=follow, as_json=as_json))

@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient
 from consumer.clock import SECOND, Clock, Millis
 from consumer.config.kafka import KafkaSettings
 from consumer.kafka.clients.client_settings import client_settings
-from consumer.kafka.clients.error_codes import TOPIC_ABSENT
+from consumer.kafka.clients.error_codes import TOPIC_ABSENT, is_transient
 from consumer.kafka.dead_letters import topic_reader
 
 _BATCH = 500
@@ -41,16 +41,22 @@ class Sample:
 
 
 class TopicSampler:
-    """`prefix` begins the name that the broker sees."""
+    """`prefix` begins the name that the broker sees. With `committed` records of open and aborted transactions are
+    left out."""
 
-    def __init__(self, admin: AdminClient, kafka: KafkaSettings, clock: Clock, prefix: str) -> None:
+    def __init__(
+        self, admin: AdminClient, kafka: KafkaSettings, clock: Clock, prefix: str, *, committed: bool = False
+    ) -> None:
         self._admin = admin
         self._kafka = kafka
         self._clock = clock
         self._group = f"{prefix}-check"
+        self._isolation = "read_committed" if committed else "read_uncommitted"
 
-    def newest(self, topic: str, max_records: int, max_bytes: int) -> Sample:
+    def newest(self, topic: str, max_records: int, max_bytes: int, *, each: bool = False) -> Sample:
         """Return the newest records, as many of each partition, read for at most ten seconds.
+
+        `max_records` are for all partitions together, or with `each` for each of them.
 
         Uncommitted ones are among them: their partition and their fields are right or wrong too. A topic that does not
         exist yet holds nothing. Raises KafkaException.
@@ -61,7 +67,7 @@ class TopicSampler:
             if problem.args[0].code() not in TOPIC_ABSENT:
                 raise
             return Sample({}, {})
-        share = max(1, max_records // max(1, sum(bool(span) for span in ranges.values())))
+        share = max_records if each else max(1, max_records // max(1, sum(map(bool, ranges.values()))))
         spans = {n: range(max(span.start, span.stop - share), span.stop) for n, span in ranges.items() if span}
         found: dict[int, list[Any]] = {number: [] for number in spans}
         for message in self._read(topic, spans, max_bytes):
@@ -80,16 +86,33 @@ class TopicSampler:
             if message.value():
                 yield message
 
+    def follow(self, topic: str, positions: Mapping[int, int]) -> Iterator[Any]:
+        """Yield the records from these offsets on, by partition, for ever. Raises KafkaException."""
+        consumer = self._consumer()
+        try:
+            consumer.assign([TopicPartition(topic, number, offset) for number, offset in positions.items()])
+            while True:
+                for message in consumer.consume(_BATCH, 0.5):
+                    if (error := message.error()) is None:
+                        yield message
+                    elif error.code() != KafkaError._PARTITION_EOF and not is_transient(error):
+                        raise KafkaException(error)
+        finally:
+            consumer.close()
+
     def _read(self, topic: str, spans: Mapping[int, range], max_bytes: int) -> Iterator[Any]:
-        ours = {"group.id": self._group, "enable.auto.commit": False, "enable.partition.eof": True}
-        ours |= {"isolation.level": "read_uncommitted", "auto.offset.reset": "earliest"}
-        consumer = Consumer(client_settings(self._kafka, ours))
+        consumer = self._consumer()
         try:
             going = {number: span for number, span in spans.items() if span}
             consumer.assign([TopicPartition(topic, number, span.start) for number, span in going.items()])
             yield from _messages(consumer, going, max_bytes, self._clock.monotonic)
         finally:
             consumer.close()
+
+    def _consumer(self) -> Consumer:
+        ours = {"group.id": self._group, "enable.auto.commit": False, "enable.partition.eof": True}
+        ours |= {"isolation.level": self._isolation, "auto.offset.reset": "earliest", "fetch.wait.max.ms": 100}
+        return Consumer(client_settings(self._kafka, ours))
 
 
 def _messages(
