@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from itertools import combinations
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -16,6 +17,8 @@ class ProcessSettings(Section):
     """The text for {{2}}, what is unfinished: one text, or one for each language (`default` for all others)."""
     remind_after: tuple[Duration, ...] = Field(min_length=1, max_length=100)
     """The steps: how long after the user's last activity to remind; each step is sent once."""
+    value: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """What a completion is worth, in the currency of `prices`, for `lapse report`."""
     template: TemplateOverride = TemplateOverride()
     """Keys of `onemsg.template` that differ for this process."""
     send_window: SendWindowSettings | None = None

@@ -9,6 +9,7 @@ from consumer.config.fallback import FallbackSettings
 from consumer.config.kafka import KafkaSettings, RegistrySettings, TopicSettings
 from consumer.config.onemsg import OneMsgSettings, TrackingSettings
 from consumer.config.policy import PolicySettings
+from consumer.config.prices import PriceSettings
 from consumer.config.processes import ProcessSettings
 from consumer.config.service import LedgerSettings, LogSettings, WebSettings
 from consumer.config.source import SourceSettings, events_problem
@@ -35,6 +36,8 @@ class Settings(Section):
     """The 1MSG channel. May be left out where only detect runs."""
     policy: PolicySettings = PolicySettings()
     """Who gets messages, when, and how often."""
+    prices: PriceSettings | None = None
+    """What messages cost, for `lapse report`. If left out, it tells no costs."""
     tracking: TrackingSettings = TrackingSettings()
     """How messages are followed after sending."""
     fallback: FallbackSettings = FallbackSettings()

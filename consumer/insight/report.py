@@ -1,7 +1,7 @@
 """A report over a span of time, made of counts. Pure."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from consumer.clock import DAY, Millis
@@ -67,6 +67,20 @@ class ProcessUplift:
 
 
 @dataclass(frozen=True, slots=True)
+class Money:
+    """What a process's delivered messages cost, in the currency of `prices`.
+
+    `break_even` is how many more completions 1,000 messages must bring to pay for themselves; None without a value.
+    """
+
+    process: str
+    delivered: int
+    cost: float
+    value: float | None
+    break_even: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything that is told. Delays are milliseconds from lapse to first attempt; None where nothing was sent."""
 
@@ -77,6 +91,8 @@ class Report:
     failures: Sequence[FailureCount]
     delays: dict[str, Millis | None]
     uplifts: Sequence[ProcessUplift]
+    currency: str | None = None
+    money: Sequence[Money] = ()
 
 
 def steps_of(counts: Sequence[FunnelCount]) -> list[Step]:
@@ -123,6 +139,21 @@ def quantiles(delays: Sequence[Millis]) -> dict[str, Millis | None]:
     shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
     last = len(delays) - 1
     return {name: delays[min(last, int(share * len(delays)))] if delays else None for name, share in shares.items()}
+
+
+def money_of(
+    countries: Sequence[tuple[str, str | None]],
+    price: Callable[[str | None], float],
+    values: Mapping[str, float | None],
+) -> list[Money]:
+    """Return the cost of each process. `countries` are (process, country) of every delivered message."""
+    found = []
+    for process in sorted({name for name, _ in countries}):
+        prices = [price(country) for name, country in countries if name == process]
+        value, cost = values.get(process), sum(prices)
+        break_even = 1000 * cost / len(prices) / value if value else None
+        found.append(Money(process, len(prices), cost, value, break_even))
+    return found
 
 
 def uplifts_of(counts: Sequence[EpisodeCount], now: Millis, difference: float) -> list[ProcessUplift]:

@@ -109,3 +109,31 @@ def test_empty_ledger_and_no_ledger(lapse_here: Lapse, diary: Diary, tmp_path: P
     assert "no reminders were requested in this time" in lapse_here("report").stdout
     done = lapse_here("report", LAPSE_LEDGER__URL=f"sqlite:///{tmp_path}/none.db")
     assert (done.returncode, "there is no ledger at" in done.stderr) == (1, True)
+
+
+def test_costs_and_break_even(lapse_here: Lapse, diary: Diary, tmp_path: Path, onemsg: Sandbox) -> None:
+    live(diary, people=20)
+    prices = {"currency": "EUR", "delivered": {"ES": {"marketing": 0.05}, "default": {"marketing": 0.1}}}
+    process = {"action": "account setup", "remind_after": ["24h"], "value": 20}
+    write(tmp_path, settings(onemsg, processes={"account-setup": process}, prices=prices))
+    [money] = json.loads(lapse_here("report", "--json").stdout)["money"]
+    assert money["delivered"] == len(diary.onemsg.sent)
+    assert money["cost"] == pytest.approx(0.05 * len(diary.onemsg.sent))
+    assert money["break_even"] == pytest.approx(1000 * 0.05 / 20)
+    assert "pays if it brings 2.5 more completions per 1,000 messages" in " ".join(lapse_here("report").stdout.split())
+    assert "money,account-setup" in lapse_here("report", "--csv").stdout
+
+
+def test_prices_need_a_default_and_a_currency(lapse_here: Lapse, tmp_path: Path, onemsg: Sandbox) -> None:
+    for prices, words in (
+        ({"currency": "EUR", "delivered": {"ES": {"marketing": 0.05}}}, "needs a price for every other country"),
+        ({"currency": "euro", "delivered": {"default": {"marketing": 0.05}}}, "prices.currency"),
+        (
+            {"currency": "EUR", "delivered": {"Spain": {"marketing": 1}, "default": {"marketing": 1}}},
+            "two capital letters",
+        ),
+        ({"currency": "EUR", "delivered": {"default": {"marketing": -1}}}, "prices.delivered"),
+    ):
+        write(tmp_path, settings(onemsg, prices=prices))
+        done = lapse_here("report")
+        assert (done.returncode, words in done.stderr) == (2, True), done.stderr

@@ -229,6 +229,7 @@ CALLS: dict[str, Callable[[Connection], object]] = {
 }
 READS_EVERYTHING = {
     *("history.all_sends", "console.status_counts", "report.funnel", "report.failures", "report.lapse_to_send"),
+    "report.delivered_phones",
     *("inbox.count_parked_reports", "inbox.delete_bodies_containing"),
 }
 """Counts for a page or a report that somebody opens, and of a table that is emptied every day; all bodies that were

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from consumer.clock import SECOND, Millis
-from consumer.insight.report import ProcessUplift, Report
+from consumer.insight.report import Money, ProcessUplift, Report
 from consumer.reasons.catalogue import explain
 
 _EPOCH = date(1970, 1, 1)
@@ -31,6 +31,8 @@ def print_text(report: Report, difference: float) -> None:
     _print_table(console, "Attempts that failed", ("process", "medium", "outcome", "reason", "code", "count"), failures)
     delays = ", ".join(f"{name} {_seconds(value)}" for name, value in report.delays.items() if value is not None)
     console.print(f"From lapse to first attempt: {delays or 'nothing was sent'}\n", markup=False)
+    for money in report.money:
+        console.print(_money(money, report.currency or ""), markup=False)
     for each in report.uplifts:
         for line in _uplift(each, difference):
             console.print(line, markup=False)
@@ -57,6 +59,10 @@ def as_csv(report: Report) -> str:
         writer.writerow(("failures", failure.process, "", failure.medium, "", name, failure.count))
     for name, delay in report.delays.items():
         writer.writerow(("lapse_to_send_ms", "", "", "", "", name, delay))
+    for money in report.money:
+        for name, amount in asdict(money).items():
+            if name != "process":
+                writer.writerow(("money", money.process, "", "", "", name, amount))
     for found in report.uplifts:
         for name, number in _uplift_numbers(found):
             writer.writerow(("uplift", found.process, "", "", "", name, number))
@@ -101,6 +107,14 @@ def _print_table(console: Console, title: str, heads: Sequence[str], rows: Itera
     if table.row_count:
         console.print(table)
         console.print()
+
+
+def _money(money: Money, currency: str) -> str:
+    cost = f"{money.delivered:,} delivered messages cost {money.cost:,.2f} {currency}"
+    if money.break_even is None:
+        return f"{money.process}: {cost}; set processes.{money.process}.value to see when they pay"
+    pays = f"pays if it brings {money.break_even:,.1f} more completions per 1,000 messages"
+    return f"{money.process}: {pays} ({cost})"
 
 
 def _uplift(found: ProcessUplift, difference: float) -> Iterator[str]:

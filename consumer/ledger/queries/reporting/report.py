@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, case, func, select
 
 from consumer.clock import Millis
 from consumer.ledger.schema.tables import attempts, reminders
+from consumer.records import WHATSAPP
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,15 @@ def lapse_to_send(connection: Connection, since: Millis, until: Millis, process:
     delay = a.started_at - func.coalesce(r.lapsed_at, r.last_seen)
     query = select(delay).select_from(attempts.join(reminders)).where(a.number == 1)
     return sorted(connection.scalars(query.where(*_requested(since, until, process))))
+
+
+def delivered_phones(
+    connection: Connection, since: Millis, until: Millis, process: str | None
+) -> list[tuple[str, str | None]]:
+    """Return (process, phone) of every WhatsApp message of this span that was delivered; None for an erased person."""
+    r = reminders.c
+    query = select(r.process, r.phone).where(r.status.in_(["delivered", "read"]), r.medium == WHATSAPP)
+    return [(row[0], row[1]) for row in connection.execute(query.where(*_requested(since, until, process)))]
 
 
 def _requested(since: Millis, until: Millis, process: str | None) -> list[ColumnElement[bool]]:
