@@ -34,8 +34,8 @@ class DetectMetrics:
         )
         self.watermark_delay = Gauge(
             "lapse_watermark_delay_seconds",
-            "Wall time minus the partition's watermark. Grows with lag, without end if the partition is out of reach."
-            " Worth an alert.",
+            "Wall time minus the partition's watermark (until there is one, the time since the partition was opened)."
+            " Grows with lag, without end if the partition is out of reach. Worth an alert.",
             ["partition"],
             registry=registry,
         )

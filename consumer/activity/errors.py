@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from consumer.clock import SECOND, Millis
+
 
 class ValueProblem(NamedTuple):
     """Why a value cannot be used: `reason` is a metric label; `error` says what to do and quotes no data."""
@@ -21,6 +23,11 @@ class BadRecord(Exception):
 
 class RegistryUnavailable(Exception):
     """The Schema Registry does not answer now. No record is bad because of it: try again."""
+
+    def __init__(self, error: str, retry_after_ms: Millis = SECOND) -> None:
+        """It makes no sense to try before `retry_after_ms`."""
+        super().__init__(error)
+        self.retry_after_ms = retry_after_ms
 
 
 class SchemaRefused(Exception):

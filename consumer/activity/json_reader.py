@@ -54,6 +54,9 @@ class JsonReader:
         """Return their rows, and the indices of those that must be read singly."""
         singly: set[int] = set()
         found = dict(self._tree.fields(self._decoded(values, singly), singly))
+        for name in self._tree.untyped:
+            types = (int, float, str) if name in (*INTEGER_ALLOWED, "occurred_at") else (str,)
+            found[name] = _only(found[name], types, singly)
         texts = {name: _texts(name, column, singly) for name, column in found.items() if name != "occurred_at"}
         moments = self._moments(found.get("occurred_at"), len(values), singly)
         frame = pl.DataFrame({name: _column(name, texts, moments) for name in self._fields.columns})
@@ -83,7 +86,7 @@ class JsonReader:
     def _moments(self, found: list[Any] | None, count: int, singly: set[int]) -> timestamps.Longs:
         if found is None:
             return np.full(count, NO_TIME)
-        moments = timestamps.from_any(_only(found, (int, float, str), singly), self._fields.times)
+        moments = timestamps.from_any(found, self._fields.times)
         untimely = np.flatnonzero(moments == NO_TIME).tolist()
         singly |= {place for place in untimely if found[place] is not None}
         return moments
@@ -113,6 +116,14 @@ class _ObjectReader:
         self._nodes = [(place, step, node) for place, (step, node) in enumerate(tree.items())]
         attributes = [(f"f{place}", self._type(step, node), None) for place, step, node in self._nodes]
         names = {f"f{place}": str(step) for place, step, _ in self._nodes}
+        self.untyped: list[str] = [name for reader in self._inner.values() for name in reader.untyped]
+        """The fields whose values may be of any type, since they are looked for in arrays."""
+        self.untyped += [
+            name
+            for _, step, node in self._nodes
+            if step not in self._inner and not isinstance(node, str)
+            for name, _ in _paths(node)
+        ]
         self.event = msgspec.defstruct("Event", attributes, rename=names, gc=False)
         self.decode: Callable[[bytes | str], Any] = msgspec.json.Decoder(self.event).decode
         self.blank = self.event()
@@ -171,10 +182,7 @@ def _only(found: list[Any], types: tuple[type, ...], singly: set[int]) -> list[A
 
 def _texts(name: str, found: list[Any], singly: set[int]) -> list[str | None]:
     """Return the values as text; whole numbers as their digits."""
-    if name not in INTEGER_ALLOWED:
-        return _only(found, (str,), singly)
-    found = _only(found, (int, float, str), singly)
-    if set(map(type, found)) <= {str, type(None)}:
+    if name not in INTEGER_ALLOWED or set(map(type, found)) <= {str, type(None)}:
         return found
     texts = [one if isinstance(one, str | None) else whole_number(one) for one in found]
     singly |= {place for place, one in enumerate(found) if one is not None and texts[place] is None}

@@ -17,7 +17,7 @@ from consumer.activity.schemas.framing import UNREADABLE, header_of, registry_he
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.records import Record
 
-if TYPE_CHECKING:  # see writer_schemas.py
+if TYPE_CHECKING:  # importing the registry's client takes half a second; without a registry it is not needed
     from consumer.activity.schemas.registry import RegistryClient
 
 __all__ = ["BadRecord", "RecordCodec", "RegistryUnavailable", "SchemaRefused"]

@@ -8,6 +8,8 @@ from confluent_kafka import Consumer
 from consumer.activity.build import build_decoder
 from consumer.activity.decoder import ActivityDecoder
 from consumer.activity.schemas.avro_schema import UnusableSchema, WriterSchema, read_schemas
+from consumer.activity.schemas.background_registry import BackgroundRegistry
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SECOND
 from consumer.config.errors import ConfigError
 from consumer.config.kafka import KafkaSettings
@@ -76,7 +78,7 @@ def build(shared: Shared) -> DetectLoop:
         ),
         batch_processor=BatchProcessor(
             member,
-            decoder(shared),
+            decoder(shared, _background_writers(shared)),
             topic=topic,
             dead_letters=s.topics.dead_letters,
             dead_letter_limit=SizeLimit(shared.admin, s.topics.dead_letters, clock),
@@ -140,12 +142,22 @@ def group_name(s: Settings) -> str:
     return f"{s.kafka.group_prefix}-detect"
 
 
-def decoder(shared: Shared) -> ActivityDecoder:
-    """Return the decoder of the input topic. Raises ConfigError for schema files that cannot be used."""
-    source = shared.settings.source
+def decoder(shared: Shared, writers: WriterSchemas | None = None) -> ActivityDecoder:
+    """Return the decoder of the input topic. Without `writers` it waits for the schema registry.
+
+    Raises ConfigError for schema files that cannot be used.
+    """
+    source, writers = shared.settings.source, writers or shared.writers
     if source.format == "avro":
-        shared.writers.learn(_schemas(source.schemas))
-    return build_decoder(source, shared.settings.processes, shared.writers, millis(shared.settings.detect.clock_doubt))
+        writers.learn(_schemas(source.schemas))
+    return build_decoder(source, shared.settings.processes, writers, millis(shared.settings.detect.clock_doubt))
+
+
+def _background_writers(shared: Shared) -> WriterSchemas | None:
+    """Return writers' schemas whose registry is asked beside the loop; None where there is no registry."""
+    if shared.registry is None:
+        return None
+    return WriterSchemas(shared.clock, BackgroundRegistry(shared.registry, shared.clock))
 
 
 def _schemas(files: Sequence[Path]) -> list[WriterSchema]:

@@ -32,9 +32,9 @@ class Shared:
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.metrics)
         self.instance = settings.kafka.instance or socket.gethostname()
-        registry = _registry(settings)
-        self.writers = WriterSchemas(self.clock, registry)
-        self.codec = RecordCodec(self.writers, registry)
+        self.registry = _registry(settings)
+        self.writers = WriterSchemas(self.clock, self.registry)
+        self.codec = RecordCodec(self.writers, self.registry)
         self.admin = AdminClient(client_settings(settings.kafka, {}))
 
 

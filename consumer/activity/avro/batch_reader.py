@@ -17,7 +17,7 @@ from consumer.activity.avro.schema_compiler import (
 )
 from consumer.activity.avro.single_record import build_single_reader
 from consumer.activity.columns import frame_of
-from consumer.activity.errors import BadRecord, ValueProblem
+from consumer.activity.errors import BadRecord, RegistryUnavailable, ValueProblem
 from consumer.activity.field_paths import NATIVE, FieldPaths
 from consumer.activity.row_reader import EXPECTED, EventFilter
 from consumer.activity.rows import BadValue, Elsewhere, ReadOne, RowBatch, merge, read_singly
@@ -61,9 +61,14 @@ class AvroReader:
         bad: list[BadValue] = []
         decoded: list[tuple[_WriterPlan, Longs]] = []
         ignored = 0
-        for header, rows in batch.groups():
+        groups = list(batch.groups())
+        for header, rows in groups:
             try:
                 plan = self._plan(header)
+            except RegistryUnavailable:
+                often_first = sorted(groups, key=lambda group: -group[1].size)
+                self._writers.request(one for one, _ in often_first if one is not None)
+                raise
             except BadRecord as problem:
                 bad += _mark_bad(sheet, rows, ValueProblem(problem.reason, problem.error))
                 continue

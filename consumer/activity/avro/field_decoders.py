@@ -93,7 +93,8 @@ def _whole_number(name: str) -> Decoder:
 def _store_number(at: Cursor, name: str, number: Longs, odd: Flags | None = None) -> None:
     """Store numbers; those that are `odd`, or look like a missing one, are read singly."""
     at.sheet.number(name, at.rows, number)
-    at.fail((number == ABSENT) | (False if odd is None else odd), Verdict.SINGLY)
+    missing = number == ABSENT
+    at.fail(missing if odd is None else missing | odd, Verdict.SINGLY)
 
 
 def _double(name: str) -> Decoder:

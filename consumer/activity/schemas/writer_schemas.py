@@ -1,15 +1,12 @@
 """Finds the schema that a value was written with by its header, and keeps it."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from consumer.activity.errors import BadRecord, ValueProblem
 from consumer.activity.schemas.avro_schema import FILES, WriterSchema, own, single_object_header
+from consumer.activity.schemas.background_registry import BackgroundRegistry, SchemaFinder
 from consumer.activity.schemas.framing import registry_id
 from consumer.clock import SECOND, Clock, Millis
-
-if TYPE_CHECKING:  # importing the registry's client takes half a second; without a registry it is not needed
-    from consumer.activity.schemas.registry import RegistryClient
 
 _ABSENT_FOR_MS: Millis = 10 * SECOND
 _MAX_ABSENT = 1000
@@ -23,9 +20,7 @@ class WriterSchemas:
     once; that the registry does not have an id is remembered for ten seconds.
     """
 
-    def __init__(
-        self, clock: Clock, registry: "RegistryClient | None" = None, others: Iterable[WriterSchema] = ()
-    ) -> None:
+    def __init__(self, clock: Clock, registry: SchemaFinder | None = None, others: Iterable[WriterSchema] = ()) -> None:
         self._clock = clock
         self._registry = registry
         self._known: dict[bytes, WriterSchema] = {}
@@ -35,6 +30,12 @@ class WriterSchemas:
     def learn(self, writers: Iterable[WriterSchema]) -> None:
         """Add schemas to be found by their fingerprints."""
         self._known.update((single_object_header(writer), writer) for writer in writers)
+
+    def request(self, headers: Iterable[bytes]) -> None:
+        """Have the schemas of these headers looked up, where that goes on beside the caller's work."""
+        if isinstance(self._registry, BackgroundRegistry):
+            ids = (registry_id(header) for header in headers if header not in self._known)
+            self._registry.request(schema_id for schema_id in ids if schema_id is not None)
 
     def find(self, header: bytes) -> WriterSchema:
         """Return the schema of values with this header.

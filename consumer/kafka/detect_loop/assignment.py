@@ -7,7 +7,6 @@ would go from member to member and stop each of them.
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from math import nan
 
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -92,14 +91,19 @@ class Assignment:
             self._refuse(partition, reason)
             return 0
         task = self.tasks[partition] = self._make_task(partition, start)
-        self._metrics.watermark_delay.labels(partition).set_function(partial(self._delay_s, task))
+        self._metrics.watermark_delay.labels(partition).set_function(
+            partial(self._delay_s, task, self._clock.monotonic())
+        )
         _log.info("partition_opened", partition=partition, offset=start.offset, keys=len(start.table))
         return start.offset
 
-    def _delay_s(self, task: PartitionTask) -> float:
-        """How far the watermark is behind now. Computed at each scrape, so that one that stands still is seen."""
+    def _delay_s(self, task: PartitionTask, opened_at: Millis) -> float:
+        """How far the watermark is behind now. Computed at each scrape, so that one that stands still is seen.
+
+        Until there is a watermark it is the time since the partition was opened, so that an alert can fire.
+        """
         delay = task.watermark.delay(self._clock.now())
-        return nan if delay is None else delay / SECOND
+        return (self._clock.monotonic() - opened_at if delay is None else delay) / SECOND
 
     def _restore(self, consumer: Consumer, topic_partition: TopicPartition, stop: threading.Event) -> Start:
         """Try until the broker answers."""

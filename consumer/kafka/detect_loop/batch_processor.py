@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import structlog
 from confluent_kafka import Consumer, TopicPartition
 
 from consumer.activity.decoder import ActivityDecoder, BadValue, Decoded
 from consumer.activity.errors import RegistryUnavailable
 from consumer.activity.record_metadata import Metadata
-from consumer.clock import SECOND, Clock, Millis
+from consumer.clock import Clock, Millis
 from consumer.detect.activity_batch import ActivityBatch
 from consumer.kafka.dead_letters.records import RejectedRecord, dead_letter
 from consumer.kafka.dead_letters.rejection_log import RejectionLog
@@ -18,9 +17,6 @@ from consumer.kafka.detect_loop.batch_builder import RecordBatch, Records
 from consumer.kafka.detect_loop.brake_control import BrakeControl
 from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.metrics import DetectMetrics
-
-_REGISTRY_PAUSE_MS: Millis = SECOND
-_log = structlog.get_logger()
 
 
 class BatchProcessor:
@@ -50,9 +46,10 @@ class BatchProcessor:
         self._metrics = metrics
         self.reads_headers = decoder.reads_headers
         """Whether batches need the records' headers."""
-        self.postponed: list[TopicPartition] = []
-        """Paused while the schema registry does not answer, until `_resume_at` (monotonic)."""
-        self._resume_at: Millis = 0
+        self.waiting: dict[int, str] = {}
+        """Why partitions wait for a schema that the registry has not told yet; until a batch of theirs was read."""
+        self._paused: dict[int, Millis] = {}
+        """Those that are paused, and when they are read again (monotonic)."""
 
     def process(self, batch: RecordBatch, tasks: Mapping[int, PartitionTask]) -> None:
         """Decode and apply a batch.
@@ -62,7 +59,7 @@ class BatchProcessor:
         """
         self._resume(tasks)
         batch = batch.unread({partition: task.position for partition, task in tasks.items()})
-        postponed: list[int] = []
+        postponed: dict[int, RegistryUnavailable] = {}
         try:
             self._apply(batch, tasks)
         except RegistryUnavailable:
@@ -70,9 +67,8 @@ class BatchProcessor:
                 try:
                     self._apply(batch.only({span.partition}), tasks)
                 except RegistryUnavailable as error:
-                    _log.warning("registry_unavailable", error=str(error))
-                    postponed.append(span.partition)
-            self._postpone([tasks[partition] for partition in postponed])
+                    postponed[span.partition] = error
+            self._postpone(postponed, tasks)
         for partition, position in batch.end_positions.items():
             if partition in tasks and partition not in postponed:
                 tasks[partition].advance_to(position)
@@ -88,6 +84,7 @@ class BatchProcessor:
         """Decode all partitions together, then give each task its rows."""
         if not len(batch):
             return
+        partitions = [span.partition for span in batch.spans]
         # A wall clock that was set back must not set events back: the watermarks came from it.
         now = max(self._clock.now(), *(task.watermark.value or 0 for task in tasks.values()))
         offsets, timestamps, keys, values, headers = batch.records
@@ -105,6 +102,8 @@ class BatchProcessor:
             part = activities.slice(*np.searchsorted(good_rows, bounds).tolist())
             task.apply(part, int(offsets[stop - 1]) + 1, now)
         self._count_events(decoded, decoded.frame.height - len(activities))
+        for partition in partitions:
+            self.waiting.pop(partition, None)
 
     def _add_dead_letters(self, task: PartitionTask, records: Records, bad: Sequence[BadValue]) -> None:
         for value in bad:
@@ -125,16 +124,21 @@ class BatchProcessor:
         events.labels("ignored").inc(decoded.ignored)
         events.labels("blank").inc(decoded.blank)
 
-    def _postpone(self, tasks: Sequence[PartitionTask]) -> None:
-        """Seek back to the positions of these tasks, and pause their partitions for a moment."""
-        positions = [TopicPartition(self._topic, task.partition, task.position) for task in tasks]
+    def _postpone(self, errors: Mapping[int, RegistryUnavailable], tasks: Mapping[int, PartitionTask]) -> None:
+        """Seek back to the positions of these partitions, and pause them until it makes sense to try again."""
+        positions = [TopicPartition(self._topic, partition, tasks[partition].position) for partition in errors]
         self._consumer.pause(positions)  # first: pausing keeps the last position returned, and seeking replaces that
         for position in positions:
             self._consumer.seek(position)
-        self.postponed = [*self.postponed, *positions]
-        self._resume_at = self._clock.monotonic() + _REGISTRY_PAUSE_MS
+        now = self._clock.monotonic()
+        self._paused |= {partition: now + error.retry_after_ms for partition, error in errors.items()}
+        self.waiting |= {partition: str(error) for partition, error in errors.items()}
 
     def _resume(self, tasks: Mapping[int, PartitionTask]) -> None:
-        if self.postponed and self._clock.monotonic() >= self._resume_at:
-            self._consumer.resume([position for position in self.postponed if position.partition in tasks])
-            self.postponed = []
+        if not self.waiting:
+            return
+        now = self._clock.monotonic()
+        due = [partition for partition, resume_at in self._paused.items() if now >= resume_at]
+        self._consumer.resume([TopicPartition(self._topic, partition) for partition in due if partition in tasks])
+        self._paused = {partition: at for partition, at in self._paused.items() if partition not in due}
+        self.waiting = {partition: why for partition, why in self.waiting.items() if partition in tasks}

@@ -201,11 +201,12 @@ class DetectLoop:
     def _report(self) -> None:
         if self._checkpoint.pending:
             self._report_wait("the broker, to take a commit")
-        elif self._batch_processor.postponed:
-            self._report_wait("the schema registry")
         else:
             problems = [*self._assignment.refused.values(), *self.brake_control.status.words]
             problems += self._start_report.words
+            if waiting := self._batch_processor.waiting:
+                numbers = ", ".join(map(str, sorted(waiting)))
+                problems.append(f"partition {numbers} waits for a schema: {next(iter(waiting.values()))}")
             if self._end_offset_poller.held:
                 problems.append(self._end_offset_poller.held)
             self._report_progress("; ".join([f"{len(self.tasks)} partitions", *problems]))
