@@ -19,7 +19,7 @@ NEVER: Millis = -(1 << 62)
 ALWAYS: Millis = 1 << 62
 """Marks a time that will not come; every real time is earlier."""
 
-_IDS = uuid.uuid5(uuid.NAMESPACE_URL, "https://lapse.invalid/reminder")
+REMINDER_IDS = uuid.uuid5(uuid.NAMESPACE_URL, "https://lapse.invalid/reminder")
 
 
 def reminder_id(user_id: str, process: str, last_seen: Millis, remind_after: Millis) -> str:
@@ -30,7 +30,7 @@ def reminder_id(user_id: str, process: str, last_seen: Millis, remind_after: Mil
     """
     # With lengths, so that no user id can look like another user's id and process.
     name = f"{len(user_id)}:{user_id}{len(process)}:{process}{last_seen}:{remind_after}"
-    return str(uuid.uuid5(_IDS, name))
+    return str(uuid.uuid5(REMINDER_IDS, name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

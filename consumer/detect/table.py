@@ -11,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from consumer.byte_cells import constant
 from consumer.clock import Millis
 from consumer.detect.activity_batch import ActivityBatch
-from consumer.detect.lapse_rules import NEVER, Processes, Times, reminder_id
+from consumer.detect.lapse_rules import NEVER, Processes, Times
+from consumer.detect.reminder_batch import ReminderBatch
 from consumer.detect.row_rules import Lapsed, RowRules
 from consumer.detect.storage.hash_index import Hashes, KeyIndex, Rows
 from consumer.detect.storage.row_store import ENDED, RETURNED, Flags, RowStore
@@ -21,6 +23,7 @@ from consumer.records import Ending, Reminder, ReminderKind
 
 _COMPACT_FROM_ROWS = 1 << 16  # tables with fewer rows are never compacted
 _ROWS_PER_COMPACTION = 1 << 14
+_MAX_REMINDERS_PER_BATCH = 4096  # so that what is made of a batch stays in the processor's cache
 _ENDING_KINDS = {Ending.COMPLETED: ReminderKind.COMPLETED, Ending.CANCELLED: ReminderKind.CANCELLED}
 
 
@@ -29,10 +32,14 @@ class AdvanceResult:
     """What a new watermark led to: the reminders to ask for, and the number of lapses by (process, step, outcome),
     where outcome is `asked`, `expired`, `skipped` or `before_start`."""
 
-    asked: list[Reminder] = field(default_factory=list)
+    asked: list[ReminderBatch] = field(default_factory=list)
     lapses: dict[tuple[str, int, str], int] = field(default_factory=dict)
     held: int = 0
     """Lapses that are due and held back."""
+
+    def reminders(self) -> list[Reminder]:
+        """Return what is asked for as single records."""
+        return [reminder for batch in self.asked for reminder in batch]
 
 
 class Table:
@@ -56,7 +63,7 @@ class Table:
     def nbytes(self) -> int:
         return self.store.nbytes + 4 * len(self._index)
 
-    def apply(self, batch: ActivityBatch, now: Millis) -> list[Reminder]:
+    def apply(self, batch: ActivityBatch, now: Millis) -> list[ReminderBatch]:
         """Apply one batch. Returns RETURNED, COMPLETED and CANCELLED for reminders that were asked for."""
         if not len(batch):
             return []
@@ -186,8 +193,7 @@ class Table:
         rows, step, lapsed_at = asked.rows, asked.step, asked.lapsed_at
         c.asked_seen[rows], c.asked_after[rows] = c.last_seen[rows], lapsed_at - c.last_seen[rows]
         c.asked_step[rows], c.reported[rows] = step, 0
-        actions = self.store.action.get(rows)
-        result.asked += self._build_reminders(ReminderKind.DUE, rows, lapsed_at, now, actions)
+        result.asked += self._build_reminders(ReminderKind.DUE, rows, lapsed_at, now)
         return held
 
     def _count_lapses(self, lapsed: Lapsed, result: AdvanceResult) -> None:
@@ -202,7 +208,7 @@ class Table:
                 key = (self.processes.names[code], s, outcome)
                 result.lapses[key] = result.lapses.get(key, 0) + count
 
-    def _follow_up(self, rows: Rows, now: Millis) -> list[Reminder]:
+    def _follow_up(self, rows: Rows, now: Millis) -> list[ReminderBatch]:
         """Rule 4: report the first return and the first ending after a reminder was asked for, each once."""
         c = self.store
         rows = np.unique(rows[c.asked_seen[rows] != NEVER])
@@ -219,30 +225,29 @@ class Table:
             reminders += self._build_reminders(kind, which, c.closed[which], now)
         return reminders
 
-    def _build_reminders(
-        self, kind: ReminderKind, rows: Rows, occurred_at: Times, now: Millis, actions: list[str | None] | None = None
-    ) -> list[Reminder]:
-        c = self.store
-        columns = (c.process[rows], c.asked_seen[rows], c.asked_after[rows], c.asked_step[rows], occurred_at)
-        fields = zip(c.user.get(rows), actions or [None] * rows.size, *(x.tolist() for x in columns), strict=True)
-        made = []
-        for user, action, code, seen, after, step, occurred in fields:
-            process = self.processes.names[code]
-            made.append(
-                Reminder(
-                    reminder_id=reminder_id(str(user), process, seen, after),
+    def _build_reminders(self, kind: ReminderKind, rows: Rows, occurred_at: Times, now: Millis) -> list[ReminderBatch]:
+        """Return reminders of the last lapses asked for. Only a DUE has the action."""
+        c, batches = self.store, []
+        for first in range(0, rows.size, _MAX_REMINDERS_PER_BATCH):
+            part = slice(first, first + _MAX_REMINDERS_PER_BATCH)
+            some = rows[part]
+            has_action = ~c.action.is_none(some) & (kind is ReminderKind.DUE)
+            batches.append(
+                ReminderBatch(
                     kind=kind,
-                    user_id=user,
-                    process=process,
-                    step=step,
-                    action=action,
-                    last_seen=seen,
-                    lapsed_at=seen + after,
-                    occurred_at=occurred,
+                    processes=self.processes.names,
+                    codes=c.process[some].astype(np.int64),
+                    users=c.user.cells(some),
+                    actions=c.action.cells(some) if has_action.any() else constant(b"", some.size),
+                    has_action=has_action,
+                    steps=c.asked_step[some].astype(np.int64),
+                    last_seen=c.asked_seen[some],
+                    remind_after=c.asked_after[some],
+                    occurred_at=occurred_at[part],
                     detected_at=now,
                 )
             )
-        return made
+        return batches
 
     def _forget(self, rows: Rows) -> None:
         if rows.size:

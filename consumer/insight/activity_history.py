@@ -54,7 +54,7 @@ def replay_activities(user_id: str, activities: list[Activity], rules: LapseRule
     table, found = Table(Processes(rules)), Replay()
     codes = range(len(table.processes.names))
     for result in replay(table, _frame(user_id, activities), watermark):
-        found.asked += result.asked
+        found.asked += result.reminders()
         for key, count in result.lapses.items():
             found.lapses[key] = found.lapses.get(key, 0) + count
     found.standings = [each for each in (_standing(table, code) for code in codes) if each is not None]

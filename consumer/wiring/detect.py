@@ -30,8 +30,8 @@ from consumer.kafka.detect_loop.end_offset_poller import EndOffsetPoller
 from consumer.kafka.detect_loop.loop import DetectLoop
 from consumer.kafka.detect_loop.partition_count_guard import PartitionCountGuard
 from consumer.kafka.detect_loop.partition_task import PartitionTask
+from consumer.kafka.detect_loop.reminder_encoder import ReminderEncoder
 from consumer.metrics import DetectMetrics
-from consumer.records import Reminder
 from consumer.wiring.shared import Shared, plain
 
 # librdkafka's default is a minute: so long nothing else is sent while a broker in trouble has lost a request.
@@ -47,7 +47,7 @@ def build(shared: Shared) -> DetectLoop:
     def report_wait(whom: str) -> None:
         part.failing(f"waiting for {whom}")
 
-    shared.codec.register(s.topics.reminders, Reminder)  # now, so that no commit ever waits for the registry
+    encoder = ReminderEncoder(shared.codec, s.topics.reminders)  # now, so that no commit ever waits for the registry
     member = consumer(
         s.kafka,
         {
@@ -71,7 +71,7 @@ def build(shared: Shared) -> DetectLoop:
         consumer=member,
         assignment=Assignment(
             restorer(shared),
-            lambda partition, start: _task(shared, partition, start),
+            lambda partition, start: _task(shared, encoder, partition, start),
             clock=clock,
             metrics=metrics,
             report_wait=report_wait,
@@ -192,12 +192,12 @@ def brake_rules(s: Settings) -> BrakeRules:
     )
 
 
-def _task(shared: Shared, partition: int, start: Start) -> PartitionTask:
+def _task(shared: Shared, encoder: ReminderEncoder, partition: int, start: Start) -> PartitionTask:
     s = shared.settings
     return PartitionTask(
         partition,
         start,
-        encode=lambda reminder: shared.codec.encode(reminder, s.topics.reminders),
+        encoder=encoder,
         reminders_topic=s.topics.reminders,
         state_topic=s.state_topic,
         max_bad_share=s.detect.bad_record_share,
@@ -225,6 +225,7 @@ def producer(kafka: KafkaSettings, name: str) -> TransactionalProducer:
         "transactional.id": name,
         "linger.ms": 5,
         "compression.type": "lz4",
+        "queue.buffering.max.messages": 500_000,  # a commit after an outage may have as many reminders
         "message.max.bytes": MAX_RECORD_BYTES,  # of dead letters; state segments are smaller
     }
     # Records time out before their transaction, so that we abort it: a broker that aborts it would fence us.

@@ -4,16 +4,20 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from consumer.clock import DAY, HOUR, Millis
+from consumer.activity.record_codec import RecordCodec
+from consumer.activity.schemas.writer_schemas import WriterSchemas
+from consumer.clock import DAY, HOUR, ManualClock, Millis
 from consumer.detect.activity_batch import ActivityBatch
 from consumer.detect.lapse_rules import LapseRules
 from consumer.detect.table import Table
 from consumer.kafka.changelog import lineage
 from consumer.kafka.changelog.lineage import InputTopic
 from consumer.kafka.changelog.writer import ChangelogWriter
+from consumer.kafka.detect_loop.reminder_encoder import ReminderEncoder
 from consumer.records import Reminder
 
 INPUT = InputTopic(name="user-activity", topic_id=None, partitions=1)
+ENCODER = ReminderEncoder(RecordCodec(WriterSchemas(ManualClock())), "reminders")
 RULES = LapseRules(
     ladders={"checkout": (HOUR,)},
     allowed_lateness=0,
@@ -27,7 +31,8 @@ RULES = LapseRules(
 
 
 def hear(table: Table, frame: pl.DataFrame, now: int) -> list[Reminder]:
-    return table.apply(ActivityBatch.of(frame, table.processes.known), now)
+    batches = table.apply(ActivityBatch.of(frame, table.processes.known), now)
+    return [reminder for batch in batches for reminder in batch]
 
 
 def new_writer(group: str, ladders: Mapping[str, Sequence[Millis]]) -> ChangelogWriter:

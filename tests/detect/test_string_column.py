@@ -5,6 +5,7 @@ import numpy as np
 import polars as pl
 from hypothesis import given, settings
 
+from consumer.byte_cells import join
 from consumer.detect.storage.string_column import StringColumn
 
 ROWS = 12
@@ -22,3 +23,4 @@ def test_each_row_holds_the_text_stored_last(puts: list[dict[int, str | None]], 
     rows, expected = np.array(asked, np.int64), [plain.get(row) for row in asked]
     assert strings.get(rows) == expected
     assert strings.column(rows).to_list() == expected
+    assert join([strings.cells(rows)]) == [(text or "").encode() for text in expected]

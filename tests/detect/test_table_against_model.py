@@ -122,7 +122,7 @@ def test_table_equals_model_over_random_histories_with_restarts(history: list[tu
             clock += what
             noticed = table.advance_to(clock, now=clock)
             asked, counts = model.notice(clock, now=clock)
-            assert said(noticed.asked) == said(asked)
+            assert said(noticed.reminders()) == said(asked)
             assert noticed.lapses == counts
         elif turn == "pages":
             kept.rewrite(table)
@@ -151,4 +151,4 @@ def test_duplicates_change_nothing_and_without_clock_doubt_neither_does_order(
     if other:
         hear(two, frame(other), 0)
     for clock in range(0, 200, 7):
-        assert said(one.advance_to(clock, 0).asked) == said(two.advance_to(clock, 0).asked)
+        assert said(one.advance_to(clock, 0).reminders()) == said(two.advance_to(clock, 0).reminders())

@@ -46,7 +46,7 @@ def test_memory_of_dropped_rows_is_released() -> None:
     hear(table, somebody(MANY + 250, 500, at=32 * DAY), 0)
     hear(restored.table, somebody(MANY + 250, 500, at=32 * DAY), 0)
     asked = [
-        sorted((r.user_id or "", r.action or "") for r in t.advance_to(33 * DAY, 0).asked)
+        sorted((r.user_id or "", r.action or "") for r in t.advance_to(33 * DAY, 0).reminders())
         for t in (table, restored.table)
     ]
     assert asked[0] == asked[1]

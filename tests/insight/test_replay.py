@@ -77,6 +77,6 @@ def check(history: list[tuple[UserActivity, int]], rules: LapseRules) -> None:
     table, asked, lapses = Table(Processes(rules)), list[str](), Counter[object]()
     written = frame(history) if history else frame([]).cast({"written_at": pl.Int64, "occurred_at": pl.Int64})
     for result in replay(table, written, END):
-        asked += [str(each.reminder_id) for each in result.asked]
+        asked += [str(each.reminder_id) for each in result.reminders()]
         lapses.update(result.lapses)
     assert (sorted(asked), +lapses) == expected(history, rules)

@@ -21,7 +21,7 @@ from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.metrics import DetectMetrics
 from tests.app.service import eventually
 from tests.broker.topics import FreshTopics, fresh_name
-from tests.detect.hearing import new_writer
+from tests.detect.hearing import ENCODER, new_writer
 from tests.kafka.test_large_commit import RULES
 
 COUNT = 200
@@ -64,7 +64,7 @@ def test_rewound_records_are_read_again_in_order(kafka: str, topic: str) -> None
         metrics=metrics,
     )
     start = Start(Table(Processes(RULES)), new_writer("group", RULES.ladders), 0, None, first=True)
-    task = PartitionTask(0, start, encode=lambda reminder: b"", reminders_topic="reminders", state_topic="state")
+    task = PartitionTask(0, start, encoder=ENCODER, reminders_topic="reminders", state_topic="state")
     consumer.assign([TopicPartition(topic, 0, 0)])
     processor.process(polled(consumer, 50).build(), {0: task})
     assert task.position == 50

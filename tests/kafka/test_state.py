@@ -81,7 +81,7 @@ def test_the_topic_restores_the_table_compacted_or_not(partition: Partition) -> 
         assert len(restored.table) == len(partition.table) == 29 * 300 + 500
         assert restored.offset == 29 * 500
         assert restored.watermark == 29 * 500
-        due = {(r.user_id, r.last_seen) for r in restored.table.advance_to(2 * HOUR, 0).asked}
+        due = {(r.user_id, r.last_seen) for r in restored.table.advance_to(2 * HOUR, 0).reminders()}
         assert len(due) == len(partition.table)
         assert ("user-0", 0) in due
         assert ("user-8700", 29) in due

@@ -53,7 +53,7 @@ def test_a_restart_at_every_commit_changes_nothing(history: list[tuple[str, Any]
             clock += what
             noticed = table.advance_to(clock, now=clock)
             asked, counts = model.notice(clock, now=clock)
-            assert (said(noticed.asked), noticed.lapses) == (said(asked), counts)
+            assert (said(noticed.reminders()), noticed.lapses) == (said(asked), counts)
         topic.takes(writer.build_segments(table, offset, clock))
         table, writer, *reported = topic.restores(compacted=compacted)
         assert reported == [offset, clock]

@@ -19,7 +19,7 @@ from consumer.kafka.changelog.restore import Start, continue_lineage
 from consumer.kafka.clients.output import Output
 from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.records import Reminder
-from tests.detect.hearing import INPUT, new_writer
+from tests.detect.hearing import ENCODER, INPUT, new_writer
 
 MONDAY = 1_767_571_200_000
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -94,7 +94,7 @@ class Diary:
             self.hears(self._frame(at, at + len(batch)))
         self.partition.advance_to(at + len(batch))
         self.partition.collect_lapses(self.now)
-        self._said += self.partition.uncommitted
+        self._said += [reminder for batch in self.partition.uncommitted for reminder in batch]
         self.partition.uncommitted = []
         return self
 
@@ -150,14 +150,15 @@ class Diary:
         self.partition = PartitionTask(
             0,
             start,
-            encode=lambda reminder: b"",
+            encoder=ENCODER,
             reminders_topic="reminders",
             state_topic="state",
             max_bad_share=0.5,
         )
 
     def _commit(self) -> None:
-        self._kept += [output for output in self.partition.build_outputs(self.now) if output.topic == "state"]
+        outputs = self.partition.build_outputs(self.now)
+        self._kept += [output for output in outputs if isinstance(output, Output) and output.topic == "state"]
         self.partition.mark_committed()
 
 

@@ -53,7 +53,7 @@ class Watched:
         held = self.brake_control.update({0: partition})
         noticed = partition.collect_lapses(self.diary.now, hold=0 in held)
         self.brake_control.record({0: noticed})
-        return [str(reminder.user_id) for reminder in noticed.asked]
+        return [str(reminder.user_id) for reminder in noticed.reminders()]
 
     def is_released(self) -> BrakeStatus:
         answer: Future[BrakeStatus] = self.brake_control.release()
@@ -213,7 +213,7 @@ class TestSeveralPartitions:
         held = control.update(tasks)
         results = {n: task.collect_lapses(self.clock.told, hold=n in held) for n, task in tasks.items()}
         control.record(results)
-        return [str(reminder.user_id) for result in results.values() for reminder in result.asked]
+        return [str(reminder.user_id) for result in results.values() for reminder in result.reminders()]
 
     def test_one_that_is_stuck_does_not_stop_the_judging_of_the_others(self) -> None:
         control, written = self.control(), moment("Mon 09:00")

@@ -40,7 +40,7 @@ def first_minute(
     for frame in frames:
         table.apply(ActivityBatch.of(frame, table.processes.known), now)
     results = [table.advance_to(moment, moment) for moment in (now, now + MINUTE)]
-    asked = [reminder for result in results for reminder in result.asked]
+    asked = [reminder for result in results for reminder in result.reminders()]
     people = {reminder.user_id for reminder in asked} & reachable
     return FirstMinute(len(asked), len(people), sum(map(_only_counted, results)))
 

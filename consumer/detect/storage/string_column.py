@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from consumer.byte_cells import Cells, gather
 from consumer.byte_slices import slice_bytes
 from consumer.detect.storage.growable_array import GrowableArray
 from consumer.detect.storage.hash_index import Rows
@@ -73,6 +74,11 @@ class StringColumn:
         starts = np.where(found == _NONE, -1, np.cumsum(lengths) - lengths)
         joined = self._gather(rows, lengths).tobytes()
         return slice_bytes(joined, {"text": (starts, lengths)})["text"].cast(pl.String)
+
+    def cells(self, rows: Rows) -> Cells:
+        """Return the texts' bytes; of no text, none."""
+        lengths = np.maximum(self._length[rows], 0)
+        return gather(self._bytes, np.where(lengths > 0, self._start[rows], 0), lengths)
 
     def shrink(self) -> None:
         """Reclaim the memory of replaced texts if it is more than half."""

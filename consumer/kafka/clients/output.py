@@ -1,4 +1,4 @@
-"""A record that we write."""
+"""What we write: records, single or by the batch."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,3 +15,12 @@ class Output(NamedTuple):
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]] = ()
     timestamp: Millis = 0
+
+
+class OutputBatch(NamedTuple):
+    """Records of one partition, each of a key and a value."""
+
+    topic: str
+    partition: int
+    keys: Sequence[bytes]
+    values: Sequence[bytes]

@@ -20,7 +20,7 @@ from consumer.config.kafka import KafkaSettings
 from consumer.kafka.clients.client_error_log import ClientErrorLog
 from consumer.kafka.clients.client_settings import MAX_RECORD_BYTES, client_settings
 from consumer.kafka.clients.error_codes import FENCED, RECORD_TOO_LARGE, TRANSACTION_FAILED, UNAUTHORIZED, in_words
-from consumer.kafka.clients.output import Output
+from consumer.kafka.clients.output import Output, OutputBatch
 
 _CALL_TIMEOUT_S = 2.0  # for one call of the client: no longer, so that a stop or Ctrl-C takes effect soon
 _RETRY_PAUSE_S = 0.2
@@ -103,7 +103,7 @@ class TransactionalProducer:
 
     def write(
         self,
-        outputs: Iterable[Output],
+        outputs: Iterable[Output | OutputBatch],
         *,
         offsets: Sequence[TopicPartition] = (),
         consumer: Consumer | None = None,
@@ -126,8 +126,7 @@ class TransactionalProducer:
         try:
             self.client.begin_transaction()
             for output in outputs:
-                self._produce(output)
-                count += 1
+                count += self._produce_batch(output) if isinstance(output, OutputBatch) else self._produce(output)
             if consumer is not None:
                 self._repeat("send offsets", partial(self._send_offsets, list(offsets), consumer), on_timeout)
             self._repeat("commit", self.client.commit_transaction, on_timeout)
@@ -153,7 +152,7 @@ class TransactionalProducer:
             self.client.purge()  # a record that was queued at the moment of the fencing would be waited for
             self.client.close()
 
-    def _produce(self, output: Output) -> None:
+    def _produce(self, output: Output) -> int:
         topic, partition, key, value, headers, timestamp = output
         on_delivery: Any = self._undelivered.setdefault
         while True:
@@ -167,7 +166,19 @@ class TransactionalProducer:
                 self._undelivered.setdefault(failure.args[0], Message(topic=topic))
                 raise
             else:
-                return
+                return 1
+
+    def _produce_batch(self, batch: OutputBatch) -> int:
+        """(With arguments by their places and without headers a call takes two thirds of the time.)"""
+        topic, partition, keys, values = batch
+        produce, on_delivery = self.client.produce, self._undelivered.setdefault
+        for place, (key, value) in enumerate(zip(keys, values, strict=True)):
+            try:
+                produce(topic, value, key, partition, on_delivery)  # type: ignore[arg-type]
+            except (BufferError, KafkaException):  # the queue is full, most likely: the rest one by one
+                rest = zip(keys[place:], values[place:], strict=True)
+                return place + sum(self._produce(Output(topic, partition, *each)) for each in rest)
+        return len(keys)
 
     def _send_offsets(self, offsets: list[TopicPartition], consumer: Consumer, timeout_s: float) -> None:
         # Fresh metadata at each try: a member that was rebalanced away is refused here. (That each instance has a name

@@ -126,7 +126,7 @@ class BrakeControl:
 
     def record(self, results: Mapping[int, AdvanceResult]) -> None:
         """Record the results of a turn by partition."""
-        asked = sum(len(result.asked) for result in results.values())
+        asked = sum(len(batch) for result in results.values() for batch in result.asked)
         if self._judged_at is not None:
             self._brake.count_asked(self._judged_at, asked)
         engaged = self._brake.engaged

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
@@ -10,6 +11,7 @@ from consumer.clock import SECOND, Clock, Millis
 from consumer.kafka.clients.transactional_producer import Aborted, Fenced, TransactionalProducer, until_stopped
 from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.metrics import DetectMetrics
+from consumer.records import ReminderKind
 
 _MIN_BACKOFF_MS: Millis = SECOND // 5
 _MAX_BACKOFF_MS: Millis = 5 * SECOND
@@ -101,10 +103,13 @@ class Checkpoint:
 
     def _count_committed(self, task: PartitionTask) -> None:
         now = self._clock.now()
-        for reminder in task.mark_committed():
-            self._metrics.reminders.labels(reminder.process, reminder.step, reminder.kind).inc()
-            if reminder.kind == "DUE" and reminder.lapsed_at is not None:
-                self._metrics.lapse_to_reminder.observe((now - reminder.lapsed_at) / SECOND)
+        for batch in task.mark_committed():
+            groups, counts = np.unique(np.stack([batch.codes, batch.steps]), axis=1, return_counts=True)
+            for code, step, count in zip(*groups.tolist(), counts.tolist(), strict=True):
+                self._metrics.reminders.labels(batch.processes[code], step, batch.kind).inc(count)
+            if batch.kind is ReminderKind.DUE:
+                waits = now - batch.last_seen - batch.remind_after
+                self._metrics.lapse_to_reminder.observe_all(waits / SECOND)
         self._metrics.tracked_keys.labels(task.partition).set(len(task.table))
 
     def _hold(self, writing: list[PartitionTask], tasks: Mapping[int, PartitionTask], aborted: Aborted) -> None:

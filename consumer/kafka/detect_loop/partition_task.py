@@ -1,16 +1,17 @@
 """One assigned partition of the input: its table, its watermark, and what the next checkpoint writes for it."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from consumer.clock import MINUTE, SECOND, Millis
 from consumer.detect.activity_batch import ActivityBatch
 from consumer.detect.input_quality import ReadabilityMonitor, SkewMonitor
+from consumer.detect.reminder_batch import ReminderBatch
 from consumer.detect.table import AdvanceResult
 from consumer.detect.volume import Volume
 from consumer.detect.watermark import Watermark
 from consumer.kafka.changelog.restore import Start
-from consumer.kafka.clients.output import Output
+from consumer.kafka.clients.output import Output, OutputBatch
+from consumer.kafka.detect_loop.reminder_encoder import ReminderEncoder
 from consumer.records import Reminder, ReminderKind
 
 WATERMARK_INTERVAL_MS: Millis = 5 * SECOND
@@ -25,7 +26,7 @@ class PartitionTask:
         partition: int,
         start: Start,
         *,
-        encode: Callable[[Reminder], bytes],
+        encoder: ReminderEncoder,
         reminders_topic: str,
         state_topic: str,
         max_bad_share: float = 1.0,
@@ -42,7 +43,7 @@ class PartitionTask:
         self.volume = Volume(volume_window, start.writer.lineage.volume)
         self.brake_state = self._built_brake_state = self._committed_brake_state = start.brake_state
         self._writer = start.writer
-        self._encode = encode
+        self._encoder = encoder
         self._reminders_topic = reminders_topic
         self._state_topic = state_topic
         self._committed_position = None if start.first else start.offset
@@ -50,9 +51,9 @@ class PartitionTask:
         self._announced_watermark: Millis | None = None
         self.held = 0
         """Lapses that the brake holds, as of the last `collect_lapses`."""
-        self.outputs: list[Output] = []
+        self.outputs: list[Output | OutputBatch] = []
         """What the next checkpoint writes."""
-        self.uncommitted: list[Reminder] = []
+        self.uncommitted: list[ReminderBatch] = []
         """The reminders among `outputs`, for the metrics once they are committed."""
 
     def apply(self, activities: ActivityBatch, position: int, now: Millis) -> None:
@@ -85,11 +86,12 @@ class PartitionTask:
         """Return whether the next checkpoint has anything to write for this partition."""
         return bool(self.outputs) or self._differs_from_committed() or self._watermark_is_due()
 
-    def build_outputs(self, now: Millis) -> list[Output]:
+    def build_outputs(self, now: Millis) -> list[Output | OutputBatch]:
         """Step 5: return everything to write, the watermark and the changelog segments last."""
         if self._watermark_is_due() and self.watermark.value is not None:
             watermark = self.watermark.value
-            self._add_reminders([Reminder(kind=ReminderKind.WATERMARK, occurred_at=watermark, detected_at=now)])
+            record = Reminder(kind=ReminderKind.WATERMARK, occurred_at=watermark, detected_at=now)
+            self.outputs.append(Output(self._reminders_topic, self.partition, None, self._encoder.encode(record)))
             self._announced_watermark = watermark
         if self._differs_from_committed() or self.table.store.dirty[: self.table.store.used].any():
             self._built_brake_state = self.brake_state
@@ -102,7 +104,7 @@ class PartitionTask:
                 )
         return self.outputs
 
-    def mark_committed(self) -> list[Reminder]:
+    def mark_committed(self) -> list[ReminderBatch]:
         """Step 7 succeeded: forget the outputs, and return the reminders that were among them."""
         committed, self.uncommitted = self.uncommitted, []
         self.outputs = []
@@ -117,8 +119,9 @@ class PartitionTask:
         watermark, announced = self.watermark.value, self._announced_watermark
         return watermark is not None and (announced is None or watermark - announced >= WATERMARK_INTERVAL_MS)
 
-    def _add_reminders(self, reminders: list[Reminder]) -> None:
-        for reminder in reminders:
-            key = None if reminder.user_id is None else reminder.user_id.encode()
-            self.outputs.append(Output(self._reminders_topic, self.partition, key, self._encode(reminder)))
-        self.uncommitted += [reminder for reminder in reminders if reminder.kind is not ReminderKind.WATERMARK]
+    def _add_reminders(self, batches: list[ReminderBatch]) -> None:
+        for batch in batches:
+            if len(batch):
+                encoded = self._encoder.encode_batch(batch)
+                self.outputs.append(OutputBatch(self._reminders_topic, self.partition, *encoded))
+                self.uncommitted.append(batch)

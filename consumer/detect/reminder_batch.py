@@ -1,0 +1,94 @@
+"""Reminders as columns: what detect asks for by the ten thousand."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from consumer import byte_cells
+from consumer.byte_cells import Bytes, Cells, Flags
+from consumer.clock import Millis
+from consumer.detect.lapse_rules import REMINDER_IDS, Times
+from consumer.records import Reminder, ReminderKind
+
+_HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
+_DASHES = (8, 13, 18, 23)  # places in the text of a UUID
+_DIGITS = np.setdiff1d(np.arange(36), _DASHES)
+
+
+@dataclass(frozen=True, slots=True)
+class ReminderBatch:
+    """Reminders of one kind, seen at one time. The columns are those of `records.Reminder`; `codes` are indices of
+    `processes`, `users` and `actions` are UTF-8, `remind_after` is `lapsed_at - last_seen`."""
+
+    kind: ReminderKind
+    processes: Sequence[str]
+    codes: npt.NDArray[np.int64]
+    users: Cells
+    actions: Cells
+    has_action: Flags
+    steps: npt.NDArray[np.int64]
+    last_seen: Times
+    remind_after: Times
+    occurred_at: Times
+    detected_at: Millis
+
+    def __len__(self) -> int:
+        return self.codes.size
+
+    def ids(self) -> Bytes:
+        """Return the text of each `lapse_rules.reminder_id`, in a row of 36 cells.
+
+        Its UUID of version 5 is the SHA-1 of a name, of which six bits are replaced.
+        """
+        middle = byte_cells.of_texts([f"{len(name)}:{name}".encode() for name in self.processes])
+        colon = byte_cells.constant(b":", len(self))
+        hashed = byte_cells.join(
+            [
+                byte_cells.constant(REMINDER_IDS.bytes, len(self)),
+                byte_cells.decimals(byte_cells.count_characters(self.users)),
+                colon,
+                self.users,
+                middle.take(self.codes),
+                byte_cells.decimals(self.last_seen),
+                colon,
+                byte_cells.decimals(self.remind_after),
+            ]
+        )
+        digests = b"".join([hashlib.sha1(name, usedforsecurity=False).digest() for name in hashed])
+        uuids = np.frombuffer(digests, np.uint8).reshape(-1, 20)[:, :16].copy()
+        uuids[:, 6] = uuids[:, 6] & 0x0F | 0x50
+        uuids[:, 8] = uuids[:, 8] & 0x3F | 0x80
+        texts = np.full((len(self), 36), ord("-"), np.uint8)
+        texts[:, _DIGITS] = _HEX[np.stack([uuids >> 4, uuids & 0x0F], axis=2).reshape(-1, 32)]
+        return texts
+
+    def __iter__(self) -> Iterator[Reminder]:
+        """Yield each as a record, for who wants single ones."""
+        lapsed_at = self.last_seen + self.remind_after
+        for reminder_id, user, code, step, action, has_action, seen, lapsed, occurred in zip(
+            self.ids(),
+            byte_cells.join([self.users]),
+            self.codes.tolist(),
+            self.steps.tolist(),
+            byte_cells.join([self.actions]),
+            self.has_action.tolist(),
+            self.last_seen.tolist(),
+            lapsed_at.tolist(),
+            self.occurred_at.tolist(),
+            strict=True,
+        ):
+            yield Reminder(
+                reminder_id=reminder_id.tobytes().decode(),
+                kind=self.kind,
+                user_id=user.decode(),
+                process=self.processes[code],
+                step=step,
+                action=action.decode() if has_action else None,
+                last_seen=seen,
+                lapsed_at=lapsed,
+                occurred_at=occurred,
+                detected_at=self.detected_at,
+            )
