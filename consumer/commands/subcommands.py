@@ -1,11 +1,14 @@
 """Options and help of the commands with subcommands: `lapse contacts import`, `lapse dead-letters list`, …"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from consumer.commands.terminal.exit_codes import exit_with_message
+
+if TYPE_CHECKING:
+    from consumer.commands.opt_outs import Who
 
 Config = Annotated[Path, typer.Option("--config", "-c", envvar="LAPSE_CONFIG", help="The file with the settings.")]
 CONFIG = Path("lapse.yaml")
@@ -111,6 +114,57 @@ def replay_dead_letters(
         raise typer.Exit(command.main(config, chosen, yes=yes))
 
 
+opt_outs = typer.Typer(help="Show, enter or lift opt-outs: who asked for no more messages.", no_args_is_help=True)
+
+User = Annotated[str | None, typer.Argument(metavar="USER", help="The user's id.")]
+ByPhone = Annotated[str | None, typer.Option("--phone", help="The person's number, in place of USER.")]
+Why = Annotated[str, typer.Option("--why", help="Why, for whoever looks later: 'phoned on 3 March'.")]
+
+
+def _person(user: str | None, phone: str | None) -> "Who":
+    from consumer.commands.opt_outs import Who
+
+    if (user is None) == (phone is None):
+        raise typer.BadParameter("give USER, or --phone")
+    return Who(user_id=user, phone=phone)
+
+
+@opt_outs.command("list")
+def list_opt_outs(user: User = None, phone: ByPhone = None, config: Config = CONFIG) -> None:
+    """Show who has opted out: everybody, or one person with what operators did.
+
+    Numbers are shown by the beginning of their keyed hash. The exit status is 1 if nobody has.
+    """
+    with exit_with_message():
+        from consumer.commands import opt_outs as command
+
+        raise typer.Exit(command.show(config, _person(user, phone) if user or phone else None))
+
+
+@opt_outs.command("add")
+def add_opt_out(why: Why, user: User = None, phone: ByPhone = None, config: Config = CONFIG) -> None:
+    """Record that a person asked for no more messages.
+
+    It counts for their user id, their number and every user with it, on every medium, until they take it back.
+    """
+    with exit_with_message():
+        from consumer.commands import opt_outs as command
+
+        raise typer.Exit(command.add(config, _person(user, phone), why))
+
+
+@opt_outs.command("lift")
+def lift_opt_out(why: Why, user: User = None, phone: ByPhone = None, config: Config = CONFIG) -> None:
+    """Lift the opt-out of a person who asked to be written to again.
+
+    Only the person can ask for that. The exit status is 1 if they had not opted out.
+    """
+    with exit_with_message():
+        from consumer.commands import opt_outs as command
+
+        raise typer.Exit(command.lift(config, _person(user, phone), why))
+
+
 ledger = typer.Typer(help="Manage the ledger, deliver's database.", no_args_is_help=True)
 
 
@@ -144,5 +198,5 @@ def rebuild(
         raise typer.Exit(command.rebuild(config, yes=yes))
 
 
-GROUPS = {"contacts": contacts, "dead-letters": dead_letters, "ledger": ledger, "state": state}
+GROUPS = {"contacts": contacts, "dead-letters": dead_letters, "ledger": ledger, "opt-outs": opt_outs, "state": state}
 """The commands with subcommands, by name."""

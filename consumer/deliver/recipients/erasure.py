@@ -33,8 +33,10 @@ class Erasure:
             return
         queries.contacts.clear_sent_phones(self._connection, erased)
         phones = {phone for user in erased for phone in self._phones.get(user, ())}
+        hashes = {phone_hash(phone, self._hash_key) for phone in phones}
+        subjects = {f"user:{user}" for user in erased} | {f"phone:{hashed}" for hashed in hashes}
+        queries.opt_outs.erase_journal(self._connection, subjects)
         if phones:
-            hashes = {phone_hash(phone, self._hash_key) for phone in phones}
             queries.inbox.delete_inbound_from_phones(self._connection, hashes)
             forms = {form for phone in phones for form in forms_of(phone)}
             queries.inbox.delete_bodies_containing(self._connection, forms)

@@ -7,11 +7,11 @@ order change anything. `policy/consent.is_opted_out` says which of the two count
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import ColumnElement, Connection, or_, select, update
+from sqlalchemy import ColumnElement, Connection, insert, or_, select, tuple_, update
 
 from consumer.clock import Millis
 from consumer.ledger.queries.statements import chunks, upsert
-from consumer.ledger.schema.tables import opt_outs
+from consumer.ledger.schema.tables import opt_out_journal, opt_outs
 
 _in_force = or_(opt_outs.c.lifted_at.is_(None), opt_outs.c.occurred_at >= opt_outs.c.lifted_at)
 
@@ -27,6 +27,17 @@ class StoredOptOut:
     occurred_at: Millis
 
 
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """What an operator did; the fields are columns of `tables.opt_out_journal`."""
+
+    subject: str
+    action: str
+    why: str | None
+    at: Millis
+
+
+_ENTRY = [opt_out_journal.c[name] for name in JournalEntry.__dataclass_fields__]
 _STORED = [opt_outs.c[name] for name in StoredOptOut.__dataclass_fields__]
 
 
@@ -81,3 +92,32 @@ def lift(connection: Connection, subjects: Collection[str], at: Millis) -> set[s
         earlier = or_(opt_outs.c.lifted_at.is_(None), opt_outs.c.lifted_at < at)
         connection.execute(update(opt_outs).where(whose, earlier).values(lifted_at=at))
     return lifted - opted_out_since(connection, lifted).keys()
+
+
+def page(connection: Connection, after: tuple[str, str], limit: int) -> list[StoredOptOut]:
+    """Return the next opt-outs in force, in the order of subject and medium, behind this pair."""
+    key = tuple_(opt_outs.c.subject, opt_outs.c.medium)
+    query = select(*_STORED).where(key > after, _in_force).order_by(opt_outs.c.subject, opt_outs.c.medium)
+    return [StoredOptOut(*row) for row in connection.execute(query.limit(limit))]
+
+
+def journal(connection: Connection, entries: Collection[JournalEntry]) -> None:
+    """Note what an operator did."""
+    if entries:
+        connection.execute(insert(opt_out_journal), [asdict(each) for each in entries])
+
+
+def journal_of(connection: Connection, subjects: Collection[str]) -> list[JournalEntry]:
+    """Return what operators did about these subjects, in order."""
+    found: list[JournalEntry] = []
+    for some in chunks(subjects):
+        query = select(*_ENTRY).where(opt_out_journal.c.subject.in_(some)).order_by(opt_out_journal.c.id)
+        found += [JournalEntry(*row) for row in connection.execute(query)]
+    return sorted(found, key=lambda each: each.at)
+
+
+def erase_journal(connection: Connection, subjects: Collection[str]) -> None:
+    """Forget why operators did something about these subjects: it may say something about the person."""
+    for some in chunks(subjects):
+        whose = opt_out_journal.c.subject.in_(some), opt_out_journal.c.why.is_not(None)
+        connection.execute(update(opt_out_journal).where(*whose).values(why=None))

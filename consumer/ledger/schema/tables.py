@@ -170,6 +170,18 @@ opt_outs = Table(
     PrimaryKeyConstraint("subject", "medium"),
 )
 
+opt_out_journal = Table(
+    "opt_out_journal",
+    metadata,
+    Column("id", _Counted, primary_key=True, autoincrement=True),
+    Column("subject", Text, nullable=False),
+    Column("action", Text, nullable=False),  # add, lift
+    Column("why", Text),  # null once the person was erased
+    Column("at", BigInteger, nullable=False),
+    Index(None, "subject"),
+)
+"""What operators did about opt-outs, and why."""
+
 webhook_bodies = Table(
     "webhook_bodies",
     metadata,

@@ -1,0 +1,134 @@
+"""`lapse opt-outs`: who asked for no more messages; an operator enters or lifts it on a person's behalf."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+from sqlalchemy import Connection
+
+from consumer import log
+from consumer.clock import SECOND, Millis, SystemClock
+from consumer.commands.terminal.exit_codes import DONE, FAILED
+from consumer.commands.terminal.output import echo
+from consumer.config.loader import load
+from consumer.config.settings import Settings
+from consumer.deliver.lifecycle import StatusSource
+from consumer.deliver.policy.record_bounds import text_problem
+from consumer.deliver.recipients.identity import phone_hash, subjects_of
+from consumer.deliver.recipients.opt_outs import opt_in, opt_out, owner_of
+from consumer.ledger import queries
+from consumer.ledger.queries.opt_outs import JournalEntry, StoredOptOut
+from consumer.ledger.store import Ledger
+from consumer.onemsg.phone import PhoneProblem, normalize_phone
+from consumer.records import WHATSAPP
+
+_PAGE = 500
+_BY_OPERATOR = "by_operator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Who:
+    """A person, by user id or by phone number, as written on the command line."""
+
+    user_id: str | None = None
+    phone: str | None = field(default=None, repr=False)
+
+
+def show(config: Path, who: Who | None) -> int:
+    """Print the opt-outs in force, of one person or all; for one, also what operators did. Return the exit status.
+
+    Raises ConfigError; LedgerRefused if there is no ledger; typer.BadParameter.
+    """
+    with _opened(config) as (settings, ledger), ledger.reading() as connection:
+        if who is None:
+            last, found = "", queries.opt_outs.page(connection, "", _PAGE)
+            while found:
+                for each in found:
+                    typer.echo(_line(each))
+                last = found[-1].subject
+                found = queries.opt_outs.page(connection, last, _PAGE)
+            return DONE if last else _nobody()
+        subjects = _subjects(connection, settings, ledger, who)
+        stored = queries.opt_outs.in_force(connection, subjects)
+        for each in sorted(stored, key=lambda each: each.subject, reverse=True):
+            typer.echo(_line(each))
+        for entry in queries.opt_outs.journal_of(connection, subjects):
+            typer.echo(f"{_time(entry.at)} an operator: {entry.action}: {entry.why or '(erased)'}")
+        return DONE if stored else _nobody()
+
+
+def add(config: Path, who: Who, why: str) -> int:
+    """Record that the person asked for no more messages, on every medium. Return the exit status. Raises as `show`."""
+    with _opened(config) as (settings, ledger), ledger.transaction() as connection:
+        now, subjects = SystemClock().now(), _subjects(connection, settings, ledger, who)
+        opt_out(connection, subjects, WHATSAPP, _BY_OPERATOR, StatusSource.OPERATOR, now)
+        queries.opt_outs.journal(connection, [JournalEntry(each, "add", why, now) for each in sorted(subjects)])
+    echo(f"recorded for {_count(subjects)}: nothing is sent any more, on any medium")
+    return DONE
+
+
+def lift(config: Path, who: Who, why: str) -> int:
+    """Record that the person asked to be written to again. Return the exit status: 1 if they had not opted out.
+
+    Raises as `show`.
+    """
+    with _opened(config) as (settings, ledger), ledger.transaction() as connection:
+        now, subjects = SystemClock().now(), _subjects(connection, settings, ledger, who)
+        lifted = opt_in(connection, subjects, WHATSAPP, StatusSource.OPERATOR, now)
+        queries.opt_outs.journal(connection, [JournalEntry(each, "lift", why, now) for each in sorted(lifted)])
+    if not lifted:
+        return _nobody()
+    echo(
+        f"lifted for {_count(lifted)}; whether they may be written to is up to the contact's consent and all other checks"
+    )
+    return DONE
+
+
+def _nobody() -> int:
+    echo("nobody here has opted out", err=True)
+    return FAILED
+
+
+@contextmanager
+def _opened(config: Path) -> Iterator[tuple[Settings, Ledger]]:
+    settings = load(config)
+    log.configure_for_command()
+    ledger = Ledger(settings.ledger.url, beside=True)
+    try:
+        yield settings, ledger
+    finally:
+        ledger.close()
+
+
+def _subjects(connection: Connection, settings: Settings, ledger: Ledger, who: Who) -> set[str]:
+    """Return all that is known of the person: their user id, their number, and other users with that number."""
+    if who.phone is not None:
+        phone = normalize_phone(who.phone, settings.policy.default_region)
+        if isinstance(phone, PhoneProblem):
+            raise typer.BadParameter(phone.error, param_hint="--phone")
+        return owner_of(connection, phone_hash(phone.digits, ledger.hash_key))
+    user_id = who.user_id or ""
+    if not user_id or (problem := text_problem("user_id", user_id)):
+        raise typer.BadParameter(problem if user_id else "is empty", param_hint="USER")
+    contact = queries.contacts.consents(connection, [user_id]).get(user_id)
+    own = set(subjects_of(user_id, None))
+    return own if contact is None or contact.phone_hash is None else own | owner_of(connection, contact.phone_hash)
+
+
+def _line(stored: StoredOptOut) -> str:
+    kind, _, name = stored.subject.partition(":")
+    who = f"user {name}" if kind == "user" else f"number #{name[:12]}"
+    return f"{_time(stored.occurred_at)} {who} {stored.medium} {stored.reason} {stored.source}"
+
+
+def _count(subjects: set[str]) -> str:
+    users = sorted(subject.removeprefix("user:") for subject in subjects if subject.startswith("user:"))
+    numbers = len(subjects) - len(users)
+    return ", ".join([*(f"user {user}" for user in users), *(["their number"] if numbers else [])])
+
+
+def _time(at: Millis) -> str:
+    return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,0 +1,84 @@
+"""`lapse opt-outs` while a service uses the ledger."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from consumer.deliver.recipients.identity import phone_hash
+from consumer.ledger import queries
+from consumer.ledger.queries.outbox import OptOutRecord
+from consumer.ledger.schema.tables import contacts
+from consumer.ledger.store import Ledger
+from consumer.sandbox.server import Sandbox
+from tests.cli.conftest import Lapse, settings, write
+
+PHONE = "34600123456"
+
+
+@pytest.fixture
+def service(tmp_path: Path, onemsg: Sandbox) -> Iterator[Ledger]:
+    """The ledger as the service has it, with two users of one number."""
+    write(tmp_path, settings(onemsg))
+    ledger = Ledger(f"sqlite:///{tmp_path}/lapse.db")
+    row = {"phone": PHONE, "phone_hash": phone_hash(PHONE, ledger.hash_key), "erased": False, "source_partition": 0}
+    with ledger.transaction() as connection:
+        connection.execute(contacts.insert(), [{"user_id": user, "source_offset": 1, **row} for user in ("u1", "u2")])
+    yield ledger
+    ledger.close()
+
+
+def published(ledger: Ledger) -> list[OptOutRecord]:
+    with ledger.reading() as connection:
+        return queries.outbox.unpublished_opt_outs(connection, 10)
+
+
+def test_opt_out_is_entered_shown_and_lifted(lapse: Lapse, service: Ledger) -> None:
+    done = lapse("opt-outs", "add", "u1", "--why", "phoned on 3 March")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "recorded for user u1, user u2, their number: nothing is sent any more, on any medium\n"
+    assert [(o.subject[:7], o.reason, o.source) for o in published(service)] == [
+        ("phone:" + phone_hash(PHONE, service.hash_key)[:1], "by_operator", "operator"),
+        ("user:u1", "by_operator", "operator"),
+        ("user:u2", "by_operator", "operator"),
+    ]
+    shown = lapse("opt-outs", "list").stdout.splitlines()
+    assert [line.split(" UTC ")[1].split("#")[0] for line in shown] == [
+        "number ",
+        "user u1 whatsapp by_operator operator",
+        "user u2 whatsapp by_operator operator",
+    ]
+    one = lapse("opt-outs", "list", "u2")
+    assert one.stdout.count("an operator: add: phoned on 3 March") == 3
+    assert PHONE not in one.stdout
+
+    done = lapse("opt-outs", "lift", "--phone", "+34 600 123 456", "--why", "asked for it in the shop")
+    assert done.stdout.startswith("lifted for user u1, user u2, their number;")
+    assert [o.reason for o in published(service)[3:]] == [None, None, None]
+    assert (lapse("opt-outs", "list").returncode, lapse("opt-outs", "lift", "u1", "--why", "again").returncode) == (
+        1,
+        1,
+    )
+
+
+def test_person_who_is_not_known_yet(lapse: Lapse, service: Ledger) -> None:
+    assert lapse("opt-outs", "add", "new", "--why", "wrote a letter").returncode == 0
+    assert lapse("opt-outs", "add", "--phone", "+34 600 999 999", "--why", "phoned").returncode == 0
+    assert len(lapse("opt-outs", "list").stdout.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("add", "u1"), "--why"),
+        (("add", "--why", "w"), "give USER, or --phone"),
+        (("add", "u1", "--phone", "+34600123456", "--why", "w"), "give USER, or --phone"),
+        (("add", "--phone", "12x", "--why", "w"), "--phone"),
+        (("lift", "", "--why", "w"), "is empty"),
+    ],
+)
+def test_wrong_usage(lapse: Lapse, service: Ledger, arguments: tuple[str, ...], complaint: str) -> None:
+    done = lapse("opt-outs", *arguments)
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert published(service) == []
