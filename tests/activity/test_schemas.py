@@ -220,6 +220,24 @@ def test_a_refused_registration_says_what_to_compare(registry: SchemaRegistry) -
         RegistryClient(registry.url).register(subject, schema_text(UserActivity))
 
 
+def test_very_many_absent_ids_are_not_asked_for() -> None:
+    class EmptyRegistry:
+        asked = 0
+
+        def find(self, schema_id: int) -> None:
+            self.asked += 1
+
+    registry, clock = EmptyRegistry(), ManualClock()
+    writers = WriterSchemas(clock, registry)  # type: ignore[arg-type]
+    for batch in (1, 2):
+        for schema_id in range(5_000):
+            with pytest.raises(BadRecord) as caught:
+                writers.find(registry_header(schema_id))
+            assert caught.value.reason == "unknown_schema"
+        assert registry.asked == 100 * batch
+        clock.advance(10 * SECOND)
+
+
 def test_without_a_registry_its_ids_are_unknown() -> None:
     for header, hint in ((registry_header(7), "schema_registry.url"), (b"\xc3\x01" + bytes(8), "fingerprint")):
         with pytest.raises(BadRecord, match=hint) as caught:

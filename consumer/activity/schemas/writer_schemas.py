@@ -9,7 +9,8 @@ from consumer.activity.schemas.framing import registry_id
 from consumer.clock import SECOND, Clock, Millis
 
 _ABSENT_FOR_MS: Millis = 10 * SECOND
-_MAX_ABSENT = 1000
+_MAX_ABSENT = 100
+"""Ids that the registry does not have, within that time; further ones are not asked for. A producer can write any."""
 
 
 class WriterSchemas:
@@ -17,7 +18,7 @@ class WriterSchemas:
 
     Fingerprints are known for the schemas of `schemas/` and for `others`. They do not cover logical types: of schemas
     that differ in nothing else the last one counts. A schema in the registry never changes, so each id is asked for
-    once; that the registry does not have an id is remembered for ten seconds.
+    once; that the registry does not have an id is remembered for ten seconds, and of very many such ids it is assumed.
     """
 
     def __init__(self, clock: Clock, registry: SchemaFinder | None = None, others: Iterable[WriterSchema] = ()) -> None:
@@ -45,13 +46,18 @@ class WriterSchemas:
         known = self._known.get(header)
         if known is not None:
             return known
+        now = self._clock.monotonic()
         until, problem = self._absent.get(header, (0, None))
-        if problem is not None and self._clock.monotonic() < until:
+        if problem is not None and now < until:
             raise BadRecord(*problem)
+        if len(self._absent) >= _MAX_ABSENT:
+            self._absent = {each: absent for each, absent in self._absent.items() if now < absent[0]}
+        if len(self._absent) >= _MAX_ABSENT:
+            raise _unknown("it is one of very many schemas that are unknown here: see what their producer writes")
         try:
             found = self._known[header] = self._find_new(header)
         except BadRecord as refusal:
-            self._remember_absent(header, ValueProblem(refusal.reason, refusal.error))
+            self._absent[header] = now + _ABSENT_FOR_MS, ValueProblem(refusal.reason, refusal.error)
             raise
         return found
 
@@ -68,11 +74,6 @@ class WriterSchemas:
         if found is None:
             raise _unknown(f"the Schema Registry has no schema id {schema_id}: is it the producer's registry?")
         return found
-
-    def _remember_absent(self, header: bytes, problem: ValueProblem) -> None:
-        if len(self._absent) >= _MAX_ABSENT:
-            self._absent.clear()
-        self._absent[header] = (self._clock.monotonic() + _ABSENT_FOR_MS, problem)
 
 
 def _unknown(error: str) -> BadRecord:
