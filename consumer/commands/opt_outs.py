@@ -44,13 +44,12 @@ def show(config: Path, who: Who | None) -> int:
     """
     with _opened(config) as (settings, ledger), ledger.reading() as connection:
         if who is None:
-            last, found = "", queries.opt_outs.page(connection, "", _PAGE)
-            while found:
+            last = ("", "")
+            while found := queries.opt_outs.page(connection, last, _PAGE):
                 for each in found:
                     typer.echo(_line(each))
-                last = found[-1].subject
-                found = queries.opt_outs.page(connection, last, _PAGE)
-            return DONE if last else _nobody()
+                last = found[-1].subject, found[-1].medium
+            return DONE if any(last) else _nobody()
         subjects = _subjects(connection, settings, ledger, who)
         stored = queries.opt_outs.in_force(connection, subjects)
         for each in sorted(stored, key=lambda each: each.subject, reverse=True):
@@ -81,9 +80,7 @@ def lift(config: Path, who: Who, why: str) -> int:
         queries.opt_outs.journal(connection, [JournalEntry(each, "lift", why, now) for each in sorted(lifted)])
     if not lifted:
         return _nobody()
-    echo(
-        f"lifted for {_count(lifted)}; whether they may be written to is up to the contact's consent and all other checks"
-    )
+    echo(f"lifted for {_count(lifted)}; the contact's consent and all other checks still count")
     return DONE
 
 
@@ -111,8 +108,8 @@ def _subjects(connection: Connection, settings: Settings, ledger: Ledger, who: W
             raise typer.BadParameter(phone.error, param_hint="--phone")
         return owner_of(connection, phone_hash(phone.digits, ledger.hash_key))
     user_id = who.user_id or ""
-    if not user_id or (problem := text_problem("user_id", user_id)):
-        raise typer.BadParameter(problem if user_id else "is empty", param_hint="USER")
+    if problem := text_problem("user_id", user_id) if user_id else "is empty":
+        raise typer.BadParameter(problem, param_hint="USER")
     contact = queries.contacts.consents(connection, [user_id]).get(user_id)
     own = set(subjects_of(user_id, None))
     return own if contact is None or contact.phone_hash is None else own | owner_of(connection, contact.phone_hash)
