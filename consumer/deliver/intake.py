@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from consumer.activity.schemas.framing import text_of_key
 from consumer.clock import Millis, Now
-from consumer.deliver.policy.checks import CheckRules, is_fresh
+from consumer.deliver.policy.checks import MENDED_BY_CONTACT, CheckRules, is_fresh
 from consumer.deliver.policy.record_bounds import text_problem
 from consumer.deliver.recipients import opt_outs
 from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
@@ -107,7 +107,8 @@ class Intake:
             queries.contacts.upsert_newer(connection, list(rows.values()))
             erasure.apply()
             opt_outs.lift_after_consent(connection, present)
-            queries.reminders.wake_deferred(connection, "no_contact", users=present)
+            for reason in MENDED_BY_CONTACT:
+                queries.reminders.wake_deferred(connection, reason, users=present)
             _put_offsets(connection, batch)
             if not was_passed:
                 self._wake_where_fresh(connection, now, lambda partition: True)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from consumer.clock import Millis
 from consumer.deliver.lifecycle import SILENT, UNSENT, Change, Event, NoChange, Status, transition
 from consumer.deliver.policy.episodes import Decision, decision_of
-from consumer.deliver.policy.fallback import may_fall_back
+from consumer.deliver.policy.fallback import fall_back_at
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
@@ -41,7 +41,7 @@ def row_after(row: ReminderRow, change: Change, now: Millis) -> ReminderRow:
         lease_until=row.lease_until if status is Status.SENDING else None,
         unknown_since=now if status is Status.UNKNOWN else None,
         quiet_since=now if (awaits_report or status is Status.UNKNOWN) and not change.final else None,
-        fallback_at=now if may_fall_back(status, change.reason) else None,
+        fallback_at=fall_back_at(status, change.reason, accepted=message_id is not None, now=now),
         polls=0,
         sequence=row.sequence + change.publish,
         updated_at=now,

@@ -125,6 +125,14 @@ class Ledger:
             self._lock_file = None
 
 
+def location(url: str) -> str:
+    """Return where the ledger is, for people: the file's whole path, or host and database without user and password."""
+    parsed = _parsed(url)
+    if parsed.get_backend_name() == "sqlite":
+        return str(Path(parsed.database or "").absolute())
+    return f"{parsed.host or 'the local server'}/{parsed.database or ''}"
+
+
 def _parsed(url: str) -> URL:
     try:
         return make_url(url)

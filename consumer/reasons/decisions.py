@@ -9,13 +9,9 @@ SUPPRESSED: Mapping[str, tuple[str, str]] = {
         "The lapse became older than policy.expire_after before the reminder could go out.",
         "Look at what held it back: the deferrals before it, and lapse_watermark_delay_seconds.",
     ),
-    "no_name": (
-        "The contact has no name for {{1}}, and policy.default_name is not set.",
-        "Give the contact a name, or set policy.default_name.",
-    ),
-    "no_phone": ("The contact has no phone number.", "Add one to the contact, or set up a fallback."),
+    "no_phone": ("The contact has no phone number, and another medium follows.", "Add one to the contact."),
     "bad_phone": (
-        "What the contact has as a phone cannot be a number.",
+        "What the contact has as a phone cannot be a number, and another medium follows.",
         "Correct it; write it with + and its country code, or set policy.default_region.",
     ),
     "unreadable_contact": (
@@ -26,8 +22,12 @@ SUPPRESSED: Mapping[str, tuple[str, str]] = {
         "Writing the message raised an error, which the log names (message_unwritable). Other people are not affected.",
         "Correct the template, the configured texts or the contact's fields, and report the error.",
     ),
-    "no_email": ("The contact has no e-mail address (fallback by e-mail).", "Add one to the contact."),
-    "bad_email": ("What the contact has as an e-mail address cannot be one.", "Correct it."),
+    "no_email": ("The contact has no e-mail address, and another medium follows.", "Add one to the contact."),
+    "bad_email": ("What the contact has as an e-mail address cannot be one; another medium follows.", "Correct it."),
+    "medium_not_configured": (
+        "The row was made for a fallback that is not in the configuration any more.",
+        "Nothing, or configure the fallback again for later reminders.",
+    ),
     "no_opt_in": (
         "No consent: a contact record said opt_in: false; or none said true, and policy.require_opt_in is set.",
         "Once the person has agreed, write a contact record with opt_in: true.",
@@ -67,6 +67,26 @@ DEFERRED: Mapping[str, tuple[str, str]] = {
     "no_contact": (
         "There is no contact for this user.",
         "Write one to the contacts topic; the reminder goes on at once, if it has not expired.",
+    ),
+    "no_name": (
+        "The contact has no name for {{1}}, and policy.default_name is not set. It waits until the contact has one.",
+        "Give the contact a name, or set policy.default_name; the reminder goes on at once, if it has not expired.",
+    ),
+    "no_phone": (
+        "The contact has no phone number. It waits until the contact has one.",
+        "Add one to the contact, or set up a fallback; the reminder goes on at once, if it has not expired.",
+    ),
+    "bad_phone": (
+        "What the contact has as a phone cannot be a number. It waits until the contact has another one.",
+        "Correct it; write it with + and its country code, or set policy.default_region.",
+    ),
+    "no_email": (
+        "The contact has no e-mail address (fallback by e-mail). It waits until the contact has one.",
+        "Add one to the contact.",
+    ),
+    "bad_email": (
+        "What the contact has as an e-mail address cannot be one. It waits until the contact has another one.",
+        "Correct it.",
     ),
     "recipient_hold": (
         "The provider asked to leave this person alone for a while (reminders of all processes).",

@@ -5,7 +5,7 @@ a medium was impossible -> `fallback_planner` -> ledger -> `fallback_senders`
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from consumer.clock import DAY, MINUTE, Clock, Millis
@@ -73,6 +73,7 @@ class DeliverParts:
         fallbacks: Sequence[Fallback[Any]] = (),
     ) -> None:
         """`fallbacks` are in the order in which they are tried."""
+        config = replace(config, fallback_media=tuple(each.medium for each in fallbacks))
         self._ledger, self._config, self._clock, self._metrics = ledger, config, clock, metrics
         self._worker = worker
         retry_policy = RetryPolicy(rules=config.rules, max_attempts=max_attempts)

@@ -15,8 +15,8 @@ from consumer.kafka.at_least_once_consumer import NotNow
 from consumer.kafka.clients import group_offsets, partition_offsets
 from consumer.kafka.dead_letters.isolation import RecordRefused
 from consumer.ledger import queries
-from consumer.ledger.errors import LedgerRefused, is_about_the_data, is_transient
-from consumer.ledger.store import Ledger
+from consumer.ledger.errors import LedgerRefused, NoLedger, is_about_the_data, is_transient
+from consumer.ledger.store import Ledger, location
 from consumer.metrics import DeliverMetrics
 from consumer.wiring.opt_outs_topic import read_opt_outs
 from consumer.wiring.shared import Shared
@@ -27,6 +27,7 @@ _log = structlog.get_logger()
 
 def open_ledger(shared: Shared, metrics: DeliverMetrics) -> Ledger:
     """Open the ledger; settle what a restored backup leaves in doubt. Raises LedgerRefused, with what to do."""
+    _compare_before_making(shared)
     ledger = Ledger(shared.settings.ledger.url)
     if ledger.version_before != ledger.version:
         _log.info("ledger_upgraded", before=ledger.version_before or "none", after=ledger.version)
@@ -41,6 +42,17 @@ def open_ledger(shared: Shared, metrics: DeliverMetrics) -> Ledger:
         ledger.close()
         raise
     return ledger
+
+
+def _compare_before_making(shared: Shared) -> None:
+    """Raise LedgerRefused if a ledger that is yet to be made does not fit the topics: none must be left behind."""
+    try:
+        Ledger(shared.settings.ledger.url, read_only=True).close()
+    except NoLedger:
+        if refusal := compare_with_topics(shared.settings, shared.admin, None).refusal:
+            raise LedgerRefused(refusal) from None
+    except LedgerRefused:
+        return  # an older one, which is about to be brought up to date, or what the caller is going to see itself
 
 
 def wait_for_ledger(handle: Callable[P, None]) -> Callable[P, None]:
@@ -86,7 +98,9 @@ def compare_with_topics(settings: Settings, admin: AdminClient, ledger: Ledger |
     positions = {topic: (group, _ledger_position(ledger, topic)) for topic, group in groups.items()}
     ahead = {topic: ledger_identity.offsets_ahead_of_ledger(*position) for topic, position in positions.items()}
     ledger_id = ledger.id if ledger else "one yet to be made"
-    mismatch = ledger_identity.find_mismatch(ledger_id, positions, published=published)
+    mismatch = ledger_identity.find_mismatch(
+        ledger_id, location(settings.ledger.url), positions, published=published
+    )
     return TopicPositions(mismatch, {topic: offsets for topic, offsets in ahead.items() if offsets})
 
 

@@ -27,7 +27,7 @@ def group(committed: dict[int, int], *ledger_ids: str) -> GroupPosition:
     ],
 )
 def test_ledger_and_topics_that_belong_together(of: GroupPosition, held: LedgerPosition, published: bool) -> None:
-    assert find_mismatch(MINE, {"reminders": (of, held)}, published=published) is None
+    assert find_mismatch(MINE, "/srv/lapse.db", {"reminders": (of, held)}, published=published) is None
 
 
 @pytest.mark.parametrize(
@@ -43,10 +43,11 @@ def test_ledger_and_topics_that_belong_together(of: GroupPosition, held: LedgerP
 def test_other_ledger_is_refused_with_advice(
     of: GroupPosition, held: LedgerPosition, published: bool, why: str
 ) -> None:
-    reason = find_mismatch(MINE, {"reminders": (of, held)}, published=published)
+    reason = find_mismatch(MINE, "/srv/lapse.db", {"reminders": (of, held)}, published=published)
     assert reason is not None
     assert why in reason
     assert "backup" in reason
+    assert "/srv/lapse.db" in reason
     assert "`lapse ledger begin`" in reason
 
 

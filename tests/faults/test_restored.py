@@ -145,6 +145,8 @@ def test_empty_ledger_is_refused_until_ledger_begin(story: Story) -> None:
     assert refused.returncode == 1
     assert "belongs to the ledger" in refused.stderr
     assert "`lapse ledger begin`" in refused.stderr
+    assert str(lost) in refused.stderr
+    assert list(lost.parent.glob("lapse.db*")) == []  # nothing is left behind
 
     def begins() -> bool:
         done = story.service.command("ledger", "begin")
@@ -175,4 +177,4 @@ def test_ledger_of_another_group_is_refused(story: Story, tmp_path: Path) -> Non
     refused = story.service.command("run", "--role", "deliver")
     assert refused.returncode == 1
     assert "belongs to the ledger" in refused.stderr
-    assert made.id in refused.stderr
+    assert f"{made.id} at {tmp_path}/other.db" in refused.stderr

@@ -111,6 +111,7 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "reminders.lock_by_ids": lambda to: r.lock_by_ids(to, IDS),
     "reminders.lock_related": lambda to: r.lock_related(to, USERS, OLD, ["planned", "unknown"]),
     "reminders.lock_unsent": lambda to: r.lock_unsent(to, 500),
+    "reminders.lock_unsent_on_other_media": lambda to: r.lock_unsent_on_other_media(to, ["whatsapp"], 100),
     "reminders.mark_superseded_until_requested": lambda to: r.mark_superseded_until_requested(to, 1, NOW, 100),
     "reminders.on_all_media": lambda to: r.on_all_media(to, IDS),
     "reminders.ids_with_later_lapse": lambda to: r.ids_with_later_lapse(to, [reminder(to)]),

@@ -69,9 +69,42 @@ def test_reported_failure_leads_to_email_within_the_cap(begin: Begin) -> None:
     diary = begin(caps={DAY: 1})
     diary.knows("maria", email="maria@example.com").due("maria").works().says("maria accepted")
     diary.at("Mon 09:10").detect_is_at().reports("wamid.1", "failed", error="Message undeliverable").works()
-    diary.tells("maria whatsapp failed unreachable", "maria email accepted")
+    assert isinstance(diary, FallbackDiary)
+    diary.tells("maria whatsapp failed unreachable").mailed()
+    diary.at("Mon 09:25").detect_is_at().works()
+    diary.tells("maria email accepted")
     diary.at("Mon 12:00").due("maria", "checkout").works()
     diary.says("maria suppressed unreachable", "maria deferred frequency_cap")  # the e-mail counts
+
+
+@pytest.mark.parametrize("late", ["delivered", "read"])
+def test_late_delivery_within_a_quarter_of_an_hour_leaves_no_email(diary: FallbackDiary, late: str) -> None:
+    diary.knows("maria", email="maria@example.com").due("maria").works().says("maria accepted")
+    diary.reports("wamid.1", "failed", error="Message undeliverable").works().says("maria failed unreachable")
+    diary.at("Mon 09:14").detect_is_at().reports("wamid.1", late).works().says(f"maria {late}")
+    diary.at("Mon 10:00").detect_is_at().works().says_nothing()
+    diary.mailed()
+
+
+def test_medium_that_is_not_configured_any_more(begin: Begin) -> None:
+    window = Window(10 * HOUR, 20 * HOUR)
+    plans = {name: replace(plan, window=window) for name, plan in PLANS.items()}
+    diary = begin(plans=plans, default_zone="UTC").knows_by_mail(timezone="UTC")
+    diary.due("maria").works().says("maria suppressed no_phone", "maria deferred quiet_hours")
+    diary.fallbacks = [each for each in diary.fallbacks if each.medium == "webhook"]
+    diary.crashes_and_restarts().works()
+    assert isinstance(diary, FallbackDiary)
+    diary.tells("maria email suppressed medium_not_configured", "maria webhook deferred quiet_hours")
+    diary.fallbacks = []
+    diary.crashes_and_restarts().works()
+    diary.tells("maria webhook suppressed medium_not_configured")
+    assert diary.topic[-1].final
+
+
+def test_phone_mended_while_no_medium_is_possible(begin: Begin) -> None:
+    diary = begin(media=("email",)).knows("maria", phone=None, email=None).due("maria").works()
+    diary.tells("maria whatsapp suppressed no_phone", "maria email deferred no_email")
+    diary.after(MINUTE).knows_by_mail().works().tells("maria email accepted")
 
 
 def test_late_delivery_cancels_the_unsent_email(begin: Begin) -> None:
@@ -81,6 +114,7 @@ def test_late_delivery_cancels_the_unsent_email(begin: Begin) -> None:
     diary.knows("maria", email="maria@example.com", timezone="UTC").due("maria").works().says("maria accepted")
     diary.at("Mon 20:00").reports("wamid.1", "failed", error="Message undeliverable").works()
     assert isinstance(diary, FallbackDiary)
+    diary.at("Mon 20:15").detect_is_at().works()
     diary.tells("maria whatsapp failed unreachable", "maria email deferred quiet_hours")
     diary.at("Mon 23:00").reports("wamid.1", "delivered").works()
     diary.tells("maria whatsapp delivered", "maria email cancelled arrived")
@@ -92,6 +126,7 @@ def test_late_delivery_stops_the_second_try_of_the_email(diary: FallbackDiary) -
     diary.mail.answers = [NotTransmitted(reason="connect")]
     diary.knows("maria", email="maria@example.com").due("maria").works().says("maria accepted")
     diary.reports("wamid.1", "failed", error="Message undeliverable").works()
+    soon(diary, 15).works()
     diary.tells("maria whatsapp failed unreachable", "maria email rejected connect", "maria email deferred retry_later")
     diary.reports("wamid.1", "read")
     soon(diary).works()
@@ -218,7 +253,7 @@ def test_failed_webhook_leads_nowhere(begin: Begin) -> None:
 
 
 def test_no_fallback_configured(begin: Begin) -> None:
-    diary = begin(media=()).knows_by_mail().due("maria").works().says("maria suppressed no_phone")
+    diary = begin(media=()).knows_by_mail().due("maria").works().says("maria deferred no_phone")
     assert [row.fallback_at for row in diary.rows()] == [None]
 
 

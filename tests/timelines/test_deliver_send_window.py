@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from consumer.clock import HOUR, MINUTE
-from consumer.send_window import Window
+from consumer.deliver.policy.main_zones import MAIN_ZONES
+from consumer.send_window import Window, zone_of
 
 from .deliver_diary import PLANS, Diary
 from .detect_diary import moment
@@ -139,3 +140,25 @@ def test_window_per_process(within: Begin) -> None:
     diary = within(OFFICE, plans=plans).knows("maria", timezone="Europe/Madrid")
     diary.at("Mon 22:00").due("maria").due("maria", "checkout").works()
     diary.says("maria deferred quiet_hours", "maria accepted").went_out("Maria")
+
+
+@pytest.mark.parametrize(
+    ("phone", "opens"),
+    [
+        pytest.param("+7 916 123 45 67", "Mon 06:00", id="a Russian mobile: Moscow"),
+        pytest.param("+7 701 123 45 67", "Mon 04:00", id="a Kazakh mobile: Almaty"),
+        pytest.param("+1 876 210 1234", "Mon 14:00", id="a Jamaican mobile: Jamaica"),
+        pytest.param("+1 800 555 0199", "Mon 14:00", id="a toll-free number of North America: New York"),
+    ],
+)
+def test_country_without_a_common_hour_counts_as_where_most_people_live(
+    within: Begin, phone: str, opens: str
+) -> None:
+    """In no hour it is day from Kaliningrad to Kamchatka; the company's own zone says nothing about these people."""
+    diary = within(Window(9 * HOUR, 18 * HOUR, WORKDAYS), default_zone="Asia/Kamchatka").at("Mon 00:00")
+    diary.knows("maria", phone=phone).due("maria").works().says("maria deferred quiet_hours")
+    assert until(diary) == moment(opens)
+
+
+def test_main_zones_exist() -> None:
+    assert [zone for zone in MAIN_ZONES.values() if zone_of(zone) is None] == []

@@ -66,10 +66,16 @@ def test_template_per_process(deliver: Diary) -> None:
     assert (message.template, message.params[1]) == ("order_waiting", "your order")
 
 
+def test_no_consent_suppresses(deliver: Diary) -> None:
+    deliver.knows("maria", opt_in=False).due("maria").works().says("maria suppressed no_opt_in").went_out()
+    assert deliver.topic[0].final
+    deliver.knows("maria").after(DAY).works().says_nothing().went_out()
+    assert deliver.metrics.suppressions.labels("suppressed", "no_opt_in")._value.get() == 1
+
+
 @pytest.mark.parametrize(
     ("contact", "reason"),
     [
-        ({"opt_in": False}, "no_opt_in"),
         ({"name": None}, "no_name"),
         ({"name": " \n "}, "no_name"),
         ({"phone": None}, "no_phone"),
@@ -77,12 +83,18 @@ def test_template_per_process(deliver: Diary) -> None:
         ({"phone": "+34 CALL ME"}, "bad_phone"),
     ],
 )
-def test_suppressions_by_contact(deliver: Diary, contact: dict[str, Any], reason: str) -> None:
-    deliver.knows("maria", **contact).due("maria").works()
-    deliver.says(f"maria suppressed {reason}").went_out()
-    assert deliver.topic[0].final
-    deliver.knows("maria").after(DAY).works().says_nothing().went_out()
-    assert deliver.metrics.suppressions.labels("suppressed", reason)._value.get() == 1
+class TestContactThatLacksSomething:
+    def test_waits_and_goes_out_once_it_is_mended(
+        self, deliver: Diary, contact: dict[str, Any], reason: str
+    ) -> None:
+        deliver.knows("maria", **contact).due("maria").works().says(f"maria deferred {reason}").went_out()
+        assert deliver.topic[0].until == moment("Thu 09:00:00.001")
+        deliver.after(MINUTE).knows("maria").works().says("maria accepted").went_out("Maria")
+
+    def test_expires_if_it_is_never_mended(self, deliver: Diary, contact: dict[str, Any], reason: str) -> None:
+        deliver.knows("maria", **contact).due("maria").works().says(f"maria deferred {reason}")
+        deliver.at("Tue 09:00").detect_is_at().knows("maria", **contact).works().says_nothing()
+        deliver.at("Thu 09:00:00.001").detect_is_at().works().says("maria suppressed expired").went_out()
 
 
 def test_consent_not_required(tmp_path: Path) -> None:

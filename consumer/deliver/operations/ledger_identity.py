@@ -37,10 +37,11 @@ class LedgerPosition:
 
 
 def find_mismatch(
-    ledger_id: str, groups: Mapping[str, tuple[GroupPosition, LedgerPosition]], *, published: bool
+    ledger_id: str, location: str, groups: Mapping[str, tuple[GroupPosition, LedgerPosition]], *, published: bool
 ) -> str | None:
     """Return why this ledger must not be used with these topics, and what to do; None if it may be used.
 
+    `location` is where it is: a file's path, or a database.
     `published`: outcomes have been published, so there was a ledger before. (Reminders prove nothing: detect may have
     run before the first deliver.)
     """
@@ -49,16 +50,17 @@ def find_mismatch(
         if others := sorted(group.ledger_ids - {ledger_id, ""}):
             return (
                 f"the consumer group {group.name} belongs to the ledger {others[0]}, and ledger.url names another one"
-                f" ({ledger_id}): name the former one, or restore its backup." + _BEGIN
+                f" ({ledger_id} at {location}): name the former one, or restore its backup." + _BEGIN
             )
         if empty and group.committed:
             return (
-                f"the ledger is empty, but the consumer group {group.name} has read {group.topic} before: what it knew"
-                " who was written to is elsewhere. Name that ledger in ledger.url, or restore its backup." + _BEGIN
+                f"the ledger at {location} is empty, but the consumer group {group.name} has read {group.topic} before:"
+                " what it knew who was written to is elsewhere. Name that ledger in ledger.url, or restore its backup." + _BEGIN
             )
     if empty and published:
         return (
-            "the ledger is empty, but outcomes have been published before: a ledger that knew who was written to is"
+            f"the ledger at {location} is empty, but outcomes have been published before: a ledger that knew who was"
+            " written to is"
             " elsewhere. Name that one in ledger.url, or restore its backup." + _BEGIN
         )
     return None

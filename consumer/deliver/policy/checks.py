@@ -54,6 +54,8 @@ class Facts:
     email: str | None = None
     bad_email: bool = False
     """The contact has an e-mail address that is not one."""
+    has_next_medium: bool = False
+    """Another medium follows where this one has no address."""
     arrived: bool = False
     """The message on another medium was delivered after all."""
     opt_in: bool | None = None
@@ -95,6 +97,9 @@ class Facts:
         """The first moment at which the lapse is older than `expire_after`."""
         return too_old_at(self.lapsed_at, self.rules)
 
+
+MENDED_BY_CONTACT = ("no_contact", "no_name", "no_phone", "bad_phone", "no_email", "bad_email")
+"""Reasons to wait for what another record of the contact may bring."""
 
 Check = Callable[[Facts], Verdict | None]
 
@@ -143,13 +148,17 @@ def contact_is_readable(facts: Facts) -> Verdict | None:
 
 
 def name_is_known(facts: Facts) -> Verdict | None:
-    return None if facts.name else Suppress("no_name")
+    """Intake wakes these rows when the contact changes."""
+    return None if facts.name else Defer("no_name", facts.too_old_at)
 
 
 def phone_is_good(facts: Facts) -> Verdict | None:
+    """A contact may be mended a minute later, so they wait, unless another medium takes over. Intake wakes them."""
     if facts.bad_phone:
-        return Suppress("bad_phone")
-    return None if facts.phone else Suppress("no_phone")
+        return Suppress("bad_phone") if facts.has_next_medium else Defer("bad_phone", facts.too_old_at)
+    if facts.phone:
+        return None
+    return Suppress("no_phone") if facts.has_next_medium else Defer("no_phone", facts.too_old_at)
 
 
 def consent_is_given(facts: Facts) -> Verdict | None:

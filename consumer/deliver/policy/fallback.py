@@ -9,15 +9,15 @@ we cannot interpret, since that may be any of these. An opt-out belongs to the p
 from collections.abc import Sequence
 from dataclasses import replace
 
-from consumer.clock import Millis
-from consumer.deliver.lifecycle import Status, Suppress, Verdict
+from consumer.clock import MINUTE, Millis
+from consumer.deliver.lifecycle import Defer, Status, Suppress, Verdict
 from consumer.deliver.policy.checks import CHECKS, Check, Facts, phone_is_good, recipient_is_free
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.onemsg.error_table import BY_CODE
 from consumer.onemsg.outcomes import Remedy
 from consumer.records import EMAIL, WEBHOOK
 
-_NO_ADDRESS = frozenset({"no_phone", "bad_phone", "no_email", "bad_email", "unreachable"})
+_NO_ADDRESS = frozenset({"no_phone", "bad_phone", "no_email", "bad_email", "unreachable", "medium_not_configured"})
 _ABOUT_THE_MESSAGE = {Remedy.RECIPIENT, Remedy.MESSAGE, Remedy.DAY, Remedy.PAIR, Remedy.TRANSIENT}
 _OUR_OWN_FAULT = {"own_number", "not_on_test_list", "blocked_by_us"}
 _WHATSAPP_FAILURES = {row.reason for row in BY_CODE.values() if row.remedy in _ABOUT_THE_MESSAGE} - _OUR_OWN_FAULT
@@ -28,11 +28,28 @@ FAILURES = frozenset(_WHATSAPP_FAILURES | _OTHER_FAILURES)
 """Reasons for which a failed reminder may go out on another medium. No other reason leads to one."""
 
 
+LATE_DELIVERY_SPAN: Millis = 15 * MINUTE
+"""For how long after a reported failure another medium waits: a delivery may still be reported, for example by another
+device of the person (docs/1msg.md#order-and-repeats)."""
+
+
+def fall_back_at(status: Status, reason: str | None, *, accepted: bool, now: Millis) -> Millis | None:
+    """Return when another medium may follow this ending; None if none may. `accepted`: the provider had taken it."""
+    if not may_fall_back(status, reason):
+        return None
+    return now + LATE_DELIVERY_SPAN if accepted else now
+
+
 def may_fall_back(status: Status, reason: str | None) -> bool:
     """Return whether another medium may follow this ending."""
     if status is Status.SUPPRESSED:
         return reason in _NO_ADDRESS
     return status is Status.FAILED and reason in FAILURES
+
+
+def following_media(medium: str, media: Sequence[str]) -> Sequence[str]:
+    """Return the configured media that come after this one; all of them after WhatsApp."""
+    return media[media.index(medium) + 1 :] if medium in media else media
 
 
 def next_medium_row(row: ReminderRow, media: Sequence[str], now: Millis) -> ReminderRow | None:
@@ -42,7 +59,7 @@ def next_medium_row(row: ReminderRow, media: Sequence[str], now: Millis) -> Remi
     """
     if row.returned_at is not None or row.completed_at is not None or row.superseded_at is not None:
         return None
-    following = media[media.index(row.medium) + 1 :] if row.medium in media else media
+    following = following_media(row.medium, media)
     if not following:
         return None
     return ReminderRow(
@@ -79,9 +96,12 @@ def with_siblings(facts: Facts, siblings: Sequence[ReminderRow], overtaken: bool
 
 
 def email_is_good(facts: Facts) -> Verdict | None:
+    """As `phone_is_good`."""
     if facts.bad_email:
-        return Suppress("bad_email")
-    return None if facts.email else Suppress("no_email")
+        return Suppress("bad_email") if facts.has_next_medium else Defer("bad_email", facts.too_old_at)
+    if facts.email:
+        return None
+    return Suppress("no_email") if facts.has_next_medium else Defer("no_email", facts.too_old_at)
 
 
 _ADDRESS_CHECKS = {EMAIL: (email_is_good,), WEBHOOK: ()}

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from consumer.clock import Millis
+from consumer.deliver.policy.main_zones import MAIN_ZONES
 from consumer.deliver.policy.personal_text import TextCheck, usable_name
 from consumer.email_address import normalize_email
 from consumer.ledger.schema.rows import ContactRow
@@ -66,11 +67,14 @@ def read_phone(phone: str | None, default_region: str | None) -> Phone | PhonePr
 def opens_at(now: Millis, window: Window, person: Person | None, default_zone: ZoneInfo) -> Millis:
     """Return when this window opens next for a person: in all the zones that they may be in.
 
-    Where these zones have no opening in common (the country is too wide), and where none is known, `default_zone`
-    decides.
+    Where these zones have no opening in common (the country is too wide), the zone in which most of its people live
+    decides; where none is known, `default_zone`.
     """
     common = common_opening(now, person.zones, window) if person and person.zones else None
-    return next_opening(now, default_zone, window) if common is None else common
+    if common is not None:
+        return common
+    main_zone = zone_of(MAIN_ZONES.get(person.region or "")) if person and person.zones else None
+    return next_opening(now, main_zone or default_zone, window)
 
 
 def _read(contact: ContactRow, default_region: str | None, with_zones: bool, text_check: TextCheck) -> Person:

@@ -11,6 +11,7 @@ from consumer.clock import Millis
 from consumer.deliver.channel.template_status import TemplateStatuses
 from consumer.deliver.operations.pauses import covers
 from consumer.deliver.policy.checks import CheckRules, Facts
+from consumer.deliver.policy.fallback import following_media
 from consumer.deliver.policy.frequency_cap import next_allowed
 from consumer.deliver.policy.holdout import held_out
 from consumer.deliver.policy.message_plan import MessagePlan
@@ -46,6 +47,8 @@ class SenderConfig:
     """How strictly names and actions from outside are judged before they go out."""
     dry_run: bool = False
     only_users: frozenset[str] | None = None
+    fallback_media: tuple[str, ...] = ()
+    """The media that are tried after WhatsApp, in their order."""
     caps: Mapping[Millis, int] = field(default_factory=dict)
     """The most messages to one user or phone, by span."""
     unique_recipients: int | None = None
@@ -115,6 +118,7 @@ class FactsGatherer:
                 bad_phone=person.bad_phone,
                 email=person.email,
                 bad_email=person.bad_email,
+                has_next_medium=bool(following_media(row.medium, config.fallback_media)),
                 opt_in=person.opt_in,
                 opted_out=row.user_id in opted_out,
                 held_until=None if hold is None else hold.until,

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 from consumer.clock import Now
+from consumer.deliver.lifecycle import Suppress
 from consumer.deliver.policy.checks import CheckRules, too_old_at
 from consumer.deliver.policy.fallback import next_medium_row
 from consumer.deliver.unit_of_work import unit_of_work
 from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
+from consumer.records import WHATSAPP
 
 _BATCH = 200
 
@@ -24,9 +26,13 @@ class FallbackPlanner:
         self._rules = rules
         self._metrics = metrics
         self._now = now
+        self._may_be_stranded = True
+        """Rows of a medium that is not configured any more; only a start can make it so."""
 
     def step(self) -> int:
         """Handle one batch of rows that have ended. Returns how many; raises what the ledger raises."""
+        if self._may_be_stranded and (ended := self._end_stranded()):
+            return ended
         now = self._now()
         with self._ledger.reading() as connection:
             if not queries.reminders.any_fallback_due(connection, now):
@@ -41,3 +47,13 @@ class FallbackPlanner:
                 if following is not None and work.get(following.key) is None:
                     work.insert(following)
         return len(ended)
+
+    def _end_stranded(self) -> int:
+        """Suppress unsent rows of media that are not configured; the next medium follows where there is one."""
+        with unit_of_work(self._ledger, self._metrics, self._now()) as work:
+            rows = queries.reminders.lock_unsent_on_other_media(work.connection, [WHATSAPP, *self._media], _BATCH)
+            work.add_locked(rows)
+            for row in rows:
+                work.apply_event(row.key, Suppress("medium_not_configured"))
+        self._may_be_stranded = bool(rows)
+        return len(rows)

@@ -131,6 +131,12 @@ def lock_unsent(connection: Connection, limit: int) -> list[ReminderRow]:
     return found
 
 
+def lock_unsent_on_other_media(connection: Connection, media: Sequence[str], limit: int) -> list[ReminderRow]:
+    """Lock reminders that wait for their moment on a medium that is none of these."""
+    query = select(*REMINDER).where(reminders.c.due_at.is_not(None), reminders.c.medium.not_in(media)).limit(limit)
+    return _rows(connection.execute(query.with_for_update(skip_locked=True)))
+
+
 def mark_superseded_until_requested(connection: Connection, partition: int, now: Millis, expire_after: Millis) -> None:
     """Hold the unsent reminders of a partition, as superseded, until detect has caught up or they have expired."""
     unsent = (reminders.c.due_at.is_not(None)) & (reminders.c.partition == partition)
