@@ -98,9 +98,7 @@ def compare_with_topics(settings: Settings, admin: AdminClient, ledger: Ledger |
     positions = {topic: (group, _ledger_position(ledger, topic)) for topic, group in groups.items()}
     ahead = {topic: ledger_identity.offsets_ahead_of_ledger(*position) for topic, position in positions.items()}
     ledger_id = ledger.id if ledger else "one yet to be made"
-    mismatch = ledger_identity.find_mismatch(
-        ledger_id, location(settings.ledger.url), positions, published=published
-    )
+    mismatch = ledger_identity.find_mismatch(ledger_id, location(settings.ledger.url), positions, published=published)
     return TopicPositions(mismatch, {topic: offsets for topic, offsets in ahead.items() if offsets})
 
 

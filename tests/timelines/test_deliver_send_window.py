@@ -151,9 +151,7 @@ def test_window_per_process(within: Begin) -> None:
         pytest.param("+1 800 555 0199", "Mon 14:00", id="a toll-free number of North America: New York"),
     ],
 )
-def test_country_without_a_common_hour_counts_as_where_most_people_live(
-    within: Begin, phone: str, opens: str
-) -> None:
+def test_country_without_a_common_hour_counts_as_where_most_people_live(within: Begin, phone: str, opens: str) -> None:
     """In no hour it is day from Kaliningrad to Kamchatka; the company's own zone says nothing about these people."""
     diary = within(Window(9 * HOUR, 18 * HOUR, WORKDAYS), default_zone="Asia/Kamchatka").at("Mon 00:00")
     diary.knows("maria", phone=phone).due("maria").works().says("maria deferred quiet_hours")

@@ -84,9 +84,7 @@ def test_no_consent_suppresses(deliver: Diary) -> None:
     ],
 )
 class TestContactThatLacksSomething:
-    def test_waits_and_goes_out_once_it_is_mended(
-        self, deliver: Diary, contact: dict[str, Any], reason: str
-    ) -> None:
+    def test_waits_and_goes_out_once_it_is_mended(self, deliver: Diary, contact: dict[str, Any], reason: str) -> None:
         deliver.knows("maria", **contact).due("maria").works().says(f"maria deferred {reason}").went_out()
         assert deliver.topic[0].until == moment("Thu 09:00:00.001")
         deliver.after(MINUTE).knows("maria").works().says("maria accepted").went_out("Maria")

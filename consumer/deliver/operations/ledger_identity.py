@@ -55,7 +55,8 @@ def find_mismatch(
         if empty and group.committed:
             return (
                 f"the ledger at {location} is empty, but the consumer group {group.name} has read {group.topic} before:"
-                " what it knew who was written to is elsewhere. Name that ledger in ledger.url, or restore its backup." + _BEGIN
+                " what it knew who was written to is elsewhere. Name that ledger in ledger.url, or restore its backup."
+                + _BEGIN
             )
     if empty and published:
         return (
