@@ -31,8 +31,8 @@ class FallbackPlanner:
 
     def step(self) -> int:
         """Handle one batch of rows that have ended. Returns how many; raises what the ledger raises."""
-        if self._may_be_stranded and (ended := self._end_stranded()):
-            return ended
+        if self._may_be_stranded and (stranded := self._end_stranded()):
+            return stranded
         now = self._now()
         with self._ledger.reading() as connection:
             if not queries.reminders.any_fallback_due(connection, now):
