@@ -75,7 +75,7 @@ def test_reason_of_each_check(facts: Facts, verdict: Verdict) -> None:
     [
         replace(FINE, watermark=NOW - 5 * MINUTE + 1),  # a millisecond younger than max_staleness
         replace(FINE, lapsed_at=NOW - 72 * HOUR),  # exactly as old as expire_after
-        replace(FINE, rules=replace(RULES, require_opt_in=False), opt_in=False),
+        replace(FINE, rules=replace(RULES, require_opt_in=False), opt_in=None),
         replace(FINE, held_until=NOW, unreachable=True),  # the hold has ended
         replace(FINE, rung_attempted_at=FINE.last_seen),  # the attempt was about the silence before
         replace(FINE, process_attempted_at=NOW - 24 * HOUR),  # exactly the shortest rung ago
