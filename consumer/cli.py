@@ -61,6 +61,7 @@ def demo(
 
 
 app.command()(getting_started.init)
+app.command("try")(getting_started.try_out)
 app.command()(getting_started.status)
 
 

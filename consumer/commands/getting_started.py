@@ -1,4 +1,4 @@
-"""Options and help of the commands of the first hour: `lapse init` and `lapse status`."""
+"""Options and help of the commands of the first hour: init, try and status."""
 
 from pathlib import Path
 from typing import Annotated
@@ -111,3 +111,26 @@ def status(
         from consumer.commands import status as command
 
         raise typer.Exit(command.main(config, user=user, limit=limit, follow=follow, as_json=as_json))
+
+
+def try_out(
+    phone: Annotated[str, typer.Option(help="Your phone number with its country code: '+34 600 123 456'.")],
+    config: Config = CONFIG,
+    name: Annotated[str, typer.Option(help="The template's first variable, the person's name.")] = "Ana",
+    process: Annotated[
+        str | None, typer.Option(metavar="PROCESS", help="Whose template and text. Default: the first.")
+    ] = None,
+    locale: Annotated[str | None, typer.Option(help="Choose the template's language by it: es-ES.")] = None,
+    timeout: Annotated[float, typer.Option(min=1, help="How many seconds at most until it is on the phone.")] = 120,
+) -> None:
+    """Send one message to your phone through the whole pipeline.
+
+    An invented client goes quiet in a service of its own: own topics, own consumer groups and own ledger on the
+    configured broker, and the configured channel and template. Each step is told, and everything is removed at the end.
+    Nobody else can get a message from it, and nobody who has opted out gets one.
+    """
+    with exit_with_message():
+        from consumer.commands.try_out import command
+
+        client = command.Client(phone=phone, name=name, locale=locale)
+        raise typer.Exit(command.main(config, client, process=process, timeout_s=timeout))

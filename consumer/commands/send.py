@@ -51,7 +51,7 @@ def main(config: Path, person: Recipient, *, wait_seconds: float | None) -> int:
     settings = load(config)
     log.configure_for_command()
     message = _message(settings, person)
-    if _has_opted_out(settings, message.phone):
+    if has_opted_out(settings, message.phone):
         raise CommandFailed("this person has opted out: nothing was sent")
     return asyncio.run(_send(open_client(onemsg_section(settings)), message, wait_seconds))
 
@@ -78,7 +78,7 @@ def _text(given: str, option: str) -> str:
     return safe
 
 
-def _has_opted_out(settings: Settings, phone: str) -> bool:
+def has_opted_out(settings: Settings, phone: str) -> bool:
     """Return whether this number, or a user whose contact has it, has opted out; False if there is no ledger yet."""
     url = make_url(settings.ledger.url)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():

@@ -54,8 +54,9 @@ def main(config: Path, *, user: str | None, limit: int, follow: bool, as_json: b
         if not found and not follow:
             typer.echo(f"nothing{f' about {_masked(user)}' if user else ''} on {topic}", err=True)
         if follow:
-            ends = {number: span.stop for number, span in sample.ranges.items()}
-            for record in _chosen((message.value() for message in sampler.follow(topic, ends)), shared.codec, user):
+            ends = {(topic, number): span.stop for number, span in sample.ranges.items()}
+            coming = (message.value() for message in sampler.follow(ends) if message is not None)
+            for record in _chosen(coming, shared.codec, user):
                 typer.echo(show(record))
     except KafkaException as problem:
         raise CommandFailed(f"{topic} cannot be read: {in_words(problem.args[0])}") from None

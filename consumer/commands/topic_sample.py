@@ -86,13 +86,17 @@ class TopicSampler:
             if message.value():
                 yield message
 
-    def follow(self, topic: str, positions: Mapping[int, int]) -> Iterator[Any]:
-        """Yield the records from these offsets on, by partition, for ever. Raises KafkaException."""
+    def follow(self, positions: Mapping[tuple[str, int], int]) -> Iterator[Any]:
+        """Yield the records from these offsets on, by topic and partition, for ever; None whenever none has come for a
+        moment. Raises KafkaException."""
         consumer = self._consumer()
         try:
-            consumer.assign([TopicPartition(topic, number, offset) for number, offset in positions.items()])
+            consumer.assign([TopicPartition(*place, offset) for place, offset in positions.items()])
             while True:
-                for message in consumer.consume(_BATCH, 0.5):
+                messages = consumer.consume(_BATCH, 0.2)
+                if not messages:
+                    yield None
+                for message in messages:
                     if (error := message.error()) is None:
                         yield message
                     elif error.code() != KafkaError._PARTITION_EOF and not is_transient(error):

@@ -13,7 +13,7 @@ from tests.cli.conftest import Lapse, command, environment
 
 PROCESSES = "processes:\n  checkout: {action: your order, remind_after: [2h]}\n"
 CHANNEL = "onemsg: {channel_id: CH1, token: {env: ONEMSG_TOKEN}, template: {namespace: ns}}\n"
-COMMANDS = ["init", "status", "run", "check", "topics", "send", "pause", "resume", "resolve", "sandbox", "demo"]
+COMMANDS = ["init", "try", "status", "run", "check", "topics", "send", "pause", "resume", "resolve", "sandbox", "demo"]
 COMMANDS += ["brake"]
 GROUPS = ["contacts", "dead-letters", "ledger", "state"]
 
