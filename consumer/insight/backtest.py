@@ -118,7 +118,7 @@ def _lapses(
     asked: list[tuple[Millis, str, str, int]] = []
     for result in replay(Table(Processes(rules)), history, until):
         lapses.update(result.lapses)
-        for each in result.asked:
+        for each in result.reminders():
             asked.append((each.lapsed_at or 0, each.user_id or "", each.process or "", each.step or 0))
     sent: Counter[tuple[str, int]] = Counter()
     held: Counter[tuple[str, int, str]] = Counter()

@@ -228,7 +228,7 @@ def test_very_many_absent_ids_are_not_asked_for() -> None:
             self.asked += 1
 
     registry, clock = EmptyRegistry(), ManualClock()
-    writers = WriterSchemas(clock, registry)  # type: ignore[arg-type]
+    writers = WriterSchemas(clock, registry)
     for batch in (1, 2):
         for schema_id in range(5_000):
             with pytest.raises(BadRecord) as caught:

@@ -23,7 +23,7 @@ from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.metrics import DetectMetrics
 from tests.activity.writing import FIELDS, NOON, body, event, framed, record
 from tests.broker.topics import FreshTopics, fresh_name
-from tests.detect.hearing import new_writer
+from tests.detect.hearing import ENCODER, new_writer
 from tests.kafka.test_batch_processor import polled
 from tests.kafka.test_large_commit import RULES
 
@@ -64,7 +64,7 @@ def test_one_partition_waits_and_the_other_goes_on(kafka: str, topics: FreshTopi
         number: PartitionTask(
             number,
             Start(Table(Processes(RULES)), new_writer("group", RULES.ladders), 0, None, first=True),
-            encode=lambda reminder: b"",
+            encoder=ENCODER,
             reminders_topic="reminders",
             state_topic="state",
         )
