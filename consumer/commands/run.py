@@ -77,6 +77,8 @@ def _configured(settings: Settings, roles: frozenset[Role]) -> Iterator[tuple[st
     registry, onemsg, web = settings.schema_registry, settings.onemsg, settings.web
     if registry and registry.password:
         yield "schema_registry.password", registry.password
+    if registry and registry.token:
+        yield "schema_registry.token", registry.token
     if onemsg and "deliver" in roles:
         yield "onemsg.token", onemsg.token
     if "deliver" in roles:

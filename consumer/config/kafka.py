@@ -1,8 +1,17 @@
 """The sections `kafka` (brokers and client settings), `topics` (their names) and `schema_registry`."""
 
-from pydantic import Field
+from typing import Annotated
 
-from consumer.config.types import Address, Secret, Section
+from pydantic import BeforeValidator, Field, model_validator
+
+from consumer.config.types import Address, FilePath, Secret, Section
+
+Addresses = Annotated[
+    tuple[Address, ...],
+    Field(min_length=1),
+    BeforeValidator(lambda given: tuple(given.split(",")) if isinstance(given, str) else given),
+]
+"""One address, or several: a list, or joined by commas."""
 
 
 class KafkaSettings(Section):
@@ -40,9 +49,20 @@ class TopicSettings(Section):
 
 
 class RegistrySettings(Section):
-    url: Address
-    """The registry's address."""
+    url: Addresses
+    """The registry's address, or a list of several, which are tried in turn."""
     user: str | None = None
     """The user for basic authentication."""
     password: Secret | None = None
     """The password of `user`."""
+    token: Secret | None = None
+    """A bearer token, in place of `user` and `password`."""
+    ca_file: FilePath | None = None
+    """A file with the certificates (PEM) of the authority that signed the registry's own, if it is a private one. A
+    relative path counts from the folder of `lapse.yaml`."""
+
+    @model_validator(mode="after")
+    def _one_way_to_log_in(self) -> "RegistrySettings":
+        if self.token and (self.user or self.password):
+            raise ValueError("a registry takes a token, or a user and a password: remove one of them")
+        return self

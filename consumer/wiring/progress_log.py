@@ -72,7 +72,7 @@ def addresses(settings: Settings, web_url: str, *, delivers: bool) -> dict[str, 
     registry, onemsg, web = settings.schema_registry, settings.onemsg, settings.web
     found = {"console": f"{web_url}/", "metrics": f"{web_url}/metrics", "broker": settings.kafka.bootstrap_servers}
     if registry:
-        found["registry"] = registry.url
+        found["registry"] = ", ".join(registry.url)
     if delivers and onemsg:
         found["ledger"] = make_url(settings.ledger.url).render_as_string(hide_password=True)
         found["onemsg"] = onemsg.base_url

@@ -10,6 +10,8 @@ from prometheus_client.registry import CollectorRegistry
 from consumer.activity.record_codec import RecordCodec
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import Clock, SystemClock
+from consumer.config.errors import ConfigError
+from consumer.config.kafka import RegistrySettings
 from consumer.config.loader import read_secret
 from consumer.config.settings import Settings
 from consumer.config.types import Secret
@@ -32,7 +34,7 @@ class Shared:
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.metrics)
         self.instance = settings.kafka.instance or socket.gethostname()
-        self.registry = _registry(settings)
+        self.registry = build_registry(settings.schema_registry) if settings.schema_registry else None
         self.writers = WriterSchemas(self.clock, self.registry)
         self.codec = RecordCodec(self.writers, self.registry)
         self.admin = AdminClient(client_settings(settings.kafka, {}))
@@ -43,15 +45,21 @@ def plain(secret: Secret, key: str) -> str:
     return read_secret(secret, key).get_secret_value()
 
 
-def _registry(settings: Settings) -> "RegistryClient | None":
-    section = settings.schema_registry
-    if section is None:
-        return None
+def build_registry(section: RegistrySettings) -> "RegistryClient":
+    """Return a client of the registry. Raises ConfigError, UnsafeProxy."""
     from consumer.activity.schemas.registry import RegistryClient
 
     password = plain(section.password, "schema_registry.password") if section.password else None
-    if password is not None:
+    token = plain(section.token, "schema_registry.token") if section.token else None
+    if password or token:
         from consumer.onemsg.http.transport import proxy_for
 
-        proxy_for(section.url)  # refuses one that would read the password
-    return RegistryClient(section.url, user=section.user, password=password)
+        for url in section.url:
+            proxy_for(url)  # refuses one that would read the secret
+    try:
+        return RegistryClient(*section.url, user=section.user, password=password, token=token, ca_file=section.ca_file)
+    except OSError as problem:  # of a file without certificates, too
+        file = section.ca_file
+        raise ConfigError(
+            [f"schema_registry.ca_file: {file} holds no certificates in PEM form, or cannot be read"]
+        ) from problem

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,7 +24,7 @@ class SchemaRegistry:
         self.url = ""
         self.requests: list[str] = []
         self.down = False  # every answer is a 503
-        self.login: str | None = None  # "user:password" that must be given
+        self.login: str | None = None  # "user:password", or "Bearer token", that must be given
         self._keeps = keeps
 
     def answer(self, method: str, path: str, body: Any = None, login: str | None = None) -> Answer:
@@ -95,7 +96,7 @@ class SmallRegistry:
 
 
 @contextmanager
-def schema_registry(keeps: Keeps) -> Iterator[SchemaRegistry]:
+def schema_registry(keeps: Keeps, tls: ssl.SSLContext | None = None) -> Iterator[SchemaRegistry]:
     """Runs one on a free port of this machine."""
     registry = SchemaRegistry(keeps)
 
@@ -107,9 +108,9 @@ def schema_registry(keeps: Keeps) -> Iterator[SchemaRegistry]:
             self._serve(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
 
         def _serve(self, body: Any) -> None:
-            given = self.headers.get("Authorization", "").removeprefix("Basic ")
-            path = self.path.partition("?")[0]
-            status, answer = registry.answer(self.command, path, body, base64.b64decode(given).decode())
+            kind, _, given = self.headers.get("Authorization", "").partition(" ")
+            login = base64.b64decode(given).decode() if kind == "Basic" else f"{kind} {given}"
+            status, answer = registry.answer(self.command, self.path.partition("?")[0], body, login)
             content = json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/vnd.schemaregistry.v1+json")
@@ -121,9 +122,11 @@ def schema_registry(keeps: Keeps) -> Iterator[SchemaRegistry]:
             """Tests look at `requests`; standard error stays quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    registry.url = f"http://127.0.0.1:{server.server_port}"
+    registry.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
     try:
         yield registry
     finally:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import MISSING, fields
 from enum import StrEnum
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, get_args, get_type_hints
 from uuid import uuid4
@@ -25,7 +26,8 @@ from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SECOND, ManualClock
 from consumer.records import Contact, Record, UserActivity
 
-from .registry import SchemaRegistry
+from ..self_signed import self_signed
+from .registry import SchemaRegistry, SmallRegistry, schema_registry
 from .writing import FIELDS, record
 
 NOBODYS = 2_000_000_000
@@ -186,7 +188,7 @@ def test_a_registry_that_cannot_be_asked_is_no_bad_record(registry: SchemaRegist
 def test_the_registry_is_told_who_asks_and_its_password_stays_out_of_errors(registry: SchemaRegistry) -> None:
     registry.login = "lapse:hush:hush"
     assert RegistryClient(registry.url, user="lapse", password="hush:hush").find(NOBODYS) is None
-    with pytest.raises(RegistryUnavailable, match="user and password") as caught:
+    with pytest.raises(RegistryUnavailable, match=r"schema_registry\.user and password") as caught:
         RegistryClient(registry.url, user="lapse", password="wrong-one").find(1)
     assert "wrong-one" not in repr(caught.value)
 
@@ -243,3 +245,24 @@ def test_without_a_registry_its_ids_are_unknown() -> None:
         with pytest.raises(BadRecord, match=hint) as caught:
             WriterSchemas(ManualClock()).find(header)
         assert caught.value.reason == "unknown_schema"
+
+
+def test_a_registry_may_have_several_addresses_and_take_a_token(registry: SchemaRegistry) -> None:
+    registry.login = "Bearer s3cret-token"
+    client = RegistryClient("http://127.0.0.1:1", registry.url, token="s3cret-token")
+    assert client.find(NOBODYS) is None
+    with pytest.raises(RegistryUnavailable, match=r"answered 401: check schema_registry\.user and password") as caught:
+        RegistryClient(registry.url, token="wrong-token").find(1)
+    assert "wrong-token" not in repr(caught.value)
+
+
+def test_a_registry_of_a_private_authority_is_trusted_by_its_file(tmp_path: Path) -> None:
+    context, certificate = self_signed(tmp_path)
+    with schema_registry(SmallRegistry(), context) as registry:
+        with pytest.raises(RegistryUnavailable, match=r"set schema_registry\.ca_file"):
+            RegistryClient(registry.url).find(1)
+        assert RegistryClient(registry.url, ca_file=certificate).find(1) is None
+    with pytest.raises(OSError):
+        RegistryClient("https://127.0.0.1", ca_file=tmp_path / "absent.pem")
+    with pytest.raises(OSError):
+        RegistryClient("https://127.0.0.1", ca_file=tmp_path / "key.pem")

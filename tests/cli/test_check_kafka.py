@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
+from pydantic import SecretStr
 
 from consumer.commands import kafka_probe
 from consumer.commands.check.kafka import check_broker, check_input_topic, check_registry
 from consumer.commands.check.ledger import check_ledger
 from consumer.commands.terminal.exit_codes import CommandFailed
 from consumer.commands.terminal.output import CheckResult
-from consumer.config.kafka import KafkaSettings
+from consumer.config.kafka import KafkaSettings, RegistrySettings
+from consumer.config.types import Secret
 from consumer.ledger.store import Ledger
 from consumer.wiring.ledger import TopicPositions
 
@@ -120,21 +122,23 @@ def web_server(status: int, body: bytes) -> Iterator[str]:
 class TestTheRegistry:
     def test_answers_for_an_unknown_schema(self) -> None:
         with web_server(404, b'{"error_code": 40403, "message": "Schema not found"}') as url:
-            assert str(check_registry(url, None, None)) == f"✓ schema registry: {url} answers"
+            assert str(check_registry(RegistrySettings(url=(url,)))) == f"✓ schema registry: {url} answers"
 
     def test_is_something_else(self) -> None:
         with web_server(404, b'{"error_code": 404, "message": "HTTP 404 Not Found"}') as url:
-            assert not check_registry(url, None, None).ok
+            assert not check_registry(RegistrySettings(url=(url,))).ok
 
     def test_wants_another_password(self) -> None:
         with web_server(401, b'{"error_code": 401, "message": "Unauthorized"}') as url:
-            line = check_registry(url, "lapse", "hunter2")
+            line = check_registry(
+                RegistrySettings(url=(url,), user="lapse", password=Secret(value=SecretStr("hunter2")))
+            )
         assert not line.ok
-        assert "schema_registry.url, user and password" in line.advice
+        assert "schema_registry.user and password, or token" in line.advice
         assert "hunter2" not in str(line)
 
     def test_does_not_exist(self) -> None:
-        line = check_registry("http://127.0.0.1:9", None, None)
+        line = check_registry(RegistrySettings(url=("http://127.0.0.1:9",)))
         assert (line.ok, "cannot be asked (ConnectError)" in line.advice) == (False, True)
 
 

@@ -1,5 +1,7 @@
 """A client of the Schema Registry."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegistryClient, SchemaRegistryError
@@ -10,14 +12,35 @@ from consumer.activity.schemas.avro_schema import UnusableSchema, WriterSchema, 
 _NOT_FOUND_CODES = {40401, 40402, 40403}  # subject, version, schema not found; another 404 means a wrong address
 _REFUSED_STATUSES = {409, 422}  # not compatible with what the subject has; not valid
 
+_HINTS = {
+    401: "check schema_registry.user and password, or token",
+    403: "let whoever schema_registry.user or token names read schemas, and register those of our topics",
+}
+
 
 class RegistryClient:
     """Finds writers' schemas by id and registers ours. Every call may use the network; callers keep the results."""
 
-    def __init__(self, url: str, *, user: str | None = None, password: str | None = None) -> None:
-        settings: dict[str, Any] = {"url": url, "timeout": 5, "max.retries": 2, "retries.wait.ms": 200}
+    def __init__(
+        self,
+        *urls: str,
+        user: str | None = None,
+        password: str | None = None,
+        token: str | None = None,
+        ca_file: Path | None = None,
+    ) -> None:
+        """`ca_file` has the certificates of a private authority. Raises OSError if it cannot be read, or has none."""
+        settings: dict[str, Any] = {"url": ",".join(urls), "timeout": 5, "max.retries": 2, "retries.wait.ms": 200}
         if user is not None:
             settings["basic.auth.user.info"] = f"{user}:{password or ''}"
+        if token is not None:
+            settings["bearer.auth.credentials.source"] = (
+                "CUSTOM"  # the client's own kind of token needs Confluent Cloud
+            )
+            settings["bearer.auth.custom.provider.function"] = _bearer_fields
+            settings["bearer.auth.custom.provider.config"] = {"token": token}
+        if ca_file is not None:
+            settings["ssl.ca.location"] = str(ca_file)
         self._client = SchemaRegistryClient(settings)
 
     def find(self, schema_id: int) -> WriterSchema | None:
@@ -69,10 +92,20 @@ class RegistryClient:
         return named
 
 
+def _bearer_fields(settings: Mapping[str, str]) -> dict[str, str]:
+    return {"bearer.auth.token": settings["token"], "bearer.auth.logical.cluster": ""}
+
+
 def _unavailable(why: Exception) -> RegistryUnavailable:
     if isinstance(why, SchemaRegistryError):
-        hint = "check schema_registry.url, user and password" if why.http_status_code < 500 else "try again later"
+        hint = _HINTS.get(why.http_status_code, "is schema_registry.url right?")
+        hint = hint if why.http_status_code < 500 else "try again later"
         return RegistryUnavailable(f"the Schema Registry answered {why.http_status_code}: {hint}")
+    if "CERTIFICATE_VERIFY_FAILED" in str(why):
+        return RegistryUnavailable(
+            "the Schema Registry's certificate is not trusted: if a private authority signed it, set"
+            " schema_registry.ca_file"
+        )
     return RegistryUnavailable(
         f"the Schema Registry cannot be asked ({type(why).__name__}): is it running, and is schema_registry.url right?"
     )

@@ -8,8 +8,9 @@ from consumer.commands import kafka_probe
 from consumer.commands.terminal.exit_codes import CommandFailed
 from consumer.commands.terminal.output import CheckResult
 from consumer.config.errors import ConfigError
-from consumer.config.kafka import KafkaSettings
+from consumer.config.kafka import KafkaSettings, RegistrySettings
 from consumer.kafka.clients import partition_offsets
+from consumer.wiring.shared import build_registry
 
 Reached = tuple[AdminClient, ClusterMetadata]
 
@@ -50,12 +51,10 @@ def check_input_topic(reached: Reached, topic: str) -> CheckResult:
     return CheckResult(True, f"input topic {topic}: {len(found.partitions)} partitions")
 
 
-def check_registry(url: str, user: str | None, password: str | None) -> CheckResult:
+def check_registry(section: RegistrySettings) -> CheckResult:
     """Check that the schema registry answers."""
-    from consumer.activity.schemas.registry import RegistryClient
-
     try:
-        RegistryClient(url, user=user, password=password).find(_NO_SUCH_SCHEMA)
-    except RegistryUnavailable as problem:
+        build_registry(section).find(_NO_SUCH_SCHEMA)
+    except (RegistryUnavailable, ConfigError) as problem:
         return CheckResult(False, "schema registry", str(problem))
-    return CheckResult(True, f"schema registry: {url} answers")
+    return CheckResult(True, f"schema registry: {', '.join(section.url)} answers")

@@ -65,9 +65,7 @@ def _results(settings: Settings, *, with_secrets: bool) -> Iterator[CheckResult]
     if reached is not None:
         yield from _kafka(settings, reached, with_secrets=with_secrets)
     if settings.schema_registry and with_secrets:
-        registry = settings.schema_registry
-        password = read_secret(registry.password, "schema_registry.password") if registry.password else None
-        yield kafka.check_registry(registry.url, registry.user, password.get_secret_value() if password else None)
+        yield kafka.check_registry(settings.schema_registry)
     if settings.onemsg is None:
         yield CheckResult(True, "1MSG: there is no section onemsg, so only `lapse run --role detect` works")
         return
