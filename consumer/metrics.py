@@ -33,6 +33,13 @@ class DetectMetrics:
             ["outcome"],
             registry=registry,
         )
+        self.source_paths = Counter(
+            "lapse_source_paths",
+            "Events by whether something lies at each path of source, whatever they concern. A path that is never found"
+            " is wrong, or its producers left the field out.",
+            ["path", "found"],
+            registry=registry,
+        )
         self.dead_letters = Counter(
             "lapse_dead_letters",
             "Activities that could not be read and went to the dead letters.",

@@ -93,6 +93,7 @@ class ActivityDecoder:
         self._mapping = mapping
         self._metadata = metadata
         self._problems = _problems_of(fields)
+        self._paths = {"ending" if name == "kind" else name: source_key(name) for name in fields.labels or fields.paths}
         self._clock_doubt = clock_doubt
         self.reads_headers = bool(fields.from_headers)
         """Whether `decode` needs the records' headers."""
@@ -108,7 +109,7 @@ class ActivityDecoder:
         rows = self._read(values, elsewhere.columns)
         if self._metadata:
             rows = with_elsewhere(rows, elsewhere)
-        read, present = rows.frame.height, _presence(rows.frame)
+        read, present = rows.frame.height, _presence(rows.frame, self._paths)
         rows = set_aside(self._mapping(rows) if self._mapping else rows, elsewhere.problems)
         decoded = self._validate(rows, timestamps, now)
         return replace(decoded, read=read, present=present)
@@ -143,9 +144,9 @@ class ActivityDecoder:
         return Decoded(frame.filter(good), bad, clamped_rows, skew, rows.ignored, blank)
 
 
-def _presence(frame: pl.DataFrame) -> dict[str, int]:
-    """Return in how many rows something lies at each path, by its key of `source`."""
-    return {source_key(name): frame.height - frame[name].null_count() for name in frame.columns if name != "index"}
+def _presence(frame: pl.DataFrame, paths: Mapping[str, str]) -> dict[str, int]:
+    """Return in how many rows something lies at each path. `paths` are the keys of `source` by the columns' names."""
+    return {key: frame.height - frame[name].null_count() for name, key in paths.items()}
 
 
 def _in_order(bad: list[BadValue]) -> list[BadValue]:

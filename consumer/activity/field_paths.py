@@ -106,7 +106,7 @@ _KEYS = {name: key for key, name in _NAMES.items()}
 
 def source_key(name: str) -> str:
     """Return the key of `source` that says where a field is."""
-    return "kind" if name == "ending" else _KEYS.get(name, name)
+    return _KEYS.get(name, name)
 
 
 def build_field_paths(source: SourceSettings, processes: Mapping[str, ProcessSettings] | None = None) -> FieldPaths:

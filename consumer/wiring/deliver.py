@@ -39,6 +39,7 @@ from consumer.wiring.deliver_parts import DeliverParts
 from consumer.wiring.deliver_settings import onemsg_client, sender_config
 from consumer.wiring.fallback import fallbacks
 from consumer.wiring.ledger import next_offsets, open_ledger, wait_for_ledger
+from consumer.wiring.metric_series import start_deliver_series
 from consumer.wiring.outbox import outbox_publisher
 from consumer.wiring.part_loop import PartLoop
 from consumer.wiring.shared import Shared, plain
@@ -61,6 +62,7 @@ class Deliver:
         assert s.onemsg is not None  # the command has refused to begin without
         self._shared = shared
         self._metrics = metrics = DeliverMetrics(shared.metrics)
+        start_deliver_series(metrics, s)
         self.ledger = ledger = open_ledger(shared, metrics)
         self._dead_letter_publisher = Publisher(s.kafka, clock, name="publisher")
         secret = s.web.webhook_secret

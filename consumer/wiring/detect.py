@@ -32,6 +32,7 @@ from consumer.kafka.detect_loop.partition_count_guard import PartitionCountGuard
 from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.kafka.detect_loop.reminder_encoder import ReminderEncoder
 from consumer.metrics import DetectMetrics
+from consumer.wiring.metric_series import start_detect_series
 from consumer.wiring.shared import Shared, plain
 
 # librdkafka's default is a minute: so long nothing else is sent while a broker in trouble has lost a request.
@@ -42,6 +43,7 @@ def build(shared: Shared) -> DetectLoop:
     """Return the loop, ready to run. Raises RegistryUnavailable, SchemaRefused."""
     s, clock, metrics = shared.settings, shared.clock, DetectMetrics(shared.metrics)
     group, commit_interval, topic = group_name(s), millis(s.detect.commit_interval), s.source.topic
+    start_detect_series(metrics, s)
     part = shared.health.register("detect")
 
     def report_wait(whom: str) -> None:

@@ -123,6 +123,9 @@ class BatchProcessor:
         events.labels("clamped").inc(decoded.clamped)
         events.labels("ignored").inc(decoded.ignored)
         events.labels("blank").inc(decoded.blank)
+        for path, count in decoded.present.items():
+            self._metrics.source_paths.labels(path, "yes").inc(count)
+            self._metrics.source_paths.labels(path, "no").inc(decoded.read - count)
 
     def _postpone(self, errors: Mapping[int, RegistryUnavailable], tasks: Mapping[int, PartitionTask]) -> None:
         """Seek back to the positions of these partitions, and pause them until it makes sense to try again."""

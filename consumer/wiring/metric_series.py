@@ -1,0 +1,58 @@
+"""Gives every labelled counter its series at the start: one that appears at its first event has no increase then."""
+
+from consumer.activity.field_paths import NATIVE, source_key
+from consumer.config.settings import Settings
+from consumer.deliver.lifecycle import Status
+from consumer.metrics import DeliverMetrics, DetectMetrics
+from consumer.reasons import decisions, records, refusals
+from consumer.records import WHATSAPP, ReminderKind
+
+_EVENT_OUTCOMES = ("applied", "unknown_process", "clamped", "ignored", "blank")
+_LAPSE_OUTCOMES = ("asked", "expired", "skipped", "expired_held", "before_start")
+_REMINDER_KINDS = (ReminderKind.DUE, ReminderKind.RETURNED, ReminderKind.COMPLETED, ReminderKind.CANCELLED)
+_WEBHOOK_OUTCOMES = ("stored", "bad_secret", "too_large", "unreadable", "not_stored")
+_UNPUBLISHED = (Status.PLANNED, Status.SENDING)
+
+
+def start_detect_series(metrics: DetectMetrics, settings: Settings) -> None:
+    """Give detect's counters their series."""
+    for outcome in _EVENT_OUTCOMES:
+        metrics.events.labels(outcome)
+    for path in settings.source.paths or map(source_key, NATIVE.paths):
+        for found in ("yes", "no"):
+            metrics.source_paths.labels(path, found)
+    for reason in records.DEAD_LETTERS:
+        metrics.dead_letters.labels(settings.source.topic, reason)
+    for process, section in settings.processes.items():
+        for step in range(len(section.remind_after)):
+            for outcome in _LAPSE_OUTCOMES:
+                metrics.lapses.labels(process, step, outcome)
+            for kind in _REMINDER_KINDS:
+                metrics.reminders.labels(process, step, kind)
+    for outcome in ("aborted", "fenced"):
+        metrics.commit_failures.labels(outcome)
+
+
+def start_deliver_series(metrics: DeliverMetrics, settings: Settings) -> None:
+    """Give deliver's counters their series."""
+    metrics.sends.labels("accepted", "")
+    for outcome, reasons in (
+        ("rejected", refusals.REFUSED),
+        ("not_transmitted", refusals.NOT_TRANSMITTED),
+        ("unknown", decisions.UNKNOWN),
+    ):
+        for reason in reasons:
+            metrics.sends.labels(outcome, reason)
+    fallback = settings.fallback
+    media = [WHATSAPP, *(["email"] if fallback.email else []), *(["webhook"] if fallback.webhook else [])]
+    for status in Status:
+        for medium in media if status not in _UNPUBLISHED else []:
+            metrics.statuses.labels(medium, status)
+    for status, why in ((Status.SUPPRESSED, decisions.SUPPRESSED), (Status.CANCELLED, decisions.CANCELLED)):
+        for reason in why:
+            metrics.suppressions.labels(status, reason)
+    for outcome in _WEBHOOK_OUTCOMES:
+        metrics.webhooks.labels(outcome)
+    for topic in (settings.topics.reminders, settings.topics.contacts):
+        for reason in records.DEAD_LETTERS:
+            metrics.dead_letters.labels(topic, reason)
