@@ -104,7 +104,7 @@ def _install(folder: Path) -> None:
     """Install what package.json names. Raises NoBroker, whose text says what could not be had."""
     shutil.copy(ROOT / "examples" / "subscriber-node" / "package.json", folder)
     npm = NODE.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    command = [NODE / "node", npm, "install", "--no-audit", "--no-fund", "--no-package-lock"]
+    command: list[str | Path] = [NODE / "node", npm, "install", "--no-audit", "--no-fund", "--no-package-lock"]
     done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", timeout=120)
     if done.returncode:
         raise NoBroker("the Node subscriber's packages cannot be fetched: is npm's registry reachable?")
