@@ -2,11 +2,13 @@
 
 uvicorn with its fast parser limits none of these. So its protocol is extended here: a connection is closed whose
 headers or trailers are too many or too long, whose requests come faster than their answers, or whose request, answer
-or silence takes too long. Where there are too many connections, the one closes that waits longest for a request.
+or silence takes too long. Where there are too many connections, the one closes that waits longest for a request,
+of the address that holds most.
 """
 
 import asyncio
 import resource
+from collections import Counter
 from typing import Any, cast
 
 import structlog
@@ -86,8 +88,7 @@ class _BoundedHttp(HttpToolsProtocol):
         super().connection_made(transport)
         self.held.add(self)
         if len(self.held) > self.most:
-            # Whoever waits longest goes first, so that idle connections never keep a request out.
-            next(iter(self.waiting), self)._abort()
+            self._least_needed()._abort()
         if not transport.is_closing():
             self._wait_for_request()
 
@@ -145,6 +146,12 @@ class _BoundedHttp(HttpToolsProtocol):
             self._abort_after(REQUEST_TIMEOUT_S)
         elif self in self.held:
             self._wait_for_request()
+
+    def _least_needed(self) -> "_BoundedHttp":
+        """Return whoever waits longest for a request, of the address that holds most connections; this one if nobody
+        waits. So idle connections keep no request out, and one address keeps no other out."""
+        held = Counter(each.client and each.client[0] for each in self.held)
+        return max(self.waiting, key=lambda each: held[each.client and each.client[0]], default=self)
 
     def _wait_for_request(self) -> None:
         self.waiting[self] = None

@@ -127,6 +127,15 @@ def test_idle_connections_keep_no_request_out(port: int) -> None:
         assert b"200 OK" in _until_closed(idle[-1])
 
 
+def test_one_address_does_not_close_the_idle_connections_of_another(port: int) -> None:
+    with ExitStack() as stack:
+        other = stack.enter_context(socket.create_connection(("127.0.0.1", port), 10, ("127.0.0.2", 0)))
+        for _ in range(3 * MOST):
+            stack.enter_context(_connect(port))
+        other.sendall(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert b"200 OK" in _until_closed(other)
+
+
 def test_requests_in_progress_are_kept_and_more_are_refused(port: int) -> None:
     with ExitStack() as stack:
         busy = [stack.enter_context(_connect(port)) for _ in range(MOST)]
