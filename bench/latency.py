@@ -92,8 +92,8 @@ def _measured(
 
     eventually(all_sent, 60, meaning="everybody's message has been asked for")
     name, part = "lapse_lapse_to_send_seconds", "lapse_lapse_to_reminder_seconds"
-    sends, total = service.metric(f"{name}_count"), service.metric(f"{name}_sum")
-    under = service.metric(f'{name}_bucket{{le="2.0"}}')
+    sends, total = service.metric(f'{name}_count{{held="no"}}'), service.metric(f'{name}_sum{{held="no"}}')
+    under = service.metric(f'{name}_bucket{{held="no",le="2.0"}}')
     asked = service.metric(f"{part}_sum") / service.metric(f"{part}_count")
     metric = f"metrics: {sends:.0f} sends, mean {total / sends:.2f} s (of it {asked:.2f} s to the reminder),"
     metric += f" {under / sends:.1%} within 2 s"

@@ -99,7 +99,7 @@ def _sends(name: str, url: str, box: Sandbox, count: int, bare: float) -> None:
 
 async def _send(replica: MeasuredReplica, onemsg: OneMsgClient, count: int) -> None:
     stop = asyncio.Event()
-    accepted = replica.metrics.sends.labels("accepted", "")
+    accepted = replica.metrics.sends.labels("account-setup", "accepted", "")
 
     def stop_at_count() -> None:
         if accepted._value.get() >= count:

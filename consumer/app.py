@@ -26,6 +26,7 @@ from consumer.kafka.clients.transactional_producer import Fenced
 from consumer.web.bounded_http import log_accept_errors_once, raise_descriptor_limit
 from consumer.wiring import detect
 from consumer.wiring.deliver import Deliver
+from consumer.wiring.metric_series import start_service_series
 from consumer.wiring.progress_log import ProgressLog, addresses
 from consumer.wiring.shared import Shared
 from consumer.wiring.web import Web
@@ -74,6 +75,7 @@ class _Service:
 
     async def _run(self, roles: frozenset[Role], web: Web, on_ready: Callable[[str], None]) -> int:
         s, admin = self._shared.settings, self._shared.admin
+        start_service_series(self._shared.service_metrics, roles)
         topics.prepare(admin, s.topics, s.state_topic, s.source.topic)
         loop = detect.build(self._shared) if "detect" in roles else None
         deliver = Deliver(self._shared) if "deliver" in roles else None

@@ -21,6 +21,28 @@ class BatchHistogram(Histogram):
         self._sum.inc(float(values.sum()))
 
 
+BREAKER_STATES = ("closed", "half_open", "open")
+
+
+class ServiceMetrics:
+    """What every process has, whichever roles it runs."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.build_info = Gauge(
+            "lapse_build_info",
+            "Always 1: the version of Lapse, and the roles of the process (detect, deliver, or both with a comma).",
+            ["version", "roles"],
+            registry=registry,
+        )
+        self.part_errors = Counter(
+            "lapse_part_errors",
+            "Rounds that a part of the process has to repeat, by what failed: the ledger, or the broker while something"
+            " is published. Worth an alert while it grows.",
+            ["part", "cause"],
+            registry=registry,
+        )
+
+
 class DetectMetrics:
     """What detect has read, and how far behind it is."""
 
@@ -134,19 +156,54 @@ class DeliverMetrics:
         self.sends = Counter(
             "lapse_sends",
             "Attempts to send, by outcome: accepted, rejected, not_transmitted, unknown.",
-            ["outcome", "reason"],
+            ["process", "outcome", "reason"],
             registry=registry,
         )
         self.sends_in_flight = Gauge(
             "lapse_sends_in_flight", "Requests to 1MSG without an answer yet.", registry=registry
         )
         self.statuses = Counter(
-            "lapse_statuses", "Published status changes of reminders.", ["medium", "status"], registry=registry
+            "lapse_statuses",
+            "Published status changes of reminders.",
+            ["process", "medium", "status"],
+            registry=registry,
         )
         self.suppressions = Counter(
             "lapse_suppressions",
             "Reminders that were suppressed or cancelled, by reason.",
-            ["status", "reason"],
+            ["process", "status", "reason"],
+            registry=registry,
+        )
+        self.false_positives = Counter(
+            "lapse_false_positives",
+            "Messages to somebody who had come back, finished or cancelled before they left, as was only read"
+            " afterwards. Should not grow.",
+            ["process"],
+            registry=registry,
+        )
+        self.circuit_breaker_state = Gauge(
+            "lapse_circuit_breaker_state",
+            "1 for the state in which a circuit breaker is: closed, open, half_open (the next message is a probe). Of a"
+            " channel (its medium) or of a template on it (medium/template/language). Worth an alert while open.",
+            ["channel", "state"],
+            registry=registry,
+        )
+        self.oldest_due_reminder = Gauge(
+            "lapse_oldest_due_reminder_seconds",
+            "How long the reminder has been due that waits longest for its checks, of those that may be looked at now;"
+            " 0 if none is. Worth an alert while it grows: deliver does not keep up, or stands still.",
+            ["medium"],
+            registry=registry,
+        )
+        self.newest_contact = Gauge(
+            "lapse_newest_contact_timestamp_seconds",
+            "When the newest record of the contacts topic was written. Missing while the topic is empty or the broker"
+            " does not say. Worth an alert if it is old: nobody hears of consent that was withdrawn.",
+            registry=registry,
+        )
+        self.unread_contacts = Gauge(
+            "lapse_unread_contacts",
+            "Offsets of the contacts topic that are not in the ledger yet. Should be zero most of the time.",
             registry=registry,
         )
         self.unknown_sends = Gauge(
@@ -189,8 +246,16 @@ class DeliverMetrics:
         )
         self.lapse_to_send = Histogram(
             "lapse_lapse_to_send_seconds",
-            "Time from the lapse to the request to 1MSG.",
+            "Time from the lapse to the first request to 1MSG; held is yes where a rule had put the reminder off"
+            " before (send window, cap, missing contact, pause), so that the time says nothing about us.",
+            ["held"],
             buckets=_BUCKETS_S,
+            registry=registry,
+        )
+        self.unreported = Counter(
+            "lapse_unreported",
+            "Accepted messages of which no report came within tracking.give_up_after.",
+            ["process"],
             registry=registry,
         )
         self.outbox_backlog = Gauge(
@@ -208,6 +273,19 @@ class DeliverMetrics:
         self.webhooks = Counter(
             "lapse_webhooks",
             "Webhook bodies by outcome: stored, bad_secret, too_large, unreadable, not_stored.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.last_webhook = Gauge(
+            "lapse_last_webhook_timestamp_seconds",
+            "When this process stored a webhook body last; 0 if it has not yet.",
+            registry=registry,
+        )
+        self.webhook_reports = Counter(
+            "lapse_webhook_reports",
+            "Status reports by webhook, by outcome: applied, repeated (the reminder has this status already), late"
+            " (another came before), unmatched (its message is not ours, or not known yet). Many repeated ones are a"
+            " webhook that is registered twice.",
             ["outcome"],
             registry=registry,
         )

@@ -22,7 +22,7 @@ from consumer.config.errors import fields_of, is_section, shape
 from consumer.config.settings import Settings
 from consumer.config.template import Action
 from consumer.config.types import Secret, format_duration
-from consumer.metrics import DeliverMetrics, DetectMetrics
+from consumer.metrics import DeliverMetrics, DetectMetrics, ServiceMetrics
 from consumer.onemsg.error_table import BY_CODE
 from consumer.reasons.catalogue import GROUPS
 
@@ -149,7 +149,7 @@ def metrics() -> Iterator[str]:
     yield from ("# Metrics", "", WRITTEN, "")
     yield "Served at `/metrics`, for Prometheus. Counters end in `_total`; spans are in seconds. Reasons are in"
     yield "[reasons.md](reasons.md), statuses in [topics.md](topics.md)."
-    for title, role in (("Detect", DetectMetrics), ("Deliver", DeliverMetrics)):
+    for title, role in (("Every process", ServiceMetrics), ("Detect", DetectMetrics), ("Deliver", DeliverMetrics)):
         yield from ("", f"## {title}", "")
         found = [each for each in vars(role(CollectorRegistry())).values() if isinstance(each, MetricWrapperBase)]
         yield from table(("metric", "kind", "labels", "what it tells"), [metric_row(each) for each in found])

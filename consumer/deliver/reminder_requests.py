@@ -21,6 +21,9 @@ _END_COLUMNS = {
     ReminderKind.CANCELLED: "cancelled_at",
 }
 _OPEN = sorted(status.value for status in UNSENT | IN_DOUBT)
+_MAY_HAVE_LEFT = frozenset(
+    {Status.ACCEPTED, Status.SENT, Status.DELIVERED, Status.READ, Status.UNKNOWN, Status.UNRESOLVED}
+)
 T = TypeVar("T")
 Request: TypeAlias = tuple[ReminderKind, ReminderRow]
 """What detect asks for, and the reminder as a new row."""
@@ -90,6 +93,7 @@ class ReminderRequests:
         self._work.end_episode(row, _END_COLUMNS[kind], row.occurred_at)
         for key in self._by_id[row.reminder_id]:
             stored = self._row(key)
+            self._work.false_positives[stored.process] += _is_false_positive(stored, row.occurred_at)
             if kind is ReminderKind.RETURNED and stored.returned_at is None:
                 self._work.update(stored._replace(returned_at=row.occurred_at))
             elif kind is not ReminderKind.RETURNED and stored.completed_at is None:
@@ -106,6 +110,17 @@ class ReminderRequests:
         row = self._work.get(key)
         assert row is not None
         return row
+
+
+def _is_false_positive(stored: ReminderRow, ended_at: Millis) -> bool:
+    """Return whether the message left after the silence had ended, as is only heard now, and for the first time."""
+    return (
+        stored.returned_at is None
+        and stored.completed_at is None
+        and stored.attempted_at is not None
+        and ended_at < stored.attempted_at
+        and Status(stored.status) in _MAY_HAVE_LEFT
+    )
 
 
 def _lapse_order(row: ReminderRow) -> tuple[Millis, int]:

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import Connection
 
 from consumer.clock import Millis
-from consumer.deliver.lifecycle import SILENT, UNSENT, Change, Event, NoChange, Status, transition
+from consumer.deliver.lifecycle import NO_REPORT, SILENT, UNSENT, Change, Event, NoChange, Status, transition
 from consumer.deliver.policy.episodes import Decision, decision_of
 from consumer.deliver.policy.fallback import fall_back_at
 from consumer.ledger import queries
@@ -64,6 +64,10 @@ class UnitOfWork:
         self._attempts: list[Mapping[str, object]] = []
         self._episode_ends: dict[str, list[Mapping[str, object]]] = {}
         """By column of `episode_tables.episodes`."""
+        self.false_positives = Counter[str]()
+        """By process; counted, like those below, once the transaction is durable."""
+        self.webhook_reports = Counter[str]()
+        """By outcome."""
 
     def add_locked(self, rows: Iterable[ReminderRow]) -> None:
         """Add rows that this transaction has locked; a row that is already here stays as it is."""
@@ -146,11 +150,17 @@ class UnitOfWork:
         logger = log.bind()
         for each in self._transitions:
             logger.debug("reminder_changed", **{name: each[name] for name in _LOGGED})
-        statuses = Counter((each["medium"], each["status"], each["reason"]) for each in self._transitions)
-        for (medium, status, reason), number in statuses.items():
-            metrics.statuses.labels(medium, status).inc(number)
+        changes = Counter((t["process"], t["medium"], t["status"], t["reason"]) for t in self._transitions)
+        for (process, medium, status, reason), number in changes.items():
+            metrics.statuses.labels(process, medium, status).inc(number)
             if status in {Status.SUPPRESSED, Status.CANCELLED}:
-                metrics.suppressions.labels(status, reason).inc(number)
+                metrics.suppressions.labels(process, status, reason).inc(number)
+            if reason == NO_REPORT:
+                metrics.unreported.labels(process).inc(number)
+        for process, number in self.false_positives.items():
+            metrics.false_positives.labels(process).inc(number)
+        for outcome, number in self.webhook_reports.items():
+            metrics.webhook_reports.labels(outcome).inc(number)
 
 
 _LOGGED = ("reminder_id", "medium", "process", "step", "status", "reason", "attempt")

@@ -18,6 +18,7 @@ from consumer.deliver.channel.sending_state import (
     problem_of_breaker,
     problem_of_templates,
 )
+from consumer.deliver.operations.ledger_gauges import LedgerGauges
 from consumer.deliver.operations.ledger_identity import group_name
 from consumer.deliver.operations.pauses import PauseWatcher
 from consumer.deliver.operations.retention import Retention
@@ -35,6 +36,7 @@ from consumer.metrics import DeliverMetrics
 from consumer.records import WHATSAPP, Contact, Received, Reminder
 from consumer.web.webhook import WebhookEndpoint
 from consumer.wiring.channel_maintenance import ChannelMaintenance
+from consumer.wiring.contacts_age import ContactsAge
 from consumer.wiring.deliver_parts import DeliverParts
 from consumer.wiring.deliver_settings import onemsg_client, sender_config
 from consumer.wiring.fallback import fallbacks
@@ -101,6 +103,9 @@ class Deliver:
         self._retention = Retention(ledger, keep_ms=millis(s.ledger.keep), now=clock.now)
         self._pauses = PauseWatcher(ledger, metrics)
         self._monitor = SendingMonitor(metrics)
+        media = (WHATSAPP, *self._parts.fallback_senders)
+        self._gauges = LedgerGauges(ledger, media, metrics, clock.now)
+        self._contacts_age = ContactsAge(shared, ledger, metrics)
 
     def consumers(self) -> dict[str, Callable[[threading.Event], None]]:
         """Return what blocks: the consumers of deliver's topics, by the name of their thread."""
@@ -125,6 +130,7 @@ class Deliver:
             follow.repeat(self._follow, idle_ms=_FOLLOW_IDLE_MS),
             self._loop("outbox", ended, lambda: self._publisher.detail).repeat(self._publish, idle_ms=_IDLE_MS),
             self._maintenance.run(ended),
+            self._contacts_age.run(ended),
             retention.repeat(lambda: asyncio.to_thread(self._retention.step), idle_ms=_RETENTION_IDLE_MS),
         ]
 
@@ -178,6 +184,7 @@ class Deliver:
     async def _follow(self) -> int:
         """Follow what went out. Bodies that a crash, or a ledger out of reach, left unapplied are applied here."""
         await asyncio.to_thread(self._pauses.refresh)
+        await asyncio.to_thread(self._gauges.refresh)
         planned = await asyncio.to_thread(self._parts.fallback_planner.step)
         return planned + await self._parts.inbox.step() + await self._parts.poller.step()
 
@@ -192,7 +199,8 @@ class Deliver:
         *,
         problem: Callable[[], str | None] = lambda: None,
     ) -> PartLoop:
-        return PartLoop(self._shared.health, name, ended, detail, problem=problem)
+        errors = self._shared.service_metrics.part_errors
+        return PartLoop(self._shared.health, name, ended, detail, problem=problem, errors=errors)
 
     def _fallback_loop(self, medium: str, sender: Sender[Any], ended: asyncio.Event) -> PartLoop:
         def problem() -> str | None:
@@ -209,7 +217,8 @@ class Deliver:
         self, topic: str, cls: type[R], handle: Callable[[Sequence[Received[R]]], None], *, wants_ends: bool = False
     ) -> AtLeastOnceConsumer[R]:
         s, codec, name = self._shared.settings, self._shared.codec, f"{cls.__name__.lower()}s"
-        part = self._shared.health.register(name)
+        part, errors = self._shared.health.register(name), self._shared.service_metrics.part_errors
+        errors.labels(name, "ledger")
 
         def decode(data: bytes) -> R:
             record = codec.decode(cls, data)
@@ -222,8 +231,8 @@ class Deliver:
             Subscription(topic=topic, group=group_name(s.kafka.group_prefix, name), instance=self._shared.instance),
             RecordHandler(
                 decode=decode,
-                handle=wait_for_ledger(handle),
-                advance=wait_for_ledger(self._parts.intake.advance_offsets),
+                handle=wait_for_ledger(handle, errors, name),
+                advance=wait_for_ledger(self._parts.intake.advance_offsets, errors, name),
                 handled_offsets=lambda: next_offsets(self.ledger, topic),
                 wants_ends=wants_ends,
             ),

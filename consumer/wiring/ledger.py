@@ -6,6 +6,7 @@ from typing import ParamSpec
 
 import structlog
 from confluent_kafka.admin import AdminClient
+from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 
 from consumer.config.settings import Settings
@@ -55,8 +56,10 @@ def _compare_before_making(shared: Shared) -> None:
         return  # an older one, which is about to be brought up to date, or what the caller is going to see itself
 
 
-def wait_for_ledger(handle: Callable[P, None]) -> Callable[P, None]:
+def wait_for_ledger(handle: Callable[P, None], errors: Counter, part: str) -> Callable[P, None]:
     """Wrap a handler so that a ledger out of reach, or busy with what another replica does, is waited for.
+
+    `errors` (`ServiceMetrics.part_errors`) counts that with the label `part`.
 
     Raises NotNow then; RecordRefused if it refuses the values, as it would again. Other errors are ours, and pass.
     """
@@ -66,6 +69,7 @@ def wait_for_ledger(handle: Callable[P, None]) -> Callable[P, None]:
             handle(*args, **kwargs)
         except (SQLAlchemyError, UnicodeError, OverflowError) as error:
             if is_transient(error):
+                errors.labels(part, "ledger").inc()
                 raise NotNow(type(error).__name__) from error
             if is_about_the_data(error):
                 raise RecordRefused(type(error).__name__) from error

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
+from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 
 from consumer.clock import SECOND, Millis
@@ -27,7 +28,8 @@ _log = structlog.get_logger()
 class PartLoop:
     """`name` is the part's name in the health register; `detail` says there what people should know.
 
-    `problem` says what keeps the part from its work though its rounds succeed; `retry_ms` is the pause after an error.
+    `problem` says what keeps the part from its work though its rounds succeed.
+    `errors` (`ServiceMetrics.part_errors`) counts failed rounds; `retry_ms` is the pause after one.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class PartLoop:
         detail: Callable[[], str | None],
         *,
         problem: Callable[[], str | None] = lambda: None,
+        errors: Counter,
         retry_ms: Millis = 5 * SECOND,
     ) -> None:
         self._part = health.register(name)
@@ -46,6 +49,7 @@ class PartLoop:
         self._detail = detail
         self._problem = problem
         self._retry_ms = retry_ms
+        self._errors = {cause: errors.labels(name, cause) for cause in ("ledger", "broker")}
         self._lasting_errors = 0
 
     async def repeat(self, step: Callable[[], Awaitable[int]], *, idle_ms: Millis) -> None:
@@ -84,6 +88,7 @@ class PartLoop:
         self._lasting_errors = self._lasting_errors + 1 if lasts else 0
         # (The text of a ledger's error may hold a statement; that of a broker's says which topic, and what to do.)
         reason = str(problem) if isinstance(problem, PublishFailed) else type(problem).__name__
+        self._errors["ledger" if isinstance(problem, SQLAlchemyError) else "broker"].inc()
         _log.warning("part_waits", part=self._name, reason=reason)
         self._part.failing(reason)
         if self._lasting_errors >= _MAX_LASTING_ERRORS:

@@ -16,6 +16,7 @@ from consumer.config.loader import read_secret
 from consumer.config.settings import Settings
 from consumer.config.types import Secret
 from consumer.kafka.clients.client_settings import client_settings
+from consumer.metrics import ServiceMetrics
 from consumer.web.health import Health
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Shared:
         self.metrics = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.metrics)
+        self.service_metrics = ServiceMetrics(self.metrics)
         self.instance = settings.kafka.instance or socket.gethostname()
         self.registry = build_registry(settings.schema_registry) if settings.schema_registry else None
         self.writers = WriterSchemas(self.clock, self.registry)

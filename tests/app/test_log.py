@@ -33,8 +33,8 @@ def test_log_tells_the_story_and_no_library_speaks_in_it(service: Service, platf
         assert theirs not in log
 
 
-_ACCEPTED = 'lapse_sends_total{outcome="accepted",reason=""}'
-_NO_OPT_IN = 'lapse_suppressions_total{reason="no_opt_in",status="suppressed"}'
+_ACCEPTED = 'lapse_sends_total{outcome="accepted",process="account-setup",reason=""}'
+_NO_OPT_IN = 'lapse_suppressions_total{process="account-setup",reason="no_opt_in",status="suppressed"}'
 
 
 def test_taken_port_is_reported_and_nothing_is_left_open(service: Service) -> None:

@@ -174,7 +174,7 @@ def test_attempt_row_after_acceptance(diary: Diary) -> None:
         (attempt,) = connection.exec_driver_sql("SELECT * FROM attempts").mappings().all()
     assert (attempt["number"], attempt["outcome"], attempt["message_id"]) == (1, "accepted", "wamid.1")
     assert attempt["started_at"] == attempt["finished_at"] == moment("Mon 09:00")
-    assert diary.metrics.sends.labels("accepted", "")._value.get() == 1
+    assert diary.metrics.sends.labels("account-setup", "accepted", "")._value.get() == 1
 
 
 KILLED = """

@@ -144,8 +144,10 @@ def test_replicas_share_the_channels_rate_limit(story: Story) -> None:
     assert most <= rate * 1.25 + rate / 2
     assert moments[-1] - moments[0] >= (120 - rate / 4) / rate * 1000 - 500
 
+    accepted = 'lapse_sends_total{outcome="accepted",process="account-setup",reason=""}'
+
     def attempts() -> list[float]:
-        return [each.metric('lapse_sends_total{outcome="accepted",reason=""}') for each in (story.one, story.two)]
+        return [each.metric(accepted) for each in (story.one, story.two)]
 
     eventually(lambda: sum(attempts()) == 120, TIMEOUT_S, meaning="the last answers have been counted")
     assert all(attempts())

@@ -7,6 +7,7 @@ from random import Random
 
 import psycopg
 import pytest
+from prometheus_client import CollectorRegistry
 from psycopg import errors
 from sqlalchemy import Connection, create_engine, insert, text
 from sqlalchemy.exc import (
@@ -23,6 +24,7 @@ from consumer.kafka.dead_letters.isolation import RecordRefused
 from consumer.ledger.errors import is_transient
 from consumer.ledger.schema.tables import contacts
 from consumer.ledger.store import Ledger
+from consumer.metrics import ServiceMetrics
 from consumer.wiring.ledger import wait_for_ledger
 
 TRANSIENT = [
@@ -90,7 +92,7 @@ def test_a_handler_waits_for_the_server_and_refuses_only_what_is_about_the_data(
         raise error
 
     with pytest.raises(becomes):
-        wait_for_ledger(handle)()
+        wait_for_ledger(handle, ServiceMetrics(CollectorRegistry()).part_errors, "reminders")()
 
 
 @pytest.mark.parametrize("error", ABOUT_THE_DATA)

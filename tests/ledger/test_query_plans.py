@@ -99,6 +99,7 @@ ONE, SPAN = UnresolvedSelection(reminder_id="old-7"), UnresolvedSelection(since=
 
 r, a, c, i, o = queries.reminders, queries.attempts, queries.contacts, queries.inbox, queries.outbox
 CALLS: dict[str, Callable[[Connection], object]] = {
+    "reminders.oldest_due": lambda to: r.oldest_due(to, "whatsapp", NOW),
     "reminders.any_due": lambda to: r.any_due(to, "whatsapp", NOW),
     "reminders.lock_due": lambda to: r.lock_due(to, "whatsapp", NOW, 100),
     "reminders.lock_expired_leases": lambda to: r.lock_expired_leases(to, NOW, 100),
@@ -196,6 +197,7 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "outbox.mark_opt_outs_published": lambda to: o.mark_opt_outs_published(to, range(1, 10)),
     "outbox.delete_published_opt_outs": lambda to: o.delete_published_opt_outs(to, OLD, 200),
     "channels.states": lambda to: queries.channels.states(to, "whatsapp", lock=True),
+    "channels.all_states": queries.channels.all_states,
     "channels.put_state": lambda to: queries.channels.put_state(to, ChannelRow("whatsapp")),
     "channels.rate_limit": lambda to: queries.channels.rate_limit(to, "whatsapp", lock=True),
     "channels.set_rate_used_until": lambda to: queries.channels.set_rate_used_until(to, "whatsapp", NOW),

@@ -5,11 +5,13 @@ import sqlite3
 from collections.abc import Callable
 
 import pytest
+from prometheus_client import CollectorRegistry
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from consumer.clock import ManualClock
 from consumer.kafka.clients.publisher import NotAcknowledged, Refused
+from consumer.metrics import ServiceMetrics
 from consumer.web.health import Health
 from consumer.wiring.part_loop import PartLoop
 
@@ -23,11 +25,15 @@ class Part:
         self._failures = list(failures)
         self._ended = asyncio.Event()
         self._health = Health(ManualClock().monotonic)
-        self._loop = PartLoop(self._health, "outbox", self._ended, lambda: None, retry_ms=0)
+        self._errors = ServiceMetrics(CollectorRegistry()).part_errors
+        self._loop = PartLoop(self._health, "outbox", self._ended, lambda: None, errors=self._errors, retry_ms=0)
         self.details: list[str | None] = []
 
     def run(self) -> None:
         asyncio.run(asyncio.wait_for(self._loop.repeat(self._step, idle_ms=0), 30))
+
+    def errors(self, cause: str) -> float:
+        return float(self._errors.labels("outbox", cause)._value.get())
 
     async def _step(self) -> int:
         self.details.append(self._health.states()["outbox"].detail)
@@ -81,3 +87,9 @@ def test_errors_that_do_not_last_are_not_added_up() -> None:
     part = Part(*[missing_table, missing_table, None, missing_table, locked] * 20)
     part.run()
     assert len(part.details) == 101
+
+
+def test_errors_are_counted_by_their_cause() -> None:
+    part = Part(locked, None, refused, unanswered)
+    part.run()
+    assert (part.errors("ledger"), part.errors("broker")) == (1, 2)

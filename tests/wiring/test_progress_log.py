@@ -60,11 +60,11 @@ def test_ready_is_told_once_with_all_addresses_when_every_part_has_started(servi
 
 def test_the_first_message_is_told_at_once_and_no_other(service: Service) -> None:
     service.says()
-    service.deliver.sends.labels("rejected", "credential").inc()
+    service.deliver.sends.labels("checkout", "rejected", "credential").inc()
     assert service.says() == []
-    service.deliver.sends.labels("accepted", "").inc()
+    service.deliver.sends.labels("checkout", "accepted", "").inc()
     assert service.says() == [{"event": "first_message_sent"}]
-    service.deliver.sends.labels("accepted", "").inc()
+    service.deliver.sends.labels("checkout", "accepted", "").inc()
     assert service.says() == []
 
 
@@ -72,10 +72,10 @@ def test_sums_are_told_once_a_minute_by_outcome_and_reason(service: Service) -> 
     service.says()
     service.detect.lapses.labels("checkout", 0, "asked").inc(3)
     service.detect.lapses.labels("checkout", 0, "skipped").inc()
-    service.deliver.sends.labels("accepted", "").inc(2)
-    service.deliver.sends.labels("unknown", "timeout").inc()
-    service.deliver.suppressions.labels("suppressed", "no_opt_in").inc(4)
-    service.deliver.suppressions.labels("cancelled", "returned").inc()
+    service.deliver.sends.labels("checkout", "accepted", "").inc(2)
+    service.deliver.sends.labels("checkout", "unknown", "timeout").inc()
+    service.deliver.suppressions.labels("checkout", "suppressed", "no_opt_in").inc(4)
+    service.deliver.suppressions.labels("checkout", "cancelled", "returned").inc()
     assert [each["event"] for each in service.says(30 * SECOND)] == ["first_message_sent"]
     assert service.says(30 * SECOND) == [
         {
@@ -86,14 +86,14 @@ def test_sums_are_told_once_a_minute_by_outcome_and_reason(service: Service) -> 
             "seconds": 61,
         }
     ]
-    service.deliver.sends.labels("accepted", "").inc()
+    service.deliver.sends.labels("checkout", "accepted", "").inc()
     (line,) = service.says(MINUTE)
     assert (line["sent"], line["lapses"], line["not_sent"]) == (1, {}, {})
 
 
 def test_the_rest_is_told_at_the_end(service: Service) -> None:
     service.says()
-    service.deliver.sends.labels("accepted", "").inc()
+    service.deliver.sends.labels("checkout", "accepted", "").inc()
     assert service.says_at_the_end() == ["first_message_sent", "progress"]
     assert service.says_at_the_end() == []
 

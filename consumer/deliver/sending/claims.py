@@ -30,6 +30,9 @@ from consumer.metrics import DeliverMetrics
 _PROBE_CANDIDATES = 10
 """Rows considered to find one that can be the probe of a stopped channel."""
 
+_FAULTS = frozenset({None, "detect_behind", "channel_stopped", "template_unusable", "retry_later"})
+"""Reasons of the last deferral, if any, after which a delay is one of the service; with all others a rule made it."""
+
 log = structlog.get_logger()
 
 
@@ -41,6 +44,8 @@ class Attempt(Generic[M]):
     number: int
     started_at: Millis
     lapsed_at: Millis
+    held: bool
+    """A rule had put it off before, and not a fault of ours or of the channel."""
     message: M
     hashes: Mapping[str, str | None]
     """`phone_hash` and `text_hash`, as in `tables.attempts`."""
@@ -205,7 +210,7 @@ class Claims(Generic[M]):
             "phone_hash": None if draft.phone is None else facts.phone_hash,
             "text_hash": None if draft.text is None else text_hash(draft.text, work.hash_key),
         }
-        return Attempt(row.key, number, work.now, facts.lapsed_at, draft.message, hashes)
+        return Attempt(row.key, number, work.now, facts.lapsed_at, row.reason not in _FAULTS, draft.message, hashes)
 
 
 def _one_per_user(rows: Iterable[ReminderRow]) -> list[ReminderRow]:

@@ -19,6 +19,7 @@ from consumer.deliver.tracking.reconciliation import match_open_attempts
 from consumer.deliver.tracking.status_reports import apply_parked_reports
 from consumer.deliver.unit_of_work import Key, UnitOfWork, unit_of_work
 from consumer.ledger import queries
+from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.backoff import wait
@@ -71,9 +72,9 @@ class ResultRecorder:
             rows = ((work.get(result.key), result) for result in results)
             update_breakers(work, [AttemptOutcome(row, r.started_at, r.outcome) for row, r in rows if row is not None])
             _pause_media(work, results)
-        outcomes = Counter((_label(r.outcome), getattr(r.outcome, "reason", "")) for r in results)
-        for (outcome, reason), number in outcomes.items():
-            self._metrics.sends.labels(outcome, reason).inc(number)
+            outcomes = Counter(_labels(work.get(result.key), result.outcome) for result in results)
+        for labels, number in outcomes.items():
+            self._metrics.sends.labels(*labels).inc(number)
 
     def _apply(self, work: UnitOfWork, result: AttemptResult) -> None:
         row = work.get(result.key)
@@ -154,6 +155,11 @@ def _end(result: AttemptResult, now: Millis) -> dict[str, Any]:
         "error": getattr(outcome, "error", None),
         "message_id": getattr(outcome, "message_id", None),
     }
+
+
+def _labels(row: ReminderRow | None, outcome: Outcome) -> tuple[str, str, str]:
+    """Return the labels of `lapse_sends`."""
+    return row.process if row else "", _label(outcome), getattr(outcome, "reason", "")
 
 
 def _label(outcome: Outcome) -> str:

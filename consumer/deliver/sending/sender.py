@@ -172,7 +172,8 @@ class Sender(Generic[M]):
             log.warning("lease_ended_before_sending", reminder=attempt.key[0], attempt=attempt.number)
             return None
         if attempt.number == 1:
-            self._metrics.lapse_to_send.observe((now - attempt.lapsed_at) / SECOND)
+            delays = self._metrics.lapse_to_send.labels("yes" if attempt.held else "no")
+            delays.observe((now - attempt.lapsed_at) / SECOND)
         try:
             with self._metrics.sends_in_flight.track_inprogress():
                 async with asyncio.timeout(left_ms / SECOND):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from consumer.clock import Millis
 from consumer.deliver.channel.breaker_updates import AttemptOutcome, close_after_deliveries, update_breakers
 from consumer.deliver.channel.failure_streaks import FailureStreaks, ToldBy
-from consumer.deliver.lifecycle import UNSENT, Cancel, Defer, NoChange, Reported, Status, StatusSource
+from consumer.deliver.lifecycle import UNSENT, Cancel, Change, Defer, NoChange, Reported, Status, StatusSource
 from consumer.deliver.policy.retries import REPORTED_FAILURE_DELAY_MS, RetryPolicy
 from consumer.deliver.recipients.holds import ReachedPhones, hold_recipient
 from consumer.deliver.recipients.opt_outs import opt_out_recipient
@@ -45,8 +45,10 @@ def apply_reports(
         key = keys.get(received.report.message_id)
         if key is None:
             unmatched.append(received)
+            _count(work, received, "unmatched")
         elif (row := work.get(key)) is not None and row.message_id == received.report.message_id:
-            _apply(work, row, received, retry_policy, after)
+            changes = _apply(work, row, received, retry_policy, after)
+            _count(work, received, _outcome(changes))
     after.apply()
     return unmatched
 
@@ -65,17 +67,28 @@ def apply_parked_reports(work: UnitOfWork, message_ids: Sequence[str], retry_pol
 
 def _apply(
     work: UnitOfWork, row: ReminderRow, received: ReceivedReport, retry_policy: RetryPolicy, after: "_Consequences"
-) -> None:
+) -> tuple[Change, ...] | NoChange:
     progress = received.report.progress
     if progress is Progress.FAILED:
         after.apply()  # in the order of the reports: a later failure may set a hold again
-        _fail(work, row, received, retry_policy, after.streaks)
-        return
+        return _fail(work, row, received, retry_policy, after.streaks)
     changes = work.apply_event(row.key, Reported(progress, received.source), received.at)
     if not isinstance(changes, NoChange) and progress in {Progress.DELIVERED, Progress.READ}:
         after.add_delivered(row)
         if row.status == Status.FAILED:
             _cancel_siblings(work, row, received.source)
+    return changes
+
+
+def _count(work: UnitOfWork, received: ReceivedReport, outcome: str) -> None:
+    if received.source is StatusSource.WEBHOOK:
+        work.webhook_reports[outcome] += 1
+
+
+def _outcome(changes: tuple[Change, ...] | NoChange) -> str:
+    if isinstance(changes, NoChange):
+        return "repeated" if changes.why == "repeated" else "late"
+    return "applied"
 
 
 class _Consequences:
@@ -113,7 +126,7 @@ def _fail(
     received: ReceivedReport,
     retry_policy: RetryPolicy,
     streaks: FailureStreaks,
-) -> None:
+) -> tuple[Change, ...] | NoChange:
     """Apply a failure that is reported later by the same table as one in the answer (docs/1msg.md#error-codes)."""
     refusal = _refusal(received.report)
     if Status(row.status) in {Status.ACCEPTED, Status.SENT}:  # a repeated report counts once
@@ -123,8 +136,9 @@ def _fail(
     then = retry_policy.after(refusal, counted, work.now)
     retry = then if isinstance(then, Defer) and counted.counted_attempts < retry_policy.max_attempts else None
     event = Reported(Progress.FAILED, received.source, refusal.reason, refusal.error_code, retry)
-    if isinstance(work.apply_event(row.key, event, received.at), NoChange):
-        return
+    changes = work.apply_event(row.key, event, received.at)
+    if isinstance(changes, NoChange):
+        return changes
     failed = work.get(row.key) or counted
     work.update(failed._replace(counted_attempts=counted.counted_attempts))
     error = {"reason": refusal.reason, "error_code": refusal.error_code, "error": refusal.error}
@@ -134,6 +148,7 @@ def _fail(
         opt_out_recipient(work, row, refusal.reason, received.source, received.at)
     if refusal.remedy is Remedy.CHANNEL:
         update_breakers(work, [AttemptOutcome(row, row.attempted_at or work.now, refusal)], reported=True)
+    return changes
 
 
 def _refusal(report: StatusReport) -> Rejected:

@@ -119,6 +119,7 @@ class WebhookInbox:
     def _store(self, bodies: Sequence[bytes]) -> None:
         with self._ledger.transaction(urgent=True) as connection:  # 1MSG waits for it
             queries.inbox.store_bodies(connection, bodies, self._now())
+        self._metrics.last_webhook.set(self._now() / SECOND)
 
     def _apply_batch(self) -> int:
         with unit_of_work(self._ledger, self._metrics, self._now()) as work:

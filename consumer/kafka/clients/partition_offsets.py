@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
+from consumer.clock import Millis
 from consumer.kafka.clients.error_codes import LEADER_CHANGING
 from consumer.kafka.clients.retries import retry_while
 
@@ -65,6 +66,18 @@ def fetch_all(admin: AdminClient, topic: str, which: Which = "latest") -> dict[i
     if found.error is not None:
         raise KafkaException(found.error)
     return _fetch(admin, topic, list(found.partitions), which, _REQUEST_TIMEOUT_S)
+
+
+def newest_timestamps(admin: AdminClient, topic: str, *, timeout_s: float) -> dict[int, Millis | None]:
+    """Return when the newest record of each partition was written; None where there is none. Raises KafkaException."""
+    partitions = admin.list_topics(topic, timeout=timeout_s).topics[topic].partitions
+    newest = OffsetSpec.max_timestamp()  # type: ignore[no-untyped-call]
+    specs = {TopicPartition(topic, partition): newest for partition in partitions}
+    if not specs:
+        return {}
+    futures = admin.list_offsets(specs, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=timeout_s)
+    found = {each.partition: int(future.result().timestamp) for each, future in futures.items()}
+    return {partition: written if written > 0 else None for partition, written in found.items()}
 
 
 def _fetch(admin: AdminClient, topic: str, partitions: list[int], which: Which, timeout_s: float) -> dict[int, int]:

@@ -37,6 +37,11 @@ def states(connection: Connection, medium: str, *, lock: bool = False) -> dict[s
     return {medium: ChannelRow(medium), **{row[0]: ChannelRow(*row) for row in rows}}
 
 
+def all_states(connection: Connection) -> list[ChannelRow]:
+    """Return what is known of every channel and template of which anything was known."""
+    return [ChannelRow(*row) for row in connection.execute(select(*CHANNEL).order_by(channels.c.name))]
+
+
 def put_state(connection: Connection, row: ChannelRow) -> None:
     """Write what is known of a channel or a template."""
     values = asdict(row)

@@ -1,0 +1,53 @@
+"""Gauges of the contacts topic: when somebody wrote to it last, and how much of it is not in the ledger yet."""
+
+import asyncio
+import contextlib
+
+import structlog
+from confluent_kafka import KafkaException
+from sqlalchemy.exc import SQLAlchemyError
+
+from consumer.clock import MINUTE, SECOND
+from consumer.kafka.clients import partition_offsets
+from consumer.ledger.store import Ledger
+from consumer.metrics import DeliverMetrics
+from consumer.waiting import wait_for_event
+from consumer.wiring.ledger import next_offsets
+from consumer.wiring.shared import Shared
+
+_INTERVAL_MS = MINUTE
+_REQUEST_TIMEOUT_S = 5.0
+"""The process waits for this when it ends."""
+_log = structlog.get_logger()
+
+
+class ContactsAge:
+    """Asks the broker once a minute. What does not answer leaves the gauges as they are: other parts report it."""
+
+    def __init__(self, shared: Shared, ledger: Ledger, metrics: DeliverMetrics) -> None:
+        self._admin = shared.admin
+        self._topic = shared.settings.topics.contacts
+        self._ledger = ledger
+        self._metrics = metrics
+
+    async def run(self, ended: asyncio.Event) -> None:
+        """Run until told to end."""
+        while not ended.is_set():
+            with contextlib.suppress(SQLAlchemyError):
+                await asyncio.to_thread(self.refresh)
+            await wait_for_event(ended, _INTERVAL_MS)
+
+    def refresh(self) -> None:
+        """Set the gauges. Blocks its thread; raises what the ledger does."""
+        try:
+            written = partition_offsets.newest_timestamps(self._admin, self._topic, timeout_s=_REQUEST_TIMEOUT_S)
+            asked = partition_offsets.request(self._admin, self._topic, written, timeout_s=_REQUEST_TIMEOUT_S)
+            ends = {partition: int(future.result().offset) for partition, future in asked.items()}
+        except KafkaException as problem:
+            _log.debug("contacts_age_unknown", error=str(problem))
+            return
+        offsets = next_offsets(self._ledger, self._topic)
+        self._metrics.unread_contacts.set(sum(max(0, end - offsets.get(n, 0)) for n, end in ends.items()))
+        newest = max((each for each in written.values() if each is not None), default=None)
+        if newest is not None:
+            self._metrics.newest_contact.set(newest / SECOND)
