@@ -42,11 +42,13 @@ def import_contacts(
     """Import contacts from a CSV file, all or none.
 
     The file is UTF-8, separated by commas, semicolons or tabs, with up to 500,000 rows. Its first line names the
-    columns: user_id, and any of name, phone, locale, timezone, email, opt_in, updated_at.
+    columns: user_id, and any of name, phone, locale, timezone, email, opt_in, opted_in_at, updated_at.
 
-    A contact is replaced as a whole: an empty cell deletes what was known. opt_in is yes or no, true or false, 1 or 0;
-    empty means no. updated_at is a time in ISO 8601 (in UTC if it names no zone) or milliseconds since 1970; empty
-    means now. A phone number needs its country code unless policy.default_region is set.
+    Columns that the file does not have keep what is known. An empty cell deletes it, but says nothing about consent:
+    opt_in is yes or no, true or false, 1 or 0, or empty. opted_in_at is when the person themselves last agreed, and
+    lifts their opt-outs from before; updated_at is when the row was true, now if empty. Times are in ISO 8601 (in UTC
+    if they name no zone) or milliseconds since 1970. A phone number needs its country code unless
+    policy.default_region is set.
 
     If rows are invalid, each is reported by its line, and nothing is written, unless --skip-bad is given.
 

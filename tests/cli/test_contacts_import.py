@@ -4,10 +4,12 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 
 from consumer.activity.record_codec import RecordCodec
 from consumer.activity.schemas.writer_schemas import WriterSchemas
@@ -86,7 +88,43 @@ def test_contacts_are_imported(lapse: Lapse, tmp_path: Path, kafka: str, contact
     assert contact_of(first) == Contact(
         user_id="u1", name="Ann, of\nSpain", phone="+34600123456", opt_in=True, updated_at=1_767_225_600_000
     )
-    assert contact_of(second) == Contact(user_id="u2", opt_in=False, updated_at=1_767_225_600_000)
+    assert contact_of(second) == Contact(user_id="u2", updated_at=1_767_225_600_000)
+
+
+def test_file_says_only_what_its_columns_say(lapse: Lapse, tmp_path: Path, kafka: str, contacts: str) -> None:
+    """A second import, before anybody has read the first, keeps what it does not mention; an empty cell empties."""
+    columns = "user_id,name,phone,email,opt_in,opted_in_at,updated_at"
+    first = f"{columns}\nu1,Ann,+34600123456,ann@example.com,yes,2026-01-01,2026-01-02\n"
+    (tmp_path / "first.csv").write_text(first)
+    (tmp_path / "second.csv").write_text("user_id,phone,opt_in\nu1,,\nu2,+34600123457,no\n")
+    for name in ("first.csv", "second.csv"):
+        done = lapse("contacts", "import", name)
+        assert done.returncode == 0, done.stderr
+    before, ann, bob = map(contact_of, committed(kafka, contacts))
+    assert (before.phone, ann) == ("+34600123456", replace(before, phone=None))
+    assert (bob.opt_in, bob.name) == (False, None)
+
+
+def test_deletion_reaches_the_partition_of_the_record(
+    lapse: Lapse, tmp_path: Path, kafka: str, topics: FreshTopics
+) -> None:
+    topic = topics(4, about="contacts")
+    write(tmp_path, content(kafka, topic))
+    producer = Producer({"bootstrap.servers": kafka})
+    codec = RecordCodec(WriterSchemas(SystemClock()))
+    for partition in (2, 3):  # two programs with different partitioners
+        producer.produce(
+            topic, codec.encode(Contact(user_id="u1", name="Ann", updated_at=1), topic), b"u1", partition=partition
+        )
+    producer.flush()
+    (tmp_path / "gone.csv").write_text("user_id\nu1\n")
+    assert lapse("contacts", "import", "gone.csv", "--delete").returncode == 0
+    assert sorted((seen.partition, seen.value is None) for seen in committed(kafka, topic)) == [
+        (2, False),
+        (2, True),
+        (3, False),
+        (3, True),
+    ]
 
 
 def test_one_invalid_row_prevents_the_import(lapse: Lapse, tmp_path: Path, kafka: str, contacts: str) -> None:
@@ -130,7 +168,7 @@ def test_skip_bad_imports_the_others_and_writes_a_file(lapse: Lapse, tmp_path: P
     options = ("--map", "Record ID=user_id", "--map", "Phone Number=phone", "--skip-bad", "refused.csv")
     done = lapse("contacts", "import", "people.csv", *options)
     assert (done.returncode, done.stdout) == (0, f"2 contacts imported to {contacts}\n")
-    assert done.stderr.splitlines()[-2] == "people.csv: ignored columns: owner"
+    assert done.stderr.splitlines()[-1] == "people.csv: ignored columns: owner"
     assert done.stderr.splitlines()[0] == "people.csv: 1 of 3 rows is invalid: now in refused.csv"
     assert [seen.key for seen in committed(kafka, contacts)] == [b"u1", b"u3"]
     assert (tmp_path / "refused.csv").read_text() == (

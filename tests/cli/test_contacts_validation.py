@@ -8,6 +8,7 @@ import pytest
 
 from consumer.clock import DAY, Millis
 from consumer.commands.contacts.csv_file import Row, UnreadableRow
+from consumer.commands.contacts.known_contacts import ContactChange, merged
 from consumer.commands.contacts.validation import (
     CheckedRow,
     Deletion,
@@ -30,8 +31,8 @@ def judged(*cells: Mapping[str, str]) -> list[CheckedRow]:
 
 def contact(**cells: str) -> Contact:
     (found,) = judged({"user_id": "u1", **cells})
-    assert isinstance(found, Contact), found
-    return found
+    assert isinstance(found, ContactChange), found
+    return merged(None, found)
 
 
 def why(**cells: str) -> str:

@@ -1,9 +1,10 @@
 """`lapse contacts import`: writes a file of contacts to their topic, all of it or nothing.
 
-The file is read twice: once to check every row, once to write the rows in a single Kafka transaction. So a reader of
+The file is read once to check every row, and once more to write the rows in a single Kafka transaction. So a reader of
 committed records, as Lapse is, sees the whole import at once, or none of it, and memory holds neither the file nor the
-transaction. While the transaction is open, readers of the topic wait at its first record. Therefore the number of rows
-is limited, and so is the time after which the broker aborts an import.
+transaction. A contact's record is whole, and a file may not be: what its columns do not say is taken from the topic,
+while no other import can be writing it. While the transaction is open, readers of the topic wait at its first record.
+Therefore the number of rows is limited, and so is the time after which the broker aborts an import.
 """
 
 import os
@@ -16,16 +17,17 @@ from zoneinfo import available_timezones
 import typer
 
 from consumer import log
+from consumer.activity.record_codec import RecordCodec
 from consumer.clock import MINUTE, Millis, SystemClock
 from consumer.commands import kafka_probe
 from consumer.commands.contacts import csv_file, validation
 from consumer.commands.contacts.csv_file import BadFile, ColumnMapping, Row, UnreadableRow
+from consumer.commands.contacts.known_contacts import ContactChange, KnownContacts, merged
 from consumer.commands.contacts.validation import COLUMNS, KEY, CheckedRow, ImportRules, InvalidRow, SeenUsers
 from consumer.commands.terminal.exit_codes import DONE, CommandFailed
 from consumer.commands.terminal.output import echo
 from consumer.config.kafka import KafkaSettings
 from consumer.config.loader import load
-from consumer.config.settings import Settings
 from consumer.kafka.clients.output import Output
 from consumer.kafka.clients.transactional_producer import Aborted, Fenced, command_producer
 from consumer.records import Contact
@@ -78,16 +80,21 @@ def main(
         what = f"{count:,} contact{'' if count == 1 else 's'}"
         if ignored := file.ignored_columns():
             echo(f"{path}: ignored columns: {', '.join(ignored)}", err=True)
-            echo("Each contact is replaced as a whole: what the file does not give is erased.", err=True)
         if dry_run:
             echo(f"{what} could be {'deleted' if delete else 'imported'}; nothing was written")
             return DONE
         topic = settings.topics.contacts
         if count:
             _require_topic(topic, settings.kafka)
-            encode = _no_value if delete else _encoder(settings, topic)
-            outputs = _outputs(file, topic, encode, skip_bad=skip_bad is not None)
-            _write(settings.kafka, outputs, _TIMEOUT_MS + count * _TIMEOUT_PER_ROW_MS)
+            shared = Shared(settings)
+            shared.codec.register(topic, Contact)  # now, because no transaction should wait for the registry
+            with closing(KnownContacts(file.users())) as known:
+
+                def outputs() -> Iterator[Output]:
+                    known.read(settings.kafka, shared.admin, topic, shared.codec.decode)
+                    return _outputs(file, topic, known, shared.codec, skip_bad=skip_bad is not None)
+
+                _write(settings.kafka, outputs, _TIMEOUT_MS + count * _TIMEOUT_PER_ROW_MS)
         echo(f"{what} {'deleted from' if delete else 'imported to'} {topic}")
         return DONE
 
@@ -109,6 +116,9 @@ class _ContactsFile:
         # With --delete other columns are refused, so that adding the option to an import deletes nobody by mistake.
         self._text.seek(0)
         return csv_file.read_rows(self._text, [KEY] if self._delete else COLUMNS, KEY, self._mapping)
+
+    def users(self) -> Iterator[str]:
+        return (row.cells[KEY] for row in self.rows() if isinstance(row, Row))
 
     def ignored_columns(self) -> list[str]:
         self._text.seek(0)
@@ -231,38 +241,38 @@ def _require_topic(topic: str, kafka: KafkaSettings) -> None:
         raise CommandFailed(f"the topic {topic} does not exist: create it, or run `lapse topics --create`")
 
 
-def _encoder(settings: Settings, topic: str) -> Callable[[CheckedRow], bytes | None]:
-    codec = Shared(settings).codec
-    codec.register(topic, Contact)  # now, because no transaction should wait for the registry
-    return lambda judged: codec.encode(judged, topic) if isinstance(judged, Contact) else None
-
-
-def _no_value(judged: CheckedRow) -> None:
-    """Return the null value that deletes a contact."""
-
-
 def _outputs(
-    file: _ContactsFile, topic: str, encode: Callable[[CheckedRow], bytes | None], *, skip_bad: bool
+    file: _ContactsFile, topic: str, known: KnownContacts, codec: RecordCodec, *, skip_bad: bool
 ) -> Iterator[Output]:
-    """Yield a record for every valid row. Raises _Changed, at the latest after the last one."""
+    """Yield a record for every valid row. Raises _Changed, at the latest after the last one.
+
+    It goes into the partition where the user's record is; a deletion into all that have one.
+    """
     try:
         for judged in file.judged():
-            if not isinstance(judged, InvalidRow):
-                yield Output(topic, -1, judged.user_id.encode(), encode(judged))
-            elif not skip_bad:
-                raise _Changed
+            if isinstance(judged, InvalidRow):
+                if not skip_bad:
+                    raise _Changed
+                continue
+            key, found = judged.user_id.encode(), known.of(judged.user_id)
+            if isinstance(judged, ContactChange):
+                value = codec.encode(merged(found.contact, judged), topic)
+                yield Output(topic, found.partitions[-1] if found.partitions else -1, key, value)
+            else:
+                yield from (Output(topic, partition, key, None) for partition in found.partitions or (-1,))
     except BadFile:
         raise _Changed from None
     if file.has_changed():
         raise _Changed
 
 
-def _write(kafka: KafkaSettings, outputs: Iterable[Output], timeout: Millis) -> None:
+def _write(kafka: KafkaSettings, outputs: Callable[[], Iterable[Output]], timeout: Millis) -> None:
+    """Write what `outputs` returns. It is called once no other import is under way, and may read the topic."""
     name = f"{kafka.group_prefix}-contacts-import"
     with closing(command_producer(kafka, name=name, timeout_ms=timeout)) as producer:
         try:
             producer.take_over()
-            producer.write(outputs)
+            producer.write(outputs())
         except _Changed:
             raise CommandFailed(f"the file was changed while it was read, so {_NOTHING_IMPORTED}") from None
         except Fenced:

@@ -1,4 +1,4 @@
-"""Turns a row of a contacts file into a `Contact`, or says what is wrong with it. Pure. No message quotes a cell."""
+"""Turns a row of a contacts file into what it says, or says what is wrong with it. Pure. No message quotes a cell."""
 
 import re
 import sqlite3
@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from consumer.activity.decoder import MAX_USER_ID_BYTES
 from consumer.clock import DAY, YEAR_2000, Millis
 from consumer.commands.contacts.csv_file import Row, UnreadableRow
+from consumer.commands.contacts.known_contacts import ContactChange
 from consumer.commands.terminal.time_arguments import parse_iso_time
 from consumer.email_address import normalize_email
 from consumer.onemsg.phone import PhoneProblem, normalize_phone
@@ -42,7 +43,7 @@ class Deletion:
     user_id: str
 
 
-CheckedRow: TypeAlias = Contact | Deletion | InvalidRow
+CheckedRow: TypeAlias = ContactChange | Deletion | InvalidRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,7 @@ class SeenUsers:
 
 
 def check_contacts(rows: Iterable[Row | UnreadableRow], rules: ImportRules, seen: SeenUsers) -> Iterator[CheckedRow]:
-    """Yield a Contact or an InvalidRow for every row, in order."""
+    """Yield a ContactChange or an InvalidRow for every row, in order."""
     return _checked(rows, seen, lambda cells: _contact(cells, rules))
 
 
@@ -98,7 +99,7 @@ def check_deletions(rows: Iterable[Row | UnreadableRow], seen: SeenUsers) -> Ite
 def _checked(
     rows: Iterable[Row | UnreadableRow],
     seen: SeenUsers,
-    check: Callable[[Mapping[str, str]], tuple[Contact | Deletion | None, list[str]]],
+    check: Callable[[Mapping[str, str]], tuple[ContactChange | Deletion | None, list[str]]],
 ) -> Iterator[CheckedRow]:
     for row in rows:
         if isinstance(row, UnreadableRow):
@@ -117,10 +118,13 @@ def _deletion(cells: Mapping[str, str]) -> tuple[Deletion | None, list[str]]:
     return (None, [f"{KEY}: {found}"]) if isinstance(found, _Problem) else (Deletion(found), [])
 
 
-def _contact(cells: Mapping[str, str], rules: ImportRules) -> tuple[Contact | None, list[str]]:
-    read: dict[str, Any] = {name: _READERS[name](cells.get(name, ""), rules) for name in COLUMNS}
+def _contact(cells: Mapping[str, str], rules: ImportRules) -> tuple[ContactChange | None, list[str]]:
+    read: dict[str, Any] = {name: _READERS[name](cells[name], rules) for name in COLUMNS if name in cells}
     problems = [f"{name}: {value}" for name, value in read.items() if isinstance(value, _Problem)]
-    return (None, problems) if problems else (Contact(**read), [])
+    if problems:
+        return None, problems
+    user_id, updated_at = read.pop(KEY), read.pop("updated_at", rules.now)
+    return ContactChange(user_id=user_id, values=read, updated_at=updated_at), []
 
 
 def _user_id(text: str) -> str | _Problem:
