@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(8, 2 * (os.cpu_count() or 1)))')
 PYTEST = $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: help demo test test-fast fuzz check bench format pins clean
+.PHONY: help demo test test-fast fuzz check bench format pins hashes clean
 
 help:  ## this list
 	@$(PYTHON) -c 'import re; [print(f"{a:10}", b) for a, b in re.findall("^([a-z-]+):.*## (.*)", open("Makefile").read(), re.M)]'
@@ -67,6 +67,16 @@ pins:  ## constraints.txt anew, with the newest versions that pyproject.toml all
 	{ head -1 constraints.txt; .cache/pins/bin/python -m pip freeze --exclude-editable; } > .cache/pins/constraints.txt
 	mv .cache/pins/constraints.txt constraints.txt
 	rm -rf .cache/pins
+
+hashes:  ## deploy/requirements.txt anew: the versions of constraints.txt with the hashes of their files
+	rm -rf .cache/hashes
+	$(PYTHON) -m venv .cache/hashes
+	env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT .cache/hashes/bin/python -m pip install --quiet pip-tools
+	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], "hatchling", sep="\n")' > .cache/hashes/in
+	env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT .cache/hashes/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --constraint constraints.txt --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file .cache/hashes/out .cache/hashes/in
+	{ head -2 deploy/requirements.txt; sed '/^$$/d' .cache/hashes/out; } > .cache/hashes/all
+	mv .cache/hashes/all deploy/requirements.txt
+	rm -rf .cache/hashes
 
 clean:  ## remove everything that the targets have made
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from consumer.activity.errors import BadRecord
 from consumer.activity.schemas.framing import text_of_key
+from consumer.clock import Millis
 from consumer.kafka.clients import group_offsets, partition_offsets
 from consumer.ledger import queries
 from consumer.ledger.queries.opt_outs import StoredOptOut
@@ -21,6 +22,8 @@ LIFTED_AT = "lifted_at"
 
 _USER, _PHONE = "user:", "phone:"
 _MAX_SUBJECT = 300
+_MAX_REASON = 255
+_LONGEST_TIME = 18  # digits
 _log = structlog.get_logger()
 
 
@@ -72,13 +75,18 @@ def _take(connection: Connection, shared: Shared, message: Message) -> None:
     if not subject or "\0" in subject or len(subject) > _MAX_SUBJECT:
         return
     if record is None:
-        header = dict(message.headers() or ()).get(LIFTED_AT)
-        lifted_at = int(header) if header and header.isdigit() else written_at
-        queries.opt_outs.record_opt_in(connection, {subject}, "other", "other", min(lifted_at, now))
+        lifted_at = read_lifted_at(dict(message.headers() or ()).get(LIFTED_AT))
+        at = min(written_at if lifted_at is None else lifted_at, now)
+        queries.opt_outs.record_opt_in(connection, {subject}, "other", "other", at)
     else:
         at = min(record.occurred_at, now)
-        stored = StoredOptOut(subject, record.medium, record.reason.replace("\0", ""), record.source, at)
+        stored = StoredOptOut(subject, record.medium, record.reason.replace("\0", "")[:_MAX_REASON], record.source, at)
         queries.opt_outs.record(connection, [stored])
+
+
+def read_lifted_at(header: str | bytes | None) -> Millis | None:
+    """Return the time in the header; None if it holds none. Whoever may write the topic could write any bytes."""
+    return int(header) if isinstance(header, bytes) and header.isdigit() and len(header) <= _LONGEST_TIME else None
 
 
 def _decoded(shared: Shared, value: bytes) -> OptOut | None:

@@ -3,16 +3,19 @@
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from packaging.utils import canonicalize_name
 from sqlalchemy import make_url
 
 from consumer.commands.run import required_secrets
 from consumer.config.loader import load
+from tools.check_licences import installed
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -112,6 +115,18 @@ def test_prometheus_asks_where_lapse_answers(environment: dict[str, str]) -> Non
     assert job["authorization"] == {"credentials_file": COMPOSE["services"]["prometheus"]["configs"][0]["target"]}
     assert COMPOSE["configs"]["api-token"]["content"] == COMPOSE["services"]["deliver-1"]["environment"]["API_TOKEN"]
     assert job["static_configs"] == [{"targets": [f"{name}:{web.port}" for name in sorted(REPLICAS)]}]
+
+
+def test_the_image_has_all_that_lapse_needs_in_the_pinned_versions() -> None:
+    lines = (ROOT / "deploy" / "requirements.txt").read_text().splitlines()
+    pinned = {line.removesuffix(" \\") for line in lines if "==" in line}
+    constraints = (ROOT / "constraints.txt").read_text().splitlines()
+    versions = dict(line.split("==") for line in constraints if "==" in line)
+    needed = installed(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"])
+    wanted = {f"{canonicalize_name(name)}=={versions[name]}" for name in versions if canonicalize_name(name) in needed}
+    assert wanted <= pinned, "deploy/requirements.txt is out of date: make hashes"
+    others = [line for line in lines if "==" not in line and not line.startswith(("#", "    --hash=sha256:"))]
+    assert others == []  # no index, and no place of the machine that made it
 
 
 def test_the_image_is_given_all_that_it_is_built_from() -> None:
