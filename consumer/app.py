@@ -21,6 +21,7 @@ from consumer.config.settings import Settings
 from consumer.config.types import Role
 from consumer.kafka.changelog.restore import StateRefused
 from consumer.kafka.clients import topics
+from consumer.kafka.clients.client_settings import ignored_keys
 from consumer.kafka.clients.connection_watchdog import CutOff
 from consumer.kafka.clients.transactional_producer import Fenced
 from consumer.web.bounded_http import log_accept_errors_once, raise_descriptor_limit
@@ -76,6 +77,8 @@ class _Service:
     async def _run(self, roles: frozenset[Role], web: Web, on_ready: Callable[[str], None]) -> int:
         s, admin = self._shared.settings, self._shared.admin
         start_service_series(self._shared.service_metrics, roles)
+        if ignored := ignored_keys(s.kafka):
+            _log.warning("kafka_client_keys_ignored", keys=ignored, why="Lapse sets them itself")
         topics.prepare(admin, s.topics, s.state_topic, s.source.topic)
         loop = detect.build(self._shared) if "detect" in roles else None
         deliver = Deliver(self._shared) if "deliver" in roles else None

@@ -14,7 +14,15 @@ PATHS = ("user", "time", "process", "kind", "action", "event")
 """The keys of `source` that are paths."""
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
+def _names(given: object) -> object:
+    if not isinstance(given, str):
+        return given
+    if "," in given:
+        raise ValueError("is one text with a comma: write a list, [one, another] (also of one name that has a comma)")
+    return (given,)
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 """Names; a single one may be written without a list."""
 
 

@@ -19,6 +19,7 @@ from consumer.config.loader import ConfigError, load, read_secret
 from consumer.config.onemsg import OneMsgSettings
 from consumer.config.settings import Settings
 from consumer.config.types import Role
+from consumer.kafka.clients.client_settings import ignored_keys
 from consumer.kafka.clients.error_codes import in_words
 from consumer.kafka.clients.topics import TopicsRefused
 from consumer.wiring.shared import Shared
@@ -48,6 +49,9 @@ def _configuration(config: Path, settings: Settings, missing: Sequence[str]) -> 
         yield CheckResult(False, "configuration", problem)
     if not missing:
         yield CheckResult(True, f"configuration: {config}, processes {', '.join(settings.processes)}")
+    if ignored := ignored_keys(settings.kafka):
+        advice = "Lapse sets this itself, so what is written has no effect on some clients or all: remove it"
+        yield CheckResult(False, f"kafka.client: {', '.join(ignored)}", advice, {"ignored": ignored})
 
 
 def _missing_secrets(settings: Settings) -> tuple[str, ...]:
