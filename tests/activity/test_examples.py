@@ -60,14 +60,3 @@ def test_an_example_reads_who_started_and_who_finished(
     ]
     assert {"ignored": found.ignored, "blank": found.blank} == left
     assert found.bad == []
-
-
-def test_every_example_is_among_them() -> None:
-    assert {folder.name for folder in EXAMPLES.iterdir()} == {
-        "segment-track",
-        "posthog",
-        "ga4-export",
-        "debezium",
-        "cloudevents-structured",
-        "cloudevents-binary",
-    }
