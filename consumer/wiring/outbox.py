@@ -17,6 +17,7 @@ from consumer.deliver.outbox import (
 )
 from consumer.kafka.clients.exclusive_publisher import ExclusivePublisher, RecordRefused
 from consumer.kafka.clients.output import Output
+from consumer.kafka.clients.publisher import PublishFailed
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.records import DeliveryStatus, OptOut
@@ -39,7 +40,7 @@ def outbox_publisher(shared: Shared, ledger: Ledger, metrics: DeliverMetrics) ->
     )
 
 
-class _Refused(RecordsRefused, RecordRefused):
+class _Refused(RecordsRefused, PublishFailed):
     """Said in the terms of the outbox, and of Kafka for whoever waits for the broker."""
 
 
