@@ -1,18 +1,38 @@
 """`lapse ledger begin`: starts with an empty ledger after another one was lost, and sends nothing from before."""
 
+from contextlib import closing
 from pathlib import Path
+
+import typer
 
 from consumer import log
 from consumer.commands import kafka_probe
 from consumer.commands.terminal.exit_codes import DONE, CommandFailed
 from consumer.commands.terminal.output import CheckResult, print_result
-from consumer.config.loader import load
+from consumer.config.loader import ledger_hash_key, load
 from consumer.deliver.operations.ledger_identity import group_name
 from consumer.kafka.clients import group_offsets, partition_offsets
 from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 
 _BROKER_TIMEOUT_S = 5
+
+
+def key(config: Path) -> int:
+    """Print the key that this ledger has inside, for `ledger.hash_key`. Return the exit status.
+
+    Raises:
+        ConfigError: the settings are not right.
+        CommandFailed: the key is kept outside already.
+        LedgerRefused: there is no ledger.
+    """
+    settings = load(config)
+    log.configure_for_command()
+    if settings.ledger.hash_key is not None:
+        raise CommandFailed("ledger.hash_key is set: the key is kept there")
+    with closing(Ledger(settings.ledger.url, read_only=True)) as ledger:
+        typer.echo(ledger.hash_key.hex())
+    return DONE
 
 
 def begin(config: Path) -> int:
@@ -29,7 +49,7 @@ def begin(config: Path) -> int:
     admin, _ = kafka_probe.connect(kafka, _BROKER_TIMEOUT_S)
     ends = partition_offsets.fetch_all(admin, topics.reminders)
     beginnings = dict.fromkeys(partition_offsets.fetch_all(admin, topics.contacts), 0)
-    ledger = Ledger(settings.ledger.url)
+    ledger = Ledger(settings.ledger.url, hash_key=ledger_hash_key(settings))
     try:
         with ledger.reading() as connection:
             if queries.replicas.next_offsets(connection, topics.reminders):

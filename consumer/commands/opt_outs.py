@@ -13,7 +13,7 @@ from consumer import log
 from consumer.clock import SECOND, Millis, SystemClock
 from consumer.commands.terminal.exit_codes import DONE, FAILED
 from consumer.commands.terminal.output import echo
-from consumer.config.loader import load
+from consumer.config.loader import ledger_hash_key, load
 from consumer.config.settings import Settings
 from consumer.deliver.lifecycle import StatusSource
 from consumer.deliver.policy.record_bounds import text_problem
@@ -93,7 +93,7 @@ def _nobody() -> int:
 def _opened(config: Path) -> Iterator[tuple[Settings, Ledger]]:
     settings = load(config)
     log.configure_for_command()
-    ledger = Ledger(settings.ledger.url, beside=True)
+    ledger = Ledger(settings.ledger.url, hash_key=ledger_hash_key(settings), beside=True)
     try:
         yield settings, ledger
     finally:

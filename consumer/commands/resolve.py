@@ -11,7 +11,7 @@ from consumer.clock import Millis, SystemClock
 from consumer.commands.terminal import time_arguments
 from consumer.commands.terminal.exit_codes import DONE, FAILED
 from consumer.commands.terminal.output import echo
-from consumer.config.loader import load
+from consumer.config.loader import ledger_hash_key, load
 from consumer.deliver.operations.resolve import MOST, resolve
 from consumer.deliver.unit_of_work import unit_of_work
 from consumer.ledger import queries
@@ -43,7 +43,7 @@ def main(config: Path, which: UnresolvedSelection, *, sent: bool) -> int:
     clock, metrics = SystemClock(), DeliverMetrics(CollectorRegistry())
     began = clock.now()
     which = replace(which, until=began if which.until is None else min(which.until, began))
-    ledger = Ledger(settings.ledger.url, beside=True)
+    ledger = Ledger(settings.ledger.url, hash_key=ledger_hash_key(settings), beside=True)
     number, last = 0, MOST
     try:
         with ledger.reading() as connection:

@@ -13,7 +13,7 @@ from consumer import log
 from consumer.clock import SECOND, Millis, SystemClock
 from consumer.commands.onemsg_channel import onemsg_section, open_client
 from consumer.commands.terminal.exit_codes import DONE, FAILED, CommandFailed
-from consumer.config.loader import load
+from consumer.config.loader import ledger_hash_key, load
 from consumer.config.settings import Settings
 from consumer.deliver.recipients.identity import phone_hash, subjects_of
 from consumer.ledger import queries
@@ -84,7 +84,7 @@ def has_opted_out(settings: Settings, phone: str) -> bool:
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
         return False
     try:
-        ledger = Ledger(settings.ledger.url, read_only=True)
+        ledger = Ledger(settings.ledger.url, hash_key=ledger_hash_key(settings), read_only=True)
         try:
             with ledger.reading() as connection:
                 hashed = phone_hash(phone, ledger.hash_key)

@@ -182,6 +182,19 @@ def begin(config: Config = CONFIG) -> None:
         raise typer.Exit(command.begin(config))
 
 
+@ledger.command("key")
+def ledger_key(config: Config = CONFIG) -> None:
+    """Print the key by which this ledger knows phone numbers, to keep it outside.
+
+    It is a secret: write it to a file that only Lapse may read, set ledger.hash_key to that, and start Lapse again. The
+    ledger then forgets it. A new ledger with the same key knows the numbers of those who opted out again.
+    """
+    with exit_with_message():
+        from consumer.commands import ledger as command
+
+        raise typer.Exit(command.key(config))
+
+
 state = typer.Typer(help="Manage detect's state, kept on a Kafka topic.", no_args_is_help=True)
 
 

@@ -45,7 +45,7 @@ CLIENT_SECRETS |= {"ssl.key.password", "ssl.key.pem", "ssl.keystore.password"}
 SHORTEST_SECRET = 16
 MAX_SECRET_BYTES = 10_000
 _GUESSABLE = {"web.webhook_secret", "web.other_webhook_secret", "web.api_token", "fallback.webhook.secret"}
-_GUESSABLE |= {"topics.state_key"}
+_GUESSABLE |= {"topics.state_key", "ledger.hash_key"}
 """Secrets that we choose and others try: a short one is found by trying."""
 
 _PASSWORD_IN_URL = re.compile(r"://[^/@\s]*:[^/@\s]+@|[?&](?:\w*password|\w*token|\w*secret)=", re.IGNORECASE)
@@ -102,6 +102,12 @@ def read_secret(secret: Secret, key: str, environ: Mapping[str, str] = os.enviro
         why = f"is shorter than {SHORTEST_SECRET} characters: use at least that many random ones"
         raise ConfigError([f"{place}: {why}"])
     return SecretStr(text)
+
+
+def ledger_hash_key(settings: Settings) -> str | None:
+    """Return the key of the ledger's hashes; None if the ledger has one of its own. Raises ConfigError."""
+    secret = settings.ledger.hash_key
+    return None if secret is None else read_secret(secret, "ledger.hash_key").get_secret_value()
 
 
 def _read_secret_file(file: Path, place: str) -> str:

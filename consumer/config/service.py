@@ -29,6 +29,11 @@ class LedgerSettings(Section):
     """`sqlite:///file`, or for several replicas `postgresql+psycopg://user@host/name`. The file counts from
     the folder of `lapse.yaml`; `sqlite:////var/lib/lapse/lapse.db` is an absolute path. With a password, set the whole
     URL as the variable `LAPSE_LEDGER__URL`."""
+    hash_key: Secret | None = None
+    """The key of the hashes by which phone numbers are known that opted out; at least 16 characters. Keep it as long as
+    you keep opt-outs: a new ledger with the same key knows the numbers on the topic `opt-outs` again. Without it each
+    ledger has a key of its own inside, a new ledger knows opted-out people by their user ids only, and whoever has the
+    ledger's file can try numbers. For a ledger that has a key, set the one that `lapse ledger key` prints."""
     keep: Duration = timedelta(days=90)
     """How long finished reminders, and what people wrote to you, are kept."""
 

@@ -105,13 +105,15 @@ class Intake:
             was_passed = self._barrier.is_passed(connection)
             erasure = Erasure(connection, rows.keys() - present, self._default_region, self._ledger.hash_key)
             queries.contacts.upsert_newer(connection, list(rows.values()))
-            erasure.apply()
+            has_erased = erasure.apply()
             opt_outs.lift_after_consent(connection, present)
             for reason in MENDED_BY_CONTACT:
                 queries.reminders.wake_deferred(connection, reason, users=present)
             _put_offsets(connection, batch)
             if not was_passed:
                 self._wake_where_fresh(connection, now, lambda partition: True)
+        if has_erased:
+            self._ledger.scrub()
 
     def advance_offsets(self, topic: str, offsets: Mapping[int, int]) -> None:
         """Store that these partitions have been read up to these offsets, with no record just before them.

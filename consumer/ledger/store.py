@@ -6,8 +6,9 @@ commit on the disk before it returns. PostgreSQL: whatever its own locks allow, 
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
@@ -48,6 +49,9 @@ _DURABLE_COMMITS = (
 )
 """Every commit is on the disk before it returns, whatever the server's own setting is; a stronger one stays."""
 
+_SCRUB_TIMEOUT_MS = 200
+"""So long everybody else waits for it at most."""
+
 _NEW_TABLES = text(
     "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace"
     " AND pg_relation_size(oid) > 1024 * 1024"
@@ -60,14 +64,15 @@ class Ledger:
     """The ledger at an SQLAlchemy URL (`sqlite:///lapse.db`, `postgresql+psycopg://…`), its schema brought up to date.
 
     With `read_only` an existing ledger is looked at beside the process that works on it; with `beside` an operator's
-    command may also write, in transactions as short as that process's own.
+    command may also write, in transactions as short as that process's own. `hash_key` is `ledger.hash_key`.
     Raises LedgerRefused if the URL is none, another process has this SQLite file, or a newer Lapse wrote it.
     """
 
-    def __init__(self, url: str, *, read_only: bool = False, beside: bool = False) -> None:
+    def __init__(self, url: str, *, hash_key: str | None = None, read_only: bool = False, beside: bool = False) -> None:
         parsed = _parsed(url)
         self._lock_file: int | None = None
         self._write_lock: PriorityLock | None = None
+        self.needs_scrub = False
         if parsed.get_backend_name() == "sqlite":
             path = _file(parsed, must_exist=read_only or beside)
             self._lock_file = None if read_only or beside else _lock(path)
@@ -78,13 +83,21 @@ class Ledger:
         self._reading_engine = self._engine.execution_options(**{_READS_ONLY: True})
         try:
             with self.reading() if read_only else self.transaction() as connection:
-                found = (migrations.check if read_only or beside else migrations.migrate)(connection)
+                key = None if hash_key is None else _key_bytes(hash_key)
+                found = (migrations.check if read_only or beside else migrations.migrate)(connection, key)
         except BaseException:
             self.close()
             raise
         self.id = found.ledger_id
         self.version, self.version_before = found.version, found.version_before
-        self.hash_key = found.hash_key
+        self._hash_key = found.hash_key
+
+    @property
+    def hash_key(self) -> bytes:
+        """The key of the hashes of phone numbers. Raises LedgerRefused if it is kept outside and was not given."""
+        if self._hash_key is None:
+            raise LedgerRefused("the key of this ledger is kept outside it: set ledger.hash_key to it")
+        return self._hash_key
 
     @contextmanager
     def transaction(self, *, urgent: bool = False) -> Iterator[Connection]:
@@ -117,6 +130,22 @@ class Ledger:
                 connection.exec_driver_sql(f'ANALYZE (SKIP_LOCKED) "{table}"')
         return found
 
+    def scrub(self) -> None:
+        """Have SQLite empty its write-ahead log, in which what was erased is still to be found.
+
+        It cannot while somebody reads: `needs_scrub` says then that it is to be called again. PostgreSQL has no such
+        command: see SECURITY.md.
+        """
+        if self._write_lock is None:
+            return
+        with self._write_lock.held(urgent=False), closing(self._engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout={_SCRUB_TIMEOUT_MS}")
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            (busy, _, _) = cursor.fetchone() or (1, 0, 0)
+            cursor.execute("PRAGMA busy_timeout=10000")
+            self.needs_scrub = bool(busy)
+
     def close(self) -> None:
         """Close the connections and, in SQLite, give the file back."""
         self._engine.dispose()
@@ -131,6 +160,10 @@ def location(url: str) -> str:
     if parsed.get_backend_name() == "sqlite":
         return str(Path(parsed.database or "").absolute())
     return f"{parsed.host or 'the local server'}/{parsed.database or ''}"
+
+
+def _key_bytes(text: str) -> bytes:
+    return bytes.fromhex(text) if re.fullmatch(r"[0-9a-f]{64}", text) else text.encode()
 
 
 def _parsed(url: str) -> URL:
@@ -210,7 +243,7 @@ def _sqlite(url: URL, read_only: bool) -> Engine:
     def connected(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # the transactions are ours: see `began`
         cursor = connection.cursor()
-        for pragma in ("busy_timeout=10000", "foreign_keys=ON", "synchronous=FULL"):
+        for pragma in ("busy_timeout=10000", "foreign_keys=ON", "synchronous=FULL", "secure_delete=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.execute("PRAGMA query_only=ON" if read_only else "PRAGMA journal_mode=WAL")
         cursor.close()

@@ -9,6 +9,7 @@ from confluent_kafka.admin import AdminClient
 from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 
+from consumer.config.loader import ledger_hash_key
 from consumer.config.settings import Settings
 from consumer.deliver.operations import ledger_identity, ledger_restore
 from consumer.deliver.operations.ledger_identity import GroupPosition, LedgerPosition
@@ -29,10 +30,14 @@ _log = structlog.get_logger()
 def open_ledger(shared: Shared, metrics: DeliverMetrics) -> Ledger:
     """Open the ledger; settle what a restored backup leaves in doubt. Raises LedgerRefused, with what to do."""
     _compare_before_making(shared)
-    ledger = Ledger(shared.settings.ledger.url)
+    hash_key = ledger_hash_key(shared.settings)
+    ledger = Ledger(shared.settings.ledger.url, hash_key=hash_key)
     if ledger.version_before != ledger.version:
         _log.info("ledger_upgraded", before=ledger.version_before or "none", after=ledger.version)
     try:
+        assert ledger.hash_key  # it is given, or in the ledger
+        if hash_key is None:
+            _log.info("hash_key_in_the_ledger", advice="set ledger.hash_key, to know opted-out numbers in a new ledger")
         positions = compare_with_topics(shared.settings, shared.admin, ledger)
         if positions.refusal:
             raise LedgerRefused(positions.refusal)

@@ -224,3 +224,30 @@ def test_postgresql_takes_statistics_once_of_a_table_that_has_become_large(postg
 
 def test_sqlite_needs_no_statistics(sqlite_ledger: Ledger) -> None:
     assert sqlite_ledger.analyze_new_tables() == []
+
+
+class TestHashKeyOutside:
+    """`ledger.hash_key`: a new ledger has none inside; one that has loses it once the same is kept outside."""
+
+    def test_new_ledger_has_no_key_inside(self, unused_ledger_url: str) -> None:
+        Ledger(unused_ledger_url, hash_key="sixteen or more characters").close()
+        with pytest.raises(LedgerRefused, match=r"set ledger\.hash_key"):
+            _ = closing_after(Ledger(unused_ledger_url)).hash_key
+        with pytest.raises(LedgerRefused, match="the one that it was before"):
+            Ledger(unused_ledger_url, hash_key="another one of that length")
+        again = closing_after(Ledger(unused_ledger_url, hash_key="sixteen or more characters"))
+        assert again.hash_key == b"sixteen or more characters"
+
+    def test_key_moves_out_of_a_ledger_that_has_one(self, unused_ledger_url: str) -> None:
+        own = closing_after(Ledger(unused_ledger_url)).hash_key
+        with pytest.raises(LedgerRefused, match="lapse ledger key"):
+            Ledger(unused_ledger_url, hash_key="sixteen or more characters")
+        for _ in range(2):
+            assert closing_after(Ledger(unused_ledger_url, hash_key=own.hex())).hash_key == own
+        with pytest.raises(LedgerRefused, match=r"set ledger\.hash_key"):
+            _ = closing_after(Ledger(unused_ledger_url)).hash_key
+
+
+def closing_after(ledger: Ledger) -> Ledger:
+    ledger.close()
+    return ledger

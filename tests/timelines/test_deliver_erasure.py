@@ -52,3 +52,17 @@ def test_late_deletion_changes_nothing(deliver: Diary, tmp_path: Path, restarts:
     deliver.parts.intake.take_contacts([late])
     assert "my secret words" in everything(deliver)
     assert "34612345678" in everything(deliver)
+
+
+def test_erased_person_is_in_no_file_of_the_ledger(tmp_path: Path) -> None:
+    """SQLite keeps what was deleted in free pages and in its write-ahead log, unless it is told not to."""
+    diary = Diary(tmp_path)
+    diary.knows("maria", name="María López", phone="+34 612 345 678").due("maria").works().says("maria accepted")
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert any(b"612345678" in file.read_bytes() or b"612 345 678" in file.read_bytes() for file in files)
+    diary.forgets("maria")
+    for file in files:
+        content = file.read_bytes() if file.exists() else b""
+        assert b"612345678" not in content, file
+        assert b"612 345 678" not in content, file
+    diary.close()

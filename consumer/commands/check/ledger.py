@@ -28,12 +28,13 @@ ReadPositions = Callable[[Ledger | None], TopicPositions]
 """Compares a ledger (None: there is none yet) with what deliver has committed on the topics."""
 
 
-def check_ledger(url: str, read_positions: ReadPositions) -> CheckResult:
+def check_ledger(url: str, read_positions: ReadPositions, hash_key: str | None = None) -> CheckResult:
     """Check that the ledger opens, and that it fits the topics. Only reads, so that the service can run meanwhile."""
     try:
         if missing := _missing_file(url):
             return _with_positions(_writable(missing), read_positions(None))
-        with closing(Ledger(url, read_only=True)) as found:
+        with closing(Ledger(url, hash_key=hash_key, read_only=True)) as found:
+            assert found.hash_key  # it is given, or in the ledger
             return _with_positions(CheckResult(True, "ledger: opens, and its schema is right"), read_positions(found))
     except NoLedger:
         return _with_positions(

@@ -15,7 +15,7 @@ from consumer.commands.onemsg_channel import open_client
 from consumer.commands.run import required_secrets
 from consumer.commands.terminal.exit_codes import DONE, FAILED, MISUSED
 from consumer.commands.terminal.output import CheckResult, print_json, print_result
-from consumer.config.loader import ConfigError, load, read_secret
+from consumer.config.loader import ConfigError, ledger_hash_key, load, read_secret
 from consumer.config.onemsg import OneMsgSettings
 from consumer.config.settings import Settings
 from consumer.config.types import Role
@@ -73,7 +73,8 @@ def _results(settings: Settings, *, with_secrets: bool) -> Iterator[CheckResult]
     if settings.onemsg is None:
         yield CheckResult(True, "1MSG: there is no section onemsg, so only `lapse run --role detect` works")
         return
-    yield ledger.check_ledger(settings.ledger.url, ledger.topic_positions(settings, reached))
+    hash_key = ledger_hash_key(settings) if with_secrets else None
+    yield ledger.check_ledger(settings.ledger.url, ledger.topic_positions(settings, reached), hash_key)
     if with_secrets:
         yield from asyncio.run(_channel(settings, settings.onemsg))
         if email := settings.fallback.email:

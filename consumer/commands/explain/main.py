@@ -17,7 +17,7 @@ from consumer.clock import Millis
 from consumer.commands import kafka_probe
 from consumer.commands.explain import show, topic
 from consumer.commands.terminal.exit_codes import DONE, FAILED, CommandFailed
-from consumer.config.loader import load
+from consumer.config.loader import ledger_hash_key, load
 from consumer.config.settings import Settings
 from consumer.config.types import millis
 from consumer.deliver.recipients.identity import phone_hash, subjects_of
@@ -77,7 +77,10 @@ def main(config: Path, question: Question, *, as_json: bool, reveal: bool) -> in
     shared = Shared(settings)
     now = shared.clock.now()
     try:
-        with closing(Ledger(settings.ledger.url, read_only=True)) as ledger, ledger.reading() as connection:
+        with (
+            closing(Ledger(settings.ledger.url, hash_key=ledger_hash_key(settings), read_only=True)) as ledger,
+            ledger.reading() as connection,
+        ):
             found = _ask_ledger(connection, ledger.hash_key, settings, question, now, reveal=reveal)
     except NoLedger as missing:
         if question.user_id is None:

@@ -37,4 +37,6 @@ class Retention:
             others += queries.outbox.delete_published_opt_outs(connection, before, _BATCH)
             others += queries.episodes.fold(connection, min(before, self._now() - HORIZON), _BATCH)
         self._ledger.analyze_new_tables()
+        if self._ledger.needs_scrub:
+            self._ledger.scrub()
         return len(keys) + others

@@ -26,11 +26,14 @@ class Erasure:
             if isinstance(phone, Phone):
                 self._phones.setdefault(user, set()).add(phone.digits)
 
-    def apply(self) -> None:
-        """Erase; called once the contacts are written. A user whom a later record re-created is not erased."""
+    def apply(self) -> bool:
+        """Erase; called once the contacts are written. Returns whether anybody was erased.
+
+        A user whom a later record re-created is not.
+        """
         erased = queries.contacts.erased_users(self._connection, self._users) if self._users else set()
         if not erased:
-            return
+            return False
         queries.contacts.clear_sent_phones(self._connection, erased)
         phones = {phone for user in erased for phone in self._phones.get(user, ())}
         hashes = {phone_hash(phone, self._hash_key) for phone in phones}
@@ -40,3 +43,4 @@ class Erasure:
             queries.inbox.delete_inbound_from_phones(self._connection, hashes)
             forms = {form for phone in phones for form in forms_of(phone)}
             queries.inbox.delete_bodies_containing(self._connection, forms)
+        return True

@@ -51,7 +51,7 @@ meta = Table(
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
-"""`ledger_id` and `hash_key` (hex; keys the hashes of phone numbers that opted out)."""
+"""`ledger_id`; and `hash_key` (hex; of the hashes of phone numbers), or `hash_key_check` where that is kept outside."""
 
 reminders = Table(
     "reminders",

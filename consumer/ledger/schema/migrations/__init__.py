@@ -11,8 +11,11 @@ To change the schema:
 There are no downgrades: restore a backup (see README).
 """
 
+import hashlib
+import hmac
 import secrets
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,11 +44,14 @@ class LedgerIdentity:
     version: str
     version_before: str | None
     ledger_id: str
-    hash_key: bytes
+    hash_key: bytes | None
+    """None if it is kept outside, and was not given."""
 
 
-def migrate(connection: Connection) -> LedgerIdentity:
+def migrate(connection: Connection, hash_key: bytes | None = None) -> LedgerIdentity:
     """Apply the revisions that are missing, in this transaction; replicas that start at once take turns.
+
+    With `hash_key` a new ledger gets no key of its own, and one that has the same loses it.
 
     Raises LedgerRefused if a newer Lapse was here, or one whose schema was never in a release.
     """
@@ -58,13 +64,19 @@ def migrate(connection: Connection) -> LedgerIdentity:
         _adopt(connection)
         _alembic(connection, "upgrade")
     if connection.scalar(select(meta.c.value).where(meta.c.name == "ledger_id")) is None:
-        born = {"ledger_id": str(uuid.uuid4()), "hash_key": secrets.token_hex(32)}
-        connection.execute(meta.insert(), [{"name": name, "value": value} for name, value in born.items()])
-    return replace(check(connection), version_before=before)
+        key = {"hash_key": secrets.token_hex(32)} if hash_key is None else {"hash_key_check": _check_of(hash_key)}
+        _insert_meta(connection, {"ledger_id": str(uuid.uuid4()), **key})
+    found = check(connection, hash_key)
+    if hash_key is not None and connection.execute(meta.delete().where(meta.c.name == "hash_key")).rowcount:
+        _insert_meta(connection, {"hash_key_check": _check_of(hash_key)})  # the key itself is kept outside from now on
+    return replace(found, version_before=before)
 
 
-def check(connection: Connection) -> LedgerIdentity:
-    """Return the ledger's identity. Raises LedgerRefused unless its schema is the one of this version of Lapse."""
+def check(connection: Connection, hash_key: bytes | None = None) -> LedgerIdentity:
+    """Return the ledger's identity.
+
+    Raises LedgerRefused unless its schema is the one of this version of Lapse, and `hash_key`, if given, its key.
+    """
     version = _version(connection)
     if version is None and not inspect(connection).has_table(meta.name):
         raise NoLedger("there is no ledger in this database yet: the first `lapse run` makes it")
@@ -74,7 +86,25 @@ def check(connection: Connection) -> LedgerIdentity:
             " `lapse run` of this version brings it up to date"
         )
     rows = {row.name: row.value for row in connection.execute(select(meta.c.name, meta.c.value))}
-    return LedgerIdentity(version, version, rows["ledger_id"], bytes.fromhex(rows["hash_key"]))
+    own = bytes.fromhex(rows["hash_key"]) if "hash_key" in rows else None
+    if hash_key is not None and not hmac.compare_digest(
+        _check_of(hash_key), _check_of(own) if own else rows["hash_key_check"]
+    ):
+        right = "what `lapse ledger key` prints" if own else "the one that it was before"
+        raise LedgerRefused(
+            "ledger.hash_key is not the key by which this ledger knows phone numbers, so those that opted out would be"
+            f" forgotten: set {right}"
+        )
+    return LedgerIdentity(version, version, rows["ledger_id"], hash_key or own)
+
+
+def _check_of(hash_key: bytes) -> str:
+    """Return what a key is recognised by, and cannot be found from."""
+    return hmac.digest(hash_key, b"the key of this ledger", hashlib.sha256).hex()
+
+
+def _insert_meta(connection: Connection, values: Mapping[str, str]) -> None:
+    connection.execute(meta.insert(), [{"name": name, "value": value} for name, value in values.items()])
 
 
 def _version(connection: Connection) -> str | None:
