@@ -39,6 +39,7 @@ check: .venv/dev  ## style, types, and which room may import which
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tools.generate_docs --check && $(BIN)/python -m tools.check_references
 	@$(BIN)/python -m tools.check_licences --quiet
+	@$(BIN)/python -m tools.check_package
 
 bench: .venv/dev  ## the figures of docs/performance.md
 	@$(BIN)/python -m bench.decode

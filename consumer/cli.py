@@ -19,7 +19,7 @@ app = typer.Typer(
     help="Notice people who stopped in the middle of something, and remind each of them once, on WhatsApp.\n\n"
     "To begin, run `lapse demo`, which needs no settings. For your own data: `lapse init`, `lapse check`, `lapse run`.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )

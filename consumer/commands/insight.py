@@ -96,10 +96,11 @@ def backtest(
     ] = None,
     config: Config = CONFIG,
 ) -> None:
-    """Show what would have happened, and what other thresholds would do. Sends nothing.
+    """Show what would have happened over a history. Sends nothing.
 
-    Replays the topic's history, or files of events with the same fields, through the configured processes. Names the
-    lapses of each step, how many messages the caps would let through, and who comes back without one.
+    Replays the topic's history, or files of events with the same fields, through the configured processes, and says
+    what other thresholds would do. Names the lapses of each step, how many messages the caps would let through, and
+    who comes back without one.
     """
     with exit_with_message():
         from consumer.clock import SystemClock

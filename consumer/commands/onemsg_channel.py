@@ -11,7 +11,7 @@ from consumer.onemsg.client import OneMsgClient
 def onemsg_section(settings: Settings) -> OneMsgSettings:
     """Return the section `onemsg`. Raises ConfigError if there is none, or it was not filled in."""
     if settings.onemsg is None:
-        raise ConfigError(["onemsg: is missing: nothing can be sent without a channel; see lapse.example.yaml"])
+        raise ConfigError(["onemsg: is missing: nothing can be sent without a channel; `lapse init` asks for one"])
     if problems := [each for each in placeholder_problems(settings) if each.startswith("onemsg.")]:
         raise ConfigError(problems)
     return settings.onemsg

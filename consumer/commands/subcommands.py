@@ -116,7 +116,7 @@ def replay_dead_letters(
         raise typer.Exit(command.main(config, chosen, yes=yes))
 
 
-opt_outs = typer.Typer(help="Show, enter or lift opt-outs: who asked for no more messages.", no_args_is_help=True)
+opt_outs = typer.Typer(help="Show, enter or lift opt-outs.", no_args_is_help=True)
 
 User = Annotated[str | None, typer.Argument(metavar="USER", help="The user's id.")]
 ByPhone = Annotated[str | None, typer.Option("--phone", help="The person's number, in place of USER.")]

@@ -56,7 +56,7 @@ def read(path: Path) -> Document:
     except _TooManyValues:
         raise ConfigError([f"{path}: holds more than {MAX_VALUES:,} values: is an alias used in an alias?"]) from None
     if root is None or data is None:
-        raise ConfigError([f"{path}: the file is empty: copy lapse.example.yaml and fill it in"])
+        raise ConfigError([f"{path}: the file is empty: `lapse init` writes one"])
     if not isinstance(data, dict):
         raise ConfigError([f"{path}: should contain sections with keys, such as kafka: and processes:"])
     return Document(str(path), data, root, loader.problems)
@@ -79,7 +79,7 @@ def _text(path: Path) -> str:
     try:
         return bounded_file.read_text(path, MAX_FILE_BYTES, "utf-8-sig")
     except FileNotFoundError:
-        advice = "name your file with --config, or copy lapse.example.yaml and fill it in"
+        advice = "name your file with --config, or write one with `lapse init`"
         raise ConfigError([f"{path}: this file does not exist: {advice}"]) from None
     except UnicodeDecodeError:
         raise ConfigError([f"{path}: is not a text file in UTF-8"]) from None

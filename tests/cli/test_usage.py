@@ -170,3 +170,8 @@ class TestTheSandbox:
             done = lapse("sandbox", "--port", str(port))
         assert done.returncode == 1
         assert done.stderr == f"the sandbox cannot listen on 127.0.0.1:{port}: Address already in use\n"
+
+
+def test_shell_completes_commands(lapse: Lapse) -> None:
+    done = lapse(_LAPSE_COMPLETE="complete_bash", COMP_WORDS="lapse che", COMP_CWORD="1")
+    assert done.stdout.split() == ["check"]
