@@ -43,11 +43,13 @@ class BrakeRules:
 class BrakeState:
     """What is stored with a partition, to outlive restarts and to move with it to another process.
 
-    `distrusted`: too many of its records cannot be read, so its watermark stands still. `skewed`: most of its events
+    `distrusted`: too many of its records cannot be read, so its watermark stands still. `tolerated`: the share of
+    unreadable ones that an operator's release allows; 0 without one. `skewed`: most of its events
     have times far from their records'. `held` and `released` are reasons of the brake.
     """
 
     distrusted: bool = False
+    tolerated: float = 0.0
     skewed: bool = False
     held: str | None = None
     released: str | None = None

@@ -18,26 +18,35 @@ class ReadabilityMonitor:
     """Judges whether a partition's records can be read: above a share of bad ones its silence means nothing.
 
     It looks at the last records, at least a hundred; once distrusted, a partition stays so until an operator releases
-    it.
+    it. A release lasts: until the share has been normal again it takes a far greater one to distrust the partition.
     """
 
-    def __init__(self, max_bad_share: float, distrusted: bool = False) -> None:
+    def __init__(self, max_bad_share: float, distrusted: bool = False, tolerated: float = 0.0) -> None:
+        """`tolerated` is the share that counts after a release; 0 if there was none."""
         self._max_bad_share = max_bad_share
         self._good = 0.0
         self._bad = 0.0
         self.distrusted = distrusted
+        self.tolerated = tolerated
 
     def count(self, good: int, bad: int) -> None:
         """Count a batch of good and bad records."""
         self._good += good
         self._bad += bad
         total = self._good + self._bad
-        if total >= _MIN_RECORDS and self._bad > self._max_bad_share * total:
-            self.distrusted = True
+        if total >= _MIN_RECORDS:
+            if self._bad > max(self._max_bad_share, self.tolerated) * total:
+                self.distrusted = True
+            elif self._bad <= self._max_bad_share * total:
+                self.tolerated = 0.0
         if total > 10 * _MIN_RECORDS:  # older records count less and less
             self._good, self._bad = self._good / 2, self._bad / 2
 
     def release(self) -> None:
+        """Trust the partition again, and tolerate half of what is still missing to a share of all records."""
+        total = self._good + self._bad
+        share = self._bad / total if total else self._max_bad_share
+        self.tolerated = (share + 1) / 2
         self._good = self._bad = 0.0
         self.distrusted = False
 

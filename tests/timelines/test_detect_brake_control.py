@@ -180,6 +180,34 @@ def test_past_the_share_of_unreadable_records_the_clock_stands_until_it_is_relea
     assert not after.diary.partition.readability.distrusted, "and so is the release"
 
 
+def test_a_release_lasts_while_as_many_records_as_then_cannot_be_read() -> None:
+    watched = somebody_stalls()
+    watched.turns("Mon 10:00")
+    watched.hears(40, unreadable=60)
+    watched.turns("Mon 10:30")
+    assert watched.is_released().distrusted == (0,)
+    for minute in range(31, 40):
+        watched.hears(40, unreadable=60).turns(f"Mon 10:{minute}")
+        assert not watched.brake_control.status.distrusted
+    watched.diary.crashes_and_restarts()
+    after = Watched(watched.diary)
+    after.hears(40, unreadable=60).turns("Mon 10:40")
+    assert not after.brake_control.status.distrusted, "after a restart too"
+    after.hears(5, unreadable=95).hears(5, unreadable=995).turns("Mon 10:41")
+    assert list(after.brake_control.status.distrusted) == [0], "far more than what was released"
+
+
+def test_a_release_is_over_once_the_share_was_normal() -> None:
+    watched = somebody_stalls()
+    watched.turns("Mon 10:00")
+    watched.hears(40, unreadable=60)
+    watched.turns("Mon 10:30")
+    watched.is_released()
+    watched.hears(2000).turns("Mon 10:31")
+    watched.hears(40, unreadable=2500).turns("Mon 10:32")
+    assert watched.brake_control.status.distrusted == (0,)
+
+
 @pytest.mark.parametrize("span", [10 * SECOND, 3 * HOUR])
 def test_a_producers_clock_that_is_ahead_hides_no_record(span: Millis) -> None:
     watched = somebody_stalls(floor=1.0, share_of_mean=None)

@@ -121,6 +121,7 @@ def _checks(header: SegmentHeader) -> Mapping[str, bool]:
         "number of chunks": 0 < header.chunks <= _LARGEST_COUNT,
         "number of pages": 0 <= header.pages <= _LARGEST_COUNT,
         "number of partitions": 0 < lineage.partitions <= _LARGEST_COUNT,
+        "tolerated share": 0 <= brake.tolerated <= 1,
         "ladder": all(_is_ladder(process.ladder) for process in known.values()),
         "volume": volume is None
         or (

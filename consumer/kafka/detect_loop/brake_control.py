@@ -163,6 +163,7 @@ class BrakeControl:
         for partition in self._tasks.values():
             partition.brake_state = BrakeState(
                 distrusted=partition.readability.distrusted,
+                tolerated=partition.readability.tolerated,
                 skewed=partition.skew.skewed,
                 held=held,
                 released=released,

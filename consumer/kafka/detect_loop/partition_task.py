@@ -38,7 +38,7 @@ class PartitionTask:
         self.position = start.offset
         self.watermark = Watermark(start.watermark)
         self.table = start.table
-        self.readability = ReadabilityMonitor(max_bad_share, start.brake_state.distrusted)
+        self.readability = ReadabilityMonitor(max_bad_share, start.brake_state.distrusted, start.brake_state.tolerated)
         self.skew = SkewMonitor(start.table.processes.rules.clock_doubt, start.brake_state.skewed)
         self.volume = Volume(volume_window, start.writer.lineage.volume)
         self.brake_state = self._built_brake_state = self._committed_brake_state = start.brake_state
