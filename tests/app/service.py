@@ -188,8 +188,9 @@ class Platform:
     def write(self, topic: str, user: str, schema: str, record: dict[str, Any]) -> None:
         self.write_bytes(topic, user.encode(), self.bytes_of(schema, record))
 
-    def write_bytes(self, topic: str, key: bytes, value: bytes | None) -> None:
-        self._producer.produce(f"{self.names}-{topic}", value, key, on_delivery=_taken)
+    def write_bytes(self, topic: str, key: bytes, value: bytes | None, headers: dict[str, str] | None = None) -> None:
+        pairs: list[tuple[str, str | bytes | None]] = list((headers or {}).items())
+        self._producer.produce(f"{self.names}-{topic}", value, key, headers=pairs, on_delivery=_taken)
         self._producer.poll(0)
 
     def flush(self) -> None:
