@@ -24,6 +24,7 @@ from consumer.kafka.clients import topics
 from consumer.kafka.clients.client_settings import ignored_keys
 from consumer.kafka.clients.connection_watchdog import CutOff
 from consumer.kafka.clients.transactional_producer import Fenced
+from consumer.ledger.errors import LedgerRegressed
 from consumer.web.bounded_http import log_accept_errors_once, raise_descriptor_limit
 from consumer.wiring import detect
 from consumer.wiring.deliver import Deliver
@@ -130,7 +131,7 @@ class _Service:
 def _log_failure(task: "asyncio.Future[None]") -> bool:
     """Log why a part failed; return whether it did."""
     problem = task.exception()
-    if isinstance(problem, StateRefused | Fenced | CutOff):
+    if isinstance(problem, StateRefused | Fenced | CutOff | LedgerRegressed):
         _log.error("stopped", reason=str(problem))
     elif problem is not None:
         _log.error("part_failed", exc_info=problem)

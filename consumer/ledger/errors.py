@@ -20,6 +20,10 @@ class LedgerRefused(Exception):
     """This ledger must not be worked on; the text says why and what to do."""
 
 
+class LedgerRegressed(LedgerRefused):
+    """The server has lost what it had committed: another one took over without it."""
+
+
 class NoLedger(LedgerRefused):
     """There is none yet."""
 

@@ -7,12 +7,12 @@ commit on the disk before it returns. PostgreSQL: whatever its own locks allow, 
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor, ExceptionContext
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -52,6 +52,8 @@ _DURABLE_COMMITS = (
 _SCRUB_TIMEOUT_MS = 200
 """So long everybody else waits for it at most."""
 
+_TIMELINE = "SELECT CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) END"
+
 _NEW_TABLES = text(
     "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace"
     " AND pg_relation_size(oid) > 1024 * 1024"
@@ -70,6 +72,11 @@ class Ledger:
 
     def __init__(self, url: str, *, hash_key: str | None = None, read_only: bool = False, beside: bool = False) -> None:
         parsed = _parsed(url)
+        self.connections = 0
+        """Connections to PostgreSQL that were made so far: behind a new one may be another server."""
+        self.failovers = 0
+        """How often a connection met another timeline than the one before: a standby was promoted."""
+        self._timeline: str | None = None
         self._lock_file: int | None = None
         self._write_lock: PriorityLock | None = None
         self.needs_scrub = False
@@ -79,7 +86,7 @@ class Ledger:
             self._write_lock = PriorityLock()
             self._engine = _sqlite(parsed, read_only)
         else:
-            self._engine = _postgresql(parsed, read_only)
+            self._engine = _postgresql(parsed, read_only, self._note_connection)
         self._reading_engine = self._engine.execution_options(**{_READS_ONLY: True})
         try:
             with self.reading() if read_only else self.transaction() as connection:
@@ -115,6 +122,12 @@ class Ledger:
         """Reads of one moment, which hold nobody up."""
         with self._reading_engine.begin() as connection:
             yield connection
+
+    def _note_connection(self, timeline: str | None) -> None:
+        self.connections += 1
+        if timeline is not None:
+            self.failovers += self._timeline not in (None, timeline)
+            self._timeline = timeline
 
     def analyze_new_tables(self) -> list[str]:
         """Have PostgreSQL take statistics of tables that have become large and have none; return their names.
@@ -207,7 +220,7 @@ def _lock(path: Path) -> int:
     return lock_file
 
 
-def _postgresql(url: URL, read_only: bool) -> Engine:
+def _postgresql(url: URL, read_only: bool, note_connection: Callable[[str | None], None]) -> Engine:
     timeouts = {name: value for name, value in _CLIENT_TIMEOUTS.items() if name not in url.query}
     engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=timeouts)
     settings = {**_SESSION_SETTINGS, "default_transaction_read_only": "on" if read_only else "off"}
@@ -218,12 +231,25 @@ def _postgresql(url: URL, read_only: bool) -> Engine:
         for setting, value in settings.items():
             cursor.execute(f"SET {setting} = '{value}'")
         cursor.execute(_DURABLE_COMMITS)
+        note_connection(_timeline(cursor))
         cursor.close()
         connection.autocommit = False
 
     event.listen(engine, "connect", connected)
     event.listen(engine, "handle_error", _hide_values)
     return engine
+
+
+def _timeline(cursor: DBAPICursor) -> str | None:
+    """Return the server's timeline, which a promotion changes; None where the server does not say."""
+    from psycopg import DatabaseError
+
+    try:
+        cursor.execute(_TIMELINE)
+        row = cursor.fetchone()
+    except DatabaseError:
+        return None
+    return None if row is None else row[0]
 
 
 def _hide_values(context: ExceptionContext) -> None:

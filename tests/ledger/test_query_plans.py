@@ -131,6 +131,7 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "reminders.lock_removable": lambda to: r.lock_removable(to, OLD, ["delivered", "read"], 200),
     "reminders.delete_with_history": lambda to: r.delete_with_history(to, [(name, "whatsapp") for name in IDS]),
     "attempts.insert_rows": lambda to: a.insert_rows(to, [NEW_ATTEMPT]),
+    "attempts.missing": lambda to: a.missing(to, [("old-7", "whatsapp", 1), ("new", "whatsapp", 1)]),
     "attempts.record_outcomes": record_outcome,
     "attempts.reminders_by_message_id": lambda to: a.reminders_by_message_id(to, ["wamid.old.7"]),
     "attempts.without_message_id": lambda to: a.without_message_id(to, "whatsapp", RECENT, NOW),

@@ -16,13 +16,16 @@ from consumer.deliver.channel.rate_limit import RateLimit
 from consumer.deliver.channel.recipient_quota import quota_for
 from consumer.deliver.channel.template_choice import VariantChooser
 from consumer.deliver.lifecycle import Claimed, Suppress
+from consumer.deliver.operations import ledger_restore
 from consumer.deliver.policy.checks import Facts, judge
 from consumer.deliver.policy.message_plan import TemplateVariant
 from consumer.deliver.recipients.identity import text_hash
 from consumer.deliver.sending.facts import FactsGatherer, SenderConfig
+from consumer.deliver.sending.journal_check import JournalCheck
 from consumer.deliver.sending.medium import Draft, M, Medium
 from consumer.deliver.unit_of_work import Key, UnitOfWork, unit_of_work
 from consumer.ledger import queries
+from consumer.ledger.errors import LedgerRegressed
 from consumer.ledger.schema.rows import ChannelRow, ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
@@ -96,6 +99,7 @@ class Claims(Generic[M]):
         self._lease_ms = lease_ms
         self._clock = clock
         self._metrics = metrics
+        self._journal_check = JournalCheck(ledger, clock)
 
     def preview(self) -> ClaimPreview:
         """Return whether there is anything to do: cheap, and without locks."""
@@ -117,8 +121,22 @@ class Claims(Generic[M]):
                 queries.channels.put_state(work.connection, after_failed_status_check(breaker, work.now))
 
     def take(self, limit: int) -> Claim[M]:
-        """Decide about at most `limit` due reminders, and journal those that may be sent."""
+        """Decide about at most `limit` due reminders, and journal those that may be sent.
+
+        Raises LedgerRegressed, once nothing can be sent twice for it, if the ledger has lost an attempt.
+        """
+        try:
+            claim = self._take(limit)
+        except LedgerRegressed:
+            ledger_restore.mark_unsent_unknown(self._ledger, {}, metrics=self._metrics, now=self._clock.now)
+            raise
+        self._journal_check.remember(frozenset((*each.key, each.number) for each in claim.attempts))
+        return claim
+
+    def _take(self, limit: int) -> Claim[M]:
         with unit_of_work(self._ledger, self._metrics, self._clock.now()) as work:
+            if not self._journal_check.may_claim(work.connection):
+                limit = 0
             queries.replicas.lock_facts_shared(work.connection)
             breakers = queries.channels.states(work.connection, self._medium.name, lock=True)
             limit = self._rate_limit.acquire(work.connection, self._clock.now(), limit)

@@ -43,6 +43,15 @@ def insert_rows(connection: Connection, rows: Sequence[Mapping[str, object]]) ->
         connection.execute(insert(attempts), rows)
 
 
+def missing(connection: Connection, keys: Collection[tuple[str, str, int]]) -> set[tuple[str, str, int]]:
+    """Return those of these attempts (reminder_id, medium, number) that are not there."""
+    a, found = attempts.c, set[tuple[str, str, int]]()
+    for some in chunks(sorted({key[0] for key in keys})):
+        query = select(a.reminder_id, a.medium, a.number).where(a.reminder_id.in_(some))
+        found.update((row[0], row[1], row[2]) for row in connection.execute(query))
+    return set(keys) - found
+
+
 def record_outcomes(connection: Connection, outcomes: Sequence[Mapping[str, object]]) -> None:
     """Write what became of attempts: mappings with `key` (reminder_id, medium), `number` and the columns to set."""
     if not outcomes:
