@@ -1,11 +1,11 @@
-"""Write docs/configuration.md, docs/metrics.md and docs/reasons.md from what the code says.
+"""Write what is made of the code: configuration, metrics, reasons and asyncapi in docs/, and the chart's README.
 
 `python -m tools.generate_docs` writes them; with `--check` it writes nothing and fails if one is out of date.
 """
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import UnionType
@@ -25,6 +25,7 @@ from consumer.config.types import Secret, format_duration
 from consumer.metrics import DeliverMetrics, DetectMetrics, ServiceMetrics
 from consumer.onemsg.error_table import BY_CODE
 from consumer.reasons.catalogue import GROUPS
+from tools import asyncapi, chart_readme
 
 DOCS = Path(__file__).parents[1] / "docs"
 WRITTEN = "<!-- Written by tools/generate_docs.py; change the code that it reads, and run it again. -->"
@@ -189,7 +190,13 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield f"| {' | '.join(row)} |"
 
 
-PAGES = {"configuration.md": configuration, "metrics.md": metrics, "reasons.md": reasons}
+PAGES: Mapping[Path, Callable[[], Iterable[str]]] = {
+    DOCS / "configuration.md": configuration,
+    DOCS / "metrics.md": metrics,
+    DOCS / "reasons.md": reasons,
+    DOCS / "asyncapi.yaml": lambda: [asyncapi.document()],
+    chart_readme.CHART / "README.md": lambda: [chart_readme.readme()],
+}
 
 
 def main() -> int:
@@ -197,10 +204,10 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a page is out of date")
     check = parser.parse_args().check
     stale = []
-    for name, page in PAGES.items():
-        path, text = DOCS / name, "\n".join(page()) + "\n"
+    for path, page in PAGES.items():
+        text = "\n".join(page()) + "\n"
         if check and (not path.exists() or path.read_text(encoding="utf-8") != text):
-            stale.append(f"docs/{name} is out of date: run .venv/bin/python -m tools.generate_docs")
+            stale.append(f"{path.relative_to(DOCS.parent)} is out of date: run .venv/bin/python -m tools.generate_docs")
         elif not check:
             path.write_text(text, encoding="utf-8")
     sys.stderr.writelines(f"{line}\n" for line in stale)

@@ -5,7 +5,6 @@ python -m tools.make_chart_readme [--check]
 
 import json
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ helm install lapse deploy/helm/lapse --values my-values.yaml
 ```
 
 `config` is lapse.yaml. Begin with `policy: {dry_run: true}`, then `policy: {only_users: [...]}`, then everybody
-(docs/configuration.md). This table is made of the comments in values.yaml by `python -m tools.make_chart_readme`.
+(docs/configuration.md). This table is made of the comments in values.yaml by `python -m tools.generate_docs`.
 
 | value | default | what it is |
 |---|---|---|
@@ -35,11 +34,11 @@ helm install lapse deploy/helm/lapse --values my-values.yaml
 
 
 def readme() -> str:
-    """Return the text of the README."""
+    """Return the text."""
     text = (CHART / "values.yaml").read_text(encoding="utf-8")
     values = yaml.safe_load(text)
     rows = [f"| `{path}` | `{_default(values, path)}` | {comment} |" for path, comment in _commented(text)]
-    return _INTRODUCTION + "\n".join(rows) + "\n"
+    return _INTRODUCTION + "\n".join(rows)
 
 
 def _commented(text: str) -> Iterator[tuple[str, str]]:
@@ -66,15 +65,3 @@ def _default(values: Any, path: str) -> str:
     for key in path.split("."):
         values = values[key]
     return "see values.yaml" if path == "config" else json.dumps(values)
-
-
-def main() -> None:
-    path, text = CHART / "README.md", readme()
-    if "--check" not in sys.argv:
-        path.write_text(text, encoding="utf-8")
-    elif not path.exists() or path.read_text(encoding="utf-8") != text:
-        sys.exit(f"{path.name} of the chart is not up to date: python -m tools.make_chart_readme")
-
-
-if __name__ == "__main__":
-    main()
