@@ -23,6 +23,7 @@ from consumer.kafka.changelog.restore import StateRefused
 from consumer.kafka.clients import topics
 from consumer.kafka.clients.client_settings import ignored_keys
 from consumer.kafka.clients.connection_watchdog import CutOff
+from consumer.kafka.clients.error_codes import BrokerRefused
 from consumer.kafka.clients.transactional_producer import Fenced
 from consumer.ledger.errors import LedgerRegressed
 from consumer.web.bounded_http import log_accept_errors_once, raise_descriptor_limit
@@ -131,7 +132,7 @@ class _Service:
 def _log_failure(task: "asyncio.Future[None]") -> bool:
     """Log why a part failed; return whether it did."""
     problem = task.exception()
-    if isinstance(problem, StateRefused | Fenced | CutOff | LedgerRegressed):
+    if isinstance(problem, StateRefused | Fenced | CutOff | BrokerRefused | LedgerRegressed):
         _log.error("stopped", reason=str(problem))
     elif problem is not None:
         _log.error("part_failed", exc_info=problem)

@@ -103,6 +103,7 @@ def build(shared: Shared) -> DetectLoop:
         ),
         partition_count_guard=PartitionCountGuard(shared.admin, topic, s.state_topic, clock),
         topic=topic,
+        group=group,
         clock=clock,
         metrics=metrics,
         report_progress=part.ok,

@@ -36,7 +36,7 @@ def _status_and_message(problem: Exception) -> tuple[int, str] | None:
 
     from consumer.activity.errors import RegistryUnavailable, SchemaRefused
     from consumer.config.errors import ConfigError
-    from consumer.kafka.clients.error_codes import in_words
+    from consumer.kafka.clients.error_codes import BrokerRefused, in_words
     from consumer.kafka.clients.topics import TopicsRefused
     from consumer.ledger.errors import LedgerRefused
     from consumer.onemsg.http.transport import UnsafeProxy
@@ -44,11 +44,11 @@ def _status_and_message(problem: Exception) -> tuple[int, str] | None:
 
     if isinstance(problem, ConfigError):
         return MISUSED, str(problem)
-    if isinstance(
-        problem,
-        CommandFailed | LedgerRefused | PortTaken | RegistryUnavailable | SchemaRefused | TopicsRefused | UnsafeProxy,
-    ):
+    explained = CommandFailed | LedgerRefused | PortTaken | RegistryUnavailable | SchemaRefused | TopicsRefused
+    if isinstance(problem, explained | UnsafeProxy):
         return FAILED, str(problem)
+    if isinstance(problem, BrokerRefused):
+        return FAILED, f"Kafka: {problem}"
     if isinstance(problem, KafkaException):
         return FAILED, f"Kafka: {in_words(problem.args[0])}"
     if isinstance(problem, OperationalError):

@@ -87,6 +87,15 @@ _NO_ANSWER = (
 _NOT_ALLOWED = "the broker does not allow it: the user in kafka.client lacks a right (SECURITY.md lists them)"
 
 
+class BrokerRefused(Exception):
+    """The broker does not allow what Lapse needs; the text names the resource, and what to do."""
+
+
+def refusal(error: KafkaError, resource: str) -> BrokerRefused:
+    """Return what to raise for an error of UNAUTHORIZED about this resource, such as `group lapse-detect`."""
+    return BrokerRefused(f"{resource}: {in_words(error)}")
+
+
 def in_words(error: KafkaError) -> str:
     """Return what went wrong and what to do, in our words; in librdkafka's only where we have none."""
     code = error.code()

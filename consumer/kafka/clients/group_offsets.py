@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from consumer.config.kafka import KafkaSettings
 from consumer.kafka.clients.client_error_log import ClientErrorLog
 from consumer.kafka.clients.client_settings import client_settings
-from consumer.kafka.clients.error_codes import COORDINATOR_LOADING
+from consumer.kafka.clients.error_codes import COORDINATOR_LOADING, TIMED_OUT, UNAUTHORIZED, BrokerRefused
 from consumer.kafka.clients.retries import retry_while
 
 _REQUEST_TIMEOUT_S = 30.0
@@ -31,17 +31,26 @@ class GroupAtWork(Exception):
 
 
 def committed(kafka: KafkaSettings, group: str, topic: str, partitions: Iterable[int]) -> dict[int, CommittedOffset]:
-    """Return the committed offsets by partition, where there are any. Raises KafkaException.
+    """Return the committed offsets by partition, where there are any. Raises BrokerRefused; KafkaException.
 
     Asks until the group's coordinator is known, which takes a moment on a new cluster.
     """
     wanted = [TopicPartition(topic, partition) for partition in partitions]
     with _outside_consumer(kafka, group) as consumer:
-        positions = retry_while(
-            COORDINATOR_LOADING,
-            lambda: consumer.committed(wanted, timeout=_REQUEST_TIMEOUT_S),
-            pause=lambda: consumer.poll(_RETRY_PAUSE_S),
-        )
+        try:
+            positions = retry_while(
+                COORDINATOR_LOADING,
+                lambda: consumer.committed(wanted, timeout=_REQUEST_TIMEOUT_S),
+                pause=lambda: consumer.poll(_RETRY_PAUSE_S),
+            )
+        except KafkaException as failure:
+            if failure.args[0].code() not in TIMED_OUT | UNAUTHORIZED:
+                raise
+            # librdkafka waits for the coordinator of a group that it may not ask about, and says only that it waited.
+            raise BrokerRefused(
+                f"group {group}: its offsets cannot be read: may the user in kafka.client Read and Describe it"
+                " (SECURITY.md lists the rights), and does the broker answer?"
+            ) from None
     return {each.partition: CommittedOffset(each.offset, each.metadata or "") for each in positions if each.offset >= 0}
 
 

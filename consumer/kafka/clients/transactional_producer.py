@@ -19,7 +19,14 @@ from consumer.clock import MINUTE, Millis
 from consumer.config.kafka import KafkaSettings
 from consumer.kafka.clients.client_error_log import ClientErrorLog
 from consumer.kafka.clients.client_settings import MAX_RECORD_BYTES, client_settings
-from consumer.kafka.clients.error_codes import FENCED, RECORD_TOO_LARGE, TRANSACTION_FAILED, UNAUTHORIZED, in_words
+from consumer.kafka.clients.error_codes import (
+    FENCED,
+    RECORD_TOO_LARGE,
+    TRANSACTION_FAILED,
+    UNAUTHORIZED,
+    in_words,
+    refusal,
+)
 from consumer.kafka.clients.output import Output, OutputBatch
 
 _CALL_TIMEOUT_S = 2.0  # for one call of the client: no longer, so that a stop or Ctrl-C takes effect soon
@@ -87,7 +94,8 @@ class TransactionalProducer:
         always = {"enable.idempotence": True, "acks": "all", "delivery.report.only.error": True}
         self.client = Producer({**settings, **always})
         self._call_timeout_s = call_timeout_s
-        self._error_log = ClientErrorLog(str(settings["transactional.id"]))
+        self._id = str(settings["transactional.id"])
+        self._error_log = ClientErrorLog(self._id)
         self._unusable: Exception | None = None
         """Once it is fenced or has failed for good, what every further `write` raises."""
         self._undelivered: dict[KafkaError, Message] = {}
@@ -95,11 +103,17 @@ class TransactionalProducer:
         confluent-kafka (2.16) may lose a KeyboardInterrupt that is raised in one. `dict.setdefault` is written in C."""
 
     def take_over(self, on_timeout: OnTimeout = until_interrupted) -> None:
-        """Fence any older process with this id and abort its open transaction. Raises Fenced; KafkaException."""
+        """Fence any older process with this id and abort its open transaction.
+
+        Raises Fenced; BrokerRefused; KafkaException.
+        """
         try:
             self._repeat("take over", self.client.init_transactions, on_timeout)
         except KafkaException as failure:
-            raise self._give_up(failure) from failure
+            given_up = self._give_up(failure)
+            if failure.args[0].code() in UNAUTHORIZED:
+                given_up = self._unusable = refusal(failure.args[0], f"transactional id {self._id}")
+            raise given_up from failure
 
     def write(
         self,

@@ -26,7 +26,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from consumer.clock import SECOND, Clock, Millis
 from consumer.kafka.changelog.restore import lost_records
 from consumer.kafka.clients.client_error_log import ClientErrorLog
-from consumer.kafka.clients.error_codes import GROUP_REFUSED, UNAUTHORIZED, is_fatal, is_fenced
+from consumer.kafka.clients.error_codes import GROUP_REFUSED, UNAUTHORIZED, is_fatal, is_fenced, refusal
 from consumer.kafka.clients.transactional_producer import Fenced, Unanswered
 from consumer.kafka.detect_loop.assignment import Assignment
 from consumer.kafka.detect_loop.batch_builder import BatchBuilder, Message
@@ -64,6 +64,7 @@ class DetectLoop:
         checkpoint: Checkpoint,
         partition_count_guard: PartitionCountGuard,
         topic: str,
+        group: str,
         clock: Clock,
         metrics: DetectMetrics,
         report_progress: Callable[[str], None],
@@ -82,6 +83,7 @@ class DetectLoop:
         self._checkpoint = checkpoint
         self._partition_count_guard = partition_count_guard
         self._topic = topic
+        self._group = group
         self._clock = clock
         self._metrics = metrics
         self._report_progress = report_progress
@@ -173,7 +175,10 @@ class DetectLoop:
                 "another process has started under the same name: give each its own kafka.instance. Or the broker was"
                 " away and has lost sight of this one: a restart goes on from the last commit"
             )
-        elif is_fatal(error) or error.code() in UNAUTHORIZED | GROUP_REFUSED:
+        elif error.code() in UNAUTHORIZED:
+            about_group = error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED
+            raise refusal(error, f"group {self._group}" if about_group else f"topic {self._topic}")
+        elif is_fatal(error) or error.code() in GROUP_REFUSED:
             raise KafkaException(error)
         else:
             self._error_log.report(error)

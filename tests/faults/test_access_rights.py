@@ -1,0 +1,221 @@
+"""Kafka as companies run it: each role has a user and a password, and no more rights than SECURITY.md lists."""
+
+import json
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    NewTopic,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from tests.app.service import LAPSE, Platform, Sandbox, Service, eventually, sandbox, settings
+from tests.broker.broker import free_ports
+from tests.broker.local import LocalBroker
+
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
+ROOT = Path(__file__).parents[2]
+PASSWORDS = {"detect": "detect-has-a-password", "deliver": "deliver-has-a-password"}
+TOPICS = ("user-activity", "lapse-state", "reminders", "dead-letters", "contacts", "delivery-status", "opt-outs")
+_TYPES = {"topic": ResourceType.TOPIC, "group": ResourceType.GROUP, "transactional": ResourceType.TRANSACTIONAL_ID}
+
+
+def rights(user: str) -> list[tuple[str, str, str, bool]]:
+    """Return (operation, kind of resource, name, whether it is a prefix) of each right that SECURITY.md lists."""
+    found = []
+    for line in (ROOT / "SECURITY.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith(f"| {user} |"):
+            kind = next(word for word in _TYPES if cells[2].startswith(word))
+            names = re.findall(r"`([^`]+)`", cells[2])
+            for operation, name in product(cells[1].split(", "), names):
+                found.append((operation, kind, name.rstrip("…"), "prefix" in cells[2]))
+    return found
+
+
+class Guarded:
+    """A broker that lets nobody do what was not granted. Without a password everything is allowed, for the tests."""
+
+    def __init__(self) -> None:
+        [self.port] = free_ports(1)
+        users = " ".join(f'user_{name}="{password}"' for name, password in PASSWORDS.items())
+        login = f"org.apache.kafka.common.security.plain.PlainLoginModule required {users};"
+        more = {
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:ANONYMOUS",
+            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,GUARDED:SASL_PLAINTEXT",
+            "listener.name.guarded.sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.guarded.plain.sasl.jaas.config": login,
+        }
+        self.broker = LocalBroker(more=more)
+        plain = re.search(r"listeners=(PLAINTEXT://[^,]+),(CONTROLLER://\S+)", self.broker._config.read_text())
+        assert plain is not None
+        guarded = f"GUARDED://127.0.0.1:{self.port}"
+        with self.broker._config.open("a") as config:
+            config.write(f"listeners={plain[1]},{guarded},{plain[2]}\nadvertised.listeners={plain[1]},{guarded}\n")
+        self.broker.start()
+        self.admin = AdminClient({"bootstrap.servers": self.broker.bootstrap})
+        new = [NewTopic(name, 2, 1, config=_COMPACTED.get(name, {})) for name in TOPICS]
+        for created in self.admin.create_topics(new).values():
+            created.result(30)
+
+    def grant(self, user: str, without: str = "") -> None:
+        """Grant a user what SECURITY.md lists, but for what concerns the resource `without`."""
+        bindings = [
+            AclBinding(
+                _TYPES[kind],
+                name,
+                ResourcePatternType.PREFIXED if prefix else ResourcePatternType.LITERAL,
+                f"User:{user}",
+                "*",
+                AclOperation[_OPERATIONS.get(operation, operation.upper())],
+                AclPermissionType.ALLOW,
+            )
+            for operation, kind, name, prefix in rights(user)
+            if name != without
+        ]
+        for created in self.admin.create_acls(list(dict.fromkeys(bindings))).values():
+            created.result(30)
+
+    def revoke_all(self) -> None:
+        everything = AclBindingFilter(
+            ResourceType.ANY,
+            None,  # type: ignore[arg-type] # None stands for any
+            ResourcePatternType.ANY,
+            None,  # type: ignore[arg-type]
+            None,  # type: ignore[arg-type]
+            AclOperation.ANY,
+            AclPermissionType.ANY,
+        )
+        for deleted in self.admin.delete_acls([everything]).values():
+            deleted.result(30)
+
+    def client(self, user: str, password: str | None = None) -> dict[str, Any]:
+        return {
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanisms": "PLAIN",
+            "sasl.username": user,
+            "sasl.password": PASSWORDS[user] if password is None else password,
+        }
+
+
+_OPERATIONS = {"DescribeConfigs": "DESCRIBE_CONFIGS"}
+_COMPACTED = {name: {"cleanup.policy": "compact"} for name in ("lapse-state", "contacts", "opt-outs")}
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[Guarded]:
+    made = Guarded()
+    yield made
+    made.broker.close()
+
+
+@pytest.fixture(scope="module")
+def channel() -> Iterator[Sandbox]:
+    with sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def roles(guarded: Guarded, channel: Sandbox, tmp_path: Path) -> Iterator[dict[str, Service]]:
+    """Each role as a process of its own, not started yet."""
+    guarded.revoke_all()
+    made = {}
+    for role in PASSWORDS:
+        folder = tmp_path / role
+        folder.mkdir()
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        ours = settings(f"127.0.0.1:{guarded.port}", channel, folder, "lapse", port)
+        ours["topics"] = {"create": False}
+        ours["source"] = {**ours["source"], "topic": "user-activity"}
+        made[role] = Service(folder, ours, channel.info["token"])
+        made[role]._environment["LAPSE_KAFKA__CLIENT"] = json.dumps(guarded.client(role))
+    yield made
+    for service in made.values():
+        if service.process is not None and service.process.poll() is None:
+            service.kill()
+
+
+def test_the_listed_rights_are_enough(guarded: Guarded, channel: Sandbox, roles: dict[str, Service]) -> None:
+    for role in roles:
+        guarded.grant(role)
+    platform = Platform(guarded.broker.bootstrap, "user")
+    now = int(time.time() * 1000)
+    blank = dict.fromkeys(("name", "phone", "locale", "timezone", "email", "opted_in_at"))
+    contact = {
+        **blank,
+        "user_id": "maria",
+        "name": "Maria",
+        "phone": "+34 612 345 999",
+        "opt_in": True,
+        "updated_at": now,
+    }
+    platform._producer.produce("contacts", platform.bytes_of("contact", contact), b"maria")
+    for role, service in roles.items():
+        service.start("--role", role)
+    platform.says("maria", "STARTED")
+    platform.write_bytes("activity", b"nobody", b"these bytes mean nothing")
+    platform.flush()
+    eventually(lambda: [m for m in channel.messages() if m["params"][0] == "Maria"], meaning="the message")
+    letters = guarded.admin.list_topics("dead-letters")
+    assert letters.topics["dead-letters"].error is None
+
+
+@pytest.mark.parametrize(
+    ("role", "without"),
+    [
+        ("detect", "lapse-state"),
+        ("detect", "lapse-detect"),
+        ("detect", "lapse-detect-"),
+        ("deliver", "delivery-status"),
+        ("deliver", "lapse-deliver-"),
+    ],
+)
+def test_without_one_of_them_the_error_names_it(
+    guarded: Guarded, roles: dict[str, Service], role: str, without: str
+) -> None:
+    guarded.grant(role, without=without)
+    service = roles[role]
+    said = _run_for_a_while(service, role)
+    assert without in said, said[-3000:]
+
+
+def test_wrong_password_is_named_at_once(guarded: Guarded, roles: dict[str, Service]) -> None:
+    guarded.grant("detect")
+    service = roles["detect"]
+    service._environment["LAPSE_KAFKA__CLIENT"] = json.dumps(guarded.client("detect", "a-wrong-password"))
+    assert "rejects the credentials" in _run_for_a_while(service, "detect")
+    done = service.command("check")
+    assert done.returncode == 1
+    assert "rejects the credentials" in done.stdout + done.stderr
+    assert "a-wrong-password" not in done.stdout + done.stderr + service.log
+
+
+def _run_for_a_while(service: Service, role: str) -> str:
+    """Run the role until it says what it lacks, or ends; return everything that it said."""
+    command = [*LAPSE, "run", "--config", str(service._file), "--role", role]
+    service.process = subprocess.Popen(
+        command, stdout=service._log, stderr=service._log, text=True, env=service._environment
+    )
+
+    def said() -> bool:
+        assert service.process is not None
+        text = service.log.lower()
+        return service.process.poll() is not None or "authoriz" in text or "credentials" in text
+
+    eventually(said, meaning="what is missing")
+    return service.log
