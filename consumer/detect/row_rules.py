@@ -1,5 +1,5 @@
-"""Detect's rules over rows: which are armed, which have lapsed, and when each must be looked at again. Changes no row
-but for `due`, which is derived from the others.
+"""Detect's rules over rows: which are armed, which have lapsed, and when each must be looked at again. Changes nothing
+of a row but what is derived from it (`storage/due_rows.py`).
 
 An event has two times: when it happened (`last_seen`, `closed`) and when its record was written (`heard`). Producers'
 clocks are wrong and phones send late, so neither time alone leads to a reminder.
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from consumer.clock import Millis
 from consumer.detect.lapse_rules import NEVER, AskedFrom, Processes, Times
+from consumer.detect.storage.due_rows import DueRows
 from consumer.detect.storage.hash_index import Rows
 from consumer.detect.storage.row_store import Flags, RowStore
 
@@ -49,6 +50,7 @@ class RowRules:
         self._store = store
         self._not_before = not_before
         self._asked_from: Times | None = None
+        self.due_rows = DueRows(store)
 
     def ask_from(self, asked_from: AskedFrom) -> None:
         """Ask for no lapse of before these moments."""
@@ -80,10 +82,14 @@ class RowRules:
             # The last activity that did not arm the key is the latest that a repeat could revive.
             finished = np.maximum(seen, read["closed"]) + rules.closed_kept_for
             due = np.where(unarmed, finished, due)
-        self._store.due[rows] = due
+        self.due_rows.schedule(rows, due)
 
-    def find_due(self, watermark: Millis) -> Rows:
-        return np.flatnonzero(self._store.due[: self._store.used] <= watermark)
+    def put_off(self, lapsed: "Lapsed") -> None:
+        """Have lapses wait, and look at them again when they expire or their next step lapses."""
+        process, seen = self._store.process[lapsed.rows], self._store.last_seen[lapsed.rows]
+        next_step = seen + self._processes.wait(process, lapsed.latest + 1) + self._rules.allowed_lateness
+        expiry = lapsed.lapsed_at + self._rules.expire_after + 1
+        self.due_rows.put_off(lapsed.rows, np.minimum(next_step, expiry))
 
     def find_lapsed(self, rows: Rows, watermarks: Times) -> Lapsed:
         """Return which of these armed rows have lapsed: silent for a rung's span, and not heard of during `hush`.

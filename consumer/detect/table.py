@@ -23,6 +23,8 @@ from consumer.records import Ending, Reminder, ReminderKind
 
 _COMPACT_FROM_ROWS = 1 << 16  # tables with fewer rows are never compacted
 _ROWS_PER_COMPACTION = 1 << 14
+ALL_LAPSES = 1 << 62
+"""No limit to how many are asked for."""
 _MAX_REMINDERS_PER_BATCH = 4096  # so that what is made of a batch stays in the processor's cache
 _ENDING_KINDS = {Ending.COMPLETED: ReminderKind.COMPLETED, Ending.CANCELLED: ReminderKind.CANCELLED}
 
@@ -34,8 +36,10 @@ class AdvanceResult:
 
     asked: list[ReminderBatch] = field(default_factory=list)
     lapses: dict[tuple[str, int, str], int] = field(default_factory=dict)
-    held: int = 0
-    """Lapses that are due and held back."""
+
+    def __add__(self, other: "AdvanceResult") -> "AdvanceResult":
+        lapses = {key: self.lapses.get(key, 0) + other.lapses.get(key, 0) for key in {**self.lapses, **other.lapses}}
+        return AdvanceResult(self.asked + other.asked, lapses)
 
     def reminders(self) -> list[Reminder]:
         """Return what is asked for as single records."""
@@ -74,40 +78,49 @@ class Table:
         self.row_rules.schedule(rows)
         return self._follow_up(rows, now)
 
-    def advance_to(self, watermark: Millis, now: Millis, *, hold: bool = False) -> AdvanceResult:
-        """Advance the watermark: ask for reminders of what has lapsed, and drop rows that are no longer needed.
+    @property
+    def waiting(self) -> int:
+        """The lapses that were found, and wait to be asked for."""
+        return self.row_rules.due_rows.waiting
 
-        With `hold` nothing is asked for: what has lapsed stays due until it expires.
-        """
-        rows = self.row_rules.find_due(watermark)
-        result = self.advance_rows(rows, np.full(rows.size, watermark), now, hold=hold)
+    def advance_to(
+        self, watermark: Millis, now: Millis, *, hold: bool = False, limit: int = ALL_LAPSES
+    ) -> AdvanceResult:
+        """Advance the watermark: find what has lapsed, and ask for it: for nothing with `hold`, else for the oldest
+        lapses up to `limit`. The others wait."""
+        result = self.find_lapses(watermark, now)
+        return result if hold else result + self.ask_for_lapses(watermark, now, limit)
+
+    def find_lapses(self, watermark: Millis, now: Millis) -> AdvanceResult:
+        """Have what has lapsed wait to be asked for, and drop rows that are no longer needed."""
         self._compact()
+        result, rows = AdvanceResult(), self.row_rules.due_rows.find(watermark)
+        if rows.size:
+            armed = rows[self.row_rules.armed(rows)]
+            lapsed = self.row_rules.find_lapsed(armed, np.full(armed.size, watermark))
+            waiting, others = lapsed.where(lapsed.asked), lapsed.where(~lapsed.asked)
+            rows = np.setdiff1d(rows, waiting.rows, assume_unique=True)
+            self._step_past(rows, np.full(rows.size, watermark), others, now, result)
+            self.row_rules.put_off(waiting)
         return result
+
+    def ask_for_lapses(self, watermark: Millis, now: Millis, limit: int) -> AdvanceResult:
+        """Ask for the oldest lapses that wait, up to `limit`."""
+        rows = self.row_rules.due_rows.take(limit)
+        return self.advance_rows(rows, np.full(rows.size, watermark), now)
 
     def find(self, batch: ActivityBatch) -> Rows:
         """Return the row of each activity's key, -1 if there is none."""
         return self._index.find(batch.low, batch.high, self.store.low, self.store.high)
 
-    def advance_rows(self, rows: Rows, watermarks: Times, now: Millis, *, hold: bool = False) -> AdvanceResult:
-        """Advance the watermark of these rows, each to its own, for rows that are due by then."""
-        c, result = self.store, AdvanceResult()
+    def advance_rows(self, rows: Rows, watermarks: Times, now: Millis) -> AdvanceResult:
+        """Ask for what has lapsed of these rows, each at its own watermark, by which it is due."""
+        result = AdvanceResult()
         if rows.size:
             armed = self.row_rules.armed(rows)
-            held = self._ask_for_lapsed(rows[armed], watermarks[armed], now, result, hold=hold)
-            result.held = held.size
-            kept = ~np.isin(rows, held, assume_unique=True)
-            rows, watermarks = rows[kept], watermarks[kept]
-            self.row_rules.schedule(rows)
-            c.dirty[rows] = True
-            self._forget(rows[c.due[rows] <= watermarks])  # rows still due have no step left and can be dropped
+            lapsed = self.row_rules.find_lapsed(rows[armed], watermarks[armed])
+            self._step_past(rows, watermarks, lapsed, now, result)
         return result
-
-    def count_due(self, watermark: Millis) -> int:
-        """Return how many reminders would be asked for at this watermark."""
-        rows = self.row_rules.find_due(watermark)
-        rows = rows[self.row_rules.armed(rows)]
-        lapsed = self.row_rules.find_lapsed(rows, np.full(rows.size, watermark))
-        return int(np.count_nonzero(lapsed.asked))
 
     def _apply_activities(self, rows: Rows, batch: ActivityBatch) -> Rows:
         """Rule 1: a later activity starts anew with step 0; an older one (or none: NEVER) changes nothing but `heard`.
@@ -178,23 +191,21 @@ class Table:
         ]
         return wins
 
-    def _ask_for_lapsed(self, rows: Rows, watermarks: Times, now: Millis, result: AdvanceResult, *, hold: bool) -> Rows:
+    def _step_past(self, rows: Rows, watermarks: Times, lapsed: Lapsed, now: Millis, result: AdvanceResult) -> None:
         """Rules 2, 3 and 5: ask once for the latest lapsed step, unless it has expired, or lapsed before the start.
 
-        Returns the rows that are held back.
+        `lapsed` are those of the rows that have lapsed; the others are only looked at again later, or dropped.
         """
-        c, lapsed = self.store, self.row_rules.find_lapsed(rows, watermarks)
-        held = lapsed.rows[lapsed.asked][: None if hold else 0]
-        if hold:
-            lapsed = lapsed.where(~lapsed.asked)
+        c = self.store
         self._count_lapses(lapsed, result)
         c.step[lapsed.rows] = lapsed.latest + 1
         asked = lapsed.where(lapsed.asked)
-        rows, step, lapsed_at = asked.rows, asked.step, asked.lapsed_at
-        c.asked_seen[rows], c.asked_after[rows] = c.last_seen[rows], lapsed_at - c.last_seen[rows]
-        c.asked_step[rows], c.reported[rows] = step, 0
-        result.asked += self._build_reminders(ReminderKind.DUE, rows, lapsed_at, now)
-        return held
+        c.asked_seen[asked.rows], c.reported[asked.rows] = c.last_seen[asked.rows], 0
+        c.asked_after[asked.rows], c.asked_step[asked.rows] = asked.lapsed_at - c.last_seen[asked.rows], asked.step
+        result.asked += self._build_reminders(ReminderKind.DUE, asked.rows, asked.lapsed_at, now)
+        self.row_rules.schedule(rows)
+        c.dirty[rows] = True
+        self._forget(rows[c.due[rows] <= watermarks])  # rows still due have no step left and can be dropped
 
     def _count_lapses(self, lapsed: Lapsed, result: AdvanceResult) -> None:
         process, first = self.store.process[lapsed.rows], self.store.step[lapsed.rows]
@@ -267,7 +278,9 @@ class Table:
         if (last := c.live_rows(end)).size:
             to = c.allocate(last.size)
             self._index.replace(c.low[last], last, to)
+            self.row_rules.due_rows.schedule(last, c.due[last])  # none that moves stands in the queue
             c.move(last, to)
+            self.row_rules.schedule(to)
             c.dirty[last] = c.dirty[to] = True
             self.new_users.append((to, c.user.column(to)))
             self.new_actions.append((to, c.action.column(to)))

@@ -31,10 +31,10 @@ def replay(table: Table, history: pl.DataFrame, until: Millis) -> Iterator[Advan
     quiet = _longest_certain_activity(table.processes.rules)
     history = history.with_columns(clock=pl.col("written_at").cum_max())
     for part in history.iter_slices(_SLICE):
-        yield from _collect(table, table.row_rules.find_due(part["clock"][0]), part["clock"][0])
+        yield from _collect(table, table.row_rules.due_rows.find(part["clock"][0]), part["clock"][0])
         for batch in _without_silences(part, quiet).partition_by("_round", maintain_order=True):
             yield from _apply(table, batch)
-    yield from _collect(table, table.row_rules.find_due(until), until)
+    yield from _collect(table, table.row_rules.due_rows.find(until), until)
 
 
 def _longest_certain_activity(rules: LapseRules) -> Millis:

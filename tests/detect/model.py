@@ -1,6 +1,7 @@
 """ARCHITECTURE.md#lapse-rules once more, one event at a time, with dictionaries: what the columns must agree with."""
 
-from dataclasses import dataclass, field
+from collections.abc import Set
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from consumer.detect.lapse_rules import NEVER, LapseRules, reminder_id
@@ -80,10 +81,18 @@ class Model:
         life.told |= {reminder.kind for reminder in said}
         return said
 
-    def notice(self, clock: int, now: int) -> tuple[list[Reminder], dict[tuple[str, int, str], int]]:
+    def notice(
+        self, clock: int, now: int, waiting: Set[tuple[str, str]] = frozenset()
+    ) -> tuple[list[Reminder], dict[tuple[str, int, str], int]]:
+        """Notice lapses, but for those that wait for their turn, or for the brake."""
         asked: list[Reminder] = []
         counts: dict[tuple[str, int, str], int] = {}
         for key, life in list(self.lives.items()):
+            if key in waiting:
+                assert "asked" in dict(self._notice(replace(life), key, clock)).values(), (
+                    f"{key} has nothing to wait for"
+                )
+                continue
             for step, outcome in self._notice(life, key, clock):
                 counts[key[1], step, outcome] = counts.get((key[1], step, outcome), 0) + 1
                 if outcome == "asked":

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import hypothesis.strategies as st
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -50,7 +51,7 @@ records = st.tuples(events, st.integers(0, 120))
 
 turns = st.one_of(
     st.tuples(st.just("hear"), st.lists(records, min_size=1, max_size=12)),
-    st.tuples(st.just("clock"), st.integers(0, 40)),
+    st.tuples(st.just("clock"), st.tuples(st.integers(0, 40), st.booleans(), st.sampled_from([0, 1, 2, 1000]))),
     st.tuples(st.just("pages"), st.just(0)),
     st.tuples(st.just("restart"), st.just(0)),
     st.tuples(st.just("ladders"), st.sampled_from(LADDERS)),
@@ -103,6 +104,13 @@ class Kept:
         return table, updated
 
 
+def waiting_in(table: Table) -> set[tuple[str, str]]:
+    """Whose lapses wait for their turn, and in which process."""
+    rows = np.flatnonzero(table.store.waiting[: table.store.used])
+    names = [table.processes.names[code] for code in table.store.process[rows]]
+    return {(str(user), name) for user, name in zip(table.store.user.get(rows), names, strict=True)}
+
+
 def said(reminders: list[Any]) -> list[str]:
     return sorted(repr(reminder) for reminder in reminders)
 
@@ -119,9 +127,13 @@ def test_table_equals_model_over_random_histories_with_restarts(history: list[tu
         if turn == "hear":
             assert said(hear(table, frame(what), clock)) == said(model.hear(what, now=clock))
         elif turn == "clock":
-            clock += what
-            noticed = table.advance_to(clock, now=clock)
-            asked, counts = model.notice(clock, now=clock)
+            span, hold, limit = what
+            clock += span
+            noticed = table.advance_to(clock, now=clock, hold=hold, limit=limit)
+            waiting = waiting_in(table)
+            assert len(waiting) == table.waiting
+            assert hold or len(noticed.reminders()) == limit or not waiting
+            asked, counts = model.notice(clock, now=clock, waiting=waiting)
             assert said(noticed.reminders()) == said(asked)
             assert noticed.lapses == counts
         elif turn == "pages":

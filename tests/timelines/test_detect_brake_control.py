@@ -50,6 +50,7 @@ class Watched:
         partition = self.diary.partition
         self.diary.asks_for_the_end()
         partition.advance_to(partition.position)
+        partition.find_lapses(self.diary.now)
         held = self.brake_control.update({0: partition})
         noticed = partition.collect_lapses(self.diary.now, hold=0 in held)
         self.brake_control.record({0: noticed})
@@ -238,6 +239,8 @@ class TestSeveralPartitions:
             if number not in stuck:
                 diary.at(when).asks_for_the_end()
                 diary.partition.advance_to(diary.partition.position)
+        for task in tasks.values():
+            task.find_lapses(self.clock.told)
         held = control.update(tasks)
         results = {n: task.collect_lapses(self.clock.told, hold=n in held) for n, task in tasks.items()}
         control.record(results)

@@ -85,10 +85,16 @@ class RowStore:
         self.used = 0
         self.tracked = 0
         self._free: list[Rows] = []
-        self._arrays = GrowableArray(_ROW, _BLANK), GrowableArray(np.bool_, False), GrowableArray(np.int64, ALWAYS)
+        self._arrays = (
+            GrowableArray(_ROW, _BLANK),
+            GrowableArray(np.bool_, False),
+            GrowableArray(np.int64, ALWAYS),
+            GrowableArray(np.bool_, False),
+        )
         self.rows: npt.NDArray[np.void]
         self.dirty: Flags  # rows that changed since the state was last written
-        self.due: Times  # derived: the watermark at which the row must be looked at again
+        self.due: Times  # derived: the watermark at which the row must be looked at again (see `due_rows.py`)
+        self.waiting: Flags  # derived: a lapse is due and not asked for yet
         self.user = StringColumn()
         self.action = StringColumn()
         self._resize(_MIN_ROWS)
@@ -99,7 +105,8 @@ class RowStore:
 
     @property
     def nbytes(self) -> int:
-        return self.rows.nbytes + self.dirty.nbytes + self.due.nbytes + self.user.nbytes + self.action.nbytes
+        derived = self.dirty.nbytes + self.due.nbytes + self.waiting.nbytes
+        return self.rows.nbytes + derived + self.user.nbytes + self.action.nbytes
 
     def read(self, rows: Rows) -> npt.NDArray[np.void]:
         """Return copies of rows, as a structured array: quicker than several fields of the rows where they are."""
@@ -179,6 +186,6 @@ class RowStore:
         return rows
 
     def _resize(self, rows: int) -> None:
-        self.rows, self.dirty, self.due = (stretch.resize(rows) for stretch in self._arrays)
+        self.rows, self.dirty, self.due, self.waiting = (array.resize(rows) for array in self._arrays)
         self.user.resize(rows)
         self.action.resize(rows)

@@ -94,7 +94,7 @@ class BrakeControl:
             _log.error("partition_distrusted", partition=task.partition, reason=_DISTRUSTED_TEXT)
 
     def update(self, tasks: Mapping[int, PartitionTask]) -> frozenset[int]:
-        """Judge the input, once a turn. Returns the partitions whose lapses must be held back.
+        """Judge the input, once a turn, when lapses were found. Returns the partitions whose lapses must be held back.
 
         Partitions whose watermark is far behind the others' are not judged by: they may be stuck. Their lapses wait.
         """
@@ -107,7 +107,7 @@ class BrakeControl:
         clock = min(task.watermark.value or 0 for task in abreast.values())
         if self._limited or clock != self._judged_at:
             self._judged_at = clock
-            due = sum(task.count_due() for task in abreast.values()) if self._limited else 0
+            due = sum(task.table.waiting for task in abreast.values())
             skewed = any(task.skew.skewed for task in abreast.values())
             self._brake.judge([task.volume for task in abreast.values()], clock, skewed=skewed, due=due)
         return frozenset(tasks if self._brake.engaged else tasks.keys() - abreast.keys())
@@ -134,7 +134,7 @@ class BrakeControl:
             lapses = [result.lapses for result in results.values()]
             self._expired += sum(n for each in lapses for (_, _, outcome), n in each.items() if outcome == "expired")
         self._store_brake_state()
-        held = sum(p.held for p in self._tasks.values()) if engaged else 0
+        held = sum(task.table.waiting for task in self._tasks.values()) if engaged else 0
         distrusted = tuple(sorted(number for number, p in self._tasks.items() if p.readability.distrusted))
         self._report(BrakeStatus(engaged=engaged, released=self._brake.released, held=held, distrusted=distrusted))
 

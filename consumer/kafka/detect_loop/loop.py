@@ -18,12 +18,13 @@ commits nothing on its way out.
 
 import gc
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumer.clock import SECOND, Clock, Millis
+from consumer.detect.table import AdvanceResult
 from consumer.kafka.changelog.restore import lost_records
 from consumer.kafka.clients.client_error_log import ClientErrorLog
 from consumer.kafka.clients.error_codes import GROUP_REFUSED, UNAUTHORIZED, is_fatal, is_fenced, refusal
@@ -44,6 +45,12 @@ _CONSUME_CHUNK = 500  # messages that the consumer returns at a time
 _GC_THRESHOLD = 4 * _MAX_BATCH
 """Objects made before Python looks for cycles. A batch makes many objects and no cycle; a search at every 700 objects
 would cost more than everything else."""
+_MAX_LAPSES = 20_000
+"""Lapses that a turn asks for in all partitions: less than a tenth of a second, so that the others go on. After an
+outage millions may be due."""
+_MAX_UNCOMMITTED_REMINDERS = 100_000
+"""Then a commit begins before its time, so that it does not take much longer than others."""
+_MIN_POLL_TIMEOUT_MS: Millis = 5
 _POLL_TIMEOUT_MS: Millis = 100  # short, so that no watermark is late because nothing arrives
 _LAST_POLL_TIMEOUT_MS: Millis = 20
 """The poll before a commit. It reaches end offsets that were requested when it began: the watermark is no older."""
@@ -94,6 +101,7 @@ class DetectLoop:
         self._stop = threading.Event()
         self._callback_failure: Exception | None = None
         self._failed = False
+        self._lapses_wait = False
         self._builder = BatchBuilder()
 
     @property
@@ -131,12 +139,15 @@ class DetectLoop:
         else:
             self._batch_processor.process(batch, self.tasks)
             self._advance_watermarks()
-        if self._checkpoint.due:
+        if self._checkpoint.due or self._uncommitted_reminders() >= _MAX_UNCOMMITTED_REMINDERS:
             self._checkpoint.commit(self.tasks, self._stop)
         self._assignment.log_refused()
         if not self.tasks:
             self._on_idle()
         self._report()
+
+    def _uncommitted_reminders(self) -> int:
+        return sum(task.uncommitted_reminders for task in self.tasks.values())
 
     def _poll(self) -> None:
         """Step 1: collect records until the batch is full or its time is over."""
@@ -155,7 +166,9 @@ class DetectLoop:
             self._error_log.report_answer()
 
     def _poll_timeout_ms(self) -> Millis:
-        """Not past the next commit."""
+        """Not past the next commit, and short while lapses wait for their turn."""
+        if self._lapses_wait:
+            return _MIN_POLL_TIMEOUT_MS
         remaining_ms = self._checkpoint.remaining_ms
         if remaining_ms > _LAST_POLL_TIMEOUT_MS:
             remaining_ms -= _LAST_POLL_TIMEOUT_MS
@@ -191,10 +204,10 @@ class DetectLoop:
             if partition in end_offsets:
                 task.watermark.add_end_offset(requested_at, end_offsets[partition])
                 task.advance_to(task.position)
+        for task in self.tasks.values():
+            task.find_lapses(now)
         held = self.brake_control.update(self.tasks)
-        results = {
-            partition: task.collect_lapses(now, hold=partition in held) for partition, task in self.tasks.items()
-        }
+        results = self._collect_lapses(now, held)
         self.brake_control.record(results)
         self._start_report.record(results.values())
         for partition, result in results.items():
@@ -202,6 +215,17 @@ class DetectLoop:
                 label = "expired_held" if partition in held and outcome == "expired" else outcome
                 self._metrics.lapses.labels(process, step, label).inc(count)
                 _log.debug("lapses", partition=partition, process=process, step=step, outcome=label, count=count)
+
+    def _collect_lapses(self, now: Millis, held: Container[int]) -> dict[int, AdvanceResult]:
+        """Ask for so many lapses that the turn stays short: of each partition its share, of a long queue the rest."""
+        results, left = {}, _MAX_LAPSES
+        by_queue = sorted(self.tasks.items(), key=lambda each: each[1].table.waiting)
+        for place, (partition, task) in enumerate(by_queue):
+            limit = left // (len(by_queue) - place)
+            results[partition] = task.collect_lapses(now, hold=partition in held, limit=limit)
+            left -= sum(map(len, results[partition].asked))
+        self._lapses_wait = any(task.table.waiting for partition, task in self.tasks.items() if partition not in held)
+        return results
 
     def _report(self) -> None:
         if self._checkpoint.pending:

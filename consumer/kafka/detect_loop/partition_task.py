@@ -6,7 +6,7 @@ from consumer.clock import MINUTE, SECOND, Millis
 from consumer.detect.activity_batch import ActivityBatch
 from consumer.detect.input_quality import ReadabilityMonitor, SkewMonitor
 from consumer.detect.reminder_batch import ReminderBatch
-from consumer.detect.table import AdvanceResult
+from consumer.detect.table import ALL_LAPSES, AdvanceResult
 from consumer.detect.volume import Volume
 from consumer.detect.watermark import Watermark
 from consumer.kafka.changelog.restore import Start
@@ -47,10 +47,9 @@ class PartitionTask:
         self._reminders_topic = reminders_topic
         self._state_topic = state_topic
         self._committed_position = None if start.first else start.offset
-        self._collected_at: Millis | None = None
+        self._found_until: Millis | None = None
+        self._result = AdvanceResult()
         self._announced_watermark: Millis | None = None
-        self.held = 0
-        """Lapses that the brake holds, as of the last `collect_lapses`."""
         self.outputs: list[Output | OutputBatch] = []
         """What the next checkpoint writes."""
         self.uncommitted: list[ReminderBatch] = []
@@ -67,20 +66,26 @@ class PartitionTask:
         if not self.readability.distrusted:  # unreadable records are not silence
             self.watermark.advance_to(self.position)
 
-    def count_due(self) -> int:
-        """Return how many lapses the next `collect_lapses` would find."""
-        return 0 if self.watermark.value is None else self.table.count_due(self.watermark.value)
-
-    def collect_lapses(self, now: Millis, *, hold: bool = False) -> AdvanceResult:
-        """Step 4: find the lapses up to the watermark. With `hold` no reminder is asked for: they stay due."""
+    def find_lapses(self, now: Millis) -> int:
+        """Step 4: find the lapses up to the watermark. Returns how many wait to be asked for."""
         watermark = self.watermark.value
-        if watermark is None or watermark == self._collected_at:
-            return AdvanceResult()
-        self._collected_at = watermark
-        result = self.table.advance_to(watermark, now, hold=hold)
-        self.held = result.held
+        if watermark is not None and watermark != self._found_until:
+            self._found_until = watermark
+            self._result += self.table.find_lapses(watermark, now)
+        return self.table.waiting
+
+    def collect_lapses(self, now: Millis, *, hold: bool = False, limit: int = ALL_LAPSES) -> AdvanceResult:
+        """Ask for the oldest lapses that wait, up to `limit`; with `hold` for none."""
+        if self.find_lapses(now) and not hold:
+            assert self._found_until is not None
+            self._result += self.table.ask_for_lapses(self._found_until, now, limit)
+        result, self._result = self._result, AdvanceResult()
         self._add_reminders(result.asked)
         return result
+
+    @property
+    def uncommitted_reminders(self) -> int:
+        return sum(map(len, self.uncommitted))
 
     def has_outputs(self) -> bool:
         """Return whether the next checkpoint has anything to write for this partition."""
