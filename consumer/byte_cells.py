@@ -59,10 +59,15 @@ def decimals(numbers: Longs) -> Cells:
         groups.append(_FOUR_DIGITS[left - 10_000 * rest])
         left = rest
     digits = np.concatenate(groups[::-1], axis=1)
+    digits = digits[:, np.argmax((digits > ord("0")).any(axis=0)) :]  # without zeros in front of the longest
     used = np.logical_or.accumulate(digits > ord("0"), axis=1)
     used[:, -1] = True  # zero is written, too
-    signs = constant(b"-", numbers.size)
-    return Cells(np.hstack([signs.cells, digits]), np.column_stack([numbers < 0, used]))
+    negative = numbers < 0
+    if not negative.any():
+        return Cells(digits, used)
+    return Cells(
+        np.column_stack([np.full(numbers.size, ord("-"), np.uint8), digits]), np.column_stack([negative, used])
+    )
 
 
 def count_characters(utf8: Cells) -> Longs:
@@ -80,7 +85,16 @@ def lengths(column: Cells) -> Longs:
 def join(columns: Sequence[Cells]) -> list[bytes]:
     """Return the bytes of each row, column after column."""
     cells = np.concatenate([column.cells for column in columns], axis=1)
-    used = np.concatenate([column.used for column in columns], axis=1)
+    masks = [None if column.used.all() else column.used for column in columns]
+    if all(mask is None for mask in masks) and cells.size:
+        return cells.view(f"V{cells.shape[1]}").ravel().tolist()
+    used, ends = np.ones(cells.shape, np.bool_), np.zeros(len(cells) + 1, np.int64)
+    at = 0
+    for column, mask in zip(columns, masks, strict=True):
+        width = column.cells.shape[1]
+        if mask is not None:
+            used[:, at : at + width] = mask
+        ends[1:] += width if mask is None else np.count_nonzero(mask, axis=1)
+        at += width
     joined = cells[used].tobytes()
-    ends = [0, *np.cumsum(np.count_nonzero(used, axis=1)).tolist()]
-    return [joined[start:end] for start, end in pairwise(ends)]
+    return [joined[start:end] for start, end in pairwise(np.cumsum(ends).tolist())]

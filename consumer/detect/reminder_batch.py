@@ -1,7 +1,7 @@
 """Reminders as columns: what detect asks for by the ten thousand."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,12 +20,11 @@ _DIGITS = np.setdiff1d(np.arange(36), _DASHES)
 
 @dataclass(frozen=True, slots=True)
 class ReminderBatch:
-    """Reminders of one kind, seen at one time. The columns are those of `records.Reminder`; `codes` are indices of
-    `processes`, `users` and `actions` are UTF-8, `remind_after` is `lapsed_at - last_seen`."""
+    """Reminders of one kind and process, seen at one time. The columns are those of `records.Reminder`; `users` and
+    `actions` are UTF-8, `remind_after` is `lapsed_at - last_seen`."""
 
     kind: ReminderKind
-    processes: Sequence[str]
-    codes: npt.NDArray[np.int64]
+    process: str
     users: Cells
     actions: Cells
     has_action: Flags
@@ -36,25 +35,24 @@ class ReminderBatch:
     detected_at: Millis
 
     def __len__(self) -> int:
-        return self.codes.size
+        return self.steps.size
 
     def ids(self) -> Bytes:
         """Return the text of each `lapse_rules.reminder_id`, in a row of 36 cells.
 
         Its UUID of version 5 is the SHA-1 of a name, of which six bits are replaced.
         """
-        middle = byte_cells.of_texts([f"{len(name)}:{name}".encode() for name in self.processes])
-        colon = byte_cells.constant(b":", len(self))
+        few, which = np.unique(self.remind_after, return_inverse=True)
+        spans = byte_cells.of_texts([b":%d" % span for span in few.tolist()])
         hashed = byte_cells.join(
             [
                 byte_cells.constant(REMINDER_IDS.bytes, len(self)),
                 byte_cells.decimals(byte_cells.count_characters(self.users)),
-                colon,
+                byte_cells.constant(b":", len(self)),
                 self.users,
-                middle.take(self.codes),
+                byte_cells.constant(f"{len(self.process)}:{self.process}".encode(), len(self)),
                 byte_cells.decimals(self.last_seen),
-                colon,
-                byte_cells.decimals(self.remind_after),
+                spans.take(which),
             ]
         )
         digests = b"".join([hashlib.sha1(name, usedforsecurity=False).digest() for name in hashed])
@@ -68,10 +66,9 @@ class ReminderBatch:
     def __iter__(self) -> Iterator[Reminder]:
         """Yield each as a record, for who wants single ones."""
         lapsed_at = self.last_seen + self.remind_after
-        for reminder_id, user, code, step, action, has_action, seen, lapsed, occurred in zip(
+        for reminder_id, user, step, action, has_action, seen, lapsed, occurred in zip(
             self.ids(),
             byte_cells.join([self.users]),
-            self.codes.tolist(),
             self.steps.tolist(),
             byte_cells.join([self.actions]),
             self.has_action.tolist(),
@@ -84,7 +81,7 @@ class ReminderBatch:
                 reminder_id=reminder_id.tobytes().decode(),
                 kind=self.kind,
                 user_id=user.decode(),
-                process=self.processes[code],
+                process=self.process,
                 step=step,
                 action=action.decode() if has_action else None,
                 last_seen=seen,

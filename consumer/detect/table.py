@@ -237,28 +237,31 @@ class Table:
         return reminders
 
     def _build_reminders(self, kind: ReminderKind, rows: Rows, occurred_at: Times, now: Millis) -> list[ReminderBatch]:
-        """Return reminders of the last lapses asked for. Only a DUE has the action."""
-        c, batches = self.store, []
-        for first in range(0, rows.size, _MAX_REMINDERS_PER_BATCH):
-            part = slice(first, first + _MAX_REMINDERS_PER_BATCH)
-            some = rows[part]
-            has_action = ~c.action.is_none(some) & (kind is ReminderKind.DUE)
-            batches.append(
-                ReminderBatch(
-                    kind=kind,
-                    processes=self.processes.names,
-                    codes=c.process[some].astype(np.int64),
-                    users=c.user.cells(some),
-                    actions=c.action.cells(some) if has_action.any() else constant(b"", some.size),
-                    has_action=has_action,
-                    steps=c.asked_step[some].astype(np.int64),
-                    last_seen=c.asked_seen[some],
-                    remind_after=c.asked_after[some],
-                    occurred_at=occurred_at[part],
-                    detected_at=now,
-                )
-            )
+        """Return reminders of the last lapses asked for."""
+        processes, batches = self.store.process[rows], []
+        for code in np.unique(processes).tolist():
+            which = np.flatnonzero(processes == code)
+            for first in range(0, which.size, _MAX_REMINDERS_PER_BATCH):
+                some = which[first : first + _MAX_REMINDERS_PER_BATCH]
+                batches.append(self._build_batch(kind, code, rows[some], occurred_at[some], now))
         return batches
+
+    def _build_batch(self, kind: ReminderKind, code: int, rows: Rows, occurred_at: Times, now: Millis) -> ReminderBatch:
+        """Return reminders of one process. Only a DUE has the action."""
+        c = self.store
+        has_action = ~c.action.is_none(rows) & (kind is ReminderKind.DUE)
+        return ReminderBatch(
+            kind=kind,
+            process=self.processes.names[code],
+            users=c.user.cells(rows),
+            actions=c.action.cells(rows) if has_action.any() else constant(b"", rows.size),
+            has_action=has_action,
+            steps=c.asked_step[rows].astype(np.int64),
+            last_seen=c.asked_seen[rows],
+            remind_after=c.asked_after[rows],
+            occurred_at=occurred_at,
+            detected_at=now,
+        )
 
     def _forget(self, rows: Rows) -> None:
         if rows.size:

@@ -87,3 +87,15 @@ def test_held_rows_are_looked_at_again_only_when_something_changes() -> None:
     expired = table.advance_to(HOUR + DAY + 1, 0, hold=True)
     assert expired.lapses == {("checkout", 0, "expired"): 1}
     assert table.waiting == 1
+
+
+def test_queue_that_nobody_takes_from_does_not_grow() -> None:
+    store = RowStore()
+    store.allocate(10)
+    rows, some = DueRows(store), np.arange(10)
+    for turn in range(20_000):
+        rows.schedule(some, np.full(10, turn))
+        rows.put_off(rows.find(turn), np.full(10, turn + 100))
+    assert sum(array.size for array in rows._queue) < 100_000
+    assert sorted(rows.take(100).tolist()) == some.tolist()
+    assert rows.waiting == 0

@@ -16,6 +16,7 @@ from consumer.detect.storage.hash_index import Rows
 from consumer.detect.storage.row_store import RowStore
 
 _BLOCK_BITS = 10
+_MAX_STALE_ROWS = 1 << 16
 _BLOCK = np.arange(1 << _BLOCK_BITS)
 
 
@@ -27,6 +28,7 @@ class DueRows:
         self._earliest: Times = np.full(1, ALWAYS, np.int64)  # by block
         self._queue: deque[Rows] = deque()
         """Each array in the order of `due`. Rows that have been rescheduled since are no longer `waiting`."""
+        self._queued = 0
         self.waiting = 0
         """The number of rows that wait."""
 
@@ -67,21 +69,40 @@ class DueRows:
         if (new := rows[~was_waiting]).size:
             c.waiting[new] = True
             self.waiting += new.size
+            self._queued += new.size
             self._queue.append(new[np.argsort(order[~was_waiting], kind="stable")])
+            if self._queued > 2 * self.waiting + _MAX_STALE_ROWS:
+                self._drop_stale()
 
     def take(self, limit: int) -> Rows:
-        """Take the oldest rows from the queue, not more than `limit`."""
+        """Take the oldest rows from the queue, not more than `limit`. They must be scheduled."""
         taken: list[Rows] = []
         while self._queue and limit > 0:
             rows = self._queue.popleft()
             if rows.size > limit:
                 self._queue.appendleft(rows[limit:])
                 rows = rows[:limit]
-            rows = np.unique(rows[self._store.waiting[rows]])
-            self._stop_waiting(rows)  # at once, since a row may stand in the queue a second time
+            self._queued -= rows.size
+            rows = self._distinct(rows[self._store.waiting[rows]])
+            self._store.waiting[rows] = False  # at once, since a row may stand in the queue a second time
+            self.waiting -= rows.size
             taken.append(rows)
             limit -= rows.size
         return np.concatenate(taken) if taken else np.empty(0, np.int64)
+
+    def _distinct(self, rows: Rows) -> Rows:
+        """Return each row once. `due` serves as scratch space, since they are scheduled next. (`np.unique` is slow.)"""
+        places = np.arange(rows.size)
+        self._store.due[rows] = places
+        distinct: Rows = rows[self._store.due[rows] == places]
+        return distinct
+
+    def _drop_stale(self) -> None:
+        """Drop what no longer waits, and what stands in the queue twice. (While the brake holds, nobody takes it.)"""
+        rows = np.concatenate(self._queue)
+        rows = rows[self._store.waiting[rows]]
+        rows = rows[np.sort(np.unique(rows, return_index=True)[1])]
+        self._queue, self._queued = deque([rows]), rows.size
 
     def _stop_waiting(self, rows: Rows) -> None:
         c = self._store
@@ -89,5 +110,3 @@ class DueRows:
         if were.size:
             c.waiting[were] = False
             self.waiting -= np.unique(were).size
-            if not self.waiting:
-                self._queue.clear()

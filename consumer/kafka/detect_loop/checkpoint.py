@@ -104,9 +104,8 @@ class Checkpoint:
     def _count_committed(self, task: PartitionTask) -> None:
         now = self._clock.now()
         for batch in task.mark_committed():
-            groups, counts = np.unique(np.stack([batch.codes, batch.steps]), axis=1, return_counts=True)
-            for code, step, count in zip(*groups.tolist(), counts.tolist(), strict=True):
-                self._metrics.reminders.labels(batch.processes[code], step, batch.kind).inc(count)
+            for step, count in zip(*np.unique(batch.steps, return_counts=True), strict=True):
+                self._metrics.reminders.labels(batch.process, step, batch.kind).inc(int(count))
             if batch.kind is ReminderKind.DUE:
                 waits = now - batch.last_seen - batch.remind_after
                 self._metrics.lapse_to_reminder.observe_all(waits / SECOND)

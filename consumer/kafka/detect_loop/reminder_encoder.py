@@ -32,7 +32,7 @@ class ReminderEncoder:
         rows, no_bytes = len(batch), np.zeros((len(batch), 0), np.uint8)
         value = byte_cells.constant(bytes([_VALUE]), rows)
         ids = batch.ids()
-        processes = byte_cells.of_texts([name.encode() for name in batch.processes]).take(batch.codes)
+        process = byte_cells.of_texts([batch.process.encode()]).take(np.zeros(rows, np.int64))
         action_branch = np.where(batch.has_action, _VALUE, _NULL).astype(np.uint8)[:, None]
         action_length = batch_writer.longs(byte_cells.lengths(batch.actions))
         last_seen, lapsed_at = batch.last_seen, batch.last_seen + batch.remind_after
@@ -42,7 +42,7 @@ class ReminderEncoder:
             byte_cells.constant(bytes([_KINDS[batch.kind], _VALUE]), rows),
             *batch_writer.texts(batch.users),
             value,
-            *batch_writer.texts(processes),
+            *batch_writer.texts(process),
             value,
             batch_writer.longs(batch.steps),
             Cells(action_branch, np.ones(action_branch.shape, np.bool_)),
