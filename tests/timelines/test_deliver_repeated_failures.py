@@ -1,5 +1,6 @@
 """Failures that no table explains: one ends a reminder, the same for several people stops the channel."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from consumer.ledger import queries
 from consumer.ledger.schema.rows import ChannelRow
 from consumer.onemsg.outcomes import Accepted, Outcome, Rejected, Remedy
 
+from ..onemsg.scripted_server import Asked, answer, serving
 from .deliver_diary import Diary
 from .fallback_diary import FallbackDiary
 
@@ -201,3 +203,33 @@ def test_endpoint_that_refuses_several_people_is_stopped(fallback: FallbackDiary
         fallback.knows_by_mail(f"u{number}", f"u{number}@shop.example").due(f"u{number}").works()
     assert breaker(fallback, "webhook").why == "repeated_failure: HTTP 400"
     assert len(fallback.hook.sent) == 3
+
+
+def test_refusals_of_a_real_server_end_two_reminders_of_twelve(deliver: Diary) -> None:
+    """1MSG's answer in words only; all twelve are on their way before the first refusal is known."""
+    asked: list[Asked] = []
+
+    async def play(each: Asked, writer: asyncio.StreamWriter) -> None:
+        asked.append(each)
+        words = f"Your plan was suspended, +34 612 345 6{len(asked):02} is not served"
+        good = {"sent": True, "id": f"wamid.real.{len(asked)}"}
+        await answer(good if len(asked) > 13 else {"sent": False, "message": words})(each, writer)
+
+    async def story() -> None:
+        async with serving(play) as server, server.client(max_connections=12) as client:
+            deliver.client = client
+            deliver.restart()
+            for number, name in enumerate(NAMES):
+                deliver.knows(name, name=name, phone=f"+34 612 345 6{number:02}").due(name)
+            while await deliver.parts.sender.step():
+                pass
+            assert [row.status for row in deliver.rows()].count("failed") == 2
+            assert breaker(deliver).why == "repeated_failure: Your plan was suspended, … is not served"
+            for _ in range(2):  # a probe that fails alike, and one that is accepted
+                deliver.after(2 * MINUTE).detect_is_at()
+                while await deliver.parts.sender.step():
+                    pass
+
+    asyncio.run(story())
+    assert sorted(row.status for row in deliver.rows()) == ["accepted"] * 10 + ["failed"] * 2
+    assert len(asked) == 12 + 1 + 10
