@@ -15,10 +15,10 @@ unexport PYTHONDONTWRITEBYTECODE
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(8, 2 * (os.cpu_count() or 1)))')
 PYTEST = $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: help demo test test-fast fuzz check bench format pins hashes clean
+.PHONY: help demo test test-fast fuzz check check-deploy bench format pins hashes clean
 
 help:  ## this list
-	@$(PYTHON) -c 'import re; [print(f"{a:10}", b) for a, b in re.findall("^([a-z-]+):.*## (.*)", open("Makefile").read(), re.M)]'
+	@$(PYTHON) -c 'import re; [print(f"{a:12}", b) for a, b in re.findall("^([a-z-]+):.*## (.*)", open("Makefile").read(), re.M)]'
 
 demo: .venv/run  ## watch it work; ends with Ctrl-C, or by itself: make demo SECONDS=20
 	@$(BIN)/lapse demo $(if $(SECONDS),--seconds $(SECONDS))
@@ -40,6 +40,11 @@ check: .venv/dev  ## style, types, and which room may import which
 	@$(BIN)/python -m tools.generate_docs --check && $(BIN)/python -m tools.check_references
 	@$(BIN)/python -m tools.check_licences --quiet
 	@$(BIN)/python -m tools.check_package
+
+check-deploy: .venv/dev  ## alert rules in promtool, alerts and dashboards in a real Prometheus (both have to be installed)
+	@promtool check rules deploy/prometheus/rules/*.yml
+	@promtool test rules deploy/prometheus/tests/*.yml
+	@LAPSE_CHECK_DEPLOY=1 $(BIN)/pytest tests/deploy
 
 bench: .venv/dev  ## the figures of docs/performance.md
 	@$(BIN)/python -m bench.decode

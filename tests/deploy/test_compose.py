@@ -83,7 +83,7 @@ def test_every_file_that_is_mounted_or_built_from_is_there() -> None:
     for service in COMPOSE["services"].values():
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
-            assert source in COMPOSE["volumes"] or (ROOT / source).is_file()
+            assert source in COMPOSE["volumes"] or (ROOT / source).exists()
         if "build" in service:
             assert (ROOT / service["build"]["dockerfile"]).is_file()
 
@@ -111,7 +111,7 @@ def test_the_parts_find_each_other(environment: dict[str, str]) -> None:
 
 def test_prometheus_asks_where_lapse_answers(environment: dict[str, str]) -> None:
     web = load(ROOT / "deploy" / "lapse.compose.yaml", environment).web
-    [job] = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())["scrape_configs"]
+    [job] = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
     assert job["authorization"] == {"credentials_file": COMPOSE["services"]["prometheus"]["configs"][0]["target"]}
     assert COMPOSE["configs"]["api-token"]["content"] == COMPOSE["services"]["deliver-1"]["environment"]["API_TOKEN"]
     assert job["static_configs"] == [{"targets": [f"{name}:{web.port}" for name in sorted(REPLICAS)]}]

@@ -18,9 +18,7 @@ def test_newest_record_of_each_partition(kafka: str, topics: FreshTopics) -> Non
         return newest_timestamps(admin, topic, timeout_s=10)
 
     def newest() -> dict[int, int | None]:  # a new topic's partitions may have no leader for a moment
-        return retry_while(
-            LEADER_CHANGING, ask, lambda: admin.poll(0.1)
-        )
+        return retry_while(LEADER_CHANGING, ask, lambda: admin.poll(0.1))
 
     assert newest() == {0: None, 1: None}
     producer = Producer({"bootstrap.servers": kafka})
