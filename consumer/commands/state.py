@@ -38,6 +38,7 @@ def rebuild(config: Path, *, yes: bool) -> int:
             state_topic=settings.state_topic,
             reminders_topic=settings.topics.reminders,
             group=detect.group_name(settings),
+            ladders=detect.rules(settings).ladders,
             now=SystemClock().now(),
         )
     except RebuildRefused as refusal:

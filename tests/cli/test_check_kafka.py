@@ -90,7 +90,8 @@ class TestTheInputTopic:
         assert reached
         line = check_input_topic(reached, "user-actvity")
         assert not line.ok
-        assert "is source.topic right" in line.advice
+        assert line.advice == "does not exist, or may not be read: did you mean user-activity?"
+        assert "is source.topic right" in check_input_topic(reached, "zzz").advice
 
 
 @contextmanager

@@ -124,11 +124,11 @@ class TestRungs:
 
     def test_that_are_new_ask_nobody_who_had_passed_them_whatever_was_asked_before(self) -> None:
         diary = Diary().at("Mon 09:00").happens("maria", "STARTED").happens("ken", "STARTED").passes()
-        diary.at("Mon 10:00").happens("eve", "STARTED").passes()
+        diary.at("Mon 10:10").happens("eve", "STARTED").passes()
         diary.at("Tue 09:01").passes().says("DUE maria account-setup 0", "DUE ken account-setup 0")
         diary.crashes_and_restarts(ladder(account_setup=(HOUR, 24 * HOUR, 25 * HOUR), checkout=(2 * HOUR,)))
         diary.at("Tue 10:31").passes().says(
-            "DUE maria account-setup 2", "DUE ken account-setup 2", "DUE eve account-setup 1"
+            "DUE eve account-setup 1", "DUE maria account-setup 2", "DUE ken account-setup 2"
         )
 
     def test_that_are_new_were_passed_by_those_who_wait_for_an_older_one_too(self) -> None:
@@ -201,9 +201,16 @@ class TestARebuild:
     def test_is_no_first_start_and_remembers_when_that_was(self) -> None:
         one = replace(stored(), asked_from=AskedFrom(start=5, rungs={"checkout": {HOUR: 9}}))
         two = replace(stored(), asked_from=AskedFrom(start=7, rungs={"checkout": {HOUR: 8, DAY: 3}}))
-        found = lineage.latest_asked_from([one, stored(), two])
+        ladders = {**LADDERS, "checkout": (HOUR, 2 * HOUR, DAY)}
+        stored_ladder = {"checkout": lineage.ProcessLineage(ladder=list(ladders["checkout"]))}
+        one, two = (replace(each, processes={**each.processes, **stored_ladder}) for each in (one, two))
+        found = lineage.latest_asked_from([one, two], ladders, 20)
         assert found == AskedFrom(start=7, rungs={"checkout": {HOUR: 9, DAY: 3}})
-        assert lineage.latest_asked_from([stored()]) == EVERY_LAPSE
+        assert lineage.latest_asked_from([stored()], LADDERS, 20) == EVERY_LAPSE
+
+    def test_counts_a_rung_that_is_new_with_it_from_then(self) -> None:
+        found = lineage.latest_asked_from([stored()], {**LADDERS, "checkout": (HOUR, 2 * HOUR)}, 20)
+        assert found == AskedFrom(rungs={"checkout": {HOUR: 20}})
 
     def test_writes_what_it_remembers_so_that_it_can_be_read(self) -> None:
         asked_from = AskedFrom(start=7, rungs={"checkout": {HOUR: 9}})

@@ -5,6 +5,7 @@ from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[a
 
 from consumer.activity.errors import RegistryUnavailable
 from consumer.commands import kafka_probe
+from consumer.commands.check.source_paths import nearest
 from consumer.commands.terminal.exit_codes import CommandFailed
 from consumer.commands.terminal.output import CheckResult
 from consumer.config.errors import ConfigError
@@ -32,11 +33,9 @@ def check_input_topic(reached: Reached, topic: str) -> CheckResult:
     admin, cluster = reached
     found = cluster.topics.get(topic)
     if found is None or found.error or not found.partitions:
-        return CheckResult(
-            False,
-            f"input topic {topic}",
-            "does not exist, or may not be read: is source.topic right, and has the topic been created?",
-        )
+        meant = nearest(topic, [name for name in cluster.topics if name != topic and not name.startswith("_")])
+        hint = f"did you mean {meant}?" if meant else "is source.topic right, and has the topic been created?"
+        return CheckResult(False, f"input topic {topic}", f"does not exist, or may not be read: {hint}")
     try:
         for future in partition_offsets.request(admin, topic, found.partitions).values():
             future.result(timeout=10)

@@ -115,9 +115,12 @@ def update(
     return replace(stored, topic_id=topic_id, processes=processes, asked_from=asked_from)
 
 
-def latest_asked_from(lineages: Iterable[Lineage]) -> AskedFrom:
-    """Return the latest of all moments: nothing is asked for that any of these would not have asked for."""
-    found = [lineage.asked_from for lineage in lineages]
+def latest_asked_from(lineages: Iterable[Lineage], ladders: Mapping[str, Sequence[Millis]], now: Millis) -> AskedFrom:
+    """Return the latest of all moments: nothing is asked for that any of these would not have asked for.
+
+    A rung that was not there before counts from now.
+    """
+    found = [_with_new_rungs(lineage, ladders, now) for lineage in lineages]
     start = max((each.start for each in found if each.start is not None), default=None)
     rungs: dict[str, dict[Millis, Millis]] = {}
     for name, spans in (pair for each in found for pair in each.rungs.items()):

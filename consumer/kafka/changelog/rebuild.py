@@ -67,6 +67,7 @@ def plan(
     state_topic: str,
     reminders_topic: str,
     group: str,
+    ladders: Mapping[str, Sequence[Millis]],
     now: Millis,
 ) -> RebuildPlan:
     """Plan a rebuild; changes nothing.
@@ -99,7 +100,7 @@ def plan(
         ends=ends,
         remembered=remembered,
         grown_at=now if remembered < len(begins) else _grown_at(stored, len(begins), now),
-        asked_from=latest_asked_from(stored),
+        asked_from=latest_asked_from(stored, ladders, now),
     )
 
 
