@@ -102,7 +102,7 @@ class Intake:
                 consents[user] = opt_outs.with_contact(consents, user, contact, now)
             for user, row in rows.items():
                 row.update(asdict(consents[user]))
-            was_passed = self._barrier.is_passed(connection)
+            was_passed = self._barrier.is_passed(connection, now)
             erasure = Erasure(connection, rows.keys() - present, self._default_region, self._ledger.hash_key)
             queries.contacts.upsert_newer(connection, list(rows.values()))
             has_erased = erasure.apply()
@@ -120,11 +120,12 @@ class Intake:
 
         A topic may end in transaction markers or in records that compaction removed.
         """
+        now = self._now()
         with self._ledger.transaction() as connection:
-            was_passed = self._barrier.is_passed(connection)
+            was_passed = self._barrier.is_passed(connection, now)
             queries.replicas.advance_offsets(connection, topic, dict(offsets))
             if not was_passed:
-                self._wake_where_fresh(connection, self._now(), lambda partition: True)
+                self._wake_where_fresh(connection, now, lambda partition: True)
 
     def _phone_hash(self, text: object) -> str | None:
         phone = read_phone(text if isinstance(text, str) else None, self._default_region)
@@ -132,11 +133,12 @@ class Intake:
 
     def _wake_where_fresh(self, connection: Connection, now: Millis, is_affected: Callable[[int], bool]) -> None:
         """Make rows due that waited for detect or for the contacts."""
-        if self._barrier.is_passed(connection):
+        if self._barrier.is_passed(connection, now):
             watermarks = queries.replicas.watermarks(connection)
             fresh = {n for n, mark in watermarks.items() if is_affected(n) and is_fresh(mark, now, self._rules)}
             if fresh:
-                queries.reminders.wake_deferred(connection, "detect_behind", partitions=fresh)
+                for reason in ("detect_behind", "contacts_behind"):
+                    queries.reminders.wake_deferred(connection, reason, partitions=fresh)
 
 
 def _contact_row(received: Received[Contact]) -> dict[str, object] | None:

@@ -61,8 +61,12 @@ CANCELLED: Mapping[str, tuple[str, str]] = {
 
 DEFERRED: Mapping[str, tuple[str, str]] = {
     "detect_behind": (
-        "Detect is behind by policy.max_staleness, or contacts are not read yet: who came back is not known.",
+        "Detect is behind by policy.max_staleness: who came back is not known.",
         "If it lasts: see that detect runs and keeps up (lapse_watermark_delay_seconds).",
+    ),
+    "contacts_behind": (
+        "Contacts were not read to their end within policy.max_staleness: who was deleted, or agrees, is not known.",
+        "If it lasts: see that the broker answers, and that the part `contacts` is well (lapse_unread_contacts).",
     ),
     "no_contact": (
         "There is no contact for this user.",

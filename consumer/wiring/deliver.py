@@ -72,7 +72,12 @@ class Deliver:
         timeout_ms = millis(s.onemsg.timeout)
         self._client = onemsg_client(s.onemsg, timeout_ms=timeout_ms, max_connections=_IN_FLIGHT)
         self._fallbacks = tuple(fallbacks(shared))
-        barrier = ContactsBarrier(s.topics.contacts, partition_offsets.fetch_all(shared.admin, s.topics.contacts))
+        barrier = ContactsBarrier(
+            s.topics.contacts,
+            asked_at=clock.now(),
+            ends=partition_offsets.fetch_all(shared.admin, s.topics.contacts),
+            max_staleness=millis(s.policy.max_staleness),
+        )
         self._parts = DeliverParts(
             ledger,
             self._client,
@@ -105,7 +110,7 @@ class Deliver:
         self._monitor = SendingMonitor(metrics)
         media = (WHATSAPP, *self._parts.fallback_senders)
         self._gauges = LedgerGauges(ledger, media, metrics, clock.now)
-        self._contacts_age = ContactsAge(shared, ledger, metrics)
+        self._contacts_age = ContactsAge(shared, ledger, metrics, barrier)
 
     def consumers(self) -> dict[str, Callable[[threading.Event], None]]:
         """Return what blocks: the consumers of deliver's topics, by the name of their thread."""

@@ -38,7 +38,7 @@ def test_facts_without_an_objection() -> None:
         (replace(FINE, superseded=True), Cancel("superseded")),
         (replace(FINE, watermark=None), Defer("detect_behind", TOO_OLD_AT)),
         (replace(FINE, watermark=NOW - 5 * MINUTE), Defer("detect_behind", TOO_OLD_AT)),
-        (replace(FINE, contacts_read=False), Defer("detect_behind", TOO_OLD_AT)),
+        (replace(FINE, contacts_read=False), Defer("contacts_behind", NOW + MINUTE)),
         (replace(FINE, lapsed_at=NOW - 72 * HOUR - 1), Suppress("expired")),
         (replace(FINE, has_contact=False, name=None, phone=None), Defer("no_contact", TOO_OLD_AT)),
         (replace(FINE, unreadable_contact=True, name=None), Suppress("unreadable_contact")),
@@ -103,6 +103,7 @@ def test_order_of_the_checks() -> None:
     assert [check.__name__ for check in CHECKS] == [
         "still_wanted",
         "detect_is_fresh",
+        "contacts_are_fresh",
         "not_expired",
         "contact_is_known",
         "contact_is_readable",
@@ -124,4 +125,4 @@ def test_order_of_the_checks() -> None:
         "not_a_dry_run",
     ]
     everything_is_wrong = replace(FINE, contacts_read=False, has_contact=False, opted_out=True, channel_stopped=True)
-    assert judge(everything_is_wrong) == Defer("detect_behind", TOO_OLD_AT)
+    assert judge(everything_is_wrong) == Defer("contacts_behind", NOW + MINUTE)

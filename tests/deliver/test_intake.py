@@ -114,12 +114,37 @@ def test_watermark_in_the_future_that_was_stored_before_is_put_right(diary: Diar
 def test_contacts_barrier_passes_at_the_end_of_every_partition_and_stays_passed(diary: Diary) -> None:
     barrier = ContactsBarrier("contacts", {0: 2, 1: 0, 2: 5})
     with diary.ledger.transaction() as connection:
-        assert not barrier.is_passed(connection)
+        assert not barrier.is_passed(connection, 0)
         queries.replicas.advance_offsets(connection, "contacts", {0: 2, 2: 4})
-        assert not barrier.is_passed(connection)
+        assert not barrier.is_passed(connection, 0)
         queries.replicas.advance_offsets(connection, "contacts", {2: 5})
-        assert barrier.is_passed(connection)
+        assert barrier.is_passed(connection, 0)
     with diary.ledger.transaction() as connection:
         connection.exec_driver_sql("DELETE FROM intake_offsets")
-        assert barrier.is_passed(connection)
-        assert ContactsBarrier("contacts", {}).is_passed(connection)
+        assert barrier.is_passed(connection, 0)
+        assert ContactsBarrier("contacts", {}).is_passed(connection, 0)
+
+
+def test_contacts_barrier_closes_when_no_end_was_reached_lately(diary: Diary) -> None:
+    barrier = ContactsBarrier("contacts", {0: 2}, asked_at=1_000, max_staleness=100)
+    with diary.ledger.transaction() as connection:
+        queries.replicas.advance_offsets(connection, "contacts", {0: 2})
+        assert (barrier.is_passed(connection, 1_099), barrier.is_passed(connection, 1_100)) == (True, False)
+        barrier.add_ends({0: 2}, 1_100)
+        barrier.add_ends({0: 3}, 1_150)  # written meanwhile, and not read
+        assert (barrier.is_passed(connection, 1_199), barrier.is_passed(connection, 1_200)) == (True, False)
+        queries.replicas.advance_offsets(connection, "contacts", {0: 3})
+        assert barrier.is_passed(connection, 1_200)
+
+
+def test_contacts_topic_that_was_made_anew_is_read_again(diary: Diary) -> None:
+    for _ in range(3):
+        diary.knows("maria", name="Maria")
+    diary.rereads("contacts").knows("maria", opt_in=False)  # offset 0 of the new topic
+    diary.due("maria").works().says("maria accepted")
+    with diary.ledger.transaction() as connection:
+        queries.replicas.read_again(connection, "contacts", {0: 3})
+        queries.contacts.forget_offsets(connection)
+        assert queries.replicas.next_offsets(connection, "contacts") == {0: 0}
+    diary.rereads("contacts").knows("maria", opt_in=False).due("maria", "checkout").works()
+    diary.says("maria suppressed no_opt_in")

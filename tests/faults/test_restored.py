@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from consumer.ledger import queries
 from consumer.ledger.store import Ledger
@@ -128,6 +129,67 @@ def test_after_a_restore_nobody_is_messaged_twice_and_opt_outs_stay(story: Story
     assert story.service.stop() == 0
     story.service.start("--role", "deliver")  # a second start finds nothing restored
     assert story.service.log.count("ledger_restored") == 1
+    assert story.service.stop() == 0
+
+
+def test_new_ledger_knows_who_opted_out_by_user_and_by_number(story: Story, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("a-key-that-outlives-the-ledger")
+    story.service.change("ledger", hash_key={"file": str(key)})
+    story.service.start("--role", "deliver")
+    story.add_contact("dora", last="010")  # answers STOP
+    story.detect.write_due("dora")
+    story.wait_for_status("dora", "accepted")
+    stops = story.platform.reads("opt_outs", "opt_out")
+    eventually(lambda: len(stops.so_far()) == 2, TIMEOUT_S, meaning="dora and her number have opted out")
+    number = next(stop for stop in stops.so_far() if not stop["user_id"])
+    assert (number["reason"], number["source"], len(number["phone_hash"])) == ("asked_to_stop", "webhook", 64)
+    assert story.service.stop() == 0
+    for each in Path(story.url.removeprefix("sqlite:///")).parent.glob("lapse.db*"):
+        each.unlink()
+
+    def begins() -> bool:
+        done = story.service.command("ledger", "begin")
+        assert done.returncode == 0 or "wait a minute" in done.stderr, done.stderr
+        return done.returncode == 0
+
+    eventually(begins, TIMEOUT_S, meaning="the group has expelled its last member")
+    story.service.start("--role", "deliver")
+    story.platform.knows("dana", name="dana", phone=f"+34 612 {100 + sum(b'dora') % 80 * 10} 010")
+    story.platform.flush()
+    for user in ("dora", "dana"):
+        story.detect.write_due(user)
+    for user in ("dora", "dana"):
+        story.wait_for_status(user, "suppressed", "opted_out")
+    assert story.messages_by_user() == {"dora": 1}
+    assert story.service.stop() == 0
+
+
+def test_contacts_topic_that_was_made_anew_is_read_from_its_beginning(story: Story, kafka: str) -> None:
+    story.service.start("--role", "deliver")
+    for user in ("anna", "bea", "carl"):
+        story.add_contact(user)
+    story.detect.write_due("anna")
+    story.wait_for_status("anna", "accepted")
+    assert story.service.stop() == 0
+    topic = f"{story.platform.names}-contacts"
+    admin = AdminClient({"bootstrap.servers": kafka})
+    partitions = len(admin.list_topics(topic, timeout=10).topics[topic].partitions)
+    admin.delete_topics([topic])[topic].result()
+    eventually(lambda: topic not in admin.list_topics(timeout=10).topics, TIMEOUT_S, meaning="it is deleted")
+    config = {"cleanup.policy": "compact"}
+    admin.create_topics([NewTopic(topic, partitions, replication_factor=1, config=config)])[topic].result()
+    story.platform.knows("bea", name="bea", phone="+34 612 345 678", opt_in=False)
+    story.platform.flush()
+
+    story.service.start("--role", "deliver")
+    assert story.service.log.count("contacts_topic_replaced") == 1
+    story.detect.write_due("bea")
+    story.wait_for_status("bea", "suppressed", "no_opt_in")
+    story.detect.write_due("carl")  # still known from the former topic
+    story.wait_for_status("carl", "accepted")
+    assert "ledger_restored" not in story.service.log
+    assert story.messages_by_user() == {"anna": 1, "carl": 1}
     assert story.service.stop() == 0
 
 

@@ -144,6 +144,9 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "attempts.phones_written_since": lambda to: a.phones_written_since(to, PHONES, RECENT),
     "attempts.earliest_last_sends": lambda to: a.earliest_last_sends(to, RECENT, 10),
     "contacts.by_user": lambda to: c.by_user(to, USERS),
+    "replicas.topic_id": lambda to: queries.replicas.topic_id(to, "contacts"),
+    "replicas.put_topic_id": lambda to: queries.replicas.put_topic_id(to, "contacts", "id"),
+    "replicas.read_again": lambda to: queries.replicas.read_again(to, "contacts", {0: 1}),
     "contacts.consents": lambda to: queries.contacts.consents(to, USERS),
     "contacts.users_with_phone": lambda to: c.users_with_phone(to, "hash-7"),
     "contacts.upsert_newer": lambda to: c.upsert_newer(to, [NEW_CONTACT]),
@@ -237,7 +240,7 @@ CALLS: dict[str, Callable[[Connection], object]] = {
 }
 READS_EVERYTHING = {
     *("history.all_sends", "console.status_counts", "report.funnel", "report.failures", "report.lapse_to_send"),
-    "report.delivered_phones",
+    *("report.delivered_phones", "contacts.forget_offsets", "reminders.raise_sequences"),
     *("inbox.count_parked_reports", "inbox.delete_bodies_containing"),
 }
 """Counts for a page or a report that somebody opens, and of a table that is emptied every day; all bodies that were

@@ -55,3 +55,14 @@ def test_doubtful_offsets_are_stored(deliver: Diary) -> None:
     with deliver.ledger.reading() as connection:
         assert queries.replicas.doubtful_offsets(connection, "reminders") == {0: 5}
         assert queries.replicas.doubtful_offsets(connection, "contacts") == {}
+
+
+def test_records_after_a_restore_are_not_taken_for_those_before(deliver: Diary) -> None:
+    """What was published after the backup has the next numbers already."""
+    deliver.knows("anna", name="Anna").due("anna").due("bea").works()
+    before = {status.event_id for status in deliver.topic}
+    restored(deliver, 3)
+    deliver.reports("wamid.1", "delivered").due("carl").works()
+    after = deliver.topic[2:]
+    assert {status.user_id: status.sequence > 1_000 for status in after} == dict.fromkeys(("anna", "bea", "carl"), True)
+    assert before.isdisjoint(status.event_id for status in after)

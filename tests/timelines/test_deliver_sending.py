@@ -175,7 +175,7 @@ def test_watermark_never_goes_back(deliver: Diary) -> None:
 
 def test_contacts_are_read_to_their_end_before_sending(tmp_path: Path) -> None:
     diary = Diary(tmp_path, contacts_end=3)
-    diary.knows("maria").due("maria").works().says("maria deferred detect_behind").went_out()
+    diary.knows("maria").due("maria").works().says("maria deferred contacts_behind").went_out()
     diary.knows("paul", name="Paul").after(MINUTE).detect_is_at().works().says_nothing()
     diary.knows("maria", opt_in=False).works().says("maria suppressed no_opt_in").went_out()
     diary.crashes_and_restarts().due("paul").works().says("paul accepted")
@@ -184,7 +184,7 @@ def test_contacts_are_read_to_their_end_before_sending(tmp_path: Path) -> None:
 
 def test_contacts_topic_that_ends_without_a_record(tmp_path: Path) -> None:
     diary = Diary(tmp_path, contacts_end=7)
-    diary.knows("maria").due("maria").works().says("maria deferred detect_behind")
+    diary.knows("maria").due("maria").works().says("maria deferred contacts_behind")
     diary.parts.intake.advance_offsets("contacts", {0: 6})
     diary.works().says_nothing()
     diary.parts.intake.advance_offsets("contacts", {0: 7})

@@ -17,6 +17,9 @@ from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 
 RESTORED = "ledger_restored"
+SEQUENCE_GAP = 1_000
+"""By so much the records of a restored reminder go on behind those in the backup. Records with the numbers between were
+published before, so readers would take new ones with the same number and `event_id` for repeats."""
 _BATCH = 500
 log = structlog.get_logger()
 
@@ -39,6 +42,7 @@ def mark_unsent_unknown(
             if not rows:
                 for topic, until in lost.items():
                     queries.replicas.put_doubtful_offsets(work.connection, topic, until)
+                queries.reminders.raise_sequences(work.connection, SEQUENCE_GAP)
         count += len(rows)
         if not rows:
             break
@@ -50,6 +54,8 @@ def mark_unknown(work: UnitOfWork, key: Key) -> None:
     """Make a reminder unknown that may have gone out in an attempt which the restored ledger does not have."""
     row = work.get(key)
     assert row is not None
+    row = row._replace(sequence=row.sequence + SEQUENCE_GAP)
+    work.update(row)
     if Status(row.status) is not Status.SENDING:
         row = row._replace(attempts=row.attempts + 1, attempted_at=work.now, claimed_by=RESTORED)
         work.update(row)

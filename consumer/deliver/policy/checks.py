@@ -34,7 +34,7 @@ class Facts:
     watermark: Millis | None
     """The watermark of this reminder's partition; None if detect has not sent one yet."""
     contacts_read: bool
-    """The contacts topic has been read to the end it had at start."""
+    """The contacts topic has been read to an end that it had lately."""
     returned: bool = False
     completed: bool = False
     superseded: bool = False
@@ -127,10 +127,15 @@ def still_wanted(facts: Facts) -> Verdict | None:
 
 def detect_is_fresh(facts: Facts) -> Verdict | None:
     """Until detect has caught up, nobody knows who came back meanwhile. Intake wakes these rows when it has."""
-    if facts.contacts_read and is_fresh(facts.watermark, facts.now, facts.rules):
-        return None
-    # Not `expired` even if it is too old: detect may be about to report that the user returned.
-    return Defer("detect_behind", max(facts.too_old_at, facts.now + MINUTE))
+    if not is_fresh(facts.watermark, facts.now, facts.rules):
+        # Not `expired` even if it is too old: detect may be about to report that the user returned.
+        return Defer("detect_behind", max(facts.too_old_at, facts.now + MINUTE))
+    return None
+
+
+def contacts_are_fresh(facts: Facts) -> Verdict | None:
+    """Until contacts have been read, nobody knows who was deleted or no longer agrees. Intake wakes these rows."""
+    return None if facts.contacts_read else Defer("contacts_behind", facts.now + MINUTE)
 
 
 def not_expired(facts: Facts) -> Verdict | None:
@@ -247,6 +252,7 @@ def not_a_dry_run(facts: Facts) -> Verdict | None:
 CHECKS: Sequence[Check] = (
     still_wanted,
     detect_is_fresh,
+    contacts_are_fresh,
     not_expired,
     contact_is_known,
     contact_is_readable,

@@ -33,7 +33,7 @@ from consumer.metrics import DeliverMetrics
 _PROBE_CANDIDATES = 10
 """Rows considered to find one that can be the probe of a stopped channel."""
 
-_FAULTS = frozenset({None, "detect_behind", "channel_stopped", "template_unusable", "retry_later"})
+_FAULTS = frozenset({None, "detect_behind", "contacts_behind", "channel_stopped", "template_unusable", "retry_later"})
 """Reasons of the last deferral, if any, after which a delay is one of the service; with all others a rule made it."""
 
 log = structlog.get_logger()

@@ -88,7 +88,7 @@ class FactsGatherer:
         cap_free_at = self._cap_free_at(users, phones)
         attempts = self._past_attempts(rows)
         watermarks = queries.replicas.watermarks(self._connection)
-        contacts_read = config.barrier.is_passed(self._connection)
+        contacts_read = config.barrier.is_passed(self._connection, self._now)
         holds = self._holds(hashes)
         paused = queries.pauses.paused_since(self._connection)
         facts = {}

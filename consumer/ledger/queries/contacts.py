@@ -89,3 +89,8 @@ def clear_sent_phones(connection: Connection, users: Collection[str]) -> None:
         for table in (reminders, attempts):
             with_phone = table.c.user_id.in_(some), table.c.phone.is_not(None)
             connection.execute(update(table).where(*with_phone).values(phone=None))
+
+
+def forget_offsets(connection: Connection) -> None:
+    """Let every record of a new contacts topic replace what is known, whatever its offset."""
+    connection.execute(update(contacts).values(source_offset=-1))

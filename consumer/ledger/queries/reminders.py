@@ -290,3 +290,8 @@ def delete_with_history(connection: Connection, keys: Sequence[tuple[str, str]])
 
 def _rows(found: Iterable[Sequence[Any]]) -> list[ReminderRow]:
     return [ReminderRow._make(row) for row in found]
+
+
+def raise_sequences(connection: Connection, by: int) -> None:
+    """Have the records of every reminder go on behind a gap."""
+    connection.execute(update(reminders).values(sequence=reminders.c.sequence + by))

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, delete, select, text
+from sqlalchemy import Connection, delete, select, text, update
 
 from consumer.clock import Millis
 from consumer.ledger.queries.statements import upsert
 from consumer.ledger.schema.replica_tables import intake_offsets, leases
 from consumer.ledger.schema.replica_tables import watermarks as watermark_table
+from consumer.ledger.schema.tables import meta
 
 _LOCK_FACTS_SHARED = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('facts', 0))")
 _LOCK_FACTS_EXCLUSIVE = text("SELECT pg_advisory_xact_lock(hashtextextended('facts', 0))")
@@ -118,3 +119,20 @@ def lease_until(connection: Connection, name: str) -> Millis | None:
 def release_lease(connection: Connection, name: str, holder: str) -> None:
     """Give up the lease, if it is this holder's."""
     connection.execute(delete(leases).where(leases.c.name == name, leases.c.holder == holder))
+
+
+def topic_id(connection: Connection, topic: str) -> str | None:
+    """Return the id of the topic of this name that the ledger was fed from, as far as it is known."""
+    return connection.scalar(select(meta.c.value).where(meta.c.name == f"topic_id:{topic}"))
+
+
+def put_topic_id(connection: Connection, topic: str, id_: str) -> None:
+    """Note which topic of this name the ledger is fed from."""
+    statement = upsert(connection, meta).values(name=f"topic_id:{topic}", value=id_)
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": id_}))
+
+
+def read_again(connection: Connection, topic: str, committed: Mapping[int, int]) -> None:
+    """Have a topic read from its beginning. `committed` by its group is ahead then, and says nothing about a backup."""
+    connection.execute(update(intake_offsets).where(intake_offsets.c.topic == topic).values(next_offset=0))
+    put_doubtful_offsets(connection, topic, committed)
