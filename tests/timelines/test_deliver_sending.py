@@ -97,7 +97,7 @@ class TestContactThatLacksSomething:
 
 def test_consent_not_required(tmp_path: Path) -> None:
     diary = Diary(tmp_path, rules=replace(RULES, require_opt_in=False))
-    diary.knows("maria", opt_in=False).due("maria").works().says("maria accepted")
+    diary.knows("maria", opt_in=None).due("maria").works().says("maria accepted")
     diary.close()
 
 
