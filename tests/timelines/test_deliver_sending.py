@@ -70,7 +70,7 @@ def test_no_consent_suppresses(deliver: Diary) -> None:
     deliver.knows("maria", opt_in=False).due("maria").works().says("maria suppressed no_opt_in").went_out()
     assert deliver.topic[0].final
     deliver.knows("maria").after(DAY).works().says_nothing().went_out()
-    assert deliver.metrics.suppressions.labels("suppressed", "no_opt_in")._value.get() == 1
+    assert deliver.metrics.suppressions.labels("account-setup", "suppressed", "no_opt_in")._value.get() == 1
 
 
 @pytest.mark.parametrize(
