@@ -23,7 +23,7 @@ from tests.cli.test_status import record
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-TIMEOUT_S = 300
+TIMEOUT_S = 600
 
 
 def blocks(heading: str, language: str) -> list[str]:

@@ -59,10 +59,13 @@ def _find_template(given: Channel, channel_id: str) -> Template | None:
         typer.echo(f"1MSG does not list its templates: {problem}")
         return None
     wanted = [t for t in listed if t.sendable and t.variables == VARIABLES and given.template in (None, t.name)]
-    for each in wanted:
-        typer.echo(f"  template {each.name} ({each.language}): {each.body[:80]}")
     language = given.language or "en"
-    return min(wanted, key=lambda t: (t.language != language, t.name != "inactivity_reminder"), default=None)
+    found = min(wanted, key=lambda t: (t.language != language, t.name != "inactivity_reminder"), default=None)
+    if found is None:
+        typer.echo("No approved template on this channel has exactly the two variables {{1}} and {{2}}.")
+    else:
+        typer.echo(f"Template: {found.name} ({found.language}), one of {len(wanted)} that fit: {found.body}")
+    return found
 
 
 async def _templates(base_url: str, channel_id: str, token: str) -> Sequence[Template]:
