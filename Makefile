@@ -40,11 +40,12 @@ check: .venv/dev  ## style, types, and which room may import which
 	@$(BIN)/python -m tools.generate_docs --check && $(BIN)/python -m tools.check_references
 	@$(BIN)/python -m tools.check_licences --quiet
 	@$(BIN)/python -m tools.check_package
+	@$(BIN)/python -m tools.make_dashboards --check
 
 check-deploy: .venv/dev  ## alert rules in promtool, alerts and dashboards in a real Prometheus (both have to be installed)
 	@promtool check rules deploy/prometheus/rules/*.yml
 	@promtool test rules deploy/prometheus/tests/*.yml
-	@LAPSE_CHECK_DEPLOY=1 $(BIN)/pytest tests/deploy
+	@$(BIN)/pytest tests/deploy/check_alerts.py
 
 bench: .venv/dev  ## the figures of docs/performance.md
 	@$(BIN)/python -m bench.decode
