@@ -112,7 +112,7 @@ class UnitOfWork:
         changes = transition(Status(row.status), row.reason, event)
         if isinstance(changes, NoChange):
             log.debug(
-                "nothing_changed", reminder=key[0], medium=key[1], event_kind=type(event).__name__, why=changes.why
+                "nothing_changed", reminder_id=key[0], medium=key[1], event_kind=type(event).__name__, why=changes.why
             )
             return changes
         for change in changes:

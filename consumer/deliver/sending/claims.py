@@ -206,7 +206,7 @@ class Claims(Generic[M]):
         try:
             return self._medium.write(row, facts, variant, now)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this row's; its text may hold personal data
-            log.error("message_unwritable", reminder=row.reminder_id, medium=row.medium, error=type(error).__name__)
+            log.error("message_unwritable", reminder_id=row.reminder_id, medium=row.medium, error=type(error).__name__)
             return None
 
     def _journal(self, work: UnitOfWork, row: ReminderRow, facts: Facts, draft: Draft[M]) -> Attempt[M]:

@@ -96,7 +96,7 @@ class FactsGatherer:
             found, plan, hold = people.get(row.user_id), config.plans.get(row.process), holds.get(row.user_id)
             person = found or no_person
             if person.error is not None:
-                log.error("contact_unreadable", reminder=row.reminder_id, error=person.error)
+                log.error("contact_unreadable", reminder_id=row.reminder_id, error=person.error)
             others = [a for a in attempts.get((row.user_id, row.process), ()) if a.reminder_id != row.reminder_id]
             same_rung = [a for a in others if a.remind_after == row.lapse_time - row.last_seen]
             facts[row.key] = Facts(

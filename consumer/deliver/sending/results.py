@@ -79,7 +79,7 @@ class ResultRecorder:
     def _apply(self, work: UnitOfWork, result: AttemptResult) -> None:
         row = work.get(result.key)
         if row is None or row.attempts != result.number:
-            log.error("result_without_attempt", reminder=result.key[0], attempt=result.number)
+            log.error("result_without_attempt", reminder_id=result.key[0], attempt=result.number)
             return
         if isinstance(result.outcome, Rejected | NotTransmitted) and counts_as_attempt(result.outcome):
             row = row._replace(counted_attempts=row.counted_attempts + 1)

@@ -169,7 +169,7 @@ class Sender(Generic[M]):
         now = self._clock.now()
         left_ms = min(claim.lease_until - now, claim.lease_until_monotonic - self._clock.monotonic())
         if left_ms <= 0:
-            log.warning("lease_ended_before_sending", reminder=attempt.key[0], attempt=attempt.number)
+            log.warning("lease_ended_before_sending", reminder_id=attempt.key[0], attempt=attempt.number)
             return None
         if attempt.number == 1:
             delays = self._metrics.lapse_to_send.labels("yes" if attempt.held else "no")
@@ -182,7 +182,7 @@ class Sender(Generic[M]):
             return Unknown(reason="timeout")
         except Exception:
             # A client answers with outcomes; after anything else the request may have left.
-            log.exception("send_failed", reminder=attempt.key[0], attempt=attempt.number)
+            log.exception("send_failed", reminder_id=attempt.key[0], attempt=attempt.number)
             return Unknown(reason="client_error")
 
     async def _record(self, result: AttemptResult) -> None:
@@ -191,7 +191,7 @@ class Sender(Generic[M]):
             try:
                 await self._results.submit(result)
             except Exception:
-                log.exception("result_not_recorded", reminder=result.key[0], attempt=result.number, tried=number)
+                log.exception("result_not_recorded", reminder_id=result.key[0], attempt=result.number, tried=number)
                 await asyncio.sleep(self._record_backoff_ms * 2**number / SECOND)
             else:
                 return

@@ -201,7 +201,7 @@ def _expire_leases(work: UnitOfWork) -> list[ReminderRow]:
     expired = queries.reminders.lock_expired_leases(work.connection, work.now, _BATCH)
     work.add_locked(expired)
     for row in expired:
-        log.warning("attempt_unknown", reminder=row.reminder_id, attempt=row.attempts, worker=row.claimed_by)
+        log.warning("attempt_unknown", reminder_id=row.reminder_id, attempt=row.attempts, worker=row.claimed_by)
         work.apply_event(row.key, OutcomeUnknown("lease_ran_out", StatusSource.CHECK))
     end = {"outcome": "unknown", "reason": "lease_ran_out", "finished_at": work.now}
     queries.attempts.record_outcomes(

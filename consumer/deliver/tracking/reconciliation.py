@@ -93,5 +93,5 @@ def _assign(work: UnitOfWork, attempt: OpenAttempt, message: SeenMessage) -> boo
     end = {"key": key, "number": attempt.number, "outcome": "accepted", "message_id": message.message_id}
     queries.attempts.record_outcomes(work.connection, [{**end, "finished_at": work.now}])
     work.apply_event(key, AttemptAccepted(message.message_id, StatusSource(message.source)), message.at)
-    log.info("unknown_settled", reminder=key[0], attempt=attempt.number, source=message.source)
+    log.info("unknown_settled", reminder_id=key[0], attempt=attempt.number, source=message.source)
     return True
