@@ -176,7 +176,7 @@ def resolve(
     """
     with exit_with_message():
         from consumer.commands import resolve as command
-        from consumer.ledger.queries.reminders import UnresolvedSelection
+        from consumer.ledger.queries.operating.selections import UnresolvedSelection
 
         if sent is None or (reminder is None) == (since is None or until is None):
             raise typer.BadParameter("give one REMINDER, or both --since and --until; and --sent or --not-sent")

@@ -31,10 +31,11 @@ def explain(
         from consumer.clock import SystemClock
         from consumer.commands.explain import main as command
         from consumer.commands.terminal.time_arguments import parse_since
+        from consumer.insight.explanation import Question
 
         if sum(each is not None for each in (user, reminder, message)) != 1:
             raise typer.BadParameter("give one of USER, --reminder and --message")
-        question = command.Question(
+        question = Question(
             user_id=user,
             process=process,
             reminder_id=reminder,

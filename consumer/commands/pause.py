@@ -7,6 +7,7 @@ import typer
 
 from consumer import log
 from consumer.clock import Millis, SystemClock
+from consumer.commands.terminal.account import account
 from consumer.commands.terminal.exit_codes import DONE
 from consumer.commands.terminal.output import echo
 from consumer.commands.terminal.time_arguments import format_time
@@ -32,7 +33,8 @@ def pause(config: Path, process: str | None) -> int:
     with _open_ledger(settings) as ledger, ledger.transaction() as connection:
         before = queries.pauses.paused_since(connection)
         name = _pause_name(process, settings, before)
-        queries.pauses.pause(connection, name, SystemClock().now())
+        queries.pauses.pause(connection, name, now := SystemClock().now())
+        queries.operating.journal.add(connection, now, account(), "pause", subject=_label(name))
     if name in before:
         echo(f"{_label(name)} has been paused since {format_time(before[name])} UTC")
     else:
@@ -51,6 +53,9 @@ def resume(config: Path, process: str | None) -> int:
         before = queries.pauses.paused_since(connection)
         name = _pause_name(process, settings, before)
         waited = pauses.resume(connection, name)
+        queries.operating.journal.add(
+            connection, SystemClock().now(), account(), "resume", subject=_label(name), count=waited
+        )
     if name not in before:
         echo(f"{_label(name)} was not paused")
     else:

@@ -9,13 +9,14 @@ from prometheus_client import CollectorRegistry
 from consumer import log
 from consumer.clock import Millis, SystemClock
 from consumer.commands.terminal import time_arguments
+from consumer.commands.terminal.account import account
 from consumer.commands.terminal.exit_codes import DONE, FAILED
 from consumer.commands.terminal.output import echo
 from consumer.config.loader import ledger_hash_key, load
-from consumer.deliver.operations.resolve import MOST, resolve
+from consumer.deliver.operations.resolve import MOST, note, resolve
 from consumer.deliver.unit_of_work import unit_of_work
 from consumer.ledger import queries
-from consumer.ledger.queries.reminders import UnresolvedSelection
+from consumer.ledger.queries.operating.selections import UnresolvedSelection
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 
@@ -47,10 +48,11 @@ def main(config: Path, which: UnresolvedSelection, *, sent: bool) -> int:
     number, last = 0, MOST
     try:
         with ledger.reading() as connection:
-            others = queries.reminders.count_others_by_status(connection, which)
+            others = queries.operating.selections.count_others_by_status(connection, which)
         while last == MOST:
             with unit_of_work(ledger, metrics, clock.now()) as work:
                 rows = resolve(work, which, sent=sent)
+                note(work.connection, work.now, account(), rows, sent=sent)
             for row in rows:
                 typer.echo(f"{row.reminder_id} {row.status}")
             last = len(rows)

@@ -8,6 +8,7 @@ from consumer.clock import DAY, Millis
 from consumer.deliver.lifecycle import Status
 from consumer.insight.uplift import Arm, Uplift, people_needed, uplift
 from consumer.ledger.queries.episodes import EpisodeCount
+from consumer.ledger.queries.reporting.people import UNDECIDED
 from consumer.ledger.queries.reporting.report import FailureCount, FunnelCount
 from consumer.ledger.schema.episode_tables import HOLDOUT, NOT_SENT, SENT
 
@@ -130,7 +131,7 @@ def reasons_of(counts: Sequence[EpisodeCount]) -> list[ReasonCount]:
         if each.decision == HOLDOUT:
             found[each.day, each.process, HOLDOUT] += each.count
         elif each.decision == NOT_SENT:
-            found[each.day, each.process, each.reason or "not decided yet"] += each.count
+            found[each.day, each.process, each.reason or UNDECIDED] += each.count
     return [ReasonCount(*key, count) for key, count in sorted(found.items())]
 
 

@@ -56,6 +56,7 @@ CANCELLED: Mapping[str, tuple[str, str]] = {
     "returned": ("The person was active in the process again.", NOTHING),
     "completed": ("The person has finished the process, or cancelled it.", NOTHING),
     "superseded": ("A later lapse of the same person in the same process takes its place.", NOTHING),
+    "by_operator": ("An operator cancelled it in the console.", NOTHING),
     "arrived": ("An earlier attempt, or another medium, turned out to have reached the person.", NOTHING),
 }
 

@@ -8,6 +8,7 @@ from consumer.deliver.policy.checks import CheckRules
 from consumer.deliver.policy.message_plan import message_plans
 from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
 from consumer.deliver.sending.facts import SenderConfig
+from consumer.insight.explanation import ContactRules
 from consumer.onemsg.client import OneMsgClient
 from consumer.onemsg.limits import PAIR_SPAN
 from consumer.wiring.shared import plain
@@ -33,6 +34,17 @@ def sender_config(settings: Settings, onemsg: OneMsgSettings, barrier: ContactsB
         dry_run=policy.dry_run,
         text_check=policy.text_check,
         only_users=None if policy.only_users is None else frozenset(policy.only_users),
+    )
+
+
+def contact_rules(settings: Settings) -> ContactRules:
+    """Return how contacts are read, for those who explain what came of it."""
+    policy = settings.policy
+    return ContactRules(
+        default_region=policy.default_region,
+        default_name=policy.default_name,
+        timezone=policy.timezone,
+        text_check=policy.text_check,
     )
 
 

@@ -17,9 +17,11 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from consumer.ledger import queries
 from consumer.ledger.queries.channels import FailureStreak
 from consumer.ledger.queries.inbox import ParkedReport
+from consumer.ledger.queries.operating.journal import Actor
+from consumer.ledger.queries.operating.selections import UnresolvedSelection, WaitingSelection
 from consumer.ledger.queries.opt_outs import JournalEntry, StoredOptOut
 from consumer.ledger.queries.recipients import Hold
-from consumer.ledger.queries.reminders import UnresolvedSelection
+from consumer.ledger.queries.reporting.people import EpisodeSelection
 from consumer.ledger.queries.whatsapp_ids import UnattributedRequest
 from consumer.ledger.schema import identity_tables, tables
 from consumer.ledger.schema.channel_tables import holds
@@ -95,8 +97,11 @@ PARKED = ParkedReport("other", "delivered", NOW, None, None, "webhook", NOW)
 ASKED = UnattributedRequest("id-7", "stop", "asked_to_stop", NOW)
 STREAK = FailureStreak("whatsapp", "answer", "code 131999", "[]", NOW)
 HOLD = Hold("not_on_whatsapp", NOW, unreachable=True)
+PEOPLE = EpisodeSelection(since=RECENT, until=NOW, process="account-setup", reason="holdout")
+WAITING = WaitingSelection(until=NOW, reason="no_contact", process="account-setup")
 ONE, SPAN = UnresolvedSelection(reminder_id="old-7"), UnresolvedSelection(since=RECENT, until=NOW)
 
+s, g = queries.operating.selections, queries.reporting.console
 r, a, c, i, o = queries.reminders, queries.attempts, queries.contacts, queries.inbox, queries.outbox
 CALLS: dict[str, Callable[[Connection], object]] = {
     "reminders.oldest_due": lambda to: r.oldest_due(to, "whatsapp", NOW),
@@ -123,10 +128,17 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "reminders.wake_deferred users": lambda to: r.wake_deferred(to, "no_contact", users=USERS),
     "reminders.wake_deferred partitions": lambda to: r.wake_deferred(to, "no_contact", partitions={1, 2}),
     "reminders.wake_deferred process": lambda to: r.wake_deferred(to, "no_contact", process="account-setup"),
-    "reminders.lock_unresolved one": lambda to: r.lock_unresolved(to, ONE, 100),
-    "reminders.lock_unresolved span": lambda to: r.lock_unresolved(to, SPAN, 100),
-    "reminders.count_others_by_status one": lambda to: r.count_others_by_status(to, ONE),
-    "reminders.count_others_by_status span": lambda to: r.count_others_by_status(to, SPAN),
+    "selections.lock_unresolved one": lambda to: s.lock_unresolved(to, ONE, 100),
+    "selections.lock_unresolved span": lambda to: s.lock_unresolved(to, SPAN, 100),
+    "selections.count_others_by_status one": lambda to: s.count_others_by_status(to, ONE),
+    "selections.count_others_by_status span": lambda to: s.count_others_by_status(to, SPAN),
+    "selections.lock_waiting": lambda to: s.lock_waiting(to, WAITING, 100),
+    "selections.lock_waiting all": lambda to: s.lock_waiting(to, WaitingSelection(until=NOW), 100),
+    "selections.count_waiting": lambda to: s.count_waiting(to, WAITING),
+    "selections.count_unresolved": lambda to: s.count_unresolved(to, SPAN),
+    "selections.selected": lambda to: s.selected(SPAN),
+    "journal.add": lambda to: queries.operating.journal.add(to, NOW, Actor("ana", "console"), "pause"),
+    "journal.latest": lambda to: queries.operating.journal.latest(to, 50, before=10, action="pause"),
     "reminders.count_in_doubt": r.count_in_doubt,
     "reminders.lock_removable": lambda to: r.lock_removable(to, OLD, ["delivered", "read"], 200),
     "reminders.delete_with_history": lambda to: r.delete_with_history(to, [(name, "whatsapp") for name in IDS]),
@@ -230,17 +242,27 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "episodes.end": lambda to: queries.episodes.end(to, "returned_at", [EPISODE | {"at": NOW}]),
     "episodes.counts": lambda to: queries.episodes.counts(to, RECENT, NOW, "account-setup", over_before=NOW),
     "episodes.fold": lambda to: queries.episodes.fold(to, OLD, 200),
+    "people.with_decision": lambda to: queries.reporting.people.with_decision(to, PEOPLE, 20),
+    "people.anything_of": lambda to: queries.reporting.people.anything_of(to, "user-7"),
     "history.user_of_reminder": lambda to: queries.reporting.history.user_of_reminder(to, "old-7"),
     "history.user_of_message": lambda to: queries.reporting.history.user_of_message(to, "wamid.old.7"),
     "history.reminders_of": lambda to: queries.reporting.history.reminders_of(to, "user-7", "account-setup", 100),
     "history.attempts_of": lambda to: queries.reporting.history.attempts_of(to, IDS),
     "history.transitions_of": lambda to: queries.reporting.history.transitions_of(to, IDS),
-    "console.latest_in_doubt": lambda to: queries.reporting.console.latest_in_doubt(to, 20),
-    "console.stopped_channels": queries.reporting.console.stopped_channels,
+    "report.funnel": lambda to: queries.reporting.report.funnel(to, RECENT, NOW, "account-setup"),
+    "console.latest_in_doubt": lambda to: g.latest_in_doubt(to, 20),
+    "console.latest_in_doubt some": lambda to: g.latest_in_doubt(to, 20, SPAN),
+    "console.stopped_channels": g.stopped_channels,
+    "console.oldest_due": lambda to: g.oldest_due(to, NOW),
+    "console.waiting_counts": g.waiting_counts,
+    "console.latest_transitions": lambda to: g.latest_transitions(to, 20),
+    "console.held_people": lambda to: g.held_people(to, "likely_opt_out", RECENT, 20),
+    "console.held_person": lambda to: g.held_person(to, "some", "phone:7", "whatsapp", FIRST),
+    "console.count_held": lambda to: g.count_held(to, "likely_opt_out", RECENT),
 }
 READS_EVERYTHING = {
-    *("history.all_sends", "console.status_counts", "report.funnel", "report.failures", "report.lapse_to_send"),
-    *("report.delivered_phones", "contacts.forget_offsets", "reminders.raise_sequences"),
+    *("history.all_sends", "report.failures", "report.lapse_to_send", "report.delivered_phones"),
+    *("contacts.forget_offsets", "reminders.raise_sequences"),
     *("inbox.count_parked_reports", "inbox.delete_bodies_containing"),
 }
 """Counts for a page or a report that somebody opens, and of a table that is emptied every day; all bodies that were
@@ -375,7 +397,7 @@ def _nodes(top: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def test_every_query_is_looked_at() -> None:
-    packages = [vars(queries), vars(queries.reporting)]
+    packages = [vars(queries), vars(queries.reporting), vars(queries.operating)]
     modules = [
         module
         for package in packages

@@ -11,7 +11,7 @@ from consumer.deliver.operations import pauses
 from consumer.deliver.operations.resolve import resolve
 from consumer.deliver.unit_of_work import unit_of_work
 from consumer.ledger import queries
-from consumer.ledger.queries.reminders import UnresolvedSelection
+from consumer.ledger.queries.operating.selections import UnresolvedSelection
 from consumer.onemsg.outcomes import NotTransmitted, Outcome, Rejected, Remedy, Unknown
 from consumer.send_window import Window
 

@@ -4,7 +4,7 @@ from consumer.clock import DAY
 from consumer.deliver.operations.resolve import resolve
 from consumer.deliver.unit_of_work import unit_of_work
 from consumer.ledger import queries
-from consumer.ledger.queries.reminders import UnresolvedSelection
+from consumer.ledger.queries.operating.selections import UnresolvedSelection
 from consumer.onemsg.outcomes import Unknown
 
 from .deliver_diary import TEMPLATE, Diary
@@ -50,9 +50,9 @@ def test_resolve_leaves_unknown_alone(deliver: Diary) -> None:
     for sent in (True, False):
         assert resolved(deliver, UnresolvedSelection(reminder_id=reminder), sent=sent) == 0
     with deliver.ledger.reading() as connection:
-        assert queries.reminders.count_others_by_status(connection, UnresolvedSelection(reminder_id=reminder)) == {
-            "unknown": 1
-        }
+        assert queries.operating.selections.count_others_by_status(
+            connection, UnresolvedSelection(reminder_id=reminder)
+        ) == {"unknown": 1}
     deliver.echoes("wamid.9").works().says("maria accepted")
 
 

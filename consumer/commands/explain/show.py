@@ -3,29 +3,11 @@
 import json
 import shutil
 import textwrap
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
-from zoneinfo import ZoneInfo
+from collections.abc import Callable
+from dataclasses import asdict
 
-from consumer.clock import SECOND, Millis
-from consumer.insight.story import ProcessStory
-
-
-@dataclass(frozen=True, slots=True)
-class PersonStory:
-    """Everything that is shown. `facts` are sentences about the contact; `notes` say what could not be looked at."""
-
-    user_id: str
-    zone: str
-    facts: Sequence[str]
-    processes: Sequence[ProcessStory]
-    notes: Sequence[str]
-
-
-def clock_of(zone: ZoneInfo) -> Callable[[Millis], str]:
-    """Return a function that writes a time on the clock of this zone."""
-    return lambda at: datetime.fromtimestamp(at / SECOND, zone).strftime("%a %d %b %Y %H:%M:%S")
+from consumer.clock import Millis
+from consumer.insight.explanation import PersonStory
 
 
 def as_json(story: PersonStory) -> str:

@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 
+from sqlalchemy import Connection
+
+from consumer.clock import Millis
 from consumer.deliver.lifecycle import AttemptAccepted, ConfirmedUnsent, NoChange, StatusSource
 from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
-from consumer.ledger.queries.reminders import UnresolvedSelection
+from consumer.ledger.queries.operating.journal import Actor
+from consumer.ledger.queries.operating.selections import UnresolvedSelection
 from consumer.ledger.schema.rows import ReminderRow
 
 MOST = 500
@@ -18,11 +22,19 @@ def resolve(work: UnitOfWork, which: UnresolvedSelection, *, sent: bool) -> list
     With `sent` they become accepted without an id, and that is their last record. Otherwise they are planned again and
     have to pass all the checks once more.
     """
-    rows = queries.reminders.lock_unresolved(work.connection, which, MOST)
+    rows = queries.operating.selections.lock_unresolved(work.connection, which, MOST)
     work.add_locked(rows)
     settled = [row for row in rows if not isinstance(work.apply_event(row.key, _event(sent)), NoChange)]
     queries.attempts.record_outcomes(work.connection, [_end(row, work.now, sent=sent) for row in settled])
     return _current(work, settled)
+
+
+def note(connection: Connection, now: Millis, by: Actor, rows: Sequence[ReminderRow], *, sent: bool) -> None:
+    """Journal that somebody settled these reminders; of a single one with its id."""
+    if rows:
+        subject = rows[0].reminder_id if len(rows) == 1 else None
+        detail = "was sent" if sent else "was not sent"
+        queries.operating.journal.add(connection, now, by, "resolve", subject=subject, detail=detail, count=len(rows))
 
 
 def _event(sent: bool) -> AttemptAccepted | ConfirmedUnsent:

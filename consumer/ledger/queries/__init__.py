@@ -9,6 +9,7 @@ from consumer.ledger.queries import channels as channels
 from consumer.ledger.queries import contacts as contacts
 from consumer.ledger.queries import episodes as episodes
 from consumer.ledger.queries import inbox as inbox
+from consumer.ledger.queries import operating as operating
 from consumer.ledger.queries import opt_outs as opt_outs
 from consumer.ledger.queries import outbox as outbox
 from consumer.ledger.queries import pauses as pauses

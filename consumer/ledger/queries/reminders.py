@@ -1,7 +1,6 @@
 """Reminders: locked in the order they wait, written back by the batch; fallback, unresolved ones and retention."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -21,15 +20,6 @@ from consumer.clock import Millis
 from consumer.ledger.queries.statements import chunks
 from consumer.ledger.schema.rows import REMINDER, ReminderRow
 from consumer.ledger.schema.tables import UNRESOLVED, WAITS_FOR_NOTHING, attempts, outbox, reminders
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnresolvedSelection:
-    """One reminder, or all that were last tried from `since` until before `until`."""
-
-    reminder_id: str | None = None
-    since: Millis | None = None
-    until: Millis | None = None
 
 
 def any_due(connection: Connection, medium: str, now: Millis) -> bool:
@@ -224,43 +214,12 @@ def wake_deferred(
     return sum(connection.execute(statement).rowcount for statement in each)
 
 
-def lock_unresolved(connection: Connection, which: UnresolvedSelection, limit: int) -> list[ReminderRow]:
-    """Lock the oldest of the selected reminders that are unresolved."""
-    r = reminders.c
-    query = select(*REMINDER).where(UNRESOLVED, *_selected(which)).order_by(r.attempted_at, r.reminder_id)
-    return _rows(connection.execute(query.limit(limit).with_for_update()))
-
-
-def count_others_by_status(connection: Connection, which: UnresolvedSelection) -> dict[str, int]:
-    """Count by status the selected reminders that are not unresolved.
-
-    Of a span of time only those count of which something is still awaited.
-    """
-    r = reminders.c
-    query = select(r.status, func.count()).where(*_selected(which), r.status != "unresolved").group_by(r.status)
-    if which.reminder_id is None:
-        query = query.where(r.unknown_since.is_not(None))
-    return {row[0]: row[1] for row in connection.execute(query)}
-
-
 def count_in_doubt(connection: Connection) -> dict[str, int]:
     """Count those that are `unknown` and still looked for, and those that are `unresolved`."""
     unknown = select(func.count()).where(reminders.c.unknown_since.is_not(None))
     unresolved = select(func.count()).select_from(reminders).where(UNRESOLVED)
     counts = {"unknown": unknown, "unresolved": unresolved}
     return {name: connection.scalar(query) or 0 for name, query in counts.items()}
-
-
-def _selected(which: UnresolvedSelection) -> list[ColumnElement[bool]]:
-    r = reminders.c
-    found = []
-    if which.reminder_id is not None:
-        found.append(r.reminder_id == which.reminder_id)
-    if which.since is not None:
-        found.append(r.attempted_at >= which.since)
-    if which.until is not None:
-        found.append(r.attempted_at < which.until)
-    return found
 
 
 def lock_removable(connection: Connection, before: Millis, over: Sequence[str], limit: int) -> list[tuple[str, str]]:

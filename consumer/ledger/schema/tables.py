@@ -36,7 +36,7 @@ metadata = MetaData(
     }
 )
 
-_Counted = BigInteger().with_variant(Integer, "sqlite")
+Counted = BigInteger().with_variant(Integer, "sqlite")
 """A key that counts up; SQLite does that for INTEGER alone."""
 
 
@@ -92,6 +92,7 @@ reminders = Table(
     Column("updated_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("reminder_id", "medium"),
     Index(None, "user_id", "process"),
+    Index(None, "created_at"),
 )
 AWAITED = [reminders.c[name] for name in ("due_at", "lease_until", "unknown_since", "quiet_since", "fallback_at")]
 """The moments a reminder can wait for."""
@@ -173,7 +174,7 @@ opt_outs = Table(
 opt_out_journal = Table(
     "opt_out_journal",
     metadata,
-    Column("id", _Counted, primary_key=True, autoincrement=True),
+    Column("id", Counted, primary_key=True, autoincrement=True),
     Column("subject", Text, nullable=False),
     Column("action", Text, nullable=False),  # add, lift
     Column("why", Text),  # null once the person was erased
@@ -185,7 +186,7 @@ opt_out_journal = Table(
 webhook_bodies = Table(
     "webhook_bodies",
     metadata,
-    Column("id", _Counted, primary_key=True, autoincrement=True),
+    Column("id", Counted, primary_key=True, autoincrement=True),
     Column("body", LargeBinary, nullable=False),
     Column("received_at", BigInteger, nullable=False),
     Column("kept_because", Text),  # null: still to be applied; else why it was kept after that
@@ -198,7 +199,7 @@ partial_index("ix_webhook_bodies_kept", webhook_bodies.c.received_at, where=_kep
 parked_reports = Table(
     "parked_reports",
     metadata,
-    Column("id", _Counted, primary_key=True, autoincrement=True),
+    Column("id", Counted, primary_key=True, autoincrement=True),
     Column("message_id", Text, nullable=False),
     Column("progress", Text, nullable=False),
     Column("at", BigInteger),
@@ -228,7 +229,7 @@ inbound_messages = Table(
 outbox = Table(
     "outbox",
     metadata,
-    Column("id", _Counted, primary_key=True, autoincrement=True),
+    Column("id", Counted, primary_key=True, autoincrement=True),
     Column("reminder_id", Text, nullable=False),
     Column("medium", Text, nullable=False),
     Column("sequence", Integer, nullable=False),
@@ -259,7 +260,7 @@ partial_index("ix_outbox_unpublished", outbox.c.id, where=_unpublished)
 opt_out_outbox = Table(
     "opt_out_outbox",
     metadata,
-    Column("id", _Counted, primary_key=True, autoincrement=True),
+    Column("id", Counted, primary_key=True, autoincrement=True),
     Column("subject", Text, nullable=False),  # as in `opt_outs`
     Column("medium", Text, nullable=False),
     Column("reason", Text),  # null: it was lifted

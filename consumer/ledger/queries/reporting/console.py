@@ -1,23 +1,15 @@
-"""What an operator looks at: how many reminders are where, and those of which nobody knows whether they went out."""
+"""What an operator looks at: what waits, what is in doubt, what is stopped, and what happened last."""
 
 from dataclasses import dataclass, fields
 
 from sqlalchemy import Connection, func, select
 
 from consumer.clock import Millis
-from consumer.ledger.schema.channel_tables import channels
+from consumer.ledger.queries.operating.selections import UnresolvedSelection, selected
+from consumer.ledger.queries.outbox import Transition
+from consumer.ledger.schema.channel_tables import channels, holds
 from consumer.ledger.schema.rows import CHANNEL, ChannelRow
-from consumer.ledger.schema.tables import UNRESOLVED, reminders
-
-
-@dataclass(frozen=True, slots=True)
-class StatusCount:
-    """The number of reminders of a medium that have this status for this reason."""
-
-    medium: str
-    status: str
-    reason: str | None
-    count: int
+from consumer.ledger.schema.tables import UNRESOLVED, contacts, inbound_messages, outbox, reminders
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +28,41 @@ class InDoubt:
     language: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class WaitingCount:
+    """The number of unsent reminders of a process and medium that wait for the same reason; none before the first
+    checks."""
+
+    process: str
+    medium: str
+    reason: str | None
+    count: int
+    next_at: Millis
+    """When the first of them is looked at again."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPerson:
+    """A hold on a phone (`subject` has its hash), whose users have it, and what they wrote last."""
+
+    subject: str
+    medium: str
+    until: Millis
+    users: tuple[str, ...]
+    words: str | None
+    said_at: Millis | None
+
+
 _IN_DOUBT = [reminders.c[field.name] for field in fields(InDoubt)]
+_TRANSITION = [outbox.c[field.name] for field in fields(Transition)]
 
 
-def status_counts(connection: Connection) -> list[StatusCount]:
-    """Count every reminder that is still kept, by status; the most frequent first."""
-    r, count = reminders.c, func.count()
-    query = select(r.medium, r.status, r.reason, count).group_by(r.medium, r.status, r.reason)
-    return [StatusCount(*row) for row in connection.execute(query.order_by(count.desc(), r.medium, r.status, r.reason))]
-
-
-def latest_in_doubt(connection: Connection, limit: int) -> list[InDoubt]:
-    """Return reminders that are unknown or unresolved, the latest attempts first."""
+def latest_in_doubt(connection: Connection, limit: int, which: UnresolvedSelection | None = None) -> list[InDoubt]:
+    """Return reminders that are unknown or unresolved, the latest attempts first; only the selected, if given."""
     found: list[InDoubt] = []
+    conditions = selected(which) if which else []
     for condition in (reminders.c.unknown_since.is_not(None), UNRESOLVED):  # one after the other: each has an index
-        query = select(*_IN_DOUBT).where(condition).order_by(reminders.c.attempted_at.desc()).limit(limit)
+        query = select(*_IN_DOUBT).where(condition, *conditions).order_by(reminders.c.attempted_at.desc()).limit(limit)
         found += [InDoubt(*row) for row in connection.execute(query)]
     return sorted(found, key=lambda row: row.attempted_at or 0, reverse=True)[:limit]
 
@@ -59,3 +71,54 @@ def stopped_channels(connection: Connection) -> list[ChannelRow]:
     """Return channels and templates that 1MSG has refused and that are not open again."""
     query = select(*CHANNEL).where(channels.c.stopped_because.is_not(None)).order_by(channels.c.name)
     return [ChannelRow(*row) for row in connection.execute(query)]
+
+
+def oldest_due(connection: Connection, now: Millis) -> Millis | None:
+    """Return since when the reminder waits that should have gone out longest ago; None if none should have."""
+    r = reminders.c
+    return connection.scalar(select(r.due_at).where(r.due_at <= now).order_by(r.due_at).limit(1))
+
+
+def waiting_counts(connection: Connection) -> list[WaitingCount]:
+    """Count the reminders that have not gone out, by what they wait for; the most frequent first."""
+    r, count = reminders.c, func.count()
+    query = select(r.process, r.medium, r.reason, count, func.min(r.due_at)).where(r.due_at.is_not(None))
+    key = (r.process, r.medium, r.reason)
+    return [WaitingCount(*row) for row in connection.execute(query.group_by(*key).order_by(count.desc(), *key))]
+
+
+def latest_transitions(connection: Connection, limit: int) -> list[Transition]:
+    """Return what was published last, the newest first."""
+    return [
+        Transition(*row) for row in connection.execute(select(*_TRANSITION).order_by(outbox.c.id.desc()).limit(limit))
+    ]
+
+
+def held_people(connection: Connection, reason: str, now: Millis, limit: int) -> list[HeldPerson]:
+    """Return the holds with this reason that are in force, those that end first, first."""
+    h = holds.c
+    query = select(h.subject, h.medium, h.until).where(h.until > now, h.reason == reason).order_by(h.until).limit(limit)
+    return [_held_person(connection, *row) for row in connection.execute(query).all()]
+
+
+def held_person(connection: Connection, reason: str, subject: str, medium: str, now: Millis) -> HeldPerson | None:
+    """Return the hold on this subject with this reason; None if none is in force."""
+    h = holds.c
+    query = select(h.subject, h.medium, h.until).where(h.subject == subject, h.medium == medium)
+    found = connection.execute(query.where(h.until > now, h.reason == reason)).first()
+    return None if found is None else _held_person(connection, *found)
+
+
+def count_held(connection: Connection, reason: str, now: Millis) -> int:
+    """Count the holds with this reason that are in force."""
+    query = select(func.count()).where(holds.c.until > now, holds.c.reason == reason)
+    return connection.scalar(query) or 0
+
+
+def _held_person(connection: Connection, subject: str, medium: str, until: Millis) -> HeldPerson:
+    hashed = subject.removeprefix("phone:")
+    users = connection.scalars(select(contacts.c.user_id).where(contacts.c.phone_hash == hashed).order_by("user_id"))
+    m = inbound_messages.c
+    said = select(m.body, m.at).where(m.phone_hash == hashed).order_by(m.received_at.desc()).limit(1)
+    words, said_at = connection.execute(said).first() or (None, None)
+    return HeldPerson(subject, medium, until, tuple(users), words, said_at)

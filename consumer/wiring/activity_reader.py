@@ -1,12 +1,14 @@
 """Reads one user's activities back from the input topic, through detect's own decoder."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import islice
 
 import numpy as np
 from confluent_kafka import TopicPartition
 
 from consumer.clock import Millis
+from consumer.config.settings import Settings
+from consumer.config.types import millis
 from consumer.insight.activity_history import Activity
 from consumer.kafka.dead_letters import topic_reader
 from consumer.records import Ending
@@ -15,6 +17,12 @@ from consumer.wiring.shared import Shared
 
 _BATCH = 2_000
 _TIMEOUT_S = 10
+
+
+def lookback(settings: Settings) -> Millis:
+    """Return how far back an activity can still matter now: the longest rung, and the life of its reminder."""
+    longest: Sequence[Millis] = [millis(each.remind_after[-1]) for each in settings.processes.values()]
+    return max(longest) + millis(settings.policy.expire_after) + millis(settings.detect.allowed_lateness)
 
 
 def activities_of(shared: Shared, user_id: str, partitions: Collection[int], since: Millis) -> list[Activity]:

@@ -1,0 +1,36 @@
+"""Settles holds on people who may have opted out in words of their own, by what an operator read in them."""
+
+from collections.abc import Sequence
+
+from consumer.clock import Millis
+from consumer.deliver.recipients.opt_outs import LIKELY_OPT_OUT, opt_out_phone
+from consumer.deliver.unit_of_work import UnitOfWork
+from consumer.ledger import queries
+from consumer.ledger.queries.reporting.console import HeldPerson
+
+_PHONE = "phone:"
+
+
+def find(work: UnitOfWork, subject: str, medium: str) -> HeldPerson | None:
+    """Return the hold on this phone (`phone:` and its hash) that is in force; None if it has ended."""
+    return queries.reporting.console.held_person(work.connection, LIKELY_OPT_OUT, subject, medium, work.now)
+
+
+def lift(work: UnitOfWork, person: HeldPerson) -> int:
+    """End the hold: it was no opt-out. Returns how many reminders had waited for it."""
+    queries.replicas.lock_facts_exclusive(work.connection)
+    queries.recipients.delete_holds(work.connection, [person.subject], person.medium, LIKELY_OPT_OUT)
+    return _wake(work, person.users, person.medium)
+
+
+def confirm(work: UnitOfWork, person: HeldPerson, said_at: Millis) -> None:
+    """Record the opt-out that it was; it holds for every medium, until the person lifts it."""
+    queries.replicas.lock_facts_exclusive(work.connection)
+    opt_out_phone(work, person.subject.removeprefix(_PHONE), person.medium, "by_operator", said_at)
+    queries.recipients.delete_holds(work.connection, [person.subject], person.medium, LIKELY_OPT_OUT)
+    _wake(work, person.users, person.medium)
+
+
+def _wake(work: UnitOfWork, users: Sequence[str], medium: str) -> int:
+    """Have the reminders of these people checked again now."""
+    return queries.reminders.wake_deferred(work.connection, "recipient_hold", users=users, medium=medium)
