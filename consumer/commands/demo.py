@@ -145,7 +145,7 @@ class _Demo:
         rows = []
         if self._ready.is_set() and not self._service.done():
             try:
-                rows = self._json(f"{self.console_url}/api/overview")["reminders"]
+                rows = self._json(f"{self.console_url}/api/funnel")["statuses"]
             except CommandFailed:
                 if not wait([self._service], _SERVICE_END_TIMEOUT_S).done:
                     raise

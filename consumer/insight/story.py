@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from consumer.clock import Millis
 from consumer.deliver.lifecycle import FINAL, Status
 from consumer.insight.activity_history import Activity, Replay, Standing
+from consumer.insight.check_answers import CheckAnswer, answers
 from consumer.ledger.queries.outbox import Transition
 from consumer.ledger.queries.reporting.history import AttemptRow
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.reasons.catalogue import explain
-from consumer.records import Ending
+from consumer.records import WHATSAPP, Ending
 
 ShowTime = Callable[[Millis], str]
 """Writes a time on the person's own clock."""
@@ -42,6 +43,8 @@ class Entry:
     at: Millis
     text: str
     advice: str = ""
+    checks: Sequence[CheckAnswer] = ()
+    """Of a decision on WhatsApp: each check in order, with its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +118,14 @@ def _lapses(known: Known, process: str, rows: Sequence[ReminderRow]) -> list[Ent
 
 def _reminder(known: Known, row: ReminderRow, show: ShowTime) -> list[Entry]:
     label = f"reminder {row.reminder_id[:8]}"
-    medium = "" if row.medium == "whatsapp" else f" by {row.medium}"
+    medium = "" if row.medium == WHATSAPP else f" by {row.medium}"
     entries = []
     if row.lapsed_at is not None:
         quiet = _span(row.lapsed_at - row.last_seen)
         entries.append(Entry(row.lapsed_at, f"{label}{medium}: quiet for {quiet} (step {row.step})"))
     mine = [each for each in known.attempts if (each.reminder_id, each.medium) == row.key]
-    entries += [Entry(each.started_at, f"{label}{medium}: attempt {each.number} begins") for each in mine]
+    passed = answers(None) if row.medium == WHATSAPP else ()
+    entries += [Entry(each.started_at, f"{label}{medium}: attempt {each.number} begins", "", passed) for each in mine]
     errors = {each.number: each.error for each in mine if each.error}
     for change in known.transitions:
         if (change.reminder_id, change.medium) == row.key:
@@ -145,7 +149,9 @@ def _transition(label: str, change: Transition, errors: Mapping[int, str], show:
     words = errors.get(change.attempt or 0)
     if words and change.status in {Status.REJECTED, Status.FAILED, Status.UNKNOWN}:
         text += f" The provider's words: {words}"
-    return Entry(change.occurred_at, text, "" if advice == _NOTHING_TO_DO else advice)
+    was_checked = change.medium == WHATSAPP and change.status in {Status.SUPPRESSED, Status.DEFERRED}
+    checks = answers(change.reason) if was_checked else ()
+    return Entry(change.occurred_at, text, "" if advice == _NOTHING_TO_DO else advice, checks)
 
 
 def _summary(known: Known, rows: Sequence[ReminderRow], standing: Standing | None, show: ShowTime) -> tuple[str, str]:

@@ -4,9 +4,12 @@ from collections.abc import Collection, Sequence
 from itertools import islice
 
 import numpy as np
-from confluent_kafka import TopicPartition
+import structlog
+from confluent_kafka import KafkaException, TopicPartition
 
+from consumer.activity.errors import RegistryUnavailable
 from consumer.clock import Millis
+from consumer.config.errors import ConfigError
 from consumer.config.settings import Settings
 from consumer.config.types import millis
 from consumer.insight.activity_history import Activity
@@ -17,6 +20,7 @@ from consumer.wiring.shared import Shared
 
 _BATCH = 2_000
 _TIMEOUT_S = 10
+logger = structlog.get_logger()
 
 
 def lookback(settings: Settings) -> Millis:
@@ -54,3 +58,13 @@ def activities_of(shared: Shared, user_id: str, partitions: Collection[int], sin
     finally:
         consumer.close()
     return found
+
+
+def readable_activities_of(shared: Shared, user_id: str, partitions: Collection[int]) -> list[Activity] | str:
+    """Return the user's activities that can still matter, or why they cannot be read, for the console."""
+    settings = shared.settings
+    try:
+        return activities_of(shared, user_id, partitions, max(0, shared.clock.now() - lookback(settings)))
+    except (ConfigError, KafkaException, RegistryUnavailable, topic_reader.StillOpen) as problem:
+        logger.warning("activities_not_read", error=type(problem).__name__)
+        return f"{settings.source.topic} was not read: the broker or the schema registry does not answer"

@@ -63,7 +63,7 @@ class Deliver:
         s, clock = shared.settings, shared.clock
         assert s.onemsg is not None  # the command has refused to begin without
         self._shared = shared
-        self._metrics = metrics = DeliverMetrics(shared.metrics)
+        self.metrics = metrics = DeliverMetrics(shared.metrics)
         start_deliver_series(metrics, s)
         self.ledger = ledger = open_ledger(shared, metrics)
         self._dead_letter_publisher = Publisher(s.kafka, clock, name="publisher")
@@ -151,7 +151,7 @@ class Deliver:
             return None
         other = self._shared.settings.web.other_webhook_secret
         secrets = [self._secret, *([SecretStr(plain(other, "web.other_webhook_secret"))] if other else [])]
-        return WebhookEndpoint(inbox=self._parts.inbox, secrets=secrets, outcomes=self._metrics.webhooks)
+        return WebhookEndpoint(inbox=self._parts.inbox, secrets=secrets, outcomes=self.metrics.webhooks)
 
     async def probe(self) -> None:
         """Raise if webhooks could not be stored now."""
@@ -246,7 +246,7 @@ class Deliver:
                 s.topics.dead_letters,
                 SizeLimit(self._shared.admin, s.topics.dead_letters, self._shared.clock),
                 RejectionLog(self._shared.clock),
-                self._metrics.dead_letters,
+                self.metrics.dead_letters,
             ),
             commit_metadata=self.ledger.id,
             report_wait=lambda reason: part.ok() if reason is None else part.failing(reason),

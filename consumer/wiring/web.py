@@ -3,16 +3,34 @@
 import asyncio
 import socket
 from collections.abc import Callable
+from typing import Any
 
+from starlette.routing import Route
+
+from consumer.config.types import millis
 from consumer.kafka.detect_loop.loop import DetectLoop
 from consumer.web import routes
-from consumer.web.api import brake
+from consumer.web.api.actions import Actions
+from consumer.web.api.brake import BrakeApi
+from consumer.web.api.counters import Counters
+from consumer.web.api.funnel import FunnelView
+from consumer.web.api.insight import InsightView
+from consumer.web.api.journal import JournalView
+from consumer.web.api.needs import NeedsView
+from consumer.web.api.now import NowView
+from consumer.web.api.person import PersonView
+from consumer.web.api.reuse import Reuse
+from consumer.web.api.routes import Api, Views
 from consumer.web.auth import ApiGuard, is_loopback
 from consumer.web.bounded_http import connection_limit
-from consumer.web.console.routes import Console
+from consumer.web.console import routes as console
 from consumer.web.server import PortTaken, listen, serve
+from consumer.web.session import ConsoleGuard
 from consumer.web.wrong_secrets import WrongSecrets
+from consumer.wiring import detect
+from consumer.wiring.activity_reader import readable_activities_of
 from consumer.wiring.deliver import Deliver
+from consumer.wiring.deliver_settings import contact_rules
 from consumer.wiring.shared import Shared, plain
 
 
@@ -40,19 +58,18 @@ class Web:
         on_ready: Callable[[str], None],
     ) -> None:
         """Serve until `closing` is set. `on_ready` is called with the address of the pages once they answer."""
-        s, health = self._shared.settings, self._shared.health
+        s, health, clock = self._shared.settings, self._shared.health, self._shared.clock
         token = plain(s.web.api_token, "web.api_token") if s.web.api_token else None
-        guard = ApiGuard(
-            token, open_to_this_machine=is_loopback(s.web.host), wrong_secrets=WrongSecrets(self._shared.clock)
-        )
-        console = Console(health, deliver.ledger if deliver else None, self._shared.clock)
+        is_local, wrong_secrets = is_loopback(s.web.host), WrongSecrets(clock)
+        guard = ApiGuard(token, open_to_this_machine=is_local, wrong_secrets=wrong_secrets)
+        visitors = ConsoleGuard(token, open_to_this_machine=is_local, clock=clock, wrong_secrets=wrong_secrets)
         webhook = deliver.webhook() if deliver else None
         pages = routes.build(
             health=health,
             metrics=self._shared.metrics,
             webhook=None if self._public else webhook,
             probes={"ledger": deliver.probe} if deliver else {},
-            api=[*console.routes(guard), *(brake.routes(detect_loop.brake_control, guard) if detect_loop else [])],
+            api=pages_and_api(self._shared, deliver, detect_loop, guard, visitors),
             guard=guard,
         )
         most = connection_limit(listeners=2 if self._public else 1)
@@ -67,3 +84,46 @@ class Web:
         self._listener.close()
         if self._public:
             self._public.close()
+
+
+def pages_and_api(
+    shared: Shared,
+    deliver: Deliver | None,
+    detect_loop: DetectLoop | None,
+    guard: ApiGuard,
+    visitors: ConsoleGuard,
+) -> list[Route]:
+    """Return the routes of the console and of the API."""
+    s, reuse = shared.settings, Reuse[Any](shared.clock)
+    control = detect_loop.brake_control if detect_loop else None
+    now = NowView(
+        shared.clock,
+        shared.health,
+        deliver.ledger if deliver else None,
+        Counters(shared.metrics),
+        processes=list(s.processes),
+        max_staleness=millis(s.policy.max_staleness),
+        brake=control,
+    )
+    views = _views(shared, deliver, reuse) if deliver else None
+    brake = BrakeApi(control, views.actions.note_release if views else None) if control else None
+    api = Api(now, views, brake, reuse, needs_token=visitors.asks_for_token)
+    return [*console.routes(api, visitors), *api.routes(guard)]
+
+
+def _views(shared: Shared, deliver: Deliver, reuse: Reuse[Any]) -> Views:
+    s, clock, ledger = shared.settings, shared.clock, deliver.ledger
+    return Views(
+        funnel=FunnelView(clock, ledger),
+        person=PersonView(
+            clock,
+            ledger,
+            contact_rules=contact_rules(s),
+            lapse_rules=detect.rules(s),
+            read_activities=lambda user, partitions: readable_activities_of(shared, user, partitions),
+        ),
+        needs=NeedsView(clock, ledger),
+        insight=InsightView(clock, ledger, holdout=s.policy.holdout, dry_run=s.policy.dry_run),
+        journal=JournalView(ledger),
+        actions=Actions(ledger, deliver.metrics, clock, processes=list(s.processes), changed=reuse.forget),
+    )

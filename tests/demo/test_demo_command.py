@@ -81,7 +81,7 @@ def test_a_service_whose_pages_do_not_answer_is_a_failure(own_folder: Path, monk
 
     monkeypatch.setattr("consumer.app.run", deaf)
     monkeypatch.setattr(demo, "_SERVICE_END_TIMEOUT_S", 0.1)
-    with pytest.raises(CommandFailed, match=r"no answer from http://127\.0\.0\.1:\d+/api/overview: ConnectError"):
+    with pytest.raises(CommandFailed, match=r"no answer from http://127\.0\.0\.1:\d+/api/funnel: ConnectError"):
         demo.main(60)
 
 
@@ -108,7 +108,7 @@ def _wait_for_page(url: str) -> None:
     deadline = time.monotonic() + 30
     while True:
         try:
-            assert "<h2>Reminders</h2>" in httpx.get(url).raise_for_status().text
+            assert "Processes, last 24 hours" in httpx.get(url).raise_for_status().text
         except httpx.ConnectError:
             assert time.monotonic() < deadline
             time.sleep(0.1)

@@ -1,69 +1,61 @@
 """Who may see and release the brake over HTTP."""
 
-import threading
-from concurrent.futures import Future
+from pathlib import Path
 
 import httpx
 import pytest
-from prometheus_client import CollectorRegistry
 
 from consumer.clock import SystemClock
-from consumer.detect.brake import BrakeRules
-from consumer.kafka.detect_loop.brake_control import BrakeControl
-from consumer.metrics import DetectMetrics
-from consumer.web import routes as pages
-from consumer.web.api import brake
-from consumer.web.auth import ApiGuard, is_loopback
-from consumer.web.health import Health
+from consumer.ledger import queries
+from consumer.ledger.store import Ledger
+from consumer.web.auth import is_loopback
 
-from .conftest import UNHURRIED, Serving
+from ..ledger.databases import unused_sqlite
+from .conftest import Serving
+from .site import site, turning_brake
 
 TOKEN = "a token that nobody guesses"
 
 
-def client(serving: Serving, guard: ApiGuard) -> httpx.Client:
+def client(
+    serving: Serving, *, token: str | None = None, here: bool = True, ledger: Ledger | None = None
+) -> httpx.Client:
     clock = SystemClock()
-    brake_control = BrakeControl(BrakeRules(), clock, DetectMetrics(CollectorRegistry()))
-    threading.Thread(target=_turns, args=(brake_control,), daemon=True).start()
-    routes = brake.routes(brake_control, guard)
-    return serving(pages.build(health=Health(clock.monotonic), metrics=CollectorRegistry(), api=routes))
-
-
-def _turns(brake_control: BrakeControl) -> None:
-    """What detect's loop does, for as long as the test lives."""
-    beat: Future[None] = Future()
-    for _ in range(600):
-        brake_control.update({})
-        try:
-            beat.result(0.05)
-        except TimeoutError:
-            continue
+    return serving(site(ledger, clock, token=token, here=here, brake=turning_brake(clock)))
 
 
 def test_brake_needs_no_token_on_loopback(serving: Serving) -> None:
-    api = client(serving, ApiGuard(None, open_to_this_machine=True))
+    api = client(serving)
     nothing: dict[str, object] = {"engaged": None, "released": None, "held": 0, "distrusted": [], "words": []}
     assert api.get("/api/brake").json() == nothing
     assert api.post("/api/brake/release").json() == nothing
     assert api.get("/api/brake/release").status_code == 405
 
 
+def test_a_release_is_journalled_where_there_is_a_ledger(serving: Serving, tmp_path: Path) -> None:
+    ledger = Ledger(unused_sqlite(tmp_path))
+    client(serving, ledger=ledger).post("/api/brake/release").raise_for_status()
+    with ledger.reading() as connection:
+        [entry] = queries.operating.journal.latest(connection, 9)
+    assert (entry.via, entry.action, entry.subject) == ("api", "release", "brake")
+    ledger.close()
+
+
 def test_web_page_in_a_local_browser_cannot_release(serving: Serving) -> None:
-    api = client(serving, ApiGuard(None, open_to_this_machine=True))
+    api = client(serving)
     assert api.post("/api/brake/release", headers={"origin": "https://evil.example"}).status_code == 403
     assert api.get("/api/brake", headers={"host": "rebound.example:8080"}).status_code == 403
 
 
 def test_brake_is_closed_without_a_token_elsewhere(serving: Serving) -> None:
-    api = client(serving, ApiGuard(None, open_to_this_machine=False))
-    refused = api.post("/api/brake/release")
+    refused = client(serving, here=False).post("/api/brake/release")
     assert refused.status_code == 403
     assert "web.api_token" in refused.json()["error"]
 
 
 @pytest.mark.parametrize("told", ["", TOKEN, f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer", "Bearer \xfc"])
 def test_wrong_token_is_refused(serving: Serving, told: str) -> None:
-    api = client(serving, ApiGuard(TOKEN, open_to_this_machine=False, wrong_secrets=UNHURRIED))
+    api = client(serving, token=TOKEN, here=False)
     headers = {"authorization": told.encode("latin-1")}
     refused = api.post("/api/brake/release", headers=headers)  # type: ignore[arg-type]
     assert refused.status_code == 401
@@ -71,7 +63,7 @@ def test_wrong_token_is_refused(serving: Serving, told: str) -> None:
 
 
 def test_right_token_is_accepted(serving: Serving) -> None:
-    api = client(serving, ApiGuard(TOKEN, open_to_this_machine=False, wrong_secrets=UNHURRIED))
+    api = client(serving, token=TOKEN, here=False)
     assert api.get("/api/brake", headers={"authorization": f"Bearer {TOKEN}"}).status_code == 200
 
 

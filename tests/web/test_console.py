@@ -1,157 +1,281 @@
-"""What the console shows, who may see it, and that it has no names or numbers."""
+"""The console as a browser without scripts uses it: each screen, each action, and that nothing personal is shown."""
 
 import re
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
-from consumer.clock import SECOND, SystemClock
-from consumer.ledger.store import Ledger
+from consumer.clock import DAY, HOUR, MINUTE, ManualClock, SystemClock
+from consumer.insight.activity_history import Activity
 from consumer.onemsg.outcomes import Rejected, Remedy, Unknown
-from consumer.web.auth import ApiGuard
-from consumer.web.console.routes import Console, reuse_time
+from consumer.records import Ending
 from consumer.web.health import Health
-from consumer.web.routes import build
 from tests.timelines.deliver_diary import Diary
 
-from .conftest import UNHURRIED
+from .site import site, turning_brake
 
 Serving = Callable[[ASGIApp], httpx.Client]
-TOKEN = "a-token-of-the-tests"
+SCREENS = {
+    "/": "Now",
+    "/funnel": "Funnel",
+    "/people?reason=no_contact": "People not written to",
+    "/person": "Person",
+    "/person?id=maria": "Person",
+    "/needs": "Needs you",
+    "/confirm?action=cancel": "Cancel unsent reminders?",
+    "/insight": "Insight",
+    "/journal": "Journal",
+}
 
 
 @pytest.fixture
 def diary(tmp_path: Path) -> Iterator[Diary]:
-    diary = Diary(tmp_path)
+    diary = Diary(tmp_path, clock=ManualClock(SystemClock().now()))
     yield diary
     diary.close()
 
 
-def shown(serving: Serving, ledger: Ledger | None, guard: ApiGuard, health: Health | None = None) -> httpx.Client:
-    clock = SystemClock()
-    health = health or Health(clock.monotonic)
-    console = Console(health, ledger, clock)
-    return serving(build(health=health, metrics=CollectorRegistry(), api=console.routes(guard)))
-
-
-HERE = ApiGuard(None, open_to_this_machine=True)
-ASKS = ApiGuard(TOKEN, open_to_this_machine=True, wrong_secrets=UNHURRIED)
-
-
-def test_page_shows_counts_doubts_and_stopped_channels(serving: Serving, diary: Diary) -> None:
+def eventful(diary: Diary) -> Diary:
+    """Maria's outcome is unknown for good, Tom's template is stopped, nobody knows Nina's contact, Ana may opt out."""
     diary.onemsg.answers = [
         Unknown(reason="timeout"),
-        Rejected(reason="template_paused", remedy=Remedy.CHANNEL, template=True),
+        Rejected(reason="template_paused", remedy=Remedy.CHANNEL, template=True, error="Paused for its quality"),
     ]
-    diary.knows("maria").due("maria").works()
-    diary.knows("tom", "Tom", "+34 612 000 000").due("tom").due("nobody").works()
-    client = shown(serving, diary.ledger, HERE)
-    seen: dict[str, Any] = client.get("/api/overview").json()
-    assert {(r["status"], r["reason"], r["count"]) for r in seen["reminders"]} == {
-        ("unknown", "timeout", 1),
-        ("deferred", "template_unusable", 1),
-        ("deferred", "no_contact", 1),
-    }
-    (doubt,) = seen["in_doubt"]
-    assert (doubt["user_id"], doubt["status"], doubt["attempts"], seen["doubts"]) == ("maria", "unknown", 1, 1)
-    (stop,) = seen["stopped"]
-    assert (stop["name"], stop["stopped_because"]) == ("whatsapp/inactivity_reminder/en", "template_paused")
-    page = client.get("/")
-    assert page.headers["content-type"] == "text/html; charset=utf-8"
-    for table in re.findall("<table>.*?</table>", page.text):
-        head, *rows = (row.count("</th>") + row.count("</td>") for row in table.split("</tr>")[:-1])
-        assert set(rows) <= {head}, table
-    for word in ("maria", "unknown", "template_paused", "lapse resolve", "no_contact"):
-        assert word in page.text
-    for secret in ("612", "Maria", "Tom"):
-        assert secret not in page.text + client.get("/api/overview").text
-
-
-def test_page_of_an_empty_ledger(serving: Serving, diary: Diary) -> None:
-    page = shown(serving, diary.ledger, HERE).get("/").text
-    assert "<p class=good>none</p>" in page
-    assert "<p class=good>nothing</p>" in page
-
-
-def test_page_without_deliver_shows_health(serving: Serving) -> None:
-    health = Health(SystemClock().monotonic)
-    health.register("detect").ok("<b>the brake is engaged</b>")
-    client = shown(serving, None, HERE, health)
-    assert client.get("/api/overview").json()["parts"] == {
-        "detect": {"ok": True, "detail": "<b>the brake is engaged</b>"}
-    }
-    assert "&lt;b&gt;the brake is engaged" in client.get("/").text
-
-
-def test_user_id_is_escaped(serving: Serving, diary: Diary) -> None:
-    diary.onemsg.answers = [Unknown(reason="timeout")]
-    user = "<script>alert(1)</script>"
-    diary.knows(user).due(user).works()
-    answer = shown(serving, diary.ledger, HERE).get("/")
-    assert "<script" not in answer.text
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
-
-
-@pytest.mark.parametrize("path", ["/", "/api/overview", "/api/openapi.json"])
-def test_token_is_required_if_set(serving: Serving, diary: Diary, path: str) -> None:
-    client = shown(serving, diary.ledger, ASKS)
-    wrongs: tuple[dict[str, str], ...] = (
-        {},
-        {"Authorization": "Bearer wrong"},
-        {"Authorization": f"Basic {TOKEN}"},
-        {"Authorization": "Basic !"},
+    diary.detect_is_at().knows("maria").due("maria").works().after(26 * HOUR).detect_is_at().works()
+    diary.knows("tom", "Tom", "+34 612 000 000").due("tom").due("nina").due("nina", "checkout").works()
+    return (
+        diary.knows("ana", "Ana", "+34 612 000 001").hears("please leave me alone now \u202eok", "34612000001").works()
     )
-    for wrong in wrongs:
-        assert client.get(path, headers=wrong).status_code == 401
-    assert client.get(path, headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
 
 
-def test_browser_password_opens_the_page_only(serving: Serving, diary: Diary) -> None:
-    client = shown(serving, diary.ledger, ASKS)
-    assert client.get("/").headers["www-authenticate"].startswith("Basic ")
-    assert client.get("/", auth=("anybody", TOKEN)).status_code == 200
-    assert client.get("/", auth=("anybody", "wrong")).status_code == 401
-    assert client.get("/api/overview", auth=("anybody", TOKEN)).status_code == 401
-    assert client.get("/api/overview").headers["www-authenticate"] == "Bearer"
+def opened(serving: Serving, diary: Diary, **more: Any) -> httpx.Client:
+    return serving(site(diary.ledger, diary.clock, **more))
 
 
-def test_without_a_token_only_loopback_is_allowed(serving: Serving, diary: Diary) -> None:
-    closed = shown(serving, diary.ledger, ApiGuard(None, open_to_this_machine=False))
-    assert closed.get("/").status_code == 403
-    assert "web.api_token" in closed.get("/api/overview").json()["error"]
-    here = shown(serving, diary.ledger, HERE)
-    for foreign in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
-        assert here.get("/", headers=foreign).status_code == 403
+def submit(client: httpx.Client, page: str, action: str, number: int = 0, **changed: str) -> httpx.Response:
+    """Send the form with this action that the page shows, as a browser does."""
+    forms = re.findall(rf'<form method="post" action="{action}".*?</form>', client.get(page).text, re.DOTALL)
+    fields = dict(re.findall(r'name="([^"]*)" value="([^"]*)"', forms[number]))
+    return client.post(action, data={**fields, **changed}, follow_redirects=True)
 
 
-def test_invisible_characters_are_named(serving: Serving, diary: Diary) -> None:
-    health = Health(SystemClock().monotonic)
-    health.register("sender").ok("stopped: \u202eevil\u2066 \x07\u200b\ufeff<b>")
-    page = shown(serving, diary.ledger, HERE, health).get("/").text
-    assert "stopped: ⟨U+202E⟩evil⟨U+2066⟩ ⟨U+0007⟩⟨U+200B⟩⟨U+FEFF⟩&lt;b&gt;" in page
-    assert "\u202e" not in page
+def text_of(response: httpx.Response) -> str:
+    return " ".join(re.sub("<[^>]+>", " ", response.text).split())
 
 
-def test_openapi_describes_the_routes(serving: Serving, diary: Diary) -> None:
-    told = shown(serving, diary.ledger, HERE).get("/api/openapi.json").json()
-    assert told["openapi"] == "3.1.0"
-    assert set(told["paths"]) == {"/api/overview", "/api/openapi.json"}
-    shape = told["paths"]["/api/overview"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
-    assert set(shape["required"]) == set(shown(serving, diary.ledger, HERE).get("/api/overview").json())
+@pytest.mark.parametrize("path", SCREENS)
+@pytest.mark.parametrize("empty", [True, False])
+def test_each_screen_shows_itself_and_nothing_personal(serving: Serving, diary: Diary, path: str, empty: bool) -> None:
+    client = opened(serving, diary if empty else eventful(diary), brake=turning_brake(SystemClock()))
+    page = client.get(path)
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert f"<h1>{SCREENS[path]}</h1>" in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "unsafe" not in page.headers["content-security-policy"]
+    assert not re.search(r"<script(?! src=)|<style|style=| on\w+=|https?://", page.text)
+    for secret in ("612000", "612345", "Maria", "Tom<"):
+        assert secret not in page.text
 
 
-@pytest.mark.slow
-def test_concurrent_reloads_count_the_ledger_once(serving: Serving, diary: Diary) -> None:
-    client = shown(serving, diary.ledger, HERE)
-    moments = sorted({client.get("/api/overview").json()["at"] for _ in range(20)})
-    assert all(after - before >= SECOND // 2 for before, after in pairwise(moments))
+def test_all_is_well_or_what_is_wrong_and_where(serving: Serving, diary: Diary) -> None:
+    assert "All is well." in opened(serving, diary.detect_is_at()).get("/").text
+    eventful(diary)
+    health = Health(diary.clock.monotonic)
+    health.register("outbox").failing("the broker does not answer")
+    page = opened(serving, diary, health=health).get("/")
+    told = re.findall(r'<li>([^<]*) <a href="([^"]*)">Look</a></li>', page.text)
+    assert told == [
+        ("outbox does not work: the broker does not answer.", "/#parts"),
+        (
+            "whatsapp/inactivity_reminder/en is stopped: template_paused: Paused for its quality.",
+            "/needs#stopped",
+        ),
+        ("Nobody knows whether 1 message was sent.", "/needs#in-doubt"),
+        ("1 person may have opted out in words of their own.", "/needs#likely"),
+    ]
+    for _, link in told:
+        anchor = link.partition("#")[2]
+        assert f'id="{anchor}"' in opened(serving, diary).get(link).text
 
 
-def test_reuse_time_grows_with_counting_time() -> None:
-    assert [reuse_time(counting) for counting in (0, 10, 50, 100, 3_000)] == [500, 500, 2_500, 5_000, 5_000]
+def test_detect_that_stands_still_is_told(serving: Serving, diary: Diary) -> None:
+    assert "Detect has not told yet" in opened(serving, diary).get("/").text
+    diary.detect_is_at().after(HOUR)
+    assert "Detect is 1 h behind in partition 0: nothing is sent." in opened(serving, diary).get("/").text
+
+
+def test_where_only_detect_runs_the_first_page_says_so(serving: Serving) -> None:
+    clock = SystemClock()
+    client = serving(site(None, clock, brake=turning_brake(clock)))
+    page = client.get("/")
+    assert "All is well." in page.text
+    assert "/needs" not in re.findall(r'<a href="([^"]*)"', page.text)
+    assert "Open the console of a process that runs deliver" in client.get("/needs").text
+
+
+def test_funnel_is_filtered_and_its_reasons_open_their_people(serving: Serving, diary: Diary) -> None:
+    client = opened(serving, eventful(diary))
+    page = client.get("/funnel")
+    assert "account-setup, step 0" in page.text
+    assert "checkout, step 0" in page.text
+    assert "account-setup, step 0" not in client.get("/funnel?process=checkout").text
+    assert "No reminders were requested" in client.get("/funnel?from=2020-01-01&to=2020-01-31").text
+    [link] = re.findall(r'href="(/people[^"]*process=checkout[^"]*reason=no_contact)"', page.text)
+    people = client.get(link.replace("&amp;", "&"))
+    assert "nina" in people.text
+    assert "tom" not in people.text
+
+
+@pytest.mark.parametrize(
+    "wrong", ["/funnel?from=x", "/funnel?to=0-0-0", "/people?day=x", "/journal?before=-1", "/confirm"]
+)
+def test_a_wrong_address_gets_a_sentence(serving: Serving, diary: Diary, wrong: str) -> None:
+    page = opened(serving, diary).get(wrong)
+    assert page.status_code == 400
+    assert re.search(r"cannot be right|Write a day as|no such action", page.text)
+
+
+def test_a_person_is_found_by_each_id_with_the_checks_folded(serving: Serving, diary: Diary) -> None:
+    diary.detect_is_at().knows("tom", "Tom", "+34 612 000 000", opt_in=False).due("tom").works()
+    diary.knows("maria").due("maria").works()
+    client = opened(serving, diary)
+    ids = {"tom": "tom", diary.rows()[0].reminder_id: "tom", "wamid.1": "maria"}
+    for each, user in ids.items():
+        page = client.get("/person", params={"q": f" {each} "}, follow_redirects=True)
+        assert page.status_code == 200
+        assert f'<h2 class="id">{user}</h2>' in page.text
+    story = client.get("/person?id=tom").text
+    folded = re.findall(r"<details.*?</details>", story, re.DOTALL)
+    answers = re.findall(r">(yes|no|not asked)</span>", folded[0])
+    assert answers == ["yes"] * 7 + ["no"] + ["not asked"] * 13
+    assert "phone: …000" in story
+    assert "What happens next" in story
+    unknown = client.get("/person?q=nobody-at-all")
+    assert unknown.status_code == 404
+    assert "/person?id=nobody-at-all&amp;activities=true" in unknown.text
+    assert client.get("/person?id=none&by=reminder").status_code == 404
+
+
+def test_activities_are_read_from_the_topic_when_asked_for(serving: Serving, diary: Diary) -> None:
+    seen = diary.clock.now() - HOUR
+    activity = Activity("checkout", Ending.NONE, None, seen, seen)
+    client = opened(serving, diary, read_activities=lambda user, partitions: [activity])
+    assert "was active" not in client.get("/person?id=new").text
+    story = client.get("/person?id=new&activities=true").text
+    assert "was active" in story
+    assert "not quiet for long enough yet" in story
+    down = opened(serving, diary, read_activities=lambda user, partitions: "user-activity was not read")
+    assert "user-activity was not read" in down.get("/person?id=new&activities=true").text
+
+
+def test_a_reveal_shows_name_and_number_and_is_journalled(serving: Serving, diary: Diary) -> None:
+    diary.knows("maria").due("maria")
+    client = opened(serving, diary)
+    shown = submit(client, "/person?id=maria", "/do/reveal")
+    assert "Maria" in shown.text
+    assert "34612345678" in shown.text
+    assert re.search(r"somebody on this machine console reveal maria", text_of(client.get("/journal")))
+    assert "Nothing was done" in submit(client, "/person?id=maria", "/do/reveal", user="gone").text
+
+
+def test_pause_and_resume(serving: Serving, diary: Diary) -> None:
+    client = opened(serving, diary.detect_is_at())
+    assert "checkout is paused" in submit(client, "/needs", "/do/pause", 2).text
+    diary.knows("maria").due("maria", "checkout").works()
+    assert "Checkout is paused." in client.get("/").text
+    assert diary.rows()[0].reason == "paused"
+    assert "1 reminders had waited for it" in submit(client, "/needs", "/do/resume").text
+    diary.works()
+    assert len(diary.onemsg.sent) == 1
+    assert "everything is paused" in submit(client, "/needs", "/do/pause").text
+    assert "Nothing was done" in submit(client, "/needs", "/do/pause", process="cheese").text
+    told = re.findall(r"console (pause|resume)", text_of(client.get("/journal")))
+    assert told == ["pause", "resume", "pause"]
+
+
+def test_cancel_says_how_many_and_cancels_no_more(serving: Serving, diary: Diary) -> None:
+    client = opened(serving, eventful(diary).after(MINUTE))
+    asked = client.get("/confirm?action=cancel&reason=no_contact")
+    assert "2 reminders." in asked.text
+    diary.after(MINUTE).due("late").works()
+    fields = dict(re.findall(r'name="([^"]*)" value="([^"]*)"', asked.text))
+    done = client.post("/do/cancel", data=fields, follow_redirects=True)
+    assert "2 reminders were cancelled" in done.text
+    statuses = {(row.user_id, row.status, row.reason) for row in diary.rows()}
+    assert {("nina", "cancelled", "by_operator"), ("late", "deferred", "no_contact")} <= statuses
+    assert "console cancel" in text_of(client.get("/journal"))
+
+
+@pytest.mark.parametrize(("action", "status"), [("was-sent", "accepted"), ("was-not-sent", "planned")])
+def test_doubt_is_settled_by_what_was_found(serving: Serving, diary: Diary, action: str, status: str) -> None:
+    client = opened(serving, eventful(diary))
+    reminder = next(row.reminder_id for row in diary.rows() if row.user_id == "maria")
+    page = f"/confirm?action={action}&reminder={reminder}"
+    assert "1 reminder." in client.get(page).text
+    assert "1 reminders were" in submit(client, page, "/do/resolve").text
+    assert next(row.status for row in diary.rows() if row.user_id == "maria") == status
+    assert "There are none any more." in client.get(page).text
+    assert "console resolve" in text_of(client.get("/journal"))
+
+
+@pytest.mark.parametrize("meant", [True, False])
+def test_a_likely_opt_out_is_read_and_settled(serving: Serving, diary: Diary, meant: bool) -> None:
+    eventful(diary).lists().due("ana", "checkout").works()
+    client = opened(serving, diary)
+    assert "please leave me alone now ⟨U+202E⟩ok" in client.get("/needs").text
+    assert "\u202e" not in client.get("/needs").text
+    done = submit(client, "/needs", "/do/likely-opt-out", 0 if meant else 1)
+    assert ("The opt-out is recorded" if meant else "1 reminders had waited for it") in done.text
+    diary.works()
+    [row] = [row for row in diary.rows() if row.user_id == "ana"]
+    assert row.reason == ("opted_out" if meant else None)
+    assert ("console opt out ana" if meant else "console lift ana") in text_of(client.get("/journal"))
+    assert "Nobody." in client.get("/needs").text
+
+
+def test_the_brake_is_released(serving: Serving, diary: Diary) -> None:
+    client = opened(serving, diary, brake=turning_brake(SystemClock()))
+    form = re.search(r'name="form_token" value="([^"]*)"', client.get("/needs").text)
+    assert form
+    done = client.post("/do/release", data={"form_token": form[1]}, follow_redirects=True)
+    assert "Nothing was held back." in done.text
+    assert "console release brake" in text_of(client.get("/journal"))
+
+
+def test_insight_says_what_is_missing(serving: Serving, diary: Diary) -> None:
+    assert "policy.holdout: 0.1" in opened(serving, diary).get("/insight").text
+    diary.detect_is_at().knows("maria").due("maria").works().after(8 * DAY)
+    page = opened(serving, diary, holdout=0.1).get("/insight").text
+    assert "account-setup" in page
+    assert "No comparison yet" in page
+
+
+def test_what_a_user_calls_themselves_is_escaped(serving: Serving, diary: Diary) -> None:
+    user = "<script>alert('1')</script>\u202e&"
+    client = opened(serving, diary.detect_is_at().knows(user).due(user).works())
+    page = client.get("/").text
+    assert "<script>alert" not in page
+    [link] = set(re.findall(r'href="(/person\?id=[^"]*)"', page))
+    assert "alert(&#39;1&#39;)&lt;/script&gt;⟨U+202E⟩&amp;" in client.get(link).text
+
+
+def test_a_ledger_out_of_reach_is_said(serving: Serving, diary: Diary, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sqlalchemy.exc import OperationalError
+
+    def broken() -> Any:
+        raise OperationalError("SELECT", {}, Exception("postgresql://user:password@host"))
+
+    client = opened(serving, diary)
+    monkeypatch.setattr(diary.ledger, "reading", broken)
+    for path in SCREENS:
+        page = client.get(path)
+        if path != "/person":
+            assert page.status_code == 503
+            assert "The ledger does not answer" in page.text
+            assert "password" not in page.text
+    api = client.get("/api/now")
+    assert (api.status_code, api.json()["error"]) == (503, "the ledger does not answer: see /readyz")

@@ -16,13 +16,13 @@ MOST = 500
 """Reminders settled in one transaction."""
 
 
-def resolve(work: UnitOfWork, which: UnresolvedSelection, *, sent: bool) -> list[ReminderRow]:
-    """Settle at most MOST of these reminders that are unresolved. Returns their rows as they are then.
+def resolve(work: UnitOfWork, which: UnresolvedSelection, *, sent: bool, limit: int = MOST) -> list[ReminderRow]:
+    """Settle at most `limit` (and MOST) of these reminders that are unresolved. Returns their rows as they are then.
 
     With `sent` they become accepted without an id, and that is their last record. Otherwise they are planned again and
     have to pass all the checks once more.
     """
-    rows = queries.operating.selections.lock_unresolved(work.connection, which, MOST)
+    rows = queries.operating.selections.lock_unresolved(work.connection, which, min(limit, MOST))
     work.add_locked(rows)
     settled = [row for row in rows if not isinstance(work.apply_event(row.key, _event(sent)), NoChange)]
     queries.attempts.record_outcomes(work.connection, [_end(row, work.now, sent=sent) for row in settled])

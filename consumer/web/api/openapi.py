@@ -1,95 +1,87 @@
-"""The description of the API (OpenAPI 3.1), limited to the pages that this process has."""
+"""The description of the API (OpenAPI 3.1), derived from its operations."""
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from typing import Any
 
-_NAMES = {"type": "string"}
-_NUMBER = {"type": "integer"}
-_MOMENT = {"type": "integer", "description": "milliseconds since the epoch, UTC"}
-_MAYBE = {"type": ["string", "null"]}
-_MAYBE_MOMENT = {"type": ["integer", "null"], "description": "milliseconds since the epoch, UTC"}
+from pydantic import TypeAdapter
 
+from consumer.web.api.operation import Nothing, Operation
 
-def _object(**properties: Any) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def _list(item: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": item}
-
-
-_OVERVIEW = _object(
-    at=_MOMENT,
-    parts={"type": "object", "additionalProperties": _object(ok={"type": "boolean"}, detail=_MAYBE)},
-    reminders=_list(_object(medium=_NAMES, status=_NAMES, reason=_MAYBE, count=_NUMBER)),
-    doubts={**_NUMBER, "description": "attempts with an unknown outcome"},
-    in_doubt=_list(
-        _object(
-            reminder_id=_NAMES,
-            medium=_NAMES,
-            user_id=_NAMES,
-            process=_NAMES,
-            step=_NUMBER,
-            status={"type": "string", "enum": ["unknown", "unresolved"]},
-            attempts=_NUMBER,
-            attempted_at=_MAYBE_MOMENT,
-            template=_MAYBE,
-            language=_MAYBE,
-        )
-    ),
-    stopped=_list(
-        _object(
-            name=_NAMES,
-            stopped_because=_NAMES,
-            stopped_at=_MAYBE_MOMENT,
-            probe_at=_MAYBE_MOMENT,
-            stops=_NUMBER,
-            unclear_attempts=_NUMBER,
-            error=_MAYBE,
-            opened_by_report={"type": "boolean"},
-            accepted_probe_at=_MAYBE_MOMENT,
-        )
-    ),
-)
-_BRAKE = _object(
-    engaged=_MAYBE, released={"type": "boolean"}, held=_NUMBER, distrusted=_list(_NUMBER), words=_NAMES
-) | {"additionalProperties": True, "required": ["words"]}
-
-_PATHS: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "/api/overview": ("get", "Counts of reminders, outcomes in doubt, stopped channels", _OVERVIEW),
-    "/api/openapi.json": ("get", "This description", {"type": "object"}),
-    "/api/brake": ("get", "Whether detect's brake holds lapses back, and why", _BRAKE),
-    "/api/brake/release": ("post", "Release what the brake holds back", _BRAKE),
+_SCHEMAS = "#/components/schemas/{model}"
+_GUARD_ERRORS = {
+    401: "The token is missing or wrong",
+    403: "Closed: no token is set",
+    429: "Too many wrong tokens wait for their refusal",
+    503: "The ledger does not answer",
 }
+_ERROR = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
 
 
-def document(paths: Collection[str]) -> dict[str, Any]:
-    """Return the description of those paths that belong to the API."""
-    known = {path: _PATHS[path] for path in paths if path in _PATHS}
+def document(operations: Iterable[Operation], *, needs_token: bool) -> dict[str, Any]:
+    """Return the description; `needs_token`: each call must have the token."""
+    schemas: dict[str, Any] = {"Error": _ERROR}
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _describe(operation, schemas)
+    scheme = {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "web.api_token; needed whenever one is set, or web.host is not loopback",
+    }
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Lapse", "version": "1", "description": "An operator's view. No names, no phone numbers."},
-        "security": [{"token": []}, {}],
-        "components": {
-            "securitySchemes": {
-                "token": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "description": "web.api_token; needed whenever one is set, or web.host is not loopback",
-                }
-            }
+        "info": {
+            "title": "Lapse",
+            "version": "1",
+            "description": "What the console shows and does. Times are milliseconds since 1970, UTC. No names and no"
+            " phone numbers, except in the answer of a reveal, which is journalled.",
         },
-        "paths": {path: {verb: _operation(summary, shape)} for path, (verb, summary, shape) in known.items()},
+        "security": [{"token": []}] if needs_token else [],
+        "components": {"securitySchemes": {"token": scheme}, "schemas": schemas},
+        "paths": paths,
     }
 
 
-def _operation(summary: str, shape: dict[str, Any]) -> dict[str, Any]:
-    error = {"application/json": {"schema": _object(error=_NAMES)}}
-    return {
-        "summary": summary,
-        "responses": {
-            "200": {"description": "Done", "content": {"application/json": {"schema": shape}}},
-            "401": {"description": "The token is missing or wrong", "content": error},
-            "403": {"description": "Closed: no token is set", "content": error},
-        },
+def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
+    described: dict[str, Any] = {"summary": operation.summary, "operationId": _name(operation)}
+    errors = {**_GUARD_ERRORS, **operation.errors}
+    if operation.method == "GET":
+        errors[400] = "A parameter is unknown, or has a value that it cannot have"
+        described["parameters"] = _parameters(operation)
+    elif operation.question is not Nothing:
+        errors |= {400: "The body is not as described", 413: "The body is too long", 415: "The body is not JSON"}
+        body = {"application/json": {"schema": _schema(operation.question, schemas, "validation")}}
+        described["requestBody"] = {"required": True, "content": body}
+    answer = {"application/json": {"schema": _schema(operation.answer, schemas, "serialization")}}
+    error = {"application/json": {"schema": {"$ref": _SCHEMAS.format(model="Error")}}}
+    described["responses"] = {"200": {"description": "Done", "content": answer}} | {
+        str(status): {"description": words, "content": error} for status, words in sorted(errors.items())
     }
+    return described
+
+
+def _parameters(operation: Operation) -> list[dict[str, Any]]:
+    shape = operation.question.model_json_schema()
+    required = shape.get("required", [])
+    return [
+        {"name": name, "in": "query", "required": name in required, "schema": _without_null(schema)}
+        for name, schema in shape.get("properties", {}).items()
+    ]
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a parameter, which is absent instead of null."""
+    choices = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
+    rest = {name: value for name, value in schema.items() if name not in {"anyOf", "title", "default"}}
+    return {**rest, **choices[0]} if len(choices) == 1 else schema
+
+
+def _schema(of: Any, schemas: dict[str, Any], mode: Any) -> dict[str, Any]:
+    """Return the JSON schema of a class; what it refers to goes into `schemas`."""
+    found = TypeAdapter(of).json_schema(mode=mode, ref_template=_SCHEMAS)
+    schemas.update(found.pop("$defs", {}))
+    return found
+
+
+def _name(operation: Operation) -> str:
+    return operation.method.lower() + operation.path.replace("/", "_").replace(".", "_").replace("-", "_")

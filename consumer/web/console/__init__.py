@@ -1,4 +1,6 @@
-"""The operators' page: the ledger and the parts' health come in, HTML and JSON without personal data go out.
+"""The operators' pages: a browser's requests come in, HTML goes out. What they show and do is the API's.
 
-`routes.py` (read it first) answers requests, `overview.py` is what is shown, `html.py` renders it.
+`routes` (read it first) lists the pages; `pages` shows, `forms` does what a form says, `login` lets people in;
+`rendering` fills `templates/`. Pages need no script: `static/htmx.min.js` only renews them, and `static/console.js`
+lets that happen when nobody is in the middle of something.
 """

@@ -89,9 +89,9 @@ def waiting_counts(connection: Connection) -> list[WaitingCount]:
 
 def latest_transitions(connection: Connection, limit: int) -> list[Transition]:
     """Return what was published last, the newest first."""
-    return [
-        Transition(*row) for row in connection.execute(select(*_TRANSITION).order_by(outbox.c.id.desc()).limit(limit))
-    ]
+    newest = select(func.max(outbox.c.id)).scalar_subquery()
+    query = select(*_TRANSITION).where(outbox.c.id > newest - 50 * limit)
+    return [Transition(*row) for row in connection.execute(query.order_by(outbox.c.id.desc()).limit(limit))]
 
 
 def held_people(connection: Connection, reason: str, now: Millis, limit: int) -> list[HeldPerson]:
