@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from consumer import log
 from consumer.clock import SECOND, Millis, SystemClock
+from consumer.commands.terminal.account import account
 from consumer.commands.terminal.exit_codes import DONE, FAILED
 from consumer.commands.terminal.output import echo
 from consumer.config.loader import ledger_hash_key, load
@@ -65,6 +66,7 @@ def add(config: Path, who: Who, why: str) -> int:
         now, subjects = SystemClock().now(), _subjects(connection, settings, ledger, who)
         opt_out(connection, subjects, WHATSAPP, _BY_OPERATOR, StatusSource.OPERATOR, now)
         queries.opt_outs.journal(connection, [JournalEntry(each, "add", why, now) for each in sorted(subjects)])
+        queries.operating.journal.add(connection, now, account(), "opt_out", subject=_count(subjects))
     echo(f"recorded for {_count(subjects)}: nothing is sent any more, on any medium")
     return DONE
 
@@ -78,6 +80,8 @@ def lift(config: Path, who: Who, why: str) -> int:
         now, subjects = SystemClock().now(), _subjects(connection, settings, ledger, who)
         lifted = opt_in(connection, subjects, WHATSAPP, StatusSource.OPERATOR, now)
         queries.opt_outs.journal(connection, [JournalEntry(each, "lift", why, now) for each in sorted(lifted)])
+        if lifted:
+            queries.operating.journal.add(connection, now, account(), "lift", subject=_count(lifted))
     if not lifted:
         return _nobody()
     echo(f"lifted for {_count(lifted)}; the contact's consent and all other checks still count")

@@ -15,7 +15,7 @@ from consumer.deliver.policy.personal_text import TextCheck
 from consumer.deliver.recipients.identity import phone_hash, subjects_of
 from consumer.deliver.recipients.person import Person, read_people
 from consumer.detect.lapse_rules import LapseRules
-from consumer.insight.activity_history import Activity, replay
+from consumer.insight.activity_history import Activity, replay_activities
 from consumer.insight.story import Known, ProcessStory, tell
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ContactRow
@@ -114,12 +114,12 @@ def ask_ledger(
     if len(rows) == MAX_REMINDERS:
         found.notes.append(f"only the latest {MAX_REMINDERS} reminders are shown")
     subjects = subjects_of(user_id, phone_hash(person.phone, hash_key) if person.phone else None)
-    opted_out = queries.opt_outs.opted_out_subjects(connection, subjects, WHATSAPP)
+    opted_out = queries.opt_outs.opted_out_since(connection, subjects)
     holds = queries.recipients.active_holds(connection, subjects, WHATSAPP, now)
     clock = clock_of(found.zone)
     found.facts += _contact_facts(contact, person, rules, reveal=reveal)
     if opted_out:
-        found.facts.append("opted out: nothing is sent on WhatsApp")
+        found.facts.append("opted out: nothing is sent")
     found.facts += [f"held until {clock(hold.until)}: {hold.reason}" for hold in holds.values()]
     for name, since in queries.pauses.paused_since(connection).items():
         found.facts.append(f"an operator has paused {name or 'everything'} since {clock(since)}")
@@ -152,7 +152,7 @@ def tell_person(
     known = replace(
         found.known,
         activities=activities,
-        replay=replay(found.user_id, activities or [], rules, watermark),
+        replay=replay_activities(found.user_id, activities or [], rules, watermark),
         watermark=watermark,
     )
     stories = [each for each in tell(known, processes, clock_of(found.zone)) if process in {None, each.process}]

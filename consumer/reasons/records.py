@@ -9,7 +9,10 @@ _REPLAY = "Correct the producer; what was set aside can be put back with `lapse 
 OPT_OUTS: Mapping[str, tuple[str, str]] = {
     "asked_to_stop": ("The person answered with a word for it (policy.opt_out_words).", NOTHING),
     "stopped_in_whatsapp": ("The person switched our marketing off in WhatsApp.", NOTHING),
-    "by_operator": ("An operator entered it (`lapse opt-outs add`, or the console); `lapse opt-outs list USER` says why.", NOTHING),
+    "by_operator": (
+        "An operator entered it (console, `lapse opt-outs add`); `lapse opt-outs list USER` says why.",
+        NOTHING,
+    ),
     "unreadable_opt_out": (
         "A record on `opt-outs` could not be read, so whoever its key names counts as opted out.",
         "Look at the record at the coordinates that the log names (opt_out_unreadable).",

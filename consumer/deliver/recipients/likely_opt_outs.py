@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from consumer.clock import Millis
-from consumer.deliver.recipients.opt_outs import LIKELY_OPT_OUT, opt_out_phone
+from consumer.deliver.lifecycle import StatusSource
+from consumer.deliver.recipients.opt_outs import LIKELY_OPT_OUT, opt_out, owner_of
 from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
+from consumer.ledger.queries.opt_outs import JournalEntry
 from consumer.ledger.queries.reporting.console import HeldPerson
 
 _PHONE = "phone:"
@@ -26,7 +28,10 @@ def lift(work: UnitOfWork, person: HeldPerson) -> int:
 def confirm(work: UnitOfWork, person: HeldPerson, said_at: Millis) -> None:
     """Record the opt-out that it was; it holds for every medium, until the person lifts it."""
     queries.replicas.lock_facts_exclusive(work.connection)
-    opt_out_phone(work, person.subject.removeprefix(_PHONE), person.medium, "by_operator", said_at)
+    subjects = owner_of(work.connection, person.subject.removeprefix(_PHONE))
+    opt_out(work.connection, subjects, person.medium, "by_operator", StatusSource.OPERATOR, said_at)
+    why = "read in the person's own words"
+    queries.opt_outs.journal(work.connection, [JournalEntry(each, "add", why, work.now) for each in sorted(subjects)])
     queries.recipients.delete_holds(work.connection, [person.subject], person.medium, LIKELY_OPT_OUT)
     _wake(work, person.users, person.medium)
 
