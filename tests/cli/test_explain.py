@@ -112,7 +112,7 @@ def test_no_consent(world: World) -> None:
 def test_opted_out(world: World) -> None:
     world.diary.knows("maria").hears("STOP")
     world.lapsed("maria", 3 * HOUR).diary.works()
-    world.says("maria", "opted out: nothing is sent on WhatsApp", "opted_out – The person asked for no more")
+    world.says("maria", "opted out: nothing is sent", "opted_out – The person asked for no more")
 
 
 def test_came_back(world: World) -> None:
