@@ -1,7 +1,7 @@
 """Decodes batches of bytes from the activity topic into columns that detect can apply, and reports bad values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -111,11 +111,13 @@ class ActivityDecoder:
             rows = with_elsewhere(rows, elsewhere)
         read, present = rows.frame.height, _presence(rows.frame, self._paths)
         rows = set_aside(self._mapping(rows) if self._mapping else rows, elsewhere.problems)
-        decoded = self._validate(rows, timestamps, now)
-        return replace(decoded, read=read, present=present)
+        return Decoded(*self._validate(rows, timestamps, now), read, present)
 
-    def _validate(self, rows: RowBatch, timestamps: Times, now: Millis) -> Decoded:
-        """Set back times that are too far ahead, cut long actions, and separate bad rows.
+    def _validate(
+        self, rows: RowBatch, timestamps: Times, now: Millis
+    ) -> tuple[pl.DataFrame, list[BadValue], int, Times, int, int]:
+        """Set back times that are too far ahead, cut long actions, and separate bad rows. Return the first fields of
+        Decoded.
 
         An event cannot have happened after `now`, nor long after its record was written.
         """
@@ -134,19 +136,19 @@ class ActivityDecoder:
         problems = _problems(rows.frame, occurred, np.minimum(occurred, recorded), now)
         good = problems == _NO_PROBLEM
         if good.all():
-            return Decoded(frame, _in_order(rows.bad), int(ahead.sum()), recorded - occurred, rows.ignored, rows.blank)
+            return frame, _in_order(rows.bad), int(ahead.sum()), recorded - occurred, rows.ignored, rows.blank
         # A value with several rows is bad, or blank, once.
         places = dict(zip(frame["index"].filter(~good), problems[~good].tolist(), strict=True))
         judged = [BadValue(index, *self._problems[place]) for index, place in places.items() if place != _BLANK]
         blank = rows.blank + sum(place == _BLANK for place in places.values())
         bad = _in_order(rows.bad + judged)
         clamped_rows, skew = int((ahead & good).sum()), (recorded - occurred)[good]
-        return Decoded(frame.filter(good), bad, clamped_rows, skew, rows.ignored, blank)
+        return frame.filter(good), bad, clamped_rows, skew, rows.ignored, blank
 
 
 def _presence(frame: pl.DataFrame, paths: Mapping[str, str]) -> dict[str, int]:
     """Return in how many rows something lies at each path. `paths` are the keys of `source` by the columns' names."""
-    return {key: frame.height - frame[name].null_count() for name, key in paths.items()}
+    return {key: frame.height - frame.get_column(name).null_count() for name, key in paths.items()}
 
 
 def _in_order(bad: list[BadValue]) -> list[BadValue]:

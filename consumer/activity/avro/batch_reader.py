@@ -78,7 +78,8 @@ class AvroReader:
             else:
                 plan.decode(Cursor(sheet, batch.data, rows, batch.starts[rows] + plan.header_size, batch.ends[rows]))
                 decoded.append((plan, rows))
-                ignored += int(np.count_nonzero(sheet.verdict[rows] == Verdict.SKIPPED))
+                if self._fields.records:  # of a union some may be left out
+                    ignored += int(np.count_nonzero(sheet.verdict[rows] == Verdict.SKIPPED))
         frame = frame_of(batch.joined, sheet, self._fields, self._field_decoders.symbols)
         bad += [BadValue(index, *UNREADABLE) for index in _rows_with(sheet, Verdict.UNREADABLE)]
         return merge(RowBatch(frame, bad, ignored, blank.size), self._read_singly(values, elsewhere, sheet, decoded))

@@ -127,6 +127,7 @@ class ElementKey(NamedTuple):
             found |= sheet.symbols[_KEY] == self.fields.symbols.index(self.value)
         if _KEY in sheet.numbers and self.value.lstrip("-").isdecimal() and str(int(self.value)) == self.value:
             found |= sheet.numbers[_KEY] == int(self.value)
+        found &= sheet.verdict == Verdict.OK
         return found
 
 

@@ -97,10 +97,6 @@ def read_symbol(symbols: Sequence[str], data: bytes, at: int) -> tuple[str, int]
     return symbols[number], at
 
 
-def skip_symbol(symbols: Sequence[str]) -> ValueReader:
-    return lambda data, at, found: read_symbol(symbols, data, at)[1]
-
-
 def sequence(members: Sequence[ValueReader]) -> ValueReader:
     steps = [member for member in members if member is not nothing]
 
@@ -167,9 +163,7 @@ def elements(
             if number in places:
                 places[number](data, at, found)
             for entry, (key, inside) in list(open_entries.items()):
-                noted: Found = {}
-                key(data, at, noted)
-                if text_of_key(noted) == entry.value:
+                if text_of_key(_noted(key, data, at)) == entry.value:
                     inside(data, at, found)
                     del open_entries[entry]
             return behind
@@ -177,3 +171,13 @@ def elements(
         return blocks(element)(data, at, found)
 
     return read
+
+
+def _noted(key: ValueReader, data: bytes, at: int) -> Found:
+    """Return what lies at the path of a key; nothing where it is damaged: the key alone makes no record unreadable."""
+    noted: Found = {}
+    try:
+        key(data, at, noted)
+    except Damaged:
+        return {}
+    return noted
