@@ -25,7 +25,7 @@ _SECRET_IN_TEXT = re.compile(
 _PASSWORD_IN_URL = re.compile(r"(://[^/@:\s]*:)[^/@\s]+(?=@)")
 # These libraries log each request with its URL, and some URLs contain a chat id, which is a phone number; or they tell
 # of their own steps, of which our events say what an operator needs.
-_QUIET_LOGGERS = ("alembic", "httpx", "httpcore", "uvicorn", "sqlalchemy.engine", "asyncio")
+_QUIET_LOGGERS = ("alembic", "httpx", "httpx2", "httpcore", "httpcore2", "uvicorn", "sqlalchemy.engine", "asyncio")
 
 
 class SecretMasker:

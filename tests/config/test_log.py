@@ -70,8 +70,9 @@ def test_events_below_the_level_are_not_logged(written: Written) -> None:
     assert written() == ""
 
 
-def test_http_client_requests_are_not_logged(written: Written) -> None:
-    logging.getLogger("httpx").info("HTTP Request: GET https://api/CH1/messages?chatId=15551230000@c.us")
+@pytest.mark.parametrize("client", ["httpx", "httpx2"])  # the second is the registry's
+def test_http_client_requests_are_not_logged(written: Written, client: str) -> None:
+    logging.getLogger(client).info("HTTP Request: GET https://api/CH1/messages?chatId=15551230000@c.us")
     assert written() == ""
 
 
