@@ -8,9 +8,15 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
+from consumer.activity.avro.batch_reader import AvroReader
+from consumer.activity.avro.single_record import build_single_reader
 from consumer.activity.decoder import ActivityDecoder, Decoded
+from consumer.activity.errors import BadRecord
+from consumer.activity.field_paths import build_field_paths
 from consumer.activity.schemas.avro_schema import parse, single_object_header
 from consumer.activity.schemas.framing import registry_header
+from consumer.activity.schemas.writer_schemas import WriterSchemas
+from consumer.clock import ManualClock
 from consumer.config.event_paths import Entry, steps_in
 from consumer.config.source import SourceSettings
 from consumer.records import Ending
@@ -166,6 +172,36 @@ def test_keys_of_elements_may_be_symbols_and_numbers(path: str, expected: str, m
     decoder = own_events(source, {"p": process(active_on=("Event",))}, [ARRAYS])
     decoded = at_noon(decoder, [framed(ARRAYS, one) for one in given])
     assert "".join(action or "-" for action in decoded.frame["action"].to_list()) == expected
+
+
+damages = st.tuples(st.integers(10, 90), st.integers(0, 3), st.binary(max_size=3) | st.just(b"\x80" * 11))
+
+
+@pytest.mark.slow
+@given(st.lists(st.tuples(events, st.none() | damages), min_size=1, max_size=8))
+@settings(max_examples=150, deadline=None)
+def test_damaged_arrays_are_judged_alike_together_and_singly(
+    data: list[tuple[tuple[Any, Any, int], tuple[int, int, bytes] | None]],
+) -> None:
+    source = SourceSettings.model_validate({**PATHS, **IN_ARRAYS})
+    fields = build_field_paths(source, PROCESSES)
+    read_one = build_single_reader(ARRAYS, 10, fields, None)
+    read_all = AvroReader(WriterSchemas(ManualClock(), others=[ARRAYS]), fields)
+    values, rows, bad = [], [], []
+    for index, ((found, pairs, _), damage) in enumerate(data):
+        event = {"contexts": found, "params": pairs, "tail": "t", "time": NOON, "name": "viewed"}
+        value = framed(ARRAYS, event)
+        if damage:
+            at, cut, piece = damage
+            value = value[:at] + piece + value[at + cut :]
+        values.append(value)
+        try:
+            rows.append((index, *(read_one(value, {}) or ())))
+        except BadRecord as problem:
+            bad.append((index, problem.reason))
+    together = read_all(values)
+    assert together.frame.rows() == rows
+    assert sorted((one.index, one.reason) for one in together.bad) == bad
 
 
 class TestJsonWithinText:
