@@ -33,7 +33,7 @@ def settings_for(broker: str, channel: Access, folder: Path, port: int) -> Setti
                 "timeout": "3s",
             },
             # Minutes stand for weeks here, so nobody has a cap.
-            "policy": {"expire_after": "2m", "max_staleness": "15s", "max_per_user": {}},
+            "policy": {"expire_after": "2m", "max_staleness": "15s", "max_per_user": {}, "holdout": 0.1},
             "tracking": {"poll_after": "4s", "give_up_after": "30s"},
             "ledger": {"url": f"sqlite:///{folder / 'lapse.db'}"},
             "web": {

@@ -14,6 +14,7 @@ QUESTIONS: Mapping[str, tuple[str, frozenset[str]]] = {
         frozenset({"completed", "returned", "arrived", "superseded"}),
     ),
     "detect_is_fresh": ("Has detect read far enough to know that?", frozenset({"detect_behind"})),
+    "contacts_are_fresh": ("Have the contacts been read lately?", frozenset({"contacts_behind"})),
     "not_expired": ("Is the lapse recent enough?", frozenset({"expired"})),
     "contact_is_known": ("Is there a contact?", frozenset({"no_contact"})),
     "contact_is_readable": ("Can the contact be read?", frozenset({"unreadable_contact"})),
