@@ -32,7 +32,7 @@ from .servers import LocalServers, RemoteServers, Servers
 
 # Several tests run at once, so how long an example takes says nothing about the code.
 settings.register_profile("lapse", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("fuzz", settings.get_profile("lapse"), max_examples=int(os.environ.get("EXAMPLES", "3000")))
+settings.register_profile("fuzz", settings.get_profile("lapse"), max_examples=int(os.environ.get("EXAMPLES") or 3000))
 settings.load_profile("lapse")
 
 _DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]

@@ -49,7 +49,7 @@ def main() -> int:
 
 def _run(command: list[str], folder: Path, site: Path | None = None) -> None:
     """Run to success, quietly. Raises CalledProcessError, after the output was shown."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("LAPSE_", "PYTHONPATH"))}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("LAPSE_", "PIP_", "PYTHONPATH"))}
     environment = clean | ({"PYTHONPATH": str(site)} if site else {})
     done = subprocess.run(  # noqa: S603 - our own commands
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
