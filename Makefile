@@ -50,12 +50,14 @@ check-deploy: .venv/dev  ## alert rules in promtool, alerts and dashboards in a 
 bench: .venv/dev  ## the figures of docs/performance.md
 	@$(BIN)/python -m bench.decode
 	@$(BIN)/python -m bench.detect
+	@$(BIN)/python -m bench.detect --lapsing 0 0.02 0.1 0.3 --events 1000000 --users 200000
 	@$(BIN)/python -m bench.detect --format json --events 1000000 --users 268000
 	@$(BIN)/python -m bench.mapped_detect
 	@$(BIN)/python -m bench.stages
 	@$(BIN)/python -m bench.state --keys 1000000
 	@$(BIN)/python -m bench.restore
 	@$(BIN)/python -m bench.disk
+	@$(BIN)/python -m bench.fairness
 	@$(BIN)/python -m bench.live
 	@$(BIN)/python -m bench.send
 	@$(BIN)/python -m bench.latency

@@ -199,9 +199,9 @@ def catch_up_with_reminders(settings: Settings, expected: int) -> tuple[float, f
     ends = partition_offsets.fetch_all(shared.admin, settings.source.topic)
     loop = detect.build(shared)
     stop, begun, done = threading.Event(), threading.Event(), threading.Event()
-    turns = _time_turns(loop)
+    turns = time_turns(loop)
     running = threading.Thread(target=loop.run, args=(stop,))
-    watching = threading.Thread(target=_watch, args=(loop, ends, lambda: _written(shared) >= expected, begun, done))
+    watching = threading.Thread(target=_watch, args=(loop, ends, lambda: written(shared) >= expected, begun, done))
     running.start()
     watching.start()
     begun.wait()
@@ -214,7 +214,7 @@ def catch_up_with_reminders(settings: Settings, expected: int) -> tuple[float, f
     return took, max(turns)
 
 
-def _time_turns(loop: DetectLoop) -> list[float]:
+def time_turns(loop: DetectLoop) -> list[float]:
     """Seconds of each turn, without the waiting for records."""
     turns, turn = [0.0], loop.turn
 
@@ -227,7 +227,7 @@ def _time_turns(loop: DetectLoop) -> list[float]:
     return turns
 
 
-def _written(shared: Shared) -> float:
+def written(shared: Shared) -> float:
     """Reminders of all kinds that were committed."""
     families = [family for family in shared.metrics.collect() if family.name == "lapse_reminders"]
     return sum(sample.value for family in families for sample in family.samples if sample.name.endswith("_total"))
@@ -236,7 +236,7 @@ def _written(shared: Shared) -> float:
 def _watch(
     loop: DetectLoop,
     ends: dict[int, int],
-    is_written: Callable[[], bool],
+    iswritten: Callable[[], bool],
     begun: threading.Event,
     done: threading.Event,
 ) -> None:
@@ -246,7 +246,7 @@ def _watch(
         if len(positions) == len(ends) and any(positions[n] > first.setdefault(n, positions[n]) for n in positions):
             begun.set()
         time.sleep(0.001)
-    while any(loop.tasks[number].position < end for number, end in ends.items()) or not is_written():
+    while any(loop.tasks[number].position < end for number, end in ends.items()) or not iswritten():
         time.sleep(0.01)
     done.set()
 

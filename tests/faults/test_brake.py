@@ -60,3 +60,19 @@ def test_first_start_with_more_lapses_than_the_limit_asks_for_none_until_release
         one.loop.brake_control.release().result(30)
         world.wait_until_all_are_reminded()
     world.assert_reminded_once_each()
+
+
+def test_more_lapses_than_a_turn_takes_are_each_asked_for_once_across_a_restart(world: World) -> None:
+    world.users += write(world, now() - 30 * MINUTE, now(), 25_000, users="before")
+    with member(world, share_of_mean=None) as first:
+        eventually(lambda: asked_by(first), meaning="the first are asked for")
+    with member(world, share_of_mean=None) as second:
+        world.users_go_quiet()
+        everybody = len(world.users)
+        eventually(lambda: asked_by(first) + asked_by(second) >= everybody, 120, meaning="all are asked for")
+    world.assert_reminded_once_each()
+
+
+def asked_by(member: Member) -> float:
+    """Return how many of its DUE were committed."""
+    return member.metric("lapse_reminders_total", process="checkout", step="0", kind="DUE")

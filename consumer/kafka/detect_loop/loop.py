@@ -50,10 +50,10 @@ _MAX_LAPSES = 20_000
 outage millions may be due."""
 _MAX_UNCOMMITTED_REMINDERS = 100_000
 """Then a commit begins before its time, so that it does not take much longer than others."""
-_MIN_POLL_TIMEOUT_MS: Millis = 5
 _POLL_TIMEOUT_MS: Millis = 100  # short, so that no watermark is late because nothing arrives
-_LAST_POLL_TIMEOUT_MS: Millis = 20
-"""The poll before a commit. It reaches end offsets that were requested when it began: the watermark is no older."""
+_SHORT_POLL_TIMEOUT_MS: Millis = 20
+"""The poll before a commit: it reaches end offsets that were requested when it began, so the watermark is no older. And
+each poll while lapses wait: long enough for a whole batch of a partition that lags."""
 _log = structlog.get_logger()
 
 
@@ -168,10 +168,10 @@ class DetectLoop:
     def _poll_timeout_ms(self) -> Millis:
         """Not past the next commit, and short while lapses wait for their turn."""
         if self._lapses_wait:
-            return _MIN_POLL_TIMEOUT_MS
+            return _SHORT_POLL_TIMEOUT_MS
         remaining_ms = self._checkpoint.remaining_ms
-        if remaining_ms > _LAST_POLL_TIMEOUT_MS:
-            remaining_ms -= _LAST_POLL_TIMEOUT_MS
+        if remaining_ms > _SHORT_POLL_TIMEOUT_MS:
+            remaining_ms -= _SHORT_POLL_TIMEOUT_MS
         return max(1, min(_POLL_TIMEOUT_MS, remaining_ms))
 
     def _handle_error(self, message: Message) -> None:
