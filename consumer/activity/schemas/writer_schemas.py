@@ -53,6 +53,8 @@ class WriterSchemas:
         if len(self._absent) >= _MAX_ABSENT:
             self._absent = {each: absent for each, absent in self._absent.items() if now < absent[0]}
         if len(self._absent) >= _MAX_ABSENT:
+            if isinstance(self._registry, BackgroundRegistry):  # it remembers by itself what is absent
+                return self._known.setdefault(header, self._find_new(header))
             raise _unknown("it is one of very many schemas that are unknown here: see what their producer writes")
         try:
             found = self._known[header] = self._find_new(header)
