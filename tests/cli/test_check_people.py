@@ -105,8 +105,10 @@ def test_nobody_can_be_written_to_is_wrong(fields: dict[str, Any], policy: dict[
 
 def test_settings_may_stand_in_for_what_contacts_lack() -> None:
     policy = PolicySettings(default_name="friend", default_region="ES", require_opt_in=False)
-    person = contact("ann", name=None, phone="612 345 678", opt_in=False)
+    person = contact("ann", name=None, phone="612 345 678", opt_in=None)
     assert find_reachable({"ann"}, {"ann": person}, policy).users == {"ann"}
+    declined = contact("ann", opt_in=False)
+    assert not find_reachable({"ann"}, {"ann": declined}, policy).users, "a no is a no"
 
 
 def test_ids_of_another_kind_are_pointed_out() -> None:

@@ -15,6 +15,7 @@ from consumer.activity.whole_events import is_json
 from consumer.commands.terminal.output import CheckResult
 from consumer.commands.topic_sample import Sample, TopicSampler
 from consumer.config.policy import PolicySettings
+from consumer.deliver.policy.consent import may_be_asked
 from consumer.kafka.clients.error_codes import in_words
 from consumer.onemsg.phone import Phone, normalize_phone
 from consumer.records import Contact
@@ -84,12 +85,13 @@ class Reach:
 
 def find_reachable(users: Set[str], contacts: Mapping[str, Contact], policy: PolicySettings) -> Reach:
     """Find who of these users has a contact, a name, a usable phone and consent."""
+    required = policy.require_opt_in
     known = {user: contacts[user] for user in users if user in contacts}
     having = {
         "a contact": set(known),
         "a name": {user for user, contact in known.items() if policy.default_name or (contact.name or "").strip()},
         "a usable phone": {user for user, contact in known.items() if _has_phone(contact, policy)},
-        "consent": {user for user, contact in known.items() if contact.opt_in or not policy.require_opt_in},
+        "consent": {user for user, contact in known.items() if may_be_asked(contact.opt_in, require_opt_in=required)},
     }
     return Reach(len(users), set.intersection(*having.values()), {what: len(who) for what, who in having.items()})
 
@@ -115,7 +117,7 @@ def _advice(counts: Mapping[str, int]) -> str:
         "a name": "add names, or set policy.default_name",
         "a usable phone": "write phone numbers with + and the country code, or set policy.default_region",
         "consent": "opt_in must be true in the contacts of people who agreed (does the export have that column?);"
-        " policy.require_opt_in: false sends without",
+        " policy.require_opt_in: false sends where nothing is said about it",
     }
     return f"nobody has {lacking}, so nobody gets a message: {what.get(lacking, 'see the numbers')}"
 
