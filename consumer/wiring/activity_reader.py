@@ -1,13 +1,16 @@
-"""Reads one user's activities back from the input topic, through detect's own decoder."""
+"""Reads activities back from the input topic, through detect's own decoder."""
 
 from collections.abc import Collection, Sequence
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import structlog
 from confluent_kafka import KafkaException, TopicPartition
 
+from consumer.activity.decoder import ActivityDecoder, Decoded
 from consumer.activity.errors import RegistryUnavailable
+from consumer.activity.record_metadata import Metadata
 from consumer.clock import Millis
 from consumer.config.errors import ConfigError
 from consumer.config.settings import Settings
@@ -50,14 +53,23 @@ def activities_of(shared: Shared, user_id: str, partitions: Collection[int], sin
         found: list[Activity] = []
         records = topic_reader.read(consumer, topic, ranges)
         while batch := list(islice(records, _BATCH)):
-            timestamps = np.array([message.timestamp()[1] for message in batch], np.int64)
-            decoded = decoder.decode([message.value() for message in batch], timestamps, shared.clock.now())
+            decoded = decode_messages(decoder, batch, shared.clock.now())
             mine = decoded.frame.filter(decoded.frame["user_id"] == user_id)
             columns = ("process", "ending", "action", "occurred_at", "written_at")
             found += [Activity(p, Ending(e), a, o, w) for p, e, a, o, w in mine.select(columns).iter_rows()]
     finally:
         consumer.close()
     return found
+
+
+def decode_messages(decoder: ActivityDecoder, messages: Sequence[Any], now: Millis) -> Decoded:
+    """Return what confluent_kafka's messages hold, keys and headers included. Raises RegistryUnavailable."""
+    return decoder.decode(
+        [message.value() for message in messages],
+        np.array([message.timestamp()[1] for message in messages], np.int64),
+        now,
+        Metadata([message.key() for message in messages], [message.headers() for message in messages]),
+    )
 
 
 def readable_activities_of(shared: Shared, user_id: str, partitions: Collection[int]) -> list[Activity] | str:

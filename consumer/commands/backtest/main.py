@@ -11,10 +11,9 @@ import typer
 from rich.progress import Progress
 
 from consumer import log
+from consumer.activity.build import build_decoder
 from consumer.activity.decoder import ActivityDecoder, Decoded
-from consumer.activity.event_mapping import build_event_mapping
-from consumer.activity.field_paths import build_field_paths
-from consumer.activity.json_reader import JsonReader
+from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import Millis, SystemClock
 from consumer.commands import kafka_probe
 from consumer.commands.backtest import files, html, show, topic
@@ -118,9 +117,9 @@ def _decoded(settings: Settings, question: Question) -> Iterator[Decoded]:
 
 def _json_decoder(settings: Settings) -> ActivityDecoder:
     """Return a decoder for the rows of files, which come as JSON whatever the topic's format is."""
-    mapping = build_event_mapping(settings.source, settings.processes)
-    reader = JsonReader(build_field_paths(settings.source), mapping.wants if mapping else None)
-    return ActivityDecoder(reader, mapping, clock_doubt=millis(settings.detect.clock_doubt))
+    source = settings.source.model_copy(update={"format": "json"})
+    writers = WriterSchemas(SystemClock(), None)  # which JSON does not need
+    return build_decoder(source, settings.processes, writers, millis(settings.detect.clock_doubt))
 
 
 def _sends(settings: Settings) -> pl.DataFrame:

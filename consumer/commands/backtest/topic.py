@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from itertools import islice
 
-import numpy as np
 from confluent_kafka import Consumer, TopicPartition
 
 from consumer.activity.decoder import Decoded
 from consumer.clock import Millis
 from consumer.kafka.dead_letters import topic_reader
 from consumer.wiring import detect
+from consumer.wiring.activity_reader import decode_messages
 from consumer.wiring.shared import Shared
 
 _BATCH = 5_000
@@ -28,9 +28,8 @@ def read_topic(shared: Shared, since: Millis, until: Millis) -> Iterator[tuple[D
         total, read = sum(map(len, ranges.values())), 0
         records = topic_reader.read(consumer, topic, ranges)
         while batch := list(islice(records, _BATCH)):
-            timestamps = np.array([message.timestamp()[1] for message in batch], np.int64)
             read += len(batch)
-            yield decoder.decode([message.value() for message in batch], timestamps, shared.clock.now()), read, total
+            yield decode_messages(decoder, batch, shared.clock.now()), read, total
     finally:
         consumer.close()
 

@@ -11,11 +11,11 @@ from datetime import timedelta
 import numpy as np
 
 from consumer.activity.decoder import ActivityDecoder, Decoded
-from consumer.activity.record_metadata import Metadata
 from consumer.clock import MINUTE, Millis
 from consumer.commands.terminal.output import CheckResult
 from consumer.commands.topic_sample import Sample
 from consumer.config.types import format_duration
+from consumer.wiring.activity_reader import decode_messages
 
 _MAX_BAD_SHARE = 0.01
 """Up to this share, unreadable records are normal and go to the dead letters; more are a mistake."""
@@ -23,15 +23,7 @@ _MAX_BAD_SHARE = 0.01
 
 def decode(sample: Sample, decoder: ActivityDecoder, now: Millis) -> dict[int, Decoded]:
     """Decode a sample as detect would, by partition. Raises RegistryUnavailable."""
-    return {
-        number: decoder.decode(
-            [message.value() for message in messages],
-            np.array([message.timestamp()[1] for message in messages], np.int64),
-            now,
-            Metadata([message.key() for message in messages], [message.headers() for message in messages]),
-        )
-        for number, messages in sample.messages.items()
-    }
+    return {number: decode_messages(decoder, messages, now) for number, messages in sample.messages.items()}
 
 
 def check_decoded(topic: str, decoded: Mapping[int, Decoded], clock_doubt: Millis) -> Iterator[CheckResult]:
