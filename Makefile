@@ -13,9 +13,10 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Most tests wait most of the time, for brokers and processes: twice as many at once as there are cores.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(8, 2 * (os.cpu_count() or 1)))')
+CHROMIUM ?= /usr/bin/chromium
 PYTEST = $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: help demo test test-fast fuzz check check-deploy bench format pins hashes clean
+.PHONY: help demo test test-fast test-browser pictures fuzz check check-deploy bench format pins hashes clean
 
 help:  ## this list
 	@$(PYTHON) -c 'import re; [print(f"{a:12}", b) for a, b in re.findall("^([a-z-]+):.*## (.*)", open("Makefile").read(), re.M)]'
@@ -28,6 +29,14 @@ test: .venv/dev  ## prove it, on a real Kafka and a real PostgreSQL (some only: 
 
 test-fast: .venv/dev  ## all tests that need no server and do not take long
 	@$(PYTEST) -m "not broker and not registry and not postgres and not slow" $(TESTS)
+
+test-browser: .venv/dev  ## the console in a real Chromium, which the machine must have (or name it: make test-browser CHROMIUM=…)
+	@$(BIN)/python -m pip install --quiet --no-compile --editable ".[dev,browser]"
+	@LAPSE_CHROMIUM=$(CHROMIUM) $(BIN)/pytest tests/browser
+
+pictures: .venv/dev  ## docs/pictures anew, from the demo, with the same Chromium
+	@$(BIN)/python -m pip install --quiet --no-compile --editable ".[dev,browser]"
+	@LAPSE_CHROMIUM=$(CHROMIUM) $(BIN)/python -m tools.make_pictures
 
 fuzz: .venv/dev  ## search long for inputs that break something (EXAMPLES=10000 of them for each test)
 	@$(PYTEST) --hypothesis-profile fuzz -m "hypothesis and not broker" $(or $(TESTS),tests)
@@ -64,6 +73,7 @@ bench: .venv/dev  ## the figures of docs/performance.md
 	@$(BIN)/python -m bench.growth
 	@$(BIN)/python -m bench.retention
 	@$(BIN)/python -m bench.webhooks
+	@$(BIN)/python -m bench.console
 
 format: .venv/dev  ## put style right where a tool can
 	@$(BIN)/ruff check --fix --quiet .

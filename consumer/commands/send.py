@@ -1,6 +1,7 @@
 """`lapse send`: sends one template message to one person, now."""
 
 import asyncio
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,11 +13,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from consumer import log
 from consumer.clock import SECOND, Millis, SystemClock
 from consumer.commands.onemsg_channel import onemsg_section, open_client
+from consumer.commands.terminal.account import account
 from consumer.commands.terminal.exit_codes import DONE, FAILED, CommandFailed
 from consumer.config.loader import ledger_hash_key, load
 from consumer.config.settings import Settings
 from consumer.deliver.recipients.identity import phone_hash, subjects_of
 from consumer.ledger import queries
+from consumer.ledger.errors import NoLedger
 from consumer.ledger.store import Ledger
 from consumer.onemsg.client import OneMsgClient, OneMsgError
 from consumer.onemsg.http.transport_errors import in_words
@@ -53,7 +56,9 @@ def main(config: Path, person: Recipient, *, wait_seconds: float | None) -> int:
     message = _message(settings, person)
     if has_opted_out(settings, message.phone):
         raise CommandFailed("this person has opted out: nothing was sent")
-    return asyncio.run(_send(open_client(onemsg_section(settings)), message, wait_seconds))
+    client = open_client(onemsg_section(settings))
+    _journal(settings, message)
+    return asyncio.run(_send(client, message, wait_seconds))
 
 
 def _message(settings: Settings, person: Recipient) -> TemplateMessage:
@@ -96,6 +101,17 @@ def has_opted_out(settings: Settings, phone: str) -> bool:
     except SQLAlchemyError as problem:
         kind = type(problem).__name__
         raise CommandFailed(f"the ledger cannot be read for opt-outs ({kind}), so nothing was sent") from None
+
+
+def _journal(settings: Settings, message: TemplateMessage) -> None:
+    """Note who sends a message by hand, if there is a ledger; of the number only its last digits."""
+    try:
+        ledger = Ledger(settings.ledger.url, hash_key=ledger_hash_key(settings), beside=True)
+    except NoLedger:
+        return
+    with closing(ledger), ledger.transaction() as connection:
+        detail = f"{message.template} to …{message.phone[-3:]}"
+        queries.operating.journal.add(connection, SystemClock().now(), account(), "test_send", detail=detail)
 
 
 async def _send(channel: OneMsgClient, message: TemplateMessage, wait_seconds: float | None) -> int:

@@ -1,5 +1,7 @@
 """What deliver takes from the settings."""
 
+from collections.abc import Sequence
+
 from consumer.clock import Millis
 from consumer.config.onemsg import OneMsgSettings
 from consumer.config.settings import Settings
@@ -8,9 +10,11 @@ from consumer.deliver.policy.checks import CheckRules
 from consumer.deliver.policy.message_plan import message_plans
 from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
 from consumer.deliver.sending.facts import SenderConfig
+from consumer.insight import report
 from consumer.insight.explanation import ContactRules
 from consumer.onemsg.client import OneMsgClient
 from consumer.onemsg.limits import PAIR_SPAN
+from consumer.onemsg.phone import Phone
 from consumer.wiring.shared import plain
 
 
@@ -35,6 +39,15 @@ def sender_config(settings: Settings, onemsg: OneMsgSettings, barrier: ContactsB
         text_check=policy.text_check,
         only_users=None if policy.only_users is None else frozenset(policy.only_users),
     )
+
+
+def money_of(settings: Settings, delivered: Sequence[tuple[str, str | None]]) -> list[report.Money]:
+    """Return what delivered messages cost, each given as its process and phone; nothing without prices."""
+    if settings.prices is None:
+        return []
+    values = {name: process.value for name, process in settings.processes.items()}
+    countries = [(process, Phone(digits=phone).region if phone else None) for process, phone in delivered]
+    return report.money_of(countries, settings.prices.of, values)
 
 
 def contact_rules(settings: Settings) -> ContactRules:

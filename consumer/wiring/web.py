@@ -30,7 +30,7 @@ from consumer.web.wrong_secrets import WrongSecrets
 from consumer.wiring import detect
 from consumer.wiring.activity_reader import readable_activities_of
 from consumer.wiring.deliver import Deliver
-from consumer.wiring.deliver_settings import contact_rules
+from consumer.wiring.deliver_settings import contact_rules, money_of
 from consumer.wiring.shared import Shared, plain
 
 
@@ -123,7 +123,14 @@ def _views(shared: Shared, deliver: Deliver, reuse: Reuse[Any]) -> Views:
             read_activities=lambda user, partitions: readable_activities_of(shared, user, partitions),
         ),
         needs=NeedsView(clock, ledger),
-        insight=InsightView(clock, ledger, holdout=s.policy.holdout, dry_run=s.policy.dry_run),
+        insight=InsightView(
+            clock,
+            ledger,
+            holdout=s.policy.holdout,
+            dry_run=s.policy.dry_run,
+            currency=s.prices.currency if s.prices else None,
+            money_of=lambda delivered: money_of(s, delivered),
+        ),
         journal=JournalView(ledger),
         actions=Actions(ledger, deliver.metrics, clock, processes=list(s.processes), changed=reuse.forget),
     )

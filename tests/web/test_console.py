@@ -254,6 +254,7 @@ def test_insight_says_what_is_missing(serving: Serving, diary: Diary) -> None:
     page = opened(serving, diary, holdout=0.1).get("/insight").text
     assert "account-setup" in page
     assert "No comparison yet" in page
+    assert "lapse backtest --html" in page
 
 
 def test_what_a_user_calls_themselves_is_escaped(serving: Serving, diary: Diary) -> None:

@@ -1,6 +1,5 @@
 """`lapse report`: what became of the reminders of a span of time, and what they brought."""
 
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Literal
@@ -13,11 +12,10 @@ from consumer.commands.report import show
 from consumer.commands.terminal.exit_codes import DONE
 from consumer.config.errors import closest
 from consumer.config.loader import load
-from consumer.config.settings import Settings
 from consumer.insight import report
 from consumer.ledger import queries
 from consumer.ledger.store import Ledger
-from consumer.onemsg.phone import Phone
+from consumer.wiring.deliver_settings import money_of
 
 DEFAULT_SPAN: Millis = 30 * DAY
 
@@ -59,18 +57,10 @@ def main(
                 queries.episodes.counts(connection, since, until, process, over_before=now), now, difference
             ),
             currency=settings.prices.currency if settings.prices else None,
-            money=_money(settings, queries.reporting.report.delivered_phones(connection, since, until, process)),
+            money=money_of(settings, queries.reporting.report.delivered_phones(connection, since, until, process)),
         )
     if form == "text":
         show.print_text(found, difference)
     else:
         typer.echo(show.as_json(found) if form == "json" else show.as_csv(found), nl=form == "json")
     return DONE
-
-
-def _money(settings: Settings, delivered: Sequence[tuple[str, str | None]]) -> list[report.Money]:
-    if settings.prices is None:
-        return []
-    values = {name: process.value for name, process in settings.processes.items()}
-    countries = [(process, Phone(digits=phone).region if phone else None) for process, phone in delivered]
-    return report.money_of(countries, settings.prices.of, values)

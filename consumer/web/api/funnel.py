@@ -8,21 +8,21 @@ from typing import Annotated
 from pydantic import Field
 
 from consumer.clock import DAY, Clock, Millis
-from consumer.insight.report import ReasonCount, Step, quantiles, reasons_of, steps_of
+from consumer.insight.report import ReasonCount, Step, reasons_of, steps_of
 from consumer.ledger import queries
 from consumer.ledger.queries.reporting.people import EpisodePerson, EpisodeSelection
 from consumer.ledger.queries.reporting.report import FailureCount, FunnelCount
 from consumer.ledger.store import Ledger
 from consumer.web.api.operation import Question, Text, Whole
 
-DEFAULT_SPAN: Millis = 30 * DAY
+DEFAULT_SPAN: Millis = 7 * DAY
 MAX_PEOPLE = 200
 _MAX_DAY = 100_000
 Moment = Annotated[int, Field(ge=0, le=_MAX_DAY * DAY), Whole]
 
 
 class FunnelQuestion(Question):
-    """Reminders requested from `since` until before `until`; by default those of the last 30 days."""
+    """Reminders requested from `since` until before `until`; by default those of the last 7 days."""
 
     since: Moment | None = None
     until: Moment | None = None
@@ -31,7 +31,7 @@ class FunnelQuestion(Question):
 
 
 class PeopleQuestion(Question):
-    """Silences that were noticed on a day (days since 1970, UTC), or in the last 30, not written to for a reason."""
+    """Silences that were noticed on a day (days since 1970, UTC), or in the last 7, not written to for a reason."""
 
     day: Annotated[int, Field(ge=0, le=_MAX_DAY)] | None = None
     process: Text | None = None
@@ -50,7 +50,7 @@ class StatusCount:
 
 @dataclass(frozen=True, slots=True)
 class Funnel:
-    """Steps and statuses are of reminders, reasons of episodes. Delays are milliseconds from lapse to first attempt."""
+    """Steps and statuses are of reminders, reasons of episodes."""
 
     since: Millis
     until: Millis
@@ -58,7 +58,6 @@ class Funnel:
     statuses: Sequence[StatusCount]
     reasons: Sequence[ReasonCount]
     failures: Sequence[FailureCount]
-    delays: dict[str, Millis | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,6 @@ class FunnelView:
                 _by_status(counts),
                 reasons_of(queries.episodes.counts(connection, since, until, asked.process)),
                 report.failures(connection, since, until, asked.process),
-                quantiles(report.lapse_to_send(connection, since, until, asked.process)),
             )
 
     def people(self, asked: PeopleQuestion) -> People:

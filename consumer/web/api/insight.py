@@ -1,16 +1,20 @@
 """`GET /api/insight`: what the reminders bring, compared with the holdout."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from consumer.clock import DAY, Clock, Millis
-from consumer.insight.report import ProcessUplift, uplifts_of
+from consumer.insight.report import Money, ProcessUplift, uplifts_of
 from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 
 SPAN: Millis = 90 * DAY
+_MONEY_SPAN: Millis = 30 * DAY
 DIFFERENCE = 0.02
 """The smallest difference that is worth finding, unless somebody asks otherwise."""
+MoneyOf: TypeAlias = Callable[[Sequence[tuple[str, str | None]]], Sequence[Money]]
+"""Prices delivered messages, each given as its process and phone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +27,26 @@ class Insight:
     dry_run: bool
     difference: float
     uplifts: Sequence[ProcessUplift]
+    currency: str | None
+    money: Sequence[Money]
+    """Of messages of the last 30 days; none where `prices` is not configured."""
 
 
 class InsightView:
     """Counts it. Blocks its thread."""
 
-    def __init__(self, clock: Clock, ledger: Ledger, *, holdout: float, dry_run: bool) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        ledger: Ledger,
+        *,
+        holdout: float,
+        dry_run: bool,
+        currency: str | None = None,
+        money_of: MoneyOf = lambda delivered: [],
+    ) -> None:
+        self._currency = currency
+        self._money_of = money_of
         self._clock = clock
         self._ledger = ledger
         self._holdout = holdout
@@ -39,4 +57,15 @@ class InsightView:
         since = max(0, now - SPAN)
         with self._ledger.reading() as connection:
             counts = queries.episodes.counts(connection, since, now + 1, None, over_before=now)
-        return Insight(since, now, self._holdout, self._dry_run, DIFFERENCE, uplifts_of(counts, now, DIFFERENCE))
+            phones = queries.reporting.report.delivered_phones
+            delivered = phones(connection, now - _MONEY_SPAN, now + 1, None) if self._currency else []
+        return Insight(
+            since,
+            now,
+            self._holdout,
+            self._dry_run,
+            DIFFERENCE,
+            uplifts_of(counts, now, DIFFERENCE),
+            self._currency,
+            self._money_of(delivered),
+        )

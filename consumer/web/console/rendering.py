@@ -29,7 +29,7 @@ HEADERS = {
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 """Categories of Unicode: control, format (direction marks among them), surrogates, private use, separators."""
 _EPOCH = date(1970, 1, 1)
-_STATUSES = ("suppressed", "deferred", "cancelled", "unknown", "unresolved", "rejected", "failed", "accepted")
+_STATUSES = ("deferred", "suppressed", "cancelled", "unknown", "unresolved", "rejected", "failed", "accepted")
 
 
 def static_file(name: str) -> bytes:
