@@ -31,11 +31,11 @@ def explain(
         from consumer.clock import SystemClock
         from consumer.commands.explain import main as command
         from consumer.commands.terminal.time_arguments import parse_since
-        from consumer.insight.explanation import Question
+        from consumer.insight.explanation import PersonQuery
 
         if sum(each is not None for each in (user, reminder, message)) != 1:
             raise typer.BadParameter("give one of USER, --reminder and --message")
-        question = Question(
+        question = PersonQuery(
             user_id=user,
             process=process,
             reminder_id=reminder,
@@ -109,7 +109,7 @@ def backtest(
         from consumer.commands.terminal.time_arguments import parse_since
 
         now = SystemClock().now()
-        question = command.Question(
+        question = command.BacktestRequest(
             paths=files or [],
             since=None if since is None else parse_since(since, now, "--since"),
             until=None if until is None else parse_since(until, now, "--until"),

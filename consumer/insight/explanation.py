@@ -25,7 +25,7 @@ MAX_REMINDERS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class PersonQuery:
     """Whom it is about: one of `user_id`, `reminder_id` and `message_id`. `since` limits the activities."""
 
     user_id: str | None = None
@@ -74,7 +74,7 @@ def clock_of(zone: ZoneInfo) -> Callable[[Millis], str]:
     return lambda at: datetime.fromtimestamp(at / SECOND, zone).strftime("%a %d %b %Y %H:%M:%S")
 
 
-def user_of(connection: Connection, question: Question) -> str | None:
+def user_of(connection: Connection, question: PersonQuery) -> str | None:
     """Return whom the question is about; None if the ledger has no such reminder or message."""
     history = queries.reporting.history
     if question.user_id is not None:

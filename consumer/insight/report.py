@@ -48,7 +48,7 @@ class ReasonCount:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class MissingSample:
     """What is still missing for an answer: more people, and for how many days at the present rate.
 
     `days` is None while nobody new is decided about.
@@ -64,7 +64,7 @@ class ProcessUplift:
 
     process: str
     uplift: Uplift
-    missing: Sample | None
+    missing: MissingSample | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,7 @@ def _process_uplift(name: str, counts: Sequence[EpisodeCount], now: Millis, diff
     lately = sum(each.count for each in counts if each.day > newest - _RATE_OVER // DAY)
     missing = max(0, needed - people)
     days = -(-missing * (_RATE_OVER // DAY) // lately) if lately else None
-    return ProcessUplift(name, found, Sample(missing, days))
+    return ProcessUplift(name, found, MissingSample(missing, days))
 
 
 def _arm(counts: Sequence[EpisodeCount], decision: str) -> Arm:

@@ -37,7 +37,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class StoryEntry:
     """One thing that happened, and what to do about it if there is anything."""
 
     at: Millis
@@ -53,7 +53,7 @@ class ProcessStory:
 
     process: str
     summary: str
-    entries: Sequence[Entry]
+    entries: Sequence[StoryEntry]
     next: str
 
 
@@ -90,22 +90,22 @@ def _tell_process(known: Known, process: str, show: ShowTime) -> ProcessStory:
     return ProcessStory(process, summary, entries, following)
 
 
-def _activities(known: Known, process: str) -> list[Entry]:
+def _activities(known: Known, process: str) -> list[StoryEntry]:
     found = []
     for each in known.activities or ():
         if each.process == process:
             apart = abs(each.written_at - each.occurred_at) >= 60_000
             late = f"; its record is dated {_span(each.written_at - each.occurred_at)} later" if apart else ""
             action = f" ({each.action})" if each.action and each.ending is Ending.NONE else ""
-            found.append(Entry(each.occurred_at, _ACTIVITY[each.ending] + action + late))
+            found.append(StoryEntry(each.occurred_at, _ACTIVITY[each.ending] + action + late))
     return found
 
 
-def _lapses(known: Known, process: str, rows: Sequence[ReminderRow]) -> list[Entry]:
+def _lapses(known: Known, process: str, rows: Sequence[ReminderRow]) -> list[StoryEntry]:
     """Return the lapses that detect's rules find in the activities and that the ledger does not know."""
     there = {row.reminder_id for row in rows}
     return [
-        Entry(
+        StoryEntry(
             each.lapsed_at or each.occurred_at,
             f"step {each.step} lapsed, and the ledger has no reminder {each.reminder_id}",
             "The brake may have held it back (`lapse brake status`), or it lapsed before the first start, or the row is"
@@ -116,28 +116,30 @@ def _lapses(known: Known, process: str, rows: Sequence[ReminderRow]) -> list[Ent
     ]
 
 
-def _reminder(known: Known, row: ReminderRow, show: ShowTime) -> list[Entry]:
+def _reminder(known: Known, row: ReminderRow, show: ShowTime) -> list[StoryEntry]:
     label = f"reminder {row.reminder_id[:8]}"
     medium = "" if row.medium == WHATSAPP else f" by {row.medium}"
     entries = []
     if row.lapsed_at is not None:
         quiet = _span(row.lapsed_at - row.last_seen)
-        entries.append(Entry(row.lapsed_at, f"{label}{medium}: quiet for {quiet} (step {row.step})"))
+        entries.append(StoryEntry(row.lapsed_at, f"{label}{medium}: quiet for {quiet} (step {row.step})"))
     mine = [each for each in known.attempts if (each.reminder_id, each.medium) == row.key]
     passed = answers(None) if row.medium == WHATSAPP else ()
-    entries += [Entry(each.started_at, f"{label}{medium}: attempt {each.number} begins", "", passed) for each in mine]
+    entries += [
+        StoryEntry(each.started_at, f"{label}{medium}: attempt {each.number} begins", "", passed) for each in mine
+    ]
     errors = {each.number: each.error for each in mine if each.error}
     for change in known.transitions:
         if (change.reminder_id, change.medium) == row.key:
             entries.append(_transition(label + medium, change, errors, show))
     if row.returned_at is not None:
-        entries.append(Entry(row.returned_at, f"{label}{medium}: the person came back"))
+        entries.append(StoryEntry(row.returned_at, f"{label}{medium}: the person came back"))
     if row.completed_at is not None:
-        entries.append(Entry(row.completed_at, f"{label}{medium}: the process ended"))
+        entries.append(StoryEntry(row.completed_at, f"{label}{medium}: the process ended"))
     return entries
 
 
-def _transition(label: str, change: Transition, errors: Mapping[int, str], show: ShowTime) -> Entry:
+def _transition(label: str, change: Transition, errors: Mapping[int, str], show: ShowTime) -> StoryEntry:
     meaning, advice = explain(change.status, change.reason)
     text = f"{label}: {_WORDS[Status(change.status)]}"
     if change.until is not None:
@@ -151,7 +153,7 @@ def _transition(label: str, change: Transition, errors: Mapping[int, str], show:
         text += f" The provider's words: {words}"
     was_checked = change.medium == WHATSAPP and change.status in {Status.SUPPRESSED, Status.DEFERRED}
     checks = answers(change.reason) if was_checked else ()
-    return Entry(change.occurred_at, text, "" if advice == _NOTHING_TO_DO else advice, checks)
+    return StoryEntry(change.occurred_at, text, "" if advice == _NOTHING_TO_DO else advice, checks)
 
 
 def _summary(known: Known, rows: Sequence[ReminderRow], standing: Standing | None, show: ShowTime) -> tuple[str, str]:

@@ -64,7 +64,7 @@ class RecordHandler(Generic[T]):
     """Who takes the records of a topic.
 
     `decode` makes a record's value, which is not null, a T. Raises BadRecord, RegistryUnavailable.
-    `handle` takes a batch. Raises NotNow; RecordRefused, and then it is handed smaller and smaller parts of the batch,
+    `handle` takes a batch. Raises NotNow; BatchRefused, and then it is handed smaller and smaller parts of the batch,
     until the record that it refuses is alone and becomes a dead letter.
     `advance(topic, {partition: offset})` is told how far partitions were read beyond the batches: past records that
     could not be read and, with `wants_ends`, up to ends before which there is no record. Raises NotNow.

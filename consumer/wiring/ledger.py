@@ -15,7 +15,7 @@ from consumer.deliver.operations import ledger_identity, ledger_restore
 from consumer.deliver.operations.ledger_identity import GroupPosition, LedgerPosition
 from consumer.kafka.at_least_once_consumer import NotNow
 from consumer.kafka.clients import group_offsets, partition_offsets
-from consumer.kafka.dead_letters.isolation import RecordRefused
+from consumer.kafka.dead_letters.isolation import BatchRefused
 from consumer.ledger import queries
 from consumer.ledger.errors import LedgerRefused, NoLedger, is_about_the_data, is_transient
 from consumer.ledger.store import Ledger, location
@@ -68,7 +68,7 @@ def wait_for_ledger(handle: Callable[P, None], errors: Counter, part: str) -> Ca
 
     `errors` (`ServiceMetrics.part_errors`) counts that with the label `part`.
 
-    Raises NotNow then; RecordRefused if it refuses the values, as it would again. Other errors are ours, and pass.
+    Raises NotNow then; BatchRefused if it refuses the values, as it would again. Other errors are ours, and pass.
     """
 
     def handled(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -79,7 +79,7 @@ def wait_for_ledger(handle: Callable[P, None], errors: Counter, part: str) -> Ca
                 errors.labels(part, "ledger").inc()
                 raise NotNow(type(error).__name__) from error
             if is_about_the_data(error):
-                raise RecordRefused(type(error).__name__) from error
+                raise BatchRefused(type(error).__name__) from error
             raise
 
     return handled

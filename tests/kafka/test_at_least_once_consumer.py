@@ -14,7 +14,7 @@ from consumer.demo.broker import QUIET, embedded_broker
 from consumer.kafka.at_least_once_consumer import TopicAbsent
 from consumer.kafka.clients.publisher import Refused
 from consumer.kafka.clients.transactional_producer import Fenced
-from consumer.kafka.dead_letters.isolation import RecordRefused
+from consumer.kafka.dead_letters.isolation import BatchRefused
 from consumer.records import Received
 from tests.broker.broker import Broker
 from tests.broker.topics import FreshTopics, fresh_name
@@ -74,7 +74,7 @@ def test_record_that_the_handler_refuses_becomes_a_dead_letter_and_others_are_ha
     class Refusing(Collector):
         def handle(self, batch: Sequence[Received[str]]) -> None:
             if any(record.value == "poison" for record in batch):
-                raise RecordRefused("DataError")
+                raise BatchRefused("DataError")
             super().handle(batch)
 
     write(setup, b"one", b"two", b"poison", b"four", b"five")

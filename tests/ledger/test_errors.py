@@ -20,7 +20,7 @@ from sqlalchemy.exc import (
 )
 
 from consumer.kafka.at_least_once_consumer import NotNow
-from consumer.kafka.dead_letters.isolation import RecordRefused
+from consumer.kafka.dead_letters.isolation import BatchRefused
 from consumer.ledger.errors import is_transient
 from consumer.ledger.schema.tables import contacts
 from consumer.ledger.store import Ledger
@@ -75,11 +75,11 @@ def test_trouble_of_the_server_is_transient(error: type[Exception]) -> None:
     ("error", "becomes"),
     [
         (wrapped(errors.AdminShutdown()), NotNow),
-        (wrapped(errors.CharacterNotInRepertoire()), RecordRefused),
-        (wrapped(errors.NotNullViolation()), RecordRefused),
-        (wrapped(errors.ProgramLimitExceeded()), RecordRefused),
-        (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"), RecordRefused),
-        (OverflowError("Python int too large"), RecordRefused),
+        (wrapped(errors.CharacterNotInRepertoire()), BatchRefused),
+        (wrapped(errors.NotNullViolation()), BatchRefused),
+        (wrapped(errors.ProgramLimitExceeded()), BatchRefused),
+        (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"), BatchRefused),
+        (OverflowError("Python int too large"), BatchRefused),
         (wrapped(errors.UndefinedColumn()), ProgrammingError),
         (ValueError("a mistake of ours"), ValueError),
     ],

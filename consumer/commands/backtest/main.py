@@ -34,7 +34,7 @@ _COLUMNS = ("user_id", "process", "ending", "action", "occurred_at", "written_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class BacktestRequest:
     """What to replay, and where to write it. Without `paths` it is the topic, from `since` until before `until`."""
 
     paths: list[Path]
@@ -54,7 +54,7 @@ class _History:
     ignored: int
 
 
-def main(config: Path, question: Question) -> int:
+def main(config: Path, question: BacktestRequest) -> int:
     """Print what would have happened.
 
     Raises:
@@ -81,7 +81,7 @@ def main(config: Path, question: Question) -> int:
     return DONE
 
 
-def _read(settings: Settings, question: Question) -> _History:
+def _read(settings: Settings, question: BacktestRequest) -> _History:
     frames: list[pl.DataFrame] = []
     bad: Counter[str] = Counter()
     ignored = 0
@@ -101,7 +101,7 @@ def _read(settings: Settings, question: Question) -> _History:
     return _History(frame.sort("written_at", maintain_order=True), bad, ignored)
 
 
-def _decoded(settings: Settings, question: Question) -> Iterator[Decoded]:
+def _decoded(settings: Settings, question: BacktestRequest) -> Iterator[Decoded]:
     now = SystemClock().now()
     if question.paths:
         yield from files.read_files(question.paths, _json_decoder(settings), now)
@@ -147,7 +147,7 @@ def _counted(bad: Counter[str]) -> str:
     return ", ".join(f"{reason} {count:,}" for reason, count in bad.most_common())
 
 
-def _write(question: Question, results: dict[str, Backtest]) -> None:
+def _write(question: BacktestRequest, results: dict[str, Backtest]) -> None:
     try:
         if question.json_file is not None:
             question.json_file.write_text(show.as_json(results), encoding="utf-8")

@@ -18,7 +18,7 @@ from consumer.commands.terminal.exit_codes import DONE, FAILED, CommandFailed
 from consumer.config.loader import ledger_hash_key, load
 from consumer.config.settings import Settings
 from consumer.insight.activity_history import Activity
-from consumer.insight.explanation import Found, Question, ask_ledger, clock_of, tell_person, user_of
+from consumer.insight.explanation import Found, PersonQuery, ask_ledger, clock_of, tell_person, user_of
 from consumer.insight.story import Known
 from consumer.kafka.clients.error_codes import in_words
 from consumer.kafka.dead_letters.topic_reader import StillOpen
@@ -34,7 +34,7 @@ _BROKER_TIMEOUT_S = 3
 logger = structlog.get_logger()
 
 
-def main(config: Path, question: Question, *, as_json: bool, reveal: bool) -> int:
+def main(config: Path, question: PersonQuery, *, as_json: bool, reveal: bool) -> int:
     """Print the story. Return the exit status: 1 if nothing is known of the user.
 
     Raises:
@@ -61,7 +61,7 @@ def main(config: Path, question: Question, *, as_json: bool, reveal: bool) -> in
     return DONE if story.processes else FAILED
 
 
-def _ask(settings: Settings, question: Question, now: Millis, *, reveal: bool) -> Found:
+def _ask(settings: Settings, question: PersonQuery, now: Millis, *, reveal: bool) -> Found:
     """Return what the ledger knows; a reveal is journalled before anything is shown."""
     key, url = ledger_hash_key(settings), settings.ledger.url
     with closing(Ledger(url, hash_key=key, beside=reveal, read_only=not reveal)) as ledger:
@@ -84,7 +84,7 @@ def _ask(settings: Settings, question: Question, now: Millis, *, reveal: bool) -
     return found
 
 
-def _read_topic(shared: Shared, found: Found, question: Question, now: Millis) -> list[Activity] | None:
+def _read_topic(shared: Shared, found: Found, question: PersonQuery, now: Millis) -> list[Activity] | None:
     """Return the user's activities; None, and a note, if the topic cannot be read."""
     settings = shared.settings
     since = max(0, now - activity_reader.lookback(settings) if question.since is None else question.since)

@@ -9,7 +9,7 @@ from consumer.records import Received
 T = TypeVar("T")
 
 
-class RecordRefused(Exception):
+class BatchRefused(Exception):
     """The handler can never take this batch, because of what is in it. The text says why, without quoting it."""
 
 
@@ -19,7 +19,7 @@ def handle_isolating(
     """Hand over the batch in order, in halves where it is refused. Returns the records that are refused alone."""
     try:
         handle(batch)
-    except RecordRefused as error:
+    except BatchRefused as error:
         if len(batch) == 1:
             return [(batch[0], BadRecord("not_storable", f"the ledger refuses what is in it: {error}"))]
         half = len(batch) // 2

@@ -28,7 +28,7 @@ class StoredOptOut:
 
 
 @dataclass(frozen=True, slots=True)
-class JournalEntry:
+class OptOutJournalEntry:
     """What an operator did; the fields are columns of `tables.opt_out_journal`."""
 
     subject: str
@@ -37,7 +37,7 @@ class JournalEntry:
     at: Millis
 
 
-_ENTRY = [opt_out_journal.c[name] for name in JournalEntry.__dataclass_fields__]
+_ENTRY = [opt_out_journal.c[name] for name in OptOutJournalEntry.__dataclass_fields__]
 _STORED = [opt_outs.c[name] for name in StoredOptOut.__dataclass_fields__]
 
 
@@ -101,18 +101,18 @@ def page(connection: Connection, after: tuple[str, str], limit: int) -> list[Sto
     return [StoredOptOut(*row) for row in connection.execute(query.limit(limit))]
 
 
-def journal(connection: Connection, entries: Collection[JournalEntry]) -> None:
+def journal(connection: Connection, entries: Collection[OptOutJournalEntry]) -> None:
     """Note what an operator did."""
     if entries:
         connection.execute(insert(opt_out_journal), [asdict(each) for each in entries])
 
 
-def journal_of(connection: Connection, subjects: Collection[str]) -> list[JournalEntry]:
+def journal_of(connection: Connection, subjects: Collection[str]) -> list[OptOutJournalEntry]:
     """Return what operators did about these subjects, in order."""
-    found: list[JournalEntry] = []
+    found: list[OptOutJournalEntry] = []
     for some in chunks(subjects):
         query = select(*_ENTRY).where(opt_out_journal.c.subject.in_(some)).order_by(opt_out_journal.c.id)
-        found += [JournalEntry(*row) for row in connection.execute(query)]
+        found += [OptOutJournalEntry(*row) for row in connection.execute(query)]
     return sorted(found, key=lambda each: each.at)
 
 

@@ -84,7 +84,7 @@ class Done:
     count: int
 
 
-class Refused(Exception):
+class ActionRefused(Exception):
     """It cannot be done; the text says why."""
 
 
@@ -107,7 +107,7 @@ class Actions:
         self._changed = changed
 
     def pause(self, asked: PauseQuestion, by: Actor) -> Done:
-        """Raises Refused if there is no such process."""
+        """Raises ActionRefused if there is no such process."""
         name = self._pause_name(asked)
         with self._work() as work:
             queries.pauses.pause(work.connection, name, work.now)
@@ -115,7 +115,7 @@ class Actions:
         return self._done(Done(f"{_label(name)} is paused: its reminders wait.", 0))
 
     def resume(self, asked: PauseQuestion, by: Actor) -> Done:
-        """Raises Refused if there is no such process."""
+        """Raises ActionRefused if there is no such process."""
         name = self._pause_name(asked)
         with self._work() as work:
             count = pauses.resume(work.connection, name)
@@ -149,11 +149,11 @@ class Actions:
         return self._done(Done(f"{count:,} reminders were {what}.", count))
 
     def settle_likely_opt_out(self, asked: LikelyOptOutQuestion, by: Actor) -> Done:
-        """Raises Refused if the hold has ended meanwhile."""
+        """Raises ActionRefused if the hold has ended meanwhile."""
         with self._work() as work:
             person = likely_opt_outs.find(work, asked.subject, asked.medium)
             if person is None:
-                raise Refused("this hold has ended meanwhile, or somebody has settled it")
+                raise ActionRefused("this hold has ended meanwhile, or somebody has settled it")
             users = ", ".join(person.users) or None
             if asked.opted_out:
                 likely_opt_outs.confirm(work, person, person.said_at or work.now)
@@ -198,7 +198,7 @@ class Actions:
         with self._ledger.reading() as connection:
             known = {*self._processes, *queries.pauses.paused_since(connection)}
         if asked.process not in known:
-            raise Refused("there is no process of this name")
+            raise ActionRefused("there is no process of this name")
         return asked.process
 
 

@@ -52,7 +52,7 @@ class Paused:
 
 
 @dataclass(frozen=True, slots=True)
-class Brake:
+class BrakeSummary:
     """What detect's brake holds back; `words` are sentences, none while nothing is held back."""
 
     held: int
@@ -113,7 +113,7 @@ class Now:
     likely_opt_outs: int = 0
     dead_letters: int = 0
     """Records that this process set aside since it started."""
-    brake: Brake | None = None
+    brake: BrakeSummary | None = None
     stopped: Sequence[Stopped] = ()
     paused: Sequence[Paused] = ()
     processes: Sequence[ProcessRow] = ()
@@ -145,7 +145,7 @@ class NowView:
     def read(self) -> Now:
         now = self._clock.now()
         parts = [Part(name, state.ok, state.detail) for name, state in self._health.states().items()]
-        brake = None if self._brake is None else Brake(self._brake.status.held, self._brake.status.words)
+        brake = None if self._brake is None else BrakeSummary(self._brake.status.held, self._brake.status.words)
         values: dict[str, Any] = {
             "at": now,
             "parts": parts,

@@ -9,14 +9,12 @@ from consumer.detect.lapse_rules import LapseRules
 from consumer.insight.activity_history import Activity
 from consumer.insight.explanation import (
     ContactRules,
+    PersonQuery,
     PersonStory,
     ask_ledger,
     read_contact,
     tell_person,
     user_of,
-)
-from consumer.insight.explanation import (
-    Question as Asked,
 )
 from consumer.ledger import queries
 from consumer.ledger.queries.operating.journal import Actor
@@ -36,8 +34,8 @@ class PersonQuestion(Question):
     activities: bool = False
 
     @property
-    def asked(self) -> Asked:
-        return Asked(**{f"{self.by}_id": self.id})  # type: ignore[arg-type]
+    def asked(self) -> PersonQuery:
+        return PersonQuery(**{f"{self.by}_id": self.id})  # type: ignore[arg-type]
 
 
 class RevealQuestion(Question):

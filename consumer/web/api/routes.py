@@ -11,7 +11,7 @@ from starlette.routing import Route
 from consumer.insight.explanation import PersonStory
 from consumer.ledger.queries.operating.journal import Actor
 from consumer.web.api import actions, funnel, insight, journal, needs, openapi, person
-from consumer.web.api.actions import Actions, Done, Refused
+from consumer.web.api.actions import ActionRefused, Actions, Done
 from consumer.web.api.brake import BrakeApi
 from consumer.web.api.now import Now, NowView
 from consumer.web.api.operation import Nothing, Operation
@@ -179,5 +179,5 @@ async def _answer(act: Callable[..., T], *arguments: object) -> T:
         return await asyncio.to_thread(act, *arguments)
     except person.NobodyFound as problem:
         raise HTTPException(404, str(problem)) from None
-    except Refused as problem:
+    except ActionRefused as problem:
         raise HTTPException(409, str(problem)) from None

@@ -12,10 +12,10 @@ from starlette.responses import RedirectResponse, Response
 
 from consumer.ledger.queries.operating.journal import Actor
 from consumer.web.api.actions import (
+    ActionRefused,
     CancelQuestion,
     LikelyOptOutQuestion,
     PauseQuestion,
-    Refused,
     ResolveQuestion,
 )
 from consumer.web.api.operation import Question
@@ -72,7 +72,7 @@ class Forms:
         async def act(session: Session, fields: Mapping[str, str]) -> Response:
             try:
                 return await form(session, fields)
-            except (Refused, NobodyFound) as refused:
+            except (ActionRefused, NobodyFound) as refused:
                 return self._pages.problem(None, session, f"Nothing was done: {refused}.", 409)
             except HTTPException as refused:
                 return self._pages.problem(None, session, refused.detail, refused.status_code)
