@@ -56,11 +56,6 @@ def record_after(
     return replace(known, opt_in=True)
 
 
-def is_opted_out(opted_out_at: Millis | None, lifted_at: Millis | None) -> bool:
-    """Return whether an opt-out is in force, given the latest moments at which it was said and taken back."""
-    return opted_out_at is not None and (lifted_at is None or opted_out_at >= lifted_at)
-
-
 def may_be_asked(opt_in: bool | None, *, require_opt_in: bool) -> bool:
     """Return whether the record allows to write to somebody who has not opted out. Its no always counts."""
     return not require_opt_in if opt_in is None else opt_in

@@ -20,7 +20,6 @@ class AttemptRow:
     medium: str
     number: int
     started_at: Millis
-    finished_at: Millis | None
     outcome: str
     reason: str | None
     error_code: int | None
