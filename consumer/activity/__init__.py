@@ -2,5 +2,7 @@
 
 In: values as Kafka hands them out. Out: a frame of activities (`decoder.Decoded`) and the values that are bad, with the
 reason. Read `decoder.py` first: it reads with `avro/` or `json_reader.py`, maps a platform's own events to activities
-with `event_mapping.py`, and validates the rows. `record_codec.py` encodes and decodes the records of `schemas/`.
+with `event_mapping.py`, takes what lies beside the value with `record_metadata.py`, reads `times/`, and validates the
+rows. `whole_events.py` is for looking at a topic. `schemas/` finds a value's schema; `record_codec.py` reads and writes
+our records.
 """

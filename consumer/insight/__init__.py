@@ -1,7 +1,9 @@
-"""What happened, why, and what it is worth: history and counts come in, sentences and estimates go out. Pure.
+"""What happened, why, and what it is worth: history and counts come in, sentences and estimates go out.
 
-`replay.py` takes history through detect's own rules; `activity_history.py` does so for one user. `explanation.py` asks
-the ledger about them, and `story.py` joins both into sentences, with the answer of each check (`check_answers.py`).
-`report.py` sums up a span of time, `uplift.py` compares with the holdout, `backtest.py` asks what would have happened,
-with `gaps.py` and `return_curve.py`: how long people stay away.
+Pure, but for `explanation.py`, which asks the ledger.
+
+`replay.py` takes history through detect's own rules; `activity_history.py` does so for one user. `explanation.py`
+gathers what the ledger knows of them, and `story.py` joins both into sentences, with the answer of each check
+(`check_answers.py`). `report.py` sums up a span of time, `uplift.py` compares with the holdout, `backtest.py` asks what
+would have happened, with `gaps.py` and `return_curve.py`: how long people stay away.
 """

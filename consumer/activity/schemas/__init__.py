@@ -1,5 +1,5 @@
 """The schema that a value was written with: its header in, its parsed schema out.
 
-Read `writer_schemas.py` first. `framing.py` knows the headers, `registry.py` asks the Schema Registry,
-`avro_schema.py` parses schemas and loads our own.
+Read `writer_schemas.py` first. `framing.py` knows the headers, `registry.py` asks the Schema Registry, for detect
+through `background_registry.py`; `avro_schema.py` loads our own schemas and parses those of others with `resolver.py`.
 """

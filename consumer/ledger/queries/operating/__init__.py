@@ -1,4 +1,4 @@
-"""What operators act on, and the journal of what they did."""
+"""What operators act on (`selections`), and the `journal` of what they did."""
 
 from consumer.ledger.queries.operating import journal as journal
 from consumer.ledger.queries.operating import selections as selections

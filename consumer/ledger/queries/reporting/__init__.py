@@ -1,5 +1,5 @@
-"""What people look at: what waits and what is stopped, one person's history, the people behind a count, the counts of a
-report. They change nothing."""
+"""What people look at: what waits and what is stopped (`console`), one person's `history`, the `people` behind a count,
+the counts of a `report`. They change nothing."""
 
 from consumer.ledger.queries.reporting import console as console
 from consumer.ledger.queries.reporting import history as history
