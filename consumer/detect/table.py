@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from consumer.byte_cells import constant
 from consumer.clock import Millis
 from consumer.detect.activity_batch import ActivityBatch
 from consumer.detect.lapse_rules import NEVER, Processes, Times
 from consumer.detect.reminder_batch import ReminderBatch
+from consumer.detect.row_reminders import build_reminders
 from consumer.detect.row_rules import Lapsed, RowRules
 from consumer.detect.storage.hash_index import Hashes, KeyIndex, Rows
 from consumer.detect.storage.row_store import ENDED, RETURNED, Flags, RowStore
@@ -25,7 +25,6 @@ _COMPACT_FROM_ROWS = 1 << 16  # tables with fewer rows are never compacted
 _ROWS_PER_COMPACTION = 1 << 14
 ALL_LAPSES = 1 << 62
 """No limit to how many are asked for."""
-_MAX_REMINDERS_PER_BATCH = 4096  # so that what is made of a batch stays in the processor's cache
 _ENDING_KINDS = {Ending.COMPLETED: ReminderKind.COMPLETED, Ending.CANCELLED: ReminderKind.CANCELLED}
 
 
@@ -196,13 +195,13 @@ class Table:
 
         `lapsed` are those of the rows that have lapsed; the others are only looked at again later, or dropped.
         """
-        c = self.store
+        c, names = self.store, self.processes.names
         self._count_lapses(lapsed, result)
         c.step[lapsed.rows] = lapsed.latest + 1
         asked = lapsed.where(lapsed.asked)
         c.asked_seen[asked.rows], c.reported[asked.rows] = c.last_seen[asked.rows], 0
         c.asked_after[asked.rows], c.asked_step[asked.rows] = asked.lapsed_at - c.last_seen[asked.rows], asked.step
-        result.asked += self._build_reminders(ReminderKind.DUE, asked.rows, asked.lapsed_at, now)
+        result.asked += build_reminders(c, names, ReminderKind.DUE, asked.rows, asked.lapsed_at, now)
         self.row_rules.schedule(rows)
         c.dirty[rows] = True
         self._forget(rows[c.due[rows] <= watermarks])  # rows still due have no step left and can be dropped
@@ -221,7 +220,7 @@ class Table:
 
     def _follow_up(self, rows: Rows, now: Millis) -> list[ReminderBatch]:
         """Rule 4: report the first return and the first ending after a reminder was asked for, each once."""
-        c = self.store
+        c, names = self.store, self.processes.names
         rows = np.unique(rows[c.asked_seen[rows] != NEVER])
         if not rows.size:
             return []
@@ -230,38 +229,11 @@ class Table:
         ended = rows[self.row_rules.ended_after(rows, seen) & (reported & ENDED == 0)]
         c.reported[returned] |= RETURNED
         c.reported[ended] |= ENDED
-        reminders = self._build_reminders(ReminderKind.RETURNED, returned, c.last_seen[returned], now)
+        reminders = build_reminders(c, names, ReminderKind.RETURNED, returned, c.last_seen[returned], now)
         for ending, kind in _ENDING_KINDS.items():
             which = ended[c.ending[ended] == ending]
-            reminders += self._build_reminders(kind, which, c.closed[which], now)
+            reminders += build_reminders(c, names, kind, which, c.closed[which], now)
         return reminders
-
-    def _build_reminders(self, kind: ReminderKind, rows: Rows, occurred_at: Times, now: Millis) -> list[ReminderBatch]:
-        """Return reminders of the last lapses asked for."""
-        processes, batches = self.store.process[rows], []
-        for code in np.unique(processes).tolist():
-            which = np.flatnonzero(processes == code)
-            for first in range(0, which.size, _MAX_REMINDERS_PER_BATCH):
-                some = which[first : first + _MAX_REMINDERS_PER_BATCH]
-                batches.append(self._build_batch(kind, code, rows[some], occurred_at[some], now))
-        return batches
-
-    def _build_batch(self, kind: ReminderKind, code: int, rows: Rows, occurred_at: Times, now: Millis) -> ReminderBatch:
-        """Return reminders of one process. Only a DUE has the action."""
-        c = self.store
-        has_action = ~c.action.is_none(rows) & (kind is ReminderKind.DUE)
-        return ReminderBatch(
-            kind=kind,
-            process=self.processes.names[code],
-            users=c.user.cells(rows),
-            actions=c.action.cells(rows) if has_action.any() else constant(b"", rows.size),
-            has_action=has_action,
-            steps=c.asked_step[rows].astype(np.int64),
-            last_seen=c.asked_seen[rows],
-            remind_after=c.asked_after[rows],
-            occurred_at=occurred_at,
-            detected_at=now,
-        )
 
     def _forget(self, rows: Rows) -> None:
         if rows.size:
