@@ -60,6 +60,21 @@ def demo(
         raise typer.Exit(command.main(seconds))
 
 
+@app.command("demo-activity", hidden=True)
+def demo_activity(
+    config: Config = CONFIG,
+    people: Annotated[int, typer.Option(min=1, help="How many invented people there are.")] = 300,
+) -> None:
+    """Write contacts and activities of invented people to the broker of the settings, until Ctrl-C.
+
+    For trying things out: never where Lapse can reach real phones.
+    """
+    with exit_with_message():
+        from consumer.commands import demo_activity as command
+
+        raise typer.Exit(command.main(config, people))
+
+
 app.command()(getting_started.init)
 app.command("try")(getting_started.try_out)
 app.command()(getting_started.status)

@@ -63,7 +63,7 @@ def main(seconds: int | None) -> int:
     log_file, well = folder / "lapse.log", False
     try:
         with ExitStack() as stack:
-            end = _end_on_signal(stack)
+            end = end_on_signal(stack)
             demo = _Demo(stack, folder, log_file)
             say(console, f"console   {demo.console_url}/\nmessages  {demo.messages_url}\nlog       {log_file}")
             say(console, f"Ends {f'after {seconds} s' if seconds else 'with Ctrl-C'}.")
@@ -183,7 +183,7 @@ def _log_into(file: Path, settings: Settings, stack: ExitStack) -> None:
     log.configure(settings.log, [secret.value] if secret and secret.value else [], stream)
 
 
-def _end_on_signal(stack: ExitStack) -> threading.Event:
+def end_on_signal(stack: ExitStack) -> threading.Event:
     """Return an event that the first Ctrl-C (or SIGTERM) sets; the second one interrupts as usual."""
     end = threading.Event()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}

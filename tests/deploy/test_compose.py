@@ -1,6 +1,7 @@
 """What `docker compose up` would start, held against the parts it names; there may be no Docker here to start it."""
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -103,18 +104,55 @@ def test_the_parts_find_each_other(environment: dict[str, str]) -> None:
         in services["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
     )
     assert f"--topic {settings.source.topic} " in services["input"]["command"]
+    assert settings.schema_registry is not None
+    assert settings.schema_registry.url == ("http://registry:8080/apis/ccompat/v7",)
+    assert ":8080/" in services["registry"]["healthcheck"]["test"][-1]
     assert settings.onemsg is not None
     assert settings.onemsg.base_url == f"http://sandbox:{port}"
+    assert f":{port}/" in services["sandbox"]["healthcheck"]["test"][-1]
     assert settings.web.public is not None
     assert settings.web.public_url == f"http://{called_back}:{settings.web.public.port}"
 
 
 def test_prometheus_asks_where_lapse_answers(environment: dict[str, str]) -> None:
     web = load(ROOT / "deploy" / "lapse.compose.yaml", environment).web
-    [job] = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
+    prometheus = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
+    [job] = prometheus["scrape_configs"]
     assert job["authorization"] == {"credentials_file": COMPOSE["services"]["prometheus"]["configs"][0]["target"]}
     assert COMPOSE["configs"]["api-token"]["content"] == COMPOSE["services"]["deliver-1"]["environment"]["API_TOKEN"]
     assert job["static_configs"] == [{"targets": [f"{name}:{web.port}" for name in sorted(REPLICAS)]}]
+    [alertmanagers] = prometheus["alerting"]["alertmanagers"]
+    [address] = alertmanagers["static_configs"][0]["targets"]
+    assert COMPOSE["services"]["alertmanager"]["ports"] == [f"127.0.0.1:{address.split(':')[1]}:9093"]
+
+
+def test_our_containers_have_nothing_to_write_to_and_no_rights() -> None:
+    ours = {name for name, service in COMPOSE["services"].items() if "build" in service}
+    assert ours == {*REPLICAS, "sandbox", "activity"}
+    for name in ours:
+        service = COMPOSE["services"][name]
+        assert service["read_only"], name
+        assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"]), name
+
+
+def test_whatever_is_killed_is_started_again() -> None:
+    assert {name for name, service in COMPOSE["services"].items() if service.get("restart") is None} == {"input"}
+
+
+def test_grafana_is_given_the_dashboards_and_prometheus() -> None:
+    grafana, provisioning = COMPOSE["services"]["grafana"], ROOT / "deploy" / "grafana" / "provisioning"
+    [provider] = yaml.safe_load((provisioning / "dashboards" / "lapse.yml").read_text())["providers"]
+    assert f"./deploy/grafana:{provider['options']['path']}:ro" in grafana["volumes"]
+    [source] = yaml.safe_load((provisioning / "datasources" / "prometheus.yml").read_text())["datasources"]
+    assert urlsplit(source["url"]).hostname in grafana["depends_on"]
+
+
+def test_every_image_but_grafanas_can_be_had_where_nothing_can_be_pulled() -> None:
+    stages = re.findall(r"^FROM \S+ AS (\w+)$", (ROOT / "deploy" / "local" / "Dockerfile").read_text(), re.MULTILINE)
+    images = {
+        service["image"] for service in COMPOSE["services"].values() if not {"build", "profiles"} & service.keys()
+    }
+    assert sorted(stages) == sorted(["base", "python", *{next(s for s in stages if s in image) for image in images}])
 
 
 def test_the_image_has_all_that_lapse_needs_in_the_pinned_versions() -> None:
