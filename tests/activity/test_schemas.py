@@ -1,6 +1,7 @@
 """The schema files are those of our records, and a writer's schema is found by the first bytes of its values."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import MISSING, fields
 from enum import StrEnum
 from pathlib import Path
@@ -220,6 +221,14 @@ def test_a_refused_registration_says_what_to_compare(registry: SchemaRegistry) -
     assert registry.answer("PUT", f"/config/{subject}", {"compatibility": "BACKWARD"})[0] == 200
     with pytest.raises(SchemaRefused, match=subject):
         RegistryClient(registry.url).register(subject, schema_text(UserActivity))
+
+
+def test_processes_that_start_at_once_register_the_same_schema(registry: SchemaRegistry) -> None:
+    for _ in range(5):
+        subject, clients = f"raced-{uuid4().hex}-value", [RegistryClient(registry.url) for _ in range(4)]
+        with ThreadPoolExecutor(len(clients)) as pool:
+            ids = pool.map(lambda client, subject=subject: client.register(subject, schema_text(Contact)), clients)
+        assert len(set(ids)) == 1
 
 
 def test_very_many_absent_ids_are_not_asked_for() -> None:

@@ -10,7 +10,8 @@ from consumer.activity.errors import BadRecord, RegistryUnavailable, SchemaRefus
 from consumer.activity.schemas.avro_schema import UnusableSchema, WriterSchema, parse
 
 _NOT_FOUND_CODES = {40401, 40402, 40403}  # subject, version, schema not found; another 404 means a wrong address
-_REFUSED_STATUSES = {409, 422}  # not compatible with what the subject has; not valid
+_CONFLICT = 409  # not compatible with what the subject has
+_REFUSED_STATUSES = {_CONFLICT, 422}  # or not valid
 
 _HINTS = {
     401: "check schema_registry.user and password, or token",
@@ -68,7 +69,13 @@ class RegistryClient:
         Raises RegistryUnavailable, and SchemaRefused if the registry refuses it.
         """
         try:
-            return self._client.register_schema(subject, Schema(text, "AVRO"), normalize_schemas=True)
+            try:
+                return self._register(subject, text)
+            except SchemaRegistryError as answer:
+                if answer.http_status_code != _CONFLICT:
+                    raise
+                # Of two processes that start at once, the later one may be told that the subject is there by now.
+                return self._register(subject, text)
         except SchemaRegistryError as answer:
             if answer.http_status_code in _REFUSED_STATUSES:
                 raise SchemaRefused(
@@ -78,6 +85,9 @@ class RegistryClient:
             raise _unavailable(answer) from answer
         except Exception as failure:  # as above
             raise _unavailable(failure) from failure
+
+    def _register(self, subject: str, text: str) -> int:
+        return self._client.register_schema(subject, Schema(text, "AVRO"), normalize_schemas=True)
 
     def _parsed(self, schema: Schema) -> WriterSchema:
         if schema.schema_type not in (None, "AVRO"):
