@@ -17,7 +17,7 @@ import httpx
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from tests.app.service import Platform, Sandbox, Service, eventually, sandbox, settings
+from tests.app.service import SECRET, Platform, Sandbox, Service, eventually, sandbox, settings
 from tests.broker.broker import Broker
 from tests.broker.find import PAUSABLE, own_broker
 from tests.deploy.prometheus import Prometheus, prometheus
@@ -25,8 +25,17 @@ from tests.deploy.test_dashboards import queries
 from tools.make_dashboards import DASHBOARDS
 
 FACTOR = 60
-TIMEOUT_S = 240
+TIMEOUT_S = 200
 NAMES = "alerts"
+
+
+def register(channel: Sandbox, *urls: str) -> None:
+    """Replace the addresses to which the channel reports, and have it report."""
+    base, bearer = f"{channel.info['base_url']}/{channel.info['channel_id']}", channel.info["token"]
+    for path, body in (("webhook", {"webhookUrl": list(urls)}), ("settings", {"ackNotificationsOn": True})):
+        answer = httpx.post(f"{base}/{path}", headers={"Authorization": f"Bearer {bearer}"}, json=body)
+        assert answer.is_success, answer.text
+    assert len(channel.webhooks()) == len(urls)
 
 
 class Feeder:
@@ -35,6 +44,8 @@ class Feeder:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self.runs = threading.Event()
+        self.ending = ""
+        """Last digits of their phone numbers; some choose what the sandbox does (0001 to 0030, see its fates)."""
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._feed)
 
@@ -52,8 +63,8 @@ class Feeder:
         while not self._ended.wait(0.5):
             if self.runs.is_set():
                 number += 1
-                user = f"user-{number}"
-                self._platform.knows(user, name="Ana", phone=f"+34612{number:06d}")
+                user, ending = f"user-{number}", self.ending or f"{5_000 + number % 5_000}"
+                self._platform.knows(user, name="Ana", phone=f"+346{number:04d}{ending}")
                 self._platform.says(user, "STARTED")
 
 
@@ -89,6 +100,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         service = Service(folder, settings(broker.bootstrap, channel, folder, NAMES, port), channel.info["token"])
         service.change("detect", brake={"floor": 0.5, "share_of_mean": None, "window": "10s"}, hush="3s")
         service.change("onemsg", look_every="1s")
+        service.change("tracking", give_up_after="60s")
+        service.change("web", register_webhook=False)  # so that the list stays as the faults make it
+        register(channel, f"{service.url}/webhooks/1msg/{SECRET}")
         service.start()
         stack.callback(_end, service)
         platform = Platform(broker.bootstrap, NAMES)
@@ -107,9 +121,9 @@ def _end(service: Service) -> None:
 def table(request: pytest.FixtureRequest) -> Iterator[list[str]]:
     rows: list[str] = []
     yield rows
-    reporter = request.config.pluginmanager.getplugin("terminalreporter")
-    for row in ["", "| fault | alert | fired after | ended after |", "|---|---|---|---|", *rows]:
-        reporter.write_line(row)
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        print(*["", "| fault | alert | fired after | ended after |", "|---|---|---|---|", *rows], sep="\n")
 
 
 Fault = Callable[[World], Iterator[None]]
@@ -180,20 +194,49 @@ def killed(world: World) -> Iterator[None]:
 
 
 def registered_twice(world: World) -> Iterator[None]:
-    channel, bearer = world.channel.info, {"Authorization": f"Bearer {world.channel.info['token']}"}
-    url = f"{channel['base_url']}/{channel['channel_id']}/webhook"
     (ours,) = world.channel.webhooks()
-    twice = [ours, ours.replace("127.0.0.1", "localhost")]
-    assert httpx.post(url, headers=bearer, json={"webhookUrl": twice}).is_success
-    assert len(world.channel.webhooks()) == 2
+    register(world.channel, ours, ours.replace("127.0.0.1", "localhost"))
     yield
-    assert httpx.post(url, headers=bearer, json={"webhookUrl": [ours]}).is_success
+    register(world.channel, ours)
 
 
-def paused_by_an_operator(world: World) -> Iterator[None]:
-    assert world.service.command("pause").returncode == 0
+def webhook_lost(world: World) -> Iterator[None]:
+    (ours,) = world.channel.webhooks()
+    register(world.channel, ours.replace("webhooks", "elsewhere"))
     yield
-    assert world.service.command("resume").returncode == 0
+    register(world.channel, ours)
+
+
+def nobody_is_on_whatsapp(world: World) -> Iterator[None]:
+    world.feeder.ending = "0001"
+    yield
+    world.feeder.ending = ""
+
+
+def everybody_is_refused(world: World) -> Iterator[None]:
+    world.feeder.ending = "0018"
+    yield
+    world.feeder.ending = ""
+
+
+def queued_for_ever(world: World) -> Iterator[None]:
+    world.feeder.ending = "0022"
+    yield
+    world.feeder.ending = ""
+    span = ("--since", "2026-01-01T00:00Z", "--until", "2100-01-01T00:00Z")
+    unresolved = "max(lapse_unresolved + lapse_unknown_sends) > 0"
+
+    def all_resolved() -> bool:  # some are still searched for
+        world.service.command("resolve", *span, "--sent")
+        return not world.prometheus.query(unresolved)
+
+    eventually(all_resolved, TIMEOUT_S, meaning="an operator has said it of all")
+
+
+def no_target(world: World) -> Iterator[None]:
+    world.prometheus.scrape(None)
+    yield
+    world.prometheus.scrape(world.service.url.removeprefix("http://"))
 
 
 FAULTS: list[tuple[Fault, dict[str, dict[str, str]]]] = [
@@ -202,10 +245,15 @@ FAULTS: list[tuple[Fault, dict[str, dict[str, str]]]] = [
     (template_paused, {"LapseTemplateUnusable": {}, "LapseSendingBlocked": {"reason": "template_unusable"}}),
     (wrong_token, {"LapseSendingBlocked": {"reason": "credential"}}),
     (registered_twice, {"LapseWebhookRegisteredTwice": {}}),
+    (webhook_lost, {"LapseWebhookSilent": {}}),
+    (nobody_is_on_whatsapp, {"LapseDeliveryFailureShare": {}}),
+    (everybody_is_refused, {"LapseSendFailureShare": {}}),
     (topic_gone, {"LapseOutboxBacklog": {}}),
     (killed, {"LapseTargetDown": {}, "LapseDeliverAbsent": {}, "LapseWatermarkAbsent": {}}),
     (broker_away, {"LapseWatermarkDelayed": {}}),
     (paused_sandbox, {"LapseUnknownSends": {}, "LapseCircuitBreakerOpen": {"channel": "whatsapp"}}),
+    (queued_for_ever, {"LapseUnresolvedSends": {}}),
+    (no_target, {"LapseNotScraped": {}}),
     (unreadable_input, {"LapsePartitionsStopped": {}}),
 ]
 """What is made, and the alerts that have to fire, with labels."""

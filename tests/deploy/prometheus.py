@@ -1,6 +1,7 @@
 """A real Prometheus beside a running service, with our rules in a faster time."""
 
 import re
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -38,8 +39,15 @@ def faster(rule: dict[str, Any], factor: int) -> dict[str, Any]:
 class Prometheus:
     """`url` is its address."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, folder: Path, process: subprocess.Popen[bytes]) -> None:
         self.url = url
+        self._folder = folder
+        self._process = process
+
+    def scrape(self, target: str | None) -> None:
+        """Scrape this target (host:port) from now on, or none."""
+        _configure(self._folder, target)
+        self._process.send_signal(signal.SIGHUP)
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """Return the present vector. Raises for an expression that is none."""
@@ -59,13 +67,7 @@ def prometheus(folder: Path, target: str, *, factor: int) -> Iterator[Prometheus
     groups = [group for file in sorted(RULES.glob("*.yml")) for group in yaml.safe_load(file.read_text())["groups"]]
     rules = {"groups": [group | {"rules": [faster(rule, factor) for rule in group["rules"]]} for group in groups]}
     (folder / "rules.yml").write_text(yaml.safe_dump(rules))
-    interval = f"{SCRAPE_INTERVAL_S}s"
-    settings = {
-        "global": {"scrape_interval": interval, "evaluation_interval": interval},
-        "rule_files": ["rules.yml"],
-        "scrape_configs": [{"job_name": "lapse", "static_configs": [{"targets": [target]}]}],
-    }
-    (folder / "prometheus.yml").write_text(yaml.safe_dump(settings))
+    _configure(folder, target)
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"127.0.0.1:{free.getsockname()[1]}"
     command = [
@@ -77,12 +79,22 @@ def prometheus(folder: Path, target: str, *, factor: int) -> Iterator[Prometheus
     with (folder / "prometheus.log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        running = Prometheus(f"http://{address}")
+        running = Prometheus(f"http://{address}", folder, process)
         eventually(lambda: _is_up(running), meaning=f"Prometheus answers; its log is in {folder}")
         yield running
     finally:
         process.terminate()
         process.wait(30)
+
+
+def _configure(folder: Path, target: str | None) -> None:
+    interval = f"{SCRAPE_INTERVAL_S}s"
+    settings = {
+        "global": {"scrape_interval": interval, "evaluation_interval": interval},
+        "rule_files": ["rules.yml"],
+        "scrape_configs": [{"job_name": "lapse", "static_configs": [{"targets": [target] if target else []}]}],
+    }
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(settings))
 
 
 def _is_up(running: Prometheus) -> bool:
