@@ -29,7 +29,7 @@ from bench.events import LAPSING, PROCESSES, create, events, fill, json_events, 
 from consumer import log
 from consumer.activity.schemas.avro_schema import own
 from consumer.clock import SystemClock
-from consumer.config.service import LogSettings
+from consumer.config.sections.service import LogSettings
 from consumer.config.settings import Settings
 from consumer.kafka.clients import partition_offsets, topics
 from consumer.kafka.detect_loop.loop import DetectLoop

@@ -29,7 +29,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from bench.state import BATCH
 from bench.topic import StateTopic
 from consumer import log
-from consumer.config.service import LogSettings
+from consumer.config.sections.service import LogSettings
 from tests.broker.find import own_broker
 from tests.broker.local import LocalBroker
 

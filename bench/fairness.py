@@ -20,7 +20,7 @@ from bench.events import LAPSING, create, text, varint
 from consumer import log
 from consumer.activity.schemas.avro_schema import own, single_object_header
 from consumer.clock import HOUR, SECOND, SystemClock
-from consumer.config.service import LogSettings
+from consumer.config.sections.service import LogSettings
 from consumer.config.settings import Settings
 from consumer.kafka.clients import topics
 from consumer.records import Reminder, ReminderKind, UserActivity

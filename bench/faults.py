@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from consumer import log
-from consumer.config.service import LogSettings
+from consumer.config.sections.service import LogSettings
 from tests.faults.storm import FAULTS, Books, storm
 
 

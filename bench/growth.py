@@ -18,7 +18,7 @@ from sqlalchemy import Connection, insert, text
 from bench.measured_replica import MeasuredReplica
 from consumer import log
 from consumer.clock import DAY, SystemClock
-from consumer.config.service import LogSettings
+from consumer.config.sections.service import LogSettings
 from consumer.deliver.sending.results import AttemptResult
 from consumer.ledger.schema.tables import attempts, outbox, reminders
 from consumer.onemsg.client import OneMsgClient

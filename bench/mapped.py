@@ -22,8 +22,8 @@ from consumer.activity.decoder import ActivityDecoder
 from consumer.activity.schemas.avro_schema import WriterSchema, parse
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import ManualClock
-from consumer.config.processes import ProcessSettings
-from consumer.config.source import SourceSettings
+from consumer.config.sections.processes import ProcessSettings
+from consumer.config.sections.source import SourceSettings
 from tests.activity.writing import framed
 
 _TIME = {"type": "long", "logicalType": "timestamp-micros"}

@@ -18,7 +18,7 @@ from bench.events import KINDS, PROCESSES, events, fill, text, varint
 from consumer import log
 from consumer.activity.schemas.avro_schema import parse, single_object_header
 from consumer.clock import SystemClock
-from consumer.config.service import LogSettings
+from consumer.config.sections.service import LogSettings
 from consumer.config.settings import Settings
 from tests.broker.find import running_kafka
 from tests.broker.topics import fresh_name

@@ -16,10 +16,10 @@ from consumer.deliver.sending.sender import Sender
 from consumer.onemsg.message import TemplateMessage
 from consumer.records import Contact, Received, Reminder, ReminderKind
 from consumer.testing import PLAN, Replica
-from consumer.wiring.deliver_parts import OneMsg
+from consumer.wiring.deliver.parts import OneMsg
 
 IN_FLIGHT = 200
-"""As in wiring/deliver.py."""
+"""As in wiring/deliver/role.py."""
 _BATCH = 500
 """Records that a consumer hands over at a time."""
 

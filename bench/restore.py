@@ -20,7 +20,7 @@ from confluent_kafka import TopicPartition
 from bench.state import BATCH
 from bench.topic import StateTopic
 from consumer import log
-from consumer.config.service import LogSettings
+from consumer.config.sections.service import LogSettings
 from consumer.kafka.clients import partition_offsets
 from consumer.wiring import detect
 from tests.broker.find import running_kafka

@@ -17,7 +17,7 @@ from statistics import median
 from bench.measured_replica import MeasuredReplica
 from consumer import log
 from consumer.clock import DAY, SystemClock
-from consumer.config.service import LogSettings
+from consumer.config.sections.service import LogSettings
 from consumer.deliver.operations.retention import Retention
 from consumer.onemsg.client import OneMsgClient
 from tests.ledger.history import add_delivered

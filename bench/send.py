@@ -20,7 +20,7 @@ from sqlalchemy import text
 from bench.measured_replica import IN_FLIGHT, MeasuredReplica, cpu_of, phone
 from consumer import log
 from consumer.clock import SECOND
-from consumer.config.service import LogSettings
+from consumer.config.sections.service import LogSettings
 from consumer.ledger.store import Ledger
 from consumer.onemsg.client import OneMsgClient
 from consumer.onemsg.message import TemplateMessage
@@ -110,7 +110,7 @@ async def _send(replica: MeasuredReplica, onemsg: OneMsgClient, count: int) -> N
 
 
 def client(box: Sandbox) -> OneMsgClient:
-    """Return Lapse's own client, as wiring/deliver.py makes it."""
+    """Return Lapse's own client, as wiring/deliver/role.py makes it."""
     return OneMsgClient(
         base_url=box.info["base_url"],
         channel_id=box.info["channel_id"],

@@ -33,7 +33,7 @@ from bench.measured_replica import MeasuredReplica
 from bench.send import client
 from consumer import log
 from consumer.clock import SystemClock
-from consumer.config.service import WEBHOOK_PATH, LogSettings
+from consumer.config.sections.service import WEBHOOK_PATH, LogSettings
 from consumer.ledger.schema.tables import reminders
 from consumer.testing import FakeOneMsg
 from consumer.web import routes

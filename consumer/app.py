@@ -28,7 +28,7 @@ from consumer.kafka.clients.transactional_producer import Fenced
 from consumer.ledger.errors import LedgerRegressed
 from consumer.web.bounded_http import log_accept_errors_once, raise_descriptor_limit
 from consumer.wiring import detect
-from consumer.wiring.deliver import Deliver
+from consumer.wiring.deliver.role import Deliver
 from consumer.wiring.metric_series import start_service_series
 from consumer.wiring.progress_log import ProgressLog, addresses
 from consumer.wiring.shared import Shared

@@ -155,7 +155,7 @@ Paused = Annotated[str | None, typer.Argument(metavar="PROCESS", help="A process
 def pause(process: Paused = None, config: Config = CONFIG) -> None:
     """Hold back reminders of one process, or all."""
     with exit_with_message():
-        from consumer.commands import pause as command
+        from consumer.commands.operations import pause as command
 
         raise typer.Exit(command.pause(config, process))
 
@@ -167,7 +167,7 @@ def resume(process: Paused = None, config: Config = CONFIG) -> None:
     Those that have expired meanwhile are not.
     """
     with exit_with_message():
-        from consumer.commands import pause as command
+        from consumer.commands.operations import pause as command
 
         raise typer.Exit(command.resume(config, process))
 
@@ -190,7 +190,7 @@ def resolve(
     --since and --until. Only reminders with the status unresolved are changed.
     """
     with exit_with_message():
-        from consumer.commands import resolve as command
+        from consumer.commands.operations import resolve as command
         from consumer.ledger.queries.operating.selections import UnresolvedSelection
 
         if sent is None or (reminder is None) == (since is None or until is None):
@@ -268,7 +268,7 @@ def brake(
     The brake holds lapses back while the input looks broken, because then silence says nothing about people.
     """
     with exit_with_message():
-        from consumer.commands import brake as command
+        from consumer.commands.operations import brake as command
 
         raise typer.Exit((command.status if what == "status" else command.release)(config, url))
 

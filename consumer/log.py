@@ -14,7 +14,7 @@ import structlog
 from pydantic import SecretStr
 from structlog.types import EventDict, Processor, WrappedLogger
 
-from consumer.config.service import WEBHOOK_PATH, LogSettings
+from consumer.config.sections.service import WEBHOOK_PATH, LogSettings
 
 MASK = "***"
 _MASKED_FIELDS = frozenset({"phone", "email", "chat_id", "token", "secret", "password", "authorization"})

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from prometheus_client import CollectorRegistry
 
 from consumer.clock import HOUR, MINUTE, SECOND, Clock, ManualClock, Millis
-from consumer.config.fallback import EmailFallbackSettings, WebhookFallbackSettings
+from consumer.config.sections.fallback import EmailFallbackSettings, WebhookFallbackSettings
 from consumer.deliver.leader_lease import LeaderLease
 from consumer.deliver.outbox import (
     OptOutLifted,
@@ -36,7 +36,7 @@ from consumer.onemsg.outcomes import Accepted, Outcome
 from consumer.onemsg.templates.listing import TemplateListing
 from consumer.onemsg.webhook.notifications import Echo, StatusReport
 from consumer.records import EMAIL, WEBHOOK, DeliveryStatus, OptOut
-from consumer.wiring.deliver_parts import DeliverParts, Fallback, OneMsg
+from consumer.wiring.deliver.parts import DeliverParts, Fallback, OneMsg
 
 M = TypeVar("M")
 

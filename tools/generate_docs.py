@@ -17,10 +17,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from consumer.config import event_paths, fallback, policy, source, types
+from consumer.config import types
 from consumer.config.errors import fields_of, is_section, shape
+from consumer.config.sections import event_paths, fallback, policy, source
+from consumer.config.sections.template import Action
 from consumer.config.settings import Settings
-from consumer.config.template import Action
 from consumer.config.types import Secret, format_duration
 from consumer.metrics import DeliverMetrics, DetectMetrics, ServiceMetrics
 from consumer.onemsg.error_table import BY_CODE

@@ -13,8 +13,8 @@ from consumer.activity.row_reader import EventFilter
 from consumer.activity.rows import ReadBatch
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import HOUR, Millis
-from consumer.config.processes import ProcessSettings
-from consumer.config.source import SourceSettings
+from consumer.config.sections.processes import ProcessSettings
+from consumer.config.sections.source import SourceSettings
 
 
 def build_decoder(

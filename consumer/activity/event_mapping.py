@@ -11,8 +11,8 @@ import polars as pl
 
 from consumer.activity.avro.cursor import Flags, Longs
 from consumer.activity.rows import SMALL_BATCH_ROWS, RowBatch, symbols_at
-from consumer.config.processes import ProcessSettings
-from consumer.config.source import SourceSettings
+from consumer.config.sections.processes import ProcessSettings
+from consumer.config.sections.source import SourceSettings
 from consumer.records import Ending
 
 

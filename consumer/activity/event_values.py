@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from consumer.config.event_paths import Entry, Path, Step
+from consumer.config.sections.event_paths import Entry, Path, Step
 
 MAX_EXACT = 2**53
 """Doubles below it hold every whole number exactly."""

@@ -7,9 +7,9 @@ from typing import Any, TypeAlias
 import polars as pl
 
 from consumer.activity.times.timestamps import TimeForm
-from consumer.config.event_paths import HEADER, KEY, RECORD, TIMESTAMP, Path, Step, steps_in
-from consumer.config.processes import ProcessSettings
-from consumer.config.source import SourceSettings
+from consumer.config.sections.event_paths import HEADER, KEY, RECORD, TIMESTAMP, Path, Step, steps_in
+from consumer.config.sections.processes import ProcessSettings
+from consumer.config.sections.source import SourceSettings
 
 Node: TypeAlias = "Tree | str"
 """What lies inside a step, or the name of our field that lies there."""

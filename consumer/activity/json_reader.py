@@ -20,7 +20,7 @@ from consumer.activity.rows import Elsewhere, Row, RowBatch, ending_of, merge, r
 from consumer.activity.schemas.framing import refuse_foreign_frame, without_registry_frame
 from consumer.activity.times import timestamps
 from consumer.activity.times.iso8601 import NO_TIME
-from consumer.config.event_paths import Path
+from consumer.config.sections.event_paths import Path
 
 _Values = Sequence[bytes | None]
 

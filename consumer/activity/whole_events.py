@@ -10,7 +10,7 @@ from fastavro import schemaless_reader
 from consumer.activity.errors import BadRecord
 from consumer.activity.schemas.framing import header_of, text_of_key, without_registry_frame
 from consumer.activity.schemas.writer_schemas import WriterSchemas
-from consumer.config.event_paths import HEADER, KEY, RECORD, TIMESTAMP, Path
+from consumer.config.sections.event_paths import HEADER, KEY, RECORD, TIMESTAMP, Path
 
 Event: TypeAlias = dict[str, Any]
 

@@ -7,7 +7,7 @@ from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[a
 
 from consumer.commands.terminal.exit_codes import CommandFailed
 from consumer.config.errors import ConfigError
-from consumer.config.kafka import KafkaSettings
+from consumer.config.sections.kafka import KafkaSettings
 from consumer.kafka.clients.client_settings import client_settings
 
 _KEY = "kafka.bootstrap_servers"

@@ -1,8 +1,8 @@
 """The configured 1MSG channel, for commands that call it."""
 
 from consumer.config.loader import ConfigError, read_secret
-from consumer.config.onemsg import OneMsgSettings
 from consumer.config.placeholders import placeholder_problems
+from consumer.config.sections.onemsg import OneMsgSettings
 from consumer.config.settings import Settings
 from consumer.config.types import millis
 from consumer.onemsg.client import OneMsgClient

@@ -8,7 +8,7 @@ import typer
 from consumer.commands.terminal.exit_codes import exit_with_message
 
 if TYPE_CHECKING:
-    from consumer.commands.opt_outs import Who
+    from consumer.commands.operations.opt_outs import Who
 
 Config = Annotated[Path, typer.Option("--config", "-c", envvar="LAPSE_CONFIG", help="The file with the settings.")]
 CONFIG = Path("lapse.yaml")
@@ -124,7 +124,7 @@ Why = Annotated[str, typer.Option("--why", help="Why, for whoever looks later: '
 
 
 def _person(user: str | None, phone: str | None) -> "Who":
-    from consumer.commands.opt_outs import Who
+    from consumer.commands.operations.opt_outs import Who
 
     if (user is None) == (phone is None):
         raise typer.BadParameter("give USER, or --phone")
@@ -138,7 +138,7 @@ def list_opt_outs(user: User = None, phone: ByPhone = None, config: Config = CON
     Numbers are shown by the beginning of their keyed hash. The exit status is 1 if nobody has.
     """
     with exit_with_message():
-        from consumer.commands import opt_outs as command
+        from consumer.commands.operations import opt_outs as command
 
         raise typer.Exit(command.show(config, _person(user, phone) if user or phone else None))
 
@@ -150,7 +150,7 @@ def add_opt_out(why: Why, user: User = None, phone: ByPhone = None, config: Conf
     It counts for their user id, their number and every user with it, on every medium, until they take it back.
     """
     with exit_with_message():
-        from consumer.commands import opt_outs as command
+        from consumer.commands.operations import opt_outs as command
 
         raise typer.Exit(command.add(config, _person(user, phone), why))
 
@@ -162,7 +162,7 @@ def lift_opt_out(why: Why, user: User = None, phone: ByPhone = None, config: Con
     Only the person can ask for that. The exit status is 1 if they had not opted out.
     """
     with exit_with_message():
-        from consumer.commands import opt_outs as command
+        from consumer.commands.operations import opt_outs as command
 
         raise typer.Exit(command.lift(config, _person(user, phone), why))
 
@@ -177,7 +177,7 @@ def begin(config: Config = CONFIG) -> None:
     Reminders that were requested before are not sent: nobody knows which of them were sent already. Stop deliver first.
     """
     with exit_with_message():
-        from consumer.commands import ledger as command
+        from consumer.commands.operations import ledger as command
 
         raise typer.Exit(command.begin(config))
 
@@ -190,7 +190,7 @@ def ledger_key(config: Config = CONFIG) -> None:
     ledger then forgets it. A new ledger with the same key knows the numbers of those who opted out again.
     """
     with exit_with_message():
-        from consumer.commands import ledger as command
+        from consumer.commands.operations import ledger as command
 
         raise typer.Exit(command.key(config))
 
@@ -208,7 +208,7 @@ def rebuild(
     Detect drops its state (who was last seen when) and reads the input again from its first record. Stop detect first.
     """
     with exit_with_message():
-        from consumer.commands import state as command
+        from consumer.commands.operations import state as command
 
         raise typer.Exit(command.rebuild(config, yes=yes))
 

@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from consumer.clock import SECOND, Clock, Millis
-from consumer.config.kafka import KafkaSettings
+from consumer.config.sections.kafka import KafkaSettings
 from consumer.kafka.clients.client_settings import client_settings
 from consumer.kafka.clients.error_codes import TOPIC_ABSENT, is_transient
 from consumer.kafka.dead_letters import topic_reader

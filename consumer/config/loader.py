@@ -31,8 +31,8 @@ from consumer.config.errors import (
     unknown_key,
 )
 from consumer.config.placeholders import PLACEHOLDER
+from consumer.config.sections.template import Action
 from consumer.config.settings import Settings
-from consumer.config.template import Action
 from consumer.config.types import Secret
 
 __all__ = ["CLIENT_SECRETS", "ConfigError", "load", "read_secret"]

@@ -4,16 +4,16 @@ from datetime import timedelta
 
 from pydantic import Field, model_validator
 
-from consumer.config.detect import DetectSettings
-from consumer.config.fallback import FallbackSettings
-from consumer.config.kafka import KafkaSettings, RegistrySettings, TopicSettings
-from consumer.config.onemsg import OneMsgSettings, TrackingSettings
-from consumer.config.policy import PolicySettings
-from consumer.config.prices import PriceSettings
-from consumer.config.processes import ProcessSettings
-from consumer.config.service import LedgerSettings, LogSettings, WebSettings
-from consumer.config.source import SourceSettings, events_problem
-from consumer.config.template import action_problem
+from consumer.config.sections.detect import DetectSettings
+from consumer.config.sections.fallback import FallbackSettings
+from consumer.config.sections.kafka import KafkaSettings, RegistrySettings, TopicSettings
+from consumer.config.sections.onemsg import OneMsgSettings, TrackingSettings
+from consumer.config.sections.policy import PolicySettings
+from consumer.config.sections.prices import PriceSettings
+from consumer.config.sections.processes import ProcessSettings
+from consumer.config.sections.service import LedgerSettings, LogSettings, WebSettings
+from consumer.config.sections.source import SourceSettings, events_problem
+from consumer.config.sections.template import action_problem
 from consumer.config.types import Section, format_duration
 
 

@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumer.activity.errors import BadRecord, RegistryUnavailable
 from consumer.clock import SECOND, Clock, Millis
-from consumer.config.kafka import KafkaSettings
+from consumer.config.sections.kafka import KafkaSettings
 from consumer.kafka.clients.client_error_log import ClientErrorLog
 from consumer.kafka.clients.client_settings import client_settings
 from consumer.kafka.clients.connection_watchdog import ConnectionWatchdog

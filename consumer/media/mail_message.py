@@ -12,7 +12,7 @@ from email.policy import compat32
 from email.utils import formataddr, formatdate, parseaddr
 
 from consumer.clock import SECOND, Millis
-from consumer.config.fallback import EmailFallbackSettings
+from consumer.config.sections.fallback import EmailFallbackSettings
 from consumer.email_address import normalize_email
 from consumer.media.text_template import FallbackText, fill_link, fill_text
 

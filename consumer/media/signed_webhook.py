@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from consumer.clock import MINUTE, SECOND, Millis, Now
-from consumer.config.fallback import WebhookFallbackSettings
+from consumer.config.sections.fallback import WebhookFallbackSettings
 from consumer.config.types import millis
 from consumer.media.text_template import FallbackText, fill_link, fill_text
 from consumer.onemsg.client import ChannelStatus

@@ -15,7 +15,7 @@ import aiosmtplib
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
 from consumer.clock import MINUTE, Millis
-from consumer.config.fallback import EmailFallbackSettings
+from consumer.config.sections.fallback import EmailFallbackSettings
 from consumer.config.types import millis
 from consumer.media.mail_message import Mail
 from consumer.onemsg.client import ChannelStatus

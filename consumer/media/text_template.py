@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from consumer.config.fallback import PLACEHOLDER
+from consumer.config.sections.fallback import PLACEHOLDER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from consumer.config.service import WEBHOOK_PATH
+from consumer.config.sections.service import WEBHOOK_PATH
 from consumer.web.auth import ApiGuard, Handler
 from consumer.web.health import Health
 from consumer.web.webhook import WebhookEndpoint

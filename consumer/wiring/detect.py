@@ -12,7 +12,7 @@ from consumer.activity.schemas.background_registry import BackgroundRegistry
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SECOND
 from consumer.config.errors import ConfigError
-from consumer.config.kafka import KafkaSettings
+from consumer.config.sections.kafka import KafkaSettings
 from consumer.config.settings import Settings
 from consumer.config.types import millis
 from consumer.detect.brake import BrakeRules

@@ -12,7 +12,7 @@ from prometheus_client.registry import CollectorRegistry
 from sqlalchemy import make_url
 
 from consumer.clock import MINUTE, SECOND, Millis, Now
-from consumer.config.service import WEBHOOK_PATH
+from consumer.config.sections.service import WEBHOOK_PATH
 from consumer.config.settings import Settings
 from consumer.waiting import wait_for_event
 from consumer.web.health import Health

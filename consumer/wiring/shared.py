@@ -11,8 +11,8 @@ from consumer.activity.record_codec import RecordCodec
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import Clock, SystemClock
 from consumer.config.errors import ConfigError
-from consumer.config.kafka import RegistrySettings
 from consumer.config.loader import read_secret
+from consumer.config.sections.kafka import RegistrySettings
 from consumer.config.settings import Settings
 from consumer.config.types import Secret
 from consumer.kafka.clients.client_settings import client_settings

@@ -29,8 +29,8 @@ from consumer.web.session import ConsoleGuard
 from consumer.web.wrong_secrets import WrongSecrets
 from consumer.wiring import detect
 from consumer.wiring.activity_reader import readable_activities_of
-from consumer.wiring.deliver import Deliver
-from consumer.wiring.deliver_settings import contact_rules, money_of
+from consumer.wiring.deliver.role import Deliver
+from consumer.wiring.deliver.settings import contact_rules, money_of
 from consumer.wiring.shared import Shared, plain
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 
 from consumer.activity.decoder import ActivityDecoder, Decoded
 from consumer.activity.schemas.avro_schema import WriterSchema
-from consumer.config.source import SourceSettings
+from consumer.config.sections.source import SourceSettings
 
 from .writing import FIELDS, MILLIS, NOON, at_noon, decode, event, framed, own_events, process, reasons, record, users
 

@@ -15,7 +15,7 @@ from consumer.activity.schemas.framing import registry_header
 from consumer.activity.schemas.registry import RegistryClient
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import ManualClock
-from consumer.config.source import SourceSettings
+from consumer.config.sections.source import SourceSettings
 from consumer.records import Ending
 
 from .registry import SchemaRegistry

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from consumer.activity.decoder import Decoded
-from consumer.config.processes import ProcessSettings
-from consumer.config.source import SourceSettings
+from consumer.config.sections.processes import ProcessSettings
+from consumer.config.sections.source import SourceSettings
 from consumer.records import Ending
 
 from .writing import NOON, at_noon, own_events, process, reasons, rows

@@ -17,8 +17,8 @@ from consumer.activity.schemas.avro_schema import parse, single_object_header
 from consumer.activity.schemas.framing import registry_header
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import ManualClock
-from consumer.config.event_paths import Entry, steps_in
-from consumer.config.source import SourceSettings
+from consumer.config.sections.event_paths import Entry, steps_in
+from consumer.config.sections.source import SourceSettings
 from consumer.records import Ending
 
 from .writing import (

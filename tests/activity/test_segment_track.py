@@ -9,9 +9,9 @@ import pytest
 from consumer.activity.decoder import Decoded
 from consumer.clock import HOUR, Millis
 from consumer.config.loader import ConfigError, load
-from consumer.config.processes import ProcessSettings
+from consumer.config.sections.processes import ProcessSettings
+from consumer.config.sections.source import SourceSettings
 from consumer.config.settings import Settings
-from consumer.config.source import SourceSettings
 from consumer.records import Ending
 from consumer.wiring.detect import decoder
 from consumer.wiring.shared import Shared

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from consumer.clock import Millis
-from consumer.config.source import SourceSettings
+from consumer.config.sections.source import SourceSettings
 
 from .writing import NOON, at_noon, framed, own_events, process, reasons, record, users
 

@@ -16,8 +16,8 @@ from consumer.activity.record_metadata import Headers, Metadata
 from consumer.activity.schemas.avro_schema import WriterSchema, parse, single_object_header
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import ManualClock, Millis
-from consumer.config.processes import ProcessSettings
-from consumer.config.source import SourceSettings
+from consumer.config.sections.processes import ProcessSettings
+from consumer.config.sections.source import SourceSettings
 
 NOON: Millis = 1_790_000_000_000
 

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from consumer.clock import SECOND, SystemClock
-from consumer.config.service import WEBHOOK_PATH
+from consumer.config.sections.service import WEBHOOK_PATH
 from consumer.deliver.channel.template_status import TemplateStatuses
 from consumer.deliver.channel.template_watcher import TemplateWatcher
 from consumer.ledger.store import Ledger
@@ -21,7 +21,7 @@ from consumer.records import WHATSAPP
 from consumer.sandbox.app import Setup
 from consumer.sandbox.server import Sandbox, running
 from consumer.web.health import Health
-from consumer.wiring.channel_maintenance import ChannelMaintenance
+from consumer.wiring.deliver.channel_maintenance import ChannelMaintenance
 
 PUBLIC, SECRET = "http://127.0.0.1:9", SecretStr("a-secret-of-enough-characters")
 OURS = f"{PUBLIC}{WEBHOOK_PATH}{SECRET.get_secret_value()}"

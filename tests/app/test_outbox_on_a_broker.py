@@ -10,7 +10,7 @@ from sqlalchemy import select
 from consumer.activity.record_codec import RecordCodec
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SystemClock
-from consumer.config.kafka import KafkaSettings, TopicSettings
+from consumer.config.sections.kafka import KafkaSettings, TopicSettings
 from consumer.deliver.leader_lease import LeaderLease
 from consumer.deliver.outbox import OptOutOutbox, OutboxPublisher
 from consumer.kafka.clients.exclusive_publisher import ExclusivePublisher
@@ -19,7 +19,7 @@ from consumer.ledger import queries
 from consumer.ledger.schema.tables import opt_out_outbox
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
-from consumer.wiring.outbox import KafkaRecordWriter
+from consumer.wiring.deliver.outbox import KafkaRecordWriter
 from tests.broker.topics import FreshTopics, fresh_name
 from tests.ledger.databases import unused_sqlite
 

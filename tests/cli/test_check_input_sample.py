@@ -7,10 +7,10 @@ import pytest
 from consumer.clock import HOUR, SystemClock
 from consumer.commands.check.data import check_data
 from consumer.commands.check.input_sample import check_partitioning
-from consumer.config.kafka import KafkaSettings
-from consumer.config.processes import ProcessSettings
+from consumer.config.sections.kafka import KafkaSettings
+from consumer.config.sections.processes import ProcessSettings
+from consumer.config.sections.source import SourceSettings
 from consumer.config.settings import Settings
-from consumer.config.source import SourceSettings
 from consumer.kafka.clients.output import Output
 from consumer.kafka.clients.publisher import Publisher
 from consumer.wiring.shared import Shared

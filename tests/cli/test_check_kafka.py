@@ -15,10 +15,10 @@ from consumer.commands.check.kafka import check_broker, check_input_topic, check
 from consumer.commands.check.ledger import check_ledger
 from consumer.commands.terminal.exit_codes import CommandFailed
 from consumer.commands.terminal.output import CheckResult
-from consumer.config.kafka import KafkaSettings, RegistrySettings
+from consumer.config.sections.kafka import KafkaSettings, RegistrySettings
 from consumer.config.types import Secret
 from consumer.ledger.store import Ledger
-from consumer.wiring.ledger import TopicPositions
+from consumer.wiring.deliver.ledger import TopicPositions
 
 
 def no_topics(_: Ledger | None) -> TopicPositions:

@@ -16,10 +16,10 @@ from consumer.commands.check.onemsg import (
     check_webhook,
     required_templates,
 )
-from consumer.config.onemsg import OneMsgSettings
-from consumer.config.processes import ProcessSettings
-from consumer.config.service import WebSettings
-from consumer.config.template import TemplateOverride, TemplateSettings
+from consumer.config.sections.onemsg import OneMsgSettings
+from consumer.config.sections.processes import ProcessSettings
+from consumer.config.sections.service import WebSettings
+from consumer.config.sections.template import TemplateOverride, TemplateSettings
 from consumer.config.types import Secret
 from consumer.onemsg.client import OneMsgClient
 from consumer.onemsg.templates.preflight import RequiredTemplate

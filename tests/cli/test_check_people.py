@@ -7,9 +7,9 @@ import pytest
 
 from consumer.commands.check.people import check_people, check_reach, find_reachable
 from consumer.commands.topic_sample import TopicSampler
-from consumer.config.kafka import KafkaSettings
-from consumer.config.policy import PolicySettings
-from consumer.config.processes import ProcessSettings
+from consumer.config.sections.kafka import KafkaSettings
+from consumer.config.sections.policy import PolicySettings
+from consumer.config.sections.processes import ProcessSettings
 from consumer.config.settings import Settings
 from consumer.kafka.clients.output import Output
 from consumer.kafka.clients.publisher import Publisher

@@ -5,7 +5,7 @@ from typing import Any
 
 from consumer.commands.check.event_names import NamesSeen, check_names, never_seen
 from consumer.commands.check.source_paths import check_paths
-from consumer.config.source import SourceSettings
+from consumer.config.sections.source import SourceSettings
 from tests.activity.writing import process
 
 OWN = SourceSettings(format="json", user="user.id", time="ts", event="type")

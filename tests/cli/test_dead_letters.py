@@ -18,7 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from consumer.clock import SystemClock
-from consumer.config.kafka import KafkaSettings
+from consumer.config.sections.kafka import KafkaSettings
 from consumer.kafka.clients.output import Output
 from consumer.kafka.clients.publisher import Publisher
 from consumer.kafka.clients.transactional_producer import command_producer

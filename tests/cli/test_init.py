@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from consumer.clock import SystemClock
-from consumer.config.kafka import KafkaSettings
 from consumer.config.loader import load
+from consumer.config.sections.kafka import KafkaSettings
 from consumer.kafka.clients.output import Output
 from consumer.kafka.clients.publisher import Publisher
 from consumer.sandbox.server import Sandbox

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from consumer.commands.status import _masked
-from consumer.config.kafka import KafkaSettings
+from consumer.config.sections.kafka import KafkaSettings
 from consumer.config.settings import Settings
 from consumer.kafka.clients.output import Output
 from consumer.kafka.clients.publisher import Publisher

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from consumer.config.detect import BrakeSettings, DetectSettings
+from consumer.config.sections.detect import BrakeSettings, DetectSettings
 
 
 def test_default_is_share_of_mean_only() -> None:

@@ -11,7 +11,7 @@ import structlog
 from pydantic import SecretStr
 
 from consumer import log
-from consumer.config.service import LogSettings
+from consumer.config.sections.service import LogSettings
 
 TOKEN = 'tok"en\\with-quotes'
 

@@ -11,9 +11,9 @@ import pytest
 
 from consumer.activity.record_codec import RecordCodec
 from consumer.clock import SECOND, Millis, SystemClock
-from consumer.config.kafka import KafkaSettings, TopicSettings
+from consumer.config.sections.kafka import KafkaSettings, TopicSettings
+from consumer.config.sections.source import SourceSettings
 from consumer.config.settings import Settings
-from consumer.config.source import SourceSettings
 from consumer.demo.activity_producer import ActivityProducer
 from consumer.demo.broker import QUIET
 from consumer.demo.people import people

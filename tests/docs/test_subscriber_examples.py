@@ -15,7 +15,7 @@ import pytest
 from consumer.activity.record_codec import RecordCodec
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SystemClock
-from consumer.config.kafka import KafkaSettings
+from consumer.config.sections.kafka import KafkaSettings
 from consumer.kafka.clients.output import Output
 from consumer.kafka.clients.publisher import Publisher
 from consumer.records import DeliveryStatus

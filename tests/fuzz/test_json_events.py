@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from consumer.config.source import SourceSettings
+from consumer.config.sections.source import SourceSettings
 from tests.activity.writing import NOON, own_events, process
 
 PROCESSES = {"checkout": process(active_on=("viewed",), complete_on=("paid",))}

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from consumer.activity.errors import BadRecord
 from consumer.clock import Clock, SystemClock
-from consumer.config.kafka import KafkaSettings
+from consumer.config.sections.kafka import KafkaSettings
 from consumer.kafka.at_least_once_consumer import AtLeastOnceConsumer, RecordHandler, Subscription
 from consumer.kafka.clients.publisher import Publisher
 from consumer.kafka.dead_letters.publisher import DeadLetterPublisher

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import consumer
-from consumer.config.kafka import KafkaSettings
+from consumer.config.sections.kafka import KafkaSettings
 from consumer.kafka.clients.client_settings import OURS, client_settings, ignored_keys
 
 KAFKA = KafkaSettings(client={"group.id": "mine", "linger.ms": 50, "sasl.username": "lapse", "log_level": 7})

@@ -4,7 +4,7 @@ import pytest
 from confluent_kafka import Producer
 
 from consumer.clock import SECOND, ManualClock
-from consumer.config.kafka import KafkaSettings
+from consumer.config.sections.kafka import KafkaSettings
 from consumer.kafka.clients.connection_watchdog import ConnectionWatchdog, CutOff
 from tests.broker.broker import Broker, free_ports
 from tests.broker.topics import FreshTopics

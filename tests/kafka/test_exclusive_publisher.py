@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from consumer.clock import SECOND
-from consumer.config.kafka import KafkaSettings
+from consumer.config.sections.kafka import KafkaSettings
 from consumer.kafka.clients.exclusive_publisher import ExclusivePublisher, PublisherFenced, RecordRefused
 from consumer.kafka.clients.output import Output
 from consumer.kafka.clients.publisher import NotAcknowledged, Refused

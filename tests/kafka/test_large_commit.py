@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 from confluent_kafka import Consumer, TopicPartition
 
-from consumer.config.kafka import KafkaSettings
+from consumer.config.sections.kafka import KafkaSettings
 from consumer.detect.lapse_rules import LapseRules, Processes
 from consumer.detect.table import Table
 from consumer.kafka.changelog.reader import ChangelogReader

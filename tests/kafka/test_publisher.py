@@ -7,7 +7,7 @@ import structlog
 from confluent_kafka import Consumer, TopicPartition
 
 from consumer.clock import SECOND, Clock, Millis, SystemClock
-from consumer.config.kafka import KafkaSettings
+from consumer.config.sections.kafka import KafkaSettings
 from consumer.kafka.clients.output import Output
 from consumer.kafka.clients.publisher import NotAcknowledged, Publisher, PublishFailed, Refused
 from tests.broker.broker import Broker

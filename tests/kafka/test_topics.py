@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from consumer.config.kafka import TopicSettings
+from consumer.config.sections.kafka import TopicSettings
 from consumer.kafka.clients.topics import (
     Different,
     Matching,

@@ -3,7 +3,7 @@
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from consumer.config.kafka import TopicSettings
+from consumer.config.sections.kafka import TopicSettings
 from consumer.demo.broker import embedded_broker
 from consumer.kafka.clients.topics import Matching, TopicsRefused, compare, create, inspect, prepare, required_topics
 from tests.broker.topics import FreshTopics, fresh_name

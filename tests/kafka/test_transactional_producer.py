@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from consumer.config.kafka import KafkaSettings
+from consumer.config.sections.kafka import KafkaSettings
 from consumer.kafka.clients.output import Output
 from consumer.kafka.clients.transactional_producer import Aborted, Fenced, TransactionalProducer, command_producer
 from tests.broker.topics import FreshTopics, fresh_name

@@ -25,7 +25,7 @@ from consumer.ledger.errors import is_transient
 from consumer.ledger.schema.tables import contacts
 from consumer.ledger.store import Ledger
 from consumer.metrics import ServiceMetrics
-from consumer.wiring.ledger import wait_for_ledger
+from consumer.wiring.deliver.ledger import wait_for_ledger
 
 TRANSIENT = [
     errors.LockNotAvailable,

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from consumer.clock import MINUTE, SECOND
-from consumer.config.fallback import WebhookFallbackSettings
+from consumer.config.sections.fallback import WebhookFallbackSettings
 from consumer.media.signed_webhook import SignedWebhookClient, WebhookRequest, WebhookRequestWriter
 from consumer.media.text_template import FallbackText
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown

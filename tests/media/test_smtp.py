@@ -12,7 +12,7 @@ from hypothesis import given
 
 from consumer.clock import MINUTE
 from consumer.commands.check.fallback import check_mail
-from consumer.config.fallback import EmailFallbackSettings
+from consumer.config.sections.fallback import EmailFallbackSettings
 from consumer.email_address import normalize_email
 from consumer.media.mail_message import Mail, MailWriter
 from consumer.media.smtp import SmtpClient, classify_refusal

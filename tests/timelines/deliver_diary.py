@@ -19,7 +19,7 @@ from consumer.ledger.schema.tables import webhook_bodies
 from consumer.onemsg.templates.listing import Template, TemplateListing
 from consumer.records import Contact, DeliveryStatus, Received, Reminder, ReminderKind
 from consumer.testing import PLAN, FakeOneMsg, Replica
-from consumer.wiring.deliver_parts import OneMsg
+from consumer.wiring.deliver.parts import OneMsg
 
 from ..ledger.databases import unused_sqlite
 from .detect_diary import moment

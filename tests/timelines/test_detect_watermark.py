@@ -7,7 +7,7 @@ import numpy as np
 from consumer.activity.decoder import ActivityDecoder
 from consumer.activity.field_paths import build_field_paths
 from consumer.activity.json_reader import JsonReader
-from consumer.config.source import SourceSettings
+from consumer.config.sections.source import SourceSettings
 from consumer.detect.watermark import WallClockGuard, Watermark
 
 from .detect_diary import Diary, moment

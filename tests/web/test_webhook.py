@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from consumer import log
 from consumer.clock import ManualClock
-from consumer.config.service import LogSettings
+from consumer.config.sections.service import LogSettings
 from consumer.metrics import DeliverMetrics
 from consumer.web.health import Health
 from consumer.web.routes import build, build_public

@@ -2,7 +2,7 @@
 
 import pytest
 
-from consumer.wiring.opt_outs_topic import read_lifted_at
+from consumer.wiring.deliver.opt_outs_topic import read_lifted_at
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from consumer.activity.avro.cursor import Cursor, Decoder, FieldSheet, Flags, Ke
 from consumer.activity.avro.field_decoders import FieldDecoders
 from consumer.activity.avro.leaf_types import COMPARED_KEYS, Misfit, leaf_of
 from consumer.activity.times.timestamps import TimeForm
-from consumer.config.event_paths import Entry
+from consumer.config.sections.event_paths import Entry
 
 _MAX_ITEMS = 64  # array items up to which records are decoded together; an array inside an array gets an eighth
 

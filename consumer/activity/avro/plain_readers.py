@@ -7,7 +7,7 @@ from struct import unpack_from
 from typing import Any, TypeAlias
 
 from consumer.activity.avro.leaf_types import Leaf, Misfit
-from consumer.config.event_paths import Entry
+from consumer.config.sections.event_paths import Entry
 
 Found: TypeAlias = dict[str, tuple[Leaf | Misfit | None, Any]]
 """What lies at each path, by our names, with its type; of what lies within JSON the type is None."""

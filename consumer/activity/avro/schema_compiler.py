@@ -20,7 +20,7 @@ from consumer.activity.avro.items_decoders import (
 )
 from consumer.activity.field_paths import FieldPaths, Node, Tree
 from consumer.activity.schemas.avro_schema import WriterSchema
-from consumer.config.event_paths import Entry, Path
+from consumer.config.sections.event_paths import Entry, Path
 
 JSON_TEXT = object()
 """Stands for whatever may lie inside a text that holds JSON."""

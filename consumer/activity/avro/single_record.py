@@ -41,7 +41,7 @@ from consumer.activity.times import timestamps
 from consumer.activity.times.iso8601 import NO_TIME
 from consumer.activity.times.local_time import to_utc
 from consumer.activity.times.timestamps import TimeForm
-from consumer.config.event_paths import Entry
+from consumer.config.sections.event_paths import Entry
 
 _FIXED_SIZES = {"boolean": 1, "float": 4, "double": 8}
 _KEY_ALONE = FieldPaths({}, TimeForm())

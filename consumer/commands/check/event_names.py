@@ -12,9 +12,9 @@ from consumer.activity.field_paths import NATIVE
 from consumer.activity.whole_events import Event
 from consumer.commands.check.source_paths import nearest
 from consumer.commands.terminal.output import CheckResult
-from consumer.config.event_paths import steps_in
-from consumer.config.processes import ProcessSettings
-from consumer.config.source import SourceSettings
+from consumer.config.sections.event_paths import steps_in
+from consumer.config.sections.processes import ProcessSettings
+from consumer.config.sections.source import SourceSettings
 from consumer.records import ActivityKind
 
 _SHOWN = 12

@@ -1,7 +1,7 @@
 """The check of the fallback by e-mail. (A webhook cannot be checked without sending it a reminder.)"""
 
 from consumer.commands.terminal.output import CheckResult
-from consumer.config.fallback import EmailFallbackSettings
+from consumer.config.sections.fallback import EmailFallbackSettings
 from consumer.media.smtp import SmtpClient
 
 _ADVICE = {

@@ -9,7 +9,7 @@ from consumer.commands.check.source_paths import nearest
 from consumer.commands.terminal.exit_codes import CommandFailed
 from consumer.commands.terminal.output import CheckResult
 from consumer.config.errors import ConfigError
-from consumer.config.kafka import KafkaSettings, RegistrySettings
+from consumer.config.sections.kafka import KafkaSettings, RegistrySettings
 from consumer.kafka.clients import partition_offsets
 from consumer.wiring.shared import build_registry
 

@@ -16,7 +16,7 @@ from consumer.config.settings import Settings
 from consumer.kafka.clients.error_codes import in_words
 from consumer.ledger.errors import LedgerRefused, NoLedger
 from consumer.ledger.store import Ledger
-from consumer.wiring.ledger import TopicPositions, compare_with_topics
+from consumer.wiring.deliver.ledger import TopicPositions, compare_with_topics
 
 _RESTORED = (
     "`lapse run` sends nothing that was unsent in the backup, because it may have been sent since; look for unresolved"

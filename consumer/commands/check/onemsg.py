@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pydantic import SecretStr
 
 from consumer.commands.terminal.output import CheckResult
-from consumer.config.onemsg import OneMsgSettings
-from consumer.config.processes import ProcessSettings
-from consumer.config.service import WEBHOOK_PATH, WebSettings
+from consumer.config.sections.onemsg import OneMsgSettings
+from consumer.config.sections.processes import ProcessSettings
+from consumer.config.sections.service import WEBHOOK_PATH, WebSettings
 from consumer.deliver.channel import template_status
 from consumer.deliver.policy.message_plan import message_plans
 from consumer.onemsg.api_errors import ADVICE

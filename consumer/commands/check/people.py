@@ -14,7 +14,7 @@ from consumer.activity.record_codec import RecordCodec
 from consumer.activity.whole_events import is_json
 from consumer.commands.terminal.output import CheckResult
 from consumer.commands.topic_sample import Sample, TopicSampler
-from consumer.config.policy import PolicySettings
+from consumer.config.sections.policy import PolicySettings
 from consumer.deliver.policy.consent import may_be_asked
 from consumer.kafka.clients.error_codes import in_words
 from consumer.onemsg.phone import Phone, normalize_phone

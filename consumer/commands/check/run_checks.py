@@ -16,7 +16,7 @@ from consumer.commands.run import required_secrets
 from consumer.commands.terminal.exit_codes import DONE, FAILED, MISUSED
 from consumer.commands.terminal.output import CheckResult, print_json, print_result
 from consumer.config.loader import ConfigError, ledger_hash_key, load, read_secret
-from consumer.config.onemsg import OneMsgSettings
+from consumer.config.sections.onemsg import OneMsgSettings
 from consumer.config.settings import Settings
 from consumer.config.types import Role
 from consumer.kafka.clients.client_settings import ignored_keys

@@ -9,8 +9,8 @@ from consumer.activity.event_values import value_at
 from consumer.activity.field_paths import NATIVE
 from consumer.activity.whole_events import Event, leaves
 from consumer.commands.terminal.output import CheckResult
-from consumer.config.event_paths import HEADER, KEY, RECORD, TIMESTAMP, steps_in, written
-from consumer.config.source import SourceSettings
+from consumer.config.sections.event_paths import HEADER, KEY, RECORD, TIMESTAMP, steps_in, written
+from consumer.config.sections.source import SourceSettings
 
 _LIKENESS = 0.5
 _AROUND = (KEY, HEADER, TIMESTAMP, RECORD)

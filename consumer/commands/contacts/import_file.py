@@ -26,8 +26,8 @@ from consumer.commands.contacts.known_contacts import ContactChange, KnownContac
 from consumer.commands.contacts.validation import COLUMNS, KEY, CheckedRow, ImportRules, InvalidRow, SeenUsers
 from consumer.commands.terminal.exit_codes import DONE, CommandFailed
 from consumer.commands.terminal.output import echo
-from consumer.config.kafka import KafkaSettings
 from consumer.config.loader import load
+from consumer.config.sections.kafka import KafkaSettings
 from consumer.kafka.clients.output import Output
 from consumer.kafka.clients.transactional_producer import Aborted, Fenced, command_producer
 from consumer.records import Contact

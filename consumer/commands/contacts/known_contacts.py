@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 from consumer.activity.errors import BadRecord
 from consumer.activity.schemas.framing import text_of_key
 from consumer.clock import Millis
-from consumer.config.kafka import KafkaSettings
+from consumer.config.sections.kafka import KafkaSettings
 from consumer.deliver.policy.consent import CompanyRecord, record_after
 from consumer.kafka.clients import group_offsets, partition_offsets
 from consumer.records import Contact

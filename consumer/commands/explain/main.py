@@ -26,7 +26,7 @@ from consumer.ledger import queries
 from consumer.ledger.errors import NoLedger
 from consumer.ledger.store import Ledger
 from consumer.wiring import activity_reader, detect
-from consumer.wiring.deliver_settings import contact_rules
+from consumer.wiring.deliver.settings import contact_rules
 from consumer.wiring.shared import Shared
 
 _BROKER_TIMEOUT_S = 3

@@ -26,10 +26,10 @@ from consumer.commands.init.proposals import Candidate, Proposal, Record, propos
 from consumer.commands.init.questions import ProcessFlags
 from consumer.commands.terminal.exit_codes import DONE, CommandFailed
 from consumer.commands.topic_sample import Sample, TopicSampler
-from consumer.config.event_paths import Path as FieldPath
-from consumer.config.event_paths import steps_in
-from consumer.config.kafka import KafkaSettings
 from consumer.config.loader import load
+from consumer.config.sections.event_paths import Path as FieldPath
+from consumer.config.sections.event_paths import steps_in
+from consumer.config.sections.kafka import KafkaSettings
 from consumer.kafka.clients.error_codes import in_words
 
 _BROKER_TIMEOUT_S = 5

@@ -9,7 +9,7 @@ from typing import Any
 from consumer.activity.times.timestamps import TimeForm, from_one
 from consumer.activity.whole_events import Event, leaves
 from consumer.clock import DAY, HOUR, YEAR_2000, Millis
-from consumer.config.event_paths import steps_in, written
+from consumer.config.sections.event_paths import steps_in, written
 
 _KEPT_VALUES = 1_000
 _MIN_SHARE = 0.5

@@ -15,7 +15,7 @@ from consumer.config.loader import load
 from consumer.insight import report
 from consumer.ledger import queries
 from consumer.ledger.store import Ledger
-from consumer.wiring.deliver_settings import money_of
+from consumer.wiring.deliver.settings import money_of
 
 DEFAULT_SPAN: Millis = 30 * DAY
 

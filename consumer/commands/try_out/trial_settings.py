@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from consumer.config.detect import BrakeSettings, DetectSettings
-from consumer.config.fallback import FallbackSettings
-from consumer.config.kafka import TopicSettings
-from consumer.config.onemsg import TrackingSettings
-from consumer.config.processes import ProcessSettings
-from consumer.config.service import LedgerSettings, WebSettings
+from consumer.config.sections.detect import BrakeSettings, DetectSettings
+from consumer.config.sections.fallback import FallbackSettings
+from consumer.config.sections.kafka import TopicSettings
+from consumer.config.sections.onemsg import TrackingSettings
+from consumer.config.sections.processes import ProcessSettings
+from consumer.config.sections.service import LedgerSettings, WebSettings
+from consumer.config.sections.source import SourceSettings
 from consumer.config.settings import Settings
-from consumer.config.source import SourceSettings
 
 PROCESS = "lapse-try"
 _LATENESS = timedelta(seconds=1)

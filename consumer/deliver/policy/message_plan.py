@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from consumer.clock import Millis
-from consumer.config.policy import SendWindowSettings
-from consumer.config.processes import ProcessSettings
-from consumer.config.template import TemplateSettings, action_text
+from consumer.config.sections.policy import SendWindowSettings
+from consumer.config.sections.processes import ProcessSettings
+from consumer.config.sections.template import TemplateSettings, action_text
 from consumer.config.types import millis
 from consumer.deliver.policy.languages import ranked
 from consumer.send_window import Window

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from consumer.config.kafka import KafkaSettings
+from consumer.config.sections.kafka import KafkaSettings
 
 MAX_RECORD_BYTES = 10 * 1024 * 1024
 """A record from a topic with any limits must fit onto the dead letters' topic, unchanged."""

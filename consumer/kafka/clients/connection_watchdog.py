@@ -4,7 +4,7 @@ from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from consumer.clock import SECOND, Clock, Millis
-from consumer.config.kafka import KafkaSettings
+from consumer.config.sections.kafka import KafkaSettings
 from consumer.kafka.clients.client_settings import client_settings
 
 _CHECK_AFTER_MS: Millis = 30 * SECOND

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from confluent_kafka import KafkaError, KafkaException
 
 from consumer.clock import SECOND, Millis
-from consumer.config.kafka import KafkaSettings
+from consumer.config.sections.kafka import KafkaSettings
 from consumer.kafka.clients.client_settings import MAX_RECORD_BYTES, client_settings
 from consumer.kafka.clients.error_codes import RECORD_REFUSED, TIMED_OUT, TOPIC_ABSENT
 from consumer.kafka.clients.output import Output

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from consumer.config.kafka import KafkaSettings
+from consumer.config.sections.kafka import KafkaSettings
 from consumer.kafka.clients.client_error_log import ClientErrorLog
 from consumer.kafka.clients.client_settings import client_settings
 from consumer.kafka.clients.error_codes import COORDINATOR_LOADING, TIMED_OUT, UNAUTHORIZED, BrokerRefused

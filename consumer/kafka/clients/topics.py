@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
 from consumer.clock import DAY, MINUTE
-from consumer.config.kafka import TopicSettings
+from consumer.config.sections.kafka import TopicSettings
 from consumer.kafka.clients.client_settings import MAX_RECORD_BYTES
 from consumer.kafka.clients.error_codes import UNAUTHORIZED, in_words
 

@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from consumer.clock import Millis
-from consumer.config.kafka import KafkaSettings
+from consumer.config.sections.kafka import KafkaSettings
 from consumer.kafka.clients import partition_offsets
 from consumer.kafka.clients.client_settings import client_settings
 from consumer.kafka.clients.message_position import position_behind

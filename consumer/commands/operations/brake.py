@@ -8,7 +8,7 @@ import httpx
 from consumer.commands.terminal.exit_codes import DONE, CommandFailed
 from consumer.commands.terminal.output import echo
 from consumer.config.loader import load, read_secret
-from consumer.config.service import WebSettings
+from consumer.config.sections.service import WebSettings
 
 _REQUEST_TIMEOUT_S = 15
 _LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - addresses to listen on, not to call

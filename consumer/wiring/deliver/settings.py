@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from consumer.clock import Millis
-from consumer.config.onemsg import OneMsgSettings
+from consumer.config.sections.onemsg import OneMsgSettings
 from consumer.config.settings import Settings
 from consumer.config.types import millis
 from consumer.deliver.policy.checks import CheckRules

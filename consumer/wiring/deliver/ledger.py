@@ -20,8 +20,8 @@ from consumer.ledger import queries
 from consumer.ledger.errors import LedgerRefused, NoLedger, is_about_the_data, is_transient
 from consumer.ledger.store import Ledger, location
 from consumer.metrics import DeliverMetrics
-from consumer.wiring.contacts_lineage import follow_contacts_topic
-from consumer.wiring.opt_outs_topic import read_opt_outs
+from consumer.wiring.deliver.contacts_lineage import follow_contacts_topic
+from consumer.wiring.deliver.opt_outs_topic import read_opt_outs
 from consumer.wiring.shared import Shared
 
 P = ParamSpec("P")

@@ -9,7 +9,7 @@ from consumer.media.mail_message import MailWriter
 from consumer.media.signed_webhook import SignedWebhookClient, WebhookRequestWriter
 from consumer.media.smtp import SmtpClient
 from consumer.records import EMAIL, WEBHOOK
-from consumer.wiring.deliver_parts import Fallback
+from consumer.wiring.deliver.parts import Fallback
 from consumer.wiring.shared import Shared, plain
 
 _FALLBACK_LEASE_MARGIN_MS = 15 * SECOND

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from consumer.config.policy import SendWindowSettings
-from consumer.config.source import Names
-from consumer.config.template import Action, TemplateOverride
+from consumer.config.sections.policy import SendWindowSettings
+from consumer.config.sections.source import Names
+from consumer.config.sections.template import Action, TemplateOverride
 from consumer.config.types import Duration, Section
 
 

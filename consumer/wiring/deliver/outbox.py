@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Sequence
 
 from consumer.activity.record_codec import RecordCodec
-from consumer.config.kafka import TopicSettings
+from consumer.config.sections.kafka import TopicSettings
 from consumer.deliver.leader_lease import LeaderLease
 from consumer.deliver.outbox import (
     OptOutLifted,
@@ -21,7 +21,7 @@ from consumer.kafka.clients.publisher import PublishFailed
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.records import DeliveryStatus, OptOut
-from consumer.wiring.opt_outs_topic import LIFTED_AT, key_of
+from consumer.wiring.deliver.opt_outs_topic import LIFTED_AT, key_of
 from consumer.wiring.shared import Shared
 
 _NAME = "outbox"

@@ -17,8 +17,8 @@ from consumer.kafka.clients import partition_offsets
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.waiting import wait_for_event
-from consumer.wiring.contacts_lineage import require_same_topic
-from consumer.wiring.ledger import next_offsets
+from consumer.wiring.deliver.contacts_lineage import require_same_topic
+from consumer.wiring.deliver.ledger import next_offsets
 from consumer.wiring.shared import Shared
 
 _INTERVAL_MS = MINUTE

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from consumer.config.template import TemplateSettings
+from consumer.config.sections.template import TemplateSettings
 from consumer.config.types import Address, Duration, Secret, Section
 
 

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
 from consumer.clock import MINUTE, Millis
-from consumer.config.service import WEBHOOK_PATH
+from consumer.config.sections.service import WEBHOOK_PATH
 from consumer.deliver.channel.sending_state import SendingProblem, problem_of_call, problem_of_status
 from consumer.deliver.channel.template_watcher import TemplateWatcher
 from consumer.onemsg.client import OneMsgClient, OneMsgError

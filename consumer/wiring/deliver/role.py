@@ -35,14 +35,14 @@ from consumer.ledger.schema.rows import ChannelRow
 from consumer.metrics import DeliverMetrics
 from consumer.records import WHATSAPP, Contact, Received, Reminder
 from consumer.web.webhook import WebhookEndpoint
-from consumer.wiring.channel_maintenance import ChannelMaintenance
-from consumer.wiring.contacts_age import ContactsAge
-from consumer.wiring.deliver_parts import DeliverParts
-from consumer.wiring.deliver_settings import onemsg_client, sender_config
-from consumer.wiring.fallback import fallbacks
-from consumer.wiring.ledger import next_offsets, open_ledger, wait_for_ledger
+from consumer.wiring.deliver.channel_maintenance import ChannelMaintenance
+from consumer.wiring.deliver.contacts_age import ContactsAge
+from consumer.wiring.deliver.fallback import fallbacks
+from consumer.wiring.deliver.ledger import next_offsets, open_ledger, wait_for_ledger
+from consumer.wiring.deliver.outbox import outbox_publisher
+from consumer.wiring.deliver.parts import DeliverParts
+from consumer.wiring.deliver.settings import onemsg_client, sender_config
 from consumer.wiring.metric_series import start_deliver_series
-from consumer.wiring.outbox import outbox_publisher
 from consumer.wiring.part_loop import PartLoop
 from consumer.wiring.shared import Shared, plain
 

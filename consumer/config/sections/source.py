@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, model_validator
 
-from consumer.config.event_paths import RECORD, TIMESTAMP, EventPath, steps_in
+from consumer.config.sections.event_paths import RECORD, TIMESTAMP, EventPath, steps_in
 from consumer.config.types import Duration, FilePath, Section, Zone
 
 PATHS = ("user", "time", "process", "kind", "action", "event")
