@@ -120,7 +120,7 @@ class Actions:
         with self._work() as work:
             count = pauses.resume(work.connection, name)
             queries.operating.journal.add(work.connection, work.now, by, "resume", subject=_label(name), count=count)
-        return self._done(Done(f"{_label(name)} goes on; {count:,} reminders had waited for it.", count))
+        return self._done(Done(f"{_label(name)} goes on; {reminders(count)} had waited for it.", count))
 
     def cancel(self, asked: CancelQuestion, by: Actor) -> Done:
         count = 0
@@ -134,7 +134,7 @@ class Actions:
             count += len(rows)
             if len(rows) < MOST:
                 break
-        return self._done(Done(f"{count:,} reminders were cancelled and will not be sent.", count))
+        return self._done(Done(f"Cancelled {reminders(count)}: nothing of that is sent any more.", count))
 
     def resolve(self, asked: ResolveQuestion, by: Actor) -> Done:
         count = 0
@@ -145,8 +145,11 @@ class Actions:
             count += len(rows)
             if len(rows) < MOST:
                 break
-        what = "recorded as sent" if asked.sent else "planned again: they go out if all checks pass"
-        return self._done(Done(f"{count:,} reminders were {what}.", count))
+        sent, again = (
+            f"Recorded {reminders(count)} as sent.",
+            f"Planned {reminders(count)} again, with all checks to pass.",
+        )
+        return self._done(Done(sent if asked.sent else again, count))
 
     def settle_likely_opt_out(self, asked: LikelyOptOutQuestion, by: Actor) -> Done:
         """Raises ActionRefused if the hold has ended meanwhile."""
@@ -160,7 +163,7 @@ class Actions:
                 done = Done("The opt-out is recorded: nothing more is sent to this person.", 0)
             else:
                 count = likely_opt_outs.lift(work, person)
-                done = Done(f"The hold is lifted; {count:,} reminders had waited for it.", count)
+                done = Done(f"The hold is lifted; {reminders(count)} had waited for it.", count)
             action: Action = "opt_out" if asked.opted_out else "lift"
             queries.operating.journal.add(work.connection, work.now, by, action, subject=users, count=done.count)
         return self._done(done)
@@ -200,6 +203,11 @@ class Actions:
         if asked.process not in known:
             raise ActionRefused("there is no process of this name")
         return asked.process
+
+
+def reminders(count: int) -> str:
+    """Return a count of reminders in words."""
+    return "1 reminder" if count == 1 else f"{count:,} reminders"
 
 
 def _label(name: str) -> str:

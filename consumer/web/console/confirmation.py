@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from starlette.exceptions import HTTPException
 
 from consumer.ledger.queries.operating.selections import UnresolvedSelection, WaitingSelection
+from consumer.web.api.actions import reminders
 from consumer.web.api.routes import Views
 
 _FILTERS = ("reason", "reminder", "process", "medium")
@@ -52,7 +53,7 @@ def prepare(views: Views, given: Mapping[str, str]) -> Confirmation:
         count, until = views.actions.count_cancel(which)
         words = "They will never be sent. This cannot be undone. What is being sent at this moment is left alone."
         fields = {**filters, "until": str(until), "most": str(count)}
-        return Confirmation("Cancel unsent reminders", words, f"Cancel {count:,} reminders", "cancel", fields, count)
+        return Confirmation("Cancel unsent reminders", words, f"Cancel {reminders(count)}", "cancel", fields, count)
     if action in _RESOLVING:
         filters.pop("reason", None)
         selection = UnresolvedSelection(
