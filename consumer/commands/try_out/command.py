@@ -4,7 +4,6 @@ import asyncio
 import shutil
 import tempfile
 import threading
-import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -133,7 +132,7 @@ def _tell(shared: Shared, trial: Trial, client: Client, digits: str, timeout_s: 
     _publish(shared, trial, client, digits)
     print_result(CheckResult(True, f"written: a contact with the number …{digits[-3:]}, and one activity"))
     typer.echo(f"  waiting {format_duration(_QUIET)} without activity, and detect.allowed_lateness …")
-    deadline = time.monotonic() + timeout_s
+    deadline = shared.clock.monotonic() + timeout_s * SECOND
     last: DeliveryStatus | None = None
     followed = {(topic, 0): 0 for topic in (topics.reminders, topics.delivery_status)}
     for message in sampler.follow(followed):
@@ -146,7 +145,7 @@ def _tell(shared: Shared, trial: Trial, client: Client, digits: str, timeout_s: 
             last = _told(shared, message.value()) or last
         if last is not None and last.final:
             return DONE if last.status in _ENDS_WELL else FAILED
-        if time.monotonic() > deadline:
+        if shared.clock.monotonic() > deadline:
             said = f"the last status is {last.status}" if last else "nothing has come of it"
             print_result(CheckResult(False, f"after {timeout_s:g} s {said}", "was the phone on? see `lapse check`"))
             return FAILED

@@ -99,7 +99,7 @@ def channel_breaker_after(
         passing = outcome.remedy in {Remedy.SLOW, Remedy.TRANSIENT}
         if passing or state.stopped_because == REPEATED_FAILURE:  # another failure shows nothing about the repeated one
             return _opened(state, replace(outcome, reason=state.stopped_because, error=state.error), started_at, now)
-    return _after_accepted_probe(state, started_at, now)
+    return _after_accepted_probe(state, started_at)
 
 
 def template_breaker_after(
@@ -109,7 +109,7 @@ def template_breaker_after(
     if isinstance(outcome, Rejected) and outcome.template:
         return _opened(state, outcome, started_at, now, reported=reported)
     if isinstance(outcome, Accepted) and state.stopped_because is not None:
-        return _after_accepted_probe(state, started_at, now)
+        return _after_accepted_probe(state, started_at)
     return state
 
 
@@ -133,7 +133,7 @@ def _opened(
     return replace(state, probe_at=now + wait(_CHANNEL, stops, refusal.retry_after))
 
 
-def _after_accepted_probe(state: ChannelRow, started_at: Millis, now: Millis) -> ChannelRow:
+def _after_accepted_probe(state: ChannelRow, started_at: Millis) -> ChannelRow:
     """Close it, unless a report opened it: then the acceptance alone shows nothing.
 
     A delivery closes that one, or a second acceptance REPORT_WAIT after the first with no failure reported meanwhile.
