@@ -1,7 +1,7 @@
 """Every metric of Lapse, and what it means. Labels are names from the configuration or closed sets, never user data.
 
-One module and one class for each role: `detect`, `deliver`, and `service` for what every process has. The second
-argument of each metric is its help text at /metrics, from which docs/metrics.md is generated.
+One module and one class for each role: `detect`, `deliver`, and `service` for what every process has; `histograms` is
+shared. The second argument of each metric is its help text at /metrics, from which docs/metrics.md is generated.
 """
 
 from consumer.metrics.deliver import BREAKER_STATES as BREAKER_STATES

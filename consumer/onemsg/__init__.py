@@ -2,6 +2,7 @@
 
 `client.py` (read it first) has a method for each call. `outcomes.py` is what an attempt to send can end in, and
 `send_response.py` and `error_table.py` decide which. `http/` is the transport, `templates/` checks what can be sent,
-`webhook/` reads reports and registers our address. `phone.py` and `masking.py` are about numbers and secrets.
+`webhook/` reads reports and registers our address. `phone.py` and `masking.py` are about numbers and secrets,
+`limits.py` and `backoff.py` about how much and when again.
 What is known of the API, and how surely, is in `docs/1msg.md`.
 """

@@ -5,6 +5,7 @@ Out: one transaction a checkpoint: reminders, dead letters, watermarks, changelo
 
 `batch_builder` collects what one poll returned (step 1), `batch_processor` decodes it and applies it to each
 `partition_task` (2, 3), `end_offset_poller` and `brake_control` decide how far the watermarks may move and whether
-lapses are held (4), `start_report` tells of those that are only counted, `checkpoint` commits (5 to 7). `assignment`
-opens and releases partitions; `partition_count_guard` stops everything when the topic is given more of them.
+lapses are held (4), `start_report` tells of those that are only counted, `checkpoint` commits what `reminder_encoder`
+wrote (5 to 7). `assignment` opens and releases partitions; `partition_count_guard` stops everything when the topic is
+given more of them.
 """
