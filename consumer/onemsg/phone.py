@@ -93,12 +93,21 @@ def _of_region(domestic: Phone | None, international: Phone | None, region: str 
     if domestic is None:
         other = "no number has this form" if international is None else f"it can only be a number outside {region}"
         return _bad_phone(f"{other}: write + and the country code, as in +34 …")
+    if domestic != international and _repeats_code(domestic):
+        return _bad_phone(f"it has the country code of {region}, and no number of {region} behind it")
     if international is None or international == domestic or not _is_valid(international):
         return domestic
     mobiles = [reading for reading in (domestic, international) if _is_mobile(reading)]
     if len(mobiles) == 1:
         return mobiles[0]
     return _bad_phone(f"it has two readings, in {region} and in another country: write + and the country code")
+
+
+def _repeats_code(phone: Phone) -> bool:
+    """Return whether it is only a number if its country code is read as digits behind a second one: +49 491511 …"""
+    number = _parse(f"+{phone.digits}")
+    code = "" if number is None else str(number.country_code)
+    return bool(code) and phone.digits.startswith(2 * code) and not _is_valid(phone)
 
 
 def _not_a_number(plain: str) -> str | None:

@@ -59,6 +59,8 @@ REQUESTS = OptOutRequests()
             "لغو",
             "bitte keine nachrichten mehr",
         ),
+        *("stop texting me", "Stop now!", "Arrête", "Désabonnez-moi svp", "Keine weiteren Nachrichten bitte", "chega"),
+        *("не пиши мне", "Отпишись", "أوقف", "やめてください", "停止发送", "Werbung stoppen", "odjava", "Sluta", "बंद"),
         *("Parar promoções", "dừng", "หยุด", "रोकें", "berhenti", "stopp", "rezygnuję"),
     ],
 )
@@ -85,6 +87,8 @@ def test_certain_stop(text: str) -> None:
             "nonstop flights",
             "stopwatch",
         ),
+        *("Perú", "Peru is nice", "is there a stop at Madrid?", "会议开始了", "Iniciar sesión", "Volver"),
+        *("Back", "Anmelden", "resume", "receber", "voltar", "Iniciar", "continue"),
         *("quiero completar mi cuenta", "mi hermana no pudo subir el documento", "ende", "please", "thank you"),
     ],
 )
@@ -104,6 +108,13 @@ def test_nothing_is_asked(text: str) -> None:
         "no quiero recibir esto nunca",
         "cancel",
         "end",
+        "who is this? wrong number",
+        "Número equivocado",
+        "i'd like to unsubscribe from this",
+        "配信停止お願いします",
+        "请停止给我发消息",
+        "수신거부합니다",
+        "ต้องการยกเลิก",
     ],
 )
 def test_likely_stop(text: str) -> None:

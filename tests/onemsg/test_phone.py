@@ -102,6 +102,8 @@ def test_a_number_without_a_code_is_read_in_the_default_region(phone: str, regio
         ("15123456789", "DE", "two readings"),  # a mobile without its zero, or one in Texas
         ("0151123456789012", "DE", "no number has this form"),  # 17 digits with its country code
         ("10000000000000", "DE", "no number has this form"),
+        ("0919876543210", "IN", "country code of IN"),  # +91 91 9876543210, if 91 counts as part of the number
+        ("4407700900", "GB", "country code of GB"),
     ],
 )
 def test_ambiguous_number_is_bad_phone_with_a_reason(phone: str, region: str | None, why: str) -> None:

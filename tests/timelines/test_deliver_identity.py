@@ -150,6 +150,27 @@ def test_hidden_number_of_somebody_else_stops_nobody(deliver: Diary) -> None:
     writes(deliver, "STOP").due("maria").works().says("maria accepted")
 
 
+def test_start_lifts_nothing_of_a_phone_that_was_theirs_before(deliver: Diary) -> None:
+    """The number has a new owner, who does not want to be written to."""
+    deliver.reports("one", "read", phone="34699999999", bsuid=BSUID)
+    deliver.reports("two", "read", phone="34612345678", bsuid=BSUID)
+    deliver.knows("owner", phone="+34 699 999 999").hears("STOP", phone="34699999999").after(SECOND)
+    writes(deliver, "START", author="34612345678@c.us")
+    writes(deliver, "START")
+    deliver.due("owner").works().says("owner suppressed opted_out")
+    assert not deliver.topics.lifted
+
+
+@pytest.mark.parametrize(
+    "author",
+    ["34612345678:12@s.whatsapp.net", "34612345678.0:3@c.us", "+34 612 345 678", "0034612345678", "+34 (612) 345-678"],
+)
+def test_phone_of_who_says_stop_in_every_spelling(deliver: Diary, author: str) -> None:
+    message = {"id": "wamid.in.1", "body": "STOP", "author": author, "time": now(deliver)}
+    deliver.knows("maria").posts(json.dumps({"messages": [message]}).encode()).due("maria").works()
+    deliver.says("maria suppressed opted_out")
+
+
 def test_id_and_phone_are_kept_as_hashes(deliver: Diary) -> None:
     deliver.reports("other", "read", phone="34612345678", bsuid=BSUID)
     writes(deliver, "STOP", authorBsuid="ES.999", author="ES.999@lid", chatId="ES.999@lid")

@@ -59,7 +59,7 @@ class PolicySettings(Section):
     max_per_user: dict[Duration, Annotated[int, Field(ge=1)]] = Field(default={timedelta(hours=24): 1})
     """How many messages one user or one phone may get within each period, from all processes together."""
     opt_out_words: tuple[str, ...] | None = None
-    """Whoever answers with one of these texts gets no more messages. Default: a list in 35 languages."""
+    """Whoever answers with one of these texts gets no more messages. Default: a list in 36 languages."""
     text_check: Literal["strict", "links", "off"] = "strict"
     """How names and actions from outside are judged. One with a link, an address, a long number or formatting is not
     sent: the default name, or the action of the process, takes its place. `links` allows numbers and formatting,

@@ -10,12 +10,21 @@ import unicodedata
 from collections.abc import Iterable
 from enum import StrEnum
 
-from consumer.opt_out_words import COURTESY_WORDS, LIKELY_WORDS, START_WORDS, STOP_WORDS
+from consumer.opt_out_words import (
+    AMBIGUOUS_WORDS,
+    COURTESY_WORDS,
+    LIKELY_WORDS,
+    START_WORDS,
+    STOP_WORDS,
+    UNSPACED,
+)
 
 _MAX_LENGTH = 4096
 """Characters that are read; WhatsApp allows no longer text message."""
 _LIKELY_MAX_WORDS = 12
 """A longer text is a conversation, in which `stop` may mean anything; only unmistakable phrases count there."""
+_UNSPACED_MAX_LENGTH = 60
+"""The same for languages without blanks, in characters (a Korean syllable counts as two or three)."""
 
 
 class OptOutRequest(StrEnum):
@@ -40,6 +49,8 @@ class OptOutRequests:
         stems = {plain_words(word) for word in LIKELY_WORDS if word.endswith("*")}
         likely = [rf"{re.escape(word)}(?!\S)" for word in whole] + [rf"{re.escape(stem)}\S*" for stem in stems]
         self._likely = re.compile(rf"(?<!\S)(?:{'|'.join(sorted(likely, key=len, reverse=True))})")
+        unspaced = {word for each in UNSPACED for word in STOP_WORDS[each] if len(word) > 1 and not word.isascii()}
+        self._unspaced = re.compile("|".join(sorted(re.escape(plain_words(word)) for word in unspaced)))
 
     def read(self, *texts: str | None) -> OptOutRequest:
         """Return what the texts of one message (body, caption, button title, button payload) ask for together.
@@ -65,12 +76,17 @@ class OptOutRequests:
         return OptOutRequest.START if words in self._start else OptOutRequest.NOTHING
 
     def _is_likely(self, words: str) -> bool:
-        """Whether it holds an unmistakable phrase, or is short and begins or ends with a word for it."""
+        """Whether it holds an unmistakable phrase, or is short and holds a word for it.
+
+        A word that may as well mean something else counts where a text begins or ends with it.
+        """
         found = list(self._likely.finditer(words))
         if any(" " in match[0] for match in found):
             return True
-        count = len(words.split())
-        return count <= _LIKELY_MAX_WORDS and any(m.start() == 0 or m.end() == len(words) for m in found)
+        if len(words.split()) > _LIKELY_MAX_WORDS:
+            return False
+        certain = any(m[0] not in AMBIGUOUS_WORDS or m.start() == 0 or m.end() == len(words) for m in found)
+        return certain or (len(words) <= _UNSPACED_MAX_LENGTH and self._unspaced.search(words) is not None)
 
     def _long_stop_phrases(self) -> set[str]:
         return {phrase for phrase in self._stop if phrase.count(" ") >= 1 and len(phrase) >= 10}

@@ -67,6 +67,15 @@ class KnownPhones:
         known = self._by_id.get(mention.id_hash(self._hash_key) or "", set())
         return known if named is None else {named, *known}
 
+    def certain(self, mention: Mention) -> set[str]:
+        """Return the phone that this person speaks from: the one named, or else the only one known; none if in doubt.
+
+        An id may have had another phone before, which belongs to somebody else by now.
+        """
+        named = self._hash(mention)
+        known = self.of(mention) if named is None else {named}
+        return known if len(known) == 1 else set()
+
     def _hash(self, mention: Mention) -> str | None:
         return None if mention.phone is None else phone_hash(mention.phone, self._hash_key)
 

@@ -192,6 +192,8 @@ def _apply_wish(work: UnitOfWork, wish: _Wish, phones: KnownPhones) -> None:
     known = phones.of(wish.by)
     if not known:
         _keep_wish(work, wish)
+    if wish.request is OptOutRequest.START:  # a person stops wherever they may be, and is written to again only here
+        known = phones.certain(wish.by)
     for hashed in sorted(known):
         match wish.request:
             case OptOutRequest.STOP:

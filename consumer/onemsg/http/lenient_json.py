@@ -19,6 +19,8 @@ _NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d{0,9})?", re.ASCII)
 _EARLIEST = 1_000_000_000 * SECOND  # September 2001, before WhatsApp: a smaller number is no timestamp
 _LATEST = 10_000_000_000 * SECOND  # the year 2286: a greater number counts milliseconds
 _MESSAGE_CHATS = ("c.us", "s.whatsapp.net")
+_DEVICE = re.compile(r"(\.\d{1,3})?:\d{1,4}$", re.ASCII)
+"""One of several devices of a person: `15551230000:12@s.whatsapp.net`."""
 _HIDDEN_CHAT = re.compile(r"([\w.]{3,140})@lid", re.ASCII)
 _BSUID = re.compile(r"[A-Za-z]{2}\.[A-Za-z0-9.]{3,135}")
 T = TypeVar("T")
@@ -106,7 +108,8 @@ def phone_digits(value: object) -> str | None:
     number, _, chat = value.strip().partition("@")
     if chat and chat.lower() not in _MESSAGE_CHATS:
         return None
-    return number.removeprefix("+") if re.fullmatch(r"\+?\d{5,20}", number, re.ASCII) else None
+    digits = re.sub(r"[\s().\-]", "", _DEVICE.sub("", number) if chat else number)
+    return digits.lstrip("+0") if re.fullmatch(r"(\+|00)?[1-9]\d{4,19}", digits, re.ASCII) else None
 
 
 def whatsapp_id(value: object) -> str | None:
