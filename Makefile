@@ -61,6 +61,7 @@ bench: .venv/dev  ## the figures of docs/performance.md
 	@$(BIN)/python -m bench.detect
 	@$(BIN)/python -m bench.detect --lapsing 0 0.02 0.1 0.3 --events 1000000 --users 200000
 	@$(BIN)/python -m bench.detect --format json --events 1000000 --users 268000
+	@$(BIN)/python -m bench.mapped
 	@$(BIN)/python -m bench.mapped_detect
 	@$(BIN)/python -m bench.stages
 	@$(BIN)/python -m bench.state --keys 1000000
@@ -73,6 +74,7 @@ bench: .venv/dev  ## the figures of docs/performance.md
 	@$(BIN)/python -m bench.growth
 	@$(BIN)/python -m bench.retention
 	@$(BIN)/python -m bench.webhooks
+	@$(BIN)/python -m bench.uplift
 	@$(BIN)/python -m bench.console
 
 format: .venv/dev  ## put style right where a tool can
