@@ -55,10 +55,11 @@ class Prometheus:
         assert answer.status_code == 200, answer.text
         return list(answer.json()["data"]["result"])
 
-    def fires(self, alert: str, **labels: str) -> bool:
+    def states(self, alert: str, **labels: str) -> set[str]:
+        """Return whether it is pending, firing, or both for different labels; nothing while it is not active."""
         found = httpx.get(f"{self.url}/api/v1/alerts", timeout=30).json()["data"]["alerts"]
         wanted = {"alertname": alert, **labels}.items()
-        return any(each["state"] == "firing" and each["labels"].items() >= wanted for each in found)
+        return {each["state"] for each in found if each["labels"].items() >= wanted}
 
 
 @contextmanager
