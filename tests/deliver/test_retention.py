@@ -86,4 +86,5 @@ def test_retention_deletes_in_small_batches(diary: Diary) -> None:
     diary.after(5 * DAY).detect_is_at().works()
     diary.after(KEEP + DAY)
     retention = Retention(diary.ledger, keep_ms=KEEP, now=diary.clock.now)
-    assert [retention.step() for _ in range(4)] == [200, 200, 50, 0]
+    # As many reminders as episodes in each.
+    assert [retention.step() for _ in range(4)] == [2 * 200, 2 * 200, 2 * 50, 0]

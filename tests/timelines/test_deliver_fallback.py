@@ -323,3 +323,18 @@ def test_expired_reminder_gets_no_fallback(diary: FallbackDiary) -> None:
     diary.knows_by_mail().due("maria")
     asyncio.run(diary.parts.sender.step())
     diary.at("Thu 09:00:00.001").detect_is_at().works().says("maria suppressed no_phone")
+
+
+def test_likely_opt_out_holds_every_medium(diary: FallbackDiary) -> None:
+    diary.knows("maria", email="maria@example.com").due("maria").works()
+    diary.reports("wamid.1", "failed", error="Message undeliverable").hears("please stop writing me about this")
+    soon(diary, 20).works()
+    diary.mailed()
+    assert [f"{each.medium} {each.reason}" for each in diary.unchecked()][-1] == "email recipient_hold"
+
+
+@pytest.mark.parametrize("phone", ["+34 699 999 999", None])
+def test_likely_opt_out_follows_the_person(diary: FallbackDiary, phone: str | None) -> None:
+    diary.knows("maria", email="maria@example.com").hears("please stop writing me about this")
+    diary.knows("maria", phone=phone, email="maria@example.com").due("maria").works().went_out()
+    diary.mailed()

@@ -64,6 +64,8 @@ class Facts:
     held_until: Millis | None = None
     """No message to this recipient before then, whichever process the reminder is of."""
     unreachable: bool = False
+    likely_opt_out: bool = False
+    """The hold is for what may have been an opt-out, so it is one for every medium."""
     rung_attempted_at: Millis | None = None
     """Latest attempt of another reminder for this user, process and rung that may have gone out."""
     process_attempted_at: Millis | None = None

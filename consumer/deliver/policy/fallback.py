@@ -104,14 +104,18 @@ def email_is_good(facts: Facts) -> Verdict | None:
     return Suppress("no_email") if facts.has_next_medium else Defer("no_email", facts.too_old_at)
 
 
-_ADDRESS_CHECKS = {EMAIL: (email_is_good,), WEBHOOK: ()}
+def is_no_likely_opt_out(facts: Facts) -> Verdict | None:
+    """As `recipient_is_free`: other holds are about the phone."""
+    return recipient_is_free(facts) if facts.likely_opt_out else None
+
+
+_ADDRESS_CHECKS: dict[str, tuple[Check, ...]] = {EMAIL: (email_is_good,), WEBHOOK: ()}
 
 
 def checks_for(medium: str) -> Sequence[Check]:
     """Return the list of `checks.py` with the checks of the phone replaced by those of this medium's address."""
-    address_checks: tuple[Check, ...] = _ADDRESS_CHECKS[medium]
-    return tuple(
-        each
-        for check in CHECKS
-        for each in (address_checks if check is phone_is_good else () if check is recipient_is_free else (check,))
-    )
+    replaced: dict[Check, tuple[Check, ...]] = {
+        phone_is_good: _ADDRESS_CHECKS[medium],
+        recipient_is_free: (is_no_likely_opt_out,),
+    }
+    return tuple(each for check in CHECKS for each in replaced.get(check, (check,)))

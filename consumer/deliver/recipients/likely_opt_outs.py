@@ -1,16 +1,15 @@
 """Settles holds on people who may have opted out in words of their own, by what an operator read in them."""
 
-from collections.abc import Sequence
-
 from consumer.clock import Millis
 from consumer.deliver.lifecycle import StatusSource
-from consumer.deliver.recipients.opt_outs import LIKELY_OPT_OUT, opt_out, owner_of
+from consumer.deliver.recipients.opt_outs import LIKELY_OPT_OUT, opt_out, owner_of, speakers_at
 from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
 from consumer.ledger.queries.opt_outs import OptOutJournalEntry
 from consumer.ledger.queries.reporting.console import HeldPerson
 
 _PHONE = "phone:"
+_USER = "user:"
 
 
 def find(work: UnitOfWork, subject: str, medium: str) -> HeldPerson | None:
@@ -21,8 +20,7 @@ def find(work: UnitOfWork, subject: str, medium: str) -> HeldPerson | None:
 def lift(work: UnitOfWork, person: HeldPerson) -> int:
     """End the hold: it was no opt-out. Returns how many reminders had waited for it."""
     queries.replicas.lock_facts_exclusive(work.connection)
-    queries.recipients.delete_holds(work.connection, [person.subject], person.medium, LIKELY_OPT_OUT)
-    return _wake(work, person.users, person.medium)
+    return _end(work, person)
 
 
 def confirm(work: UnitOfWork, person: HeldPerson, said_at: Millis) -> None:
@@ -34,10 +32,12 @@ def confirm(work: UnitOfWork, person: HeldPerson, said_at: Millis) -> None:
     queries.opt_outs.journal(
         work.connection, [OptOutJournalEntry(each, "add", why, work.now) for each in sorted(subjects)]
     )
-    queries.recipients.delete_holds(work.connection, [person.subject], person.medium, LIKELY_OPT_OUT)
-    _wake(work, person.users, person.medium)
+    _end(work, person)
 
 
-def _wake(work: UnitOfWork, users: Sequence[str], medium: str) -> int:
-    """Have the reminders of these people checked again now."""
-    return queries.reminders.wake_deferred(work.connection, "recipient_hold", users=users, medium=medium)
+def _end(work: UnitOfWork, person: HeldPerson) -> int:
+    """End the hold, and have the reminders of these people checked again now, on all media."""
+    held = speakers_at(work.connection, person.subject.removeprefix(_PHONE), work.now)
+    queries.recipients.delete_holds(work.connection, held, person.medium, LIKELY_OPT_OUT)
+    users = sorted(subject.removeprefix(_USER) for subject in held if subject.startswith(_USER))
+    return queries.reminders.wake_deferred(work.connection, "recipient_hold", users=users)

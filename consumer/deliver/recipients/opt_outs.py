@@ -39,10 +39,8 @@ def opt_out_phone(work: UnitOfWork, hashed: str, medium: str, reason: str, at: M
 
     It also counts for users who were written to at this phone lately: a reply may come after the contact has changed.
     """
-    connection = work.connection
-    written_to = queries.attempts.users_of_phone_since(connection, hashed, at - _REPLY_WINDOW)
-    subjects = owner_of(connection, hashed) | {f"user:{user}" for user in written_to}
-    opt_out(connection, subjects, medium, reason, StatusSource.WEBHOOK, at)
+    subjects = speakers_at(work.connection, hashed, at)
+    opt_out(work.connection, subjects, medium, reason, StatusSource.WEBHOOK, at)
 
 
 def opt_in_phone(work: UnitOfWork, hashed: str, medium: str, at: Millis) -> None:
@@ -51,12 +49,17 @@ def opt_in_phone(work: UnitOfWork, hashed: str, medium: str, at: Millis) -> None
     It counts for every user with that phone, and ends a hold for a likely opt-out.
     """
     opt_in(work.connection, owner_of(work.connection, hashed), medium, StatusSource.WEBHOOK, at)
+    written_to = speakers_at(work.connection, hashed, work.now)
+    queries.recipients.delete_holds(work.connection, written_to, medium, LIKELY_OPT_OUT)
 
 
 def hold_phone(work: UnitOfWork, hashed: str, medium: str, reason: str) -> None:
-    """Hold back what would be sent to this phone (its hash): its owner may have opted out, in words of their own."""
+    """Hold back what would be sent to whoever has this phone (its hash): they may have opted out in their own words.
+
+    As with an opt-out, it follows them to another phone, and holds for every medium.
+    """
     hold = Hold(reason, work.now + HELD_FOR, unreachable=False)
-    for subject in subjects_of(None, hashed):
+    for subject in sorted(speakers_at(work.connection, hashed, work.now)):
         queries.recipients.extend_hold(work.connection, subject, medium, hold)
 
 
@@ -77,8 +80,7 @@ def opt_in(connection: Connection, subjects: Collection[str], medium: str, sourc
     """Record that these subjects opted in at that moment. Returns those whose opt-out that lifts."""
     lifted = queries.opt_outs.record_opt_in(connection, subjects, medium, source, at)
     queries.outbox.insert_opt_outs(connection, lifted, medium, None, source, at)
-    phones = {subject for subject in subjects if subject.startswith("phone:")}
-    queries.recipients.delete_holds(connection, phones, medium, LIKELY_OPT_OUT)
+    queries.recipients.delete_holds(connection, subjects, medium, LIKELY_OPT_OUT)
     return lifted
 
 
@@ -114,6 +116,12 @@ def owner_of(connection: Connection, hashed: str) -> set[str]:
     """Return the subjects of whoever has this phone (its hash) now: the phone and the users with it."""
     users = queries.contacts.users_with_phone(connection, hashed)
     return {subject for user in (None, *users) for subject in subjects_of(user, hashed)}
+
+
+def speakers_at(connection: Connection, hashed: str, at: Millis) -> set[str]:
+    """Return the subjects of whoever may write to us from this phone (its hash): its owner, and who was written to."""
+    written_to = queries.attempts.users_of_phone_since(connection, hashed, at - _REPLY_WINDOW)
+    return owner_of(connection, hashed) | {f"user:{user}" for user in written_to}
 
 
 def _record_of(row: ConsentRow) -> CompanyRecord:

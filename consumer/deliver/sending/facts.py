@@ -18,6 +18,7 @@ from consumer.deliver.policy.message_plan import MessagePlan
 from consumer.deliver.policy.personal_text import TextCheck
 from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
 from consumer.deliver.recipients.identity import phone_hash, subjects_of
+from consumer.deliver.recipients.opt_outs import LIKELY_OPT_OUT
 from consumer.deliver.recipients.person import Person, opens_at, read_people
 from consumer.deliver.unit_of_work import Key
 from consumer.ledger import queries
@@ -89,7 +90,7 @@ class FactsGatherer:
         attempts = self._past_attempts(rows)
         watermarks = queries.replicas.watermarks(self._connection)
         contacts_read = config.barrier.is_passed(self._connection, self._now)
-        holds = self._holds(hashes)
+        holds = self._holds(users, hashes)
         paused = queries.pauses.paused_since(self._connection)
         facts = {}
         for row in rows:
@@ -123,6 +124,7 @@ class FactsGatherer:
                 opted_out=row.user_id in opted_out,
                 held_until=None if hold is None else hold.until,
                 unreachable=hold is not None and hold.unreachable,
+                likely_opt_out=hold is not None and hold.reason == LIKELY_OPT_OUT,
                 rung_attempted_at=max((each.at for each in same_rung), default=None),
                 process_attempted_at=max((each.at for each in others), default=None),
                 shortest_rung=None if plan is None else plan.shortest_rung,
@@ -174,11 +176,13 @@ class FactsGatherer:
         opted_out = queries.opt_outs.opted_out_since(self._connection, every)
         return {user for user, each in subjects.items() if not opted_out.keys().isdisjoint(each)}
 
-    def _holds(self, hashes: Mapping[str, str]) -> dict[str, Hold]:
-        """Return the hold on each user's phone."""
-        subjects = {user: subject for user, each in hashes.items() for subject in subjects_of(None, each)}
-        holds = queries.recipients.active_holds(self._connection, set(subjects.values()), WHATSAPP, self._now)
-        return {user: holds[subject] for user, subject in subjects.items() if subject in holds}
+    def _holds(self, users: set[str], hashes: Mapping[str, str]) -> dict[str, Hold]:
+        """Return the hold on each user or their phone; a likely opt-out before others."""
+        subjects = {user: subjects_of(user, hashes.get(user)) for user in users}
+        every = {subject for each in subjects.values() for subject in each}
+        holds = queries.recipients.active_holds(self._connection, every, WHATSAPP, self._now)
+        found = {user: [holds[subject] for subject in each if subject in holds] for user, each in subjects.items()}
+        return {user: max(each, key=lambda hold: hold.reason == LIKELY_OPT_OUT) for user, each in found.items() if each}
 
     def _past_attempts(self, rows: Sequence[ReminderRow]) -> dict[tuple[str, str], list[PastAttempt]]:
         """Return the attempts that may matter to these rows, by (user, process)."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from consumer.clock import Millis
 from consumer.ledger.queries.operating.selections import UnresolvedSelection, selected
@@ -97,7 +97,7 @@ def latest_transitions(connection: Connection, limit: int) -> list[Transition]:
 def held_people(connection: Connection, reason: str, now: Millis, limit: int) -> list[HeldPerson]:
     """Return the holds with this reason that are in force, those that end first, first."""
     h = holds.c
-    query = select(h.subject, h.medium, h.until).where(h.until > now, h.reason == reason).order_by(h.until).limit(limit)
+    query = select(h.subject, h.medium, h.until).where(_held_phones(reason, now)).order_by(h.until).limit(limit)
     return [_held_person(connection, *row) for row in connection.execute(query).all()]
 
 
@@ -111,8 +111,14 @@ def held_person(connection: Connection, reason: str, subject: str, medium: str, 
 
 def count_held(connection: Connection, reason: str, now: Millis) -> int:
     """Count the holds with this reason that are in force."""
-    query = select(func.count()).where(holds.c.until > now, holds.c.reason == reason)
+    query = select(func.count()).where(_held_phones(reason, now))
     return connection.scalar(query) or 0
+
+
+def _held_phones(reason: str, now: Millis) -> ColumnElement[bool]:
+    """The holds of phones; those of the users behind them follow them."""
+    h = holds.c
+    return and_(h.until > now, h.reason == reason, h.subject.startswith("phone:"))
 
 
 def _held_person(connection: Connection, subject: str, medium: str, until: Millis) -> HeldPerson:
