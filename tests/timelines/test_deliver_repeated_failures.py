@@ -109,6 +109,18 @@ def test_numbers_in_the_words_make_no_difference(deliver: Diary) -> None:
     deliver.went_out(*NAMES[:3])
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        [f"Weird fault (trace {letter}7f-{letter}{letter}2c)" for letter in "abc"],
+        ["Weird fault", "WEIRD  FAULT.", "weird-fault!"],
+    ],
+)
+def test_ids_and_punctuation_in_the_words_make_no_difference(deliver: Diary, words: list[str]) -> None:
+    everybody_is_due(deliver, *[unexplained(each) for each in words])
+    assert breaker(deliver).stopped_because == "repeated_failure"
+
+
 def test_one_person_with_several_failures_stops_nothing(deliver: Diary) -> None:
     deliver.knows("maria")
     for _ in range(4):

@@ -22,7 +22,9 @@ _UNEXPLAINED = frozenset(
     | {"outside_window", "template_not_usable", "failed", "refused", "refused_by_policy"}
 )
 """Reasons that may be anybody's fault. Those that name the person, such as an experiment, are not among them."""
-_VARIABLE = re.compile(r"[\d…]+")
+_VARIABLE = re.compile(r"\S*[\d…]\S*")
+"""A number, a masked one, or an id with a digit in it, such as that of a trace."""
+_BETWEEN_WORDS = re.compile(r"[^\w#]+")
 _MAX_PATTERN = 300
 
 
@@ -47,7 +49,8 @@ def pattern_of(refusal: Rejected, medium: str) -> str | None:
         return None
     if medium == WHATSAPP and refusal.error_code is not None:
         return f"code {refusal.error_code}"
-    return " ".join(_VARIABLE.sub("#", (refusal.error or "").casefold()).split())[:_MAX_PATTERN]
+    words = _BETWEEN_WORDS.sub(" ", _VARIABLE.sub("#", (refusal.error or "").casefold()))
+    return words.strip()[:_MAX_PATTERN]
 
 
 def after_failure(
