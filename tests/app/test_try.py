@@ -49,6 +49,6 @@ def test_refusals_are_told_before_anything_is_made(service: Service, channel: Sa
 def test_failure_is_told_with_its_reason(service: Service, channel: Sandbox) -> None:
     done = service.command("try", "--phone", "+34 612 345 678", "--name", "www.example.com")
     assert done.returncode == 1
-    assert "✗ suppressed: no_name:" in done.stdout
+    assert "✗ deferred: no_name:" in done.stdout
     assert done.stdout.endswith("✓ cleaned up\n")
     assert channel.messages() == []

@@ -107,7 +107,7 @@ def test_zone_of_contact_then_phone_then_default() -> None:
     assert opens_at(night, OFFICE, person(None), madrid) == utc("2026-01-05T08:00")
 
 
-def test_country_without_a_common_opening_uses_the_default_zone() -> None:
+def test_country_without_a_common_opening_counts_as_its_main_zone() -> None:
     wide = person("+7 916 123-45-67")
     morning = Window(9 * HOUR, 12 * HOUR)
-    assert opens_at(utc("2026-01-05T03:00"), morning, wide, ZoneInfo("UTC")) == utc("2026-01-05T09:00")
+    assert opens_at(utc("2026-01-05T03:00"), morning, wide, ZoneInfo("UTC")) == utc("2026-01-05T06:00")  # Moscow

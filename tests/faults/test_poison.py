@@ -2,7 +2,6 @@
 
 import hashlib
 
-import pytest
 import structlog
 from confluent_kafka import KafkaError, Producer
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
@@ -99,12 +98,12 @@ def test_dead_letters_are_told_at_most_once_a_minute_for_each_reason() -> None:
     }
 
 
-def test_detect_logs_what_it_sets_aside(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_detect_logs_what_it_sets_aside(world: World) -> None:
     for number in range(3):
         world.platform.write_bytes("activity", b"%d" % number, b"these bytes mean nothing")
     world.platform.flush()
-    with world.member("one"):
+    with structlog.testing.capture_logs() as lines, world.member("one"):
         world.users_go_quiet()
         world.wait_until_all_are_reminded()
     assert len(world.dead_letters()) == 3
-    assert capsys.readouterr().out.count("records_rejected") == 1
+    assert [line["count"] for line in lines if line["event"] == "records_rejected"] == [3]

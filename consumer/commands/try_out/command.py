@@ -32,6 +32,7 @@ from consumer.config.loader import load
 from consumer.config.settings import Settings
 from consumer.config.types import Role, format_duration
 from consumer.deliver.lifecycle import Status
+from consumer.deliver.policy.checks import MENDED_BY_CONTACT
 from consumer.kafka.clients.output import Output
 from consumer.kafka.clients.publisher import Publisher
 from consumer.onemsg.phone import PhoneProblem, normalize_phone
@@ -143,7 +144,7 @@ def _tell(shared: Shared, trial: Trial, client: Client, digits: str, timeout_s: 
                 print_result(CheckResult(True, f"detect noticed the lapse after {late:.1f} s and asked for a reminder"))
         elif message is not None:
             last = _told(shared, message.value()) or last
-        if last is not None and last.final:
+        if last is not None and (last.final or _waits_in_vain(last)):
             return DONE if last.status in _ENDS_WELL else FAILED
         if shared.clock.monotonic() > deadline:
             said = f"the last status is {last.status}" if last else "nothing has come of it"
@@ -175,6 +176,12 @@ def _told(shared: Shared, value: bytes | None) -> DeliveryStatus | None:
     meaning, advice = explain(record.status, record.reason)
     why = " ".join(filter(None, [record.reason and f"{record.reason}:", meaning, advice]))
     template = f" with {record.template} ({record.language})" if record.template and record.status == "accepted" else ""
-    good = record.status not in ("failed", "suppressed", "cancelled", "rejected", "unknown", "unresolved")
+    bad = record.status in ("failed", "suppressed", "cancelled", "rejected", "unknown", "unresolved")
+    good = not bad and not _waits_in_vain(record)
     print_result(CheckResult(good, f"{record.status}{template}", why))
     return record
+
+
+def _waits_in_vain(status: DeliveryStatus) -> bool:
+    """Return whether it waits for a better contact, which nobody writes during a trial."""
+    return status.status == "deferred" and status.reason in MENDED_BY_CONTACT and status.reason != "no_contact"
