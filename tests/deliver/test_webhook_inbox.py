@@ -63,7 +63,13 @@ def test_body_that_fails_to_apply_is_applied_with_the_next(diary: Diary) -> None
     diary.knows("maria").due("maria").works().says("maria accepted")
     with diary.ledger.transaction() as connection:
         connection.exec_driver_sql("ALTER TABLE inbound_messages RENAME TO away")
-    inbound = {"id": "wamid.in", "type": "chat", "body": "STOP", "fromMe": False, "author": "34612345678@c.us"}
+    inbound = {
+        "id": "wamid.in",
+        "type": "chat",
+        "body": "please stop writing me about this",
+        "fromMe": False,
+        "author": "34612345678@c.us",
+    }
     diary.posts(json.dumps({"messages": [inbound], "ack": [{"id": "wamid.1", "status": "sent"}]}).encode())
     assert stored(diary) == 1
     diary.publishes().says_nothing()
@@ -73,13 +79,15 @@ def test_body_that_fails_to_apply_is_applied_with_the_next(diary: Diary) -> None
     assert stored(diary) == 0
 
 
-def test_inbound_message_is_stored_once(diary: Diary) -> None:
-    inbound = {"id": "wamid.in", "type": "chat", "body": "STOP", "fromMe": False, "author": "34612345678@c.us"}
-    body = json.dumps({"messages": [inbound]}).encode()
-    diary.posts(body, body)
+def test_only_a_message_that_somebody_has_to_read_is_kept_once_and_without_the_number(diary: Diary) -> None:
+    unclear = "please stop writing me about this"
+    for number, text in enumerate(("hello, where is my order?", "STOP", "START", unclear)):
+        inbound = {"id": f"wamid.{number}", "type": "chat", "body": text, "fromMe": False, "author": "34612345678@c.us"}
+        body = json.dumps({"messages": [inbound]}).encode()
+        diary.posts(body, body)
     with diary.ledger.reading() as connection:
         (kept,) = connection.execute(select(inbound_messages)).all()
-    assert (kept.body, kept.sender, kept.kind) == ("STOP", "34612345678", "chat")
+    assert (kept.body, kept.sender, kept.kind) == (unclear, None, "chat")
 
 
 @pytest.mark.parametrize(

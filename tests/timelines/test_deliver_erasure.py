@@ -19,7 +19,7 @@ def everything(diary: Diary) -> str:
 
 def test_erasure_leaves_no_personal_data(deliver: Diary) -> None:
     deliver.knows("maria", email="maria@example.com").due("maria").works().says("maria accepted")
-    deliver.hears("my secret words").posts(b'{"broken": "34612345678", ')
+    deliver.hears("please stop my secret words").posts(b'{"broken": "34612345678", ')
     assert [trace for trace in TRACES if trace not in everything(deliver)] == []
     deliver.forgets("maria")
     assert [trace for trace in TRACES if trace in everything(deliver)] == []
@@ -27,14 +27,16 @@ def test_erasure_leaves_no_personal_data(deliver: Diary) -> None:
 
 
 def test_erasure_deletes_messages_from_earlier_phones(deliver: Diary) -> None:
-    deliver.knows("maria").due("maria").works().hears("my secret words")
+    deliver.knows("maria").due("maria").works().hears("please stop my secret words")
     deliver.knows("maria", phone="+34 699 999 999").forgets("maria")
     assert "my secret words" not in everything(deliver)
 
 
 def test_erasure_leaves_other_people(deliver: Diary) -> None:
     deliver.knows("maria").knows("paul", name="Paul", phone="+34 677 777 777")
-    deliver.hears("hello from paul", phone="34677777777", message="wamid.in.2").hears("my secret words")
+    deliver.hears("please stop this, hello from paul", phone="34677777777", message="wamid.in.2").hears(
+        "please stop my secret words"
+    )
     deliver.forgets("maria")
     left = everything(deliver)
     assert "hello from paul" in left
@@ -44,7 +46,7 @@ def test_erasure_leaves_other_people(deliver: Diary) -> None:
 
 @pytest.mark.parametrize("restarts", [False, True])
 def test_late_deletion_changes_nothing(deliver: Diary, tmp_path: Path, restarts: bool) -> None:
-    deliver.knows("maria").due("maria").works().hears("my secret words")
+    deliver.knows("maria").due("maria").works().hears("please stop my secret words")
     late = deliver.received("contacts", None, key=b"maria")
     deliver.knows("maria")
     if restarts:

@@ -12,7 +12,7 @@ from consumer.onemsg.outcomes import Rejected, Remedy, Unknown
 
 from .fallback_diary import FallbackDiary, soon
 
-ABOUT_MARIA = ("maría lópez", "612345678", "612 345 678", "maria.lopez", "example.org", "my secret words", "stop it")
+ABOUT_MARIA = ("maría lópez", "612345678", "612 345 678", "maria.lopez", "example.org", "my secret words")
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_erasure_on_every_medium_leaves_no_trace_in_any_table(diary: FallbackDia
     diary.mail.answers = [Unknown(reason="reset")]
     diary.at("Wed 09:00").due("u1", step=1).works()
     diary.tells("u1 whatsapp suppressed unreachable", "u1 email unknown reset")
-    diary.hears("my secret words").hears("stop it", message="wamid.in.2").hears("STOP", message="wamid.in.3")
+    diary.hears("please stop my secret words").hears("STOP", message="wamid.in.3")
     unreadable = {"ack": [{"id": "wamid.1", "phone": "34612345678", "text": "María López " + words}]}
     diary.posts(json.dumps(unreadable).encode()[:-1])
     assert traces(diary) == list(ABOUT_MARIA)

@@ -55,6 +55,8 @@ class _Contents:
     echoes: list[ReceivedEcho] = field(default_factory=list)
     wishes: list[_Wish] = field(default_factory=list)
     inbound: list[tuple[Inbound, Millis]] = field(default_factory=list)
+    unclear: list[tuple[Inbound, Millis]] = field(default_factory=list)
+    """Likely opt-outs: the only chats that are kept, since somebody has to read them."""
     people: list[NamedPerson] = field(default_factory=list)
     read: list[int] = field(default_factory=list)
     unreadable: list[int] = field(default_factory=list)
@@ -137,7 +139,7 @@ class WebhookInbox:
         record_echoes(work, contents.echoes, phones, self._retry_policy)
         for wish in sorted([*_kept_wishes(work, phones), *contents.wishes], key=lambda wish: wish.at):
             _apply_wish(work, wish, phones)
-        queries.inbox.store_inbound(work.connection, [_inbound_row(*each, phones) for each in contents.inbound])
+        queries.inbox.store_inbound(work.connection, [_inbound_row(*each, phones) for each in contents.unclear])
         queries.inbox.delete_bodies(work.connection, contents.read)
         for body_id in contents.unreadable:
             queries.inbox.mark_body_kept(work.connection, body_id, "unreadable")
@@ -162,6 +164,8 @@ class WebhookInbox:
             contents.wishes.append(_Wish(by, request, "stopped_in_whatsapp", _not_later(preference.at, received_at)))
         for message in parsed.inbound:
             request = self._opt_out_requests.read(message.body, *message.other_texts)
+            if request is OptOutRequest.LIKELY_STOP:
+                contents.unclear.append((message, received_at))
             if request is not OptOutRequest.NOTHING:
                 at = _not_later(message.at, received_at)
                 contents.wishes.append(_Wish(_mention(message), request, "asked_to_stop", at))
@@ -219,7 +223,7 @@ def _keep_wish(work: UnitOfWork, wish: _Wish) -> None:
 def _inbound_row(message: Inbound, received_at: Millis, phones: KnownPhones) -> dict[str, object]:
     return {
         "message_id": message.message_id,
-        "sender": message.sender,
+        "sender": None,  # the hash finds the person
         "at": message.at,
         "kind": message.kind,
         "body": message.body,
