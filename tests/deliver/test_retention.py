@@ -44,7 +44,7 @@ def last(diary: Diary) -> tuple[str, str, str | None]:
 def test_old_reminders_and_messages_are_deleted_and_opt_outs_stay(diary: Diary) -> None:
     diary.knows("maria").due("maria").works().reports("wamid.1", "delivered", "read").publishes()
     diary.knows("paul", opt_in=False).due("paul").works()
-    diary.hears("stop").publishes()
+    diary.hears("stop").hears("please stop my secret words", message="wamid.in.2").publishes()
     assert counts(diary) == (2, 1, 4, 1, 3)
     diary.after(KEEP - HOUR)
     assert prune(diary) == 0

@@ -50,6 +50,8 @@ class PartitionTask:
         self._found_until: Millis | None = None
         self._result = AdvanceResult()
         self._announced_watermark: Millis | None = None
+        self._unwritten_lapses = False
+        """Lapses that led to no record: a stop before they are written would count them once more."""
         self.outputs: list[Output | OutputBatch] = []
         """What the next checkpoint writes."""
         self.uncommitted: list[ReminderBatch] = []
@@ -81,6 +83,7 @@ class PartitionTask:
             self._result += self.table.ask_for_lapses(self._found_until, now, limit)
         result, self._result = self._result, AdvanceResult()
         self._add_reminders(result.asked)
+        self._unwritten_lapses |= bool(result.lapses)
         return result
 
     @property
@@ -89,7 +92,8 @@ class PartitionTask:
 
     def has_outputs(self) -> bool:
         """Return whether the next checkpoint has anything to write for this partition."""
-        return bool(self.outputs) or self._differs_from_committed() or self._watermark_is_due()
+        changed = self._unwritten_lapses or self._differs_from_committed()
+        return bool(self.outputs) or changed or self._watermark_is_due()
 
     def build_outputs(self, now: Millis) -> list[Output | OutputBatch]:
         """Step 5: return everything to write, the watermark and the changelog segments last."""
@@ -113,6 +117,7 @@ class PartitionTask:
         """Step 7 succeeded: forget the outputs, and return the reminders that were among them."""
         committed, self.uncommitted = self.uncommitted, []
         self.outputs = []
+        self._unwritten_lapses = False
         self._committed_position = self.position
         self._committed_brake_state = self._built_brake_state
         return committed
