@@ -17,7 +17,8 @@ from consumer.commands.terminal.account import account
 from consumer.commands.terminal.exit_codes import DONE, FAILED, CommandFailed
 from consumer.config.loader import ledger_hash_key, load
 from consumer.config.settings import Settings
-from consumer.deliver.recipients.identity import phone_hash, subjects_of
+from consumer.deliver.recipients.identity import phone_hash
+from consumer.deliver.recipients.opt_outs import owner_of
 from consumer.ledger import queries
 from consumer.ledger.errors import NoLedger
 from consumer.ledger.store import Ledger
@@ -90,14 +91,9 @@ def has_opted_out(settings: Settings, phone: str) -> bool:
         return False
     try:
         ledger = Ledger(settings.ledger.url, hash_key=ledger_hash_key(settings), read_only=True)
-        try:
-            with ledger.reading() as connection:
-                hashed = phone_hash(phone, ledger.hash_key)
-                users = [None, *queries.contacts.users_with_phone(connection, hashed)]
-                subjects = {subject for user in users for subject in subjects_of(user, hashed)}
-                return bool(queries.opt_outs.opted_out_since(connection, subjects))
-        finally:
-            ledger.close()
+        with closing(ledger), ledger.reading() as connection:
+            subjects = owner_of(connection, phone_hash(phone, ledger.hash_key))
+            return bool(queries.opt_outs.opted_out_since(connection, subjects))
     except SQLAlchemyError as problem:
         kind = type(problem).__name__
         raise CommandFailed(f"the ledger cannot be read for opt-outs ({kind}), so nothing was sent") from None
