@@ -93,10 +93,7 @@ def main(config: Path, chosen: DeadLetterFilter, *, yes: bool) -> int:
     ):
         producer.take_over()
         target = Input(source, len(b.cluster.topics[source].partitions) if source in b.cluster.topics else 0)
-        records = map(
-            topic_reader.parse, topic_reader.read(b.consumer, b.topic, topic_reader.offset_ranges(b.admin, b.topic))
-        )
-        found = survey(records, chosen, target)
+        found = survey(b.records(), chosen, target)
         for line in _plan_lines(found, source):
             echo(line)
         if not found:
