@@ -139,7 +139,7 @@ UNKNOWN: Mapping[str, tuple[str, str]] = {
     "no_verdict": ("The answer did not say whether the message was sent.", NOTHING),
     "contradictory": ("The answer said both yes and no.", NOTHING),
     "unexpected_status": ("An HTTP status that no source documents.", NOTHING),
-    "client_error": ("An error of ours while sending; the log has it (send_broke).", "Report it."),
+    "client_error": ("An error of ours while sending; the log has it (send_failed).", "Report it."),
     "lease_ran_out": (
         "The process that was sending it died, or stood still, before it recorded the answer.",
         NOTHING,

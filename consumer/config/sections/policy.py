@@ -53,7 +53,7 @@ class PolicySettings(Section):
     default_region: Region | None = None
     """The country of phone numbers without a country code, such as ES."""
     default_name: str | None = None
-    """The text for {{1}} for contacts without a name. Default: they get no message."""
+    """The text for {{1}} for contacts without a name. Default: their reminders wait for one."""
     send_window: SendWindowSettings | None = None
     """When people may get messages, by their local time. Default: any time."""
     max_per_user: dict[Duration, Annotated[int, Field(ge=1)]] = Field(default={timedelta(hours=24): 1})
@@ -73,4 +73,5 @@ class PolicySettings(Section):
     expire_after: Duration = timedelta(hours=72)
     """Do not remind of a lapse that is longer ago than this."""
     max_staleness: Duration = timedelta(minutes=5)
-    """Send nothing while detect is further behind than this: the person may have come back meanwhile."""
+    """Send nothing while detect, or the reading of contacts, is further behind than this: the person may have come
+    back, or no longer agree."""

@@ -35,7 +35,7 @@ class LedgerSettings(Section):
     ledger has a key of its own inside, a new ledger knows opted-out people by their user ids only, and whoever has the
     ledger's file can try numbers. For a ledger that has a key, set the one that `lapse ledger key` prints."""
     keep: Duration = timedelta(days=90)
-    """How long finished reminders, and what people wrote to you, are kept."""
+    """How long finished reminders, and what people wrote that may be an opt-out, are kept."""
 
 
 class PublicSettings(Section):

@@ -20,7 +20,7 @@ from consumer.onemsg.webhook.notifications import Echo, StatusReport
 M = TypeVar("M", contravariant=True)
 
 UNKNOWNS_TO_OPEN = 5
-"""Attempts in a row without a clear answer that open the breaker (ARCHITECTURE.md#life-of-a-reminder)."""
+"""Attempts in a row without a clear answer that open the breaker (ARCHITECTURE.md#circuit-breaker)."""
 
 REPORT_WAIT: Millis = 15 * MINUTE
 """How long to wait for what is reported of an accepted probe, where the failure before was reported, too."""
@@ -67,7 +67,7 @@ def probe_is_due(state: ChannelRow, now: Millis) -> bool:
 
 def needs_status_check(state: ChannelRow, now: Millis) -> bool:
     """Return whether the channel's status must be asked before a probing message leaves
-    (ARCHITECTURE.md#life-of-a-reminder)."""
+    (ARCHITECTURE.md#circuit-breaker)."""
     return probe_is_due(state, now) and state.stopped_because in UNREACHABLE_REASONS
 
 

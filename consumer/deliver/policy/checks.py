@@ -177,7 +177,7 @@ def consent_is_given(facts: Facts) -> Verdict | None:
 
 
 def recipient_is_free(facts: Facts) -> Verdict | None:
-    """A hold on this number is in force until it ends (docs/1msg.md#error-codes: P-rcpt, DAY, PAIR)."""
+    """A hold on this number is in force until it ends (docs/1msg.md#error-codes: recipient, day, pair)."""
     if facts.held_until is None or facts.now >= facts.held_until:
         return None
     return Suppress("unreachable") if facts.unreachable else Defer("recipient_hold", facts.held_until)

@@ -1,7 +1,7 @@
 """Holds on a recipient, kept by a keyed hash of the phone, so that they apply to the reminders of every process.
 
-There are two kinds: no message before some moment (docs/1msg.md#error-codes: DAY, PAIR), and unreachable (P-rcpt). The
-second ends after a month, since people install WhatsApp and countries are opened.
+There are two kinds: no message before some moment (docs/1msg.md#error-codes: day, pair), and unreachable (recipient).
+The second ends after a month, since people install WhatsApp and countries are opened.
 """
 
 from consumer.clock import DAY, Millis

@@ -2,7 +2,7 @@
 
 An attempt gets a message only if no other pairing is possible: exactly one unclaimed message fits its chat, its time
 and its text, and it is the only attempt without an id that fits that chat and time (docs/1msg.md#message-list,
-ARCHITECTURE.md#life-of-a-reminder). Otherwise nothing is paired: with a wrong id, the reports about somebody else's
+ARCHITECTURE.md#unknown-attempts). Otherwise nothing is paired: with a wrong id, the reports about somebody else's
 message would be applied to this person's reminder. Colleagues and other systems write into the same chats.
 """
 
