@@ -20,7 +20,7 @@ from consumer.config.sections.kafka import KafkaSettings
 from consumer.kafka.clients.client_error_log import ClientErrorLog
 from consumer.kafka.clients.client_settings import client_settings
 from consumer.kafka.clients.connection_watchdog import ConnectionWatchdog
-from consumer.kafka.clients.error_codes import TOPIC_ABSENT, UNAUTHORIZED, is_fatal, is_fenced, refusal
+from consumer.kafka.clients.error_codes import TOPIC_ABSENT, UNAUTHORIZED, consumer_refusal, is_fatal, is_fenced
 from consumer.kafka.clients.publisher import NotAcknowledged
 from consumer.kafka.clients.transactional_producer import Fenced
 from consumer.kafka.dead_letters.isolation import handle_isolating
@@ -174,8 +174,7 @@ class AtLeastOnceConsumer(Generic[T]):
             advice = f"is another process running as {self._instance}? Give each its own kafka.instance"
             raise Fenced(f"the broker has put {self._instance} out of the group {self._group}: {error.str()}: {advice}")
         if error.code() in UNAUTHORIZED:
-            about_group = error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED
-            raise refusal(error, f"group {self._group}" if about_group else f"topic {self._topic}")
+            raise consumer_refusal(error, self._group, self._topic)
         self._error_log.report(error)
         if error.code() in TOPIC_ABSENT and self._absent_since is None:
             self._absent_since = self._clock.monotonic()

@@ -96,6 +96,12 @@ def refusal(error: KafkaError, resource: str) -> BrokerRefused:
     return BrokerRefused(f"{resource}: {in_words(error)}")
 
 
+def consumer_refusal(error: KafkaError, group: str, topic: str) -> BrokerRefused:
+    """Return the same for an error of a consumer: it is about its group or about its topic."""
+    about_group = error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED
+    return refusal(error, f"group {group}" if about_group else f"topic {topic}")
+
+
 def in_words(error: KafkaError) -> str:
     """Return what went wrong and what to do, in our words; in librdkafka's only where we have none."""
     code = error.code()

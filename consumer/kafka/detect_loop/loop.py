@@ -27,7 +27,7 @@ from consumer.clock import SECOND, Clock, Millis
 from consumer.detect.table import AdvanceResult
 from consumer.kafka.changelog.restore import lost_records
 from consumer.kafka.clients.client_error_log import ClientErrorLog
-from consumer.kafka.clients.error_codes import GROUP_REFUSED, UNAUTHORIZED, is_fatal, is_fenced, refusal
+from consumer.kafka.clients.error_codes import GROUP_REFUSED, UNAUTHORIZED, consumer_refusal, is_fatal, is_fenced
 from consumer.kafka.clients.transactional_producer import Fenced, Unanswered
 from consumer.kafka.detect_loop.assignment import Assignment
 from consumer.kafka.detect_loop.batch_builder import BatchBuilder, Message
@@ -189,8 +189,7 @@ class DetectLoop:
                 " away and has lost sight of this one: a restart goes on from the last commit"
             )
         elif error.code() in UNAUTHORIZED:
-            about_group = error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED
-            raise refusal(error, f"group {self._group}" if about_group else f"topic {self._topic}")
+            raise consumer_refusal(error, self._group, self._topic)
         elif is_fatal(error) or error.code() in GROUP_REFUSED:
             raise KafkaException(error)
         else:
