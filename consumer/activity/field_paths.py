@@ -1,6 +1,6 @@
 """Where an event holds the fields that Lapse needs: in the record's value, its key, its headers, or its timestamp."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -89,6 +89,16 @@ class FieldPaths:
     def label(self, name: str) -> str:
         """Return what an error text calls a field: the configured path, or our own name."""
         return self.labels.get(name, name)
+
+
+def paths_in(node: Node) -> Iterator[tuple[str, Path]]:
+    """Yield every field inside a node, and the path to it."""
+    if isinstance(node, str):
+        yield node, ()
+    else:
+        for step, below in node.items():
+            for name, path in paths_in(below):
+                yield name, (step, *path)
 
 
 def _column_of(name: str) -> str:

@@ -14,13 +14,12 @@ import polars as pl
 
 from consumer.activity.errors import BadRecord
 from consumer.activity.event_values import value_at, whole_number
-from consumer.activity.field_paths import INTEGER_ALLOWED, NATIVE, FieldPaths, Node, Tree
+from consumer.activity.field_paths import INTEGER_ALLOWED, NATIVE, FieldPaths, Node, Tree, paths_in
 from consumer.activity.row_reader import EventFilter, PlainValues, RowReader
 from consumer.activity.rows import Elsewhere, Row, RowBatch, ending_of, merge, read_singly
 from consumer.activity.schemas.framing import refuse_foreign_frame, without_registry_frame
 from consumer.activity.times import timestamps
 from consumer.activity.times.iso8601 import NO_TIME
-from consumer.config.sections.event_paths import Path
 
 _Values = Sequence[bytes | None]
 
@@ -122,7 +121,7 @@ class _ObjectReader:
             name
             for _, step, node in self._nodes
             if step not in self._inner and not isinstance(node, str)
-            for name, _ in _paths(node)
+            for name, _ in paths_in(node)
         ]
         self.event = msgspec.defstruct("Event", attributes, rename=names, gc=False)
         self.decode: Callable[[bytes | str], Any] = msgspec.json.Decoder(self.event).decode
@@ -152,23 +151,13 @@ class _ObjectReader:
             elif step in self._inner:
                 yield from self._inner[step].fields(self._inner[step]._objects(inner, singly), singly)
             else:
-                for name, path in _paths(node):
+                for name, path in paths_in(node):
                     yield name, [value_at(each, path) for each in inner]
 
     def _objects(self, found: list[Any], singly: set[int]) -> list[Any]:
         if str in set(map(type, found)):
             found = [self.decoded(one, n, singly) if isinstance(one, str) else one for n, one in enumerate(found)]
         return [self.blank if one is None else one for one in found]
-
-
-def _paths(node: Node) -> Iterator[tuple[str, Path]]:
-    """Yield every field inside a node, and the path to it."""
-    if isinstance(node, str):
-        yield node, ()
-    else:
-        for step, below in node.items():
-            for name, path in _paths(below):
-                yield name, (step, *path)
 
 
 def _only(found: list[Any], types: tuple[type, ...], singly: set[int]) -> list[Any]:

@@ -70,15 +70,6 @@ def named_steps(tree: Tree) -> list[tuple[str, Node]]:
     return [(step, below) for step, below in tree.items() if isinstance(step, str)]
 
 
-def json_paths(tree: Tree) -> dict[str, Path]:
-    """Return the path of every field in a tree."""
-    paths: dict[str, Path] = {}
-    for step, below in tree.items():
-        inside = {below: ()} if isinstance(below, str) else json_paths(below)
-        paths |= {name: (step, *path) for name, path in inside.items()}
-    return paths
-
-
 def resolved(schema: Any, named: Mapping[str, Any]) -> tuple[Any, str]:
     """Return a schema that is not a union, with its name replaced by its definition, and the name of its type."""
     full = named.get(type_of(schema), schema)

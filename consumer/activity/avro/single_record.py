@@ -29,10 +29,10 @@ from consumer.activity.avro.plain_readers import (
     union,
     value_reader,
 )
-from consumer.activity.avro.schema_compiler import json_paths, named_steps, record_name, resolved
+from consumer.activity.avro.schema_compiler import named_steps, record_name, resolved
 from consumer.activity.errors import BadRecord
 from consumer.activity.event_values import parsed, value_at
-from consumer.activity.field_paths import FieldPaths, Node, Tree
+from consumer.activity.field_paths import FieldPaths, Node, Tree, paths_in
 from consumer.activity.row_reader import EventFilter, PlainValues, RowReader
 from consumer.activity.rows import ReadOne, Row
 from consumer.activity.schemas.avro_schema import WriterSchema
@@ -208,7 +208,7 @@ def _text_of_key(noted: Found) -> str | None:
 
 def _json_text(tree: Tree) -> ValueReader:
     """Read a text that holds JSON, and what lies at the paths within."""
-    paths = json_paths(tree)
+    paths = dict(paths_in(tree))
 
     def read(data: bytes, at: int, found: Found) -> int:
         text, at = read_bytes(data, at)
