@@ -5,7 +5,7 @@ Everything else in the schema is skipped without being decoded. See cursor.py fo
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,12 +20,15 @@ from consumer.activity.avro.items_decoders import (
 )
 from consumer.activity.field_paths import FieldPaths, Node, Tree
 from consumer.activity.schemas.avro_schema import WriterSchema
-from consumer.config.sections.event_paths import Entry, Path
+from consumer.config.sections.event_paths import Entry, Path, Step
+
+S = TypeVar("S", bound=Step)
 
 JSON_TEXT = object()
 """Stands for whatever may lie inside a text that holds JSON."""
 
-_FIXED_SIZES = {"boolean": 1, "float": 4, "double": 8}
+FIXED_SIZES = {"boolean": 1, "float": 4, "double": 8}
+"""Bytes of a value, by the names of types."""
 _MAX_NESTING = 8
 """How often a type may lie within itself in records that are decoded together."""
 
@@ -65,9 +68,9 @@ def record_name(schema: Any) -> str:
     return str(schema["name"]) if is_record else ""
 
 
-def named_steps(tree: Tree) -> list[tuple[str, Node]]:
-    """Return what lies inside names, but not inside elements of an array."""
-    return [(step, below) for step, below in tree.items() if isinstance(step, str)]
+def steps_of(kind: type[S], tree: Tree) -> list[tuple[S, Node]]:
+    """Return what lies inside names (str), or inside elements of an array, by their place (int) or key (Entry)."""
+    return [(step, below) for step, below in tree.items() if isinstance(step, kind)]
 
 
 def resolved(schema: Any, named: Mapping[str, Any]) -> tuple[Any, str]:
@@ -120,7 +123,7 @@ class _SchemaCompiler:
             return _sequence_decoder([self._field(f, node) for f in full["fields"]])
         if kind == "map":
             keyed = [
-                (KeyMatcher(key.encode()), self.extracting(full["values"], below)) for key, below in named_steps(node)
+                (KeyMatcher(key.encode()), self.extracting(full["values"], below)) for key, below in steps_of(str, node)
             ]
             return blocks_decoder(entry_decoder(keyed, self.skipping(full["values"])))
         if kind == "array":
@@ -129,11 +132,9 @@ class _SchemaCompiler:
 
     def _array(self, items: Any, tree: Tree) -> Decoder:
         past = self.skipping(items)
-        places = {step: self.extracting(items, below) for step, below in tree.items() if isinstance(step, int)}
+        places = {place: self.extracting(items, below) for place, below in steps_of(int, tree)}
         entries = {
-            step: (self._key(items, step), self.extracting(items, below))
-            for step, below in tree.items()
-            if isinstance(step, Entry)
+            entry: (self._key(items, entry), self.extracting(items, below)) for entry, below in steps_of(Entry, tree)
         }
         return elements_decoder(places, entries, past) if places or entries else blocks_decoder(past)
 
@@ -158,8 +159,8 @@ class _SchemaCompiler:
             return blocks_decoder(self.skipping(schema["items"]))
         if kind == "map":
             return blocks_decoder(_sequence_decoder([_skip_bytes, self.skipping(schema["values"])]))
-        if kind in _FIXED_SIZES:
-            return _fixed_size_decoder(_FIXED_SIZES[kind])
+        if kind in FIXED_SIZES:
+            return _fixed_size_decoder(FIXED_SIZES[kind])
         return {
             "null": decode_nothing,
             "int": _skip_long,

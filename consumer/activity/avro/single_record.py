@@ -29,7 +29,7 @@ from consumer.activity.avro.plain_readers import (
     union,
     value_reader,
 )
-from consumer.activity.avro.schema_compiler import named_steps, record_name, resolved
+from consumer.activity.avro.schema_compiler import FIXED_SIZES, record_name, resolved, steps_of
 from consumer.activity.errors import BadRecord
 from consumer.activity.event_values import parsed, value_at
 from consumer.activity.field_paths import FieldPaths, Node, Tree, paths_in
@@ -43,7 +43,6 @@ from consumer.activity.times.local_time import to_utc
 from consumer.activity.times.timestamps import TimeForm
 from consumer.config.sections.event_paths import Entry
 
-_FIXED_SIZES = {"boolean": 1, "float": 4, "double": 8}
 _KEY_ALONE = FieldPaths({}, TimeForm())
 
 
@@ -128,7 +127,7 @@ class _Compiler:
         if kind in ("record", "error"):
             return sequence([self._member(field, node) for field in full["fields"]])
         if kind == "map":
-            entries = {key.encode(): self.extracting(full["values"], below) for key, below in named_steps(node)}
+            entries = {key.encode(): self.extracting(full["values"], below) for key, below in steps_of(str, node)}
             return blocks(map_entry(entries, self.skipping(full["values"])))
         if kind == "array":
             return self._array(full["items"], node)
@@ -159,11 +158,9 @@ class _Compiler:
 
     def _array(self, items: Any, tree: Tree) -> ValueReader:
         past = self.skipping(items)
-        places = {step: self.extracting(items, below) for step, below in tree.items() if isinstance(step, int)}
+        places = {place: self.extracting(items, below) for place, below in steps_of(int, tree)}
         entries = {
-            step: (self._key(items, step), self.extracting(items, below))
-            for step, below in tree.items()
-            if isinstance(step, Entry)
+            entry: (self._key(items, entry), self.extracting(items, below)) for entry, below in steps_of(Entry, tree)
         }
         return elements(places, entries, _text_of_key, past) if places or entries else blocks(past)
 
@@ -180,8 +177,8 @@ class _Compiler:
             return blocks(self.skipping(full["items"]))
         if kind == "map":
             return blocks(sequence([skip_bytes, self.skipping(full["values"])]))
-        if kind in _FIXED_SIZES:
-            return skip_fixed(_FIXED_SIZES[kind])
+        if kind in FIXED_SIZES:
+            return skip_fixed(FIXED_SIZES[kind])
         return nothing if kind == "null" else skip_bytes if kind in ("bytes", "string") else skip_long
 
     def _named_type(self, full: Mapping[str, Any]) -> ValueReader:
