@@ -150,7 +150,7 @@ class Cursor:
 
     def _multi_byte_words(self) -> Words:
         """Read numbers of up to eight bytes at once: the lowest byte without its high bit is the last of its number."""
-        word = _word_at(self.data, self.pos)
+        word = word_at(self.data, self.pos)
         stops = ~word & _HIGH_BITS
         within = stops ^ (stops - 1)
         value = _join_seven_bits(word & within & _LOW_BITS)
@@ -177,7 +177,7 @@ class Cursor:
         if which.size:
             start = start[which]
             for place, within, letters in word.parts:
-                found[which] &= (_word_at(self.data, start + place) & within) == letters
+                found[which] &= (word_at(self.data, start + place) & within) == letters
         return found
 
     def part(self, which: Longs) -> "Cursor":
@@ -216,7 +216,7 @@ def decode_nothing(at: Cursor) -> None:
     """Decode values that take no bytes."""
 
 
-def _word_at(data: Bytes, pos: Longs) -> Words:
+def word_at(data: Bytes, pos: Longs) -> Words:
     """Return the eight bytes from each position, the first as the lowest."""
     anywhere: Words = np.ndarray((data.size - 7,), "<u8", data, strides=(1,))
     return anywhere[pos].astype(np.uint64, copy=False)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from consumer.activity.avro.cursor import ABSENT, Bytes, Cursor, Decoder, Flags, Longs, Verdict
+from consumer.activity.avro.cursor import ABSENT, Cursor, Decoder, Flags, Longs, Verdict, word_at
 from consumer.activity.avro.leaf_types import Leaf, LeafKind, Misfit, leaf_of
 from consumer.activity.event_values import MAX_EXACT
 from consumer.activity.rows import ending_of
@@ -113,7 +113,7 @@ def _decimal(name: str, size: int | None) -> Decoder:
     def decode(at: Cursor) -> None:
         start, length = at.text() if size is None else at.skip(np.full(at.rows.size, size))
         short = (length > 0) & (length <= 8)
-        word = _eight_bytes(at.data, start).view(">i8").astype(np.int64)
+        word = word_at(at.data, start).byteswap().view(np.int64)
         number = word >> np.where(short, 64 - 8 * length, 0)
         _store_number(at, name, number, ~short)
 
@@ -173,10 +173,4 @@ def _time_in_texts(at: Cursor) -> None:
 def _doubles(at: Cursor) -> timestamps.Doubles:
     """Read a double of each record; whatever lies there of one that ends before."""
     start, _ = at.skip(np.full(at.rows.size, 8))
-    return _eight_bytes(at.data, start).view("<f8")
-
-
-def _eight_bytes(data: Bytes, start: Longs) -> Bytes:
-    """Return the eight bytes from each start on, one after the other."""
-    found: Bytes = data[start[:, None] + np.arange(8)].reshape(-1)
-    return found
+    return word_at(at.data, start).view(np.float64)
