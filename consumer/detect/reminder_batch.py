@@ -21,7 +21,7 @@ _DIGITS = np.setdiff1d(np.arange(36), _DASHES)
 @dataclass(frozen=True, slots=True)
 class ReminderBatch:
     """Reminders of one kind and process, seen at one time. The columns are those of `records.Reminder`; `users` and
-    `actions` are UTF-8, `remind_after` is `lapsed_at - last_seen`."""
+    `actions` are UTF-8 (no bytes where there is no action), `remind_after` is `lapsed_at - last_seen`."""
 
     kind: ReminderKind
     process: str

@@ -29,10 +29,10 @@ class ReminderEncoder:
 
     def encode_batch(self, batch: ReminderBatch) -> tuple[list[bytes], list[bytes]]:
         """Return the keys and the values, as `encode` would one by one."""
-        rows, no_bytes = len(batch), np.zeros((len(batch), 0), np.uint8)
+        rows = len(batch)
         value = byte_cells.constant(bytes([_VALUE]), rows)
         ids = batch.ids()
-        process = byte_cells.of_texts([batch.process.encode()]).take(np.zeros(rows, np.int64))
+        process = byte_cells.constant(batch.process.encode(), rows)
         action_branch = np.where(batch.has_action, _VALUE, _NULL).astype(np.uint8)[:, None]
         action_length = batch_writer.longs(byte_cells.lengths(batch.actions))
         last_seen, lapsed_at = batch.last_seen, batch.last_seen + batch.remind_after
@@ -47,7 +47,7 @@ class ReminderEncoder:
             batch_writer.longs(batch.steps),
             Cells(action_branch, np.ones(action_branch.shape, np.bool_)),
             Cells(action_length.cells, action_length.used & batch.has_action[:, None]),
-            batch.actions if batch.has_action.any() else Cells(no_bytes, no_bytes.astype(np.bool_)),
+            batch.actions,
             value,
             batch_writer.longs(last_seen),
             value,
