@@ -1,7 +1,8 @@
 """Decoders for maps and arrays: blocks of items, the wanted entries of a map, the wanted elements of an array."""
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from consumer.activity.avro.leaf_types import COMPARED_KEYS, Misfit, leaf_of
 from consumer.activity.times.timestamps import TimeForm
 from consumer.config.sections.event_paths import Entry
 
+_WHOLE_NUMBER = re.compile(r"0|-?[1-9]\d{0,18}", re.ASCII)  # as `str` writes those that a long may hold
 _MAX_ITEMS = 64  # array items up to which records are decoded together; an array inside an array gets an eighth
 
 
@@ -107,26 +109,28 @@ def _cursor_at(at: Cursor, begin: Longs, which: Flags) -> Cursor:
     return Cursor(at.sheet, at.data, at.rows[which], begin[which], at.end[which], at.depth, at.nesting)
 
 
-class ElementKey(NamedTuple):
+class ElementKey:
     """Tells which elements have a key of this value: text, a symbol or a whole number."""
 
-    decode: Decoder
-    fields: FieldDecoders
-    value: str
+    def __init__(self, decode: Decoder, symbols: Sequence[str], value: str) -> None:
+        """`symbols` are all that `decode` stores."""
+        self._decode = decode
+        self._text = KeyMatcher(value.encode())
+        self._symbol = symbols.index(value) if value in symbols else None
+        self._number = int(value) if _WHOLE_NUMBER.fullmatch(value) else None
 
     def matches(self, at: Cursor) -> Flags:
         """Return which of the elements at the cursor have it."""
         sheet = FieldSheet(at.rows.size)
-        self.decode(Cursor(sheet, at.data, np.arange(at.rows.size), at.pos, at.end, at.depth, at.nesting))
+        self._decode(Cursor(sheet, at.data, np.arange(at.rows.size), at.pos, at.end, at.depth, at.nesting))
         found = np.zeros(at.rows.size, np.bool_)
         if _KEY in sheet.starts:
             texts = np.flatnonzero(sheet.starts[_KEY] >= 0)
-            matcher = KeyMatcher(self.value.encode())
-            found[texts] = at.matches(sheet.starts[_KEY][texts], sheet.lengths[_KEY][texts], matcher)
-        if _KEY in sheet.symbols and self.value in self.fields.symbols:
-            found |= sheet.symbols[_KEY] == self.fields.symbols.index(self.value)
-        if _KEY in sheet.numbers and self.value.lstrip("-").isdecimal() and str(int(self.value)) == self.value:
-            found |= sheet.numbers[_KEY] == int(self.value)
+            found[texts] = at.matches(sheet.starts[_KEY][texts], sheet.lengths[_KEY][texts], self._text)
+        if _KEY in sheet.symbols and self._symbol is not None:
+            found |= sheet.symbols[_KEY] == self._symbol
+        if _KEY in sheet.numbers and self._number is not None:
+            found |= sheet.numbers[_KEY] == self._number
         found &= sheet.verdict == Verdict.OK
         return found
 

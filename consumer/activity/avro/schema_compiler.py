@@ -140,8 +140,8 @@ class _SchemaCompiler:
 
     def _key(self, items: Any, entry: Entry) -> ElementKey:
         fields = ElementKeyFields()
-        compiler = _SchemaCompiler(self._named, fields, misfit=self.skipping)
-        return ElementKey(compiler.extracting(items, {entry.key: "event"}), fields, entry.value)
+        decode = _SchemaCompiler(self._named, fields, misfit=self.skipping).extracting(items, {entry.key: "event"})
+        return ElementKey(decode, fields.symbols, entry.value)
 
     def _field(self, field: Any, tree: Tree) -> Decoder:
         below = tree.get(field["name"])
