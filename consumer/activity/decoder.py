@@ -10,7 +10,7 @@ import polars as pl
 
 from consumer.activity.errors import ValueProblem
 from consumer.activity.event_mapping import EventMapping
-from consumer.activity.field_paths import NATIVE, FieldPaths, source_key
+from consumer.activity.field_paths import NATIVE, FieldPaths, column_of, source_key
 from consumer.activity.record_metadata import (
     NO_METADATA,
     NOTHING_ELSEWHERE,
@@ -93,7 +93,7 @@ class ActivityDecoder:
         self._mapping = mapping
         self._metadata = metadata
         self._problems = _problems_of(fields)
-        self._paths = {"ending" if name == "kind" else name: source_key(name) for name in fields.labels or fields.paths}
+        self._paths = {column_of(name): source_key(name) for name in fields.labels or fields.paths}
         self._clock_doubt = clock_doubt
         self.reads_headers = bool(fields.from_headers)
         """Whether `decode` needs the records' headers."""
@@ -156,7 +156,7 @@ def _in_order(bad: list[BadValue]) -> list[BadValue]:
 
 
 def _problems(frame: pl.DataFrame, occurred: Times, earlier: Times, now: Millis) -> npt.NDArray[np.int8]:
-    """Return for each row the index in _PROBLEMS of the first that applies, _BLANK without a user, or _NO_PROBLEM."""
+    """Return each row's first problem, by its index in `_problems_of`, _BLANK without a user, or _NO_PROBLEM."""
     applies = [
         _absent(frame["ending"]) | _absent(frame["occurred_at"]),
         _too_long(frame["user_id"]),

@@ -54,8 +54,8 @@ class FieldPaths:
     @property
     def columns(self) -> Mapping[str, Any]:
         """Return the names and types of the columns that are read from values, in order."""
-        found = {"index", *self.paths, *self.from_record_name} | ({"action"} - self.elsewhere)
-        return {name: kind for name, kind in _TYPES.items() if name in {_column_of(each) for each in found}}
+        found = {"index", *map(column_of, (*self.paths, *self.from_record_name))} | ({"action"} - self.elsewhere)
+        return {name: kind for name, kind in _TYPES.items() if name in found}
 
     @property
     def elsewhere(self) -> set[str]:
@@ -101,7 +101,8 @@ def paths_in(node: Node) -> Iterator[tuple[str, Path]]:
                 yield name, (step, *path)
 
 
-def _column_of(name: str) -> str:
+def column_of(name: str) -> str:
+    """Return the column that a field is read into."""
     return "ending" if name == "kind" else name
 
 
