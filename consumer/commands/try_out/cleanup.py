@@ -3,17 +3,16 @@
 import time
 from collections.abc import Iterable
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from consumer.commands.try_out.trial_settings import Trial
 from consumer.deliver.operations.ledger_identity import group_name
-from consumer.kafka.clients.error_codes import TOPIC_ABSENT
+from consumer.kafka.clients.error_codes import GROUP_ABSENT, TOPIC_ABSENT
 from consumer.wiring import detect
 
 _REQUEST_TIMEOUT_S = 15.0
 _TRIES, _PAUSE_S = 12, 1.0
-_GONE = TOPIC_ABSENT | {KafkaError.GROUP_ID_NOT_FOUND}
 
 
 def remove(admin: AdminClient, trial: Trial) -> list[str]:
@@ -36,5 +35,5 @@ def _failed(futures: Iterable[tuple[str, object]]) -> list[str]:
         try:
             future.result(_REQUEST_TIMEOUT_S)  # type: ignore[attr-defined]
         except KafkaException as problem:
-            failed += [name] if problem.args[0].code() not in _GONE else []
+            failed += [name] if problem.args[0].code() not in TOPIC_ABSENT | GROUP_ABSENT else []
     return failed

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 
 from consumer.clock import Millis
@@ -13,7 +13,7 @@ from consumer.kafka.changelog.lineage import Lineage, latest_asked_from
 from consumer.kafka.changelog.rebuild_marker import RebuildMarker
 from consumer.kafka.changelog.segment_header import Seal
 from consumer.kafka.clients import partition_offsets
-from consumer.kafka.clients.error_codes import TOPIC_ABSENT
+from consumer.kafka.clients.error_codes import GROUP_ABSENT, TOPIC_ABSENT
 from consumer.kafka.clients.output import Output
 
 _REQUEST_TIMEOUT_S = 30.0
@@ -116,7 +116,7 @@ def _refuse_while_at_work(admin: AdminClient, group: str) -> None:
     try:
         members = admin.describe_consumer_groups([group])[group].result(_REQUEST_TIMEOUT_S).members
     except KafkaException as failure:
-        if failure.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
+        if failure.args[0].code() not in GROUP_ABSENT:
             raise
         return
     if members:

@@ -39,6 +39,9 @@ RECORD_REFUSED = RECORD_TOO_LARGE | {KafkaError.INVALID_RECORD, KafkaError.INVAL
 TOPIC_ABSENT = frozenset({KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART})
 """The topic does not exist, or not yet for the broker that was asked."""
 
+GROUP_ABSENT = frozenset({KafkaError.GROUP_ID_NOT_FOUND})
+"""The consumer group does not exist: nobody has committed under its name, or that has expired."""
+
 TIMED_OUT = frozenset({KafkaError._TIMED_OUT, KafkaError._MSG_TIMED_OUT})
 """No answer in time. What was asked for may have happened all the same."""
 
