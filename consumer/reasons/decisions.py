@@ -94,16 +94,16 @@ DEFERRED: Mapping[str, tuple[str, str]] = {
         "Correct it.",
     ),
     "recipient_hold": (
-        "The provider asked to leave this person alone for a while (reminders of all processes).",
-        NOTHING,
+        "The provider asked to leave this person alone for a while, or they may have opted out in words of their own.",
+        "If the console's Needs you lists them, read their words and settle it; else nothing.",
     ),
     "too_soon": (
-        "The last attempt for this person and process is less than the shortest remind_after ago.",
+        "The last attempt for this person and process is less than the shortest gap between steps of remind_after ago.",
         NOTHING,
     ),
     "paused": ("An operator has paused the process, or everything.", "`lapse resume` when it may go on."),
     "channel_stopped": (
-        "The circuit breaker of the channel is open: credential, account, or five attempts in a row without an answer.",
+        "The channel's circuit breaker is open: credential, account, five unanswered attempts or three equal failures.",
         "Settle the reason that /readyz shows. It closes after one probing send that goes through.",
     ),
     "template_unusable": (
