@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 
 from pydantic import TypeAdapter, ValidationError
@@ -46,7 +46,7 @@ class SegmentHeader:
     brake_state: BrakeState = NO_BRAKE_STATE
 
     def encode(self) -> bytes:
-        return json.dumps(asdict(self), separators=(",", ":")).encode()
+        return _header.dump_json(self)
 
 
 class Seal:
