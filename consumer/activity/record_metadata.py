@@ -65,14 +65,11 @@ class MetadataReader:
         column: list[Any] = []
         for index, value in enumerate(found):
             try:
-                column.append(self._values.field(name, self._decoded(name, value)))
+                column.append(self._values.field(name, value))
             except BadRecord as problem:
                 problems[index] = ValueProblem(problem.reason, problem.error)
                 column.append(_UNREADABLE_USER if name == "user_id" else None)
         return column
-
-    def _decoded(self, name: str, value: object) -> object:
-        return self._values.text(name, value) if isinstance(value, bytes) else value
 
     def _within_keys(self, rows: RowBatch, count: int, problems: dict[int, ValueProblem]) -> dict[str, list[Any]]:
         columns: dict[str, list[Any]] = {name: [None] * count for name in rows.frame.columns if name != "index"}

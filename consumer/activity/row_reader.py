@@ -63,7 +63,10 @@ class RowReader:
 
 
 class PlainValues:
-    """Turns values as JSON has them into the fields of an activity. `type_error_reason` is given for other types."""
+    """Turns values as JSON has them, or texts in UTF-8, into the fields of an activity.
+
+    `type_error_reason` is given for other types.
+    """
 
     def __init__(self, fields: FieldPaths, type_error_reason: str) -> None:
         self._fields = fields
@@ -71,9 +74,11 @@ class PlainValues:
 
     def field(self, name: str, value: object) -> str | Millis | None:
         """Return a field's text or milliseconds. Raises BadRecord."""
-        return self._time(value) if name == "occurred_at" else self.text(name, value)
+        if name != "occurred_at":
+            return self._text(name, value)
+        return self._time(self._text(name, value) if isinstance(value, bytes) else value)
 
-    def text(self, name: str, value: object) -> str | None:
+    def _text(self, name: str, value: object) -> str | None:
         if name in INTEGER_ALLOWED and (number := whole_number(value)) is not None:
             return number
         if value is not None and not isinstance(value, bytes | str):

@@ -87,8 +87,6 @@ def _field(name: str, leaf: Leaf | Misfit | None, value: Any, values: PlainValue
             if moment == NO_TIME:
                 raise values.no_time()
             return moment
-        case LeafKind.TIME_TEXT:
-            return values.field(name, values.text(name, value))
     return values.field(name, value)
 
 
