@@ -1,12 +1,12 @@
 """Reads activities back from the input topic, through detect's own decoder."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import structlog
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from consumer.activity.decoder import ActivityDecoder, Decoded
 from consumer.activity.errors import RegistryUnavailable
@@ -26,6 +26,14 @@ _TIMEOUT_S = 10
 logger = structlog.get_logger()
 
 
+class HistoryBatch(NamedTuple):
+    """Some records, decoded, and how many of how many have been read with them."""
+
+    decoded: Decoded
+    read: int
+    total: int
+
+
 def lookback(settings: Settings) -> Millis:
     """Return how far back an activity can still matter now: the longest rung, and the life of its reminder."""
     longest: Sequence[Millis] = [millis(each.remind_after[-1]) for each in settings.processes.values()]
@@ -38,28 +46,56 @@ def activities_of(shared: Shared, user_id: str, partitions: Collection[int], sin
     `partitions` are where the user is known to be; if there are none, all are read.
     Raises ConfigError for unusable schemas, KafkaException, RegistryUnavailable, StillOpen.
     """
+    found: list[Activity] = []
+    for batch in read_history(shared, "explain", since, partitions=partitions):
+        frame = batch.decoded.frame
+        mine = frame.filter(frame["user_id"] == user_id)
+        columns = ("process", "ending", "action", "occurred_at", "written_at")
+        found += [Activity(p, Ending(e), a, o, w) for p, e, a, o, w in mine.select(columns).iter_rows()]
+    return found
+
+
+def read_history(
+    shared: Shared,
+    purpose: str,
+    since: Millis,
+    until: Millis | None = None,
+    *,
+    partitions: Collection[int] = (),
+    timeout_s: float = _TIMEOUT_S,
+) -> Iterator[HistoryBatch]:
+    """Yield what was written from `since` until before `until` (None: the present end), a batch at a time.
+
+    All partitions are read if none are given. `purpose` ends the name that the broker sees; `timeout_s` is how long it
+    may take to look up the times. Raises ConfigError for unusable schemas, KafkaException, RegistryUnavailable,
+    StillOpen.
+    """
     topic, decoder = shared.settings.source.topic, detect.decoder(shared)
-    group = f"{shared.settings.kafka.group_prefix}-explain"
-    consumer = topic_reader.make_consumer(shared.settings.kafka, group)
+    consumer = topic_reader.make_consumer(shared.settings.kafka, f"{shared.settings.kafka.group_prefix}-{purpose}")
     try:
         ranges = topic_reader.offset_ranges(shared.admin, topic)
-        ranges = {n: span for n, span in ranges.items() if span and (not partitions or n in partitions)}
-        if not ranges:
-            return []  # librdkafka refuses to look up nothing
-        starts = consumer.offsets_for_times([TopicPartition(topic, n, since) for n in ranges], _TIMEOUT_S)
-        for start in starts:
-            span = ranges[start.partition]
-            ranges[start.partition] = range(start.offset if start.offset >= 0 else span.stop, span.stop)
-        found: list[Activity] = []
-        records = topic_reader.read(consumer, topic, ranges)
+        spans = {n: span for n, span in ranges.items() if span and (not partitions or n in partitions)}
+        starts = _offsets_at(consumer, topic, spans, since, timeout_s)
+        stops = _offsets_at(consumer, topic, spans, until, timeout_s)
+        wanted = {number: range(starts[number], stops[number]) for number in spans}
+        total, read = sum(map(len, wanted.values())), 0
+        records = topic_reader.read(consumer, topic, wanted)
         while batch := list(islice(records, _BATCH)):
-            decoded = decode_messages(decoder, batch, shared.clock.now())
-            mine = decoded.frame.filter(decoded.frame["user_id"] == user_id)
-            columns = ("process", "ending", "action", "occurred_at", "written_at")
-            found += [Activity(p, Ending(e), a, o, w) for p, e, a, o, w in mine.select(columns).iter_rows()]
+            read += len(batch)
+            yield HistoryBatch(decode_messages(decoder, batch, shared.clock.now()), read, total)
     finally:
         consumer.close()
-    return found
+
+
+def _offsets_at(
+    consumer: Consumer, topic: str, spans: Mapping[int, range], moment: Millis | None, timeout_s: float
+) -> dict[int, int]:
+    """Return the first offset of each partition that was written at this moment or later, the end if there is none."""
+    ends = {number: span.stop for number, span in spans.items()}
+    if moment is None or not spans:  # librdkafka refuses to look up nothing
+        return ends
+    found = consumer.offsets_for_times([TopicPartition(topic, number, moment) for number in spans], timeout_s)
+    return ends | {each.partition: each.offset for each in found if each.offset >= 0}
 
 
 def decode_messages(decoder: ActivityDecoder, messages: Sequence[Any], now: Millis) -> Decoded:

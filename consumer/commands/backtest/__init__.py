@@ -1,5 +1,5 @@
 """`lapse backtest`: what would have happened over the topic's history or over files, sending nothing.
 
-`main.py` (read it first) joins the parts. `files.py` and `topic.py` read a history, `show.py` writes tables and JSON,
-`html.py` a report with its own drawings.
+`main.py` (read it first) joins the parts. `files.py` reads a history that is not on the topic, `show.py` writes
+tables and JSON, `html.py` a report with its own drawings.
 """

@@ -16,7 +16,7 @@ from consumer.activity.decoder import ActivityDecoder, Decoded
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import Millis, SystemClock
 from consumer.commands import kafka_probe
-from consumer.commands.backtest import files, html, show, topic
+from consumer.commands.backtest import files, html, show
 from consumer.commands.terminal.exit_codes import DONE, CommandFailed
 from consumer.config.loader import load
 from consumer.config.settings import Settings
@@ -27,9 +27,11 @@ from consumer.ledger import queries
 from consumer.ledger.errors import NoLedger
 from consumer.ledger.store import Ledger
 from consumer.wiring import detect
+from consumer.wiring.activity_reader import read_history
 from consumer.wiring.shared import Shared
 
 _BROKER_TIMEOUT_S = 5
+_LOOKUP_TIMEOUT_S = 30
 _COLUMNS = ("user_id", "process", "ending", "action", "occurred_at", "written_at")
 
 
@@ -110,9 +112,9 @@ def _decoded(settings: Settings, question: BacktestRequest) -> Iterator[Decoded]
     since, until = question.since or 0, now if question.until is None else question.until
     with Progress(transient=True) as progress:
         task = progress.add_task(settings.source.topic, total=None)
-        for decoded, read, total in topic.read_topic(Shared(settings), since, until):
-            progress.update(task, completed=read, total=total)
-            yield decoded
+        for batch in read_history(Shared(settings), "backtest", since, until, timeout_s=_LOOKUP_TIMEOUT_S):
+            progress.update(task, completed=batch.read, total=batch.total)
+            yield batch.decoded
 
 
 def _json_decoder(settings: Settings) -> ActivityDecoder:
