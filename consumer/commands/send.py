@@ -3,7 +3,6 @@
 import asyncio
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
@@ -11,10 +10,11 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from consumer import log
-from consumer.clock import SECOND, Millis, SystemClock
+from consumer.clock import Millis, SystemClock
 from consumer.commands.onemsg_channel import onemsg_section, open_client
 from consumer.commands.terminal.account import account
 from consumer.commands.terminal.exit_codes import DONE, FAILED, CommandFailed
+from consumer.commands.terminal.time_arguments import format_iso_time
 from consumer.config.loader import ledger_hash_key, load
 from consumer.config.settings import Settings
 from consumer.deliver.recipients.identity import phone_hash
@@ -162,5 +162,4 @@ async def _follow(channel: OneMsgClient, message_id: str, seconds: float) -> int
 
 def _format_time(at: Millis | None) -> str:
     """Return 1MSG's time of the status, or the present time if it has none, in ISO 8601."""
-    seconds = (SystemClock().now() if at is None else at) / SECOND
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return format_iso_time(SystemClock().now() if at is None else at, "seconds")

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,10 @@ from confluent_kafka import KafkaException
 from consumer import log
 from consumer.activity.errors import BadRecord
 from consumer.activity.record_codec import RecordCodec
-from consumer.clock import SECOND, Millis
+from consumer.clock import Millis
 from consumer.commands import kafka_probe
 from consumer.commands.terminal.exit_codes import DONE, CommandFailed
+from consumer.commands.terminal.time_arguments import format_iso_time
 from consumer.commands.topic_sample import Sample, TopicSampler
 from consumer.config.loader import load
 from consumer.kafka.clients.error_codes import in_words
@@ -117,4 +117,4 @@ def _is_phone(digits: str) -> bool:
 
 
 def _format_time(moment: Millis) -> str:
-    return datetime.fromtimestamp(moment / SECOND, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return format_iso_time(moment, "milliseconds")

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from consumer.clock import SECOND, Millis
+from consumer.clock import Millis
 from consumer.commands.backtest.show import percent, span_text
+from consumer.commands.terminal.time_arguments import format_minute
 from consumer.insight.backtest import Backtest
 
 _WIDTH, _HEIGHT, _MARGIN = 640, 260, 40
@@ -54,4 +54,4 @@ def _drawing(rows: Sequence[tuple[float, float, float, float, int]]) -> dict[str
 
 
 def _day(at: Millis) -> str:
-    return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return f"{format_minute(at)} UTC"

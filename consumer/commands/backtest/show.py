@@ -3,12 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from rich.console import Console
 from rich.table import Table
 
-from consumer.clock import SECOND, Millis
+from consumer.clock import Millis
+from consumer.commands.terminal.time_arguments import format_minute
 from consumer.config.types import format_duration
 from consumer.insight.backtest import Backtest
 from consumer.insight.return_curve import Estimate
@@ -19,7 +20,7 @@ def print_tables(name: str, result: Backtest) -> None:
     console = Console(highlight=False)
     heading = (
         f"{name}: {result.activities:,} activities of {result.people:,} people,"
-        f" {_time(result.since)} to {_time(result.until)} UTC"
+        f" {format_minute(result.since)} to {format_minute(result.until)} UTC"
     )
     console.print(heading, markup=False)
     if result.cut_by_messages:
@@ -77,7 +78,3 @@ def _print_table(console: Console, title: str, heads: Sequence[str], rows: Seque
         table.add_row(*map(str, row))
     console.print()
     console.print(table)
-
-
-def _time(at: Millis) -> str:
-    return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%d %H:%M")

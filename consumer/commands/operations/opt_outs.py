@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
 from sqlalchemy import Connection
 
 from consumer import log
-from consumer.clock import SECOND, Millis, SystemClock
+from consumer.clock import SystemClock
 from consumer.commands.terminal.account import account
 from consumer.commands.terminal.exit_codes import DONE, FAILED
 from consumer.commands.terminal.output import echo
+from consumer.commands.terminal.time_arguments import format_time
 from consumer.config.loader import ledger_hash_key, load
 from consumer.config.settings import Settings
 from consumer.deliver.lifecycle import StatusSource
@@ -56,7 +56,7 @@ def show(config: Path, who: Who | None) -> int:
         for each in sorted(stored, key=lambda each: each.subject, reverse=True):
             typer.echo(_line(each))
         for entry in queries.opt_outs.journal_of(connection, subjects):
-            typer.echo(f"{_time(entry.at)} an operator: {entry.action}: {entry.why or '(erased)'}")
+            typer.echo(f"{format_time(entry.at)} UTC an operator: {entry.action}: {entry.why or '(erased)'}")
         return DONE if stored else _nobody()
 
 
@@ -122,14 +122,10 @@ def _subjects(connection: Connection, settings: Settings, ledger: Ledger, who: W
 def _line(stored: StoredOptOut) -> str:
     kind, _, name = stored.subject.partition(":")
     who = f"user {name}" if kind == "user" else f"number #{name[:12]}"
-    return f"{_time(stored.occurred_at)} {who} {stored.medium} {stored.reason} {stored.source}"
+    return f"{format_time(stored.occurred_at)} UTC {who} {stored.medium} {stored.reason} {stored.source}"
 
 
 def _count(subjects: set[str]) -> str:
     users = sorted(subject.removeprefix("user:") for subject in subjects if subject.startswith("user:"))
     numbers = len(subjects) - len(users)
     return ", ".join([*(f"user {user}" for user in users), *(["their number"] if numbers else [])])
-
-
-def _time(at: Millis) -> str:
-    return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

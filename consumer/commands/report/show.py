@@ -5,13 +5,14 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from enum import Enum
 
 from rich.console import Console
 from rich.table import Table
 
 from consumer.clock import SECOND, Millis
+from consumer.commands.terminal.time_arguments import format_minute
 from consumer.insight.report import Money, ProcessUplift, Report
 from consumer.reasons.catalogue import explain
 
@@ -21,7 +22,7 @@ _EPOCH = date(1970, 1, 1)
 def print_text(report: Report, difference: float) -> None:
     """Print the report as tables."""
     console = Console(highlight=False)
-    console.print(f"from {_time(report.since)} to {_time(report.until)}, UTC\n", markup=False)
+    console.print(f"from {format_minute(report.since)} to {format_minute(report.until)}, UTC\n", markup=False)
     if not report.steps and not report.reasons:
         console.print("no reminders were requested in this time: try --since with an earlier time", markup=False)
         return
@@ -157,10 +158,6 @@ def _plain(value: object) -> object:
 
 def _day(day: int) -> str:
     return (_EPOCH + timedelta(days=day)).isoformat()
-
-
-def _time(at: Millis) -> str:
-    return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def _seconds(delay: Millis) -> str:

@@ -1,6 +1,7 @@
 """Times as people write them, on a command line or in a file."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Literal
 
 import typer
 from pydantic import TypeAdapter, ValidationError
@@ -43,4 +44,18 @@ def parse_since(text: str, now: Millis, option: str) -> Millis:
 
 def format_time(moment: Millis) -> str:
     """Return a time in UTC, to the second."""
-    return (_EPOCH + timedelta(milliseconds=moment)).strftime("%Y-%m-%d %H:%M:%S")
+    return _utc(moment).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def format_minute(moment: Millis) -> str:
+    """Return a time in UTC, to the minute."""
+    return _utc(moment).strftime("%Y-%m-%d %H:%M")
+
+
+def format_iso_time(moment: Millis, precision: Literal["seconds", "milliseconds"]) -> str:
+    """Return a time in UTC as ISO 8601, for programs."""
+    return _utc(moment).isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def _utc(moment: Millis) -> datetime:
+    return _EPOCH + timedelta(milliseconds=moment)
