@@ -3,15 +3,13 @@
 from contextlib import closing
 from pathlib import Path
 
-import typer
-
 from consumer import log
 from consumer.clock import Millis, SystemClock
 from consumer.commands.terminal.account import account
 from consumer.commands.terminal.exit_codes import DONE
 from consumer.commands.terminal.output import echo
+from consumer.commands.terminal.process_argument import no_such_process
 from consumer.commands.terminal.time_arguments import format_time
-from consumer.config.errors import closest
 from consumer.config.loader import load
 from consumer.config.settings import Settings
 from consumer.config.types import format_duration
@@ -74,11 +72,8 @@ def _pause_name(process: str | None, settings: Settings, paused: dict[str, Milli
     """Return the name under which the pause is stored. A process that is no longer in the file can still be resumed."""
     if process is None:
         return EVERYTHING
-    known = {*settings.processes, *paused}
-    if process not in known or not process:
-        meant = closest(process, sorted(settings.processes))
-        advice = f"did you mean {meant}?" if meant else f"the processes are {', '.join(sorted(settings.processes))}"
-        raise typer.BadParameter(f"there is no process {process}; {advice}", param_hint="PROCESS")
+    if process not in {*settings.processes, *paused} or not process:
+        raise no_such_process(process, settings.processes, "PROCESS")
     return process
 
 

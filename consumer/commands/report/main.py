@@ -10,7 +10,7 @@ from consumer import log
 from consumer.clock import DAY, Millis, SystemClock
 from consumer.commands.report import show
 from consumer.commands.terminal.exit_codes import DONE
-from consumer.config.errors import closest
+from consumer.commands.terminal.process_argument import no_such_process
 from consumer.config.loader import load
 from consumer.insight import report
 from consumer.ledger import queries
@@ -43,9 +43,7 @@ def main(
         episodes = queries.episodes.counts(connection, since, until, process)
         known = {*settings.processes, *(each.process for each in episodes)}
         if process is not None and process not in known:
-            meant = closest(process, sorted(known))
-            advice = f"did you mean {meant}?" if meant else f"the processes are {', '.join(sorted(known))}"
-            raise typer.BadParameter(f"there is no process {process}; {advice}", param_hint="--process")
+            raise no_such_process(process, known, "--process")
         found = report.Report(
             since=since,
             until=until,
