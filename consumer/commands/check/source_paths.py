@@ -1,6 +1,5 @@
 """The check of the paths of `source`: where the newest events hold each field, and how many of them do."""
 
-import difflib
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
@@ -9,6 +8,7 @@ from consumer.activity.event_values import value_at
 from consumer.activity.field_paths import NATIVE
 from consumer.activity.whole_events import Event, leaves
 from consumer.commands.terminal.output import CheckResult
+from consumer.config.errors import closest
 from consumer.config.sections.event_paths import HEADER, KEY, RECORD, TIMESTAMP, steps_in, written
 from consumer.config.sections.source import SourceSettings
 
@@ -43,11 +43,11 @@ def check_paths(source: SourceSettings, events: Sequence[Event]) -> Iterator[Che
         )
 
 
-def nearest(word: str, known: Collection[str], likeness: float = _LIKENESS) -> str | None:
+def nearest(word: str, known: Collection[str]) -> str | None:
     """Return the word that is most like this one, in whatever case; None if none is like it."""
     folded = {other.casefold(): other for other in known}
-    found = difflib.get_close_matches(word.casefold(), list(folded), n=1, cutoff=likeness)
-    return folded[found[0]] if found else None
+    found = closest(word.casefold(), list(folded), _LIKENESS)
+    return None if found is None else folded[found]
 
 
 def _hint(path: str, seen: Counter[str]) -> str:
