@@ -9,6 +9,7 @@ from consumer.commands.terminal.exit_codes import CommandFailed
 from consumer.config.errors import ConfigError
 from consumer.config.sections.kafka import KafkaSettings
 from consumer.kafka.clients.client_settings import client_settings
+from consumer.kafka.clients.error_codes import in_words
 
 _KEY = "kafka.bootstrap_servers"
 _REPORTED_AFTER_S = (2, 4, 8, 16)
@@ -40,6 +41,11 @@ def connect(
         if waited_s in _REPORTED_AFTER_S and waited_s < timeout_s:
             report_wait(waited_s, _explanation(kafka.bootstrap_servers, errors, waited_s))
     raise CommandFailed(_explanation(kafka.bootstrap_servers, errors, timeout_s))
+
+
+def why_not_read(problem: Exception) -> str:
+    """Return why a topic could not be read, in our words: the broker's error, or what the exception itself says."""
+    return in_words(problem.args[0]) if isinstance(problem, KafkaException) else str(problem)
 
 
 def _explanation(servers: str, errors: list[KafkaError], timeout_s: int) -> str:

@@ -9,6 +9,7 @@ from confluent_kafka import KafkaException
 from consumer.activity.decoder import Decoded
 from consumer.activity.errors import BadRecord, RegistryUnavailable
 from consumer.activity.whole_events import Event, WholeEventReader
+from consumer.commands import kafka_probe
 from consumer.commands.check import forecast
 from consumer.commands.check.event_names import NamesSeen, check_names, never_seen
 from consumer.commands.check.input_sample import check_decoded, decode
@@ -40,8 +41,7 @@ def check_data(shared: Shared) -> Iterator[CheckResult]:
         yield from check_decoded(topic, decoded, millis(s.detect.clock_doubt))
         yield from _check_source(sampler, sample, WholeEventReader(shared.writers), s)
     except (KafkaException, RegistryUnavailable) as problem:
-        reason = in_words(problem.args[0]) if isinstance(problem, KafkaException) else str(problem)
-        yield CheckResult(False, f"records of {topic}", f"they cannot be read: {reason}")
+        yield CheckResult(False, f"records of {topic}", f"they cannot be read: {kafka_probe.why_not_read(problem)}")
         return
     yield forecast.check_delay(s)
     users = _users(decoded.values(), s)

@@ -12,11 +12,11 @@ from confluent_kafka import KafkaException
 from consumer.activity.errors import BadRecord, RegistryUnavailable
 from consumer.activity.record_codec import RecordCodec
 from consumer.activity.whole_events import is_json
+from consumer.commands import kafka_probe
 from consumer.commands.terminal.output import CheckResult
 from consumer.commands.topic_sample import Sample, TopicSampler
 from consumer.config.sections.policy import PolicySettings
 from consumer.deliver.policy.consent import may_be_asked
-from consumer.kafka.clients.error_codes import in_words
 from consumer.onemsg.phone import Phone, normalize_phone
 from consumer.records import Contact
 
@@ -39,8 +39,8 @@ def check_people(
         sample = sampler.newest(topic, MAX_CONTACTS, MAX_BYTES)
         contacts, bad = read_contacts(sample, codec)
     except (KafkaException, RegistryUnavailable) as problem:
-        reason = in_words(problem.args[0]) if isinstance(problem, KafkaException) else str(problem)
-        return [CheckResult(False, f"contacts in {topic}", f"they cannot be read: {reason}")], frozenset()
+        why = kafka_probe.why_not_read(problem)
+        return [CheckResult(False, f"contacts in {topic}", f"they cannot be read: {why}")], frozenset()
     lines = [_readable(topic, sample, bad)]
     if not users:
         return lines, frozenset()

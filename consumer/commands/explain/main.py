@@ -20,7 +20,6 @@ from consumer.config.settings import Settings
 from consumer.insight.activity_history import Activity
 from consumer.insight.explanation import Found, PersonQuery, ask_ledger, clock_of, tell_person, user_of
 from consumer.insight.story import Known
-from consumer.kafka.clients.error_codes import in_words
 from consumer.kafka.dead_letters.topic_reader import StillOpen
 from consumer.ledger import queries
 from consumer.ledger.errors import NoLedger
@@ -92,8 +91,7 @@ def _read_topic(shared: Shared, found: Found, question: PersonQuery, now: Millis
         kafka_probe.connect(settings.kafka, _BROKER_TIMEOUT_S)
         activities = activity_reader.activities_of(shared, found.user_id, found.partitions, since)
     except (CommandFailed, KafkaException, RegistryUnavailable, StillOpen) as problem:
-        why = in_words(problem.args[0]) if isinstance(problem, KafkaException) else str(problem)
-        found.notes.append(f"{settings.source.topic} was not read: {why}")
+        found.notes.append(f"{settings.source.topic} was not read: {kafka_probe.why_not_read(problem)}")
         return None
     clock = clock_of(found.zone)
     found.notes.append(f"{settings.source.topic} was read from {clock(since)} on; earlier with --since")
