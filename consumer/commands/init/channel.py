@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import typer
 
 from consumer.commands.init.config_text import ChannelAnswer
+from consumer.config.sections.onemsg import OneMsgSettings
 from consumer.onemsg.client import OneMsgClient, OneMsgError
 from consumer.onemsg.templates.listing import Template
 from consumer.onemsg.templates.preflight import VARIABLES
 
 TOKEN_VARIABLE = "ONEMSG_TOKEN"  # noqa: S105 - the name of a variable
-_DEFAULT_URL = "https://api.1msg.io"
+_DEFAULT_URL: str = OneMsgSettings.model_fields["base_url"].default
 _TIMEOUT_MS = 10_000
 
 
