@@ -36,8 +36,8 @@ class HistoryBatch(NamedTuple):
 
 def lookback(settings: Settings) -> Millis:
     """Return how far back an activity can still matter now: the longest rung, and the life of its reminder."""
-    longest: Sequence[Millis] = [millis(each.remind_after[-1]) for each in settings.processes.values()]
-    return max(longest) + millis(settings.policy.expire_after) + millis(settings.detect.allowed_lateness)
+    longest = max(millis(each.remind_after[-1]) for each in settings.processes.values())
+    return longest + millis(settings.policy.expire_after) + millis(settings.detect.allowed_lateness)
 
 
 def activities_of(shared: Shared, user_id: str, partitions: Collection[int], since: Millis) -> list[Activity]:
