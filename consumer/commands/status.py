@@ -47,7 +47,7 @@ def main(config: Path, *, user: str | None, limit: int, follow: bool, as_json: b
     show = _as_json if as_json else _as_line
     try:
         sample = sampler.newest(topic, limit, _MAX_BYTES, each=True) if user is None else _search(sampler, topic)
-        values = [message.value() for messages in sample.messages.values() for message in messages]
+        values = [message.value() for message in sample]
         found = sorted(_chosen(values, shared.codec, user), key=lambda record: (record.recorded_at, record.sequence))
         for record in found[-limit:]:
             typer.echo(show(record))

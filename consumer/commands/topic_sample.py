@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -26,6 +27,9 @@ class Sample:
 
     def __len__(self) -> int:
         return sum(map(len, self.messages.values()))
+
+    def __iter__(self) -> Iterator[Any]:
+        return chain.from_iterable(self.messages.values())
 
     @property
     def oldest(self) -> Millis | None:

@@ -73,8 +73,7 @@ def _start(
 
 
 def _check_source(sampler: TopicSampler, sample: Sample, read: WholeEventReader, s: Settings) -> Iterator[CheckResult]:
-    messages = (message for messages in sample.messages.values() for message in messages)
-    events = list(_readable((message for message in messages if message.value()), read))
+    events = list(_readable((message for message in sample if message.value()), read))
     yield from check_paths(s.source, events)
     seen = NamesSeen().add(s.source, events)
     if never_seen(s.source, s.processes, seen) and not sample.is_whole:

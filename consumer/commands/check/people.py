@@ -59,18 +59,17 @@ def read_contacts(sample: Sample, codec: RecordCodec) -> tuple[dict[str, Contact
     """
     found: dict[str, Contact] = {}
     bad: Counter[tuple[str, str]] = Counter()
-    for messages in sample.messages.values():
-        for message in messages:
-            value = message.value()
-            if value is None:
-                found.pop((message.key() or b"").decode("utf-8", "replace"), None)
-                continue
-            try:
-                contact = codec.decode(Contact, value)
-            except BadRecord as problem:
-                bad[problem.reason, _JSON if is_json(value) else problem.error] += 1
-            else:
-                found[contact.user_id] = contact
+    for message in sample:
+        value = message.value()
+        if value is None:
+            found.pop((message.key() or b"").decode("utf-8", "replace"), None)
+            continue
+        try:
+            contact = codec.decode(Contact, value)
+        except BadRecord as problem:
+            bad[problem.reason, _JSON if is_json(value) else problem.error] += 1
+        else:
+            found[contact.user_id] = contact
     return found, bad
 
 

@@ -124,7 +124,7 @@ def _read(sample: Sample, options: Options) -> list[Record]:
     read = WholeEventReader(_writers(options))
     found: list[Record] = []
     bad: Counter[str] = Counter()
-    for message in (message for messages in sample.messages.values() for message in messages):
+    for message in sample:
         if value := message.value():
             try:
                 found.append(Record(read(value), text_of_key(message.key() or b""), message.timestamp()[1]))
