@@ -45,21 +45,21 @@ class ProgressLog:
     def tell_rest(self) -> None:
         """Log what has happened since, at the end of everything."""
         self.look()
-        self._tell_sums(_sums(self._registry))
+        self._tell_sums()
 
     def look(self) -> None:
         """Log what is new."""
         if not self._ready and all(state.ready for state in self._health.states().values()):
             self._ready = True
             _log.info("ready", **self.addresses)
-        sums = _sums(self._registry)
-        if not self._sent and sums["sent", _ACCEPTED]:
+        if not self._sent and _sums(self._registry)["sent", _ACCEPTED]:
             self._sent = True
             _log.info("first_message_sent")
         if self._now() - self._told_at >= MINUTE:
-            self._tell_sums(sums)
+            self._tell_sums()
 
-    def _tell_sums(self, sums: Counter[tuple[str, str]]) -> None:
+    def _tell_sums(self) -> None:
+        sums = _sums(self._registry)
         new, seconds = sums - self._told, (self._now() - self._told_at) // SECOND
         self._told, self._told_at = sums, self._now()
         if new:
