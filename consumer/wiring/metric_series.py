@@ -8,7 +8,7 @@ from consumer.config.types import Role
 from consumer.deliver.lifecycle import Status
 from consumer.metrics import DeliverMetrics, DetectMetrics, ServiceMetrics
 from consumer.reasons import decisions, records, refusals
-from consumer.records import WHATSAPP, ReminderKind
+from consumer.records import EMAIL, WEBHOOK, WHATSAPP, ReminderKind
 
 _EVENT_OUTCOMES = ("applied", "unknown_process", "clamped", "ignored", "blank")
 _LAPSE_OUTCOMES = ("asked", "expired", "skipped", "expired_held", "before_start")
@@ -72,7 +72,7 @@ def _start_process(metrics: DeliverMetrics, settings: Settings, process: str) ->
         for reason in reasons:
             metrics.sends.labels(process, outcome, reason)
     fallback = settings.fallback
-    media = [WHATSAPP, *(["email"] if fallback.email else []), *(["webhook"] if fallback.webhook else [])]
+    media = [WHATSAPP, *([EMAIL] if fallback.email else []), *([WEBHOOK] if fallback.webhook else [])]
     for status in Status:
         for medium in media if status not in _UNPUBLISHED else []:
             metrics.statuses.labels(process, medium, status)
