@@ -1,7 +1,6 @@
 """What the contacts topic knows of the users of a file, and what becomes of it with a row of the file."""
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -12,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 from consumer.activity.errors import BadRecord
 from consumer.activity.schemas.framing import text_of_key
 from consumer.clock import Millis
+from consumer.commands.contacts.scratch_database import open_scratch
 from consumer.config.sections.kafka import KafkaSettings
 from consumer.deliver.policy.consent import CompanyRecord, record_after
 from consumer.kafka.clients import group_offsets, partition_offsets
@@ -84,16 +84,10 @@ def after_record(known: KnownContact, contact: Contact | None, partition: int, w
 
 
 class KnownContacts:
-    """The known contacts of some users, in a private temporary SQLite database, which moves to disk as it grows."""
+    """The known contacts of some users."""
 
     def __init__(self, users: Iterable[str]) -> None:
-        self._database = sqlite3.connect("", isolation_level=None)
-        for statement in (
-            "PRAGMA journal_mode = OFF",
-            "CREATE TABLE known (user_id TEXT PRIMARY KEY, found TEXT) WITHOUT ROWID",
-            "BEGIN",
-        ):
-            self._database.execute(statement)
+        self._database = open_scratch("known (user_id TEXT PRIMARY KEY, found TEXT) WITHOUT ROWID")
         self._database.executemany("INSERT OR IGNORE INTO known (user_id) VALUES (?)", ((user,) for user in users))
 
     def read(

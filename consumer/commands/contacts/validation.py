@@ -1,7 +1,6 @@
 """Turns a row of a contacts file into what it says, or says what is wrong with it. Pure. No message quotes a cell."""
 
 import re
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
@@ -10,6 +9,7 @@ from consumer.activity.decoder import MAX_USER_ID_BYTES
 from consumer.clock import DAY, YEAR_2000, Millis
 from consumer.commands.contacts.csv_file import Row, UnreadableRow
 from consumer.commands.contacts.known_contacts import ContactChange
+from consumer.commands.contacts.scratch_database import open_scratch
 from consumer.commands.terminal.time_arguments import parse_iso_time
 from consumer.email_address import normalize_email
 from consumer.onemsg.phone import PhoneProblem, normalize_phone
@@ -64,16 +64,10 @@ _FUTURE = _Problem("is in the future")
 
 
 class SeenUsers:
-    """The first line of each user. Kept in a private temporary SQLite database, which moves to disk as it grows."""
+    """The first line of each user."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("", isolation_level=None)
-        for statement in (
-            "PRAGMA journal_mode = OFF",
-            "CREATE TABLE seen (user_id TEXT PRIMARY KEY, line INTEGER) WITHOUT ROWID",
-            "BEGIN",
-        ):
-            self._database.execute(statement)
+        self._database = open_scratch("seen (user_id TEXT PRIMARY KEY, line INTEGER) WITHOUT ROWID")
 
     def before(self, user_id: str, line: int) -> int | None:
         """Record the user's line; return the user's earlier line, or None if this is the first."""
