@@ -54,7 +54,7 @@ class _Contents:
     reports: list[ReceivedReport] = field(default_factory=list)
     echoes: list[ReceivedEcho] = field(default_factory=list)
     wishes: list[_Wish] = field(default_factory=list)
-    inbound: list[tuple[Inbound, Millis]] = field(default_factory=list)
+    inbound: list[Inbound] = field(default_factory=list)
     unclear: list[tuple[Inbound, Millis]] = field(default_factory=list)
     """Likely opt-outs: the only chats that are kept, since somebody has to read them."""
     people: list[NamedPerson] = field(default_factory=list)
@@ -157,7 +157,7 @@ class WebhookInbox:
         contents.reports += [ReceivedReport(report, StatusSource.WEBHOOK, received_at) for report in parsed.statuses]
         contents.echoes += [ReceivedEcho(echo, StatusSource.ECHO, received_at) for echo in parsed.echoes]
         contents.people += parsed.people
-        contents.inbound += [(message, received_at) for message in parsed.inbound]
+        contents.inbound += parsed.inbound
         for preference in parsed.preferences:
             request = OptOutRequest.START if preference.wanted else OptOutRequest.STOP
             by = Mention(phone=preference.sender, whatsapp_id=preference.whatsapp_id)
@@ -182,7 +182,7 @@ def _mentions(contents: _Contents) -> Iterator[Mention]:
         yield Mention(phone=report.recipient, whatsapp_id=report.whatsapp_id, our_message_id=report.message_id)
     yield from (each.mention for each in contents.echoes)
     yield from (wish.by for wish in contents.wishes)
-    yield from (_mention(message) for message, _ in contents.inbound)
+    yield from map(_mention, contents.inbound)
     yield from (Mention(phone=person.phone, whatsapp_id=person.whatsapp_id) for person in contents.people)
 
 
@@ -223,12 +223,11 @@ def _keep_wish(work: UnitOfWork, wish: _Wish) -> None:
 def _inbound_row(message: Inbound, received_at: Millis, phones: KnownPhones) -> dict[str, object]:
     return {
         "message_id": message.message_id,
-        "sender": None,  # the hash finds the person
         "at": message.at,
         "kind": message.kind,
         "body": message.body,
         "received_at": received_at,
-        "phone_hash": next(iter(sorted(phones.of(_mention(message)))), None),
+        "phone_hash": min(phones.of(_mention(message)), default=None),
     }
 
 
