@@ -1,4 +1,4 @@
-"""Deletes old reminders that are over, and inbound messages as old; of old episodes their counts by day stay.
+"""Deletes old reminders that are over, and likely opt-outs as old; of old episodes their counts by day stay.
 
 What still protects a person stays, however old: opt-outs, holds, and whatever waits or is in doubt. Configuration makes
 sure that rows outlive everything that is counted from them (caps, spacing, `expire_after`); a lapse older than that is

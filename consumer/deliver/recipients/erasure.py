@@ -1,4 +1,4 @@
-"""Erases a person: name, phone, e-mail, and the messages they wrote to us.
+"""Erases a person: name, phone, e-mail, and what is kept of their words.
 
 What was done about the user's id stays, and so does their opt-out.
 """

@@ -1,4 +1,4 @@
-"""The inbox: webhook bodies, reports that wait for their message, what clients wrote, and echoes of our messages."""
+"""The inbox: webhook bodies, reports that wait for their message, likely opt-outs, and echoes of our messages."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -112,13 +112,13 @@ def store_inbound(connection: Connection, messages: Sequence[Mapping[str, object
 
 
 def delete_inbound_before(connection: Connection, before: Millis, limit: int) -> int:
-    """Delete what people wrote to us before that moment, at most `limit` messages. Return how many."""
+    """Delete likely opt-outs received before that moment, at most `limit` messages. Return how many."""
     old = select(inbound_messages.c.message_id).where(inbound_messages.c.received_at < before).limit(limit)
     return connection.execute(delete(inbound_messages).where(inbound_messages.c.message_id.in_(old))).rowcount
 
 
 def delete_inbound_from_phones(connection: Connection, phone_hashes: Collection[str]) -> None:
-    """Delete what was written to us from these numbers."""
+    """Delete the likely opt-outs that came from these numbers."""
     for some in chunks(phone_hashes):
         connection.execute(delete(inbound_messages).where(inbound_messages.c.phone_hash.in_(some)))
 

@@ -11,7 +11,7 @@ journal = Table(
     Column("at", BigInteger, nullable=False),
     Column("actor", Text, nullable=False),  # as they said who they are, or the account on the machine
     Column("via", Text, nullable=False),  # console, api, command
-    Column("action", Text, nullable=False),  # see `queries.journal.ACTIONS`
+    Column("action", Text, nullable=False),  # see `queries.operating.journal.Action`
     Column("subject", Text),  # whom or what: a user's id, a process, a reminder; never a name or a number
     Column("detail", Text),
     Column("count", Integer),  # of reminders that were changed

@@ -216,7 +216,7 @@ inbound_messages = Table(
     "inbound_messages",
     metadata,
     Column("message_id", Text, primary_key=True),
-    Column("sender", Text),
+    Column("sender", Text),  # not written any more: `phone_hash` finds the person
     Column("at", BigInteger),
     Column("kind", Text, nullable=False),
     Column("body", Text),
@@ -225,6 +225,7 @@ inbound_messages = Table(
     Index(None, "received_at"),
     Index(None, "phone_hash"),
 )
+"""Likely opt-outs, for whoever reads them. No other words of people are kept."""
 
 outbox = Table(
     "outbox",
