@@ -19,7 +19,7 @@ from consumer.ledger.queries.channels import FailureStreak
 from consumer.ledger.queries.inbox import ParkedReport
 from consumer.ledger.queries.operating.journal import Actor
 from consumer.ledger.queries.operating.selections import UnresolvedSelection, WaitingSelection
-from consumer.ledger.queries.opt_outs import OptOutJournalEntry, StoredOptOut
+from consumer.ledger.queries.opt_outs import StoredOptOut
 from consumer.ledger.queries.recipients import Hold
 from consumer.ledger.queries.reporting.people import EpisodeSelection
 from consumer.ledger.queries.whatsapp_ids import UnattributedRequest
@@ -178,7 +178,7 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "opt_outs.in_force": lambda to: queries.opt_outs.in_force(to, SUBJECTS),
     "opt_outs.record": lambda to: queries.opt_outs.record(to, OPT_OUTS),
     "opt_outs.page": lambda to: queries.opt_outs.page(to, ("user:user-7", "whatsapp"), 500),
-    "opt_outs.journal": lambda to: queries.opt_outs.journal(to, [OptOutJournalEntry("user:user-7", "add", "why", NOW)]),
+    "opt_outs.journal": lambda to: queries.opt_outs.journal(to, ["user:user-7"], "add", "why", NOW),
     "opt_outs.journal_of": lambda to: queries.opt_outs.journal_of(to, SUBJECTS),
     "opt_outs.erase_journal": lambda to: queries.opt_outs.erase_journal(to, SUBJECTS),
     "opt_outs.record_opt_in": lambda to: queries.opt_outs.record_opt_in(to, SUBJECTS, "whatsapp", "webhook", NOW),

@@ -21,7 +21,7 @@ from consumer.deliver.policy.record_bounds import text_problem
 from consumer.deliver.recipients.identity import phone_hash, subjects_of
 from consumer.deliver.recipients.opt_outs import opt_in, opt_out, owner_of
 from consumer.ledger import queries
-from consumer.ledger.queries.opt_outs import OptOutJournalEntry, StoredOptOut
+from consumer.ledger.queries.opt_outs import StoredOptOut
 from consumer.ledger.store import Ledger
 from consumer.onemsg.phone import PhoneProblem, normalize_phone
 from consumer.records import WHATSAPP
@@ -65,7 +65,7 @@ def add(config: Path, who: Who, why: str) -> int:
     with _opened(config) as (settings, ledger), ledger.transaction() as connection:
         now, subjects = SystemClock().now(), _subjects(connection, settings, ledger, who)
         opt_out(connection, subjects, WHATSAPP, _BY_OPERATOR, StatusSource.OPERATOR, now)
-        queries.opt_outs.journal(connection, [OptOutJournalEntry(each, "add", why, now) for each in sorted(subjects)])
+        queries.opt_outs.journal(connection, subjects, "add", why, now)
         queries.operating.journal.add(connection, now, account(), "opt_out", subject=_count(subjects))
     echo(f"recorded for {_count(subjects)}: nothing is sent any more, on any medium")
     return DONE
@@ -79,7 +79,7 @@ def lift(config: Path, who: Who, why: str) -> int:
     with _opened(config) as (settings, ledger), ledger.transaction() as connection:
         now, subjects = SystemClock().now(), _subjects(connection, settings, ledger, who)
         lifted = opt_in(connection, subjects, WHATSAPP, StatusSource.OPERATOR, now)
-        queries.opt_outs.journal(connection, [OptOutJournalEntry(each, "lift", why, now) for each in sorted(lifted)])
+        queries.opt_outs.journal(connection, lifted, "lift", why, now)
         if lifted:
             queries.operating.journal.add(connection, now, account(), "lift", subject=_count(lifted))
     if not lifted:

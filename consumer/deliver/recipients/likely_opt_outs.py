@@ -5,7 +5,6 @@ from consumer.deliver.lifecycle import StatusSource
 from consumer.deliver.recipients.opt_outs import LIKELY_OPT_OUT, opt_out, owner_of, speakers_at
 from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
-from consumer.ledger.queries.opt_outs import OptOutJournalEntry
 from consumer.ledger.queries.reporting.console import HeldPerson
 
 _PHONE = "phone:"
@@ -28,10 +27,7 @@ def confirm(work: UnitOfWork, person: HeldPerson, said_at: Millis) -> None:
     queries.replicas.lock_facts_exclusive(work.connection)
     subjects = owner_of(work.connection, person.subject.removeprefix(_PHONE))
     opt_out(work.connection, subjects, person.medium, "by_operator", StatusSource.OPERATOR, said_at)
-    why = "read in the person's own words"
-    queries.opt_outs.journal(
-        work.connection, [OptOutJournalEntry(each, "add", why, work.now) for each in sorted(subjects)]
-    )
+    queries.opt_outs.journal(work.connection, subjects, "add", "read in the person's own words", work.now)
     _end(work, person)
 
 

@@ -101,9 +101,10 @@ def page(connection: Connection, after: tuple[str, str], limit: int) -> list[Sto
     return [StoredOptOut(*row) for row in connection.execute(query.limit(limit))]
 
 
-def journal(connection: Connection, entries: Collection[OptOutJournalEntry]) -> None:
-    """Note what an operator did."""
-    if entries:
+def journal(connection: Connection, subjects: Collection[str], action: str, why: str, at: Millis) -> None:
+    """Note what an operator did about these subjects."""
+    if subjects:
+        entries = [OptOutJournalEntry(subject, action, why, at) for subject in sorted(subjects)]
         connection.execute(insert(opt_out_journal), [asdict(each) for each in entries])
 
 
