@@ -85,12 +85,13 @@ class FactsGatherer:
         rows = [r for r in rows if r.user_id in users and hashes.get(r.user_id) in {None, *phones}]
         if not rows:
             return {}
-        opted_out = self._opted_out(users, hashes)
+        subjects = {user: subjects_of(user, hashes.get(user)) for user in users}
+        opted_out = self._opted_out(subjects)
         cap_free_at = self._cap_free_at(users, phones)
         attempts = self._past_attempts(rows)
         watermarks = queries.replicas.watermarks(self._connection)
         contacts_read = config.barrier.is_passed(self._connection, self._now)
-        holds = self._holds(users, hashes)
+        holds = self._holds(subjects)
         paused = queries.pauses.paused_since(self._connection)
         facts = {}
         for row in rows:
@@ -170,15 +171,13 @@ class FactsGatherer:
 
         return cap_free_at
 
-    def _opted_out(self, users: set[str], hashes: Mapping[str, str]) -> set[str]:
-        subjects = {user: subjects_of(user, hashes.get(user)) for user in users}
+    def _opted_out(self, subjects: Mapping[str, Sequence[str]]) -> set[str]:
         every = {subject for each in subjects.values() for subject in each}
         opted_out = queries.opt_outs.opted_out_since(self._connection, every)
         return {user for user, each in subjects.items() if not opted_out.keys().isdisjoint(each)}
 
-    def _holds(self, users: set[str], hashes: Mapping[str, str]) -> dict[str, Hold]:
+    def _holds(self, subjects: Mapping[str, Sequence[str]]) -> dict[str, Hold]:
         """Return the hold on each user or their phone; a likely opt-out before others."""
-        subjects = {user: subjects_of(user, hashes.get(user)) for user in users}
         every = {subject for each in subjects.values() for subject in each}
         holds = queries.recipients.active_holds(self._connection, every, WHATSAPP, self._now)
         found = {user: [holds[subject] for subject in each if subject in holds] for user, each in subjects.items()}
