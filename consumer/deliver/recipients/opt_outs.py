@@ -89,7 +89,7 @@ def lift_after_consent(connection: Connection, users: Collection[str]) -> None:
     agreed_at: dict[str, Millis] = {}
     for row in queries.contacts.consents(connection, users).values():
         if (at := _record_of(row).agreed_at) is not None:
-            for subject in filter(None, (f"user:{row.user_id}", row.phone_hash and f"phone:{row.phone_hash}")):
+            for subject in subjects_of(row.user_id, row.phone_hash):
                 agreed_at[subject] = max(at, agreed_at.get(subject, 0))
     for subject, since in queries.opt_outs.opted_out_since(connection, agreed_at).items():
         if since < agreed_at[subject]:
