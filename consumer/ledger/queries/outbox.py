@@ -56,7 +56,7 @@ class OutboxCount(NamedTuple):
     refused: int
 
 
-_TRANSITION = [outbox.c[name] for name in Transition.__dataclass_fields__]
+TRANSITION = [outbox.c[name] for name in Transition.__dataclass_fields__]
 _OPT_OUT = [opt_out_outbox.c[name] for name in OptOutRecord.__dataclass_fields__]
 
 
@@ -68,7 +68,7 @@ def insert_transitions(connection: Connection, transitions: Sequence[Mapping[str
 
 def unpublished_transitions(connection: Connection, limit: int) -> list[Transition]:
     """Return transitions that have not been published, oldest first."""
-    query = select(*_TRANSITION).where(*_waiting(outbox)).order_by(outbox.c.id).limit(limit)
+    query = select(*TRANSITION).where(*_waiting(outbox)).order_by(outbox.c.id).limit(limit)
     return [Transition(*row) for row in connection.execute(query)]
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from consumer.clock import Millis
 from consumer.ledger.queries.operating.selections import UnresolvedSelection, selected
-from consumer.ledger.queries.outbox import Transition
+from consumer.ledger.queries.outbox import TRANSITION, Transition
 from consumer.ledger.schema.channel_tables import channels, holds
 from consumer.ledger.schema.rows import CHANNEL, ChannelRow
 from consumer.ledger.schema.tables import UNRESOLVED, contacts, inbound_messages, outbox, reminders
@@ -54,7 +54,6 @@ class HeldPerson:
 
 
 _IN_DOUBT = [reminders.c[field.name] for field in fields(InDoubt)]
-_TRANSITION = [outbox.c[field.name] for field in fields(Transition)]
 
 
 def latest_in_doubt(connection: Connection, limit: int, which: UnresolvedSelection | None = None) -> list[InDoubt]:
@@ -90,7 +89,7 @@ def waiting_counts(connection: Connection) -> list[WaitingCount]:
 def latest_transitions(connection: Connection, limit: int) -> list[Transition]:
     """Return what was published last, the newest first."""
     newest = select(func.max(outbox.c.id)).scalar_subquery()
-    query = select(*_TRANSITION).where(outbox.c.id > newest - 50 * limit)
+    query = select(*TRANSITION).where(outbox.c.id > newest - 50 * limit)
     return [Transition(*row) for row in connection.execute(query.order_by(outbox.c.id.desc()).limit(limit))]
 
 

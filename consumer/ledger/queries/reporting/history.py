@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from sqlalchemy import Connection, select
 
 from consumer.clock import Millis
-from consumer.ledger.queries.outbox import Transition
+from consumer.ledger.queries.outbox import TRANSITION, Transition
 from consumer.ledger.queries.statements import chunks
 from consumer.ledger.schema.rows import REMINDER, ReminderRow
 from consumer.ledger.schema.tables import attempts, outbox, reminders
@@ -28,7 +28,6 @@ class AttemptRow:
 
 
 _ATTEMPT = [attempts.c[field.name] for field in fields(AttemptRow)]
-_TRANSITION = [outbox.c[field.name] for field in fields(Transition)]
 
 
 def user_of_reminder(connection: Connection, reminder_id: str) -> str | None:
@@ -64,7 +63,7 @@ def transitions_of(connection: Connection, reminder_ids: Collection[str]) -> lis
     """Return all published transitions of these reminders, in order."""
     found: list[Transition] = []
     for some in chunks(reminder_ids):
-        query = select(*_TRANSITION).where(outbox.c.reminder_id.in_(some)).order_by(outbox.c.id)
+        query = select(*TRANSITION).where(outbox.c.reminder_id.in_(some)).order_by(outbox.c.id)
         found += [Transition(*row) for row in connection.execute(query)]
     return found
 
