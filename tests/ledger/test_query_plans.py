@@ -105,6 +105,7 @@ s, g = queries.operating.selections, queries.reporting.console
 r, a, c, i, o = queries.reminders, queries.attempts, queries.contacts, queries.inbox, queries.outbox
 CALLS: dict[str, Callable[[Connection], object]] = {
     "reminders.oldest_due": lambda to: r.oldest_due(to, "whatsapp", NOW),
+    "reminders.oldest_due of all media": lambda to: r.oldest_due(to, None, NOW),
     "reminders.any_due": lambda to: r.any_due(to, "whatsapp", NOW),
     "reminders.lock_due": lambda to: r.lock_due(to, "whatsapp", NOW, 100),
     "reminders.lock_expired_leases": lambda to: r.lock_expired_leases(to, NOW, 100),
@@ -253,7 +254,6 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "console.latest_in_doubt": lambda to: g.latest_in_doubt(to, 20),
     "console.latest_in_doubt some": lambda to: g.latest_in_doubt(to, 20, SPAN),
     "console.stopped_channels": g.stopped_channels,
-    "console.oldest_due": lambda to: g.oldest_due(to, NOW),
     "console.waiting_counts": g.waiting_counts,
     "console.latest_transitions": lambda to: g.latest_transitions(to, 20),
     "console.held_people": lambda to: g.held_people(to, "likely_opt_out", RECENT, 20),

@@ -27,11 +27,14 @@ def any_due(connection: Connection, medium: str, now: Millis) -> bool:
     return _any_waiting(connection, reminders.c.due_at, now, reminders.c.medium == medium)
 
 
-def oldest_due(connection: Connection, medium: str, now: Millis) -> Millis | None:
-    """Return since when that reminder has been due whose moment came first; None if no moment has come."""
+def oldest_due(connection: Connection, medium: str | None, now: Millis) -> Millis | None:
+    """Return since when that reminder has been due whose moment came first; None if no moment has come.
+
+    Without a medium, of all media.
+    """
     r = reminders.c
-    first = select(r.due_at).where(r.due_at <= now, r.medium == medium).order_by(r.due_at).limit(1)
-    return connection.scalar(first)
+    first = select(r.due_at).where(r.due_at <= now).order_by(r.due_at).limit(1)
+    return connection.scalar(first if medium is None else first.where(r.medium == medium))
 
 
 def lock_due(connection: Connection, medium: str, now: Millis, limit: int) -> list[ReminderRow]:

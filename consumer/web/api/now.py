@@ -169,7 +169,7 @@ class NowView:
         return {
             "watermark": None if worst is None else watermarks[worst],
             "watermark_partition": worst,
-            "oldest_due": console.oldest_due(connection, now),
+            "oldest_due": queries.reminders.oldest_due(connection, None, now),
             "unresolved": in_doubt["unresolved"],
             "unknown": in_doubt["unknown"],
             "likely_opt_outs": console.count_held(connection, LIKELY_OPT_OUT, now),

@@ -72,12 +72,6 @@ def stopped_channels(connection: Connection) -> list[ChannelRow]:
     return [ChannelRow(*row) for row in connection.execute(query)]
 
 
-def oldest_due(connection: Connection, now: Millis) -> Millis | None:
-    """Return since when the reminder waits that should have gone out longest ago; None if none should have."""
-    r = reminders.c
-    return connection.scalar(select(r.due_at).where(r.due_at <= now).order_by(r.due_at).limit(1))
-
-
 def waiting_counts(connection: Connection) -> list[WaitingCount]:
     """Count the reminders that have not gone out, by what they wait for; the most frequent first."""
     r, count = reminders.c, func.count()
