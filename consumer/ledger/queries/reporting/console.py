@@ -1,12 +1,15 @@
 """What an operator looks at: what waits, what is in doubt, what is stopped, and what happened last."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from consumer.clock import Millis
 from consumer.ledger.queries.operating.selections import UnresolvedSelection, selected
 from consumer.ledger.queries.outbox import TRANSITION, Transition
+from consumer.ledger.queries.statements import chunks
 from consumer.ledger.schema.channel_tables import channels, holds
 from consumer.ledger.schema.rows import CHANNEL, ChannelRow
 from consumer.ledger.schema.tables import UNRESOLVED, contacts, inbound_messages, outbox, reminders
@@ -91,15 +94,15 @@ def held_people(connection: Connection, reason: str, now: Millis, limit: int) ->
     """Return the holds with this reason that are in force, those that end first, first."""
     h = holds.c
     query = select(h.subject, h.medium, h.until).where(_held_phones(reason, now)).order_by(h.until).limit(limit)
-    return [_held_person(connection, *row) for row in connection.execute(query).all()]
+    return _held_people(connection, connection.execute(query).all())
 
 
 def held_person(connection: Connection, reason: str, subject: str, medium: str, now: Millis) -> HeldPerson | None:
     """Return the hold on this subject with this reason; None if none is in force."""
     h = holds.c
     query = select(h.subject, h.medium, h.until).where(h.subject == subject, h.medium == medium)
-    found = connection.execute(query.where(h.until > now, h.reason == reason)).first()
-    return None if found is None else _held_person(connection, *found)
+    found = connection.execute(query.where(h.until > now, h.reason == reason)).all()
+    return next(iter(_held_people(connection, found)), None)
 
 
 def count_held(connection: Connection, reason: str, now: Millis) -> int:
@@ -114,10 +117,18 @@ def _held_phones(reason: str, now: Millis) -> ColumnElement[bool]:
     return and_(h.until > now, h.reason == reason, h.subject.startswith("phone:"))
 
 
-def _held_person(connection: Connection, subject: str, medium: str, until: Millis) -> HeldPerson:
-    hashed = subject.removeprefix("phone:")
-    users = connection.scalars(select(contacts.c.user_id).where(contacts.c.phone_hash == hashed).order_by("user_id"))
-    m = inbound_messages.c
-    said = select(m.body, m.at).where(m.phone_hash == hashed).order_by(m.received_at.desc()).limit(1)
-    words, said_at = connection.execute(said).first() or (None, None)
-    return HeldPerson(subject, medium, until, tuple(users), words, said_at)
+def _held_people(connection: Connection, held: Sequence[Sequence[Any]]) -> list[HeldPerson]:
+    """Return the people behind these holds (subject, medium, until), in their order."""
+    c, m = contacts.c, inbound_messages.c
+    users: dict[str, list[str]] = {}
+    said: dict[str, tuple[str | None, Millis | None]] = {}
+    for some in chunks([subject.removeprefix("phone:") for subject, _, _ in held]):
+        theirs = select(c.phone_hash, c.user_id).where(c.phone_hash.in_(some)).order_by(c.user_id)
+        for hashed, user_id in connection.execute(theirs):
+            users.setdefault(f"phone:{hashed}", []).append(user_id)
+        words = select(m.phone_hash, m.body, m.at).where(m.phone_hash.in_(some)).order_by(m.received_at)
+        said.update((f"phone:{row[0]}", (row[1], row[2])) for row in connection.execute(words))  # the last one stays
+    return [
+        HeldPerson(subject, medium, until, tuple(users.get(subject, ())), *said.get(subject, (None, None)))
+        for subject, medium, until in held
+    ]
