@@ -18,7 +18,7 @@ from consumer.config.loader import ledger_hash_key, load
 from consumer.config.settings import Settings
 from consumer.deliver.lifecycle import StatusSource
 from consumer.deliver.policy.record_bounds import text_problem
-from consumer.deliver.recipients.identity import phone_hash, subjects_of
+from consumer.deliver.recipients.identity import phone_hash, subjects_of, users_among
 from consumer.deliver.recipients.opt_outs import opt_in, opt_out, owner_of
 from consumer.ledger import queries
 from consumer.ledger.queries.opt_outs import StoredOptOut
@@ -126,6 +126,6 @@ def _line(stored: StoredOptOut) -> str:
 
 
 def _count(subjects: set[str]) -> str:
-    users = sorted(subject.removeprefix("user:") for subject in subjects if subject.startswith("user:"))
+    users = sorted(users_among(subjects))
     numbers = len(subjects) - len(users)
     return ", ".join([*(f"user {user}" for user in users), *(["their number"] if numbers else [])])

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
+from consumer.ledger.schema.rows import ReminderRow
 from consumer.onemsg.phone import canonical_phone
 
 
@@ -37,6 +38,11 @@ def phone_hash(phone: str, hash_key: bytes) -> str:
     return _keyed(canonical_phone(phone), hash_key)
 
 
+def phone_hashes(rows: Iterable[ReminderRow], hash_key: bytes) -> set[str]:
+    """Return the hashes of the phones that these reminders were sent to."""
+    return {phone_hash(row.phone, hash_key) for row in rows if row.phone is not None}
+
+
 def text_hash(text: str, hash_key: bytes) -> str:
     """Return what is stored of a message's text, to recognise it by: the same whatever blanks and lines divide it."""
     return _keyed(f"text:{' '.join(unicodedata.normalize('NFC', text).split())}", hash_key)
@@ -46,6 +52,11 @@ def subjects_of(user_id: str | None, phone_hash: str | None) -> list[str]:
     """Return the keys by which opt-outs and holds are stored."""
     subjects = [] if user_id is None else [f"user:{user_id}"]
     return subjects if phone_hash is None else [*subjects, f"phone:{phone_hash}"]
+
+
+def users_among(subjects: Iterable[str]) -> set[str]:
+    """Return the users that some of these keys are of."""
+    return {subject.removeprefix("user:") for subject in subjects if subject.startswith("user:")}
 
 
 class KnownPhones:

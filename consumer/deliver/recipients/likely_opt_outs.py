@@ -2,13 +2,13 @@
 
 from consumer.clock import Millis
 from consumer.deliver.lifecycle import StatusSource
+from consumer.deliver.recipients.identity import users_among
 from consumer.deliver.recipients.opt_outs import LIKELY_OPT_OUT, opt_out, owner_of, speakers_at
 from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
 from consumer.ledger.queries.reporting.console import HeldPerson
 
 _PHONE = "phone:"
-_USER = "user:"
 
 
 def find(work: UnitOfWork, subject: str, medium: str) -> HeldPerson | None:
@@ -35,5 +35,4 @@ def _end(work: UnitOfWork, person: HeldPerson) -> int:
     """End the hold, and have the reminders of these people checked again now, on all media."""
     held = speakers_at(work.connection, person.subject.removeprefix(_PHONE), work.now)
     queries.recipients.delete_holds(work.connection, held, person.medium, LIKELY_OPT_OUT)
-    users = sorted(subject.removeprefix(_USER) for subject in held if subject.startswith(_USER))
-    return queries.reminders.wake_deferred(work.connection, "recipient_hold", users=users)
+    return queries.reminders.wake_deferred(work.connection, "recipient_hold", users=users_among(held))

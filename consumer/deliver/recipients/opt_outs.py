@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from consumer.clock import DAY, Millis
 from consumer.deliver.lifecycle import StatusSource
 from consumer.deliver.policy.consent import CompanyRecord, record_after
-from consumer.deliver.recipients.identity import phone_hash, subjects_of
+from consumer.deliver.recipients.identity import phone_hash, subjects_of, users_among
 from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
 from consumer.ledger.queries.contacts import ConsentRow
@@ -69,8 +69,7 @@ def opt_out(
     """Record that these subjects opted out at that moment, and have the topic told where that is news."""
     before = queries.opt_outs.opted_out_since(connection, subjects)
     queries.opt_outs.record(connection, [StoredOptOut(each, medium, reason, source, at) for each in sorted(subjects)])
-    users = {subject.removeprefix("user:") for subject in subjects if subject.startswith("user:")}
-    lift_after_consent(connection, users)  # the consent may have been read before the opt-out
+    lift_after_consent(connection, users_among(subjects))  # the consent may have been read before the opt-out
     after = queries.opt_outs.opted_out_since(connection, subjects)
     news = {subject for subject, since in after.items() if since > before.get(subject, -1)}
     queries.outbox.insert_opt_outs(connection, news, medium, reason, source, at)

@@ -13,7 +13,7 @@ from consumer.deliver.channel.failure_streaks import FailureStreaks, ToldBy
 from consumer.deliver.lifecycle import AttemptAccepted, AttemptRefused, Event, OutcomeUnknown, StatusSource
 from consumer.deliver.policy.retries import RetryPolicy, counts_as_attempt
 from consumer.deliver.recipients.holds import hold_recipient
-from consumer.deliver.recipients.identity import phone_hash
+from consumer.deliver.recipients.identity import phone_hashes
 from consumer.deliver.recipients.opt_outs import opt_out_recipient
 from consumer.deliver.tracking.reconciliation import match_open_attempts
 from consumer.deliver.tracking.status_reports import apply_parked_reports
@@ -113,7 +113,7 @@ def _judged(work: UnitOfWork, results: Sequence[AttemptResult]) -> list[AttemptR
 def _phones_without_answer(work: UnitOfWork, results: Sequence[AttemptResult]) -> set[str]:
     """Return the phones (hashes) of unknown attempts: their message may have been seen already."""
     rows = (work.get(result.key) for result in results if isinstance(result.outcome, Unknown))
-    return {phone_hash(row.phone, work.hash_key) for row in rows if row is not None and row.phone is not None}
+    return phone_hashes(filter(None, rows), work.hash_key)
 
 
 def _keep_refusals(work: UnitOfWork, results: Sequence[AttemptResult]) -> None:

@@ -14,7 +14,7 @@ from consumer.clock import DAY, HOUR, MINUTE, Clock, Millis
 from consumer.deliver.channel.circuit_breaker import WhatsAppClient
 from consumer.deliver.lifecycle import OutcomeUnknown, StatusSource, TimedOut
 from consumer.deliver.policy.retries import RetryPolicy
-from consumer.deliver.recipients.identity import KnownPhones, phone_hash
+from consumer.deliver.recipients.identity import KnownPhones, phone_hashes
 from consumer.deliver.tracking.message_matching import MAX_DELAY_MS, MAX_LAG_MS
 from consumer.deliver.tracking.reconciliation import ReceivedEcho, match_open_attempts, record_echoes
 from consumer.deliver.tracking.status_reports import ReceivedReport, apply_parked_reports, apply_reports
@@ -108,7 +108,7 @@ class Poller:
             queries.inbox.delete_parked_and_kept_before(work.connection, now - KEPT_FOR)
             queries.recipients.delete_expired_holds(work.connection, now)
             queries.inbox.delete_echoes_before(work.connection, now - KEPT_FOR)
-            match_open_attempts(work, _phone_hashes(expired, work.hash_key), self._retry_policy)
+            match_open_attempts(work, phone_hashes(expired, work.hash_key), self._retry_policy)
         self._measure()
         return len(expired) + len(given_up) + matched
 
@@ -176,12 +176,8 @@ class Poller:
         with unit_of_work(self._ledger, self._metrics, self._clock.now()) as work:
             apply_reports(work, reports, self._retry_policy)
             record_echoes(work, echoes, KnownPhones(work, [each.mention for each in echoes]), self._retry_policy)
-            unknown = _phone_hashes((row for row in rows if row.unknown_since is not None), work.hash_key)
+            unknown = phone_hashes((row for row in rows if row.unknown_since is not None), work.hash_key)
             match_open_attempts(work, unknown, self._retry_policy)
-
-
-def _phone_hashes(rows: Iterable[ReminderRow], hash_key: bytes) -> set[str]:
-    return {phone_hash(row.phone, hash_key) for row in rows if row.phone is not None}
 
 
 async def _ask_each(ask: Callable[[ReminderRow], Awaitable[list[T]]], rows: Iterable[ReminderRow]) -> list[T]:
