@@ -16,6 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 
 import structlog
+from confluent_kafka import KafkaException
+from sqlalchemy.exc import DBAPIError
 
 from consumer.config.settings import Settings
 from consumer.config.types import Role
@@ -135,5 +137,7 @@ def _log_failure(task: "asyncio.Future[None]") -> bool:
     if isinstance(problem, StateRefused | Fenced | CutOff | BrokerRefused | LedgerRegressed):
         _log.error("stopped", reason=str(problem))
     elif problem is not None:
-        _log.error("part_failed", exc_info=problem)
+        # Only what databases and Kafka say is free of what people wrote: the ledger hides values.
+        reason = str(getattr(problem, "orig", problem)) if isinstance(problem, DBAPIError | KafkaException) else None
+        _log.error("part_failed", exc_info=problem, reason=reason)
     return problem is not None

@@ -1,28 +1,39 @@
 """The log: one line for each event, on stderr, as text for people or JSON for programs.
 
-No code may log a secret or personal data. As a second defence a filter masks, in whatever a library or an exception
-writes, the path with the webhook's secret, tokens in headers and URLs, and every secret that `configure` got.
+No code may log a secret or personal data. As a second defence a filter masks, in whatever a library writes, the path
+with the webhook's secret, tokens in headers and URLs, and every secret that `configure` got. Of an exception only its
+kind and its place are written: its text may quote what somebody sent. What others cause is bounded, too: how long a
+text is, and how often a minute the same warning is written.
 """
 
 import logging
 import re
 import sys
+import traceback
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TextIO
 
 import structlog
 from pydantic import SecretStr
 from structlog.types import EventDict, Processor, WrappedLogger
 
+from consumer.clock import MINUTE, Clock, SystemClock
 from consumer.config.sections.service import WEBHOOK_PATH, LogSettings
 
 MASK = "***"
+MOST_PER_MINUTE = 100
+"""Lines of the same warning or error. The first after that minute says how many were left out."""
+MAX_TEXT_CHARACTERS = 4_000
 _MASKED_FIELDS = frozenset({"phone", "email", "chat_id", "token", "secret", "password", "authorization"})
 _SECRET_IN_TEXT = re.compile(
     rf"({re.escape(WEBHOOK_PATH)}|\bBearer\s+|\bBasic\s+|[?&](?:token|chatId|phone|api_key)=)[^\s\"'?&,;)}}\]\\]+",
     re.IGNORECASE,
 )
 _PASSWORD_IN_URL = re.compile(r"(://[^/@:\s]*:)[^/@\s]+(?=@)")
+_PLACES = 8
+"""Of a traceback."""
 # These libraries log each request with its URL, and some URLs contain a chat id, which is a phone number; or they tell
 # of their own steps, of which our events say what an operator needs.
 _QUIET_LOGGERS = ("alembic", "httpx", "httpx2", "httpcore", "httpcore2", "uvicorn", "sqlalchemy.engine", "asyncio")
@@ -47,13 +58,47 @@ class SecretMasker:
         if value is None or isinstance(value, bool | int | float):
             return value
         if isinstance(value, Mapping):
-            return {self.mask_text(str(key)): self.mask_value(below) for key, below in value.items()}
+            return {_bounded(self.mask_text(str(key))): self.mask_value(below) for key, below in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
             return [self.mask_value(below) for below in value]
-        return self.mask_text(str(value))
+        return _bounded(self.mask_text(str(value)))
 
 
-def configure(settings: LogSettings, secrets: Sequence[SecretStr] = (), stream: TextIO | None = None) -> None:
+class FloodFilter(logging.Filter):
+    """Lets the same warning or error through a hundred times a minute: others may cause as many as they like."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+        self._ends = 0
+        self._seen = Counter[str]()
+        self._left_out = Counter[str]()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING:
+            return True
+        now = self._clock.monotonic()
+        if now >= self._ends:
+            self._ends = now + MINUTE
+            self._seen.clear()
+        event = record.msg if isinstance(record.msg, dict) else {}
+        name = str(event.get("event", record.name))  # (a library's texts differ each time)
+        self._seen[name] += 1
+        if self._seen[name] > MOST_PER_MINUTE:
+            self._left_out[name] += 1
+            return False
+        if event and (count := self._left_out.pop(name, 0)):
+            record.msg = {**event, "left_out_before": count}
+        return True
+
+
+def configure(
+    settings: LogSettings,
+    secrets: Sequence[SecretStr] = (),
+    stream: TextIO | None = None,
+    *,
+    clock: Clock | None = None,
+) -> None:
     """Set up the log of the whole process, including libraries. `stream` is stderr by default."""
     target = stream or sys.stderr
     shared: list[Processor] = [
@@ -69,12 +114,13 @@ def configure(settings: LogSettings, secrets: Sequence[SecretStr] = (), stream: 
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(target)
+    handler.addFilter(FloodFilter(clock or SystemClock()))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
+                _place_of_exception,
                 _masked(SecretMasker(secrets)),
                 _renderer(settings, target),
             ],
@@ -96,9 +142,7 @@ def configure_for_command() -> None:
 def _renderer(settings: LogSettings, target: TextIO) -> Processor:
     if settings.format == "json":
         return structlog.processors.JSONRenderer(ensure_ascii=False)
-    # Plain tracebacks: the pretty ones print local variables, which contain personal data and tokens.
-    plain = structlog.dev.plain_traceback
-    return structlog.dev.ConsoleRenderer(colors=target.isatty(), exception_formatter=plain)
+    return structlog.dev.ConsoleRenderer(colors=target.isatty())
 
 
 def _masked(mask: SecretMasker) -> Processor:
@@ -107,6 +151,29 @@ def _masked(mask: SecretMasker) -> Processor:
         return {key: mask.mask_value(value) for key, value in event.items()}
 
     return process
+
+
+def _bounded(text: str) -> str:
+    """Return a text without what a terminal would obey or an encoder refuse, and not longer than it may be."""
+    cut = text if len(text) <= MAX_TEXT_CHARACTERS else text[:MAX_TEXT_CHARACTERS] + "…"
+    return cut if cut.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in cut)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _place_of_exception(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Replace `exc_info` by the exception's kind, what it came from, and where it was raised, the innermost first."""
+    given = event.pop("exc_info", None)
+    error = given[1] if isinstance(given, tuple) else sys.exc_info()[1] if given is True else given
+    if isinstance(error, BaseException):
+        frames = reversed(traceback.extract_tb(error.__traceback__)[-_PLACES:])
+        event["raised"] = type(error).__name__
+        if (cause := error.__cause__) is not None:
+            event["cause"] = type(cause).__name__
+        event["at"] = " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in frames)
+    return event
 
 
 def _mask_personal_fields(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

@@ -90,6 +90,8 @@ class Ledger:
         self._reading_engine = self._engine.execution_options(**{_READS_ONLY: True})
         try:
             with self.reading() if read_only else self.transaction() as connection:
+                if self._write_lock is None:
+                    _require_utf8(connection)
                 key = None if hash_key is None else _key_bytes(hash_key)
                 found = (migrations.check if read_only or beside else migrations.migrate)(connection, key)
         except BaseException:
@@ -222,7 +224,9 @@ def _lock(path: Path) -> int:
 
 def _postgresql(url: URL, read_only: bool, note_connection: Callable[[str | None], None]) -> Engine:
     timeouts = {name: value for name, value in _CLIENT_TIMEOUTS.items() if name not in url.query}
-    engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=timeouts)
+    # Whatever PGCLIENTENCODING or the server says: the client would else lose characters, or read bytes.
+    arguments = {**timeouts, "client_encoding": "utf8"}
+    engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=arguments)
     settings = {**_SESSION_SETTINGS, "default_transaction_read_only": "on" if read_only else "off"}
 
     def connected(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
@@ -238,6 +242,16 @@ def _postgresql(url: URL, read_only: bool, note_connection: Callable[[str | None
     event.listen(engine, "connect", connected)
     event.listen(engine, "handle_error", _hide_values)
     return engine
+
+
+def _require_utf8(connection: Connection) -> None:
+    """Raise LedgerRefused if the database cannot keep every text."""
+    encoding, database = connection.execute(text("SELECT current_setting('server_encoding'), current_database()")).one()
+    if encoding != "UTF8":
+        raise LedgerRefused(
+            f"the database {database} has the encoding {encoding}, which cannot keep every name: make another one"
+            f" (CREATE DATABASE lapse_utf8 ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0) and name it in ledger.url"
+        )
 
 
 def _timeline(cursor: DBAPICursor) -> str | None:

@@ -3,6 +3,8 @@
 import io
 import json
 import logging
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
@@ -11,6 +13,7 @@ import structlog
 from pydantic import SecretStr
 
 from consumer import log
+from consumer.clock import MINUTE, ManualClock
 from consumer.config.sections.service import LogSettings
 
 TOKEN = 'tok"en\\with-quotes'
@@ -29,11 +32,18 @@ def lines() -> Iterator[Written]:
     yield from _set_up("json")
 
 
-def _set_up(form: Literal["console", "json"]) -> Iterator[Written]:
+@pytest.fixture
+def clocked() -> Iterator[tuple[Written, ManualClock]]:
+    clock = ManualClock()
+    for written in _set_up("json", clock):
+        yield written, clock
+
+
+def _set_up(form: Literal["console", "json"], clock: ManualClock | None = None) -> Iterator[Written]:
     root = logging.getLogger()
     before = root.handlers[:], root.level
     stream = io.StringIO()
-    log.configure(LogSettings(level="info", format=form), [SecretStr(TOKEN), SecretStr("ab")], stream)
+    log.configure(LogSettings(level="info", format=form), [SecretStr(TOKEN), SecretStr("ab")], stream, clock=clock)
     yield stream.getvalue
     root.handlers[:], root.level = before
     structlog.reset_defaults()
@@ -109,12 +119,57 @@ def test_personal_and_secret_fields_are_masked(lines: Written, key: str) -> None
     assert _only_line(lines)[key] == log.MASK
 
 
-def test_traceback_has_no_local_variables(written: Written) -> None:
-    phone, token = "".join(["1555", "1230000"]), "".join(["hunt", "er2"])
+def _raise_for(text: str) -> None:
+    raise ValueError(text)
+
+
+def test_exception_is_one_line_with_its_kind_and_place_and_none_of_its_text(written: Written) -> None:
     try:
-        raise ValueError(f"GET https://api/status?token={token} for nobody but {len(phone)} digits")
+        _raise_for("invalid literal: '15551230000'")
     except ValueError:
         structlog.get_logger().exception("send_failed")
-    assert f"ValueError: GET https://api/status?token={log.MASK} for nobody but 11 digits" in written()
-    assert token not in written()
-    assert phone not in written()
+        logging.getLogger("some.library").exception("its own words")
+    (ours, theirs) = written().splitlines()
+    for line in (ours, theirs):
+        assert "ValueError" in line
+        assert re.search(r"test_log.py:\d+ _raise_for < test_log.py:\d+ test_exception", line)
+        assert "15551230000" not in line
+
+
+def test_kind_of_the_cause_is_told(lines: Written) -> None:
+    try:
+        try:
+            _raise_for("1")
+        except ValueError as error:
+            raise KeyError("2") from error
+    except KeyError:
+        structlog.get_logger().exception("send_failed")
+    event = _only_line(lines)
+    assert (event["raised"], event["cause"]) == ("KeyError", "ValueError")
+
+
+def test_text_of_others_neither_commands_a_terminal_nor_begins_a_line(written: Written) -> None:
+    odd = "a\x1b[31mb\n2026-01-01T00:00:00Z [info] ready\ud800\u202ec"
+    structlog.get_logger().warning("call_failed", error=odd, nested={odd: [odd]})
+    (line,) = written().splitlines()
+    assert line.isprintable()
+    line.encode()
+
+
+def test_long_text_is_cut(lines: Written) -> None:
+    structlog.get_logger().warning("call_failed", error="x" * 1_000_000)
+    assert len(_only_line(lines)["error"]) == log.MAX_TEXT_CHARACTERS + 1
+
+
+def test_flood_of_one_warning_is_bounded_and_leaves_others_alone(clocked: tuple[Written, ManualClock]) -> None:
+    written, clock = clocked
+    for n in range(1_000):
+        structlog.get_logger().warning("contact_without_user", offset=n)
+        logging.getLogger("some.library").warning("lost connection %s", n)
+    structlog.get_logger().error("stopped")
+    structlog.get_logger().info("progress")
+    counts = Counter(json.loads(line)["event"].split(" ")[0] for line in written().splitlines())
+    assert counts == {"contact_without_user": 100, "lost": 100, "stopped": 1, "progress": 1}
+    clock.advance(MINUTE)
+    structlog.get_logger().warning("contact_without_user", offset=1_000)
+    assert json.loads(written().splitlines()[-1])["left_out_before"] == 900

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -83,6 +84,31 @@ def test_postgresql_commits_are_durable_whatever_the_server_is_set_to(
     ledger = Ledger(url)
     assert settings_of(ledger, "synchronous_commit") == {"synchronous_commit": ours}
     ledger.close()
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+@pytest.mark.parametrize("client_encoding", [None, "SQL_ASCII"])
+def test_database_that_cannot_keep_every_name_is_refused_with_how_to_make_one_that_can(
+    postgresql_url: str, encoding: str, client_encoding: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if client_encoding:
+        monkeypatch.setenv("PGCLIENTENCODING", client_encoding)
+    name = f"{make_url(postgresql_url).database}_other_encoding"
+    server = create_engine(postgresql_url, isolation_level="AUTOCOMMIT", connect_args={"client_encoding": "utf8"})
+    with server.connect() as connection:
+        connection.execute(text(f"DROP DATABASE IF EXISTS {name}"))
+        connection.execute(text(f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0"))
+        url = make_url(postgresql_url).set(database=name).render_as_string(hide_password=False)
+        with pytest.raises(LedgerRefused, match=f"encoding {encoding}.*ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0"):
+            Ledger(url)
+        connection.execute(text(f"DROP DATABASE {name}"))
+    server.dispose()
+
+
+def test_environment_of_another_encoding_changes_no_text(postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    with closing(Ledger(postgresql_url)) as ledger, ledger.reading() as connection:
+        assert connection.scalar(text("SELECT '\u0416' || chr(1046)")) == "\u0416\u0416"
 
 
 def test_no_statement_of_postgresql_runs_or_waits_for_ever(postgresql_ledger: Ledger) -> None:

@@ -229,6 +229,15 @@ def test_secret_is_never_logged(logged: io.StringIO, site: Site) -> None:
     assert SECRET not in text
 
 
+def test_body_that_is_not_stored_is_one_line_without_its_text(logged: io.StringIO, site: Site) -> None:
+    site.inbox.broken = True
+    assert site.post(b'{"from": "15551230000"}').status_code == 503
+    (line,) = [json.loads(line) for line in logged.getvalue().splitlines() if "webhook_not_stored" in line]
+    assert line["raised"] == "OSError"
+    assert line["at"].startswith("test_webhook.py")
+    assert "15551230000" not in logged.getvalue()
+
+
 def test_the_public_listener_serves_the_webhook_and_nothing_else(serving: Callable[[ASGIApp], httpx.Client]) -> None:
     inbox, outcomes = ListInbox(), DeliverMetrics(CollectorRegistry()).webhooks
     webhook = WebhookEndpoint(inbox=inbox, secrets=[SecretStr(SECRET)], outcomes=outcomes)
