@@ -41,7 +41,7 @@ pictures: .venv/dev  ## docs/pictures anew, from the demo, with the same Chromiu
 fuzz: .venv/dev  ## search long for inputs that break something (EXAMPLES=10000 of them for each test)
 	@$(PYTEST) --hypothesis-profile fuzz -m "hypothesis and not broker" $(or $(TESTS),tests)
 
-check: .venv/dev  ## style, types, and which room may import which
+check: .venv/dev .venv/deploy  ## style, types, which room may import which, and the chart against Kubernetes' schemas
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -50,6 +50,8 @@ check: .venv/dev  ## style, types, and which room may import which
 	@$(BIN)/python -m tools.check_licences --quiet
 	@$(BIN)/python -m tools.check_package
 	@$(BIN)/python -m tools.make_dashboards --check
+	@$(BIN)/hadolint deploy/Dockerfile
+	@$(BIN)/pytest --quiet tests/deploy/check_chart.py
 
 check-deploy: .venv/dev  ## alert rules in promtool, alerts and dashboards in a real Prometheus (both have to be installed)
 	@promtool check rules deploy/prometheus/rules/*.yml
@@ -84,7 +86,7 @@ format: .venv/dev  ## put style right where a tool can
 pins:  ## constraints.txt anew, with the newest versions that pyproject.toml allows
 	rm -rf .cache/pins
 	$(PYTHON) -m venv .cache/pins
-	env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT .cache/pins/bin/python -m pip install --quiet hatchling editables --editable ".[dev]"
+	env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT .cache/pins/bin/python -m pip install --quiet hatchling editables --editable ".[dev,deploy]"
 	{ head -1 constraints.txt; .cache/pins/bin/python -m pip freeze --exclude-editable; } > .cache/pins/constraints.txt
 	mv .cache/pins/constraints.txt constraints.txt
 	rm -rf .cache/pins
@@ -112,6 +114,10 @@ clean:  ## remove everything that the targets have made
 	@echo "Setting up .venv with what tests and checks need (once, a few minutes) …"
 	@$(BIN)/python -m pip install --quiet --no-compile --editable ".[dev]"
 	@touch $@ .venv/run
+
+.venv/deploy: .venv/dev
+	@$(BIN)/python -m pip install --quiet --no-compile --editable ".[dev,deploy]"
+	@touch $@
 
 .venv/bin/pip:  # not python, which is there even where making the rest of the environment failed
 	@$(PYTHON) -c 'import sys; sys.exit("Lapse needs Python 3.11 or newer: make PYTHON=python3.11 …" if sys.version_info < (3, 11) else 0)'

@@ -1,7 +1,4 @@
-"""Writes deploy/helm/lapse/README.md from the comments of values.yaml; with --check it only says whether that is due.
-
-python -m tools.make_chart_readme [--check]
-"""
+"""Makes deploy/helm/lapse/README.md from the comments of values.yaml, for `python -m tools.generate_docs`."""
 
 import json
 import re
@@ -21,12 +18,13 @@ a ServiceMonitor, the alerts and KEDA for detect. Needs Kafka, PostgreSQL and an
 
 ```
 kubectl create secret generic lapse --from-literal=LAPSE_API_TOKEN=… --from-literal=ONEMSG_TOKEN=… \\
-  --from-literal=PGPASSWORD=…
+  --from-literal=LAPSE_WEBHOOK_SECRET=… --from-literal=PGPASSWORD=…
 helm install lapse deploy/helm/lapse --values my-values.yaml
 ```
 
-`config` is lapse.yaml. Begin with `policy: {dry_run: true}`, then `policy: {only_users: [...]}`, then everybody
-(docs/configuration.md). This table is made of the comments in values.yaml by `python -m tools.generate_docs`.
+`config` is lapse.yaml and has to be given: [ci/minimal-values.yaml](ci/minimal-values.yaml) has the least. Begin with
+`policy: {dry_run: true}`, then `policy: {only_users: [...]}`, then everybody (docs/configuration.md).
+This table is made of the comments in values.yaml by `python -m tools.generate_docs`.
 
 | value | default | what it is |
 |---|---|---|
@@ -52,10 +50,8 @@ def _commented(text: str) -> Iterator[tuple[str, str]]:
         elif (found := _KEY.match(line)) and len(found[1]) <= 2:
             level = len(found[1]) // 2
             parents[level:] = [found[2]]
-            if parents[0] != "config" or level == 0:
-                holds = stripped.endswith(":") and parents[0] != "config"
-                if not holds:
-                    yield ".".join(parents), " ".join(comment)
+            if not stripped.endswith(":"):
+                yield ".".join(parents), " ".join(comment)
             comment = []
         elif not stripped:
             comment = []
@@ -64,4 +60,4 @@ def _commented(text: str) -> Iterator[tuple[str, str]]:
 def _default(values: Any, path: str) -> str:
     for key in path.split("."):
         values = values[key]
-    return "see values.yaml" if path == "config" else json.dumps(values)
+    return json.dumps(values)

@@ -78,6 +78,10 @@ spec:
           value: "0.0.0.0"
         - name: LAPSE_WEB__PORT
           value: {{ $root.Values.web.port | quote }}
+        {{- if not (dig "log" "format" "" $root.Values.config) }}
+        - name: LAPSE_LOG__FORMAT
+          value: json
+        {{- end }}
         {{- if eq .role "deliver" }}
         - name: LAPSE_WEB__PUBLIC__HOST
           value: "0.0.0.0"
