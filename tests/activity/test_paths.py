@@ -160,7 +160,13 @@ def test_elements_of_arrays_are_read_alike_together_singly_and_from_json(data: S
 
 @pytest.mark.parametrize(
     ("path", "expected"),
-    [("params[key=plan].value", "x--"), ("params[key=7].value", "-x-"), ("params[key=07].value", "---")],
+    [
+        ("params[key=plan].value", "x--"),
+        ("params[key=7].value", "-x-"),
+        ("params[key=07].value", "---"),
+        ("params[key=--7].value", "---"),
+        (f"params[key={10**19}].value", "---"),
+    ],
 )
 @pytest.mark.parametrize("more", [0, 80])
 def test_keys_of_elements_may_be_symbols_and_numbers(path: str, expected: str, more: int) -> None:
