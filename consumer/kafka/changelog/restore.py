@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -113,7 +112,7 @@ class Restorer:
         return Start(table, writer, self._first_offset(partition) if rebuilt is None else rebuilt.offset, None, True)
 
     def _first_offset(self, partition: int) -> int:
-        which: Literal["earliest", "latest"] = "latest" if self._from_latest else "earliest"
+        which: partition_offsets.Which = "latest" if self._from_latest else "earliest"
         return partition_offsets.fetch(self._admin, self._topic, partition, which, timeout_s=_REQUEST_TIMEOUT_S)
 
     def _continue(self, partition: int, topic: InputTopic, writer: ChangelogWriter) -> None:

@@ -1,7 +1,7 @@
 """Where partitions begin and end at the broker, uncommitted records included: what a watermark or a restore has to
 reach."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any, Literal, TypeAlias
 
@@ -15,8 +15,14 @@ from consumer.kafka.clients.retries import retry_while
 _REQUEST_TIMEOUT_S = 30.0
 _RETRY_PAUSE_S = 0.1
 
-Which: TypeAlias = Literal["earliest", "latest"]
-"""The first offset that a partition still has, or the one behind its last record."""
+Which: TypeAlias = Literal["earliest", "latest", "newest"]
+"""The first offset that a partition still has, the one behind its last record, or that of the newest by its time."""
+
+_SPECS: Mapping[Which, Callable[[], OffsetSpec]] = {
+    "earliest": OffsetSpec.earliest,
+    "latest": OffsetSpec.latest,
+    "newest": OffsetSpec.max_timestamp,
+}
 
 
 def request(
@@ -27,11 +33,11 @@ def request(
     *,
     timeout_s: float = _REQUEST_TIMEOUT_S,
 ) -> dict[int, Future[Any]]:
-    """Send one request for many partitions and return a future for each, whose result has `.offset`.
+    """Send one request for many partitions and return a future for each, whose result has `.offset` and `.timestamp`.
 
     The futures raise KafkaException.
     """
-    spec = OffsetSpec.latest() if which == "latest" else OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+    spec = _SPECS[which]()
     specs = {TopicPartition(topic, partition): spec for partition in partitions}
     if not specs:
         return {}
@@ -71,12 +77,8 @@ def fetch_all(admin: AdminClient, topic: str, which: Which = "latest") -> dict[i
 def newest_timestamps(admin: AdminClient, topic: str, *, timeout_s: float) -> dict[int, Millis | None]:
     """Return when the newest record of each partition was written; None where there is none. Raises KafkaException."""
     partitions = admin.list_topics(topic, timeout=timeout_s).topics[topic].partitions
-    newest = OffsetSpec.max_timestamp()  # type: ignore[no-untyped-call]
-    specs = {TopicPartition(topic, partition): newest for partition in partitions}
-    if not specs:
-        return {}
-    futures = admin.list_offsets(specs, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=timeout_s)
-    found = {each.partition: int(future.result().timestamp) for each, future in futures.items()}
+    futures = request(admin, topic, partitions, "newest", timeout_s=timeout_s)
+    found = {partition: int(future.result().timestamp) for partition, future in futures.items()}
     return {partition: written if written > 0 else None for partition, written in found.items()}
 
 
