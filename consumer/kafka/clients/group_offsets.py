@@ -10,6 +10,7 @@ from consumer.config.sections.kafka import KafkaSettings
 from consumer.kafka.clients.client_error_log import ClientErrorLog
 from consumer.kafka.clients.client_settings import client_settings
 from consumer.kafka.clients.error_codes import COORDINATOR_LOADING, TIMED_OUT, UNAUTHORIZED, BrokerRefused
+from consumer.kafka.clients.message_position import position_behind
 from consumer.kafka.clients.retries import retry_while
 
 _REQUEST_TIMEOUT_S = 30.0
@@ -69,7 +70,10 @@ def move(kafka: KafkaSettings, group: str, topic: str, offsets: Mapping[int, int
 def read_between(
     kafka: KafkaSettings, topic: str, begins: Mapping[int, int], ends: Mapping[int, int]
 ) -> Iterator[list[Message]]:
-    """Yield the committed records of a topic between these offsets, in batches. Raises KafkaException."""
+    """Yield the committed records of a topic between these offsets, in batches.
+
+    Raises KafkaException for an error that does not pass by itself.
+    """
     unread = {partition: end for partition, end in ends.items() if end > begins.get(partition, 0)}
     if not unread:
         return
@@ -78,10 +82,10 @@ def read_between(
         while unread:
             batch = []
             for message in consumer.consume(_CONSUME_CHUNK, _CONSUME_TIMEOUT_S):
-                partition, offset = message.partition() or 0, message.offset() or 0
+                partition, position = message.partition() or 0, position_behind(message)
                 if message.error() is None:
                     batch.append(message)
-                if offset + (message.error() is None) >= unread.get(partition, 0):
+                if position >= unread.get(partition, 0):
                     unread.pop(partition, None)
             if batch:
                 yield batch

@@ -51,7 +51,8 @@ class PartitionTask:
         self._result = AdvanceResult()
         self._announced_watermark: Millis | None = None
         self._unwritten_lapses = False
-        """Lapses that led to no record: a stop before they are written would count them once more."""
+        """Whether lapses were collected since the last checkpoint. Some lead to no record, and are counted once more
+        after a stop all the same, unless the state is written."""
         self.outputs: list[Output | OutputBatch] = []
         """What the next checkpoint writes."""
         self.uncommitted: list[ReminderBatch] = []
