@@ -128,7 +128,7 @@ class ActivityDecoder:
         written = np.minimum(recorded, now)
         clamped = np.minimum(occurred, np.minimum(recorded + self._clock_doubt, now))
         ahead = occurred > clamped
-        frame = frame.with_columns(pl.Series("written_at", written))
+        frame = frame.hstack([pl.Series("written_at", written)])
         if ahead.any():
             frame = frame.with_columns(pl.Series("occurred_at", clamped))
         if _max_bytes(frame["action"]) > MAX_ACTION_CHARS:
