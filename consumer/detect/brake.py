@@ -72,7 +72,7 @@ class Brake:
         self.engaged: str | None = "warming_up"
         """Why lapses are held back: below_floor, below_mean, clock_skew, lapse_storm, warming_up; None if they are not.
 
-        warming_up: the input has not been observed for long enough to be judged.
+        warming_up: the input has not been observed for long enough, or not in all partitions yet, to be judged.
         """
 
     def take_over(self, states: Collection[BrakeState], watermark: Millis | None) -> None:

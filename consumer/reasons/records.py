@@ -66,7 +66,7 @@ BRAKE: Mapping[str, tuple[str, str]] = {
         "See lapse_event_skew_seconds: whole hours are a forgotten time zone. `lapse brake release` if it is meant.",
     ),
     "warming_up": (
-        "The input was not observed for long enough to be judged.",
+        "The input was not observed for long enough, or not in all partitions yet, to be judged.",
         "Nothing: it passes. `lapse brake release` to ask at once.",
     ),
     "lapse_storm": (

@@ -1,14 +1,16 @@
-"""What holds lapses back, on a real broker: an input that died, also across a restart; too many lapses at once."""
+"""What holds lapses back, on a real broker: an input that died, also across a restart, also a sparse one, also beside a
+partition that is stuck; too many lapses at once."""
 
 import time
 from typing import Any
 
 from confluent_kafka import Producer
 
-from consumer.clock import MINUTE, SECOND
+from consumer.clock import HOUR, MINUTE, SECOND, Clock
 from consumer.config.settings import Settings
 from tests.app.service import eventually
-from tests.faults.world import PARTITIONS, Member, World, watermarks_pass
+from tests.faults.test_clock import SetClock
+from tests.faults.world import PARTITIONS, Member, Upstream, World, watermarks_pass
 
 
 def now() -> int:
@@ -29,10 +31,11 @@ def write(world: World, begin: int, end: int, count: int, *, users: str) -> list
     return names
 
 
-def member(world: World, **brake: Any) -> Member:
+def member(world: World, clock: Clock | None = None, *, expire_after: str = "1h", **brake: Any) -> Member:
     file = world.file("one")
     file["detect"]["brake"] = brake
-    return Member(Settings.model_validate(file))
+    file["policy"]["expire_after"] = expire_after
+    return Member(Settings.model_validate(file), clock)
 
 
 def test_input_that_died_holds_lapses_back_across_restarts_until_it_is_back(world: World) -> None:
@@ -47,6 +50,42 @@ def test_input_that_died_holds_lapses_back_across_restarts_until_it_is_back(worl
     back = write(world, now() - 2 * MINUTE, now(), 2_000, users="back")
     with member(world):
         world.users += [*before, *back]
+        world.wait_until_all_are_reminded()
+    world.assert_reminded_once_each()
+
+
+def test_sparse_input_that_died_is_missed_over_a_longer_time(world: World) -> None:
+    """Two records a minute in all four partitions together: of one alone, hours of silence mean nothing."""
+    end = now() - 2 * HOUR
+    before = write(world, end - 8 * HOUR, end, 2 * 8 * 60, users="before")
+    with member(world, expire_after="1d") as one:
+        eventually(lambda: one.loop.brake_control.status.engaged == "below_mean", meaning="the silence is noticed")
+        eventually(lambda: one.loop.brake_control.status.held == len(before), meaning="all lapses are held")
+        eventually(watermarks_pass(one, now(), range(PARTITIONS)), meaning="and time passes")
+        assert world.reminders.of("DUE") == []
+        world.users += [*before, *write(world, now() - MINUTE, now(), 60, users="back")]
+        world.wait_until_all_are_reminded()
+    world.assert_reminded_once_each()
+
+
+def test_stuck_partition_hides_neither_lapses_nor_the_silence_of_the_others(world: World) -> None:
+    """Somebody's transaction stays open in partition 2, so nothing behind it can be read."""
+    clock, stuck, others = SetClock(), 2, {0, 1, 3}
+    world.users += write(world, now() - 30 * MINUTE, now(), 5_000, users="before")
+    with member(world, clock) as one:
+        world.wait_until_all_are_reminded()
+        upstream = Upstream(world)
+        upstream.begin(stuck, b"these bytes mean nothing")
+        write(world, now(), now() + 1, 400, users="after")
+        after = {user: place for user, place in world.partitions_by_user().items() if user.startswith("after")}
+        in_others = {user for user, place in after.items() if place in others}
+        assert len(in_others) < len(after)
+        eventually(lambda: in_others <= set(world.reminders.of("DUE")), meaning="the others' lapses are asked for")
+        clock.pass_by(3 * MINUTE)
+        eventually(lambda: one.loop.brake_control.status.engaged == "below_mean", meaning="the silence is noticed")
+        assert {user for user in world.reminders.of("DUE") if user.startswith("after")} == in_others
+        upstream.abort()
+        world.users += [*after, *write(world, clock.now() - MINUTE, clock.now(), 2_000, users="back")]
         world.wait_until_all_are_reminded()
     world.assert_reminded_once_each()
 

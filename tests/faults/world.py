@@ -108,8 +108,8 @@ class World:
         return users
 
     def partitions_by_user(self) -> dict[str, int]:
-        """Return the partition of each user."""
-        activities = self.all_of("activity")
+        """Return the partition of each user, also of those behind an open transaction."""
+        activities = self.all_of("activity", "read_uncommitted")
         return {(message.key() or b"").decode(): message.partition() or 0 for message in activities}
 
     def wait_until_all_are_reminded(self, *, seconds: float = 60.0) -> None:
@@ -379,7 +379,8 @@ class Upstream:
     """A producer of activities that writes in transactions."""
 
     def __init__(self, world: World) -> None:
-        self._producer = Producer({"bootstrap.servers": world.bootstrap, "transactional.id": fresh_name("upstream")})
+        lasting = {"transactional.id": fresh_name("upstream"), "transaction.timeout.ms": 600_000}
+        self._producer = Producer({"bootstrap.servers": world.bootstrap, **lasting})
         self._producer.init_transactions(30)
         self._topic = world.topic("activity")
 

@@ -263,10 +263,39 @@ class TestSeveralPartitions:
 
     def test_a_first_start_asks_no_more_than_the_limit_allows(self) -> None:
         control = self.control(share_of_mean=None, lapse_limit=1)
-        assert self.turn(control, "Mon 11:01", stuck=(1,)) == ["user-0"], "the only one that has a watermark"
+        self.turn(control, "Mon 09:00")
+        assert self.turn(control, "Mon 11:01", stuck=(1,)) == ["user-0"], "the only one that is not behind"
         assert self.turn(control, "Mon 11:01:20") == []
         assert control.status.engaged == "lapse_storm"
         assert self.turn(control, "Mon 11:02:10") == ["user-1"]
+
+    def test_at_a_start_lapses_wait_for_partitions_that_are_still_behind(self) -> None:
+        """Two records a minute for eight hours, then none: in one partition alone that means nothing."""
+        control, end = self.control(), moment("Mon 10:00")
+        for diary in self.diaries:
+            written = np.arange(end - 8 * HOUR, end, MINUTE)
+            control.observe(diary.partition, written, np.zeros(1, np.int64), 0, end)
+        assert self.turn(control, "Mon 12:00", stuck=(1,)) == []
+        assert control.status.engaged == "warming_up"
+        assert self.turn(control, "Mon 12:00:10") == []
+        assert control.status.engaged == "below_mean", "both together have stopped"
+
+    def test_at_a_start_one_that_stays_behind_is_not_waited_for_without_end(self) -> None:
+        control = self.control(share_of_mean=None)
+        assert self.turn(control, "Mon 12:00", stuck=(1,)) == []
+        assert self.turn(control, "Mon 12:04:59", stuck=(1,)) == []
+        assert self.turn(control, "Mon 12:05", stuck=(1,)) == ["user-0"]
+
+    def test_a_release_waits_for_none(self) -> None:
+        control = self.control()
+        assert self.turn(control, "Mon 12:00", stuck=(1,)) == []
+        control.release()
+        assert self.turn(control, "Mon 12:00:01", stuck=(1,)) == ["user-0"]
+
+    def test_one_whose_records_cannot_be_read_is_not_waited_for(self) -> None:
+        control = self.control(share_of_mean=None)
+        control.observe(self.diaries[1].partition, np.zeros(200, np.int64), np.zeros(0, np.int64), 200, self.clock.told)
+        assert self.turn(control, "Mon 12:00") == ["user-0"]
 
     def test_times_that_are_apart_in_one_hold_back_all(self) -> None:
         control = self.control(share_of_mean=None)

@@ -23,8 +23,8 @@ EXPLANATIONS = {
     "below_mean": "far fewer records than in the time before arrive (detect.brake.share_of_mean)",
     "clock_skew": "most events have times further from their records' than detect.clock_doubt: was a time zone"
     " forgotten, or is history being written anew?",
-    "warming_up": "the input was not observed for long enough to be judged (detect.brake.mean_over"
-    " at most, or the shortest rung)",
+    "warming_up": "the input was not observed for long enough to be judged (detect.brake.mean_over at most, or the"
+    " shortest rung), or not in all partitions yet (five minutes at most)",
     "lapse_storm": "more lapses than detect.brake.lapse_limit are due at once",
 }
 WHAT_TO_DO = (
@@ -35,6 +35,8 @@ _DISTRUSTED_TEXT = (
     " still. Look at `lapse dead-letters list`, put it right, and then run `lapse brake release`"
 )
 _LOG_INTERVAL_MS: Millis = MINUTE
+_JOIN_TIMEOUT_MS: Millis = 5 * MINUTE
+"""For how long after a start the input is not judged without partitions that are still behind the others."""
 _STORED_REASONS = frozenset({"below_floor", "below_mean"})
 """Reasons that are stored as found; the others are found anew after a restart."""
 _log = structlog.get_logger()
@@ -72,6 +74,8 @@ class BrakeControl:
         self._tasks: dict[int, PartitionTask] = {}
         self._lag_limit: Millis = max(rules.window, MINUTE)
         self._judged_at: Millis | None = None
+        self._judges_all_until: Millis = 0
+        """Until then (monotonic) the input is judged over all partitions, or not at all."""
         self._release_requests: SimpleQueue[Future[BrakeStatus]] = SimpleQueue()
         self._expired = 0
         self._next_line: Millis = 0
@@ -97,12 +101,13 @@ class BrakeControl:
         """Judge the input, once a turn, when lapses were found. Returns the partitions whose lapses must be held back.
 
         Partitions whose watermark is far behind the others' are not judged by: they may be stuck. Their lapses wait.
+        After a start all lapses wait for them: of a thin input one partition alone shows nothing.
         """
         self._handle_releases()
         if self._tasks != tasks:
             self._take_over(tasks)
         abreast = self._find_abreast()
-        if not abreast:
+        if not abreast or self._waits_for_others(abreast):
             return frozenset(tasks)
         clock = min(task.watermark.value or 0 for task in abreast.values())
         if self._limited or clock != self._judged_at:
@@ -116,6 +121,7 @@ class BrakeControl:
         new = [task for partition, task in tasks.items() if self._tasks.get(partition) is not task]
         self._tasks = dict(tasks)
         self._judged_at = None
+        self._judges_all_until = self._clock.monotonic() + _JOIN_TIMEOUT_MS
         watermarks = [task.watermark.value for task in tasks.values() if task.watermark.value is not None]
         self._brake.take_over([task.brake_state for task in new], min(watermarks, default=None))
 
@@ -123,6 +129,13 @@ class BrakeControl:
         known = {p: t for p, t in self._tasks.items() if t.watermark.value is not None and not t.readability.distrusted}
         latest = max((task.watermark.value or 0 for task in known.values()), default=0)
         return {p: t for p, t in known.items() if (t.watermark.value or 0) >= latest - self._lag_limit}
+
+    def _waits_for_others(self, abreast: Mapping[int, PartitionTask]) -> bool:
+        """Return whether partitions were taken over that have not caught up yet, and may still."""
+        behind = any(not task.readability.distrusted for p, task in self._tasks.items() if p not in abreast)
+        if not behind:
+            self._judges_all_until = 0
+        return behind and self._clock.monotonic() < self._judges_all_until
 
     def record(self, results: Mapping[int, AdvanceResult]) -> None:
         """Record the results of a turn by partition."""
@@ -146,6 +159,7 @@ class BrakeControl:
                 return
             results = self.status
             self._brake.release()
+            self._judges_all_until = 0
             for partition in self._tasks.values():
                 if partition.readability.distrusted:
                     partition.readability.release()
