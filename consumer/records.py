@@ -48,7 +48,7 @@ class ReminderKind(StrEnum):
     CANCELLED = "CANCELLED"
     """The user of an asked reminder, or the platform, cancelled the process."""
     WATERMARK = "WATERMARK"
-    """Everything written to this partition up to `occurred_at` has been read; nothing else is set."""
+    """Everything written to this partition up to `occurred_at` has been read. `watched` to `distrusted` are set."""
     REBUILT = "REBUILT"
     """Detect's state of this partition was rebuilt from the input's history: whatever is unsent and not asked for
     again is no longer wanted."""
@@ -72,6 +72,9 @@ class Reminder:
 
     `step` is 0-based; `lapsed_at` is `last_seen + remind_after[step]`; `occurred_at` is the time of the lapse, the
     return, the completion, the cancellation or the watermark; `detected_at` is the wall time at which detect saw it.
+
+    A WATERMARK tells what detect does with the partition: how many rows it watches, how many lapses the brake holds
+    back and why, and whether the watermark stands still because too many records cannot be read.
     """
 
     reminder_id: str | None = None
@@ -84,6 +87,10 @@ class Reminder:
     lapsed_at: Millis | None = None
     occurred_at: Millis
     detected_at: Millis
+    watched: int | None = None
+    held: int | None = None
+    brake: str | None = None
+    distrusted: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

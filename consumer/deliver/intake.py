@@ -25,7 +25,7 @@ from consumer.deliver.reminder_requests import (
     coordinates,
     ids_in_doubt,
     request_of,
-    watermarks_of,
+    standings_of,
     without_nul,
 )
 from consumer.deliver.unit_of_work import unit_of_work
@@ -79,12 +79,12 @@ class Intake:
 
     def _take_requests(self, batch: Sequence[Received[Reminder]]) -> None:
         with unit_of_work(self._ledger, self._metrics, self._now()) as work:
-            watermarks = watermarks_of(batch, work.now)
+            standings = standings_of(batch, work.now)
             requests = [each for each in (request_of(received, work.now) for received in batch) if each is not None]
             ReminderRequests(work, self._rules, ids_in_doubt(work.connection, batch)).apply(requests)
-            queries.replicas.advance_watermarks(work.connection, watermarks, work.now)
+            queries.replicas.advance_watermarks(work.connection, standings, work.now)
             _put_offsets(work.connection, batch)
-            self._wake_where_fresh(work.connection, work.now, lambda partition: partition in watermarks)
+            self._wake_where_fresh(work.connection, work.now, lambda partition: partition in standings)
 
     def take_contacts(self, batch: Sequence[Received[Contact]]) -> None:
         """Store the latest record of each user. A null value erases the person."""

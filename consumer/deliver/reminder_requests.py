@@ -12,6 +12,7 @@ from consumer.deliver.operations import ledger_restore
 from consumer.deliver.policy.checks import CheckRules, too_old_at
 from consumer.deliver.unit_of_work import Key, UnitOfWork
 from consumer.ledger import queries
+from consumer.ledger.queries.replicas import DetectStanding
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.records import WHATSAPP, Received, Reminder, ReminderKind
 
@@ -167,18 +168,24 @@ def ids_in_doubt(connection: Connection, batch: Sequence[Received[Reminder]]) ->
     }
 
 
-def watermarks_of(batch: Sequence[Received[Reminder]], now: Millis) -> dict[int, Millis]:
-    """Return the watermark by partition. A DUE gives one too: detect noticed its lapse because it had passed it.
+def standings_of(batch: Sequence[Received[Reminder]], now: Millis) -> dict[int, DetectStanding]:
+    """Return by partition the watermark, and what was told last of what detect does there.
 
-    None is later than `now`, whatever a record says: detect would count as fresh until then, though it had stopped.
+    A DUE gives a watermark too: detect noticed its lapse because it had passed it. None is later than `now`, whatever a
+    record says: detect would count as fresh until then, though it had stopped.
     """
-    watermarks: dict[int, Millis] = {}
+    standings: dict[int, DetectStanding] = {}
     for received in batch:
-        reminder = received.value
-        if reminder is not None and reminder.kind in {ReminderKind.WATERMARK, ReminderKind.DUE}:
-            mark = reminder.occurred_at if reminder.kind is ReminderKind.WATERMARK else reminder.lapsed_at
-            watermarks[received.partition] = max(watermarks.get(received.partition, 0), min(mark or 0, now))
-    return watermarks
+        reminder, before = received.value, standings.get(received.partition, DetectStanding(0))
+        if reminder is None or reminder.kind not in {ReminderKind.WATERMARK, ReminderKind.DUE}:
+            continue
+        mark = reminder.occurred_at if reminder.kind is ReminderKind.WATERMARK else reminder.lapsed_at
+        told = before if reminder.watched is None else reminder
+        watermark = max(before.watermark, min(mark or 0, now))
+        standings[received.partition] = DetectStanding(
+            watermark, told.watched, told.held, without_nul(told.brake), told.distrusted
+        )
+    return standings
 
 
 def coordinates(received: Received[T]) -> dict[str, object]:

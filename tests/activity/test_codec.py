@@ -3,13 +3,21 @@
 import json
 from contextlib import suppress
 from dataclasses import fields
+from io import SEEK_END, BytesIO
 
 import hypothesis.strategies as st
 import pytest
+from fastavro import schemaless_writer
 from hypothesis import given
 
 from consumer.activity.record_codec import BadRecord, RecordCodec, RegistryUnavailable
-from consumer.activity.schemas.avro_schema import own, schema_text
+from consumer.activity.schemas.avro_schema import (
+    own,
+    parse,
+    schema_folder,
+    schema_text,
+    single_object_header,
+)
 from consumer.activity.schemas.framing import registry_header
 from consumer.activity.schemas.registry import RegistryClient
 from consumer.activity.schemas.writer_schemas import WriterSchemas
@@ -37,6 +45,15 @@ ONE_OF_EACH: list[Record] = [
         detected_at=NOON + 1,
     ),
     Reminder(kind=ReminderKind.WATERMARK, occurred_at=NOON, detected_at=NOON + 1),
+    Reminder(
+        kind=ReminderKind.WATERMARK,
+        occurred_at=NOON,
+        detected_at=NOON + 1,
+        watched=12,
+        held=3,
+        brake="below_mean",
+        distrusted=False,
+    ),
     DeliveryStatus(
         event_id="e1",
         reminder_id="r1",
@@ -173,7 +190,21 @@ def test_any_bytes_are_a_record_or_a_bad_record(garbage: bytes) -> None:
 
 
 def test_a_record_is_written_with_the_schema_of_its_file(codec: RecordCodec) -> None:
-    sent = ONE_OF_EACH[5]
+    sent = ONE_OF_EACH[-1]
     assert codec.encode(sent, "opt-outs")[10:] == body(
         own(OptOut), {f.name: getattr(sent, f.name) for f in fields(sent)}
     )
+
+
+def test_what_an_earlier_version_wrote_is_read_without_a_registry() -> None:
+    """Reminders may lie unread on their topic while Lapse is upgraded."""
+    earlier = parse((schema_folder() / "earlier" / "reminder_1.avsc").read_text())
+    written = {"kind": "DUE", "user_id": "ann", "process": "checkout", "step": 0, "action": None, "reminder_id": "r1"}
+    times = {"last_seen": NOON - 5, "lapsed_at": NOON, "occurred_at": NOON, "detected_at": NOON + 1}
+    out = BytesIO(single_object_header(earlier))
+    out.seek(0, SEEK_END)
+    schemaless_writer(out, earlier.bare, {**written, **times})
+    found = RecordCodec(WriterSchemas(ManualClock())).decode(Reminder, out.getvalue())
+    expected = {**written, **times, "kind": ReminderKind.DUE}
+    assert found == Reminder(**expected)  # type: ignore[arg-type]
+    assert (found.watched, found.brake) == (None, None)

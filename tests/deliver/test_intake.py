@@ -8,6 +8,7 @@ import pytest
 from consumer.clock import HOUR, MINUTE
 from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
 from consumer.ledger import queries
+from consumer.ledger.queries.replicas import DetectStanding
 from consumer.records import Contact, Received, Reminder, ReminderKind
 
 from ..timelines.deliver_diary import Diary
@@ -105,7 +106,9 @@ def test_watermark_of_the_year_9999_counts_as_now(diary: Diary, kind: ReminderKi
 
 def test_watermark_in_the_future_that_was_stored_before_is_put_right(diary: Diary) -> None:
     with diary.ledger.transaction() as connection:
-        queries.replicas.advance_watermarks(connection, {0: diary.clock.now() + 10 * HOUR}, diary.clock.now())
+        queries.replicas.advance_watermarks(
+            connection, {0: DetectStanding(diary.clock.now() + 10 * HOUR)}, diary.clock.now()
+        )
     diary.detect_is_at()
     with diary.ledger.reading() as connection:
         assert queries.replicas.watermarks(connection) == {0: diary.clock.now()}
@@ -148,3 +151,21 @@ def test_contacts_topic_that_was_made_anew_is_read_again(diary: Diary) -> None:
         assert queries.replicas.next_offsets(connection, "contacts") == {0: 0}
     diary.rereads("contacts").knows("maria", opt_in=False).due("maria", "checkout").works()
     diary.says("maria suppressed no_opt_in")
+
+
+def test_what_detect_told_of_a_partition_is_kept_until_it_tells_more(diary: Diary) -> None:
+    def told() -> dict[int, DetectStanding]:
+        with diary.ledger.reading() as connection:
+            return queries.replicas.detect_standings(connection)
+
+    begin = diary.clock.now()
+    diary.detect_is_at(watched=7, held=3, brake="below_mean", distrusted=False).after(MINUTE)
+    diary.due("maria")  # a reminder moves the watermark, and tells nothing else
+    assert told() == {0: DetectStanding(diary.clock.now(), 7, 3, "below_mean", False)}
+    diary.detect_is_at(watched=8, held=0, distrusted=True)  # the watermark need not move for it
+    assert told() == {0: DetectStanding(diary.clock.now(), 8, 0, None, True)}
+    record = Reminder(kind=ReminderKind.WATERMARK, occurred_at=begin, detected_at=begin, watched=1)
+    diary.takes(record)  # one that is repeated later does not count
+    assert told() == {0: DetectStanding(diary.clock.now(), 8, 0, None, True)}
+    diary.after(MINUTE).detect_is_at()  # as a detect of an earlier version tells it
+    assert told() == {0: DetectStanding(diary.clock.now(), 8, 0, None, True)}

@@ -21,6 +21,7 @@ from consumer.ledger.queries.operating.journal import Actor
 from consumer.ledger.queries.operating.selections import UnresolvedSelection, WaitingSelection
 from consumer.ledger.queries.opt_outs import StoredOptOut
 from consumer.ledger.queries.recipients import Hold
+from consumer.ledger.queries.replicas import DetectStanding
 from consumer.ledger.queries.reporting.people import EpisodeSelection
 from consumer.ledger.queries.whatsapp_ids import UnattributedRequest
 from consumer.ledger.schema import identity_tables, tables
@@ -227,7 +228,8 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "replicas.delete_watermark": lambda to: queries.replicas.delete_watermark(to, 1),
     "replicas.try_advisory_lock": lambda to: queries.replicas.try_advisory_lock(to, "retention"),
     "replicas.watermarks": queries.replicas.watermarks,
-    "replicas.advance_watermarks": lambda to: queries.replicas.advance_watermarks(to, {0: NOW}, NOW),
+    "replicas.detect_standings": queries.replicas.detect_standings,
+    "replicas.advance_watermarks": lambda to: queries.replicas.advance_watermarks(to, {0: DetectStanding(NOW)}, NOW),
     "replicas.next_offsets": lambda to: queries.replicas.next_offsets(to, "reminders"),
     "replicas.advance_offsets": lambda to: queries.replicas.advance_offsets(to, "reminders", {0: 1}),
     "replicas.doubtful_offsets": lambda to: queries.replicas.doubtful_offsets(to, "reminders"),

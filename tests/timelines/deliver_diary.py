@@ -81,10 +81,10 @@ class Diary(Replica):
     def completed(self, user: str, process: str = "account-setup", step: int = 0, *, lapsed: str = "") -> "Diary":
         return self.takes(self.reminder(ReminderKind.COMPLETED, user, process, step, lapsed))
 
-    def detect_is_at(self, when: str = "", partition: int = 0) -> "Diary":
-        """The partition's watermark is now, unless `when` says another moment."""
+    def detect_is_at(self, when: str = "", partition: int = 0, **told: Any) -> "Diary":
+        """The partition's watermark is now, unless `when` says another moment. `told` are further fields."""
         watermark = moment(when) if when else self.clock.now()
-        record = Reminder(kind=ReminderKind.WATERMARK, occurred_at=watermark, detected_at=self.clock.now())
+        record = Reminder(kind=ReminderKind.WATERMARK, occurred_at=watermark, detected_at=self.clock.now(), **told)
         return self.takes(record, partition)
 
     def takes(self, reminder: Reminder, partition: int = 0) -> "Diary":

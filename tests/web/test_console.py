@@ -109,6 +109,26 @@ def test_detect_that_stands_still_is_told(serving: Serving, diary: Diary) -> Non
     assert "Detect is 1 h behind in partition 0: nothing is sent." in opened(serving, diary).get("/").text
 
 
+def test_detect_in_other_processes_is_shown_by_what_it_tells(serving: Serving, diary: Diary) -> None:
+    assert "not told yet" in opened(serving, diary).get("/").text
+    diary.detect_is_at(watched=1200, held=0, distrusted=False)
+    diary.detect_is_at(partition=1, watched=34, held=5, brake="below_mean", distrusted=False)
+    diary.detect_is_at(partition=2, watched=0, held=2, brake="some_later_reason", distrusted=True)
+    client = opened(serving, diary)
+    page = text_of(client.get("/"))
+    assert "Watched 1,234 pairs of person and process" in page
+    assert "Brake holds 7" in page
+    assert "The brake holds 5 lapses back: far fewer records than in the time before arrive" in page
+    assert "The brake holds 2 lapses back: some_later_reason" in page
+    assert "The watermark of partition 2 stands still: too many records cannot be read" in page
+    needs = client.get("/needs").text
+    assert "Detect runs in another process." in needs
+    assert "/do/release" not in needs
+    for partition in range(3):
+        diary.detect_is_at(partition=partition, watched=1, held=0, distrusted=False)
+    assert "Brake free" in text_of(opened(serving, diary).get("/"))
+
+
 def test_where_only_detect_runs_the_first_page_says_so(serving: Serving) -> None:
     clock = SystemClock()
     client = serving(site(None, clock, brake=turning_brake(clock)))

@@ -13,7 +13,16 @@ from consumer.activity.schemas.framing import SINGLE_OBJECT
 from consumer.activity.schemas.resolver import UnusableSchema, resolve
 from consumer.records import Contact, DeliveryStatus, OptOut, Record, Reminder, UserActivity
 
-__all__ = ["UnusableSchema", "WriterSchema", "own", "parse", "read_schemas", "schema_text", "single_object_header"]
+__all__ = [
+    "UnusableSchema",
+    "WriterSchema",
+    "earlier",
+    "own",
+    "parse",
+    "read_schemas",
+    "schema_text",
+    "single_object_header",
+]
 
 FILES: Mapping[type[Record], str] = {
     UserActivity: "user_activity.avsc",
@@ -88,6 +97,11 @@ def _read_schema(file: Path) -> WriterSchema:
         raise UnusableSchema(f"{file} is not a text file in UTF-8") from problem
     except UnusableSchema as problem:
         raise UnusableSchema(f"{file}: {problem}") from problem
+
+
+def earlier() -> list[WriterSchema]:
+    """Return the schemas that earlier versions of Lapse wrote with: what they wrote may still lie on a topic."""
+    return read_schemas(sorted((schema_folder() / "earlier").glob("*.avsc")))
 
 
 def own(cls: type[Record]) -> WriterSchema:

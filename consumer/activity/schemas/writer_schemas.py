@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from consumer.activity.errors import BadRecord, ValueProblem
-from consumer.activity.schemas.avro_schema import FILES, WriterSchema, own, single_object_header
+from consumer.activity.schemas.avro_schema import FILES, WriterSchema, earlier, own, single_object_header
 from consumer.activity.schemas.background_registry import BackgroundRegistry, SchemaFinder
 from consumer.activity.schemas.framing import registry_id
 from consumer.clock import SECOND, Clock, Millis
@@ -16,9 +16,10 @@ _MAX_ABSENT = 100
 class WriterSchemas:
     """Writers' schemas by the header of their values: by registry id, or by fingerprint.
 
-    Fingerprints are known for the schemas of `schemas/` and for `others`. They do not cover logical types: of schemas
-    that differ in nothing else the last one counts. A schema in the registry never changes, so each id is asked for
-    once; that the registry does not have an id is remembered for ten seconds, and of very many such ids it is assumed.
+    Fingerprints are known for the schemas of `schemas/`, for the earlier ones there, and for `others`. They do not
+    cover logical types: of schemas that differ in nothing else the last one counts. A schema in the registry never
+    changes, so each id is asked for once; that the registry does not have an id is remembered for ten seconds, and of
+    very many such ids it is assumed.
     """
 
     def __init__(self, clock: Clock, registry: SchemaFinder | None = None, others: Iterable[WriterSchema] = ()) -> None:
@@ -26,7 +27,7 @@ class WriterSchemas:
         self._registry = registry
         self._known: dict[bytes, WriterSchema] = {}
         self._absent: dict[bytes, tuple[Millis, ValueProblem]] = {}
-        self.learn((*map(own, FILES), *others))
+        self.learn((*earlier(), *map(own, FILES), *others))
 
     def learn(self, writers: Iterable[WriterSchema]) -> None:
         """Add schemas to be found by their fingerprints."""

@@ -57,7 +57,7 @@ class BrakeStatus:
         """Return lines for people; none while nothing is held back."""
         lines, numbers = [], ", ".join(map(str, self.distrusted))
         if self.engaged and (self.held or self.engaged != "warming_up"):
-            lines.append(f"the brake holds {self.held} lapses back: {EXPLANATIONS[self.engaged]}")
+            lines.append(f"the brake holds {self.held} lapses back: {EXPLANATIONS.get(self.engaged, self.engaged)}")
         if numbers:
             lines.append(f"the watermark of partition {numbers} stands still: {_DISTRUSTED_TEXT}")
         return lines
@@ -170,11 +170,12 @@ class BrakeControl:
             answer.set_result(results)
 
     def _store_brake_state(self) -> None:
-        """Store the brake's reasons with every partition, so that a restart or a move does not lift them."""
+        """Give every partition the brake's reasons: to tell deliver, and so that no restart or move lifts them."""
         brake = self._brake
         held = brake.engaged if brake.engaged in _STORED_REASONS else None
         released = brake.released if brake.released in _STORED_REASONS | {"clock_skew"} else None
         for partition in self._tasks.values():
+            partition.brake_reason = brake.engaged
             partition.brake_state = BrakeState(
                 distrusted=partition.readability.distrusted,
                 tolerated=partition.readability.tolerated,

@@ -15,7 +15,7 @@ from consumer.kafka.detect_loop.reminder_encoder import ReminderEncoder
 from consumer.records import Reminder, ReminderKind
 
 WATERMARK_INTERVAL_MS: Millis = 5 * SECOND
-"""Deliver is told each partition's watermark at least this often."""
+"""Deliver is told each partition's watermark at least this often while it moves, and at once what the brake does."""
 
 
 class PartitionTask:
@@ -49,7 +49,10 @@ class PartitionTask:
         self._committed_position = None if start.first else start.offset
         self._found_until: Millis | None = None
         self._result = AdvanceResult()
-        self._announced_watermark: Millis | None = None
+        self.brake_reason: str | None = None
+        """Why the brake holds lapses back; deliver is told."""
+        self._announced: tuple[Millis, str | None, bool] | None = None
+        """The watermark that deliver was told last, with the brake's reason, and whether it stands still."""
         self._unwritten_lapses = False
         """Whether lapses were collected since the last checkpoint. Some lead to no record, and are counted once more
         after a stop all the same, unless the state is written."""
@@ -100,9 +103,17 @@ class PartitionTask:
         """Step 5: return everything to write, the watermark and the changelog segments last."""
         if self._watermark_is_due() and self.watermark.value is not None:
             watermark = self.watermark.value
-            record = Reminder(kind=ReminderKind.WATERMARK, occurred_at=watermark, detected_at=now)
+            record = Reminder(
+                kind=ReminderKind.WATERMARK,
+                occurred_at=watermark,
+                detected_at=now,
+                watched=len(self.table),
+                held=self.table.waiting if self.brake_reason else 0,
+                brake=self.brake_reason,
+                distrusted=self.readability.distrusted,
+            )
             self.outputs.append(Output(self._reminders_topic, self.partition, None, self._encoder.encode(record)))
-            self._announced_watermark = watermark
+            self._announced = watermark, self.brake_reason, self.readability.distrusted
         if self._differs_from_committed() or self.table.store.dirty[: self.table.store.used].any():
             self._built_brake_state = self.brake_state
             self._writer.lineage = replace(self._writer.lineage, volume=self.volume.store())
@@ -127,8 +138,11 @@ class PartitionTask:
         return self.position != self._committed_position or self.brake_state != self._committed_brake_state
 
     def _watermark_is_due(self) -> bool:
-        watermark, announced = self.watermark.value, self._announced_watermark
-        return watermark is not None and (announced is None or watermark - announced >= WATERMARK_INTERVAL_MS)
+        watermark, announced = self.watermark.value, self._announced
+        if watermark is None or announced is None:
+            return watermark is not None
+        changed = announced[1:] != (self.brake_reason, self.readability.distrusted)
+        return changed or watermark - announced[0] >= WATERMARK_INTERVAL_MS
 
     def _add_reminders(self, batches: list[ReminderBatch]) -> None:
         for batch in batches:

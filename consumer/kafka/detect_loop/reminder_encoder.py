@@ -54,5 +54,6 @@ class ReminderEncoder:
             batch_writer.longs(lapsed_at),
             batch_writer.longs(batch.occurred_at),
             batch_writer.longs(np.array([batch.detected_at])).take(np.zeros(rows, np.int64)),
+            byte_cells.constant(bytes([_NULL] * 4), rows),  # what only a watermark tells
         ]
         return byte_cells.join([batch.users]), byte_cells.join(columns)

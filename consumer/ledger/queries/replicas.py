@@ -1,8 +1,9 @@
 """How far everything has been read, and how replicas keep out of each other's way."""
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 
-from sqlalchemy import Connection, delete, select, text, update
+from sqlalchemy import Connection, case, delete, select, text, update
 
 from consumer.clock import Millis
 from consumer.ledger.queries.statements import upsert
@@ -12,7 +13,22 @@ from consumer.ledger.schema.tables import meta
 
 _LOCK_FACTS_SHARED = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('facts', 0))")
 _LOCK_FACTS_EXCLUSIVE = text("SELECT pg_advisory_xact_lock(hashtextextended('facts', 0))")
+_TOLD = ("watched", "held", "brake", "distrusted")
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
+
+
+@dataclass(frozen=True, slots=True)
+class DetectStanding:
+    """How far detect is in a partition, and what it does there, as its record WATERMARK says.
+
+    Where `watched` is None the last four were not told.
+    """
+
+    watermark: Millis
+    watched: int | None = None
+    held: int | None = None
+    brake: str | None = None
+    distrusted: bool | None = None
 
 
 def lock_facts_shared(connection: Connection) -> None:
@@ -49,15 +65,27 @@ def watermarks(connection: Connection) -> dict[int, Millis]:
     return {row.partition: row.watermark for row in connection.execute(query)}
 
 
-def advance_watermarks(connection: Connection, values: dict[int, Millis], now: Millis) -> None:
-    """Move watermarks forward. None goes back, unless it is later than `now`, which no watermark can be."""
+def detect_standings(connection: Connection) -> dict[int, DetectStanding]:
+    """Return what detect has told of every partition."""
+    query = select(watermark_table).order_by(watermark_table.c.partition)
+    return {row.partition: DetectStanding(*row[1:]) for row in connection.execute(query)}
+
+
+def advance_watermarks(connection: Connection, values: Mapping[int, DetectStanding], now: Millis) -> None:
+    """Move watermarks forward, and note what was told with them; where nothing was, what was told before stays.
+
+    None goes back, unless it is later than `now`, which no watermark can be.
+    """
     statement = upsert(connection, watermark_table)
-    new, old = statement.excluded.watermark, watermark_table.c.watermark
+    new, old = statement.excluded, watermark_table.c
+    told = {name: case((new.watched.is_(None), old[name]), else_=new[name]) for name in _TOLD}
     statement = statement.on_conflict_do_update(
-        index_elements=["partition"], set_={"watermark": new}, where=(new > old) | (old > now)
+        index_elements=["partition"],
+        set_={"watermark": new.watermark, **told},
+        where=(new.watermark >= old.watermark) | (old.watermark > now),
     )
     if values:
-        connection.execute(statement, [{"partition": n, "watermark": value} for n, value in sorted(values.items())])
+        connection.execute(statement, [{"partition": n, **asdict(each)} for n, each in sorted(values.items())])
 
 
 def delete_watermark(connection: Connection, partition: int) -> None:

@@ -1,6 +1,6 @@
 """How far everything has been read, and which replica does what. See `tables` for the rest."""
 
-from sqlalchemy import BigInteger, Column, Integer, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Integer, PrimaryKeyConstraint, Table, Text
 
 from consumer.ledger.schema.tables import metadata
 
@@ -20,8 +20,13 @@ watermarks = Table(
     metadata,
     Column("partition", Integer, primary_key=True, autoincrement=False),
     Column("watermark", BigInteger, nullable=False),
+    Column("watched", BigInteger),  # null in these four: detect has not told it
+    Column("held", BigInteger),
+    Column("brake", Text),  # null also while the brake is free
+    Column("distrusted", Boolean),
 )
-"""Up to when detect has read everything, by partition of the reminders topic."""
+"""Up to when detect has read everything, by partition of the reminders topic, and what it does with the partition: see
+the record WATERMARK."""
 
 leases = Table(
     "leases",

@@ -1,6 +1,6 @@
 """`GET /api/now`: is all well, and if not, what is wrong and where to look."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,10 +9,11 @@ from sqlalchemy import Connection
 from consumer.clock import DAY, Clock, Millis
 from consumer.deliver.recipients.opt_outs import LIKELY_OPT_OUT
 from consumer.insight.report import Step, steps_of
-from consumer.kafka.detect_loop.brake_control import BrakeControl
+from consumer.kafka.detect_loop.brake_control import BrakeControl, BrakeStatus
 from consumer.ledger import queries
 from consumer.ledger.queries.outbox import Transition
 from consumer.ledger.queries.pauses import EVERYTHING
+from consumer.ledger.queries.replicas import DetectStanding
 from consumer.ledger.schema.rows import ChannelRow
 from consumer.ledger.store import Ledger
 from consumer.reasons.catalogue import explain
@@ -53,10 +54,14 @@ class Paused:
 
 @dataclass(frozen=True, slots=True)
 class BrakeSummary:
-    """What detect's brake holds back; `words` are sentences, none while nothing is held back."""
+    """What detect's brakes hold back; `words` are sentences, none while nothing is held back.
+
+    `can_release`: they are this process's own, and may be released here.
+    """
 
     held: int
     words: Sequence[str]
+    can_release: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,8 @@ class LedgerEvent:
 class Now:
     """Everything on the first page. What only the ledger knows is empty where only detect runs.
 
-    `watched` are the rows of detect's table in this process; None where no detect runs in it.
+    `watched` are the pairs of user and process that detect watches, as its records say, or, where only detect runs,
+    those of this process. It and `brake` are None until detect has told them.
     """
 
     at: Millis
@@ -145,29 +151,32 @@ class NowView:
     def read(self) -> Now:
         now = self._clock.now()
         parts = [Part(name, state.ok, state.detail) for name, state in self._health.states().items()]
-        brake = None if self._brake is None else BrakeSummary(self._brake.status.held, self._brake.status.words)
         values: dict[str, Any] = {
             "at": now,
             "parts": parts,
-            "brake": brake,
-            "watched": self._counters.watched() if self._brake else None,
             "dead_letters": self._counters.dead_letters(),
             "has_ledger": self._ledger is not None,
         }
         if self._ledger is not None:
             with self._ledger.reading() as connection:
                 values |= self._read_ledger(connection, now)
+        elif self._brake is not None:
+            brake = BrakeSummary(self._brake.status.held, self._brake.status.words, can_release=True)
+            values |= {"watched": self._counters.watched(), "brake": brake}
         found = Now(**values)
         return replace(found, problems=problems_of(found, self._max_staleness))
 
     def _read_ledger(self, connection: Connection, now: Millis) -> dict[str, Any]:
-        console, watermarks = queries.reporting.console, queries.replicas.watermarks(connection)
-        worst = min(watermarks, key=lambda n: watermarks[n], default=None)
+        console, standings = queries.reporting.console, queries.replicas.detect_standings(connection)
+        worst = min(standings, key=lambda n: standings[n].watermark, default=None)
+        watched = [each.watched for each in standings.values() if each.watched is not None]
         in_doubt = queries.reminders.count_in_doubt(connection)
         paused = queries.pauses.paused_since(connection)
         counts = queries.reporting.report.funnel(connection, now - _SPAN, now + 1, None)
         return {
-            "watermark": None if worst is None else watermarks[worst],
+            "watched": sum(watched) if watched else None,
+            "brake": brake_of(standings, can_release=self._brake is not None) if watched else None,
+            "watermark": None if worst is None else standings[worst].watermark,
             "watermark_partition": worst,
             "oldest_due": queries.reminders.oldest_due(connection, None, now),
             "unresolved": in_doubt["unresolved"],
@@ -178,6 +187,18 @@ class NowView:
             "processes": _rows(self._processes, steps_of(counts), set(paused)),
             "events": [_event(each) for each in console.latest_transitions(connection, _EVENTS)],
         }
+
+
+def brake_of(standings: Mapping[int, DetectStanding], *, can_release: bool) -> BrakeSummary:
+    """Return what the brakes of all detect processes hold back, from what was told of each partition."""
+    told = standings.values()
+    statuses = [
+        BrakeStatus(engaged=reason, held=sum(each.held or 0 for each in told if each.brake == reason))
+        for reason in sorted({each.brake for each in told if each.brake})
+    ]
+    statuses.append(BrakeStatus(distrusted=tuple(n for n, each in sorted(standings.items()) if each.distrusted)))
+    words = [line for status in statuses for line in status.words]
+    return BrakeSummary(sum(status.held for status in statuses), words, can_release)
 
 
 def stopped_of(row: ChannelRow) -> Stopped:

@@ -1,0 +1,48 @@
+"""Detect and deliver in two processes: deliver's console shows both."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.app.service import Platform, Sandbox, Service, eventually, settings
+
+
+@pytest.fixture
+def detect(kafka: str, names: str, channel: Sandbox, tmp_path: Path) -> Iterator[Service]:
+    """Another machine's process: it has a folder and a port of its own, and no ledger."""
+    folder = tmp_path / "detect"
+    folder.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    made = Service(folder, settings(kafka, channel, folder, names, port), channel.info["token"])
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.kill()
+
+
+def test_delivers_console_shows_what_detect_watches_and_holds_back(
+    service: Service, detect: Service, platform: Platform
+) -> None:
+    def now() -> dict[str, Any]:
+        return dict(httpx.get(f"{service.url}/api/now").raise_for_status().json())
+
+    service.start("--role", "deliver")
+    assert (now()["watched"], now()["brake"]) == (None, None)
+    detect.start("--role", "detect")
+    for user in ("ann", "ben", "cleo"):
+        platform.says(user, "STARTED")
+    platform.flush()
+    eventually(lambda: now()["watched"] == 3, meaning="everybody is seen from deliver")
+    assert now()["brake"] == {"held": 0, "words": [], "can_release": False}
+    for _ in range(120):
+        platform.write_bytes("activity", b"maria", b"these bytes mean nothing")
+    platform.flush()
+    eventually(lambda: now()["brake"]["words"], meaning="deliver says what detect does not trust")
+    assert "stands still: too many records cannot be read" in now()["brake"]["words"][0]
+    assert "Detect runs in another process" in httpx.get(f"{service.url}/needs").text
+    httpx.post(f"{detect.url}/api/brake/release").raise_for_status()
+    eventually(lambda: now()["brake"]["words"] == [], meaning="the release is seen")
