@@ -2,11 +2,9 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from io import BytesIO
 from typing import Any, TypeAlias
 
-from fastavro import schemaless_reader
-
+from consumer.activity.avro.whole_value import read_whole
 from consumer.activity.errors import BadRecord
 from consumer.activity.schemas.framing import header_of, text_of_key, without_registry_frame
 from consumer.activity.schemas.writer_schemas import WriterSchemas
@@ -53,13 +51,7 @@ class WholeEventReader:
 
     def _avro(self, value: bytes) -> Any:
         header = header_of(value)
-        writer = self._writers.find(header)
-        body = BytesIO(value)
-        body.seek(len(header))
-        try:
-            return schemaless_reader(body, writer.bare, None)
-        except Exception:  # noqa: BLE001 - fastavro raises many types for bad bytes, and its texts may quote data
-            raise BadRecord("unreadable", "the bytes do not follow their schema: were they damaged?") from None
+        return read_whole(self._writers.find(header), value, len(header))
 
 
 def is_json(value: bytes) -> bool:

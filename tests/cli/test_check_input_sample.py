@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from consumer.activity.schemas.avro_schema import single_object_header
 from consumer.clock import HOUR, SystemClock
 from consumer.commands.check.data import check_data
 from consumer.commands.check.input_sample import check_partitioning
@@ -14,7 +15,8 @@ from consumer.config.settings import Settings
 from consumer.kafka.clients.output import Output
 from consumer.kafka.clients.publisher import Publisher
 from consumer.wiring.shared import Shared
-from tests.activity.writing import process
+from tests.activity.writing import FIELDS, body, process, record
+from tests.activity.writing import event as activity
 from tests.broker.topics import FreshTopics
 
 NOW = SystemClock().now()
@@ -107,3 +109,19 @@ def test_times_of_a_forgotten_zone_are_told_with_how_far_they_are_apart(topic: T
     [line] = [line for line in topic.told() if line.startswith("✗ times of")]
     assert "2 of the newest 3 events have times further from their records' than detect.clock_doubt" in line
     assert "5h before them" in line
+
+
+def test_events_whose_schema_contains_itself_are_sampled_as_others_are(kafka: str, topics: FreshTopics) -> None:
+    """Where somebody came from is an event of the same type, as deep as they please."""
+    writer = record({**FIELDS, "cause": ["null", "Event"]})
+    value = single_object_header(writer) + body(record(FIELDS), activity()) + b"\x00"
+    name = topics(1, about="activity")
+    topic = Topic(kafka, name).has((0, value))
+    topic.source = SourceSettings(topic=name)
+    settings = Settings(kafka=topic._kafka, source=topic.source, processes={"checkout": process()})
+    shared = Shared(settings)
+    shared.writers.learn([writer])
+    lines = [str(line) for line in check_data(shared)]
+    assert f"✓ records of {name}: the newest can be read" in lines
+    assert "✓ kinds: STARTED 1" in lines
+    assert any(line.startswith("✓ processes seen: checkout 1") for line in lines)

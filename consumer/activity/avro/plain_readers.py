@@ -4,10 +4,12 @@ returns the position behind the value."""
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from struct import unpack_from
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from consumer.activity.avro.leaf_types import Leaf, Misfit
 from consumer.config.sections.event_paths import Entry
+
+T = TypeVar("T")
 
 Found: TypeAlias = dict[str, tuple[Leaf | Misfit | None, Any]]
 """What lies at each path, by our names, with its type; of what lies within JSON the type is None."""
@@ -90,7 +92,8 @@ def value_reader(full: Any, kind: str) -> Callable[[bytes, int], tuple[Any, int]
     return partial(read_symbol, full["symbols"]) if kind == "enum" else read_bytes
 
 
-def read_symbol(symbols: Sequence[str], data: bytes, at: int) -> tuple[str, int]:
+def read_symbol(symbols: Sequence[T], data: bytes, at: int) -> tuple[T, int]:
+    """Return which of these the number at this position means: symbols of an enum, or branches of a union."""
     number, at = read_long(data, at)
     if not 0 <= number < len(symbols):
         raise Damaged
@@ -110,10 +113,8 @@ def sequence(members: Sequence[ValueReader]) -> ValueReader:
 
 def union(branches: Sequence[ValueReader]) -> ValueReader:
     def read(data: bytes, at: int, found: Found) -> int:
-        branch, at = read_long(data, at)
-        if not 0 <= branch < len(branches):
-            raise Damaged
-        return branches[branch](data, at, found)
+        branch, at = read_symbol(branches, data, at)
+        return branch(data, at, found)
 
     return read
 
@@ -123,7 +124,7 @@ def blocks(item: ValueReader) -> ValueReader:
 
     def read(data: bytes, at: int, found: Found) -> int:
         while True:
-            count, at = _count(data, at)
+            count, at = block_count(data, at)
             if not count:
                 return at
             for _ in range(0 if item is nothing else count):
@@ -132,7 +133,8 @@ def blocks(item: ValueReader) -> ValueReader:
     return read
 
 
-def _count(data: bytes, at: int) -> tuple[int, int]:
+def block_count(data: bytes, at: int) -> tuple[int, int]:
+    """Return how many items a block of an array or map has (none: it is the end), and the position of the first."""
     count, at = read_long(data, at)
     return (count, at) if count >= 0 else (-count, read_long(data, at)[1])
 
