@@ -16,8 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 
 import structlog
-from confluent_kafka import KafkaException
-from sqlalchemy.exc import DBAPIError
 
 from consumer.config.settings import Settings
 from consumer.config.types import Role
@@ -137,7 +135,5 @@ def _log_failure(task: "asyncio.Future[None]") -> bool:
     if isinstance(problem, StateRefused | Fenced | CutOff | BrokerRefused | LedgerRegressed):
         _log.error("stopped", reason=str(problem))
     elif problem is not None:
-        # Only what databases and Kafka say is free of what people wrote: the ledger hides values.
-        reason = str(getattr(problem, "orig", problem)) if isinstance(problem, DBAPIError | KafkaException) else None
-        _log.error("part_failed", exc_info=problem, reason=reason)
+        _log.error("part_failed", exc_info=problem)
     return problem is not None

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TextIO
 
 import structlog
+from confluent_kafka import KafkaException
 from pydantic import SecretStr
 from structlog.types import EventDict, Processor, WrappedLogger
 
@@ -164,12 +165,17 @@ def _escaped(character: str) -> str:
 
 
 def _place_of_exception(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Replace `exc_info` by the exception's kind, what it came from, and where it was raised, the innermost first."""
+    """Replace `exc_info` by the exception's kind, what it came from, and where it was raised, the innermost first.
+
+    Of texts only those of the system, the database and Kafka are written, which quote nobody.
+    """
     given = event.pop("exc_info", None)
     error = given[1] if isinstance(given, tuple) else sys.exc_info()[1] if given is True else given
     if isinstance(error, BaseException):
         frames = reversed(traceback.extract_tb(error.__traceback__)[-_PLACES:])
         event["raised"] = type(error).__name__
+        if reason := _quoting_nobody(error):
+            event["reason"] = reason
         if (cause := error.__cause__) is not None:
             event["cause"] = type(cause).__name__
         event["at"] = " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in frames)
@@ -180,3 +186,12 @@ def _mask_personal_fields(logger: WrappedLogger, method: str, event: EventDict) 
     for key in _MASKED_FIELDS & event.keys():
         event[key] = MASK
     return event
+
+
+def _quoting_nobody(error: BaseException) -> str | None:
+    said: object = getattr(error, "orig", None)  # of SQLAlchemy's errors; the ledger hides the values in it
+    if hasattr(said, "sqlstate") or hasattr(said, "sqlite_errorcode"):
+        return str(said)
+    if isinstance(error, OSError):
+        return error.strerror
+    return str(error.args[0]) if isinstance(error, KafkaException) else None

@@ -6,11 +6,14 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 import structlog
 from pydantic import SecretStr
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError
 
 from consumer import log
 from consumer.clock import MINUTE, ManualClock
@@ -134,6 +137,23 @@ def test_exception_is_one_line_with_its_kind_and_place_and_none_of_its_text(writ
         assert "ValueError" in line
         assert re.search(r"test_log.py:\d+ _raise_for < test_log.py:\d+ test_exception", line)
         assert "15551230000" not in line
+
+
+def test_what_the_system_says_is_told(lines: Written, tmp_path: Path) -> None:
+    try:
+        (tmp_path / "15551230000").read_bytes()
+    except OSError:
+        structlog.get_logger().exception("not_stored")
+    assert _only_line(lines)["reason"] == "No such file or directory"
+
+
+def test_what_the_database_says_is_told(lines: Written) -> None:
+    try:
+        with create_engine("sqlite://", hide_parameters=True).connect() as connection:
+            connection.execute(text("SELECT :it FROM missing"), {"it": "15551230000"})
+    except DBAPIError:
+        structlog.get_logger().exception("not_stored")
+    assert _only_line(lines)["reason"] == "no such table: missing"
 
 
 def test_kind_of_the_cause_is_told(lines: Written) -> None:
