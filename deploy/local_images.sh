@@ -20,7 +20,7 @@ rm "$work/root.tar"
 mvn --quiet --file "$work/pom.xml" package
 
 for image in $(sed -n 's/^FROM .* AS //p' deploy/local/Dockerfile | grep -v '^base$'); do
-  name=$(sed -n "s/^    image: \(\([a-z-]*\/\)\?[a-z-]*$image[a-z-]*:.*\)/\1/p" docker-compose.yml | head -1)
+  name=$(sed -n "s/^    image: .*:-\(\([a-z-]*\/\)\?[a-z-]*$image[a-z-]*:.*\)}\$/\1/p" docker-compose.yml | head -1)
   [ "$image" = python ] && name=$(sed -n 's/^ARG BASE=//p' deploy/Dockerfile)
   echo "$name" >&2
   docker build --quiet --network host --target "$image" --tag "$name" "$work"

@@ -83,13 +83,20 @@ def test_return_before_sending_end_to_end(service: Service, platform: Platform, 
 
 
 def test_no_consent_end_to_end(service: Service, platform: Platform, channel: Sandbox) -> None:
+    endless = "x" * 700_000  # of which no topic takes a record
     platform.knows("consents-not", name="Maria", phone=phone(1), opt_in=False)
     platform.knows("has-no-phone", name="Maria")
     platform.knows("has-letters", name="Maria", phone="+34 CALL ME")
     platform.knows("is-nobody", phone=phone(2))
     platform.knows("long-name", name="Ana\nMaria\t" + "x" * 5_000, phone=phone(3))
+    platform.knows(endless, name="Endless", phone=phone(4))
     platform.flush()
     service.start()
+    read = 'lapse_dead_letters_total{reason="user_id_too_long",topic="' + f'{platform.names}-contacts"' + "}"
+    eventually(lambda: service.metric(read) == 1, meaning="whose id is longer than the topics take is no contact")
+    channel.writes_back(phone(4), "STOP")
+    opt_outs = platform.reads("opt_outs", "opt_out")
+    eventually(lambda: len(opt_outs.so_far()) == 1, meaning="the phone is opted out, of whomever it is")
     for user in ("consents-not", "has-no-phone", "has-letters", "is-nobody", "long-name"):
         platform.says(user, "STARTED")
     platform.flush()
@@ -106,6 +113,10 @@ def test_no_consent_end_to_end(service: Service, platform: Platform, channel: Sa
     (message,) = channel.messages()
     assert message["params"][0].startswith("Ana Maria x")
     assert len(message["params"][0]) < 200
+    channel.writes_back(phone(3), "STOP")
+    eventually(lambda: "long-name" in {r["user_id"] for r in opt_outs.so_far()}, meaning="others can opt out, too")
+    backlog = "lapse_outbox_backlog", "lapse_outbox_refused"
+    assert [service.metric(name) for name in backlog] == [0, 0]
     assert service.stop() == 0
     assert not re.search(r"612\s?\d{3}\s?999", service.log)
 
