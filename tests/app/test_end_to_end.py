@@ -92,7 +92,7 @@ def test_no_consent_end_to_end(service: Service, platform: Platform, channel: Sa
     platform.knows(endless, name="Endless", phone=phone(4))
     platform.flush()
     service.start()
-    read = 'lapse_dead_letters_total{reason="user_id_too_long",topic="' + f'{platform.names}-contacts"' + "}"
+    read = 'lapse_deliver_dead_letters_total{reason="not_storable",topic="' + f'{platform.names}-contacts"' + "}"
     eventually(lambda: service.metric(read) == 1, meaning="whose id is longer than the topics take is no contact")
     channel.writes_back(phone(4), "STOP")
     opt_outs = platform.reads("opt_outs", "opt_out")
