@@ -2,7 +2,8 @@
 
 Records are published first and flagged after: a crash in between may repeat records, but never loses, invents or
 reorders one. A reader that must not count a record twice recognises it by its `event_id`.
-A record that the broker refuses while it takes others is set aside, with the reason, and the others go on.
+A record that the broker refuses while it takes others is set aside, with the reason, and the others go on. It is
+offered again by the next process: a reader puts it into its place by its `sequence`.
 """
 
 import threading
@@ -54,7 +55,11 @@ class Outbox(Protocol):
         ...
 
     def set_aside(self, connection: Connection, number: int, why: str) -> None:
-        """Store why this one is not published, and will not be."""
+        """Store why this one is not published."""
+        ...
+
+    def forget_refused(self, connection: Connection) -> int:
+        """Have what was set aside wait again. Returns how many."""
         ...
 
     def count(self, connection: Connection) -> OutboxCount:
@@ -76,6 +81,9 @@ class StatusOutbox:
     def set_aside(self, connection: Connection, number: int, why: str) -> None:
         queries.outbox.set_transition_aside(connection, number, why)
 
+    def forget_refused(self, connection: Connection) -> int:
+        return queries.outbox.forget_refused_transitions(connection)
+
     def count(self, connection: Connection) -> OutboxCount:
         return queries.outbox.count_transitions(connection)
 
@@ -93,6 +101,9 @@ class OptOutOutbox:
 
     def set_aside(self, connection: Connection, number: int, why: str) -> None:
         queries.outbox.set_opt_out_aside(connection, number, why)
+
+    def forget_refused(self, connection: Connection) -> int:
+        return queries.outbox.forget_refused_opt_outs(connection)
 
     def count(self, connection: Connection) -> OutboxCount:
         return queries.outbox.count_opt_outs(connection)
@@ -143,6 +154,7 @@ class OutboxPublisher:
         self._metrics = metrics
         self._batch = batch
         self._one_at_a_time = threading.Lock()
+        self._has_offered_again = False
         self.detail: str | None = None
         """What people should know about the records that were set aside."""
 
@@ -156,6 +168,7 @@ class OutboxPublisher:
             self._count()
             if not self._lease.is_held():
                 return 0
+            self._offer_again()
             published, failures = 0, list[Exception]()
             for outbox in self._outboxes:
                 try:
@@ -174,6 +187,16 @@ class OutboxPublisher:
         """Close the writer and release the lease. Raises what the ledger raises."""
         self._writer.close()
         self._lease.release()
+
+    def _offer_again(self) -> None:
+        """Once in a process: somebody may have raised the topic's limit, and restarted it for that."""
+        if self._has_offered_again:
+            return
+        with self._ledger.transaction() as connection:
+            number = sum(outbox.forget_refused(connection) for outbox in self._outboxes)
+        self._has_offered_again = True
+        if number:
+            _log.info("records_offered_again", records=number)
 
     def _publish(self, outbox: Outbox) -> int:
         self._writer.begin()

@@ -9,9 +9,10 @@ from sqlalchemy import select
 
 from consumer.clock import SECOND
 from consumer.deliver.leader_lease import LeaderLease
-from consumer.deliver.outbox import RecordsRefused, event_id
+from consumer.deliver.outbox import OptOutOutbox, RecordsRefused, event_id
 from consumer.ledger import queries
 from consumer.ledger.schema.tables import outbox
+from consumer.records import OptOut
 
 from ..timelines.deliver_diary import Diary
 
@@ -49,6 +50,30 @@ def test_records_that_the_broker_refuses_are_set_aside_and_the_others_go_on(diar
     with diary.ledger.reading() as connection:
         kept = connection.execute(select(outbox.c.user_id, outbox.c.refused_because).where(~outbox.c.published)).all()
     assert [tuple(row) for row in kept] == [(f"user {n}", "MSG_SIZE_TOO_LARGE") for n in (0, 1, 6)]
+
+
+def test_next_process_offers_again_what_was_set_aside(diary: Diary) -> None:
+    refuse(diary, "user 0", "user 6")
+    diary.publish()
+    diary.topics.refused_users = ()
+    assert diary.publish() == 0
+    diary.publisher.close()
+    diary.publisher = diary.new_publisher()
+    assert diary.publish() == 2
+    assert [status.user_id for status in diary.topic][-2:] == ["user 0", "user 6"]
+    assert diary.metrics.outbox_refused.labels("delivery_status")._value.get() == 0
+
+
+def test_end_of_an_opt_out_is_not_offered_again(diary: Diary) -> None:
+    """A newer opt-out of the same person may be published, which it would undo."""
+    with diary.ledger.transaction() as connection:
+        for reason in ("asked_to_stop", None):
+            queries.outbox.insert_opt_outs(connection, ["user:ana"], "whatsapp", reason, "webhook", diary.clock.now())
+        for number, _ in OptOutOutbox().unpublished(connection, 10):
+            queries.outbox.set_opt_out_aside(connection, number, "MSG_SIZE_TOO_LARGE")
+        assert queries.outbox.forget_refused_opt_outs(connection) == 1
+        [(_, kept)] = OptOutOutbox().unpublished(connection, 10)
+    assert isinstance(kept, OptOut)
 
 
 def test_where_the_broker_refuses_everything_nothing_is_set_aside(diary: Diary) -> None:

@@ -78,8 +78,13 @@ def mark_transitions_published(connection: Connection, ids: Sequence[int]) -> No
 
 
 def set_transition_aside(connection: Connection, number: int, why: str) -> None:
-    """Note why this transition is not published, and will not be."""
+    """Note why this transition is not published."""
     connection.execute(update(outbox).where(outbox.c.id == number).values(refused_because=why))
+
+
+def forget_refused_transitions(connection: Connection) -> int:
+    """Have the transitions that were set aside wait again. Returns how many."""
+    return _forget_refused(connection, outbox)
 
 
 def count_transitions(connection: Connection) -> OutboxCount:
@@ -109,8 +114,16 @@ def mark_opt_outs_published(connection: Connection, ids: Sequence[int]) -> None:
 
 
 def set_opt_out_aside(connection: Connection, number: int, why: str) -> None:
-    """Note why this opt-out is not published, and will not be."""
+    """Note why this opt-out is not published."""
     connection.execute(update(opt_out_outbox).where(opt_out_outbox.c.id == number).values(refused_because=why))
+
+
+def forget_refused_opt_outs(connection: Connection) -> int:
+    """Have the opt-outs that were set aside wait again. Returns how many.
+
+    The end of an opt-out stays aside: a newer opt-out may be published, which it would undo.
+    """
+    return _forget_refused(connection, opt_out_outbox, opt_out_outbox.c.reason.is_not(None))
 
 
 def count_opt_outs(connection: Connection) -> OutboxCount:
@@ -126,6 +139,11 @@ def delete_published_opt_outs(connection: Connection, before: Millis, limit: int
     for some in chunks(ids):
         connection.execute(delete(opt_out_outbox).where(o.id.in_(some)))
     return len(ids)
+
+
+def _forget_refused(connection: Connection, table: Table, *which: ColumnElement[bool]) -> int:
+    refused = (table.c.published.is_(False), table.c.refused_because.is_not(None), *which)
+    return connection.execute(update(table).where(*refused).values(refused_because=None)).rowcount
 
 
 def _waiting(table: Table) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
