@@ -4,7 +4,7 @@ import fcntl
 import shutil
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,14 +19,20 @@ CACHE = Path(__file__).parents[2] / ".cache"
 KAFKA_VERSION = "4.1.1"
 APICURIO_VERSION = "2.6.13.Final"
 
-_KAFKA = (("org.apache.kafka", "kafka_2.13", KAFKA_VERSION), ("org.slf4j", "slf4j-nop", "1.7.36"))
+Coordinates = tuple[str, str, str]
+"""Group, artifact and version."""
+
+_KAFKA: tuple[Coordinates, ...] = (
+    ("org.apache.kafka", "kafka_2.13", KAFKA_VERSION),
+    ("org.slf4j", "slf4j-nop", "1.7.36"),
+)
 _APICURIO = ("io.apicurio", "apicurio-registry-app", APICURIO_VERSION)
 _TIMEOUT_S = 60
 
 
 def kafka_jars(cache: Path = CACHE) -> Path:
     """Return the folder with all jars of a broker, for `java -cp "folder/*"`. Raises NoBroker."""
-    return cached_folder(f"kafka-{KAFKA_VERSION}", _fetch_kafka, cache)
+    return cached_folder(f"kafka-{KAFKA_VERSION}", lambda folder: fetch_jars(folder, _KAFKA), cache)
 
 
 def registry_jars(cache: Path = CACHE) -> Path:
@@ -54,11 +60,12 @@ def cached_folder(name: str, fill: Callable[[Path], None], cache: Path = CACHE) 
     return folder
 
 
-def _fetch_kafka(folder: Path) -> None:
-    with _maven(folder, f"the jars of Kafka {KAFKA_VERSION}") as maven:
+def fetch_jars(folder: Path, wanted: Sequence[Coordinates]) -> None:
+    """Write these jars into the folder, and all that they need. Raises NoBroker."""
+    with _maven(folder, ", ".join(f"{name} {version}" for _, name, version in wanted)) as maven:
         from jgo.maven import Dependency
 
-        roots = [maven.project(group, name).at_version(version).artifact() for group, name, version in _KAFKA]
+        roots = [maven.project(group, name).at_version(version).artifact() for group, name, version in wanted]
         _, others = maven.resolver.resolve([Dependency(root) for root in roots])
         for artifact in (*roots, *(dependency.artifact for dependency in others)):
             artifact.resolve().rename(folder / artifact.filename)

