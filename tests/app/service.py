@@ -22,7 +22,7 @@ SECRET = "a-webhook-secret-of-the-tests"
 LAPSE = [sys.executable, "-m", "consumer.cli"]
 
 
-def eventually(what: Callable[[], Any], seconds: float = 60.0, *, meaning: str = "") -> Any:
+def eventually(what: Callable[[], Any], seconds: float = 60.0, *, meaning: object = "") -> Any:
     """Call until the result is true, and return it. Fails with `meaning` after so many seconds."""
     deadline = time.monotonic() + seconds
     while not (answer := what()):

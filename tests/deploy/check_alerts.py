@@ -1,31 +1,52 @@
-"""Each fault is made, the alert fires in a real Prometheus, the fault is mended, and the alert ends.
+"""Each fault is made, the alert fires, Alertmanager tells of it, the fault is mended, and the alert ends.
 
-Run by `make check-deploy`, since Prometheus is not on PyPI. Durations are 60 times shorter than in the rules. At
-the end a table says for each fault how many seconds passed until the alert fired, and until it had ended.
+Run by `make check-deploy`, since Prometheus and Alertmanager are not on PyPI. Durations are 60 times shorter than in
+the rules, and those of hours and days shorter still. At the end a table says for each fault how many seconds passed
+until the alert had fired and somebody was told, and until it had ended and they were told.
 """
 
 import re
 import signal
 import socket
+import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 import httpx
 import pytest
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
 
 from tests.app.service import SECRET, Platform, Sandbox, Service, eventually, sandbox, settings
 from tests.broker.broker import Broker
 from tests.broker.find import PAUSABLE, own_broker
-from tests.deploy.prometheus import Prometheus, prometheus
+from tests.deploy.prometheus import Prometheus, Receiver, alertmanager, prometheus
 from tests.deploy.test_dashboards import queries
+from tests.deploy.test_rules import ALERTS
 from tools.make_dashboards import DASHBOARDS
 
 FACTOR = 60
-TIMEOUT_S = 200
+DAYS = 3_600
+FACTORS = {
+    "LapseNothingLapses": DAYS,
+    "LapsePausedForLong": DAYS,
+    "LapseConsentStale": DAYS,
+    "LapseRestarting": 15,  # a start takes seconds
+    "LapseLedgerErrors": 3,  # a try takes seconds, too
+    **{f"lapse-objective-{name}": 240 for name in ("late-sends", "false-positives", "unreported")},
+}
+"""Alerts and groups whose durations are shortened by another factor."""
+TIMEOUT_S = 240
 NAMES = "alerts"
 
 
@@ -39,13 +60,20 @@ def register(channel: Sandbox, *urls: str) -> None:
 
 
 class Feeder:
-    """Writes, once in half a second, that somebody new began something and is never heard of again."""
+    """Writes, four times a second, that somebody new began something and is never heard of again."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self.runs = threading.Event()
         self.ending = ""
         """Last digits of their phone numbers; some choose what the sandbox does (0001 to 0030, see its fates)."""
+        self.user = "user-{}"
+        self.writes_contacts = True
+        self.stay_active = False
+        """The same twenty people are active again and again, and nobody else."""
+        self.write_late = False
+        """Everybody has come back a moment before their message, which is only written a while after it."""
+        self._begun = deque[tuple[str, int]]()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._feed)
 
@@ -60,12 +88,33 @@ class Feeder:
 
     def _feed(self) -> None:
         number = 0
-        while not self._ended.wait(0.5):
-            if self.runs.is_set():
-                number += 1
-                user, ending = f"user-{number}", self.ending or f"{5_000 + number % 5_000}"
-                self._platform.knows(user, name="Ana", phone=f"+346{number:04d}{ending}")
-                self._platform.says(user, "STARTED")
+        while not self._ended.wait(0.25):
+            if not self.runs.is_set():
+                continue
+            if self.stay_active:
+                for n in range(20):
+                    self._platform.says(f"busy-{n}", "PROGRESSED")
+                continue
+            number += 1
+            self._begins(number)
+            now = _now_ms()
+            while self._begun and self._begun[0][1] < now - 12_000:
+                user, begun = self._begun.popleft()
+                if self.write_late:
+                    self._platform.says(user, "PROGRESSED", occurred_at=begun + 3_100)
+
+    def _begins(self, number: int) -> None:
+        user, ending = self.user.format(number), self.ending or f"{5_000 + number % 5_000}"
+        if self.writes_contacts:
+            self._platform.knows(user, name="Ana", phone=f"+346{number:04d}{ending}")
+        else:
+            user = self.user.format(1 + number % 10)
+        self._platform.says(user, "STARTED")
+        self._begun.append((user, _now_ms()))
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 @dataclass
@@ -79,6 +128,7 @@ class World:
     platform: Platform
     feeder: Feeder
     prometheus: Prometheus
+    receiver: Receiver
 
     def sandbox(self, path: str, **body: object) -> None:
         answer = httpx.post(f"{self.channel.info['base_url']}/_sandbox/{path}", json=body)
@@ -100,16 +150,17 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         service = Service(folder, settings(broker.bootstrap, channel, folder, NAMES, port), channel.info["token"])
         service.change("detect", brake={"floor": 0.5, "share_of_mean": None, "window": "10s"}, hush="3s")
         service.change("onemsg", look_every="1s")
-        service.change("tracking", give_up_after="60s")
+        service.change("tracking", give_up_after="30s")
         service.change("web", register_webhook=False)  # so that the list stays as the faults make it
         register(channel, f"{service.url}/webhooks/1msg/{SECRET}")
         service.start()
         stack.callback(_end, service)
         platform = Platform(broker.bootstrap, NAMES)
         feeder = stack.enter_context(Feeder(platform))
-        running = stack.enter_context(prometheus(folder, f"127.0.0.1:{port}", factor=FACTOR))
+        address, receiver = stack.enter_context(alertmanager(folder))
+        running = stack.enter_context(prometheus(folder, f"127.0.0.1:{port}", address, FACTORS, FACTOR))
         eventually(lambda: len(channel.messages()) >= 3, TIMEOUT_S, meaning="messages flow")
-        yield World(broker, admin, channel, service, platform, feeder, running)
+        yield World(broker, admin, channel, service, platform, feeder, running, receiver)
 
 
 def _end(service: Service) -> None:
@@ -123,7 +174,8 @@ def table(request: pytest.FixtureRequest) -> Iterator[list[str]]:
     yield rows
     capture = request.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
-        print(*["", "| fault | alert | fired after | ended after |", "|---|---|---|---|", *rows], sep="\n")
+        head = "| fault | alert | fired after | told after | ended after | told after |"
+        print(*["", head, "|---|---|---|---|---|---|", *rows], sep="\n")
 
 
 Fault = Callable[[World], Iterator[None]]
@@ -192,6 +244,7 @@ def killed(world: World) -> Iterator[None]:
     world.service.kill()
     yield
     world.service.start()
+    settle_all(world)
 
 
 def registered_twice(world: World) -> Iterator[None]:
@@ -243,6 +296,95 @@ def no_target(world: World) -> Iterator[None]:
     world.prometheus.scrape(world.service.url.removeprefix("http://"))
 
 
+def crash_loop(world: World) -> Iterator[None]:
+    for _ in range(4):
+        world.service.kill()
+        world.service.start()
+        started = world.service.metric("process_start_time_seconds")
+        eventually(lambda: _seen(world, started), meaning="Prometheus has seen it start")  # noqa: B023
+    yield
+    settle_all(world)
+
+
+def _seen(world: World, started: float) -> bool:
+    return any(
+        float(each["value"][1]) == started for each in world.prometheus.query('process_start_time_seconds{job="lapse"}')
+    )
+
+
+def everybody_stays_active(world: World) -> Iterator[None]:
+    world.feeder.stay_active = True
+    yield
+    world.feeder.stay_active = False
+
+
+def paused_by_somebody(world: World) -> Iterator[None]:
+    assert world.service.command("pause", "checkout").returncode == 0
+    yield
+    assert world.service.command("resume", "checkout").returncode == 0
+
+
+def changed(world: World, section: str, **keys: object) -> None:
+    """Restart with other settings."""
+    world.service.stop()
+    world.service.change(section, **keys)
+    world.service.start()
+
+
+def rate_too_low(world: World) -> Iterator[None]:
+    changed(world, "onemsg", rate=2)
+    yield
+    changed(world, "onemsg", rate=80)
+
+
+def hardly_any_rate(world: World) -> Iterator[None]:
+    changed(world, "onemsg", rate=0.02)
+    yield
+    changed(world, "onemsg", rate=80)
+
+
+def ledger_locked(world: World) -> Iterator[None]:
+    with closing(sqlite3.connect(world.service.folder / "lapse.db", timeout=60, isolation_level=None)) as somebody:
+        somebody.execute("BEGIN IMMEDIATE")
+        yield
+        somebody.execute("ROLLBACK")
+
+
+def records_too_large(world: World) -> Iterator[None]:
+    limit_records(world, AlterConfigOpType.SET)
+    world.feeder.user = "{}-" + "x" * 600
+    yield
+    world.feeder.user = "user-{}"
+    limit_records(world, AlterConfigOpType.DELETE)
+    world.service.stop()
+    world.service.start()
+
+
+def limit_records(world: World, operation: AlterConfigOpType) -> None:
+    entry = ConfigEntry("max.message.bytes", "700", incremental_operation=operation)
+    topic = ConfigResource(ResourceType.TOPIC, f"{NAMES}-delivery_status", incremental_configs=[entry])
+    for altered in world.admin.incremental_alter_configs([topic]).values():
+        altered.result(30)
+
+
+def contacts_stop(world: World) -> Iterator[None]:
+    world.feeder.writes_contacts = False
+    yield
+    world.feeder.writes_contacts = True
+
+
+def producers_write_late(world: World) -> Iterator[None]:
+    world.feeder.write_late = True
+    yield
+    world.feeder.write_late = False
+
+
+def nothing_is_reported(world: World) -> Iterator[None]:
+    world.feeder.ending = "0004"
+    yield
+    world.feeder.ending = ""
+
+
 FAULTS: list[tuple[Fault, dict[str, dict[str, str]]]] = [
     (unreadable_records, {"LapseDeadLetters": {"reason": "unframed"}}),
     (input_stops, {"LapseBrakeEngaged": {"reason": "below_floor"}}),
@@ -259,38 +401,61 @@ FAULTS: list[tuple[Fault, dict[str, dict[str, str]]]] = [
     (queued_for_ever, {"LapseUnresolvedSends": {}}),
     (no_target, {"LapseNotScraped": {}}),
     (unreadable_input, {"LapsePartitionsStopped": {}}),
+    (crash_loop, {"LapseRestarting": {}}),
+    (everybody_stays_active, {"LapseNothingLapses": {}}),
+    (paused_by_somebody, {"LapsePausedForLong": {"process": "checkout"}}),
+    (hardly_any_rate, {"LapseOldestDueReminder": {}, "LapseNothingSent": {}}),
+    (rate_too_low, {"LapseLateSendsFast": {}, "LapseLateSendsSlow": {}}),
+    (ledger_locked, {"LapseLedgerErrors": {}, "LapseContactsUnread": {}}),
+    (records_too_large, {"LapseOutboxRefused": {"topic": "delivery_status"}}),
+    (contacts_stop, {"LapseConsentStale": {}}),
+    (producers_write_late, {"LapseFalsePositivesFast": {}, "LapseFalsePositivesSlow": {}}),
+    (nothing_is_reported, {"LapseUnreportedFast": {}, "LapseUnreportedSlow": {}}),
 ]
 """What is made, and the alerts that have to fire, with labels."""
 
 
+def test_every_alert_has_its_fault() -> None:
+    assert {alert for _, alerts in FAULTS for alert in alerts} == set(ALERTS)
+
+
 @pytest.mark.parametrize(("fault", "alerts"), FAULTS, ids=[fault.__name__ for fault, _ in FAULTS])
 def test_alert_fires_and_ends(fault: Fault, alerts: dict[str, dict[str, str]], world: World, table: list[str]) -> None:
-    quiet = _wait_for_each(world, alerts, fires=False)
-    assert quiet
+    _wait_for_each(world, alerts, fires=False, told=False)
+    world.receiver.forget()
     made = fault(world)
+    began = time.monotonic()
     next(made)
     try:
-        fired = _wait_for_each(world, alerts, fires=True)
+        fired = _wait_for_each(world, alerts, fires=True, began=began)
     finally:
         next(made, None)
     ended = _wait_for_each(world, alerts, fires=False)
     name = fault.__name__.replace("_", " ")
-    table += [f"| {name} | {alert} | {fired[alert]:.0f} s | {ended[alert]:.0f} s |" for alert in alerts]
+    for alert in alerts:
+        seconds = " | ".join(f"{each:.0f} s" for each in (*fired[alert], *ended[alert]))
+        table.append(f"| {name} | {alert} | {seconds} |")
 
 
-def _wait_for_each(world: World, alerts: dict[str, dict[str, str]], *, fires: bool) -> dict[str, float]:
-    """Return after how many seconds each alert fired, or had ended and was not pending either."""
-    began, after = time.monotonic(), dict[str, float]()
+def _wait_for_each(
+    world: World, alerts: dict[str, dict[str, str]], *, fires: bool, told: bool = True, began: float | None = None
+) -> dict[str, tuple[float, float]]:
+    """Return after how many seconds each alert fired or was over, and after how many somebody was told of that."""
+    began = time.monotonic() if began is None else began
+    after, told_after = dict[str, float](), dict[str, float]()
 
     def all_done() -> bool:
         for alert, labels in alerts.items():
             states = world.prometheus.states(alert, **labels)
             if alert not in after and ("firing" in states if fires else not states):
                 after[alert] = time.monotonic() - began
-        return len(after) == len(alerts)
+            receiver, status = ALERTS[alert]["labels"]["severity"], "firing" if fires else "resolved"
+            if alert not in told_after and (not told or world.receiver.last_told(receiver, alert, **labels) == status):
+                told_after[alert] = time.monotonic() - began
+        return len(after) == len(told_after) == len(alerts)
 
-    eventually(all_done, TIMEOUT_S, meaning=f"{alerts} {'fire' if fires else 'end'}; so far {after}")
-    return after
+    eventually(all_done, TIMEOUT_S, meaning=("fires" if fires else "ends", alerts, "so far", after, told_after))
+    return {alert: (after[alert], told_after[alert]) for alert in alerts}
 
 
 def test_every_query_of_the_dashboards_is_answered(world: World) -> None:
@@ -305,5 +470,10 @@ def test_every_query_of_the_dashboards_is_answered(world: World) -> None:
 
 
 def test_no_alert_fires_without_a_fault(world: World) -> None:
-    meant = {alert for _, alerts in FAULTS for alert in alerts}
-    eventually(lambda: not any(map(world.prometheus.states, meant)), TIMEOUT_S, meaning="all have ended")
+    active = set(ALERTS)
+
+    def all_have_ended() -> bool:
+        active.intersection_update([alert for alert in ALERTS if world.prometheus.states(alert)])
+        return not active
+
+    eventually(all_have_ended, TIMEOUT_S, meaning=active)
