@@ -29,8 +29,9 @@ def build_decoder(
     def reader(fields: FieldPaths, wants: EventFilter | None) -> ReadBatch:
         return JsonReader(fields, wants) if source.format == "json" else AvroReader(writers, fields, wants)
 
-    within_key = {name: path for name, path in fields.from_key.items() if path}
-    read_keys = reader(replace(fields, paths=within_key, from_record_name=frozenset()), None) if within_key else None
+    of_key = replace(fields, paths=fields.from_key, records=frozenset(), from_record_name=frozenset())
+    is_whole = () in fields.from_key.values()  # then it is the only one, and its schema says what its bytes mean
+    read_keys = AvroReader(writers, of_key) if is_whole else reader(of_key, None)
     return ActivityDecoder(
         reader(fields, mapping.wants if mapping else None),
         mapping,

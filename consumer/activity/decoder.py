@@ -34,8 +34,10 @@ MAX_ACTION_CHARS = 128
 def _problems_of(fields: FieldPaths) -> tuple[ValueProblem, ...]:
     """Return what can be wrong with a record that was read, in order of precedence: it gets the first that applies."""
     user, process, kind, time = map(fields.label, ("user_id", "process", "kind", "occurred_at"))
+    has_kind = not fields.labels or "kind" in fields.labels
+    needed = f"{kind} or {time} is null: an activity needs both" if has_kind else f"{time} is null: an activity has one"
     return (
-        ValueProblem("missing_field", f"{kind} or {time} is null: an activity needs both"),
+        ValueProblem("missing_field", needed),
         ValueProblem("user_id_too_long", f"{user} is longer than {MAX_USER_ID_BYTES} bytes: is it an id at all?"),
         ValueProblem("empty_process", f"{process} is empty: say what the user was doing"),
         ValueProblem("time_before_2000", f"{time} is before the year 2000: is it in another unit than it seems?"),

@@ -67,9 +67,13 @@ class FieldPaths:
         """Return the fields that every schema must have."""
         return [name for name in self.paths if name != "action"]
 
-    def tree(self) -> Tree:
+    def tree(self) -> Node:
+        """Return all paths as one tree; the name of a field alone where it is all there is."""
         tree: Tree = {}
-        for name, (*outer, last) in self.paths.items():
+        for name, path in self.paths.items():
+            if not path:
+                return name
+            *outer, last = path
             at = tree
             for step in outer:
                 below = at.setdefault(step, {})

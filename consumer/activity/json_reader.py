@@ -34,7 +34,9 @@ class JsonReader:
 
     def __init__(self, fields: FieldPaths = NATIVE, wants: EventFilter | None = None) -> None:
         self._fields = fields
-        self._tree = _ObjectReader(fields.tree())
+        tree = fields.tree()
+        assert isinstance(tree, dict)  # JSON that is all of a key is read without a reader
+        self._tree = _ObjectReader(tree)
         self._row, self._values = RowReader(fields, wants), PlainValues(fields, "unreadable")
 
     def __call__(self, values: _Values, elsewhere: Elsewhere = _NOTHING_ELSEWHERE) -> RowBatch:

@@ -9,14 +9,17 @@ import polars as pl
 
 from consumer.activity.errors import BadRecord, ValueProblem
 from consumer.activity.event_values import parsed
-from consumer.activity.field_paths import FieldPaths
+from consumer.activity.field_paths import FieldPaths, column_of
 from consumer.activity.row_reader import PlainValues
 from consumer.activity.rows import BadValue, ReadBatch, RowBatch, ending_of
-from consumer.activity.schemas.framing import text_of_key
+from consumer.activity.schemas.framing import has_header
 from consumer.clock import YEAR_2000
 
 Headers: TypeAlias = Sequence[tuple[str, bytes | None]] | None
 
+_TYPES: Mapping[str, Any] = {"occurred_at": pl.Int64, "ending": pl.UInt8}
+_NO_TEXT = b"\xff"
+"""Is refused: it is no UTF-8."""
 _UNREADABLE_USER = "?"
 """Stands for the user of an event until its problem is told: one without any user would not be an activity."""
 
@@ -40,9 +43,12 @@ NOTHING_ELSEWHERE = Elsewhere({}, {})
 
 
 class MetadataReader:
-    """Reads the fields that are in keys, headers and timestamps; `read_keys` reads what lies within keys."""
+    """Reads the fields that are in keys, headers and timestamps.
 
-    def __init__(self, fields: FieldPaths, read_keys: ReadBatch | None = None) -> None:
+    `read_keys` reads what lies within keys, and keys with a schema's header where a field is all of the key.
+    """
+
+    def __init__(self, fields: FieldPaths, read_keys: ReadBatch) -> None:
         self._fields = fields
         self._read_keys = read_keys
         self._values = PlainValues(fields, "unreadable")
@@ -54,9 +60,9 @@ class MetadataReader:
             columns[name] = self._read(name, [_last(found, header) for found in metadata.headers], problems)
         for name, path in self._fields.from_key.items():
             if not path:
-                columns[name] = self._read(name, [_plain_key(key) for key in metadata.keys], problems)
-        if self._read_keys:
-            columns |= self._within_keys(self._read_keys(metadata.keys, {}), len(metadata.keys), problems)
+                columns[name] = self._whole_keys(name, metadata.keys, problems)
+        if within := [column_of(name) for name, path in self._fields.from_key.items() if path]:
+            columns |= self._within_keys(within, metadata.keys, problems)
         for name in self._fields.from_timestamp:
             columns[name] = [moment if moment >= YEAR_2000 else None for moment in timestamps.tolist()]
         return Elsewhere(columns, problems)
@@ -71,8 +77,21 @@ class MetadataReader:
                 column.append(_UNREADABLE_USER if name == "user_id" else None)
         return column
 
-    def _within_keys(self, rows: RowBatch, count: int, problems: dict[int, ValueProblem]) -> dict[str, list[Any]]:
-        columns: dict[str, list[Any]] = {name: [None] * count for name in rows.frame.columns if name != "index"}
+    def _whole_keys(self, name: str, keys: Sequence[bytes | None], problems: dict[int, ValueProblem]) -> list[Any]:
+        """Return keys as text. What has a schema is read by it: the bytes of a number may be the digits of another."""
+        framed = [key if key and has_header(key) else None for key in keys]
+        found = self._read(name, [None if key else _plain_key(keys[n]) for n, key in enumerate(framed)], problems)
+        if not any(framed):
+            return found
+        [read] = self._within_keys([name], framed, problems).values()
+        return [read[index] if key else found[index] for index, key in enumerate(framed)]
+
+    def _within_keys(
+        self, names: Sequence[str], keys: Sequence[bytes | None], problems: dict[int, ValueProblem]
+    ) -> dict[str, list[Any]]:
+        """Return these columns of what lies within keys."""
+        rows = self._read_keys(keys, {})
+        columns: dict[str, list[Any]] = {name: [None] * len(keys) for name in names}
         index = rows.frame["index"].to_list()
         for name, column in columns.items():
             for place, value in zip(index, rows.frame[name].to_list(), strict=True):
@@ -90,16 +109,13 @@ def _last(headers: Headers, name: str) -> bytes | None:
 
 
 def _plain_key(key: bytes | None) -> object:
-    """Return a key as text: plain, as an Avro string, or as a JSON string or number."""
+    """Return a key without a schema: as text, or as the JSON value that it is, other than a bare word."""
     if not key:
         return None
-    text = text_of_key(key)
-    if text is None:
-        return b"\xff"  # is refused as no text
-    if text[:1] == '"':
-        found = parsed(text)
-        return found if isinstance(found, str) else text
-    return text
+    if b"\0" in key:
+        return _NO_TEXT  # a number in four or eight bytes, as Kafka's own serializers write it
+    found = parsed(key) if key[:1] in b'"{[' else None
+    return key if found is None else found
 
 
 def with_elsewhere(rows: RowBatch, elsewhere: Elsewhere) -> RowBatch:
@@ -112,7 +128,7 @@ def with_elsewhere(rows: RowBatch, elsewhere: Elsewhere) -> RowBatch:
             endings = [None if kind is None else ending_of(kind) for kind in column]
             columns.append(pl.Series("ending", endings, dtype=pl.UInt8))
         else:
-            columns.append(pl.Series(name, column, dtype=pl.Int64 if name == "occurred_at" else pl.String))
+            columns.append(pl.Series(name, column, dtype=_TYPES.get(name, pl.String)))
     return RowBatch(rows.frame.with_columns(columns), rows.bad, rows.ignored, rows.blank)
 
 

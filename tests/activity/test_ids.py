@@ -58,6 +58,8 @@ def heard(kind: Any, *ids: Any) -> Decoded:
         (decimal(), in_bytes(-(2**63)), str(-(2**63))),
         ({"type": "bytes", **CONNECT, "scale": 0}, in_bytes(49), "49"),
         ({"type": "bytes", **CONNECT}, in_bytes(49), "49"),
+        (decimal(**{"connect.parameters": "odd"}), in_bytes(49), "49"),
+        ({"type": "bytes", "logicalType": "decimal", "connect.parameters": "odd"}, in_bytes(49), "49"),
         (fixed(16, logicalType="decimal", precision=38), in_bytes(49, 16), "49"),
         (fixed(4, logicalType="decimal", precision=9), in_bytes(-49, 4), "-49"),
         (fixed(16, logicalType="uuid"), SOME_UUID.bytes, str(SOME_UUID)),

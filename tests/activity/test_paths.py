@@ -240,12 +240,47 @@ class TestJsonWithinText:
 
 class TestTheRecordAroundTheValue:
     def test_has_the_user_in_its_key(self) -> None:
-        keys = [b"ann", b'"bob"', b"\x00\x00\x00\x00\x07\x06eve", b"42", None, b"", b"\xff\xfe", b"\x00\x00\x00\x31"]
+        keys = [b"ann", b'"bob"', b'"eve', b"42", None, b"", b"\xff\xfe", b"\x00\x00\x00\x31", b'{"id": 1}']
         values = [json.dumps(said(user="nobody")).encode()] * len(keys)
         decoded = at_noon(mapped(user="$key"), values, keys)
-        assert users(decoded) == ["ann", "bob", "eve", "42"]
-        assert (reasons(decoded), decoded.ignored) == ({6: "unreadable", 7: "unreadable"}, 2)
-        assert "$key (source.user)" in decoded.bad[0].error
+        assert users(decoded) == ["ann", "bob", '"eve', "42"]
+        assert (reasons(decoded), decoded.ignored) == (dict.fromkeys((6, 7, 8), "unreadable"), 2)
+        assert all("$key (source.user)" in bad.error for bad in decoded.bad)
+
+    @pytest.mark.parametrize("form", ["json", "avro"])
+    def test_has_the_user_in_a_key_that_is_read_by_its_schema(self, form: str) -> None:
+        """The one byte of the number 49 is the digit 1, and customer 1 is somebody else."""
+        text, decimal = parse('"string"'), parse('{"type": "bytes", "logicalType": "decimal", "precision": 38}')
+        opaque, whole = parse('"bytes"'), record({"id": "long"}, name="Whole")
+        said_it = record({"time": MILLIS, "name": "string"}, name="Said")
+        keys = [
+            single_object_header(text) + b"\x06ann",
+            single_object_header(decimal) + b"\x02\x31",
+            single_object_header(whole) + b"\x62",
+            registry_header(7) + b"\x06eve",
+            b"bob",
+            None,
+        ]
+        more = {"format": form, "user": "$key", "time": "time", "event": "name"}
+        decoder = own_events(SourceSettings.model_validate(more), PROCESSES, [text, decimal, whole, said_it])
+        values = [json.dumps(said()).encode(), framed(said_it, {"time": NOON, "name": "viewed"})]
+        decoded = at_noon(decoder, [values[form == "avro"]] * len(keys), keys)
+        assert users(decoded) == ["ann", "49", "bob"]
+        assert (reasons(decoded), decoded.ignored) == ({2: "incompatible_schema", 3: "unknown_schema"}, 1)
+        assert "$key (source.user) is of type record" in decoded.bad[0].error
+        decoder = own_events(SourceSettings.model_validate(more), PROCESSES, [opaque, said_it])
+        decoded = at_noon(decoder, values[form == "avro" :][:1], [single_object_header(opaque) + b"\x021"])
+        assert reasons(decoded) == {0: "incompatible_schema"}
+
+    def test_has_more_in_its_key_and_the_rest_in_its_value(self) -> None:
+        source = SourceSettings.model_validate(
+            {"format": "json", "user": "$key.id", "kind": "$key.kind", "process": "p", "action": "what", "time": "time"}
+        )
+        value = json.dumps({"p": "kyc", "what": "pay", "time": NOON}).encode()
+        keys = [b'{"id": 7, "kind": "COMPLETED"}', b'{"id": 8, "kind": null}']
+        decoded = at_noon(own_events(source, {"kyc": process()}), [value] * 2, keys)
+        assert rows(decoded) == [("7", "kyc", Ending.COMPLETED, "pay", NOON)]
+        assert reasons(decoded) == {1: "missing_field"}
 
     def test_has_the_user_within_its_key(self) -> None:
         keys = [b'{"id": 49}', b'{"payload": 1}', b"{", None]

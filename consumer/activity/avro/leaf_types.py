@@ -86,7 +86,8 @@ def _id(name: str, schema: Any, kind: str, logical: str | None) -> Leaf | Misfit
 
 
 def _decimal(schema: Any, kind: str) -> Leaf | Misfit:
-    scale = schema.get("scale", schema.get("connect.parameters", {}).get("scale", 0))
+    connect = schema.get("connect.parameters")
+    scale = schema.get("scale", connect.get("scale", 0) if isinstance(connect, dict) else 0)
     precision = schema.get("precision")
     if str(scale) != "0":
         return Misfit(f"a decimal of scale {scale}")

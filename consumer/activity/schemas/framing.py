@@ -41,13 +41,18 @@ def without_registry_frame(value: bytes | None) -> bytes | None:
     return value[CONFLUENT_SIZE:] if is_framed and value else None
 
 
+def has_header(value: bytes) -> bool:
+    """Return whether a value begins with one of the two headers."""
+    return (value[:1] == bytes([CONFLUENT]) and len(value) >= CONFLUENT_SIZE) or (
+        value[:2] == bytes(SINGLE_OBJECT) and len(value) >= SINGLE_OBJECT_SIZE
+    )
+
+
 def header_of(value: bytes) -> bytes:
     """Return the header of a framed value. Raises BadRecord (unframed)."""
-    if value[:1] == bytes([CONFLUENT]) and len(value) >= CONFLUENT_SIZE:
-        return value[:CONFLUENT_SIZE]
-    if value[:2] == bytes(SINGLE_OBJECT) and len(value) >= SINGLE_OBJECT_SIZE:
-        return value[:SINGLE_OBJECT_SIZE]
-    raise BadRecord(*UNFRAMED)
+    if not has_header(value):
+        raise BadRecord(*UNFRAMED)
+    return value[: CONFLUENT_SIZE if value[0] == CONFLUENT else SINGLE_OBJECT_SIZE]
 
 
 def text_of_key(key: bytes) -> str | None:

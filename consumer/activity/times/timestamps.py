@@ -1,8 +1,9 @@
 """Parses times in all the forms that are read into whole milliseconds.
 
 A number is in the unit of its schema or of the configuration. If neither gives one, it is in the only unit in which it
-lies between the years 2000 and 5138: the ranges of seconds, milli-, micro- and nanoseconds do not overlap there. A text
-is ISO 8601 (`iso8601.py`), or a number. Fractions of a millisecond are dropped.
+lies between the years 2000 and 2286: the ranges of seconds, milli-, micro- and nanoseconds do not overlap there, and
+20260921101530, which lies between them, may be a date. A text is ISO 8601 (`iso8601.py`), or a number. Fractions of a
+millisecond are dropped.
 """
 
 import re
@@ -22,6 +23,7 @@ Doubles: TypeAlias = npt.NDArray[np.float64]
 
 _UNITS_PER_MS: Mapping[str, float] = {"seconds": 0.001, "millis": 1, "micros": 1_000, "nanos": 1_000_000}
 _UNIT_LIMITS = (10**11, 10**14, 10**17)  # seconds, milliseconds, microseconds; from there on nanoseconds
+_YEAR_2286: Millis = 10**13
 _MAX_LONG = 2**63 - 1
 _DATE_TIME = r"^[1-9]\d{3}-\d\d-\d\d[T ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?"
 _FORMS = (  # forms that polars parses faster than Python does; its own grammar is wider than ours
@@ -44,18 +46,19 @@ class TimeForm(NamedTuple):
 
 
 def from_longs(numbers: Longs, unit: str | None) -> Longs:
-    """Return milliseconds of whole numbers; a number that is too large stays far outside of any valid time."""
+    """Return milliseconds of whole numbers; NO_TIME for a number whose unit cannot be guessed. One that is too large in
+    its unit stays far outside of any valid time."""
     if unit is None:
         size = np.abs(numbers)
         units = [from_longs(numbers, name) for name in ("seconds", "millis", "micros")]
-        return np.select([size < below for below in _UNIT_LIMITS], units, from_longs(numbers, "nanos"))
+        return _certain(np.select([size < below for below in _UNIT_LIMITS], units, from_longs(numbers, "nanos")))
     if unit == "seconds":
         return np.clip(numbers, -_MAX_LONG // 1000 + 1, _MAX_LONG // 1000) * 1000
     return numbers if unit == "millis" else numbers // int(_UNITS_PER_MS[unit])
 
 
 def from_doubles(numbers: Doubles, unit: str | None) -> Longs:
-    """Return milliseconds of floats; NO_TIME for NaN and infinity."""
+    """Return milliseconds of floats; NO_TIME for NaN and infinity, and where the unit cannot be guessed."""
     with np.errstate(invalid="ignore", over="ignore"):
         if unit is None:
             places = np.searchsorted(np.array(_UNIT_LIMITS, np.float64), np.abs(numbers), side="right")
@@ -63,7 +66,12 @@ def from_doubles(numbers: Doubles, unit: str | None) -> Longs:
         else:
             scaled = numbers / _UNITS_PER_MS[unit]
         fits = np.abs(scaled) < 2.0**63
-        return np.where(fits, np.rint(np.where(fits, scaled, 0)).astype(np.int64), NO_TIME)
+        found: Longs = np.where(fits, np.rint(np.where(fits, scaled, 0)).astype(np.int64), NO_TIME)
+        return _certain(found) if unit is None else found
+
+
+def _certain(guessed: Longs) -> Longs:
+    return np.where(guessed < _YEAR_2286, guessed, NO_TIME)
 
 
 def from_texts(texts: Sequence[str | None], form: TimeForm) -> Longs:

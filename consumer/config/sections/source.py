@@ -96,9 +96,9 @@ class SourceSettings(Section):
     """The path of the user's id: text, a whole number, a uuid, or a decimal of scale 0. This and the next five are for
     events of your own schema. A path is the names of nested fields, joined by dots: `context.user.id`. `items[0].id` is
     in the first element of an array, `params[key=plan].value` in the one whose `key` is `plan`. A path leads on through
-    a text that holds JSON. `$key` is the record's key, `$key.id` a field of it, `$header.NAME` a header, `$timestamp`
-    the record's own time, `$record` the name of its Avro schema. A dot, a bracket, or a dollar sign at the start, that
-    belongs to a name is written with a backslash."""
+    a text that holds JSON. `$key` is the record's key (read by its schema, where it has one), `$key.id` a field of it,
+    `$header.NAME` a header, `$timestamp` the record's own time, `$record` the name of its Avro schema. A dot, a
+    bracket, or a dollar sign at the start, that belongs to a name is written with a backslash."""
     time: EventPath | None = None
     """The path of the event's time: a timestamp, a number, or ISO 8601 text with a date and a time of day."""
     process: EventPath | None = None
