@@ -56,6 +56,25 @@ def test_unusable_topic_is_reported_with_advice(
     assert "has 2 partitions: it must have as many as activity-" in wrong
 
 
+def test_topics_that_others_made_are_judged_by_check(
+    lapse_here: Lapse, tmp_path: Path, kafka: str, topics: FreshTopics, names: dict[str, str]
+) -> None:
+    write(tmp_path, content(kafka, topics(3, about="activity"), names))
+    topics.create(names["state"], 3)
+    topics.create(names["reminders"], 3, config={"max.message.bytes": "1000"})
+    topics.create(names["delivery_status"], 1, config={"cleanup.policy": "compact"})
+    topics.create(names["opt_outs"], 5, config={"cleanup.policy": "compact"})
+    said = {line.split(":")[0]: line for line in lapse_here("check").stdout.splitlines()}
+    state, reminders, statuses = (
+        said[mark + f" topic {names[key]}"]
+        for mark, key in zip("✗✗✓", ("state", "reminders", "delivery_status"), strict=True)
+    )
+    assert "has cleanup.policy=delete, and should have compact: detect's memory would be forgotten" in state
+    assert "has max.message.bytes=1000, and should have 1048588: detect could not write" in reminders
+    assert "has cleanup.policy=compact, and should have delete" in statuses
+    assert "partitions" not in said[f"✓ topic {names['opt_outs']}"]
+
+
 def test_missing_input_topic_is_reported(lapse: Lapse, tmp_path: Path, kafka: str, names: dict[str, str]) -> None:
     write(tmp_path, content(kafka, "user-actvity", names))
     done = lapse("topics")

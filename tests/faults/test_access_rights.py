@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import pytest
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
@@ -16,19 +15,17 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AclBindingFilter,
     AclOperation,
     AclPermissionType,
-    AdminClient,
     NewTopic,
     ResourcePatternType,
     ResourceType,
 )
 
 from tests.app.service import LAPSE, Platform, Sandbox, Service, eventually, sandbox, settings
-from tests.broker.broker import free_ports
-from tests.broker.local import LocalBroker
+from tests.broker.guarded import GuardedBroker
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
-PASSWORDS = {"detect": "detect-has-a-password", "deliver": "deliver-has-a-password"}
+ROLES = ("detect", "deliver")
 TOPICS = ("user-activity", "lapse-state", "reminders", "dead-letters", "contacts", "delivery-status", "opt-outs")
 _TYPES = {"topic": ResourceType.TOPIC, "group": ResourceType.GROUP, "transactional": ResourceType.TRANSACTIONAL_ID}
 
@@ -46,28 +43,11 @@ def rights(user: str) -> list[tuple[str, str, str, bool]]:
     return found
 
 
-class Guarded:
-    """A broker that lets nobody do what was not granted. Without a password everything is allowed, for the tests."""
+class Guarded(GuardedBroker):
+    """With the topics of Lapse, and rights that are granted and taken away."""
 
     def __init__(self) -> None:
-        [self.port] = free_ports(1)
-        users = " ".join(f'user_{name}="{password}"' for name, password in PASSWORDS.items())
-        login = f"org.apache.kafka.common.security.plain.PlainLoginModule required {users};"
-        more = {
-            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-            "super.users": "User:ANONYMOUS",
-            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,GUARDED:SASL_PLAINTEXT",
-            "listener.name.guarded.sasl.enabled.mechanisms": "PLAIN",
-            "listener.name.guarded.plain.sasl.jaas.config": login,
-        }
-        self.broker = LocalBroker(more=more)
-        plain = re.search(r"listeners=(PLAINTEXT://[^,]+),(CONTROLLER://\S+)", self.broker._config.read_text())
-        assert plain is not None
-        guarded = f"GUARDED://127.0.0.1:{self.port}"
-        with self.broker._config.open("a") as config:
-            config.write(f"listeners={plain[1]},{guarded},{plain[2]}\nadvertised.listeners={plain[1]},{guarded}\n")
-        self.broker.start()
-        self.admin = AdminClient({"bootstrap.servers": self.broker.bootstrap})
+        super().__init__()
         new = [NewTopic(name, 2, 1, config=_COMPACTED.get(name, {})) for name in TOPICS]
         for created in self.admin.create_topics(new).values():
             created.result(30)
@@ -103,14 +83,6 @@ class Guarded:
         for deleted in self.admin.delete_acls([everything]).values():
             deleted.result(30)
 
-    def client(self, user: str, password: str | None = None) -> dict[str, Any]:
-        return {
-            "security.protocol": "SASL_PLAINTEXT",
-            "sasl.mechanisms": "PLAIN",
-            "sasl.username": user,
-            "sasl.password": PASSWORDS[user] if password is None else password,
-        }
-
 
 _OPERATIONS = {"DescribeConfigs": "DESCRIBE_CONFIGS"}
 _COMPACTED = {name: {"cleanup.policy": "compact"} for name in ("lapse-state", "contacts", "opt-outs")}
@@ -120,7 +92,7 @@ _COMPACTED = {name: {"cleanup.policy": "compact"} for name in ("lapse-state", "c
 def guarded() -> Iterator[Guarded]:
     made = Guarded()
     yield made
-    made.broker.close()
+    made.close()
 
 
 @pytest.fixture(scope="module")
@@ -134,12 +106,12 @@ def roles(guarded: Guarded, channel: Sandbox, tmp_path: Path) -> Iterator[dict[s
     """Each role as a process of its own, not started yet."""
     guarded.revoke_all()
     made = {}
-    for role in PASSWORDS:
+    for role in ROLES:
         folder = tmp_path / role
         folder.mkdir()
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        ours = settings(f"127.0.0.1:{guarded.port}", channel, folder, "lapse", port)
+        ours = settings(guarded.sasl, channel, folder, "lapse", port)
         ours["topics"] = {"create": False}
         ours["source"] = {**ours["source"], "topic": "user-activity"}
         made[role] = Service(folder, ours, channel.info["token"])
@@ -197,7 +169,7 @@ def test_without_one_of_them_the_error_names_it(
 def test_wrong_password_is_named_at_once(guarded: Guarded, roles: dict[str, Service]) -> None:
     guarded.grant("detect")
     service = roles["detect"]
-    service._environment["LAPSE_KAFKA__CLIENT"] = json.dumps(guarded.client("detect", "a-wrong-password"))
+    service._environment["LAPSE_KAFKA__CLIENT"] = json.dumps(guarded.client("detect", sasl_password="a-wrong-password"))
     assert "rejects the credentials" in _run_for_a_while(service, "detect")
     done = service.command("check")
     assert done.returncode == 1

@@ -65,6 +65,20 @@ def test_compacted_reminders_topic_is_refused() -> None:
     assert difference(REMINDERS, as_required(REMINDERS, other={"cleanup.policy": "compact"})).refusals
 
 
+@pytest.mark.parametrize("topic", [STATE, REMINDERS], ids=lambda topic: topic.name)
+def test_topic_that_takes_no_whole_batch_of_detect_is_refused(topic: RequiredTopic) -> None:
+    [refusal] = difference(topic, as_required(topic, other={"max.message.bytes": "100000"})).refusals
+    assert f"{topic.name} has max.message.bytes=100000, and should have 1048588: detect could not write" in refusal
+
+
+@pytest.mark.parametrize("name", ["contacts", "delivery-status", "opt-outs", "dead-letters"])
+def test_other_topics_that_others_made_differently_get_advice(name: str) -> None:
+    other = {"max.message.bytes": "100000", "cleanup.policy": "compact,delete"}
+    verdict = difference(REQUIRED[name], as_required(REQUIRED[name], other=other))
+    assert verdict.refusals == ()
+    assert [text.split("has ")[1].split("=")[0] for text in verdict.advice] == ["cleanup.policy", "max.message.bytes"]
+
+
 def test_setting_that_only_costs_disk_space_is_advice() -> None:
     verdict = difference(STATE, as_required(STATE, other={"segment.bytes": str(2**30)}))
     assert verdict.refusals == ()

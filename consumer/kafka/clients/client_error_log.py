@@ -3,6 +3,8 @@
 import structlog
 from confluent_kafka import KafkaError
 
+from consumer.kafka.clients.login_errors import login_refusal
+
 _log = structlog.get_logger()
 
 
@@ -21,7 +23,7 @@ class ClientErrorLog:
     def error_cb(self, error: KafkaError) -> None:
         """Take an error from librdkafka; for the client setting of this name."""
         # Idle connections are closed all the time. It matters when none is left, which is another error.
-        if error.code() != KafkaError._TRANSPORT:
+        if error.code() != KafkaError._TRANSPORT or login_refusal(error):
             self.report(error)
 
     def report(self, error: KafkaError) -> None:
@@ -29,7 +31,8 @@ class ClientErrorLog:
         self._answered = False
         if error.name() not in self._reported:
             self._reported.add(error.name())
-            _log.warning("kafka_client_error", client=self._client, error=error.name(), detail=error.str())
+            advice = {"advice": words} if (words := login_refusal(error)) else {}
+            _log.warning("kafka_client_error", client=self._client, error=error.name(), detail=error.str(), **advice)
 
     def report_answer(self) -> None:
         """Note that the broker answered. Errors are over after two answers in a row: clients report them late."""

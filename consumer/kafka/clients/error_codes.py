@@ -6,6 +6,8 @@ the errors of a broker and of a transactional producer; for librdkafka's own the
 
 from confluent_kafka import KafkaError
 
+from consumer.kafka.clients.login_errors import login_refusal
+
 FENCED = frozenset(
     {
         KafkaError._FENCED,
@@ -80,8 +82,6 @@ CORRUPT = frozenset({KafkaError._BAD_MSG, KafkaError._NOT_IMPLEMENTED})
 """A checksum does not match. librdkafka (2.16 at least) then reads on inside and finds "an unsupported version"."""
 
 
-_REJECTED = "the broker rejects the credentials: check the sasl settings in kafka.client"
-_TLS_FAILED = "TLS with the broker fails: check security.protocol and the ssl settings in kafka.client"
 _UNRESOLVED = "the host name cannot be resolved: is it spelt right in kafka.bootstrap_servers?"
 _NO_ANSWER = (
     "the broker does not answer: does it run, and can this machine connect to the addresses that the brokers name"
@@ -108,10 +108,8 @@ def consumer_refusal(error: KafkaError, group: str, topic: str) -> BrokerRefused
 def in_words(error: KafkaError) -> str:
     """Return what went wrong and what to do, in our words; in librdkafka's only where we have none."""
     code = error.code()
-    if code == KafkaError._AUTHENTICATION:
-        return _REJECTED
-    if code == KafkaError._SSL:
-        return _TLS_FAILED
+    if refused := login_refusal(error):
+        return refused
     if code == KafkaError._RESOLVE:
         return _UNRESOLVED
     if code in DISCONNECTED | TIMED_OUT:

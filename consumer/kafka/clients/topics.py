@@ -79,22 +79,29 @@ def required_topics(topics: TopicSettings, state: str, source: str, partitions: 
         f" same number. If {source} was given more partitions, users have moved: "
     )
     return [
-        RequiredTopic(name=topics.contacts, partitions=partitions, config={"cleanup.policy": "compact"}),
+        RequiredTopic(name=topics.contacts, partitions=partitions, config={"cleanup.policy": "compact", **_BATCHES}),
         RequiredTopic(
             name=topics.reminders,
             partitions=partitions,
-            config={"cleanup.policy": "delete", "retention.ms": str(7 * DAY)},
+            config={"cleanup.policy": "delete", "retention.ms": str(7 * DAY), **_BATCHES},
             vital={
                 "partitions": same + "add partitions to this one too",
                 "cleanup.policy": "of two reminders for a user only the later one would be kept",
+                "max.message.bytes": "detect could not write many reminders at once, and would stand still",
             },
         ),
-        RequiredTopic(name=topics.delivery_status, partitions=partitions),
-        RequiredTopic(name=topics.opt_outs, partitions=partitions, config={"cleanup.policy": "compact"}),
+        RequiredTopic(
+            name=topics.delivery_status, partitions=partitions, config={"cleanup.policy": "delete", **_BATCHES}
+        ),
+        RequiredTopic(name=topics.opt_outs, partitions=partitions, config={"cleanup.policy": "compact", **_BATCHES}),
         RequiredTopic(
             name=topics.dead_letters,
             partitions=partitions,
-            config={"retention.ms": str(30 * DAY), "max.message.bytes": str(MAX_RECORD_BYTES)},
+            config={
+                "cleanup.policy": "delete",
+                "retention.ms": str(30 * DAY),
+                "max.message.bytes": str(MAX_RECORD_BYTES),
+            },
         ),
         RequiredTopic(
             name=state,
@@ -109,6 +116,8 @@ def required_topics(topics: TopicSettings, state: str, source: str, partitions: 
     ]
 
 
+# Kafka's default. A topic limits batches, not records, and clients fill batches up to a megabyte.
+_BATCHES = {"max.message.bytes": "1048588"}
 _STATE = {
     "cleanup.policy": "compact",
     # Small segments and a bound on the lag: replaced records are gone soon, and a restore reads few of them.
@@ -117,7 +126,7 @@ _STATE = {
     "min.cleanable.dirty.ratio": "0.2",
     # A tombstone that a restore misses is harmless (ARCHITECTURE.md#the-changelog), and every commit writes some.
     "delete.retention.ms": str(MINUTE),
-    "max.message.bytes": "1048588",  # Kafka's default; state segments are smaller
+    **_BATCHES,
 }
 
 
