@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from consumer.clock import DAY, Millis
 from consumer.deliver.lifecycle import Status
 from consumer.insight.uplift import Arm, Uplift, people_needed, uplift
-from consumer.ledger.queries.episodes import EpisodeCount
+from consumer.ledger.queries.episodes import ArmDay, EpisodeCount
 from consumer.ledger.queries.reporting.people import UNDECIDED
 from consumer.ledger.queries.reporting.report import FailureCount, FunnelCount
 from consumer.ledger.schema.episode_tables import HOLDOUT, NOT_SENT, SENT
@@ -143,34 +143,33 @@ def quantiles(delays: Sequence[Millis]) -> dict[str, Millis | None]:
 
 
 def money_of(
-    countries: Sequence[tuple[str, str | None]],
+    countries: Sequence[tuple[str, str | None, int]],
     price: Callable[[str | None], float],
     values: Mapping[str, float | None],
 ) -> list[Money]:
-    """Return the cost of each process. `countries` are (process, country) of every delivered message."""
+    """Return the cost of each process. `countries` are (process, country, number of delivered messages)."""
     found = []
-    for process in sorted({name for name, _ in countries}):
-        prices = [price(country) for name, country in countries if name == process]
-        value, cost = values.get(process), sum(prices)
-        break_even = 1000 * cost / len(prices) / value if value else None
-        found.append(Money(process, len(prices), cost, value, break_even))
+    for process in sorted({name for name, _, _ in countries}):
+        mine = [(country, count) for name, country, count in countries if name == process]
+        delivered, cost = sum(count for _, count in mine), sum(price(country) * count for country, count in mine)
+        value = values.get(process)
+        break_even = 1000 * cost / delivered / value if value else None
+        found.append(Money(process, delivered, cost, value, break_even))
     return found
 
 
-def uplifts_of(counts: Sequence[EpisodeCount], now: Millis, difference: float) -> list[ProcessUplift]:
+def uplifts_of(counts: Sequence[ArmDay], now: Millis, difference: float) -> list[ProcessUplift]:
     """Compare each process with its holdout.
 
-    `counts` are the episodes whose horizon is over; only the first of each user and process counts. `difference` is
-    the smallest that is worth finding, as a share.
+    `counts` are of episodes whose horizon is over. `difference` is the smallest that is worth finding, as a share.
     """
-    first = [each for each in counts if each.first and each.decision in {SENT, HOLDOUT}]
     return [
-        _process_uplift(name, [each for each in first if each.process == name], now, difference)
-        for name in sorted({each.process for each in first})
+        _process_uplift(name, [each for each in counts if each.process == name], now, difference)
+        for name in sorted({each.process for each in counts})
     ]
 
 
-def _process_uplift(name: str, counts: Sequence[EpisodeCount], now: Millis, difference: float) -> ProcessUplift:
+def _process_uplift(name: str, counts: Sequence[ArmDay], now: Millis, difference: float) -> ProcessUplift:
     asked, holdout = _arm(counts, SENT), _arm(counts, HOLDOUT)
     found = uplift(asked, holdout, now - min(each.day for each in counts) * DAY)
     people = asked.episodes + holdout.episodes
@@ -182,12 +181,12 @@ def _process_uplift(name: str, counts: Sequence[EpisodeCount], now: Millis, diff
     except ValueError:
         return ProcessUplift(name, found, None)
     newest = max(each.day for each in counts)
-    lately = sum(each.count for each in counts if each.day > newest - _RATE_OVER // DAY)
+    lately = sum(each.episodes for each in counts if each.day > newest - _RATE_OVER // DAY)
     missing = max(0, needed - people)
     days = -(-missing * (_RATE_OVER // DAY) // lately) if lately else None
     return ProcessUplift(name, found, MissingSample(missing, days))
 
 
-def _arm(counts: Sequence[EpisodeCount], decision: str) -> Arm:
+def _arm(counts: Sequence[ArmDay], decision: str) -> Arm:
     mine = [each for each in counts if each.decision == decision]
-    return Arm(sum(each.count for each in mine), sum(each.count for each in mine if each.outcome == "completed"))
+    return Arm(sum(each.episodes for each in mine), sum(each.completed for each in mine))

@@ -245,7 +245,8 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "episodes.begin": lambda to: queries.episodes.begin(to, [NEW_EPISODE]),
     "episodes.decide": lambda to: queries.episodes.decide(to, [EPISODE | DECIDED]),
     "episodes.end": lambda to: queries.episodes.end(to, "returned_at", [EPISODE | {"at": NOW}]),
-    "episodes.counts": lambda to: queries.episodes.counts(to, RECENT, NOW, "account-setup", over_before=NOW),
+    "episodes.counts": lambda to: queries.episodes.counts(to, RECENT, NOW, "account-setup"),
+    "episodes.arms": lambda to: queries.episodes.arms(to, RECENT, NOW, "account-setup", over_before=NOW),
     "episodes.fold": lambda to: queries.episodes.fold(to, OLD, 200),
     "people.with_decision": lambda to: queries.reporting.people.with_decision(to, PEOPLE, 20),
     "people.anything_of": lambda to: queries.reporting.people.anything_of(to, "user-7"),
@@ -254,6 +255,8 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "history.reminders_of": lambda to: queries.reporting.history.reminders_of(to, "user-7", "account-setup", 100),
     "history.attempts_of": lambda to: queries.reporting.history.attempts_of(to, IDS),
     "history.transitions_of": lambda to: queries.reporting.history.transitions_of(to, IDS),
+    "report.failures": lambda to: queries.reporting.report.failures(to, RECENT, NOW, "account-setup"),
+    "report.delivered": lambda to: queries.reporting.report.delivered(to, RECENT, NOW, "account-setup"),
     "report.funnel": lambda to: queries.reporting.report.funnel(to, RECENT, NOW, "account-setup"),
     "console.latest_in_doubt": lambda to: g.latest_in_doubt(to, 20),
     "console.latest_in_doubt some": lambda to: g.latest_in_doubt(to, 20, SPAN),
@@ -265,7 +268,7 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "console.count_held": lambda to: g.count_held(to, "likely_opt_out", RECENT),
 }
 READS_EVERYTHING = {
-    *("history.all_sends", "report.failures", "report.lapse_to_send", "report.delivered_phones"),
+    *("history.all_sends", "report.lapse_to_send"),
     *("contacts.forget_offsets", "reminders.raise_sequences"),
     *("inbox.count_parked_reports", "inbox.delete_bodies_containing"),
 }

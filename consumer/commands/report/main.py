@@ -52,10 +52,10 @@ def main(
             failures=queries.reporting.report.failures(connection, since, until, process),
             delays=report.quantiles(queries.reporting.report.lapse_to_send(connection, since, until, process)),
             uplifts=report.uplifts_of(
-                queries.episodes.counts(connection, since, until, process, over_before=now), now, difference
+                queries.episodes.arms(connection, since, until, process, over_before=now), now, difference
             ),
             currency=settings.prices.currency if settings.prices else None,
-            money=money_of(settings, queries.reporting.report.delivered_phones(connection, since, until, process)),
+            money=money_of(settings, queries.reporting.report.delivered(connection, since, until, process)),
         )
     if form == "text":
         show.print_text(found, difference)

@@ -37,6 +37,18 @@ class EpisodeCount:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class ArmDay:
+    """How many people of a day (days since 1970, UTC) were decided about for the first time in a process, as sent or
+    held out, and how many of them completed it within the horizon."""
+
+    day: int
+    process: str
+    decision: str
+    episodes: int
+    completed: int
+
+
 _e, _d = episodes.c, episode_days.c
 _KEY = and_(
     _e.user_id == bindparam("key_user"), _e.process == bindparam("key_process"), _e.began_at == bindparam("key_began")
@@ -102,23 +114,36 @@ def end(connection: Connection, column: str, rows: Sequence[Mapping[str, object]
     connection.execute(statement, list(rows))
 
 
-def counts(
-    connection: Connection, since: Millis, until: Millis, process: str | None, over_before: Millis | None = None
-) -> list[EpisodeCount]:
-    """Count the episodes noticed from `since` until before `until`, with those that were deleted, by day.
-
-    With `over_before`, only those whose horizon was over at that moment.
-    """
+def counts(connection: Connection, since: Millis, until: Millis, process: str | None) -> list[EpisodeCount]:
+    """Count the episodes noticed from `since` until before `until`, with those that were deleted, by day."""
     live = select(*_GROUP, func.count()).where(_e.noticed_at >= since, _e.noticed_at < until)
     old = select(*episode_days.c).where(_d.day >= since // DAY, _d.day < -(-until // DAY))
     if process is not None:
         live, old = live.where(_e.process == process), old.where(_d.process == process)
-    if over_before is not None:
-        live = live.where(_since_decision <= over_before)
     found: Counter[tuple[Any, ...]] = Counter()
     for row in [*connection.execute(live.group_by(*_GROUP)), *connection.execute(old)]:
         found[tuple(row)[:-1]] += row[-1]
     return [EpisodeCount(*(*key, count)) for key, count in sorted(found.items())]
+
+
+def arms(
+    connection: Connection, since: Millis, until: Millis, process: str | None, over_before: Millis
+) -> list[ArmDay]:
+    """Count the first episode of each user and process that was decided as sent or holdout, by the day it was noticed.
+
+    Of those noticed from `since` until before `until` whose horizon was over at `over_before`, and the deleted ones.
+    """
+    completed = func.sum(case((_e.completed_at <= _since_decision, 1), else_=0))
+    old_completed = func.sum(case((_d.outcome == "completed", _d.count), else_=0))
+    key, old_key = (_GROUP[0], _e.process, _e.decision), (_d.day, _d.process, _d.decision)
+    live = select(*key, func.count(), completed).where(_e.noticed_at >= since, _e.noticed_at < until)
+    live = live.where(_e.first, _since_decision <= over_before).group_by(*key)
+    old = select(*old_key, func.sum(_d.count), old_completed).where(_d.day >= since // DAY, _d.day < -(-until // DAY))
+    old = old.where(_d.first).group_by(*old_key)
+    if process is not None:
+        live, old = live.where(_e.process == process), old.where(_d.process == process)
+    rows = [*connection.execute(live), *connection.execute(old)]
+    return [ArmDay(day, name, decision, int(n), int(done)) for day, name, decision, n, done in rows]
 
 
 def fold(connection: Connection, before: Millis, limit: int) -> int:

@@ -7,14 +7,15 @@ from typing import TypeAlias
 from consumer.clock import DAY, Clock, Millis
 from consumer.insight.report import Money, ProcessUplift, uplifts_of
 from consumer.ledger import queries
+from consumer.ledger.queries.reporting.report import DeliveredCount
 from consumer.ledger.store import Ledger
 
 SPAN: Millis = 90 * DAY
 _MONEY_SPAN: Millis = 30 * DAY
 DIFFERENCE = 0.02
 """The smallest difference that is worth finding, unless somebody asks otherwise."""
-MoneyOf: TypeAlias = Callable[[Sequence[tuple[str, str | None]]], Sequence[Money]]
-"""Prices delivered messages, each given as its process and phone."""
+MoneyOf: TypeAlias = Callable[[Sequence[DeliveredCount]], Sequence[Money]]
+"""Prices delivered messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +57,16 @@ class InsightView:
         now = self._clock.now()
         since = max(0, now - SPAN)
         with self._ledger.reading() as connection:
-            counts = queries.episodes.counts(connection, since, now + 1, None, over_before=now)
-            phones = queries.reporting.report.delivered_phones
-            delivered = phones(connection, now - _MONEY_SPAN, now + 1, None) if self._currency else []
+            arms = queries.episodes.arms(connection, since, now + 1, None, over_before=now)
+            count = queries.reporting.report.delivered
+            delivered = count(connection, now - _MONEY_SPAN, now + 1, None) if self._currency else []
         return Insight(
             since,
             now,
             self._holdout,
             self._dry_run,
             DIFFERENCE,
-            uplifts_of(counts, now, DIFFERENCE),
+            uplifts_of(arms, now, DIFFERENCE),
             self._currency,
             self._money_of(delivered),
         )

@@ -12,6 +12,7 @@ from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
 from consumer.deliver.sending.facts import SenderConfig
 from consumer.insight import report
 from consumer.insight.explanation import ContactRules
+from consumer.ledger.queries.reporting.report import DeliveredCount
 from consumer.onemsg.client import OneMsgClient
 from consumer.onemsg.limits import PAIR_SPAN
 from consumer.onemsg.phone import Phone
@@ -41,13 +42,14 @@ def sender_config(settings: Settings, onemsg: OneMsgSettings, barrier: ContactsB
     )
 
 
-def money_of(settings: Settings, delivered: Sequence[tuple[str, str | None]]) -> list[report.Money]:
-    """Return what delivered messages cost, each given as its process and phone; nothing without prices."""
+def money_of(settings: Settings, delivered: Sequence[DeliveredCount]) -> list[report.Money]:
+    """Return what delivered messages cost; nothing without prices."""
     if settings.prices is None:
         return []
     values = {name: process.value for name, process in settings.processes.items()}
-    countries = [(process, Phone(digits=phone).region if phone else None) for process, phone in delivered]
-    return report.money_of(countries, settings.prices.of, values)
+    countries = [Phone(digits=each.phone).region if each.phone else None for each in delivered]
+    counts = [(each.process, country, each.count) for each, country in zip(delivered, countries, strict=True)]
+    return report.money_of(counts, settings.prices.of, values)
 
 
 def contact_rules(settings: Settings) -> ContactRules:

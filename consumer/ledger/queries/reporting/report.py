@@ -1,10 +1,10 @@
 """What a report counts over a span of time. Each reads all reminders of the span: for a report, not for the service."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, select, text
 
 from consumer.clock import Millis
 from consumer.ledger.schema.tables import attempts, reminders
@@ -38,6 +38,16 @@ class FailureCount:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class DeliveredCount:
+    """How many delivered messages of a process went to phones that begin with the same four digits: the calling code
+    and, in North America, the area code. `phone` is one of them, None those of erased people."""
+
+    process: str
+    phone: str | None = field(repr=False)
+    count: int
+
+
 def funnel(connection: Connection, since: Millis, until: Millis, process: str | None) -> list[FunnelCount]:
     """Count the reminders requested in this span, by where they stand now."""
     r = reminders.c
@@ -68,13 +78,14 @@ def lapse_to_send(connection: Connection, since: Millis, until: Millis, process:
     return sorted(connection.scalars(query.where(*_requested(since, until, process))))
 
 
-def delivered_phones(
-    connection: Connection, since: Millis, until: Millis, process: str | None
-) -> list[tuple[str, str | None]]:
-    """Return (process, phone) of every WhatsApp message of this span that was delivered; None for an erased person."""
+def delivered(connection: Connection, since: Millis, until: Millis, process: str | None) -> list[DeliveredCount]:
+    """Count the WhatsApp messages of this span that were delivered, by process and where their phones are."""
     r = reminders.c
-    query = select(r.process, r.phone).where(r.status.in_(["delivered", "read"]), r.medium == WHATSAPP)
-    return [(row[0], row[1]) for row in connection.execute(query.where(*_requested(since, until, process)))]
+    key = (r.process, func.substr(r.phone, 1, text("4")).label("area"))
+    query = select(*key, func.min(r.phone), func.count())
+    query = query.where(r.status.in_(["delivered", "read"]), r.medium == WHATSAPP, *_requested(since, until, process))
+    rows = connection.execute(query.group_by(r.process, text("area")).order_by(r.process))
+    return [DeliveredCount(process, phone, count) for process, _, phone, count in rows]
 
 
 def _requested(since: Millis, until: Millis, process: str | None) -> list[ColumnElement[bool]]:
