@@ -29,7 +29,10 @@ def listen(host: str, port: int, setting: str = "web.port") -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        # Accepted sockets inherit it. Without it, the second answer on a connection waits 40 ms for an acknowledgement.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listener
     except OSError as error:
         why = str(error.strerror or error).split(" (while")[0]
         advice = ""

@@ -129,8 +129,9 @@ def _views(shared: Shared, deliver: Deliver, reuse: Reuse[Any]) -> Views:
             holdout=s.policy.holdout,
             dry_run=s.policy.dry_run,
             currency=s.prices.currency if s.prices else None,
-            money_of=lambda delivered: money_of(s, delivered),
+            money_of=lambda delivered: money_of(s.prices, s.processes, delivered),
         ),
         journal=JournalView(ledger),
         actions=Actions(ledger, deliver.metrics, clock, processes=list(s.processes), changed=reuse.forget),
+        processes=list(s.processes),
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from consumer.clock import DAY, HOUR
 from consumer.deliver.operations.retention import Retention
 from consumer.ledger import queries
-from consumer.ledger.queries.episodes import EpisodeCount
+from consumer.ledger.queries.episodes import ArmDay, EpisodeCount
 from consumer.records import ReminderKind
 
 from .deliver_diary import Diary
@@ -17,6 +17,12 @@ Begin = Callable[..., Diary]
 def episodes(diary: Diary) -> list[tuple[str, str, str]]:
     """Return the decision, the reason and the outcome of each episode, by day."""
     return [(c.decision, c.reason, c.outcome) for c in counts(diary) for _ in range(c.count)]
+
+
+def arms(diary: Diary) -> list[ArmDay]:
+    now = diary.clock.now()
+    with diary.ledger.reading() as connection:
+        return queries.episodes.arms(connection, 0, now + DAY, None, over_before=now)
 
 
 def counts(diary: Diary) -> list[EpisodeCount]:
@@ -84,12 +90,15 @@ def test_old_episodes_become_counts_and_nothing_is_lost(deliver: Diary) -> None:
     deliver.at("Mon 12:00").completed("maria", lapsed="Mon 09:00")
     before = counts(deliver)
     deliver.after(100 * DAY)
+    arms_before = arms(deliver)
+    assert [(each.decision, each.episodes, each.completed) for each in arms_before] == [("sent", 1, 1)]
     retention = Retention(deliver.ledger, keep_ms=90 * DAY, now=deliver.clock.now)
     while retention.step():
         pass
     with deliver.ledger.reading() as connection:
         assert queries.reporting.history.reminders_of(connection, "paul", None, 10) == []
     assert counts(deliver) == before
+    assert arms(deliver) == arms_before
     assert [(each.decision, each.reason, each.outcome) for each in before] == [
         ("not_sent", "no_opt_in", "none"),
         ("sent", "", "completed"),

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
 from consumer.clock import HOUR, MINUTE, Clock
+from consumer.config.sections.prices import PriceSettings
 from consumer.detect.brake import BrakeRules
 from consumer.detect.lapse_rules import LapseRules
 from consumer.insight.explanation import ContactRules
@@ -30,6 +31,7 @@ from consumer.web.console import routes as console
 from consumer.web.health import Health
 from consumer.web.routes import build
 from consumer.web.session import ConsoleGuard
+from consumer.wiring.deliver.settings import money_of
 
 from .conftest import UNHURRIED
 
@@ -54,6 +56,7 @@ def site(
     brake: BrakeControl | None = None,
     read_activities: ReadActivities = lambda user, partitions: [],
     holdout: float = 0.0,
+    prices: PriceSettings | None = None,
 ) -> Starlette:
     """Return the application. Without a ledger only detect runs. `here`: it listens on this machine alone."""
     registry, health = CollectorRegistry(), health or Health(clock.monotonic)
@@ -71,9 +74,17 @@ def site(
                 read_activities=read_activities,
             ),
             needs=NeedsView(clock, ledger),
-            insight=InsightView(clock, ledger, holdout=holdout, dry_run=False),
+            insight=InsightView(
+                clock,
+                ledger,
+                holdout=holdout,
+                dry_run=False,
+                currency=prices.currency if prices else None,
+                money_of=lambda delivered: money_of(prices, {}, delivered),
+            ),
             journal=JournalView(ledger),
             actions=Actions(ledger, DeliverMetrics(registry), clock, processes=processes, changed=reuse.forget),
+            processes=processes,
         )
     released = BrakeApi(brake, views.actions.note_release if views else None) if brake else None
     guard = ApiGuard(token, open_to_this_machine=here, wrong_secrets=UNHURRIED)

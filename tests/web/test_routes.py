@@ -1,5 +1,6 @@
 """Health, readiness, metrics, and unknown pages."""
 
+import socket
 from collections.abc import Callable
 
 import httpx
@@ -127,6 +128,14 @@ def test_metrics_are_valid_prometheus_text(serving: Serving) -> None:
 def test_unknown_page_is_json_404(serving: Serving, path: str) -> None:
     answer = serving(build(health=Health(ManualClock().monotonic), metrics=CollectorRegistry())).get(path)
     assert (answer.status_code, answer.json()) == (404, {"error": "Not Found"})
+
+
+def test_no_answer_waits_for_an_acknowledgement() -> None:
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()) as client:
+        accepted, _ = listener.accept()
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        accepted.close()
+        client.close()
 
 
 def test_taken_port_is_named_with_its_setting_and_what_to_do() -> None:

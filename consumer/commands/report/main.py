@@ -44,6 +44,7 @@ def main(
         known = {*settings.processes, *(each.process for each in episodes)}
         if process is not None and process not in known:
             raise no_such_process(process, known, "--process")
+        delivered = queries.reporting.report.delivered(connection, since, until, process)
         found = report.Report(
             since=since,
             until=until,
@@ -55,7 +56,7 @@ def main(
                 queries.episodes.arms(connection, since, until, process, over_before=now), now, difference
             ),
             currency=settings.prices.currency if settings.prices else None,
-            money=money_of(settings, queries.reporting.report.delivered(connection, since, until, process)),
+            money=money_of(settings.prices, settings.processes, delivered),
         )
     if form == "text":
         show.print_text(found, difference)

@@ -1,7 +1,7 @@
 """The operations of the JSON API, and the views that they and the console's pages share."""
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -33,6 +33,8 @@ class Views:
     insight: insight.InsightView
     journal: journal.JournalView
     actions: Actions
+    processes: Sequence[str]
+    """The names of the configuration."""
 
 
 class Api:

@@ -106,7 +106,7 @@ class Pages:
             reasons=reason_days(found.reasons),
             first_day=date_of(found.since),
             last_day=date_of(found.until - 1),
-            processes=[each.process for each in (await self._api.now()).processes],
+            processes=list(dict.fromkeys([*views.processes, *(each.process for each in found.steps)])),
         )
 
     async def _people(self, request: Request, session: Session, views: Views) -> Response:

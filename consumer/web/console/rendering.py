@@ -82,6 +82,8 @@ def shown(value: object) -> object:
 
 def show_invisible(text: str) -> str:
     """Return the text with its invisible characters named: direction marks make a line read as another."""
+    if text.isprintable():  # as nearly all are, and it is fast
+        return text
     return "".join(f"⟨U+{ord(c):04X}⟩" if unicodedata.category(c) in _INVISIBLE else c for c in text)
 
 

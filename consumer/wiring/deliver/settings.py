@@ -1,9 +1,11 @@
 """What deliver takes from the settings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from consumer.clock import Millis
 from consumer.config.sections.onemsg import OneMsgSettings
+from consumer.config.sections.prices import PriceSettings
+from consumer.config.sections.processes import ProcessSettings
 from consumer.config.settings import Settings
 from consumer.config.types import millis
 from consumer.deliver.policy.checks import CheckRules
@@ -42,14 +44,16 @@ def sender_config(settings: Settings, onemsg: OneMsgSettings, barrier: ContactsB
     )
 
 
-def money_of(settings: Settings, delivered: Sequence[DeliveredCount]) -> list[report.Money]:
+def money_of(
+    prices: PriceSettings | None, processes: Mapping[str, ProcessSettings], delivered: Sequence[DeliveredCount]
+) -> list[report.Money]:
     """Return what delivered messages cost; nothing without prices."""
-    if settings.prices is None:
+    if prices is None:
         return []
-    values = {name: process.value for name, process in settings.processes.items()}
+    values = {name: process.value for name, process in processes.items()}
     countries = [Phone(digits=each.phone).region if each.phone else None for each in delivered]
     counts = [(each.process, country, each.count) for each, country in zip(delivered, countries, strict=True)]
-    return report.money_of(counts, settings.prices.of, values)
+    return report.money_of(counts, prices.of, values)
 
 
 def contact_rules(settings: Settings) -> ContactRules:
