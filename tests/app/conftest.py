@@ -9,6 +9,7 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from tests.app.service import Platform, Sandbox, Service, sandbox, settings
+from tests.broker.topics import create_topics
 
 
 @pytest.fixture
@@ -17,8 +18,7 @@ def names(kafka: str) -> str:
     prefix = f"story-{uuid.uuid4().hex[:8]}"
     admin = AdminClient({"bootstrap.servers": kafka})
     theirs = [NewTopic(f"{prefix}-activity", 4, 1), NewTopic(f"{prefix}-contacts", 2, 1)]
-    for created in admin.create_topics(theirs).values():
-        created.result()
+    create_topics(admin, theirs)
     return prefix
 
 

@@ -1,14 +1,30 @@
 """Topics for a test alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import uuid4
 
+from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
+from consumer.kafka.clients.retries import retry_while
+
+_FENCED = frozenset({KafkaError.INVALID_REPLICATION_FACTOR})
+"""What the controller answers while it has fenced the only broker, which on a busy machine has missed heartbeats."""
 
 
 def fresh_name(about: str = "topic") -> str:
     """A name that nobody has used, for a topic, a group, or whatever a broker tells apart by name."""
     return f"{about}-{uuid4().hex[:10]}"
+
+
+def create_topics(admin: AdminClient, topics: Sequence[NewTopic]) -> None:
+    """Make these topics; wait for half a minute where the only broker is fenced. Raises KafkaException."""
+
+    def create() -> None:
+        for future in admin.create_topics(list(topics)).values():
+            future.result(30)
+
+    retry_while(_FENCED, create, lambda: admin.poll(0.3))
 
 
 class FreshTopics:
@@ -26,9 +42,7 @@ class FreshTopics:
 
     def create(self, name: str, partitions: int = 4, *, config: Mapping[str, str] | None = None) -> None:
         """A topic of a given name. Raises KafkaException where there is one already."""
-        topic = NewTopic(name, partitions, 1, config=dict(config or {}))
-        for future in self._admin.create_topics([topic]).values():
-            future.result(30)
+        create_topics(self._admin, [NewTopic(name, partitions, 1, config=dict(config or {}))])
         self._made.append(name)
         # What the controller has made, the brokers tell of a moment later.
         while name not in self._admin.list_topics(timeout=30).topics:

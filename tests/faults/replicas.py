@@ -14,7 +14,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from tests.app.service import Platform, Sandbox, Service, sandbox, settings
-from tests.broker.topics import fresh_name
+from tests.broker.topics import create_topics, fresh_name
 
 PARTITIONS = 4
 TIMEOUT_S = 150.0
@@ -26,8 +26,7 @@ def names(kafka: str) -> str:
     admin = AdminClient({"bootstrap.servers": kafka})
     wanted = {"activity": 4, "contacts": 2, "reminders": 4}
     theirs = [NewTopic(f"{prefix}-{topic}", number, 1) for topic, number in wanted.items()]
-    for created in admin.create_topics(theirs).values():
-        created.result()
+    create_topics(admin, theirs)
     return prefix
 
 

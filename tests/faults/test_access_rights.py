@@ -22,6 +22,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 
 from tests.app.service import LAPSE, Platform, Sandbox, Service, eventually, sandbox, settings
 from tests.broker.guarded import GuardedBroker
+from tests.broker.topics import create_topics
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
@@ -49,8 +50,7 @@ class Guarded(GuardedBroker):
     def __init__(self) -> None:
         super().__init__()
         new = [NewTopic(name, 2, 1, config=_COMPACTED.get(name, {})) for name in TOPICS]
-        for created in self.admin.create_topics(new).values():
-            created.result(30)
+        create_topics(self.admin, new)
 
     def grant(self, user: str, without: str = "") -> None:
         """Grant a user what SECURITY.md lists, but for what concerns the resource `without`."""

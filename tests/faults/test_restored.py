@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 from tests.app.service import Platform, Sandbox, Service, eventually
+from tests.broker.topics import create_topics
 from tests.faults.replicas import TIMEOUT_S, Detect, channel, deliver, free_port, names
 from tests.ledger.postgresql import programs_folder, running
 
@@ -178,7 +179,7 @@ def test_contacts_topic_that_was_made_anew_is_read_from_its_beginning(story: Sto
     admin.delete_topics([topic])[topic].result()
     eventually(lambda: topic not in admin.list_topics(timeout=10).topics, TIMEOUT_S, meaning="it is deleted")
     config = {"cleanup.policy": "compact"}
-    admin.create_topics([NewTopic(topic, partitions, replication_factor=1, config=config)])[topic].result()
+    create_topics(admin, [NewTopic(topic, partitions, replication_factor=1, config=config)])
     story.platform.knows("bea", name="bea", phone="+34 612 345 678", opt_in=False)
     story.platform.flush()
 

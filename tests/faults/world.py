@@ -29,7 +29,7 @@ from consumer.web.health import PartState
 from consumer.wiring import detect
 from consumer.wiring.shared import Shared
 from tests.app.service import Platform, eventually
-from tests.broker.topics import fresh_name
+from tests.broker.topics import create_topics, fresh_name
 from tests.faults.member import FENCED
 
 PARTITIONS = 4
@@ -53,8 +53,7 @@ class World:
         self.state_key: Path | None = None
         """The file of `topics.state_key`."""
         self.admin = AdminClient({"bootstrap.servers": bootstrap})
-        for made in self.admin.create_topics([NewTopic(self.topic("activity"), PARTITIONS, 1)]).values():
-            made.result(30)
+        create_topics(self.admin, [NewTopic(self.topic("activity"), PARTITIONS, 1)])
         s = self.settings("nobody")
         eventually(lambda: s.source.topic in self.admin.list_topics(timeout=10).topics, meaning="the topic is seen")
         topics.prepare(self.admin, s.topics, s.state_topic, s.source.topic)
@@ -153,8 +152,7 @@ class World:
         self.platform.write_bytes("activity", b"nobody", b"these bytes mean nothing")
 
     def create_dead_letters_topic(self) -> None:
-        for made in self.admin.create_topics([NewTopic(self.topic("dead_letters"), PARTITIONS, 1)]).values():
-            made.result(30)
+        create_topics(self.admin, [NewTopic(self.topic("dead_letters"), PARTITIONS, 1)])
 
     def dead_letters(self) -> list[bytes | None]:
         """Return all of them; no process may be running."""
