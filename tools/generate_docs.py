@@ -3,7 +3,6 @@
 `python -m tools.generate_docs` writes them; with `--check` it writes nothing and fails if one is out of date.
 """
 
-import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -27,6 +26,7 @@ from consumer.metrics import DeliverMetrics, DetectMetrics, ServiceMetrics
 from consumer.onemsg.error_table import BY_CODE
 from consumer.reasons.catalogue import GROUPS
 from tools import asyncapi, chart_readme
+from tools.generated import write_or_check
 
 DOCS = Path(__file__).parents[1] / "docs"
 WRITTEN = "<!-- Written by tools/generate_docs.py; change the code that it reads, and run it again. -->"
@@ -201,18 +201,8 @@ PAGES: Mapping[Path, Callable[[], Iterable[str]]] = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if a page is out of date")
-    check = parser.parse_args().check
-    stale = []
-    for path, page in PAGES.items():
-        text = "\n".join(page()) + "\n"
-        if check and (not path.exists() or path.read_text(encoding="utf-8") != text):
-            stale.append(f"{path.relative_to(DOCS.parent)} is out of date: run .venv/bin/python -m tools.generate_docs")
-        elif not check:
-            path.write_text(text, encoding="utf-8")
-    sys.stderr.writelines(f"{line}\n" for line in stale)
-    return 1 if stale else 0
+    files = {path: "\n".join(page()) + "\n" for path, page in PAGES.items()}
+    return write_or_check(files, "tools.generate_docs", __doc__)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 `python -m tools.make_dashboards` writes them; with `--check` it writes nothing and fails if one is out of date.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -15,6 +14,8 @@ from string import ascii_uppercase
 from grafana_foundation_sdk.builders import dashboard, prometheus, stat, timeseries
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import DataSourceRef
+
+from tools.generated import write_or_check
 
 FOLDER = Path(__file__).parents[1] / "deploy" / "grafana"
 _WIDTH, _HEIGHT = 8, 7  # of 24 columns
@@ -264,19 +265,8 @@ def _panel(panel: Panel) -> stat.Panel | timeseries.Panel:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if a dashboard is out of date")
-    check = parser.parse_args().check
-    stale = []
-    for name, (title, rows) in DASHBOARDS.items():
-        path, text = FOLDER / f"{name}.json", make(name, title, rows)
-        if check and (not path.exists() or path.read_text(encoding="utf-8") != text):
-            stale.append(f"deploy/grafana/{name}.json is out of date: run .venv/bin/python -m tools.make_dashboards")
-        elif not check:
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-    sys.stderr.writelines(f"{line}\n" for line in stale)
-    return 1 if stale else 0
+    files = {FOLDER / f"{name}.json": make(name, title, rows) for name, (title, rows) in DASHBOARDS.items()}
+    return write_or_check(files, "tools.make_dashboards", __doc__)
 
 
 if __name__ == "__main__":
