@@ -66,6 +66,14 @@ class Story:
 
         eventually(seen, TIMEOUT_S, meaning=f"{user} {status} {reason}; its log is in {self.service.folder}")
 
+    def begin_ledger(self) -> None:
+        def begins() -> bool:
+            done = self.service.command("ledger", "begin")
+            assert done.returncode == 0 or "wait a minute" in done.stderr, done.stderr
+            return done.returncode == 0
+
+        eventually(begins, TIMEOUT_S, meaning="the group has expelled its last member")
+
     def messages_by_user(self) -> Counter[str]:
         return Counter(message["params"][0] for message in self.channel.messages())
 
@@ -149,12 +157,7 @@ def test_new_ledger_knows_who_opted_out_by_user_and_by_number(story: Story, tmp_
     for each in Path(story.url.removeprefix("sqlite:///")).parent.glob("lapse.db*"):
         each.unlink()
 
-    def begins() -> bool:
-        done = story.service.command("ledger", "begin")
-        assert done.returncode == 0 or "wait a minute" in done.stderr, done.stderr
-        return done.returncode == 0
-
-    eventually(begins, TIMEOUT_S, meaning="the group has expelled its last member")
+    story.begin_ledger()
     story.service.start("--role", "deliver")
     story.platform.knows("dana", name="dana", phone=f"+34 612 {100 + sum(b'dora') % 80 * 10} 010")
     story.platform.flush()
@@ -211,12 +214,7 @@ def test_empty_ledger_is_refused_until_ledger_begin(story: Story) -> None:
     assert str(lost) in refused.stderr
     assert list(lost.parent.glob("lapse.db*")) == []  # nothing is left behind
 
-    def begins() -> bool:
-        done = story.service.command("ledger", "begin")
-        assert done.returncode == 0 or "wait a minute" in done.stderr, done.stderr
-        return done.returncode == 0
-
-    eventually(begins, TIMEOUT_S, meaning="the group has expelled its last member")
+    story.begin_ledger()
     story.service.start("--role", "deliver")
     story.add_contact("bea")
     story.detect.write_due("bea")
