@@ -70,14 +70,14 @@ def sandbox(*arguments: str) -> Iterator[Sandbox]:
 
 
 class Service:
-    """`lapse run` with a configuration; it may be killed and started again."""
+    """`lapse run` with a configuration; it may be killed and started again. `environment` is that of the next start."""
 
     def __init__(self, folder: Path, settings: dict[str, Any], token: str) -> None:
         self.folder = folder
         self.settings = settings
         self._file = folder / "lapse.yaml"
         self._file.write_text(yaml.safe_dump(settings))
-        self._environment = _environment({"ONEMSG_TOKEN": token, "WEBHOOK_SECRET": SECRET})
+        self.environment = _environment({"ONEMSG_TOKEN": token, "WEBHOOK_SECRET": SECRET})
         self._log = (folder / "log.txt").open("a")
         self.process: subprocess.Popen[str] | None = None
 
@@ -100,10 +100,14 @@ class Service:
         self._file.write_text(yaml.safe_dump(self.settings))
 
     def start(self, *arguments: str) -> "Service":
-        command = [*LAPSE, "run", "--config", str(self._file), *arguments]
-        self.process = subprocess.Popen(command, stdout=self._log, stderr=self._log, text=True, env=self._environment)
+        self.launch(*arguments)
         eventually(self.ready, meaning=f"ready; its log is in {self.folder}")
         return self
+
+    def launch(self, *arguments: str) -> None:
+        """Start the process, and do not wait until it is ready: perhaps it never is."""
+        command = [*LAPSE, "run", "--config", str(self._file), *arguments]
+        self.process = subprocess.Popen(command, stdout=self._log, stderr=self._log, text=True, env=self.environment)
 
     def ready(self) -> bool:
         assert self.process is not None
@@ -128,7 +132,7 @@ class Service:
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*LAPSE, *arguments, "--config", str(self._file)],
-            env=self._environment, capture_output=True, text=True, timeout=60, check=False,
+            env=self.environment, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
 
     def metric(self, line: str) -> float:
@@ -197,8 +201,12 @@ class Platform:
         self.write_bytes(topic, user.encode(), self.bytes_of(schema, record))
 
     def write_bytes(self, topic: str, key: bytes, value: bytes | None, headers: dict[str, str] | None = None) -> None:
+        self.write_into(f"{self.names}-{topic}", key, value, headers)
+
+    def write_into(self, topic: str, key: bytes, value: bytes | None, headers: dict[str, str] | None = None) -> None:
+        """Write into the topic of this whole name."""
         pairs: list[tuple[str, str | bytes | None]] = list((headers or {}).items())
-        self._producer.produce(f"{self.names}-{topic}", value, key, headers=pairs, on_delivery=_taken)
+        self._producer.produce(topic, value, key, headers=pairs, on_delivery=_taken)
         self._producer.poll(0)
 
     def flush(self) -> None:

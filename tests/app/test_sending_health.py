@@ -32,7 +32,7 @@ def problem_of(service: Service, reason: str) -> str:
 
 
 def test_wrong_token(service: Service, platform: Platform) -> None:
-    service._environment["ONEMSG_TOKEN"] = "a-token-of-somebody-else"
+    service.environment["ONEMSG_TOKEN"] = "a-token-of-somebody-else"
     for n in range(5):
         platform.knows(f"u{n}", name="Ana", phone=f"+34 612 {n:03d} 999")
         platform.says(f"u{n}", "STARTED")

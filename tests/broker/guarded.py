@@ -42,8 +42,7 @@ class GuardedBroker:
         self.authority, self.stranger = PrivateAuthority(self.folder), PrivateAuthority(self.folder, "a stranger")
         sasl_port, tls_port = free_ports(2)
         self.sasl, self.tls = f"127.0.0.1:{sasl_port}", f"127.0.0.1:{tls_port}"
-        self.broker = LocalBroker(more=self._settings())
-        _listen_at(self.broker._config, f"LOGIN://{self.sasl},CERTIFICATE://{self.tls}")
+        self.broker = LocalBroker(more=self._settings(), listeners={"LOGIN": sasl_port, "CERTIFICATE": tls_port})
         self.broker.start()
         self.admin = AdminClient({"bootstrap.servers": self.broker.bootstrap})
         scram = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
@@ -109,12 +108,6 @@ class GuardedBroker:
             ),
         }
 
-
-def _listen_at(config: Path, more: str) -> None:
-    found = re.search(r"listeners=(PLAINTEXT://[^,]+),(CONTROLLER://\S+)", config.read_text())
-    assert found is not None
-    with config.open("a") as file:  # of two lines of one key the last counts
-        file.write(f"listeners={found[1]},{more},{found[2]}\nadvertised.listeners={found[1]},{more}\n")
 
 
 def _dotted(settings: Mapping[str, Any]) -> Client:

@@ -27,8 +27,16 @@ def check_local() -> None:
 class LocalBroker(Broker):
     """A process of this machine, its files in a temporary folder. It does not outlive this one, however that ends."""
 
-    def __init__(self, missed_after: int = MISSED_SOON, more: Mapping[str, str] | None = None) -> None:
-        """`more` are settings of the broker. Raises NoBroker where this machine cannot run one."""
+    def __init__(
+        self,
+        missed_after: int = MISSED_SOON,
+        more: Mapping[str, str] | None = None,
+        listeners: Mapping[str, int] | None = None,
+    ) -> None:
+        """`more` are settings of the broker, `listeners` the ports of further listeners, by name.
+
+        Raises NoBroker where this machine cannot run one.
+        """
         self._java = find_java()
         self._jars = kafka_jars()
         port, controller_port = free_ports(2)
@@ -39,7 +47,10 @@ class LocalBroker(Broker):
         self._config = root / "server.properties"
         self.data = root / "data"
         data = str(self.data)
-        settings = properties(port, controller_port, listen="127.0.0.1", log_dir=data, missed_after=missed_after)
+        settings = dict(properties(port, controller_port, listen="127.0.0.1", log_dir=data, missed_after=missed_after))
+        for name, its_port in (listeners or {}).items():
+            for key in ("listeners", "advertised.listeners"):
+                settings[key] += f",{name}://127.0.0.1:{its_port}"
         self._config.write_text("".join(f"{key}={value}\n" for key, value in {**settings, **(more or {})}.items()))
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None

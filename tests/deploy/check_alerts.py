@@ -191,11 +191,11 @@ def broker_away(world: World) -> Iterator[None]:
 
 def wrong_token(world: World) -> Iterator[None]:
     world.service.stop()
-    right, world.service._environment["ONEMSG_TOKEN"] = world.channel.info["token"], "a-token-of-somebody-else"
+    right, world.service.environment["ONEMSG_TOKEN"] = world.channel.info["token"], "a-token-of-somebody-else"
     world.service.start()
     yield
     world.service.stop()
-    world.service._environment["ONEMSG_TOKEN"] = right
+    world.service.environment["ONEMSG_TOKEN"] = right
     world.service.start()
 
 

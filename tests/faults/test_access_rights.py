@@ -2,8 +2,6 @@
 
 import json
 import re
-import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from itertools import product
@@ -20,9 +18,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
-from tests.app.service import LAPSE, Platform, Sandbox, Service, eventually, sandbox, settings
+from tests.app.service import Platform, Sandbox, Service, eventually, sandbox, settings
 from tests.broker.guarded import GuardedBroker
 from tests.broker.topics import create_topics
+from tests.faults.replicas import free_port
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
@@ -109,13 +108,11 @@ def roles(guarded: Guarded, channel: Sandbox, tmp_path: Path) -> Iterator[dict[s
     for role in ROLES:
         folder = tmp_path / role
         folder.mkdir()
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        ours = settings(guarded.sasl, channel, folder, "lapse", port)
+        ours = settings(guarded.sasl, channel, folder, "lapse", free_port())
         ours["topics"] = {"create": False}
         ours["source"] = {**ours["source"], "topic": "user-activity"}
         made[role] = Service(folder, ours, channel.info["token"])
-        made[role]._environment["LAPSE_KAFKA__CLIENT"] = json.dumps(guarded.client(role))
+        made[role].environment["LAPSE_KAFKA__CLIENT"] = json.dumps(guarded.client(role))
     yield made
     for service in made.values():
         if service.process is not None and service.process.poll() is None:
@@ -136,7 +133,7 @@ def test_the_listed_rights_are_enough(guarded: Guarded, channel: Sandbox, roles:
         "opt_in": True,
         "updated_at": now,
     }
-    platform._producer.produce("contacts", platform.bytes_of("contact", contact), b"maria")
+    platform.write_into("contacts", b"maria", platform.bytes_of("contact", contact))
     for role, service in roles.items():
         service.start("--role", role)
     platform.says("maria", "STARTED")
@@ -169,7 +166,7 @@ def test_without_one_of_them_the_error_names_it(
 def test_wrong_password_is_named_at_once(guarded: Guarded, roles: dict[str, Service]) -> None:
     guarded.grant("detect")
     service = roles["detect"]
-    service._environment["LAPSE_KAFKA__CLIENT"] = json.dumps(guarded.client("detect", sasl_password="a-wrong-password"))
+    service.environment["LAPSE_KAFKA__CLIENT"] = json.dumps(guarded.client("detect", sasl_password="a-wrong-password"))
     assert "rejects the credentials" in _run_for_a_while(service, "detect")
     done = service.command("check")
     assert done.returncode == 1
@@ -179,10 +176,7 @@ def test_wrong_password_is_named_at_once(guarded: Guarded, roles: dict[str, Serv
 
 def _run_for_a_while(service: Service, role: str) -> str:
     """Run the role until it says what it lacks, or ends; return everything that it said."""
-    command = [*LAPSE, "run", "--config", str(service._file), "--role", role]
-    service.process = subprocess.Popen(
-        command, stdout=service._log, stderr=service._log, text=True, env=service._environment
-    )
+    service.launch("--role", role)
 
     def said() -> bool:
         assert service.process is not None

@@ -58,7 +58,7 @@ def test_service_that_is_let_in_reads_and_writes(
         ours = settings(address, channel, tmp_path, names, free_port())
         del ours["processes"]["checkout"]
         service = Service(tmp_path, ours, channel.info["token"])
-        service._environment["LAPSE_KAFKA__CLIENT"] = json.dumps(client)
+        service.environment["LAPSE_KAFKA__CLIENT"] = json.dumps(client)
         platform = Platform(guarded.broker.bootstrap, names)
         service.start()
         platform.knows("maria", name=name, phone="+34 612 345 999")
