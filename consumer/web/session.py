@@ -20,13 +20,13 @@ from starlette.responses import RedirectResponse, Response
 
 from consumer.clock import HOUR, Clock, Millis
 from consumer.web.auth import Handler, is_loopback
+from consumer.web.request_body import read_body
 from consumer.web.wrong_secrets import WrongSecrets
 
 COOKIE = "lapse_session"
 FORM_TOKEN = "form_token"  # noqa: S105 - the name of a field
 LASTS: Millis = 12 * HOUR
 LOCAL_NAME = "somebody on this machine"
-_MAX_BODY_BYTES = 64_000
 _MAX_NAME = 60
 
 
@@ -166,11 +166,7 @@ class ConsoleGuard:
 
 async def read_form(request: Request) -> dict[str, str]:
     """Return the fields of an urlencoded form; of a repeated one the last. Raises HTTPException 400 and 413."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_BODY_BYTES:
-            raise HTTPException(413, "The form is too long.")
+    body = await read_body(request, "The form is too long.")
     try:
         return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=100))
     except ValueError:

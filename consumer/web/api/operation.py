@@ -18,8 +18,8 @@ from starlette.routing import Route
 
 from consumer.ledger.queries.operating.journal import Actor
 from consumer.web.auth import ApiGuard
+from consumer.web.request_body import read_body
 
-_MAX_BODY_BYTES = 64_000
 log = structlog.get_logger()
 _API = Actor("whoever has web.api_token", "api")
 
@@ -87,12 +87,7 @@ class Operation:
 async def _json_body(request: Request) -> bytes:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "send JSON, with content-type: application/json")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_BODY_BYTES:
-            raise HTTPException(413, "the body is too long")
-    return bytes(body)
+    return await read_body(request, "the body is too long")
 
 
 def _words(problem: ValidationError) -> str:
