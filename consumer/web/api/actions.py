@@ -22,6 +22,8 @@ from consumer.metrics import DeliverMetrics
 from consumer.web.api.funnel import Moment
 from consumer.web.api.operation import Question, Text, Whole
 
+Most = Annotated[int, Field(ge=1, le=10_000_000), Whole]
+
 
 class PauseQuestion(Question):
     """A process; without one everything."""
@@ -33,7 +35,7 @@ class CancelQuestion(Question):
     """Unsent reminders that were requested before `until`, and no more of them than `most`: those that were shown."""
 
     until: Moment
-    most: Annotated[int, Field(ge=1, le=10_000_000), Whole]
+    most: Most
     reason: Text | None = None
     reminder: Text | None = None
     process: Text | None = None
@@ -56,7 +58,7 @@ class ResolveQuestion(Question):
 
     sent: bool
     until: Moment
-    most: Annotated[int, Field(ge=1, le=10_000_000), Whole]
+    most: Most
     reminder: Text | None = None
     process: Text | None = None
     medium: Text | None = None
@@ -123,28 +125,24 @@ class Actions:
         return self._done(Done(f"{_label(name)} goes on; {reminders(count)} had waited for it.", count))
 
     def cancel(self, asked: CancelQuestion, by: Actor) -> Done:
-        count = 0
-        while count < asked.most:
-            with self._work() as work:
-                rows = cancel(work, asked.selection, asked.most - count)
-                if rows:
-                    subject = rows[0].reminder_id if asked.reminder else asked.process
-                    add = queries.operating.journal.add
-                    add(work.connection, work.now, by, "cancel", subject=subject, detail=asked.reason, count=len(rows))
-            count += len(rows)
-            if len(rows) < MOST:
-                break
+        def cancel_some(work: UnitOfWork, limit: int) -> int:
+            rows = cancel(work, asked.selection, limit)
+            if rows:
+                subject = rows[0].reminder_id if asked.reminder else asked.process
+                add = queries.operating.journal.add
+                add(work.connection, work.now, by, "cancel", subject=subject, detail=asked.reason, count=len(rows))
+            return len(rows)
+
+        count = self._in_batches(asked.most, cancel_some)
         return self._done(Done(f"Cancelled {reminders(count)}: nothing of that is sent any more.", count))
 
     def resolve(self, asked: ResolveQuestion, by: Actor) -> Done:
-        count = 0
-        while count < asked.most:
-            with self._work() as work:
-                rows = resolve(work, asked.selection, sent=asked.sent, limit=asked.most - count)
-                note(work.connection, work.now, by, rows, sent=asked.sent)
-            count += len(rows)
-            if len(rows) < MOST:
-                break
+        def resolve_some(work: UnitOfWork, limit: int) -> int:
+            rows = resolve(work, asked.selection, sent=asked.sent, limit=limit)
+            note(work.connection, work.now, by, rows, sent=asked.sent)
+            return len(rows)
+
+        count = self._in_batches(asked.most, resolve_some)
         sent, again = (
             f"Recorded {reminders(count)} as sent.",
             f"Planned {reminders(count)} again, with all checks to pass.",
@@ -187,6 +185,17 @@ class Actions:
         with self._ledger.reading() as connection:
             count = queries.operating.selections.count_unresolved(connection, replace(selection, until=until))
         return count, until
+
+    def _in_batches(self, most: int, act: Callable[[UnitOfWork, int], int]) -> int:
+        """Act on `most` reminders or on all there are, in transactions of at most MOST; return on how many."""
+        count = 0
+        while count < most:
+            with self._work() as work:
+                done = act(work, most - count)
+            count += done
+            if done < MOST:
+                break
+        return count
 
     def _work(self) -> AbstractContextManager[UnitOfWork]:
         return unit_of_work(self._ledger, self._metrics, self._clock.now())
