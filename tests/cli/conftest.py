@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from consumer.cli import app
 from consumer.demo.broker import embedded_broker
+from consumer.ledger.store import Ledger
 from consumer.sandbox.app import Setup
 from consumer.sandbox.server import Sandbox, running
 
@@ -82,6 +83,15 @@ def onemsg() -> Iterator[Sandbox]:
     """A stand-in for 1MSG whose messages reach people at once."""
     with running(Setup()) as sandbox:
         yield sandbox
+
+
+@pytest.fixture
+def service(tmp_path: Path, onemsg: Sandbox) -> Iterator[Ledger]:
+    """The ledger as the service has it: SQLite, and nobody else may have it."""
+    write(tmp_path, settings(onemsg))
+    ledger = Ledger(f"sqlite:///{tmp_path}/lapse.db")
+    yield ledger
+    ledger.close()
 
 
 def settings(onemsg: Sandbox, **sections: Any) -> dict[str, Any]:

@@ -1,8 +1,5 @@
 """`lapse opt-outs` while a service uses the ledger."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from consumer.deliver.recipients.identity import phone_hash
@@ -10,22 +7,18 @@ from consumer.ledger import queries
 from consumer.ledger.queries.outbox import OptOutRecord
 from consumer.ledger.schema.tables import contacts
 from consumer.ledger.store import Ledger
-from consumer.sandbox.server import Sandbox
-from tests.cli.conftest import Lapse, settings, write
+from tests.cli.conftest import Lapse
 
 PHONE = "34600123456"
 
 
 @pytest.fixture
-def service(tmp_path: Path, onemsg: Sandbox) -> Iterator[Ledger]:
+def service(service: Ledger) -> Ledger:
     """The ledger as the service has it, with two users of one number."""
-    write(tmp_path, settings(onemsg))
-    ledger = Ledger(f"sqlite:///{tmp_path}/lapse.db")
-    row = {"phone": PHONE, "phone_hash": phone_hash(PHONE, ledger.hash_key), "erased": False, "source_partition": 0}
-    with ledger.transaction() as connection:
+    row = {"phone": PHONE, "phone_hash": phone_hash(PHONE, service.hash_key), "erased": False, "source_partition": 0}
+    with service.transaction() as connection:
         connection.execute(contacts.insert(), [{"user_id": user, "source_offset": 1, **row} for user in ("u1", "u2")])
-    yield ledger
-    ledger.close()
+    return service
 
 
 def published(ledger: Ledger) -> list[OptOutRecord]:

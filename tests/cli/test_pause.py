@@ -1,23 +1,11 @@
 """`lapse pause` and `lapse resume` while a service uses the ledger."""
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 from consumer.sandbox.server import Sandbox
 from tests.cli.conftest import Lapse, settings, write
-
-
-@pytest.fixture
-def service(tmp_path: Path, onemsg: Sandbox) -> Iterator[Ledger]:
-    """The ledger as the service has it: SQLite, and nobody else may have it."""
-    write(tmp_path, settings(onemsg))
-    ledger = Ledger(f"sqlite:///{tmp_path}/lapse.db")
-    yield ledger
-    ledger.close()
 
 
 def paused(ledger: Ledger) -> set[str]:
