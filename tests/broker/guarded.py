@@ -2,7 +2,6 @@
 
 import base64
 import json
-import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -107,7 +106,6 @@ class GuardedBroker:
                 f'{_SASL}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";'
             ),
         }
-
 
 
 def _dotted(settings: Mapping[str, Any]) -> Client:

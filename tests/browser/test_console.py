@@ -13,26 +13,13 @@ from playwright.sync_api import Browser, Page, expect
 
 from bench.console import load
 from consumer.clock import HOUR, ManualClock, SystemClock
-from consumer.onemsg.outcomes import Rejected, Remedy, Unknown
 from tests.timelines.deliver_diary import Diary
 from tests.web.conftest import served
-from tests.web.site import site, turning_brake
+from tests.web.site import eventful, site, turning_brake
 
 TOKEN = "a-token-of-the-tests"
 SCREENS = ["/", "/funnel", "/people?reason=no_contact", "/person", "/needs", "/insight", "/journal"]
 WIDTHS = {"desk": 1200, "phone": 320}
-
-
-def eventful(diary: Diary) -> Diary:
-    """Maria's outcome is unknown for good, Tom's template is stopped, Nina has no contact, Ana may have opted out."""
-    diary.onemsg.answers = [
-        Unknown(reason="timeout"),
-        Rejected(reason="template_paused", remedy=Remedy.CHANNEL, template=True, error="Paused for its quality"),
-    ]
-    diary.detect_is_at().knows("maria").due("maria").works().after(26 * HOUR).detect_is_at().works()
-    diary.knows("tom", "Tom", "+34 612 000 000").due("tom").due("nina").due("nina", "checkout").works()
-    diary.knows("ana", "Ana", "+34 612 000 001").hears("please leave me alone now", "34612000001").works()
-    return diary.after(1_000)
 
 
 @contextmanager
@@ -44,7 +31,7 @@ def console(folder: Path, kind: str, *, token: str | None = None) -> Iterator[st
         stack.callback(diary.close)
         if kind == "eventful":
             with ThreadPoolExecutor(1) as own:  # the browser's client has an event loop in this thread
-                own.submit(eventful, diary).result()
+                own.submit(lambda: eventful(diary).after(1_000)).result()
         elif kind == "large":
             load(diary.ledger, 100_000)
         app = site(diary.ledger, clock, token=token, brake=turning_brake(SystemClock(), 120))

@@ -15,6 +15,7 @@ from consumer.insight.explanation import ContactRules
 from consumer.kafka.detect_loop.brake_control import BrakeControl
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics, DetectMetrics
+from consumer.onemsg.outcomes import Rejected, Remedy, Unknown
 from consumer.web.api.actions import Actions
 from consumer.web.api.brake import BrakeApi
 from consumer.web.api.counters import Counters
@@ -32,6 +33,7 @@ from consumer.web.health import Health
 from consumer.web.routes import build
 from consumer.web.session import ConsoleGuard
 from consumer.wiring.deliver.settings import money_of
+from tests.timelines.deliver_diary import Diary
 
 from .conftest import UNHURRIED
 
@@ -95,6 +97,19 @@ def site(
         metrics=registry,
         api=[*console.routes(api, visitors), *api.routes(guard)],
         guard=guard,
+    )
+
+
+def eventful(diary: Diary) -> Diary:
+    """Maria's outcome is unknown for good, Tom's template is stopped, Nina has no contact, Ana may have opted out."""
+    diary.onemsg.answers = [
+        Unknown(reason="timeout"),
+        Rejected(reason="template_paused", remedy=Remedy.CHANNEL, template=True, error="Paused for its quality"),
+    ]
+    diary.detect_is_at().knows("maria").due("maria").works().after(26 * HOUR).detect_is_at().works()
+    diary.knows("tom", "Tom", "+34 612 000 000").due("tom").due("nina").due("nina", "checkout").works()
+    return (
+        diary.knows("ana", "Ana", "+34 612 000 001").hears("please leave me alone now \u202eok", "34612000001").works()
     )
 
 

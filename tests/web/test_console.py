@@ -12,12 +12,11 @@ from starlette.types import ASGIApp
 from consumer.clock import DAY, HOUR, MINUTE, ManualClock, SystemClock
 from consumer.deliver.policy.checks import CHECKS
 from consumer.insight.activity_history import Activity
-from consumer.onemsg.outcomes import Rejected, Remedy, Unknown
 from consumer.records import Ending
 from consumer.web.health import Health
 from tests.timelines.deliver_diary import Diary
 
-from .site import site, turning_brake
+from .site import eventful, site, turning_brake
 
 Serving = Callable[[ASGIApp], httpx.Client]
 SCREENS = {
@@ -38,19 +37,6 @@ def diary(tmp_path: Path) -> Iterator[Diary]:
     diary = Diary(tmp_path, clock=ManualClock(SystemClock().now()))
     yield diary
     diary.close()
-
-
-def eventful(diary: Diary) -> Diary:
-    """Maria's outcome is unknown for good, Tom's template is stopped, nobody knows Nina's contact, Ana may opt out."""
-    diary.onemsg.answers = [
-        Unknown(reason="timeout"),
-        Rejected(reason="template_paused", remedy=Remedy.CHANNEL, template=True, error="Paused for its quality"),
-    ]
-    diary.detect_is_at().knows("maria").due("maria").works().after(26 * HOUR).detect_is_at().works()
-    diary.knows("tom", "Tom", "+34 612 000 000").due("tom").due("nina").due("nina", "checkout").works()
-    return (
-        diary.knows("ana", "Ana", "+34 612 000 001").hears("please leave me alone now \u202eok", "34612000001").works()
-    )
 
 
 def opened(serving: Serving, diary: Diary, **more: Any) -> httpx.Client:
