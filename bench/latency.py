@@ -8,7 +8,6 @@ no allowed lateness, no limit to the channel's rate (a rate equal to that of the
 """
 
 import argparse
-import socket
 import tempfile
 import time
 import uuid
@@ -21,6 +20,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from bench.measured_replica import phone
 from tests.app.service import Platform, Sandbox, Service, eventually, sandbox, settings
+from tests.broker.broker import free_ports
 from tests.broker.find import running_kafka
 
 _QUIET = 5.0
@@ -53,8 +53,7 @@ def _service(bootstrap: str, channel: Sandbox, limit: float | None) -> Iterator[
         made.result()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        [port] = free_ports(1)
         configuration = settings(bootstrap, channel, folder, prefix, port)
         configuration["processes"] = {"account-setup": {"action": "account setup", "remind_after": [f"{_QUIET:.0f}s"]}}
         configuration["detect"] |= {"commit_interval": "1s", "allowed_lateness": "0s", "settle": "100ms"}

@@ -1,6 +1,5 @@
 """A real broker, and a sandbox and a service for each test."""
 
-import socket
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from tests.app.service import Platform, Sandbox, Service, sandbox, settings
+from tests.broker.broker import free_ports
 from tests.broker.topics import create_topics
 
 
@@ -36,8 +36,7 @@ def platform(kafka: str, names: str) -> Platform:
 
 @pytest.fixture
 def service(kafka: str, names: str, channel: Sandbox, tmp_path: Path) -> Iterator[Service]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    [port] = free_ports(1)
     made = Service(tmp_path, settings(kafka, channel, tmp_path, names, port), channel.info["token"])
     yield made
     if made.process is not None and made.process.poll() is None:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.app.service import SECRET, Platform, Sandbox, Service, eventually
+from tests.broker.broker import free_ports
 
 _DESCRIPTORS = 1_024
 
@@ -16,8 +17,7 @@ _DESCRIPTORS = 1_024
 @pytest.fixture
 def public(service: Service) -> str:
     """The address of a listener for the webhook alone, in the settings of a service that has not started."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    [port] = free_ports(1)
     service.change("web", public={"port": port}, public_url=f"http://127.0.0.1:{port}")
     return f"http://127.0.0.1:{port}"
 

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +16,7 @@ from consumer.clock import SystemClock
 from consumer.config.sections.kafka import KafkaSettings
 from consumer.kafka.clients.output import Output
 from consumer.kafka.clients.publisher import Publisher
-from tests.broker.broker import Broker
+from tests.broker.broker import Broker, free_ports
 from tests.broker.topics import FreshTopics
 from tests.cli.test_status import record
 
@@ -32,17 +31,13 @@ def blocks(heading: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
 
 
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return str(free.getsockname()[1])
-
-
 @pytest.mark.slow
 def test_first_message_as_the_readme_tells_it(own_kafka: Broker, tmp_path: Path) -> None:
     install, *steps = blocks("Your first message, against a stand-in", "bash")
     assert "pip install ." in install
     story = "set -e\ntrap 'kill $(jobs -p)' EXIT\n" + "\n".join(steps)
-    for said, meant in (("localhost:9092", own_kafka.bootstrap), ("8099", free_port())):
+    sandbox_port, web_port = map(str, free_ports(2))
+    for said, meant in (("localhost:9092", own_kafka.bootstrap), ("8099", sandbox_port)):
         assert said in story
         story = story.replace(said, meant)
     # `lapse` and `python` are this checkout's; the web port is a free one, since another test may have 8080.
@@ -55,7 +50,7 @@ def test_first_message_as_the_readme_tells_it(own_kafka: Broker, tmp_path: Path)
     here = clean | {
         "PATH": f"{tools}:{Path(sys.executable).parent}:{clean['PATH']}",
         "PYTHONPATH": str(ROOT),
-        "LAPSE_WEB__PORT": free_port(),
+        "LAPSE_WEB__PORT": web_port,
         "LAPSE_KAFKA__BOOTSTRAP_SERVERS": own_kafka.bootstrap,
     }
     folder = tmp_path / "first-message"

@@ -7,7 +7,6 @@ until the alert had fired and somebody was told, and until it had ended and they
 
 import re
 import signal
-import socket
 import sqlite3
 import threading
 import time
@@ -28,7 +27,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from tests.app.service import SECRET, Platform, Sandbox, Service, eventually, sandbox, settings
-from tests.broker.broker import Broker
+from tests.broker.broker import Broker, free_ports
 from tests.broker.find import PAUSABLE, own_broker
 from tests.deploy.prometheus import Prometheus, Receiver, alertmanager, prometheus
 from tests.deploy.test_dashboards import queries
@@ -145,8 +144,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         for created in admin.create_topics(theirs).values():
             created.result(60)
         channel = stack.enter_context(sandbox())
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        [port] = free_ports(1)
         service = Service(folder, settings(broker.bootstrap, channel, folder, NAMES, port), channel.info["token"])
         service.change("detect", brake={"floor": 0.5, "share_of_mean": None, "window": "10s"}, hush="3s")
         service.change("onemsg", look_every="1s")

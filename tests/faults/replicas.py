@@ -1,6 +1,5 @@
 """Processes of `lapse run --role deliver` for tests that take detect's place."""
 
-import socket
 import threading
 import time
 import uuid
@@ -34,11 +33,6 @@ def names(kafka: str) -> str:
 def channel(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     with sandbox(*getattr(request, "param", ())) as running:
         yield running
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 class Detect:

@@ -19,9 +19,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from tests.app.service import Platform, Sandbox, Service, eventually, sandbox, settings
+from tests.broker.broker import free_ports
 from tests.broker.guarded import GuardedBroker
 from tests.broker.topics import create_topics
-from tests.faults.replicas import free_port
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
@@ -108,7 +108,8 @@ def roles(guarded: Guarded, channel: Sandbox, tmp_path: Path) -> Iterator[dict[s
     for role in ROLES:
         folder = tmp_path / role
         folder.mkdir()
-        ours = settings(guarded.sasl, channel, folder, "lapse", free_port())
+        [port] = free_ports(1)
+        ours = settings(guarded.sasl, channel, folder, "lapse", port)
         ours["topics"] = {"create": False}
         ours["source"] = {**ours["source"], "topic": "user-activity"}
         made[role] = Service(folder, ours, channel.info["token"])

@@ -15,9 +15,10 @@ from consumer.commands.terminal.exit_codes import CommandFailed
 from consumer.config.errors import ConfigError
 from consumer.config.sections.kafka import KafkaSettings
 from tests.app.service import Platform, Sandbox, Service, eventually, sandbox, settings
+from tests.broker.broker import free_ports
 from tests.broker.guarded import Client, GuardedBroker, token_issuer
 from tests.broker.topics import fresh_name
-from tests.faults.replicas import TIMEOUT_S, free_port
+from tests.faults.replicas import TIMEOUT_S
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
@@ -55,7 +56,8 @@ def test_service_that_is_let_in_reads_and_writes(
     for created in guarded.admin.create_topics([NewTopic(f"{names}-activity", 2, 1)]).values():
         created.result(30)
     with login(guarded, way) as (address, client):
-        ours = settings(address, channel, tmp_path, names, free_port())
+        [port] = free_ports(1)
+        ours = settings(address, channel, tmp_path, names, port)
         del ours["processes"]["checkout"]
         service = Service(tmp_path, ours, channel.info["token"])
         service.environment["LAPSE_KAFKA__CLIENT"] = json.dumps(client)

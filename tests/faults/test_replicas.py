@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from tests.app.service import Platform, Sandbox, Service, eventually
-from tests.faults.replicas import TIMEOUT_S, Detect, channel, deliver, free_port, names
+from tests.broker.broker import free_ports
+from tests.faults.replicas import TIMEOUT_S, Detect, channel, deliver, names
 from tests.ledger.databases import emptied
 
 __all__ = ["channel", "names"]
@@ -54,7 +55,10 @@ def story(kafka: str, postgresql: str, names: str, channel: Sandbox, tmp_path: P
     url = emptied(postgresql)
     platform = Platform(kafka, names)
     detect = Detect(kafka, platform)
-    one, two = (deliver(kafka, channel, tmp_path, names, free_port(), instance, url) for instance in ("one", "two"))
+    one, two = (
+        deliver(kafka, channel, tmp_path, names, port, instance, url)
+        for instance, port in zip(("one", "two"), free_ports(2), strict=True)
+    )
     with detect.running():
         yield Story(one, two, detect, platform, channel)
         for each in (one, two):

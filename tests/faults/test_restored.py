@@ -15,8 +15,9 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 from tests.app.service import Platform, Sandbox, Service, eventually
+from tests.broker.broker import free_ports
 from tests.broker.topics import create_topics
-from tests.faults.replicas import TIMEOUT_S, Detect, channel, deliver, free_port, names
+from tests.faults.replicas import TIMEOUT_S, Detect, channel, deliver, names
 from tests.ledger.postgresql import programs_folder, running
 
 __all__ = ["channel", "names"]
@@ -92,7 +93,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 def story(kafka: str, names: str, channel: Sandbox, tmp_path: Path, url: str) -> Iterator[Story]:
     platform = Platform(kafka, names)
     detect = Detect(kafka, platform)
-    service = deliver(kafka, channel, tmp_path, names, free_port(), "one", url)
+    [port] = free_ports(1)
+    service = deliver(kafka, channel, tmp_path, names, port, "one", url)
     with detect.running():
         yield Story(service, detect, platform, channel, url)
         if service.process is not None and service.process.poll() is None:

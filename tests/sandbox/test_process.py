@@ -13,6 +13,7 @@ import pytest
 from consumer.sandbox.app import Setup
 from consumer.sandbox.faults.fault_rates import BadFaults
 from consumer.sandbox.server import main, running
+from tests.broker.broker import free_ports
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,8 +60,7 @@ def test_a_port_that_is_taken_and_a_bad_specification_are_said_at_once() -> None
 
 
 def test_it_takes_the_port_it_is_given_and_gives_it_back() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    [port] = free_ports(1)
     for _ in range(2):
         with running(Setup(port=port)) as sandbox:
             assert sandbox.base_url == f"http://127.0.0.1:{port}"
