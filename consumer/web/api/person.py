@@ -1,6 +1,6 @@
 """`GET /api/person`: one person's story, and `POST /api/person/reveal`: their name and number, journalled."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -102,11 +102,7 @@ class PersonView:
                 found.notes.append(read)
             else:
                 activities = read
-        return tell_person(found, activities, self._lapse_rules, self._processes)
-
-    @property
-    def _processes(self) -> Sequence[str]:
-        return list(self._lapse_rules.ladders)
+        return tell_person(found, activities, self._lapse_rules, list(self._lapse_rules.ladders))
 
     def reveal(self, asked: RevealQuestion, by: Actor) -> Revealed:
         """Return the person's name and number, once it is journalled that somebody looked. Raises NobodyFound."""

@@ -39,11 +39,10 @@ class ReasonDays:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """An interval on an axis that is 0 to 100 wide: where it begins, its width, its middle."""
+    """An interval on an axis that is 0 to 100 wide: where it begins, and its width."""
 
     left: float
     width: float
-    middle: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +87,6 @@ def uplift_axis(found: ProcessUplift) -> UpliftAxis | None:
         return round(100 * (value - low) / (high - low), 2)
 
     def span(lower: float, upper: float) -> Range:
-        return Range(place(lower), round(place(upper) - place(lower), 2), place(found.uplift.difference))
+        return Range(place(lower), round(place(upper) - place(lower), 2))
 
     return UpliftAxis(span(interval.lower, interval.upper), span(sequence.lower, sequence.upper), place(0))
