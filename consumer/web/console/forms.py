@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 from urllib.parse import urlencode
 
-from sqlalchemy.exc import SQLAlchemyError
-from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from consumer.ledger.queries.operating.journal import Actor
@@ -71,13 +69,9 @@ class Forms:
     def _guarded(self, form: Form) -> Form:
         async def act(session: Session, fields: Mapping[str, str]) -> Response:
             try:
-                return await form(session, fields)
+                return await self._pages.or_problem(None, session, form(session, fields))
             except (ActionRefused, NobodyFound) as refused:
                 return self._pages.problem(None, session, f"Nothing was done: {refused}.", 409)
-            except HTTPException as refused:
-                return self._pages.problem(None, session, refused.detail, refused.status_code)
-            except SQLAlchemyError as problem:
-                return self._pages.no_ledger(None, session, problem)
 
         return act
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+from collections.abc import Awaitable
 from typing import Any
 
 import structlog
@@ -46,11 +47,7 @@ class Pages:
         return {path: functools.partial(self._with_ledger, page) for path, page in pages.items()}
 
     async def now(self, request: Request, session: Session) -> Response:
-        try:
-            found = await self._api.now()
-        except SQLAlchemyError as problem:
-            return self.no_ledger(request, session, problem)
-        return self.show(request, session, "now.html", now=found)
+        return await self.or_problem(request, session, self._now(request, session))
 
     def show(
         self, request: Request | None, session: Session, template: str, status: int = 200, **values: Any
@@ -76,22 +73,25 @@ class Pages:
         if self._api.views is None:
             words = "This process runs detect only. Open the console of a process that runs deliver."
             return self.problem(request, session, words, 404)
+        return await self.or_problem(request, session, page(request, session, self._api.views))
+
+    async def or_problem(self, request: Request | None, session: Session, page: Awaitable[Response]) -> Response:
+        """Return the page, or one that says why it is refused, or that the ledger is out of reach."""
         try:
-            response: Response = await page(request, session, self._api.views)
+            return await page
         except HTTPException as refused:
             return self.problem(request, session, refused.detail, refused.status_code)
         except SQLAlchemyError as problem:
-            return self.no_ledger(request, session, problem)
-        return response
+            log.warning("ledger_did_not_answer", error=type(problem).__name__)
+            words = "The ledger does not answer. What the parts say is at /readyz."
+            return self.problem(request, session, words, 503)
 
     def problem(self, request: Request | None, session: Session, words: str, status: int) -> Response:
         """Return a page that says what is wrong."""
         return self.show(request, session, "problem.html", status, words=words)
 
-    def no_ledger(self, request: Request | None, session: Session, problem: SQLAlchemyError) -> Response:
-        """Return a page that says that the ledger is out of reach."""
-        log.warning("ledger_did_not_answer", error=type(problem).__name__)
-        return self.problem(request, session, "The ledger does not answer. What the parts say is at /readyz.", 503)
+    async def _now(self, request: Request, session: Session) -> Response:
+        return self.show(request, session, "now.html", now=await self._api.now())
 
     async def _funnel(self, request: Request, session: Session, views: Views) -> Response:
         asked = question(FunnelQuestion, days(request.query_params))
