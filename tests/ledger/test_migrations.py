@@ -52,6 +52,7 @@ def add(versions: Path, number: str, what: str, monkeypatch: pytest.MonkeyPatch)
 def test_revisions_follow_each_other_in_the_order_of_their_files() -> None:
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
+    config.set_main_option("recursive_version_locations", "true")
     scripts = list(ScriptDirectory.from_config(config).walk_revisions())
     assert [script.revision for script in reversed(scripts)] == migrations._NUMBERS
     for script in scripts:

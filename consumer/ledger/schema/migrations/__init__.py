@@ -2,10 +2,10 @@
 
 To change the schema:
 1. Change `tables.py` or its neighbours, and with it whatever lists the columns (`rows.py`, dataclasses of the queries).
-2. Add `versions/rNNNN_what_it_does.py`, the next number: `revision = "NNNN"`, `down_revision` = the one before, and an
-   `upgrade()` of Alembic operations. It imports nothing of Lapse, because later changes of `tables.py` must not change
-   what it does. SQLite can rename a column; any other change of one goes through `op.batch_alter_table`. A new column
-   of a table that has rows is nullable or has a `server_default`.
+2. Add `versions/rNN/rNNNN_what_it_does.py`, the next number, ten to a folder: `revision = "NNNN"`, `down_revision` =
+   the one before, and an `upgrade()` of Alembic operations. It imports nothing of Lapse, because later changes of
+   `tables.py` must not change what it does. SQLite can rename a column; any other change of one goes through
+   `op.batch_alter_table`. A new column of a table that has rows is nullable or has a `server_default`.
 3. Run `tests/ledger/test_migrations.py`: it shows, for SQLite and PostgreSQL, where the migrated schema and the tables
    differ. Where two changes have taken the same number, whoever lands later takes the next one.
 There are no downgrades: restore a backup (see README).
@@ -25,7 +25,7 @@ from consumer.ledger.errors import LedgerRefused, NoLedger
 from consumer.ledger.schema.tables import meta
 
 _FOLDER = Path(__file__).parent
-_NUMBERS = sorted(path.stem[1:5] for path in (_FOLDER / "versions").glob("r*.py"))
+_NUMBERS = sorted(path.stem[1:5] for path in (_FOLDER / "versions").rglob("r*.py"))
 HEAD = _NUMBERS[-1]
 """The version that this Lapse works with."""
 
@@ -155,4 +155,5 @@ def _alembic(connection: Connection, command: str, revision: str = "head") -> No
 
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
+    config.set_main_option("recursive_version_locations", "true")
     getattr(commands, command)(config, revision)
