@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import socket
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ import httpx
 import yaml
 
 from tests.app.service import eventually
+from tests.broker.broker import free_ports
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 SCRAPE_INTERVAL_S = 1
@@ -180,8 +180,8 @@ def _configure(folder: Path, target: str | None, alertmanager: str) -> None:
 
 
 def _free_address() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return f"127.0.0.1:{free.getsockname()[1]}"
+    [port] = free_ports(1)
+    return f"127.0.0.1:{port}"
 
 
 def _answers(url: str) -> bool:
