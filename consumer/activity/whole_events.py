@@ -1,10 +1,10 @@
 """Reads events whole, as nested dictionaries: to look at a topic, not for the hot path."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from consumer.activity.avro.whole_value import read_whole
+from consumer.activity.avro.whole_value import read_whole, record_name_of
 from consumer.activity.errors import BadRecord
 from consumer.activity.schemas.framing import header_of, text_of_key, without_registry_frame
 from consumer.activity.schemas.writer_schemas import WriterSchemas
@@ -17,8 +17,10 @@ class WholeEventReader:
     """Reads JSON objects and Avro records, told apart by their first byte, and of JSON behind a registry's frame by the
     first behind it. Avro's logical types are plain numbers."""
 
-    def __init__(self, writers: WriterSchemas) -> None:
+    def __init__(self, writers: WriterSchemas, event_name: Callable[[str], str] = str) -> None:
+        """`event_name` returns what the full name of a record's schema is as a field."""
         self._writers = writers
+        self._event_name = event_name
 
     def __call__(self, value: bytes) -> Event:
         """Return the event. Raises BadRecord, RegistryUnavailable."""
@@ -46,8 +48,9 @@ class WholeEventReader:
             return text_of_key(key)
 
     def _record_name(self, value: bytes) -> str | None:
-        schema = self._writers.find(header_of(value)).schema
-        return schema.get("name", "").rpartition(".")[2] if isinstance(schema, dict) else None
+        header = header_of(value)
+        name = record_name_of(self._writers.find(header), value, len(header))
+        return self._event_name(name) if name else None
 
     def _avro(self, value: bytes) -> Any:
         header = header_of(value)

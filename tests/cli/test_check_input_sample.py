@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from consumer.activity.schemas.avro_schema import single_object_header
+from consumer.activity.schemas.avro_schema import parse, single_object_header
 from consumer.clock import HOUR, SystemClock
 from consumer.commands.check.data import check_data
 from consumer.commands.check.input_sample import check_partitioning
@@ -20,6 +20,7 @@ from tests.activity.writing import event as activity
 from tests.broker.topics import FreshTopics
 
 NOW = SystemClock().now()
+FIELDS_OF_USER = [{"name": "user", "type": "string"}, {"name": "at", "type": "long"}]
 PROCESSES: dict[str, ProcessSettings] = {"checkout": process(active_on=("viewed",))}
 
 
@@ -125,3 +126,22 @@ def test_events_whose_schema_contains_itself_are_sampled_as_others_are(kafka: st
     assert f"✓ records of {name}: the newest can be read" in lines
     assert "✓ kinds: STARTED 1" in lines
     assert any(line.startswith("✓ processes seen: checkout 1") for line in lines)
+
+
+def test_names_of_records_are_told_as_they_are_configured(kafka: str, topics: FreshTopics) -> None:
+    """The topic has records of several types, one of them configured with its namespace."""
+    name = topics(1, about="activity")
+    kinds = [{"type": "record", "name": f"shop.{kind}", "fields": FIELDS_OF_USER} for kind in ("Viewed", "Paid")]
+    writer = parse(json.dumps(kinds))
+    topic = Topic(kafka, name).has(
+        *(
+            (0, single_object_header(writer) + branch + b"\x06ann" + b"\x80\xe0\x9c\xd2\x98\x68")
+            for branch in (b"\x00", b"\x02")
+        )
+    )
+    source = SourceSettings(topic=name, user="user", time="at", event="$record")
+    processes = {"checkout": process(active_on=("Viewed",), complete_on=("shop.Paid",))}
+    shared = Shared(Settings(kafka=topic._kafka, source=source, processes=processes))
+    shared.writers.learn([writer])
+    lines = [str(line) for line in check_data(shared)]
+    assert "✓ events seen: Viewed 1 (goes on with checkout), shop.Paid 1 (completes checkout)" in lines

@@ -7,7 +7,7 @@ from struct import unpack_from
 from typing import Any
 
 from consumer.activity.avro.plain_readers import Damaged, block_count, cut, read_bytes, read_long, read_symbol
-from consumer.activity.avro.schema_compiler import resolved
+from consumer.activity.avro.schema_compiler import record_name, resolved
 from consumer.activity.errors import BadRecord
 from consumer.activity.schemas.avro_schema import WriterSchema
 from consumer.activity.schemas.framing import UNREADABLE
@@ -25,6 +25,18 @@ def read_whole(writer: WriterSchema, data: bytes, at: int) -> Any:
     if end != len(data):
         raise BadRecord(*UNREADABLE)
     return value
+
+
+def record_name_of(writer: WriterSchema, data: bytes, at: int) -> str:
+    """Return the full name of the record that begins at `at`, one of a union or not; "" if it is none.
+
+    Raises BadRecord (unreadable).
+    """
+    try:
+        schema = read_symbol(writer.schema, data, at)[0] if isinstance(writer.schema, list) else writer.schema
+    except (Damaged, IndexError):
+        raise BadRecord(*UNREADABLE) from None
+    return record_name(resolved(schema, writer.named)[0])
 
 
 class _Reader:

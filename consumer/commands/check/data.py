@@ -8,6 +8,7 @@ from confluent_kafka import KafkaException
 
 from consumer.activity.decoder import Decoded
 from consumer.activity.errors import BadRecord, RegistryUnavailable
+from consumer.activity.field_paths import build_field_paths
 from consumer.activity.whole_events import Event, WholeEventReader
 from consumer.commands import kafka_probe
 from consumer.commands.check import forecast
@@ -39,7 +40,7 @@ def check_data(shared: Shared) -> Iterator[CheckResult]:
         sample = sampler.newest(topic, MAX_RECORDS, MAX_BYTES)
         decoded = decode(sample, decoder, shared.clock.now())
         yield from check_decoded(topic, decoded, millis(s.detect.clock_doubt))
-        yield from _check_source(sampler, sample, WholeEventReader(shared.writers), s)
+        yield from _check_source(sampler, sample, _event_reader(shared), s)
     except (KafkaException, RegistryUnavailable) as problem:
         yield CheckResult(False, f"records of {topic}", f"they cannot be read: {kafka_probe.why_not_read(problem)}")
         return
@@ -50,6 +51,11 @@ def check_data(shared: Shared) -> Iterator[CheckResult]:
         lines, reachable = check_people(sampler, s.topics.contacts, shared.codec, users, s.policy)
         yield from lines
     yield from _start(shared, sample, [found.frame for found in decoded.values()], reachable)
+
+
+def _event_reader(shared: Shared) -> WholeEventReader:
+    s = shared.settings
+    return WholeEventReader(shared.writers, build_field_paths(s.source, s.processes).event_name)
 
 
 def _start(
