@@ -186,6 +186,15 @@ def test_a_registry_that_cannot_be_asked_is_no_bad_record(registry: SchemaRegist
         WriterSchemas(ManualClock(), RegistryClient("http://127.0.0.1:1")).find(registry_header(1))
 
 
+def test_an_answer_without_a_schema_is_no_bad_record() -> None:
+    """A proxy in between answers everything in JSON."""
+    with (
+        schema_registry(lambda method, path, body: (200, {"status": "ok"})) as registry,
+        pytest.raises(RegistryUnavailable, match=r"without a schema: is schema_registry\.url right"),
+    ):
+        RegistryClient(registry.url).find(1)
+
+
 def test_the_registry_is_told_who_asks_and_its_password_stays_out_of_errors(registry: SchemaRegistry) -> None:
     registry.login = "lapse:hush:hush"
     assert RegistryClient(registry.url, user="lapse", password="hush:hush").find(NOBODYS) is None
@@ -271,6 +280,10 @@ def test_a_registry_of_a_private_authority_is_trusted_by_its_file(tmp_path: Path
         with pytest.raises(RegistryUnavailable, match=r"set schema_registry\.ca_file"):
             RegistryClient(registry.url).find(1)
         assert RegistryClient(registry.url, ca_file=certificate).find(1) is None
+        assert RegistryClient("https://127.0.0.1:1", registry.url, ca_file=certificate).find(1) is None
+        elsewhere = registry.url.replace("127.0.0.1", "localhost")
+        with pytest.raises(RegistryUnavailable, match="is for another name"):
+            RegistryClient(elsewhere, ca_file=certificate).find(1)
     with pytest.raises(OSError):
         RegistryClient("https://127.0.0.1", ca_file=tmp_path / "absent.pem")
     with pytest.raises(OSError):

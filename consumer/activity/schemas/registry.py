@@ -16,6 +16,7 @@ _REFUSED_STATUSES = {_CONFLICT, 422}  # or not valid
 _HINTS = {
     401: "check schema_registry.user and password, or token",
     403: "let whoever schema_registry.user or token names read schemas, and register those of our topics",
+    429: "try again later",
 }
 
 
@@ -50,7 +51,12 @@ class RegistryClient:
         Raises RegistryUnavailable, and BadRecord (incompatible_schema) if it is not a usable Avro schema.
         """
         try:
-            return self._parsed(self._client.get_schema(schema_id))
+            found = self._client.get_schema(schema_id)
+            if not found.schema_str:  # something else answered, and no record is bad because of it
+                raise RegistryUnavailable(
+                    "the Schema Registry answered without a schema: is schema_registry.url right?"
+                )
+            return self._parsed(found)
         except UnusableSchema as problem:
             raise BadRecord(
                 "incompatible_schema",
@@ -60,6 +66,8 @@ class RegistryClient:
             if answer.error_code in _NOT_FOUND_CODES:
                 return None
             raise _unavailable(answer) from answer
+        except RegistryUnavailable:
+            raise
         except Exception as failure:  # no connection or no JSON: no record is bad because of it
             raise _unavailable(failure) from failure
 
@@ -111,6 +119,10 @@ def _unavailable(why: Exception) -> RegistryUnavailable:
         hint = _HINTS.get(why.http_status_code, "is schema_registry.url right?")
         hint = hint if why.http_status_code < 500 else "try again later"
         return RegistryUnavailable(f"the Schema Registry answered {why.http_status_code}: {hint}")
+    if "ostname mismatch" in str(why) or "IP address mismatch" in str(why):
+        return RegistryUnavailable(
+            "the Schema Registry's certificate is for another name: write schema_registry.url as it has it"
+        )
     if "CERTIFICATE_VERIFY_FAILED" in str(why):
         return RegistryUnavailable(
             "the Schema Registry's certificate is not trusted: if a private authority signed it, set"
