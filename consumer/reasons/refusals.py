@@ -105,7 +105,7 @@ REFUSED: Mapping[str, tuple[str, str]] = {
     "media_failed": ("A header's media could not be loaded.", "Use a template without media."),
     "unknown_error": ("An error that no source explains; never tried again by itself.", _CODE),
     "repeated_failure": (
-        "The same failure that no source explains met several people in a row: the channel is stopped, and they wait.",
+        "Failures that no source explains met several people in a row: channel or template is stopped, and they wait.",
         "Read the provider's words in /readyz or in the console, and settle it there; it is probed by itself.",
     ),
     "failed": ("Reported as failed, without a cause.", NOTHING),

@@ -96,7 +96,7 @@ NEW_ECHO = {
 }  # fmt: skip
 PARKED = ParkedReport("other", "delivered", NOW, None, None, "webhook", NOW)
 ASKED = UnattributedRequest("id-7", "stop", "asked_to_stop", NOW)
-STREAK = FailureStreak("whatsapp", "answer", "code 131999", "[]", NOW)
+STREAK = FailureStreak("whatsapp", "answer", "[]", "[]", NOW)
 HOLD = Hold("not_on_whatsapp", NOW, unreachable=True)
 PEOPLE = EpisodeSelection(since=RECENT, until=NOW, process="account-setup", reason="holdout")
 WAITING = WaitingSelection(until=NOW, reason="no_contact", process="account-setup")
@@ -115,7 +115,7 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "reminders.any_fallback_due": lambda to: r.any_fallback_due(to, NOW),
     "reminders.lock_fallback_due": lambda to: r.lock_fallback_due(to, NOW, 100),
     "reminders.any_deferred": lambda to: r.any_deferred(to, "whatsapp", "no_contact"),
-    "reminders.lock_oldest_deferred": lambda to: r.lock_oldest_deferred(to, "whatsapp", "no_contact", 10),
+    "reminders.lock_next_probe": lambda to: r.lock_next_probe(to, "whatsapp", "no_contact", NOW, 10),
     "reminders.lock_by_ids": lambda to: r.lock_by_ids(to, IDS),
     "reminders.lock_related": lambda to: r.lock_related(to, USERS, OLD, ["planned", "unknown"]),
     "reminders.lock_unsent": lambda to: r.lock_unsent(to, 500),
@@ -222,7 +222,7 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "channels.rate_limit": lambda to: queries.channels.rate_limit(to, "whatsapp", lock=True),
     "channels.set_rate_used_until": lambda to: queries.channels.set_rate_used_until(to, "whatsapp", NOW),
     "channels.hold_rate_until": lambda to: queries.channels.hold_rate_until(to, "whatsapp", NOW),
-    "channels.lock_failure_streak": lambda to: queries.channels.lock_failure_streak(to, "whatsapp", "answer"),
+    "channels.lock_failure_streaks": lambda to: queries.channels.lock_failure_streaks(to, "whatsapp", "answer"),
     "channels.put_failure_streak": lambda to: queries.channels.put_failure_streak(to, STREAK),
     "channels.delete_failure_streak": lambda to: queries.channels.delete_failure_streak(to, "whatsapp", "answer"),
     "replicas.lock_facts_shared": queries.replicas.lock_facts_shared,

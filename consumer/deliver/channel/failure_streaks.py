@@ -1,19 +1,27 @@
-"""Keeps the streak of one unexplained failure over the transactions, apart for answers and for later reports."""
+"""Keeps the streaks of unexplained failures over the transactions, apart for answers and for later reports.
+
+There is one for a medium's whole channel and one for each template on it, as with the circuit breakers: a template that
+nobody can be sent is not hidden by another one that works.
+"""
 
 import json
+from collections.abc import Sequence
 from enum import StrEnum
 
 from consumer.clock import Millis
+from consumer.deliver.channel.circuit_breaker import template_key
 from consumer.deliver.policy.failure_pattern import (
     REPEATED_FAILURE,
     Streak,
     after_failure,
     after_success,
-    pattern_of,
+    as_repeated,
+    is_unexplained,
 )
 from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
 from consumer.ledger.queries.channels import FailureStreak
+from consumer.ledger.schema.rows import ReminderRow
 from consumer.onemsg.outcomes import Rejected
 
 
@@ -30,36 +38,55 @@ class FailureStreaks:
     def __init__(self, work: UnitOfWork, told_by: ToldBy) -> None:
         self._work = work
         self._told_by = told_by
-        self._before: dict[str, Streak | None] = {}
+        self._media: set[str] = set()
+        """Those whose streaks have been read."""
+        self._before: dict[str, Streak] = {}
+        """By name of the breaker."""
         self._streaks: dict[str, Streak | None] = {}
 
-    def judge(self, refusal: Rejected, medium: str, user_id: str, started_at: Millis) -> Rejected:
-        """Return what a refusal counts as: one that several people met in a row is about the channel."""
-        if pattern_of(refusal, medium) is None:
-            return refusal
-        breaker = queries.channels.states(self._work.connection, medium)[medium]
-        stopped = breaker.stopped_because == REPEATED_FAILURE
-        streak = self._streak(medium)
-        self._streaks[medium], judged = after_failure(streak, refusal, medium, user_id, started_at, stopped=stopped)
-        return judged
+    def judge(self, refusal: Rejected, row: ReminderRow, person: str, started_at: Millis, *, ends: bool) -> Rejected:
+        """Return what a refusal of this reminder counts as: several people in a row are a matter of the channel.
 
-    def pass_through(self, medium: str, started_at: Millis) -> None:
-        """Note that a message went through whose attempt began then."""
-        self._streaks[medium] = after_success(self._streak(medium), started_at)
+        `person` is any name of the recipient; `ends`: the reminder would not be tried again.
+        """
+        if not is_unexplained(refusal, ends=ends):
+            return refusal
+        self._read(row.medium)
+        breakers, repeated = queries.channels.states(self._work.connection, row.medium), list[Rejected]()
+        for name in _breakers_of(row):
+            streak = self._streaks[name] = after_failure(self._streaks.get(name), refusal, person, started_at)
+            is_probe = name in breakers and breakers[name].stopped_because == REPEATED_FAILURE  # or left before it
+            if is_probe or streak.is_pattern:
+                repeated.append(as_repeated(refusal, streak, template=name != row.medium))
+        return repeated[0] if repeated else refusal
+
+    def pass_through(self, row: ReminderRow, started_at: Millis) -> None:
+        """Note that a message of this reminder went through whose attempt began then."""
+        self._read(row.medium)
+        for name in _breakers_of(row):
+            self._streaks[name] = after_success(self._streaks.get(name), started_at)
 
     def save(self) -> None:
-        for medium, streak in self._streaks.items():
-            if streak == self._before[medium]:
+        for name, streak in self._streaks.items():
+            if streak == self._before.get(name):
                 continue
             if streak is None:
-                queries.channels.delete_failure_streak(self._work.connection, medium, self._told_by)
+                queries.channels.delete_failure_streak(self._work.connection, name, self._told_by)
             else:
-                row = FailureStreak(medium, self._told_by, streak.pattern, json.dumps(streak.users), streak.since)
+                people, errors = json.dumps(streak.people), json.dumps(streak.errors)
+                row = FailureStreak(name, self._told_by, people, errors, streak.since)
                 queries.channels.put_failure_streak(self._work.connection, row)
 
-    def _streak(self, medium: str) -> Streak | None:
-        if medium not in self._before:
-            row = queries.channels.lock_failure_streak(self._work.connection, medium, self._told_by)
-            found = None if row is None else Streak(row.pattern, tuple(json.loads(row.users)), row.since)
-            self._before[medium] = self._streaks[medium] = found
-        return self._streaks[medium]
+    def _read(self, medium: str) -> None:
+        if medium not in self._media:
+            self._media.add(medium)
+            for row in queries.channels.lock_failure_streaks(self._work.connection, medium, self._told_by):
+                found = Streak(tuple(json.loads(row.people)), tuple(json.loads(row.errors)), row.since)
+                self._before[row.breaker] = self._streaks[row.breaker] = found
+
+
+def _breakers_of(row: ReminderRow) -> Sequence[str]:
+    """Return the names of the breakers that a failure of this reminder may open, the channel's first."""
+    if row.template is None:
+        return (row.medium,)
+    return row.medium, template_key(row.medium, row.template, row.language)

@@ -29,16 +29,21 @@ class VariantChooser:
         self.probed: dict[str, ChannelRow] = {}
         """Breakers whose probe this batch sends, to be written."""
 
-    def choose(self, facts: Facts, plan: MessagePlan | None) -> tuple[Facts, TemplateVariant | None]:
-        """Return the facts completed with channel and template, and the variant to send; None if there is none."""
+    def choose(
+        self, facts: Facts, plan: MessagePlan | None, attempted_at: Millis | None = None
+    ) -> tuple[Facts, TemplateVariant | None]:
+        """Return the facts completed with channel and template, and the variant to send; None if there is none.
+
+        `attempted_at`: when this reminder was last tried.
+        """
         channel_stopped = self._open_breaker(self._medium) is not None
         variants = plan.variants(facts.locale) if plan else ()
-        chosen = next((variant for variant in variants if self._unusable_until(variant, facts) is None), None)
+        untils_of = {each: self._unusable_until(each, facts, attempted_at) for each in variants}
+        chosen = next((variant for variant, until in untils_of.items() if until is None), None)
         marketing = chosen is not None and self._statuses.of(chosen).marketing
         if not channel_stopped and chosen is not None and not marketing:
             return facts, chosen
-        untils = [until for variant in variants if (until := self._unusable_until(variant, facts)) is not None]
-        until = min(untils, default=None) if chosen is None else None
+        until = min(filter(None, untils_of.values()), default=None) if chosen is None else None
         completed = replace(facts, channel_stopped=channel_stopped, template_stopped_until=until, marketing=marketing)
         return completed, chosen
 
@@ -49,12 +54,18 @@ class VariantChooser:
             if breaker is not None and breaker.stopped_because is not None:
                 self._breakers[name] = self.probed[name] = replace(breaker, probe_at=self._next_probe_at)
 
-    def _unusable_until(self, variant: TemplateVariant, facts: Facts) -> Millis | None:
-        """Return until when this variant cannot be sent; None if it can. The template watcher may wake it earlier."""
+    def _unusable_until(self, variant: TemplateVariant, facts: Facts, attempted_at: Millis | None) -> Millis | None:
+        """Return until when this variant cannot be sent; None if it can. The template watcher may wake it earlier.
+
+        Whoever was tried since the breaker opened comes after the others: they must not be every probe.
+        """
         if not self._statuses.of(variant).usable:
             return facts.too_old_at
         breaker = self._open_breaker(template_key(self._medium, variant.template, variant.language))
-        return None if breaker is None else breaker.probe_at
+        if breaker is None or breaker.probe_at is None:
+            return None
+        was_probe = attempted_at is not None and attempted_at > (breaker.stopped_at or 0)
+        return breaker.probe_at + was_probe * SECOND
 
     def _open_breaker(self, name: str) -> ChannelRow | None:
         breaker = self._breakers.get(name)

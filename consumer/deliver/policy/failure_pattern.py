@@ -1,8 +1,9 @@
-"""The same failure for one person after another is no failure of these people. Pure.
+"""Failures of one person after another are no failures of these people. Pure.
 
-The table of errors (docs/1msg.md#error-codes) cannot know every failure. One that it does not explain, or explains as
-bad in the message alone, ends the reminder of one person. If several people in a row meet the same one, it is about the
-channel: its circuit breaker opens, with the provider's words, and their reminders wait.
+The table of errors (docs/1msg.md#error-codes) cannot know every failure. One that it does not explain, explains as bad
+in the message alone, or as temporary, ends the reminder of one person, the last of these when no try is left. If
+several people in a row end so, whatever the words, with nothing that went through in between, it is about the channel,
+or about the template that they share: its circuit breaker opens, with the provider's words, and their reminders wait.
 """
 
 import re
@@ -10,68 +11,70 @@ from dataclasses import dataclass, replace
 
 from consumer.clock import Millis
 from consumer.onemsg.outcomes import Rejected, Remedy
-from consumer.records import WHATSAPP
 
 PEOPLE_TO_OPEN = 3
 """The reminders of all but the last of them end; a probe ends nobody's."""
 
 REPEATED_FAILURE = "repeated_failure"
 
-_UNEXPLAINED = frozenset(
-    {"unknown_error", "bad_request", "bad_parameter", "provider_error", "unsupported_message", "media_failed"}
-    | {"outside_window", "template_not_usable", "failed", "refused", "refused_by_policy"}
-)
-"""Reasons that may be anybody's fault. Those that name the person, such as an experiment, are not among them."""
+_ABOUT_THE_PERSON = frozenset({"experiment", "hidden_number_unsupported"})
+"""Reasons that name the person, so that any number of them in a row says nothing about the channel."""
+_MOST_ERRORS = 3
+"""The latest are kept."""
 _VARIABLE = re.compile(r"\S*[\d…]\S*")
 """A number, a masked one, or an id with a digit in it, such as that of a trace."""
 _BETWEEN_WORDS = re.compile(r"[^\w#]+")
-_MAX_PATTERN = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Streak:
-    """One unexplained failure, and the users who met it with nothing that went through in between, the first first.
+    """People who met unexplained failures with nothing that went through in between, the first first.
 
-    `since` is when the first of their attempts began.
+    `people` are any names of them; `errors` are the provider's words, those that differ; `since` is when the first of
+    the attempts began.
     """
 
-    pattern: str
-    users: tuple[str, ...]
+    people: tuple[str, ...]
+    errors: tuple[str, ...]
     since: Millis
 
-
-def pattern_of(refusal: Rejected, medium: str) -> str | None:
-    """Return what two unexplained refusals have in common if they are the same; None if this one is explained.
-
-    WhatsApp's code, else the words without what differs from person to person. (The codes of mail servers are few.)
-    """
-    if refusal.remedy is not Remedy.MESSAGE or refusal.reason not in _UNEXPLAINED:
-        return None
-    if medium == WHATSAPP and refusal.error_code is not None:
-        return f"code {refusal.error_code}"
-    words = _BETWEEN_WORDS.sub(" ", _VARIABLE.sub("#", (refusal.error or "").casefold()))
-    return words.strip()[:_MAX_PATTERN]
+    @property
+    def is_pattern(self) -> bool:
+        """Whether so many people cannot be at fault each for themselves."""
+        return len(self.people) >= PEOPLE_TO_OPEN
 
 
-def after_failure(
-    streak: Streak | None, refusal: Rejected, medium: str, user_id: str, started_at: Millis, *, stopped: bool
-) -> tuple[Streak | None, Rejected]:
-    """Return the streak after a refusal, and what the refusal counts as.
+def is_unexplained(refusal: Rejected, *, ends: bool) -> bool:
+    """Return whether a refusal may be anybody's fault; `ends`: the reminder is not tried again after it."""
+    if refusal.remedy not in {Remedy.MESSAGE, Remedy.TRANSIENT}:
+        return False
+    return ends and refusal.reason not in _ABOUT_THE_PERSON
 
-    `stopped`: the channel's breaker is open for a repeated failure, so that this was its probe, or left before.
-    """
-    pattern = pattern_of(refusal, medium)
-    if pattern is None:
-        return streak, refusal
-    if streak is None or streak.pattern != pattern:
-        streak = Streak(pattern, (user_id,), started_at)
-    elif user_id not in streak.users and len(streak.users) < PEOPLE_TO_OPEN:
-        streak = replace(streak, users=(*streak.users, user_id))
-    if stopped or len(streak.users) >= PEOPLE_TO_OPEN:
-        refusal = replace(refusal, reason=REPEATED_FAILURE, remedy=Remedy.CHANNEL, retry_after=None)
-    return streak, refusal
+
+def after_failure(streak: Streak | None, refusal: Rejected, person: str, started_at: Millis) -> Streak:
+    """Return the streak after an unexplained refusal."""
+    error = refusal.error or (refusal.reason if refusal.error_code is None else f"code {refusal.error_code}")
+    if streak is None:
+        return Streak((person,), (error,), started_at)
+    if person not in streak.people and not streak.is_pattern:
+        streak = replace(streak, people=(*streak.people, person))
+    if all(_words(error) != _words(other) for other in streak.errors):
+        streak = replace(streak, errors=(*streak.errors, error)[-_MOST_ERRORS:])
+    return streak
 
 
 def after_success(streak: Streak | None, started_at: Millis) -> Streak | None:
     """Return the streak after a message that went through; one from before the streak proves nothing."""
     return None if streak is None or started_at >= streak.since else streak
+
+
+def as_repeated(refusal: Rejected, streak: Streak, *, template: bool) -> Rejected:
+    """Return the refusal as one that concerns the whole channel, or only the template, with all that was said."""
+    error = "; ".join(streak.errors)
+    channel = replace(refusal, reason=REPEATED_FAILURE, remedy=Remedy.CHANNEL, error=error, retry_after=None)
+    return replace(channel, template=template)
+
+
+def _words(error: str) -> str:
+    """Return the words without what differs from person to person."""
+    return _BETWEEN_WORDS.sub(" ", _VARIABLE.sub("#", error.casefold())).strip()

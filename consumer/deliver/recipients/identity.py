@@ -43,6 +43,11 @@ def phone_hashes(rows: Iterable[ReminderRow], hash_key: bytes) -> set[str]:
     return {phone_hash(row.phone, hash_key) for row in rows if row.phone is not None}
 
 
+def person_of(row: ReminderRow, hash_key: bytes) -> str:
+    """Return one name of whom this reminder was sent to: the hash of the phone, or else the user's id."""
+    return row.user_id if row.phone is None else phone_hash(row.phone, hash_key)
+
+
 def text_hash(text: str, hash_key: bytes) -> str:
     """Return what is stored of a message's text, to recognise it by: the same whatever blanks and lines divide it."""
     return _keyed(f"text:{' '.join(unicodedata.normalize('NFC', text).split())}", hash_key)

@@ -143,19 +143,22 @@ class Claims(Generic[M]):
             # The lease starts only now that the locks are ours: waiting for them must not use it up.
             work.now, monotonic = self._clock.now(), self._clock.monotonic()
             chooser = VariantChooser(breakers, self._medium.templates, self._medium.name, work.now, self._lease_ms)
-            rows = self._due_rows(work, limit, probing=probe_is_due(breakers[self._medium.name], work.now))
+            rows = self._due_rows(work, limit, breakers[self._medium.name])
             decided, attempts = self._decide(work, rows, chooser)
             self._rate_limit.spend(work.connection, self._clock.now(), len(attempts))
             for breaker in chooser.probed.values():
                 queries.channels.put_state(work.connection, breaker)
         return Claim(decided, attempts, work.now + self._lease_ms, monotonic + self._lease_ms)
 
-    def _due_rows(self, work: UnitOfWork, limit: int, *, probing: bool) -> list[ReminderRow]:
+    def _due_rows(self, work: UnitOfWork, limit: int, breaker: ChannelRow) -> list[ReminderRow]:
         if not limit:
             return []
         rows, medium = [], self._medium.name
-        if probing:
-            rows = queries.reminders.lock_oldest_deferred(work.connection, medium, "channel_stopped", _PROBE_CANDIDATES)
+        if probe_is_due(breaker, work.now):
+            since = breaker.stopped_at or 0
+            rows = queries.reminders.lock_next_probe(
+                work.connection, medium, "channel_stopped", since, _PROBE_CANDIDATES
+            )
         return _one_per_user(rows[:limit] or queries.reminders.lock_due(work.connection, medium, work.now, limit))
 
     def _decide(
@@ -179,7 +182,7 @@ class Claims(Generic[M]):
             if row.key not in facts or facts[row.key].phone_hash in used_phones:
                 continue  # left for the next batch, which knows what came of this one
             decided += 1
-            complete, variant = chooser.choose(facts[row.key], self._config.plans.get(row.process))
+            complete, variant = chooser.choose(facts[row.key], self._config.plans.get(row.process), row.attempted_at)
             hashed = complete.phone_hash
             if quota and hashed and (quota_free_at := quota.free_at(hashed)):
                 complete = replace(complete, quota_free_at=quota_free_at)

@@ -10,10 +10,10 @@ import structlog
 from consumer.clock import Millis, Now
 from consumer.deliver.channel.breaker_updates import AttemptOutcome, update_breakers
 from consumer.deliver.channel.failure_streaks import FailureStreaks, ToldBy
-from consumer.deliver.lifecycle import AttemptAccepted, AttemptRefused, Event, OutcomeUnknown, StatusSource
+from consumer.deliver.lifecycle import AttemptAccepted, AttemptRefused, Event, Fail, OutcomeUnknown, StatusSource
 from consumer.deliver.policy.retries import RetryPolicy, counts_as_attempt
 from consumer.deliver.recipients.holds import hold_recipient
-from consumer.deliver.recipients.identity import phone_hashes
+from consumer.deliver.recipients.identity import person_of, phone_hashes
 from consumer.deliver.recipients.opt_outs import opt_out_recipient
 from consumer.deliver.tracking.reconciliation import match_open_attempts
 from consumer.deliver.tracking.status_reports import apply_parked_reports
@@ -61,7 +61,7 @@ class ResultRecorder:
         """Record the attempts' ends, their reminders' next statuses, early reports, breakers, holds and opt-outs."""
         with unit_of_work(self._ledger, self._metrics, self._now()) as work:
             work.lock([result.key for result in results])
-            results = _judged(work, results)
+            results = self._judged(work, results)
             for result in results:
                 self._apply(work, result)
             queries.attempts.record_outcomes(work.connection, [_end(result, work.now) for result in results])
@@ -95,19 +95,20 @@ class ResultRecorder:
                 event = AttemptRefused(refusal.reason, self._retry_policy.after(refusal, row, work.now), error_code)
         work.apply_event(result.key, event)
 
-
-def _judged(work: UnitOfWork, results: Sequence[AttemptResult]) -> list[AttemptResult]:
-    """Return the results, in order, with a failure that several people met in a row as one of the channel."""
-    streaks, judged = FailureStreaks(work, ToldBy.ANSWER), list[AttemptResult]()
-    for result in results:
-        row, (_, medium), outcome = work.get(result.key), result.key, result.outcome
-        if isinstance(outcome, Rejected) and row is not None:
-            outcome = streaks.judge(outcome, medium, row.user_id, result.started_at)
-        elif isinstance(outcome, Accepted):
-            streaks.pass_through(medium, result.started_at)
-        judged.append(replace(result, outcome=outcome))
-    streaks.save()
-    return judged
+    def _judged(self, work: UnitOfWork, results: Sequence[AttemptResult]) -> list[AttemptResult]:
+        """Return the results, in order, with what several people met in a row as a failure of channel or template."""
+        streaks, judged = FailureStreaks(work, ToldBy.ANSWER), list[AttemptResult]()
+        for result in results:
+            row, outcome = work.get(result.key), result.outcome
+            if isinstance(outcome, Rejected) and row is not None:
+                counted = row._replace(counted_attempts=row.counted_attempts + 1)
+                ends = isinstance(self._retry_policy.after(outcome, counted, work.now), Fail)
+                outcome = streaks.judge(outcome, row, person_of(row, work.hash_key), result.started_at, ends=ends)
+            elif isinstance(outcome, Accepted) and row is not None:
+                streaks.pass_through(row, result.started_at)
+            judged.append(replace(result, outcome=outcome))
+        streaks.save()
+        return judged
 
 
 def _phones_without_answer(work: UnitOfWork, results: Sequence[AttemptResult]) -> set[str]:

@@ -10,6 +10,7 @@ from consumer.deliver.channel.failure_streaks import FailureStreaks, ToldBy
 from consumer.deliver.lifecycle import UNSENT, Cancel, Change, Defer, NoChange, Reported, Status, StatusSource
 from consumer.deliver.policy.retries import REPORTED_FAILURE_DELAY_MS, RetryPolicy
 from consumer.deliver.recipients.holds import ReachedPhones, hold_recipient
+from consumer.deliver.recipients.identity import person_of
 from consumer.deliver.recipients.opt_outs import opt_out_recipient
 from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
@@ -104,7 +105,7 @@ class _Consequences:
         self._reached.add(row)
         self._delivered.append(row)
         if row.attempted_at is not None:
-            self.streaks.pass_through(row.medium, row.attempted_at)
+            self.streaks.pass_through(row, row.attempted_at)
 
     def apply(self) -> None:
         self._reached.lift_holds()
@@ -129,12 +130,14 @@ def _fail(
 ) -> tuple[Change, ...] | NoChange:
     """Apply a failure that is reported later by the same table as one in the answer (docs/1msg.md#error-codes)."""
     refusal = _refusal(received.report)
-    if Status(row.status) in {Status.ACCEPTED, Status.SENT}:  # a repeated report counts once
-        refusal = streaks.judge(refusal, row.medium, row.user_id, row.attempted_at or work.now)
     # Another try is a new message, so every failure counts here, also that of a channel that accepts and never sends.
     counted = row._replace(counted_attempts=row.counted_attempts + 1)
-    then = retry_policy.after(refusal, counted, work.now)
-    retry = then if isinstance(then, Defer) and counted.counted_attempts < retry_policy.max_attempts else None
+    retry = _retry(refusal, counted, retry_policy, work.now)
+    if Status(row.status) in {Status.ACCEPTED, Status.SENT}:  # a repeated report counts once
+        refusal = streaks.judge(
+            refusal, row, person_of(row, work.hash_key), row.attempted_at or work.now, ends=retry is None
+        )
+        retry = _retry(refusal, counted, retry_policy, work.now)
     event = Reported(Progress.FAILED, received.source, refusal.reason, refusal.error_code, retry)
     changes = work.apply_event(row.key, event, received.at)
     if isinstance(changes, NoChange):
@@ -149,6 +152,12 @@ def _fail(
     if refusal.remedy is Remedy.CHANNEL:
         update_breakers(work, [AttemptOutcome(row, row.attempted_at or work.now, refusal)], reported=True)
     return changes
+
+
+def _retry(refusal: Rejected, counted: ReminderRow, retry_policy: RetryPolicy, now: Millis) -> Defer | None:
+    """Return when to try another message; None if none may follow."""
+    then = retry_policy.after(refusal, counted, now)
+    return then if isinstance(then, Defer) and counted.counted_attempts < retry_policy.max_attempts else None
 
 
 def _refusal(report: StatusReport) -> Rejected:

@@ -12,12 +12,12 @@ from consumer.ledger.schema.rows import CHANNEL, ChannelRow
 
 @dataclass(frozen=True, slots=True)
 class FailureStreak:
-    """See `channel_tables.failure_streaks`; `users` is a JSON array."""
+    """See `channel_tables.failure_streaks`; `people` and `errors` are JSON arrays."""
 
-    medium: str
+    breaker: str
     told_by: str
-    pattern: str
-    users: str
+    people: str
+    errors: str
     since: Millis
 
 
@@ -81,22 +81,22 @@ def hold_rate_until(connection: Connection, medium: str, until: Millis) -> None:
     )
 
 
-def lock_failure_streak(connection: Connection, medium: str, told_by: str) -> FailureStreak | None:
-    """Return the failure that several people in a row met on this medium, and lock it."""
-    f = failure_streaks
-    query = select(f.c.medium, f.c.told_by, f.c.pattern, f.c.users, f.c.since)
-    found = connection.execute(query.where(f.c.medium == medium, f.c.told_by == told_by).with_for_update()).first()
-    return None if found is None else FailureStreak(*found)
+def lock_failure_streaks(connection: Connection, medium: str, told_by: str) -> list[FailureStreak]:
+    """Return the failures of people in a row on this medium's channel and templates, and lock them."""
+    f = failure_streaks.c
+    of_medium = (f.breaker == medium) | f.breaker.startswith(f"{medium}/"), f.told_by == told_by
+    query = select(*(f[name] for name in FailureStreak.__dataclass_fields__)).where(*of_medium).order_by(f.breaker)
+    return [FailureStreak(*row) for row in connection.execute(query.with_for_update())]
 
 
 def put_failure_streak(connection: Connection, streak: FailureStreak) -> None:
     """Write a streak of failures."""
     statement = upsert(connection, failure_streaks).values(**asdict(streak))
-    keys = ["medium", "told_by"]
+    keys = ["breaker", "told_by"]
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=asdict(streak)))
 
 
-def delete_failure_streak(connection: Connection, medium: str, told_by: str) -> None:
+def delete_failure_streak(connection: Connection, breaker: str, told_by: str) -> None:
     """Forget a streak: something went through."""
     f = failure_streaks
-    connection.execute(delete(f).where(f.c.medium == medium, f.c.told_by == told_by))
+    connection.execute(delete(f).where(f.c.breaker == breaker, f.c.told_by == told_by))

@@ -85,18 +85,27 @@ def _lock_waiting(
 
 
 def any_deferred(connection: Connection, medium: str, reason: str) -> bool:
-    """Tell whether `lock_oldest_deferred` would find a reminder."""
+    """Tell whether `lock_next_probe` would find a reminder."""
     r = reminders.c
     waiting = select(r.due_at).where(r.due_at.is_not(None), r.reason == reason, r.medium == medium)
     return connection.scalar(waiting.limit(1)) is not None
 
 
-def lock_oldest_deferred(connection: Connection, medium: str, reason: str, limit: int) -> list[ReminderRow]:
-    """Lock reminders deferred for this reason, those first that are due first."""
+def lock_next_probe(
+    connection: Connection, medium: str, reason: str, stopped_at: Millis, limit: int
+) -> list[ReminderRow]:
+    """Lock reminders deferred for this reason, those due first before others.
+
+    Those that were tried since `stopped_at` only if there are no others, and then the one whose try is longest ago: a
+    person who can be sent nothing must not be every probe.
+    """
     r = reminders.c
     waiting = select(*REMINDER).where(r.due_at.is_not(None), r.reason == reason, r.medium == medium)
-    oldest = waiting.order_by(reminders.c.due_at).limit(limit)
-    return _rows(connection.execute(oldest.with_for_update(skip_locked=True)))
+    untried = or_(r.attempted_at.is_(None), r.attempted_at <= stopped_at)
+    for query in (waiting.where(untried).order_by(r.due_at), waiting.order_by(r.attempted_at)):
+        if found := _rows(connection.execute(query.limit(limit).with_for_update(skip_locked=True))):
+            return found
+    return []
 
 
 def lock_by_ids(connection: Connection, ids: Collection[str]) -> list[ReminderRow]:

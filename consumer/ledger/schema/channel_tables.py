@@ -25,14 +25,14 @@ What was accepted and then reported as failed says nothing about the next accept
 failure_streaks = Table(
     "failure_streaks",
     metadata,
-    Column("medium", Text, nullable=False),
+    Column("breaker", Text, nullable=False),  # as `channels.name`
     Column("told_by", Text, nullable=False),  # answer, report
-    Column("pattern", Text, nullable=False),
-    Column("users", Text, nullable=False),  # a JSON array
+    Column("people", Text, nullable=False),  # a JSON array of keyed hashes of phones, or else of users
+    Column("errors", Text, nullable=False),  # a JSON array of the provider's words
     Column("since", BigInteger, nullable=False),
-    PrimaryKeyConstraint("medium", "told_by"),
+    PrimaryKeyConstraint("breaker", "told_by"),
 )
-"""The same unexplained failure for several people; see `deliver/policy/failure_pattern.py`."""
+"""Unexplained failures of several people in a row; see `deliver/policy/failure_pattern.py`."""
 
 rate_limits = Table(
     "rate_limits",
