@@ -74,7 +74,7 @@ _ROWS = (
     ErrorRule(
         131030,
         "not_on_test_list",
-        _MESSAGE,  # no hold on the person: the list is ours, and may change today
+        _RECIPIENT,
         "[pywa] a test number writes to listed people only",
         titles=("Recipient phone number not in allowed list",),
     ),

@@ -171,6 +171,7 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "recipients.extend_hold": lambda to: queries.recipients.extend_hold(to, "phone:7", "whatsapp", HOLD),
     "recipients.active_holds": lambda to: queries.recipients.active_holds(to, SUBJECTS, "whatsapp", NOW),
     "recipients.any_unreachable": queries.recipients.any_unreachable,
+    "recipients.held_until": lambda to: queries.recipients.held_until(to, SUBJECTS, "whatsapp", "likely_opt_out"),
     "recipients.delete_holds": lambda to: queries.recipients.delete_holds(to, SUBJECTS, "whatsapp", "likely_opt_out"),
     "recipients.delete_unreachable_holds": lambda to: queries.recipients.delete_unreachable_holds(
         to, SUBJECTS, "whatsapp"
@@ -184,10 +185,12 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "opt_outs.journal_of": lambda to: queries.opt_outs.journal_of(to, SUBJECTS),
     "opt_outs.erase_journal": lambda to: queries.opt_outs.erase_journal(to, SUBJECTS),
     "opt_outs.record_opt_in": lambda to: queries.opt_outs.record_opt_in(to, SUBJECTS, "whatsapp", "webhook", NOW),
+    "opt_outs.opted_in_at": lambda to: queries.opt_outs.opted_in_at(to, SUBJECTS[0]),
     "opt_outs.lift": lambda to: queries.opt_outs.lift(to, SUBJECTS, NOW),
     "whatsapp_ids.phone_hashes": lambda to: queries.whatsapp_ids.phone_hashes(to, WHATSAPP_IDS),
     "whatsapp_ids.insert_pairs": lambda to: queries.whatsapp_ids.insert_pairs(to, [("id-7", "hash-8")]),
     "whatsapp_ids.keep_request": lambda to: queries.whatsapp_ids.keep_request(to, ASKED),
+    "whatsapp_ids.any_request": lambda to: queries.whatsapp_ids.any_request(to, WHATSAPP_IDS, "start"),
     "whatsapp_ids.pop_requests": lambda to: queries.whatsapp_ids.pop_requests(to, WHATSAPP_IDS),
     "inbox.store_bodies": lambda to: i.store_bodies(to, [b"{}"], NOW),
     "inbox.lock_unapplied_bodies": lambda to: i.lock_unapplied_bodies(to, 100),

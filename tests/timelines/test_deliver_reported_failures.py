@@ -60,6 +60,11 @@ def test_reported_unreachable_holds_every_process(deliver: Diary) -> None:
     deliver.says("maria accepted")
 
 
+def test_person_who_is_put_on_the_test_list_can_be_written_to_at_once(deliver: Diary) -> None:
+    failed_after_sending(deliver, 131030).says("maria failed not_on_test_list")
+    deliver.at("Mon 12:00").detect_is_at().due("maria", "checkout").works().says("maria accepted")
+
+
 def test_delivery_lifts_the_unreachable_hold(deliver: Diary) -> None:
     failed_after_sending(deliver, 131026).reports("wamid.1", "delivered").works()
     deliver.says("maria failed unreachable", "maria delivered")

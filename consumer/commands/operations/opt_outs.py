@@ -77,6 +77,7 @@ def lift(config: Path, who: Who, why: str) -> int:
     Raises as `show`.
     """
     with _opened(config) as (settings, ledger), ledger.transaction() as connection:
+        queries.replicas.lock_facts_exclusive(connection)
         now, subjects = SystemClock().now(), _subjects(connection, settings, ledger, who)
         lifted = opt_in(connection, subjects, WHATSAPP, StatusSource.OPERATOR, now)
         queries.opt_outs.journal(connection, lifted, "lift", why, now)

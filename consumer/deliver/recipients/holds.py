@@ -14,6 +14,8 @@ from consumer.onemsg.backoff import wait
 from consumer.onemsg.outcomes import Rejected, Remedy
 
 UNREACHABLE_FOR = 30 * DAY
+_OURS_TO_MEND = frozenset({"not_on_test_list"})
+"""What keeps a message from one person until we change something, which may be today."""
 
 
 def hold_after(refusal: Rejected, attempt: int, now: Millis) -> Hold | None:
@@ -21,7 +23,7 @@ def hold_after(refusal: Rejected, attempt: int, now: Millis) -> Hold | None:
     match refusal.remedy:
         case Remedy.DAY | Remedy.PAIR:
             return Hold(refusal.reason, now + wait(refusal.remedy, attempt, refusal.retry_after), unreachable=False)
-        case Remedy.RECIPIENT:
+        case Remedy.RECIPIENT if refusal.reason not in _OURS_TO_MEND:
             return Hold(refusal.reason, now + UNREACHABLE_FOR, unreachable=True)
         case _:
             return None

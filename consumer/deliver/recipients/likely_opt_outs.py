@@ -2,8 +2,7 @@
 
 from consumer.clock import Millis
 from consumer.deliver.lifecycle import StatusSource
-from consumer.deliver.recipients.identity import users_among
-from consumer.deliver.recipients.opt_outs import LIKELY_OPT_OUT, opt_out, owner_of, speakers_at
+from consumer.deliver.recipients.opt_outs import LIKELY_OPT_OUT, end_likely_opt_out, opt_out, owner_of, speakers_at
 from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
 from consumer.ledger.queries.reporting.console import HeldPerson
@@ -34,5 +33,4 @@ def confirm(work: UnitOfWork, person: HeldPerson, said_at: Millis) -> None:
 def _end(work: UnitOfWork, person: HeldPerson) -> int:
     """End the hold, and have the reminders of these people checked again now, on all media."""
     held = speakers_at(work.connection, person.subject.removeprefix(_PHONE), work.now)
-    queries.recipients.delete_holds(work.connection, held, person.medium, LIKELY_OPT_OUT)
-    return queries.reminders.wake_deferred(work.connection, "recipient_hold", users=users_among(held))
+    return end_likely_opt_out(work.connection, held)

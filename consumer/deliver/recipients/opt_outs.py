@@ -19,7 +19,7 @@ from consumer.ledger.queries.contacts import ConsentRow
 from consumer.ledger.queries.opt_outs import StoredOptOut
 from consumer.ledger.queries.recipients import Hold
 from consumer.ledger.schema.rows import ReminderRow
-from consumer.records import Contact
+from consumer.records import WHATSAPP, Contact
 
 LIKELY_OPT_OUT = "likely_opt_out"
 HELD_FOR = 30 * DAY
@@ -46,21 +46,24 @@ def opt_out_phone(work: UnitOfWork, hashed: str, medium: str, reason: str, at: M
 def opt_in_phone(work: UnitOfWork, hashed: str, medium: str, at: Millis) -> None:
     """Record that the owner of this phone (its hash) asked to be written to again: it lifts what was said before.
 
-    It counts for every user with that phone, and ends a hold for a likely opt-out.
+    It counts for every user with that phone, and ends a hold for a likely opt-out. The caller has locked the facts.
     """
     opt_in(work.connection, owner_of(work.connection, hashed), medium, StatusSource.WEBHOOK, at)
-    written_to = speakers_at(work.connection, hashed, work.now)
-    queries.recipients.delete_holds(work.connection, written_to, medium, LIKELY_OPT_OUT)
+    end_likely_opt_out(work.connection, speakers_at(work.connection, hashed, work.now))
 
 
-def hold_phone(work: UnitOfWork, hashed: str, medium: str, reason: str) -> None:
+def hold_phone(work: UnitOfWork, hashed: str, at: Millis) -> None:
     """Hold back what would be sent to whoever has this phone (its hash): they may have opted out in their own words.
 
-    As with an opt-out, it follows them to another phone, and holds for every medium.
+    As with an opt-out, it follows them to another phone, and holds for every medium. What they said before they last
+    opted in counts no more.
     """
-    hold = Hold(reason, work.now + HELD_FOR, unreachable=False)
+    opted_in_at = queries.opt_outs.opted_in_at(work.connection, f"phone:{hashed}")
+    if opted_in_at is not None and opted_in_at > at:
+        return
+    hold = Hold(LIKELY_OPT_OUT, work.now + HELD_FOR, unreachable=False)
     for subject in sorted(speakers_at(work.connection, hashed, work.now)):
-        queries.recipients.extend_hold(work.connection, subject, medium, hold)
+        queries.recipients.extend_hold(work.connection, subject, WHATSAPP, hold)
 
 
 def opt_out(
@@ -76,15 +79,27 @@ def opt_out(
 
 
 def opt_in(connection: Connection, subjects: Collection[str], medium: str, source: str, at: Millis) -> set[str]:
-    """Record that these subjects opted in at that moment. Returns those whose opt-out that lifts."""
+    """Record that these subjects opted in at that moment. Returns those whose opt-out that lifts.
+
+    What was held for a likely opt-out is checked again now; the caller has locked the facts.
+    """
     lifted = queries.opt_outs.record_opt_in(connection, subjects, medium, source, at)
     queries.outbox.insert_opt_outs(connection, lifted, medium, None, source, at)
-    queries.recipients.delete_holds(connection, subjects, medium, LIKELY_OPT_OUT)
+    end_likely_opt_out(connection, subjects)
     return lifted
 
 
+def end_likely_opt_out(connection: Connection, subjects: Collection[str]) -> int:
+    """End what holds these subjects for a likely opt-out. Returns how many of their reminders are checked again now."""
+    queries.recipients.delete_holds(connection, subjects, WHATSAPP, LIKELY_OPT_OUT)
+    return queries.reminders.wake_deferred(connection, "recipient_hold", users=users_among(subjects))
+
+
 def lift_after_consent(connection: Connection, users: Collection[str]) -> None:
-    """Lift opt-outs of these users from before the moment at which, as their contact says, they agreed."""
+    """Lift opt-outs, and likely ones, of these users from before the moment at which, as their contact says, they agreed.
+
+    The caller has locked the facts.
+    """
     agreed_at: dict[str, Millis] = {}
     for row in queries.contacts.consents(connection, users).values():
         if (at := _record_of(row).agreed_at) is not None:
@@ -94,6 +109,8 @@ def lift_after_consent(connection: Connection, users: Collection[str]) -> None:
         if since < agreed_at[subject]:
             lifted = queries.opt_outs.lift(connection, {subject}, agreed_at[subject])
             queries.outbox.insert_opt_outs(connection, lifted, "other", None, "other", agreed_at[subject])
+    likely = queries.recipients.held_until(connection, agreed_at, WHATSAPP, LIKELY_OPT_OUT)
+    end_likely_opt_out(connection, {each for each, until in likely.items() if until - HELD_FOR < agreed_at[each]})
 
 
 def records_of(connection: Connection, users: Collection[str]) -> dict[str, CompanyRecord]:

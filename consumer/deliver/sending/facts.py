@@ -177,11 +177,11 @@ class FactsGatherer:
         return {user for user, each in subjects.items() if not opted_out.keys().isdisjoint(each)}
 
     def _holds(self, subjects: Mapping[str, Sequence[str]]) -> dict[str, Hold]:
-        """Return the hold on each user or their phone; a likely opt-out before others."""
+        """Return the hold on each user or their phone: a likely opt-out before others, else the longest."""
         every = {subject for each in subjects.values() for subject in each}
         holds = queries.recipients.active_holds(self._connection, every, WHATSAPP, self._now)
-        found = {user: [holds[subject] for subject in each if subject in holds] for user, each in subjects.items()}
-        return {user: max(each, key=lambda hold: hold.reason == LIKELY_OPT_OUT) for user, each in found.items() if each}
+        found = {user: [hold for subject in each for hold in holds.get(subject, ())] for user, each in subjects.items()}
+        return {user: max(each, key=_weight) for user, each in found.items() if each}
 
     def _past_attempts(self, rows: Sequence[ReminderRow]) -> dict[tuple[str, str], list[PastAttempt]]:
         """Return the attempts that may matter to these rows, by (user, process)."""
@@ -191,3 +191,7 @@ class FactsGatherer:
         for each in queries.attempts.latest_by_reminder_since(self._connection, {row.user_id for row in rows}, since):
             attempts.setdefault((each.user_id, each.process), []).append(each)
         return attempts
+
+
+def _weight(hold: Hold) -> tuple[bool, Millis]:
+    return hold.reason == LIKELY_OPT_OUT, hold.until

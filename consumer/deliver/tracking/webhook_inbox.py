@@ -19,7 +19,7 @@ from consumer.deliver.lifecycle import StatusSource
 from consumer.deliver.policy.opt_out_requests import OptOutRequest, OptOutRequests
 from consumer.deliver.policy.retries import RetryPolicy
 from consumer.deliver.recipients.identity import KnownPhones, Mention
-from consumer.deliver.recipients.opt_outs import LIKELY_OPT_OUT, hold_phone, opt_in_phone, opt_out_phone
+from consumer.deliver.recipients.opt_outs import hold_phone, opt_in_phone, opt_out_phone
 from consumer.deliver.tracking.reconciliation import ReceivedEcho, record_echoes
 from consumer.deliver.tracking.status_reports import ReceivedReport, apply_reports, park_reports
 from consumer.deliver.unit_of_work import UnitOfWork, unit_of_work
@@ -133,6 +133,8 @@ class WebhookInbox:
         return len(bodies)
 
     def _apply(self, work: UnitOfWork, contents: _Contents) -> None:
+        if _may_wake(work, contents):
+            queries.replicas.lock_facts_exclusive(work.connection)
         unmatched = apply_reports(work, contents.reports, self._retry_policy)
         park_reports(work, unmatched)
         phones = KnownPhones(work, _mentions(contents))
@@ -186,6 +188,14 @@ def _mentions(contents: _Contents) -> Iterator[Mention]:
     yield from (Mention(phone=person.phone, whatsapp_id=person.whatsapp_id) for person in contents.people)
 
 
+def _may_wake(work: UnitOfWork, contents: _Contents) -> bool:
+    """Return whether somebody asks to be written to again: what was held for them is checked anew."""
+    if any(wish.request is OptOutRequest.START for wish in contents.wishes):
+        return True
+    ids = {hashed for each in _mentions(contents) if (hashed := each.id_hash(work.hash_key))}
+    return queries.whatsapp_ids.any_request(work.connection, ids, OptOutRequest.START.value)
+
+
 def _kept_wishes(work: UnitOfWork, phones: KnownPhones) -> Iterator[_Wish]:
     """Yield what was asked under ids of which a phone is known now."""
     for kept in queries.whatsapp_ids.pop_requests(work.connection, phones.learned):
@@ -205,7 +215,7 @@ def _apply_wish(work: UnitOfWork, wish: _Wish, phones: KnownPhones) -> None:
             case OptOutRequest.START:
                 opt_in_phone(work, hashed, WHATSAPP, wish.at)
             case OptOutRequest.LIKELY_STOP:
-                hold_phone(work, hashed, WHATSAPP, LIKELY_OPT_OUT)
+                hold_phone(work, hashed, wish.at)
                 log.warning("opt_out_likely", advice="somebody may have asked to stop in other words: read the chat")
             case OptOutRequest.NOTHING:
                 pass

@@ -7,7 +7,7 @@ order change anything. `_in_force` says which of the two counts.
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import ColumnElement, Connection, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, tuple_, update
 
 from consumer.clock import Millis
 from consumer.ledger.queries.statements import chunks, upsert
@@ -56,6 +56,11 @@ def in_force(connection: Connection, subjects: Collection[str]) -> list[StoredOp
         query = select(*_STORED).where(opt_outs.c.subject.in_(some), _in_force)
         found += [StoredOptOut(*row) for row in connection.execute(query)]
     return found
+
+
+def opted_in_at(connection: Connection, subject: str) -> Millis | None:
+    """Return when this subject last opted in; None if it never did."""
+    return connection.scalar(select(func.max(opt_outs.c.lifted_at)).where(opt_outs.c.subject == subject))
 
 
 def record(connection: Connection, stored: Collection[StoredOptOut]) -> None:

@@ -37,21 +37,34 @@ def try_lock(connection: Connection, names: Collection[str]) -> set[str]:
 
 
 def extend_hold(connection: Connection, subject: str, medium: str, hold: Hold) -> None:
-    """Write a hold, unless there is one that lasts longer."""
-    values = {"reason": hold.reason, "until": hold.until, "unreachable": hold.unreachable}
-    statement = upsert(connection, holds).values(subject=subject, medium=medium, **values)
+    """Write a hold, unless there is one for the same reason that lasts longer."""
+    values = {"until": hold.until, "unreachable": hold.unreachable}
+    statement = upsert(connection, holds).values(subject=subject, medium=medium, reason=hold.reason, **values)
     later = statement.excluded.until > holds.c.until
-    connection.execute(statement.on_conflict_do_update(index_elements=["subject", "medium"], set_=values, where=later))
+    key = ["subject", "medium", "reason"]
+    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values, where=later))
 
 
-def active_holds(connection: Connection, subjects: Collection[str], medium: str, now: Millis) -> dict[str, Hold]:
+def active_holds(connection: Connection, subjects: Collection[str], medium: str, now: Millis) -> dict[str, list[Hold]]:
     """Return the holds on these subjects that are in force at this moment, by subject."""
-    found: dict[str, Hold] = {}
+    found: dict[str, list[Hold]] = {}
     h = holds.c
     for some in chunks(subjects):
         query = select(h.subject, h.reason, h.until, h.unreachable)
         active = h.subject.in_(some), h.medium == medium, h.until > now
-        found.update((row[0], Hold(*row[1:])) for row in connection.execute(query.where(*active)))
+        for subject, *hold in connection.execute(query.where(*active)):
+            found.setdefault(subject, []).append(Hold(*hold))
+    return found
+
+
+def held_until(connection: Connection, subjects: Collection[str], medium: str, reason: str) -> dict[str, Millis]:
+    """Return until when these subjects are held for this reason, by subject."""
+    found: dict[str, Millis] = {}
+    for some in chunks(subjects):
+        which = holds.c.subject.in_(some), holds.c.medium == medium, holds.c.reason == reason
+        found.update(
+            (row[0], row[1]) for row in connection.execute(select(holds.c.subject, holds.c.until).where(*which))
+        )
     return found
 
 

@@ -45,6 +45,13 @@ def keep_request(connection: Connection, request: UnattributedRequest) -> None:
     connection.execute(statement.on_conflict_do_update(index_elements=["id_hash", "request"], set_=new, where=later))
 
 
+def any_request(connection: Connection, id_hashes: Collection[str], request: str) -> bool:
+    """Tell whether this was asked under one of these ids, and is kept."""
+    u = unattributed_requests.c
+    queries = (select(u.id_hash).where(u.id_hash.in_(some), u.request == request) for some in chunks(id_hashes))
+    return any(connection.scalar(query.limit(1)) is not None for query in queries)
+
+
 def pop_requests(connection: Connection, id_hashes: Collection[str]) -> list[UnattributedRequest]:
     """Delete what was asked under these ids and return it, the earliest first."""
     u, found = unattributed_requests, list[UnattributedRequest]()

@@ -59,7 +59,7 @@ holds = Table(
     Column("reason", Text, nullable=False),
     Column("until", BigInteger, nullable=False),
     Column("unreachable", Boolean, nullable=False),  # what is due is not put off but given up
-    PrimaryKeyConstraint("subject", "medium"),
+    PrimaryKeyConstraint("subject", "medium", "reason"),
     Index(None, "until"),
 )
 """Verdicts about a recipient, whichever process learned of them. One whose moment has passed holds nothing."""
