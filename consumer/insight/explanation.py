@@ -120,7 +120,7 @@ def ask_ledger(
     found.facts += _contact_facts(contact, person, rules, reveal=reveal)
     if opted_out:
         found.facts.append("opted out: nothing is sent")
-    found.facts += [f"held until {clock(hold.until)}: {hold.reason}" for hold in sum(holds.values(), [])]
+    found.facts += [f"held until {clock(hold.until)}: {hold.reason}" for each in holds.values() for hold in each]
     for name, since in queries.pauses.paused_since(connection).items():
         found.facts.append(f"an operator has paused {name or 'everything'} since {clock(since)}")
     return found

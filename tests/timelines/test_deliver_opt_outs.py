@@ -33,6 +33,57 @@ def test_likely_opt_out_holds_that_person_until_a_clear_word(deliver: Diary, tex
     )
 
 
+RESUME = {"wa_id": "34612345678", "category": "marketing_messages", "value": "resume", "timestamp": "1767603900"}
+
+
+@pytest.mark.parametrize("says", ["START", "resume in WhatsApp", "agrees in the shop"])
+def test_what_was_held_goes_out_the_moment_it_is_lifted(deliver: Diary, says: str) -> None:
+    deliver.knows("maria").hears("please cancel").due("maria").works().says("maria deferred recipient_hold")
+    deliver.at("Mon 09:05").detect_is_at()
+    if says == "START":
+        deliver.hears("START", message="wamid.in.2")
+    elif says == "resume in WhatsApp":
+        value = {"messaging_product": "whatsapp", "user_preferences": [RESUME]}
+        change = {"field": "user_preferences", "value": value}
+        deliver.posts(json.dumps({"entry": [{"changes": [change]}]}).encode())
+    else:
+        deliver.knows("maria", opted_in_at=deliver.clock.now())
+    deliver.works().says("maria accepted")
+
+
+def test_what_was_held_goes_out_only_if_it_still_may(deliver: Diary) -> None:
+    """One has come back, of one the contact is gone, one said no in the meantime; the fourth may be written to."""
+    for number, user in enumerate(("ana", "ben", "cleo", "dan")):
+        deliver.knows(user, name=user.title()).due(user, lapsed=f"Mon 08:0{number}")
+    deliver.hears("please cancel").works().unchecked()
+    deliver.at("Mon 09:05").detect_is_at().returned("ana", lapsed="Mon 08:00").forgets("ben").knows("cleo", opt_in=False)
+    deliver.hears("START", message="wamid.in.2").works()
+    said = sorted(f"{each.user_id} {each.status} {each.reason}" for each in deliver.unchecked())
+    assert said == [
+        "ana cancelled returned", "ben deferred no_contact", "cleo suppressed no_opt_in", "dan accepted None",
+    ]  # fmt: skip
+
+
+def test_start_that_arrives_before_an_earlier_likely_stop(deliver: Diary) -> None:
+    deliver.knows("maria").at("Mon 09:05").hears("START")
+    late = {"id": "wamid.in.0", "type": "chat", "body": "please cancel", "author": "34612345678@c.us"}
+    deliver.posts(json.dumps({"messages": [{**late, "time": deliver.clock.now() // 1000 - 60}]}).encode())
+    deliver.due("maria").works().says("maria accepted")
+
+
+def test_hold_that_lasts_longer_than_the_reminder_ends_with_it(deliver: Diary) -> None:
+    deliver.knows("maria").hears("please cancel").due("maria").works().says("maria deferred recipient_hold")
+    deliver.at("Thu 09:01").detect_is_at().works().says("maria suppressed expired")
+
+
+def test_likely_opt_out_is_not_forgotten_over_another_hold(deliver: Diary) -> None:
+    """It was reported that she cannot be reached, and then she was: what she wrote still stands."""
+    deliver.knows("maria").due("maria").works().says("maria accepted").hears("please cancel").at("Mon 09:05")
+    deliver.reports("wamid.1", "failed", errors=[{"code": 131026}]).works().says("maria failed unreachable")
+    deliver.reports("wamid.1", "delivered").works().says("maria delivered")
+    deliver.at("Mon 12:00").detect_is_at().due("maria", "checkout").works().says("maria deferred recipient_hold")
+
+
 def test_stop_button_of_a_marketing_template_is_an_opt_out(deliver: Diary) -> None:
     button = {"text": "Zaprzestań promocji", "payload": "STOP"}
     raw = {"id": "wamid.IN", "from": "34612345678", "timestamp": "1767603600", "type": "button", "button": button}

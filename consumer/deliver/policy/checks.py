@@ -180,11 +180,9 @@ def recipient_is_free(facts: Facts) -> Verdict | None:
     """A hold on this number is in force until it ends (docs/1msg.md#error-codes: recipient, day, pair)."""
     if facts.held_until is None or facts.now >= facts.held_until:
         return None
-    return (
-        Suppress("unreachable")
-        if facts.unreachable
-        else Defer("recipient_hold", min(facts.held_until, facts.too_old_at))
-    )
+    if facts.unreachable:
+        return Suppress("unreachable")
+    return Defer("recipient_hold", min(facts.held_until, facts.too_old_at))
 
 
 def not_asked_before(facts: Facts) -> Verdict | None:

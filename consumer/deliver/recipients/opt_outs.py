@@ -96,7 +96,7 @@ def end_likely_opt_out(connection: Connection, subjects: Collection[str]) -> int
 
 
 def lift_after_consent(connection: Connection, users: Collection[str]) -> None:
-    """Lift opt-outs, and likely ones, of these users from before the moment at which, as their contact says, they agreed.
+    """Lift opt-outs of these users, likely ones too, from before the time at which their contact says that they agreed.
 
     The caller has locked the facts.
     """

@@ -60,7 +60,8 @@ def in_force(connection: Connection, subjects: Collection[str]) -> list[StoredOp
 
 def opted_in_at(connection: Connection, subject: str) -> Millis | None:
     """Return when this subject last opted in; None if it never did."""
-    return connection.scalar(select(func.max(opt_outs.c.lifted_at)).where(opt_outs.c.subject == subject))
+    at: Millis | None = connection.scalar(select(func.max(opt_outs.c.lifted_at)).where(opt_outs.c.subject == subject))
+    return at
 
 
 def record(connection: Connection, stored: Collection[StoredOptOut]) -> None:

@@ -6,8 +6,8 @@ Failures that were counted so far are forgotten: they were of another kind, and 
 from alembic import op
 from sqlalchemy import BigInteger, Boolean, Column, PrimaryKeyConstraint, Text, text
 
-revision = "0016"
-down_revision = "0015"
+revision = "0017"
+down_revision = "0016"
 
 
 def upgrade() -> None:
@@ -39,8 +39,10 @@ def _key_holds_by_reason_too() -> None:
         Column("unreachable", Boolean, nullable=False),
         PrimaryKeyConstraint("subject", "medium", "reason", name="pk_holds"),
     )
-    columns = "subject, medium, reason, until, unreachable"
-    op.execute(f"INSERT INTO holds ({columns}) SELECT {columns} FROM old_holds")
+    op.execute(
+        "INSERT INTO holds (subject, medium, reason, until, unreachable)"
+        " SELECT subject, medium, reason, until, unreachable FROM old_holds"
+    )
     op.drop_table("old_holds")  # and its indexes with it
     op.create_index("ix_holds_until", "holds", ["until"])
     op.create_index("ix_holds_unreachable", "holds", ["subject"], sqlite_where=text("unreachable IS 1"))
