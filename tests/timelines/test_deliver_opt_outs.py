@@ -56,7 +56,8 @@ def test_what_was_held_goes_out_only_if_it_still_may(deliver: Diary) -> None:
     for number, user in enumerate(("ana", "ben", "cleo", "dan")):
         deliver.knows(user, name=user.title()).due(user, lapsed=f"Mon 08:0{number}")
     deliver.hears("please cancel").works().unchecked()
-    deliver.at("Mon 09:05").detect_is_at().returned("ana", lapsed="Mon 08:00").forgets("ben").knows("cleo", opt_in=False)
+    deliver.at("Mon 09:05").detect_is_at().returned("ana", lapsed="Mon 08:00")
+    deliver.forgets("ben").knows("cleo", opt_in=False)
     deliver.hears("START", message="wamid.in.2").works()
     said = sorted(f"{each.user_id} {each.status} {each.reason}" for each in deliver.unchecked())
     assert said == [
