@@ -9,6 +9,7 @@ what was recorded is published, and the webhook stays open until all of that is 
 
 import asyncio
 import contextlib
+import faulthandler
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Sequence
@@ -49,12 +50,15 @@ def run(
 ) -> int:
     """Run these roles until `stop` is set or, with `signals`, until SIGTERM or SIGINT. Returns the exit code.
 
+    With `signals`, SIGUSR1 writes to stderr what each thread is doing.
     `on_ready` is called with the address of the web pages once they answer.
     """
     stop = stop or threading.Event()
     if signals:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        if hasattr(faulthandler, "register"):  # not on Windows
+            faulthandler.register(signal.SIGUSR1)
     return asyncio.run(_Service(Shared(settings), stop).run(roles, on_ready))
 
 

@@ -66,7 +66,7 @@ def sandbox(*arguments: str) -> Iterator[Sandbox]:
         yield Sandbox(json.loads(process.stdout.readline()), process)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 class Service:
@@ -101,7 +101,7 @@ class Service:
 
     def start(self, *arguments: str) -> "Service":
         self.launch(*arguments)
-        eventually(self.ready, meaning=f"ready; its log is in {self.folder}")
+        eventually(self.ready, 180, meaning=f"ready; its log is in {self.folder}")
         return self
 
     def launch(self, *arguments: str) -> None:
@@ -127,7 +127,7 @@ class Service:
         """Send SIGTERM, as an orchestrator does. Returns the exit code."""
         assert self.process is not None
         self.process.terminate()
-        return self.process.wait(30)
+        return self.process.wait(60)
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

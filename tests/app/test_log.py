@@ -1,5 +1,6 @@
 """The log of `lapse run`, from its start to its end, and what it says where it cannot start."""
 
+import signal
 import socket
 
 from tests.app.service import Platform, Service, eventually
@@ -21,6 +22,9 @@ def test_log_tells_the_story_and_no_library_speaks_in_it(service: Service, platf
         return bool(service.metric(_ACCEPTED)) and bool(service.metric(_NO_OPT_IN))
 
     eventually(both_were_decided, meaning="one message, and one that was not sent")
+    assert service.process is not None
+    service.process.send_signal(signal.SIGUSR1)
+    eventually(lambda: "asyncio/runners.py" in service.log, meaning="it says what its main thread is doing")
     assert service.stop() == 0
     log = service.log
     assert "ledger_upgraded" in log

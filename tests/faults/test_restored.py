@@ -24,7 +24,7 @@ __all__ = ["channel", "names"]
 
 
 class Backup:
-    """A backup of a ledger in use, made and restored as README says."""
+    """A backup of a ledger in use, made and restored as deploy/RUNBOOK.md says."""
 
     def __init__(self, url: str, folder: Path) -> None:
         self._sqlite = Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite") else None

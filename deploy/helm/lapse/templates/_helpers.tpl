@@ -69,8 +69,11 @@ spec:
     - name: lapse
       image: {{ include "lapse.image" $root | quote }}
       imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-      args: ["run", "--config", "/etc/lapse/lapse.yaml", "--role", {{ .role | quote }}]
+      args: ["run", "--role", {{ .role | quote }}]
       env:
+        # For the service, and for every command in `kubectl exec`.
+        - name: LAPSE_CONFIG
+          value: /etc/lapse/lapse.yaml
         # The pod's name is the member's: a restarted pod takes its partitions up again without a rebalance.
         - name: LAPSE_KAFKA__INSTANCE
           valueFrom: {fieldRef: {fieldPath: metadata.name}}
