@@ -44,6 +44,18 @@ def _duration(value: object) -> object:
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 
 
+def _topic_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", value) or value in (".", ".."):
+        raise ValueError(
+            f"{value[:40]!r} is no name of a topic: those have letters, digits, dots, hyphens, underscores"
+        )
+    return value
+
+
+TopicName = Annotated[str, AfterValidator(_topic_name)]
+"""A topic of Kafka's. Its clients take a name that begins with ^ for a pattern of many."""
+
+
 def millis(span: timedelta) -> Millis:
     """Return a duration in whole milliseconds."""
     return span // timedelta(milliseconds=1)

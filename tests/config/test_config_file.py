@@ -123,6 +123,14 @@ def test_two_topics_may_not_have_one_name(file: Path, one: str, other: str) -> N
     assert told.startswith(f"lapse.yaml: {keys} are both 'same'")
 
 
+@pytest.mark.parametrize("name", ["^user.*", "user activity", "'user-activity '", "''", "..", "a" * 250, "\u00fcbung"])
+def test_what_cannot_be_a_topic_is_refused(file: Path, name: str) -> None:
+    """A client that subscribes to ^user.* reads every topic that begins so."""
+    for key in ("source: {topic", "topics: {state", "topics: {contacts"):
+        [told] = problems(file, SMALL + f"{key}: {name}}}\n")
+        assert "is no name of a topic: those have letters, digits, dots, hyphens, underscores" in told
+
+
 def test_default_names_count_when_topics_are_compared(file: Path) -> None:
     """The state topic's default is made of the group prefix."""
     [told] = problems(file, SMALL + "source: {topic: a-state}\nkafka: {group_prefix: a}\n")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from consumer.config.types import Address, FilePath, Secret, Section
+from consumer.config.types import Address, FilePath, Secret, Section, TopicName
 
 Addresses = Annotated[
     tuple[Address, ...],
@@ -27,17 +27,17 @@ class KafkaSettings(Section):
 
 
 class TopicSettings(Section):
-    contacts: str = "contacts"
+    contacts: TopicName = "contacts"
     """How users can be reached: yours, compacted."""
-    reminders: str = "reminders"
+    reminders: TopicName = "reminders"
     """Reminders, from detect to deliver."""
-    delivery_status: str = "delivery-status"
+    delivery_status: TopicName = "delivery-status"
     """What became of each reminder, for your other services."""
-    opt_outs: str = "opt-outs"
+    opt_outs: TopicName = "opt-outs"
     """People who opted out."""
-    dead_letters: str = "dead-letters"
+    dead_letters: TopicName = "dead-letters"
     """Records that could not be read."""
-    state: str | None = None
+    state: TopicName | None = None
     """Detect's state. Default: `<group_prefix>-state`."""
     state_key: Secret | None = None
     """A secret for the checksums of the state: without it, nobody can write a state that detect accepts, even if they

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, model_validator
 
 from consumer.config.sections.event_paths import RECORD, TIMESTAMP, EventPath, steps_in
-from consumer.config.types import Duration, FilePath, Section, Zone
+from consumer.config.types import Duration, FilePath, Section, TopicName, Zone
 
 PATHS = ("user", "time", "process", "kind", "action", "event")
 """The keys of `source` that are paths."""
@@ -83,7 +83,7 @@ def _overlap(paths: Mapping[str, str]) -> str | None:
 
 
 class SourceSettings(Section):
-    topic: str = "user-activity"
+    topic: TopicName = "user-activity"
     """The topic of user activity."""
     format: Literal["avro", "json"] = "avro"
     """The format of its values."""
