@@ -14,6 +14,7 @@ from fastavro.read import SchemaResolutionError
 from consumer.activity.errors import BadRecord, RegistryUnavailable, SchemaRefused
 from consumer.activity.schemas.avro_schema import UnusableSchema, WriterSchema, own, schema_text, single_object_header
 from consumer.activity.schemas.framing import UNREADABLE, header_of, registry_header
+from consumer.activity.schemas.misread_fields import misread_field
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.records import Record
 
@@ -94,6 +95,8 @@ class RecordCodec:
         if schemas is None:
             ours = self._shape(cls).schema
             same = writer.schema == ours.schema
+            if not same and (misread := misread_field(ours, writer)):
+                raise UnusableSchema(f"{misread}. Compare it with {cls.__name__} in schemas/")
             schemas = (ours.bare, None) if same else (writer.logical, _reader_schema(writer.schema, ours.schema))
             self._readers[header, cls] = schemas
         return schemas

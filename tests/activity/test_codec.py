@@ -4,6 +4,7 @@ import json
 from contextlib import suppress
 from dataclasses import fields
 from io import SEEK_END, BytesIO
+from typing import Any
 
 import hypothesis.strategies as st
 import pytest
@@ -135,6 +136,38 @@ def test_a_contact_of_another_writer_with_more_and_fewer_fields_in_another_order
     value = framed(crm, {"updated_at": NOON * 1000 + 999, "phone": "600", "score": 0.5, "user_id": "ann"})
     codec = RecordCodec(WriterSchemas(ManualClock(), others=[crm]))
     assert codec.decode(Contact, value) == Contact(user_id="ann", phone="600", updated_at=NOON)
+
+
+@pytest.mark.parametrize(
+    ("changed", "given", "what"),
+    [
+        ({"user_id": {"type": "bytes", "logicalType": "decimal", "precision": 9}}, b"1", "user_id is of type bytes"),
+        ({"user_id": "bytes"}, b"1", "user_id is of type bytes"),
+        ({"phone": ["null", "string", "bytes"]}, b"1", "phone is of type bytes"),
+        ({"updated_at": {"type": "int", "logicalType": "date"}}, 20_000, "updated_at is a date"),
+        ({"updated_at": {"type": "long", "logicalType": "timestamp-nanos"}}, NOON, "updated_at is a timestamp-nanos"),
+        (
+            {"updated_at": ["null", {"type": "long", "connect.name": "io.debezium.time.MicroTimestamp"}]},
+            NOON,
+            "updated_at is a io.debezium.time.MicroTimestamp",
+        ),
+        (
+            {"updated_at": {"type": "long", "logicalType": "local-timestamp-millis"}},
+            NOON,
+            "updated_at is a local-timestamp-millis",
+        ),
+    ],
+)
+def test_a_contact_is_refused_whose_values_would_be_taken_for_others(
+    changed: dict[str, Any], given: Any, what: str
+) -> None:
+    """The one byte of the number 49 is the text 1: customer 1 would have the phone of customer 49."""
+    crm = record({"user_id": "string", "phone": "string", "updated_at": "long", **changed}, name="crm.Customer")
+    value = framed(crm, {"user_id": "ann", "phone": "600", "updated_at": NOON, **dict.fromkeys(changed, given)})
+    codec = RecordCodec(WriterSchemas(ManualClock(), others=[crm]))
+    with pytest.raises(BadRecord, match=f"its schema cannot be used: {what}. Compare it with Contact") as caught:
+        codec.decode(Contact, value)
+    assert caught.value.reason == "incompatible_schema"
 
 
 def test_a_kind_that_is_not_known_is_read_as_the_default() -> None:
