@@ -97,7 +97,9 @@ def test_echo_is_distinguished_from_inbound() -> None:
     ours = {**item, "id": "wamid.CCC", "fromMe": True, "author": "15550001111@c.us", "body": "Hello, Maria"}
     said = told({"instanceId": "CH1", "messages": [item, ours]})
     [inbound] = said.inbound
-    assert inbound == Inbound(message_id="wamid.BBB", sender="15551230000", at=1790000000000, kind="chat", body="STOP")
+    assert inbound == Inbound(
+        message_id="wamid.BBB", sender="15551230000", at=1790000000000, kind="chat", texts=("STOP",)
+    )
     [echo] = said.echoes
     assert echo == Echo(message_id="wamid.CCC", recipient="15551230000", at=1790000000000, body="Hello, Maria")
 
@@ -129,10 +131,10 @@ def test_raw_meta_messages_echoes_and_preferences() -> None:
         "timestamp": 1790000002,
     }
     said = told(raw(messages=[inbound, button, reply], message_echoes=[echo], user_preferences=[stop]))
-    assert [(each.kind, each.body, each.sender) for each in said.inbound] == [
-        ("text", "Hi", "15551230000"),
-        ("button", "Stop", "15551230000"),
-        ("interactive", "Later", "15551230000"),
+    assert [(each.kind, each.texts, each.sender) for each in said.inbound] == [
+        ("text", ("Hi",), "15551230000"),
+        ("button", ("Stop", "x"), "15551230000"),
+        ("interactive", ("Later",), "15551230000"),
     ]
     assert said.echoes == (Echo(message_id="wamid.4", recipient="15551230000", at=1790000001000, body="Hello"),)
     wanted = Preference(sender="15551230000", category="marketing_messages", wanted=False, at=1790000002000)
@@ -288,9 +290,9 @@ def test_body_that_is_no_json_object_is_unreadable(body: bytes) -> None:
 
 def test_texts_have_no_unstorable_characters() -> None:
     [inbound] = told({"messages": [{"id": "wamid.A", "body": "a\x00b\ud800c", "type": "chat"}]}).inbound
-    assert inbound.body == "a\ufffdb\ufffdc"
+    assert inbound.texts == ("a\ufffdb\ufffdc",)
     [long] = told({"messages": [{"id": "wamid.A", "body": "x" * 100_000, "type": "y" * 100}]}).inbound
-    assert (len(long.body or ""), len(long.kind)) == (4096, 40)
+    assert (len(long.texts[0]), len(long.kind)) == (4096, 40)
 
 
 def test_repr_has_no_number_or_text() -> None:

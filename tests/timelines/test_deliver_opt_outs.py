@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from sqlalchemy import select
 
 from consumer.clock import DAY, SECOND
+from consumer.ledger.schema.tables import inbound_messages
 from consumer.onemsg.outcomes import Rejected, Remedy
 
 from .deliver_diary import Diary
@@ -83,6 +85,93 @@ def test_likely_opt_out_is_not_forgotten_over_another_hold(deliver: Diary) -> No
     deliver.reports("wamid.1", "failed", errors=[{"code": 131026}]).works().says("maria failed unreachable")
     deliver.reports("wamid.1", "delivered").works().says("maria delivered")
     deliver.at("Mon 12:00").detect_is_at().due("maria", "checkout").works().says("maria deferred recipient_hold")
+
+
+WRITER: dict[str, object] = {"author": "34612345678@c.us", "fromMe": False, "time": 1767603600}
+NORMALISED: list[dict[str, object]] = [
+    {"type": "chat", "body": "STOP"},
+    {"id": "", "type": "chat", "body": "STOP"},
+    {"id": "x" * 600, "type": "chat", "body": "STOP"},
+    {"id": "w.1", "type": "edit", "edit": {"message": {"text": {"body": "STOP"}}}},
+    {"id": "w.1", "type": "edited_message", "editedMessage": {"conversation": {"text": "stop"}}},
+    {"id": "w.1", "type": "video", "body": "https://cdn.example/1.mp4", "caption": "stop please"},
+    {"id": "w.1", "type": "audio", "audio": {"caption": "STOP"}},
+    {"id": "w.1", "type": "reaction", "body": "STOP", "quotedMsgId": "wamid.1"},
+    {"id": "w.1", "type": "reaction", "reaction": {"emoji": "STOP"}},
+    {"id": "w.1", "type": "button", "body": "No, gracias", "button": {"payload": "STOP"}},
+    {"id": "w.1", "type": "interactive", "interactive": {"list_reply": {"id": "STOP", "title": "Nunca"}}},
+    {"id": "w.1", "type": "list_response", "body": "Nunca", "selectedRowId": "STOP"},
+    {"id": "w.1", "type": "from_the_future", "somewhere": [{"else": {"text": "STOP"}}]},
+    {"id": "w.1", "fromMe": "?", "type": "chat", "body": "STOP"},
+]
+RAW_WRITER: dict[str, object] = {"from": "34612345678", "timestamp": "1767603600"}
+RAW: list[dict[str, object]] = [
+    {"type": "text", "text": {"body": "STOP"}},
+    {"id": "w.1", "type": "edit", "edit": {"original_message_id": "w.0", "message": {"text": {"body": "STOP"}}}},
+    {"id": "w.1", "type": "audio", "audio": {"id": "1", "caption": "STOP"}},
+    {"id": "w.1", "type": "video", "video": {"id": "1", "caption": "Stop. Thank you"}},
+    {"id": "w.1", "type": "document", "document": {"filename": "a.pdf", "caption": "STOP"}},
+    {"id": "w.1", "type": "sticker", "sticker": {"caption": "STOP"}},
+    {"id": "w.1", "type": "reaction", "reaction": {"message_id": "w.0", "emoji": "🆂🆃🅾🅿"}},
+    {"id": "w.1", "type": "interactive", "interactive": {"button_reply": {"id": "STOP", "title": "Nunca"}}},
+    {"id": "w.1", "type": "interactive", "interactive": {"list_reply": {"id": "1", "description": "STOP"}}},
+    {"id": "w.1", "type": "unsupported", "text": {"body": "STOP"}, "errors": [{"code": 131051}]},
+]
+
+
+def meta(**value: object) -> dict[str, object]:
+    return {"entry": [{"changes": [{"field": "messages", "value": value}]}]}
+
+
+def test_stop_is_understood_wherever_it_stands(deliver: Diary) -> None:
+    """Each form is written by somebody else."""
+    preference = {"wa_id": WRITER["author"], "value": "stop", "timestamp": "1767603600"}
+    forms: list[object] = [
+        *({"messages": [{**WRITER, **message}]} for message in NORMALISED),
+        *(meta(messages=[{**RAW_WRITER, **message}]) for message in RAW),
+        [{"messages": [{**WRITER, "body": "STOP"}]}],
+        meta(user_preferences=[preference]),
+    ]
+    for number, form in enumerate(forms):
+        phone = f"346123450{number:02}"
+        user = f"{number} {json.dumps(form)}"
+        deliver.knows(user, phone=f"+{phone}").due(user)
+        deliver.posts(json.dumps(form).replace("34612345678", phone).encode())
+    deliver.works()
+    assert {each.user_id for each in deliver.topic if each.reason != "opted_out"} == set()
+    assert len(deliver.topic) == len(forms)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "chat", "body": "please cancel"},
+        {"id": "w.1", "type": "video", "caption": "I am not interested"},
+        {"id": "w.1", "type": "interactive", "interactive": {"nfm_reply": {"response_json": '{"opt_out": true}'}}},
+    ],
+    ids=lambda message: str(message["type"]),
+)
+def test_likely_stop_is_kept_for_an_operator_wherever_it_stands(deliver: Diary, message: dict[str, object]) -> None:
+    body = json.dumps({"messages": [{**WRITER, **message}]}).encode()
+    deliver.knows("maria").posts(body, body).due("maria").works().says("maria deferred recipient_hold")
+    with deliver.ledger.reading() as connection:
+        words = list(connection.scalars(select(inbound_messages.c.body)))
+    assert len(words) == 1
+    assert words[0] in str(message)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"id": "w.1", "type": "chat", "body": "who is this?", "senderName": "Basta", "quotedMsgBody": "STOP"},
+        {"id": "w.1", "type": "chat", "body": "hello", "context": {"body": "STOP"}, "chatName": "Stop"},
+        {"id": "w.1", "type": "chat", "body": "hello", "referral": {"headline": "STOP", "body": "STOP"}},
+        {"id": "STOP", "type": "STOP"},
+    ],
+)
+def test_words_of_others_are_no_stop(deliver: Diary, message: dict[str, object]) -> None:
+    deliver.knows("maria").posts(json.dumps({"messages": [{**WRITER, **message}]}).encode())
+    deliver.due("maria").works().says("maria accepted")
 
 
 def test_stop_button_of_a_marketing_template_is_an_opt_out(deliver: Diary) -> None:

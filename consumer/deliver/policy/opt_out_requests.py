@@ -26,6 +26,9 @@ _LIKELY_MAX_WORDS = 12
 _UNSPACED_MAX_LENGTH = 60
 """The same for languages without blanks, in characters (a Korean syllable counts as two or three)."""
 
+_ENCLOSED = {first + n: chr(ord("a") + n) for first in (0x1F150, 0x1F170, 0x1F1E6) for n in range(26)}
+"""Letters in black circles, in black squares and of flags, which Unicode does not take apart itself."""
+
 
 class OptOutRequest(StrEnum):
     """What a text asks for."""
@@ -95,7 +98,7 @@ class OptOutRequests:
 def plain_words(text: str) -> str:
     """Return letters and digits in lower case without accents (Turkish `ı` as `i`), single spaces between words."""
     # Letters in mathematical bold have no lower case before they are taken apart, and others are apart only after.
-    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text.translate(_ENCLOSED)).casefold())
     kept = "".join(c for c in apart if not unicodedata.combining(c)).replace("ı", "i")
     return " ".join("".join(c if c.isalnum() else "" if c in "'’‘`´" else " " for c in kept).split())
 

@@ -18,7 +18,7 @@ from consumer.deliver.group_commit import GroupCommit
 from consumer.deliver.lifecycle import StatusSource
 from consumer.deliver.policy.opt_out_requests import OptOutRequest, OptOutRequests
 from consumer.deliver.policy.retries import RetryPolicy
-from consumer.deliver.recipients.identity import KnownPhones, Mention
+from consumer.deliver.recipients.identity import KnownPhones, Mention, text_hash
 from consumer.deliver.recipients.opt_outs import hold_phone, opt_in_phone, opt_out_phone
 from consumer.deliver.tracking.reconciliation import ReceivedEcho, record_echoes
 from consumer.deliver.tracking.status_reports import ReceivedReport, apply_reports, park_reports
@@ -141,7 +141,8 @@ class WebhookInbox:
         record_echoes(work, contents.echoes, phones, self._retry_policy)
         for wish in sorted([*_kept_wishes(work, phones), *contents.wishes], key=lambda wish: wish.at):
             _apply_wish(work, wish, phones)
-        queries.inbox.store_inbound(work.connection, [_inbound_row(*each, phones) for each in contents.unclear])
+        unclear = [_inbound_row(*each, phones, work.hash_key) for each in contents.unclear]
+        queries.inbox.store_inbound(work.connection, unclear)
         queries.inbox.delete_bodies(work.connection, contents.read)
         for body_id in contents.unreadable:
             queries.inbox.mark_body_kept(work.connection, body_id, "unreadable")
@@ -165,7 +166,7 @@ class WebhookInbox:
             by = Mention(phone=preference.sender, whatsapp_id=preference.whatsapp_id)
             contents.wishes.append(_Wish(by, request, "stopped_in_whatsapp", _not_later(preference.at, received_at)))
         for message in parsed.inbound:
-            request = self._opt_out_requests.read(message.body, *message.other_texts)
+            request = self._opt_out_requests.read(*message.texts)
             if request is OptOutRequest.LIKELY_STOP:
                 contents.unclear.append((message, received_at))
             if request is not OptOutRequest.NOTHING:
@@ -230,12 +231,13 @@ def _keep_wish(work: UnitOfWork, wish: _Wish) -> None:
     log.warning("opt_out_of_unknown_person", request=wish.request.value, kept=hashed is not None)
 
 
-def _inbound_row(message: Inbound, received_at: Millis, phones: KnownPhones) -> dict[str, object]:
+def _inbound_row(message: Inbound, received_at: Millis, phones: KnownPhones, hash_key: bytes) -> dict[str, object]:
+    words = " / ".join(message.texts)
     return {
-        "message_id": message.message_id,
+        "message_id": message.message_id or text_hash(f"{message.sender} {message.at} {words}", hash_key),
         "at": message.at,
         "kind": message.kind,
-        "body": message.body,
+        "body": words,
         "received_at": received_at,
         "phone_hash": min(phones.of(_mention(message)), default=None),
     }

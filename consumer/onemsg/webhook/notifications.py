@@ -52,13 +52,13 @@ class Echo:
 class Inbound:
     """Something that the person wrote or tapped."""
 
-    message_id: str
+    message_id: str | None
     sender: str | None = field(repr=False)
     at: Millis | None
     kind: str
-    body: str | None = field(default=None, repr=False)
-    other_texts: tuple[str, ...] = field(default=(), repr=False)
-    """A caption, and what a button carries beside its title: Meta's "Stop promotions" has the payload STOP."""
+    texts: tuple[str, ...] = field(default=(), repr=False)
+    """What was written, a caption, the title of a button and what it carries: Meta's "Stop promotions" has the payload
+    STOP."""
     whatsapp_id: str | None = field(default=None, repr=False)
     quoted_id: str | None = None
     """The message that this one answers."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from consumer.onemsg.http import lenient_json as lenient
 from consumer.onemsg.masking import mask_text
+from consumer.onemsg.webhook.inbound_texts import texts_in
 from consumer.onemsg.webhook.notifications import (
     Echo,
     Inbound,
@@ -41,9 +42,10 @@ def parse_webhook(body: bytes) -> Notification:
         root = lenient.decode(body)
     except lenient.NotJson as error:
         raise UnreadableBody(str(error)) from None
-    if not isinstance(root, dict):
+    roots = [each for each in lenient.items(root) if isinstance(each, dict)]
+    if not roots:
         raise UnreadableBody("not a JSON object")
-    found = list(_all_items(root))
+    found = [item for each in roots for item in _all_items(each)]
     return Notification(
         statuses=tuple(item for item in found if isinstance(item, StatusReport)),
         echoes=tuple(item for item in found if isinstance(item, Echo)),
@@ -122,26 +124,24 @@ def parse_message(item: object) -> Echo | Inbound | None:
     """Return one row of `messages[]`, from the webhook or the message list: ours, or the person's."""
     given = lenient.mapping(item)
     message_id = lenient.identifier(given.get("id"))
-    ours = lenient.boolean(given.get("fromMe"))
-    if message_id is None or (ours is None and given.get("fromMe") is not None):
-        return None
     at = lenient.timestamp(given.get("time"))
-    body = lenient.coalesce(lenient.text(given.get("body")), lenient.text(given.get("caption")))
-    if ours:
+    if lenient.coalesce(lenient.boolean(given.get("fromMe")), lenient.boolean(given.get("self"))):
+        body = lenient.coalesce(lenient.text(given.get("body")), lenient.text(given.get("caption")))
         recipient, whatsapp_id = _number(given, "chatId", "phone"), _whatsapp_id(given, "chatId", "phone")
+        if message_id is None:
+            return None
         return Echo(message_id=message_id, recipient=recipient, whatsapp_id=whatsapp_id, at=at, body=body)
-    sender = _number(given, "author", "chatId", "phone")
-    kind = lenient.text(given.get("type"), 40) or "unknown"
-    others = _texts((given, "caption"), (given, "payload"), (lenient.mapping(given.get("button")), "payload"))
+    texts = texts_in(given)
+    if message_id is None and not texts:
+        return None
     return Inbound(
         message_id=message_id,
-        sender=sender,
-        whatsapp_id=_whatsapp_id(given, "authorBsuid", "bsuid", "author", "chatId"),
+        sender=_number(given, "author", "chatId", "phone", "from"),
+        whatsapp_id=_whatsapp_id(given, "authorBsuid", "bsuid", "author", "chatId", "phone"),
         quoted_id=lenient.identifier(given.get("quotedMsgId")),
         at=at,
-        kind=kind,
-        body=body,
-        other_texts=others,
+        kind=lenient.text(given.get("type"), 40) or "unknown",
+        texts=texts,
     )
 
 
@@ -158,37 +158,18 @@ def _raw_echo(item: object) -> Echo | None:
 
 def _raw_inbound(item: object) -> Inbound | None:
     given = lenient.mapping(item)
-    message_id = lenient.identifier(given.get("id"))
-    if message_id is None:
+    message_id, texts = lenient.identifier(given.get("id")), texts_in(given)
+    if message_id is None and not texts:
         return None
-    kind = lenient.text(given.get("type"), 40) or "unknown"
-    at = lenient.timestamp(given.get("timestamp"))
-    body, others = _raw_body(given), _raw_other_texts(given)
     return Inbound(
         message_id=message_id,
         sender=_number(given, "from"),
         whatsapp_id=_whatsapp_id(given, "from_user_id", "from"),
         quoted_id=lenient.identifier(lenient.mapping(given.get("context")).get("id")),
-        at=at,
-        kind=kind,
-        body=body,
-        other_texts=others,
+        at=lenient.timestamp(given.get("timestamp")),
+        kind=lenient.text(given.get("type"), 40) or "unknown",
+        texts=texts,
     )
-
-
-def _raw_other_texts(given: Mapping[str, object]) -> tuple[str, ...]:
-    replies = lenient.mapping(given.get("interactive"))
-    media = [(lenient.mapping(given.get(kind)), "caption") for kind in ("image", "video", "document")]
-    return _texts(
-        *media,
-        (lenient.mapping(given.get("button")), "payload"),
-        (lenient.mapping(replies.get("button_reply")), "id"),
-        (lenient.mapping(replies.get("list_reply")), "id"),
-    )
-
-
-def _texts(*places: tuple[Mapping[str, object], str]) -> tuple[str, ...]:
-    return tuple(text for place, key in places if (text := lenient.text(place.get(key))))
 
 
 def _raw_body(given: Mapping[str, object]) -> str | None:
@@ -206,11 +187,11 @@ def _raw_body(given: Mapping[str, object]) -> str | None:
 def _preference(item: object) -> Preference | None:
     given = lenient.mapping(item)
     wanted = {"resume": True, "stop": False}.get((lenient.text(given.get("value")) or "").lower())
-    category = lenient.text(given.get("category"), 60)
-    if wanted is None or category is None:
-        return None
+    category = lenient.text(given.get("category"), 60) or "unknown"
     at = lenient.timestamp(given.get("timestamp"))
     sender, whatsapp_id = _number(given, "wa_id"), _whatsapp_id(given, "user_id", "bsuid", "wa_id")
+    if wanted is None or (sender is None and whatsapp_id is None):
+        return None
     return Preference(sender=sender, whatsapp_id=whatsapp_id, category=category, wanted=wanted, at=at)
 
 
