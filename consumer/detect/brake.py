@@ -45,7 +45,8 @@ class BrakeState:
 
     `distrusted`: too many of its records cannot be read, so its watermark stands still. `tolerated`: the share of
     unreadable ones that an operator's release allows; 0 without one. `skewed`: most of its events
-    have times far from their records'. `held` and `released` are reasons of the brake.
+    have times far from their records'. `held` and `released` are reasons of the brake. `mean_before` is the mean input,
+    in records a window, that it fell under.
     """
 
     distrusted: bool = False
@@ -53,6 +54,7 @@ class BrakeState:
     skewed: bool = False
     held: str | None = None
     released: str | None = None
+    mean_before: float | None = None
 
 
 NO_BRAKE_STATE = BrakeState()
@@ -67,6 +69,8 @@ class Brake:
         self._asked: deque[tuple[Millis, int]] = deque()
         self._objection: str | None = None
         """The last reason found against the volume, until it is known to be normal."""
+        self.mean_before: float | None = None
+        """The mean of the input before it fell below it, in records a window, until it is known to be normal."""
         self.released: str | None = None
         """The reason that an operator released: it holds nothing back until it has passed."""
         self.engaged: str | None = "warming_up"
@@ -83,6 +87,7 @@ class Brake:
         for state in states:
             self.released = self.released or state.released
             self._objection = self._objection or state.held or state.released
+            self.mean_before = max(self.mean_before or 0, state.mean_before or 0) or None
         self._judged_at = watermark
         self.engaged = self._unless_released(self._objection or "warming_up")
 
@@ -125,8 +130,12 @@ class Brake:
 
     def _judge_volume(self, seen: "_Input") -> None:
         low = seen.low()
-        if low is not None or seen.is_normal(self._objection):
+        if low == "below_mean" and self._objection != low:
+            self.mean_before = seen.mean()
+        if low is not None or seen.is_normal(self._objection, self.mean_before):
             self._objection = low
+        if self._objection is None:
+            self.mean_before = None
 
     def _storm(self, clock: Millis, due: int) -> str | None:
         while self._asked and self._asked[0][0] <= clock - MINUTE:
@@ -156,11 +165,23 @@ class _Input:
             return "below_mean"
         return None
 
-    def is_normal(self, objection: str | None) -> bool:
-        """Return whether the volume is known to be normal if it is not low."""
+    def mean(self) -> float:
+        """Return the mean that the volume is judged by, in records a window."""
+        span, expected = self._expect()
+        return expected * self._rules.window / span
+
+    def is_normal(self, objection: str | None, mean_before: float | None) -> bool:
+        """Return whether the volume is known to be normal if it is not low.
+
+        After a long outage there may be no mean any more; then it is the one of before that counts.
+        """
         if objection == "below_mean" and self._rules.share_of_mean is not None:
-            return self._expect()[0] > 0
+            return self._expect()[0] > 0 or (mean_before is not None and self._reaches(mean_before))
         return self._known >= self._rules.window
+
+    def _reaches(self, mean: float) -> bool:
+        windows = next((windows for windows in _WIDENINGS if windows * mean >= _MIN_EXPECTED_RECORDS), _WIDENINGS[-1])
+        return self._recent(windows * self._rules.window) >= (self._rules.share_of_mean or 0) * windows * mean
 
     def is_known(self) -> bool:
         """Return whether the input was observed for long enough to be judged, or for too long to wait for more."""

@@ -32,9 +32,9 @@ class Story:
     def restarts(self, *, after: int = 0) -> "Story":
         """With what is stored of it, so many minutes later, all of them without a record."""
         held = self.judged if self.judged in {"below_mean", "below_floor"} else None
-        stored, watermark = self.volume.store(), self.clock
+        stored, watermark, mean = self.volume.store(), self.clock, self.brake.mean_before
         self.brake, self.volume = Brake(self.brake._rules), Volume(MINUTE, stored)
-        self.brake.take_over([BrakeState(held=held)], watermark)
+        self.brake.take_over([BrakeState(held=held, mean_before=mean)], watermark)
         self.clock += after * MINUTE
         self.judged = self.brake.judge([self.volume], self.clock)
         return self
@@ -83,6 +83,19 @@ def test_sparse_input_is_judged_over_a_longer_time() -> None:
     assert story.minutes(12, 0).judged is None
     assert story.minutes(20, 0).judged == "below_mean"
     assert story.minutes(30, 10).judged is None
+
+
+def test_sparse_input_that_comes_back_after_a_long_outage_is_normal_at_once() -> None:
+    """There is no mean any more: the hours without a record have diluted it. That of before the outage counts."""
+    for restarts in (False, True):
+        story = Story().minutes(8 * 60, 2).minutes(4 * 60, 0)
+        assert story.judged == "below_mean"
+        story = story.restarts() if restarts else story
+        assert story.minutes(5, 2).judged == "below_mean", "too few yet"
+        assert story.minutes(2, 2).judged is None
+        assert story.minutes(8 * 60, 2).judged is None
+    assert Story().minutes(60, 6_000).minutes(12 * 60, 0).minutes(1, 6_000).judged is None
+    assert Story().minutes(60, 6_000).minutes(12 * 60, 10).judged is None, "what stays low becomes the new normal"
 
 
 def test_until_there_is_enough_to_judge_by_lapses_wait() -> None:

@@ -122,6 +122,7 @@ def _checks(header: SegmentHeader) -> Mapping[str, bool]:
         "number of pages": 0 <= header.pages <= _LARGEST_COUNT,
         "number of partitions": 0 < lineage.partitions <= _LARGEST_COUNT,
         "tolerated share": 0 <= brake.tolerated <= 1,
+        "mean of before": 0 <= (brake.mean_before or 0) <= _LARGEST_COUNT,
         "ladder": all(_is_ladder(process.ladder) for process in known.values()),
         "volume": volume is None
         or (

@@ -182,6 +182,7 @@ class BrakeControl:
                 skewed=partition.skew.skewed,
                 held=held,
                 released=released,
+                mean_before=brake.mean_before,
             )
 
     def _report(self, status: BrakeStatus) -> None:
