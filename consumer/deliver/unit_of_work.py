@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from consumer.clock import Millis
 from consumer.deliver.lifecycle import NO_REPORT, SILENT, UNSENT, Change, Event, NoChange, Status, transition
+from consumer.deliver.message_ids import is_digest
 from consumer.deliver.policy.episodes import Decision, decision_of
 from consumer.deliver.policy.fallback import fall_back_at
 from consumer.ledger import queries
@@ -205,7 +206,7 @@ def _transition(row: ReminderRow, change: Change, at: Millis) -> dict[str, Any]:
         "final": change.final,
         "reason": change.reason,
         "error_code": change.error_code,
-        "message_id": row.message_id,
+        "message_id": None if is_digest(row.message_id) else row.message_id,
         "attempt": row.attempts or None,
         "template": row.template,
         "language": row.language,

@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection
 
+from consumer.deliver import message_ids
 from consumer.deliver.recipients.identity import phone_hash
 from consumer.deliver.recipients.person import read_phone
 from consumer.ledger import queries
@@ -34,13 +35,15 @@ class Erasure:
         erased = queries.contacts.erased_users(self._connection, self._users) if self._users else set()
         if not erased:
             return False
-        queries.contacts.clear_sent_phones(self._connection, erased)
+        queries.contacts.clear_sent_phones(self._connection, erased)  # first: it locks the rows, whose ids count then
+        message_ids.erase(self._connection, erased, self._hash_key)
         phones = {phone for user in erased for phone in self._phones.get(user, ())}
         hashes = {phone_hash(phone, self._hash_key) for phone in phones}
         subjects = {f"user:{user}" for user in erased} | {f"phone:{hashed}" for hashed in hashes}
         queries.opt_outs.erase_journal(self._connection, subjects)
         if phones:
             queries.inbox.delete_inbound_from_phones(self._connection, hashes)
+            queries.inbox.delete_echoes_to(self._connection, hashes)
             forms = {form for phone in phones for form in forms_of(phone)}
             queries.inbox.delete_bodies_containing(self._connection, forms)
         return True

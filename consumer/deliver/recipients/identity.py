@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from consumer.deliver.message_ids import found_by_id
 from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
@@ -71,7 +72,8 @@ class KnownPhones:
         self._hash_key = work.hash_key
         listed = [each for each in mentions if each.whatsapp_id or each.our_message_id]
         ours = {each.our_message_id for each in listed if each.our_message_id}
-        self._by_message = queries.attempts.phone_hashes_by_message_id(work.connection, ours)
+        find = queries.attempts.phone_hashes_by_message_id
+        self._by_message = found_by_id(find, work.connection, ours, work.hash_key)
         ids = {hashed for each in listed if (hashed := each.id_hash(work.hash_key))}
         self._by_id = queries.whatsapp_ids.phone_hashes(work.connection, ids)
         self.learned = self._learn(work, listed)

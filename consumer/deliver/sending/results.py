@@ -11,6 +11,7 @@ from consumer.clock import Millis, Now
 from consumer.deliver.channel.breaker_updates import AttemptOutcome, update_breakers
 from consumer.deliver.channel.failure_streaks import FailureStreaks, ToldBy
 from consumer.deliver.lifecycle import AttemptAccepted, AttemptRefused, Event, Fail, OutcomeUnknown, StatusSource
+from consumer.deliver.message_ids import digest_of
 from consumer.deliver.policy.retries import RetryPolicy, counts_as_attempt
 from consumer.deliver.recipients.holds import hold_recipient
 from consumer.deliver.recipients.identity import person_of, phone_hashes
@@ -24,6 +25,7 @@ from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.backoff import wait
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
+from consumer.records import WHATSAPP
 
 log = structlog.get_logger()
 
@@ -61,11 +63,11 @@ class ResultRecorder:
         """Record the attempts' ends, their reminders' next statuses, early reports, breakers, holds and opt-outs."""
         with unit_of_work(self._ledger, self._metrics, self._now()) as work:
             work.lock([result.key for result in results])
-            results = self._judged(work, results)
+            accepted = [r.outcome.message_id for r in results if isinstance(r.outcome, Accepted)]
+            results = [_without_erased_id(work, result) for result in self._judged(work, results)]
             for result in results:
                 self._apply(work, result)
             queries.attempts.record_outcomes(work.connection, [_end(result, work.now) for result in results])
-            accepted = [r.outcome.message_id for r in results if isinstance(r.outcome, Accepted)]
             apply_parked_reports(work, accepted, self._retry_policy)
             match_open_attempts(work, _phones_without_answer(work, results), self._retry_policy)
             _keep_refusals(work, results)
@@ -109,6 +111,15 @@ class ResultRecorder:
             judged.append(replace(result, outcome=outcome))
         streaks.save()
         return judged
+
+
+def _without_erased_id(work: UnitOfWork, result: AttemptResult) -> AttemptResult:
+    """Return the result without the message's id if the person was erased while it was on its way."""
+    row, outcome = work.get(result.key), result.outcome
+    is_erased = row is not None and row.medium == WHATSAPP and row.phone is None
+    if not (is_erased and isinstance(outcome, Accepted)):
+        return result
+    return replace(result, outcome=Accepted(message_id=digest_of(outcome.message_id, work.hash_key)))
 
 
 def _phones_without_answer(work: UnitOfWork, results: Sequence[AttemptResult]) -> set[str]:

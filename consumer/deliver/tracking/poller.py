@@ -13,6 +13,7 @@ import structlog
 from consumer.clock import DAY, HOUR, MINUTE, Clock, Millis
 from consumer.deliver.channel.circuit_breaker import WhatsAppClient
 from consumer.deliver.lifecycle import OutcomeUnknown, StatusSource, TimedOut
+from consumer.deliver.message_ids import is_digest
 from consumer.deliver.policy.retries import RetryPolicy
 from consumer.deliver.recipients.identity import KnownPhones, phone_hashes
 from consumer.deliver.tracking.message_matching import MAX_DELAY_MS, MAX_LAG_MS
@@ -85,7 +86,8 @@ class Poller:
         """Do everything once. Returns how many reminders and reports were handled; raises what the ledger raises."""
         handled = await asyncio.to_thread(self._expire_and_match)
         silent = await asyncio.to_thread(self._take_silent)
-        reports = await _ask_each(self._reports_of, (row for row in silent if row.message_id is not None))
+        has_id = (row for row in silent if row.message_id is not None and not is_digest(row.message_id))
+        reports = await _ask_each(self._reports_of, has_id)
         messages = await _ask_each(self._messages_to, (row for row in silent if row.unknown_since is not None))
         if silent:
             self._failures.end_round()

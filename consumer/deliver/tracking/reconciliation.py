@@ -12,6 +12,7 @@ import structlog
 
 from consumer.clock import Millis
 from consumer.deliver.lifecycle import AttemptAccepted, Status, StatusSource
+from consumer.deliver.message_ids import digest_of, found_by_id
 from consumer.deliver.policy.retries import RetryPolicy
 from consumer.deliver.recipients.identity import KnownPhones, Mention, text_hash
 from consumer.deliver.tracking.message_matching import MAX_DELAY_MS, MAX_LAG_MS, OpenAttempt, SeenMessage, matches
@@ -44,7 +45,8 @@ def record_echoes(
     work: UnitOfWork, echoes: Sequence[ReceivedEcho], phones: KnownPhones, retry_policy: RetryPolicy
 ) -> None:
     """Store messages that nobody has claimed, and settle attempts by them."""
-    claimed = queries.attempts.reminders_by_message_id(work.connection, {each.echo.message_id for each in echoes})
+    find, ids = queries.attempts.reminders_by_message_id, {each.echo.message_id for each in echoes}
+    claimed = found_by_id(find, work.connection, ids, work.hash_key)
     unclaimed = [seen for each in echoes if each.echo.message_id not in claimed for seen in _seen(work, each, phones)]
     queries.inbox.store_echoes(work.connection, [asdict(each) for each in unclaimed])
     match_open_attempts(work, {each.phone_hash for each in unclaimed}, retry_policy)
@@ -90,8 +92,10 @@ def _assign(work: UnitOfWork, attempt: OpenAttempt, message: SeenMessage) -> boo
     row = work.get(key)
     if row is None or row.attempts != attempt.number or Status(row.status) not in _SETTLED_BY_MESSAGE:
         return False
-    end = {"key": key, "number": attempt.number, "outcome": "accepted", "message_id": message.message_id}
+    is_erased = queries.contacts.erased_users(work.connection, [row.user_id])
+    message_id = digest_of(message.message_id, work.hash_key) if is_erased else message.message_id
+    end = {"key": key, "number": attempt.number, "outcome": "accepted", "message_id": message_id}
     queries.attempts.record_outcomes(work.connection, [{**end, "finished_at": work.now}])
-    work.apply_event(key, AttemptAccepted(message.message_id, StatusSource(message.source)), message.at)
+    work.apply_event(key, AttemptAccepted(message_id, StatusSource(message.source)), message.at)
     log.info("unknown_settled", reminder_id=key[0], attempt=attempt.number, source=message.source)
     return True

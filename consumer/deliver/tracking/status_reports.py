@@ -8,6 +8,7 @@ from consumer.clock import Millis
 from consumer.deliver.channel.breaker_updates import AttemptOutcome, close_after_deliveries, update_breakers
 from consumer.deliver.channel.failure_streaks import FailureStreaks, ToldBy
 from consumer.deliver.lifecycle import UNSENT, Cancel, Change, Defer, NoChange, Reported, Status, StatusSource
+from consumer.deliver.message_ids import found_by_id, is_same
 from consumer.deliver.policy.retries import REPORTED_FAILURE_DELAY_MS, RetryPolicy
 from consumer.deliver.recipients.holds import ReachedPhones, hold_recipient
 from consumer.deliver.recipients.identity import person_of
@@ -39,7 +40,8 @@ def apply_reports(
     work: UnitOfWork, reports: Sequence[ReceivedReport], retry_policy: RetryPolicy
 ) -> list[ReceivedReport]:
     """Apply the reports to their reminders, in order. Returns those whose message is not ours, or not known yet."""
-    keys = queries.attempts.reminders_by_message_id(work.connection, {r.report.message_id for r in reports})
+    find, ids = queries.attempts.reminders_by_message_id, {r.report.message_id for r in reports}
+    keys = found_by_id(find, work.connection, ids, work.hash_key)
     work.lock(keys.values())
     unmatched, after = [], _Consequences(work)
     for received in reports:
@@ -47,7 +49,7 @@ def apply_reports(
         if key is None:
             unmatched.append(received)
             _count(work, received, "unmatched")
-        elif (row := work.get(key)) is not None and row.message_id == received.report.message_id:
+        elif (row := work.get(key)) is not None and is_same(row.message_id, received.report.message_id, work.hash_key):
             changes = _apply(work, row, received, retry_policy, after)
             _count(work, received, _outcome(changes))
     after.apply()

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, func, i
 from consumer.clock import Millis
 from consumer.ledger.queries.statements import chunks
 from consumer.ledger.schema.tables import attempts, reminders
+from consumer.records import WHATSAPP
 
 _LOCK_COUNT = text("SELECT pg_advisory_xact_lock(hashtextextended('lapse: recipients', 0))")
 
@@ -88,6 +89,24 @@ def phone_hashes_by_message_id(connection: Connection, message_ids: Collection[s
         ours = attempts.c.message_id.in_(some), attempts.c.phone_hash.is_not(None)
         found.update((row[0], row[1]) for row in connection.execute(query.where(*ours)))
     return found
+
+
+def message_ids_to(connection: Connection, users: Collection[str]) -> list[tuple[str, str]]:
+    """Return (user, message id) of every message to these users on WhatsApp."""
+    a, found = attempts.c, list[tuple[str, str]]()
+    for some in chunks(users):
+        theirs = a.user_id.in_(some), a.medium == WHATSAPP, a.message_id.is_not(None)
+        found += [(row[0], row[1]) for row in connection.execute(select(a.user_id, a.message_id).where(*theirs))]
+    return found
+
+
+def replace_message_ids(connection: Connection, replaced: Mapping[tuple[str, str], str]) -> None:
+    """Store other texts in place of these message ids, given with the user: in attempts and in reminders."""
+    values = [{"key_user": user, "old": old, "new": new} for (user, old), new in replaced.items()]
+    for table in (attempts, reminders):
+        theirs = table.c.user_id == bindparam("key_user"), table.c.message_id == bindparam("old")
+        if values:
+            connection.execute(update(table).where(*theirs).values(message_id=bindparam("new")), values)
 
 
 def without_message_id(connection: Connection, medium: str, since: Millis, until: Millis) -> Sequence[RowMapping]:

@@ -139,6 +139,12 @@ def unclaimed_echoes(connection: Connection, phone_hashes: Collection[str]) -> l
     return found
 
 
+def delete_echoes_to(connection: Connection, phone_hashes: Collection[str]) -> None:
+    """Delete the echoes of messages to these numbers."""
+    for some in chunks(phone_hashes):
+        connection.execute(delete(echoes).where(echoes.c.phone_hash.in_(some)))
+
+
 def delete_echoes_before(connection: Connection, moment: Millis) -> None:
     """Delete echoes received before that moment."""
     connection.execute(delete(echoes).where(echoes.c.received_at < moment))

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, func
 
 from consumer.clock import Millis
 from consumer.ledger.queries.statements import chunks
-from consumer.ledger.schema.tables import opt_out_outbox, outbox
+from consumer.ledger.schema.tables import opt_out_outbox, outbox, reminders
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,3 +160,11 @@ def _mark_published(connection: Connection, table: Table, ids: Sequence[int]) ->
     if ids:
         statement = update(table).where(table.c.id == bindparam("key")).values(published=True)
         connection.execute(statement, [{"key": key} for key in ids])
+
+
+def clear_message_ids(connection: Connection, users: Collection[str]) -> None:
+    """Forget the message ids in the records about these users, published or not."""
+    r = reminders.c
+    for some in chunks(users):
+        theirs = outbox.c.reminder_id.in_(select(r.reminder_id).where(r.user_id.in_(some)))
+        connection.execute(update(outbox).where(theirs, outbox.c.message_id.is_not(None)).values(message_id=None))
