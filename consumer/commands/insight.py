@@ -95,6 +95,12 @@ def backtest(
     html_file: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write a page with drawings.")
     ] = None,
+    png_folder: Annotated[
+        Path | None, typer.Option("--png", metavar="FOLDER", help="Draw the curves as PNG files (needs lapse[plots]).")
+    ] = None,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Put the result into the ledger, for the console and lapse report.")
+    ] = False,
     config: Config = CONFIG,
 ) -> None:
     """Show what would have happened over a history. Sends nothing.
@@ -116,6 +122,8 @@ def backtest(
             compare=compare,
             json_file=json_file,
             html_file=html_file,
+            png_folder=png_folder,
+            publish=publish,
         )
         raise typer.Exit(command.main(config, question))
 

@@ -1,5 +1,7 @@
 """The gaps of a history: how long each user was silent in each process, and how each silence ended. Pure."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 
@@ -11,7 +13,15 @@ SENDS = {"user_id": pl.String, "process": pl.String, "sent_at": pl.Int64}
 """The columns of messages that went out during the history."""
 
 
-def count_gaps(history: pl.DataFrame, sends: pl.DataFrame, until: Millis) -> dict[str, GapCounts]:
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """A process's gaps, and how many of them a message cut."""
+
+    counts: GapCounts
+    cut_by_messages: int
+
+
+def count_gaps(history: pl.DataFrame, sends: pl.DataFrame, until: Millis) -> dict[str, Gaps]:
     """Return the gaps of each process.
 
     A gap lasts from an activity until the next activity or ending of the same user and process. It is censored at the
@@ -30,18 +40,13 @@ def count_gaps(history: pl.DataFrame, sends: pl.DataFrame, until: Millis) -> dic
     )
     end = pl.min_horizontal(pl.col("back_at").fill_null(until), pl.col("sent_at").fill_null(until), pl.lit(until))
     ended = pl.col("back_at").is_not_null() & (pl.col("back_at") == end)
-    gaps = gaps.select("process", length=end - pl.col("occurred_at"), ended=ended, user=pl.col("user_id").hash(1))
-    found: dict[str, GapCounts] = {}
+    cut = (pl.col("sent_at") == end).fill_null(False) & ~ended
+    gaps = gaps.select("process", "user_id", length=end - pl.col("occurred_at"), ended=ended, cut=cut)
+    found: dict[str, Gaps] = {}
     for (process,), part in gaps.partition_by("process", as_dict=True).items():
-        counts = found[str(process)] = GapCounts()
-        counts.add(
-            part["length"].to_numpy().astype(np.int64), part["ended"].to_numpy(), groups_of(part["user"].to_numpy())
-        )
+        counts = GapCounts()
+        groups = groups_of(part["user_id"].hash(1).to_numpy())
+        counts.add(part["length"].to_numpy().astype(np.int64), part["ended"].to_numpy(), groups)
+        counts.add_people(part.group_by("user_id").agg(pl.col("length").max())["length"].to_numpy().astype(np.int64))
+        found[str(process)] = Gaps(counts, int(part["cut"].sum()))
     return found
-
-
-def share_cut_by_messages(history: pl.DataFrame, sends: pl.DataFrame) -> float:
-    """Return for which share of the user-process pairs a message went out during the history."""
-    pairs = history.select("user_id", "process").unique()
-    cut = pairs.join(sends.select("user_id", "process").unique(), on=["user_id", "process"], how="semi")
-    return cut.height / pairs.height if pairs.height else 0.0

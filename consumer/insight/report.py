@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from consumer.clock import DAY, Millis
 from consumer.deliver.lifecycle import Status
+from consumer.insight.published_backtest import PublishedBacktest
 from consumer.insight.uplift import Arm, Uplift, people_needed, uplift
 from consumer.ledger.queries.episodes import ArmDay, EpisodeCount
 from consumer.ledger.queries.reporting.people import UNDECIDED
@@ -94,6 +95,7 @@ class Report:
     uplifts: Sequence[ProcessUplift]
     currency: str | None = None
     money: Sequence[Money] = ()
+    backtest: PublishedBacktest | None = None
 
 
 def steps_of(counts: Sequence[FunnelCount]) -> list[Step]:

@@ -41,20 +41,27 @@ class Estimate:
     lower: float
     upper: float
 
+    def __str__(self) -> str:
+        return f"{self.value:.0%} ({self.lower:.0%}–{self.upper:.0%})"
+
 
 class GapCounts:
-    """The number of gaps by group, bin and kind; add to it in any order and in any number of batches."""
+    """The number of gaps by group, bin and kind, and of people by their longest gap; add in any order and batches."""
 
     def __init__(self) -> None:
         self.ended: Counts = np.zeros((GROUPS, BINS + 1), np.int64)
         self.censored: Counts = np.zeros((GROUPS, BINS + 1), np.int64)
+        self.people: Counts = np.zeros(BINS + 1, np.int64)
 
     def add(self, lengths: npt.NDArray[np.int64], ended: npt.NDArray[np.bool_], groups: npt.NDArray[np.int64]) -> None:
         """Add gaps: their lengths (ms), whether each ended with the person's return, and the group of each user."""
-        bins = np.searchsorted(_EDGES, lengths, side="right") - 1
-        cells = groups * (BINS + 1) + np.clip(bins, 0, BINS)
+        cells = groups * (BINS + 1) + _bins_of(lengths)
         for counts, chosen in ((self.ended, ended), (self.censored, ~ended)):
             counts += np.bincount(cells[chosen], minlength=counts.size).reshape(counts.shape)
+
+    def add_people(self, longest: npt.NDArray[np.int64]) -> None:
+        """Add people, each once: their longest gaps (ms)."""
+        self.people += np.bincount(_bins_of(longest), minlength=BINS + 1)
 
     @property
     def total(self) -> int:
@@ -68,6 +75,8 @@ class ReturnCurve:
         ended, censored = counts.ended.sum(axis=0), counts.censored.sum(axis=0)
         self.at_risk: Counts = _at_risk(ended, censored)
         """By bin: gaps that had not ended or been censored when the bin began."""
+        self._people: Counts = np.cumsum(counts.people[::-1])[::-1]
+        self._gaps = counts.total
         self._away = _still_away(ended, self.at_risk)
         others_ended, others_censored = ended - counts.ended, censored - counts.censored
         self._away_without = _still_away(others_ended, _at_risk(others_ended, others_censored))
@@ -90,9 +99,15 @@ class ReturnCurve:
         return _estimate(back, 1 - _at(self._away_without, end) / _at(self._away_without, quiet))
 
     def people_left(self, after: Millis) -> int:
-        """Return how many gaps are known to last longer than this; 0 beyond `LONGEST`."""
+        """Return how many people are known to have been away for longer than this; 0 beyond `LONGEST`."""
         place = _bin_of(after)
-        return int(self.at_risk[place + 1]) if place + 1 < self.at_risk.size else 0
+        return int(self._people[place + 1]) if place + 1 < self._people.size else 0
+
+    def gaps_longer_than(self, after: Millis) -> float | None:
+        """Return how many of the gaps would last longer than this without a message; None where too few people are
+        left to say it."""
+        away = self.still_away(after)
+        return None if away is None else self._gaps * away.value
 
     def rows(self) -> list[tuple[float, float, float, float, int]]:
         """Return the curve as rows: seconds, the share still away, its band, people at risk. Bins without change are
@@ -100,15 +115,19 @@ class ReturnCurve:
         changes = np.flatnonzero(np.diff(self._away, prepend=1.0))
         lower, upper = _band(self._away, self._away_without)
         return [
-            (_EDGES[at + 1] / SECOND, float(self._away[at]), float(lower[at]), float(upper[at]), int(self.at_risk[at]))
+            (_EDGES[at + 1] / SECOND, float(self._away[at]), float(lower[at]), float(upper[at]), int(self._people[at]))
             for at in changes
-            if at < BINS and self.at_risk[at] >= MIN_AT_RISK
+            if at < BINS and self._people[at] >= MIN_AT_RISK
         ]
 
 
 def groups_of(user_hashes: Sequence[int] | npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
     """Return the group of each user from a hash of the id."""
     return (np.asarray(user_hashes, np.uint64) % np.uint64(GROUPS)).astype(np.int64)
+
+
+def _bins_of(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return np.clip(np.searchsorted(_EDGES, lengths, side="right") - 1, 0, BINS)
 
 
 def _bin_of(after: Millis) -> int:

@@ -1,6 +1,7 @@
 """`lapse backtest` over files and over a real topic."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,14 @@ import polars as pl
 import pytest
 from confluent_kafka import Producer
 
-from consumer.clock import DAY, HOUR, MINUTE, SystemClock
+from consumer.clock import DAY, HOUR, MINUTE, ManualClock, SystemClock
+from consumer.insight.backtest import Price
+from consumer.ledger import queries
+from consumer.ledger.store import Ledger
+from consumer.web.api.insight import InsightView
 from tests.broker.topics import FreshTopics
 from tests.cli.conftest import Lapse, write
+from tests.timelines.deliver_diary import Diary
 
 BEGIN = 1_760_000_000_000
 SOURCE = {"topic": "ev", "format": "json", "user": "user.id", "time": "ts", "event": "type"}
@@ -123,10 +129,85 @@ def test_page_has_everything_within_itself(lapse_here: Lapse, tmp_path: Path) ->
     assert "<script" not in page
 
 
+def test_curves_are_drawn_as_png_files(lapse_here: Lapse, tmp_path: Path) -> None:
+    write(tmp_path, configuration())
+    done = lapse_here("backtest", lines(tmp_path / "ev.jsonl", events()), "--png", "plots")
+    assert done.returncode == 0, done.stderr
+    [plot] = (tmp_path / "plots").iterdir()
+    assert plot.name == "lapse-checkout.png"
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_is_published_is_told_by_the_report_and_the_api(lapse_here: Lapse, tmp_path: Path) -> None:
+    prices = {"currency": "EUR", "delivered": {"default": {"marketing": 0.5}}}
+    write(tmp_path, configuration(prices=prices))
+    file = lines(tmp_path / "ev.jsonl", events())
+    refused = lapse_here("backtest", file, "--publish")
+    assert (refused.returncode, "there is no ledger" in refused.stderr) == (1, True), refused.stderr
+    with closing(Ledger(f"sqlite:///{tmp_path}/lapse.db")) as ledger:
+        assert lapse_here("report").returncode == 0
+        done = lapse_here("backtest", file, "--publish", "--json", "out.json")
+        assert done.returncode == 0, done.stderr
+        found = json.loads((tmp_path / "out.json").read_text())["lapse.yaml"]
+        [told] = [json.loads(lapse_here("report", "--json").stdout)["backtest"]]
+        assert told["backtest"] == found
+        assert told["history"] == "1 file"
+        text = " ".join(lapse_here("report").stdout.split())
+        assert "over 1 file, 2025-10-09 08:53 to 2025-10-19 08:53 UTC" in text
+        assert "EUR a day" in text
+        assert "thresholds,checkout,,,,15m/cost_a_day,12.5\n" in lapse_here("report", "--csv").stdout
+        view = InsightView(SystemClock(), ledger, holdout=0.1, dry_run=False).read()
+        assert view.backtest is not None
+        assert view.backtest.backtest.price == Price(0.5, "EUR", "the default of prices")
+        with ledger.reading() as connection:
+            [entry] = queries.operating.journal.latest(connection, 9)
+        assert (entry.action, entry.subject, entry.detail) == ("publish", "backtest", "1 file")
+        with ledger.transaction() as connection:  # as another version might have left it
+            queries.reporting.backtests.put(connection, 1, '{"made": "otherwise"}')
+        assert InsightView(SystemClock(), ledger, holdout=0.1, dry_run=False).read().backtest is None
+
+
+def test_thresholds_say_what_they_send_and_cost_and_stop_where_too_few_are_left(result: Any, tmp_path: Path) -> None:
+    write(tmp_path, configuration(prices={"currency": "EUR", "delivered": {"default": {"marketing": 0.5}}}))
+    found = result(lines(tmp_path / "ev.jsonl", events()))["lapse.yaml"]
+    rows = {row["after"]: row for row in found["thresholds"]}
+    # 250 silences in ten days: 200 last longer than two hours less the hundred that end after one; 50 end after five
+    assert rows[2 * HOUR]["messages_a_day"] == pytest.approx(15.0, rel=0.01)
+    assert rows[DAY]["messages_a_day"] == pytest.approx(10.0, rel=0.01)
+    assert rows[DAY]["cost_a_day"] == pytest.approx(5.0, rel=0.01)
+    assert rows[2 * HOUR]["needless"]["day"]["value"] == pytest.approx(1 / 3, abs=0.01)
+    assert found["silences"] == [{"process": "checkout", "count": 250, "cut_by_messages": 0}]
+
+
+def test_messages_of_the_ledger_cut_the_silences_of_the_topic(
+    lapse_here: Lapse, result: Any, tmp_path: Path, kafka: str, topics: FreshTopics
+) -> None:
+    topic, now = topics(2, about="activity"), SystemClock().now()
+    shift = now - 11 * DAY - BEGIN
+    producer = Producer({"bootstrap.servers": kafka})
+    for event in events():
+        at = event["ts"] + shift
+        value = json.dumps({"user": {"id": f"user-{event['user']['id']}"}, "ts": at, "type": event["type"]})
+        producer.produce(topic, value.encode(), timestamp=at)
+    assert producer.flush(30) == 0
+    write(tmp_path, configuration(kafka={"bootstrap_servers": kafka}, source={**SOURCE, "topic": topic}))
+    diary = Diary(tmp_path, url=f"sqlite:///{tmp_path}/lapse.db", clock=ManualClock(BEGIN + shift + 6 * HOUR))
+    diary.detect_is_at()
+    for number in (3, 7):  # who never come back
+        diary.knows(f"user-{number}", phone=f"+34 612 34{number:04}").due(f"user-{number}", "checkout")
+    diary.works().works()
+    assert len(diary.onemsg.sent) == 2
+    diary.close()
+    found = result()["lapse.yaml"]
+    assert found["silences"] == [{"process": "checkout", "count": 250, "cut_by_messages": 2}]
+    assert "2 of 250 silences (0.80%) count only up to a message that went out" in found["notes"][-1]
+
+
 def test_nothing_is_said_where_too_few_people_are_left(result: Any, tmp_path: Path) -> None:
     write(tmp_path, configuration(processes={"checkout": {**CHECKOUT, "remind_after": ["20d"]}}))
     found = result(lines(tmp_path / "ev.jsonl", events()))
     assert found["lapse.yaml"]["steps"][0]["returns"] == {"hour": None, "day": None, "week": None}
+    assert found["lapse.yaml"]["notes"][0].startswith("checkout: 0 people were away for longer than 20d within")
 
 
 def test_bad_input_is_explained(lapse_here: Lapse, tmp_path: Path) -> None:

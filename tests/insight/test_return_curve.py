@@ -34,6 +34,7 @@ def curve_of(*batches: tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_], npt.N
     counts = GapCounts()
     for batch in batches:
         counts.add(*batch)
+        counts.add_people(batch[0])  # as if each gap were another person's
     return ReturnCurve(counts)
 
 
@@ -92,3 +93,18 @@ def test_the_band_covers_the_truth_though_each_user_gives_many_gaps() -> None:
         assert found is not None
         covered += found.lower <= truth.value <= found.upper
     assert covered >= 88  # of 100; a band for independent gaps covers about 60
+
+
+def test_gaps_of_few_people_say_nothing_however_many_they_are() -> None:
+    counts = GapCounts()
+    counts.add(np.full(10_000, 2 * HOUR), np.ones(10_000, bool), np.arange(10_000) % 50)
+    counts.add_people(np.full(50, 2 * HOUR))
+    curve = ReturnCurve(counts)
+    assert curve.people_left(HOUR) == 50
+    assert (curve.still_away(HOUR), curve.gaps_longer_than(HOUR), curve.rows()) == (None, None, [])
+
+
+def test_gaps_that_a_message_cut_count_among_those_that_would_last_longer() -> None:
+    lengths = np.concatenate([np.full(9_000, 2 * HOUR), np.full(1_000, 9 * DAY)])  # nine of ten are cut at two hours
+    found = curve_of((lengths, np.zeros(10_000, bool), np.arange(10_000) % GROUPS)).gaps_longer_than(DAY)
+    assert found == pytest.approx(10_000)

@@ -257,6 +257,8 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "episodes.fold": lambda to: queries.episodes.fold(to, OLD, 200),
     "people.with_decision": lambda to: queries.reporting.people.with_decision(to, PEOPLE, 20),
     "people.anything_of": lambda to: queries.reporting.people.anything_of(to, "user-7"),
+    "backtests.put": lambda to: queries.reporting.backtests.put(to, NOW, "{}"),
+    "backtests.latest": lambda to: queries.reporting.backtests.latest(to),
     "history.user_of_reminder": lambda to: queries.reporting.history.user_of_reminder(to, "old-7"),
     "history.user_of_message": lambda to: queries.reporting.history.user_of_message(to, "wamid.old.7"),
     "history.reminders_of": lambda to: queries.reporting.history.reminders_of(to, "user-7", "account-setup", 100),

@@ -7,11 +7,14 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
-from consumer.clock import HOUR, MINUTE, Clock
+from consumer.clock import DAY, HOUR, MINUTE, Clock
 from consumer.config.sections.prices import PriceSettings
 from consumer.detect.brake import BrakeRules
 from consumer.detect.lapse_rules import LapseRules
+from consumer.insight.backtest import Backtest, Price, Silences, Threshold
 from consumer.insight.explanation import ContactRules
+from consumer.insight.published_backtest import PublishedBacktest
+from consumer.insight.return_curve import Estimate
 from consumer.kafka.detect_loop.brake_control import BrakeControl
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics, DetectMetrics
@@ -46,6 +49,23 @@ RULES = LapseRules(
     expire_after=72 * HOUR,
     forget_after=1000 * HOUR,
 )
+
+_BACKTEST = Backtest(
+    since=0,
+    until=90 * DAY,
+    activities=12_345,
+    people=1_000,
+    silences=[Silences("checkout", 2_000, 20)],
+    price=Price(0.5, "EUR", "the default of prices"),
+    notes=["checkout: <b>something</b> is not known"],
+    steps=[],
+    thresholds=[
+        Threshold("checkout", 2 * HOUR, 15.0, 7.5, {"hour": Estimate(0.1, 0.08, 0.12), "day": None, "week": None})
+    ],
+    curves={"checkout": [(60.0, 0.9, 0.85, 0.95, 900), (7200.0, 0.5, 0.4, 0.6, 200)], "signup": []},
+)
+PUBLISHED = PublishedBacktest(91 * DAY, "the topic user-activity", _BACKTEST)
+"""What somebody has published for the page Insight."""
 
 
 def site(

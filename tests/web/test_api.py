@@ -14,12 +14,14 @@ from schemathesis import GenerationMode
 from starlette.applications import Starlette
 
 from consumer.clock import HOUR, ManualClock, SystemClock
+from consumer.insight.published_backtest import dump
+from consumer.ledger import queries
 from consumer.onemsg.outcomes import Unknown
 from consumer.web.api.reuse import Reuse, reuse_time
 from tests.timelines.deliver_diary import Diary
 
 from .conftest import Serving, served
-from .site import site, turning_brake
+from .site import PUBLISHED, site, turning_brake
 
 TOKEN = "a-token-of-the-tests"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -32,6 +34,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     diary.onemsg.answers = [Unknown(reason="timeout")]
     diary.detect_is_at().knows("maria").due("maria").works().after(26 * HOUR).detect_is_at().works()
     diary.due("nina").works().knows("ana", "Ana", "+34 612 000 001").hears("please leave me alone now", "34612000001")
+    with diary.ledger.transaction() as connection:
+        queries.reporting.backtests.put(connection, diary.clock.now(), dump(PUBLISHED))
     with served(site(diary.ledger, diary.clock, token=TOKEN, brake=turning_brake(SystemClock(), 600))) as url:
         yield url
     diary.close()

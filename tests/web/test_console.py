@@ -1,5 +1,6 @@
 """The console as a browser without scripts uses it: each screen, each action, and that nothing personal is shown."""
 
+import html
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,11 +13,13 @@ from starlette.types import ASGIApp
 from consumer.clock import DAY, HOUR, MINUTE, ManualClock, SystemClock
 from consumer.deliver.policy.checks import CHECKS
 from consumer.insight.activity_history import Activity
+from consumer.insight.published_backtest import dump
+from consumer.ledger import queries
 from consumer.records import Ending
 from consumer.web.health import Health
 from tests.timelines.deliver_diary import Diary
 
-from .site import eventful, site, turning_brake
+from .site import PUBLISHED, eventful, site, turning_brake
 
 Serving = Callable[[ASGIApp], httpx.Client]
 SCREENS = {
@@ -261,7 +264,23 @@ def test_insight_says_what_is_missing(serving: Serving, diary: Diary) -> None:
     page = opened(serving, diary, holdout=0.1).get("/insight").text
     assert "account-setup" in page
     assert "No comparison yet" in page
-    assert "lapse backtest --html" in page
+    assert "lapse backtest --publish" in page
+
+
+def test_insight_draws_the_return_curve_that_was_published(serving: Serving, diary: Diary) -> None:
+    with diary.ledger.transaction() as connection:
+        queries.reporting.backtests.put(connection, 91 * DAY, dump(PUBLISHED))
+    client = opened(serving, diary)
+    page = client.get("/insight")
+    told = text_of(page)
+    assert "From lapse backtest of 1970-04-02 , over the topic user-activity from 1970-01-01 to 1970-04-01" in told
+    assert "checkout: <b>something</b> is not known" in html.unescape(told)
+    assert re.search(r'<polyline class="line" points="40.0,58.0 \d', page.text)
+    assert "2h 15.0 7.50 10% (8%–12%) too few people too few people" in told
+    assert not re.search(r"<script(?! src=)|<style|style=| on\w+=|https?://", page.text)
+    assert client.get("/api/insight").json()["backtest"]["backtest"]["curves"]["checkout"][1] == [
+        7200.0, 0.5, 0.4, 0.6, 200,
+    ]  # fmt: skip
 
 
 def test_what_a_user_calls_themselves_is_escaped(serving: Serving, diary: Diary) -> None:

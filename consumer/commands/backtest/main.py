@@ -2,8 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -16,16 +15,14 @@ from consumer.activity.decoder import ActivityDecoder, Decoded
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import Millis, SystemClock
 from consumer.commands import kafka_probe
-from consumer.commands.backtest import files, html, show
+from consumer.commands.backtest import files, html, ledger, png, show
 from consumer.commands.terminal.exit_codes import DONE, CommandFailed
 from consumer.config.loader import load
 from consumer.config.settings import Settings
 from consumer.config.types import millis
 from consumer.insight.backtest import Backtest, backtest
 from consumer.insight.gaps import SENDS
-from consumer.ledger import queries
-from consumer.ledger.errors import NoLedger
-from consumer.ledger.store import Ledger
+from consumer.insight.published_backtest import PublishedBacktest
 from consumer.wiring import detect
 from consumer.wiring.activity_reader import read_history
 from consumer.wiring.shared import Shared
@@ -45,6 +42,8 @@ class BacktestRequest:
     compare: Path | None
     json_file: Path | None
     html_file: Path | None
+    png_folder: Path | None
+    publish: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,9 @@ def main(config: Path, question: BacktestRequest) -> int:
     other = None if question.compare is None else load(question.compare)
     log.configure_for_command()
     results: dict[str, Backtest] = {}
-    sends = pl.DataFrame(schema=SENDS) if question.paths else _sends(settings)
+    now = SystemClock().now()
+    facts = ledger.read_facts(settings, now)
+    sends = pl.DataFrame(schema=SENDS) if question.paths else facts.sends
     for path, each in ((config, settings), (question.compare, other)):
         if path is None or each is None:
             continue
@@ -75,11 +76,19 @@ def main(config: Path, question: BacktestRequest) -> int:
         if history.frame.is_empty():
             raise CommandFailed(_nothing(history, each))
         caps = {millis(span): limit for span, limit in each.policy.max_per_user.items()}
-        results[str(path)] = backtest(history.frame, sends, detect.rules(each), caps, question.until)
-        show.print_tables(str(path), results[str(path)])
+        price = ledger.price_of(each, facts)
+        found = backtest(history.frame, sends, detect.rules(each), caps, question.until, price)
+        unknown = ledger.unknown_messages(facts, found.since, from_files=bool(question.paths))
+        results[str(path)] = found = replace(found, notes=[*found.notes, *unknown])
+        show.print_tables(str(path), found)
         if history.bad:
             typer.echo(f"\nnot read: {sum(history.bad.values()):,} ({_counted(history.bad)})", err=True)
     _write(question, results)
+    if question.publish:
+        files_read = "1 file" if len(question.paths) == 1 else f"{len(question.paths)} files"
+        history_of = files_read if question.paths else f"the topic {settings.source.topic}"
+        ledger.publish(settings, PublishedBacktest(now, history_of, results[str(config)]))
+        typer.echo("\npublished: the console shows it under Insight, and lapse report tells it", err=True)
     return DONE
 
 
@@ -124,16 +133,6 @@ def _json_decoder(settings: Settings) -> ActivityDecoder:
     return build_decoder(source, settings.processes, writers, millis(settings.detect.clock_doubt))
 
 
-def _sends(settings: Settings) -> pl.DataFrame:
-    """Return the messages that went out, as the ledger knows them; none if there is no ledger."""
-    try:
-        with closing(Ledger(settings.ledger.url, read_only=True)) as ledger, ledger.reading() as connection:
-            rows = queries.reporting.history.all_sends(connection)
-    except NoLedger:
-        rows = []
-    return pl.DataFrame(rows, schema=SENDS, orient="row")
-
-
 def _nothing(history: _History, settings: Settings) -> str:
     if history.bad:
         return f"nothing could be read: {_counted(history.bad)}; the reasons are explained in docs/reasons.md"
@@ -155,5 +154,7 @@ def _write(question: BacktestRequest, results: dict[str, Backtest]) -> None:
             question.json_file.write_text(show.as_json(results), encoding="utf-8")
         if question.html_file is not None:
             html.write_page(question.html_file, results)
+        if question.png_folder is not None:
+            png.write_plots(question.png_folder, results)
     except OSError as problem:
         raise CommandFailed(f"{problem.filename}: it cannot be written: {problem.strerror}") from None

@@ -23,35 +23,40 @@ def print_tables(name: str, result: Backtest) -> None:
         f" {format_minute(result.since)} to {format_minute(result.until)} UTC"
     )
     console.print(heading, markup=False)
-    if result.cut_by_messages:
-        console.print(
-            f"{result.cut_by_messages:.1%} of them got messages meanwhile: their silences count up to the message",
-            markup=False,
-        )
+    for note in result.notes:
+        console.print(f"{note}.", markup=False)
     heads = ("process", "quiet for", "asked", "expired", "sent", "capped", "too soon", *_BACK)
     rows = [
         (s.process, span_text(s.after), s.asked, s.expired, s.sent, s.capped, s.too_soon, *_percents(s.returns))
         for s in result.steps
     ]
     _print_table(console, "Steps", heads, rows)
-    columns = ("process", "quiet for", "messages a day", *_BACK)
+    print_thresholds(console, result)
+
+
+def print_thresholds(console: Console, result: Backtest) -> None:
+    """Print the table of thresholds."""
+    cost = () if result.price is None else (f"{result.price.currency} a day",)
     more = [
-        (t.process, span_text(t.after), f"{t.messages_a_day:,.1f}", *_percents(t.needless)) for t in result.thresholds
+        (
+            threshold.process,
+            span_text(threshold.after),
+            f"{threshold.messages_a_day:,.1f}",
+            *(() if threshold.cost_a_day is None else (f"{threshold.cost_a_day:,.2f}",)),
+            *_percents(threshold.needless),
+        )
+        for threshold in result.thresholds
     ]
-    _print_table(console, "Other thresholds, and who would have come back without a message", columns, more)
+    title = "Other thresholds, and who would have come back without a message"
+    _print_table(console, title, ("process", "quiet for", "messages a day", *cost, *_BACK), more)
+    if result.price:
+        console.print(f"costs: {result.price.basis}, if all messages are delivered", markup=False)
 
 
 def as_json(results: Mapping[str, Backtest]) -> str:
     """Return the results by the name of their configuration. Spans and times are milliseconds; curve rows are
     [seconds, share still away, lower, upper, people at risk]."""
     return json.dumps({name: asdict(result) for name, result in results.items()}, ensure_ascii=False)
-
-
-def percent(estimate: Estimate | None) -> str:
-    """Return a share with its band: 12 % (10–14)."""
-    if estimate is None:
-        return "–"
-    return f"{estimate.value:.0%} ({estimate.lower:.0%}–{estimate.upper:.0%})"
 
 
 def span_text(span: Millis) -> str:

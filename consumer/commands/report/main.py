@@ -1,6 +1,7 @@
 """`lapse report`: what became of the reminders of a span of time, and what they brought."""
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,7 @@ from consumer.commands.terminal.exit_codes import DONE
 from consumer.commands.terminal.process_argument import no_such_process
 from consumer.config.loader import load
 from consumer.insight import report
+from consumer.insight.published_backtest import PublishedBacktest, parse
 from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 from consumer.wiring.deliver.settings import money_of
@@ -57,9 +59,25 @@ def main(
             ),
             currency=settings.prices.currency if settings.prices else None,
             money=money_of(settings.prices, settings.processes, delivered),
+            backtest=_of_process(parse(queries.reporting.backtests.latest(connection)), process),
         )
     if form == "text":
         show.print_text(found, difference)
     else:
         typer.echo(show.as_json(found) if form == "json" else show.as_csv(found), nl=form == "json")
     return DONE
+
+
+def _of_process(published: PublishedBacktest | None, process: str | None) -> PublishedBacktest | None:
+    """Return what was published about one process, or about all."""
+    if published is None or process is None:
+        return published
+    found = published.backtest
+    only = replace(
+        found,
+        silences=[each for each in found.silences if each.process == process],
+        steps=[each for each in found.steps if each.process == process],
+        thresholds=[each for each in found.thresholds if each.process == process],
+        curves={name: rows for name, rows in found.curves.items() if name == process},
+    )
+    return replace(published, backtest=only)

@@ -12,7 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from consumer.clock import SECOND, Millis
+from consumer.commands.backtest.show import print_thresholds, span_text
 from consumer.commands.terminal.time_arguments import format_minute
+from consumer.insight.backtest import Threshold
+from consumer.insight.published_backtest import PublishedBacktest
 from consumer.insight.report import Money, ProcessUplift, Report
 from consumer.reasons.catalogue import explain
 
@@ -23,9 +26,15 @@ def print_text(report: Report, difference: float) -> None:
     """Print the report as tables."""
     console = Console(highlight=False)
     console.print(f"from {format_minute(report.since)} to {format_minute(report.until)}, UTC\n", markup=False)
-    if not report.steps and not report.reasons:
+    if report.steps or report.reasons:
+        _print_reminders(console, report, difference)
+    else:
         console.print("no reminders were requested in this time: try --since with an earlier time", markup=False)
-        return
+    if report.backtest is not None:
+        _print_backtest(console, report.backtest)
+
+
+def _print_reminders(console: Console, report: Report, difference: float) -> None:
     _print_table(console, "Funnel", _FUNNEL, (list(asdict(step).values()) for step in report.steps))
     _print_table(console, "Not written to, and why (episodes)", ("process", "reason", "count", ""), _reasons(report))
     failures = ((f.process, f.medium, f.outcome, f.reason, f.error_code, f.count) for f in report.failures)
@@ -37,6 +46,16 @@ def print_text(report: Report, difference: float) -> None:
     for each in report.uplifts:
         for line in _uplift(each, difference):
             console.print(line, markup=False)
+
+
+def _print_backtest(console: Console, published: PublishedBacktest) -> None:
+    found = published.backtest
+    console.print(
+        f"\nFrom lapse backtest of {format_minute(published.published_at)}, over {published.history},"
+        f" {format_minute(found.since)} to {format_minute(found.until)} UTC",
+        markup=False,
+    )
+    print_thresholds(console, found)
 
 
 def as_json(report: Report) -> str:
@@ -67,6 +86,9 @@ def as_csv(report: Report) -> str:
     for found in report.uplifts:
         for name, number in _uplift_numbers(found):
             writer.writerow(("uplift", found.process, "", "", "", name, number))
+    for threshold in report.backtest.backtest.thresholds if report.backtest else ():
+        for name, number in _threshold_numbers(threshold):
+            writer.writerow(("thresholds", threshold.process, "", "", "", name, number))
     return text.getvalue()
 
 
@@ -148,6 +170,16 @@ def _uplift_numbers(found: ProcessUplift) -> Iterator[tuple[str, object]]:
             yield f"{name}_lower", interval.lower
             yield f"{name}_upper", interval.upper
     yield "verdict", found.uplift.verdict.value
+
+
+def _threshold_numbers(threshold: Threshold) -> Iterator[tuple[str, object]]:
+    quiet = span_text(threshold.after)
+    yield f"{quiet}/messages_a_day", threshold.messages_a_day
+    if threshold.cost_a_day is not None:
+        yield f"{quiet}/cost_a_day", threshold.cost_a_day
+    for horizon, share in threshold.needless.items():
+        if share is not None:
+            yield from ((f"{quiet}/needless_{horizon}_{name}", number) for name, number in asdict(share).items())
 
 
 def _plain(value: object) -> object:

@@ -1,10 +1,11 @@
-"""`GET /api/insight`: what the reminders bring, compared with the holdout."""
+"""`GET /api/insight`: what the reminders bring, compared with the holdout, and what other thresholds would do."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from consumer.clock import DAY, Clock, Millis
+from consumer.insight.published_backtest import PublishedBacktest, parse
 from consumer.insight.report import Money, ProcessUplift, uplifts_of
 from consumer.ledger import queries
 from consumer.ledger.queries.reporting.report import DeliveredCount
@@ -31,6 +32,8 @@ class Insight:
     currency: str | None
     money: Sequence[Money]
     """Of messages of the last 30 days; none where `prices` is not configured."""
+    backtest: PublishedBacktest | None
+    """What `lapse backtest --publish` found last: the return curves, and what other thresholds would do."""
 
 
 class InsightView:
@@ -60,6 +63,7 @@ class InsightView:
             arms = queries.episodes.arms(connection, since, now + 1, None, over_before=now)
             count = queries.reporting.report.delivered
             delivered = count(connection, now - _MONEY_SPAN, now + 1, None) if self._currency else []
+            published = parse(queries.reporting.backtests.latest(connection))
         return Insight(
             since,
             now,
@@ -69,4 +73,5 @@ class InsightView:
             uplifts_of(arms, now, DIFFERENCE),
             self._currency,
             self._money_of(delivered),
+            published,
         )

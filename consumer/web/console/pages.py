@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from consumer.insight.curve_drawing import draw
 from consumer.web.api.funnel import FunnelQuestion, PeopleQuestion
 from consumer.web.api.journal import JournalQuestion
 from consumer.web.api.needs import NeedsQuestion
@@ -148,7 +149,9 @@ class Pages:
     async def _insight(self, request: Request, session: Session, views: Views) -> Response:
         found = await self._api.insight()
         axes = [(each, uplift_axis(each)) for each in found.uplifts]
-        return self.show(request, session, "insight.html", insight=found, axes=axes)
+        curves = {} if found.backtest is None else found.backtest.backtest.curves
+        drawings = {process: draw(rows) for process, rows in curves.items() if rows}
+        return self.show(request, session, "insight.html", insight=found, axes=axes, drawings=drawings)
 
     async def _journal(self, request: Request, session: Session, views: Views) -> Response:
         asked = question(JournalQuestion, request.query_params)

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from consumer.clock import SECOND, Millis
+from consumer.config.types import format_duration
 from consumer.insight.explanation import clock_of
 from consumer.reasons.catalogue import explain
 from consumer.web.api.problems import span
@@ -54,6 +55,8 @@ class Renderer:
             "local": local,
             "span": span,
             "share": share,
+            "date": date_and_year,
+            "duration": duration,
             "day": day_name,
             "meaning": meaning,
             "query": query,
@@ -110,6 +113,16 @@ def share(value: float) -> str:
 def day_name(day: int) -> str:
     """Return a day, given as days since 1970."""
     return (_EPOCH + timedelta(days=day)).strftime("%d %b")
+
+
+def date_and_year(at: Millis) -> Markup:
+    """Return the day of a moment, UTC."""
+    return Markup("<time>{}</time>").format(datetime.fromtimestamp(at / SECOND, UTC).date().isoformat())
+
+
+def duration(span: Millis) -> str:
+    """Return a span as the configuration has it, such as 24h."""
+    return format_duration(timedelta(milliseconds=span))
 
 
 def meaning(reason: str | None) -> tuple[str, str]:

@@ -8,7 +8,9 @@ from sqlalchemy import Connection, insert, select
 from consumer.clock import Millis
 from consumer.ledger.schema.journal_table import journal
 
-Action: TypeAlias = Literal["resolve", "cancel", "pause", "resume", "release", "lift", "opt_out", "reveal", "test_send"]
+Action: TypeAlias = Literal[
+    "resolve", "cancel", "pause", "resume", "release", "lift", "opt_out", "reveal", "test_send", "publish"
+]
 Via: TypeAlias = Literal["console", "api", "command"]
 
 
