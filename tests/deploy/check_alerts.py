@@ -10,7 +10,6 @@ import signal
 import sqlite3
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -66,13 +65,9 @@ class Feeder:
         self.runs = threading.Event()
         self.ending = ""
         """Last digits of their phone numbers; some choose what the sandbox does (0001 to 0030, see its fates)."""
-        self.user = "user-{}"
         self.writes_contacts = True
         self.stay_active = False
         """The same twenty people are active again and again, and nobody else."""
-        self.write_late = False
-        """Everybody has come back a moment before their message, which is only written a while after it."""
-        self._begun = deque[tuple[str, int]]()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._feed)
 
@@ -96,24 +91,14 @@ class Feeder:
                 continue
             number += 1
             self._begins(number)
-            now = _now_ms()
-            while self._begun and self._begun[0][1] < now - 12_000:
-                user, begun = self._begun.popleft()
-                if self.write_late:
-                    self._platform.says(user, "PROGRESSED", occurred_at=begun + 3_100)
 
     def _begins(self, number: int) -> None:
-        user, ending = self.user.format(number), self.ending or f"{5_000 + number % 5_000}"
+        user, ending = f"user-{number}", self.ending or f"{5_000 + number % 5_000}"
         if self.writes_contacts:
             self._platform.knows(user, name="Ana", phone=f"+346{number:04d}{ending}")
         else:
-            user = self.user.format(1 + number % 10)
+            user = f"user-{1 + number % 10}"
         self._platform.says(user, "STARTED")
-        self._begun.append((user, _now_ms()))
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 @dataclass
@@ -147,7 +132,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         [port] = free_ports(1)
         service = Service(folder, settings(broker.bootstrap, channel, folder, NAMES, port), channel.info["token"])
         service.change("detect", brake={"floor": 0.5, "share_of_mean": None, "window": "10s"}, hush="3s")
-        service.change("onemsg", look_every="1s")
+        service.change("onemsg", look_every="1s", timeout="10s")
         service.change("tracking", give_up_after="30s")
         service.change("web", register_webhook=False)  # so that the list stays as the faults make it
         register(channel, f"{service.url}/webhooks/1msg/{SECRET}")
@@ -350,10 +335,15 @@ def ledger_locked(world: World) -> Iterator[None]:
 
 
 def records_too_large(world: World) -> Iterator[None]:
+    """Ids of 250 bytes, beside others: each is a record's key and in its value."""
+    world.feeder.stay_active = True  # so that few records share a batch, whose size the broker judges
     limit_records(world, AlterConfigOpType.SET)
-    world.feeder.user = "{}-" + "x" * 600
+    for number in range(3):
+        for user in (f"long-{number}-" + "x" * 240, f"short-{number}"):
+            world.platform.knows(user, name="Ana", phone=f"+3461{len(user):03}7{number}000")
+            world.platform.says(user, "STARTED")
     yield
-    world.feeder.user = "user-{}"
+    world.feeder.stay_active = False
     limit_records(world, AlterConfigOpType.DELETE)
     world.service.stop()
     world.service.start()
@@ -373,9 +363,24 @@ def contacts_stop(world: World) -> Iterator[None]:
 
 
 def producers_write_late(world: World) -> Iterator[None]:
-    world.feeder.write_late = True
+    """Everybody came back before their message left, which is written only afterwards."""
+    ended, statuses = threading.Event(), world.platform.reads("delivery_status", "delivery_status")
+    began = time.time() * 1000
+
+    def write() -> None:
+        told = set[str]()
+        while not ended.is_set():
+            for each in statuses.so_far():
+                if each["status"] == "accepted" and each["lapsed_at"] > began and each["user_id"] not in told:
+                    told.add(each["user_id"])
+                    world.platform.says(each["user_id"], "PROGRESSED", occurred_at=each["lapsed_at"] + 100)
+
+    writing = threading.Thread(target=write)
+    writing.start()
     yield
-    world.feeder.write_late = False
+    ended.set()
+    writing.join()
+    statuses.close()
 
 
 def nothing_is_reported(world: World) -> Iterator[None]:
