@@ -53,11 +53,11 @@ class KindsOfProcess:
     """An event names its process, and its kind as user_activity.avsc has it."""
 
     def wants(self, process: str | None, event: str | None) -> bool:
-        return process is not None
+        return bool(process)
 
     def __call__(self, rows: RowBatch) -> RowBatch:
         frame = rows.frame
-        kept = _not_null(frame["user_id"]) & _not_null(frame["process"])
+        kept = _not_null(frame["user_id"]) & _names_process(frame["process"])
         return _select_rows(rows, kept, np.flatnonzero(kept), {})
 
 
@@ -112,7 +112,7 @@ class EventsOfProcess:
                 self._table[place, self._events[event]] = ending
 
     def wants(self, process: str | None, event: str | None) -> bool:
-        if process is None:
+        if not process:
             return False
         found = self._table[self._processes.get(process, -1), self._events.get(event or "", -1)]
         return bool(found != self._UNWANTED)
@@ -120,7 +120,7 @@ class EventsOfProcess:
     def __call__(self, rows: RowBatch) -> RowBatch:
         frame = rows.frame
         found = self._table[places(frame["process"], self._processes), places(frame["event"], self._events)]
-        kept = _not_null(frame["user_id"]) & _not_null(frame["process"]) & (found != self._UNWANTED)
+        kept = _not_null(frame["user_id"]) & _names_process(frame["process"]) & (found != self._UNWANTED)
         which = np.flatnonzero(kept)
         return _select_rows(rows, kept, which, {"ending": pl.Series(found[which].astype(np.uint8))})
 
@@ -135,6 +135,12 @@ def places(texts: pl.Series, known: Mapping[str, int]) -> Longs:
 
 def _not_null(texts: pl.Series) -> Flags:
     return texts.is_not_null().to_numpy() if texts.null_count() else np.ones(len(texts), np.bool_)
+
+
+def _names_process(names: pl.Series) -> Flags:
+    """Return where there is a name: many platforms leave it empty in events that belong to nothing."""
+    named = names != ""
+    return (named.fill_null(False) if named.null_count() else named).to_numpy()
 
 
 _ACTIVITY = ("index", "user_id", "process", "ending", "action", "occurred_at")
