@@ -199,6 +199,33 @@ def test_contacts_topic_that_was_made_anew_is_read_from_its_beginning(story: Sto
     assert story.service.stop() == 0
 
 
+def test_reminders_topic_that_was_made_anew_is_read_from_its_beginning(story: Story, kafka: str) -> None:
+    """The new one may soon be as long as the former was, so no offset shows it."""
+    for user in ("anna", "bea", "carl"):
+        story.add_contact(user)
+    story.service.start("--role", "deliver")
+    story.detect.write_due("anna")
+    story.wait_for_status("anna", "accepted")
+    assert story.service.stop() == 0
+    topic = f"{story.platform.names}-reminders"
+    admin = AdminClient({"bootstrap.servers": kafka})
+    partitions = len(admin.list_topics(topic, timeout=10).topics[topic].partitions)
+    admin.delete_topics([topic])[topic].result()
+    eventually(lambda: topic not in admin.list_topics(timeout=10).topics, TIMEOUT_S, meaning="it is deleted")
+    create_topics(admin, [NewTopic(topic, partitions, replication_factor=1)])
+    detect = Detect(kafka, story.platform)  # the former one's client goes on with the former topic
+    with detect.running():
+        for user in ("bea", "carl"):
+            detect.write_due(user)
+        story.service.start("--role", "deliver")
+        assert story.service.log.count("reminders_topic_replaced") == 1
+        for user in ("bea", "carl"):
+            story.wait_for_status(user, "accepted")
+    assert "ledger_restored" not in story.service.log
+    assert story.messages_by_user() == {"anna": 1, "bea": 1, "carl": 1}
+    assert story.service.stop() == 0
+
+
 def test_empty_ledger_is_refused_until_ledger_begin(story: Story) -> None:
     story.service.start("--role", "deliver")
     story.add_contact("anna")

@@ -17,8 +17,8 @@ from consumer.kafka.clients import partition_offsets
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.waiting import wait_for_event
-from consumer.wiring.deliver.contacts_lineage import require_same_topic
 from consumer.wiring.deliver.ledger import next_offsets
+from consumer.wiring.deliver.topic_lineage import require_same_topics
 from consumer.wiring.shared import Shared
 
 _INTERVAL_MS = MINUTE
@@ -43,7 +43,7 @@ class ContactsAge:
         self._metrics = metrics
 
     async def run(self, ended: asyncio.Event) -> None:
-        """Run until told to end. Raises LedgerRefused if the topic was made anew."""
+        """Run until told to end. Raises LedgerRefused if a topic was made anew."""
         while not ended.is_set():
             with contextlib.suppress(SQLAlchemyError):
                 await asyncio.to_thread(self.refresh)
@@ -53,7 +53,7 @@ class ContactsAge:
         """Tell the barrier and set the gauges. Blocks its thread; raises LedgerRefused, and what the ledger does."""
         asked_at = self._shared.clock.now()
         try:
-            require_same_topic(self._shared, self._ledger)
+            require_same_topics(self._shared, self._ledger)
             written = partition_offsets.newest_timestamps(self._admin, self._topic, timeout_s=_REQUEST_TIMEOUT_S)
             asked = partition_offsets.request(self._admin, self._topic, written, timeout_s=_REQUEST_TIMEOUT_S)
             ends = {partition: int(future.result().offset) for partition, future in asked.items()}

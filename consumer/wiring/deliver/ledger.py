@@ -20,8 +20,8 @@ from consumer.ledger import queries
 from consumer.ledger.errors import LedgerRefused, NoLedger, is_about_the_data, is_transient
 from consumer.ledger.store import Ledger, location
 from consumer.metrics import DeliverMetrics
-from consumer.wiring.deliver.contacts_lineage import follow_contacts_topic
 from consumer.wiring.deliver.opt_outs_topic import read_opt_outs
+from consumer.wiring.deliver.topic_lineage import follow_topics
 from consumer.wiring.shared import Shared
 
 P = ParamSpec("P")
@@ -39,7 +39,7 @@ def open_ledger(shared: Shared, metrics: DeliverMetrics) -> Ledger:
         assert ledger.hash_key  # it is given, or in the ledger
         if hash_key is None:
             _log.info("hash_key_in_the_ledger", advice="set ledger.hash_key, to know opted-out numbers in a new ledger")
-        follow_contacts_topic(shared, ledger)
+        follow_topics(shared, ledger)
         positions = compare_with_topics(shared.settings, shared.admin, ledger)
         if positions.refusal:
             raise LedgerRefused(positions.refusal)
