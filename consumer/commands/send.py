@@ -58,7 +58,7 @@ def main(config: Path, person: Recipient, *, wait_seconds: float | None) -> int:
     if has_opted_out(settings, message.phone):
         raise CommandFailed("this person has opted out: nothing was sent")
     client = open_client(onemsg_section(settings))
-    _journal(settings, message)
+    journal_test_send(settings, message.template, message.phone)
     return asyncio.run(_send(client, message, wait_seconds))
 
 
@@ -99,14 +99,14 @@ def has_opted_out(settings: Settings, phone: str) -> bool:
         raise CommandFailed(f"the ledger cannot be read for opt-outs ({kind}), so nothing was sent") from None
 
 
-def _journal(settings: Settings, message: TemplateMessage) -> None:
-    """Note who sends a message by hand, if there is a ledger; of the number only its last digits."""
+def journal_test_send(settings: Settings, template: str, phone: str) -> None:
+    """Note who sends a message by hand, if there is a ledger; of the number (digits) only the last three."""
     try:
         ledger = Ledger(settings.ledger.url, hash_key=ledger_hash_key(settings), beside=True)
     except NoLedger:
         return
     with closing(ledger), ledger.transaction() as connection:
-        detail = f"{message.template} to …{message.phone[-3:]}"
+        detail = f"{template} to …{phone[-3:]}"
         queries.operating.journal.add(connection, SystemClock().now(), account(), "test_send", detail=detail)
 
 

@@ -1,13 +1,18 @@
 """`lapse try`: one invented client through the whole pipeline on a real broker, and nothing is left of it."""
 
+from contextlib import closing
+
 from confluent_kafka.admin import AdminClient
 
+from consumer.ledger import queries
+from consumer.ledger.store import Ledger
 from tests.app.service import Platform, Sandbox, Service
 
 
 def test_message_arrives_step_by_step_and_nothing_is_left(
     service: Service, platform: Platform, channel: Sandbox, kafka: str, names: str
 ) -> None:
+    Ledger(str(service.settings["ledger"]["url"])).close()
     platform.knows("somebody-else", name="Eve", phone="+34 612 000 111")
     platform.says("somebody-else", "STARTED")
     platform.flush()
@@ -25,6 +30,12 @@ def test_message_arrives_step_by_step_and_nothing_is_left(
     assert "612345678" not in done.stdout.replace(" ", "") + done.stderr.replace(" ", "")
     admin = AdminClient({"bootstrap.servers": kafka})
     assert not [topic for topic in admin.list_topics(timeout=10).topics if topic.startswith(f"{names}-try-")]
+    with (
+        closing(Ledger(str(service.settings["ledger"]["url"]), read_only=True)) as ledger,
+        ledger.reading() as connection,
+    ):
+        [noted] = queries.operating.journal.latest(connection, 9)
+    assert (noted.action, noted.via, noted.detail) == ("test_send", "command", "inactivity_reminder to …678")
     assert not [g for g in admin.list_consumer_groups().result(10).valid if g.group_id.startswith(f"{names}-try-")]
 
 

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from consumer.config.settings import Settings
+from consumer.deliver.policy.holdout import held_out
+from consumer.demo.people import people
 from consumer.demo.settings import TOPICS, settings_for
 from consumer.sandbox.server import Access
 
@@ -25,3 +27,9 @@ def test_the_topics_are_those_that_the_service_uses() -> None:
 def test_each_demo_has_a_webhook_secret_of_its_own() -> None:
     assert SETTINGS.web.webhook_secret
     assert SETTINGS.web.webhook_secret != settings().web.webhook_secret
+
+
+def test_some_of_the_people_are_held_out_of_each_process() -> None:
+    share, crowd = SETTINGS.policy.holdout, people(300, seed=1, now=0)
+    for process in SETTINGS.processes:
+        assert 15 < sum(held_out(person.contact.user_id, process, share, b"key") for person in crowd) < 50

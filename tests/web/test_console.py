@@ -75,19 +75,20 @@ def test_all_is_well_or_what_is_wrong_and_where(serving: Serving, diary: Diary) 
     assert "All is well." in opened(serving, diary.detect_is_at()).get("/").text
     eventful(diary)
     health = Health(diary.clock.monotonic)
-    health.register("outbox").failing("the broker does not answer")
+    health.register("outbox").failing("the broker does not answer.")
     page = opened(serving, diary, health=health).get("/")
-    told = re.findall(r'<li>([^<]*) <a href="([^"]*)">Look</a></li>', page.text)
+    verdict = page.text.partition("verdict bad")[2].partition("</ul>")[0]
+    told = re.findall(r'<li><a href="([^"]*)">([^<]*)</a></li>', verdict)
     assert told == [
-        ("outbox does not work: the broker does not answer.", "/#parts"),
+        ("/#parts", "outbox does not work: the broker does not answer."),
         (
-            "whatsapp/inactivity_reminder/en is stopped: template_paused: Paused for its quality.",
             "/needs#stopped",
+            "Template inactivity_reminder (en) on whatsapp is stopped: template_paused: Paused for its quality.",
         ),
-        ("Nobody knows whether 1 message was sent.", "/needs#in-doubt"),
-        ("1 person may have opted out in words of their own.", "/needs#likely"),
+        ("/needs#in-doubt", "Nobody knows whether 1 message was sent."),
+        ("/needs#likely", "1 person may have opted out in words of their own."),
     ]
-    for _, link in told:
+    for link, _ in told:
         anchor = link.partition("#")[2]
         assert f'id="{anchor}"' in opened(serving, diary).get(link).text
 

@@ -21,7 +21,7 @@ from consumer.clock import SECOND
 from consumer.commands import kafka_probe
 from consumer.commands.check import onemsg
 from consumer.commands.onemsg_channel import onemsg_section, open_client
-from consumer.commands.send import has_opted_out
+from consumer.commands.send import has_opted_out, journal_test_send
 from consumer.commands.terminal.exit_codes import DONE, FAILED, CommandFailed
 from consumer.commands.terminal.output import CheckResult, print_result
 from consumer.commands.topic_sample import TopicSampler
@@ -81,6 +81,8 @@ def main(config: Path, client: Client, *, process: str | None, timeout_s: float)
         print_result(line)
     if not all(line.ok for line in channel):
         return FAILED
+    template = settings.processes[chosen].template.name or onemsg_section(settings).template.name
+    journal_test_send(settings, template, phone.digits)
     name = f"{settings.kafka.group_prefix}-try-{uuid.uuid4().hex[:8]}"
     folder = Path(tempfile.mkdtemp(prefix="lapse-try-"))
     trial = trial_of(settings, chosen, name, folder, quiet=_QUIET)

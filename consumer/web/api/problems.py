@@ -29,7 +29,8 @@ def problems_of(now: "Now", max_staleness: Millis) -> list[Problem]:
 def _standing_still(now: "Now", max_staleness: Millis) -> Iterator[Problem]:
     for part in now.parts:
         if not part.ok:
-            yield Problem(f"{part.name} does not work: {part.detail or 'it says nothing'}.", "/#parts")
+            why = (part.detail or "it says nothing").rstrip(".")
+            yield Problem(f"{part.name} does not work: {why}.", "/#parts")
     if now.brake:
         for words in now.brake.words:
             yield Problem(f"{words[:1].upper()}{words[1:]}.", "/needs#brake")
@@ -42,9 +43,16 @@ def _standing_still(now: "Now", max_staleness: Millis) -> Iterator[Problem]:
 
 def _stopped(now: "Now") -> Iterator[Problem]:
     for each in now.stopped:
-        yield Problem(f"{each.name} is stopped: {each.why}.", "/needs#stopped")
+        yield Problem(f"{_what(each.name)} is stopped: {each.why.rstrip('.')}.", "/needs#stopped")
     for pause in now.paused:
         yield Problem(f"{(pause.process or 'everything').capitalize()} is paused.", "/needs#pauses")
+
+
+def _what(name: str) -> str:
+    """Return the name of a channel, or of a template on it, in words."""
+    medium, _, template = name.partition("/")
+    template, _, language = template.partition("/")
+    return f"Template {template} ({language}) on {medium}" if template else f"The channel {medium}"
 
 
 def _waiting(now: "Now") -> Iterator[Problem]:

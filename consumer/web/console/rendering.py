@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.responses import Response
 
 from consumer.clock import SECOND, Millis
@@ -60,6 +60,7 @@ class Renderer:
             "day": day_name,
             "meaning": meaning,
             "query": query,
+            "code": code,
         }
         environment.globals |= {
             name.replace(".", "_"): f"/static/{name}?{hashlib.sha256(static_file(name)).hexdigest()[:12]}"
@@ -128,6 +129,12 @@ def duration(span: Millis) -> str:
 def meaning(reason: str | None) -> tuple[str, str]:
     """Return what a reason means, and what to do about it, wherever the catalogue has it."""
     return next((found for status in _STATUSES if (found := explain(status, reason))[0]), ("", ""))
+
+
+def code(text: str) -> Markup:
+    """Return a sentence of the catalogue of reasons, with what stands between backticks as code."""
+    parts = [escape(show_invisible(part)) for part in text.split("`")]
+    return Markup("").join(Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts))
 
 
 def query(values: dict[str, object]) -> str:

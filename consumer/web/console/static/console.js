@@ -4,7 +4,9 @@
 let updating = true;
 
 function isBusy(live) {
-  return live.contains(document.activeElement) && document.activeElement !== document.body;
+  const selection = document.getSelection();
+  const isMarked = selection.toString() !== "" && live.contains(selection.anchorNode);
+  return isMarked || (live.contains(document.activeElement) && document.activeElement !== document.body);
 }
 
 document.addEventListener("htmx:confirm", (event) => {
@@ -17,7 +19,22 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   if (live.id === "live" && (!updating || isBusy(live))) event.detail.shouldSwap = false;
 });
 
+// Tells a screen reader the sentence at the top, once it is another one.
+function verdict() {
+  const told = document.querySelector("#live > .verdict");
+  return told ? told.innerText : "";
+}
+
+let lastVerdict = "";
+
+document.addEventListener("htmx:afterSwap", () => {
+  const now = verdict();
+  if (now !== lastVerdict) document.getElementById("news").textContent = now;
+  lastVerdict = now;
+});
+
 document.addEventListener("DOMContentLoaded", () => {
+  lastVerdict = verdict();
   const button = document.getElementById("updates");
   if (!button || !document.getElementById("live")) return;
   button.hidden = false;
