@@ -120,7 +120,8 @@ def ask_ledger(
     found.facts += _contact_facts(contact, person, rules, reveal=reveal)
     if opted_out:
         found.facts.append("opted out: nothing is sent")
-    found.facts += [f"held until {clock(hold.until)}: {hold.reason}" for each in holds.values() for hold in each]
+    held = (f"held until {clock(hold.until)}: {hold.reason}" for each in holds.values() for hold in each)
+    found.facts += dict.fromkeys(held)  # of user and phone, often by the same
     for name, since in queries.pauses.paused_since(connection).items():
         found.facts.append(f"an operator has paused {name or 'everything'} since {clock(since)}")
     return found
