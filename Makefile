@@ -47,6 +47,7 @@ check: .venv/dev .venv/deploy  ## style, types, which room may import which, and
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tools.generate_docs --check && $(BIN)/python -m tools.check_references
+	@$(BIN)/python -m tools.check_schemas
 	@$(BIN)/python -m tools.check_licences --quiet
 	@$(BIN)/python -m tools.check_package
 	@$(BIN)/python -m tools.make_dashboards --check

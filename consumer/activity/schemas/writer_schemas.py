@@ -69,7 +69,7 @@ class WriterSchemas:
         if schema_id is None:
             raise _unknown(
                 f"no schema here has the fingerprint {header[2:].hex()}: write with one of schemas/ as it is,"
-                " or with a Schema Registry"
+                " or with a Schema Registry; if a newer Lapse wrote it, upgrade this one"
             )
         if self._registry is None:
             raise _unknown(f"it was written with schema id {schema_id}: set schema_registry.url")

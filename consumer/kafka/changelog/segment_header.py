@@ -96,7 +96,9 @@ def parse(headers: Headers, group: str | None) -> SegmentHeader:
     try:
         version = json.loads(stored)["version"]
         if version != FORMAT:
-            raise DamagedState(f"its format is {version}; this Lapse reads {FORMAT}")
+            newer = isinstance(version, int) and version > FORMAT
+            advice = ": a newer Lapse wrote it: run that version" if newer else ""
+            raise DamagedState(f"its format is {version}; this Lapse reads {FORMAT}{advice}")
         header = _header.validate_json(stored, strict=True)
     except (ValidationError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise DamagedState("its segment header cannot be read") from error
