@@ -35,7 +35,8 @@ def problems(schemas: Path = SCHEMAS) -> Iterator[str]:
 
 
 def _unread(writer: RecordSchema, reader: RecordSchema, what: str) -> Iterator[str]:
-    found = ReaderWriterCompatibilityChecker().get_compatibility(reader, writer)
+    checker = ReaderWriterCompatibilityChecker()  # type: ignore[no-untyped-call]
+    found = checker.get_compatibility(reader, writer)
     if found.compatibility is not SchemaCompatibilityType.compatible:
         yield f"{what}: {'; '.join(sorted(found.messages))} at {', '.join(sorted(found.locations))}"
 
