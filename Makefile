@@ -54,9 +54,10 @@ check: .venv/dev .venv/deploy  ## style, types, which room may import which, and
 	@$(BIN)/hadolint deploy/Dockerfile
 	@$(BIN)/pytest --quiet tests/deploy/check_chart.py
 
-check-deploy: .venv/dev  ## alert rules in promtool, alerts and dashboards in a real Prometheus (both have to be installed)
+check-deploy: .venv/dev  ## alert rules, faults and dashboards with a real Prometheus and Alertmanager (to be installed before)
 	@promtool check rules deploy/prometheus/rules/*.yml
 	@promtool test rules deploy/prometheus/tests/*.yml
+	@amtool check-config deploy/alertmanager/alertmanager.yml
 	@$(BIN)/pytest tests/deploy/check_alerts.py
 
 bench: .venv/dev  ## the figures of docs/performance.md

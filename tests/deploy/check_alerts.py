@@ -40,7 +40,7 @@ FACTORS = {
     "LapsePausedForLong": DAYS,
     "LapseConsentStale": DAYS,
     "LapseRestarting": 15,  # a start takes seconds
-    "LapseLedgerErrors": 1,  # a try waits for the lock for seconds, too
+    "LapseLedgerErrors": 2,  # a try waits for the lock for seconds, too
     **{f"lapse-objective-{name}": 240 for name in ("late-sends", "false-positives", "unreported")},
 }
 """Alerts and groups whose durations are shortened by another factor."""

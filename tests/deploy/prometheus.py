@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -115,7 +116,7 @@ def alertmanager(folder: Path) -> Iterator[tuple[str, Receiver]]:
     (folder / "alertmanager.yml").write_text(yaml.safe_dump(settings))
     address = _free_address()
     command = [
-        "prometheus-alertmanager",
+        shutil.which("alertmanager") or "prometheus-alertmanager",  # as Debian names it
         f"--config.file={folder / 'alertmanager.yml'}",
         f"--storage.path={folder / 'alertmanager'}",
         f"--web.listen-address={address}",
