@@ -6,6 +6,7 @@ until the alert had fired and somebody was told, and until it had ended and they
 """
 
 import re
+import secrets
 import signal
 import sqlite3
 import threading
@@ -339,7 +340,10 @@ def records_too_large(world: World) -> Iterator[None]:
     world.feeder.stay_active = True  # so that few records share a batch, whose size the broker judges
     limit_records(world, AlterConfigOpType.SET)
     for number in range(3):
-        for user in (f"long-{number}-" + "x" * 240, f"short-{number}"):
+        for user in (
+            f"long-{number}-" + secrets.token_urlsafe(180),
+            f"short-{number}",
+        ):  # what is repeated is compressed
             world.platform.knows(user, name="Ana", phone=f"+3461{len(user):03}7{number}000")
             world.platform.says(user, "STARTED")
     yield
@@ -350,7 +354,7 @@ def records_too_large(world: World) -> Iterator[None]:
 
 
 def limit_records(world: World, operation: AlterConfigOpType) -> None:
-    entry = ConfigEntry("max.message.bytes", "700", incremental_operation=operation)
+    entry = ConfigEntry("max.message.bytes", "400", incremental_operation=operation)
     topic = ConfigResource(ResourceType.TOPIC, f"{NAMES}-delivery_status", incremental_configs=[entry])
     for altered in world.admin.incremental_alter_configs([topic]).values():
         altered.result(30)
