@@ -199,9 +199,9 @@ class Replica:
         self.client = client
         self.clock = clock
         self.topics = MemoryTopics()
-        self.metrics = DeliverMetrics(CollectorRegistry())
         self.rules = rules
         self.config = {"plans": {"account-setup": PLAN}, **config}
+        self.metrics = DeliverMetrics(CollectorRegistry(), self.config["plans"])
         self.fallbacks = fallbacks
         self._url = url
         self._contacts_end = contacts_end

@@ -151,7 +151,8 @@ class UnitOfWork:
         logger = log.bind()
         for each in self._transitions:
             logger.debug("reminder_changed", **{name: each[name] for name in _LOGGED})
-        changes = Counter((t["process"], t["medium"], t["status"], t["reason"]) for t in self._transitions)
+        label = metrics.process_label
+        changes = Counter((label(t["process"]), t["medium"], t["status"], t["reason"]) for t in self._transitions)
         for (process, medium, status, reason), number in changes.items():
             metrics.statuses.labels(process, medium, status).inc(number)
             if status in {Status.SUPPRESSED, Status.CANCELLED}:
@@ -159,7 +160,7 @@ class UnitOfWork:
             if reason == NO_REPORT:
                 metrics.unreported.labels(process).inc(number)
         for process, number in self.false_positives.items():
-            metrics.false_positives.labels(process).inc(number)
+            metrics.false_positives.labels(label(process)).inc(number)
         for outcome, number in self.webhook_reports.items():
             metrics.webhook_reports.labels(outcome).inc(number)
 

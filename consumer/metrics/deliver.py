@@ -1,16 +1,21 @@
 """Metrics of deliver."""
 
+from collections.abc import Collection
+
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
 from consumer.metrics.histograms import DURATION_BUCKETS_S
 
+OTHER_PROCESS = "other"
 BREAKER_STATES = ("closed", "half_open", "open")
 
 
 class DeliverMetrics:
     """What was sent, what became of it, and what was not sent and why."""
 
-    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+    def __init__(self, registry: CollectorRegistry = REGISTRY, processes: Collection[str] | None = None) -> None:
+        """`processes` are those that the configuration names; None lets any be a label."""
+        self._processes = processes
         self.sends = Counter(
             "lapse_sends",
             "Attempts to send, by outcome: accepted, rejected, not_transmitted, unknown.",
@@ -22,7 +27,7 @@ class DeliverMetrics:
         )
         self.statuses = Counter(
             "lapse_statuses",
-            "Published status changes of reminders.",
+            "Published status changes of reminders. The process is `other` if the configuration does not name it.",
             ["process", "medium", "status"],
             registry=registry,
         )
@@ -158,3 +163,7 @@ class DeliverMetrics:
             ["topic", "reason"],
             registry=registry,
         )
+
+    def process_label(self, process: str) -> str:
+        """Return the label for a reminder's process: whoever writes the topic `reminders` could name very many."""
+        return process if self._processes is None or process in self._processes else OTHER_PROCESS

@@ -43,6 +43,16 @@ def test_offsets_are_stored_and_never_go_back(diary: Diary) -> None:
     assert offsets(diary, "contacts") == {0: 2}
 
 
+def test_processes_that_are_not_configured_share_one_label(diary: Diary) -> None:
+    reminders = [replace(diary.reminder("RETURNED", f"user {n}"), process=f"forged {n}") for n in range(50)]
+    diary.parts.intake.take_reminders([diary.received("reminders", each) for each in reminders])
+    assert len(diary.rows()) == 50
+    (metric,) = diary.metrics.statuses.collect()
+    assert {sample.labels["process"]: sample.value for sample in metric.samples if sample.name.endswith("_total")} == {
+        "other": 50
+    }
+
+
 def test_failed_batch_leaves_neither_rows_nor_offsets(diary: Diary) -> None:
     (good,) = asks(diary, ("DUE", "ana"))
     bad: Any = Received(topic="reminders", partition=0, offset="not an offset", key=None, value=None)  # type: ignore[arg-type]

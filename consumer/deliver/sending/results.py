@@ -75,8 +75,8 @@ class ResultRecorder:
             update_breakers(work, [AttemptOutcome(row, r.started_at, r.outcome) for row, r in rows if row is not None])
             _pause_media(work, results)
             outcomes = Counter(_labels(work.get(result.key), result.outcome) for result in results)
-        for labels, number in outcomes.items():
-            self._metrics.sends.labels(*labels).inc(number)
+        for (process, *labels), number in outcomes.items():
+            self._metrics.sends.labels(self._metrics.process_label(process), *labels).inc(number)
 
     def _apply(self, work: UnitOfWork, result: AttemptResult) -> None:
         row = work.get(result.key)

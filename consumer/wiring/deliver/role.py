@@ -63,7 +63,7 @@ class Deliver:
         s, clock = shared.settings, shared.clock
         assert s.onemsg is not None  # the command has refused to begin without
         self._shared = shared
-        self.metrics = metrics = DeliverMetrics(shared.metrics)
+        self.metrics = metrics = DeliverMetrics(shared.metrics, shared.settings.processes)
         start_deliver_series(metrics, s)
         self.ledger = ledger = open_ledger(shared, metrics)
         self._dead_letter_publisher = Publisher(s.kafka, clock, name="publisher")
