@@ -141,6 +141,7 @@ def test_the_listed_rights_are_enough(guarded: Guarded, channel: Sandbox, roles:
     platform.write_bytes("activity", b"nobody", b"these bytes mean nothing")
     platform.flush()
     eventually(lambda: [m for m in channel.messages() if m["params"][0] == "Maria"], meaning="the message")
+    assert re.search(r"opt_outs_read +records=1", roles["deliver"].log)
     letters = guarded.admin.list_topics("dead-letters")
     assert letters.topics["dead-letters"].error is None
 
@@ -153,6 +154,7 @@ def test_the_listed_rights_are_enough(guarded: Guarded, channel: Sandbox, roles:
         ("detect", "lapse-detect-"),
         ("deliver", "delivery-status"),
         ("deliver", "lapse-deliver-"),
+        ("deliver", "opt-outs"),
     ],
 )
 def test_without_one_of_them_the_error_names_it(

@@ -4,12 +4,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from consumer.config.sections.kafka import KafkaSettings
 from consumer.kafka.clients.client_error_log import ClientErrorLog
 from consumer.kafka.clients.client_settings import client_settings
-from consumer.kafka.clients.error_codes import COORDINATOR_LOADING, TIMED_OUT, UNAUTHORIZED, BrokerRefused
+from consumer.kafka.clients.error_codes import (
+    COORDINATOR_LOADING,
+    TIMED_OUT,
+    UNAUTHORIZED,
+    BrokerRefused,
+    consumer_refusal,
+)
 from consumer.kafka.clients.message_position import position_behind
 from consumer.kafka.clients.retries import retry_while
 
@@ -72,16 +78,24 @@ def read_between(
 ) -> Iterator[list[Message]]:
     """Yield the committed records of a topic between these offsets, in batches.
 
-    Raises KafkaException for an error that does not pass by itself.
+    The user in kafka.client needs no right to a group for it. Raises BrokerRefused where it may not read the topic;
+    KafkaException for another error that does not pass by itself.
     """
+    group = f"{kafka.group_prefix}-reading"
     unread = {partition: end for partition, end in ends.items() if end > begins.get(partition, 0)}
     if not unread:
         return
-    with _outside_consumer(kafka, f"{kafka.group_prefix}-reading") as consumer:
+    with _outside_consumer(kafka, group) as consumer:
         consumer.assign([TopicPartition(topic, partition, begins.get(partition, 0)) for partition in unread])
         while unread:
             batch = []
             for message in consumer.consume(_CONSUME_CHUNK, _CONSUME_TIMEOUT_S):
+                error = message.error()
+                # librdkafka looks for the group's coordinator, whom a reader of given positions does not need.
+                if error is not None and error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+                    continue
+                if error is not None and error.code() in UNAUTHORIZED:
+                    raise consumer_refusal(error, group, topic)
                 partition, position = message.partition() or 0, position_behind(message)
                 if message.error() is None:
                     batch.append(message)
