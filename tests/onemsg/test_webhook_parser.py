@@ -307,7 +307,24 @@ holders = st.sampled_from(
     ["ack", "hooks", "messages", "entry", "changes", "value", "statuses", "message_echoes", "user_preferences"]
 )
 fields = st.sampled_from(["id", "status", "error", "errors", "code", "title", "details", "error_data", "timestamp"])
-others = st.sampled_from(["time", "wa_id", "fromMe", "chatId", "phone", "body", "type", "text", "category"])
+others = st.sampled_from(
+    [
+        *("time", "wa_id", "fromMe", "chatId", "phone", "body", "type", "text", "category", "contacts", "user_id"),
+        *("from_user_id", "to_user_id", "recipient_user_id", "recipient_id", "bsuid", "authorBsuid", "context"),
+        *(
+            "interactive",
+            "button",
+            "button_reply",
+            "list_reply",
+            "payload",
+            "caption",
+            "from",
+            "to",
+            "author",
+            "quotedMsgId",
+        ),
+    ]
+)
 keys = holders | fields | others
 words = st.sampled_from(["failed", "sent", "wamid.A", "15551230000@c.us", "stop", "marketing_messages", "1790000000"])
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | words
