@@ -60,6 +60,7 @@ class UnitOfWork:
         self._stored: dict[Key, ReminderRow] = {}
         """Rows as they are in the ledger."""
         self._new: set[Key] = set()
+        self._first_sequence: int | None = None
         self._changed: dict[Key, None] = {}
         self._transitions: list[dict[str, Any]] = []
         self._attempts: list[Mapping[str, object]] = []
@@ -89,8 +90,10 @@ class UnitOfWork:
         return list(self._rows.values())
 
     def insert(self, row: ReminderRow) -> None:
-        """Add a row that is not in the ledger yet."""
-        self._rows[row.key] = row
+        """Add a row that is not in the ledger yet. An earlier ledger may have published records of it."""
+        if self._first_sequence is None:
+            self._first_sequence = queries.reminders.first_sequence(self.connection)
+        self._rows[row.key] = row._replace(sequence=max(row.sequence, self._first_sequence))
         self._new.add(row.key)
         self._changed[row.key] = None
 

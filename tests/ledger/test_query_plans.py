@@ -115,6 +115,8 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "reminders.any_fallback_due": lambda to: r.any_fallback_due(to, NOW),
     "reminders.lock_fallback_due": lambda to: r.lock_fallback_due(to, NOW, 100),
     "reminders.any_deferred": lambda to: r.any_deferred(to, "whatsapp", "no_contact"),
+    "reminders.first_sequence": r.first_sequence,
+    "reminders.put_first_sequence": lambda to: r.put_first_sequence(to, 1),
     "reminders.lock_next_probe": lambda to: r.lock_next_probe(to, "whatsapp", "no_contact", NOW, 10),
     "reminders.lock_by_ids": lambda to: r.lock_by_ids(to, IDS),
     "reminders.lock_related": lambda to: r.lock_related(to, USERS, OLD, ["planned", "unknown"]),

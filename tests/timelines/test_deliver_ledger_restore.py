@@ -1,14 +1,16 @@
 """A ledger restored from a backup: what was unsent then may have been sent since."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from consumer.clock import DAY
+from consumer.clock import DAY, SECOND
 from consumer.deliver.operations import ledger_restore
 from consumer.ledger import queries
 
+from ..ledger.databases import unused_sqlite
 from .deliver_diary import Diary
 
 
@@ -66,3 +68,39 @@ def test_records_after_a_restore_are_not_taken_for_those_before(deliver: Diary) 
     after = deliver.topic[2:]
     assert {status.user_id: status.sequence > 1_000 for status in after} == dict.fromkeys(("anna", "bea", "carl"), True)
     assert before.isdisjoint(status.event_id for status in after)
+
+
+def test_second_restore_of_one_backup_repeats_no_number_of_the_first(tmp_path: Path) -> None:
+    url = unused_sqlite(tmp_path)
+    file, backup = Path(url.removeprefix("sqlite:///")), tmp_path / "backup.db"
+    deliver = Diary(tmp_path, url=url)
+    deliver.knows("anna", name="Anna").due("anna").due("bea").works()
+    deliver.close()
+    shutil.copy(file, backup)
+    for _ in range(2):
+        deliver.crashes_and_restarts()
+        restored(deliver, 3)
+        deliver.reports("wamid.1", "sent", "delivered")
+        for user in ("bea", "carl"):
+            deliver.returned(user, lapsed="Mon 09:00")
+        deliver.works()
+        deliver.after(10 * SECOND).close()
+        for each in file.parent.glob(f"{file.name}-*"):
+            each.unlink()
+        shutil.copy(backup, file)
+    told = [f"{status.user_id} {status.status}" for status in deliver.topic[2:]]
+    assert told == 2 * ["bea unknown", "anna sent", "anna delivered", "carl cancelled"]
+    assert len({status.event_id for status in deliver.topic}) == len(deliver.topic)
+
+
+def test_ledger_that_begins_anew_repeats_no_number_of_the_one_before(deliver: Diary, tmp_path: Path) -> None:
+    """What lapsed before is over for it; that the person came back is told all the same, and falls back nowhere."""
+    deliver.knows("anna", name="Anna").due("anna").works().reports("wamid.1", "delivered").works()
+    (tmp_path / "anew").mkdir()
+    anew = Diary(tmp_path / "anew", clock=deliver.clock)
+    with anew.ledger.transaction() as connection:  # as `lapse ledger begin` does
+        queries.reminders.put_first_sequence(connection, ledger_restore.first_sequence(anew.clock.now()))
+    anew.returned("anna").works().says("anna cancelled returned")
+    assert {status.event_id for status in deliver.topic}.isdisjoint(status.event_id for status in anew.topic)
+    assert anew.topic[-1].sequence > deliver.topic[-1].sequence
+    anew.close()

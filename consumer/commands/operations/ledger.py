@@ -6,10 +6,12 @@ from pathlib import Path
 import typer
 
 from consumer import log
+from consumer.clock import SystemClock
 from consumer.commands import kafka_probe
 from consumer.commands.terminal.exit_codes import DONE, CommandFailed
 from consumer.commands.terminal.output import CheckResult, print_result
 from consumer.config.loader import ledger_hash_key, load
+from consumer.deliver.operations import ledger_restore
 from consumer.deliver.operations.ledger_identity import group_name
 from consumer.kafka.clients import group_offsets, partition_offsets
 from consumer.ledger import queries
@@ -60,6 +62,7 @@ def begin(config: Path) -> int:
             group_offsets.move(kafka, group_name(kafka.group_prefix, group), topic, offsets, ledger.id)
         with ledger.transaction() as connection:
             queries.replicas.advance_offsets(connection, topics.reminders, ends)
+            queries.reminders.put_first_sequence(connection, ledger_restore.first_sequence(SystemClock().now()))
     except group_offsets.GroupAtWork as problem:
         raise CommandFailed(
             f"deliver is running, or was a moment ago ({problem}): stop it everywhere, wait a minute, and try again"

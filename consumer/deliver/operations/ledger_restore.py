@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from consumer.clock import Millis, Now
+from consumer.clock import SECOND, Millis, Now
 from consumer.deliver.lifecycle import Claimed, OutcomeUnknown, Status, StatusSource
 from consumer.deliver.unit_of_work import Key, UnitOfWork, unit_of_work
 from consumer.ledger import queries
@@ -17,11 +17,18 @@ from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 
 RESTORED = "ledger_restored"
-SEQUENCE_GAP = 1_000
-"""By so much the records of a restored reminder go on behind those in the backup. Records with the numbers between were
-published before, so readers would take new ones with the same number and `event_id` for repeats."""
+_SEQUENCES_SINCE: Millis = 1_577_836_800 * SECOND  # 2020
 _BATCH = 500
 log = structlog.get_logger()
+
+
+def first_sequence(now: Millis) -> int:
+    """Return a number greater than that of any record which an earlier ledger has published.
+
+    Readers would take a new record with the same number, and so the same `event_id`, for a repeat. It is the seconds
+    since 2020: no reminder has a record each second, so a later ledger is also ahead of a restored one.
+    """
+    return (now - _SEQUENCES_SINCE) // SECOND
 
 
 def mark_unsent_unknown(
@@ -42,7 +49,7 @@ def mark_unsent_unknown(
             if not rows:
                 for topic, until in lost.items():
                     queries.replicas.put_doubtful_offsets(work.connection, topic, until)
-                queries.reminders.raise_sequences(work.connection, SEQUENCE_GAP)
+                queries.reminders.raise_sequences(work.connection, first_sequence(work.now))
         count += len(rows)
         if not rows:
             break
@@ -54,7 +61,7 @@ def mark_unknown(work: UnitOfWork, key: Key) -> None:
     """Make a reminder unknown that may have gone out in an attempt which the restored ledger does not have."""
     row = work.get(key)
     assert row is not None
-    row = row._replace(sequence=row.sequence + SEQUENCE_GAP)
+    row = row._replace(sequence=max(row.sequence, first_sequence(work.now)))
     work.update(row)
     if Status(row.status) is not Status.SENDING:
         row = row._replace(attempts=row.attempts + 1, attempted_at=work.now, claimed_by=RESTORED)

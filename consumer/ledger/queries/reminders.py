@@ -17,9 +17,11 @@ from sqlalchemy import (
 )
 
 from consumer.clock import Millis
-from consumer.ledger.queries.statements import chunks
+from consumer.ledger.queries.statements import chunks, upsert
 from consumer.ledger.schema.rows import REMINDER, ReminderRow
-from consumer.ledger.schema.tables import UNRESOLVED, WAITS_FOR_NOTHING, attempts, outbox, reminders
+from consumer.ledger.schema.tables import UNRESOLVED, WAITS_FOR_NOTHING, attempts, meta, outbox, reminders
+
+_FIRST_SEQUENCE = "first_sequence"
 
 
 def any_due(connection: Connection, medium: str, now: Millis) -> bool:
@@ -263,6 +265,19 @@ def _rows(found: Iterable[Sequence[Any]]) -> list[ReminderRow]:
     return [ReminderRow._make(row) for row in found]
 
 
-def raise_sequences(connection: Connection, by: int) -> None:
-    """Have the records of every reminder go on behind a gap."""
-    connection.execute(update(reminders).values(sequence=reminders.c.sequence + by))
+def raise_sequences(connection: Connection, least: int) -> None:
+    """Have the records of every reminder go on behind this number, and those of reminders to come begin behind it."""
+    connection.execute(update(reminders).where(reminders.c.sequence < least).values(sequence=least))
+    put_first_sequence(connection, least)
+
+
+def put_first_sequence(connection: Connection, number: int) -> None:
+    """Have the records of reminders to come begin behind this number."""
+    statement = upsert(connection, meta).values(name=_FIRST_SEQUENCE, value=str(number))
+    new = {"value": statement.excluded.value}
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=new))
+
+
+def first_sequence(connection: Connection) -> int:
+    """Return the number behind which the records of a new reminder begin."""
+    return int(connection.scalar(select(meta.c.value).where(meta.c.name == _FIRST_SEQUENCE)) or 0)

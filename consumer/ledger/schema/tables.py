@@ -51,7 +51,8 @@ meta = Table(
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
-"""`ledger_id`; and `hash_key` (hex; of the hashes of phone numbers), or `hash_key_check` where that is kept outside."""
+"""`ledger_id`; `first_sequence`, where another has published before; and `hash_key` (hex; of the hashes of phone
+numbers), or `hash_key_check` where that is kept outside."""
 
 reminders = Table(
     "reminders",
