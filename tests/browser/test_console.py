@@ -14,11 +14,13 @@ from playwright.sync_api import Browser, Page, expect
 
 from bench.console import load
 from consumer.clock import HOUR, ManualClock, SystemClock
+from consumer.insight.published_backtest import dump
+from consumer.ledger import queries
 from consumer.onemsg.outcomes import Unknown
 from tests.timelines.deliver_diary import Diary
 from tests.web.conftest import served
+from tests.web.site import PUBLISHED, site, turning_brake
 from tests.web.site import eventful as known_story
-from tests.web.site import site, turning_brake
 
 from .html_checker import complaints_about
 
@@ -35,9 +37,11 @@ expect.set_options(timeout=PATIENCE_MS)
 
 
 def eventful(diary: Diary) -> None:
-    """The story that the other tests know, and a brake that holds lapses back."""
+    """The story that the other tests know, a brake that holds lapses back, and a published return curve."""
     known_story(diary)
     diary.after(1_000).detect_is_at(watched=3, brake="lapse_storm", held=7)
+    with diary.ledger.transaction() as connection:
+        queries.reporting.backtests.put(connection, diary.clock.now(), dump(PUBLISHED))
 
 
 def strange(diary: Diary) -> None:
