@@ -130,18 +130,21 @@ def rate(name: str, count: int, run: Callable[[], float]) -> float:
 
 
 def settings_for(bootstrap: str, topic: str, form: str) -> Settings:
+    return Settings.model_validate(file_for(bootstrap, topic, form))
+
+
+def file_for(bootstrap: str, topic: str, form: str) -> dict[str, Any]:
+    """Return the contents of its lapse.yaml."""
     group = fresh_name("bench")
     names = ("contacts", "reminders", "delivery_status", "opt_outs", "dead_letters", "state")
-    return Settings.model_validate(
-        {
-            "kafka": {"bootstrap_servers": bootstrap, "group_prefix": group, "instance": "bench"},
-            "topics": {name: f"{group}-{name}" for name in names},
-            "source": {"topic": topic, "format": form, "backfill": "1d"},
-            "processes": {name: {"action": name, "remind_after": ["24h", "72h"]} for name in PROCESSES}
-            | {LAPSING: {"action": "your quote", "remind_after": ["30m"]}},
-            "detect": {"commit_interval": "1s", "brake": {"share_of_mean": None}},
-        }
-    )
+    return {
+        "kafka": {"bootstrap_servers": bootstrap, "group_prefix": group, "instance": "bench"},
+        "topics": {name: f"{group}-{name}" for name in names},
+        "source": {"topic": topic, "format": form, "backfill": "1d"},
+        "processes": {name: {"action": name, "remind_after": ["24h", "72h"]} for name in PROCESSES}
+        | {LAPSING: {"action": "your quote", "remind_after": ["30m"]}},
+        "detect": {"commit_interval": "1s", "brake": {"share_of_mean": None}},
+    }
 
 
 def _consume(settings: Settings, count: int, take: Callable[[list[Message]], None]) -> float:

@@ -11,6 +11,7 @@ SECOND: Millis = 1_000
 MINUTE: Millis = 60 * SECOND
 HOUR: Millis = 60 * MINUTE
 DAY: Millis = 24 * HOUR
+YEAR_1990: Millis = 631_152_000_000
 YEAR_2000: Millis = 946_684_800_000
 
 Now: TypeAlias = Callable[[], Millis]

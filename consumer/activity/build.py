@@ -22,8 +22,12 @@ def build_decoder(
     processes: Mapping[str, ProcessSettings],
     writers: WriterSchemas,
     clock_doubt: Millis = HOUR,
+    *,
+    is_history: bool = False,
 ) -> ActivityDecoder:
-    """Return the decoder. `writers` finds the schemas of Avro values; `source.schemas` must be known to it."""
+    """Return the decoder. `writers` finds the schemas of Avro values; `source.schemas` must be known to it.
+
+    `is_history`: what is read may be old."""
     fields, mapping = build_field_paths(source, processes), build_event_mapping(source, processes)
 
     def reader(fields: FieldPaths, wants: EventFilter | None) -> ReadBatch:
@@ -38,4 +42,5 @@ def build_decoder(
         MetadataReader(fields, read_keys) if fields.elsewhere else None,
         fields=fields,
         clock_doubt=clock_doubt,
+        is_history=is_history,
     )

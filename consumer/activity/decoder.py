@@ -20,7 +20,7 @@ from consumer.activity.record_metadata import (
     with_elsewhere,
 )
 from consumer.activity.rows import SMALL_BATCH_ROWS, BadValue, ReadBatch, RowBatch
-from consumer.clock import DAY, HOUR, YEAR_2000, Millis
+from consumer.clock import DAY, HOUR, YEAR_1990, YEAR_2000, Millis
 
 __all__ = ["ActivityDecoder", "BadValue", "Decoded"]
 
@@ -31,7 +31,7 @@ MAX_ACTION_CHARS = 128
 """Longer actions are cut."""
 
 
-def _problems_of(fields: FieldPaths) -> tuple[ValueProblem, ...]:
+def _problems_of(fields: FieldPaths, year: int) -> tuple[ValueProblem, ...]:
     """Return what can be wrong with a record that was read, in order of precedence: it gets the first that applies."""
     user, process, kind, time = map(fields.label, ("user_id", "process", "kind", "occurred_at"))
     has_kind = not fields.labels or "kind" in fields.labels
@@ -40,7 +40,7 @@ def _problems_of(fields: FieldPaths) -> tuple[ValueProblem, ...]:
         ValueProblem("missing_field", needed),
         ValueProblem("user_id_too_long", f"{user} is longer than {MAX_USER_ID_BYTES} bytes: is it an id at all?"),
         ValueProblem("empty_process", f"{process} is empty: say what the user was doing"),
-        ValueProblem("time_before_2000", f"{time} is before the year 2000: is it in another unit than it seems?"),
+        ValueProblem("time_before_2000", f"{time} is before the year {year}: is it in another unit than it seems?"),
         ValueProblem(
             "time_in_future", f"{time} and the record's own time are over a day ahead: set the producer's clock"
         ),
@@ -88,13 +88,16 @@ class ActivityDecoder:
         *,
         fields: FieldPaths = NATIVE,
         clock_doubt: Millis = HOUR,
+        is_history: bool = False,
     ) -> None:
         """`metadata` reads the fields that are not in values. An event's time may lie up to `clock_doubt` after its
-        record's."""
+        record's. Of a live topic a time before 2000 is a mistake; an old history may begin with 1990. (Times in a wrong
+        unit lie in 1970.)"""
         self._read = read
         self._mapping = mapping
         self._metadata = metadata
-        self._problems = _problems_of(fields)
+        self._problems = _problems_of(fields, 1990 if is_history else 2000)
+        self._earliest = YEAR_1990 if is_history else YEAR_2000
         self._paths = {column_of(name): source_key(name) for name in fields.labels or fields.paths}
         self._clock_doubt = clock_doubt
         self.reads_headers = bool(fields.from_headers)
@@ -135,7 +138,7 @@ class ActivityDecoder:
             frame = frame.with_columns(pl.Series("occurred_at", clamped))
         if _max_bytes(frame["action"]) > MAX_ACTION_CHARS:
             frame = frame.with_columns(pl.col("action").str.head(MAX_ACTION_CHARS))
-        problems = _problems(rows.frame, occurred, np.minimum(occurred, recorded), now)
+        problems = _problems(rows.frame, occurred, np.minimum(occurred, recorded), now, self._earliest)
         good = problems == _NO_PROBLEM
         if good.all():
             return frame, _in_order(rows.bad), int(ahead.sum()), recorded - occurred, rows.ignored, rows.blank
@@ -157,13 +160,15 @@ def _in_order(bad: list[BadValue]) -> list[BadValue]:
     return sorted(bad, key=lambda one: one.index)
 
 
-def _problems(frame: pl.DataFrame, occurred: Times, earlier: Times, now: Millis) -> npt.NDArray[np.int8]:
+def _problems(
+    frame: pl.DataFrame, occurred: Times, earlier: Times, now: Millis, earliest: Millis
+) -> npt.NDArray[np.int8]:
     """Return each row's first problem, by its index in `_problems_of`, _BLANK without a user, or _NO_PROBLEM."""
     applies = [
         _absent(frame["ending"]) | _absent(frame["occurred_at"]),
         _too_long(frame["user_id"]),
         _filled(frame["process"] == "", True),
-        occurred < YEAR_2000,
+        occurred < earliest,
         earlier > now + DAY,
     ]
     found = np.full(frame.height, _NO_PROBLEM, np.int8)

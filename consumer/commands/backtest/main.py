@@ -48,11 +48,17 @@ class BacktestRequest:
 
 @dataclass(frozen=True, slots=True)
 class _History:
-    """Activities in their order, and what could not be read, by reason."""
+    """Activities in their order, what could not be read, by reason, and why the first of each reason could not."""
 
     frame: pl.DataFrame
     bad: Counter[str]
+    errors: dict[str, str]
     ignored: int
+
+    @property
+    def unread(self) -> str:
+        """Return what could not be read, in words."""
+        return "; ".join(f"{reason} {count:,}: {self.errors[reason]}" for reason, count in self.bad.most_common())
 
 
 def main(config: Path, question: BacktestRequest) -> int:
@@ -82,7 +88,7 @@ def main(config: Path, question: BacktestRequest) -> int:
         results[str(path)] = found = replace(found, notes=[*found.notes, *unknown])
         show.print_tables(str(path), found)
         if history.bad:
-            typer.echo(f"\nnot read: {sum(history.bad.values()):,} ({_counted(history.bad)})", err=True)
+            typer.echo(f"\nnot read: {sum(history.bad.values()):,} ({history.unread})", err=True)
     _write(question, results)
     if question.publish:
         files_read = "1 file" if len(question.paths) == 1 else f"{len(question.paths)} files"
@@ -95,13 +101,16 @@ def main(config: Path, question: BacktestRequest) -> int:
 def _read(settings: Settings, question: BacktestRequest) -> _History:
     frames: list[pl.DataFrame] = []
     bad: Counter[str] = Counter()
+    errors: dict[str, str] = {}
     ignored = 0
     for decoded in _decoded(settings, question):
         frames.append(decoded.frame.select(_COLUMNS))
         bad.update(each.reason for each in decoded.bad)
+        for each in decoded.bad:
+            errors.setdefault(each.reason, each.error)
         ignored += decoded.ignored
     if not frames:
-        return _History(pl.DataFrame(), bad, ignored)
+        return _History(pl.DataFrame(), bad, errors, ignored)
     frame = pl.concat(frames, rechunk=True)
     if question.paths:
         frame = frame.with_columns(written_at=pl.col("occurred_at"))
@@ -109,7 +118,7 @@ def _read(settings: Settings, question: BacktestRequest) -> _History:
         frame = frame.filter(pl.col("written_at") >= question.since)
     if question.until is not None:
         frame = frame.filter(pl.col("written_at") < question.until)
-    return _History(frame.sort("written_at", maintain_order=True), bad, ignored)
+    return _History(frame.sort("written_at", maintain_order=True), bad, errors, ignored)
 
 
 def _decoded(settings: Settings, question: BacktestRequest) -> Iterator[Decoded]:
@@ -130,22 +139,18 @@ def _json_decoder(settings: Settings) -> ActivityDecoder:
     """Return a decoder for the rows of files, which come as JSON whatever the topic's format is."""
     source = settings.source.model_copy(update={"format": "json"})
     writers = WriterSchemas(SystemClock(), None)  # which JSON does not need
-    return build_decoder(source, settings.processes, writers, millis(settings.detect.clock_doubt))
+    return build_decoder(source, settings.processes, writers, millis(settings.detect.clock_doubt), is_history=True)
 
 
 def _nothing(history: _History, settings: Settings) -> str:
     if history.bad:
-        return f"nothing could be read: {_counted(history.bad)}; the reasons are explained in docs/reasons.md"
+        return f"nothing could be read: {history.unread}"
     if history.ignored:
         return (
             f"none of the {history.ignored:,} events concerns a process: do the paths of source and the events of"
             f" processes ({', '.join(settings.processes)}) match them?"
         )
     return "there is nothing to replay: no events in that time"
-
-
-def _counted(bad: Counter[str]) -> str:
-    return ", ".join(f"{reason} {count:,}" for reason, count in bad.most_common())
 
 
 def _write(question: BacktestRequest, results: dict[str, Backtest]) -> None:
