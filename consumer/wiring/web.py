@@ -8,6 +8,7 @@ from typing import Any
 from starlette.routing import Route
 
 from consumer.config.types import millis
+from consumer.kafka.dead_letters.topic_summary import summarize
 from consumer.kafka.detect_loop.loop import DetectLoop
 from consumer.web import routes
 from consumer.web.api.actions import Actions
@@ -122,7 +123,7 @@ def _views(shared: Shared, deliver: Deliver, reuse: Reuse[Any]) -> Views:
             lapse_rules=detect.rules(s),
             read_activities=lambda user, partitions: readable_activities_of(shared, user, partitions),
         ),
-        needs=NeedsView(clock, ledger),
+        needs=NeedsView(clock, ledger, lambda: summarize(shared.admin, s.topics.dead_letters)),
         insight=InsightView(
             clock,
             ledger,

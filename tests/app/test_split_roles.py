@@ -44,5 +44,8 @@ def test_delivers_console_shows_what_detect_watches_and_holds_back(
     eventually(lambda: now()["brake"]["words"], meaning="deliver says what detect does not trust")
     assert "stands still: too many records cannot be read" in now()["brake"]["words"][0]
     assert "Detect runs in another process" in httpx.get(f"{service.url}/needs").text
+    lying = httpx.get(f"{service.url}/api/needs").json()["dead_letters"]
+    assert lying["at_most"] >= 120, "detect set them aside, and deliver tells it"
+    assert lying["newest_at"] is not None
     httpx.post(f"{detect.url}/api/brake/release").raise_for_status()
     eventually(lambda: now()["brake"]["words"] == [], meaning="the release is seen")

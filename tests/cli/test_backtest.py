@@ -222,10 +222,25 @@ def test_bad_input_is_explained(lapse_here: Lapse, tmp_path: Path) -> None:
         "broken.parquet": "it is no readable .parquet file",
         "empty.jsonl": "there is nothing to replay",
         "foreign.jsonl": "none of the 1 events concerns a process",
-        "other.jsonl": "",
+        "other.jsonl": "none of the 1 events concerns a process",
     }.items():
         done = lapse_here("backtest", file)
         assert (done.returncode, words in done.stderr) == (1, True), (file, done.stderr)
+
+
+def test_an_old_history_is_read_where_its_times_are_certain(lapse_here: Lapse, result: Any, tmp_path: Path) -> None:
+    write(tmp_path, configuration())
+    users = [f'{{"user":{{"id":"u{n}"}},"ts":"1997-03-01T00:00:00Z","type":"viewed"}}\n' for n in range(5)]
+    last = '{"user":{"id":"z"},"ts":"1997-03-09T00:00:00Z","type":"viewed"}\n'
+    (tmp_path / "old.jsonl").write_text("".join([*users, last]))
+    assert asked(result("old.jsonl")) == [5, 5]
+    (tmp_path / "seconds.jsonl").write_text('{"user":{"id":"u"},"ts":1760000,"type":"viewed"}\n')  # which is in 1970
+    refused = lapse_here("backtest", "seconds.jsonl").stderr
+    assert "is before the year 1990: is it in another unit than it seems?" in " ".join(refused.split())
+    (tmp_path / "days.jsonl").write_text('{"user":{"id":"u"},"ts":"1997-03-01","type":"viewed"}\n')
+    assert "let it be a number, or ISO 8601 text with date, time" in " ".join(
+        lapse_here("backtest", "days.jsonl").stderr.split()
+    )
 
 
 def test_one_bad_row_does_not_stop_the_others(lapse_here: Lapse, tmp_path: Path) -> None:
@@ -235,4 +250,4 @@ def test_one_bad_row_does_not_stop_the_others(lapse_here: Lapse, tmp_path: Path)
     file.write_text(file.read_text() + "no json\n")
     done = lapse_here("backtest", "ev.jsonl")
     assert done.returncode == 0
-    assert "not read: 1 (unreadable 1)" in done.stderr
+    assert "not read: 1 (unreadable 1: " in done.stderr

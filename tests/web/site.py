@@ -15,6 +15,7 @@ from consumer.insight.backtest import Backtest, Price, Silences, Threshold
 from consumer.insight.explanation import ContactRules
 from consumer.insight.published_backtest import PublishedBacktest
 from consumer.insight.return_curve import Estimate
+from consumer.kafka.dead_letters.topic_summary import TopicSummary
 from consumer.kafka.detect_loop.brake_control import BrakeControl
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics, DetectMetrics
@@ -95,7 +96,7 @@ def site(
                 lapse_rules=RULES,
                 read_activities=read_activities,
             ),
-            needs=NeedsView(clock, ledger),
+            needs=NeedsView(clock, ledger, lambda: TopicSummary(3, clock.now())),
             insight=InsightView(
                 clock,
                 ledger,

@@ -113,6 +113,7 @@ def test_detect_in_other_processes_is_shown_by_what_it_tells(serving: Serving, d
     assert "The watermark of partition 2 stands still: too many records cannot be read" in page
     needs = client.get("/needs").text
     assert "Detect runs in another process." in needs
+    assert "At most 3 lie on their topic, the newest of" in text_of(client.get("/needs"))
     assert "/do/release" not in needs
     for partition in range(3):
         diary.detect_is_at(partition=partition, watched=1, held=0, distrusted=False)

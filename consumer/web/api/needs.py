@@ -1,10 +1,11 @@
 """`GET /api/needs`: what waits for a person's decision."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from consumer.clock import Clock, Millis
 from consumer.deliver.recipients.opt_outs import LIKELY_OPT_OUT
+from consumer.kafka.dead_letters.topic_summary import TopicSummary
 from consumer.ledger import queries
 from consumer.ledger.queries.operating.selections import UnresolvedSelection
 from consumer.ledger.queries.reporting.console import HeldPerson, InDoubt, WaitingCount
@@ -33,18 +34,22 @@ class Needs:
     paused: Sequence[Paused]
     waiting: Sequence[WaitingCount]
     likely_opt_outs: Sequence[HeldPerson]
+    dead_letters: TopicSummary | None
+    """What lies on their topic, whichever process put it there; None where the broker does not tell."""
 
 
 class NeedsView:
     """Reads it. Blocks its thread."""
 
-    def __init__(self, clock: Clock, ledger: Ledger) -> None:
+    def __init__(self, clock: Clock, ledger: Ledger, dead_letters: Callable[[], TopicSummary | None]) -> None:
         self._clock = clock
         self._ledger = ledger
+        self._dead_letters = dead_letters
 
     def read(self, asked: NeedsQuestion) -> Needs:
         now, console = self._clock.now(), queries.reporting.console
         which = UnresolvedSelection(process=asked.process, medium=asked.medium)
+        dead_letters = self._dead_letters()
         with self._ledger.reading() as connection:
             waiting = console.waiting_counts(connection)
             return Needs(
@@ -59,4 +64,5 @@ class NeedsView:
                     if asked.process in {None, each.process} and asked.medium in {None, each.medium}
                 ],
                 likely_opt_outs=console.held_people(connection, LIKELY_OPT_OUT, now, MAX_ROWS),
+                dead_letters=dead_letters,
             )

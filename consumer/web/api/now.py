@@ -118,7 +118,8 @@ class Now:
     unknown: int = 0
     likely_opt_outs: int = 0
     dead_letters: int = 0
-    """Records that this process set aside since it started."""
+    """Records that this process set aside since it started, at `dead_letters_since`."""
+    dead_letters_since: Millis
     brake: BrakeSummary | None = None
     stopped: Sequence[Stopped] = ()
     paused: Sequence[Paused] = ()
@@ -144,6 +145,7 @@ class NowView:
         self._health = health
         self._ledger = ledger
         self._counters = counters
+        self._started_at = clock.now()
         self._processes = processes
         self._max_staleness = max_staleness
         self._brake = brake
@@ -155,6 +157,7 @@ class NowView:
             "at": now,
             "parts": parts,
             "dead_letters": self._counters.dead_letters(),
+            "dead_letters_since": self._started_at,
             "has_ledger": self._ledger is not None,
         }
         if self._ledger is not None:

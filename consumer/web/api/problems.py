@@ -66,7 +66,9 @@ def _waiting(now: "Now") -> Iterator[Problem]:
         yield Problem(f"{now.likely_opt_outs:,} {noun} may have opted out in words of their own.", "/needs#likely")
     if now.dead_letters:
         noun = "record" if now.dead_letters == 1 else "records"
-        yield Problem(f"{now.dead_letters:,} {noun} could not be read since the start.", "/needs#dead-letters")
+        ago = span(max(0, now.at - now.dead_letters_since))
+        words = f"{now.dead_letters:,} {noun} could not be read since this process started, {ago} ago."
+        yield Problem(words, "/needs#dead-letters")
 
 
 def span(milliseconds: Millis) -> str:
