@@ -16,11 +16,12 @@ def test_log_tells_the_story_and_no_library_speaks_in_it(service: Service, platf
     service.start()
     for user in ("maria", "paul"):
         platform.says(user, "STARTED")
+    for _ in range(2_000):
+        platform.says("busy", "PROGRESSED")
     platform.flush()
 
     def both_were_decided() -> bool:
-        for _ in range(500):  # a partition in which nothing is heard is not ready to judge by
-            platform.says("busy", "PROGRESSED")
+        platform.says("busy", "PROGRESSED")  # a partition in which nothing is heard is not ready to judge by
         platform.flush()
         return bool(service.metric(_READ)) and bool(service.metric(_NO_OPT_IN))
 
