@@ -338,6 +338,8 @@ def ledger_locked(world: World) -> Iterator[None]:
 def records_too_large(world: World) -> Iterator[None]:
     """Ids of 250 bytes, beside others: each is a record's key and in its value."""
     world.feeder.stay_active = True  # so that few records share a batch, whose size the broker judges
+    drained = "max(lapse_outbox_backlog) == 0 and max(lapse_oldest_due_reminder_seconds) == 0"
+    eventually(lambda: world.prometheus.query(drained), TIMEOUT_S, meaning="all is published")
     limit_records(world, AlterConfigOpType.SET)
     for number in range(3):
         for user in (
