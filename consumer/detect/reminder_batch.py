@@ -13,9 +13,7 @@ from consumer.clock import Millis
 from consumer.detect.lapse_rules import REMINDER_IDS, Times
 from consumer.records import Reminder, ReminderKind
 
-_HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
-_DASHES = (8, 13, 18, 23)  # places in the text of a UUID
-_DIGITS = np.setdiff1d(np.arange(36), _DASHES)
+_GROUPS = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))  # of the digits of a UUID; a dash stands between two
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +57,10 @@ class ReminderBatch:
         uuids = np.frombuffer(digests, np.uint8).reshape(-1, 20)[:, :16].copy()
         uuids[:, 6] = uuids[:, 6] & 0x0F | 0x50
         uuids[:, 8] = uuids[:, 8] & 0x3F | 0x80
+        digits = np.frombuffer(uuids.tobytes().hex().encode(), np.uint8).reshape(-1, 32)
         texts = np.full((len(self), 36), ord("-"), np.uint8)
-        texts[:, _DIGITS] = _HEX[np.stack([uuids >> 4, uuids & 0x0F], axis=2).reshape(-1, 32)]
+        for dashes, (start, stop) in enumerate(_GROUPS):
+            texts[:, start + dashes : stop + dashes] = digits[:, start:stop]
         return texts
 
     def __iter__(self) -> Iterator[Reminder]:

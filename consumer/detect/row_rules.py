@@ -71,8 +71,11 @@ class RowRules:
         """
         return self._outdone(self._store.read(rows), asked_seen)
 
-    def schedule(self, rows: Rows) -> None:
-        """Compute `due`: the watermark at which these rows must be looked at again, to ask or to drop them (rule 6)."""
+    def schedule(self, rows: Rows) -> Copies:
+        """Compute `due`: the watermark at which these rows must be looked at again, to ask or to drop them (rule 6).
+
+        Returns copies of the rows, from which it was computed.
+        """
         read, rules = self._store.read(rows), self._rules
         seen, process = read["last_seen"], read["process"]
         lapse = np.maximum(seen + self._processes.wait(process, read["step"]), self._hushed_until(read))
@@ -83,6 +86,7 @@ class RowRules:
             finished = np.maximum(seen, read["closed"]) + rules.closed_kept_for
             due = np.where(unarmed, finished, due)
         self.due_rows.schedule(rows, due)
+        return read
 
     def put_off(self, lapsed: "Lapsed") -> None:
         """Have lapses wait, and look at them again when they expire or their next step lapses."""

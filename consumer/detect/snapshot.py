@@ -79,8 +79,7 @@ def rows_between(table: Table, start: int, end: int) -> pl.DataFrame:
 
 
 def _frame(table: Table, rows: Rows, user: pl.Series, action: pl.Series, has_action: Flags) -> pl.DataFrame:
-    c = table.store
-    numbers = {name: getattr(c, name)[rows] for name in ("live", "process", *NUMBER_COLUMNS)}
+    numbers = table.store.read_columns(rows, ("live", "process", *NUMBER_COLUMNS))
     texts = {"user": user, "action": action, "has_action": has_action}
     return pl.DataFrame({"row": rows.astype(np.int32), **numbers, **texts})
 

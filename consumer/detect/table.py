@@ -74,8 +74,8 @@ class Table:
         started = self._apply_activities(rows, batch)
         self._apply_endings(rows, batch, started)
         self.store.dirty[rows] = True
-        self.row_rules.schedule(rows)
-        return self._follow_up(rows, now)
+        read = self.row_rules.schedule(rows)
+        return self._follow_up(np.unique(rows[read["asked_seen"] != NEVER]), now)
 
     @property
     def waiting(self) -> int:
@@ -219,9 +219,8 @@ class Table:
                 result.lapses[key] = result.lapses.get(key, 0) + count
 
     def _follow_up(self, rows: Rows, now: Millis) -> list[ReminderBatch]:
-        """Rule 4: report the first return and the first ending after a reminder was asked for, each once."""
+        """Rule 4: of rows that were asked for, report the first return and the first ending since, each once."""
         c, names = self.store, self.processes.names
-        rows = np.unique(rows[c.asked_seen[rows] != NEVER])
         if not rows.size:
             return []
         seen, reported = c.asked_seen[rows], c.reported[rows]

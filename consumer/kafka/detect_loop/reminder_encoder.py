@@ -29,31 +29,23 @@ class ReminderEncoder:
 
     def encode_batch(self, batch: ReminderBatch) -> tuple[list[bytes], list[bytes]]:
         """Return the keys and the values, as `encode` would one by one."""
-        rows = len(batch)
-        value = byte_cells.constant(bytes([_VALUE]), rows)
-        ids = batch.ids()
-        process = byte_cells.constant(batch.process.encode(), rows)
-        action_branch = np.where(batch.has_action, _VALUE, _NULL).astype(np.uint8)[:, None]
-        action_length = batch_writer.longs(byte_cells.lengths(batch.actions))
-        last_seen, lapsed_at = batch.last_seen, batch.last_seen + batch.remind_after
+        ids, rows = batch.ids(), len(batch)
+        [process] = byte_cells.join(batch_writer.texts(byte_cells.of_texts([batch.process.encode()])))
+        [detected_at] = byte_cells.join([batch_writer.longs(np.array([batch.detected_at]))])
+        lapsed_at = batch.last_seen + batch.remind_after
         columns = [
             byte_cells.constant(self._header + bytes([_VALUE, 2 * ids.shape[1]]), rows),
-            Cells(ids, np.ones(ids.shape, np.bool_)),
+            Cells(ids),
             byte_cells.constant(bytes([_KINDS[batch.kind], _VALUE]), rows),
             *batch_writer.texts(batch.users),
-            value,
-            *batch_writer.texts(process),
-            value,
+            byte_cells.constant(bytes([_VALUE]) + process + bytes([_VALUE]), rows),
             batch_writer.longs(batch.steps),
-            Cells(action_branch, np.ones(action_branch.shape, np.bool_)),
-            Cells(action_length.cells, action_length.used & batch.has_action[:, None]),
-            batch.actions,
-            value,
-            batch_writer.longs(last_seen),
-            value,
+            *batch_writer.nullable_texts(batch.actions, batch.has_action),
+            byte_cells.constant(bytes([_VALUE]), rows),
+            batch_writer.longs(batch.last_seen),
+            byte_cells.constant(bytes([_VALUE]), rows),
             batch_writer.longs(lapsed_at),
             batch_writer.longs(batch.occurred_at),
-            batch_writer.longs(np.array([batch.detected_at])).take(np.zeros(rows, np.int64)),
-            byte_cells.constant(bytes([_NULL] * 4), rows),  # what only a watermark tells
+            byte_cells.constant(detected_at + bytes([_NULL] * 4), rows),  # nulls: what only a watermark tells
         ]
         return byte_cells.join([batch.users]), byte_cells.join(columns)
