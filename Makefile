@@ -68,6 +68,7 @@ bench: .venv/dev  ## the figures of docs/performance.md
 	@$(BIN)/python -m bench.mapped
 	@$(BIN)/python -m bench.mapped_detect
 	@$(BIN)/python -m bench.stages
+	@$(BIN)/python -m bench.reminders
 	@$(BIN)/python -m bench.state --keys 1000000
 	@$(BIN)/python -m bench.restore
 	@$(BIN)/python -m bench.disk
