@@ -1,7 +1,7 @@
 """Sends e-mails by SMTP, one connection each: there are few e-mails, and servers close idle connections.
 
 If anything fails before the message's content is handed over, nothing was sent. After that only the server's answer
-tells; without one the outcome is unknown, and the e-mail is not sent again.
+tells; without one that says yes or no the outcome is unknown, and the e-mail is not sent again.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import re
 import socket
 import ssl
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import aiosmtplib
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException
@@ -25,7 +26,20 @@ from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected
 _GREYLIST_DELAY_MS: Millis = 5 * MINUTE
 """A greylisting server accepts a message after this delay (RFC 6647: a minute to a day; most use five minutes)."""
 
-_ENHANCED = re.compile(r"\b([45])\.(\d{1,3})\.(\d{1,3})\b")
+_REFUSALS = range(400, 600)
+"""Reply codes that say no (RFC 5321, 4.2.1). aiosmtplib raises errors for others too, and for no reply (-1)."""
+
+_ENHANCED = re.compile(r"[#(\[]?([45])\.(\d{1,3})\.(\d{1,3})(?![^\s)\]:;,])")
+"""RFC 2034: the first thing in the text. Some servers write a mark before it."""
+_QUOTED_SERVER = re.compile(
+    r"\b(?:said|responded|reported|response):|\bresponse (?:from|to)\b|\bremote (?:mail )?(?:server|host)\b",
+    re.IGNORECASE,
+)
+"""What Postfix and Exim write before the words of another server, which asked them whether the address exists."""
+_QUOTED_NAMES = re.compile(r"<[^<>]*>|\S*(?:@|://)\S*|[\w-]+(?:\.[\w-]+)+")
+"""Addresses, links and hosts."""
+_MOST_READ = 1_000
+"""Characters of a reply that are looked at."""
 _QUIT_TIMEOUT_S = 2.0
 
 
@@ -53,13 +67,14 @@ _QUOTA_CODES = {("4", "5")}
 _POLICY, _ADDRESS, _MAILBOX = "7", "1", "2"
 
 
-def classify_refusal(code: int, text: str, stage: str) -> _Refusal:
+def classify_refusal(code: int, text: str, stage: str, to: str = "") -> _Refusal:
     """Return what a refusal means, by its code (RFC 5321), the enhanced code in its text (RFC 3463) and its words.
 
-    `stage` is what was refused: `sender`, `recipient`, or `data` for the message.
+    `stage` is what was refused: `sender`, `recipient`, or `data` for the message. `to` is the address it was for.
     Only a refusal of this mailbox makes the person unreachable; one that is about the sender stops the channel.
+    Servers quote addresses, and other servers: whoever chooses these must not decide about the channel.
     """
-    enhanced = _ENHANCED.search(text)
+    enhanced, text = _without_quotes(text, to)
     subject = (enhanced[2], enhanced[3]) if enhanced else ("", "")
     if code in (530, 534, 535, 538) or subject == (_POLICY, "8"):
         return _Refusal("credential", Remedy.CHANNEL)
@@ -77,6 +92,16 @@ def classify_refusal(code: int, text: str, stage: str) -> _Refusal:
     if stage == "recipient" or subject[0] in (_ADDRESS, _MAILBOX):
         return _Refusal("unreachable", Remedy.RECIPIENT)
     return _Refusal("refused", Remedy.MESSAGE)
+
+
+def _without_quotes(text: str, to: str) -> tuple[re.Match[str] | None, str]:
+    """Return the enhanced code at the beginning, if any, and the server's own words behind it."""
+    text = text[:_MOST_READ]
+    for part in filter(None, (to, *to.rpartition("@")[::2])):
+        text = re.sub(rf"(?<![\w.-]){re.escape(part)}(?![\w-]|\.\w)", "…", text, flags=re.IGNORECASE)
+    enhanced = _ENHANCED.match(text)
+    words = text[enhanced.end() :] if enhanced else text
+    return enhanced, _QUOTED_NAMES.sub("…", _QUOTED_SERVER.split(words, maxsplit=1)[0])
 
 
 class SmtpClient:
@@ -139,9 +164,9 @@ class SmtpClient:
 
 def _outcome(error: Exception, handed_over: bool, to: str) -> Outcome:
     words = f"{type(error).__name__}: {mask_text(str(error), [to])}"
-    if isinstance(error, SMTPResponseException) and not isinstance(error, aiosmtplib.SMTPConnectError):
+    if _is_refusal(error):
         stage = {aiosmtplib.SMTPSenderRefused: "sender", aiosmtplib.SMTPRecipientRefused: "recipient"}
-        refusal = classify_refusal(error.code, str(error.message), stage.get(type(error), "data"))
+        refusal = classify_refusal(error.code, str(error.message), stage.get(type(error), "data"), to)
         if isinstance(error, aiosmtplib.SMTPAuthenticationError) and error.code >= 500:
             refusal = _Refusal("credential", Remedy.CHANNEL)
         later = _GREYLIST_DELAY_MS if refusal.remedy is Remedy.TRANSIENT else None
@@ -151,8 +176,21 @@ def _outcome(error: Exception, handed_over: bool, to: str) -> Outcome:
     if isinstance(error, aiosmtplib.SMTPNotSupported):
         return Rejected(reason="not_supported", remedy=Remedy.CHANNEL, error=words)
     if handed_over:
-        return Unknown(reason="timeout" if isinstance(error, TimeoutError) else "reset", error=words)
+        return Unknown(reason=_no_answer(error), error=words)
     return NotTransmitted(reason=_failed_step(error), error=words)
+
+
+def _is_refusal(error: Exception) -> TypeGuard[SMTPResponseException]:
+    """Whether the server said no to this e-mail; a refused connection says nothing about it."""
+    if not isinstance(error, SMTPResponseException) or isinstance(error, aiosmtplib.SMTPConnectError):
+        return False
+    return error.code in _REFUSALS
+
+
+def _no_answer(error: Exception) -> str:
+    if isinstance(error, SMTPResponseException):
+        return "unreadable_answer"
+    return "timeout" if isinstance(error, TimeoutError) else "reset"
 
 
 def _failed_step(error: BaseException) -> str:

@@ -23,6 +23,7 @@ class Post:
     at_sender: str = ""
     at_recipient: str = ""
     at_data: str = ""
+    says_after_taking: str = "250 taken"
     hangs_up: bool = False
     """Once it has the whole message, before a word about it."""
     port: int = 0
@@ -44,7 +45,7 @@ class Post:
         if self.at_data:
             return self.at_data
         self.taken.append(envelope)
-        return "250 taken"
+        return self.says_after_taking
 
 
 class _OnAFreePort(Controller):

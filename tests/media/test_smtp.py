@@ -180,6 +180,26 @@ def test_timeout_after_data_is_unknown(serve: Serve) -> None:
     assert outcome == Unknown(reason="timeout", error=outcome.error if isinstance(outcome, Unknown) else None)
 
 
+@pytest.mark.parametrize(
+    "answer", ["252 taken", "200 taken", "199 taken", "300 taken", "600 taken", "OK queued", "", "250 " + 9_000 * "x"]
+)
+def test_email_that_the_server_has_is_not_sent_again_unless_it_says_no(serve: Serve, answer: str) -> None:
+    post = serve()
+    post.says_after_taking = answer
+    outcome = send(post)
+    assert isinstance(outcome, Unknown)
+    assert outcome.reason == "unreadable_answer"
+    assert len(post.taken) == 1
+
+
+@pytest.mark.parametrize("answer", ["OK", "199 wait", "252 perhaps", "600 no"])
+def test_answer_that_says_neither_before_the_content_is_not_transmitted(serve: Serve, answer: str) -> None:
+    post = serve()
+    post.at_recipient = answer
+    assert isinstance(send(post), NotTransmitted)
+    assert post.taken == []
+
+
 def test_unreachable_server_is_not_transmitted(serve: Serve) -> None:
     post = serve()
     settings = configured(1)
@@ -265,3 +285,42 @@ def test_refusal_without_enhanced_code_is_classified_by_stage() -> None:
     assert classify_refusal(554, "no", "data").reason == "refused"
     assert classify_refusal(503, "bad sequence", "data").remedy is Remedy.CHANNEL
     assert classify_refusal(454, "4.7.8 later", "recipient").reason == "credential"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "<{to}>: no such user here",
+        "<{to}>... User unknown",
+        "No such user: {to}",
+        "{local}: unknown user",
+        "{local} is unknown at {domain}",
+        "5.1.1 <{to}>: Recipient address rejected: User unknown",
+        "no user {to}: see https://{domain}/relay?q={local}",
+        "<{to}>: Recipient address rejected: undeliverable: host mx.{domain}[203.0.113.4] said: 550 5.7.8 spf relay",
+        "verification failed for <{to}>: response from mx.{domain}: 550 5.7.60 relay",
+        "Callback failed while verifying <{to}>\nCalled: 203.0.113.4\nResponse: 550 5.7.8 relay",
+        "error from remote mail server after RCPT TO:<{to}>: host mx.{domain}: 550 5.4.5 over quota",
+    ],
+)
+def test_no_address_and_no_other_server_stops_the_channel(words: str) -> None:
+    for local in ("relay", "dkim", "quota", "authenticate", "sandbox", "5.7.8", "x5.7.8", "5.4.5"):
+        for domain in ("evil.example", "authentication.example", "relay.evil.example"):
+            to = f"{local}@{domain}"
+            refusal = classify_refusal(550, words.format(to=to, local=local, domain=domain), "recipient", to)
+            assert (refusal.reason, refusal.remedy) == ("unreachable", Remedy.RECIPIENT), to
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("5.7.1 <{to}>: Recipient address rejected: Access denied", "refused_by_policy"),
+        ("5.7.1 <{to}>: Relay access denied", "sender_refused"),
+        ("#5.7.1 relaying denied", "sender_refused"),
+        ("5.7.26 Unauthenticated email from shop.example is refused by its DMARC policy", "sender_refused"),
+        ("5.4.5 Daily user sending limit exceeded", "quota_exceeded"),
+    ],
+)
+def test_words_of_the_server_itself_count_whatever_it_quotes(words: str, reason: str) -> None:
+    to = "maria@relay.example"
+    assert classify_refusal(554, words.format(to=to), "recipient", to).reason == reason
