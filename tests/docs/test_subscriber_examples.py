@@ -125,7 +125,9 @@ def test_subscriber_in_java(kafka: str, topic: str, tmp_path: Path) -> None:
         java,
         "-jar",
         compiler,
-        "--release",
+        "-source",  # not --release, for which the Java of the package index lacks the signatures of earlier ones
+        "17",
+        "-target",
         "17",
         "-cp",
         _class_path(jars),
