@@ -2,8 +2,8 @@
 
 uvicorn with its fast parser limits none of these. So its protocol is extended here: a connection is closed whose
 headers or trailers are too many or too long, whose requests come faster than their answers, or whose request, answer
-or silence takes too long. Where there are too many connections, the one closes that waits longest for a request,
-of the address that holds most.
+or silence takes too long. Where there are too many connections, the one closes that waits longest for a request or
+for the rest of one, of the address that holds most.
 """
 
 import asyncio
@@ -77,7 +77,7 @@ class _BoundedHttp(HttpToolsProtocol):
     most: int
     held: "set[_BoundedHttp]"
     waiting: "dict[_BoundedHttp, None]"
-    """Those of `held` that have no request in progress, the longest wait first."""
+    """Those of `held` that have sent no whole request to be answered; the longest since their last headers first."""
 
     _timer: asyncio.TimerHandle | None = None
     _received = 0
@@ -125,7 +125,8 @@ class _BoundedHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if self.transport.is_closing():
             return
-        self.waiting.pop(self, None)
+        if self in self.waiting:
+            self._wait()
         self._abort_after(REQUEST_TIMEOUT_S)
         super().on_headers_complete()
 
@@ -138,24 +139,33 @@ class _BoundedHttp(HttpToolsProtocol):
         self._received = self._body_received = 0
         if not self.transport.is_closing():
             super().on_message_complete()
+            if not self.cycle.response_complete:
+                self.waiting.pop(self, None)
 
     def on_response_complete(self) -> None:
         follows = bool(self.pipeline)
         super().on_response_complete()
         if follows:
+            if not self.pipeline and self.cycle.more_body:
+                self._wait()
             self._abort_after(REQUEST_TIMEOUT_S)
         elif self in self.held:
             self._wait_for_request()
 
     def _least_needed(self) -> "_BoundedHttp":
-        """Return whoever waits longest for a request, of the address that holds most connections; this one if nobody
-        waits. So idle connections keep no request out, and one address keeps no other out."""
+        """Return whoever waits longest for a whole request, of the address that holds most connections; this one if
+        nobody waits. So silent and slow connections keep no request out, and one address keeps no other out."""
         held = Counter(each.client and each.client[0] for each in self.held)
         return max(self.waiting, key=lambda each: held[each.client and each.client[0]], default=self)
 
     def _wait_for_request(self) -> None:
-        self.waiting[self] = None
+        self._wait()
         self._abort_after(HEADER_TIMEOUT_S)
+
+    def _wait(self) -> None:
+        """Make way for others from now on, after those that wait already."""
+        self.waiting.pop(self, None)
+        self.waiting[self] = None
 
     def _abort_after(self, seconds: float) -> None:
         self._stop_timer()

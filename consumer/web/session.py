@@ -165,7 +165,7 @@ class ConsoleGuard:
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """Return the fields of an urlencoded form; of a repeated one the last. Raises HTTPException 400 and 413."""
+    """Return the fields of an urlencoded form; of a repeated one the last. Raises HTTPException 400, 408 and 413."""
     body = await read_body(request, "The form is too long.")
     try:
         return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=100))

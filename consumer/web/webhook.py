@@ -5,7 +5,6 @@ is 404.
 200 promises that the body is stored; after anything else 1MSG may call again (docs/1msg.md#order-and-repeats).
 """
 
-import asyncio
 import hmac
 import json
 from collections.abc import Sequence
@@ -15,17 +14,15 @@ import structlog
 from prometheus_client import Counter
 from pydantic import SecretStr
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from consumer.clock import SystemClock
+from consumer.web.request_body import read_body
 from consumer.web.wrong_secrets import WrongSecrets
 
 MAX_BODY_BYTES = 4_000_000
 """Meta sends up to three megabytes at once; the reports of a hundred messages have about thirty thousand."""
-
-_BODY_TIMEOUT_S = 15.0
-"""How long a body may take to arrive."""
 
 log = structlog.get_logger()
 
@@ -76,20 +73,11 @@ class WebhookEndpoint:
         return JSONResponse({"stored": True})
 
     async def _body(self, request: Request) -> bytes:
-        """Return the whole body; never hold more than MAX_BODY_BYTES of it."""
-        declared = request.headers.get("content-length", "")
-        if declared.isdecimal() and int(declared) > MAX_BODY_BYTES:
-            raise self._refused(413, "too_large")
-        body = bytearray()
         try:
-            async with asyncio.timeout(_BODY_TIMEOUT_S):
-                async for chunk in request.stream():
-                    body += chunk
-                    if len(body) > MAX_BODY_BYTES:
-                        raise self._refused(413, "too_large")
-        except (TimeoutError, ClientDisconnect):
-            raise self._refused(408, "unreadable") from None
-        return bytes(body)
+            return await read_body(request, "too_large", MAX_BODY_BYTES)
+        except HTTPException as refused:
+            outcome = "too_large" if refused.status_code == 413 else "unreadable"
+            raise self._refused(refused.status_code, outcome) from None
 
     def _refused(self, status: int, outcome: str) -> HTTPException:
         self._outcomes.labels(outcome).inc()

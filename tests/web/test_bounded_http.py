@@ -2,7 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 
 import httpx
@@ -10,7 +11,7 @@ import pytest
 import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
 from consumer.web import bounded_http
@@ -35,12 +36,27 @@ async def _large(request: Request) -> PlainTextResponse:
 
 
 @pytest.fixture
-def port() -> Iterator[int]:
+def released() -> threading.Event:
+    """Ends the answers of `/held`, which begin at once."""
+    return threading.Event()
+
+
+@pytest.fixture
+def port(released: threading.Event) -> Iterator[int]:
+    async def answer_slowly() -> AsyncIterator[bytes]:
+        yield b"a"
+        await asyncio.to_thread(released.wait, 10)
+
+    async def held(request: Request) -> StreamingResponse:
+        await request.body()
+        return StreamingResponse(answer_slowly())
+
     app = Starlette(
         routes=[
             Route("/", _echo, methods=["GET", "POST"]),
             Route("/closed", _refuse, methods=["POST"]),
             Route("/large", _large),
+            Route("/held", held, methods=["POST"]),
         ]
     )
     with served(app, MOST) as address:
@@ -74,6 +90,15 @@ def _until_closed(sock: socket.socket) -> bytes:
     except ConnectionError:
         pass
     return answered
+
+
+def _until_told(sock: socket.socket, words: bytes) -> None:
+    """Read up to these words of the server."""
+    told = b""
+    while words not in told:
+        more = sock.recv(1_000)
+        assert more, told
+        told += more
 
 
 @pytest.mark.parametrize(
@@ -136,16 +161,54 @@ def test_one_address_does_not_close_the_idle_connections_of_another(port: int) -
         assert b"200 OK" in _until_closed(other)
 
 
-def test_requests_in_progress_are_kept_and_more_are_refused(port: int) -> None:
+def test_requests_in_progress_are_kept_and_more_are_refused(port: int, released: threading.Event) -> None:
     with ExitStack() as stack:
         busy = [stack.enter_context(_connect(port)) for _ in range(MOST)]
         for sock in busy:
-            sock.sendall(b"POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
-            assert sock.recv(1_000).startswith(b"HTTP/1.1 100")
+            sock.sendall(b"POST /held HTTP/1.1\r\nConnection: close\r\nContent-Length: 2\r\n\r\nxx")
+            assert sock.recv(1_000).startswith(b"HTTP/1.1 200")
         assert _until_closed(stack.enter_context(_connect(port))) == b""
+        released.set()
         for sock in busy:
-            sock.sendall(b"xx")
-            assert b"200 OK" in _until_closed(sock)
+            assert _until_closed(sock).endswith(b"0\r\n\r\n")
+
+
+_SLOW = b"POST / HTTP/1.1\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n"
+"""The server asks for its body as soon as it waits for it."""
+
+
+@pytest.mark.parametrize("before", [b"", b"GET / HTTP/1.1\r\n\r\n"], ids=["first", "after another request"])
+def test_bodies_that_do_not_come_keep_no_request_out(port: int, before: bytes) -> None:
+    with ExitStack() as stack:
+        slow = [stack.enter_context(_connect(port)) for _ in range(MOST)]
+        for sock in slow:
+            sock.sendall(before + _SLOW)
+            _until_told(sock, b"100 Continue")
+            sock.sendall(b"t")
+        assert [httpx.get(f"http://127.0.0.1:{port}/").text for _ in range(5)] == ["0"] * 5
+        assert _until_closed(slow[0]) == b""
+
+
+def test_a_body_that_comes_slowly_is_read_while_there_is_room(port: int) -> None:
+    with _connect(port) as sock:
+        sock.sendall(b"POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 2\r\n\r\nx")
+        assert httpx.get(f"http://127.0.0.1:{port}/").text == "0"
+        sock.sendall(b"x")
+        assert _until_closed(sock).endswith(b"\r\n\r\n2")
+
+
+def test_whoever_began_a_request_last_makes_way_last(port: int) -> None:
+    with ExitStack() as stack:
+        first, second = (stack.enter_context(_connect(port)) for _ in range(2))
+        second.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        _until_told(second, b"\r\n\r\n0")
+        first.sendall(_SLOW)
+        _until_told(first, b"100 Continue")
+        for _ in range(MOST - 1):
+            stack.enter_context(_connect(port))
+        assert _until_closed(second) == b""
+        first.sendall(b"x" * 100)
+        _until_told(first, b"200 OK")
 
 
 @pytest.mark.slow

@@ -49,7 +49,8 @@ def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         errors[400] = "A parameter is unknown, or has a value that it cannot have"
         described["parameters"] = _parameters(operation)
     elif operation.question is not Nothing:
-        errors |= {400: "The body is not as described", 413: "The body is too long", 415: "The body is not JSON"}
+        errors |= {400: "The body is not as described", 408: "The body did not arrive in time"}
+        errors |= {413: "The body is too long", 415: "The body is not JSON"}
         body = {"application/json": {"schema": _schema(operation.question, schemas, "validation")}}
         described["requestBody"] = {"required": True, "content": body}
     answer = {"application/json": {"schema": _schema(operation.answer, schemas, "serialization")}}

@@ -70,7 +70,7 @@ class Operation:
         return Route(self.path, guard(handle), methods=[self.method])
 
     async def _question(self, request: Request) -> Question:
-        """Return the checked question. Raises HTTPException 400, 413 and 415."""
+        """Return the checked question. Raises HTTPException 400, 408, 413 and 415."""
         try:
             if self.method == "GET":
                 given = request.query_params.multi_items()
