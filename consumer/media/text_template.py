@@ -9,8 +9,8 @@ from consumer.config.sections.fallback import PLACEHOLDER
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FallbackText:
-    """The values to fill in for one reminder. `name` and `action` have passed `safe_parameter`: one line, no control
-    characters."""
+    """The values to fill in for one reminder. `name` and `action` are parameters (`safe_parameter`): one line, no
+    control characters."""
 
     reminder_id: str
     user_id: str

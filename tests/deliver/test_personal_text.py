@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.deliver.policy.personal_text import usable_action, usable_name
+from consumer.onemsg.templates.parameters import safe_parameter
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,83 @@ def test_how_strict_is_configured() -> None:
     assert usable_action("order 1234567", "links") == "order 1234567"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("evil\u200b.com/x", "evil.\u00adcom", "evil.\u200ccom", "evil.\u200dcom", "evil.\ufffdcom", "evil.\u115fcom"),
+        *(
+            "wa\u200b.me/34612",
+            "w\u200bww.evil",
+            "h\u200bttps:/\u200b/evil",
+            "*\u200bbold*",
+            "{\u200b{1}}",
+            "\u200bnull",
+        ),
+        *("call 612\u3164345\u3164678 Ana", "Ana +34\u20606\u20601\u20602\u20603\u20604\u20605"),
+    ],
+)
+def test_what_an_invisible_character_hides(text: str) -> None:
+    assert usable_name(text) is None
+    assert usable_action(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "evil.com.",
+            "go to evil.com. Now",
+            "evil.com…",
+            "evil.com_",
+            "evil.com2",
+            "_evil.com",
+            "x.co",
+            "win at t.me",
+        ),
+        *(
+            "mr.xyz",
+            "Dr.House.com",
+            "evil\uff0ecom",
+            "\uff45vil\u2024com",
+            "evil\uff61com",
+            "evil\u3002com",
+            "ana\uff20evil",
+        ),
+        "paid at evil.com" + " and much more" * 9,
+    ],
+)
+def test_a_link_in_other_words(text: str) -> None:
+    assert usable_name(text, "links") is None
+    assert usable_action(text, "links") is None
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        *(
+            "612/345/678",
+            "612·345·678",
+            "612–345–678",
+            "612,345,678",
+            "612\u2011345\u2011678",
+            "612 👍 345 👍 678",
+            "6①2③4⑤6",
+        ),
+        *("6\ufe0f\u20e31\ufe0f\u20e32\ufe0f\u20e33\ufe0f\u20e34\ufe0f\u20e35\ufe0f\u20e36\ufe0f\u20e3", "𝟔𝟏𝟐𝟑𝟒𝟓"),
+        *("12/05/2026 612 345 6", "12/05/2026 13/05/2026", "41/52/6312"),
+    ],
+)
+def test_a_number_however_it_is_grouped(number: str) -> None:
+    assert usable_action(f"call {number}") is None
+    assert usable_action(f"call {number}", "links") == f"call {number}"
+
+
+@pytest.mark.parametrize("date", ["12/05/2026", "12.05.2026", "2026-05-12", "12/05/26, 10:30"])
+def test_a_date_is_no_number_to_call(date: str) -> None:
+    assert usable_action(f"the visit on {date}") == f"the visit on {date}"
+
+
 @given(st.text(max_size=200))
 def test_any_text_is_judged(text: str) -> None:
-    assert usable_name(text) in {None, text.strip()}
-    assert usable_action(text) in {None, text.strip()}
+    assert usable_name(text) in {None, safe_parameter(text)}
+    assert usable_action(text) in {None, safe_parameter(text)}

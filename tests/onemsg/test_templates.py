@@ -96,6 +96,13 @@ def test_variables_are_counted_once_each_and_only_in_the_body() -> None:
     assert template.header_needs_parameter
 
 
+def test_a_text_of_many_blanks_is_read_at_once() -> None:
+    """A pattern that tries every way to part the blanks would take half a minute."""
+    blanks = "{{" + " " * 4_000
+    assert one(components=[{"type": "BODY", "text": f"{blanks}x"}]).variables == ()
+    assert one(components=[{"type": "BODY", "text": f"{blanks}1 }}}}"}]).variables == ("1",)
+
+
 @pytest.mark.parametrize(
     ("header", "needs"),
     [

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import pytest
 
 from consumer.clock import ManualClock, Millis
+from consumer.deliver.policy import personal_text
 from consumer.deliver.policy.checks import Facts
 from consumer.deliver.policy.message_plan import TemplateVariant
 from consumer.deliver.recipients import person
@@ -18,7 +19,6 @@ from consumer.ledger.schema.rows import ReminderRow
 from consumer.media.text_template import FallbackText
 from consumer.onemsg import phone as phones
 from consumer.onemsg.message import TemplateMessage
-from consumer.onemsg.templates import parameters
 from consumer.records import Contact
 from consumer.testing import LEASE, FakeMedium, email_fallback, webhook_fallback
 
@@ -68,7 +68,7 @@ def test_phone_on_which_the_parser_fails(
 def test_contact_that_cannot_be_read(
     begin: Begin, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(person, "safe_parameter", raising_for(BROKEN, parameters.safe_parameter))
+    monkeypatch.setattr(person, "usable_name", raising_for(BROKEN, personal_text.usable_name))
     diary = three_people(begin()).works()
     diary.says("broken suppressed unreadable_contact", "ana accepted", "cleo accepted").went_out("Ana", "Cleo")
     printed = capsys.readouterr().out

@@ -3,16 +3,19 @@
 Both go out from the company's own number, so whoever can write them could have it say anything. A text that holds a
 link, an address, a long number or formatting, or that a program left behind in place of a name, is not used: the
 default name or the process's own action stands in for it. Nothing in such a text is decoded, unescaped or mended.
+
+Judged is what would be sent, after invisible characters were taken out: an invisible one may hide a link from us, and
+not from the phone. What follows may still be cut off, so no pattern looks at what comes behind a link or a number.
 """
 
 import re
+import unicodedata
 from typing import Literal, TypeAlias
+
+from consumer.onemsg.templates.parameters import safe_parameter
 
 TextCheck: TypeAlias = Literal["strict", "links", "off"]
 """`strict`: all of the below. `links`: only links, addresses and what programs leave behind. `off`: nothing."""
-
-_LONGEST = 1_000
-"""Characters that are looked at. Fewer of a text are ever sent, and a longer look would only cost time."""
 
 _LEFT_BEHIND = frozenset(
     {"null", "Null", "NULL", "(null)", "<null>", "none", "None", "NONE", "undefined", "Undefined", "UNDEFINED", "nil"}
@@ -26,32 +29,44 @@ _PLACEHOLDER = re.compile(r"\{\{|\}\}|\$\{|\{%|%\}|<%|%>|\*\||\|\*|\[\[|\]\]|%[A
 _ENTITY_OR_TAG = re.compile(r"&(#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]{2,8});|</?[a-z!]", re.IGNORECASE)
 _TITLES = "dr|dra|mr|mrs|ms|st|ste|sr|sra|srta|jr|prof|ing|lic|fr|hr|rev|mme|mlle"
 _LINK = re.compile(
-    rf"://|\bwww\.|@|\bwa\.me\b|\b(?!(?:{_TITLES})\.)[^\W_][\w-]+\.[^\W\d_]{{2,}}(?![\w.])|\w\.\w{{2,}}/|\d{{1,3}}(\.\d{{1,3}}){{3}}",
+    rf"://|\bwww\.|@|\bwa\.me\b|(?<![^\W_])(?!(?:{_TITLES})\.(?-i:[^\Wa-z]))[^\W_][\w-]*\.[^\W\d_]{{2,}}"
+    r"|[a-z0-9]。[a-z]{2,}|\w\.\w{2,}/|\d{1,3}(\.\d{1,3}){3}",
     re.IGNORECASE,
 )
-_LONG_NUMBER = re.compile(r"\d{5,}|(?:\d[\s().+-]*){7,}")
+_DATE = re.compile(
+    r"(?<!\d)(?:20\d\d([./-])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])"
+    r"|(?:0?[1-9]|[12]\d|3[01])([./-])(?:0?[1-9]|[12]\d|3[01])\2(?:20)?\d\d)(?!\d)"
+)
+_LONG_NUMBER = re.compile(r"\d{5,}|(?:\d[\W_]*){7,}")
+"""Whatever stands between its digits, but for letters."""
 _FORMATTING = re.compile(r"[*_~`|\\]|^\s*>")
 
 
 def usable_name(text: str | None, check: TextCheck = "strict") -> str | None:
-    """Return the text if it can be what somebody is called, cut to what is ever sent of it, else None."""
-    name = (text or "")[:_LONGEST].strip()
-    if check == "off":
-        return name or None
-    if name in _LEFT_BEHIND or not any(c.isalpha() for c in name):
-        return None
-    return name if _is_harmless(name, check) else None
+    """Return the text as a parameter if it can be what somebody is called, else None."""
+    name = safe_parameter(text)
+    if name is None or check == "off":
+        return name
+    return name if any(c.isalpha() for c in name) and _is_harmless(name, check) else None
 
 
 def usable_action(text: str | None, check: TextCheck = "strict") -> str | None:
-    """Return the text if it can say what somebody left unfinished, cut to what is ever sent of it, else None."""
-    action = (text or "")[:_LONGEST].strip()
-    if not action or check == "off":
-        return action or None
-    return None if action in _LEFT_BEHIND or not _is_harmless(action, check) else action
+    """Return the text as a parameter if it can say what somebody left unfinished, else None."""
+    action = safe_parameter(text)
+    return action if action is None or check == "off" or _is_harmless(action, check) else None
 
 
 def _is_harmless(text: str, check: TextCheck) -> bool:
-    if _PLACEHOLDER.search(text) or _ENTITY_OR_TAG.search(text) or _LINK.search(text):
+    text = _as_read(text)
+    if text in _LEFT_BEHIND or _PLACEHOLDER.search(text) or _ENTITY_OR_TAG.search(text) or _LINK.search(text):
         return False
-    return check != "strict" or not (_LONG_NUMBER.search(text) or _FORMATTING.search(text))
+    return check != "strict" or not (_LONG_NUMBER.search(_DATE.sub("", text, count=1)) or _FORMATTING.search(text))
+
+
+def _as_read(text: str) -> str:
+    """Return plain letters and digits for wide, circled and ornate ones, without joiners, variants and frames."""
+    return "".join(c for c in unicodedata.normalize("NFKC", text) if not _modifies(c))
+
+
+def _modifies(character: str) -> bool:
+    return unicodedata.category(character) in ("Cf", "Me") or "\ufe00" <= character <= "\ufe0f"

@@ -12,7 +12,6 @@ from consumer.deliver.policy.personal_text import TextCheck, usable_name
 from consumer.email_address import normalize_email
 from consumer.ledger.schema.rows import ContactRow
 from consumer.onemsg.phone import Phone, PhoneProblem, normalize_phone
-from consumer.onemsg.templates.parameters import safe_parameter
 from consumer.send_window import Window, common_opening, next_opening, zone_of
 
 log = structlog.get_logger()
@@ -82,7 +81,7 @@ def _read(contact: ContactRow, default_region: str | None, with_zones: bool, tex
     found = phone if isinstance(phone, Phone) else None
     email = normalize_email(contact.email) if contact.email else None
     return Person(
-        name=safe_parameter(usable_name(contact.name, text_check)),
+        name=usable_name(contact.name, text_check),
         phone=found.digits if found else None,
         bad_phone=isinstance(phone, PhoneProblem) and phone.reason == "bad_phone",
         region=found.region if found else None,

@@ -18,7 +18,7 @@ from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.media.text_template import FallbackText
 from consumer.onemsg.message import TemplateMessage
-from consumer.onemsg.templates.parameters import render, safe_parameter, shorten_to_fit
+from consumer.onemsg.templates.parameters import render, shorten_to_fit
 from consumer.records import WHATSAPP
 
 M = TypeVar("M")
@@ -57,7 +57,7 @@ def whatsapp_medium(config: SenderConfig, ttl: int | None) -> Medium[TemplateMes
     def write(row: ReminderRow, facts: Facts, variant: TemplateVariant, now: Millis) -> Draft[TemplateMessage]:
         assert facts.phone is not None  # the checks require both
         assert facts.name is not None
-        params = (facts.name, safe_parameter(usable_action(row.action, config.text_check)) or variant.action)
+        params = (facts.name, usable_action(row.action, config.text_check) or variant.action)
         body = config.templates.of(variant).body
         message = TemplateMessage(
             phone=facts.phone,
@@ -91,7 +91,7 @@ def fallback_medium(name: str, config: SenderConfig, write_message: Callable[[Fa
             step=row.step,
             lapsed_at=facts.lapsed_at,
             name=facts.name,
-            action=safe_parameter(usable_action(row.action, config.text_check)) or config.plans[row.process].action,
+            action=usable_action(row.action, config.text_check) or config.plans[row.process].action,
             email=facts.email,
         )
         return Draft(write_message(text, now))

@@ -13,7 +13,7 @@ the body's 1024 characters to the template."""
 BODY_LIMIT = 1024
 """The longest body after substitution [S43, S44]."""
 
-_MAX_INPUT_CHARACTERS = 10_000  # no name is longer
+_MAX_INPUT_CHARACTERS = 1_000  # no name is longer, and a longer look would only cost time
 _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufdd0-\ufdef\ufffe\uffff\ufffd]")
 """Letters and marks that are invisible, and the replacement for a lost character."""
 
@@ -59,7 +59,8 @@ def render(body: str, params: Sequence[str]) -> str:
     """Return a template's body with `params` in place of {{1}}, {{2}} …; variables without a parameter stay."""
 
     def value(found: re.Match[str]) -> str:
-        number = int(found[1]) if re.fullmatch(r"[1-9]\d?", found[1], re.ASCII) else 0
+        name = found[1].strip()
+        number = int(name) if re.fullmatch(r"[1-9]\d?", name, re.ASCII) else 0
         return params[number - 1] if 0 < number <= len(params) else found[0]
 
     return VARIABLE.sub(value, body)
