@@ -18,7 +18,7 @@ import structlog
 from consumer.clock import SECOND, Millis, Now, SystemClock
 from consumer.onemsg.api_errors import ApiErrorKind, OneMsgError, parse_response
 from consumer.onemsg.http import lenient_json as lenient
-from consumer.onemsg.http.transport import HttpTransport, proxy_for
+from consumer.onemsg.http.transport import Answer, HttpTransport, proxy_for
 from consumer.onemsg.http.transport_errors import FAILURES, TooLong, in_words, outcome_of
 from consumer.onemsg.message import TemplateMessage, body_of
 from consumer.onemsg.outcomes import Outcome
@@ -30,9 +30,12 @@ from consumer.onemsg.webhook.registration import Destinations, disabled_among
 
 __all__ = ["ChannelStatus", "OneMsgClient", "OneMsgError", "TemplateMessage"]
 
-_MAX_SEND_RESPONSE_BYTES = 1_000_000
-_MAX_LIST_RESPONSE_BYTES = 32_000_000
-"""Longer responses are not read to the end."""
+_MAX_ANSWER_BYTES = 1_000_000
+"""Longer answers are not read to the end. JSON can take twenty-six times its length in memory."""
+_MAX_MESSAGES_BYTES = 6_000_000
+"""A hundred texts of 4,096 characters, each character escaped as twelve bytes, are five million."""
+_MAX_TEMPLATES_BYTES = 16_000_000
+"""All pages together: an account has at most 6,000 templates, of one or two thousand bytes."""
 
 _PAGE_SIZE = 100
 _MAX_PAGES = 200
@@ -99,9 +102,7 @@ class OneMsgClient:
         cancellation raises."""
         hide = (self._token, message.phone, *message.params)
         try:
-            answer = await self._http.exchange(
-                "POST", "sendTemplate", body=body_of(message), limit=_MAX_SEND_RESPONSE_BYTES
-            )
+            answer = await self._http.exchange("POST", "sendTemplate", body=body_of(message), limit=_MAX_ANSWER_BYTES)
         except FAILURES as error:
             return outcome_of(error, hide)
         return outcome_of_response(*answer, now=self._now(), hide=hide)
@@ -114,9 +115,13 @@ class OneMsgClient:
         """
         found: dict[object, object] = {}
         total: int | None = None
-        offset, whole = 0, False
+        offset, whole, bytes_left = 0, False, _MAX_TEMPLATES_BYTES
         for _ in range(_MAX_PAGES):
-            answer = await self._get("templates", limit=_PAGE_SIZE, offset=offset)
+            received = await self._exchange(
+                "GET", "templates", query={"limit": _PAGE_SIZE, "offset": offset}, limit=bytes_left
+            )
+            bytes_left -= len(received[2])
+            answer = self._parsed(received)
             page = page_entries(answer)
             if page is None:
                 raise OneMsgError(ApiErrorKind.UNREADABLE, "templates: neither a list nor an object with one")
@@ -136,7 +141,8 @@ class OneMsgClient:
         An empty list proves nothing (docs/1msg.md#message-list): the channel may keep no history.
         """
         chat, seconds = f"{recipient}@c.us", max(since // SECOND, 0)
-        answer = await self._get("messages", chatId=chat, last="true", min_time=seconds, limit=100)
+        query: dict[str, str | int] = {"chatId": chat, "last": "true", "min_time": seconds, "limit": 100}
+        answer = self._parsed(await self._exchange("GET", "messages", query=query, limit=_MAX_MESSAGES_BYTES))
         rows = answer if isinstance(answer, list) else lenient.items(lenient.mapping(answer).get("messages"))
         read = (parser.parse_message(row) for row in rows)
         return [each for each in read if isinstance(each, Echo)]
@@ -177,7 +183,7 @@ class OneMsgClient:
     async def set_webhook(self, urls: Sequence[str]) -> None:
         """Replace the whole list (docs/1msg.md#webhook-registration) by one to five URLs. Raises OneMsgError."""
         given: object = urls[0] if len(urls) == 1 else list(urls)
-        answer = await self._call("POST", "webhook", body=_json({"webhookUrl": given}), hide=urls)
+        answer = await self._post("webhook", {"webhookUrl": given}, hide=urls)
         if lenient.boolean(lenient.mapping(answer).get("set")) is False:
             raise OneMsgError(ApiErrorKind.REFUSED, "webhook: 1MSG did not set the list")
 
@@ -188,12 +194,18 @@ class OneMsgClient:
 
     async def set_settings(self, **partial: object) -> Mapping[str, object]:
         """Change these settings only; return 1MSG's answer. Raises OneMsgError."""
-        return lenient.mapping(await self._call("POST", "settings", body=_json(partial)))
+        return lenient.mapping(await self._post("settings", partial))
 
-    async def _get(self, method: str, **query: str | int) -> object:
-        return await self._call("GET", method, query=query)
+    async def _get(self, method: str, **query: str) -> object:
+        return self._parsed(await self._exchange("GET", method, query=query))
 
-    async def _call(
+    async def _post(self, method: str, body: object, hide: Sequence[str] = ()) -> object:
+        return self._parsed(await self._exchange("POST", method, body=json.dumps(body).encode(), hide=hide), hide)
+
+    def _parsed(self, received: Answer, hide: Sequence[str] = ()) -> object:
+        return parse_response(*received, now=self._now(), hide=(self._token, *hide))
+
+    async def _exchange(
         self,
         verb: str,
         method: str,
@@ -201,17 +213,16 @@ class OneMsgClient:
         query: Mapping[str, str | int] | None = None,
         body: bytes | None = None,
         hide: Sequence[str] = (),
-    ) -> object:
-        hidden = (self._token, *hide)
+        limit: int = _MAX_ANSWER_BYTES,
+    ) -> Answer:
         try:
-            answer = await self._http.exchange(verb, method, query=query, body=body, limit=_MAX_LIST_RESPONSE_BYTES)
+            return await self._http.exchange(verb, method, query=query, body=body, limit=limit)
         except TooLong:
-            raise OneMsgError(ApiErrorKind.UNREADABLE, "the answer does not end") from None
+            raise OneMsgError(ApiErrorKind.UNREADABLE, f"{method}: the answer is too long") from None
         except FAILURES as error:
-            failed = outcome_of(error, hidden)
+            failed = outcome_of(error, (self._token, *hide))
             _log.debug("onemsg_call_failed", method=method, reason=failed.reason, error=failed.error)
             raise OneMsgError(ApiErrorKind.UNAVAILABLE, in_words(failed)) from None
-        return parse_response(*answer, now=self._now(), hide=hidden)
 
 
 def _address(base_url: str, channel_id: str) -> str:
@@ -227,10 +238,6 @@ def _address(base_url: str, channel_id: str) -> str:
     if not re.fullmatch(r"[\w.-]+", channel_id, re.ASCII) or channel_id in (".", ".."):
         raise ValueError("channel_id must be the channel's id alone")
     return f"{base_url.rstrip('/')}/{channel_id}/"
-
-
-def _json(value: object) -> bytes:
-    return json.dumps(value).encode()
 
 
 def _urls(value: object) -> list[str] | None:

@@ -320,6 +320,36 @@ def test_failed_call_has_a_kind_and_no_secret(
     assert error.__suppress_context__ or error.__context__ is None
 
 
+def padded(body: object, size: int) -> str:
+    """Return the body as JSON of this many bytes."""
+    return json.dumps(body).ljust(size)
+
+
+@pytest.mark.parametrize(
+    ("call", "body", "most"),
+    [
+        (OneMsgClient.status, {"status": "connected"}, 1_000_000),
+        (OneMsgClient.webhook, {"webhookUrl": []}, 1_000_000),
+        (OneMsgClient.settings, {}, 1_000_000),
+        (lambda client: client.set_settings(x=1), {}, 1_000_000),
+        (lambda client: client.hook_info("wamid.A"), [], 1_000_000),
+        (lambda client: client.messages("15551230000", 0), [], 6_000_000),
+    ],
+    ids=["status", "webhook", "settings", "set settings", "hookInfo", "messages"],
+)
+def test_no_answer_is_longer_than_its_kind_can_be(call: Call, body: object, most: int) -> None:
+    ask(call, answer(padded(body, most)))
+    error = failing(call, answer(padded(body, most + 1)))
+    assert (error.kind, "too long" in str(error)) == (ApiErrorKind.UNREADABLE, True)
+
+
+def test_all_pages_of_templates_together_are_bounded() -> None:
+    pages = [answer(padded([entry(number)], 8_000_000)) for number in range(2)]
+    assert failing(OneMsgClient.templates, *pages, answer([entry(2)])).kind is ApiErrorKind.UNREADABLE
+    found, _ = ask(OneMsgClient.templates, pages[0], answer([entry(1)]), answer([]))
+    assert (len(found.templates), found.complete) == (2, True)
+
+
 def test_busy_channel_has_retry_after() -> None:
     error = failing(OneMsgClient.status, answer("", 503, {"Retry-After": "30"}))
     assert (error.kind, error.retry_after) == (ApiErrorKind.UNAVAILABLE, 30 * SECOND)
