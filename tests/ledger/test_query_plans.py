@@ -152,7 +152,7 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "attempts.reminders_by_message_id": lambda to: a.reminders_by_message_id(to, ["wamid.old.7"]),
     "attempts.without_message_id": lambda to: a.without_message_id(to, "whatsapp", RECENT, NOW),
     "attempts.latest_by_reminder_since": lambda to: a.latest_by_reminder_since(to, USERS, RECENT),
-    "attempts.to_users_or_phones_since": lambda to: a.to_users_or_phones_since(to, USERS, PHONES, RECENT),
+    "attempts.to_recipients_since": lambda to: a.to_recipients_since(to, USERS, PHONES, PHONES, RECENT),
     "attempts.users_of_phone_since": lambda to: a.users_of_phone_since(to, "hash-7", RECENT),
     "attempts.phone_hashes_by_message_id": lambda to: a.phone_hashes_by_message_id(to, ["wamid.old.7"]),
     "attempts.message_ids_to": lambda to: a.message_ids_to(to, USERS),

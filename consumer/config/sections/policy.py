@@ -57,7 +57,7 @@ class PolicySettings(Section):
     send_window: SendWindowSettings | None = None
     """When people may get messages, by their local time. Default: any time."""
     max_per_user: dict[Duration, Annotated[int, Field(ge=1)]] = Field(default={timedelta(hours=24): 1})
-    """How many messages one user or one phone may get within each period, from all processes together."""
+    """How many messages one user, one phone or one mailbox may get within each period, from all processes together."""
     opt_out_words: tuple[str, ...] | None = None
     """Whoever answers with one of these texts gets no more messages. Default: a list in 36 languages."""
     text_check: Literal["strict", "links", "off"] = "strict"

@@ -52,6 +52,8 @@ class Facts:
     bad_phone: bool = False
     """The contact has a number that is not a phone number."""
     email: str | None = None
+    email_hash: str | None = None
+    """What caps count of it, where the reminder goes there: the same for all forms of the address."""
     bad_email: bool = False
     """The contact has an e-mail address that is not one."""
     has_next_medium: bool = False

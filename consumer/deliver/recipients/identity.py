@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from consumer.deliver.message_ids import found_by_id
 from consumer.deliver.unit_of_work import UnitOfWork
+from consumer.email_address import mailbox_of
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.onemsg.phone import canonical_phone
@@ -37,6 +38,11 @@ class Mention:
 def phone_hash(phone: str, hash_key: bytes) -> str:
     """Return what is stored of a phone (digits): the same for all the forms that WhatsApp has for it."""
     return _keyed(canonical_phone(phone), hash_key)
+
+
+def email_hash(address: str, hash_key: bytes) -> str:
+    """Return what is stored of an e-mail address: the same for all the forms of one mailbox."""
+    return _keyed(f"email:{mailbox_of(address)}", hash_key)
 
 
 def phone_hashes(rows: Iterable[ReminderRow], hash_key: bytes) -> set[str]:

@@ -51,7 +51,7 @@ class Attempt(Generic[M]):
     """A rule had put it off before, and not a fault of ours or of the channel."""
     message: M
     hashes: Mapping[str, str | None]
-    """`phone_hash` and `text_hash`, as in `tables.attempts`."""
+    """`phone_hash`, `email_hash` and `text_hash`, as in `tables.attempts`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +177,9 @@ class Claims(Generic[M]):
         if limit is not None:
             phones = {each.phone_hash for each in facts.values() if each.phone_hash is not None}
             quota = quota_for(work.connection, limit, phones, work.now)
-        decided, attempts, used_phones = 0, list[Attempt[M]](), set[str]()
+        decided, attempts, used = 0, list[Attempt[M]](), set[str | None]()
         for row in rows:
-            if row.key not in facts or facts[row.key].phone_hash in used_phones:
+            if row.key not in facts or not used.isdisjoint((facts[row.key].phone_hash, facts[row.key].email_hash)):
                 continue  # left for the next batch, which knows what came of this one
             decided += 1
             complete, variant = chooser.choose(facts[row.key], self._config.plans.get(row.process), row.attempted_at)
@@ -197,8 +197,8 @@ class Claims(Generic[M]):
                 continue
             attempts.append(self._journal(work, row, complete, draft))
             chooser.mark_used(variant)
-            if hashed and self._config.caps:
-                used_phones.add(hashed)
+            if self._config.caps:
+                used |= {hashed, complete.email_hash} - {None}
             if hashed and quota:
                 quota.take(hashed)
         queries.attempts.insert_rows(work.connection, [_attempt_row(work, each) for each in attempts])
@@ -229,6 +229,7 @@ class Claims(Generic[M]):
         work.apply_event(row.key, Claimed())
         hashes = {
             "phone_hash": None if draft.phone is None else facts.phone_hash,
+            "email_hash": facts.email_hash,
             "text_hash": None if draft.text is None else text_hash(draft.text, work.hash_key),
         }
         return Attempt(row.key, number, work.now, facts.lapsed_at, row.reason not in _FAULTS, draft.message, hashes)

@@ -17,7 +17,7 @@ from consumer.deliver.policy.holdout import held_out
 from consumer.deliver.policy.message_plan import MessagePlan
 from consumer.deliver.policy.personal_text import TextCheck
 from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
-from consumer.deliver.recipients.identity import phone_hash, subjects_of
+from consumer.deliver.recipients.identity import email_hash, phone_hash, subjects_of
 from consumer.deliver.recipients.opt_outs import LIKELY_OPT_OUT
 from consumer.deliver.recipients.person import Person, opens_at, read_people
 from consumer.deliver.unit_of_work import Key
@@ -25,7 +25,7 @@ from consumer.ledger import queries
 from consumer.ledger.queries.attempts import PastAttempt, SentAttempt
 from consumer.ledger.queries.recipients import Hold
 from consumer.ledger.schema.rows import ReminderRow
-from consumer.records import WHATSAPP
+from consumer.records import EMAIL, WHATSAPP
 
 log = structlog.get_logger()
 
@@ -51,7 +51,7 @@ class SenderConfig:
     fallback_media: tuple[str, ...] = ()
     """The media that are tried after WhatsApp, in their order."""
     caps: Mapping[Millis, int] = field(default_factory=dict)
-    """The most messages to one user or phone, by span."""
+    """The most messages to one user, phone or mailbox, by span."""
     unique_recipients: int | None = None
     """The most different phones within 24 hours; None for no limit."""
 
@@ -81,13 +81,20 @@ class FactsGatherer:
         )
         hashes = {user: phone_hash(each.phone, self._hash_key) for user, each in people.items() if each.phone}
         phones = self._lock_recipients(set(hashes.values()), "phone")
+        addresses = {
+            row.user_id: people[row.user_id].email for row in rows if row.medium == EMAIL and row.user_id in people
+        }
+        mailboxes = {user: email_hash(each, self._hash_key) for user, each in addresses.items() if each}
+        mailed = self._lock_recipients(set(mailboxes.values()), "email")
         no_person = Person()
-        rows = [r for r in rows if r.user_id in users and hashes.get(r.user_id) in {None, *phones}]
+        free_phones, free_mailboxes = {None, *phones}, {None, *mailed}
+        rows = [r for r in rows if r.user_id in users and hashes.get(r.user_id) in free_phones]
+        rows = [r for r in rows if mailboxes.get(r.user_id) in free_mailboxes]
         if not rows:
             return {}
         subjects = {user: subjects_of(user, hashes.get(user)) for user in users}
         opted_out = self._opted_out(subjects)
-        cap_free_at = self._cap_free_at(users, phones)
+        cap_free_at = self._cap_free_at(users, phones, mailed)
         attempts = self._past_attempts(rows)
         watermarks = queries.replicas.watermarks(self._connection)
         contacts_read = config.barrier.is_passed(self._connection, self._now)
@@ -119,6 +126,7 @@ class FactsGatherer:
                 region=person.region,
                 bad_phone=person.bad_phone,
                 email=person.email,
+                email_hash=mailboxes.get(row.user_id),
                 bad_email=person.bad_email,
                 has_next_medium=bool(following_media(row.medium, config.fallback_media)),
                 opt_in=person.opt_in,
@@ -132,7 +140,7 @@ class FactsGatherer:
                 locale=person.locale,
                 paused=covers(paused, row.process),
                 has_plan=plan is not None,
-                cap_free_at=cap_free_at(row, hashes.get(row.user_id)),
+                cap_free_at=cap_free_at(row, hashes.get(row.user_id), mailboxes.get(row.user_id)),
                 selected=config.only_users is None or row.user_id in config.only_users,
                 held_out=held_out(row.user_id, row.process, config.holdout, self._hash_key),
                 dry_run=config.dry_run,
@@ -150,22 +158,29 @@ class FactsGatherer:
         locked = queries.recipients.try_lock(self._connection, {f"{kind}:{each}" for each in ids})
         return {each for each in ids if f"{kind}:{each}" in locked}
 
-    def _cap_free_at(self, users: set[str], phones: set[str]) -> Callable[[ReminderRow, str | None], Millis]:
-        """Return a function: from when on a reminder may go to its user, who has that phone.
+    def _cap_free_at(
+        self, users: set[str], phones: set[str], mailboxes: set[str]
+    ) -> Callable[[ReminderRow, str | None, str | None], Millis]:
+        """Return a function: from when on a reminder may go to its user, who has that phone, at that mailbox.
 
         An attempt of the same reminder on another medium does not count: it has failed, or this one would not be due.
         """
         caps = self._config.caps
         since = self._now - max(caps, default=0)
-        written = queries.attempts.to_users_or_phones_since(self._connection, users, phones, since) if caps else []
+        find = queries.attempts.to_recipients_since
+        written = find(self._connection, users, phones, mailboxes, since) if caps else []
         by_user: dict[str, list[SentAttempt]] = {}
         by_phone: dict[str | None, list[SentAttempt]] = {}
+        by_mailbox: dict[str | None, list[SentAttempt]] = {}
         for each in written:
             by_user.setdefault(each.user_id, []).append(each)
             by_phone.setdefault(each.phone_hash, []).append(each)
+            by_mailbox.setdefault(each.email_hash, []).append(each)
 
-        def cap_free_at(row: ReminderRow, phone: str | None) -> Millis:
-            to_person = {*by_user.get(row.user_id, []), *(by_phone.get(phone, []) if phone else [])}
+        def cap_free_at(row: ReminderRow, phone: str | None, mailbox: str | None) -> Millis:
+            to_person = set(by_user.get(row.user_id, []))
+            to_person.update(by_phone.get(phone, []) if phone else [])
+            to_person.update(by_mailbox.get(mailbox, []) if mailbox else [])
             same = [w for w in to_person if w.reminder_id == row.reminder_id and w.medium != row.medium]
             return next_allowed([w.at for w in to_person.difference(same)], caps)
 

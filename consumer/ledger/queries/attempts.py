@@ -35,6 +35,7 @@ class SentAttempt:
     number: int
     user_id: str
     phone_hash: str | None
+    email_hash: str | None
     at: Millis
 
 
@@ -136,18 +137,21 @@ def latest_by_reminder_since(connection: Connection, users: Collection[str], sin
     return found
 
 
-def to_users_or_phones_since(
-    connection: Connection, users: Collection[str], phone_hashes: Collection[str], since: Millis
+def to_recipients_since(
+    connection: Connection,
+    users: Collection[str],
+    phone_hashes: Collection[str],
+    email_hashes: Collection[str],
+    since: Millis,
 ) -> list[SentAttempt]:
-    """Return the attempts to these users or phones that may have gone out later than `since`, oldest first.
+    """Return the attempts to these users, phones or mailboxes that may have gone out later than `since`, oldest first.
 
     Each attempt is returned once.
     """
     a, found = attempts.c, set[SentAttempt]()
-    sent = select(a.reminder_id, a.medium, a.number, a.user_id, a.phone_hash, a.started_at).where(
-        a.started_at > since, a.may_have_been_sent.is_(True)
-    )
-    for column, values in ((a.user_id, users), (a.phone_hash, phone_hashes)):
+    columns = a.reminder_id, a.medium, a.number, a.user_id, a.phone_hash, a.email_hash, a.started_at
+    sent = select(*columns).where(a.started_at > since, a.may_have_been_sent.is_(True))
+    for column, values in ((a.user_id, users), (a.phone_hash, phone_hashes), (a.email_hash, email_hashes)):
         for some in chunks(values):
             found.update(SentAttempt(*row) for row in connection.execute(sent.where(column.in_(some))))
     return sorted(found, key=lambda each: each.at)

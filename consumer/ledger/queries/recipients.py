@@ -1,4 +1,4 @@
-"""Recipients, who are users and phones: the lock under which one replica decides about each, and holds on them."""
+"""Recipients (users, phones, mailboxes): the lock under which one replica decides about each, and holds on them."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -129,6 +129,7 @@ attempts = Table(
     Column("phone", Text),
     Column("phone_hash", Text),  # keyed, as in `opt_outs`: stays when the phone is erased
     Column("text_hash", Text),  # keyed, of the finished text, where it was known
+    Column("email_hash", Text),  # keyed, of the mailbox that an e-mail went to
     PrimaryKeyConstraint("reminder_id", "medium", "number"),
     ForeignKeyConstraint(["reminder_id", "medium"], ["reminders.reminder_id", "reminders.medium"]),
     Index(None, "user_id", "started_at"),
@@ -139,6 +140,9 @@ attempts = Table(
 """One row for every POST, written before it leaves."""
 _without_id = attempts.c.message_id.is_(None) & attempts.c.may_have_been_sent.is_(True)
 partial_index("ix_attempts_without_id", attempts.c.started_at, where=_without_id)
+partial_index(
+    "ix_attempts_email", attempts.c.email_hash, attempts.c.started_at, where=attempts.c.email_hash.is_not(None)
+)
 
 contacts = Table(
     "contacts",
