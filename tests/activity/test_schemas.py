@@ -1,6 +1,7 @@
 """The schema files are those of our records, and a writer's schema is found by the first bytes of its values."""
 
 import json
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import MISSING, fields
 from enum import StrEnum
@@ -15,6 +16,7 @@ from consumer.activity.errors import BadRecord, RegistryUnavailable, SchemaRefus
 from consumer.activity.schemas.avro_schema import (
     FILES,
     UnusableSchema,
+    WriterSchema,
     own,
     parse,
     schema_folder,
@@ -213,6 +215,58 @@ def test_a_schema_may_use_types_of_another_subject(registry: SchemaRegistry) -> 
     assert status == 200
     found = WriterSchemas(ManualClock(), RegistryClient(registry.url)).find(registry_header(answer["id"]))
     assert set(found.named) == {"shop.Event", "shop.Kind"}
+
+
+def _register(registry: SchemaRegistry, name: str, uses: Sequence[str], *, fields: bool) -> int:
+    """Register a record that refers to those that it uses, in its `fields` or for nothing."""
+    made = [{"name": f"f{i}", "type": used} for i, used in enumerate(uses)] if fields else []
+    references = [{"name": used, "subject": used, "version": 1} for used in uses]
+    schema = json.dumps({"type": "record", "name": name, "fields": made})
+    body = {"schema": schema, "schemaType": "AVRO", "references": references}
+    return int(registry.answer("POST", f"/subjects/{name}/versions", body)[1]["id"])
+
+
+def test_each_schema_that_others_refer_to_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both records of a pair use both of the pair below it, eight pairs high."""
+    parsed: list[str] = []
+
+    def parse_and_count(text: str, named: Mapping[str, Any]) -> WriterSchema:
+        parsed.append(text)
+        return parse(text, named)
+
+    monkeypatch.setattr("consumer.activity.schemas.registry.parse", parse_and_count)
+    with schema_registry(SmallRegistry()) as registry:
+        below: list[str] = []
+        for level in range(8):
+            pair = [f"shop.{side}{level}" for side in "ab"]
+            ids = [_register(registry, name, below, fields=True) for name in pair]
+            below = pair
+        found = RegistryClient(registry.url).find(ids[0])
+    assert found is not None
+    assert len(parsed) == len(set(parsed)) == len(found.named) == 15
+
+
+@pytest.mark.parametrize("others", [100, 101])
+def test_a_schema_that_refers_to_very_many_is_refused(others: int) -> None:
+    with schema_registry(SmallRegistry()) as registry:
+        for number in range(others + 1):
+            made = _register(registry, f"r{number}", [f"r{number - 1}"] if number else [], fields=False)
+        client = RegistryClient(registry.url)
+        if others <= 100:
+            assert client.find(made) is not None
+            return
+        with pytest.raises(BadRecord, match="refers to more than 100 others") as caught:
+            client.find(made)
+    assert caught.value.reason == "incompatible_schema"
+
+
+def test_a_schema_of_the_registry_is_no_longer_than_one_in_a_file() -> None:
+    schema = {"type": "enum", "name": "Long", "symbols": ["A"], "doc": "x" * 1_000_000}
+    with schema_registry(SmallRegistry()) as small:
+        made = small.answer("POST", "/subjects/long/versions", {"schema": json.dumps(schema)})[1]["id"]
+        with pytest.raises(BadRecord, match="longer than 1,000,000") as caught:
+            RegistryClient(small.url).find(made)
+    assert caught.value.reason == "incompatible_schema"
 
 
 def test_a_schema_of_another_kind_does_not_fit(registry: SchemaRegistry) -> None:

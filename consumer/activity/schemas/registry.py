@@ -2,16 +2,24 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegistryClient, SchemaRegistryError
 
 from consumer.activity.errors import BadRecord, RegistryUnavailable, SchemaRefused
-from consumer.activity.schemas.avro_schema import UnusableSchema, WriterSchema, parse
+from consumer.activity.schemas.avro_schema import MAX_SCHEMA_BYTES, UnusableSchema, WriterSchema, parse
 
 _NOT_FOUND_CODES = {40401, 40402, 40403}  # subject, version, schema not found; another 404 means a wrong address
 _CONFLICT = 409  # not compatible with what the subject has
 _REFUSED_STATUSES = {_CONFLICT, 422}  # or not valid
+
+_MAX_REFERENCES = 100
+"""Schemas that one schema needs, directly or through others. Whoever may register schemas could refer without end."""
+
+_Version: TypeAlias = tuple[str, int | Literal["latest"]]
+"""A subject, and a version of it."""
+_Read: TypeAlias = dict[_Version, Mapping[str, Any]]
+"""The types of schemas that others refer to."""
 
 _HINTS = {
     401: "check schema_registry.user and password, or token",
@@ -56,7 +64,7 @@ class RegistryClient:
                 raise RegistryUnavailable(
                     "the Schema Registry answered without a schema: is schema_registry.url right?"
                 )
-            return self._parsed(found)
+            return self._parsed(found, {})
         except UnusableSchema as problem:
             raise BadRecord(
                 "incompatible_schema",
@@ -97,16 +105,25 @@ class RegistryClient:
     def _register(self, subject: str, text: str) -> int:
         return self._client.register_schema(subject, Schema(text, "AVRO"), normalize_schemas=True)
 
-    def _parsed(self, schema: Schema) -> WriterSchema:
+    def _parsed(self, schema: Schema, read: _Read) -> WriterSchema:
         if schema.schema_type not in (None, "AVRO"):
             raise UnusableSchema(f"it is {schema.schema_type}, not Avro")
-        return parse(schema.schema_str or "", self._types_of(schema.references or []))
+        text = schema.schema_str or ""
+        if len(text) > MAX_SCHEMA_BYTES:
+            raise UnusableSchema(f"it is longer than {MAX_SCHEMA_BYTES:,} characters")
+        return parse(text, self._types_of(schema.references or [], read))
 
-    def _types_of(self, references: list[SchemaReference]) -> dict[str, Any]:
+    def _types_of(self, references: list[SchemaReference], read: _Read) -> dict[str, Any]:
+        """Return the types that these schemas define; each that is not in `read` is read, and added to it."""
         named: dict[str, Any] = {}
         for reference in references:
-            found = self._client.get_version(reference.subject or "", reference.version or "latest", deleted=True)
-            named.update(self._parsed(found.schema).named)
+            key: _Version = reference.subject or "", reference.version or "latest"
+            if key not in read:
+                if len(read) >= _MAX_REFERENCES:
+                    raise UnusableSchema(f"it refers to more than {_MAX_REFERENCES} others, directly or through them")
+                read[key] = {}
+                read[key] = self._parsed(self._client.get_version(*key, deleted=True).schema, read).named
+            named.update(read[key])
         return named
 
 
