@@ -166,7 +166,7 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "replicas.put_topic_id": lambda to: queries.replicas.put_topic_id(to, "contacts", "id"),
     "replicas.read_again": lambda to: queries.replicas.read_again(to, "contacts", {0: 1}),
     "contacts.consents": lambda to: queries.contacts.consents(to, USERS),
-    "contacts.users_with_phone": lambda to: c.users_with_phone(to, "hash-7"),
+    "contacts.users_with_phones": lambda to: c.users_with_phones(to, {"hash-7", "hash-8"}),
     "contacts.upsert_newer": lambda to: c.upsert_newer(to, [NEW_CONTACT]),
     "contacts.phones_ever_used": lambda to: c.phones_ever_used(to, USERS),
     "contacts.erased_users": lambda to: c.erased_users(to, USERS),

@@ -1,10 +1,11 @@
 """Silence is no statement: what files and records say about consent, and what they cannot take back."""
 
+import json
 from collections.abc import Callable
 
 import pytest
 
-from consumer.clock import HOUR
+from consumer.clock import HOUR, SECOND
 from consumer.deliver.policy.checks import CheckRules
 from consumer.records import Contact, Received
 from consumer.testing import RULES
@@ -41,9 +42,13 @@ def test_agreement_read_before_the_stop_arrives(deliver: Diary) -> None:
     deliver.at("Tue 09:00").knows("maria", opted_in_at=moment("Tue 08:00"))
     deliver.hears("stop").works()
     deliver.due("maria").works().says("maria suppressed opted_out")
-    deliver.at("Wed 09:00").knows("paul", phone="+34 677 777 777", opted_in_at=moment("Wed 08:00"))
-    deliver.knows("again", opted_in_at=moment("Wed 08:00"))  # the same number: they are one person
-    deliver.due("again").due("maria", "checkout").works().says("maria suppressed opted_out", "again accepted")
+    deliver.at("Wed 09:00").knows("maria", opted_in_at=moment("Wed 08:00"))
+    deliver.posts(said_stop("Wed 07:00")).due("maria", "checkout").works().says("maria accepted")
+
+
+def said_stop(when: str) -> bytes:
+    message = {"id": "wamid.in.2", "type": "chat", "body": "STOP", "fromMe": False, "author": "34612345678@c.us"}
+    return json.dumps({"messages": [{**message, "time": moment(when) // SECOND}]}).encode()
 
 
 @pytest.mark.parametrize("opt_in", [False, None])

@@ -51,7 +51,8 @@ numbers = count(1_000)
 def verdict(diary: list[Statement], end: Millis) -> str | None:
     """Read the whole diary: the person's last word, for the number and for the user, and the record's.
 
-    While the contact is deleted nobody knows that the number is this user's.
+    While the contact is deleted nobody knows that the number is this user's. A record speaks for its user, and for the
+    number where the latest no was that of both, and the user's still stands.
     """
     stops = {"phone": [0], "user": [0]}
     lifts = {"phone": [0], "user": [0]}
@@ -71,7 +72,8 @@ def verdict(diary: list[Statement], end: Millis) -> str | None:
                     yes, declined = False, max(declined, now - changed_ago)
                 elif opt_in and now - changed_ago >= declined:
                     yes = True
-                for subject in ("phone", "user"):
+                said_so_too = max(stops["user"]) == max(stops["phone"]) and max(stops["user"]) >= max(lifts["user"])
+                for subject in ("phone", "user") if said_so_too else ("user",):
                     lifts[subject].append(agreed if yes else 0)
     if any(max(stops[each]) and max(stops[each]) >= max(lifts[each]) for each in stops):
         return "opted_out"

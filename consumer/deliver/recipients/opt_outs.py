@@ -5,13 +5,14 @@ phone, and a null value when that is lifted: a new ledger is filled from it. Wha
 `policy/consent.py`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from itertools import chain
 
 from sqlalchemy import Connection
 
 from consumer.clock import DAY, Millis
 from consumer.deliver.lifecycle import StatusSource
-from consumer.deliver.policy.consent import CompanyRecord, record_after
+from consumer.deliver.policy.consent import CompanyRecord, Refusals, agreed_since, number_agreed_at, record_after
 from consumer.deliver.recipients.identity import phone_hash, subjects_of, users_among
 from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
@@ -29,9 +30,9 @@ _REPLY_WINDOW = 30 * DAY
 
 
 def opt_out_recipient(work: UnitOfWork, row: ReminderRow, reason: str, source: str, at: Millis) -> None:
-    """Record that the recipient of this reminder opted out of its medium at that moment."""
-    hashed = None if row.phone is None else phone_hash(row.phone, work.hash_key)
-    opt_out(work.connection, subjects_of(row.user_id, hashed), row.medium, reason, source, at)
+    """Record that the recipient of this reminder opted out of its medium at that moment, as every user of the phone."""
+    owner = set() if row.phone is None else owner_of(work.connection, phone_hash(row.phone, work.hash_key))
+    opt_out(work.connection, {f"user:{row.user_id}", *owner}, row.medium, reason, source, at)
 
 
 def opt_out_phone(work: UnitOfWork, hashed: str, medium: str, reason: str, at: Millis) -> None:
@@ -98,19 +99,53 @@ def end_likely_opt_out(connection: Connection, subjects: Collection[str]) -> int
 def lift_after_consent(connection: Connection, users: Collection[str]) -> None:
     """Lift opt-outs of these users, likely ones too, from before the time at which their contact says that they agreed.
 
-    The caller has locked the facts.
+    What was said from their number is lifted where `consent.number_agreed_at` says so. The caller has locked the facts.
     """
     agreed_at: dict[str, Millis] = {}
+    hashes: set[str] = set()
     for row in queries.contacts.consents(connection, users).values():
         if (at := _record_of(row).agreed_at) is not None:
-            for subject in subjects_of(row.user_id, row.phone_hash):
-                agreed_at[subject] = max(at, agreed_at.get(subject, 0))
-    for subject, since in queries.opt_outs.opted_out_since(connection, agreed_at).items():
-        if since < agreed_at[subject]:
-            lifted = queries.opt_outs.lift(connection, {subject}, agreed_at[subject])
-            queries.outbox.insert_opt_outs(connection, lifted, "other", None, "other", agreed_at[subject])
-    likely = queries.recipients.held_until(connection, agreed_at, WHATSAPP, LIKELY_OPT_OUT)
-    end_likely_opt_out(connection, {each for each, until in likely.items() if until - HELD_FOR < agreed_at[each]})
+            agreed_at[row.user_id] = at
+            hashes.update({row.phone_hash} if row.phone_hash else ())
+    if agreed_at:
+        for at, lifted in _agreed(connection, agreed_at, hashes, _opt_outs_of).items():
+            changed = queries.opt_outs.lift(connection, lifted, at)
+            queries.outbox.insert_opt_outs(connection, changed, "other", None, "other", at)
+        likely = _agreed(connection, agreed_at, hashes, _likely_opt_outs_of).values()
+        end_likely_opt_out(connection, set().union(*likely))
+
+
+def _agreed(
+    connection: Connection,
+    agreed_at: Mapping[str, Millis],
+    hashes: Collection[str],
+    refusals_of: Callable[[Connection, Collection[str]], Refusals],
+) -> dict[Millis, set[str]]:
+    """Return the subjects whose refusals these users' consent lifts, by the moment at which they agreed."""
+    numbers = refusals_of(connection, {f"phone:{hashed}" for hashed in hashes})
+    owners = queries.contacts.users_with_phones(connection, {each.removeprefix("phone:") for each in numbers})
+    every = {f"user:{user}" for user in {*agreed_at, *chain(*owners.values())}}
+    by_user = {subject.removeprefix("user:"): said for subject, said in refusals_of(connection, every).items()}
+    found: dict[Millis, set[str]] = {}
+    for user in agreed_since(agreed_at, by_user):
+        found.setdefault(agreed_at[user], set()).add(f"user:{user}")
+    for subject, said in numbers.items():
+        at = number_agreed_at(said, owners.get(subject.removeprefix("phone:"), ()), agreed_at, by_user)
+        if at is not None:
+            found.setdefault(at, set()).add(subject)
+    return found
+
+
+def _opt_outs_of(connection: Connection, subjects: Collection[str]) -> Refusals:
+    found: dict[str, list[tuple[str, Millis]]] = {}
+    for each in queries.opt_outs.in_force(connection, subjects):
+        found.setdefault(each.subject, []).append((each.medium, each.occurred_at))
+    return found
+
+
+def _likely_opt_outs_of(connection: Connection, subjects: Collection[str]) -> Refusals:
+    held = queries.recipients.held_until(connection, subjects, WHATSAPP, LIKELY_OPT_OUT)
+    return {subject: [(WHATSAPP, until - HELD_FOR)] for subject, until in held.items()}
 
 
 def records_of(connection: Connection, users: Collection[str]) -> dict[str, CompanyRecord]:
@@ -130,7 +165,7 @@ def with_contact(
 
 def owner_of(connection: Connection, hashed: str) -> set[str]:
     """Return the subjects of whoever has this phone (its hash) now: the phone and the users with it."""
-    users = queries.contacts.users_with_phone(connection, hashed)
+    users = queries.contacts.users_with_phones(connection, {hashed}).get(hashed, ())
     return {subject for user in (None, *users) for subject in subjects_of(user, hashed)}
 
 

@@ -43,10 +43,14 @@ def consents(connection: Connection, users: Collection[str]) -> dict[str, Consen
     return found
 
 
-def users_with_phone(connection: Connection, phone_hash: str) -> list[str]:
-    """Return the users whose contact has this number, in order."""
-    query = select(contacts.c.user_id).where(contacts.c.phone_hash == phone_hash)
-    return list(connection.scalars(query.order_by(contacts.c.user_id)))
+def users_with_phones(connection: Connection, phone_hashes: Collection[str]) -> dict[str, list[str]]:
+    """Return the users whose contact has each of these numbers, in order; a number that nobody has is left out."""
+    found: dict[str, list[str]] = {}
+    for some in chunks(phone_hashes):
+        query = select(contacts.c.phone_hash, contacts.c.user_id).where(contacts.c.phone_hash.in_(some))
+        for hashed, user in connection.execute(query.order_by(contacts.c.user_id)):
+            found.setdefault(hashed, []).append(user)
+    return found
 
 
 def upsert_newer(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
