@@ -60,14 +60,14 @@ def parse_response(
         except lenient.NotJson:
             raise OneMsgError(ApiErrorKind.UNREADABLE, f"{status_code} with something that is not JSON") from None
         if lenient.mapping(document).get("error"):
-            raise _refusal(status_code, read_body(headers, body), hide)
+            raise _refusal(status_code, read_body(headers, body).without(hide))
         return document
     raise _error(status_code, headers, body, now, hide)
 
 
 def _error(status_code: int, headers: Mapping[str, str], body: bytes, now: Millis, hide: Sequence[str]) -> OneMsgError:
-    said = read_body(headers, body)
-    words = f"{status_code} {mask_text(said.text, hide)}".strip()
+    said = read_body(headers, body).without(hide)
+    words = f"{status_code} {mask_text(said.text)}".strip()
     if status_code == 401:
         return OneMsgError(ApiErrorKind.CREDENTIAL, "401: 1MSG does not take the token")
     if status_code == 403:
@@ -78,10 +78,10 @@ def _error(status_code: int, headers: Mapping[str, str], body: bytes, now: Milli
         return OneMsgError(ApiErrorKind.NOT_FOUND, f"{status_code}: redirects are not followed")
     if status_code in (408, 425, 429) or status_code >= 500:
         return OneMsgError(ApiErrorKind.UNAVAILABLE, words, parse_retry_after(headers, now))
-    return _refusal(status_code, said, hide)
+    return _refusal(status_code, said)
 
 
-def _refusal(status_code: int, said: ResponseBody, hide: Sequence[str]) -> OneMsgError:
+def _refusal(status_code: int, said: ResponseBody) -> OneMsgError:
     if classify(said.code, said.text).reason == "credential":
         return OneMsgError(ApiErrorKind.CREDENTIAL, f"{status_code}: 1MSG does not take the token")
-    return OneMsgError(ApiErrorKind.REFUSED, f"{status_code} {mask_text(said.text, hide)}".strip())
+    return OneMsgError(ApiErrorKind.REFUSED, f"{status_code} {mask_text(said.text)}".strip())

@@ -27,9 +27,14 @@ def mask_text(text: str, hide: Iterable[str] = ()) -> str:
 
     `hide` are texts to mask in any case, such as a name that was sent.
     """
-    text = _UNPRINTABLE.sub(" ", text[:_MAX_INPUT_CHARACTERS])
-    for hidden in sorted({word for word in hide if len(word) > 2}, key=len, reverse=True):
-        text = re.sub(re.escape(hidden), MASK, text, flags=re.IGNORECASE)
+    text = hide_texts(_UNPRINTABLE.sub(" ", text[:_MAX_INPUT_CHARACTERS]), hide)
     text = _NUMBER.sub(MASK, _CREDENTIALS.sub(MASK, text))
     text = " ".join(text.split())
     return text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 1] + MASK
+
+
+def hide_texts(text: str, hide: Iterable[str]) -> str:
+    """Return `text` with a mask for each of these, in any case; one of two letters is hardly told from another word."""
+    for hidden in sorted({word for word in hide if len(word) > 2}, key=len, reverse=True):
+        text = re.sub(re.escape(hidden), MASK, text, flags=re.IGNORECASE)
+    return text

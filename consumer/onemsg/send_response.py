@@ -1,14 +1,15 @@
 """Turns an answer to `sendTemplate` into an outcome, by the rows of docs/1msg.md#answers-to-sendtemplate. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import Self
 
 from consumer.clock import DAY, SECOND, Millis
 from consumer.onemsg.error_table import ErrorRule, classify, code_in
 from consumer.onemsg.http import lenient_json as lenient
-from consumer.onemsg.masking import mask_text
+from consumer.onemsg.masking import hide_texts, mask_text
 from consumer.onemsg.outcomes import Accepted, Outcome, Rejected, Remedy, Unknown
 
 MAX_RETRY_AFTER: Millis = 7 * DAY
@@ -36,7 +37,16 @@ class ResponseBody:
     is_object: bool
     html: bool
     text: str
-    code: int | None
+
+    @property
+    def code(self) -> int | None:
+        """The code of the error, as a field of its own or in the text."""
+        return lenient.coalesce(_code(self.body), code_in(self.text))
+
+    def without(self, hide: Sequence[str]) -> Self:
+        """Return the body with these masked in its text: what we sent must not decide what an error means that quotes
+        it, since a name may be any words."""
+        return replace(self, text=hide_texts(self.text, hide))
 
     @property
     def queued(self) -> bool:
@@ -51,12 +61,13 @@ def outcome_of_response(
     """Return the outcome of an answered attempt. Never raises, whatever the bytes are.
 
     `now` is for a `Retry-After` that names a date; texts in `hide` (the recipient, what was sent) are masked in
-    the provider's text.
+    the provider's text before it is judged.
     """
     content = read_body(headers, body)
     if 200 <= status_code < 300 and (accepted := _accepted(content)):
-        return accepted  # before any text is masked, which takes a tenth of a send
-    words = mask_text(content.text, hide) or None
+        return accepted  # before any text is masked: that takes a tenth of a send
+    content = content.without(hide)
+    words = mask_text(content.text) or None
     if 200 <= status_code < 300:
         return _answered(content, words, parse_retry_after(headers, now))
     rule = _BY_STATUS.get(status_code)
@@ -117,11 +128,10 @@ def read_body(headers: Mapping[str, str], body: bytes) -> ResponseBody:
         document = lenient.decode(body)
     except lenient.NotJson:
         text = "an HTML page" if html else body[:4096].decode("utf-8", "replace")
-        return ResponseBody({}, False, html, text, code_in(text))
+        return ResponseBody({}, False, html, text)
     if not isinstance(document, dict):
-        return ResponseBody({}, False, html, document if isinstance(document, str) else "", None)
-    text = ": ".join(_texts(document))
-    return ResponseBody(document, True, False, text, lenient.coalesce(_code(document), code_in(text)))
+        return ResponseBody({}, False, html, document if isinstance(document, str) else "")
+    return ResponseBody(document, True, False, ": ".join(_texts(document)))
 
 
 def _response_error(body: Mapping[str, object]) -> object:

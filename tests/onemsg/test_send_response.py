@@ -263,6 +263,24 @@ def test_numbers_tokens_and_sent_texts_are_masked() -> None:
     assert len(outcome.error) == MAX_CHARACTERS
 
 
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize("name", ["Ana (#190)", "Unauthorized", "Rate Limit Ana", "(#131031) Ana", "131042 Ana"])
+@pytest.mark.parametrize("form", ['Invalid parameter value "{}"', "cannot send to {}", "(#123456) bad text: {}"])
+def test_a_name_that_is_quoted_decides_nothing(status: int, name: str, form: str) -> None:
+    def judge(quoted: str) -> Outcome:
+        told = {"sent": False, "message": form.format(quoted)}
+        return outcome_of_response(status, JSON, json.dumps(told).encode(), now=NOW, hide=(name,))
+
+    assert judge(name.upper()) == judge("…")
+
+
+def test_an_error_keeps_its_meaning_beside_a_name() -> None:
+    told = {"sent": False, "message": 'Ana (#190): "Ana (#190)" (#132000)'}
+    outcome = outcome_of_response(200, JSON, json.dumps(told).encode(), now=NOW, hide=("Ana (#190)",))
+    assert isinstance(outcome, Rejected)
+    assert (outcome.reason, outcome.error_code) == ("wrong_variables", 132000)
+
+
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30)
 odd = st.recursive(
     scalars,

@@ -76,6 +76,13 @@ def test_reported_opt_out(deliver: Diary) -> None:
     deliver.at("Mon 12:00").detect_is_at().due("maria", "checkout").works().says("maria suppressed opted_out")
 
 
+def test_name_that_a_report_quotes_decides_nothing(deliver: Diary) -> None:
+    deliver.knows("mallory", name="Unauthorized (#190)").due("mallory").works().says("mallory accepted")
+    deliver.reports("wamid.1", "failed", error='Invalid parameter "Unauthorized (#190)"').works()
+    deliver.says("mallory failed bad_parameter")
+    deliver.knows("ana", phone="+34 612 345 670").due("ana").works().says("ana accepted")
+
+
 def test_refusal_in_the_answer_holds_the_phone(deliver: Diary) -> None:
     deliver.onemsg.answers = [Rejected(reason="marketing_limit", remedy=Remedy.DAY, error_code=131049)]
     deliver.knows("maria").due("maria").works().says("maria rejected marketing_limit", "maria deferred retry_later")

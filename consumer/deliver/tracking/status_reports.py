@@ -17,8 +17,10 @@ from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
 from consumer.ledger.queries.inbox import ParkedReport
 from consumer.ledger.schema.rows import ReminderRow
-from consumer.onemsg.error_table import classify
+from consumer.onemsg.error_table import BY_CODE, classify
+from consumer.onemsg.masking import hide_texts
 from consumer.onemsg.outcomes import Rejected, Remedy
+from consumer.onemsg.templates.parameters import safe_parameter
 from consumer.onemsg.webhook.notifications import Progress, StatusReport
 
 
@@ -131,7 +133,7 @@ def _fail(
     streaks: FailureStreaks,
 ) -> tuple[Change, ...] | NoChange:
     """Apply a failure that is reported later by the same table as one in the answer (docs/1msg.md#error-codes)."""
-    refusal = _refusal(received.report)
+    refusal = _refusal(received.report, _words_sent(work, row, received.report))
     # Another try is a new message, so every failure counts here, also that of a channel that accepts and never sends.
     counted = row._replace(counted_attempts=row.counted_attempts + 1)
     retry = _retry(refusal, counted, retry_policy, work.now)
@@ -162,18 +164,28 @@ def _retry(refusal: Rejected, counted: ReminderRow, retry_policy: RetryPolicy, n
     return then if isinstance(then, Defer) and counted.counted_attempts < retry_policy.max_attempts else None
 
 
-def _refusal(report: StatusReport) -> Rejected:
+def _words_sent(work: UnitOfWork, row: ReminderRow, report: StatusReport) -> list[str]:
+    """Return what the message said, of words from outside, where the text of the report is what decides."""
+    if not report.error or report.error_code in BY_CODE:
+        return []
+    contact = queries.contacts.by_user(work.connection, [row.user_id]).get(row.user_id)
+    return [sent for text in (contact.name if contact else None, row.action) if (sent := safe_parameter(text))]
+
+
+def _refusal(report: StatusReport, words_sent: Sequence[str]) -> Rejected:
     """Return the failure as if it had been the answer. It keeps the reported code, even an unknown one.
 
-    A retry waits for at least REPORTED_FAILURE_DELAY_MS: a delivery that overrides the failure may be on its way.
+    A retry waits for at least REPORTED_FAILURE_DELAY_MS: a delivery that overrides the failure may be on its way. What
+    the message said is masked: a text that quotes it must not mean what a name says.
     """
-    rule = classify(report.error_code, report.error)
+    error = report.error and hide_texts(report.error, words_sent)
+    rule = classify(report.error_code, error)
     is_channel = rule.remedy is Remedy.CHANNEL
     return Rejected(
         reason=rule.reason,
         remedy=rule.remedy,
         error_code=rule.code if report.error_code is None else report.error_code,
-        error=report.error,
+        error=error,
         retry_after=rule.not_before if is_channel else max(rule.not_before or 0, REPORTED_FAILURE_DELAY_MS),
         template=rule.template,
     )
