@@ -1,11 +1,13 @@
 """Several accounts with one number: what a stranger's record about it, or words beside it, cannot do to its owner."""
 
 import pytest
+from sqlalchemy import select
 
 from consumer.clock import MINUTE
 from consumer.deliver.recipients.identity import phone_hash
 from consumer.ledger import queries
 from consumer.ledger.queries.opt_outs import StoredOptOut
+from consumer.ledger.schema.tables import inbound_messages
 
 from .deliver_diary import Diary
 
@@ -86,3 +88,31 @@ def test_ledger_that_was_filled_from_the_topic_decides_alike(deliver: Diary) -> 
         queries.opt_outs.record(connection, list(stored))
     agrees(agrees(deliver, "maria"), "mallory", "+34 677 777 777").due("maria").due("mallory").works()
     assert {f"{each.user_id} {each.reason}" for each in deliver.unchecked()} == {"maria None", "mallory opted_out"}
+
+
+def test_deleting_one_account_keeps_what_belongs_to_the_number(deliver: Diary) -> None:
+    """Its owner's words wait for an operator until the last account with the number is deleted."""
+    broken = b'{"broken": "34612345678", '
+    deliver.knows("victim").hears("please stop, my words").posts(broken).knows("mallory").forgets("mallory")
+    assert words(deliver) == ["please stop, my words"]
+    assert deliver.kept_bodies() == [broken]
+    deliver.forgets("victim")
+    assert words(deliver) == []
+    assert deliver.kept_bodies() == []
+
+
+def words(diary: Diary) -> list[str]:
+    with diary.ledger.reading() as connection:
+        return list(connection.scalars(select(inbound_messages.c.body).order_by(inbound_messages.c.received_at)))
+
+
+def test_deleting_one_account_keeps_why_an_operator_opted_the_number_out(deliver: Diary) -> None:
+    number = f"phone:{phone_hash('34612345678', deliver.ledger.hash_key)}"
+    subjects = ["user:mallory", "user:victim", number]
+    deliver.knows("victim").knows("mallory")
+    with deliver.ledger.transaction() as connection:
+        queries.opt_outs.journal(connection, subjects, "add", "asked by letter", deliver.clock.now())
+    deliver.forgets("mallory")
+    with deliver.ledger.reading() as connection:
+        why = {each.subject: each.why for each in queries.opt_outs.journal_of(connection, subjects)}
+    assert why == {"user:mallory": None, "user:victim": "asked by letter", number: "asked by letter"}

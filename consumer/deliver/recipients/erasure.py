@@ -1,6 +1,7 @@
 """Erases a person: name, phone, e-mail, and what is kept of their words.
 
-What was done about the user's id stays, and so does their opt-out.
+What was done about the user's id stays, and so does their opt-out. What is kept by phone stays as long as another
+contact has the number: anybody can make an account with it and delete that.
 """
 
 from collections.abc import Collection
@@ -37,8 +38,8 @@ class Erasure:
             return False
         queries.contacts.clear_sent_phones(self._connection, erased)  # first: it locks the rows, whose ids count then
         message_ids.erase(self._connection, erased, self._hash_key)
-        phones = {phone for user in erased for phone in self._phones.get(user, ())}
-        hashes = {phone_hash(phone, self._hash_key) for phone in phones}
+        phones = self._phones_of_nobody_else(erased)
+        hashes = set(phones.values())
         subjects = {f"user:{user}" for user in erased} | {f"phone:{hashed}" for hashed in hashes}
         queries.opt_outs.erase_journal(self._connection, subjects)
         if phones:
@@ -47,3 +48,10 @@ class Erasure:
             forms = {form for phone in phones for form in forms_of(phone)}
             queries.inbox.delete_bodies_containing(self._connection, forms)
         return True
+
+    def _phones_of_nobody_else(self, erased: Collection[str]) -> dict[str, str]:
+        """Return the phones (digits) of these users that no contact has any more, with their hashes."""
+        phones = {phone for user in erased for phone in self._phones.get(user, ())}
+        hashes = {phone: phone_hash(phone, self._hash_key) for phone in phones}
+        owned = queries.contacts.users_with_phones(self._connection, set(hashes.values()))
+        return {phone: hashed for phone, hashed in hashes.items() if hashed not in owned}
