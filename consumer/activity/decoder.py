@@ -22,7 +22,7 @@ from consumer.activity.record_metadata import (
 from consumer.activity.rows import SMALL_BATCH_ROWS, BadValue, ReadBatch, RowBatch
 from consumer.clock import DAY, HOUR, YEAR_1990, YEAR_2000, Millis
 
-__all__ = ["ActivityDecoder", "BadValue", "Decoded"]
+__all__ = ["ActivityDecoder", "BadValue", "Decoded", "recorded_times"]
 
 
 MAX_USER_ID_BYTES = 255
@@ -106,7 +106,7 @@ class ActivityDecoder:
     def decode(
         self, values: Sequence[bytes | None], timestamps: Times, now: Millis, metadata: Metadata = NO_METADATA
     ) -> Decoded:
-        """Decode a batch. `timestamps` are the records' own in ms; one that is not known (-1) counts as `now`.
+        """Decode a batch. `timestamps` are the records' own in ms, as they came (see `recorded_times`).
 
         Raises RegistryUnavailable where the reader does.
         """
@@ -127,8 +127,7 @@ class ActivityDecoder:
         An event cannot have happened after `now`, nor long after its record was written.
         """
         frame = rows.frame
-        recorded = timestamps[frame["index"].to_numpy()]
-        recorded = np.where(recorded < YEAR_2000, now, recorded)
+        recorded = recorded_times(timestamps, now)[frame["index"].to_numpy()]
         occurred = _filled(frame["occurred_at"], now)
         written = np.minimum(recorded, now)
         clamped = np.minimum(occurred, np.minimum(recorded + self._clock_doubt, now))
@@ -149,6 +148,12 @@ class ActivityDecoder:
         bad = _in_order(rows.bad + judged)
         clamped_rows, skew = int((ahead & good).sum()), (recorded - occurred)[good]
         return frame.filter(good), bad, clamped_rows, skew, rows.ignored, blank
+
+
+def recorded_times(timestamps: Times, now: Millis) -> Times:
+    """Return when records were written (ms), by their own timestamps. One that is not known (-1, or before 2000) counts
+    as `now`; none lies further ahead than what is a mistake (a day), so that sums with it cannot overflow."""
+    return np.where(timestamps < YEAR_2000, now, np.minimum(timestamps, now + DAY + 1))
 
 
 def _presence(frame: pl.DataFrame, paths: Mapping[str, str]) -> dict[str, int]:

@@ -223,6 +223,15 @@ def test_neither_an_event_nor_its_record_is_of_the_future() -> None:
     assert (decoded.clamped, decoded.bad) == (2, [])
 
 
+@pytest.mark.parametrize("recorded", [2**63 - 1, 2**63 - HOUR, 2**62, -(2**63)])
+def test_a_record_whose_own_time_can_be_none_is_heard_by_its_events_time(recorded: int) -> None:
+    decoded = decode([PLAIN], [framed(PLAIN, event(occurred_at=NOON - 5))], now=NOON, timestamps=[recorded])
+    assert decoded.frame["occurred_at"].to_list() == [NOON - 5]
+    assert decoded.frame["written_at"].to_list() == [NOON]
+    assert (decoded.clamped, decoded.bad) == (0, [])
+    assert 0 < decoded.skew.item() <= DAY + 6
+
+
 @pytest.mark.parametrize("unknown", [-1, 0])
 def test_a_record_without_a_time_of_its_own_counts_as_of_now(unknown: int) -> None:
     value = framed(PLAIN, event(occurred_at=NOON + DAY))

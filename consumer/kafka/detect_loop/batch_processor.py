@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from confluent_kafka import Consumer, TopicPartition
 
-from consumer.activity.decoder import ActivityDecoder, BadValue, Decoded
+from consumer.activity.decoder import ActivityDecoder, BadValue, Decoded, recorded_times
 from consumer.activity.errors import RegistryUnavailable
 from consumer.activity.record_metadata import Metadata
 from consumer.clock import Clock, Millis
@@ -93,12 +93,13 @@ class BatchProcessor:
         all_rows = decoded.frame["index"].to_numpy()
         good_rows = all_rows[activities.indices]
         bad_rows = np.array([bad.index for bad in decoded.bad], np.int64)
+        recorded = recorded_times(timestamps, now)
         for partition, start, stop in batch.spans:
             task, bounds = tasks[partition], [start, stop]
             bad = decoded.bad[slice(*np.searchsorted(bad_rows, bounds))]
             self._add_dead_letters(task, batch.records, bad)
             rows = slice(*np.searchsorted(all_rows, bounds))
-            self._brake_control.observe(task, timestamps[start:stop], decoded.skew[rows], len(bad), now)
+            self._brake_control.observe(task, recorded[start:stop], decoded.skew[rows], len(bad), now)
             part = activities.slice(*np.searchsorted(good_rows, bounds).tolist())
             task.apply(part, int(offsets[stop - 1]) + 1, now)
         self._count_events(decoded, decoded.frame.height - len(activities))
