@@ -22,8 +22,11 @@ OPT_OUTS: Mapping[str, tuple[str, str]] = {
 
 DEAD_LETTERS: Mapping[str, tuple[str, str]] = {
     "not_storable": (
-        "A text of a contact or a reminder is too long, or the database cannot store it.",
-        "Let its producer write ids of at most 255 bytes and texts of at most 10,000, without NUL characters.",
+        "A text of a contact or a reminder is too long, a number out of range, or the database cannot store it.",
+        (
+            "Let its producer write ids of at most 255 bytes, texts of at most 10,000, without NUL. If detect wrote it,"
+            " set both hosts' clocks right, and run lapse state rebuild."
+        ),
     ),
     "unframed": (
         "The value begins neither with the Confluent header nor with that of Avro single-object encoding.",

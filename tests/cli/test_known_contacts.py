@@ -1,10 +1,23 @@
 """What a row of a file makes of what the topic knows of its user."""
 
+from contextlib import closing
 from typing import Any
 
-from consumer.commands.contacts.known_contacts import ContactChange, KnownContact, after_record, merged
+from confluent_kafka import TIMESTAMP_CREATE_TIME, Message
+
+from consumer.activity.record_codec import RecordCodec
+from consumer.activity.schemas.writer_schemas import WriterSchemas
+from consumer.clock import SystemClock
+from consumer.commands.contacts.known_contacts import (
+    ContactChange,
+    KnownContact,
+    KnownContacts,
+    after_record,
+    merged,
+)
 from consumer.records import Contact
 
+CODEC = RecordCodec(WriterSchemas(SystemClock()))
 ANN = Contact(
     user_id="ann", name="Ann", phone="+34600123456", email="a@b.es", opt_in=True, opted_in_at=5, updated_at=10
 )
@@ -42,6 +55,21 @@ def test_earlier_records_count_for_consent_only() -> None:
     gone = after_record(known, None, 0, 300)
     assert (gone.contact, gone.partitions) == (None, (0,))
     assert after_record(gone, silent, 0, 400).contact == silent
+
+
+def record(key: str, contact: Contact) -> Message:
+    value = CODEC.encode(contact, "contacts")
+    return Message(topic="contacts", partition=0, key=key.encode(), value=value, timestamp=(TIMESTAMP_CREATE_TIME, 100))
+
+
+def test_record_of_another_user_than_its_key_tells_nothing() -> None:
+    with closing(KnownContacts(["ann", "bob"])) as known:
+        known.take(record("ann", ANN), CODEC.decode)
+        known.take(record("ann", Contact(user_id="bob", name="Bob", phone="+34600000000", updated_at=20)), CODEC.decode)
+        assert known.of("ann") == after_record(KnownContact(), ANN, 0, 100)
+        assert known.of("bob") == KnownContact()
+        imported = merged(known.of("ann").contact, change(name="Anna"))
+    assert (imported.user_id, imported.name, imported.phone) == ("ann", "Anna", ANN.phone)
 
 
 def test_of_two_partitions_the_latest_record_counts() -> None:

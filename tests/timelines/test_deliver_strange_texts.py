@@ -1,19 +1,22 @@
-"""Texts that no database or protocol likes, through every door: one record of them never stops the others."""
+"""Texts and numbers that no database or protocol likes, through every door: one such record never stops the others."""
 
 import io
 import json
 from dataclasses import fields, replace
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import pytest
 
 from consumer.activity.errors import BadRecord
-from consumer.clock import SECOND
+from consumer.activity.record_codec import RecordCodec
+from consumer.activity.schemas.writer_schemas import WriterSchemas
+from consumer.clock import DAY, SECOND
 from consumer.commands.contacts.csv_file import read_rows
 from consumer.commands.contacts.known_contacts import ContactChange, merged
 from consumer.commands.contacts.validation import COLUMNS, KEY, ImportRules, SeenUsers, check_contacts
 from consumer.deliver.policy.record_bounds import check_bounds
-from consumer.records import Contact, Reminder, ReminderKind
+from consumer.records import Contact, DeliveryStatus, Reminder, ReminderKind
 
 from .deliver_diary import Diary
 from .detect_diary import moment
@@ -39,7 +42,7 @@ def with_text(record: R, field: str, text: str) -> R:
 def storable(record: Contact | Reminder) -> bool:
     """Return whether a consumer would hand the record on; else it becomes a dead letter."""
     try:
-        check_bounds(record)
+        check_bounds(record, moment("Mon 09:00"))
     except BadRecord as problem:
         return problem.reason != "not_storable"
     return True
@@ -83,6 +86,29 @@ def test_reminders_with_a_strange_text_in_each_field(deliver: Diary, text: str) 
         if storable(reminder):
             deliver.takes(reminder).works_in_silence()
     others_go_out(deliver)
+
+
+def test_reminders_with_a_strange_number_in_each_field(deliver: Diary) -> None:
+    """What is refused stops nobody, and neither does what is just not refused: all that is published can be read."""
+    knows(deliver, person("ana", 1), person("broken", 3), person("cleo", 2))
+    numbers = (-(2**63), -1, 2**31 - 1, 2**40, deliver.clock.now() + DAY, deliver.clock.now() + DAY + 1, 2**63 - 1)
+    refused = 0
+    for user in ("broken", "without a contact"):
+        for kind in (ReminderKind.DUE, ReminderKind.RETURNED, ReminderKind.COMPLETED):
+            for field in ("step", "last_seen", "lapsed_at", "occurred_at"):
+                for number in numbers:
+                    changes: dict[str, Any] = {field: number, "reminder_id": f"{user}/{kind}/{field}/{number}"}
+                    reminder = replace(deliver.reminder(kind, user), **changes)
+                    if storable(reminder):
+                        deliver.takes(reminder)
+                    refused += not storable(reminder)
+    assert refused == 2 * 3 * (3 * 5 + 7)  # 2^40 and a day after now are times, and no steps
+    deliver.works_in_silence()
+    others_go_out(deliver)
+    codec = RecordCodec(WriterSchemas(deliver.clock))
+    for status in deliver.topic:
+        assert codec.decode(DeliveryStatus, codec.encode(status, "delivery-status")) == status
+        datetime.fromtimestamp(status.occurred_at / SECOND, UTC)
 
 
 @TEXTS
@@ -141,13 +167,14 @@ def test_file_with_a_strange_cell(field: str, text: str) -> None:
     broken, cleo = check_contacts(rows, rules, SeenUsers())
     assert isinstance(cleo, ContactChange)
     if isinstance(broken, ContactChange):
-        check_bounds(merged(None, broken))
+        check_bounds(merged(None, broken), rules.now)
 
 
 def test_every_text_of_a_record_has_its_bound() -> None:
-    for record in (person("u", 1), Reminder(kind=ReminderKind.DUE, occurred_at=1, detected_at=1)):
+    now = moment("Mon 09:00")
+    for record in (person("u", 1), Reminder(kind=ReminderKind.DUE, occurred_at=now, detected_at=now)):
         texts = [each.name for each in fields(record) if "str" in str(each.type) and each.name != "kind"]
         assert texts
         for name in texts:
             with pytest.raises(BadRecord):
-                check_bounds(with_text(record, name, "x" * 1_000_000))
+                check_bounds(with_text(record, name, "x" * 1_000_000), now)

@@ -28,6 +28,7 @@ from consumer.commands.terminal.exit_codes import DONE, CommandFailed
 from consumer.commands.terminal.output import echo
 from consumer.config.loader import load
 from consumer.config.sections.kafka import KafkaSettings
+from consumer.deliver.policy.record_bounds import check_bounds
 from consumer.kafka.clients.output import Output
 from consumer.kafka.clients.transactional_producer import Aborted, Fenced, command_producer
 from consumer.records import Contact
@@ -88,10 +89,16 @@ def main(
             _require_topic(topic, settings.kafka)
             shared = Shared(settings)
             shared.codec.register(topic, Contact)  # now, because no transaction should wait for the registry
+
+            def decode(cls: type[Contact], data: bytes) -> Contact:
+                contact = shared.codec.decode(cls, data)
+                check_bounds(contact, rules.now)
+                return contact
+
             with closing(KnownContacts(file.users())) as known:
 
                 def outputs() -> Iterator[Output]:
-                    known.read(settings.kafka, shared.admin, topic, shared.codec.decode)
+                    known.read(settings.kafka, shared.admin, topic, decode)
                     return _outputs(file, topic, known, shared.codec, skip_bad=skip_bad is not None)
 
                 _write(settings.kafka, outputs, _TIMEOUT_MS + count * _TIMEOUT_PER_ROW_MS)

@@ -93,14 +93,34 @@ class KnownContacts:
     def read(
         self, kafka: KafkaSettings, admin: AdminClient, topic: str, decode: Callable[[type[Contact], bytes], Contact]
     ) -> None:
-        """Read the topic up to its present end. What deliver cannot read either is passed over.
+        """Read the topic up to its present end.
 
         Raises KafkaException, RegistryUnavailable.
         """
         ends = partition_offsets.fetch_all(admin, topic)
         for batch in group_offsets.read_between(kafka, topic, {}, ends):
             for message in batch:
-                self._take(message, decode)
+                self.take(message, decode)
+
+    def take(self, message: Message, decode: Callable[[type[Contact], bytes], Contact]) -> None:
+        """Note what a record of the topic tells.
+
+        What deliver cannot take either (`decode` raises BadRecord) is passed over, and so is a value that names another
+        user than its key: it tells nothing of the key's.
+        """
+        user_id, value = text_of_key(message.key() or b""), message.value()
+        if not self._is_wanted(user_id):
+            return
+        try:
+            contact = None if value is None else decode(Contact, value)
+        except BadRecord:
+            return
+        if contact is not None and contact.user_id != user_id:
+            return
+        _, written_at = message.timestamp()
+        found = after_record(self.of(user_id or ""), contact, message.partition() or 0, written_at)
+        text = json.dumps(asdict(found))
+        self._database.execute("UPDATE known SET found = ? WHERE user_id = ?", (text, user_id))
 
     def of(self, user_id: str) -> KnownContact:
         row = self._database.execute("SELECT found FROM known WHERE user_id = ?", (user_id,)).fetchone()
@@ -112,19 +132,6 @@ class KnownContacts:
 
     def close(self) -> None:
         self._database.close()
-
-    def _take(self, message: Message, decode: Callable[[type[Contact], bytes], Contact]) -> None:
-        user_id, value = text_of_key(message.key() or b""), message.value()
-        if not self._is_wanted(user_id):
-            return
-        try:
-            contact = None if value is None else decode(Contact, value)
-        except BadRecord:
-            return
-        _, written_at = message.timestamp()
-        found = after_record(self.of(user_id or ""), contact, message.partition() or 0, written_at)
-        text = json.dumps(asdict(found))
-        self._database.execute("UPDATE known SET found = ? WHERE user_id = ?", (text, user_id))
 
     def _is_wanted(self, user_id: str | None) -> bool:
         try:

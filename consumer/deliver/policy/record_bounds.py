@@ -1,24 +1,50 @@
-"""Can a record's texts be stored and sent on? Pure. What is longer than any such text costs time, memory and topics."""
+"""Can what is in a record be stored and sent on? Pure.
+
+A text that is longer than any such text costs time, memory and topics. A number outside its range overflows in what is
+computed from it, in the ledger, or for those who read `delivery-status`.
+"""
 
 from dataclasses import fields
 
 from consumer.activity.errors import BadRecord
-from consumer.records import Contact, Reminder
+from consumer.clock import DAY, YEAR_1990, Millis
+from consumer.records import Contact, Reminder, ReminderKind
 
 MAX_ID_BYTES = 255
 MAX_TEXT_BYTES = 10_000
+CLOCKS_DIFFER_BY: Millis = DAY
+"""A reminder's time that is later than now by more than this is none, as for activities."""
 _IDS = frozenset({"user_id", "process", "reminder_id"})
+_TIMES = ("last_seen", "lapsed_at", "occurred_at", "detected_at")
+_COUNTS = {"step": 1_000, "watched": 10**12, "held": 10**12}
+"""A reminder's numbers that are no times: from 0 to these."""
 
 
-def check_bounds(record: Contact | Reminder) -> None:
-    """Raise BadRecord (not_storable) if a text of the record cannot be kept as it is.
+def check_bounds(record: Contact | Reminder, now: Millis) -> None:
+    """Raise BadRecord (not_storable) if a text or a number of the record cannot be kept as it is.
 
-    Ids may have 255 bytes and no NUL; other texts 10,000 bytes. Half a surrogate pair is no text.
+    Ids may have 255 bytes and no NUL; other texts 10,000 bytes. Half a surrogate pair is no text. Times of a reminder
+    lie from 1990 to a day after `now`, but for a WATERMARK, which intake clips. Times of a contact may be any: they are
+    only compared.
     """
     for field in fields(record):
         value = getattr(record, field.name)
         if isinstance(value, str) and (problem := text_problem(field.name, value)):
             raise BadRecord("not_storable", problem)
+    if isinstance(record, Reminder) and (problem := _number_problem(record, now)):
+        raise BadRecord("not_storable", problem)
+
+
+def _number_problem(reminder: Reminder, now: Millis) -> str | None:
+    for name in () if reminder.kind is ReminderKind.WATERMARK else _TIMES:
+        time = getattr(reminder, name)
+        if time is not None and not YEAR_1990 <= time <= now + CLOCKS_DIFFER_BY:
+            return f"{name} lies before 1990 or more than a day after now: did detect write it, and by which clock?"
+    for name, most in _COUNTS.items():
+        count = getattr(reminder, name)
+        if count is not None and not 0 <= count <= most:
+            return f"{name} is not between 0 and {most:,}: did detect write it?"
+    return None
 
 
 def text_problem(name: str, text: str) -> str | None:

@@ -227,7 +227,7 @@ class Deliver:
 
         def decode(data: bytes) -> R:
             record = codec.decode(cls, data)
-            check_bounds(record)
+            check_bounds(record, self._shared.clock.now())
             return record
 
         return AtLeastOnceConsumer(
