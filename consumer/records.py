@@ -142,7 +142,7 @@ class DeliveryStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptOut:
-    """A person asked not to be written to. It is about a user, or, with an empty `user_id`, about a number.
+    """A person asked not to be written to. It is about a user, or, with no `user_id`, about a number or a mailbox.
 
     `source` is as in DeliveryStatus, or other.
     """
@@ -152,11 +152,14 @@ class OptOut:
     reason: str
     occurred_at: Millis
     phone_hash: str | None = None
+    email_hash: str | None = None
     source: str = "other"
 
     @property
     def subject(self) -> str:
         """As in `tables.opt_outs`."""
+        if self.email_hash is not None:
+            return f"email:{self.email_hash}"
         return f"user:{self.user_id}" if self.phone_hash is None else f"phone:{self.phone_hash}"
 
 

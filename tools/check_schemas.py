@@ -30,8 +30,9 @@ def problems(schemas: Path = SCHEMAS) -> Iterator[str]:
             yield f"{name}.avsc: {lost} was released, and is gone"
     for file in sorted((schemas / "earlier").glob("*.avsc")):
         before = _read(file)
-        name = next(name for name, schema in now.items() if schema.fullname == before.fullname)
-        yield from _unread(before, now[name], f"{name}.avsc cannot read what {file.name} wrote")
+        for name, schema in now.items():
+            if schema.fullname == before.fullname:
+                yield from _unread(before, schema, f"{name}.avsc cannot read what {file.name} wrote")
 
 
 def _unread(writer: RecordSchema, reader: RecordSchema, what: str) -> Iterator[str]:

@@ -135,7 +135,7 @@ def _person(user: str | None, phone: str | None) -> "Who":
 def list_opt_outs(user: User = None, phone: ByPhone = None, config: Config = CONFIG) -> None:
     """Show who has opted out: everybody, or one person with what operators did.
 
-    Numbers are shown by the beginning of their keyed hash. The exit status is 1 if nobody has.
+    Numbers and mailboxes are shown by the beginning of their keyed hash. The exit status is 1 if nobody has.
     """
     with exit_with_message():
         from consumer.commands.operations import opt_outs as command
@@ -148,6 +148,7 @@ def add_opt_out(why: Why, user: User = None, phone: ByPhone = None, config: Conf
     """Record that a person asked for no more messages.
 
     It counts for their user id, their number and every user with it, on every medium, until they take it back.
+    No e-mail goes to USER's address any more, whoever else has it.
     """
     with exit_with_message():
         from consumer.commands.operations import opt_outs as command

@@ -260,7 +260,7 @@ def _opt_out(o: OptOutRecord) -> OptOut | OptOutLifted:
     if o.reason is None:
         return OptOutLifted(o.subject, o.occurred_at)
     kind, _, name = o.subject.partition(":")
-    who = {"user_id": name} if kind == "user" else {"phone_hash": name}
+    who = {{"user": "user_id", "phone": "phone_hash", "email": "email_hash"}[kind]: name}
     return OptOut(medium=o.medium, reason=o.reason, source=o.source, occurred_at=o.occurred_at, **who)
 
 

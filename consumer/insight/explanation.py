@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from consumer.clock import SECOND, Millis
 from consumer.deliver.policy.personal_text import TextCheck
-from consumer.deliver.recipients.identity import phone_hash, subjects_of
+from consumer.deliver.recipients.identity import email_hash, phone_hash, subjects_of
 from consumer.deliver.recipients.person import Person, read_people
 from consumer.detect.lapse_rules import LapseRules
 from consumer.insight.activity_history import Activity, replay_activities
@@ -113,6 +113,7 @@ def ask_ledger(
     )
     if len(rows) == MAX_REMINDERS:
         found.notes.append(f"only the latest {MAX_REMINDERS} reminders are shown")
+    mailbox = email_hash(person.email, hash_key) if person.email else None
     subjects = subjects_of(user_id, phone_hash(person.phone, hash_key) if person.phone else None)
     opted_out = queries.opt_outs.opted_out_since(connection, subjects)
     holds = queries.recipients.active_holds(connection, subjects, WHATSAPP, now)
@@ -120,6 +121,8 @@ def ask_ledger(
     found.facts += _contact_facts(contact, person, rules, reveal=reveal)
     if opted_out:
         found.facts.append("opted out: nothing is sent")
+    elif queries.opt_outs.opted_out_since(connection, subjects_of(None, None, mailbox)):
+        found.facts.append("somebody with this e-mail address opted out: no e-mail is sent")
     held = (f"held until {clock(hold.until)}: {hold.reason}" for each in holds.values() for hold in each)
     found.facts += dict.fromkeys(held)  # of user and phone, often by the same
     for name, since in queries.pauses.paused_since(connection).items():

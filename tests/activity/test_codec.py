@@ -72,6 +72,7 @@ ONE_OF_EACH: list[Record] = [
         recorded_at=NOON + 1,
     ),
     OptOut(user_id="ann", medium="whatsapp", reason="stop_word", occurred_at=NOON),
+    OptOut(medium="email", reason="by_operator", occurred_at=NOON, email_hash=64 * "0"),
 ]
 
 
@@ -241,3 +242,13 @@ def test_what_an_earlier_version_wrote_is_read_without_a_registry() -> None:
     expected = {**written, **times, "kind": ReminderKind.DUE}
     assert found == Reminder(**expected)  # type: ignore[arg-type]
     assert (found.watched, found.brake) == (None, None)
+
+
+def test_opt_out_of_an_earlier_version_is_read_without_a_registry() -> None:
+    earlier = parse((schema_folder() / "earlier" / "opt_out_1.avsc").read_text())
+    written = {"user_id": "", "medium": "whatsapp", "reason": "asked_to_stop", "occurred_at": NOON, "phone_hash": "ab"}
+    out = BytesIO(single_object_header(earlier))
+    out.seek(0, SEEK_END)
+    schemaless_writer(out, earlier.bare, {**written, "source": "webhook"})
+    found = RecordCodec(WriterSchemas(ManualClock())).decode(OptOut, out.getvalue())
+    assert (found.subject, found.email_hash, found.occurred_at) == ("phone:ab", None, NOON)

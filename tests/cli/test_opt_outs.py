@@ -2,7 +2,7 @@
 
 import pytest
 
-from consumer.deliver.recipients.identity import phone_hash
+from consumer.deliver.recipients.identity import email_hash, phone_hash
 from consumer.ledger import queries
 from consumer.ledger.queries.outbox import OptOutRecord
 from consumer.ledger.schema.tables import contacts
@@ -52,6 +52,23 @@ def test_opt_out_is_entered_shown_and_lifted(lapse: Lapse, service: Ledger) -> N
         1,
         1,
     )
+
+
+def test_mailbox_of_a_user_is_opted_out_and_in_with_them(lapse: Lapse, service: Ledger) -> None:
+    mailbox = "email:" + email_hash("maria@example.com", service.hash_key)
+    row = {"user_id": "u3", "email": "Maria@Example.com", "erased": False, "source_partition": 0, "source_offset": 1}
+    with service.transaction() as connection:
+        connection.execute(contacts.insert(), row)
+    done = lapse("opt-outs", "add", "u3", "--why", "wrote to us")
+    assert done.stdout == "recorded for user u3, their mailbox: nothing is sent any more, on any medium\n"
+    assert {o.subject for o in published(service)} == {"user:u3", mailbox}
+    shown = lapse("opt-outs", "list", "u3").stdout
+    assert f"mailbox #{mailbox[6:18]} whatsapp by_operator operator" in shown
+    assert shown.count("wrote to us") == 1
+    assert lapse("opt-outs", "lift", "u3", "--why", "asked for it").stdout.startswith(
+        "lifted for user u3, their mailbox;"
+    )
+    assert lapse("opt-outs", "list").returncode == 1
 
 
 def test_person_who_is_not_known_yet(lapse: Lapse, service: Ledger) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from consumer.clock import DAY
+from consumer.deliver.recipients.identity import email_hash, subjects_of
+from consumer.deliver.recipients.opt_outs import opt_out
 from consumer.email_address import mailbox_of
 
 from .fallback_diary import FallbackDiary
@@ -67,5 +69,16 @@ def test_others_are_not_kept_waiting(begin: Begin) -> None:
 def test_address_does_not_count_for_whatsapp(begin: Begin) -> None:
     """Whoever writes somebody's address into an account of their own must not keep that person's messages back."""
     diary = begin().knows_by_mail("mallory", "maria@example.com").due("mallory").works()
+    diary.knows("maria", email="maria@example.com").due("maria").works()
+    diary.went_out("Maria")
+
+
+def test_opt_out_of_a_mailbox_counts_for_every_account_and_for_email_alone(begin: Begin) -> None:
+    diary = begin()
+    stopped = subjects_of(None, None, email_hash("maria@example.com", diary.ledger.hash_key))
+    with diary.ledger.transaction() as connection:
+        opt_out(connection, stopped, "email", "by_operator", "operator", diary.clock.now())
+    diary.knows_by_mail("other", "Maria+2@example.com").due("other").works()
+    diary.tells("other whatsapp suppressed no_phone", "other email suppressed opted_out").mailed()
     diary.knows("maria", email="maria@example.com").due("maria").works()
     diary.went_out("Maria")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from consumer.wiring.deliver.opt_outs_topic import read_lifted_at
+from consumer.wiring.deliver.opt_outs_topic import key_of, read_lifted_at, subject_of
 
 
 @pytest.mark.parametrize(
@@ -15,3 +15,17 @@ from consumer.wiring.deliver.opt_outs_topic import read_lifted_at
 )
 def test_time_of_a_lifted_opt_out_is_a_number_or_none(header: bytes | None, found: int | None) -> None:
     assert read_lifted_at(header) == found
+
+
+@pytest.mark.parametrize(
+    ("subject", "key"),
+    [
+        ("user:maria", b"maria"),
+        ("user:email:maria@example.com", b"email:maria@example.com"),
+        ("phone:" + 64 * "a", b"phone:" + 64 * b"a"),
+        ("email:" + 64 * "0", b"email:" + 64 * b"0"),
+    ],
+)
+def test_key_of_a_record_leads_back_to_whom_it_is_about(subject: str, key: bytes) -> None:
+    assert key_of(subject) == key
+    assert subject_of(key) == subject

@@ -18,8 +18,9 @@ from consumer.config.loader import ledger_hash_key, load
 from consumer.config.settings import Settings
 from consumer.deliver.lifecycle import StatusSource
 from consumer.deliver.policy.record_bounds import text_problem
-from consumer.deliver.recipients.identity import phone_hash, subjects_of, users_among
+from consumer.deliver.recipients.identity import email_hash, phone_hash, subjects_of, users_among
 from consumer.deliver.recipients.opt_outs import opt_in, opt_out, owner_of
+from consumer.email_address import normalize_email
 from consumer.ledger import queries
 from consumer.ledger.queries.opt_outs import StoredOptOut
 from consumer.ledger.store import Ledger
@@ -28,6 +29,8 @@ from consumer.records import WHATSAPP
 
 _PAGE = 500
 _BY_OPERATOR = "by_operator"
+_KINDS = {"phone": "number", "email": "mailbox"}
+"""Kinds of subjects that are kept as a hash, and what people call them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +68,7 @@ def add(config: Path, who: Who, why: str) -> int:
     with _opened(config) as (settings, ledger), ledger.transaction() as connection:
         now, subjects = SystemClock().now(), _subjects(connection, settings, ledger, who)
         opt_out(connection, subjects, WHATSAPP, _BY_OPERATOR, StatusSource.OPERATOR, now)
-        queries.opt_outs.journal(connection, subjects, "add", why, now)
+        queries.opt_outs.journal(connection, _with_journal(subjects), "add", why, now)
         queries.operating.journal.add(connection, now, account(), "opt_out", subject=_count(subjects))
     echo(f"recorded for {_count(subjects)}: nothing is sent any more, on any medium")
     return DONE
@@ -80,7 +83,7 @@ def lift(config: Path, who: Who, why: str) -> int:
         queries.replicas.lock_facts_exclusive(connection)
         now, subjects = SystemClock().now(), _subjects(connection, settings, ledger, who)
         lifted = opt_in(connection, subjects, WHATSAPP, StatusSource.OPERATOR, now)
-        queries.opt_outs.journal(connection, lifted, "lift", why, now)
+        queries.opt_outs.journal(connection, _with_journal(lifted), "lift", why, now)
         if lifted:
             queries.operating.journal.add(connection, now, account(), "lift", subject=_count(lifted))
     if not lifted:
@@ -106,7 +109,7 @@ def _opened(config: Path) -> Iterator[tuple[Settings, Ledger]]:
 
 
 def _subjects(connection: Connection, settings: Settings, ledger: Ledger, who: Who) -> set[str]:
-    """Return all that is known of the person: their user id, their number, and other users with that number."""
+    """Return all that is known of the person: their user id, number and mailbox, and other users with that number."""
     if who.phone is not None:
         phone = normalize_phone(who.phone, settings.policy.default_region)
         if isinstance(phone, PhoneProblem):
@@ -115,18 +118,24 @@ def _subjects(connection: Connection, settings: Settings, ledger: Ledger, who: W
     user_id = who.user_id or ""
     if problem := text_problem("user_id", user_id) if user_id else "is empty":
         raise typer.BadParameter(problem, param_hint="USER")
-    contact = queries.contacts.consents(connection, [user_id]).get(user_id)
-    own = set(subjects_of(user_id, None))
-    return own if contact is None or contact.phone_hash is None else own | owner_of(connection, contact.phone_hash)
+    contact = queries.contacts.by_user(connection, [user_id]).get(user_id)
+    address = normalize_email(contact.email) if contact is not None and contact.email else None
+    own = set(subjects_of(user_id, None, None if address is None else email_hash(address, ledger.hash_key)))
+    hashed = queries.contacts.consents(connection, [user_id])[user_id].phone_hash if contact is not None else None
+    return own if hashed is None else own | owner_of(connection, hashed)
 
 
 def _line(stored: StoredOptOut) -> str:
     kind, _, name = stored.subject.partition(":")
-    who = f"user {name}" if kind == "user" else f"number #{name[:12]}"
+    who = f"user {name}" if kind == "user" else f"{_KINDS[kind]} #{name[:12]}"
     return f"{format_time(stored.occurred_at)} UTC {who} {stored.medium} {stored.reason} {stored.source}"
 
 
 def _count(subjects: set[str]) -> str:
-    users = sorted(users_among(subjects))
-    numbers = len(subjects) - len(users)
-    return ", ".join([*(f"user {user}" for user in users), *(["their number"] if numbers else [])])
+    hashed = [f"their {what}" for kind, what in _KINDS.items() if any(each.startswith(f"{kind}:") for each in subjects)]
+    return ", ".join([*(f"user {user}" for user in sorted(users_among(subjects))), *hashed])
+
+
+def _with_journal(subjects: set[str]) -> set[str]:
+    """Return those whose journal is erased with a person; many may have a mailbox, so its hash leads to nobody."""
+    return {each for each in subjects if not each.startswith("email:")}

@@ -60,10 +60,10 @@ def text_hash(text: str, hash_key: bytes) -> str:
     return _keyed(f"text:{' '.join(unicodedata.normalize('NFC', text).split())}", hash_key)
 
 
-def subjects_of(user_id: str | None, phone_hash: str | None) -> list[str]:
-    """Return the keys by which opt-outs and holds are stored."""
-    subjects = [] if user_id is None else [f"user:{user_id}"]
-    return subjects if phone_hash is None else [*subjects, f"phone:{phone_hash}"]
+def subjects_of(user_id: str | None, phone_hash: str | None, email_hash: str | None = None) -> list[str]:
+    """Return the keys by which opt-outs and holds are stored. A mailbox's count only for what goes there."""
+    named = {"user": user_id, "phone": phone_hash, "email": email_hash}
+    return [f"{kind}:{name}" for kind, name in named.items() if name is not None]
 
 
 def users_among(subjects: Iterable[str]) -> set[str]:

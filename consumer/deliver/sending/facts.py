@@ -92,7 +92,7 @@ class FactsGatherer:
         rows = [r for r in rows if mailboxes.get(r.user_id) in free_mailboxes]
         if not rows:
             return {}
-        subjects = {user: subjects_of(user, hashes.get(user)) for user in users}
+        subjects = {user: subjects_of(user, hashes.get(user), mailboxes.get(user)) for user in users}
         opted_out = self._opted_out(subjects)
         cap_free_at = self._cap_free_at(users, phones, mailed)
         attempts = self._past_attempts(rows)

@@ -1,7 +1,7 @@
 """Opt-outs: who does not want to be written to, and who took that back. Their outbox is in `outbox`.
 
-Of each subject (`user:…`, `phone:…`) the latest opt-out and the latest opt-in are kept, so neither repeats nor another
-order change anything. `_in_force` says which of the two counts.
+Of each subject (`user:…`, `phone:…`, `email:…`) the latest opt-out and the latest opt-in are kept, so neither repeats
+nor another order change anything. `_in_force` says which of the two counts.
 """
 
 from collections.abc import Collection

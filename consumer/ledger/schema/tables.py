@@ -167,7 +167,7 @@ contacts = Table(
 opt_outs = Table(
     "opt_outs",
     metadata,
-    Column("subject", Text, nullable=False),  # `user:` and the id, or `phone:` and the number's keyed hash
+    Column("subject", Text, nullable=False),  # `user:` and the id, `phone:` or `email:` and a keyed hash
     Column("medium", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("source", Text, nullable=False, server_default="other"),

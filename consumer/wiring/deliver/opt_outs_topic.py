@@ -3,6 +3,8 @@
 What this ledger has published itself is read again at its next start, which changes nothing.
 """
 
+import re
+
 import structlog
 from confluent_kafka import Message
 from sqlalchemy import Connection
@@ -20,7 +22,8 @@ from consumer.wiring.shared import Shared
 LIFTED_AT = "lifted_at"
 """The header of a null value that says since when the opt-out is over, in milliseconds."""
 
-_USER, _PHONE = "user:", "phone:"
+_USER = "user:"
+_HASHED = re.compile(r"(phone|email):[0-9a-f]{64}")
 _MAX_SUBJECT = 300
 _MAX_REASON = 255
 _LONGEST_TIME = 18  # digits
@@ -28,14 +31,14 @@ _log = structlog.get_logger()
 
 
 def key_of(subject: str) -> bytes:
-    """Return the key of a record about this subject: a user's id, or `phone:` and the number's hash."""
+    """Return the key of a record about this subject: a user's id, or `phone:` or `email:` and a hash."""
     return subject.removeprefix(_USER).encode()
 
 
 def subject_of(key: bytes) -> str | None:
     """Return the subject that has this key; None if the key is no text."""
     text = text_of_key(key)
-    return text if not text or text.startswith(_PHONE) else _USER + text
+    return text if not text or _HASHED.fullmatch(text) else _USER + text
 
 
 def read_opt_outs(shared: Shared, ledger: Ledger) -> None:
