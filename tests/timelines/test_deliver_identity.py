@@ -105,6 +105,33 @@ def test_hidden_number_that_quotes_our_message(deliver: Diary) -> None:
     assert opted_out(deliver) == ["maria asked_to_stop"]
 
 
+def test_quote_stops_and_never_starts(deliver: Diary) -> None:
+    """Anybody may quote the id of a message that went to somebody else."""
+    deliver.knows("maria").due("maria").works().says("maria accepted")
+    writes(deliver, "please cancel", quotedMsgId="wamid.1")
+    writes(deliver.after(SECOND), "STOP", quotedMsgId="wamid.1")
+    writes(deliver.after(SECOND), "START", quotedMsgId="wamid.1")
+    writes(deliver.after(SECOND), "START").due("maria", "checkout").works().says("maria suppressed opted_out")
+    assert not deliver.topics.lifted
+    deliver.reports("other", "read", phone="34699999999", bsuid=BSUID)  # that is who they were
+    deliver.knows("mallory", phone="+34 699 999 999").due("mallory").works().says("mallory accepted")
+
+
+def test_what_was_said_beside_a_quote_waits_for_its_own_phone_too(deliver: Diary) -> None:
+    deliver.knows("maria").due("maria").works().says("maria accepted")
+    writes(deliver, "STOP", quotedMsgId="wamid.1")
+    deliver.reports("other", "read", phone="34699999999", bsuid=BSUID)
+    deliver.knows("paul", phone="+34 699 999 999").due("paul").works().says("paul suppressed opted_out")
+
+
+def test_start_beside_a_quote_counts_once_a_report_shows_the_phone(deliver: Diary) -> None:
+    deliver.knows("maria").due("maria").works().says("maria accepted")
+    writes(deliver, "STOP", quotedMsgId="wamid.1")
+    writes(deliver.after(SECOND), "START", quotedMsgId="wamid.1")
+    deliver.reports("wamid.1", "read", phone=None, bsuid=BSUID)
+    deliver.due("maria", "checkout").works().says("maria read", "maria accepted")
+
+
 def test_hidden_number_in_metas_form(deliver: Diary) -> None:
     deliver.knows("maria").due("maria").works()
     message: dict[str, object] = {"id": "wamid.in", "from_user_id": BSUID, "timestamp": now(deliver), "type": "text"}

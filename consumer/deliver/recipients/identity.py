@@ -4,8 +4,9 @@ Everything that belongs to a phone is kept under one key: a keyed hash of one ca
 spellings of a Brazilian, Mexican or Argentinian mobile are one person, and what is kept outlives the number itself.
 
 Whoever hides their number is named by an id alone (a BSUID, or `…@lid`). Its phone is the one that a report, a
-message or a contact once named beside it, or that the message of ours went to which a report is about or an answer
-quotes (docs/1msg.md#hidden-numbers).
+message or a contact once named beside it, or that the message of ours went to which a report is about
+(docs/1msg.md#hidden-numbers). What an answer quotes is its writer's own word, and shows nothing for good: it may stop
+what goes to that phone, and never start it.
 """
 
 import hashlib
@@ -29,6 +30,9 @@ class Mention:
     phone: str | None = field(default=None, repr=False)
     whatsapp_id: str | None = field(default=None, repr=False)
     our_message_id: str | None = field(default=None, repr=False)
+    """As 1MSG says it."""
+    quoted_id: str | None = field(default=None, repr=False)
+    """As the person says it."""
     hashed_id: str | None = None
 
     def id_hash(self, hash_key: bytes) -> str | None:
@@ -76,8 +80,8 @@ class KnownPhones:
 
     def __init__(self, work: UnitOfWork, mentions: Iterable[Mention]) -> None:
         self._hash_key = work.hash_key
-        listed = [each for each in mentions if each.whatsapp_id or each.our_message_id]
-        ours = {each.our_message_id for each in listed if each.our_message_id}
+        listed = [each for each in mentions if each.whatsapp_id or each.our_message_id or each.quoted_id]
+        ours = {found for each in listed for found in (each.our_message_id, each.quoted_id) if found}
         find = queries.attempts.phone_hashes_by_message_id
         self._by_message = found_by_id(find, work.connection, ours, work.hash_key)
         ids = {hashed for each in listed if (hashed := each.id_hash(work.hash_key))}
@@ -86,7 +90,12 @@ class KnownPhones:
         """Ids (hashes) of which a phone is known since this batch."""
 
     def of(self, mention: Mention) -> set[str]:
-        """Return the phones of this person; none if no phone is known."""
+        """Return the phones of this person, also by what they quote; none if no phone is known."""
+        quoted = self._by_message.get(mention.quoted_id or "") if mention.phone is None else None
+        return self.shown(mention) if quoted is None else {quoted, *self.shown(mention)}
+
+    def shown(self, mention: Mention) -> set[str]:
+        """Return the phones of this person as 1MSG shows them, without what they quote."""
         named = self._by_message.get(mention.our_message_id or "") if mention.phone is None else self._hash(mention)
         known = self._by_id.get(mention.id_hash(self._hash_key) or "", set())
         return known if named is None else {named, *known}
@@ -97,7 +106,7 @@ class KnownPhones:
         An id may have had another phone before, which belongs to somebody else by now.
         """
         named = self._hash(mention)
-        known = self.of(mention) if named is None else {named}
+        known = self.shown(mention) if named is None else {named}
         return known if len(known) == 1 else set()
 
     def _hash(self, mention: Mention) -> str | None:

@@ -176,7 +176,7 @@ class WebhookInbox:
 
 
 def _mention(message: Inbound) -> Mention:
-    return Mention(phone=message.sender, whatsapp_id=message.whatsapp_id, our_message_id=message.quoted_id)
+    return Mention(phone=message.sender, whatsapp_id=message.whatsapp_id, quoted_id=message.quoted_id)
 
 
 def _mentions(contents: _Contents) -> Iterator[Mention]:
@@ -205,7 +205,7 @@ def _kept_wishes(work: UnitOfWork, phones: KnownPhones) -> Iterator[_Wish]:
 
 def _apply_wish(work: UnitOfWork, wish: _Wish, phones: KnownPhones) -> None:
     known = phones.of(wish.by)
-    if not known:
+    if not phones.shown(wish.by):
         _keep_wish(work, wish)
     if wish.request is OptOutRequest.START:  # a person stops wherever they may be, and is written to again only here
         known = phones.certain(wish.by)
