@@ -99,8 +99,9 @@ def write_foreign_record(world: World, partition: int) -> None:
 
 
 def damage_segment(world: World, partition: int) -> None:
-    """Replace a segment by its first half, with the same key and headers."""
-    [key, segment] = next((k, s) for k, s in world.segments(partition).items() if s.value())
+    """Replace a page of the last commit by its first half, with the same key and headers."""
+    segments = ((k, s) for k, s in world.segments(partition).items() if s.value())
+    [key, segment] = max(segments, key=lambda each: each[1].offset() or 0)
     whole = segment.value() or b""
     world.write_state(partition, key, whole[: len(whole) // 2], headers=segment.headers())
 

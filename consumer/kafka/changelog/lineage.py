@@ -36,7 +36,7 @@ class ProcessLineage:
 class Lineage:
     """`grown_at` is when the input last got more partitions: users moved between partitions, so a silence that began
     before it proves nothing. `asked_from` remembers the first start, and rungs that were added. `volume` is the recent
-    input."""
+    input. `begun_at` is when the state was begun with an empty table: what was begun at two times is two states."""
 
     topic_id: str | None
     partitions: int
@@ -44,6 +44,7 @@ class Lineage:
     grown_at: Millis | None = None
     asked_from: AskedFrom = EVERY_LAPSE
     volume: StoredVolume | None = None
+    begun_at: Millis | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ def create(
     *,
     grown_at: Millis | None = None,
     asked_from: AskedFrom = EVERY_LAPSE,
+    begun_at: Millis | None = None,
 ) -> Lineage:
     """Return the lineage of a state that begins now, with what a rebuild remembers of the one before."""
     return Lineage(
@@ -84,6 +86,7 @@ def create(
         processes={name: ProcessLineage(ladder=list(ladder)) for name, ladder in ladders.items()},
         grown_at=grown_at,
         asked_from=asked_from,
+        begun_at=begun_at,
     )
 
 

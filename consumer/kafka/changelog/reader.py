@@ -46,7 +46,11 @@ class Restored:
 
 class ChangelogReader:
     """Takes the messages of one partition of the state topic in order, and keeps the latest of each key, as compaction
-    does; replaced segments are never decoded. Both methods may raise `DamagedState`."""
+    does; replaced segments are never decoded. Both methods may raise `DamagedState`.
+
+    Commits are written one after the other and compaction keeps their order, so a segment of an earlier commit behind
+    one of a later is a copy: its seal is right, and what it says is over.
+    """
 
     def __init__(self, group: str, processes: Processes, seal: Seal | None = None) -> None:
         """`processes` are shared by the tables of a process; `seal` is of the partition."""
@@ -63,9 +67,25 @@ class ChangelogReader:
             return
         self._seal.verify(name, headers)
         header = segment_header.parse(headers, self._group)
-        if self._last is None or header.sequence >= self._last.sequence:
-            self._last = header
+        self._refuse_copy(header)
+        self._last = header
         self._segments[name] = _Segment(kind, number, part, value, headers, header, where)
+
+    def _refuse_copy(self, header: SegmentHeader) -> None:
+        """Raise DamagedState for a segment that was written before the last, or belongs to another state.
+
+        (Of one commit all segments have the same header.)
+        """
+        last = self._last
+        if last is None or header == last:
+            return
+        begun = {last.lineage.begun_at, header.lineage.begun_at} - {None}  # absent in states of earlier versions
+        if len(begun) > 1:
+            raise DamagedState("it belongs to a state from before a rebuild: somebody copied it")
+        if header.sequence <= last.sequence:
+            raise DamagedState(
+                f"its sequence is {header.sequence} and comes behind {last.sequence}: somebody copied an earlier record"
+            )
 
     def finish(self) -> Restored | None:
         """Return what was restored, or None if the partition is empty. To be called once."""

@@ -105,7 +105,13 @@ class Restorer:
         """Start with an empty table, where the rebuild says if there was one; else this is the first start."""
         grown_at = None if rebuilt is None else rebuilt.grown_at
         asked_from = AskedFrom(start=self._started_at - self._backfill) if rebuilt is None else rebuilt.asked_from
-        begun = lineage.create(topic, self._processes.rules.ladders, grown_at=grown_at, asked_from=asked_from)
+        begun = lineage.create(
+            topic,
+            self._processes.rules.ladders,
+            grown_at=grown_at,
+            asked_from=asked_from,
+            begun_at=self._clock.now(),
+        )
         writer = ChangelogWriter(self._group, begun, Seal(self._state_key, partition))
         table = Table(self._processes, not_before=grown_at)
         table.row_rules.ask_from(asked_from)

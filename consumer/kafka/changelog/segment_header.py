@@ -113,7 +113,8 @@ def _checks(header: SegmentHeader) -> Mapping[str, bool]:
     """Return for each field whether its value can be one."""
     lineage, brake = header.lineage, header.brake_state
     known, volume = lineage.processes, lineage.volume
-    times = [header.watermark, lineage.grown_at, *(t for p in known.values() for t in (p.gone_since, p.not_before))]
+    times = [header.watermark, lineage.grown_at, lineage.begun_at]
+    times += [t for p in known.values() for t in (p.gone_since, p.not_before)]
     times += [t for spans in lineage.asked_from.rungs.values() for pair in spans.items() for t in pair]
     asked_from = lineage.asked_from.start or 0  # may lie before 1970, if the whole past is asked about
     return {
