@@ -42,6 +42,7 @@ class RecordCodec:
         self._shapes: dict[type[Any], _RecordShape] = {}
         self._headers: dict[tuple[str, type[Record]], bytes] = {}
         self._readers: dict[tuple[bytes, type[Any]], tuple[Any, Any]] = {}
+        self._unusable: dict[tuple[bytes, type[Any]], str] = {}
 
     def register(self, topic: str, cls: type[Record]) -> bytes:
         """Return the header of this topic's values. Asks the registry the first time, so that `encode` need not.
@@ -82,6 +83,7 @@ class RecordCodec:
             found: Any = schemaless_reader(body, *self._schemas(cls, header, writer))
             return cls(**self._shape(cls).record(found))
         except UnusableSchema as problem:
+            self._unusable[header, cls] = str(problem)  # a large one takes long to look at
             raise BadRecord("incompatible_schema", f"its schema cannot be used: {problem}") from None
         except SchemaResolutionError:
             error = f"its schema does not fit {cls.__name__}: compare it with the file in schemas/"
@@ -91,6 +93,8 @@ class RecordCodec:
 
     def _schemas(self, cls: type[R], header: bytes, writer: WriterSchema) -> tuple[Any, Any]:
         """Return the writer's schema, and ours as the reader's schema if they differ."""
+        if problem := self._unusable.get((header, cls)):
+            raise UnusableSchema(problem)
         schemas = self._readers.get((header, cls))
         if schemas is None:
             ours = self._shape(cls).schema

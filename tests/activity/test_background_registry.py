@@ -111,6 +111,20 @@ def test_a_registry_that_refuses_is_asked_less_and_less_often(
     assert background.find(7) is PLAIN
 
 
+def test_an_id_that_cannot_be_answered_keeps_no_other_waiting(
+    background: BackgroundRegistry, registry: Registry, clock: ManualClock
+) -> None:
+    background.request([12, 7])  # whoever asks for 12 gets a 500
+    registry.problem = "the Schema Registry answered 500: try again later"
+    background.look_up_next()
+    registry.problem = None
+    clock.advance(MINUTE)
+    background.look_up_next()
+    assert background.find(7) is PLAIN
+    background.look_up_next()
+    assert registry.asked == [12, 7, 12]
+
+
 def test_between_two_attempts_nobody_asks(
     background: BackgroundRegistry, registry: Registry, clock: ManualClock
 ) -> None:

@@ -1,7 +1,7 @@
 """The schema files are those of our records, and a writer's schema is found by the first bytes of its values."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import MISSING, fields
 from enum import StrEnum
@@ -117,11 +117,18 @@ def test_our_own_records_are_not_read_where_a_few_bytes_could_ask_for_unbounded_
         _ = record({**FIELDS, "history": {"type": "map", "values": "Event"}}).bare
 
 
+NO_SIZE = "x has the type F, a fixed whose size is no number of bytes"
+
+
 @pytest.mark.parametrize(
     ("kind", "why"),
     [
         ("Foo", "x has the type Foo, which is not defined"),
-        ({"type": "fixed", "name": "F", "size": "3"}, "x has the type F, a fixed whose size is no number of bytes"),
+        ({"type": "fixed", "name": "F", "size": "3"}, NO_SIZE),
+        ({"type": "fixed", "name": "F", "size": True}, NO_SIZE),
+        ({"type": "fixed", "name": "F", "size": 2**31}, NO_SIZE),
+        (["null", {"type": "fixed", "name": "F", "size": 10**30}], NO_SIZE),
+        ({"type": "enum", "name": "int", "symbols": []}, "x defines a type int, a name that Avro keeps for its own"),
         ({"type": "array"}, "x has no type"),
         ({"type": "enum", "name": "E"}, "x has a type enum without symbols"),
         ({"type": "record", "name": "R", "fields": [{"name": "y", "type": {"type": "map"}}]}, "x.y has no type"),
@@ -139,6 +146,25 @@ def test_what_is_no_schema_is_refused() -> None:
     for text in ("", "[]]", '{"type": "record"}', '{"type": "wreckord"}'):
         with pytest.raises(UnusableSchema):
             parse(text)
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        lambda name: name,
+        lambda name: {"type": "array", "items": name, "name": "Q"},
+        lambda name: {"type": {"type": name}, "doc": "written at length"},
+    ],
+)
+def test_a_few_names_of_names_cannot_make_billions_of_parts(again: Callable[[str], Any]) -> None:
+    """However they are written; and the parts are counted without going through them all."""
+    fields: dict[str, Any] = {}
+    for level in range(60):
+        inside = again(f"N{level - 1}") if level else "int"
+        both = [{"name": side, "type": inside} for side in ("a", "b")]
+        fields[f"f{level}"] = {"type": "record", "name": f"N{level}", "fields": both}
+    with pytest.raises(UnusableSchema, match="its values have more than 10,000 parts"):
+        record({**FIELDS, **fields})
 
 
 def fresh() -> str:
@@ -257,6 +283,18 @@ def test_a_schema_that_refers_to_very_many_is_refused(others: int) -> None:
             return
         with pytest.raises(BadRecord, match="refers to more than 100 others") as caught:
             client.find(made)
+    assert caught.value.reason == "incompatible_schema"
+
+
+def test_a_schema_that_refers_to_itself_for_its_types_does_not_fit() -> None:
+    """No registry lets anybody register such a thing; whoever writes its storage can."""
+    references = [{"name": "S", "subject": "S", "version": 1}]
+    schema = {"schema": '{"type": "array", "items": "S"}', "references": references}
+    with (
+        schema_registry(lambda *_: (200, {**schema, "subject": "S", "version": 1, "id": 1})) as registry,
+        pytest.raises(BadRecord, match="type S, which is not defined") as caught,
+    ):
+        RegistryClient(registry.url).find(1)
     assert caught.value.reason == "incompatible_schema"
 
 

@@ -33,6 +33,14 @@ def writer_with(kind: Any) -> WriterSchema:
         ({"type": "long", "logicalType": {"odd": 1}}, b"\x02"),
         ({"type": "enum", "name": "E", "symbols": ["with-hyphen", "1"], "default": "none"}, b"\x00"),
         ({"type": {"type": "string", "avro.java.string": "String"}}, b"\x02x"),
+        ({"type": "array", "items": "int", "name": "xs"}, b"\x02\x02\x00"),
+        ({"type": "map", "values": "int", "name": ["xs"], "fields": 5}, b"\x02\x02a\x02\x00"),
+        ({"type": "string", "name": {"odd": 1}, "items": 5, "values": 5, "size": "?"}, b"\x02x"),
+        ({"type": {"type": "string"}, "name": "s", "fields": [1]}, b"\x02x"),
+        ({"type": {"type": "fixed", "name": "F", "size": 2, "items": {"odd": 1}}, "size": "?"}, b"ab"),
+        ({"type": "enum", "name": "E", "symbols": ["A"], "fields": [1], "values": 5}, b"\x00"),
+        ({"type": {"type": "Kind"}, "name": "Kind", "items": 5}, b"\x00"),
+        ({"type": "map", "values": {"type": "fixed", "name": "map", "size": 1}}, b"\x02\x02kx\x00"),
         ({"type": ["null", "string"]}, b"\x02\x02x"),
         (TREE, b"\x02" * 5 + b"\x00"),
         (TREE, b"\x02" * 40 + b"\x00"),
@@ -55,6 +63,18 @@ def test_a_strange_type_that_nobody_reads_is_passed(kind: Any, unread: bytes) ->
 def test_nesting_that_has_no_end_is_unreadable_and_its_neighbours_are_read(kind: Any, unread: bytes) -> None:
     writer = writer_with(kind)
     decoded = decode([writer], [value(writer, unread), value(writer, b"\x00", "bob")])
+    assert (users(decoded), reasons(decoded)) == (["bob"], {0: "unreadable"})
+
+
+def test_types_within_types_within_themselves_take_their_neighbours_nothing() -> None:
+    kind: Any = "N0"
+    for level in reversed(range(60)):
+        kind = {"type": "record", "name": f"N{level}", "fields": [{"name": "in", "type": ["null", kind]}]}
+    writer = writer_with(kind)
+    for depth in (3, 60 * 6):  # the deeper one is too deep to be read together with others
+        decoded = decode([writer], [value(writer, b"\x02" * depth + b"\x00"), value(writer, b"\x00", "bob")])
+        assert (users(decoded), reasons(decoded)) == (["ann", "bob"], {})
+    decoded = decode([writer], [value(writer, b"\x02" * 100_000 + b"\x00"), value(writer, b"\x00", "bob")])
     assert (users(decoded), reasons(decoded)) == (["bob"], {0: "unreadable"})
 
 

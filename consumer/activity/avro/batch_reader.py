@@ -76,7 +76,11 @@ class AvroReader:
                 sheet.verdict[rows] = Verdict.SKIPPED
                 ignored += rows.size
             else:
-                plan.decode(Cursor(sheet, batch.data, rows, batch.starts[rows] + plan.header_size, batch.ends[rows]))
+                cursor = Cursor(sheet, batch.data, rows, batch.starts[rows] + plan.header_size, batch.ends[rows])
+                try:
+                    plan.decode(cursor)
+                except RecursionError:  # read singly, only those are unreadable that lie so deep themselves
+                    sheet.verdict[rows] = Verdict.SINGLY
                 decoded.append((plan, rows))
                 if self._fields.records:  # of a union some may be left out
                     ignored += int(np.count_nonzero(sheet.verdict[rows] == Verdict.SKIPPED))
@@ -107,7 +111,14 @@ class AvroReader:
         if header == GLUE_HEADER:
             raise BadRecord(*FOREIGN_FRAME)
         if header not in self._plans:
-            self._plans[header] = self._plan_of(self._writers.find(header), len(header))
+            writer = self._writers.find(header)
+            try:
+                self._plans[header] = self._plan_of(writer, len(header))
+            except BadRecord:
+                raise
+            except Exception as problem:
+                error = f"its schema cannot be used ({type(problem).__name__}): let its producer write plain Avro"
+                raise BadRecord("incompatible_schema", error) from problem
         return self._plans[header]
 
     def _plan_of(self, writer: WriterSchema, header_size: int) -> _WriterPlan | None:

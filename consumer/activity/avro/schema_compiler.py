@@ -75,13 +75,8 @@ def steps_of(kind: type[S], tree: Tree) -> list[tuple[S, Node]]:
 
 def resolved(schema: Any, named: Mapping[str, Any]) -> tuple[Any, str]:
     """Return a schema that is not a union, with its name replaced by its definition, and the name of its type."""
-    full = named.get(type_of(schema), schema)
-    return full, type_of(full)
-
-
-def type_of(schema: Any) -> str:
-    """Return the name of a type that is not a union, in whichever form it is written."""
-    return type_of(schema["type"]) if isinstance(schema, dict) else str(schema)
+    full = named.get(schema, schema) if isinstance(schema, str) else schema
+    return full, full["type"] if isinstance(full, dict) else full
 
 
 def _decode_singly(at: Cursor) -> None:
@@ -150,15 +145,13 @@ class _SchemaCompiler:
     def skipping(self, schema: Any) -> Decoder:
         if isinstance(schema, list):
             return _union_decoder([self.skipping(branch) for branch in schema])
-        kind = type_of(schema)
-        if kind in self._named:
-            return self._named_type(self._named[kind])
+        full, kind = resolved(schema, self._named)
         if kind in ("record", "error", "enum", "fixed"):
-            return self._named_type(schema)
+            return self._named_type(full)
         if kind == "array":
-            return blocks_decoder(self.skipping(schema["items"]))
+            return blocks_decoder(self.skipping(full["items"]))
         if kind == "map":
-            return blocks_decoder(_sequence_decoder([_skip_bytes, self.skipping(schema["values"])]))
+            return blocks_decoder(_sequence_decoder([_skip_bytes, self.skipping(full["values"])]))
         if kind in FIXED_SIZES:
             return _fixed_size_decoder(FIXED_SIZES[kind])
         return {

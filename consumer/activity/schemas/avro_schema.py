@@ -65,9 +65,11 @@ class WriterSchema:
         return self._for_fastavro(frozenset())
 
     def _for_fastavro(self, logical_types: frozenset[str]) -> Any:
-        _refuse_unbounded(self.schema, self.named, frozenset())
         try:
+            _refuse_unbounded(self.schema, self.named, frozenset())
             return parse_schema(_complete(self.schema, dict(self.named), logical_types))
+        except UnusableSchema:
+            raise
         except Exception as problem:  # fastavro raises many types
             raise UnusableSchema(f"not a usable Avro schema ({type(problem).__name__}: {problem})") from problem
 

@@ -138,14 +138,16 @@ class BackgroundRegistry:
         try:
             found, problem = self._registry.find(schema_id), None
         except RegistryUnavailable as failure:
-            self._note_failure(str(failure))
+            self._note_failure(schema_id, str(failure))
             return
         except BadRecord as refusal:
             found, problem = None, ValueProblem(refusal.reason, refusal.error)
         self._note_answer(schema_id, _Answer(found, problem, self._clock.monotonic()))
 
-    def _note_failure(self, problem: str) -> None:
+    def _note_failure(self, schema_id: int, problem: str) -> None:
         with self._changed:
+            if schema_id in self._wanted:  # to the end, lest one that always fails keep the others from being asked for
+                self._wanted[schema_id] = self._wanted.pop(schema_id)
             self._backoff = min(_LONGEST_BACKOFF_MS, max(_FIRST_BACKOFF_MS, 2 * self._backoff))
             self._resume_at = self._clock.monotonic() + self._backoff
             self._problem = problem

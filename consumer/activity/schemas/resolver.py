@@ -2,7 +2,8 @@
 
 Defaults, aliases, documentation and attributes of logical types stay as they are, whatever they say: a field that is
 not read only has to be skipped, and one that is read is judged where it is read. What makes a value's length unknown
-(an unknown type, a fixed without a size) is refused, with the field it is in.
+(an unknown type, a fixed without a size) is refused, with the field it is in. What belongs to another kind of type (the
+name of an array, the items of a text) is left out: whoever walks through the result may go by what is there.
 """
 
 import json
@@ -12,7 +13,10 @@ from typing import Any
 PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
 MAX_SCHEMA_PARTS = 10_000
 """Fields, branches and items, where each name stands for what it names."""
+MAX_FIXED_BYTES = 2**31 - 1
 _NAMED = frozenset({"record", "error", "enum", "fixed"})
+_STRUCTURE = frozenset({"type", "name", "namespace", "fields", "symbols", "items", "values", "size"})
+"""What makes a type; all else is an attribute."""
 
 
 class UnusableSchema(Exception):
@@ -32,6 +36,10 @@ def resolve(text: str, known: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         return schema, resolver.named
     except (ValueError, RecursionError):
         raise UnusableSchema("it is not JSON, or is nested without end") from None
+    except UnusableSchema:
+        raise
+    except Exception as problem:  # what a stranger wrote must never look like a fault of ours, or of the registry
+        raise UnusableSchema(f"it is no Avro schema ({type(problem).__name__})") from problem
 
 
 class _Resolver:
@@ -54,15 +62,14 @@ class _Resolver:
             return self._named(found, kind, namespace, where)
         if kind in ("array", "map"):
             inside = "items" if kind == "array" else "values"
-            return {**found, inside: self.schema(found.get(inside, {}), namespace, where)}
-        return found if kind in PRIMITIVES else self._reference(kind, namespace, where)
+            return {**_attributes(found), "type": kind, inside: self.schema(found.get(inside, {}), namespace, where)}
+        return {**_attributes(found), "type": kind} if kind in PRIMITIVES else self._reference(kind, namespace, where)
 
     @staticmethod
     def _wrapped(found: dict[str, Any], inner: Any) -> Any:
-        """Return {"type": {"type": …}, …} as one: its attributes belong to the type inside."""
-        if isinstance(inner, list):
-            return inner
-        return {**found, **(inner if isinstance(inner, dict) else {"type": inner})}
+        """Return {"type": {"type": …}, …} as one: its attributes belong to the type inside, unless that is a union, or
+        is defined elsewhere."""
+        return {**_attributes(found), **inner} if isinstance(inner, dict) else inner
 
     def _reference(self, name: str, namespace: str, where: str) -> str:
         full = name if name in PRIMITIVES else _full_name(name, namespace)
@@ -76,17 +83,22 @@ class _Resolver:
             raise UnusableSchema(f"{where} has a type {kind} without a name")
         own_namespace = found.get("namespace")
         full = _full_name(name, own_namespace if isinstance(own_namespace, str) else namespace)
+        if full in PRIMITIVES:
+            raise UnusableSchema(f"{where} defines a type {full}, a name that Avro keeps for its own")
         if full in self._defined:
             raise UnusableSchema(f"{where} defines the type {full} a second time")
         self._defined.add(full)
-        made = self.named[full] = {**found, "name": full}  # known before its fields are: they may be of this type
+        # Known before its fields are: they may be of this type.
+        made = self.named[full] = {**_attributes(found), "type": kind, "name": full}
         if kind in ("record", "error"):
             made["fields"] = [
                 self._field(field, full.rpartition(".")[0], where) for field in _listed(found, "fields", where)
             ]
         elif kind == "enum":
             made["symbols"] = [str(symbol) for symbol in _listed(found, "symbols", where)]
-        elif not isinstance(found.get("size"), int) or found["size"] < 0:
+        elif type(size := found.get("size")) is int and 0 <= size <= MAX_FIXED_BYTES:
+            made["size"] = size
+        else:
             raise UnusableSchema(f"{where} has the type {full}, a fixed whose size is no number of bytes")
         return made
 
@@ -116,6 +128,10 @@ def _refuse_too_many_parts(schema: Any, named: Mapping[str, Any]) -> None:
 
     if count(schema) > MAX_SCHEMA_PARTS:
         raise UnusableSchema(f"its values have more than {MAX_SCHEMA_PARTS:,} parts")
+
+
+def _attributes(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in found.items() if key not in _STRUCTURE}
 
 
 def _full_name(name: str, namespace: str) -> str:
