@@ -2,8 +2,8 @@
 
 uvicorn with its fast parser limits none of these. So its protocol is extended here: a connection is closed whose
 headers or trailers are too many or too long, whose requests come faster than their answers, or whose request, answer
-or silence takes too long. Where there are too many connections, the one closes that waits longest for a request or
-for the rest of one, of the address that holds most.
+or silence takes too long. Where there are too many connections, the one closes that has waited longest for its
+sender (for a request, the rest of its body, or the reading of an answer), of the address that holds most.
 """
 
 import asyncio
@@ -77,7 +77,7 @@ class _BoundedHttp(HttpToolsProtocol):
     most: int
     held: "set[_BoundedHttp]"
     waiting: "dict[_BoundedHttp, None]"
-    """Those of `held` that have sent no whole request to be answered; the longest since their last headers first."""
+    """Those of `held` that wait for their sender, the longest wait first."""
 
     _timer: asyncio.TimerHandle | None = None
     _received = 0
@@ -125,10 +125,9 @@ class _BoundedHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if self.transport.is_closing():
             return
-        if self in self.waiting:
-            self._wait()
         self._abort_after(REQUEST_TIMEOUT_S)
         super().on_headers_complete()
+        self._judge()
 
     def on_body(self, body: bytes) -> None:
         if not self.transport.is_closing():
@@ -139,33 +138,46 @@ class _BoundedHttp(HttpToolsProtocol):
         self._received = self._body_received = 0
         if not self.transport.is_closing():
             super().on_message_complete()
-            if not self.cycle.response_complete:
-                self.waiting.pop(self, None)
+            self._judge()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._judge()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._judge()
 
     def on_response_complete(self) -> None:
         follows = bool(self.pipeline)
         super().on_response_complete()
         if follows:
-            if not self.pipeline and self.cycle.more_body:
-                self._wait()
+            self._judge()
             self._abort_after(REQUEST_TIMEOUT_S)
         elif self in self.held:
             self._wait_for_request()
 
     def _least_needed(self) -> "_BoundedHttp":
-        """Return whoever waits longest for a whole request, of the address that holds most connections; this one if
-        nobody waits. So silent and slow connections keep no request out, and one address keeps no other out."""
+        """Return whoever waits longest for its sender, of the address that holds most connections; this one if nobody
+        waits. So silent and slow connections keep no request out, and one address keeps no other out."""
         held = Counter(each.client and each.client[0] for each in self.held)
         return max(self.waiting, key=lambda each: held[each.client and each.client[0]], default=self)
 
     def _wait_for_request(self) -> None:
-        self._wait()
+        self._judge()
         self._abort_after(HEADER_TIMEOUT_S)
 
-    def _wait(self) -> None:
-        """Make way for others from now on, after those that wait already."""
+    def _judge(self) -> None:
+        """Decide whether this connection makes way from now on, after those that do already."""
         self.waiting.pop(self, None)
-        self.waiting[self] = None
+        if self in self.held and not self._is_answering():
+            self.waiting[self] = None
+
+    def _is_answering(self) -> bool:
+        """Return whether a whole request is being answered, and the answer is read."""
+        latest = self.cycle
+        whole = bool(self.pipeline) or (latest and not latest.more_body and not latest.response_complete)
+        return bool(whole) and not self.flow.write_paused
 
     def _abort_after(self, seconds: float) -> None:
         self._stop_timer()

@@ -35,6 +35,10 @@ async def _large(request: Request) -> PlainTextResponse:
     return PlainTextResponse("a" * 20_000_000)
 
 
+async def _page(request: Request) -> PlainTextResponse:
+    return PlainTextResponse("a" * 4_000_000)
+
+
 @pytest.fixture
 def released() -> threading.Event:
     """Ends the answers of `/held`, which begin at once."""
@@ -56,6 +60,7 @@ def port(released: threading.Event) -> Iterator[int]:
             Route("/", _echo, methods=["GET", "POST"]),
             Route("/closed", _refuse, methods=["POST"]),
             Route("/large", _large),
+            Route("/page", _page),
             Route("/held", held, methods=["POST"]),
         ]
     )
@@ -187,6 +192,18 @@ def test_bodies_that_do_not_come_keep_no_request_out(port: int, before: bytes) -
             sock.sendall(b"t")
         assert [httpx.get(f"http://127.0.0.1:{port}/").text for _ in range(5)] == ["0"] * 5
         assert _until_closed(slow[0]) == b""
+
+
+def test_answers_that_nobody_reads_keep_no_request_out(port: int) -> None:
+    with ExitStack() as stack:
+        deaf = [stack.enter_context(socket.socket()) for _ in range(MOST)]
+        for sock in deaf:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            sock.settimeout(10)
+            sock.connect(("127.0.0.1", port))
+            sock.sendall(b"GET /page HTTP/1.1\r\n\r\n" * 2)
+            assert sock.recv(1)
+        assert [httpx.get(f"http://127.0.0.1:{port}/").text for _ in range(5)] == ["0"] * 5
 
 
 def test_a_body_that_comes_slowly_is_read_while_there_is_room(port: int) -> None:
