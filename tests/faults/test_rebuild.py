@@ -82,7 +82,7 @@ def test_state_of_another_key_is_refused_until_a_rebuild(world: World, tmp_path:
     world.state_key.write_text("another-key-of-the-operator")
     with world.member("one") as one:
         eventually(lambda: len(refusals(one)) == PARTITIONS, meaning="no state is accepted")
-    rebuilt(world, tmp_path)
+    assert "sealed with another topics.state_key" in rebuilt(world, tmp_path)
     with world.member("one"):
         world.users_go_quiet()
         world.wait_until_all_are_reminded()
@@ -158,6 +158,7 @@ def test_rebuild_without_yes_changes_nothing(world: World, tmp_path: Path) -> No
         world.wait_until_all_are_reminded()
     told = eventually(lambda: None if (tried := rebuild(world, tmp_path)).returncode else tried).stdout
     assert "Nothing was changed." in told
+    assert "UTC are only counted: the first start looked back to then." in told
     with world.member("one"):
         world.users_go_quiet()
         world.wait_until_all_are_reminded()

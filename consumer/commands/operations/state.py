@@ -8,6 +8,7 @@ from consumer.clock import SystemClock
 from consumer.commands import kafka_probe
 from consumer.commands.terminal.exit_codes import DONE, CommandFailed
 from consumer.commands.terminal.output import echo
+from consumer.commands.terminal.time_arguments import format_time
 from consumer.config.loader import load
 from consumer.config.settings import Settings
 from consumer.config.types import format_duration
@@ -39,6 +40,7 @@ def rebuild(config: Path, *, yes: bool) -> int:
             reminders_topic=settings.topics.reminders,
             group=detect.group_name(settings),
             ladders=detect.rules(settings).ladders,
+            state_key=detect.state_key(settings),
             now=SystemClock().now(),
         )
     except RebuildRefused as refusal:
@@ -62,11 +64,28 @@ def _plan_lines(found: RebuildPlan, settings: Settings) -> list[str]:
         *spans,
         *([f"  {found.state_topic} gets {more} more partitions"] if more else []),
         f"Lapses older than policy.expire_after ({format_duration(settings.policy.expire_after)}) get no reminder.",
+        *_start_lines(found),
         "A reminder that was requested before gets the same id, which the ledger knows: nobody gets it twice.",
         "A reminder that is unsent and not requested again is cancelled.",
         *(["Users who were last seen before the input got more partitions get none."] if found.grown_at else []),
         "Until detect has caught up, deliver defers all reminders (detect_behind).",
     ]
+
+
+def _start_lines(found: RebuildPlan) -> list[str]:
+    """Say from when on lapses count, and why that is believed."""
+    if found.sealed_by is None:
+        return ["Nothing is remembered of the first start: older lapses than that get a reminder too."]
+    start, lines = found.asked_from.start, []
+    if start is not None and start > 0:
+        lines.append(
+            f"Lapses from before {format_time(start)} UTC are only counted: the first start looked back to then."
+        )
+    if found.sealed_by == "another_key":
+        lines.append(
+            "(So say records that were sealed with another topics.state_key: check it if you have not changed it.)"
+        )
+    return lines
 
 
 def _rebuilt_record(settings: Settings) -> bytes:

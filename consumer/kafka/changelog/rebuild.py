@@ -8,7 +8,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[att
 
 from consumer.clock import Millis
 from consumer.detect.lapse_rules import AskedFrom
-from consumer.kafka.changelog.latest_lineage import read_latest_lineages
+from consumer.kafka.changelog.latest_lineage import SealedBy, read_latest_lineages
 from consumer.kafka.changelog.lineage import Lineage, latest_asked_from
 from consumer.kafka.changelog.rebuild_marker import RebuildMarker
 from consumer.kafka.changelog.segment_header import Seal
@@ -26,7 +26,8 @@ class RebuildRefused(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RebuildPlan:
     """What a rebuild would do. `begins` and `ends` are offsets of the input by partition; `remembered` is the number of
-    partitions of the state topic; `grown_at` and `asked_from` are what is remembered (see `lineage.Lineage`)."""
+    partitions of the state topic; `grown_at` and `asked_from` are what is remembered (see `lineage.Lineage`), and
+    `sealed_by` says by what; None if by nothing."""
 
     topic: str
     state_topic: str
@@ -36,6 +37,7 @@ class RebuildPlan:
     remembered: int
     grown_at: Millis | None
     asked_from: AskedFrom
+    sealed_by: SealedBy | None
 
     def outputs(self, reminders_topic: str, rebuilt: bytes, state_key: bytes) -> list[Output]:
         """Return the records to be written in one transaction with `offsets`; `state_key` is that of the checksums.
@@ -68,16 +70,17 @@ def plan(
     reminders_topic: str,
     group: str,
     ladders: Mapping[str, Sequence[Millis]],
+    state_key: bytes,
     now: Millis,
 ) -> RebuildPlan:
-    """Plan a rebuild; changes nothing.
+    """Plan a rebuild; changes nothing. `state_key` is that of the checksums.
 
     Raises RebuildRefused while detect is running, or if the state topic does not fit; KafkaException.
     """
     _refuse_while_at_work(admin, group)
-    found = admin.describe_topics(TopicCollection([state_topic]))[state_topic]
+    described = admin.describe_topics(TopicCollection([state_topic]))[state_topic]
     try:
-        remembered = len(found.result(_REQUEST_TIMEOUT_S).partitions)
+        remembered = len(described.result(_REQUEST_TIMEOUT_S).partitions)
     except KafkaException as failure:
         if failure.args[0].code() not in TOPIC_ABSENT:
             raise
@@ -91,7 +94,7 @@ def plan(
     ends = partition_offsets.fetch_all(admin, topic)
     if len(partition_offsets.fetch_all(admin, reminders_topic)) < len(begins):
         raise RebuildRefused(f"{reminders_topic} has fewer partitions than {topic}: give it {len(begins)}")
-    stored = read_latest_lineages(admin, make_consumer, state_topic)
+    found = read_latest_lineages(admin, make_consumer, state_topic, group=group, state_key=state_key, now=now)
     return RebuildPlan(
         topic=topic,
         state_topic=state_topic,
@@ -99,8 +102,9 @@ def plan(
         begins=begins,
         ends=ends,
         remembered=remembered,
-        grown_at=now if remembered < len(begins) else _grown_at(stored, len(begins), now),
-        asked_from=latest_asked_from(stored, ladders, now),
+        grown_at=now if remembered < len(begins) else _grown_at(found.lineages, len(begins), now),
+        asked_from=latest_asked_from(found.lineages, ladders, now),
+        sealed_by=found.sealed_by,
     )
 
 

@@ -88,8 +88,8 @@ class Seal:
 _header = TypeAdapter(SegmentHeader)
 
 
-def parse(headers: Headers, group: str | None) -> SegmentHeader:
-    """Return the header of a segment of this group; of any if None. Verify its seal first. Raises DamagedState."""
+def parse(headers: Headers, group: str) -> SegmentHeader:
+    """Return the header of a segment of this group. Its seal is verified elsewhere. Raises DamagedState."""
     stored = dict(headers).get(_SEGMENT)
     if stored is None:
         raise DamagedState("a record without a segment header: not written by Lapse")
@@ -104,7 +104,7 @@ def parse(headers: Headers, group: str | None) -> SegmentHeader:
         raise DamagedState("its segment header cannot be read") from error
     if wrong := next((name for name, is_valid in _checks(header).items() if not is_valid), None):
         raise DamagedState(f"its segment header cannot be read: no {wrong} can be like that")
-    if group is not None and header.group != group:
+    if header.group != group:
         raise DamagedState(f"it belongs to the group {header.group!r}, not {group!r}")
     return header
 
