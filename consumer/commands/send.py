@@ -14,6 +14,7 @@ from consumer.clock import Millis, SystemClock
 from consumer.commands.onemsg_channel import onemsg_section, open_client
 from consumer.commands.terminal.account import account
 from consumer.commands.terminal.exit_codes import DONE, FAILED, CommandFailed
+from consumer.commands.terminal.output import print_line
 from consumer.commands.terminal.time_arguments import format_iso_time
 from consumer.config.loader import ledger_hash_key, load
 from consumer.config.settings import Settings
@@ -117,9 +118,9 @@ async def _send(channel: OneMsgClient, message: TemplateMessage, wait_seconds: f
         except asyncio.CancelledError:  # Ctrl-C
             raise CommandFailed("interrupted: the message may have been sent. Check in 1MSG") from None
         if wait_seconds is None:
-            typer.echo(f"{message_id} accepted")
+            print_line(f"{message_id} accepted")
             return DONE
-        typer.echo(f"{message_id} accepted {_format_time(None)}")
+        print_line(f"{message_id} accepted {_format_time(None)}")
         return await _follow(channel, message_id, wait_seconds)
 
 
@@ -148,7 +149,7 @@ async def _follow(channel: OneMsgClient, message_id: str, seconds: float) -> int
                     if known is None or _RANKS.index(report.progress) > _RANKS.index(known):
                         known = report.progress
                         code = None if report.error_code is None else str(report.error_code)
-                        typer.echo(
+                        print_line(
                             " ".join(filter(None, [message_id, known, _format_time(report.at), code, report.error]))
                         )
     except TimeoutError:

@@ -1,6 +1,5 @@
 """`lapse status`: the records of `delivery-status`, decoded, for people or (with `--json`) for programs."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import phonenumbers
-import typer
 from confluent_kafka import KafkaException
 
 from consumer import log
@@ -17,6 +15,7 @@ from consumer.activity.record_codec import RecordCodec
 from consumer.clock import Millis
 from consumer.commands import kafka_probe
 from consumer.commands.terminal.exit_codes import DONE, CommandFailed
+from consumer.commands.terminal.output import print_line, to_json
 from consumer.commands.terminal.time_arguments import format_iso_time
 from consumer.commands.topic_sample import Sample, TopicSampler
 from consumer.config.loader import load
@@ -50,14 +49,14 @@ def main(config: Path, *, user: str | None, limit: int, follow: bool, as_json: b
         values = [message.value() for message in sample]
         found = sorted(_chosen(values, shared.codec, user), key=lambda record: (record.recorded_at, record.sequence))
         for record in found[-limit:]:
-            typer.echo(show(record))
+            print_line(show(record))
         if not found and not follow:
-            typer.echo(f"nothing{f' about {_masked(user)}' if user else ''} on {topic}", err=True)
+            print_line(f"nothing{f' about {_masked(user)}' if user else ''} on {topic}", err=True)
         if follow:
             ends = {(topic, number): span.stop for number, span in sample.ranges.items()}
             coming = (message.value() for message in sampler.follow(ends) if message is not None)
             for record in _chosen(coming, shared.codec, user):
-                typer.echo(show(record))
+                print_line(show(record))
     except KafkaException as problem:
         raise CommandFailed(f"{topic} cannot be read: {in_words(problem.args[0])}") from None
     except KeyboardInterrupt:
@@ -68,7 +67,7 @@ def main(config: Path, *, user: str | None, limit: int, follow: bool, as_json: b
 def _search(sampler: TopicSampler, topic: str) -> Sample:
     sample = sampler.newest(topic, _SEARCHED, _MAX_BYTES)
     if not sample.is_whole:
-        typer.echo(f"(among the newest {len(sample):,} records)", err=True)
+        print_line(f"(among the newest {len(sample):,} records)", err=True)
     return sample
 
 
@@ -86,7 +85,7 @@ def _chosen(values: Iterable[bytes | None], codec: RecordCodec, user: str | None
 def _as_json(record: DeliveryStatus) -> str:
     fields: dict[str, Any] = asdict(record) | {"user_id": _masked(record.user_id)}
     fields |= {name: None if fields[name] is None else _format_time(fields[name]) for name in _TIMES}
-    return json.dumps(fields, ensure_ascii=False)
+    return to_json(fields)
 
 
 def _as_line(record: DeliveryStatus) -> str:
@@ -96,9 +95,9 @@ def _as_line(record: DeliveryStatus) -> str:
     until = f"until {_format_time(record.until)}" if record.until else None
     template = f"{record.template} ({record.language})" if record.template else None
     said = filter(None, [record.reason, code, until, template])
-    user = "".join(c if c.isprintable() else "�" for c in _masked(record.user_id))
     words = f"{status:<18} {', '.join(said)}".rstrip()
-    return f"{_format_time(record.recorded_at)}  {record.reminder_id}  {user}  {what}  {record.medium}  {words}"
+    who = f"{record.reminder_id}  {_masked(record.user_id)}"
+    return f"{_format_time(record.recorded_at)}  {who}  {what}  {record.medium}  {words}"
 
 
 def _masked(user_id: str) -> str:

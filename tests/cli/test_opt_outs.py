@@ -2,11 +2,14 @@
 
 import pytest
 
+from consumer.deliver.lifecycle import StatusSource
 from consumer.deliver.recipients.identity import email_hash, phone_hash
+from consumer.deliver.recipients.opt_outs import opt_out
 from consumer.ledger import queries
 from consumer.ledger.queries.outbox import OptOutRecord
 from consumer.ledger.schema.tables import contacts
 from consumer.ledger.store import Ledger
+from consumer.records import WHATSAPP
 from tests.cli.conftest import Lapse
 
 PHONE = "34600123456"
@@ -69,6 +72,14 @@ def test_mailbox_of_a_user_is_opted_out_and_in_with_them(lapse: Lapse, service: 
         "lifted for user u3, their mailbox;"
     )
     assert lapse("opt-outs", "list").returncode == 1
+
+
+def test_user_id_that_a_terminal_would_obey(lapse: Lapse, service: Ledger) -> None:
+    with service.transaction() as connection:
+        opt_out(connection, {"user:m\x1b[2J\nuser ana"}, WHATSAPP, "asked_to_stop", StatusSource.WEBHOOK, 0)
+    assert lapse("opt-outs", "list").stdout.splitlines() == [
+        "1970-01-01 00:00:00 UTC user m�[2J�user ana whatsapp asked_to_stop webhook"
+    ]
 
 
 def test_person_who_is_not_known_yet(lapse: Lapse, service: Ledger) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
-import typer
 from rich.progress import Progress
 
 from consumer import log
@@ -17,6 +16,7 @@ from consumer.clock import Millis, SystemClock
 from consumer.commands import kafka_probe
 from consumer.commands.backtest import files, html, ledger, png, show
 from consumer.commands.terminal.exit_codes import DONE, CommandFailed
+from consumer.commands.terminal.output import print_text
 from consumer.config.loader import load
 from consumer.config.settings import Settings
 from consumer.config.types import millis
@@ -88,13 +88,13 @@ def main(config: Path, question: BacktestRequest) -> int:
         results[str(path)] = found = replace(found, notes=[*found.notes, *unknown])
         show.print_tables(str(path), found)
         if history.bad:
-            typer.echo(f"\nnot read: {sum(history.bad.values()):,} ({history.unread})", err=True)
+            print_text(f"\nnot read: {sum(history.bad.values()):,} ({history.unread})", err=True)
     _write(question, results)
     if question.publish:
         files_read = "1 file" if len(question.paths) == 1 else f"{len(question.paths)} files"
         history_of = files_read if question.paths else f"the topic {settings.source.topic}"
         ledger.publish(settings, PublishedBacktest(now, history_of, results[str(config)]))
-        typer.echo("\npublished: the console shows it under Insight, and lapse report tells it", err=True)
+        print_text("\npublished: the console shows it under Insight, and lapse report tells it", err=True)
     return DONE
 
 

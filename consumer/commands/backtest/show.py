@@ -1,6 +1,5 @@
 """Writes a backtest as tables on a terminal, or as JSON."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
@@ -9,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from consumer.clock import Millis
+from consumer.commands.terminal.output import printable, to_json
 from consumer.commands.terminal.time_arguments import format_minute
 from consumer.config.types import format_duration
 from consumer.insight.backtest import Backtest
@@ -56,7 +56,7 @@ def print_thresholds(console: Console, result: Backtest) -> None:
 def as_json(results: Mapping[str, Backtest]) -> str:
     """Return the results by the name of their configuration. Spans and times are milliseconds; curve rows are
     [seconds, share still away, lower, upper, people at risk]."""
-    return json.dumps({name: asdict(result) for name, result in results.items()}, ensure_ascii=False)
+    return to_json({name: asdict(result) for name, result in results.items()})
 
 
 def span_text(span: Millis) -> str:
@@ -80,6 +80,6 @@ def _print_table(console: Console, title: str, heads: Sequence[str], rows: Seque
     for head in heads:
         table.add_column(head, justify="left" if head == heads[0] else "right", overflow="fold")
     for row in rows:
-        table.add_row(*map(str, row))
+        table.add_row(*(printable(str(cell)) for cell in row))
     console.print()
     console.print(table)

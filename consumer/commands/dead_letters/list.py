@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +14,7 @@ from rich.text import Text
 from consumer import log
 from consumer.commands.dead_letters.selection import DeadLetterFilter, open_topic
 from consumer.commands.terminal.exit_codes import DONE
+from consumer.commands.terminal.output import print_line, print_text
 from consumer.commands.terminal.time_arguments import format_time
 from consumer.config.loader import load
 from consumer.kafka.dead_letters.offset_bitmap import OffsetBitmap
@@ -43,9 +43,9 @@ def main(config: Path, chosen: DeadLetterFilter, *, limit: int, show: bool) -> i
         console.print(_table(newest, found.was_replayed))
     if show:
         for letter in newest:
-            typer.echo("\n".join([f"{_from(letter)}:", *hex_dump(letter), ""]))
+            print_text("\n".join([f"{_from(letter)}:", *hex_dump(letter), ""]))
     for line in found.summary(len(newest)):
-        typer.echo(line)
+        print_line(line)
     return DONE
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import structlog
-import typer
 from confluent_kafka import KafkaException
 
 from consumer import log
@@ -15,6 +14,7 @@ from consumer.commands import kafka_probe
 from consumer.commands.explain import show
 from consumer.commands.terminal.account import account
 from consumer.commands.terminal.exit_codes import DONE, FAILED, CommandFailed
+from consumer.commands.terminal.output import print_text
 from consumer.config.loader import ledger_hash_key, load
 from consumer.config.settings import Settings
 from consumer.insight.activity_history import Activity
@@ -54,7 +54,7 @@ def main(config: Path, question: PersonQuery, *, as_json: bool, reveal: bool) ->
         found.notes.append(f"{missing}: the story is the topic's alone")
     activities = _read_topic(shared, found, question, now)
     story = tell_person(found, activities, detect.rules(settings), settings.processes, process=question.process)
-    typer.echo(show.as_json(story) if as_json else show.as_text(story, clock_of(found.zone)))
+    print_text(show.as_json(story) if as_json else show.as_text(story, clock_of(found.zone)))
     if reveal:
         logger.warning("phone_revealed", user=found.user_id)
     return DONE if story.processes else FAILED

@@ -1,24 +1,24 @@
 """Writes a story for a terminal, or as JSON."""
 
-import json
 import shutil
 import textwrap
 from collections.abc import Callable
 from dataclasses import asdict
 
 from consumer.clock import Millis
+from consumer.commands.terminal.output import printable, to_json
 from consumer.insight.explanation import PersonStory
 
 
 def as_json(story: PersonStory) -> str:
     """Return the story as one JSON object. Times are milliseconds since 1970, UTC."""
-    return json.dumps(asdict(story), ensure_ascii=False, indent=2)
+    return to_json(asdict(story), indent=2)
 
 
 def as_text(story: PersonStory, show: Callable[[Millis], str]) -> str:
     """Return the story for a terminal."""
     width = min(120, max(60, shutil.get_terminal_size().columns))
-    lines = [f"{story.user_id}, times in {story.zone}", *(f"  {fact}" for fact in story.facts)]
+    lines = [f"{printable(story.user_id)}, times in {story.zone}", *(f"  {printable(fact)}" for fact in story.facts)]
     for process in story.processes:
         lines += ["", *_wrapped(f"{process.process}: {process.summary}", "", width)]
         for entry in process.entries:

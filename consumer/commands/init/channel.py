@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import typer
 
 from consumer.commands.init.config_text import ChannelAnswer
+from consumer.commands.terminal.output import print_line, print_text
 from consumer.config.sections.onemsg import OneMsgSettings
 from consumer.onemsg.client import OneMsgClient, OneMsgError
 from consumer.onemsg.templates.listing import Template
@@ -33,7 +34,7 @@ def find_channel(given: Channel, *, ask: bool) -> ChannelAnswer | None:
     """Return the channel, None if it is to be filled in later."""
     channel_id = given.channel_id
     if channel_id is None and ask:
-        typer.echo("\nThe 1MSG channel that sends (leave it empty to fill it in later).")
+        print_text("\nThe 1MSG channel that sends (leave it empty to fill it in later).")
         channel_id = str(typer.prompt("Channel id", default="", show_default=False))
     if not channel_id:
         return None
@@ -57,15 +58,15 @@ def _find_template(given: Channel, channel_id: str) -> Template | None:
     try:
         listed = asyncio.run(_templates(given.base_url or _DEFAULT_URL, channel_id, token))
     except OneMsgError as problem:
-        typer.echo(f"1MSG does not list its templates: {problem}")
+        print_line(f"1MSG does not list its templates: {problem}")
         return None
     wanted = [t for t in listed if t.sendable and t.variables == VARIABLES and given.template in (None, t.name)]
     language = given.language or "en"
     found = min(wanted, key=lambda t: (t.language != language, t.name != "inactivity_reminder"), default=None)
     if found is None:
-        typer.echo("No approved template on this channel has exactly the two variables {{1}} and {{2}}.")
+        print_line("No approved template on this channel has exactly the two variables {{1}} and {{2}}.")
     else:
-        typer.echo(f"Template: {found.name} ({found.language}), one of {len(wanted)} that fit: {found.body}")
+        print_line(f"Template: {found.name} ({found.language}), one of {len(wanted)} that fit: {found.body}")
     return found
 
 

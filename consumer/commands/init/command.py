@@ -25,6 +25,7 @@ from consumer.commands.init.config_text import Answers, ProcessAnswer, config_te
 from consumer.commands.init.proposals import Candidate, Proposal, Record, propose
 from consumer.commands.init.questions import ProcessFlags
 from consumer.commands.terminal.exit_codes import DONE, CommandFailed
+from consumer.commands.terminal.output import print_line, print_text
 from consumer.commands.topic_sample import Sample, TopicSampler
 from consumer.config.loader import load
 from consumer.config.sections.event_paths import Path as FieldPath
@@ -73,7 +74,7 @@ def main(options: Options) -> int:
     records = _read(sample, options)
     form = "json" if all(is_json(m.value() or b"") for ms in sample.messages.values() for m in ms[-1:]) else "avro"
     number = len(cluster.topics[topic].partitions)
-    typer.echo(f"\n{topic}: {number} partitions, {form}; looked at {len(records):,} events")
+    print_text(f"\n{topic}: {number} partitions, {form}; looked at {len(records):,} events")
     found = propose(records)
     paths = _paths(found, options)
     answers = Answers(
@@ -91,7 +92,7 @@ def main(options: Options) -> int:
     )
     _write(options.output, config_text(answers))
     token = "" if answers.channel is None or os.environ.get(TOKEN_VARIABLE) else f"export {TOKEN_VARIABLE}=…, then "
-    typer.echo(f"\nWrote {options.output}. Next: {token}lapse check")
+    print_text(f"\nWrote {options.output}. Next: {token}lapse check")
     return DONE
 
 
@@ -104,7 +105,7 @@ def _ask_topic(cluster: ClusterMetadata, *, ask: bool) -> str:
     if not ask or not names:
         raise typer.BadParameter(f"say which topic; there are: {', '.join(names) or 'none'}", param_hint="--topic")
     for number, name in enumerate(names, 1):
-        typer.echo(f"  {number}. {name}")
+        print_line(f"  {number}. {name}")
     answer = str(typer.prompt("Which topic says what users do (a number or a name)"))
     return names[int(answer) - 1] if answer.isdigit() and 0 < int(answer) <= len(names) else answer
 
@@ -135,7 +136,7 @@ def _read(sample: Sample, options: Options) -> list[Record]:
         advice = error.replace("schema_registry.url", "--registry URL")
         if not found:
             raise CommandFailed(f"none of {bad.total():,} events can be read: {advice}")
-        typer.echo(f"{bad.total():,} events cannot be read, most of them because: {advice}")
+        print_line(f"{bad.total():,} events cannot be read, most of them because: {advice}")
     return found
 
 
@@ -155,7 +156,7 @@ def _writers(options: Options) -> WriterSchemas:
 def _paths(found: Proposal, options: Options) -> dict[str, str]:
     """Return the paths of `source`; none where the events have Lapse's own fields."""
     if found.native and not options.paths:
-        typer.echo("The events have the fields of Lapse's own schema (user_id, process, kind, occurred_at).")
+        print_line("The events have the fields of Lapse's own schema (user_id, process, kind, occurred_at).")
         return {}
     candidates = {"user": found.user, "time": found.time, "event": found.event}
     return {key: _path(key, candidates[key], options) for key in _PATHS}
@@ -165,11 +166,11 @@ def _path(key: str, candidates: Sequence[Candidate], options: Options) -> str:
     if given := options.paths.get(key):
         return given
     if options.ask:
-        typer.echo(f"\nWhere is {_PATHS[key]}?")
+        print_text(f"\nWhere is {_PATHS[key]}?")
         return questions.ask_path(_PATHS[key], candidates)
     if not candidates:
         raise typer.BadParameter(f"nothing looks like {_PATHS[key]}: give its path", param_hint=f"--{key}")
-    typer.echo(f"{_PATHS[key]}: {candidates[0].path}, such as {candidates[0].example}")
+    print_line(f"{_PATHS[key]}: {candidates[0].path}, such as {candidates[0].example}")
     return candidates[0].path
 
 
@@ -186,10 +187,10 @@ def _processes(records: Sequence[Record], paths: Mapping[str, str], options: Opt
         raise CommandFailed(f"no event has a name at {paths['event']}")
     if options.processes.names or not options.ask:
         if events is not None:
-            typer.echo("Events:")
+            print_line("Events:")
             questions.show_counts(events)
         return questions.from_flags(options.processes, events)
-    typer.echo("\nWhat can a user leave unfinished?")
+    print_text("\nWhat can a user leave unfinished?")
     return questions.ask_processes(events, processes)
 
 

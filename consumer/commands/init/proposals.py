@@ -9,6 +9,7 @@ from typing import Any
 from consumer.activity.times.timestamps import TimeForm, from_one
 from consumer.activity.whole_events import Event, leaves
 from consumer.clock import DAY, HOUR, YEAR_2000, Millis
+from consumer.commands.terminal.output import printable
 from consumer.config.sections.event_paths import steps_in, written
 
 _KEPT_VALUES = 1_000
@@ -131,7 +132,7 @@ def _best(scores: Mapping[str, float], found: Mapping[str, _Leaf], total: int) -
 
 def _example(leaf: _Leaf) -> str:
     """Return a value as text that is safe to show on a terminal."""
-    text = "".join(c if c.isprintable() else "�" for c in next(iter(leaf.values)))
+    text = printable(next(iter(leaf.values)))
     return text if len(text) <= _MAX_EXAMPLE_CHARS else text[: _MAX_EXAMPLE_CHARS - 1] + "…"
 
 

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from consumer.commands.check.source_paths import nearest
 from consumer.commands.init.config_text import ProcessAnswer
 from consumer.commands.init.proposals import Candidate
+from consumer.commands.terminal.output import print_line, printable
 from consumer.config.types import Duration
 
 _SHOWN = 40
@@ -76,9 +77,9 @@ def from_flags(flags: ProcessFlags, events: Counter[str] | None) -> list[Process
 def ask_path(what: str, candidates: Sequence[Candidate]) -> str:
     """Ask which path is meant; the first candidate is proposed."""
     for number, each in enumerate(candidates, 1):
-        typer.echo(f"  {number}. {each.path}  in {100 * each.share:.0f}% of the events, such as {each.example}")
+        print_line(f"  {number}. {each.path}  in {100 * each.share:.0f}% of the events, such as {each.example}")
     if not candidates:
-        typer.echo("  nothing in the events looks like it")
+        print_line("  nothing in the events looks like it")
     default = "1" if candidates else None
     answer = str(typer.prompt(f"Path of {what} (a number, or a path of names joined by dots)", default=default))
     return candidates[int(answer) - 1].path if answer.isdigit() and 0 < int(answer) <= len(candidates) else answer
@@ -93,9 +94,9 @@ def show_counts(names: Counter[str]) -> list[str]:
     """Print the names with their counts and a number each; return them in that order."""
     ordered = [name for name, _ in names.most_common()]
     for number, name in enumerate(ordered[:_SHOWN], 1):
-        typer.echo(f"  {number:2}. {name}  {names[name]:,}")
+        print_line(f"  {number:2}. {name}  {names[name]:,}")
     if len(ordered) > _SHOWN:
-        typer.echo(f"      and {len(ordered) - _SHOWN} more")
+        print_line(f"      and {len(ordered) - _SHOWN} more")
     return ordered
 
 
@@ -127,12 +128,12 @@ def _ask_native(processes: Counter[str]) -> list[ProcessAnswer]:
 
 def _ask_words(name: str) -> tuple[str, list[str]]:
     question = f"What is unfinished, in words for the person: {{{{2}}}} for {name}"
-    action = str(typer.prompt(question, default=default_action(name)))
+    action = str(typer.prompt(printable(question), default=printable(default_action(name))))
     while True:
         spans = _split(str(typer.prompt("Remind after how long without activity (several: 24h, 72h)", default="24h")))
         if spans and all(map(_is_span, spans)):
             return action, spans
-        typer.echo("  Write time spans such as 90s, 15m, 24h or 7d.")
+        print_line("  Write time spans such as 90s, 15m, 24h or 7d.")
 
 
 def _ask_name(stem: str) -> str:
@@ -149,7 +150,7 @@ def _ask_events(question: str, ordered: Sequence[str], proposed: Sequence[str]) 
         unknown = [name for name in names if name not in ordered and name != "-"]
         if not unknown:
             return [name for name in names if name != "-"]
-        typer.echo(f"  {unknown[0]} was not seen{_did_you_mean(unknown[0], ordered)}")
+        print_line(f"  {unknown[0]} was not seen{_did_you_mean(unknown[0], ordered)}")
 
 
 def _refuse_unseen(option: str, names: Sequence[str], events: Counter[str] | None) -> None:
@@ -160,7 +161,7 @@ def _refuse_unseen(option: str, names: Sequence[str], events: Counter[str] | Non
 
 def _did_you_mean(name: str, known: Sequence[str]) -> str:
     meant = nearest(name, known)
-    return f": did you mean {meant}?" if meant else f" among {', '.join(known[:10])}"
+    return printable(f": did you mean {meant}?" if meant else f" among {', '.join(known[:10])}")
 
 
 def _stem(event: str) -> str:

@@ -3,13 +3,11 @@
 from contextlib import closing
 from pathlib import Path
 
-import typer
-
 from consumer import log
 from consumer.clock import SystemClock
 from consumer.commands import kafka_probe
 from consumer.commands.terminal.exit_codes import DONE, CommandFailed
-from consumer.commands.terminal.output import CheckResult, print_result
+from consumer.commands.terminal.output import CheckResult, print_line, print_result
 from consumer.config.loader import ledger_hash_key, load
 from consumer.deliver.operations import ledger_restore
 from consumer.deliver.operations.ledger_identity import group_name
@@ -33,7 +31,7 @@ def key(config: Path) -> int:
     if settings.ledger.hash_key is not None:
         raise CommandFailed("ledger.hash_key is set: the key is kept there")
     with closing(Ledger(settings.ledger.url, read_only=True)) as ledger:
-        typer.echo(ledger.hash_key.hex())
+        print_line(ledger.hash_key.hex())
     return DONE
 
 

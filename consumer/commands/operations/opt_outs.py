@@ -12,7 +12,7 @@ from consumer import log
 from consumer.clock import SystemClock
 from consumer.commands.terminal.account import account
 from consumer.commands.terminal.exit_codes import DONE, FAILED
-from consumer.commands.terminal.output import echo
+from consumer.commands.terminal.output import echo, print_line
 from consumer.commands.terminal.time_arguments import format_time
 from consumer.config.loader import ledger_hash_key, load
 from consumer.config.settings import Settings
@@ -51,15 +51,15 @@ def show(config: Path, who: Who | None) -> int:
             last = ("", "")
             while found := queries.opt_outs.page(connection, last, _PAGE):
                 for each in found:
-                    typer.echo(_line(each))
+                    print_line(_line(each))
                 last = found[-1].subject, found[-1].medium
             return DONE if any(last) else _nobody()
         subjects = _subjects(connection, settings, ledger, who)
         stored = queries.opt_outs.in_force(connection, subjects)
         for each in sorted(stored, key=lambda each: each.subject, reverse=True):
-            typer.echo(_line(each))
+            print_line(_line(each))
         for entry in queries.opt_outs.journal_of(connection, subjects):
-            typer.echo(f"{format_time(entry.at)} UTC an operator: {entry.action}: {entry.why or '(erased)'}")
+            print_line(f"{format_time(entry.at)} UTC an operator: {entry.action}: {entry.why or '(erased)'}")
         return DONE if stored else _nobody()
 
 

@@ -11,7 +11,7 @@ from consumer.clock import Millis, SystemClock
 from consumer.commands.terminal import time_arguments
 from consumer.commands.terminal.account import account
 from consumer.commands.terminal.exit_codes import DONE, FAILED
-from consumer.commands.terminal.output import echo
+from consumer.commands.terminal.output import echo, print_line
 from consumer.config.loader import ledger_hash_key, load
 from consumer.deliver.operations.resolve import MOST, note, resolve
 from consumer.deliver.unit_of_work import unit_of_work
@@ -54,7 +54,7 @@ def main(config: Path, which: UnresolvedSelection, *, sent: bool) -> int:
                 rows = resolve(work, which, sent=sent)
                 note(work.connection, work.now, account(), rows, sent=sent)
             for row in rows:
-                typer.echo(f"{row.reminder_id} {row.status}")
+                print_line(f"{row.reminder_id} {row.status}")
             last = len(rows)
             number += last
     finally:

@@ -11,6 +11,7 @@ from consumer import log
 from consumer.clock import DAY, Millis, SystemClock
 from consumer.commands.report import show
 from consumer.commands.terminal.exit_codes import DONE
+from consumer.commands.terminal.output import print_text
 from consumer.commands.terminal.process_argument import no_such_process
 from consumer.config.loader import load
 from consumer.insight import report
@@ -64,7 +65,7 @@ def main(
     if form == "text":
         show.print_text(found, difference)
     else:
-        typer.echo(show.as_json(found) if form == "json" else show.as_csv(found), nl=form == "json")
+        print_text(show.as_json(found) if form == "json" else show.as_csv(found), nl=form == "json")
     return DONE
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import date, timedelta
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from consumer.clock import SECOND, Millis
 from consumer.commands.backtest.show import print_thresholds, span_text
+from consumer.commands.terminal.output import printable, to_json
 from consumer.commands.terminal.time_arguments import format_minute
 from consumer.insight.backtest import Threshold
 from consumer.insight.published_backtest import PublishedBacktest
@@ -60,7 +60,7 @@ def _print_backtest(console: Console, published: PublishedBacktest) -> None:
 
 def as_json(report: Report) -> str:
     """Return the report as one JSON object. Times and delays are milliseconds."""
-    return json.dumps(asdict(report), ensure_ascii=False, indent=2, default=_plain)
+    return to_json(asdict(report), indent=2, default=_plain)
 
 
 def as_csv(report: Report) -> str:
@@ -126,7 +126,7 @@ def _print_table(console: Console, title: str, heads: Sequence[str], rows: Itera
     for head in heads:
         table.add_column(head, overflow="fold")
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*("" if cell is None else printable(str(cell)) for cell in row))
     if table.row_count:
         console.print(table)
         console.print()

@@ -23,7 +23,7 @@ from consumer.commands.check import onemsg
 from consumer.commands.onemsg_channel import onemsg_section, open_client
 from consumer.commands.send import has_opted_out, journal_test_send
 from consumer.commands.terminal.exit_codes import DONE, FAILED, CommandFailed
-from consumer.commands.terminal.output import CheckResult, print_result
+from consumer.commands.terminal.output import CheckResult, print_line, print_result
 from consumer.commands.topic_sample import TopicSampler
 from consumer.commands.try_out import cleanup
 from consumer.commands.try_out.trial_settings import PROCESS, Trial, trial_of
@@ -134,7 +134,7 @@ def _tell(shared: Shared, trial: Trial, client: Client, digits: str, timeout_s: 
     topics, sampler = trial.settings.topics, TopicSampler(shared.admin, trial.settings.kafka, shared.clock, trial.name)
     _publish(shared, trial, client, digits)
     print_result(CheckResult(True, f"written: a contact with the number …{digits[-3:]}, and one activity"))
-    typer.echo(f"  waiting {format_duration(_QUIET)} without activity, and detect.allowed_lateness …")
+    print_line(f"  waiting {format_duration(_QUIET)} without activity, and detect.allowed_lateness …")
     deadline = shared.clock.monotonic() + timeout_s * SECOND
     last: DeliveryStatus | None = None
     followed = {(topic, 0): 0 for topic in (topics.reminders, topics.delivery_status)}
