@@ -108,7 +108,9 @@ class RecordCodec:
     def _header(self, topic: str, cls: type[Record]) -> bytes:
         if self._registry is None:
             return single_object_header(self._shape(cls).schema)
-        return registry_header(self._registry.register(f"{topic}-value", schema_text(cls)))
+        header = registry_header(self._registry.register(f"{topic}-value", schema_text(cls)))
+        self._writers.learn_id(header, self._shape(cls).schema)
+        return header
 
     def _shape(self, cls: type[Any]) -> "_RecordShape":
         shape = self._shapes.get(cls)

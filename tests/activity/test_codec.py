@@ -103,6 +103,16 @@ def test_with_a_registry_values_carry_the_id_of_their_topics_subject(registry: S
     assert registered == {f"POST /subjects/{type(sent).__name__}-value/versions" for sent in ONE_OF_EACH}
 
 
+def test_the_registry_is_never_asked_what_our_own_schemas_are(registry: SchemaRegistry) -> None:
+    """It could answer with one that reads a refusal as a consent."""
+    codec = codec_with(registry)
+    refusal = Contact(user_id="ana", phone="+34600000001", opt_in=False, updated_at=1)
+    value = codec.encode(refusal, "contacts")
+    registry.requests.clear()
+    assert codec.decode(Contact, value) == refusal
+    assert registry.requests == []
+
+
 def test_a_subject_is_registered_once(registry: SchemaRegistry) -> None:
     codec = codec_with(registry)
     header = codec.register("contacts", Contact)

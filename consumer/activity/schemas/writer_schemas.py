@@ -33,6 +33,10 @@ class WriterSchemas:
         """Add schemas to be found by their fingerprints."""
         self._known.update((single_object_header(writer), writer) for writer in writers)
 
+    def learn_id(self, header: bytes, writer: WriterSchema) -> None:
+        """Take values with this header for those of a schema of ours, whatever the registry would say of its id."""
+        self._known[header] = writer
+
     def request(self, headers: Iterable[bytes]) -> None:
         """Have the schemas of these headers looked up, where that goes on beside the caller's work."""
         if isinstance(self._registry, BackgroundRegistry):
