@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -91,6 +92,37 @@ def _address(value: str) -> str:
 
 
 Address = Annotated[str, AfterValidator(_address)]
+
+_INSIDE = (".localhost", ".local", ".internal", ".svc")
+
+
+def strangers_could_read(address: str) -> bool:
+    """Return whether what is sent to an address is not encrypted, and may leave the own network.
+
+    Inside are this machine, private numbers, names without a dot (those of containers), and the endings that no public
+    name has.
+    """
+    parts = urlsplit(address)
+    host = (parts.hostname or "").rstrip(".")
+    if parts.scheme == "https" or host.endswith(_INSIDE) or re.fullmatch(r"[a-z][a-z0-9_-]*", host):
+        return False
+    try:
+        return ip_address(host).is_global
+    except ValueError:
+        return True
+
+
+NOT_ENCRYPTED = "is not encrypted, so that others could read the secret on its way: write https://"
+
+
+def _encrypted(value: str) -> str:
+    if strangers_could_read(value):
+        raise ValueError(NOT_ENCRYPTED)
+    return value
+
+
+SecretAddress = Annotated[Address, AfterValidator(_encrypted)]
+"""An address that a secret is sent to."""
 
 
 def _time_of_day(value: object) -> object:

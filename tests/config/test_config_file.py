@@ -89,6 +89,20 @@ timezone: UTC
             "ledger: {url: 'postgresql://db/lapse'}",
             "lapse.yaml:5: ledger.url: write sqlite:///lapse.db, or for several replicas postgresql+psycopg://…",
         ),
+        (
+            "kafka: {client: {plugin.library.paths: /x.so}}",
+            (
+                "lapse.yaml:5: kafka.client: remove plugin.library.paths: "
+                "it would run what lies in another file, or a command"
+            ),
+        ),
+        (
+            "schema_registry: {url: 'http://registry.example.com', token: {env: T}}",
+            (
+                "lapse.yaml:5: schema_registry: url is not encrypted, so that others could read the secret on its way: "
+                "write https://"
+            ),
+        ),
         ("kafka: {client: {a: {b: 1}}}", "lapse.yaml:5: kafka.client.a: should be text: put it in quotes"),
         (
             "topics: {colour: red}",
@@ -145,6 +159,35 @@ def test_remind_after_must_be_an_increasing_list(file: Path) -> None:
         "lapse.yaml:2: processes.a.remind_after: should be a list, such as [24h, 72h]",
         "lapse.yaml:3: processes.b: remind_after must increase: each step is counted from the user's last activity",
     ]
+
+
+@pytest.mark.parametrize("key", ["plugin.library.paths", "ssl.engine.location", "ssl.engine.id", "ssl.providers"])
+def test_no_setting_of_the_client_runs_code(file: Path, key: str) -> None:
+    for refused in (key, "sasl.kerberos.kinit.cmd"):
+        [told] = problems(file, SMALL + f"kafka: {{client: {{sasl.mechanism: PLAIN, {refused}: /x}}}}\n")
+        assert told.endswith(f"remove {refused}: it would run what lies in another file, or a command")
+    [told] = problems(file, SMALL, LAPSE_KAFKA__CLIENT__PLUGIN_LIBRARY_PATHS="/x.so")
+    assert "remove plugin.library.paths" in told
+
+
+@pytest.mark.parametrize(
+    "host", ["api.example.com", "8.8.8.8", "134744072", "0x8080808", "8.526344", "[2606:4700::1]", "notlocal.com"]
+)
+def test_no_token_is_sent_unencrypted_to_where_others_could_read_it(file: Path, host: str) -> None:
+    [told] = problems(file, SMALL + CHANNEL + f'  base_url: "http://{host}:8080"\n')
+    assert told.endswith(
+        "onemsg.base_url: is not encrypted, so that others could read the secret on its way: write https://"
+    )
+    assert loaded(file, SMALL + CHANNEL + f'  base_url: "https://{host}:8080"\n')
+    assert loaded(file, SMALL + f'schema_registry: {{url: "http://{host}:8080"}}\n'), "nothing secret is sent there"
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "127.0.0.1", "[::1]", "sandbox", "10.1.2.3", "registry.kafka.svc", "a.svc.cluster.local"]
+)
+def test_inside_the_own_network_a_token_may_be_sent_unencrypted(file: Path, host: str) -> None:
+    url = f'"http://{host}:8080"'
+    assert loaded(file, SMALL + CHANNEL + f"  base_url: {url}\nschema_registry: {{url: {url}, token: {{env: T}}}}\n")
 
 
 @pytest.mark.parametrize(

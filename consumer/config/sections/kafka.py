@@ -1,10 +1,11 @@
 """The sections `kafka` (brokers and client settings), `topics` (their names) and `schema_registry`."""
 
-from typing import Annotated
+import re
+from typing import Annotated, TypeAlias
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from consumer.config.types import Address, FilePath, Secret, Section, TopicName
+from consumer.config.types import NOT_ENCRYPTED, Address, FilePath, Secret, Section, TopicName, strangers_could_read
 
 Addresses = Annotated[
     tuple[Address, ...],
@@ -13,13 +14,26 @@ Addresses = Annotated[
 ]
 """One address, or several: a list, or joined by commas."""
 
+ClientValue: TypeAlias = str | int | float | bool
+
+
+_RUNS_CODE = re.compile(r"plugin\..*|ssl\.engine\..*|ssl\.providers|.*kinit\.cmd", re.DOTALL)
+"""Settings of librdkafka's that load a library, or run a command."""
+
+
+def _runs_nothing(client: dict[str, ClientValue]) -> dict[str, ClientValue]:
+    if found := next(filter(_RUNS_CODE.fullmatch, client), None):
+        raise ValueError(f"remove {found}: it would run what lies in another file, or a command")
+    return client
+
 
 class KafkaSettings(Section):
     bootstrap_servers: str = "localhost:9092"
     """Brokers to connect to first, separated by commas."""
-    client: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    client: Annotated[dict[str, ClientValue], AfterValidator(_runs_nothing)] = Field(default_factory=dict)
     """More librdkafka settings, for all clients, such as `security.protocol`. Set passwords as environment variables:
-    `LAPSE_KAFKA__CLIENT__SASL_PASSWORD`."""
+    `LAPSE_KAFKA__CLIENT__SASL_PASSWORD`. What would load a library or run a command (`plugin.library.paths`,
+    `ssl.engine.…`, `ssl.providers`, `sasl.kerberos.kinit.cmd`) is refused."""
     group_prefix: str = "lapse"
     """The prefix of the names of consumer groups and transactional ids."""
     instance: str | None = None
@@ -65,4 +79,10 @@ class RegistrySettings(Section):
     def _one_way_to_log_in(self) -> "RegistrySettings":
         if self.token and (self.user or self.password):
             raise ValueError("a registry takes a token, or a user and a password: remove one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _secrets_are_encrypted(self) -> "RegistrySettings":
+        if (self.token or self.password) and any(map(strangers_could_read, self.url)):
+            raise ValueError(f"url {NOT_ENCRYPTED}")
         return self

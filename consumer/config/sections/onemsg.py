@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from consumer.config.sections.template import TemplateSettings
-from consumer.config.types import Address, Duration, Secret, Section
+from consumer.config.types import Duration, Secret, SecretAddress, Section
 
 
 def _channel_id(value: str) -> str:
@@ -17,8 +17,8 @@ def _channel_id(value: str) -> str:
 
 
 class OneMsgSettings(Section):
-    base_url: Address = "https://api.1msg.io"
-    """1MSG's address, without the channel."""
+    base_url: SecretAddress = "https://api.1msg.io"
+    """1MSG's address, without the channel. Outside of your own network it must be encrypted (`https`)."""
     channel_id: Annotated[str, AfterValidator(_channel_id)]
     """The channel's id: the part of its 1MSG address after the host."""
     token: Secret
