@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[attr-defined]
+from pydantic import ValidationError
 
 from consumer.activity.errors import BadRecord
 from consumer.activity.event_values import value_at
@@ -31,6 +32,7 @@ from consumer.config.loader import load
 from consumer.config.sections.event_paths import Path as FieldPath
 from consumer.config.sections.event_paths import steps_in
 from consumer.config.sections.kafka import KafkaSettings
+from consumer.config.types import NOT_ENCRYPTED, strangers_could_read
 from consumer.kafka.clients.error_codes import in_words
 
 _BROKER_TIMEOUT_S = 5
@@ -65,7 +67,8 @@ def main(options: Options) -> int:
     """
     if options.output.exists():
         raise CommandFailed(f"{options.output} exists already, and nothing was changed: remove it, or give --output")
-    kafka = KafkaSettings(bootstrap_servers=options.bootstrap_servers, client=dict(options.client))
+    kafka = _kafka(options)
+    _refuse_open_secrets(options)
     admin, cluster = kafka_probe.connect(kafka, _BROKER_TIMEOUT_S)
     topic = options.topic or _ask_topic(cluster, ask=options.ask)
     if topic not in cluster.topics:
@@ -138,6 +141,20 @@ def _read(sample: Sample, options: Options) -> list[Record]:
             raise CommandFailed(f"none of {bad.total():,} events can be read: {advice}")
         print_line(f"{bad.total():,} events cannot be read, most of them because: {advice}")
     return found
+
+
+def _kafka(options: Options) -> KafkaSettings:
+    try:
+        return KafkaSettings(bootstrap_servers=options.bootstrap_servers, client=dict(options.client))
+    except ValidationError as problem:
+        raise CommandFailed(f"kafka.client: {problem.errors()[0]['msg'].removeprefix('Value error, ')}") from None
+
+
+def _refuse_open_secrets(options: Options) -> None:
+    addresses = {"--base-url": options.channel.base_url, "--registry": options.registry_user and options.registry}
+    for option, address in addresses.items():
+        if address and strangers_could_read(address):
+            raise CommandFailed(f"{option} {NOT_ENCRYPTED}")
 
 
 def _writers(options: Options) -> WriterSchemas:
