@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.deliver.policy.opt_out_requests import OptOutRequest, OptOutRequests
+from consumer.deliver.policy.opt_out_requests import OptOutRequest, OptOutRequests, plain_words
 from consumer.opt_out_words import START_WORDS, STOP_WORDS
 
 REQUESTS = OptOutRequests()
@@ -155,6 +155,18 @@ def test_every_start_word_is_understood(word: str) -> None:
 
 def test_thirty_languages_are_known() -> None:
     assert len(STOP_WORDS) >= 30
+
+
+def test_characters_that_are_many_are_read_up_to_a_length() -> None:
+    assert max(len(plain_words(char * 4096)) for char in "\ufdfa\ufdfb\u3300\u320e") <= 4 * 4096
+    assert plain_words("\u0301\u0316" * 2047 + "s\u0301\u0316top") == "stop"
+
+
+@pytest.mark.parametrize("filler", ["가", "ộ", "é", "\uff76\uff9e", "🇦"])
+def test_request_at_the_end_of_the_longest_message_is_read(filler: str) -> None:
+    phrase = " do not contact me"
+    text = filler * ((4096 - len(phrase)) // len(filler)) + phrase
+    assert REQUESTS.read(text) is OptOutRequest.LIKELY_STOP
 
 
 @given(st.text(max_size=300))

@@ -33,6 +33,8 @@ WATERMARK = Reminder(kind=ReminderKind.WATERMARK, occurred_at=NOW, detected_at=N
         ({"user_id": "u" * 256}, "user_id is longer than 255 bytes"),
         ({"user_id": "é" * 128}, "user_id is longer than 255 bytes"),
         ({"user_id": "u\0"}, "a NUL character"),
+        ({"user_id": "phone:" + 64 * "a"}, "what opt-outs call a phone"),
+        ({"user_id": "email:" + 64 * "0"}, "what opt-outs call a phone"),
         ({"user_id": "u\ud800"}, "half of a surrogate pair"),
         ({"name": "n" * 10_001}, "name is longer than 10,000 bytes"),
         ({"email": "\udfff"}, "half of a surrogate pair"),
@@ -45,7 +47,9 @@ def test_record_that_cannot_be_kept(fields: dict[str, Any], why: str) -> None:
     assert refused.value.reason == "not_storable"
 
 
-@pytest.mark.parametrize("fields", [{"user_id": "u" * 255}, {"name": "Zoë \u202e\0"}, {"locale": ""}])
+@pytest.mark.parametrize(
+    "fields", [{"user_id": "u" * 255}, {"user_id": "phone:34612345678"}, {"name": "Zoë \u202e\0"}, {"locale": ""}]
+)
 def test_record_that_can(fields: dict[str, Any]) -> None:
     check_bounds(Contact(**{"user_id": "u", **fields}, updated_at=1), NOW)
 

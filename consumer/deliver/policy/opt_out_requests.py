@@ -21,6 +21,8 @@ from consumer.opt_out_words import (
 
 _MAX_LENGTH = 4096
 """Characters that are read; WhatsApp allows no longer text message."""
+_MAX_APART = 4 * _MAX_LENGTH
+"""The same once characters are taken apart: letters become at most four, but some ligatures eighteen."""
 _LIKELY_MAX_WORDS = 12
 """A longer text is a conversation, in which `stop` may mean anything; only unmistakable phrases count there."""
 _UNSPACED_MAX_LENGTH = 60
@@ -97,10 +99,15 @@ class OptOutRequests:
 
 def plain_words(text: str) -> str:
     """Return letters and digits in lower case without accents (Turkish `ı` as `i`), single spaces between words."""
+    # Marks go first: many of them are slow to put in order.
+    apart = unicodedata.normalize("NFKD", _without_marks(text.translate(_ENCLOSED)))[:_MAX_APART]
     # Letters in mathematical bold have no lower case before they are taken apart, and others are apart only after.
-    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text.translate(_ENCLOSED)).casefold())
-    kept = "".join(c for c in apart if not unicodedata.combining(c)).replace("ı", "i")
+    kept = _without_marks(unicodedata.normalize("NFKD", _without_marks(apart).casefold())).replace("ı", "i")
     return " ".join("".join(c if c.isalnum() else "" if c in "'’‘`´" else " " for c in kept).split())
+
+
+def _without_marks(text: str) -> str:
+    return "".join(c for c in text if not unicodedata.combining(c))
 
 
 def _without_repetition(words: str) -> str:

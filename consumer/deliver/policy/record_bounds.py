@@ -4,6 +4,7 @@ A text that is longer than any such text costs time, memory and topics. A number
 computed from it, in the ledger, or for those who read `delivery-status`.
 """
 
+import re
 from dataclasses import fields
 
 from consumer.activity.errors import BadRecord
@@ -15,6 +16,8 @@ MAX_TEXT_BYTES = 10_000
 CLOCKS_DIFFER_BY: Millis = DAY
 """A reminder's time that is later than now by more than this is none, as for activities."""
 _IDS = frozenset({"user_id", "process", "reminder_id"})
+HASHED_SUBJECT = re.compile(r"(phone|email):[0-9a-f]{64}")
+"""What the opt-outs topic calls a phone or a mailbox: the keys of its records are these, and user ids."""
 _TIMES = ("last_seen", "lapsed_at", "occurred_at", "detected_at")
 _COUNTS = {"step": 1_000, "watched": 10**12, "held": 10**12}
 """A reminder's numbers that are no times: from 0 to these."""
@@ -23,9 +26,9 @@ _COUNTS = {"step": 1_000, "watched": 10**12, "held": 10**12}
 def check_bounds(record: Contact | Reminder, now: Millis) -> None:
     """Raise BadRecord (not_storable) if a text or a number of the record cannot be kept as it is.
 
-    Ids may have 255 bytes and no NUL; other texts 10,000 bytes. Half a surrogate pair is no text. Times of a reminder
-    lie from 1990 to a day after `now`, but for a WATERMARK, which intake clips. Times of a contact may be any: they are
-    only compared.
+    Ids may have 255 bytes and no NUL, and no user may be called as opt-outs call a phone; other texts may have 10,000
+    bytes. Half a surrogate pair is no text. Times of a reminder lie from 1990 to a day after `now`, but for a
+    WATERMARK, which intake clips. Times of a contact may be any: they are only compared.
     """
     for field in fields(record):
         value = getattr(record, field.name)
@@ -57,4 +60,6 @@ def text_problem(name: str, text: str) -> str | None:
         return f"{name} holds half of a surrogate pair, which is no character: write it in UTF-8"
     if is_id and "\0" in text:
         return f"{name} holds a NUL character: write the id without it"
+    if name == "user_id" and HASHED_SUBJECT.fullmatch(text):
+        return "user_id is what opt-outs call a phone or a mailbox, so an opt-out of it would be somebody else's"
     return None

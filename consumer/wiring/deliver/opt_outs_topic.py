@@ -3,8 +3,6 @@
 What this ledger has published itself is read again at its next start, which changes nothing.
 """
 
-import re
-
 import structlog
 from confluent_kafka import Message
 from sqlalchemy import Connection
@@ -12,6 +10,7 @@ from sqlalchemy import Connection
 from consumer.activity.errors import BadRecord
 from consumer.activity.schemas.framing import text_of_key
 from consumer.clock import Millis
+from consumer.deliver.policy.record_bounds import HASHED_SUBJECT
 from consumer.kafka.clients import group_offsets, partition_offsets
 from consumer.ledger import queries
 from consumer.ledger.queries.opt_outs import StoredOptOut
@@ -23,7 +22,6 @@ LIFTED_AT = "lifted_at"
 """The header of a null value that says since when the opt-out is over, in milliseconds."""
 
 _USER = "user:"
-_HASHED = re.compile(r"(phone|email):[0-9a-f]{64}")
 _MAX_SUBJECT = 300
 _MAX_REASON = 255
 _LONGEST_TIME = 18  # digits
@@ -38,7 +36,7 @@ def key_of(subject: str) -> bytes:
 def subject_of(key: bytes) -> str | None:
     """Return the subject that has this key; None if the key is no text."""
     text = text_of_key(key)
-    return text if not text or _HASHED.fullmatch(text) else _USER + text
+    return text if not text or HASHED_SUBJECT.fullmatch(text) else _USER + text
 
 
 def read_opt_outs(shared: Shared, ledger: Ledger) -> None:
