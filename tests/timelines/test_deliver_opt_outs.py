@@ -87,6 +87,24 @@ def test_likely_opt_out_is_not_forgotten_over_another_hold(deliver: Diary) -> No
     deliver.at("Mon 12:00").detect_is_at().due("maria", "checkout").works().says("maria deferred recipient_hold")
 
 
+def test_last_words_of_each_phone_are_kept(deliver: Diary) -> None:
+    """Whoever writes all day fills neither the ledger nor the console. Words of unknown people are not kept."""
+
+    def said(number: int, author: str) -> dict[str, object]:
+        at = deliver.clock.now() // SECOND
+        return {"id": f"w.{author}.{number:02}", "body": f"please cancel {number}", "author": author, "time": at}
+
+    deliver.knows("maria").knows("paul", phone="+34 677 777 777")
+    for first in (0, 10):
+        messages = [said(first + each, "34612345678@c.us") for each in range(10)]
+        deliver.posts(json.dumps({"messages": [*messages, said(first, "34677777777@c.us")]}).encode()).after(SECOND)
+    deliver.posts(json.dumps({"messages": [said(99, "ES.103@lid")]}).encode())
+    with deliver.ledger.reading() as connection:
+        words = sorted(connection.scalars(select(inbound_messages.c.body)))
+    assert words == sorted(f"please cancel {each}" for each in (0, 10, *range(15, 20)))
+    deliver.due("maria").due("paul").works().says("maria deferred recipient_hold", "paul deferred recipient_hold")
+
+
 WRITER: dict[str, object] = {"author": "34612345678@c.us", "fromMe": False, "time": 1767603600}
 NORMALISED: list[dict[str, object]] = [
     {"type": "chat", "body": "STOP"},

@@ -33,8 +33,8 @@ def hold_recipient(work: UnitOfWork, row: ReminderRow, refusal: Rejected) -> Non
     """Store the hold, if any, that follows from a refusal of this reminder."""
     hold = hold_after(refusal, max(row.attempts, 1), work.now)
     if hold is not None and row.phone is not None:
-        for subject in subjects_of(None, phone_hash(row.phone, work.hash_key)):
-            queries.recipients.extend_hold(work.connection, subject, row.medium, hold)
+        subjects = subjects_of(None, phone_hash(row.phone, work.hash_key))
+        queries.recipients.extend_holds(work.connection, subjects, row.medium, hold)
 
 
 class ReachedPhones:

@@ -63,8 +63,7 @@ def hold_phone(work: UnitOfWork, hashed: str, at: Millis) -> None:
     if opted_in_at is not None and opted_in_at > at:
         return
     hold = Hold(LIKELY_OPT_OUT, work.now + HELD_FOR, unreachable=False)
-    for subject in sorted(speakers_at(work.connection, hashed, work.now)):
-        queries.recipients.extend_hold(work.connection, subject, WHATSAPP, hold)
+    queries.recipients.extend_holds(work.connection, speakers_at(work.connection, hashed, work.now), WHATSAPP, hold)
 
 
 def opt_out(

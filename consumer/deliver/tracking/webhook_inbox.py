@@ -34,6 +34,8 @@ from consumer.records import WHATSAPP
 
 _BATCH = 100
 """Bodies applied in one transaction. A caller of `submit` waits for one such transaction at most."""
+_KEPT_WORDS = 5
+"""Likely opt-outs that are kept of one phone, the last ones: whoever reads them needs no more."""
 log = structlog.get_logger()
 
 
@@ -139,10 +141,9 @@ class WebhookInbox:
         park_reports(work, unmatched)
         phones = KnownPhones(work, _mentions(contents))
         record_echoes(work, contents.echoes, phones, self._retry_policy)
-        for wish in sorted([*_kept_wishes(work, phones), *contents.wishes], key=lambda wish: wish.at):
+        for wish in _latest([*_kept_wishes(work, phones), *contents.wishes]):
             _apply_wish(work, wish, phones)
-        unclear = [_inbound_row(*each, phones, work.hash_key) for each in contents.unclear]
-        queries.inbox.store_inbound(work.connection, unclear)
+        _keep_words(work, contents.unclear, phones)
         queries.inbox.delete_bodies(work.connection, contents.read)
         for body_id in contents.unreadable:
             queries.inbox.mark_body_kept(work.connection, body_id, "unreadable")
@@ -203,6 +204,12 @@ def _kept_wishes(work: UnitOfWork, phones: KnownPhones) -> Iterator[_Wish]:
         yield _Wish(Mention(hashed_id=kept.id_hash), OptOutRequest(kept.request), kept.reason, kept.at)
 
 
+def _latest(wishes: Iterable[_Wish]) -> list[_Wish]:
+    """Return the last of each person's equal wishes, in the order of time: those before it change nothing."""
+    last = {(wish.by, wish.request): wish for wish in sorted(wishes, key=lambda wish: wish.at)}
+    return sorted(last.values(), key=lambda wish: wish.at)
+
+
 def _apply_wish(work: UnitOfWork, wish: _Wish, phones: KnownPhones) -> None:
     known = phones.of(wish.by)
     if not phones.shown(wish.by):
@@ -229,6 +236,14 @@ def _keep_wish(work: UnitOfWork, wish: _Wish) -> None:
         kept = UnattributedRequest(hashed, wish.request.value, wish.reason, wish.at)
         queries.whatsapp_ids.keep_request(work.connection, kept)
     log.warning("opt_out_of_unknown_person", request=wish.request.value, kept=hashed is not None)
+
+
+def _keep_words(work: UnitOfWork, unclear: Iterable[tuple[Inbound, Millis]], phones: KnownPhones) -> None:
+    """Keep the last likely opt-outs of each phone. Those of unknown people nobody could find, read or erase."""
+    rows = [_inbound_row(*each, phones, work.hash_key) for each in unclear]
+    found = [row for row in rows if row["phone_hash"] is not None]
+    queries.inbox.store_inbound(work.connection, found)
+    queries.inbox.delete_inbound_but_latest(work.connection, {str(row["phone_hash"]) for row in found}, _KEPT_WORDS)
 
 
 def _inbound_row(message: Inbound, received_at: Millis, phones: KnownPhones, hash_key: bytes) -> dict[str, object]:

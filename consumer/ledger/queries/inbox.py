@@ -111,6 +111,16 @@ def store_inbound(connection: Connection, messages: Sequence[Mapping[str, object
         connection.execute(upsert(connection, inbound_messages).on_conflict_do_nothing(), messages)
 
 
+def delete_inbound_but_latest(connection: Connection, phone_hashes: Collection[str], most: int) -> None:
+    """Delete the likely opt-outs of each of these numbers but the `most` that came last."""
+    m = inbound_messages.c
+    place = func.row_number().over(partition_by=m.phone_hash, order_by=(m.received_at.desc(), m.message_id.desc()))
+    for some in chunks(phone_hashes):
+        placed = select(m.message_id, place.label("place")).where(m.phone_hash.in_(some)).subquery()
+        earlier = select(placed.c.message_id).where(placed.c.place > most)
+        connection.execute(delete(inbound_messages).where(m.message_id.in_(earlier)))
+
+
 def delete_inbound_before(connection: Connection, before: Millis, limit: int) -> int:
     """Delete likely opt-outs received before that moment, at most `limit` messages. Return how many."""
     old = select(inbound_messages.c.message_id).where(inbound_messages.c.received_at < before).limit(limit)

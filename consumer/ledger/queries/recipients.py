@@ -1,7 +1,7 @@
 """Recipients (users, phones, mailboxes): the lock under which one replica decides about each, and holds on them."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, delete, select, text
 
@@ -36,13 +36,14 @@ def try_lock(connection: Connection, names: Collection[str]) -> set[str]:
     return found
 
 
-def extend_hold(connection: Connection, subject: str, medium: str, hold: Hold) -> None:
-    """Write a hold, unless there is one for the same reason that lasts longer."""
-    values = {"until": hold.until, "unreachable": hold.unreachable}
-    statement = upsert(connection, holds).values(subject=subject, medium=medium, reason=hold.reason, **values)
-    later = statement.excluded.until > holds.c.until
-    key = ["subject", "medium", "reason"]
-    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values, where=later))
+def extend_holds(connection: Connection, subjects: Collection[str], medium: str, hold: Hold) -> None:
+    """Write a hold on each of these subjects, unless there is one for the same reason that lasts longer."""
+    statement = upsert(connection, holds)
+    new, values = statement.excluded, {"medium": medium, **asdict(hold)}
+    key, changes = ["subject", "medium", "reason"], {"until": new.until, "unreachable": new.unreachable}
+    statement = statement.on_conflict_do_update(index_elements=key, set_=changes, where=new.until > holds.c.until)
+    if subjects:
+        connection.execute(statement, [{"subject": subject, **values} for subject in sorted(subjects)])
 
 
 def active_holds(connection: Connection, subjects: Collection[str], medium: str, now: Millis) -> dict[str, list[Hold]]:
