@@ -100,8 +100,8 @@ def test_start_is_no_yes_of_the_record(deliver: Diary) -> None:
 
 def test_deletion_forgets_the_record_and_keeps_the_opt_out(deliver: Diary) -> None:
     deliver.knows("maria", opted_in_at=moment("Mon 08:00")).hears("stop").forgets("maria")
-    deliver.at("Tue 09:00").knows("maria").knows("again").due("maria").due("again").works()
-    deliver.says("maria suppressed opted_out", "again suppressed opted_out")
+    deliver.at("Tue 09:00").knows("maria").knows("again").due("maria").works().says("maria suppressed opted_out")
+    deliver.due("again").works().says("again suppressed opted_out")
     deliver.knows("paul", phone="+34 677 777 777").forgets("paul").knows("paul", phone="+34 677 777 777", opt_in=None)
     deliver.due("paul").works().says("paul suppressed no_opt_in")
 
