@@ -28,8 +28,10 @@ _LEFT_BEHIND = frozenset(
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\$\{|\{%|%\}|<%|%>|\*\||\|\*|\[\[|\]\]|%[A-Z_]{3,}%|^\{.*\}$|^\[.*\]$|^<.*>$")
 _ENTITY_OR_TAG = re.compile(r"&(#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]{2,8});|</?[a-z!]", re.IGNORECASE)
 _TITLES = "dr|dra|mr|mrs|ms|st|ste|sr|sra|srta|jr|prof|ing|lic|fr|hr|rev|mme|mlle"
+_INITIAL = r"(?-i:[^\Wa-z\d_]\.[^\Wa-z\d_])[^\W\d_]{3,}"
+"""`J.Smith`. A shorter surname, as in `J.Lee`, has the form of a short link."""
 _LINK = re.compile(
-    rf"://|\bwww\.|@|\bwa\.me\b|(?<![^\W_])(?!(?:{_TITLES})\.(?-i:[^\Wa-z]))[^\W_][\w-]*\.[^\W\d_]{{2,}}"
+    rf"://|\bwww\.|@|\bwa\.me\b|(?<![^\W_])(?!(?:{_TITLES})\.(?-i:[^\Wa-z])|{_INITIAL})[^\W_][\w-]*\.[^\W\d_]{{2,}}"
     r"|[a-z0-9]。[a-z]{2,}|\w\.\w{2,}/|\d{1,3}(\.\d{1,3}){3}",
     re.IGNORECASE,
 )
