@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from .broker.broker import Broker
@@ -125,6 +126,14 @@ def _kinds(item: pytest.Item) -> Iterator[str]:
         yield "postgresql"
     if item.get_closest_marker("registry"):
         yield "registry"
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """Some tests configure the log as a command does; the next one must find it as it was."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 import yaml
 from typer.testing import CliRunner
 
@@ -56,13 +55,12 @@ def lapse_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lapse:
     """As `lapse`, without a process of its own, of which each takes a second to start: for stories of many commands."""
 
     def run(*arguments: str, typed: str = "", **variables: str) -> "subprocess.CompletedProcess[str]":
-        log, handlers = structlog.get_config(), logging.getLogger().handlers[:]
+        handlers = logging.getLogger().handlers[:]
         with monkeypatch.context() as here:
             here.chdir(tmp_path)
             for name in [name for name in os.environ if name.startswith("LAPSE_")]:
                 here.delenv(name)
             done = CliRunner().invoke(app, arguments, typed, env=variables, prog_name="lapse")
-        structlog.configure(**log)
         logging.getLogger().handlers[:] = handlers
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
