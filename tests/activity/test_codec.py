@@ -3,22 +3,14 @@
 import json
 from contextlib import suppress
 from dataclasses import fields
-from io import SEEK_END, BytesIO
 from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from fastavro import schemaless_writer
 from hypothesis import given
 
 from consumer.activity.record_codec import BadRecord, RecordCodec, RegistryUnavailable
-from consumer.activity.schemas.avro_schema import (
-    own,
-    parse,
-    schema_folder,
-    schema_text,
-    single_object_header,
-)
+from consumer.activity.schemas.avro_schema import own, parse, schema_folder, schema_text
 from consumer.activity.schemas.framing import registry_header
 from consumer.activity.schemas.registry import RegistryClient
 from consumer.activity.schemas.writer_schemas import WriterSchemas
@@ -245,10 +237,8 @@ def test_what_an_earlier_version_wrote_is_read_without_a_registry() -> None:
     earlier = parse((schema_folder() / "earlier" / "reminder_1.avsc").read_text())
     written = {"kind": "DUE", "user_id": "ann", "process": "checkout", "step": 0, "action": None, "reminder_id": "r1"}
     times = {"last_seen": NOON - 5, "lapsed_at": NOON, "occurred_at": NOON, "detected_at": NOON + 1}
-    out = BytesIO(single_object_header(earlier))
-    out.seek(0, SEEK_END)
-    schemaless_writer(out, earlier.bare, {**written, **times})
-    found = RecordCodec(WriterSchemas(ManualClock())).decode(Reminder, out.getvalue())
+    value = framed(earlier, {**written, **times})
+    found = RecordCodec(WriterSchemas(ManualClock())).decode(Reminder, value)
     expected = {**written, **times, "kind": ReminderKind.DUE}
     assert found == Reminder(**expected)  # type: ignore[arg-type]
     assert (found.watched, found.brake) == (None, None)
@@ -257,8 +247,6 @@ def test_what_an_earlier_version_wrote_is_read_without_a_registry() -> None:
 def test_opt_out_of_an_earlier_version_is_read_without_a_registry() -> None:
     earlier = parse((schema_folder() / "earlier" / "opt_out_1.avsc").read_text())
     written = {"user_id": "", "medium": "whatsapp", "reason": "asked_to_stop", "occurred_at": NOON, "phone_hash": "ab"}
-    out = BytesIO(single_object_header(earlier))
-    out.seek(0, SEEK_END)
-    schemaless_writer(out, earlier.bare, {**written, "source": "webhook"})
-    found = RecordCodec(WriterSchemas(ManualClock())).decode(OptOut, out.getvalue())
+    value = framed(earlier, {**written, "source": "webhook"})
+    found = RecordCodec(WriterSchemas(ManualClock())).decode(OptOut, value)
     assert (found.subject, found.email_hash, found.occurred_at) == ("phone:ab", None, NOON)
