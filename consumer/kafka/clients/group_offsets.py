@@ -9,13 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from consumer.config.sections.kafka import KafkaSettings
 from consumer.kafka.clients.client_error_log import ClientErrorLog
 from consumer.kafka.clients.client_settings import client_settings
-from consumer.kafka.clients.error_codes import (
-    COORDINATOR_LOADING,
-    TIMED_OUT,
-    UNAUTHORIZED,
-    BrokerRefused,
-    consumer_refusal,
-)
+from consumer.kafka.clients.error_codes import COORDINATOR_LOADING, TIMED_OUT, UNAUTHORIZED, BrokerRefused, refusal
 from consumer.kafka.clients.message_position import position_behind
 from consumer.kafka.clients.retries import retry_while
 
@@ -81,11 +75,10 @@ def read_between(
     The user in kafka.client needs no right to a group for it. Raises BrokerRefused where it may not read the topic;
     KafkaException for another error that does not pass by itself.
     """
-    group = f"{kafka.group_prefix}-reading"
     unread = {partition: end for partition, end in ends.items() if end > begins.get(partition, 0)}
     if not unread:
         return
-    with _outside_consumer(kafka, group) as consumer:
+    with _outside_consumer(kafka, f"{kafka.group_prefix}-reading") as consumer:
         consumer.assign([TopicPartition(topic, partition, begins.get(partition, 0)) for partition in unread])
         while unread:
             batch = []
@@ -95,9 +88,9 @@ def read_between(
                 if error is not None and error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
                     continue
                 if error is not None and error.code() in UNAUTHORIZED:
-                    raise consumer_refusal(error, group, topic)
+                    raise refusal(error, f"topic {topic}")
                 partition, position = message.partition() or 0, position_behind(message)
-                if message.error() is None:
+                if error is None:
                     batch.append(message)
                 if position >= unread.get(partition, 0):
                     unread.pop(partition, None)
