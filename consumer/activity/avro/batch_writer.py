@@ -4,7 +4,8 @@ import numpy as np
 
 from consumer.byte_cells import Cells, Flags, Longs, lengths
 
-_NULL, _VALUE = 0, 2  # the branches of a union of null and another type, as Avro writes them: zigzag
+NULL, VALUE = 0, 2
+"""The branches of a union of null and another type, as Avro writes them: zigzag."""
 
 
 def longs(numbers: Longs) -> Cells:
@@ -31,7 +32,7 @@ def nullable_texts(utf8: Cells, present: Flags) -> list[Cells]:
 
     What is not present must have no bytes.
     """
-    branch = Cells(np.where(present, _VALUE, _NULL).astype(np.uint8)[:, None])
+    branch = Cells(np.where(present, VALUE, NULL).astype(np.uint8)[:, None])
     if not present.any():
         return [branch]
     length, text = texts(utf8)

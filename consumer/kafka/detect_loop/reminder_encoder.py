@@ -4,12 +4,12 @@ import numpy as np
 
 from consumer import byte_cells
 from consumer.activity.avro import batch_writer
+from consumer.activity.avro.batch_writer import NULL, VALUE
 from consumer.activity.record_codec import RecordCodec
 from consumer.byte_cells import Cells
 from consumer.detect.reminder_batch import ReminderBatch
 from consumer.records import Reminder, ReminderKind
 
-_NULL, _VALUE = 0, 2  # the branches of a union, as Avro writes them: zigzag
 _KINDS = {kind: 2 * number for number, kind in enumerate(ReminderKind)}
 """The symbols of the schema's enum, in its order."""
 
@@ -34,18 +34,18 @@ class ReminderEncoder:
         [detected_at] = byte_cells.join([batch_writer.longs(np.array([batch.detected_at]))])
         lapsed_at = batch.last_seen + batch.remind_after
         columns = [
-            byte_cells.constant(self._header + bytes([_VALUE, 2 * ids.shape[1]]), rows),
+            byte_cells.constant(self._header + bytes([VALUE, 2 * ids.shape[1]]), rows),
             Cells(ids),
-            byte_cells.constant(bytes([_KINDS[batch.kind], _VALUE]), rows),
+            byte_cells.constant(bytes([_KINDS[batch.kind], VALUE]), rows),
             *batch_writer.texts(batch.users),
-            byte_cells.constant(bytes([_VALUE]) + process + bytes([_VALUE]), rows),
+            byte_cells.constant(bytes([VALUE]) + process + bytes([VALUE]), rows),
             batch_writer.longs(batch.steps),
             *batch_writer.nullable_texts(batch.actions, batch.has_action),
-            byte_cells.constant(bytes([_VALUE]), rows),
+            byte_cells.constant(bytes([VALUE]), rows),
             batch_writer.longs(batch.last_seen),
-            byte_cells.constant(bytes([_VALUE]), rows),
+            byte_cells.constant(bytes([VALUE]), rows),
             batch_writer.longs(lapsed_at),
             batch_writer.longs(batch.occurred_at),
-            byte_cells.constant(detected_at + bytes([_NULL] * 4), rows),  # nulls: what only a watermark tells
+            byte_cells.constant(detected_at + bytes([NULL] * 4), rows),  # nulls: what only a watermark tells
         ]
         return byte_cells.join([batch.users]), byte_cells.join(columns)
