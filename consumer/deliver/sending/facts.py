@@ -56,6 +56,28 @@ class SenderConfig:
     """The most different phones within 24 hours; None for no limit."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Recipients:
+    """Whom the rows of a batch go to, by user, and what of it this transaction could lock; phones and mailboxes are
+    hashes."""
+
+    people: Mapping[str, Person]
+    phone_of: Mapping[str, str]
+    mailbox_of: Mapping[str, str]
+    """Of those who would get an e-mail."""
+    users: set[str]
+    phones: set[str]
+    mailboxes: set[str]
+
+    def has_locked(self, user: str) -> bool:
+        named = (self.phone_of.get(user), self.phones), (self.mailbox_of.get(user), self.mailboxes)
+        return user in self.users and all(each is None or each in locked for each, locked in named)
+
+    def subjects(self) -> dict[str, list[str]]:
+        """Return by user what opt-outs, holds and caps know the recipient by."""
+        return {user: subjects_of(user, self.phone_of.get(user), self.mailbox_of.get(user)) for user in self.users}
+
+
 class FactsGatherer:
     """The facts of one batch."""
 
@@ -71,30 +93,14 @@ class FactsGatherer:
         Rows whose recipient another replica is deciding about are left out. A contact that cannot be read leaves its
         row with `unreadable_contact`; the others are not affected.
         """
-        config = self._config
-        users = self._lock_recipients({row.user_id for row in rows}, "user")
-        people = read_people(
-            queries.contacts.by_user(self._connection, users),
-            config.default_region,
-            with_zones=any(plan.window is not None for plan in config.plans.values()),
-            text_check=config.text_check,
-        )
-        hashes = {user: phone_hash(each.phone, self._hash_key) for user, each in people.items() if each.phone}
-        phones = self._lock_recipients(set(hashes.values()), "phone")
-        addresses = {
-            row.user_id: people[row.user_id].email for row in rows if row.medium == EMAIL and row.user_id in people
-        }
-        mailboxes = {user: email_hash(each, self._hash_key) for user, each in addresses.items() if each}
-        mailed = self._lock_recipients(set(mailboxes.values()), "email")
-        no_person = Person()
-        free_phones, free_mailboxes = {None, *phones}, {None, *mailed}
-        rows = [r for r in rows if r.user_id in users and hashes.get(r.user_id) in free_phones]
-        rows = [r for r in rows if mailboxes.get(r.user_id) in free_mailboxes]
+        config, no_person = self._config, Person()
+        recipients = self._lock_recipients(rows)
+        rows = [row for row in rows if recipients.has_locked(row.user_id)]
         if not rows:
             return {}
-        subjects = {user: subjects_of(user, hashes.get(user), mailboxes.get(user)) for user in users}
+        subjects = recipients.subjects()
         opted_out = self._opted_out(subjects)
-        cap_free_at = self._cap_free_at(users, phones, mailed)
+        cap_free_at = self._cap_free_at(recipients)
         attempts = self._past_attempts(rows)
         watermarks = queries.replicas.watermarks(self._connection)
         contacts_read = config.barrier.is_passed(self._connection, self._now)
@@ -102,11 +108,12 @@ class FactsGatherer:
         paused = queries.pauses.paused_since(self._connection)
         facts = {}
         for row in rows:
-            found, plan, hold = people.get(row.user_id), config.plans.get(row.process), holds.get(row.user_id)
+            user, plan = row.user_id, config.plans.get(row.process)
+            found, hold = recipients.people.get(user), holds.get(user)
             person = found or no_person
             if person.error is not None:
                 log.error("contact_unreadable", reminder_id=row.reminder_id, error=person.error)
-            others = [a for a in attempts.get((row.user_id, row.process), ()) if a.reminder_id != row.reminder_id]
+            others = [a for a in attempts.get((user, row.process), ()) if a.reminder_id != row.reminder_id]
             same_rung = [a for a in others if a.remind_after == row.lapse_time - row.last_seen]
             facts[row.key] = Facts(
                 now=self._now,
@@ -122,15 +129,15 @@ class FactsGatherer:
                 unreadable_contact=person.error is not None,
                 name=person.name or config.default_name,
                 phone=person.phone,
-                phone_hash=hashes.get(row.user_id),
+                phone_hash=recipients.phone_of.get(user),
                 region=person.region,
                 bad_phone=person.bad_phone,
                 email=person.email,
-                email_hash=mailboxes.get(row.user_id),
+                email_hash=recipients.mailbox_of.get(user),
                 bad_email=person.bad_email,
                 has_next_medium=bool(following_media(row.medium, config.fallback_media)),
                 opt_in=person.opt_in,
-                opted_out=row.user_id in opted_out,
+                opted_out=user in opted_out,
                 held_until=None if hold is None else hold.until,
                 unreachable=hold is not None and hold.unreachable,
                 likely_opt_out=hold is not None and hold.reason == LIKELY_OPT_OUT,
@@ -140,9 +147,9 @@ class FactsGatherer:
                 locale=person.locale,
                 paused=covers(paused, row.process),
                 has_plan=plan is not None,
-                cap_free_at=cap_free_at(row, hashes.get(row.user_id), mailboxes.get(row.user_id)),
-                selected=config.only_users is None or row.user_id in config.only_users,
-                held_out=held_out(row.user_id, row.process, config.holdout, self._hash_key),
+                cap_free_at=cap_free_at(row, subjects[user]),
+                selected=config.only_users is None or user in config.only_users,
+                held_out=held_out(user, row.process, config.holdout, self._hash_key),
                 dry_run=config.dry_run,
                 opens_at=self._opens_at(plan, found),
             )
@@ -153,34 +160,45 @@ class FactsGatherer:
             return None
         return opens_at(self._now, plan.window, person, ZoneInfo(self._config.default_zone))
 
-    def _lock_recipients(self, ids: set[str], kind: str) -> set[str]:
-        """Return those of these users or phones that this transaction could lock."""
+    def _lock_recipients(self, rows: Sequence[ReminderRow]) -> _Recipients:
+        """Lock whom these rows go to; the people are read once their users are locked."""
+        config = self._config
+        users = self._lock({row.user_id for row in rows}, "user")
+        people = read_people(
+            queries.contacts.by_user(self._connection, users),
+            config.default_region,
+            with_zones=any(plan.window is not None for plan in config.plans.values()),
+            text_check=config.text_check,
+        )
+        phone_of = {user: phone_hash(each.phone, self._hash_key) for user, each in people.items() if each.phone}
+        phones = self._lock(set(phone_of.values()), "phone")
+        mailed = {row.user_id for row in rows if row.medium == EMAIL}
+        addresses = {user: each.email for user, each in people.items() if user in mailed}
+        mailbox_of = {user: email_hash(each, self._hash_key) for user, each in addresses.items() if each}
+        mailboxes = self._lock(set(mailbox_of.values()), "email")
+        return _Recipients(people, phone_of, mailbox_of, users, phones, mailboxes)
+
+    def _lock(self, ids: set[str], kind: str) -> set[str]:
+        """Return those of these users, phones or mailboxes that this transaction could lock."""
         locked = queries.recipients.try_lock(self._connection, {f"{kind}:{each}" for each in ids})
         return {each for each in ids if f"{kind}:{each}" in locked}
 
-    def _cap_free_at(
-        self, users: set[str], phones: set[str], mailboxes: set[str]
-    ) -> Callable[[ReminderRow, str | None, str | None], Millis]:
-        """Return a function: from when on a reminder may go to its user, who has that phone, at that mailbox.
+    def _cap_free_at(self, recipients: _Recipients) -> Callable[[ReminderRow, Sequence[str]], Millis]:
+        """Return a function: from when on a reminder may go to its recipient, who has these subjects.
 
         An attempt of the same reminder on another medium does not count: it has failed, or this one would not be due.
         """
-        caps = self._config.caps
+        caps, to = self._config.caps, recipients
         since = self._now - max(caps, default=0)
         find = queries.attempts.to_recipients_since
-        written = find(self._connection, users, phones, mailboxes, since) if caps else []
-        by_user: dict[str, list[SentAttempt]] = {}
-        by_phone: dict[str | None, list[SentAttempt]] = {}
-        by_mailbox: dict[str | None, list[SentAttempt]] = {}
+        written = find(self._connection, to.users, to.phones, to.mailboxes, since) if caps else []
+        by_subject: dict[str, list[SentAttempt]] = {}
         for each in written:
-            by_user.setdefault(each.user_id, []).append(each)
-            by_phone.setdefault(each.phone_hash, []).append(each)
-            by_mailbox.setdefault(each.email_hash, []).append(each)
+            for subject in subjects_of(each.user_id, each.phone_hash, each.email_hash):
+                by_subject.setdefault(subject, []).append(each)
 
-        def cap_free_at(row: ReminderRow, phone: str | None, mailbox: str | None) -> Millis:
-            to_person = set(by_user.get(row.user_id, []))
-            to_person.update(by_phone.get(phone, []) if phone else [])
-            to_person.update(by_mailbox.get(mailbox, []) if mailbox else [])
+        def cap_free_at(row: ReminderRow, subjects: Sequence[str]) -> Millis:
+            to_person = {attempt for subject in subjects for attempt in by_subject.get(subject, ())}
             same = [w for w in to_person if w.reminder_id == row.reminder_id and w.medium != row.medium]
             return next_allowed([w.at for w in to_person.difference(same)], caps)
 
