@@ -1,6 +1,5 @@
 """Detect and deliver in two processes: deliver's console shows both."""
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import httpx
 import pytest
 
 from tests.app.service import Platform, Sandbox, Service, eventually, settings
+from tests.broker.broker import free_ports
 
 
 @pytest.fixture
@@ -16,8 +16,7 @@ def detect(kafka: str, names: str, channel: Sandbox, tmp_path: Path) -> Iterator
     """Another machine's process: it has a folder and a port of its own, and no ledger."""
     folder = tmp_path / "detect"
     folder.mkdir()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    [port] = free_ports(1)
     made = Service(folder, settings(kafka, channel, folder, names, port), channel.info["token"])
     yield made
     if made.process is not None and made.process.poll() is None:
