@@ -64,7 +64,12 @@ def millis(span: timedelta) -> Millis:
 
 def format_duration(span: timedelta) -> str:
     """Return a duration as it is written in `lapse.yaml`, largest units first: `90d`, `1d12h`, `1m30s`."""
-    left, parts = millis(span), []
+    return format_millis(millis(span))
+
+
+def format_millis(span: Millis) -> str:
+    """Return a span in milliseconds as `format_duration` does."""
+    left, parts = span, []
     for unit in ("d", "h", "m", "s", "ms"):
         count, left = divmod(left, _UNITS[unit])
         parts += [f"{count}{unit}"] if count else []

@@ -7,12 +7,11 @@ messages. Consent, names, numbers, send windows and the channel are not.
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 import polars as pl
 
 from consumer.clock import DAY, HOUR, MINUTE, Millis
-from consumer.config.types import format_duration
+from consumer.config.types import format_millis
 from consumer.deliver.policy.frequency_cap import next_allowed
 from consumer.detect.lapse_rules import LapseRules, Processes
 from consumer.detect.table import Table
@@ -158,7 +157,7 @@ def _few_people(rules: LapseRules, curves: Mapping[str, ReturnCurve]) -> Iterato
         for after in ladder:
             people = curves[process].people_left(after) if process in curves else 0
             if people < MIN_AT_RISK:
-                span = format_duration(timedelta(milliseconds=after))
+                span = format_millis(after)
                 yield (
                     f"{process}: {people} people were away for longer than {span} within this history. Where fewer"
                     f" than {MIN_AT_RISK} were, it says nothing about them: a longer history may"

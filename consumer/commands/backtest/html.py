@@ -5,8 +5,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from consumer.clock import Millis
-from consumer.commands.backtest.show import span_text
 from consumer.commands.terminal.time_arguments import format_minute
+from consumer.config.types import format_millis
 from consumer.insight.backtest import Backtest
 from consumer.insight.curve_drawing import draw
 
@@ -16,7 +16,7 @@ def write_page(path: Path, results: dict[str, Backtest]) -> None:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"span": span_text, "day": _day}
+    environment.filters |= {"span": format_millis, "day": _day}
     environment.finalize = lambda value: "–" if value is None else value  # a share of too few people
     page = environment.get_template("page.html.jinja")
     drawings = {

@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import timedelta
 
 from rich.console import Console
 from rich.table import Table
 
-from consumer.clock import Millis
 from consumer.commands.terminal.output import printable, to_json
 from consumer.commands.terminal.time_arguments import format_minute
-from consumer.config.types import format_duration
+from consumer.config.types import format_millis
 from consumer.insight.backtest import Backtest
 from consumer.insight.return_curve import Estimate
 
@@ -27,7 +25,7 @@ def print_tables(name: str, result: Backtest) -> None:
         console.print(f"{note}.", markup=False)
     heads = ("process", "quiet for", "asked", "expired", "sent", "capped", "too soon", *_BACK)
     rows = [
-        (s.process, span_text(s.after), s.asked, s.expired, s.sent, s.capped, s.too_soon, *_percents(s.returns))
+        (s.process, format_millis(s.after), s.asked, s.expired, s.sent, s.capped, s.too_soon, *_percents(s.returns))
         for s in result.steps
     ]
     _print_table(console, "Steps", heads, rows)
@@ -40,7 +38,7 @@ def print_thresholds(console: Console, result: Backtest) -> None:
     more = [
         (
             threshold.process,
-            span_text(threshold.after),
+            format_millis(threshold.after),
             f"{threshold.messages_a_day:,.1f}",
             *(() if threshold.cost_a_day is None else (f"{threshold.cost_a_day:,.2f}",)),
             *_percents(threshold.needless),
@@ -57,11 +55,6 @@ def as_json(results: Mapping[str, Backtest]) -> str:
     """Return the results by the name of their configuration. Spans and times are milliseconds; curve rows are
     [seconds, share still away, lower, upper, people at risk]."""
     return to_json({name: asdict(result) for name, result in results.items()})
-
-
-def span_text(span: Millis) -> str:
-    """Return a span as it is written in the configuration: 24h."""
-    return format_duration(timedelta(milliseconds=span))
 
 
 _BACK = ("back: 1 h", "1 day", "1 week")

@@ -12,7 +12,7 @@ import polars as pl
 from consumer.clock import MINUTE, Millis
 from consumer.commands.terminal.output import CheckResult
 from consumer.config.settings import Settings
-from consumer.config.types import format_duration, millis
+from consumer.config.types import format_duration, format_millis, millis
 from consumer.detect.activity_batch import ActivityBatch
 from consumer.detect.lapse_rules import AskedFrom, LapseRules, Processes
 from consumer.detect.table import AdvanceResult, Table
@@ -51,7 +51,7 @@ def check_start(start: FirstMinute, backfill: timedelta, *, reaches_back: Millis
     setting = f"source.backfill: {format_duration(backfill)}"
     parts = [f"{start.only_counted:,} lapses of before it are only counted ({setting})"]
     if reaches_back is not None:
-        span = format_duration(timedelta(milliseconds=reaches_back - reaches_back % MINUTE))
+        span = format_millis(reaches_back - reaches_back % MINUTE)
         parts.append(f"by the newest events, which reach back {span}")
     figures = {"asked": start.asked, "written_to": start.written_to, "only_counted": start.only_counted}
     return CheckResult(True, text, "; ".join(parts), figures)

@@ -6,7 +6,6 @@ request a reminder. No message names a user.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from consumer.activity.decoder import ActivityDecoder, Decoded
 from consumer.clock import MINUTE, Millis
 from consumer.commands.terminal.output import CheckResult
 from consumer.commands.topic_sample import Sample
-from consumer.config.types import format_duration
+from consumer.config.types import format_millis
 from consumer.wiring.activity_reader import decode_messages
 
 _MAX_BAD_SHARE = 0.01
@@ -58,7 +57,7 @@ def check_times(topic: str, decoded: Sequence[Decoded], clock_doubt: Millis) -> 
     if 2 * apart <= skew.size:
         return None
     median = int(np.median(skew))
-    span = format_duration(timedelta(milliseconds=abs(median) - abs(median) % MINUTE))
+    span = format_millis(abs(median) - abs(median) % MINUTE)
     return CheckResult(
         False,
         f"times of {topic}",

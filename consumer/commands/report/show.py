@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from consumer.clock import SECOND, Millis
-from consumer.commands.backtest.show import print_thresholds, span_text
+from consumer.commands.backtest.show import print_thresholds
 from consumer.commands.terminal.output import printable, to_json
 from consumer.commands.terminal.time_arguments import format_minute
+from consumer.config.types import format_millis
 from consumer.insight.backtest import Threshold
 from consumer.insight.published_backtest import PublishedBacktest
 from consumer.insight.report import Money, ProcessUplift, Report
@@ -173,7 +174,7 @@ def _uplift_numbers(found: ProcessUplift) -> Iterator[tuple[str, object]]:
 
 
 def _threshold_numbers(threshold: Threshold) -> Iterator[tuple[str, object]]:
-    quiet = span_text(threshold.after)
+    quiet = format_millis(threshold.after)
     yield f"{quiet}/messages_a_day", threshold.messages_a_day
     if threshold.cost_a_day is not None:
         yield f"{quiet}/cost_a_day", threshold.cost_a_day

@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from starlette.responses import Response
 
 from consumer.clock import SECOND, Millis
-from consumer.config.types import format_duration
+from consumer.config.types import format_millis
 from consumer.insight.explanation import clock_of
 from consumer.reasons.catalogue import explain
 from consumer.web.api.problems import span
@@ -56,7 +56,7 @@ class Renderer:
             "span": span,
             "share": share,
             "date": date_and_year,
-            "duration": duration,
+            "duration": format_millis,
             "day": day_name,
             "meaning": meaning,
             "query": query,
@@ -119,11 +119,6 @@ def day_name(day: int) -> str:
 def date_and_year(at: Millis) -> Markup:
     """Return the day of a moment, UTC."""
     return Markup("<time>{}</time>").format(datetime.fromtimestamp(at / SECOND, UTC).date().isoformat())
-
-
-def duration(span: Millis) -> str:
-    """Return a span as the configuration has it, such as 24h."""
-    return format_duration(timedelta(milliseconds=span))
 
 
 def meaning(reason: str | None) -> tuple[str, str]:
