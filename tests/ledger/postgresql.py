@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import create_engine, make_url, text
@@ -39,6 +40,43 @@ def check_postgresql(environ: Mapping[str, str] = os.environ) -> None:
         programs_folder()
 
 
+@dataclass
+class Server:
+    """One server in its folder, in which its socket is, too. Its commits are on the disk if `durable`."""
+
+    programs: Path
+    folder: Path
+    durable: bool = False
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def url(self) -> str:
+        return f"postgresql+psycopg://lapse@/postgres?host={self.folder}"
+
+    def initialize(self) -> None:
+        run_program(self.programs / "initdb", "-D", self.data, "-U", "lapse", "-A", "trust", "-E", "UTF8", "--no-sync")
+
+    def start(self) -> None:
+        options = f"-k {self.folder} -c listen_addresses='' -c fsync={'on' if self.durable else 'off'}"
+        self._control("-o", options, "-l", str(self.folder / "log"), "start")
+        self._watch = guard(int((self.data / "postmaster.pid").read_text().split()[0]), str(self.folder))
+
+    def stop(self) -> None:
+        dismiss(self._watch)
+        self._control("-m", "immediate", "stop")
+
+    def promote(self) -> None:
+        self._control("promote")
+
+    def is_running(self) -> bool:
+        return (self.data / "postmaster.pid").exists()
+
+    def _control(self, *arguments: str) -> None:
+        run_program(self.programs / "pg_ctl", "-D", self.data, "-w", *arguments)
+
+
 @contextmanager
 def running(environ: Mapping[str, str] = os.environ, *, durable: bool = False) -> Iterator[str]:
     """The URL of a database that tests may empty; its commits are on the disk if `durable`. Raises NoPostgres."""
@@ -46,20 +84,16 @@ def running(environ: Mapping[str, str] = os.environ, *, durable: bool = False) -
         yield given
         return
     folder = Path(tempfile.mkdtemp(prefix="lapse-postgresql-"))
-    data, log = folder / "data", folder / "log"
     try:
         if os.getuid() == 0:
             shutil.chown(folder, "nobody")
-        programs = programs_within_reach(folder)
-        run_program(programs / "initdb", "-D", data, "-U", "lapse", "-A", "trust", "-E", "UTF8", "--no-sync")
-        options = f"-k {folder} -c listen_addresses='' -c fsync={'on' if durable else 'off'}"
-        run_program(programs / "pg_ctl", "-D", data, "-o", options, "-l", log, "-w", "start")
-        watch = guard(int((data / "postmaster.pid").read_text().split()[0]), str(folder))
+        server = Server(programs_within_reach(folder), folder, durable=durable)
+        server.initialize()
+        server.start()
         try:
-            yield f"postgresql+psycopg://lapse@/postgres?host={folder}"
+            yield server.url()
         finally:
-            dismiss(watch)
-            run_program(programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+            server.stop()
     finally:
         shutil.rmtree(folder)
 

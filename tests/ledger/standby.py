@@ -11,43 +11,9 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
-from ..broker.local import dismiss, guard
-from .postgresql import NoPostgres, programs_within_reach, run_program
+from .postgresql import NoPostgres, Server, programs_within_reach, run_program
 
 _DEADLINE_S = 60
-
-
-@dataclass
-class Server:
-    """One server in its folder, in which its socket is, too."""
-
-    programs: Path
-    folder: Path
-
-    @property
-    def data(self) -> Path:
-        return self.folder / "data"
-
-    def url(self) -> str:
-        return f"postgresql+psycopg://lapse@/postgres?host={self.folder}"
-
-    def start(self) -> None:
-        options = f"-k {self.folder} -c listen_addresses='' -c fsync=off"
-        self._control("-o", options, "-l", str(self.folder / "log"), "start")
-        self._watch = guard(int((self.data / "postmaster.pid").read_text().split()[0]), str(self.folder))
-
-    def stop(self) -> None:
-        dismiss(self._watch)
-        self._control("-m", "immediate", "stop")
-
-    def promote(self) -> None:
-        self._control("promote")
-
-    def is_running(self) -> bool:
-        return (self.data / "postmaster.pid").exists()
-
-    def _control(self, *arguments: str) -> None:
-        run_program(self.programs / "pg_ctl", "-D", self.data, "-w", *arguments)
 
 
 @dataclass
@@ -97,7 +63,7 @@ def replicated() -> Iterator[Replicated]:
         programs = programs_within_reach(top)
         servers += [Server(programs, folder) for folder in folders]
         primary, standby = servers
-        run_program(programs / "initdb", "-D", primary.data, "-U", "lapse", "-A", "trust", "-E", "UTF8", "--no-sync")
+        primary.initialize()
         primary.start()
         copy = ("-D", standby.data, "-h", primary.folder, "-U", "lapse", "-R", "-c", "fast", "--no-sync")
         run_program(programs / "pg_basebackup", *copy)
