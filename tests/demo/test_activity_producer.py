@@ -1,7 +1,6 @@
 """The producer writes contacts and activities as a company's platform would."""
 
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from consumer.demo.broker import QUIET
 from consumer.demo.people import people
 from consumer.kafka.clients.publisher import Publisher, PublishFailed
 from consumer.records import ActivityKind, Contact, UserActivity
+from tests.app.service import eventually
 from tests.demo.reading import everything
 from tests.demo.test_settings import SETTINGS
 
@@ -48,10 +48,7 @@ def producing(
 
 
 def wait_for(producer: ActivityProducer, activities: int) -> None:
-    deadline = time.monotonic() + 30
-    while producer.activities < activities:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    eventually(lambda: producer.activities >= activities, 30, meaning=f"{activities} activities")
 
 
 @pytest.mark.slow

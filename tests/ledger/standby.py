@@ -3,7 +3,6 @@
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,9 +10,8 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
-from .postgresql import NoPostgres, Server, programs_within_reach, run_program
-
-_DEADLINE_S = 60
+from ..app.service import eventually
+from .postgresql import Server, programs_within_reach, run_program
 
 
 @dataclass
@@ -29,15 +27,11 @@ class Replicated:
         return f"postgresql+psycopg://lapse@/postgres?host={hosts}&target_session_attrs=read-write"
 
     def wait_until_equal(self) -> None:
-        """Return once the standby has all that the primary has committed. Raises NoPostgres if it does not come."""
+        """Return once the standby has all that the primary has committed."""
         engine = create_engine(self.primary.url(), isolation_level="AUTOCOMMIT")
         replayed = text("SELECT replay_lsn >= pg_current_wal_lsn() FROM pg_stat_replication")
-        deadline = time.monotonic() + _DEADLINE_S
         with engine.connect() as connection:
-            while not connection.scalar(replayed):
-                if time.monotonic() > deadline:
-                    raise NoPostgres("the standby does not follow")
-                time.sleep(0.05)
+            eventually(lambda: connection.scalar(replayed), meaning="the standby follows")
         engine.dispose()
 
     def fail_over(self) -> None:
