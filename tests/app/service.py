@@ -80,6 +80,8 @@ class Service:
         self.environment = _environment({"ONEMSG_TOKEN": token, "WEBHOOK_SECRET": SECRET})
         self._log = (folder / "log.txt").open("a")
         self.process: subprocess.Popen[str] | None = None
+        self.tree: Path | None = None
+        """The folder of the checkout that it runs from, if that is another one than ours."""
 
     def configure(self, **sections: Any) -> None:
         """Replace these sections of the configuration."""
@@ -107,7 +109,10 @@ class Service:
     def launch(self, *arguments: str) -> None:
         """Start the process, and do not wait until it is ready: perhaps it never is."""
         command = [*LAPSE, "run", "--config", str(self._file), *arguments]
-        self.process = subprocess.Popen(command, stdout=self._log, stderr=self._log, text=True, env=self.environment)
+        # Python looks for modules in the current folder first.
+        self.process = subprocess.Popen(
+            command, stdout=self._log, stderr=self._log, text=True, env=self.environment, cwd=self.tree
+        )
 
     def ready(self) -> bool:
         assert self.process is not None
