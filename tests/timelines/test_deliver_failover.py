@@ -1,4 +1,4 @@
-"""Another database server takes over: one that lacks the last commits, and one that has them all."""
+"""Another database server takes over, with or without the last commits; or a newer Lapse takes the ledger over."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from consumer.clock import HOUR, MINUTE, SECOND
-from consumer.ledger.errors import LedgerRegressed
+from consumer.ledger.errors import LedgerRefused, LedgerRegressed
 
 from ..ledger import databases
 from .deliver_diary import Diary
@@ -69,3 +69,14 @@ def test_timeline_of_a_server_is_known_and_stays(deliver: Diary) -> None:
     fails_over(deliver).works()
     assert deliver.ledger._timeline == "00000001"
     assert (deliver.ledger.failovers, deliver.ledger.connections > 1) == (0, True)
+
+
+def test_a_replica_of_an_older_version_sends_nothing_once_the_ledger_is_upgraded(deliver: Diary) -> None:
+    deliver.knows("maria").knows("paul", name="Paul", phone="+34 677 777 777").due("maria").works().went_out("Maria")
+    with deliver.ledger.transaction() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    deliver.due("paul")
+    with pytest.raises(LedgerRefused, match=r"a newer Lapse wrote this ledger \(schema version 9999"):
+        deliver.works()
+    deliver.went_out("Maria")
+    assert {(row.user_id, row.status) for row in deliver.rows()} == {("maria", "accepted"), ("paul", "planned")}

@@ -26,6 +26,7 @@ from consumer.deliver.sending.medium import Draft, M, Medium
 from consumer.deliver.unit_of_work import Key, UnitOfWork, unit_of_work
 from consumer.ledger import queries
 from consumer.ledger.errors import LedgerRegressed
+from consumer.ledger.schema import migrations
 from consumer.ledger.schema.rows import ChannelRow, ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
@@ -123,7 +124,8 @@ class Claims(Generic[M]):
     def take(self, limit: int) -> Claim[M]:
         """Decide about at most `limit` due reminders, and journal those that may be sent.
 
-        Raises LedgerRegressed, once nothing can be sent twice for it, if the ledger has lost an attempt.
+        Raises LedgerRegressed, once nothing can be sent twice for it, if the ledger has lost an attempt; LedgerRefused
+        if a newer Lapse has upgraded it.
         """
         try:
             claim = self._take(limit)
@@ -135,6 +137,7 @@ class Claims(Generic[M]):
 
     def _take(self, limit: int) -> Claim[M]:
         with unit_of_work(self._ledger, self._metrics, self._clock.now()) as work:
+            migrations.known_version(work.connection)  # into a newer ledger no answer could be written
             if not self._journal_check.may_claim(work.connection):
                 limit = 0
             queries.replicas.lock_facts_shared(work.connection)

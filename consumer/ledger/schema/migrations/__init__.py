@@ -98,6 +98,20 @@ def check(connection: Connection, hash_key: bytes | None = None) -> LedgerIdenti
     return LedgerIdentity(version, version, rows["ledger_id"], hash_key or own)
 
 
+def known_version(connection: Connection) -> str | None:
+    """Return the revision that Alembic has noted in its table. Raises LedgerRefused if a newer Lapse noted it.
+
+    It takes no lock: a migration, which changes this row last, would else wait for a transaction that waits for it.
+    """
+    version: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    if version is not None and version not in _NUMBERS:
+        raise LedgerRefused(
+            f"a newer Lapse wrote this ledger (schema version {version}, this one works with {HEAD}):"
+            " run that version or a later one on it"
+        )
+    return version
+
+
 def _check_of(hash_key: bytes) -> str:
     """Return what a key is recognised by, and cannot be found from."""
     return hmac.digest(hash_key, b"the key of this ledger", hashlib.sha256).hex()
@@ -109,15 +123,7 @@ def _insert_meta(connection: Connection, values: Mapping[str, str]) -> None:
 
 def _version(connection: Connection) -> str | None:
     """Return the revision that Alembic has noted; None where it was never at work."""
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    version: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    if version is not None and version not in _NUMBERS:
-        raise LedgerRefused(
-            f"a newer Lapse wrote this ledger (schema version {version}, this one works with {HEAD}):"
-            " run that version or a later one on it"
-        )
-    return version
+    return known_version(connection) if inspect(connection).has_table("alembic_version") else None
 
 
 def _adopt(connection: Connection) -> None:
