@@ -25,8 +25,6 @@ app = typer.Typer(
 )
 for _name, _group in GROUPS.items():
     app.add_typer(_group, name=_name)
-for _command in insight.COMMANDS:
-    app.command()(_command)
 
 
 def _show_version(wanted: bool) -> None:
@@ -76,8 +74,6 @@ def demo_activity(
 
 
 app.command()(getting_started.init)
-app.command("try")(getting_started.try_out)
-app.command()(getting_started.status)
 
 
 @app.command()
@@ -109,6 +105,9 @@ def topics(
         from consumer.commands import topics as command
 
         raise typer.Exit(command.main(config, create=create))
+
+
+app.command("try")(getting_started.try_out)
 
 
 @app.command()
@@ -147,6 +146,10 @@ def send(
         person = command.Recipient(phone=phone, name=name, action=action)
         raise typer.Exit(command.main(config, person, wait_seconds=timeout if wait else None))
 
+
+app.command()(getting_started.status)
+for _command in insight.COMMANDS:
+    app.command()(_command)
 
 Paused = Annotated[str | None, typer.Argument(metavar="PROCESS", help="A process of lapse.yaml. Default: everything.")]
 

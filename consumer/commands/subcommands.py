@@ -103,10 +103,10 @@ def replay_dead_letters(
     until: Until = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
 ) -> None:
-    """Replay records that could not be read.
+    """Replay records of the input that could not be read.
 
-    Run it after the cause is fixed. Each record is written back to its topic and partition at most once,
-    however often this is run.
+    Run it after the cause is fixed. Each record that still stands in the input goes back at most once, into its
+    partition, however often this is run. Records of other topics stay: have what wrote them write them again.
     """
     with exit_with_message():
         from consumer.commands.dead_letters import replay as command
@@ -133,9 +133,10 @@ def _person(user: str | None, phone: str | None) -> "Who":
 
 @opt_outs.command("list")
 def list_opt_outs(user: User = None, phone: ByPhone = None, config: Config = CONFIG) -> None:
-    """Show who has opted out: everybody, or one person with what operators did.
+    """Show who has opted out.
 
-    Numbers and mailboxes are shown by the beginning of their keyed hash. The exit status is 1 if nobody has.
+    Shows everybody, or one person with what operators did. Numbers and mailboxes are shown by the beginning of their
+    keyed hash. The exit status is 1 if nobody has.
     """
     with exit_with_message():
         from consumer.commands.operations import opt_outs as command
@@ -185,10 +186,11 @@ def begin(config: Config = CONFIG) -> None:
 
 @ledger.command("key")
 def ledger_key(config: Config = CONFIG) -> None:
-    """Print the key by which this ledger knows phone numbers, to keep it outside.
+    """Print the key by which the ledger knows phone numbers.
 
-    It is a secret: write it to a file that only Lapse may read, set ledger.hash_key to that, and start Lapse again. The
-    ledger then forgets it. A new ledger with the same key knows the numbers of those who opted out again.
+    Keep it outside of the ledger. It is a secret: write it to a file that only Lapse may read, set ledger.hash_key to
+    that, and start Lapse again. The ledger then forgets it. A new ledger with the same key still knows the numbers of
+    those who opted out.
     """
     with exit_with_message():
         from consumer.commands.operations import ledger as command

@@ -18,11 +18,13 @@ class Group:
 GROUPS = (
     Group(
         "Suppressed",
-        "Status `suppressed`: never sent, final. Metric `lapse_suppressions`.",
+        "Status `suppressed`: never sent, final. Metric `lapse_suppressions_total`.",
         decisions.SUPPRESSED,
     ),
     Group(
-        "Cancelled", "Status `cancelled`: not wanted any more, final. Metric `lapse_suppressions`.", decisions.CANCELLED
+        "Cancelled",
+        "Status `cancelled`: not wanted any more, final. Metric `lapse_suppressions_total`.",
+        decisions.CANCELLED,
     ),
     Group(
         "Deferred",
@@ -33,20 +35,20 @@ GROUPS = (
     Group(
         "Unknown",
         "Status `unknown`: the message may have gone out. It is looked for in echoes and the message list, and"
-        " never sent again by itself. Metric `lapse_sends` with outcome `unknown`.",
+        " never sent again by itself. Metric `lapse_sends_total` with outcome `unknown`.",
         decisions.UNKNOWN,
     ),
     Group("Unresolved", "Status `unresolved`: final until a report or an operator says more.", decisions.UNRESOLVED),
     Group(
         "Not transmitted",
         "Statuses `rejected` and `failed`: the request certainly never left. It is tried again while the reminder"
-        " lives. Metric `lapse_sends` with outcome `not_transmitted`.",
+        " lives. Metric `lapse_sends_total` with outcome `not_transmitted`.",
         refusals.NOT_TRANSMITTED,
     ),
     Group(
         "Refused",
         "Statuses `rejected` and `failed`: 1MSG, Meta or another medium said no, in its answer or by webhook."
-        " Metric `lapse_sends` with outcome `rejected`.",
+        " Metric `lapse_sends_total` with outcome `rejected`.",
         refusals.REFUSED,
     ),
     Group(
@@ -57,7 +59,8 @@ GROUPS = (
     Group("Opt-outs", "On the topic `opt-outs`.", records.OPT_OUTS),
     Group(
         "Dead letters",
-        "The header `reason` on the topic `dead-letters`. Metrics `lapse_dead_letters`, `lapse_deliver_dead_letters`.",
+        "The header `reason` on the topic `dead-letters`. Metrics `lapse_dead_letters_total`,"
+        " `lapse_deliver_dead_letters_total`.",
         records.DEAD_LETTERS,
     ),
     Group("The brake", "Metric `lapse_brake_engaged`, `/readyz`, and the log.", records.BRAKE),

@@ -34,7 +34,7 @@ SUPPRESSED: Mapping[str, tuple[str, str]] = {
     ),
     "opted_out": (
         "The person asked for no more messages. This stops every medium.",
-        "Nothing. Only the person lifts it: with START, in WhatsApp, or by agreeing again (the contact's opted_in_at).",
+        "Nothing. Only the person lifts it: with START, in WhatsApp, through an operator, or by opted_in_at.",
     ),
     "unreachable": (
         "The number cannot be reached (not on WhatsApp, country closed), or marketing does not reach its country.",

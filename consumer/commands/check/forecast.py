@@ -61,12 +61,15 @@ def check_delay(s: Settings) -> CheckResult:
     """Tell how long after the last activity each process asks, which is later than its first step says."""
     late, hush = s.detect.allowed_lateness, s.detect.hush
     spans = {name: (process.remind_after[0], process.remind_after[0] + late) for name, process in s.processes.items()}
-    said = ", ".join(f"{name} {format_duration(b)} instead of {format_duration(a)}" for name, (a, b) in spans.items())
-    text = f"delay: reminders are asked for {format_duration(late)} later (detect.allowed_lateness): {said}"
+    said = (f"after {format_duration(b)} instead of {format_duration(a)} ({name})" for name, (a, b) in spans.items())
     longest = format_duration(min(hush, max(first for first, _ in spans.values())))
-    advice = f"and, where a record comes late, not before {longest} after it (detect.hush)"
-    if any(late > _MUCH * first for first, _ in spans.values()):
-        advice += "; lower detect.allowed_lateness if your events come sooner than that"
+    text = (
+        f"delay: detect waits {format_duration(late)} for late events (detect.allowed_lateness), so the first reminder"
+        f" is requested {', '.join(said)}; a record that comes late puts it off until {longest} after that"
+        " (detect.hush)"
+    )
+    much = any(late > _MUCH * first for first, _ in spans.values())
+    advice = "lower detect.allowed_lateness if your events come sooner than that" if much else ""
     figures = {name: {"remind_after_ms": millis(a), "asked_after_ms": millis(b)} for name, (a, b) in spans.items()}
     return CheckResult(True, text, advice, figures)
 

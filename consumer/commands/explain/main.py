@@ -51,7 +51,7 @@ def main(config: Path, question: PersonQuery, *, as_json: bool, reveal: bool) ->
         if question.user_id is None:
             raise CommandFailed(str(missing)) from None
         found = Found(question.user_id, ZoneInfo(settings.policy.timezone), Known(now=now))
-        found.notes.append(f"{missing}: the story is the topic's alone")
+        found.notes.append(f"this is what the topic alone tells: {missing}")
     activities = _read_topic(shared, found, question, now)
     story = tell_person(found, activities, detect.rules(settings), settings.processes, process=question.process)
     print_text(show.as_json(story) if as_json else show.as_text(story, clock_of(found.zone)))

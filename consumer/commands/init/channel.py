@@ -46,7 +46,10 @@ def find_channel(given: Channel, *, ask: bool) -> ChannelAnswer | None:
         namespace = namespace or str(typer.prompt("Namespace of the template (1MSG shows it)"))
         language = language or str(typer.prompt("Language of the template", default="en"))
     if not namespace:
-        raise typer.BadParameter("1MSG shows it beside the template", param_hint="--namespace")
+        raise typer.BadParameter(
+            f"is missing: 1MSG shows it beside the template. With the token in {TOKEN_VARIABLE} it is looked up",
+            param_hint="--namespace",
+        )
     return ChannelAnswer(channel_id, namespace, name or "inactivity_reminder", language or "en", given.base_url)
 
 
