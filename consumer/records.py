@@ -171,10 +171,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received(Generic[T]):
-    """A record where it was found on its topic. A null value (a deletion on a compacted topic) is `None`."""
+    """A record where it was found on its topic. A null value (a deletion on a compacted topic) is `None`; `traceparent`
+    is that of its headers."""
 
     topic: str
     partition: int
     offset: int
     key: bytes | None
     value: T | None
+    traceparent: str | None = None

@@ -20,6 +20,7 @@ from consumer.deliver.outbox import (
     OutboxRecord,
     RecordsRefused,
     StatusOutbox,
+    StatusRecord,
 )
 from consumer.deliver.policy.checks import CheckRules
 from consumer.deliver.policy.message_plan import MessagePlan
@@ -141,6 +142,8 @@ class MemoryTopics:
     """The topics that deliver writes."""
 
     statuses: list[DeliveryStatus] = field(default_factory=list)
+    traceparents: list[str | None] = field(default_factory=list)
+    """Of the headers of each of `statuses`."""
     opt_outs: list[OptOut] = field(default_factory=list)
     """Those about users; the ones about their numbers are in `phone_opt_outs`."""
     phone_opt_outs: list[OptOut] = field(default_factory=list)
@@ -160,22 +163,30 @@ class MemoryTopics:
         self.failure_before = self.failure_after = None
         if before is not None:
             raise before
-        if any(getattr(record, "user_id", None) in self.refused_users for record in records):
+        if any(_user_of(record) in self.refused_users for record in records):
             raise RecordsRefused("MSG_SIZE_TOO_LARGE", "the broker does not take a record")
         for record in records:
-            self._list_of(record).append(record)
+            if isinstance(record, StatusRecord):
+                self.statuses.append(record.status)
+                self.traceparents.append(record.traceparent)
+            else:
+                self._list_of(record).append(record)
         if after is not None:
             raise after
 
     def close(self) -> None:
         return
 
-    def _list_of(self, record: OutboxRecord) -> list[Any]:
-        if isinstance(record, DeliveryStatus):
-            return self.statuses
+    def _list_of(self, record: OptOut | OptOutLifted) -> list[Any]:
         if isinstance(record, OptOutLifted):
             return self.lifted
         return self.opt_outs if record.user_id else self.phone_opt_outs
+
+
+def _user_of(record: OutboxRecord) -> str | None:
+    if isinstance(record, StatusRecord):
+        return record.status.user_id
+    return record.user_id if isinstance(record, OptOut) else None
 
 
 class Replica:

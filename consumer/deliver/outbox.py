@@ -38,7 +38,15 @@ class OptOutLifted:
     at: Millis
 
 
-OutboxRecord = DeliveryStatus | OptOut | OptOutLifted
+@dataclass(frozen=True, slots=True)
+class StatusRecord:
+    """A record of `delivery-status`, and the `traceparent` of its headers."""
+
+    status: DeliveryStatus
+    traceparent: str | None
+
+
+OutboxRecord = StatusRecord | OptOut | OptOutLifted
 
 
 class Outbox(Protocol):
@@ -73,7 +81,10 @@ class StatusOutbox:
     topic = "delivery_status"
 
     def unpublished(self, connection: Connection, limit: int) -> Sequence[tuple[int, OutboxRecord]]:
-        return [(each.id, _delivery_status(each)) for each in queries.outbox.unpublished_transitions(connection, limit)]
+        return [
+            (each.id, StatusRecord(_delivery_status(each), each.traceparent))
+            for each in queries.outbox.unpublished_transitions(connection, limit)
+        ]
 
     def flag_published(self, connection: Connection, ids: Sequence[int]) -> None:
         queries.outbox.mark_transitions_published(connection, ids)

@@ -153,6 +153,7 @@ def request_of(received: Received[Reminder], now: Millis) -> Request | None:
         partition=received.partition,
         status=Status.PLANNED.value,
         due_at=min(now, reminder.lapsed_at or now),
+        traceparent=received.traceparent,
         created_at=now,
         updated_at=now,
     )

@@ -20,6 +20,7 @@ from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
+from consumer.trace_context import log_fields
 
 Key = tuple[str, str]
 """(reminder_id, medium)"""
@@ -115,9 +116,8 @@ class UnitOfWork:
         row = self._rows[key]
         changes = transition(Status(row.status), row.reason, event)
         if isinstance(changes, NoChange):
-            log.debug(
-                "nothing_changed", reminder_id=key[0], medium=key[1], event_kind=type(event).__name__, why=changes.why
-            )
+            kind, trace = type(event).__name__, log_fields(row.traceparent)
+            log.debug("nothing_changed", reminder_id=key[0], medium=key[1], event_kind=kind, why=changes.why, **trace)
             return changes
         for change in changes:
             row = row_after(row, change, self.now)
@@ -153,7 +153,8 @@ class UnitOfWork:
         """Count the transitions, and log them for debugging; called once the transaction is durable."""
         logger = log.bind()
         for each in self._transitions:
-            logger.debug("reminder_changed", **{name: each[name] for name in _LOGGED})
+            fields = {name: each[name] for name in _LOGGED}
+            logger.debug("reminder_changed", **fields, **log_fields(each["traceparent"]))
         label = metrics.process_label
         changes = Counter((label(t["process"]), t["medium"], t["status"], t["reason"]) for t in self._transitions)
         for (process, medium, status, reason), number in changes.items():
@@ -219,6 +220,7 @@ def _transition(row: ReminderRow, change: Change, at: Millis) -> dict[str, Any]:
         "source": change.source.value,
         "occurred_at": at,
         "recorded_at": row.updated_at,
+        "traceparent": row.traceparent,
     }
 
 

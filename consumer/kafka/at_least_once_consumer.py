@@ -8,7 +8,7 @@ the dead letters' topic is out of reach, the batch is read again and again.
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import structlog
@@ -27,6 +27,7 @@ from consumer.kafka.dead_letters.isolation import handle_isolating
 from consumer.kafka.dead_letters.publisher import DeadLetterPublisher, Rejection
 from consumer.kafka.dead_letters.records import rejected_record
 from consumer.records import Received
+from consumer.trace_context import traceparent_of
 
 T = TypeVar("T")
 Message: TypeAlias = Any
@@ -228,7 +229,9 @@ class AtLeastOnceConsumer(Generic[T]):
                 bad.append((record, problem))
             else:
                 topic, partition, offset, key, _ = record
-                good.append(Received(topic=topic, partition=partition, offset=offset, key=key, value=value))
+                found = Received(topic=topic, partition=partition, offset=offset, key=key, value=value)
+                trace = traceparent_of(message.headers())
+                good.append(found if trace is None else replace(found, traceparent=trace))
         return good, bad
 
     def _retry_later(self, records: Sequence[Message], stop: threading.Event, event: str, error: Exception) -> bool:

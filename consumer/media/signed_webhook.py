@@ -3,7 +3,8 @@
 A request is a POST of JSON with these headers:
 - `Lapse-Id`: the reminder's id, the same in every attempt, so that the endpoint can ignore repeats;
 - `Lapse-Timestamp`: when the request was sent, in whole seconds since the epoch;
-- `Lapse-Signature`: `v1=` and the HMAC-SHA256 (hex) of `<timestamp>.<body>`, with the secret as key.
+- `Lapse-Signature`: `v1=` and the HMAC-SHA256 (hex) of `<timestamp>.<body>`, with the secret as key;
+- `traceparent`: the W3C trace context of the activity after which the person went quiet, if it had one.
 The endpoint computes the signature itself, compares in constant time, and refuses requests older than five minutes.
 
 | answer                         | means                                                                |
@@ -31,6 +32,7 @@ from consumer.onemsg.http.transport import HttpTransport
 from consumer.onemsg.http.transport_errors import FAILURES, outcome_of
 from consumer.onemsg.outcomes import Accepted, Outcome, Rejected, Remedy, Unknown
 from consumer.onemsg.send_response import parse_retry_after
+from consumer.trace_context import TRACEPARENT
 
 _REFUSED = {400, 410, 413, 415}
 _RETRY_LATER = {408, 425, 429, 503}
@@ -40,10 +42,11 @@ _CONNECTIONS = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookRequest:
-    """One request: the id, the same in every attempt, and the JSON body."""
+    """One request: the id, the same in every attempt, the JSON body, and the trace that it belongs to."""
 
     id: str
     body: bytes = field(repr=False)
+    traceparent: str | None = None
 
 
 class WebhookRequestWriter:
@@ -65,7 +68,8 @@ class WebhookRequestWriter:
             "link": link,
             "text": fill_text(self._settings.text, letter, link),
         }
-        return WebhookRequest(id=letter.reminder_id, body=json.dumps(content).encode())
+        body = json.dumps(content).encode()
+        return WebhookRequest(id=letter.reminder_id, body=body, traceparent=letter.traceparent)
 
 
 def signature(secret: str, timestamp: int, body: bytes) -> str:
@@ -97,6 +101,8 @@ class SignedWebhookClient:
             "Lapse-Timestamp": str(timestamp),
             "Lapse-Signature": signature(self._secret, timestamp, message.body),
         }
+        if message.traceparent is not None:
+            headers[TRACEPARENT] = message.traceparent
         try:
             status, told, _ = await self._http.exchange("POST", "", headers=headers, body=message.body, limit=0)
         except FAILURES as error:

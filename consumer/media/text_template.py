@@ -21,6 +21,7 @@ class FallbackText:
     action: str
     email: str | None = field(default=None, repr=False)
     """An address that `normalize_email` returned; the checks ensure that it is set for an e-mail."""
+    traceparent: str | None = None
 
 
 def fill_text(template: str, letter: FallbackText, link: str | None = None) -> str:

@@ -50,6 +50,22 @@ def test_hands_records_over_decoded_in_order_with_null_values(setup: ConsumerSet
     assert setup.committed() == 3
 
 
+def test_hands_over_the_trace_context_of_headers(setup: ConsumerSetup) -> None:
+    trace = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    producer = Producer({"bootstrap.servers": setup.bootstrap, "log_level": 0})
+    records: list[list[tuple[str, str | bytes | None]]] = [
+        [("traceparent", trace)],
+        [],
+        [("traceparent", b"mine"), ("other", None)],
+    ]
+    for number, headers in enumerate(records):
+        producer.produce(setup.topic, b"r%d" % number, b"key", headers=headers)
+    assert producer.flush(TIMEOUT_S) == 0
+    with setup.running(collector := Collector()):
+        collector.wait_for("r0", "r1", "r2")
+    assert [received.traceparent for received in collector.records] == [trace.decode(), None, None]
+
+
 def test_bad_record_becomes_a_dead_letter_and_others_are_handed_over(setup: ConsumerSetup) -> None:
     write(setup, b"one", b"\x00\xff", b"three")
     with setup.running(collector := Collector()):

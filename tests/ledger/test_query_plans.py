@@ -212,6 +212,7 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "inbox.unclaimed_echoes": lambda to: i.unclaimed_echoes(to, PHONES),
     "inbox.delete_echoes_to": lambda to: i.delete_echoes_to(to, ["hash-7", "hash-8"]),
     "inbox.delete_echoes_before": lambda to: i.delete_echoes_before(to, OLD),
+    "reminders.clear_traces": lambda to: r.clear_traces(to, ["user-7"]),
     "outbox.clear_message_ids": lambda to: o.clear_message_ids(to, ["user-7"]),
     "outbox.insert_transitions": lambda to: o.insert_transitions(to, [NEW_TRANSITION]),
     "outbox.unpublished_transitions": lambda to: o.unpublished_transitions(to, 100),

@@ -6,6 +6,7 @@ import hmac
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -87,11 +88,11 @@ def configured(url: str) -> WebhookFallbackSettings:
     return WebhookFallbackSettings.model_validate({**said, "link": "https://shop.example/{reminder_id}"})
 
 
-def call(url: str, times: int = 1) -> Outcome:
+def call(url: str, times: int = 1, letter: FallbackText = LETTER) -> Outcome:
     async def calling() -> Outcome:
         hook = SignedWebhookClient(configured(url), SECRET, lambda: NOW)
         try:
-            message = WebhookRequestWriter(configured(url))(LETTER, NOW)
+            message = WebhookRequestWriter(configured(url))(letter, NOW)
             return [await hook.send_template(message) for _ in range(times)][-1]
         finally:
             await hook.aclose()
@@ -112,6 +113,7 @@ def test_request_has_all_fields_and_a_valid_signature() -> None:
         assert call(endpoint.url, times=2) == Accepted(message_id="6f1f2b4e")
     (headers, body), (again, _) = endpoint.told
     assert headers["lapse-id"] == again["lapse-id"] == "6f1f2b4e"
+    assert "traceparent" not in headers
     assert json.loads(body) == {
         "reminder_id": "6f1f2b4e",
         "user_id": "maria",
@@ -128,6 +130,14 @@ def test_request_has_all_fields_and_a_valid_signature() -> None:
     assert not accepts(headers, body + b" ", seconds)
     assert not accepts(headers, body, seconds + 301)  # a call that somebody recorded and plays again
     assert not accepts({**headers, "lapse-timestamp": str(seconds + 301)}, body, seconds + 301)
+
+
+def test_request_carries_the_trace_context() -> None:
+    traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    with Endpoint().serving() as endpoint:
+        call(endpoint.url, letter=replace(LETTER, traceparent=traceparent))
+    [(headers, _)] = endpoint.told
+    assert headers["traceparent"] == traceparent
 
 
 @pytest.mark.parametrize(

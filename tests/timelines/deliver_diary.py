@@ -87,9 +87,10 @@ class Diary(Replica):
         record = Reminder(kind=ReminderKind.WATERMARK, occurred_at=watermark, detected_at=self.clock.now(), **told)
         return self.takes(record, partition)
 
-    def takes(self, reminder: Reminder, partition: int = 0) -> "Diary":
-        """Exactly this record is read from `reminders`."""
-        self.parts.intake.take_reminders([self.received("reminders", reminder, partition)])
+    def takes(self, reminder: Reminder, partition: int = 0, traceparent: str | None = None) -> "Diary":
+        """Exactly this record is read from `reminders`, with this header."""
+        received = self.received("reminders", reminder, partition)
+        self.parts.intake.take_reminders([replace(received, traceparent=traceparent)])
         return self
 
     def reminder(

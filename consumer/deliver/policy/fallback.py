@@ -73,6 +73,7 @@ def next_medium_row(row: ReminderRow, media: Sequence[str], now: Millis) -> Remi
         lapsed_at=row.lapsed_at,
         occurred_at=row.occurred_at,
         partition=row.partition,
+        traceparent=row.traceparent,
         status=Status.PLANNED.value,
         due_at=now,
         created_at=now,

@@ -1,4 +1,4 @@
-"""Erases a person: name, phone, e-mail, and what is kept of their words.
+"""Erases a person: name, phone, e-mail, the traces of their activities, and what is kept of their words.
 
 What was done about the user's id stays, and so does their opt-out. What is kept by phone stays as long as another
 contact has the number: anybody can make an account with it and delete that.
@@ -38,6 +38,7 @@ class Erasure:
             return False
         queries.contacts.clear_sent_phones(self._connection, erased)  # first: it locks the rows, whose ids count then
         message_ids.erase(self._connection, erased, self._hash_key)
+        queries.reminders.clear_traces(self._connection, erased)
         phones = self._phones_of_nobody_else(erased)
         hashes = set(phones.values())
         subjects = {f"user:{user}" for user in erased} | {f"phone:{hashed}" for hashed in hashes}

@@ -30,6 +30,7 @@ from consumer.ledger.schema import migrations
 from consumer.ledger.schema.rows import ChannelRow, ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
+from consumer.trace_context import log_fields
 
 _PROBE_CANDIDATES = 10
 """Rows considered to find one that can be the probe of a stopped channel."""
@@ -53,6 +54,7 @@ class Attempt(Generic[M]):
     message: M
     hashes: Mapping[str, str | None]
     """`phone_hash`, `email_hash` and `text_hash`, as in `tables.attempts`."""
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +214,8 @@ class Claims(Generic[M]):
         try:
             return self._medium.write(row, facts, variant, now)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this row's; its text may hold personal data
-            log.error("message_unwritable", reminder_id=row.reminder_id, medium=row.medium, error=type(error).__name__)
+            kind, trace = type(error).__name__, log_fields(row.traceparent)
+            log.error("message_unwritable", reminder_id=row.reminder_id, medium=row.medium, error=kind, **trace)
             return None
 
     def _journal(self, work: UnitOfWork, row: ReminderRow, facts: Facts, draft: Draft[M]) -> Attempt[M]:
@@ -235,7 +238,8 @@ class Claims(Generic[M]):
             "email_hash": facts.email_hash,
             "text_hash": None if draft.text is None else text_hash(draft.text, work.hash_key),
         }
-        return Attempt(row.key, number, work.now, facts.lapsed_at, row.reason not in _FAULTS, draft.message, hashes)
+        held = row.reason not in _FAULTS
+        return Attempt(row.key, number, work.now, facts.lapsed_at, held, draft.message, hashes, row.traceparent)
 
 
 def _one_per_user(rows: Iterable[ReminderRow]) -> list[ReminderRow]:

@@ -26,6 +26,7 @@ from consumer.ledger.queries.attempts import PastAttempt, SentAttempt
 from consumer.ledger.queries.recipients import Hold
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.records import EMAIL, WHATSAPP
+from consumer.trace_context import log_fields
 
 log = structlog.get_logger()
 
@@ -112,7 +113,8 @@ class FactsGatherer:
             found, hold = recipients.people.get(user), holds.get(user)
             person = found or no_person
             if person.error is not None:
-                log.error("contact_unreadable", reminder_id=row.reminder_id, error=person.error)
+                trace = log_fields(row.traceparent)
+                log.error("contact_unreadable", reminder_id=row.reminder_id, error=person.error, **trace)
             others = [a for a in attempts.get((user, row.process), ()) if a.reminder_id != row.reminder_id]
             same_rung = [a for a in others if a.remind_after == row.lapse_time - row.last_seen]
             facts[row.key] = Facts(

@@ -93,6 +93,7 @@ def fallback_medium(name: str, config: SenderConfig, write_message: Callable[[Fa
             name=facts.name,
             action=usable_action(row.action, config.text_check) or config.plans[row.process].action,
             email=facts.email,
+            traceparent=row.traceparent,
         )
         return Draft(write_message(text, now))
 

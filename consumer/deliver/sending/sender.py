@@ -23,6 +23,7 @@ from consumer.ledger.schema.rows import ChannelRow
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.api_errors import OneMsgError
 from consumer.onemsg.outcomes import Outcome, Unknown
+from consumer.trace_context import log_fields
 from consumer.waiting import wait_for_event
 
 _RECORD_TRIES = 6
@@ -169,7 +170,7 @@ class Sender(Generic[M]):
         now = self._clock.now()
         left_ms = min(claim.lease_until - now, claim.lease_until_monotonic - self._clock.monotonic())
         if left_ms <= 0:
-            log.warning("lease_ended_before_sending", reminder_id=attempt.key[0], attempt=attempt.number)
+            log.warning("lease_ended_before_sending", **_log_fields(attempt))
             return None
         if attempt.number == 1:
             delays = self._metrics.lapse_to_send.labels("yes" if attempt.held else "no")
@@ -182,7 +183,7 @@ class Sender(Generic[M]):
             return Unknown(reason="timeout")
         except Exception:
             # A client answers with outcomes; after anything else the request may have left.
-            log.exception("send_failed", reminder_id=attempt.key[0], attempt=attempt.number)
+            log.exception("send_failed", **_log_fields(attempt))
             return Unknown(reason="client_error")
 
     async def _record(self, result: AttemptResult) -> None:
@@ -195,3 +196,7 @@ class Sender(Generic[M]):
                 await asyncio.sleep(self._record_backoff_ms * 2**number / SECOND)
             else:
                 return
+
+
+def _log_fields(attempt: Attempt[M]) -> dict[str, object]:
+    return {"reminder_id": attempt.key[0], "attempt": attempt.number, **log_fields(attempt.traceparent)}

@@ -25,6 +25,7 @@ from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.api_errors import OneMsgError
+from consumer.trace_context import log_fields
 
 KEPT_FOR = DAY
 """For how long reports wait for their message, and unreadable webhook bodies are kept."""
@@ -199,7 +200,8 @@ def _expire_leases(work: UnitOfWork) -> list[ReminderRow]:
     expired = queries.reminders.lock_expired_leases(work.connection, work.now, _BATCH)
     work.add_locked(expired)
     for row in expired:
-        log.warning("attempt_unknown", reminder_id=row.reminder_id, attempt=row.attempts, worker=row.claimed_by)
+        fields = {"reminder_id": row.reminder_id, "attempt": row.attempts, **log_fields(row.traceparent)}
+        log.warning("attempt_unknown", worker=row.claimed_by, **fields)
         work.apply_event(row.key, OutcomeUnknown("lease_ran_out", StatusSource.CHECK))
     end = {"outcome": "unknown", "reason": "lease_ran_out", "finished_at": work.now}
     queries.attempts.record_outcomes(

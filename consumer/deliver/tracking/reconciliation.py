@@ -21,6 +21,7 @@ from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
 from consumer.onemsg.webhook.notifications import Echo
 from consumer.records import WHATSAPP
+from consumer.trace_context import log_fields
 
 _SETTLED_BY_MESSAGE = {Status.UNKNOWN, Status.UNRESOLVED}
 log = structlog.get_logger()
@@ -97,5 +98,6 @@ def _assign(work: UnitOfWork, attempt: OpenAttempt, message: SeenMessage) -> boo
     end = {"key": key, "number": attempt.number, "outcome": "accepted", "message_id": message_id}
     queries.attempts.record_outcomes(work.connection, [{**end, "finished_at": work.now}])
     work.apply_event(key, AttemptAccepted(message_id, StatusSource(message.source)), message.at)
-    log.info("unknown_settled", reminder_id=key[0], attempt=attempt.number, source=message.source)
+    trace = log_fields(row.traceparent)
+    log.info("unknown_settled", reminder_id=key[0], attempt=attempt.number, source=message.source, **trace)
     return True

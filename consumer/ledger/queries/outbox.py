@@ -35,6 +35,7 @@ class Transition:
     source: str
     occurred_at: Millis
     recorded_at: Millis
+    traceparent: str | None
 
 
 @dataclass(frozen=True, slots=True)

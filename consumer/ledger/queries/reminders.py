@@ -261,6 +261,15 @@ def delete_with_history(connection: Connection, keys: Sequence[tuple[str, str]])
                 connection.execute(delete(table).where(table.c.reminder_id.in_(some), table.c.medium == medium))
 
 
+def clear_traces(connection: Connection, users: Collection[str]) -> None:
+    """Forget the traces of these users' activities, in their reminders and in what is published of them."""
+    r = reminders.c
+    for some in chunks(users):
+        theirs = outbox.c.reminder_id.in_(select(r.reminder_id).where(r.user_id.in_(some)))
+        for table, where in ((reminders, r.user_id.in_(some)), (outbox, theirs)):
+            connection.execute(update(table).where(where, table.c.traceparent.is_not(None)).values(traceparent=None))
+
+
 def _rows(found: Iterable[Sequence[Any]]) -> list[ReminderRow]:
     return [ReminderRow._make(row) for row in found]
 

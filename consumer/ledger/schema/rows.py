@@ -49,6 +49,7 @@ class ReminderRow(NamedTuple):
     superseded_at: Millis | None = None
     returned_at: Millis | None = None
     completed_at: Millis | None = None
+    traceparent: str | None = None
 
     @property
     def key(self) -> tuple[str, str]:

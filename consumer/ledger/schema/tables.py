@@ -91,6 +91,7 @@ reminders = Table(
     Column("completed_at", BigInteger),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+    Column("traceparent", Text),  # of the activity that began the silence
     PrimaryKeyConstraint("reminder_id", "medium"),
     Index(None, "user_id", "process"),
     Index(None, "created_at"),
@@ -257,6 +258,7 @@ outbox = Table(
     Column("recorded_at", BigInteger, nullable=False),
     Column("published", Boolean, nullable=False),
     Column("refused_because", Text),  # set aside: the broker does not take this record, but others
+    Column("traceparent", Text),  # for the record's headers
     UniqueConstraint("reminder_id", "medium", "sequence"),
 )
 """Every published transition: what the delivery-status topic has, or is about to have."""

@@ -21,6 +21,7 @@ from consumer.kafka.clients.publisher import PublishFailed
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.records import DeliveryStatus, OptOut
+from consumer.trace_context import headers_with
 from consumer.wiring.deliver.opt_outs_topic import LIFTED_AT, key_of
 from consumer.wiring.shared import Shared
 
@@ -65,6 +66,9 @@ class KafkaRecordWriter:
         if isinstance(record, OptOutLifted):
             headers = [(LIFTED_AT, str(record.at).encode())]
             return Output(self._topics[OptOut], -1, key_of(record.subject), None, headers)
-        topic = self._topics[type(record)]
-        key = key_of(record.subject) if isinstance(record, OptOut) else record.user_id.encode()
-        return Output(topic, -1, key, self._codec.encode(record, topic))
+        if isinstance(record, OptOut):
+            topic = self._topics[OptOut]
+            return Output(topic, -1, key_of(record.subject), self._codec.encode(record, topic))
+        topic, status = self._topics[DeliveryStatus], record.status
+        value = self._codec.encode(status, topic)
+        return Output(topic, -1, status.user_id.encode(), value, headers_with(record.traceparent))
