@@ -6,9 +6,10 @@ import re
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any, TypeAlias
+
+from ..http_server import Handler, http_server
 
 Answer: TypeAlias = tuple[int, dict[str, Any]]
 
@@ -100,39 +101,21 @@ def schema_registry(keeps: Keeps, tls: ssl.SSLContext | None = None) -> Iterator
     """Runs one on a free port of this machine."""
     registry = SchemaRegistry(keeps)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Asked(Handler):
         def do_GET(self) -> None:
             self._serve(None)
 
         def do_POST(self) -> None:
-            self._serve(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self._serve(json.loads(self.body()))
 
         def _serve(self, body: Any) -> None:
             kind, _, given = self.headers.get("Authorization", "").partition(" ")
             login = base64.b64decode(given).decode() if kind == "Basic" else f"{kind} {given}"
             status, answer = registry.answer(self.command, self.path.partition("?")[0], body, login)
-            content = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/vnd.schemaregistry.v1+json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            self.answer(status, json.dumps(answer).encode(), Content_Type="application/vnd.schemaregistry.v1+json")
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Tests look at `requests`; standard error stays quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    if tls is not None:
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    registry.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
-    try:
+    with http_server(Asked, tls) as registry.url:
         yield registry
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _normal(body: Any) -> str:

@@ -2,9 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import httpx
@@ -13,6 +11,7 @@ import yaml
 from aiosmtpd.controller import Controller
 
 from tests.app.service import Platform, Sandbox, Service, eventually
+from tests.http_server import Handler, http_server
 
 
 class Mailbox:
@@ -49,22 +48,13 @@ def mailbox() -> Iterator[tuple[Mailbox, int]]:
 def endpoint() -> Iterator[tuple[list[Any], str]]:
     told: list[Any] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Call(Handler):
         def do_POST(self) -> None:
-            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
+            told.append(json.loads(self.body()))
+            self.answer(204)
 
-        def log_message(self, format: str, *arguments: Any) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield told, f"http://127.0.0.1:{server.server_port}/lapse"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with http_server(Call) as url:
+        yield told, f"{url}/lapse"
 
 
 @pytest.fixture

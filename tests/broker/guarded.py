@@ -6,9 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any, TypeAlias
 
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
@@ -18,6 +16,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     UserScramCredentialUpsertion,
 )
 
+from ..http_server import Handler, http_server
 from .broker import free_ports
 from .certificates import PrivateAuthority
 from .local import LocalBroker
@@ -116,34 +115,19 @@ def _dotted(settings: Mapping[str, Any]) -> Client:
 def token_issuer(*, lifetime_s: int = 3600, issued_ago_s: int = 0) -> Iterator[str]:
     """An endpoint that gives the client `lapse` tokens (JWT without a signature), which such a broker accepts."""
 
-    class Issuer(BaseHTTPRequestHandler):
+    class Issuer(Handler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
+            self.body()
             login = base64.b64decode(self.headers["Authorization"].removeprefix("Basic "))
             issued = int(time.time()) - issued_ago_s
             claims = {"sub": "lapse", "iat": issued, "exp": issued + lifetime_s}
             token = f"{_encoded({'alg': 'none'})}.{_encoded(claims)}."
             known = login == b"lapse:a-client-secret"
             answer = {"access_token": token, "token_type": "Bearer"} if known else {"error": "invalid_client"}
-            content = json.dumps(answer).encode()
-            self.send_response(200 if known else 401)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            self.answer(200 if known else 401, json.dumps(answer).encode(), Content_Type="application/json")
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Issuer)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/token"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with http_server(Issuer) as url:
+        yield f"{url}/token"
 
 
 def _encoded(part: Mapping[str, Any]) -> str:

@@ -1,7 +1,5 @@
 """The checks of broker, input topic, registry and ledger, one at a time."""
 
-import http.server
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +17,7 @@ from consumer.config.sections.kafka import KafkaSettings, RegistrySettings
 from consumer.config.types import Secret
 from consumer.ledger.store import Ledger
 from consumer.wiring.deliver.ledger import TopicPositions
+from tests.http_server import Handler, http_server
 
 
 def no_topics(_: Ledger | None) -> TopicPositions:
@@ -98,26 +97,12 @@ class TestTheInputTopic:
 def web_server(status: int, body: bytes) -> Iterator[str]:
     """Answers everything with the same."""
 
-    class Answer(http.server.BaseHTTPRequestHandler):
+    class Same(Handler):
         def do_GET(self) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(status, body, Content_Type="application/json")
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Says nothing."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with http_server(Same) as url:
+        yield url
 
 
 class TestTheRegistry:

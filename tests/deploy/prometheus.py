@@ -5,10 +5,8 @@ import re
 import shutil
 import signal
 import subprocess
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import yaml
 
 from tests.app.service import eventually
 from tests.broker.broker import free_ports
+from tests.http_server import Handler, http_server
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 SCRAPE_INTERVAL_S = 1
@@ -71,24 +70,24 @@ class Prometheus:
 
 
 class Receiver:
-    """Where Alertmanager sends what it has to tell: one address for each receiver of its configuration."""
+    """Keeps what Alertmanager tells each receiver of its configuration."""
 
     def __init__(self) -> None:
         self._told = list[tuple[str, str, dict[str, str]]]()
-        outer = self
 
-        class Handler(BaseHTTPRequestHandler):
+    @contextmanager
+    def serving(self) -> Iterator[str]:
+        """Yield the address that Alertmanager has to call."""
+        told = self._told
+
+        class Call(Handler):
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                outer._told += [(body["receiver"], each["status"], each["labels"]) for each in body["alerts"]]
-                self.send_response(200)
-                self.end_headers()
+                body = json.loads(self.body())
+                told.extend((body["receiver"], each["status"], each["labels"]) for each in body["alerts"])
+                self.answer(200)
 
-            def log_message(self, *_: object) -> None: ...
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        with http_server(Call) as url:
+            yield f"{url}/"
 
     def forget(self) -> None:
         self._told.clear()
@@ -99,10 +98,6 @@ class Receiver:
         told = [status for name, status, has in list(self._told) if name == receiver and has.items() >= wanted]
         return told[-1] if told else None
 
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
 
 @contextmanager
 def alertmanager(folder: Path) -> Iterator[tuple[str, Receiver]]:
@@ -110,10 +105,6 @@ def alertmanager(folder: Path) -> Iterator[tuple[str, Receiver]]:
     receiver = Receiver()
     settings = yaml.safe_load((DEPLOY / "alertmanager" / "alertmanager.yml").read_text())
     settings["route"] |= {"group_wait": "1s", "group_interval": "1s"}
-    settings["receivers"] = [
-        each | {"webhook_configs": [{"url": receiver.url, "max_alerts": 0}]} for each in settings["receivers"]
-    ]
-    (folder / "alertmanager.yml").write_text(yaml.safe_dump(settings))
     address = _free_address()
     command = [
         shutil.which("alertmanager") or "prometheus-alertmanager",  # as Debian names it
@@ -122,9 +113,12 @@ def alertmanager(folder: Path) -> Iterator[tuple[str, Receiver]]:
         f"--web.listen-address={address}",
         "--cluster.listen-address=",
     ]
-    with _running(command, folder / "alertmanager.log", f"http://{address}/-/ready"):
-        yield address, receiver
-    receiver.close()
+    with receiver.serving() as url:
+        told = {"webhook_configs": [{"url": url, "max_alerts": 0}]}
+        settings["receivers"] = [each | told for each in settings["receivers"]]
+        (folder / "alertmanager.yml").write_text(yaml.safe_dump(settings))
+        with _running(command, folder / "alertmanager.log", f"http://{address}/-/ready"):
+            yield address, receiver
 
 
 @contextmanager

@@ -8,9 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from typing import Any
 
 import pytest
 
@@ -21,6 +18,7 @@ from consumer.media.text_template import FallbackText
 from consumer.onemsg.outcomes import Accepted, NotTransmitted, Outcome, Rejected, Remedy, Unknown
 from consumer.onemsg.send_response import MAX_RETRY_AFTER
 from tests.full_port import full_port
+from tests.http_server import Handler, http_server
 
 SECRET = "only-the-two-of-us"
 NOW = 1_767_571_200_000
@@ -49,7 +47,7 @@ class Endpoint:
     def serving(self) -> Iterator["Endpoint"]:
         endpoint = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Call(Handler):
             protocol_version = "HTTP/1.1"  # keeps a connection open if it is let
 
             def setup(self) -> None:
@@ -57,30 +55,16 @@ class Endpoint:
                 super().setup()
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                endpoint.told.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                endpoint.told.append((headers, self.body()))
                 if endpoint.status:
-                    self.send_response(endpoint.status)
-                    for name, value in endpoint.headers.items():
-                        self.send_header(name.replace("_", "-"), value)
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
+                    self.answer(endpoint.status, **endpoint.headers)
                 else:
                     self.connection.close()
 
-            def log_message(self, format: str, *arguments: Any) -> None:
-                return
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{server.server_port}/lapse"
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
+        with http_server(Call) as url:
+            self.url = f"{url}/lapse"
             yield self
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
 
 
 def configured(url: str) -> WebhookFallbackSettings:

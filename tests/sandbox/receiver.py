@@ -3,9 +3,10 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Condition, Thread
+from threading import Condition
 from typing import Any
+
+from tests.http_server import Handler, http_server
 
 
 class Receiver:
@@ -47,27 +48,13 @@ class Receiver:
 def receiving() -> Iterator[Receiver]:
     receiver = Receiver()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Call(Handler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            status = receiver.take(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(status)
-            if status in (301, 307):
-                self.send_header("Location", receiver.url + "/elsewhere")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            status = receiver.take(self.body())
+            self.answer(status, **({"Location": receiver.url + "/elsewhere"} if status in (301, 307) else {}))
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Tests are quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    receiver.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
-    try:
+    with http_server(Call) as url:
+        receiver.url = f"{url}/hook"
         yield receiver
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
