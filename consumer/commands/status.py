@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -55,12 +56,11 @@ def main(config: Path, *, user: str | None, limit: int, follow: bool, as_json: b
         if follow:
             ends = {(topic, number): span.stop for number, span in sample.ranges.items()}
             coming = (message.value() for message in sampler.follow(ends) if message is not None)
-            for record in _chosen(coming, shared.codec, user):
-                print_line(show(record))
+            with suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
+                for record in _chosen(coming, shared.codec, user):
+                    print_line(show(record))
     except KafkaException as problem:
         raise CommandFailed(f"{topic} cannot be read: {in_words(problem.args[0])}") from None
-    except KeyboardInterrupt:
-        pass
     return DONE
 
 

@@ -1,6 +1,5 @@
 """The reader takes delivery-status as any consumer could, and counts what it cannot read."""
 
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -12,6 +11,7 @@ from consumer.activity.record_codec import RecordCodec
 from consumer.demo.broker import QUIET
 from consumer.demo.status_reader import StatusesRead, StatusReader
 from consumer.records import DeliveryStatus
+from tests.app.service import eventually
 
 RECORD = DeliveryStatus(
     event_id="e",
@@ -69,10 +69,9 @@ def test_records_are_read_from_the_beginning_and_unreadable_ones_are_counted(
     for value in (codec.encode(RECORD, "x"), b"no record", codec.encode(later, "x"), None):
         producer.produce("delivery-status", value, b"u1", partition=0)
     assert producer.flush(10) == 0
-    deadline = time.monotonic() + 30
-    while reader.read.records + reader.read.unreadable < 4:
-        assert time.monotonic() < deadline
-        reader.poll(0.1)
+    eventually(
+        lambda: not reader.poll(0) and reader.read.records + reader.read.unreadable == 4, meaning="all four are read"
+    )
     assert (reader.read.records, reader.read.unreadable) == (2, 2)
     [history] = reader.read.histories.values()
     assert history.statuses == {"accepted", "delivered"}

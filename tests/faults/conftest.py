@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.app.service import Sandbox, sandbox
 from tests.faults.world import World
 
 
@@ -12,3 +13,10 @@ def world(kafka: str) -> Iterator[World]:
     made = World(kafka)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def channel() -> Iterator[Sandbox]:
+    """Run one stand-in for 1MSG for a whole file of tests."""
+    with sandbox() as running:
+        yield running

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import product
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
-from tests.app.service import Platform, Sandbox, Service, eventually, sandbox, settings
+from tests.app.service import Platform, Sandbox, Service, eventually, settings
 from tests.broker.broker import free_ports
 from tests.broker.guarded import GuardedBroker
 from tests.broker.topics import create_topics
@@ -92,15 +93,8 @@ _COMPACTED = {name: {"cleanup.policy": "compact"} for name in ("lapse-state", "c
 
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[Guarded]:
-    made = Guarded()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def channel() -> Iterator[Sandbox]:
-    with sandbox() as running:
-        yield running
+    with closing(Guarded()) as made:
+        yield made
 
 
 @pytest.fixture

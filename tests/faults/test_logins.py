@@ -4,7 +4,7 @@ at once, where it does not."""
 import json
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from consumer.commands import kafka_probe
 from consumer.commands.terminal.exit_codes import CommandFailed
 from consumer.config.errors import ConfigError
 from consumer.config.sections.kafka import KafkaSettings
-from tests.app.service import Platform, Sandbox, Service, eventually, sandbox, settings
+from tests.app.service import Platform, Sandbox, Service, eventually, settings
 from tests.broker.broker import free_ports
 from tests.broker.guarded import Client, GuardedBroker, token_issuer
 from tests.broker.topics import fresh_name
@@ -25,15 +25,8 @@ pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[GuardedBroker]:
-    made = GuardedBroker()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def channel() -> Iterator[Sandbox]:
-    with sandbox() as running:
-        yield running
+    with closing(GuardedBroker()) as made:
+        yield made
 
 
 @contextmanager

@@ -171,6 +171,15 @@ def test_new_ledger_knows_who_opted_out_by_user_and_by_number(story: Story, tmp_
     assert story.service.stop() == 0
 
 
+def make_anew(kafka: str, topic: str, **config: str) -> None:
+    """Delete the topic, and create it with as many partitions."""
+    admin = AdminClient({"bootstrap.servers": kafka})
+    partitions = len(admin.list_topics(topic, timeout=10).topics[topic].partitions)
+    admin.delete_topics([topic])[topic].result()
+    eventually(lambda: topic not in admin.list_topics(timeout=10).topics, TIMEOUT_S, meaning="it is deleted")
+    create_topics(admin, [NewTopic(topic, partitions, replication_factor=1, config=config)])
+
+
 def test_contacts_topic_that_was_made_anew_is_read_from_its_beginning(story: Story, kafka: str) -> None:
     story.service.start("--role", "deliver")
     for user in ("anna", "bea", "carl"):
@@ -178,13 +187,7 @@ def test_contacts_topic_that_was_made_anew_is_read_from_its_beginning(story: Sto
     story.detect.write_due("anna")
     story.wait_for_status("anna", "accepted")
     assert story.service.stop() == 0
-    topic = f"{story.platform.names}-contacts"
-    admin = AdminClient({"bootstrap.servers": kafka})
-    partitions = len(admin.list_topics(topic, timeout=10).topics[topic].partitions)
-    admin.delete_topics([topic])[topic].result()
-    eventually(lambda: topic not in admin.list_topics(timeout=10).topics, TIMEOUT_S, meaning="it is deleted")
-    config = {"cleanup.policy": "compact"}
-    create_topics(admin, [NewTopic(topic, partitions, replication_factor=1, config=config)])
+    make_anew(kafka, f"{story.platform.names}-contacts", **{"cleanup.policy": "compact"})
     story.platform.knows("bea", name="bea", phone="+34 612 345 678", opt_in=False)
     story.platform.flush()
 
@@ -207,12 +210,7 @@ def test_reminders_topic_that_was_made_anew_is_read_from_its_beginning(story: St
     story.detect.write_due("anna")
     story.wait_for_status("anna", "accepted")
     assert story.service.stop() == 0
-    topic = f"{story.platform.names}-reminders"
-    admin = AdminClient({"bootstrap.servers": kafka})
-    partitions = len(admin.list_topics(topic, timeout=10).topics[topic].partitions)
-    admin.delete_topics([topic])[topic].result()
-    eventually(lambda: topic not in admin.list_topics(timeout=10).topics, TIMEOUT_S, meaning="it is deleted")
-    create_topics(admin, [NewTopic(topic, partitions, replication_factor=1)])
+    make_anew(kafka, f"{story.platform.names}-reminders")
     detect = Detect(kafka, story.platform)  # the former one's client goes on with the former topic
     with detect.running():
         for user in ("bea", "carl"):

@@ -1,7 +1,6 @@
 """Two replicas with fallbacks on one ledger: no message twice, and none after a return."""
 
 import asyncio
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +11,7 @@ from consumer.deliver.policy.fallback import next_medium_row
 from consumer.deliver.unit_of_work import unit_of_work
 from consumer.ledger import queries
 
+from ..app.service import eventually
 from ..ledger.databases import emptied, somebody_waits
 from .fallback_diary import FallbackDiary
 
@@ -51,8 +51,7 @@ def test_return_during_the_planning_of_a_fallback_cancels_it(replicas: Two) -> N
             (row,) = queries.reminders.lock_fallback_due(work.connection, work.now, 1)
             work.add_locked([row])
             returned = pool.submit(other.returned, "maria")
-            while not somebody_waits(one.ledger):
-                time.sleep(0.01)
+            eventually(lambda: somebody_waits(one.ledger), meaning="the return waits for the row")
             work.update(row._replace(fallback_at=None))
             following = next_medium_row(row, one.media, work.now)
             assert following is not None

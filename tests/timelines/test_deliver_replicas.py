@@ -1,6 +1,5 @@
 """Several replicas of deliver on one PostgreSQL."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +11,7 @@ from sqlalchemy import Connection, event
 
 from consumer.clock import DAY
 
+from ..app.service import eventually
 from ..ledger.databases import emptied, somebody_waits
 from .deliver_diary import Diary
 from .test_deliver_pauses import pause, resume
@@ -62,8 +62,7 @@ def as_it_commits(one: Diary, first: Callable[[], T], second: Callable[[], U]) -
 
     def about_to_commit(connection: Connection) -> None:
         meanwhile.append(pool.submit(second))
-        while not (somebody_waits(one.ledger) or meanwhile[0].done()):
-            time.sleep(0.01)
+        eventually(lambda: somebody_waits(one.ledger) or meanwhile[0].done(), meaning="the other waits, or is done")
 
     with ThreadPoolExecutor(1) as pool:
         event.listen(one.ledger._engine, "commit", about_to_commit, once=True)
