@@ -129,7 +129,7 @@ class _Demo:
         while self._reader.poll(_LAST_STATUS_TIMEOUT_S):
             continue
         seen = Evidence(self._reader.read, self._json(self.messages_url), agreed_numbers(self._crowd))
-        last = replace(last, sent=seen.read.sent, taken=seen.taken)
+        last = replace(last, sent=len(seen.read.message_ids), taken=seen.taken)
         problems, messages = complaints(seen), seen.taken["messages"]
         if by_itself or status != 0:
             problems.append(f"the service ended{' by itself' if by_itself else ''} with status {status}")
@@ -151,7 +151,7 @@ class _Demo:
                     raise
         reminders = {(row["status"], row["reason"]): row["count"] for row in rows}
         taken = self._json(f"{self.messages_url}?limit={_MESSAGES_SHOWN}")
-        sent, activities = self._reader.read.sent, self._producer.activities
+        sent, activities = len(self._reader.read.message_ids), self._producer.activities
         return Snapshot(self._elapsed(), len(self._crowd), activities, reminders, sent, taken)
 
     def _json(self, url: str) -> Any:

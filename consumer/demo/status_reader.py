@@ -12,32 +12,19 @@ _BATCH = 500
 
 
 @dataclass(slots=True)
-class ReminderHistory:
-    """Every status that one reminder ever had on one medium, and the ids of all its messages."""
-
-    reminder_id: str
-    statuses: set[str] = field(default_factory=set)
-    message_ids: set[str] = field(default_factory=set)
-
-
-@dataclass(slots=True)
 class StatusesRead:
-    """All that was read: a history for each (reminder, medium), and the number of records that were no statuses."""
+    """What was read: by reminder its statuses and the ids of its messages; how many records were no statuses."""
 
-    histories: dict[tuple[str, str], ReminderHistory] = field(default_factory=dict)
+    statuses: dict[str, set[str]] = field(default_factory=dict)
+    message_ids: dict[str, set[str]] = field(default_factory=dict)
+    """Without those that have no message."""
     records: int = 0
     unreadable: int = 0
 
-    @property
-    def sent(self) -> int:
-        """How many reminders have a message, on whatever medium."""
-        return len({history.reminder_id for history in self.histories.values() if history.message_ids})
-
     def add(self, record: DeliveryStatus) -> None:
-        key = (record.reminder_id, record.medium)
-        history = self.histories.setdefault(key, ReminderHistory(record.reminder_id))
-        history.statuses.add(record.status)
-        history.message_ids |= {record.message_id} if record.message_id else set()
+        self.statuses.setdefault(record.reminder_id, set()).add(record.status)
+        if record.message_id:
+            self.message_ids.setdefault(record.reminder_id, set()).add(record.message_id)
         self.records += 1
 
 

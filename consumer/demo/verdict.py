@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from consumer.demo.status_reader import StatusesRead
@@ -29,24 +30,24 @@ class Evidence:
     @property
     def named_ids(self) -> frozenset[str]:
         """The message ids in `delivery-status`."""
-        return frozenset(each for history in self.read.histories.values() for each in history.message_ids)
+        return frozenset(chain(*self.read.message_ids.values()))
 
 
 def complaints(seen: Evidence) -> list[str]:
     """Return what was wrong or missing; nothing, if all is well."""
-    histories, messages = seen.read.histories.values(), seen.taken["messages"]
-    statuses = {status for history in histories for status in history.statuses}
+    read, messages = seen.read, seen.taken["messages"]
+    statuses = set(chain(*read.statuses.values()))
     times_taken = Counter(message["id"] for message in messages)
     unnamed, invented = len(seen.taken_ids - seen.named_ids), len(seen.named_ids - seen.taken_ids)
-    in_doubt = sum("unknown" in history.statuses and not history.message_ids for history in histories)
+    in_doubt = sum("unknown" in told for reminder, told in read.statuses.items() if reminder not in read.message_ids)
     forgotten = seen.taken["accepted"] - len(messages)
     strangers = sum(message["phone"] not in seen.agreed_numbers for message in messages)
     checks = (
         (not messages, "no message was sent"),
         ("accepted" not in statuses, "delivery-status tells of no accepted message"),
         (not statuses & _REPORTED, "delivery-status tells of no message that was sent, delivered or read"),
-        (seen.read.unreadable, f"{seen.read.unreadable} records of delivery-status could not be read"),
-        *((len(h.message_ids) > 1, f"reminder {h.reminder_id} was sent {len(h.message_ids)} times") for h in histories),
+        (read.unreadable, f"{read.unreadable} records of delivery-status could not be read"),
+        *((len(ids) > 1, f"reminder {each} was sent {len(ids)} times") for each, ids in read.message_ids.items()),
         *((times > 1, f"message {message_id} was taken twice") for message_id, times in times_taken.items()),
         (unnamed > in_doubt, f"{unnamed} messages are not in delivery-status, and only {in_doubt} sends are in doubt"),
         (invented > forgotten, f"delivery-status names {invented} messages that nobody took"),

@@ -40,18 +40,10 @@ def read(*records: DeliveryStatus) -> StatusesRead:
 def test_every_status_and_every_message_of_a_reminder_is_kept() -> None:
     suppressed = replace(RECORD, reminder_id="r2", status="suppressed", message_id=None)
     second = replace(RECORD, sequence=2, status="sent", message_id="wamid.2")
-    first, other = read(RECORD, second, RECORD, suppressed).histories.values()
-    assert (first.statuses, first.message_ids) == ({"accepted", "sent"}, {"wamid.1", "wamid.2"})
-    assert (other.statuses, other.message_ids) == ({"suppressed"}, set())
-
-
-def test_two_media_of_one_reminder_are_two_histories() -> None:
-    assert len(read(RECORD, replace(RECORD, medium="email")).histories) == 2
-
-
-def test_a_reminder_with_two_messages_was_sent_once() -> None:
-    suppressed = replace(RECORD, reminder_id="r2", status="suppressed", message_id=None)
-    assert read(RECORD, replace(RECORD, message_id="wamid.2"), replace(RECORD, medium="email"), suppressed).sent == 1
+    found = read(RECORD, second, RECORD, suppressed)
+    assert found.statuses == {"r1": {"accepted", "sent"}, "r2": {"suppressed"}}
+    assert found.message_ids == {"r1": {"wamid.1", "wamid.2"}}
+    assert found.records == 4
 
 
 @pytest.fixture
@@ -73,8 +65,7 @@ def test_records_are_read_from_the_beginning_and_unreadable_ones_are_counted(
         lambda: not reader.poll(0) and reader.read.records + reader.read.unreadable == 4, meaning="all four are read"
     )
     assert (reader.read.records, reader.read.unreadable) == (2, 2)
-    [history] = reader.read.histories.values()
-    assert history.statuses == {"accepted", "delivered"}
+    assert reader.read.statuses == {"r1": {"accepted", "delivered"}}
     assert not reader.poll(0.1), "nothing more came"
 
 

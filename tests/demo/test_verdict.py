@@ -1,23 +1,35 @@
 """The demo is content only with what can be seen from outside."""
 
-from consumer.demo.status_reader import ReminderHistory, StatusesRead
+from typing import NamedTuple
+
+from consumer.demo.status_reader import StatusesRead
 from consumer.demo.verdict import Evidence, complaints
 
 PHONE = "34612345612"
 
 
-def history(reminder: str, *statuses: str, ids: tuple[str, ...] = ()) -> ReminderHistory:
-    return ReminderHistory(reminder, set(statuses), set(ids))
+class History(NamedTuple):
+    reminder: str
+    statuses: tuple[str, ...]
+    ids: tuple[str, ...]
+
+
+def history(reminder: str, *statuses: str, ids: tuple[str, ...] = ()) -> History:
+    return History(reminder, statuses, ids)
 
 
 def evidence(
-    *histories: ReminderHistory,
+    *histories: History,
     accepted: tuple[str, ...],
     taken: int | None = None,
     unreadable: int = 0,
     phone: str = PHONE,
 ) -> Evidence:
-    read = StatusesRead({(h.reminder_id, "whatsapp"): h for h in histories}, unreadable=unreadable)
+    read = StatusesRead(unreadable=unreadable)
+    for each in histories:
+        read.statuses[each.reminder] = set(each.statuses)
+        if each.ids:
+            read.message_ids[each.reminder] = set(each.ids)
     messages = [{"id": message_id, "phone": phone} for message_id in accepted]
     count = len(accepted) if taken is None else taken
     return Evidence(read, {"accepted": count, "messages": messages}, frozenset({PHONE}))

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from consumer.deliver.lifecycle import Status
-from consumer.demo.status_reader import ReminderHistory, StatusesRead
+from consumer.demo.status_reader import StatusesRead
 from consumer.demo.verdict import Evidence
 from consumer.demo.view import Snapshot, picture, say, screen, summary
 
@@ -119,7 +119,7 @@ def test_text_is_said_as_it_is() -> None:
     assert console.file.getvalue() == "a long line with [brackets] in it and no break\n"
 
 
-READ = StatusesRead({("r1", "whatsapp"): ReminderHistory("r1", {"accepted", "read"}, {"m1"})}, records=9)
+READ = StatusesRead({"r1": {"accepted", "read"}}, {"r1": {"m1"}}, records=9)
 
 
 def test_the_summary_has_the_sums_and_says_that_all_is_well() -> None:
