@@ -44,10 +44,9 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class ChannelStatus:
-    """The answer of `GET /status`. Older servers do not send `account`."""
+    """The answer of `GET /status`."""
 
     status: str
-    account: str | None = None
 
     @property
     def connected(self) -> bool:
@@ -166,7 +165,7 @@ class OneMsgClient:
         status = lenient.text(answer.get("status"))
         if status is None:
             raise OneMsgError(ApiErrorKind.UNREADABLE, "status: the answer has none")
-        return ChannelStatus(status, lenient.text(answer.get("accountStatus")))
+        return ChannelStatus(status)
 
     async def webhook(self) -> Destinations:
         """Return the addresses to which 1MSG reports (docs/1msg.md#webhook-registration). Raises OneMsgError.

@@ -27,15 +27,15 @@ _WRITTEN = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u08e2")  
 _ELLIPSIS = "…"
 
 
-def safe_parameter(text: str | None, limit: int = PARAMETER_LIMIT) -> str | None:
-    """Return `text` on one line, without invisible, control and direction characters, at most `limit` long.
+def safe_parameter(text: str | None) -> str | None:
+    """Return `text` on one line, without invisible, control and direction characters, at most 60 long.
 
     None if nothing readable is left. Longer texts are cut between two visible characters and end in an ellipsis. Length
     is counted in UTF-16 units, the largest of all ways to count characters.
     """
     cleaned = unicodedata.normalize("NFC", "".join(map(_visible_or_empty, (text or "")[:_MAX_INPUT_CHARACTERS])))
     line = _LOOSE_JOINER.sub("", " ".join(_BLANK.sub("", cleaned).split()))
-    return truncate(line, limit) or None if any(map(_is_visible, line)) else None
+    return truncate(line, PARAMETER_LIMIT) or None if any(map(_is_visible, line)) else None
 
 
 def truncate(text: str, limit: int) -> str:
