@@ -99,5 +99,5 @@ def symbols_at(places: npt.NDArray[np.int64], words: Sequence[str]) -> pl.Series
 
 
 def ending_of(kind: str) -> Ending:
-    """How a kind, in any case, ends a process. Every kind that is not known counts as activity (user_activity.avsc)."""
+    """Return how a kind, in any case, ends a process. One that is not known counts as activity (user_activity.avsc)."""
     return _ENDINGS.get(kind.upper(), Ending.NONE)

@@ -84,7 +84,7 @@ class _Demo:
 
     def __init__(self, stack: ExitStack, folder: Path, log_file: Path) -> None:
         self._clock = clock = SystemClock()
-        self._started, self._started_steady = clock.now(), clock.monotonic()
+        self._started, self._started_monotonic = clock.now(), clock.monotonic()
         broker = stack.enter_context(embedded_broker(TOPICS))
         channel = stack.enter_context(sandbox.running(_CHANNEL))
         port, codec = _free_port(), RecordCodec(WriterSchemas(clock))
@@ -138,7 +138,7 @@ class _Demo:
         return not problems
 
     def _elapsed(self) -> Millis:
-        return self._clock.monotonic() - self._started_steady
+        return self._clock.monotonic() - self._started_monotonic
 
     def _look(self) -> Snapshot:
         """Return what the console and the sandbox know at this moment."""

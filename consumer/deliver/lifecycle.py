@@ -261,7 +261,7 @@ def _after_accepted(status: Status, accepted: AttemptAccepted) -> tuple[Change, 
 
 
 def _after_refused(status: Status, refused: AttemptRefused) -> tuple[Change, ...] | NoChange:
-    """A refusal counts only while `sending`: once the attempt is unknown, a late refusal must not send it again."""
+    """Count a refusal only while `sending`: once the attempt is unknown, a late refusal must not send it again."""
     if status is not _S.SENDING:
         return NoChange(f"is_{status}")
     code, source = refused.error_code, StatusSource.RESPONSE
@@ -274,7 +274,7 @@ def _after_refused(status: Status, refused: AttemptRefused) -> tuple[Change, ...
 
 
 def _after_timeout(status: Status, reason: str | None) -> tuple[Change, ...] | NoChange:
-    """A message without any further report keeps its status; that record is the last unless a report comes."""
+    """Give up waiting. Where reports are missing the status stays, in a record that is the last unless one comes."""
     if status in {_S.ACCEPTED, _S.SENT}:
         no_report = Change(status, StatusSource.CHECK, NO_REPORT, closes=True)
         return NoChange("repeated") if reason == NO_REPORT else (no_report,)

@@ -74,7 +74,7 @@ class ReminderRequests:
                 self._supersede(other)
 
     def _keep_after_rebuild(self, row: ReminderRow, others: Sequence[ReminderRow]) -> None:
-        """What was held when detect's state was rebuilt is asked for again, so it is wanted after all."""
+        """Want again what was held when detect's state was rebuilt, since detect has asked for it again."""
         if not any(_lapse_order(other) > _lapse_order(row) for other in others):
             for stored in map(self._row, self._by_id[row.reminder_id]):
                 if Status(stored.status) in UNSENT and stored.superseded_at is not None:

@@ -1,10 +1,9 @@
 """The watermark of a partition: the wall time up to which everything written has been read.
 
-One rule (ARCHITECTURE.md#the-watermark).
-
-An end-offset request that succeeded at wall time W is reached once everything before that
-end has been read; the watermark is the W of the latest request reached. Nothing else moves it, and it never goes back.
-So a quiet partition's watermark advances, a lagging one's is as late as its lag, a cut-off one's stands still.
+One rule (ARCHITECTURE.md#the-watermark): an end-offset request that succeeded at wall time W is reached once everything
+before that end has been read, and the watermark is the W of the latest request reached. Nothing else moves it, and it
+never goes back. So a quiet partition's watermark advances, a lagging one's is as late as its lag, and that of one that
+is cut off stands still.
 """
 
 from collections import deque
@@ -57,16 +56,16 @@ class WallClockGuard:
     _jumped_to: Millis = 0
     _jumped_at: Millis | None = None
 
-    def agrees(self, wall: Millis, steady: Millis) -> bool:
-        """Compare the two clocks, `steady` being the monotonic one."""
-        apart = wall - steady
+    def agrees(self, wall: Millis, monotonic: Millis) -> bool:
+        """Return whether the two clocks run alike."""
+        apart = wall - monotonic
         if self._apart is None or abs(apart - self._apart) <= self.tolerance:
             self._apart, self._jumped_at = apart, None
             return True
         if self._jumped_at is None or abs(apart - self._jumped_to) > self.tolerance:
-            self._jumped_at = steady
+            self._jumped_at = monotonic
         self._jumped_to = apart
-        if steady - self._jumped_at < _AGREE_AGAIN_FOR:
+        if monotonic - self._jumped_at < _AGREE_AGAIN_FOR:
             return False
         self._apart, self._jumped_at = apart, None
         return True

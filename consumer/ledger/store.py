@@ -110,7 +110,7 @@ class Ledger:
 
     @contextmanager
     def transaction(self, *, urgent: bool = False) -> Iterator[Connection]:
-        """Reads and writes that are durable when this returns, and did not happen if it raises.
+        """Yield a connection whose writes are durable when this returns, and did not happen if it raises.
 
         Blocks its thread; in SQLite also for as long as another thread is in one. An urgent one, which must be short,
         goes before all others that wait.
@@ -121,7 +121,7 @@ class Ledger:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Reads of one moment, which hold nobody up."""
+        """Yield a connection that reads one moment, and holds nobody up."""
         with self._reading_engine.begin() as connection:
             yield connection
 

@@ -181,7 +181,7 @@ def _outcome(error: Exception, handed_over: bool, to: str) -> Outcome:
 
 
 def _is_refusal(error: Exception) -> TypeGuard[SMTPResponseException]:
-    """Whether the server said no to this e-mail; a refused connection says nothing about it."""
+    """Return whether the server said no to this e-mail; a refused connection says nothing about it."""
     if not isinstance(error, SMTPResponseException) or isinstance(error, aiosmtplib.SMTPConnectError):
         return False
     return error.code in _REFUSALS

@@ -56,7 +56,7 @@ class ChannelStatus:
 class OneMsgClient:
     """The client of one channel, for one event loop; close it with `aclose`, or use it as a context manager.
 
-    `timeout_ms` bounds each request as a whole, so that no attempt outlives its lease. Raises ValueError for an
+    `timeout_ms` bounds each request as a whole, so that no attempt outlives its lease. Raises ValueError for a
     malformed address, channel or token.
     """
 

@@ -152,7 +152,7 @@ def _texts(body: Mapping[str, object]) -> list[str]:
 
 
 def _code(body: Mapping[str, object]) -> int | None:
-    """`error.code`, then `error.error_code`, then `code` (docs/1msg.md#answers-to-sendtemplate)."""
+    """Return `error.code`, else `error.error_code`, else `code` (docs/1msg.md#answers-to-sendtemplate)."""
     for error in (body.get("error"), _response_error(body)):
         inner = lenient.mapping(error)
         code = lenient.coalesce(lenient.integer(inner.get("code")), lenient.integer(inner.get("error_code")))

@@ -94,28 +94,28 @@ def test_long_lag_keeps_a_bounded_number_of_end_offsets() -> None:
 
 def test_a_wall_clock_that_jumps_is_not_believed_until_it_comes_back() -> None:
     guard = WallClockGuard()
-    assert guard.agrees(wall=1_000_000, steady=0)
-    assert guard.agrees(wall=1_010_100, steady=10_000)  # an NTP daemon at work
-    assert not guard.agrees(wall=1_010_100 + 86_400_000, steady=10_000)
-    assert not guard.agrees(wall=1_020_000 + 86_400_000, steady=20_000)
-    assert guard.agrees(wall=1_030_000, steady=30_000)
+    assert guard.agrees(wall=1_000_000, monotonic=0)
+    assert guard.agrees(wall=1_010_100, monotonic=10_000)  # an NTP daemon at work
+    assert not guard.agrees(wall=1_010_100 + 86_400_000, monotonic=10_000)
+    assert not guard.agrees(wall=1_020_000 + 86_400_000, monotonic=20_000)
+    assert guard.agrees(wall=1_030_000, monotonic=30_000)
 
 
 def test_a_wall_clock_that_was_set_once_is_believed_after_a_minute_of_agreement() -> None:
     guard = WallClockGuard()
-    assert guard.agrees(wall=1_000_000, steady=0)
+    assert guard.agrees(wall=1_000_000, monotonic=0)
     ahead = 3_600_000
-    assert not guard.agrees(wall=1_010_000 + ahead, steady=10_000)
-    assert not guard.agrees(wall=1_069_999 + ahead, steady=69_999)
-    assert guard.agrees(wall=1_070_000 + ahead, steady=70_000)
-    assert guard.agrees(wall=1_080_000 + ahead, steady=80_000)
+    assert not guard.agrees(wall=1_010_000 + ahead, monotonic=10_000)
+    assert not guard.agrees(wall=1_069_999 + ahead, monotonic=69_999)
+    assert guard.agrees(wall=1_070_000 + ahead, monotonic=70_000)
+    assert guard.agrees(wall=1_080_000 + ahead, monotonic=80_000)
 
 
 def test_a_wall_clock_that_goes_on_jumping_or_drifting_is_not_believed() -> None:
     guard = WallClockGuard()
-    assert guard.agrees(wall=0, steady=0)
+    assert guard.agrees(wall=0, monotonic=0)
     for second in range(10, 300, 10):
-        assert not guard.agrees(wall=second * 2_000, steady=second * 1_000)
+        assert not guard.agrees(wall=second * 2_000, monotonic=second * 1_000)
 
 
 def test_a_producer_whose_clock_is_ahead_puts_nobodys_reminder_off() -> None:

@@ -97,7 +97,7 @@ def _table(rows: Iterable[DeadLetter], was_replayed: Callable[[DeadLetter], bool
 
 
 def _from(letter: DeadLetter) -> str:
-    """`topic[partition]@offset`."""
+    """Return where the record stands, as `topic[partition]@offset`."""
     if letter.origin is None:
         return f"unknown (dead letter [{letter.partition}]@{letter.offset})"
     return f"{letter.origin.topic}[{letter.origin.partition}]@{letter.origin.offset}"

@@ -20,7 +20,7 @@ from typing import TypeAlias
 from consumer.clock import MINUTE, Millis
 
 CLOCK_TOLERANCE = 5 * MINUTE
-"""By so much the clock of whoever wrote `opted_in_at` may be ahead of ours."""
+"""How far the clock of whoever wrote `opted_in_at` may be ahead of ours."""
 
 Refusals: TypeAlias = Mapping[str, Collection[tuple[str, Millis]]]
 """What users or numbers refused: the media and moments. One statement has the same ones for all whom it concerned."""

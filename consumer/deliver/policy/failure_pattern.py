@@ -1,9 +1,9 @@
-"""Failures of one person after another are no failures of these people. Pure.
+"""Recognises failures of the channel, or of a template, by what they do to one person after another. Pure.
 
-The table of errors (docs/1msg.md#error-codes) cannot know every failure. One that it does not explain, explains as bad
-in the message alone, or as temporary, ends the reminder of one person, the last of these when no try is left. If
-several people in a row end so, whatever the words, with nothing that went through in between, it is about the channel,
-or about the template that they share: its circuit breaker opens, with the provider's words, and their reminders wait.
+The table of errors (docs/1msg.md#error-codes) cannot know every failure. One that it does not explain, or explains as a
+fault of the message alone, ends the reminder of one person; so does a temporary one when no try is left. If several
+people in a row end so, whatever the words, with nothing that went through in between, it is about the channel, or about
+the template that they share: its circuit breaker opens, with the provider's words, and their reminders wait.
 """
 
 import re
@@ -13,7 +13,7 @@ from consumer.clock import Millis
 from consumer.onemsg.outcomes import Rejected, Remedy
 
 PEOPLE_TO_OPEN = 3
-"""The reminders of all but the last of them end; a probe ends nobody's."""
+"""The reminders before the last one end; the last one waits, and so does each probe."""
 
 REPEATED_FAILURE = "repeated_failure"
 
@@ -40,7 +40,7 @@ class Streak:
 
     @property
     def is_pattern(self) -> bool:
-        """Whether so many people cannot be at fault each for themselves."""
+        """Whether so many people failed that it is not about each of them."""
         return len(self.people) >= PEOPLE_TO_OPEN
 
 

@@ -97,7 +97,7 @@ def with_siblings(facts: Facts, siblings: Sequence[ReminderRow], overtaken: bool
 
 
 def email_is_good(facts: Facts) -> Verdict | None:
-    """As `phone_is_good`."""
+    """Judge an address as `phone_is_good` does a number."""
     if facts.bad_email:
         return Suppress("bad_email") if facts.has_next_medium else Defer("bad_email", facts.too_old_at)
     if facts.email:
@@ -106,7 +106,7 @@ def email_is_good(facts: Facts) -> Verdict | None:
 
 
 def is_no_likely_opt_out(facts: Facts) -> Verdict | None:
-    """As `recipient_is_free`: other holds are about the phone."""
+    """Respect a likely opt-out as `recipient_is_free` does; other holds are about the phone."""
     return recipient_is_free(facts) if facts.likely_opt_out else None
 
 

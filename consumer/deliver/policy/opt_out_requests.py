@@ -81,7 +81,7 @@ class OptOutRequests:
         return OptOutRequest.START if words in self._start else OptOutRequest.NOTHING
 
     def _is_likely(self, words: str) -> bool:
-        """Whether it holds an unmistakable phrase, or is short and holds a word for it.
+        """Return whether it holds an unmistakable phrase, or is short and holds a word for it.
 
         A word that may as well mean something else counts where a text begins or ends with it.
         """

@@ -30,9 +30,9 @@ class InputDescriber:
         )
 
     def _count(self, timeout_s: float) -> InputTopic:
-        """Of the demonstration's embedded broker, which has no controller to ask and no ids, only the count is known.
+        """Return what the demonstration's embedded broker tells, which has no controller to ask and no ids.
 
-        (All topics are listed: asking for one by its name might create it.)
+        All topics are listed, since asking for one by its name might create it.
         """
         topics = self._admin.list_topics(timeout=timeout_s).topics
         if self._topic not in topics:

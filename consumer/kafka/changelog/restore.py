@@ -243,7 +243,7 @@ class _PartitionReader:
         )
 
     def finish(self) -> Restored | None:
-        """Raises DamagedState."""
+        """Return what was restored; None if the partition is empty. Raises DamagedState."""
         if self._damage is not None:
             raise self._damage
         return self._reader.finish()

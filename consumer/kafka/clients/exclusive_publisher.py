@@ -72,7 +72,7 @@ class ExclusivePublisher:
             self._producer = None
 
     def _try(self, call: Callable[[], object]) -> None:
-        """After a failure this producer is not used again: the next one aborts what it left open."""
+        """Call, and discard the producer if that fails: the next one aborts what is left open. Raises PublishFailed."""
         try:
             call()
         except (Aborted, Fenced, Unanswered, KafkaException) as failure:

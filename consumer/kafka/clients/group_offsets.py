@@ -100,7 +100,7 @@ def read_between(
 
 @contextmanager
 def _outside_consumer(kafka: KafkaSettings, group: str) -> Iterator[Consumer]:
-    """A consumer that names the group and never joins it."""
+    """Yield a consumer that names the group and never joins it."""
     ours = {
         "group.id": group,
         "enable.auto.commit": False,

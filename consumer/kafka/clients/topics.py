@@ -148,7 +148,7 @@ def _verdict(topic: RequiredTopic, found: TopicState | None) -> Verdict:
 
 
 def _differences(topic: RequiredTopic, found: TopicState) -> Iterable[tuple[str, str]]:
-    """Settings that differ, each with a sentence about it."""
+    """Yield the settings that differ, each with a sentence about it."""
     if found.partitions != topic.partitions and "partitions" in topic.vital:
         yield "partitions", f"the topic {topic.name} has {found.partitions} partitions"
     if found.config is None:

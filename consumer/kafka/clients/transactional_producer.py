@@ -183,7 +183,7 @@ class TransactionalProducer:
                 return 1
 
     def _produce_batch(self, batch: OutputBatch) -> int:
-        """(With arguments by their places and without headers a call takes two thirds of the time.)"""
+        """Queue a batch. Arguments by their places, and no headers, make a call take two thirds of the time."""
         topic, partition, keys, values = batch
         produce, on_delivery = self.client.produce, self._undelivered.setdefault
         for place, (key, value) in enumerate(zip(keys, values, strict=True)):

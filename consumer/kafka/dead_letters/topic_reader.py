@@ -167,6 +167,6 @@ def _is_number(text: str) -> bool:
 
 
 def _text(value: bytes | None) -> str:
-    """A header as text that is safe to show on a terminal."""
+    """Return a header as text that is safe to show on a terminal."""
     text = (value or b"").decode("utf-8", "replace")[:_MAX_TEXT_LENGTH]
     return "".join(c if c.isprintable() else "�" for c in text)

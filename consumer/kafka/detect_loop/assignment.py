@@ -98,7 +98,7 @@ class Assignment:
         return start.offset
 
     def _delay_s(self, task: PartitionTask, opened_at: Millis) -> float:
-        """How far the watermark is behind now. Computed at each scrape, so that one that stands still is seen.
+        """Return how far the watermark is behind now. Computed at each scrape, so that one that stands still is seen.
 
         Until there is a watermark it is the time since the partition was opened, so that an alert can fire.
         """
@@ -137,7 +137,7 @@ class Assignment:
 
 
 def _committed_offset(consumer: Consumer, topic_partition: TopicPartition) -> int | None:
-    """The group's offset, waited for where it is about to change; None if there is none. Raises KafkaException."""
+    """Return the group's offset, once it does not change any more; None if there is none. Raises KafkaException."""
     [committed] = consumer.committed([topic_partition], timeout=_REQUEST_TIMEOUT_S)
     if committed.error is not None:
         raise KafkaException(committed.error)

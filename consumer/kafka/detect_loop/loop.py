@@ -166,7 +166,7 @@ class DetectLoop:
             self._error_log.report_answer()
 
     def _poll_timeout_ms(self) -> Millis:
-        """Not past the next commit, and short while lapses wait for their turn."""
+        """Return how long to poll: not past the next commit, and briefly while lapses wait for their turn."""
         if self._lapses_wait:
             return _SHORT_POLL_TIMEOUT_MS
         remaining_ms = self._checkpoint.remaining_ms

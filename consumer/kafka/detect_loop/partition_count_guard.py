@@ -60,7 +60,7 @@ class PartitionCountGuard:
 
 
 def _described(future: "Future[Any]") -> Any:
-    """None where there was no answer: the next check asks again, and reading reports the error."""
+    """Return None where there was no answer: the next check asks again, and reading reports the error."""
     try:
         return future.result()
     except KafkaException:

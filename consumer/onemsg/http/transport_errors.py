@@ -52,7 +52,7 @@ _AFTER: tuple[tuple[type[Exception], str], ...] = (
 
 
 def outcome_of(error: Exception, hide: Sequence[str] = ()) -> NotTransmitted | Unknown:
-    """The outcome of an attempt that ended in `error`. What is not known to come before sending is unknown."""
+    """Return the outcome of an attempt that ended in `error`: unknown unless it surely came before sending."""
     if isinstance(error, httpx.TransportError) and isinstance(error.__cause__, Exception):
         error = error.__cause__
     words = f"{type(error).__name__}: {mask_text(str(error), hide)}".removesuffix(": ")

@@ -11,7 +11,7 @@ PARAMETER_LIMIT = 60
 the body's 1024 characters to the template."""
 
 BODY_LIMIT = 1024
-"""The longest body after substitution [S43, S44]."""
+"""The longest body after substitution (docs/1msg.md#text-parameters)."""
 
 _MAX_INPUT_CHARACTERS = 1_000  # no name is longer, and a longer look would only cost time
 _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufdd0-\ufdef\ufffe\uffff\ufffd]")

@@ -149,7 +149,7 @@ def _no_other_parameters(template: Template, wanted: RequiredTemplate) -> Templa
 
 
 def _category(template: Template, wanted: RequiredTemplate) -> TemplateProblem | None:
-    """Marketing does not prevent sending, but its rules apply (docs/1msg.md#limits-and-policy)."""
+    """Object to categories of other uses. Marketing may be sent, by its rules (docs/1msg.md#limits-and-policy)."""
     if template.category in ("AUTHENTICATION", "OTP"):
         return TemplateProblem(
             reason="wrong_category",

@@ -109,7 +109,7 @@ class Actions:
         self._changed = changed
 
     def pause(self, asked: PauseQuestion, by: Actor) -> Done:
-        """Raises ActionRefused if there is no such process."""
+        """Pause a process, or everything. Raises ActionRefused if there is no such process."""
         name = self._pause_name(asked)
         with self._work() as work:
             queries.pauses.pause(work.connection, name, work.now)
@@ -117,7 +117,7 @@ class Actions:
         return self._done(Done(f"{_label(name)} is paused: its reminders wait.", 0))
 
     def resume(self, asked: PauseQuestion, by: Actor) -> Done:
-        """Raises ActionRefused if there is no such process."""
+        """End a pause. Raises ActionRefused if there is no such process."""
         name = self._pause_name(asked)
         with self._work() as work:
             count = pauses.resume(work.connection, name)
@@ -150,7 +150,7 @@ class Actions:
         return self._done(Done(sent if asked.sent else again, count))
 
     def settle_likely_opt_out(self, asked: LikelyOptOutQuestion, by: Actor) -> Done:
-        """Raises ActionRefused if the hold has ended meanwhile."""
+        """Say whether the person opted out. Raises ActionRefused if the hold has ended meanwhile."""
         with self._work() as work:
             person = likely_opt_outs.find(work, asked.subject, asked.medium)
             if person is None:

@@ -33,7 +33,7 @@ def require_same_topics(shared: Shared, ledger: Ledger) -> None:
 
 
 def _follow_contacts(shared: Shared, ledger: Ledger) -> None:
-    """What the ledger knows of people stays until a record of the new topic replaces it."""
+    """Read a new topic from its beginning. What is known of people stays until a record of it replaces that."""
     kafka, topic = shared.settings.kafka, shared.settings.topics.contacts
     before, described = _topic_before(ledger, topic), _describe(shared, topic)
     if described.topic_id in (None, before):  # None of a broker without topic ids
@@ -49,7 +49,7 @@ def _follow_contacts(shared: Shared, ledger: Ledger) -> None:
 
 
 def _follow_reminders(shared: Shared, ledger: Ledger) -> None:
-    """What the ledger knows of reminders stays. None is in doubt: the ledger is not behind the former topic."""
+    """Read a new topic from its beginning. No reminder is in doubt: the ledger is not behind the former topic."""
     kafka, topic = shared.settings.kafka, shared.settings.topics.reminders
     before, described = _topic_before(ledger, topic), _describe(shared, topic)
     if described.topic_id in (None, before):

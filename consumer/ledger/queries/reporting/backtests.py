@@ -7,7 +7,7 @@ from consumer.ledger.schema.backtest_table import backtests
 
 
 def put(connection: Connection, published_at: Millis, result: str) -> None:
-    """Replace the one before."""
+    """Store a published backtest in place of the one before."""
     connection.execute(delete(backtests))
     connection.execute(insert(backtests), {"published_at": published_at, "result": result})
 

@@ -112,7 +112,7 @@ def count_held(connection: Connection, reason: str, now: Millis) -> int:
 
 
 def _held_phones(reason: str, now: Millis) -> ColumnElement[bool]:
-    """The holds of phones; those of the users behind them follow them."""
+    """Return what finds the holds of phones; those of the users behind them follow them."""
     h = holds.c
     return and_(h.until > now, h.reason == reason, h.subject.startswith("phone:"))
 
