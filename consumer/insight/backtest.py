@@ -4,21 +4,22 @@ Pure. Only what can be known from a history alone is replayed: the frequency cap
 messages. Consent, names, numbers, send windows and the channel are not.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import polars as pl
+import numpy as np
+import numpy.typing as npt
 
 from consumer.clock import DAY, HOUR, MINUTE, Millis
 from consumer.config.types import format_millis
-from consumer.deliver.policy.frequency_cap import next_allowed
 from consumer.detect.lapse_rules import LapseRules, Processes
-from consumer.detect.table import Table
 from consumer.insight.curve_drawing import CurveRow
-from consumer.insight.gaps import Gaps, count_gaps
-from consumer.insight.replay import replay
 from consumer.insight.return_curve import MIN_AT_RISK, Estimate, ReturnCurve
+from consumer.insight.whole_history.activities import MESSAGE, Activities, pick
+from consumer.insight.whole_history.gaps import Gaps
+from consumer.insight.whole_history.lapses import OUTCOMES, Lapses, find_lapses
+from consumer.insight.whole_history.policies import VERDICTS, judge
 
 HORIZONS: Mapping[str, Millis] = {"hour": HOUR, "day": DAY, "week": 7 * DAY}
 _SPANS = (15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR, DAY, 2 * DAY, 3 * DAY, 7 * DAY)
@@ -93,29 +94,30 @@ class Backtest:
 
 
 def backtest(
-    history: pl.DataFrame,
-    sends: pl.DataFrame,
+    parts: Iterable[Activities],
     rules: LapseRules,
     caps: Mapping[Millis, int],
-    until: Millis | None,
+    since: Millis,
+    until: Millis,
     price: Price | None = None,
 ) -> Backtest:
-    """Replay a history that is not empty. `history` is as in `replay`, `sends` has the columns of `gaps.SENDS`.
+    """Replay a history from `since` to `until`. Each part has all activities of some users, and the messages to them.
 
-    `caps` are the most messages to one user by span. The history ends at `until`, or with its last record.
+    Processes are numbered as in `rules`. `caps` are the most messages to one user by span.
     """
-    known = history.filter(pl.col("process").is_in(list(rules.ladders)))
-    end = int(history["written_at"].max()) if until is None else until  # type: ignore[arg-type]
-    since = int(history["occurred_at"].min())  # type: ignore[arg-type]
-    lapses, sent, held = _lapses(known, rules, caps, end)
-    gaps = count_gaps(known, sends, end)
+    counts, gaps = _Counts(), {name: Gaps() for name in rules.ladders}
+    for part in parts:
+        counts.add(pick(part, part.endings != MESSAGE), Processes(rules), caps, until)
+        for code, each in enumerate(gaps.values()):
+            each.add(pick(part, part.processes == code), until)
+    gaps = {name: each for name, each in gaps.items() if each.counts.total}
     curves = {name: ReturnCurve(each.counts) for name, each in gaps.items()}
-    days = max((end - since) / DAY, 1 / 24)
+    days = max((until - since) / DAY, 1 / 24)
     return Backtest(
         since=since,
-        until=end,
-        activities=known.height,
-        people=known["user_id"].n_unique(),
+        until=until,
+        activities=counts.activities,
+        people=counts.people,
         silences=[Silences(name, each.counts.total, each.cut_by_messages) for name, each in sorted(gaps.items())],
         price=price,
         notes=[*_few_people(rules, curves), *_about_messages(gaps)],
@@ -124,20 +126,46 @@ def backtest(
                 process=name,
                 step=step,
                 after=after,
-                asked=lapses[name, step, "asked"],
-                expired=lapses[name, step, "expired"],
-                skipped=lapses[name, step, "skipped"],
-                sent=sent[name, step],
-                capped=held[name, step, "frequency_cap"],
-                too_soon=held[name, step, "too_soon"],
+                asked=counts.of[code, step, "asked"],
+                expired=counts.of[code, step, "expired"],
+                skipped=counts.of[code, step, "skipped"],
+                sent=counts.of[code, step, "sent"],
+                capped=counts.of[code, step, "frequency_cap"],
+                too_soon=counts.of[code, step, "too_soon"],
                 returns=_returns(curves.get(name), after),
             )
-            for name, ladder in rules.ladders.items()
+            for code, (name, ladder) in enumerate(rules.ladders.items())
             for step, after in enumerate(ladder)
         ],
         thresholds=[each for name, curve in curves.items() for each in _thresholds(name, curve, rules, days, price)],
         curves={name: curve.rows() for name, curve in curves.items()},
     )
+
+
+class _Counts:
+    """How many activities, people and lapses, and what became of these, by (process, step, outcome or verdict)."""
+
+    def __init__(self) -> None:
+        self.activities = 0
+        self.people = 0
+        self.of: Counter[tuple[int, int, str]] = Counter()
+
+    def add(self, activities: Activities, processes: Processes, caps: Mapping[Millis, int], until: Millis) -> None:
+        """Add those of other users."""
+        self.activities += activities.size
+        self.people += activities.people
+        found = list(find_lapses(activities, processes, until))
+        if not found:
+            return
+        lapses = Lapses(*map(np.concatenate, zip(*found, strict=True)))
+        self._count(lapses, lapses.outcomes, OUTCOMES)
+        self._count(*judge(pick(lapses, lapses.outcomes == OUTCOMES.index("asked")), processes, caps), VERDICTS)
+
+    def _count(self, lapses: Lapses, which: npt.NDArray[np.int64], names: Sequence[str]) -> None:
+        columns = np.stack([lapses.processes.astype(np.int64), lapses.steps, which])
+        cells, numbers = np.unique(columns, axis=1, return_counts=True)
+        for (process, step, place), number in zip(cells.T.tolist(), numbers.tolist(), strict=True):
+            self.of[process, step, names[place]] += number
 
 
 def _thresholds(
@@ -172,37 +200,6 @@ def _about_messages(gaps: Mapping[str, Gaps]) -> Iterator[str]:
                 f"{process}: {each.cut_by_messages:,} of {each.counts.total:,} silences ({share:.2%}) count only up to"
                 " a message that went out. Beyond it the curve rests on people who got none, such as the holdout"
             )
-
-
-def _lapses(
-    history: pl.DataFrame, rules: LapseRules, caps: Mapping[Millis, int], until: Millis
-) -> tuple[Counter[tuple[str, int, str]], Counter[tuple[str, int]], Counter[tuple[str, int, str]]]:
-    """Return the lapses by (process, step, outcome), those that would be sent, and those that would be held back."""
-    lapses: Counter[tuple[str, int, str]] = Counter()
-    asked: list[tuple[Millis, str, str, int]] = []
-    for result in replay(Table(Processes(rules)), history, until):
-        lapses.update(result.lapses)
-        for each in result.reminders():
-            asked.append((each.lapsed_at or 0, each.user_id or "", each.process or "", each.step or 0))
-    sent: Counter[tuple[str, int]] = Counter()
-    held: Counter[tuple[str, int, str]] = Counter()
-    written: defaultdict[str, list[tuple[Millis, str]]] = defaultdict(list)
-    for at, user, process, step in sorted(asked):
-        reason = _objection(written[user], process, at, rules.ladders[process][0], caps)
-        if reason is None:
-            sent[process, step] += 1
-            written[user].append((at, process))
-        else:
-            held[process, step, reason] += 1
-    return lapses, sent, held
-
-
-def _objection(
-    written: Sequence[tuple[Millis, str]], process: str, at: Millis, shortest_rung: Millis, caps: Mapping[Millis, int]
-) -> str | None:
-    if any(other == process and at - before < shortest_rung for before, other in written):
-        return "too_soon"
-    return "frequency_cap" if next_allowed([before for before, _ in written], caps) > at else None
 
 
 def _returns(curve: ReturnCurve | None, after: Millis) -> dict[str, Estimate | None]:

@@ -1,7 +1,6 @@
 """Reads activities back from the input topic, through detect's own decoder."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,11 +16,11 @@ from consumer.config.settings import Settings
 from consumer.config.types import millis
 from consumer.insight.activity_history import Activity
 from consumer.kafka.dead_letters import topic_reader
+from consumer.kafka.detect_loop.range_reader import read_batches
 from consumer.records import Ending
 from consumer.wiring import detect
 from consumer.wiring.shared import Shared
 
-_BATCH = 2_000
 _TIMEOUT_S = 10
 logger = structlog.get_logger()
 
@@ -70,8 +69,8 @@ def read_history(
     may take to look up the times. Raises ConfigError for unusable schemas, KafkaException, RegistryUnavailable,
     StillOpen.
     """
-    topic, decoder = shared.settings.source.topic, detect.decoder(shared)
-    consumer = topic_reader.make_consumer(shared.settings.kafka, f"{shared.settings.kafka.group_prefix}-{purpose}")
+    topic, decoder, kafka = shared.settings.source.topic, detect.decoder(shared), shared.settings.kafka
+    consumer = detect.consumer(kafka, {"group.id": f"{kafka.group_prefix}-{purpose}", "auto.offset.reset": "earliest"})
     try:
         ranges = topic_reader.offset_ranges(shared.admin, topic)
         spans = {n: span for n, span in ranges.items() if span and (not partitions or n in partitions)}
@@ -79,10 +78,11 @@ def read_history(
         stops = _offsets_at(consumer, topic, spans, until, timeout_s)
         wanted = {number: range(starts[number], stops[number]) for number in spans}
         total, read = sum(map(len, wanted.values())), 0
-        records = topic_reader.read(consumer, topic, wanted)
-        while batch := list(islice(records, _BATCH)):
+        for batch in read_batches(consumer, topic, wanted, reads_headers=decoder.reads_headers):
             read += len(batch)
-            yield HistoryBatch(decode_messages(decoder, batch, shared.clock.now()), read, total)
+            _, timestamps, keys, values, headers = batch.records
+            decoded = decoder.decode(values, timestamps, shared.clock.now(), Metadata(keys, headers))
+            yield HistoryBatch(decoded, read, total)
     finally:
         consumer.close()
 

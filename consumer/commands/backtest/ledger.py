@@ -13,8 +13,8 @@ from consumer.commands.terminal.time_arguments import format_minute
 from consumer.config.settings import Settings
 from consumer.config.types import millis
 from consumer.insight.backtest import Price
-from consumer.insight.gaps import SENDS
 from consumer.insight.published_backtest import PublishedBacktest, dump
+from consumer.insight.whole_history.gaps import SENDS
 from consumer.ledger import queries
 from consumer.ledger.errors import NoLedger
 from consumer.ledger.queries.reporting.report import DeliveredCount
@@ -27,8 +27,8 @@ _PRICES_OVER: Millis = 90 * DAY
 
 @dataclass(frozen=True, slots=True)
 class LedgerFacts:
-    """Messages that may have gone out (`gaps.SENDS`); how many were delivered lately; and before when messages went out
-    that the ledger no longer knows one by one (None: there are none)."""
+    """Messages that may have gone out, with the columns of `SENDS`; how many were delivered lately; and before when
+    messages went out that the ledger no longer knows one by one (None: there are none)."""
 
     sends: pl.DataFrame
     delivered: Sequence[DeliveredCount] = ()

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -15,21 +15,21 @@ from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import Millis, SystemClock
 from consumer.commands import kafka_probe
 from consumer.commands.backtest import files, html, ledger, png, show
+from consumer.commands.backtest.history import History
 from consumer.commands.terminal.exit_codes import DONE, CommandFailed
 from consumer.commands.terminal.output import print_text
 from consumer.config.loader import load
 from consumer.config.settings import Settings
 from consumer.config.types import millis
 from consumer.insight.backtest import Backtest, backtest
-from consumer.insight.gaps import SENDS
 from consumer.insight.published_backtest import PublishedBacktest
+from consumer.insight.whole_history.gaps import messages_of
 from consumer.wiring import detect
 from consumer.wiring.activity_reader import read_history
 from consumer.wiring.shared import Shared
 
 _BROKER_TIMEOUT_S = 5
 _LOOKUP_TIMEOUT_S = 30
-_COLUMNS = ("user_id", "process", "ending", "action", "occurred_at", "written_at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +46,19 @@ class BacktestRequest:
     publish: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _History:
-    """Activities in their order, what could not be read, by reason, and why the first of each reason could not."""
+@dataclass(slots=True)
+class _LeftOut:
+    """What could not be read, by reason, why the first of each could not, and how many events concern no process."""
 
-    frame: pl.DataFrame
-    bad: Counter[str]
-    errors: dict[str, str]
-    ignored: int
+    bad: Counter[str] = field(default_factory=Counter)
+    errors: dict[str, str] = field(default_factory=dict)
+    ignored: int = 0
+
+    def add(self, decoded: Decoded) -> None:
+        self.bad.update(each.reason for each in decoded.bad)
+        for each in decoded.bad:
+            self.errors.setdefault(each.reason, each.error)
+        self.ignored += decoded.ignored
 
     @property
     def unread(self) -> str:
@@ -74,21 +79,14 @@ def main(config: Path, question: BacktestRequest) -> int:
     results: dict[str, Backtest] = {}
     now = SystemClock().now()
     facts = ledger.read_facts(settings, now)
-    sends = pl.DataFrame(schema=SENDS) if question.paths else facts.sends
     for path, each in ((config, settings), (question.compare, other)):
         if path is None or each is None:
             continue
-        history = _read(each, question)
-        if history.frame.is_empty():
-            raise CommandFailed(_nothing(history, each))
-        caps = {millis(span): limit for span, limit in each.policy.max_per_user.items()}
-        price = ledger.price_of(each, facts)
-        found = backtest(history.frame, sends, detect.rules(each), caps, question.until, price)
-        unknown = ledger.unknown_messages(facts, found.since, from_files=bool(question.paths))
-        results[str(path)] = found = replace(found, notes=[*found.notes, *unknown])
+        found, left_out = _backtest(each, question, facts)
+        results[str(path)] = found
         show.print_tables(str(path), found)
-        if history.bad:
-            print_text(f"\nnot read: {sum(history.bad.values()):,} ({history.unread})", err=True)
+        if left_out.bad:
+            print_text(f"\nnot read: {sum(left_out.bad.values()):,} ({left_out.unread})", err=True)
     _write(question, results)
     if question.publish:
         files_read = "1 file" if len(question.paths) == 1 else f"{len(question.paths)} files"
@@ -98,27 +96,33 @@ def main(config: Path, question: BacktestRequest) -> int:
     return DONE
 
 
-def _read(settings: Settings, question: BacktestRequest) -> _History:
-    frames: list[pl.DataFrame] = []
-    bad: Counter[str] = Counter()
-    errors: dict[str, str] = {}
-    ignored = 0
-    for decoded in _decoded(settings, question):
-        frames.append(decoded.frame.select(_COLUMNS))
-        bad.update(each.reason for each in decoded.bad)
-        for each in decoded.bad:
-            errors.setdefault(each.reason, each.error)
-        ignored += decoded.ignored
-    if not frames:
-        return _History(pl.DataFrame(), bad, errors, ignored)
-    frame = pl.concat(frames, rechunk=True)
+def _backtest(settings: Settings, question: BacktestRequest, facts: ledger.LedgerFacts) -> tuple[Backtest, _LeftOut]:
+    rules, left_out = detect.rules(settings), _LeftOut()
+    with History(pl.Enum(list(rules.ladders))) as history:
+        for decoded in _decoded(settings, question):
+            history.add(_between(decoded.frame, question))
+            left_out.add(decoded)
+        if history.first_occurred is None or history.last_written is None:
+            raise CommandFailed(_nothing(left_out, settings))
+        if not question.paths:
+            history.add_messages(messages_of(facts.sends))
+        caps = {millis(span): limit for span, limit in settings.policy.max_per_user.items()}
+        until = history.last_written if question.until is None else question.until
+        price = ledger.price_of(settings, facts)
+        found = backtest(history.parts(), rules, caps, history.first_occurred, until, price)
+    unknown = ledger.unknown_messages(facts, found.since, from_files=bool(question.paths))
+    return replace(found, notes=[*found.notes, *unknown]), left_out
+
+
+def _between(frame: pl.DataFrame, question: BacktestRequest) -> pl.DataFrame:
+    """Return the activities of the span that is asked for. Those of files count as written when they happened."""
     if question.paths:
         frame = frame.with_columns(written_at=pl.col("occurred_at"))
     if question.since is not None:
         frame = frame.filter(pl.col("written_at") >= question.since)
     if question.until is not None:
         frame = frame.filter(pl.col("written_at") < question.until)
-    return _History(frame.sort("written_at", maintain_order=True), bad, errors, ignored)
+    return frame
 
 
 def _decoded(settings: Settings, question: BacktestRequest) -> Iterator[Decoded]:
@@ -142,12 +146,12 @@ def _json_decoder(settings: Settings) -> ActivityDecoder:
     return build_decoder(source, settings.processes, writers, millis(settings.detect.clock_doubt), is_history=True)
 
 
-def _nothing(history: _History, settings: Settings) -> str:
-    if history.bad:
-        return f"nothing could be read: {history.unread}"
-    if history.ignored:
+def _nothing(left_out: _LeftOut, settings: Settings) -> str:
+    if left_out.bad:
+        return f"nothing could be read: {left_out.unread}"
+    if left_out.ignored:
         return (
-            f"none of the {history.ignored:,} events concerns a process: do the paths of source and the events of"
+            f"none of the {left_out.ignored:,} events concerns a process: do the paths of source and the events of"
             f" processes ({', '.join(settings.processes)}) match them?"
         )
     return "there is nothing to replay: no events in that time"

@@ -7,5 +7,5 @@ Out: one transaction a checkpoint: reminders, dead letters, watermarks, changelo
 `partition_task` (2, 3), `end_offset_poller` and `brake_control` decide how far the watermarks may move and whether
 lapses are held (4), `start_report` tells of those that are only counted, `checkpoint` commits what `reminder_encoder`
 wrote (5 to 7). `assignment` opens and releases partitions; `partition_count_guard` stops everything when the topic is
-given more of them.
+given more of them. `range_reader` reads batches of the past in the same way, for who asks what would have happened.
 """
