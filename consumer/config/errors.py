@@ -21,8 +21,8 @@ KeyPath: TypeAlias = tuple[int | str, ...]
 SECRET_ADVICE = "write {{env: {variable}}} and set that variable, or {{file: /path/to/it}}"  # noqa: S105 - a text
 
 _EXPECTED = {
-    "dict_type": "should contain keys",
-    "tuple_type": "should be a list, such as [24h, 72h]",
+    "dict_type": "should contain keys, such as {name: value}",
+    "tuple_type": "should be a list in brackets, such as [a, b]",
     "string_type": "should be text: put it in quotes",
     "bool_type": "should be true or false",
     "bool_parsing": "should be true or false",

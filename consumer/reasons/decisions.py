@@ -103,7 +103,7 @@ DEFERRED: Mapping[str, tuple[str, str]] = {
     ),
     "paused": ("An operator has paused the process, or everything.", "`lapse resume` when it may go on."),
     "channel_stopped": (
-        "The channel's circuit breaker is open: credential, account, five unanswered attempts, or a pattern of failures.",
+        "The channel's circuit breaker is open: credential, account, or several failures in a row.",
         "Settle the reason that /readyz shows. It closes after one probing send that goes through.",
     ),
     "template_unusable": (

@@ -156,7 +156,7 @@ def test_default_names_count_when_topics_are_compared(file: Path) -> None:
 def test_remind_after_must_be_an_increasing_list(file: Path) -> None:
     text = "processes:\n  a: {action: x, remind_after: 24h}\n  b: {action: x, remind_after: [2h, 1h]}\n"
     assert problems(file, text) == [
-        "lapse.yaml:2: processes.a.remind_after: should be a list, such as [24h, 72h]",
+        "lapse.yaml:2: processes.a.remind_after: should be a list in brackets, such as [a, b]",
         "lapse.yaml:3: processes.b: remind_after must increase: each step is counted from the user's last activity",
     ]
 
