@@ -31,7 +31,7 @@ def main(config: Path, count: int) -> int:
         end = end_on_signal(stack)
         publisher = stack.enter_context(closing(Publisher(settings.kafka, shared.clock, name="demo-activity")))
         crowd = people(count, _SEED, now)
-        # What they do is another thing at each start: no two events have the same id.
+        # They do something else at each start, so that no two events have the same id.
         producer = ActivityProducer(publisher, settings, shared.codec, shared.clock, crowd, seed=now)
         try:
             producer.run(end)

@@ -1,4 +1,4 @@
-"""The options of the commands that look and explain, and change nothing."""
+"""Options and help of the commands that look and explain: explain, report and backtest."""
 
 from pathlib import Path
 from typing import Annotated

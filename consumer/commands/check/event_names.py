@@ -1,6 +1,6 @@
 """The check of names: what the events call processes, events and kinds, against what `processes` is configured with.
 
-A name that is misspelt in the configuration is never heard of: whoever has paid by it is reminded to pay.
+An event whose name is misspelt in the configuration counts for nothing: people who have paid would be reminded to pay.
 """
 
 from collections import Counter

@@ -8,7 +8,7 @@ To change the schema:
    `op.batch_alter_table`. A new column of a table that has rows is nullable or has a `server_default`.
 3. Run `tests/ledger/test_migrations.py`: it shows, for SQLite and PostgreSQL, where the migrated schema and the tables
    differ. Where two changes have taken the same number, whoever lands later takes the next one.
-There are no downgrades: restore a backup (see README).
+There are no downgrades: restore a backup (deploy/RUNBOOK.md has the steps).
 """
 
 import hashlib
