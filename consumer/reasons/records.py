@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from consumer.reasons.decisions import NOTHING
 
-_REPLAY = "Correct the producer; what was set aside can be put back with `lapse dead-letters replay`."
+_REPLAY = "Correct the producer. If it is source that is wrong, correct that, then `lapse dead-letters replay`."
 
 OPT_OUTS: Mapping[str, tuple[str, str]] = {
     "asked_to_stop": ("The person answered with a word for it (policy.opt_out_words).", NOTHING),
