@@ -11,7 +11,7 @@ from consumer.config.sections.onemsg import OneMsgSettings, TrackingSettings
 from consumer.config.sections.policy import PolicySettings
 from consumer.config.sections.prices import PriceSettings
 from consumer.config.sections.processes import ProcessSettings
-from consumer.config.sections.service import LedgerSettings, LogSettings, WebSettings
+from consumer.config.sections.service import LedgerSettings, LogSettings, TelemetrySettings, WebSettings
 from consumer.config.sections.source import SourceSettings, events_problem
 from consumer.config.sections.template import action_problem
 from consumer.config.types import Section, format_duration
@@ -48,6 +48,8 @@ class Settings(Section):
     """Webhook, health, metrics and console."""
     log: LogSettings = LogSettings()
     """What is logged, and in which format."""
+    telemetry: TelemetrySettings = TelemetrySettings()
+    """Distributed tracing."""
 
     @property
     def state_topic(self) -> str:

@@ -10,6 +10,7 @@ import polars as pl
 from consumer.detect.lapse_rules import Times
 from consumer.detect.storage.hash_index import Hashes, Rows
 from consumer.detect.storage.row_store import Flags, Small
+from consumer.detect.storage.traces import Traces
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: spreads neighbouring process codes
 
@@ -18,7 +19,8 @@ _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: spreads neighbou
 class ActivityBatch:
     """One entry in each column for each activity: its index in the frame that it comes from, the user, the two halves
     of the key's hash, the process's code, how it ends the process (`records.Ending`), when it happened and
-    when its record was written (ms), the action, and whether the action is not null."""
+    when its record was written (ms), the action, whether the action is not null, and, unless none has one, its trace
+    context."""
 
     indices: Rows
     users: pl.Series
@@ -30,6 +32,7 @@ class ActivityBatch:
     written_at: Times
     actions: pl.Series
     has_action: Flags
+    traces: Traces | None = None
 
     @classmethod
     def of(cls, frame: pl.DataFrame, known: pl.Enum) -> "ActivityBatch":
@@ -81,6 +84,7 @@ class ActivityBatch:
             self.written_at[start:stop],
             self.actions.slice(start, stop - start),
             self.has_action[start:stop],
+            None if self.traces is None else self.traces[start:stop],
         )
 
 

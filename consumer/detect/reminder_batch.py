@@ -11,6 +11,7 @@ from consumer import byte_cells
 from consumer.byte_cells import Bytes, Cells, Flags
 from consumer.clock import Millis
 from consumer.detect.lapse_rules import REMINDER_IDS, Times
+from consumer.detect.storage.traces import Traces
 from consumer.records import Reminder, ReminderKind
 
 _GROUPS = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))  # of the digits of a UUID; a dash stands between two
@@ -19,7 +20,8 @@ _GROUPS = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))  # of the digits of a 
 @dataclass(frozen=True, slots=True)
 class ReminderBatch:
     """Reminders of one kind and process, seen at one time. The columns are those of `records.Reminder`; `users` and
-    `actions` are UTF-8 (no bytes where there is no action), `remind_after` is `lapsed_at - last_seen`."""
+    `actions` are UTF-8 (no bytes where there is no action), `remind_after` is `lapsed_at - last_seen`; and `traces` are
+    of the activities that began the silences."""
 
     kind: ReminderKind
     process: str
@@ -31,6 +33,7 @@ class ReminderBatch:
     remind_after: Times
     occurred_at: Times
     detected_at: Millis
+    traces: Traces | None = None
 
     def __len__(self) -> int:
         return self.steps.size

@@ -31,7 +31,8 @@ def build_reminders(
 def _build_batch(
     store: RowStore, process: str, kind: ReminderKind, rows: Rows, occurred_at: Times, now: Millis
 ) -> ReminderBatch:
-    """Return reminders of one process. Only a DUE has the action."""
+    """Return reminders of one process. Only a DUE has action and trace: they may be a later activity's by now."""
+    traces = store.traces if kind is ReminderKind.DUE else None
     has_action = ~store.action.is_none(rows) & (kind is ReminderKind.DUE)
     return ReminderBatch(
         kind=kind,
@@ -44,4 +45,5 @@ def _build_batch(
         remind_after=store.asked_after[rows],
         occurred_at=occurred_at,
         detected_at=now,
+        traces=None if traces is None else traces[rows],
     )

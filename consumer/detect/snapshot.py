@@ -41,7 +41,8 @@ SCHEMA = {
     "has_action": pl.Boolean,
 }
 """The columns of every frame."""
-
+TRACE_COLUMN = "trace"
+"""One more column, of bytes, where there are trace contexts (`storage/traces.py`)."""
 
 LATEST_TIME: Millis = 1 << 53
 """No time or span in a state is greater, so that sums of them cannot overflow."""
@@ -81,7 +82,9 @@ def rows_between(table: Table, start: int, end: int) -> pl.DataFrame:
 def _frame(table: Table, rows: Rows, user: pl.Series, action: pl.Series, has_action: Flags) -> pl.DataFrame:
     numbers = table.store.read_columns(rows, ("live", "process", *NUMBER_COLUMNS))
     texts = {"user": user, "action": action, "has_action": has_action}
-    return pl.DataFrame({"row": rows.astype(np.int32), **numbers, **texts})
+    frame = pl.DataFrame({"row": rows.astype(np.int32), **numbers, **texts})
+    traces = table.store.traces
+    return frame if traces is None else frame.with_columns(pl.Series(TRACE_COLUMN, traces[rows].tolist(), pl.Binary))
 
 
 def _latest(stored: list[tuple[Rows, pl.Series]], rows: Rows, used: int) -> tuple[pl.Series, Flags]:

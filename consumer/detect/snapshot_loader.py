@@ -11,9 +11,10 @@ import polars as pl
 from consumer.clock import Millis
 from consumer.detect.activity_batch import keys
 from consumer.detect.lapse_rules import NEVER
-from consumer.detect.snapshot import LATEST_TIME, NUMBER_COLUMNS, PAGE, SCHEMA, DamagedState
+from consumer.detect.snapshot import LATEST_TIME, NUMBER_COLUMNS, PAGE, SCHEMA, TRACE_COLUMN, DamagedState
 from consumer.detect.storage.hash_index import Rows
 from consumer.detect.storage.row_store import ENDED, RETURNED, Flags
+from consumer.detect.storage.traces import TRACE
 from consumer.detect.table import Table
 from consumer.records import Ending
 
@@ -110,11 +111,18 @@ class Loader:
         c.process[at] = np.array([self._table.processes.code(name) for name in processes], np.uint16)[codes[places]]
         for name in NUMBER_COLUMNS:
             getattr(c, name)[at] = frame[name].to_numpy()[places]
+        if TRACE_COLUMN in frame.columns:
+            found = np.array(frame[TRACE_COLUMN].to_list(), TRACE)[places]
+            if c.traces is not None or found.any():
+                c.keep_traces()[at] = found
 
 
 def _checked(frame: pl.DataFrame, start: int, end: int) -> Rows:
     """Return the rows of a frame; checks that they are distinct, in order and within the range."""
-    if dict(frame.schema) != SCHEMA or any(frame[name].null_count() for name in _NEVER_NULL):
+    schema = dict(frame.schema)
+    if schema.pop(TRACE_COLUMN, None) is not None:
+        _check_traces(frame[TRACE_COLUMN])
+    if schema != SCHEMA or any(frame[name].null_count() for name in _NEVER_NULL):
         raise DamagedState("its columns are not those of a table")
     rows = frame["row"].to_numpy()
     if rows[0] < start or rows[-1] >= end or not (rows[1:] > rows[:-1]).all():
@@ -135,6 +143,11 @@ def _check_values(frame: pl.DataFrame) -> None:
         values = frame[name].to_numpy()
         if values.max() > greatest or (values.min() < least and values[values != NEVER].min(initial=least) < least):
             raise DamagedState(f"its column {name} holds a value that none can have")
+
+
+def _check_traces(found: pl.Series) -> None:
+    if found.dtype != pl.Binary or found.null_count() or (found.bin.size() > TRACE.itemsize).any():
+        raise DamagedState("its traces are none that a table can hold")
 
 
 def _as_slice(rows: Rows) -> slice | Rows:

@@ -19,6 +19,7 @@ from consumer.detect.row_reminders import build_reminders
 from consumer.detect.row_rules import Lapsed, RowRules
 from consumer.detect.storage.hash_index import Hashes, KeyIndex, Rows
 from consumer.detect.storage.row_store import ENDED, RETURNED, Flags, RowStore
+from consumer.detect.storage.traces import NO_TRACE, put_greater
 from consumer.records import Ending, Reminder, ReminderKind
 
 _COMPACT_FROM_ROWS = 1 << 16  # tables with fewer rows are never compacted
@@ -137,6 +138,11 @@ class Table:
         changes = np.flatnonzero(latest & (batch.has_action | ~c.action.is_none(rows)))
         if changes.size:
             self._set_actions(rows[changes], batch.actions.gather(changes), fresh=newer[changes])
+        if batch.traces is not None or c.traces is not None:
+            kept = c.keep_traces()
+            kept[rows[newer]] = NO_TRACE
+            if batch.traces is not None:
+                put_greater(kept, rows[latest], batch.traces[latest])
         started = np.flatnonzero(newer)
         c.ending_last[rows[started]] = False
         return started

@@ -87,6 +87,7 @@ def build(shared: Shared) -> DetectLoop:
             brake_control=brake_control,
             clock=clock,
             metrics=metrics,
+            carry_traces=s.telemetry.carry_traceparent,
         ),
         end_offset_poller=EndOffsetPoller(
             shared.admin, topic, clock, min(commit_interval, SECOND) // 20, admin_watchdog.report_no_answer

@@ -192,10 +192,13 @@ class Platform:
         self._producer = Producer(settings)
         self._schemas = {name: fastavro.schema.load_schema(str(SCHEMAS / f"{name}.avsc")) for name in _FILES}
 
-    def says(self, user: str, kind: str, process: str = "account-setup", **more: Any) -> None:
+    def says(
+        self, user: str, kind: str, process: str = "account-setup", headers: dict[str, str] | None = None, **more: Any
+    ) -> None:
         now = int(time.time() * 1000)
         activity = {"event_id": f"{user}-{kind}-{now}", "user_id": user, "process": process, "kind": kind}
-        self.write("activity", user, "user_activity", {"action": None, "occurred_at": now} | activity | more)
+        record = {"action": None, "occurred_at": now} | activity | more
+        self.write_bytes("activity", user.encode(), self.bytes_of("user_activity", record), headers)
 
     def knows(self, user: str, **contact: Any) -> None:
         blank = dict.fromkeys(("name", "phone", "locale", "timezone", "email"))
@@ -249,6 +252,8 @@ class Reading:
         self._consumer.subscribe([topic])
         self._schema = schema
         self._seen: list[dict[str, Any]] = []
+        self.headers: list[dict[str, bytes]] = []
+        """Of each record so far."""
 
     def so_far(self) -> list[dict[str, Any]]:
         for message in self._consumer.consume(1000, 0.3):
@@ -256,6 +261,7 @@ class Reading:
             if message.error() is None and value is not None:
                 record = fastavro.schemaless_reader(io.BytesIO(value[10:]), self._schema, None)
                 self._seen.append(dict(record))  # type: ignore[arg-type]
+                self.headers.append(dict(message.headers() or []))  # type: ignore[arg-type]
         return self._seen
 
     def lives(self) -> dict[str, list[dict[str, Any]]]:

@@ -179,8 +179,8 @@ def test_rows_that_no_commit_of_ours_would_write_are_refused(partition: Partitio
     ("change", "complaint"),
     [
         ({"group": "another"}, "belongs to the group 'another'"),
-        ({"version": 9}, "its format is 9; this Lapse reads 3: a newer Lapse wrote it: run that version"),
-        ({"version": 2}, "its format is 2; this Lapse reads 3$"),
+        ({"version": 9}, "its format is 9; this Lapse reads 3 and 4: a newer Lapse wrote it: run that version"),
+        ({"version": 2}, "its format is 2; this Lapse reads 3 and 4$"),
         ({"pages": 10**12}, "pages"),
         ({"pages": 10**30}, "no number of pages can be like that"),
         ({"sequence": 0}, "no sequence can be like that"),

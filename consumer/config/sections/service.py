@@ -79,3 +79,9 @@ class LogSettings(Section):
     """The least severe messages that are logged."""
     format: Literal["console", "json"] = "console"
     """`console` for people, `json` for programs."""
+
+
+class TelemetrySettings(Section):
+    carry_traceparent: bool = False
+    """Read the header `traceparent` (W3C Trace Context) of activities, and carry it to the reminder and to everything
+    that is published of it. Off by default, because every record's headers have to be read for it."""

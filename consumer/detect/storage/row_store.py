@@ -14,6 +14,7 @@ from consumer.detect.lapse_rules import ALWAYS, NEVER, Times
 from consumer.detect.storage.growable_array import GrowableArray
 from consumer.detect.storage.hash_index import Hashes, Rows
 from consumer.detect.storage.string_column import StringColumn
+from consumer.detect.storage.traces import NO_TRACE, TRACE, Traces
 from consumer.records import Ending
 
 Flags = npt.NDArray[np.bool_]
@@ -99,6 +100,9 @@ class RowStore:
         self.waiting: Flags  # derived: a lapse is due and not asked for yet
         self.user = StringColumn()
         self.action = StringColumn()
+        self._trace_array = GrowableArray(TRACE, NO_TRACE)
+        self.traces: Traces | None = None
+        """Trace contexts of the latest activities; made once there is one (`keep_traces`)."""
         self._resize(_MIN_ROWS)
 
     @property
@@ -108,7 +112,14 @@ class RowStore:
     @property
     def nbytes(self) -> int:
         derived = self.dirty.nbytes + self.due.nbytes + self.waiting.nbytes
-        return self.rows.nbytes + derived + self.user.nbytes + self.action.nbytes
+        traces = 0 if self.traces is None else self.traces.nbytes
+        return self.rows.nbytes + derived + self.user.nbytes + self.action.nbytes + traces
+
+    def keep_traces(self) -> Traces:
+        """Return `traces`, making them if there are none."""
+        if self.traces is None:
+            self.traces = self._trace_array.resize(self.capacity)
+        return self.traces
 
     def read(self, rows: Rows) -> npt.NDArray[np.void]:
         """Return copies of rows, as a structured array: quicker than several fields of the rows where they are."""
@@ -161,6 +172,8 @@ class RowStore:
         self.due[rows] = ALWAYS
         self.user.clear(rows)
         self.action.clear(rows)
+        if self.traces is not None:
+            self.traces[rows] = NO_TRACE
 
     def reserve(self, rows: int) -> None:
         """Make sure that there is storage for this many rows."""
@@ -173,6 +186,8 @@ class RowStore:
         self.due[to] = self.due[rows]
         self.user.move(rows, to)
         self.action.move(rows, to)
+        if self.traces is not None:
+            self.traces[to] = self.traces[rows]
         self.blank(rows)
         self.tracked -= rows.size
 
@@ -202,3 +217,5 @@ class RowStore:
         self.rows, self.dirty, self.due, self.waiting = (array.resize(rows) for array in self._arrays)
         self.user.resize(rows)
         self.action.resize(rows)
+        if self.traces is not None:
+            self.traces = self._trace_array.resize(rows)

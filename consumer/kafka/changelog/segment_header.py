@@ -22,6 +22,9 @@ from consumer.detect.snapshot import LATEST_TIME, DamagedState
 from consumer.kafka.changelog.lineage import Lineage
 
 FORMAT = 3
+FORMAT_WITH_TRACES = 4
+"""Of segments that may hold trace contexts, which an earlier Lapse would refuse."""
+_NEWEST = FORMAT_WITH_TRACES
 _SEGMENT, _DIGEST, _SEAL = "segment", "digest", "seal"
 _LARGEST_COUNT = 1 << 53
 
@@ -95,10 +98,10 @@ def parse(headers: Headers, group: str) -> SegmentHeader:
         raise DamagedState("a record without a segment header: not written by Lapse")
     try:
         version = json.loads(stored)["version"]
-        if version != FORMAT:
-            newer = isinstance(version, int) and version > FORMAT
+        if version not in (FORMAT, FORMAT_WITH_TRACES):
+            newer = isinstance(version, int) and version > _NEWEST
             advice = ": a newer Lapse wrote it: run that version" if newer else ""
-            raise DamagedState(f"its format is {version}; this Lapse reads {FORMAT}{advice}")
+            raise DamagedState(f"its format is {version}; this Lapse reads {FORMAT} and {_NEWEST}{advice}")
         header = _header.validate_json(stored, strict=True)
     except (ValidationError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise DamagedState("its segment header cannot be read") from error

@@ -22,7 +22,7 @@ from consumer.detect import snapshot
 from consumer.detect.brake import NO_BRAKE_STATE, BrakeState
 from consumer.detect.table import Table
 from consumer.kafka.changelog.lineage import Lineage
-from consumer.kafka.changelog.segment_header import Seal, SegmentHeader
+from consumer.kafka.changelog.segment_header import FORMAT, FORMAT_WITH_TRACES, Seal, SegmentHeader
 
 MAX_SEGMENT_BYTES = 900_000
 """One segment: under a broker's default message limit of 1,048,588 with room for key and headers."""
@@ -71,6 +71,7 @@ class ChangelogWriter:
         self.written += [0] * (pages - len(self.written))
         chunks = list(_chunks(changed))
         header = SegmentHeader(
+            version=FORMAT if table.store.traces is None else FORMAT_WITH_TRACES,
             group=self._group,
             sequence=self.sequence,
             offset=offset,

@@ -1,6 +1,7 @@
 """Steps 2 and 3 of detect's loop: decode a batch, and apply each partition's part of it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from confluent_kafka import Consumer, TopicPartition
@@ -10,6 +11,7 @@ from consumer.activity.errors import RegistryUnavailable
 from consumer.activity.record_metadata import Metadata
 from consumer.clock import Clock, Millis
 from consumer.detect.activity_batch import ActivityBatch
+from consumer.detect.storage.traces import traces_of
 from consumer.kafka.dead_letters.records import RejectedRecord, dead_letter
 from consumer.kafka.dead_letters.rejection_log import RejectionLog
 from consumer.kafka.dead_letters.size_limit import SizeLimit
@@ -33,6 +35,7 @@ class BatchProcessor:
         brake_control: BrakeControl,
         clock: Clock,
         metrics: DetectMetrics,
+        carry_traces: bool = False,
     ) -> None:
         """`topic` is the input, `dead_letters` the topic for records that cannot be read, with its limit."""
         self._consumer = consumer
@@ -44,7 +47,8 @@ class BatchProcessor:
         self._brake_control = brake_control
         self._clock = clock
         self._metrics = metrics
-        self.reads_headers = decoder.reads_headers
+        self._carry_traces = carry_traces
+        self.reads_headers = decoder.reads_headers or carry_traces
         """Whether batches need the records' headers."""
         self.waiting: dict[int, str] = {}
         """Why partitions wait for a schema that the registry has not told yet; until a batch of theirs was read."""
@@ -92,6 +96,8 @@ class BatchProcessor:
         activities = ActivityBatch.of(decoded.frame, tasks[batch.spans[0].partition].table.processes.known)
         all_rows = decoded.frame["index"].to_numpy()
         good_rows = all_rows[activities.indices]
+        if self._carry_traces and (traces := traces_of(headers)) is not None:
+            activities = replace(activities, traces=traces[good_rows])
         bad_rows = np.array([bad.index for bad in decoded.bad], np.int64)
         recorded = recorded_times(timestamps, now)
         for partition, start, stop in batch.spans:

@@ -6,6 +6,7 @@ from consumer.clock import MINUTE, SECOND, Millis
 from consumer.detect.activity_batch import ActivityBatch
 from consumer.detect.input_quality import ReadabilityMonitor, SkewMonitor
 from consumer.detect.reminder_batch import ReminderBatch
+from consumer.detect.storage.traces import traceparents
 from consumer.detect.table import ALL_LAPSES, AdvanceResult
 from consumer.detect.volume import Volume
 from consumer.detect.watermark import Watermark
@@ -13,6 +14,7 @@ from consumer.kafka.changelog.restore import Start
 from consumer.kafka.clients.output import Output, OutputBatch
 from consumer.kafka.detect_loop.reminder_encoder import ReminderEncoder
 from consumer.records import Reminder, ReminderKind
+from consumer.trace_context import headers_with
 
 WATERMARK_INTERVAL_MS: Millis = 5 * SECOND
 """Deliver is told each partition's watermark at least this often while it moves, and at once what the brake does."""
@@ -147,6 +149,11 @@ class PartitionTask:
     def _add_reminders(self, batches: list[ReminderBatch]) -> None:
         for batch in batches:
             if len(batch):
-                encoded = self._encoder.encode_batch(batch)
-                self.outputs.append(OutputBatch(self._reminders_topic, self.partition, *encoded))
+                keys, values = self._encoder.encode_batch(batch)
+                if batch.traces is None:
+                    self.outputs.append(OutputBatch(self._reminders_topic, self.partition, keys, values))
+                else:
+                    headers = map(headers_with, traceparents(batch.traces))
+                    each = zip(keys, values, headers, strict=True)
+                    self.outputs += [Output(self._reminders_topic, self.partition, *record) for record in each]
                 self.uncommitted.append(batch)

@@ -1,0 +1,35 @@
+"""A trace context from the activity's record to those of `reminders` and `delivery-status`, across a SIGKILL."""
+
+from tests.app.service import Platform, Sandbox, Service, eventually
+
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+OTHER = TRACEPARENT.replace("4bf9", "beef")
+
+
+def test_trace_context_end_to_end(service: Service, platform: Platform, channel: Sandbox) -> None:
+    service.configure(telemetry={"carry_traceparent": True}, log={"level": "debug", "format": "json"})
+    for number, user in enumerate(("traced", "untraced")):
+        platform.knows(user, name=user, phone=f"+34 612 00{number} 999")
+    platform.flush()
+    service.start()
+    platform.says("traced", "STARTED", headers={"traceparent": OTHER})
+    platform.says("traced", "PROGRESSED", headers={"traceparent": TRACEPARENT, "tracestate": "a=b"})
+    platform.says("untraced", "STARTED", headers={"traceparent": "nothing that anybody knows"})
+    platform.flush()
+    reminders, statuses = platform.reads("reminders", "reminder"), platform.reads("delivery_status", "delivery_status")
+    watched = [f'lapse_tracked_keys{{partition="{n}"}}' for n in range(4)]
+    eventually(lambda: sum(map(service.metric, watched)) == 2, meaning="both are watched")
+    service.kill()  # what is known of the trace comes from the changelog
+    service.start()
+    eventually(lambda: sum(r["final"] for r in statuses.so_far()) >= 2, meaning="both are final")
+
+    eventually(lambda: sum(r["kind"] == "DUE" for r in reminders.so_far()) >= 2, meaning="both were asked for")
+    due = {r["user_id"]: h for r, h in zip(reminders.so_far(), reminders.headers, strict=True) if r["kind"] == "DUE"}
+    carried = {"traceparent": TRACEPARENT.encode()}
+    assert due == {"traced": carried, "untraced": {}}
+    for status, headers in zip(statuses.so_far(), statuses.headers, strict=True):
+        assert headers == due[status["user_id"]]
+    assert TRACEPARENT[3:35] in service.log
+    assert OTHER[3:35] not in service.log
+    assert {message["params"][0] for message in channel.messages()} == {"traced", "untraced"}
+    assert service.stop() == 0
