@@ -4,6 +4,7 @@ Pure. Only what can be known from a history alone is replayed: the frequency cap
 messages. Consent, names, numbers, send windows and the channel are not.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from consumer.detect.lapse_rules import LapseRules, Processes
 from consumer.insight.curve_drawing import CurveRow
 from consumer.insight.return_curve import MIN_AT_RISK, Estimate, ReturnCurve
 from consumer.insight.whole_history.activities import MESSAGE, Activities, pick
-from consumer.insight.whole_history.gaps import Gaps
+from consumer.insight.whole_history.gaps import GapsOfProcess, find_gaps
 from consumer.insight.whole_history.lapses import OUTCOMES, Lapses, find_lapses
 from consumer.insight.whole_history.policies import VERDICTS, judge
 
@@ -105,11 +106,13 @@ def backtest(
 
     Processes are numbered as in `rules`. `caps` are the most messages to one user by span.
     """
-    counts, gaps = _Counts(), {name: Gaps() for name in rules.ladders}
+    counts, gaps = _Counts(), {name: GapsOfProcess() for name in rules.ladders}
     for part in parts:
         counts.add(pick(part, part.endings != MESSAGE), Processes(rules), caps, until)
+        found = find_gaps(part, until)
         for code, each in enumerate(gaps.values()):
-            each.add(pick(part, part.processes == code), until)
+            if (which := found.processes == code).any():
+                each.add(pick(found, which))
     gaps = {name: each for name, each in gaps.items() if each.counts.total}
     curves = {name: ReturnCurve(each.counts) for name, each in gaps.items()}
     days = max((until - since) / DAY, 1 / 24)
@@ -162,10 +165,11 @@ class _Counts:
         self._count(*judge(pick(lapses, lapses.outcomes == OUTCOMES.index("asked")), processes, caps), VERDICTS)
 
     def _count(self, lapses: Lapses, which: npt.NDArray[np.int64], names: Sequence[str]) -> None:
-        columns = np.stack([lapses.processes.astype(np.int64), lapses.steps, which])
-        cells, numbers = np.unique(columns, axis=1, return_counts=True)
-        for (process, step, place), number in zip(cells.T.tolist(), numbers.tolist(), strict=True):
-            self.of[process, step, names[place]] += number
+        shape = (int(lapses.processes.max(initial=0)) + 1, int(lapses.steps.max(initial=0)) + 1, len(names))
+        cells = np.ravel_multi_index((lapses.processes, lapses.steps, which), shape)
+        numbers = np.bincount(cells, minlength=math.prod(shape)).reshape(shape)
+        for process, step, place in np.argwhere(numbers).tolist():
+            self.of[process, step, names[place]] += int(numbers[process, step, place])
 
 
 def _thresholds(
@@ -192,7 +196,7 @@ def _few_people(rules: LapseRules, curves: Mapping[str, ReturnCurve]) -> Iterato
                 )
 
 
-def _about_messages(gaps: Mapping[str, Gaps]) -> Iterator[str]:
+def _about_messages(gaps: Mapping[str, GapsOfProcess]) -> Iterator[str]:
     for process, each in sorted(gaps.items()):
         if each.cut_by_messages:
             share = each.cut_by_messages / each.counts.total

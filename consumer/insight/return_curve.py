@@ -54,10 +54,12 @@ class GapCounts:
         self.people: Counts = np.zeros(BINS + 1, np.int64)
 
     def add(self, lengths: npt.NDArray[np.int64], ended: npt.NDArray[np.bool_], groups: npt.NDArray[np.int64]) -> None:
-        """Add gaps: their lengths (ms), whether each ended with the person's return, and the group of each user."""
-        cells = groups * (BINS + 1) + _bins_of(lengths)
+        """Add some gaps: their lengths (ms), whether each ended with a return, and the group of each user."""
+        first, bins = int(groups.min()), _bins_of(lengths)
+        cells = (groups - first) * (BINS + 1) + bins
         for counts, chosen in ((self.ended, ended), (self.censored, ~ended)):
-            counts += np.bincount(cells[chosen], minlength=counts.size).reshape(counts.shape)
+            some = counts[first : int(groups.max()) + 1]  # of a few groups at a time, the others are not looked at
+            some += np.bincount(cells[chosen], minlength=some.size).reshape(some.shape)
 
     def add_people(self, longest: npt.NDArray[np.int64]) -> None:
         """Add people, each once: their longest gaps (ms)."""

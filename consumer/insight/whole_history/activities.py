@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from consumer.detect.lapse_rules import NEVER, Times
+from consumer.detect.lapse_rules import Times
 from consumer.detect.storage.row_store import Flags, Small
 from consumer.insight.return_curve import groups_of
 
@@ -121,15 +121,10 @@ def firsts(numbers: npt.NDArray[Any]) -> Flags:
 
 
 def running_max(values: npt.NDArray[np.int64], segments: Places) -> npt.NDArray[np.int64]:
-    """Return the greatest value so far within each segment. `segments` rise from 0; `NEVER` is less than all others."""
-    real = values != NEVER
-    if not real.any():
-        return values
-    least = int(values.min(where=real, initial=np.iinfo(np.int64).max)) - 1
-    heights = np.where(real, values - least, 0)  # from 0 up
-    floors = segments * (int(heights.max()) + 1)  # so that a later segment is always higher
-    found = np.maximum.accumulate(heights + floors) - floors
-    return np.where(found > 0, found + least, NEVER)
+    """Return the greatest value so far within each segment. `values` are not below 0, `segments` rise from 0."""
+    floors = segments * (int(values.max(initial=0)) + 1)  # so that a later segment is always higher
+    found: npt.NDArray[np.int64] = np.maximum.accumulate(values + floors) - floors
+    return found
 
 
 def _number_users(low: npt.NDArray[np.uint64], high: npt.NDArray[np.uint64]) -> Places:

@@ -50,20 +50,20 @@ def find_lapses(activities: Activities, processes: Processes, until: Millis) -> 
     activities = activities.in_order_of(activities.written_at)
     while activities.size:
         silences = _silences(activities, processes, until)
-        alive = _until_first(silences.forgotten, activities.keys)
-        yield from _lapses(pick(silences, alive), processes)
-        activities = pick(activities, ~alive)  # what follows a key that was forgotten begins anew
+        behind = _behind_first(silences.forgotten, activities.keys)
+        yield from _lapses(silences, ~behind, processes)
+        activities = pick(activities, behind)  # what follows a key that was forgotten begins anew
 
 
 def _silences(activities: Activities, processes: Processes, until: Millis) -> _Silences:
     keys, rules, written = activities.keys, processes.rules, activities.written_at
-    begins = firsts(keys)
+    begins, places = firsts(keys), np.arange(keys.size)
     segments = np.cumsum(begins) - 1
     active = activities.endings == Ending.NONE
-    seen = running_max(np.where(active, activities.occurred_at, NEVER), segments)
-    closed = running_max(np.where(active, NEVER, activities.occurred_at), segments)
-    heard = running_max(np.where(active, written, NEVER), segments)
-    starts, places = _rises(seen, begins), np.arange(keys.size)
+    seen = _latest_time(activities.occurred_at, active, segments)
+    closed = _latest_time(activities.occurred_at, ~active, segments)
+    heard = written[np.maximum(_latest(active, places), 0)]  # of another key where there is none, which is not armed
+    starts = _rises(seen, begins)
     # Which was written later, the latest activity or the latest ending? The first record of a key is one of the two.
     ending_last = _latest(_rises(closed, begins), places) > _latest(starts, places)
     settle = np.where(ending_last, max(rules.settle, rules.clock_doubt), rules.settle)
@@ -85,12 +85,16 @@ def _silences(activities: Activities, processes: Processes, until: Millis) -> _S
     )
 
 
-def _lapses(silences: _Silences, processes: Processes) -> Iterator[Lapses]:
-    """Yield the lapses of each step. Of several that are noticed at the same moment only the latest is asked for."""
+def _lapses(silences: _Silences, which: Flags, processes: Processes) -> Iterator[Lapses]:
+    """Yield the lapses of each step in these silences.
+
+    Of several that are noticed at the same moment only the latest is asked for.
+    """
     rules, width = processes.rules, max(map(len, processes.rules.ladders.values()))
     quiet = silences.ends - rules.allowed_lateness - silences.last_seen
     shortest = processes.wait(silences.processes, np.zeros(quiet.size, np.int64))
-    silences = pick(silences, silences.armed & (quiet >= shortest) & (silences.hushed_until <= silences.ends))
+    which = which & silences.armed & (quiet >= shortest) & (silences.hushed_until <= silences.ends)
+    silences = pick(silences, which)
     if not silences.runs.size:
         return
     quiet = silences.ends - rules.allowed_lateness - silences.last_seen
@@ -109,6 +113,13 @@ def _lapses(silences: _Silences, processes: Processes) -> Iterator[Lapses]:
         yield Lapses(part.users, part.processes, next_step - 1, lapsed_at, outcomes)
 
 
+def _latest_time(times: Times, which: Flags, segments: Places) -> Times:
+    """Return the greatest of these times so far within each segment, `NEVER` before the first."""
+    before = int(times.min()) - 1
+    found = running_max(np.where(which, times - before, 0), segments)
+    return np.where(found > 0, found + before, NEVER)
+
+
 def _rises(running: Times, begins: Flags) -> Flags:
     """Return where a running maximum rises."""
     before = np.roll(running, 1)
@@ -122,9 +133,9 @@ def _latest(which: Flags, places: Places) -> Places:
     return latest
 
 
-def _until_first(which: Flags, keys: Places) -> Flags:
-    """Return what stands, within its key, not behind the first of these."""
+def _behind_first(which: Flags, keys: Places) -> Flags:
+    """Return what stands, within its key, behind the first of these."""
     begins = firsts(keys)
     earlier: Places = np.cumsum(which) - which
-    not_behind: Flags = earlier == earlier[begins][np.cumsum(begins) - 1]
-    return not_behind
+    behind: Flags = earlier > earlier[begins][np.cumsum(begins) - 1]
+    return behind

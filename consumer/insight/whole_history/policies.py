@@ -4,14 +4,15 @@ Each answer rests on the messages that were let through before it, so the first 
 together, then the second ones, and so on.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from consumer.clock import Millis
-from consumer.detect.lapse_rules import NEVER, Processes, Times
-from consumer.insight.whole_history.activities import firsts, pick
+from consumer.detect.lapse_rules import ALWAYS, NEVER, Processes, Times
+from consumer.insight.whole_history.activities import Places, firsts, pick
 from consumer.insight.whole_history.lapses import Lapses
 
 VERDICTS: Sequence[str] = ("sent", "too_soon", "frequency_cap")
@@ -22,9 +23,7 @@ def judge(asked: Lapses, processes: Processes, caps: Mapping[Millis, int]) -> tu
 
     `caps` maps a span in milliseconds to the most messages to one user in it.
     """
-    names = np.argsort(np.argsort(processes.names))  # at equal times the names of processes decide
-    order = np.lexsort((asked.steps, names[asked.processes], asked.lapsed_at, asked.users))
-    asked = pick(asked, order)
+    asked = pick(asked, _by_user_and_time(asked, processes))
     verdicts = np.zeros(asked.users.size, np.int64)
     begins = firsts(asked.users)
     people = np.cumsum(begins) - 1
@@ -37,6 +36,16 @@ def judge(asked: Lapses, processes: Processes, caps: Mapping[Millis, int]) -> tu
         verdicts[turn] = sent.judge(*at, spacing[turn])
         sent.add(*(column[verdicts[turn] == 0] for column in at))
     return asked, verdicts
+
+
+def _by_user_and_time(asked: Lapses, processes: Processes) -> Places:
+    """Return the order in which lapses are judged; at equal times the names of processes decide."""
+    names = np.argsort(np.argsort(processes.names))[asked.processes]
+    columns = (asked.users, asked.lapsed_at - asked.lapsed_at.min(initial=ALWAYS), names, asked.steps)
+    sizes = [int(column.max(initial=0)) + 1 for column in columns]
+    if math.prod(sizes) < 1 << 63:  # one sort of numbers takes a tenth of the time of four
+        return np.argsort(np.ravel_multi_index(columns, sizes))
+    return np.lexsort(columns[::-1])
 
 
 class _Sent:

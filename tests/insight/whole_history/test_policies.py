@@ -36,10 +36,10 @@ lapses = st.lists(st.builds(Lapse, *(st.integers(0, most) for most in (3, 1, 1, 
 caps = st.dictionaries(st.sampled_from([5, 20, 50]), st.integers(1, 4))
 
 
-@given(lapses, caps)
-def test_verdicts_equal_a_plain_loop(found: list[Lapse], caps: dict[int, int]) -> None:
-    columns = [np.array(column, np.int64) for column in zip(*found, strict=True)] if found else [np.empty(0, int)] * 4
-    users, processes, steps, at = columns
+@given(lapses, caps, st.sampled_from([60, 1 << 61]))
+def test_verdicts_equal_a_plain_loop(found: list[Lapse], caps: dict[int, int], latest: int) -> None:
+    found = [*found, Lapse(9, 0, 0, latest)]
+    users, processes, steps, at = (np.array(column, np.int64) for column in zip(*found, strict=True))
     asked = Lapses(users, processes.astype(np.uint16), steps, at, np.zeros_like(users))
     ordered, verdicts = judge(asked, PROCESSES, caps)
     columns = [column.tolist() for column in ordered[:4]]
