@@ -2,8 +2,10 @@
 
 from collections import defaultdict
 from itertools import islice, pairwise, takewhile
+from pathlib import Path
 
 from consumer.clock import MINUTE, SECOND
+from consumer.config.loader import load
 from consumer.config.types import millis
 from consumer.demo.activity_plan import PROCESSES, PlannedActivity, farewell, plan
 from consumer.demo.people import people
@@ -72,6 +74,14 @@ def test_somebody_goes_quiet_early_enough_for_a_message_within_ten_seconds() -> 
         if gap >= REMIND_AFTER[activity.process]
     ]
     assert sum(at < START + 6 * SECOND for at in lapses) >= 5
+
+
+def test_nobody_comes_back_while_a_reminder_of_the_compose_file_is_on_its_way() -> None:
+    environment = dict.fromkeys(("ONEMSG_TOKEN", "WEBHOOK_SECRET", "API_TOKEN"), "x" * 16)
+    settings = load(Path(__file__).parents[2] / "deploy" / "lapse.compose.yaml", environment)
+    for activity, gap in silences(TWO_MINUTES):
+        for lapse in map(millis, settings.processes[activity.process].remind_after):
+            assert not lapse <= gap < lapse + millis(settings.detect.allowed_lateness) + 6 * SECOND
 
 
 def test_all_processes_are_seen_with_their_own_words_and_without() -> None:
