@@ -31,6 +31,7 @@ from consumer.web.bounded_http import log_accept_errors_once, raise_descriptor_l
 from consumer.wiring import detect
 from consumer.wiring.deliver.role import Deliver
 from consumer.wiring.metric_series import start_service_series
+from consumer.wiring.open_telemetry import span_recorder
 from consumer.wiring.progress_log import ProgressLog, addresses
 from consumer.wiring.shared import Shared
 from consumer.wiring.web import Web
@@ -59,7 +60,8 @@ def run(
             signal.signal(number, lambda *_: stop.set())
         if hasattr(faulthandler, "register"):  # not on Windows
             faulthandler.register(signal.SIGUSR1)
-    return asyncio.run(_Service(Shared(settings), stop).run(roles, on_ready))
+    with span_recorder(settings.telemetry) as record_span:
+        return asyncio.run(_Service(Shared(settings, record_span=record_span), stop).run(roles, on_ready))
 
 
 class _Service:

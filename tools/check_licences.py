@@ -1,4 +1,4 @@
-"""Lists the licences of everything that Lapse needs at run time: `python -m tools.check_licences`.
+"""Lists the licences of everything that Lapse needs at run time, or for tracing: `python -m tools.check_licences`.
 
 Ends with status 1 if one of them is not known to allow every use of Lapse: `ALLOWED` says which do, and `READ` those
 that were looked up because a package does not state its licence in a form that programs read.
@@ -22,6 +22,7 @@ ALLOWED = {
 }
 NAMES = {
     "BSD License": "BSD-3-Clause",
+    "3-Clause BSD License": "BSD-3-Clause",
     "MIT License": "MIT",
     "Apache Software License": "Apache-2.0",
     "Apache 2.0": "Apache-2.0",
@@ -31,6 +32,7 @@ NAMES = {
     "ISC License (ISCL)": "ISC",
 }
 READ = {"httpx-aiohttp": "BSD-3-Clause"}
+EXTRAS = ("otel",)
 _TOGETHER = re.compile(r"\s+(?:AND|OR)\s+|[()]")
 
 
@@ -72,7 +74,8 @@ def is_allowed(licence: str) -> bool:
 
 def _licences() -> Iterator[tuple[str, str]]:
     project = tomllib.loads(PROJECT.read_text())["project"]
-    for name, package in sorted(installed(project["dependencies"]).items()):
+    extras = [each for extra in EXTRAS for each in project["optional-dependencies"][extra]]
+    for name, package in sorted(installed(project["dependencies"] + extras).items()):
         metadata = package.metadata
         stated = {key: metadata[key] for key in ("License-Expression", "License") if key in metadata}
         yield name, READ.get(name) or licence_of(stated, metadata.get_all("Classifier") or ())

@@ -101,6 +101,7 @@ def build(shared: Shared) -> DetectLoop:
             report_wait=report_commit_wait,
             clock=clock,
             metrics=metrics,
+            record_span=shared.record_span,
         ),
         partition_count_guard=PartitionCountGuard(shared.admin, topic, s.state_topic, clock),
         topic=topic,

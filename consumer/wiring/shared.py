@@ -17,6 +17,7 @@ from consumer.config.settings import Settings
 from consumer.config.types import Secret
 from consumer.kafka.clients.client_settings import client_settings
 from consumer.metrics import ServiceMetrics
+from consumer.spans import SpanRecorder
 from consumer.web.health import Health
 
 if TYPE_CHECKING:
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
 class Shared:
     """One of each for the process."""
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
-        """`clock` is this machine's unless given."""
+    def __init__(self, settings: Settings, clock: Clock | None = None, record_span: SpanRecorder | None = None) -> None:
+        """`clock` is this machine's unless given; without `record_span` nothing is traced."""
         self.settings = settings
+        self.record_span = record_span
         self.clock: Clock = clock or SystemClock()
         self.health = Health(self.clock.monotonic)
         self.metrics = CollectorRegistry()

@@ -51,6 +51,7 @@ def test_record_that_the_broker_refuses_is_set_aside_and_the_others_go_on(
             ExclusivePublisher(KafkaSettings(bootstrap_servers=kafka), name=fresh_name("outbox")),
             RecordCodec(WriterSchemas(clock)),
             TopicSettings(opt_outs=topic),
+            clock.now,
         ),
         LeaderLease(ledger, "outbox", holder="one", clock=clock),
         DeliverMetrics(CollectorRegistry()),

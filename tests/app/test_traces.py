@@ -1,13 +1,27 @@
-"""A trace context from the activity's record to those of `reminders` and `delivery-status`, across a SIGKILL."""
+"""A trace context from the activity's record to those of `reminders` and `delivery-status`, across a SIGKILL, and the
+spans that a collector of traces gets."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
 
 from tests.app.service import Platform, Sandbox, Service, eventually
+from tests.wiring.otlp_collector import Collector, collecting
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 OTHER = TRACEPARENT.replace("4bf9", "beef")
 
 
-def test_trace_context_end_to_end(service: Service, platform: Platform, channel: Sandbox) -> None:
-    service.configure(telemetry={"carry_traceparent": True}, log={"level": "debug", "format": "json"})
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    with collecting() as running:
+        yield running
+
+
+def test_trace_context_end_to_end(service: Service, platform: Platform, channel: Sandbox, collector: Collector) -> None:
+    telemetry = {"carry_traceparent": True, "otlp_endpoint": collector.url}
+    service.configure(telemetry=telemetry, log={"level": "debug", "format": "json"})
     for number, user in enumerate(("traced", "untraced")):
         platform.knows(user, name=user, phone=f"+34 612 00{number} 999")
     platform.flush()
@@ -33,3 +47,14 @@ def test_trace_context_end_to_end(service: Service, platform: Platform, channel:
     assert OTHER[3:35] not in service.log
     assert {message["params"][0] for message in channel.messages()} == {"traced", "untraced"}
     assert service.stop() == 0
+
+    mine = [span for span in collector.spans if span.trace_id.hex() == TRACEPARENT[3:35]]
+    assert {span.parent_span_id.hex() for span in mine} == {TRACEPARENT[36:52]}
+    told = [status["status"] for status in statuses.so_far() if status["user_id"] == "traced"]
+    assert Counter(span.name for span in mine) == {"lapse": 1, "attempt": 1, "status": len(told)}
+    assert sorted(each["lapse.status"] for each in collector.attributes("status")) == sorted(
+        status["status"] for status in statuses.so_far()
+    )
+    assert {each["lapse.outcome"] for each in collector.attributes("attempt")} == {"accepted"}
+    everything = str(collector.spans)
+    assert not any(word in everything for word in ("traced", "612", "account setup"))

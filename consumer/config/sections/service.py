@@ -85,3 +85,7 @@ class TelemetrySettings(Section):
     carry_traceparent: bool = False
     """Read the header `traceparent` (W3C Trace Context) of activities, and carry it to the reminder and to everything
     that is published of it. Off by default, because every record's headers have to be read for it."""
+    otlp_endpoint: Address | None = None
+    """The address of an OpenTelemetry collector, such as http://collector:4318: spans of lapses, attempts and statuses
+    go to its /v1/traces. It needs `pip install 'lapse[otel]'`. The standard variable `OTEL_EXPORTER_OTLP_ENDPOINT` does
+    the same, and the others (`OTEL_TRACES_SAMPLER`, `OTEL_EXPORTER_OTLP_HEADERS`, …) mean what they always mean."""

@@ -23,6 +23,7 @@ from consumer.ledger.schema.rows import ChannelRow
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.api_errors import OneMsgError
 from consumer.onemsg.outcomes import Outcome, Unknown
+from consumer.spans import Span, SpanRecorder
 from consumer.trace_context import log_fields
 from consumer.waiting import wait_for_event
 
@@ -66,8 +67,9 @@ class Sender(Generic[M]):
         batch: int = 100,
         in_flight: int = 100,
         record_backoff_ms: Millis = 200,
+        record_span: SpanRecorder | None = None,
     ) -> None:
-        """`record` writes results durably, in a thread: `ResultRecorder.record`."""
+        """`record` writes results durably, in a thread: `ResultRecorder.record`. `record_span` traces the requests."""
         self._claims = claims
         self._results = GroupCommit(record)
         self._client = client
@@ -80,6 +82,7 @@ class Sender(Generic[M]):
         self._was_full = False
         """The last batch was full, so there is more without a preview."""
         self._record_backoff_ms = record_backoff_ms
+        self._record_span = record_span
         self._connected_until: Millis = 0
         """Until then (monotonic) the channel's last status counts."""
         self.breakers: Mapping[str, ChannelRow] = {}
@@ -154,9 +157,11 @@ class Sender(Generic[M]):
         await asyncio.gather(*(self._attempt(attempt, claim) for attempt in claim.attempts))
 
     async def _attempt(self, attempt: Attempt[M], claim: Claim[M]) -> None:
-        freed = False
+        freed, begun = False, self._clock.now()
         try:
             outcome = await self._send(attempt, claim)
+            if self._record_span is not None and outcome is not None:
+                self._record_span(_span_of(attempt, outcome, begun, self._clock.now()))
             # Its connection is free. An unknown keeps its slot until it is recorded: it may stop the channel.
             freed = not isinstance(outcome, Unknown)
             self._free_slots += freed
@@ -196,6 +201,18 @@ class Sender(Generic[M]):
                 await asyncio.sleep(self._record_backoff_ms * 2**number / SECOND)
             else:
                 return
+
+
+def _span_of(attempt: Attempt[M], outcome: Outcome, start: Millis, end: Millis) -> Span:
+    reminder_id, medium = attempt.key
+    attributes: dict[str, str | int | None] = {
+        "reminder_id": reminder_id,
+        "medium": medium,
+        "attempt": attempt.number,
+        "outcome": type(outcome).__name__.lower(),
+        "reason": getattr(outcome, "reason", None),
+    }
+    return Span(name="attempt", traceparent=attempt.traceparent, start=start, end=end, attributes=attributes)
 
 
 def _log_fields(attempt: Attempt[M]) -> dict[str, object]:

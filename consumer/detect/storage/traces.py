@@ -13,8 +13,6 @@ TRACE = np.dtype("S25")
 """Trace id, span id and flags. (Zero bytes at the end, which numpy leaves out, are a part of the flags at most.)"""
 NO_TRACE = b""
 
-_TEXT_PARTS = (slice(3, 35), slice(36, 52), slice(53, 55))
-
 
 def traces_of(headers: Iterable[Sequence[tuple[str, bytes | None]] | None]) -> Traces | None:
     """Return the trace context of each record's headers; None if no record has one."""
@@ -35,7 +33,7 @@ def traceparents(traces: Traces) -> list[str | None]:
 
 
 def _packed(traceparent: str) -> bytes:
-    return bytes.fromhex("".join(traceparent[part] for part in _TEXT_PARTS))
+    return bytes.fromhex(traceparent[3:].replace("-", " "))
 
 
 def _text(packed: bytes) -> str:

@@ -1,20 +1,26 @@
 """Steps 5 to 7 of detect's loop: outputs, state and input offsets in one transaction, repeated after an abort."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice, repeat
 
 import numpy as np
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from consumer.clock import SECOND, Clock, Millis
+from consumer.detect.reminder_batch import ReminderBatch
+from consumer.detect.storage.traces import traceparents
 from consumer.kafka.clients.transactional_producer import Aborted, Fenced, TransactionalProducer, until_stopped
 from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.metrics import DetectMetrics
 from consumer.records import ReminderKind
+from consumer.spans import Span, SpanRecorder
 
 _MIN_BACKOFF_MS: Millis = SECOND // 5
 _MAX_BACKOFF_MS: Millis = 5 * SECOND
+_MOST_SPANS = 500
+"""Of a batch: tracing must not hold up detect when thousands lapse at once."""
 _log = structlog.get_logger()
 
 
@@ -31,8 +37,9 @@ class Checkpoint:
         report_wait: Callable[[str], None],
         clock: Clock,
         metrics: DetectMetrics,
+        record_span: SpanRecorder | None = None,
     ) -> None:
-        """`report_wait` is told what we wait for whenever the broker does not answer."""
+        """`report_wait` is told what we wait for whenever the broker does not answer; `record_span` traces lapses."""
         self._consumer = consumer
         self._producer = producer
         self._topic = topic
@@ -40,6 +47,7 @@ class Checkpoint:
         self._report_wait = report_wait
         self._clock = clock
         self._metrics = metrics
+        self._record_span = record_span
         self._next_commit: Millis = 0  # monotonic
         self._backoff_ms = _MIN_BACKOFF_MS
         self._aborted: list[PartitionTask] = []
@@ -109,6 +117,9 @@ class Checkpoint:
             if batch.kind is ReminderKind.DUE:
                 waits = now - batch.last_seen - batch.remind_after
                 self._metrics.lapse_to_reminder.observe_all(waits / SECOND)
+                if self._record_span is not None:
+                    for span in islice(_spans_of(batch, now), _MOST_SPANS):
+                        self._record_span(span)
         self._metrics.tracked_keys.labels(task.partition).set(len(task.table))
 
     def _hold(self, writing: list[PartitionTask], tasks: Mapping[int, PartitionTask], aborted: Aborted) -> None:
@@ -129,3 +140,12 @@ class Checkpoint:
 
     def _topic_partitions(self, tasks: Mapping[int, PartitionTask]) -> list[TopicPartition]:
         return [TopicPartition(self._topic, partition) for partition in tasks]
+
+
+def _spans_of(batch: ReminderBatch, committed_at: Millis) -> Iterator[Span]:
+    """Yield a span for each reminder, from its lapse until it was asked for."""
+    traces = repeat(None, len(batch)) if batch.traces is None else traceparents(batch.traces)
+    for reminder, traceparent in zip(batch, traces, strict=True):
+        attributes = {"reminder_id": reminder.reminder_id, "process": reminder.process, "step": reminder.step}
+        start = reminder.lapsed_at or reminder.occurred_at
+        yield Span(name="lapse", traceparent=traceparent, start=start, end=committed_at, attributes=attributes)

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Sequence
 
 from consumer.activity.record_codec import RecordCodec
+from consumer.clock import Millis, Now
 from consumer.config.sections.kafka import TopicSettings
 from consumer.deliver.leader_lease import LeaderLease
 from consumer.deliver.outbox import (
@@ -14,6 +15,7 @@ from consumer.deliver.outbox import (
     OutboxRecord,
     RecordsRefused,
     StatusOutbox,
+    StatusRecord,
 )
 from consumer.kafka.clients.exclusive_publisher import ExclusivePublisher, RecordRefused
 from consumer.kafka.clients.output import Output
@@ -21,21 +23,26 @@ from consumer.kafka.clients.publisher import PublishFailed
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.records import DeliveryStatus, OptOut
+from consumer.spans import Span, SpanRecorder
 from consumer.trace_context import headers_with
 from consumer.wiring.deliver.opt_outs_topic import LIFTED_AT, key_of
 from consumer.wiring.shared import Shared
 
 _NAME = "outbox"
 """Of the lease, and of the producer's transactional id: the same in all replicas."""
+_TRACED = ("reminder_id", "process", "step", "medium", "status", "reason", "source", "attempt", "final")
+"""The fields of a status that its span has."""
 
 
 def outbox_publisher(shared: Shared, ledger: Ledger, metrics: DeliverMetrics) -> OutboxPublisher:
     """Return the publisher. Its `step` raises PublishFailed, and what the ledger raises."""
+    publisher = ExclusivePublisher(shared.settings.kafka, name=_NAME)
+    writer = KafkaRecordWriter(publisher, shared.codec, shared.settings.topics, shared.clock.now, shared.record_span)
     holder = f"{shared.instance}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
     return OutboxPublisher(
         ledger,
         [OptOutOutbox(), StatusOutbox()],
-        KafkaRecordWriter(ExclusivePublisher(shared.settings.kafka, name=_NAME), shared.codec, shared.settings.topics),
+        writer,
         LeaderLease(ledger, _NAME, holder=holder, clock=shared.clock),
         metrics,
     )
@@ -48,8 +55,18 @@ class _Refused(RecordsRefused, PublishFailed):
 class KafkaRecordWriter:
     """Writes records, keyed by user, in one transaction each time."""
 
-    def __init__(self, publisher: ExclusivePublisher, codec: RecordCodec, topics: TopicSettings) -> None:
+    def __init__(
+        self,
+        publisher: ExclusivePublisher,
+        codec: RecordCodec,
+        topics: TopicSettings,
+        now: Now,
+        record_span: SpanRecorder | None = None,
+    ) -> None:
+        """`record_span` traces the statuses."""
         self._publisher = publisher
+        self._now = now
+        self._record_span = record_span
         self._codec = codec
         self._topics = {DeliveryStatus: topics.delivery_status, OptOut: topics.opt_outs}
         for record_type, topic in self._topics.items():
@@ -61,6 +78,11 @@ class KafkaRecordWriter:
             self._publisher.publish([self._output(record) for record in records])
         except RecordRefused as refusal:
             raise _Refused(refusal.why, str(refusal)) from None
+        if self._record_span is not None:
+            now = self._now()
+            for record in records:
+                if isinstance(record, StatusRecord):
+                    self._record_span(_span_of(record, now))
 
     def _output(self, record: OutboxRecord) -> Output:
         if isinstance(record, OptOutLifted):
@@ -72,3 +94,15 @@ class KafkaRecordWriter:
         topic, status = self._topics[DeliveryStatus], record.status
         value = self._codec.encode(status, topic)
         return Output(topic, -1, status.user_id.encode(), value, headers_with(record.traceparent))
+
+
+def _span_of(record: StatusRecord, published_at: Millis) -> Span:
+    status = record.status
+    attributes = {name: getattr(status, name) for name in _TRACED}
+    return Span(
+        name="status",
+        traceparent=record.traceparent,
+        start=status.recorded_at,
+        end=published_at,
+        attributes=attributes,
+    )

@@ -26,6 +26,7 @@ from consumer.ledger.store import Ledger
 from consumer.media.text_template import FallbackText
 from consumer.metrics import DeliverMetrics
 from consumer.records import WHATSAPP
+from consumer.spans import SpanRecorder
 
 _FALLBACK_IN_FLIGHT = 10
 """E-mails, or calls, at once: each has a connection of its own."""
@@ -71,11 +72,12 @@ class DeliverParts:
         opt_out_words: Iterable[str] | None = None,
         linger_ms: Millis = 0,
         fallbacks: Sequence[Fallback[Any]] = (),
+        record_span: SpanRecorder | None = None,
     ) -> None:
-        """`fallbacks` are in the order in which they are tried."""
+        """`fallbacks` are in the order in which they are tried; `record_span` traces the requests."""
         config = replace(config, fallback_media=tuple(each.medium for each in fallbacks))
         self._ledger, self._config, self._clock, self._metrics = ledger, config, clock, metrics
-        self._worker = worker
+        self._worker, self._record_span = worker, record_span
         retry_policy = RetryPolicy(rules=config.rules, max_attempts=max_attempts)
         self.intake = Intake(
             ledger,
@@ -97,7 +99,13 @@ class DeliverParts:
         )
         self.recorder = ResultRecorder(ledger, retry_policy=retry_policy, metrics=metrics, now=clock.now)
         self.sender = Sender(
-            self.claims, self.recorder.record, client=client, clock=clock, metrics=metrics, in_flight=in_flight
+            self.claims,
+            self.recorder.record,
+            client=client,
+            clock=clock,
+            metrics=metrics,
+            in_flight=in_flight,
+            record_span=record_span,
         )
         self.poller = Poller(
             ledger,
@@ -156,4 +164,5 @@ class DeliverParts:
             metrics=self._metrics,
             batch=_FALLBACK_IN_FLIGHT,
             in_flight=_FALLBACK_IN_FLIGHT,
+            record_span=self._record_span,
         )

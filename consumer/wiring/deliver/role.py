@@ -95,6 +95,7 @@ class Deliver:
             opt_out_words=s.policy.opt_out_words,
             linger_ms=_INBOX_LINGER_MS,
             fallbacks=self._fallbacks,
+            record_span=shared.record_span,
         )
         self._maintenance = ChannelMaintenance(
             self._client,
