@@ -18,18 +18,16 @@ from consumer.sandbox.server import Sandbox
 from consumer.wiring.shared import Shared
 from tests.broker.topics import FreshTopics
 from tests.cli.conftest import Lapse, command, environment, settings, write
+from tests.statuses import delivery_status
 
 NOON = 1_790_000_000_000
 Publish = Callable[..., None]
 
 
 def record(user: str, status: str, n: int, **more: Any) -> DeliveryStatus:
-    fields: dict[str, Any] = {
-        "event_id": f"e{n}", "reminder_id": f"r-{user}", "sequence": n, "user_id": user, "process": "checkout",
-        "step": 0, "medium": "whatsapp", "status": status, "final": False, "source": "webhook", "occurred_at": NOON,
-        "recorded_at": NOON + n,
-    }  # fmt: skip
-    return DeliveryStatus(**(fields | more))
+    ids = {"event_id": f"e{n}", "reminder_id": f"r-{user}", "sequence": n, "user_id": user}
+    times = {"occurred_at": NOON, "recorded_at": NOON + n}
+    return delivery_status(**ids | times | {"status": status} | more)
 
 
 @pytest.fixture

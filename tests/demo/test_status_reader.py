@@ -12,22 +12,9 @@ from consumer.demo.broker import QUIET
 from consumer.demo.status_reader import StatusesRead, StatusReader
 from consumer.records import DeliveryStatus
 from tests.app.service import eventually
+from tests.statuses import delivery_status
 
-RECORD = DeliveryStatus(
-    event_id="e",
-    reminder_id="r1",
-    sequence=1,
-    user_id="u1",
-    process="checkout",
-    step=0,
-    medium="whatsapp",
-    status="accepted",
-    final=False,
-    message_id="wamid.1",
-    source="response",
-    occurred_at=0,
-    recorded_at=0,
-)
+RECORD = delivery_status(reminder_id="r1", message_id="wamid.1")
 
 
 def read(*records: DeliveryStatus) -> StatusesRead:

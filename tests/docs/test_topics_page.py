@@ -11,6 +11,7 @@ from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SystemClock
 from consumer.deliver.lifecycle import SILENT, Status, StatusSource
 from consumer.records import Contact, DeliveryStatus, UserActivity
+from tests.statuses import delivery_status
 
 PAGE = (Path(__file__).parents[2] / "docs" / "topics.md").read_text(encoding="utf-8")
 
@@ -27,20 +28,7 @@ def test_the_documented_decoder_reads_what_is_published(monkeypatch: pytest.Monk
     monkeypatch.chdir(Path(__file__).parents[2])
     names: dict[str, Any] = {}
     exec(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0], names)
-    record = DeliveryStatus(
-        event_id="e",
-        reminder_id="r",
-        sequence=3,
-        user_id="maria",
-        process="checkout",
-        step=0,
-        medium="whatsapp",
-        status="read",
-        final=True,
-        source="webhook",
-        occurred_at=1_790_000_000_000,
-        recorded_at=1_790_000_000_001,
-    )
+    record = delivery_status(user_id="maria", sequence=3, status="read", final=True)
     codec = RecordCodec(WriterSchemas(SystemClock()))
     found = names["decode"](codec.encode(record, "delivery-status"))
     assert (found["user_id"], found["sequence"], found["status"], found["final"]) == ("maria", 3, "read", True)
