@@ -1,7 +1,7 @@
 """`lapse backtest`: what would have happened over the topic's history, or over files, sending nothing."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,11 +13,12 @@ from consumer.activity.build import build_decoder
 from consumer.activity.decoder import ActivityDecoder, Decoded
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import Millis, SystemClock
-from consumer.commands import kafka_probe
+from consumer.commands import kafka_probe, topic_history
 from consumer.commands.backtest import files, html, ledger, png, show
 from consumer.commands.backtest.history import History
 from consumer.commands.terminal.exit_codes import DONE, CommandFailed
 from consumer.commands.terminal.output import print_text
+from consumer.commands.terminal.time_arguments import format_minute
 from consumer.config.loader import load
 from consumer.config.settings import Settings
 from consumer.config.types import millis
@@ -25,7 +26,7 @@ from consumer.insight.backtest import Backtest, backtest
 from consumer.insight.published_backtest import PublishedBacktest
 from consumer.insight.whole_history.gaps import messages_of
 from consumer.wiring import detect
-from consumer.wiring.activity_reader import read_history
+from consumer.wiring.activity_reader import Coverage, read_history
 from consumer.wiring.shared import Shared
 
 _BROKER_TIMEOUT_S = 5
@@ -97,13 +98,14 @@ def main(config: Path, question: BacktestRequest) -> int:
 
 
 def _backtest(settings: Settings, question: BacktestRequest, facts: ledger.LedgerFacts) -> tuple[Backtest, _LeftOut]:
-    rules, left_out = detect.rules(settings), _LeftOut()
+    rules, left_out, coverage = detect.rules(settings), _LeftOut(), Coverage()
     with History(pl.Enum(list(rules.ladders))) as history:
-        for decoded in _decoded(settings, question):
+        for decoded in _decoded(settings, question, coverage):
             history.add(_between(decoded.frame, question))
             left_out.add(decoded)
+        missing = [*topic_history.missing(settings.source.topic, coverage, lambda at: f"{format_minute(at)} UTC")]
         if history.first_occurred is None or history.last_written is None:
-            raise CommandFailed(_nothing(left_out, settings))
+            raise CommandFailed(_nothing(left_out, missing, settings))
         if not question.paths:
             history.add_messages(messages_of(facts.sends))
         caps = {millis(span): limit for span, limit in settings.policy.max_per_user.items()}
@@ -111,7 +113,7 @@ def _backtest(settings: Settings, question: BacktestRequest, facts: ledger.Ledge
         price = ledger.price_of(settings, facts)
         found = backtest(history.parts(), rules, caps, history.first_occurred, until, price)
     unknown = ledger.unknown_messages(facts, found.since, from_files=bool(question.paths))
-    return replace(found, notes=[*found.notes, *unknown]), left_out
+    return replace(found, notes=[*missing, *found.notes, *unknown]), left_out
 
 
 def _between(frame: pl.DataFrame, question: BacktestRequest) -> pl.DataFrame:
@@ -125,7 +127,7 @@ def _between(frame: pl.DataFrame, question: BacktestRequest) -> pl.DataFrame:
     return frame
 
 
-def _decoded(settings: Settings, question: BacktestRequest) -> Iterator[Decoded]:
+def _decoded(settings: Settings, question: BacktestRequest, coverage: Coverage) -> Iterator[Decoded]:
     now = SystemClock().now()
     if question.paths:
         yield from files.read_files(question.paths, _json_decoder(settings), now)
@@ -134,7 +136,10 @@ def _decoded(settings: Settings, question: BacktestRequest) -> Iterator[Decoded]
     since, until = question.since or 0, now if question.until is None else question.until
     with Progress(transient=True) as progress:
         task = progress.add_task(settings.source.topic, total=None)
-        for batch in read_history(Shared(settings), "backtest", since, until, timeout_s=_LOOKUP_TIMEOUT_S):
+        batches = read_history(
+            Shared(settings), "backtest", since, until, timeout_s=_LOOKUP_TIMEOUT_S, coverage=coverage
+        )
+        for batch in batches:
             progress.update(task, completed=batch.read, total=batch.total)
             yield batch.decoded
 
@@ -146,7 +151,7 @@ def _json_decoder(settings: Settings) -> ActivityDecoder:
     return build_decoder(source, settings.processes, writers, millis(settings.detect.clock_doubt), is_history=True)
 
 
-def _nothing(left_out: _LeftOut, settings: Settings) -> str:
+def _nothing(left_out: _LeftOut, missing: Sequence[str], settings: Settings) -> str:
     if left_out.bad:
         return f"nothing could be read: {left_out.unread}"
     if left_out.ignored:
@@ -154,7 +159,7 @@ def _nothing(left_out: _LeftOut, settings: Settings) -> str:
             f"none of the {left_out.ignored:,} events concerns a process: do the paths of source and the events of"
             f" processes ({', '.join(settings.processes)}) match them?"
         )
-    return "there is nothing to replay: no events in that time"
+    return "there is nothing to replay: " + ("; ".join(missing) or "no events in that time")
 
 
 def _write(question: BacktestRequest, results: dict[str, Backtest]) -> None:

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaException
 from consumer import log
 from consumer.activity.errors import RegistryUnavailable
 from consumer.clock import Millis
-from consumer.commands import kafka_probe
+from consumer.commands import kafka_probe, topic_history
 from consumer.commands.explain import show
 from consumer.commands.terminal.account import account
 from consumer.commands.terminal.exit_codes import DONE, FAILED, CommandFailed
@@ -87,12 +87,14 @@ def _read_topic(shared: Shared, found: Found, question: PersonQuery, now: Millis
     """Return the user's activities; None, and a note, if the topic cannot be read."""
     settings = shared.settings
     since = max(0, now - activity_reader.lookback(settings) if question.since is None else question.since)
+    coverage = activity_reader.Coverage()
     try:
         kafka_probe.connect(settings.kafka, _BROKER_TIMEOUT_S)
-        activities = activity_reader.activities_of(shared, found.user_id, found.partitions, since)
+        activities = activity_reader.activities_of(shared, found.user_id, found.partitions, since, coverage)
     except (CommandFailed, KafkaException, RegistryUnavailable, StillOpen) as problem:
         found.notes.append(f"{settings.source.topic} was not read: {kafka_probe.why_not_read(problem)}")
         return None
     clock = clock_of(found.zone)
     found.notes.append(f"{settings.source.topic} was read from {clock(since)} on; earlier with --since")
+    found.notes += topic_history.missing(settings.source.topic, coverage, clock)
     return activities

@@ -14,6 +14,7 @@ from consumer.commands.terminal.exit_codes import DONE
 from consumer.commands.terminal.output import print_text
 from consumer.commands.terminal.process_argument import no_such_process
 from consumer.config.loader import load
+from consumer.config.types import millis
 from consumer.insight import report
 from consumer.insight.published_backtest import PublishedBacktest, parse
 from consumer.ledger import queries
@@ -63,7 +64,7 @@ def main(
             backtest=_of_process(parse(queries.reporting.backtests.latest(connection)), process),
         )
     if form == "text":
-        show.print_text(found, difference)
+        show.print_text(found, difference, kept_from=now - millis(settings.ledger.keep))
     else:
         print_text(show.as_json(found) if form == "json" else show.as_csv(found), nl=form == "json")
     return DONE

@@ -23,14 +23,20 @@ from consumer.reasons.catalogue import explain
 _EPOCH = date(1970, 1, 1)
 
 
-def print_text(report: Report, difference: float) -> None:
-    """Print the report as tables."""
+def print_text(report: Report, difference: float, *, kept_from: Millis) -> None:
+    """Print the report as tables. Of reminders that ended before `kept_from` the ledger knows only counts."""
     console = Console(highlight=False)
     console.print(f"from {format_minute(report.since)} to {format_minute(report.until)}, UTC\n", markup=False)
     if report.steps or report.reasons:
         _print_reminders(console, report, difference)
     else:
         console.print("no reminders were requested in this time: try --since with an earlier time", markup=False)
+    if report.since < kept_from:
+        console.print(
+            f"Funnel, failures and delays are not known of reminders that ended before {format_minute(kept_from)} UTC"
+            " (ledger.keep); episodes and the comparison with the holdout are.",
+            markup=False,
+        )
     if report.backtest is not None:
         _print_backtest(console, report.backtest)
 
