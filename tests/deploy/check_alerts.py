@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -371,15 +372,17 @@ def contacts_stop(world: World) -> Iterator[None]:
 def producers_write_late(world: World) -> Iterator[None]:
     """Everybody came back before their message left, which is written only afterwards."""
     ended, statuses = threading.Event(), world.platform.reads("delivery_status", "delivery_status")
-    began = time.time() * 1000
+    began = datetime.now(UTC)
 
     def write() -> None:
         told = set[str]()
-        while not ended.is_set():
+        while not ended.wait(0.2):
             for each in statuses.so_far():
                 if each["status"] == "accepted" and each["lapsed_at"] > began and each["user_id"] not in told:
                     told.add(each["user_id"])
-                    world.platform.says(each["user_id"], "PROGRESSED", occurred_at=each["lapsed_at"] + 100)
+                    world.platform.says(
+                        each["user_id"], "PROGRESSED", occurred_at=each["lapsed_at"] + timedelta(milliseconds=100)
+                    )
 
     writing = threading.Thread(target=write)
     writing.start()
