@@ -1,6 +1,7 @@
 """Events a second: detect catching up, beside raw `consume` of the same topic and a plain loop, in the same run.
 
     python -m bench.detect [--events 4000000] [--users 536000] [--rounds 3] [--format avro|json]
+    python -m bench.detect --fetch messages columns
     python -m bench.detect --lapsing 0 0.02 0.1 0.3 [--events 1000000]
 
 Raw `consume` has the same client settings and does nothing with what it gets, in polls of the size that is best for
@@ -19,6 +20,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -49,54 +51,67 @@ def main() -> None:
     arguments.add_argument("--users", type=int, default=536_000)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--format", choices=("avro", "json"), default="avro")
+    arguments.add_argument("--fetch", choices=("messages", "columns"), nargs="+", default=["messages"])
     arguments.add_argument("--lapsing", type=float, nargs="+", metavar="SHARE")
     asked = arguments.parse_args()
     log.configure(LogSettings(level="error"))
+    if "columns" in asked.fetch:
+        compile_columns()
     with running_kafka() as bootstrap:
         if asked.lapsing:
-            compare_lapsing(bootstrap, asked.lapsing, asked.events, asked.users, asked.rounds)
+            for fetch in asked.fetch:
+                compare_lapsing(bootstrap, asked.lapsing, asked.events, asked.users, asked.rounds, fetch)
             return
         topic = fresh_name("activity")
         # Ending now, so that they are neither clamped nor lapsed: catching up with a morning's outage.
         start = SystemClock().now() - asked.events
         made = events if asked.format == "avro" else json_events
         fill(bootstrap, topic, PARTITIONS, made(asked.events, asked.users, start))
-        rounds = [
-            _round(settings_for(bootstrap, topic, asked.format), asked.events, asked.format)
-            for _ in range(asked.rounds)
-        ]
-    raws, plains, ours = zip(*rounds, strict=True)
-    compare("detect / raw consume", ours, raws)
-    compare("detect / plain loop", ours, plains)
+        rounds = [_round(bootstrap, topic, asked.format, asked.events, asked.fetch) for _ in range(asked.rounds)]
+    raws, plains, *ours = zip(*rounds, strict=True)
+    for fetch, rates in zip(asked.fetch, ours, strict=True):
+        compare(f"detect, {fetch} / raw consume", rates, raws)
+        compare(f"detect, {fetch} / plain loop", rates, plains)
+        compare(f"detect, {fetch} / detect, {asked.fetch[0]}", rates, ours[0])
 
 
-def _round(settings: Settings, count: int, form: str) -> tuple[float, float, float]:
-    """Events a second: raw, plain, ours."""
-    few = count // 8
-    return (
+def _round(bootstrap: str, topic: str, form: str, count: int, fetches: Sequence[str]) -> list[float]:
+    """Events a second: raw, plain, ours with each way to fetch."""
+    few, settings = count // 8, settings_for(bootstrap, topic, form)
+    return [
         rate("raw consume", count, lambda: _consume(settings, count, lambda messages: None)),
         rate(f"plain loop ({form}, dict)", few, lambda: _plain(settings, few)),
-        rate("detect", count, lambda: catch_up(settings)),
-    )
+        *(
+            rate(f"detect, {fetch}", count, partial(catch_up, settings_for(bootstrap, topic, form, fetch)))
+            for fetch in fetches
+        ),
+    ]
 
 
-def compare_lapsing(bootstrap: str, shares: Sequence[float], count: int, users: int, rounds: int) -> None:
+def compile_columns() -> None:
+    """Compile what reads columns, which takes a second or two in each process and is no part of the rate."""
+    from consumer.kafka.columns.gathering import Gatherer
+
+    Gatherer()
+
+
+def compare_lapsing(bootstrap: str, shares: Sequence[float], count: int, users: int, rounds: int, fetch: str) -> None:
     """All shares in each round, so that they are compared in the same minutes."""
     found: dict[float, list[tuple[float, float, float]]] = {share: [] for share in shares}
     for _ in range(rounds):
         for share in shares:
-            found[share].append(_lapsing_round(bootstrap, share, count, users))
+            found[share].append(_lapsing_round(bootstrap, share, count, users, fetch))
     for share, figures in found.items():
         raws, plains, ours = zip(*figures, strict=True)
-        compare(f"{share:.0%} lapsing: detect / raw consume", ours, raws)
-        compare(f"{share:.0%} lapsing: detect / plain loop", ours, plains)
+        compare(f"{share:.0%} lapsing: detect, {fetch} / raw consume", ours, raws)
+        compare(f"{share:.0%} lapsing: detect, {fetch} / plain loop", ours, plains)
 
 
-def _lapsing_round(bootstrap: str, share: float, count: int, users: int) -> tuple[float, float, float]:
+def _lapsing_round(bootstrap: str, share: float, count: int, users: int, fetch: str) -> tuple[float, float, float]:
     """Events a second: raw, plain, ours."""
     topic, took = fresh_name("activity"), 0.0
     create(bootstrap, topic, PARTITIONS)
-    settings = settings_for(bootstrap, topic, "avro")
+    settings = settings_for(bootstrap, topic, "avro", fetch)
     halves = lapsing_events(count, users, share, SystemClock().now())
     turns, reminders = [], [int(count * share), int(count * share) // 3 * 2]
     for half, expected in zip(halves, reminders, strict=True):
@@ -129,18 +144,18 @@ def rate(name: str, count: int, run: Callable[[], float]) -> float:
     return found
 
 
-def settings_for(bootstrap: str, topic: str, form: str) -> Settings:
-    return Settings.model_validate(file_for(bootstrap, topic, form))
+def settings_for(bootstrap: str, topic: str, form: str, fetch: str = "messages") -> Settings:
+    return Settings.model_validate(file_for(bootstrap, topic, form, fetch))
 
 
-def file_for(bootstrap: str, topic: str, form: str) -> dict[str, Any]:
+def file_for(bootstrap: str, topic: str, form: str, fetch: str = "messages") -> dict[str, Any]:
     """Return the contents of its lapse.yaml."""
     group = fresh_name("bench")
     names = ("contacts", "reminders", "delivery_status", "opt_outs", "dead_letters", "state")
     return {
         "kafka": {"bootstrap_servers": bootstrap, "group_prefix": group, "instance": "bench"},
         "topics": {name: f"{group}-{name}" for name in names},
-        "source": {"topic": topic, "format": form, "backfill": "1d"},
+        "source": {"topic": topic, "format": form, "backfill": "1d", "fetch": fetch},
         "processes": {name: {"action": name, "remind_after": ["24h", "72h"]} for name in PROCESSES}
         | {LAPSING: {"action": "your quote", "remind_after": ["30m"]}},
         "detect": {"commit_interval": "1s", "brake": {"share_of_mean": None}},

@@ -15,6 +15,7 @@ from consumer.activity.schemas.framing import (
     SINGLE_OBJECT,
     SINGLE_OBJECT_SIZE,
 )
+from consumer.byte_column import ByteColumn
 
 _LOOKAHEAD = bytes(LOOKAHEAD_BYTES)
 GLUE_HEADER = bytes([GLUE])
@@ -25,13 +26,10 @@ class ValueBatch:
     """`joined` and `data` hold all values (a null as no bytes), value i from `starts[i]` to `ends[i]`."""
 
     def __init__(self, values: Sequence[bytes | None]) -> None:
-        parts: list[bytes] = [*values, _LOOKAHEAD]  # type: ignore[list-item] # nulls make the join fail
-        try:
-            self.joined = b"".join(parts)
-        except TypeError:
-            parts = [part or b"" for part in parts]
-            self.joined = b"".join(parts)
-        self.lengths: Longs = np.fromiter(map(len, parts), np.int64, len(values))
+        if isinstance(values, ByteColumn):
+            self.joined, self.lengths = values.data.tobytes() + _LOOKAHEAD, values.sizes
+        else:
+            self.joined, self.lengths = _joined(values)
         self.ends: Longs = np.cumsum(self.lengths)
         self.starts: Longs = self.ends - self.lengths
         self.data: Bytes = np.frombuffer(self.joined, np.uint8)
@@ -62,6 +60,17 @@ class ValueBatch:
             alike = rows[ids == schema] if distinct.size > 1 else rows
             start = self.starts[alike[0]]
             yield self.data[start : start + size].tobytes(), alike
+
+
+def _joined(values: Sequence[bytes | None]) -> tuple[bytes, Longs]:
+    """Return the bytes of all values with a lookahead behind them, and their lengths."""
+    parts: list[bytes] = [*values, _LOOKAHEAD]  # type: ignore[list-item] # nulls make the join fail
+    try:
+        joined = b"".join(parts)
+    except TypeError:
+        parts = [part or b"" for part in parts]
+        joined = b"".join(parts)
+    return joined, np.fromiter(map(len, parts), np.int64, len(values))
 
 
 def _unaligned(data: Bytes, number: "np.dtype[np.unsignedinteger]") -> npt.NDArray[np.unsignedinteger]:

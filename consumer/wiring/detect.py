@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka import Consumer
 
@@ -10,7 +11,7 @@ from consumer.activity.decoder import ActivityDecoder
 from consumer.activity.schemas.avro_schema import UnusableSchema, WriterSchema, read_schemas
 from consumer.activity.schemas.background_registry import BackgroundRegistry
 from consumer.activity.schemas.writer_schemas import WriterSchemas
-from consumer.clock import SECOND
+from consumer.clock import SECOND, Clock
 from consumer.config.errors import ConfigError
 from consumer.config.sections.kafka import KafkaSettings
 from consumer.config.settings import Settings
@@ -27,6 +28,7 @@ from consumer.kafka.detect_loop.batch_processor import BatchProcessor
 from consumer.kafka.detect_loop.brake_control import BrakeControl
 from consumer.kafka.detect_loop.checkpoint import Checkpoint
 from consumer.kafka.detect_loop.end_offset_poller import EndOffsetPoller
+from consumer.kafka.detect_loop.fetching import Fetch, fetch_columns, fetch_messages
 from consumer.kafka.detect_loop.loop import DetectLoop
 from consumer.kafka.detect_loop.partition_count_guard import PartitionCountGuard
 from consumer.kafka.detect_loop.partition_task import PartitionTask
@@ -50,18 +52,10 @@ def build(shared: Shared) -> DetectLoop:
         part.failing(f"waiting for {whom}")
 
     encoder = ReminderEncoder(shared.codec, s.topics.reminders)  # now, so that no commit ever waits for the registry
-    member = consumer(
-        s.kafka,
-        {
-            "group.id": group,
-            "group.instance.id": shared.instance,
-            "auto.offset.reset": "error",
-            "partition.assignment.strategy": "cooperative-sticky",
-        },
-    )
+    reader, fetch, member_watchdog = member(s, shared.instance, clock)
     writer = producer(s.kafka, f"{group}-{shared.instance}")
-    member_watchdog, writer_watchdog, admin_watchdog = (
-        ConnectionWatchdog(client, s.kafka, topic, clock) for client in (member, writer.client, shared.admin)
+    writer_watchdog, admin_watchdog = (
+        ConnectionWatchdog(client, s.kafka, topic, clock) for client in (writer.client, shared.admin)
     )
 
     def report_commit_wait(whom: str) -> None:
@@ -70,7 +64,8 @@ def build(shared: Shared) -> DetectLoop:
 
     brake_control = BrakeControl(brake_rules(s), clock, metrics)
     return DetectLoop(
-        consumer=member,
+        consumer=reader,
+        fetch=fetch,
         assignment=Assignment(
             restorer(shared),
             lambda partition, start: _task(shared, encoder, partition, start),
@@ -79,7 +74,7 @@ def build(shared: Shared) -> DetectLoop:
             report_wait=report_wait,
         ),
         batch_processor=BatchProcessor(
-            member,
+            reader,
             decoder(shared, _background_writers(shared)),
             topic=topic,
             dead_letters=s.topics.dead_letters,
@@ -94,7 +89,7 @@ def build(shared: Shared) -> DetectLoop:
         ),
         brake_control=brake_control,
         checkpoint=Checkpoint(
-            member,
+            reader,
             writer,
             topic=topic,
             interval_ms=commit_interval,
@@ -210,7 +205,43 @@ def _task(shared: Shared, encoder: ReminderEncoder, partition: int, start: Start
     )
 
 
+def member(s: Settings, instance: str, clock: Clock) -> tuple[Consumer, Fetch, ConnectionWatchdog]:
+    """Return the group's member, how its records are fetched, and what watches its connections.
+
+    Raises ConfigError where `source.fetch` cannot be.
+    """
+    settings = _reading_settings(
+        s.kafka,
+        {
+            "group.id": group_name(s),
+            "group.instance.id": instance,
+            "auto.offset.reset": "error",
+            "partition.assignment.strategy": "cooperative-sticky",
+        },
+    )
+    if s.source.fetch == "messages":
+        plain = Consumer(settings)
+        return plain, fetch_messages(plain), ConnectionWatchdog(plain, s.kafka, s.source.topic, clock)
+    if s.telemetry.carry_traceparent:
+        raise ConfigError(["source.fetch: columns cannot read headers, so telemetry.carry_traceparent must be off"])
+    try:
+        from consumer.kafka.columns.column_consumer import ColumnConsumer, LibraryUnusable
+    except ImportError:
+        raise ConfigError(["source.fetch: columns needs numba: pip install 'lapse[columns]'"]) from None
+    try:
+        by_columns = ColumnConsumer(settings, s.source.topic)
+    except LibraryUnusable as problem:
+        raise ConfigError([str(problem)]) from problem
+    watchdog = ConnectionWatchdog(by_columns, s.kafka, s.source.topic, clock)
+    return by_columns, fetch_columns(by_columns, watchdog.report_no_answer), watchdog
+
+
 def consumer(kafka: KafkaSettings, ours: Mapping[str, object]) -> Consumer:
+    """Return a consumer with our settings for reading, and these."""
+    return Consumer(_reading_settings(kafka, ours))
+
+
+def _reading_settings(kafka: KafkaSettings, ours: Mapping[str, object]) -> dict[str, Any]:
     reading = {
         "isolation.level": "read_committed",
         "enable.auto.commit": False,
@@ -221,7 +252,7 @@ def consumer(kafka: KafkaSettings, ours: Mapping[str, object]) -> Consumer:
         "queued.max.messages.kbytes": 1_000,
         "fetch.queue.backoff.ms": 2,
     }
-    return Consumer(_SOCKET_TIMEOUT | client_settings(kafka, reading | dict(ours)))
+    return _SOCKET_TIMEOUT | client_settings(kafka, reading | dict(ours))
 
 
 def producer(kafka: KafkaSettings, name: str) -> TransactionalProducer:

@@ -9,8 +9,9 @@ from tests.faults.world import World
 
 
 @pytest.fixture
-def world(kafka: str) -> Iterator[World]:
-    made = World(kafka)
+def world(request: pytest.FixtureRequest, kafka: str) -> Iterator[World]:
+    """Return a world whose detect fetches as the test's parameter says (BOTH_FETCHES), or messages."""
+    made = World(kafka, getattr(request, "param", "messages"))
     yield made
     made.close()
 

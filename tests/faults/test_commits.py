@@ -1,7 +1,7 @@
 """Aborted commits: nothing is lost or doubled."""
 
 from tests.app.service import eventually
-from tests.faults.world import World
+from tests.faults.world import BOTH_FETCHES, World
 
 
 def test_aborted_commit_is_repeated_until_it_succeeds(world: World) -> None:
@@ -21,6 +21,7 @@ def test_aborted_commit_is_repeated_until_it_succeeds(world: World) -> None:
     assert world.dead_letters() == [b"these bytes mean nothing"]
 
 
+@BOTH_FETCHES
 def test_partitions_revoked_after_an_abort_are_processed_by_their_new_owner(world: World) -> None:
     with world.member("one") as one:
         world.users_go_quiet()

@@ -6,7 +6,7 @@ from functools import partial
 
 from consumer.kafka.clients.transactional_producer import Fenced
 from tests.app.service import eventually
-from tests.faults.world import PARTITIONS, SHORT, World
+from tests.faults.world import BOTH_FETCHES, PARTITIONS, SHORT, World
 
 
 def test_members_join_and_leave(world: World) -> None:
@@ -26,6 +26,7 @@ def test_members_join_and_leave(world: World) -> None:
     world.assert_reminded_once_each()
 
 
+@BOTH_FETCHES
 def test_many_rebalances_in_a_row(world: World) -> None:
     with world.member("one"):
         for _ in range(2):

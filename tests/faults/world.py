@@ -19,12 +19,14 @@ from pathlib import Path
 from typing import Any, Self
 
 import fastavro
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+import pytest
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic  # type: ignore[attr-defined]
 
 from consumer.clock import Clock
 from consumer.config.settings import Settings
 from consumer.kafka.clients import partition_offsets, topics
+from consumer.kafka.clients.error_codes import COORDINATOR_LOADING
 from consumer.web.health import PartState
 from consumer.wiring import detect
 from consumer.wiring.shared import Shared
@@ -40,6 +42,8 @@ CLIENT = {
     "socket.timeout.ms": 1500,
 }
 SHORT = {"transaction_timeout_ms": 3000}
+BOTH_FETCHES = pytest.mark.parametrize("world", ["messages", "columns"], indirect=True)
+"""Runs a test with each `source.fetch`."""
 ROOT = Path(__file__).parents[2]
 _REMINDER = fastavro.schema.load_schema(str(ROOT / "schemas" / "reminder.avsc"))
 
@@ -47,8 +51,9 @@ _REMINDER = fastavro.schema.load_schema(str(ROOT / "schemas" / "reminder.avsc"))
 class World:
     """The topics of one test, and everything that reads and writes them."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, fetch: str = "messages") -> None:
         self.bootstrap = bootstrap
+        self._fetch = fetch
         self.names = fresh_name("fault")
         self.state_key: Path | None = None
         """The file of `topics.state_key`."""
@@ -77,7 +82,7 @@ class World:
                 "client": {**CLIENT, **more},
             },
             "topics": {about: self.topic(about) for about in named} | key,
-            "source": {"topic": self.topic("activity"), "backfill": "1d"},
+            "source": {"topic": self.topic("activity"), "backfill": "1d", "fetch": self._fetch},
             "processes": {"checkout": {"action": "your order", "remind_after": ["1s"]}},
             "detect": {"commit_interval": "100ms", "allowed_lateness": "100ms", "settle": "100ms"},
             "policy": {"expire_after": "1h"},
@@ -161,7 +166,12 @@ class World:
     def assigned_to(self, instance: str) -> set[int]:
         """Return the partitions that the group has assigned to a process, whether it works on them or not."""
         group = f"{self.names}-detect"
-        members = self.admin.describe_consumer_groups([group])[group].result(30).members
+        try:
+            members = self.admin.describe_consumer_groups([group])[group].result(30).members
+        except KafkaException as failure:
+            if failure.args[0].code() in COORDINATOR_LOADING:  # a new broker's first group
+                return set()
+            raise
         given = [m.assignment.topic_partitions for m in members if m.group_instance_id == instance and m.assignment]
         return {each.partition for topic_partitions in given for each in topic_partitions}
 

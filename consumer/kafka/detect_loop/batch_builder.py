@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from consumer.activity.record_metadata import Headers
+from consumer.byte_column import ByteColumn
 
 Message: TypeAlias = Any
 """confluent_kafka's, whose fields may all be None by their types; where there is no error, none is."""
@@ -35,7 +36,7 @@ Piece: TypeAlias = tuple[Records, int, int]
 """The records from one row to before another."""
 
 
-class Span(NamedTuple):
+class PartitionRows(NamedTuple):
     """The rows of one partition in a batch, from `start` to before `stop`."""
 
     partition: int
@@ -49,13 +50,13 @@ class RecordBatch:
     def __init__(self, pieces: Mapping[int, Sequence[Piece]], end_positions: Mapping[int, int]) -> None:
         """`pieces` and `end_positions` are by partition."""
         self.records = _concatenated([piece for each in pieces.values() for piece in each])
-        self.spans: list[Span] = []
+        self.spans: list[PartitionRows] = []
         self.end_positions = end_positions
         """Where the consumer reached the end of a partition."""
         stop = 0
         for partition, each in pieces.items():
             start, stop = stop, stop + sum(end - begin for _, begin, end in each)
-            self.spans.append(Span(partition, start, stop))
+            self.spans.append(PartitionRows(partition, start, stop))
 
     def __len__(self) -> int:
         return self.records.offsets.size
@@ -95,7 +96,6 @@ class BatchBuilder:
         if not messages:
             return
         count = len(messages)
-        self.count += count
         partitions = np.fromiter(map(_Message.partition, messages), np.int64, count)
         records = Records(
             np.fromiter(map(_Message.offset, messages), np.int64, count),
@@ -104,6 +104,11 @@ class BatchBuilder:
             list(map(_Message.value, messages)),
             list(map(_Message.headers, messages)) if self._reads_headers else (),
         )
+        self.add_records(partitions, records)
+
+    def add_records(self, partitions: Longs, records: Records) -> None:
+        """Append records, each of one of these partitions."""
+        self.count += partitions.size
         for partition, start, stop in _runs(partitions):
             self._pieces.setdefault(partition, []).append((records, start, stop))
 
@@ -136,7 +141,14 @@ def _concatenated(pieces: Sequence[Piece]) -> Records:
     return Records(
         np.concatenate([records.offsets[start:stop] for records, start, stop in pieces]),
         np.concatenate([records.timestamps[start:stop] for records, start, stop in pieces]),
-        [key for records, start, stop in pieces for key in records.keys[start:stop]],
-        [value for records, start, stop in pieces for value in records.values[start:stop]],
+        _joined([records.keys[start:stop] for records, start, stop in pieces]),
+        _joined([records.values[start:stop] for records, start, stop in pieces]),
         [headers for records, start, stop in pieces for headers in records.headers[start:stop]],
     )
+
+
+def _joined(parts: Sequence[Sequence[bytes | None]]) -> Sequence[bytes | None]:
+    columns = [part for part in parts if isinstance(part, ByteColumn)]
+    if len(columns) == len(parts):
+        return ByteColumn.concatenated(columns)
+    return [one for part in parts for one in part]

@@ -35,13 +35,13 @@ from consumer.kafka.detect_loop.batch_processor import BatchProcessor
 from consumer.kafka.detect_loop.brake_control import BrakeControl
 from consumer.kafka.detect_loop.checkpoint import Checkpoint
 from consumer.kafka.detect_loop.end_offset_poller import EndOffsetPoller
+from consumer.kafka.detect_loop.fetching import Fetch
 from consumer.kafka.detect_loop.partition_count_guard import PartitionCountGuard
 from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.kafka.detect_loop.start_report import StartReport
 from consumer.metrics import DetectMetrics
 
 _MAX_BATCH = 50_000  # records: large, since a process that lags pays what each batch costs besides only once
-_CONSUME_CHUNK = 500  # messages that the consumer returns at a time
 _GC_THRESHOLD = 4 * _MAX_BATCH
 """Objects made before Python looks for cycles. A batch makes many objects and no cycle; a search at every 700 objects
 would cost more than everything else."""
@@ -64,6 +64,7 @@ class DetectLoop:
         self,
         *,
         consumer: Consumer,
+        fetch: Fetch,
         assignment: Assignment,
         batch_processor: BatchProcessor,
         end_offset_poller: EndOffsetPoller,
@@ -83,6 +84,7 @@ class DetectLoop:
         `on_idle` is called after each turn without a partition.
         """
         self._consumer = consumer
+        self._fetch = fetch
         self._assignment = assignment
         self._batch_processor = batch_processor
         self._end_offset_poller = end_offset_poller
@@ -155,12 +157,10 @@ class DetectLoop:
         remaining_ms = self._poll_timeout_ms()
         deadline = self._clock.monotonic() + remaining_ms
         while builder.count < _MAX_BATCH and remaining_ms > 0:
-            messages = self._consumer.consume(_CONSUME_CHUNK, remaining_ms / SECOND)
+            failed = self._fetch(builder, remaining_ms / SECOND)
             self._raise_callback_failure()
-            failed = [message for message in messages if message.error() is not None]
             for message in failed:
                 self._handle_error(message)
-            builder.add([message for message in messages if message.error() is None] if failed else messages)
             remaining_ms = deadline - self._clock.monotonic()
         if builder.count:
             self._error_log.report_answer()

@@ -1,0 +1,43 @@
+"""Two ways to get records from the group's member into a batch: as message objects, or as columns."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from confluent_kafka import Consumer
+
+from consumer.kafka.detect_loop.batch_builder import BatchBuilder, Message, Records
+
+if TYPE_CHECKING:  # it needs numba, which is optional
+    from consumer.kafka.columns.column_consumer import ColumnConsumer
+
+_CHUNK = 500  # messages that the consumer returns at a time
+
+Fetch: TypeAlias = Callable[[BatchBuilder, float], Sequence[Message]]
+"""Adds to the batch what there is, or what comes first within a timeout in seconds. Returns errors, and the ends of
+partitions that were reached. May call back the group's assignments meanwhile."""
+
+
+def fetch_messages(consumer: Consumer) -> Fetch:
+    def fetch(builder: BatchBuilder, timeout_s: float) -> Sequence[Message]:
+        messages = consumer.consume(_CHUNK, timeout_s)
+        failed = [message for message in messages if message.error() is not None]
+        builder.add([message for message in messages if message.error() is None] if failed else messages)
+        return failed
+
+    return fetch
+
+
+def fetch_columns(consumer: "ColumnConsumer", on_silence: Callable[[], None]) -> Fetch:
+    """`on_silence` is called where nothing came. (A member that has lost its brokers loses its partitions, which is
+    noticed; the client that reads columns is in no group.)"""
+
+    def fetch(builder: BatchBuilder, timeout_s: float) -> Sequence[Message]:
+        columns, failed = consumer.fetch(timeout_s)
+        if columns.offsets.size:
+            records = Records(columns.offsets, columns.timestamps, columns.keys, columns.values)
+            builder.add_records(columns.partitions, records)
+        elif not failed:
+            on_silence()
+        return failed
+
+    return fetch
