@@ -11,7 +11,7 @@ from consumer.clock import Millis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class TraceSpan:
     """Something that was done for a reminder; `traceparent` is the context that it belongs to, if there is one."""
 
     name: str
@@ -21,4 +21,4 @@ class Span:
     attributes: Mapping[str, str | int | bool | None] = field(default_factory=dict)
 
 
-SpanRecorder: TypeAlias = Callable[[Span], None]
+SpanRecorder: TypeAlias = Callable[[TraceSpan], None]

@@ -15,7 +15,7 @@ import structlog
 
 from consumer.config.errors import ConfigError
 from consumer.config.sections.service import TelemetrySettings
-from consumer.spans import Span, SpanRecorder
+from consumer.spans import SpanRecorder, TraceSpan
 from consumer.trace_context import TRACEPARENT
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -68,7 +68,7 @@ def _exporting(endpoint: str | None, environ: Mapping[str, str]) -> Iterator[Spa
     provider.add_span_processor(BatchSpanProcessor(exporter))
     tracer, propagator = provider.get_tracer("lapse"), TraceContextTextMapPropagator()
 
-    def record(span: Span) -> None:
+    def record(span: TraceSpan) -> None:
         try:
             parent = propagator.extract({} if span.traceparent is None else {TRACEPARENT: span.traceparent})
             attributes = {f"lapse.{name}": value for name, value in span.attributes.items() if value is not None}

@@ -7,7 +7,7 @@ import structlog
 
 from consumer.config.errors import ConfigError
 from consumer.config.sections.service import TelemetrySettings
-from consumer.spans import Span
+from consumer.spans import TraceSpan
 from consumer.wiring.open_telemetry import span_recorder
 
 from .otlp_collector import collecting
@@ -17,9 +17,11 @@ pytestmark = pytest.mark.slow  # importing the SDK
 EXPORTER = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
 
 
-def span(flags: str | None = "01", name: str = "attempt") -> Span:
+def span(flags: str | None = "01", name: str = "attempt") -> TraceSpan:
     traceparent = None if flags is None else f"00-{TRACE_ID}-{SPAN_ID}-{flags}"
-    return Span(name=name, traceparent=traceparent, start=1_000, end=1_250, attributes={"attempt": 2, "reason": None})
+    return TraceSpan(
+        name=name, traceparent=traceparent, start=1_000, end=1_250, attributes={"attempt": 2, "reason": None}
+    )
 
 
 def test_spans_stand_in_the_trace_of_their_reminder() -> None:

@@ -23,7 +23,7 @@ from consumer.ledger.schema.rows import ChannelRow
 from consumer.metrics import DeliverMetrics
 from consumer.onemsg.api_errors import OneMsgError
 from consumer.onemsg.outcomes import Outcome, Unknown
-from consumer.spans import Span, SpanRecorder
+from consumer.spans import SpanRecorder, TraceSpan
 from consumer.trace_context import log_fields
 from consumer.waiting import wait_for_event
 
@@ -203,7 +203,7 @@ class Sender(Generic[M]):
                 return
 
 
-def _span_of(attempt: Attempt[M], outcome: Outcome, start: Millis, end: Millis) -> Span:
+def _span_of(attempt: Attempt[M], outcome: Outcome, start: Millis, end: Millis) -> TraceSpan:
     reminder_id, medium = attempt.key
     attributes: dict[str, str | int | None] = {
         "reminder_id": reminder_id,
@@ -212,7 +212,7 @@ def _span_of(attempt: Attempt[M], outcome: Outcome, start: Millis, end: Millis) 
         "outcome": type(outcome).__name__.lower(),
         "reason": getattr(outcome, "reason", None),
     }
-    return Span(name="attempt", traceparent=attempt.traceparent, start=start, end=end, attributes=attributes)
+    return TraceSpan(name="attempt", traceparent=attempt.traceparent, start=start, end=end, attributes=attributes)
 
 
 def _log_fields(attempt: Attempt[M]) -> dict[str, object]:

@@ -15,7 +15,7 @@ from consumer.kafka.clients.transactional_producer import Aborted, Fenced, Trans
 from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.metrics import DetectMetrics
 from consumer.records import ReminderKind
-from consumer.spans import Span, SpanRecorder
+from consumer.spans import SpanRecorder, TraceSpan
 
 _MIN_BACKOFF_MS: Millis = SECOND // 5
 _MAX_BACKOFF_MS: Millis = 5 * SECOND
@@ -142,10 +142,10 @@ class Checkpoint:
         return [TopicPartition(self._topic, partition) for partition in tasks]
 
 
-def _spans_of(batch: ReminderBatch, committed_at: Millis) -> Iterator[Span]:
+def _spans_of(batch: ReminderBatch, committed_at: Millis) -> Iterator[TraceSpan]:
     """Yield a span for each reminder, from its lapse until it was asked for."""
     traces = repeat(None, len(batch)) if batch.traces is None else traceparents(batch.traces)
     for reminder, traceparent in zip(batch, traces, strict=True):
         attributes = {"reminder_id": reminder.reminder_id, "process": reminder.process, "step": reminder.step}
         start = reminder.lapsed_at or reminder.occurred_at
-        yield Span(name="lapse", traceparent=traceparent, start=start, end=committed_at, attributes=attributes)
+        yield TraceSpan(name="lapse", traceparent=traceparent, start=start, end=committed_at, attributes=attributes)

@@ -23,7 +23,7 @@ from consumer.kafka.clients.publisher import PublishFailed
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.records import DeliveryStatus, OptOut
-from consumer.spans import Span, SpanRecorder
+from consumer.spans import SpanRecorder, TraceSpan
 from consumer.trace_context import headers_with
 from consumer.wiring.deliver.opt_outs_topic import LIFTED_AT, key_of
 from consumer.wiring.shared import Shared
@@ -96,10 +96,10 @@ class KafkaRecordWriter:
         return Output(topic, -1, status.user_id.encode(), value, headers_with(record.traceparent))
 
 
-def _span_of(record: StatusRecord, published_at: Millis) -> Span:
+def _span_of(record: StatusRecord, published_at: Millis) -> TraceSpan:
     status = record.status
     attributes = {name: getattr(status, name) for name in _TRACED}
-    return Span(
+    return TraceSpan(
         name="status",
         traceparent=record.traceparent,
         start=status.recorded_at,
