@@ -10,7 +10,7 @@ from consumer.activity.field_paths import FieldPaths
 from consumer.activity.rows import SMALL_BATCH_ROWS, ending_of, symbols_at
 from consumer.activity.times import timestamps
 from consumer.activity.times.iso8601 import NO_TIME
-from consumer.byte_slices import ByteSpans, slice_bytes
+from consumer.byte_columns.slices import ByteSpans, slice_bytes
 
 
 def frame_of(joined: bytes, sheet: FieldSheet, fields: FieldPaths, symbols: Sequence[str]) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from consumer.activity.schemas.framing import (
     SINGLE_OBJECT,
     SINGLE_OBJECT_SIZE,
 )
-from consumer.byte_column import ByteColumn
+from consumer.byte_columns.column import ByteColumn
 
 _LOOKAHEAD = bytes(LOOKAHEAD_BYTES)
 GLUE_HEADER = bytes([GLUE])

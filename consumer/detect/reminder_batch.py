@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from consumer import byte_cells
-from consumer.byte_cells import Bytes, Cells, Flags
+from consumer.byte_columns import cells
+from consumer.byte_columns.cells import Bytes, Cells, Flags
 from consumer.clock import Millis
 from consumer.detect.lapse_rules import REMINDER_IDS, Times
 from consumer.detect.storage.traces import Traces
@@ -44,15 +44,15 @@ class ReminderBatch:
         Its UUID of version 5 is the SHA-1 of a name, of which six bits are replaced.
         """
         few, which = np.unique(self.remind_after, return_inverse=True)
-        spans = byte_cells.of_texts([b":%d" % span for span in few.tolist()])
-        hashed = byte_cells.join(
+        spans = cells.of_texts([b":%d" % span for span in few.tolist()])
+        hashed = cells.join(
             [
-                byte_cells.constant(REMINDER_IDS.bytes, len(self)),
-                byte_cells.decimals(byte_cells.count_characters(self.users)),
-                byte_cells.constant(b":", len(self)),
+                cells.constant(REMINDER_IDS.bytes, len(self)),
+                cells.decimals(cells.count_characters(self.users)),
+                cells.constant(b":", len(self)),
                 self.users,
-                byte_cells.constant(f"{len(self.process)}:{self.process}".encode(), len(self)),
-                byte_cells.decimals(self.last_seen),
+                cells.constant(f"{len(self.process)}:{self.process}".encode(), len(self)),
+                cells.decimals(self.last_seen),
                 spans.take(which),
             ]
         )
@@ -71,9 +71,9 @@ class ReminderBatch:
         lapsed_at = self.last_seen + self.remind_after
         for reminder_id, user, step, action, has_action, seen, lapsed, occurred in zip(
             self.ids(),
-            byte_cells.join([self.users]),
+            cells.join([self.users]),
             self.steps.tolist(),
-            byte_cells.join([self.actions]),
+            cells.join([self.actions]),
             self.has_action.tolist(),
             self.last_seen.tolist(),
             lapsed_at.tolist(),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from consumer.byte_cells import constant
+from consumer.byte_columns.cells import constant
 from consumer.clock import Millis
 from consumer.detect.lapse_rules import Times
 from consumer.detect.reminder_batch import ReminderBatch

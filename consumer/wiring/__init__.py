@@ -2,5 +2,6 @@
 
 In: `Settings`. Out: `detect.build`'s loop, `deliver.role.Deliver`, and the pages (`web`). `shared` is what both roles
 use; `part_loop` runs one part with its health; `progress_log` logs what the process does, in few lines;
-`metric_series` lets counters begin at 0; `activity_reader` reads the input topic's history back. Read `detect` first.
+`metric_series` lets counters begin at 0; `activity_reader` reads the input topic's history back;
+`open_telemetry` exports spans. Read `detect` first.
 """

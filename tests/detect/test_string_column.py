@@ -5,7 +5,7 @@ import numpy as np
 import polars as pl
 from hypothesis import given, settings
 
-from consumer.byte_cells import join
+from consumer.byte_columns.cells import join
 from consumer.detect.storage.string_column import StringColumn
 
 ROWS = 12

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from prometheus_client import CollectorRegistry, Histogram
 
-from consumer import byte_cells
 from consumer.activity.avro import batch_writer
 from consumer.activity.record_codec import RecordCodec
 from consumer.activity.schemas.writer_schemas import WriterSchemas
+from consumer.byte_columns import cells
 from consumer.clock import ManualClock
 from consumer.detect.lapse_rules import reminder_id
 from consumer.detect.reminder_batch import ReminderBatch
@@ -31,8 +31,8 @@ def batch_of(kind: ReminderKind, process: str, rows: list[Row], now: int) -> Rem
     return ReminderBatch(
         kind=kind,
         process=process,
-        users=byte_cells.of_texts([user.encode() for user in users]),
-        actions=byte_cells.of_texts([(action or "").encode() for action in actions]),
+        users=cells.of_texts([user.encode() for user in users]),
+        actions=cells.of_texts([(action or "").encode() for action in actions]),
         has_action=np.array([action is not None for action in actions]),
         steps=np.array(steps, np.int64),
         last_seen=np.array(last_seen, np.int64),
@@ -72,8 +72,8 @@ def test_batch_is_encoded_as_each_of_its_reminders_would_be(
 @given(st.lists(st.integers(-(1 << 63) + 1, (1 << 63) - 1), min_size=1))
 def test_numbers_are_written_as_text_and_as_avro(numbers: list[int]) -> None:
     column = np.array(numbers, np.int64)
-    assert byte_cells.join([byte_cells.decimals(column)]) == [str(number).encode() for number in numbers]
-    assert byte_cells.join([batch_writer.longs(column)]) == [zigzag(number) for number in numbers]
+    assert cells.join([cells.decimals(column)]) == [str(number).encode() for number in numbers]
+    assert cells.join([batch_writer.longs(column)]) == [zigzag(number) for number in numbers]
 
 
 def zigzag(number: int) -> bytes:

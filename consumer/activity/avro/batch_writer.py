@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from consumer.byte_cells import Cells, Flags, Longs, lengths
+from consumer.byte_columns.cells import Cells, Flags, Longs, lengths
 
 NULL, VALUE = 0, 2
 """The branches of a union of null and another type, as Avro writes them: zigzag."""

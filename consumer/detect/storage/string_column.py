@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from consumer.byte_cells import Cells, gather
-from consumer.byte_slices import slice_bytes
+from consumer.byte_columns.cells import Cells, gather
+from consumer.byte_columns.slices import slice_bytes
 from consumer.detect.storage.growable_array import GrowableArray
 from consumer.detect.storage.hash_index import Rows
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from numba import extending
 from numba.core import cgutils, types
 
-from consumer.byte_column import ByteColumn, Longs
+from consumer.byte_columns.column import ByteColumn, Longs
 from consumer.kafka.columns.librdkafka import Library, RawMessage
 
 CHUNK = 5_000

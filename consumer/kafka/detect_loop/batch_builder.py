@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from consumer.activity.record_metadata import Headers
-from consumer.byte_column import ByteColumn
+from consumer.byte_columns.column import ByteColumn
 
 Message: TypeAlias = Any
 """confluent_kafka's, whose fields may all be None by their types; where there is no error, none is."""

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from consumer import byte_cells
 from consumer.activity.avro import batch_writer
 from consumer.activity.avro.batch_writer import NULL, VALUE
 from consumer.activity.record_codec import RecordCodec
-from consumer.byte_cells import Cells
+from consumer.byte_columns import cells
+from consumer.byte_columns.cells import Cells
 from consumer.detect.reminder_batch import ReminderBatch
 from consumer.records import Reminder, ReminderKind
 
@@ -30,22 +30,22 @@ class ReminderEncoder:
     def encode_batch(self, batch: ReminderBatch) -> tuple[list[bytes], list[bytes]]:
         """Return the keys and the values, as `encode` would one by one."""
         ids, rows = batch.ids(), len(batch)
-        [process] = byte_cells.join(batch_writer.texts(byte_cells.of_texts([batch.process.encode()])))
-        [detected_at] = byte_cells.join([batch_writer.longs(np.array([batch.detected_at]))])
+        [process] = cells.join(batch_writer.texts(cells.of_texts([batch.process.encode()])))
+        [detected_at] = cells.join([batch_writer.longs(np.array([batch.detected_at]))])
         lapsed_at = batch.last_seen + batch.remind_after
         columns = [
-            byte_cells.constant(self._header + bytes([VALUE, 2 * ids.shape[1]]), rows),
+            cells.constant(self._header + bytes([VALUE, 2 * ids.shape[1]]), rows),
             Cells(ids),
-            byte_cells.constant(bytes([_KINDS[batch.kind], VALUE]), rows),
+            cells.constant(bytes([_KINDS[batch.kind], VALUE]), rows),
             *batch_writer.texts(batch.users),
-            byte_cells.constant(bytes([VALUE]) + process + bytes([VALUE]), rows),
+            cells.constant(bytes([VALUE]) + process + bytes([VALUE]), rows),
             batch_writer.longs(batch.steps),
             *batch_writer.nullable_texts(batch.actions, batch.has_action),
-            byte_cells.constant(bytes([VALUE]), rows),
+            cells.constant(bytes([VALUE]), rows),
             batch_writer.longs(batch.last_seen),
-            byte_cells.constant(bytes([VALUE]), rows),
+            cells.constant(bytes([VALUE]), rows),
             batch_writer.longs(lapsed_at),
             batch_writer.longs(batch.occurred_at),
-            byte_cells.constant(detected_at + bytes([NULL] * 4), rows),  # nulls: what only a watermark tells
+            cells.constant(detected_at + bytes([NULL] * 4), rows),  # nulls: what only a watermark tells
         ]
-        return byte_cells.join([batch.users]), byte_cells.join(columns)
+        return cells.join([batch.users]), cells.join(columns)

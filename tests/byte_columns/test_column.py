@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 
 from consumer.activity.value_batch import ValueBatch
-from consumer.byte_column import ByteColumn
+from consumer.byte_columns.column import ByteColumn
 
 VALUES = st.lists(st.none() | st.binary(max_size=12), max_size=12)
 CUTS = st.integers(0, 13)
