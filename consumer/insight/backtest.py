@@ -93,6 +93,10 @@ class Backtest:
     thresholds: Sequence[Threshold]
     curves: Mapping[str, Sequence[CurveRow]]
 
+    def configured(self, process: str) -> list[Millis]:
+        """Return the thresholds of a process that were replayed."""
+        return [each.after for each in self.steps if each.process == process]
+
 
 def backtest(
     parts: Iterable[Activities],

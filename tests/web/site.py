@@ -11,7 +11,7 @@ from consumer.clock import DAY, HOUR, MINUTE, Clock
 from consumer.config.sections.prices import PriceSettings
 from consumer.detect.brake import BrakeRules
 from consumer.detect.lapse_rules import LapseRules
-from consumer.insight.backtest import Backtest, Price, Silences, Threshold
+from consumer.insight.backtest import Backtest, Price, Silences, StepResult, Threshold
 from consumer.insight.explanation import ContactRules
 from consumer.insight.published_backtest import PublishedBacktest
 from consumer.insight.return_curve import Estimate
@@ -59,7 +59,20 @@ _BACKTEST = Backtest(
     silences=[Silences("checkout", 2_000, 20)],
     price=Price(0.5, "EUR", "the default of prices"),
     notes=["checkout: <b>something</b> is not known"],
-    steps=[],
+    steps=[
+        StepResult(
+            process="checkout",
+            step=0,
+            after=2 * HOUR,
+            asked=30,
+            expired=0,
+            skipped=0,
+            sent=30,
+            capped=0,
+            too_soon=0,
+            returns={"hour": Estimate(0.1, 0.08, 0.12), "day": None, "week": None},
+        )
+    ],
     thresholds=[
         Threshold("checkout", 2 * HOUR, 15.0, 7.5, {"hour": Estimate(0.1, 0.08, 0.12), "day": None, "week": None})
     ],

@@ -277,8 +277,9 @@ def test_insight_draws_the_return_curve_that_was_published(serving: Serving, dia
     told = text_of(page)
     assert "From lapse backtest of 1970-04-02 , over the topic user-activity from 1970-01-01 to 1970-04-01" in told
     assert "checkout: <b>something</b> is not known" in html.unescape(told)
-    assert re.search(r'<polyline class="line" points="40.0,58.0 \d', page.text)
-    assert "2h 15.0 7.50 10% (8%–12%) too few people too few people" in told
+    assert re.search(r'<polyline class="line" points="48.0,64.4 \d', page.text)
+    assert '<line class="step" x1="592.0"' in page.text
+    assert "2h configured 15.0 7.50 10% (8%–12%) too few people too few people" in told
     assert not re.search(r"<script(?! src=)|<style|style=| on\w+=|https?://", page.text)
     assert client.get("/api/insight").json()["backtest"]["backtest"]["curves"]["checkout"][1] == [
         7200.0, 0.5, 0.4, 0.6, 200,

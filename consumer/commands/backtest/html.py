@@ -20,7 +20,7 @@ def write_page(path: Path, results: dict[str, Backtest]) -> None:
     environment.finalize = lambda value: "–" if value is None else value  # a share of too few people
     page = environment.get_template("page.html.jinja")
     drawings = {
-        name: {process: draw(rows) for process, rows in result.curves.items() if rows}
+        name: {process: draw(rows, result.configured(process)) for process, rows in result.curves.items() if rows}
         for name, result in results.items()
     }
     path.write_text(page.render(results=results, drawings=drawings), encoding="utf-8")

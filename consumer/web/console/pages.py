@@ -149,8 +149,10 @@ class Pages:
     async def _insight(self, request: Request, session: Session, views: Views) -> Response:
         found = await self._api.insight()
         axes = [(each, uplift_axis(each)) for each in found.uplifts]
-        curves = {} if found.backtest is None else found.backtest.backtest.curves
-        drawings = {process: draw(rows) for process, rows in curves.items() if rows}
+        drawings = {}
+        if found.backtest is not None:
+            replayed = found.backtest.backtest
+            drawings = {name: draw(rows, replayed.configured(name)) for name, rows in replayed.curves.items() if rows}
         return self.show(request, session, "insight.html", insight=found, axes=axes, drawings=drawings)
 
     async def _journal(self, request: Request, session: Session, views: Views) -> Response:
