@@ -129,9 +129,11 @@ def test_prometheus_asks_where_lapse_answers(environment: dict[str, str]) -> Non
 def test_our_containers_have_nothing_to_write_to_and_no_rights() -> None:
     ours = {name for name, service in COMPOSE["services"].items() if "build" in service}
     assert ours == {*REPLICAS, "sandbox", "activity"}
+    [volume] = re.findall(r"^VOLUME (\S+)$", (ROOT / "deploy" / "Dockerfile").read_text(), re.MULTILINE)
     for name in ours:
         service = COMPOSE["services"][name]
         assert service["read_only"], name
+        assert {place.split(":")[0] for place in service["tmpfs"]} == {"/tmp", volume}, name
         assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"]), name
 
 
