@@ -19,7 +19,7 @@ NOW = SystemClock().now()
 
 @pytest.fixture
 def diary(tmp_path: Path, onemsg: Sandbox) -> Iterator[Diary]:
-    """Two hundred people asked nine days ago, half of whom are held out; those asked complete more often."""
+    """Forty people asked nine days ago, half of whom are held out; those asked complete more often."""
     processes = {"account-setup": {"action": "account setup", "remind_after": ["24h", "72h"]}}
     write(tmp_path, settings(onemsg, processes=processes))
     clock = ManualClock(NOW - 9 * DAY)
@@ -28,7 +28,7 @@ def diary(tmp_path: Path, onemsg: Sandbox) -> Iterator[Diary]:
     diary.close()
 
 
-def live(diary: Diary, people: int = 200) -> None:
+def live(diary: Diary, people: int = 40) -> None:
     diary.detect_is_at()
     reminders = {}
     for number in range(people):
@@ -69,14 +69,14 @@ def test_report_as_json_adds_up(lapse_here: Lapse, diary: Diary) -> None:
     live(diary)
     report = json.loads(lapse_here("report", "--json").stdout)
     [step] = report["steps"]
-    assert step["requested"] == 201
-    assert step["sent"] + step["not_sent"] == 201
+    assert step["requested"] == 41
+    assert step["sent"] + step["not_sent"] == 41
     assert step["delivered"] == step["sent"] == len(diary.onemsg.sent)
     [found] = report["uplifts"]
     asked, holdout = found["uplift"]["asked"], found["uplift"]["holdout"]
     assert asked["episodes"] == len(diary.onemsg.sent)
-    assert asked["episodes"] + holdout["episodes"] == 200
-    assert asked["completed"] + holdout["completed"] == 100
+    assert asked["episodes"] + holdout["episodes"] == 40
+    assert asked["completed"] + holdout["completed"] == 20
     assert {each["reason"] for each in report["reasons"]} == {"holdout", "no_opt_in"}
 
 

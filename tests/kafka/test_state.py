@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from copy import deepcopy
 from functools import cache
 
 import polars as pl
@@ -63,12 +64,17 @@ def read(messages: Sequence[ChangelogRecord], group: str = "lapse") -> Restored:
     return restored
 
 
-@pytest.fixture
-def partition() -> Partition:
+@pytest.fixture(scope="module")
+def thirty_commits() -> Partition:
     made = Partition()
     for n in range(30):
         made.commit(n * 500, hears=users(n * 300, 500, at=n))
     return made
+
+
+@pytest.fixture
+def partition(thirty_commits: Partition) -> Partition:
+    return deepcopy(thirty_commits)
 
 
 def test_an_empty_partition_restores_to_nothing() -> None:

@@ -1,7 +1,7 @@
 """consumer/reasons has every reason that the code can give, and no other."""
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -82,7 +82,12 @@ def constants_of(tree: ast.Module) -> dict[str, str]:
     }
 
 
-def given() -> Iterator[tuple[str, str, str]]:
+@cache
+def given() -> Collection[tuple[str, str, str]]:
+    return tuple(_given())
+
+
+def _given() -> Iterator[tuple[str, str, str]]:
     """Each reason that stands in a call: what is called, the reason, and where."""
     for path, tree in trees():
         constants = constants_of(tree)
