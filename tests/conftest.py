@@ -29,6 +29,7 @@ from .broker.local import LocalBroker
 from .broker.topics import FreshTopics
 from .ledger import databases
 from .ledger.postgresql import database_of
+from .quicker import compile_statements_once, keep_files_in_memory, without_collecting_garbage
 from .servers import LocalServers, RemoteServers, Servers
 
 # Several tests run at once, so how long an example takes says nothing about the code.
@@ -52,6 +53,8 @@ _MARKERS = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    keep_files_in_memory()
+    compile_statements_once()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # So a shell starts what it runs in the background; the processes of the tests would inherit that, and some
         # tests interrupt them.
@@ -68,6 +71,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker process of xdist where it finds the servers of this one."""
     node.workerinput["servers"] = _local(node.config).listen()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Iterator[None]:
+    with without_collecting_garbage():
+        return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses by them

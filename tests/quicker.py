@@ -1,0 +1,68 @@
+"""What makes a run quick without changing what is tested: files in memory, and nothing that is worked out twice."""
+
+import gc
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.util import LRUCache
+
+_MEMORY = Path("/dev/shm")
+_NEEDED = 4 * 1024**3
+"""Bytes that must be free there; a container has 64 MiB of it unless told otherwise."""
+
+
+def keep_files_in_memory() -> None:
+    """Put temporary files, of this process and of those it starts, where a commit waits for no disk.
+
+    Unless TMPDIR says where. Ledgers and brokers write as durably as ever, which is what takes most of the time on a
+    disk that several tests share.
+    """
+    if "TMPDIR" not in os.environ and _has_room(_MEMORY):
+        os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
+
+
+def _has_room(folder: Path) -> bool:
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        return False
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize >= _NEEDED and not found.f_flag & os.ST_NOEXEC
+
+
+@contextmanager
+def without_collecting_garbage() -> Iterator[None]:
+    """For a time that makes objects which stay: they are not looked through meanwhile, nor ever again."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+class _Statements(LRUCache[Any, Any]):
+    """Compiled statements by dialect, not by engine: each ledger has an engine of its own."""
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        return super().get(_for_any_engine(key), default)
+
+    def __setitem__(self, key: Any, compiled: Any) -> None:
+        super().__setitem__(_for_any_engine(key), compiled)
+
+
+def _for_any_engine(key: Any) -> Any:
+    dialect, *rest = key
+    return dialect.name, dialect.server_version_info, *rest
+
+
+def compile_statements_once() -> None:
+    """Let all ledgers of this process share what SQLAlchemy compiled: they are opened by the thousand."""
+    statements = _Statements(2000)
+
+    @event.listens_for(Engine, "engine_connect")
+    def connected(connection: Connection) -> None:
+        connection.execution_options(compiled_cache=statements)
