@@ -13,6 +13,8 @@ HOUR: Millis = 60 * MINUTE
 DAY: Millis = 24 * HOUR
 YEAR_1990: Millis = 631_152_000_000
 YEAR_2000: Millis = 946_684_800_000
+YEAR_10000: Millis = 253_402_300_800_000
+"""The first moment that no calendar of Python's shows."""
 
 Now: TypeAlias = Callable[[], Millis]
 """Returns the present time. For parts that act; pure functions take `now` as an argument."""

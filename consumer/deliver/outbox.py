@@ -9,7 +9,7 @@ offered again by the next process: a reader puts it into its place by its `seque
 import threading
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol
 
 import structlog
@@ -27,6 +27,8 @@ _EVENT_IDS = uuid.uuid5(uuid.NAMESPACE_URL, "https://lapse.invalid/delivery-stat
 
 _MAX_REFUSED = 8
 """Refusals of single records, with none taken before them, after which the topic is what is wrong."""
+_STATUS_FIELDS = [field.name for field in fields(DeliveryStatus) if field.name != "event_id"]
+_SUBJECTS = {"user": "user_id", "phone": "phone_hash", "email": "email_hash"}
 _log = structlog.get_logger()
 
 
@@ -54,8 +56,8 @@ class Outbox(Protocol):
 
     topic: str
 
-    def unpublished(self, connection: Connection, limit: int) -> Sequence[tuple[int, OutboxRecord]]:
-        """Return the oldest records that are not published, each with its id in the outbox."""
+    def unpublished(self, connection: Connection, limit: int) -> Sequence[tuple[int, OutboxRecord | None]]:
+        """Return the oldest records that are not published, each with its id in the outbox; None for what is none."""
         ...
 
     def flag_published(self, connection: Connection, ids: Sequence[int]) -> None:
@@ -80,7 +82,7 @@ class StatusOutbox:
 
     topic = "delivery_status"
 
-    def unpublished(self, connection: Connection, limit: int) -> Sequence[tuple[int, OutboxRecord]]:
+    def unpublished(self, connection: Connection, limit: int) -> Sequence[tuple[int, OutboxRecord | None]]:
         return [
             (each.id, StatusRecord(_delivery_status(each), each.traceparent))
             for each in queries.outbox.unpublished_transitions(connection, limit)
@@ -104,7 +106,7 @@ class OptOutOutbox:
 
     topic = "opt_outs"
 
-    def unpublished(self, connection: Connection, limit: int) -> Sequence[tuple[int, OutboxRecord]]:
+    def unpublished(self, connection: Connection, limit: int) -> Sequence[tuple[int, OutboxRecord | None]]:
         return [(each.id, _opt_out(each)) for each in queries.outbox.unpublished_opt_outs(connection, limit)]
 
     def flag_published(self, connection: Connection, ids: Sequence[int]) -> None:
@@ -121,11 +123,15 @@ class OptOutOutbox:
 
 
 class RecordsRefused(Exception):
-    """The broker refuses at least one of the records, now and later; none was written. `why` is the error's name."""
+    """At least one of the records cannot be written, now and later; none was written. `why` is the error's name.
 
-    def __init__(self, why: str, text: str) -> None:
+    `by_us`: the broker was not asked, since the record does not fit its schema.
+    """
+
+    def __init__(self, why: str, text: str, *, by_us: bool = False) -> None:
         super().__init__(text)
         self.why = why
+        self.by_us = by_us
 
 
 class RecordWriter(Protocol):
@@ -215,7 +221,8 @@ class OutboxPublisher:
             waiting = outbox.unpublished(connection, self._batch)
         if not waiting:
             return 0
-        refused = self._write(waiting)
+        readable = [(number, record) for number, record in waiting if record is not None]
+        refused = {number: "unusable_row" for number, record in waiting if record is None} | self._write(readable)
         with self._ledger.transaction() as connection:
             outbox.flag_published(connection, [number for number, _ in waiting if number not in refused])
             for number, why in refused.items():
@@ -226,13 +233,13 @@ class OutboxPublisher:
         return len(waiting)
 
     def _write(self, records: Sequence[tuple[int, OutboxRecord]]) -> dict[int, str]:
-        """Write these in order, and return those that the broker refuses, with the reason.
+        """Write these in order, and return those that cannot be written, with the reason.
 
-        Raises RecordsRefused if it takes none of them: then it is not the records that are wrong.
+        Raises RecordsRefused if the broker takes none of them: then it is not the records that are wrong.
         """
         refused: dict[int, str] = {}
-        is_any_taken = False
-        parts = [records]
+        by_broker, is_any_taken = list[RecordsRefused](), False
+        parts = [records] if records else []
         while parts:
             part = parts.pop()
             try:
@@ -243,10 +250,11 @@ class OutboxPublisher:
                     parts += [part[len(part) // 2 :], part[: len(part) // 2]]
                     continue
                 refused[part[0][0]] = refusal.why
-                if not is_any_taken and len(refused) == min(len(records), _MAX_REFUSED):
-                    raise
+                by_broker += [] if refusal.by_us else [refusal]
             else:
                 is_any_taken = True
+            if not is_any_taken and by_broker and (not parts or len(by_broker) == _MAX_REFUSED):
+                raise by_broker[-1]
         return refused
 
     def _count(self) -> None:
@@ -267,34 +275,16 @@ def event_id(reminder_id: str, medium: str, sequence: int) -> str:
     return str(uuid.uuid5(_EVENT_IDS, f"{reminder_id}/{medium}/{sequence}"))
 
 
-def _opt_out(o: OptOutRecord) -> OptOut | OptOutLifted:
+def _opt_out(o: OptOutRecord) -> OptOut | OptOutLifted | None:
+    kind, _, name = o.subject.partition(":")
+    if kind not in _SUBJECTS:
+        return None
     if o.reason is None:
         return OptOutLifted(o.subject, o.occurred_at)
-    kind, _, name = o.subject.partition(":")
-    who = {{"user": "user_id", "phone": "phone_hash", "email": "email_hash"}[kind]: name}
+    who = {_SUBJECTS[kind]: name}
     return OptOut(medium=o.medium, reason=o.reason, source=o.source, occurred_at=o.occurred_at, **who)
 
 
 def _delivery_status(t: Transition) -> DeliveryStatus:
-    return DeliveryStatus(
-        event_id=event_id(t.reminder_id, t.medium, t.sequence),
-        reminder_id=t.reminder_id,
-        sequence=t.sequence,
-        user_id=t.user_id,
-        process=t.process,
-        step=t.step,
-        medium=t.medium,
-        status=t.status,
-        final=t.final,
-        reason=t.reason,
-        error_code=t.error_code,
-        message_id=t.message_id,
-        attempt=t.attempt,
-        template=t.template,
-        language=t.language,
-        lapsed_at=t.lapsed_at,
-        until=t.until,
-        source=t.source,
-        occurred_at=t.occurred_at,
-        recorded_at=t.recorded_at,
-    )
+    values = {name: getattr(t, name) for name in _STATUS_FIELDS}
+    return DeliveryStatus(event_id=event_id(t.reminder_id, t.medium, t.sequence), **values)

@@ -11,11 +11,22 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from consumer.clock import Millis
-from consumer.deliver.lifecycle import NO_REPORT, SILENT, UNSENT, Change, Event, NoChange, Status, transition
+from consumer.clock import HOUR, Millis
+from consumer.deliver.lifecycle import (
+    NO_REPORT,
+    SILENT,
+    UNSENT,
+    Change,
+    Event,
+    NoChange,
+    Status,
+    StatusSource,
+    transition,
+)
 from consumer.deliver.message_ids import is_digest
 from consumer.deliver.policy.episodes import Decision, decision_of
 from consumer.deliver.policy.fallback import fall_back_at
+from consumer.deliver.policy.record_bounds import unusable_column
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
@@ -71,12 +82,39 @@ class UnitOfWork:
         """By process; counted, like those below, once the transaction is durable."""
         self.webhook_reports = Counter[str]()
         """By outcome."""
+        self.set_asides = 0
+        """Rows that hold a value which no code expects."""
 
-    def add_locked(self, rows: Iterable[ReminderRow]) -> None:
-        """Add rows that this transaction has locked; a row that is already here stays as it is."""
+    def add_locked(self, rows: Iterable[ReminderRow]) -> list[ReminderRow]:
+        """Add rows that this transaction has locked; a row that is already here stays as it is.
+
+        Returns them, without those that hold a value which no code expects: these are set aside.
+        """
+        usable = []
         for row in rows:
             if row.key not in self._rows:
+                if column := unusable_column(row):
+                    self.set_aside(row, column)
+                    continue
                 self._rows[row.key] = self._stored[row.key] = row
+            usable.append(row)
+        return usable
+
+    def set_aside(self, row: ReminderRow, why: str, *, may_end: bool = True) -> None:
+        """Put a row that was locked, and cannot be handled, out of the way of the others.
+
+        An unsent one is suppressed, with `may_end` and where it can be. Any other waits for an hour: another version of
+        Lapse may understand it.
+        """
+        log.error("row_set_aside", reminder_id=row.reminder_id, medium=row.medium, why=why)
+        self.set_asides += 1
+        if not (may_end and row.status in UNSENT and why != "sequence"):
+            queries.reminders.put_off(self.connection, row.key, self.now + HOUR)
+            return
+        change = Change(Status.SUPPRESSED, StatusSource.CHECK, "unusable_row")
+        after = row_after(row, change, self.now)
+        queries.reminders.update_rows(self.connection, [(row, after)])
+        self._transitions.append(_transition(after, change, self.now))
 
     def lock(self, keys: Collection[Key]) -> None:
         """Lock and add the rows with these keys that are not here yet."""
@@ -167,6 +205,7 @@ class UnitOfWork:
             metrics.false_positives.labels(label(process)).inc(number)
         for outcome, number in self.webhook_reports.items():
             metrics.webhook_reports.labels(outcome).inc(number)
+        metrics.rows_set_aside.inc(self.set_asides)
 
 
 _LOGGED = ("reminder_id", "medium", "process", "step", "status", "reason", "attempt")

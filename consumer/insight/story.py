@@ -21,7 +21,9 @@ ShowTime = Callable[[Millis], str]
 
 _NOTHING_TO_DO = "Nothing."
 _ACTIVITY = {Ending.NONE: "was active", Ending.COMPLETED: "completed it", Ending.CANCELLED: "it was cancelled"}
-_WORDS = {
+_WORDS: Mapping[str, str] = {
+    Status.PLANNED: "a reminder is due",
+    Status.SENDING: "it is being sent",
     Status.SUPPRESSED: "not sent, and will not be",
     Status.CANCELLED: "cancelled",
     Status.DEFERRED: "not sent yet",
@@ -141,7 +143,7 @@ def _reminder(known: Known, row: ReminderRow, show: ShowTime) -> list[StoryEntry
 
 def _transition(label: str, change: Transition, errors: Mapping[int, str], show: ShowTime) -> StoryEntry:
     meaning, advice = explain(change.status, change.reason)
-    text = f"{label}: {_WORDS[Status(change.status)]}"
+    text = f"{label}: {_WORDS.get(change.status, change.status)}"
     if change.until is not None:
         text += f" (checked again at {show(change.until)})"
     if change.reason:
@@ -162,14 +164,14 @@ def _summary(known: Known, rows: Sequence[ReminderRow], standing: Standing | Non
         return _without_reminder(known, standing, show)
     row = max(rows, key=lambda each: (each.last_seen, each.step, each.updated_at))
     meaning, _ = explain(row.status, row.reason)
-    status = Status(row.status)
-    answer = "a reminder is due" if status is Status.PLANNED else _WORDS.get(status, "it is being sent")
+    status = row.status
+    answer = _WORDS.get(status, f"its status is {status}, which this version of Lapse does not know")
     summary = f"{answer}: {row.reason} – {meaning}" if row.reason and meaning else answer
-    if status is Status.DEFERRED and row.until is not None:
+    if status == Status.DEFERRED and row.until is not None:
         return summary, f"all checks are made again at {show(row.until)}, or when what it waits for is there"
-    if status is Status.UNKNOWN:
+    if status == Status.UNKNOWN:
         return summary, "Lapse goes on looking for it, until tracking.give_up_after"
-    if status not in FINAL and status is not Status.DEFERRED:
+    if status in _WORDS and status not in FINAL and status != Status.DEFERRED:
         return summary, "reports of the message are awaited"
     asked = standing is not None and standing.last_seen == row.last_seen and row.step >= (standing.next_step or 0)
     return summary, _next_lapse(None if asked else standing, show)

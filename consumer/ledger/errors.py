@@ -1,4 +1,4 @@
-"""Why a ledger may not be used, and which of its errors pass if one waits."""
+"""Why a ledger may not be used, which errors pass if one waits, and which are about a single value."""
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -12,6 +12,8 @@ _SQLITE_TRANSIENT = frozenset({5, 6, 7, 8, 9, 10, 13, 14, 15})
 """SQLite's primary result codes BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN and PROTOCOL."""
 _LIMIT_EXCEEDED = "54"
 """The class of PostgreSQL's codes for a value that is too large, such as one for an index."""
+_UNEXPECTED_VALUE = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, AssertionError)
+"""What our code raises that does not expect a value: an unknown name, a time that overflows, JSON that is none."""
 _SQLITE_DATA = frozenset({18, 19, 20})
 """SQLite's primary result codes TOOBIG, CONSTRAINT and MISMATCH."""
 
@@ -65,3 +67,11 @@ def is_about_the_data(error: BaseException) -> bool:
         or sqlstate[:2] == _LIMIT_EXCEEDED
         or result_code & 0xFF in _SQLITE_DATA
     )
+
+
+def is_about_a_value(error: BaseException) -> bool:
+    """Tell whether the database, or our code, met a value that it cannot handle, so that others may be handled.
+
+    Whatever is wrong with the ledger itself is not: a lost connection, a table that is missing.
+    """
+    return isinstance(error, _UNEXPECTED_VALUE) or is_about_the_data(error)

@@ -18,6 +18,10 @@ SUPPRESSED: Mapping[str, tuple[str, str]] = {
         "Reading the contact raised an error, which the log names (contact_unreadable). Other people are not affected.",
         "Correct the contact's fields, and report the error.",
     ),
+    "unusable_row": (
+        "The row in the ledger holds a value that this version does not expect: see row_set_aside in the log.",
+        "Find out what wrote it: a newer version, another program, an earlier version that was less strict?",
+    ),
     "unwritable": (
         "Writing the message raised an error, which the log names (message_unwritable). Other people are not affected.",
         "Correct the template, the configured texts or the contact's fields, and report the error.",

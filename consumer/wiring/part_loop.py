@@ -2,11 +2,14 @@
 
 A ledger or broker out of reach is waited for, however long, and so is a topic that is not there. An error of the ledger
 that no waiting mends, such as a table that is missing, ends the process once it has lasted for a minute: it would else
-look alive and do nothing.
+look alive and do nothing. A value in the ledger that no code expects ends nothing: the part tries again, and the others
+go on.
 """
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -16,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from consumer.clock import SECOND, Millis
 from consumer.deliver.sending.sender import Sender
 from consumer.kafka.clients.publisher import PublishFailed
-from consumer.ledger.errors import is_transient
+from consumer.ledger.errors import is_about_a_value, is_transient
 from consumer.waiting import wait_for_event
 from consumer.web.health import Health
 
@@ -60,7 +63,7 @@ class PartLoop:
         while not self._ended.is_set():
             try:
                 done = await step()
-            except (SQLAlchemyError, PublishFailed) as problem:
+            except Exception as problem:  # noqa: BLE001 - those that are not for us are raised again
                 await self._wait(problem)
             else:
                 self._report_progress()
@@ -72,7 +75,7 @@ class PartLoop:
         while not self._ended.is_set():
             try:
                 await sender.run(self._ended, idle_ms=idle_ms, progress=self._report_progress)
-            except SQLAlchemyError as problem:
+            except Exception as problem:  # noqa: BLE001 - as above
                 await self._wait(problem)
 
     def _report_progress(self) -> None:
@@ -82,15 +85,24 @@ class PartLoop:
         else:
             self._part.ok(self._detail())
 
-    async def _wait(self, problem: SQLAlchemyError | PublishFailed) -> None:
-        """Wait before the next try. Raises `problem` if it has lasted for too long."""
-        lasts = isinstance(problem, SQLAlchemyError) and not is_transient(problem)
+    async def _wait(self, problem: Exception) -> None:
+        """Wait before the next try. Raises `problem` if it has lasted for too long, or is none of those above."""
+        is_broker, is_value = isinstance(problem, PublishFailed), is_about_a_value(problem)
+        if not (is_broker or is_value or isinstance(problem, SQLAlchemyError)):
+            raise problem
+        lasts = not (is_broker or is_value or is_transient(problem))
         self._lasting_errors = self._lasting_errors + 1 if lasts else 0
         # (The text of a ledger's error may hold a statement; that of a broker's says which topic, and what to do.)
-        reason = str(problem) if isinstance(problem, PublishFailed) else type(problem).__name__
-        self._errors["ledger" if isinstance(problem, SQLAlchemyError) else "broker"].inc()
-        _log.warning("part_waits", part=self._name, reason=reason)
+        reason = str(problem) if is_broker else type(problem).__name__
+        self._errors["broker" if is_broker else "ledger"].inc()
+        _log.warning("part_waits", part=self._name, reason=reason, where=_where(problem) if is_value else None)
         self._part.failing(reason)
         if self._lasting_errors >= _MAX_LASTING_ERRORS:
             raise problem
         await wait_for_event(self._ended, self._retry_ms)
+
+
+def _where(problem: Exception) -> str:
+    """Return the line of code that raised it; its text may hold personal data."""
+    frame = traceback.extract_tb(problem.__traceback__)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"

@@ -8,6 +8,8 @@ import json
 from collections.abc import Sequence
 from enum import StrEnum
 
+import structlog
+
 from consumer.clock import Millis
 from consumer.deliver.channel.circuit_breaker import template_key
 from consumer.deliver.policy.failure_pattern import (
@@ -23,6 +25,8 @@ from consumer.ledger import queries
 from consumer.ledger.queries.channels import FailureStreak
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.onemsg.outcomes import Rejected
+
+log = structlog.get_logger()
 
 
 class ToldBy(StrEnum):
@@ -81,7 +85,11 @@ class FailureStreaks:
         if medium not in self._media:
             self._media.add(medium)
             for row in queries.channels.lock_failure_streaks(self._work.connection, medium, self._told_by):
-                found = Streak(tuple(json.loads(row.people)), tuple(json.loads(row.errors)), row.since)
+                try:
+                    found = Streak(tuple(json.loads(row.people)), tuple(json.loads(row.errors)), row.since)
+                except (ValueError, TypeError):  # another version's: it begins anew
+                    log.error("failure_streak_unreadable", breaker=row.breaker)
+                    continue
                 self._before[row.breaker] = self._streaks[row.breaker] = found
 
 

@@ -14,6 +14,5 @@ def cancel(work: UnitOfWork, which: WaitingSelection, limit: int = MOST) -> list
     What is being sent at this moment is not among them: it may have gone out.
     """
     rows = queries.operating.selections.lock_waiting(work.connection, which, min(limit, MOST))
-    work.add_locked(rows)
     verdict = Cancel("by_operator", StatusSource.OPERATOR)
-    return [row for row in rows if not isinstance(work.apply_event(row.key, verdict), NoChange)]
+    return [row for row in work.add_locked(rows) if not isinstance(work.apply_event(row.key, verdict), NoChange)]

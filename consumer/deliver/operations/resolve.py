@@ -23,8 +23,9 @@ def resolve(work: UnitOfWork, which: UnresolvedSelection, *, sent: bool, limit: 
     have to pass all the checks once more.
     """
     rows = queries.operating.selections.lock_unresolved(work.connection, which, min(limit, MOST))
-    work.add_locked(rows)
-    settled = [row for row in rows if not isinstance(work.apply_event(row.key, _event(sent)), NoChange)]
+    settled = [
+        row for row in work.add_locked(rows) if not isinstance(work.apply_event(row.key, _event(sent)), NoChange)
+    ]
     queries.attempts.record_outcomes(work.connection, [_end(row, work.now, sent=sent) for row in settled])
     return _current(work, settled)
 

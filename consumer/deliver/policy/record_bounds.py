@@ -1,14 +1,19 @@
-"""Can what is in a record be stored and sent on? Pure.
+"""Can what is in a record be stored and sent on, and what stands in a row of the ledger be used? Pure.
 
 A text that is longer than any such text costs time, memory and topics. A number outside its range overflows in what is
-computed from it, in the ledger, or for those who read `delivery-status`.
+computed from it, in the ledger, or for those who read `delivery-status`. A row may have been written by a newer Lapse,
+or by an earlier one that was less strict.
 """
 
 import re
 from dataclasses import fields
+from operator import itemgetter
+from typing import get_type_hints
 
 from consumer.activity.errors import BadRecord
-from consumer.clock import DAY, YEAR_1990, Millis
+from consumer.clock import DAY, YEAR_1990, YEAR_10000, Millis
+from consumer.deliver.lifecycle import Status
+from consumer.ledger.schema.rows import ReminderRow
 from consumer.records import Contact, Reminder, ReminderKind
 
 MAX_ID_BYTES = 255
@@ -21,6 +26,17 @@ HASHED_SUBJECT = re.compile(r"(phone|email):[0-9a-f]{64}")
 _TIMES = ("last_seen", "lapsed_at", "occurred_at", "detected_at")
 _COUNTS = {"step": 1_000, "watched": 10**12, "held": 10**12}
 """A reminder's numbers that are no times: from 0 to these."""
+
+_ROW_COUNTS = ["step", "partition", "polls", "sequence", "attempts", "counted_attempts"]
+_ROW_TEXTS = [name for name, hint in get_type_hints(ReminderRow).items() if hint in (str, str | None)]
+_ROW_TIMES = [name for name in ReminderRow._fields if name not in {*_ROW_COUNTS, *_ROW_TEXTS, "error_code"}]
+_times, _counts, _texts = (
+    itemgetter(*map(ReminderRow._fields.index, names)) for names in (_ROW_TIMES, _ROW_COUNTS, _ROW_TEXTS)
+)
+_MAX_COUNT = 2**30
+"""Far from what PostgreSQL's integers hold, since numbers of records begin at the seconds since 2020."""
+_STATUSES = frozenset(status.value for status in Status)
+_PHONE = re.compile(r"\d{1,15}", re.ASCII)
 
 
 def check_bounds(record: Contact | Reminder, now: Millis) -> None:
@@ -63,3 +79,22 @@ def text_problem(name: str, text: str) -> str | None:
     if name == "user_id" and HASHED_SUBJECT.fullmatch(text):
         return "user_id is what opt-outs call a phone or a mailbox, so an opt-out of it would be somebody else's"
     return None
+
+
+def unusable_column(row: ReminderRow) -> str | None:
+    """Return the name of a column whose value no code expects; None if the row can be used.
+
+    Its times lie before the year 10000, its other numbers are small, its status is one of ours, its phone digits.
+    """
+    if row.status not in _STATUSES:
+        return "status"
+    for name, value in zip(_ROW_TIMES, _times(row), strict=True):
+        if value is not None and not (type(value) is int and 0 <= value < YEAR_10000):
+            return name
+    for name, value in zip(_ROW_COUNTS, _counts(row), strict=True):
+        if not (type(value) is int and 0 <= value < _MAX_COUNT):
+            return name
+    for name, value in zip(_ROW_TEXTS, _texts(row), strict=True):
+        if value is not None and type(value) is not str:
+            return name
+    return None if row.phone is None or _PHONE.fullmatch(row.phone) else "phone"

@@ -15,6 +15,7 @@ from consumer.deliver.channel.circuit_breaker import after_failed_status_check, 
 from consumer.deliver.channel.rate_limit import RateLimit
 from consumer.deliver.channel.recipient_quota import quota_for
 from consumer.deliver.channel.template_choice import VariantChooser
+from consumer.deliver.isolation import take_fewer
 from consumer.deliver.lifecycle import Claimed, Suppress
 from consumer.deliver.operations import ledger_restore
 from consumer.deliver.policy.checks import Facts, judge
@@ -25,7 +26,7 @@ from consumer.deliver.sending.journal_check import JournalCheck
 from consumer.deliver.sending.medium import Draft, M, Medium
 from consumer.deliver.unit_of_work import Key, UnitOfWork, unit_of_work
 from consumer.ledger import queries
-from consumer.ledger.errors import LedgerRegressed
+from consumer.ledger.errors import LedgerRegressed, is_about_a_value
 from consumer.ledger.schema import migrations
 from consumer.ledger.schema.rows import ChannelRow, ReminderRow
 from consumer.ledger.store import Ledger
@@ -103,6 +104,8 @@ class Claims(Generic[M]):
         self._clock = clock
         self._metrics = metrics
         self._journal_check = JournalCheck(ledger, clock)
+        self._in_hand: frozenset[Key] = frozenset()
+        """What the batch under way decides about."""
 
     def preview(self) -> ClaimPreview:
         """Return whether there is anything to do: cheap, and without locks."""
@@ -130,14 +133,31 @@ class Claims(Generic[M]):
         if a newer Lapse has upgraded it.
         """
         try:
-            claim = self._take(limit)
+            claim = take_fewer(self._take, limit, self._set_aside)
         except LedgerRegressed:
             ledger_restore.mark_unsent_unknown(self._ledger, {}, metrics=self._metrics, now=self._clock.now)
             raise
         self._journal_check.remember(frozenset((*each.key, each.number) for each in claim.attempts))
         return claim
 
+    def _set_aside(self, error: Exception) -> Claim[M] | None:
+        """Put the row out of the way that could not be decided about; None if there was not one alone."""
+        if len(self._in_hand) != 1:
+            return None
+        for may_end in (True, False):
+            try:
+                with unit_of_work(self._ledger, self._metrics, self._clock.now()) as work:
+                    for row in queries.reminders.lock_by_ids(work.connection, {key[0] for key in self._in_hand}):
+                        if row.key in self._in_hand:
+                            work.set_aside(row, type(error).__name__, may_end=may_end)
+                break
+            except Exception as problem:
+                if not (may_end and is_about_a_value(problem)):
+                    raise
+        return Claim(1, [], 0, 0)
+
     def _take(self, limit: int) -> Claim[M]:
+        self._in_hand = frozenset()
         with unit_of_work(self._ledger, self._metrics, self._clock.now()) as work:
             migrations.known_version(work.connection)  # into a newer ledger no answer could be written
             if not self._journal_check.may_claim(work.connection):
@@ -173,17 +193,18 @@ class Claims(Generic[M]):
 
         Returns how many rows were decided about, and the attempts.
         """
-        if not rows:
-            return 0, []
-        work.add_locked(rows)
-        facts = FactsGatherer(work.connection, self._config, self._ledger.hash_key, work.now).facts(rows)
-        facts = dict(self._medium.complete_facts(work.connection, rows, facts))
+        self._in_hand = frozenset(row.key for row in rows)
+        usable = work.add_locked(rows)
+        if not usable:
+            return len(rows), []
+        facts = FactsGatherer(work.connection, self._config, self._ledger.hash_key, work.now).facts(usable)
+        facts = dict(self._medium.complete_facts(work.connection, usable, facts))
         quota, limit = None, self._medium.unique_recipients
         if limit is not None:
             phones = {each.phone_hash for each in facts.values() if each.phone_hash is not None}
             quota = quota_for(work.connection, limit, phones, work.now)
-        decided, attempts, used = 0, list[Attempt[M]](), set[str | None]()
-        for row in rows:
+        decided, attempts, used = len(rows) - len(usable), list[Attempt[M]](), set[str | None]()
+        for row in usable:
             if row.key not in facts or not used.isdisjoint((facts[row.key].phone_hash, facts[row.key].email_hash)):
                 continue  # left for the next batch, which knows what came of this one
             decided += 1

@@ -39,8 +39,9 @@ class FallbackPlanner:
                 return 0
         with unit_of_work(self._ledger, self._metrics, now) as work:
             ended = queries.reminders.lock_fallback_due(work.connection, now, _BATCH)
-            work.add_locked(queries.reminders.lock_by_ids(work.connection, {row.reminder_id for row in ended}))
-            for row in ended:
+            usable = work.add_locked(ended)
+            work.add_locked(queries.reminders.lock_by_ids(work.connection, {row.reminder_id for row in usable}))
+            for row in usable:
                 work.update(row._replace(fallback_at=None))
                 expired = now >= too_old_at(row.lapse_time, self._rules)
                 following = None if expired else next_medium_row(row, self._media, now)
@@ -52,8 +53,7 @@ class FallbackPlanner:
         """Suppress unsent rows of media that are not configured; the next medium follows where there is one."""
         with unit_of_work(self._ledger, self._metrics, self._now()) as work:
             rows = queries.reminders.lock_unsent_on_other_media(work.connection, [WHATSAPP, *self._media], _BATCH)
-            work.add_locked(rows)
-            for row in rows:
+            for row in work.add_locked(rows):
                 work.apply_event(row.key, Suppress("medium_not_configured"))
         self._may_be_stranded = bool(rows)
         return len(rows)

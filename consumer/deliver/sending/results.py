@@ -20,6 +20,7 @@ from consumer.deliver.tracking.reconciliation import match_open_attempts
 from consumer.deliver.tracking.status_reports import apply_parked_reports
 from consumer.deliver.unit_of_work import Key, UnitOfWork, unit_of_work
 from consumer.ledger import queries
+from consumer.ledger.errors import is_about_a_value
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
@@ -60,7 +61,24 @@ class ResultRecorder:
         self._has_reports = has_reports
 
     def record(self, results: Sequence[AttemptResult]) -> None:
-        """Record the attempts' ends, their reminders' next statuses, early reports, breakers, holds and opt-outs."""
+        """Record the attempts' ends, their reminders' next statuses, early reports, breakers, holds and opt-outs.
+
+        A result whose reminder cannot be handled is logged, and the others are recorded: its attempt becomes unknown.
+        """
+        try:
+            self._record(results)
+        except Exception as error:
+            if not is_about_a_value(error):
+                raise
+            if len(results) == 1:
+                key, number = results[0].key, results[0].number
+                log.error("result_refused", reminder_id=key[0], attempt=number, error=type(error).__name__)
+                return
+            half = len(results) // 2
+            self.record(results[:half])
+            self.record(results[half:])
+
+    def _record(self, results: Sequence[AttemptResult]) -> None:
         with unit_of_work(self._ledger, self._metrics, self._now()) as work:
             work.lock([result.key for result in results])
             accepted = [r.outcome.message_id for r in results if isinstance(r.outcome, Accepted)]

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 
 import structlog
 
-from consumer.clock import Millis
+from consumer.clock import YEAR_10000, Millis
 from consumer.deliver.lifecycle import AttemptAccepted, Status, StatusSource
 from consumer.deliver.message_ids import digest_of, found_by_id
 from consumer.deliver.policy.retries import RetryPolicy
@@ -23,6 +23,7 @@ from consumer.onemsg.webhook.notifications import Echo
 from consumer.records import WHATSAPP
 from consumer.trace_context import log_fields
 
+_SOURCES = frozenset(map(str, StatusSource))
 _SETTLED_BY_MESSAGE = {Status.UNKNOWN, Status.UNRESOLVED}
 log = structlog.get_logger()
 
@@ -72,7 +73,8 @@ def match_open_attempts(work: UnitOfWork, phones: Collection[str], retry_policy:
     if not phones or not queries.replicas.try_advisory_lock(work.connection, "settle"):
         return
     rows = queries.inbox.unclaimed_echoes(work.connection, phones)
-    unclaimed = [SeenMessage(**{name: row[name] for name in SeenMessage.__dataclass_fields__}) for row in rows]
+    found = (SeenMessage(**{name: row[name] for name in SeenMessage.__dataclass_fields__}) for row in rows)
+    unclaimed = [each for each in found if each.source in _SOURCES and 0 <= each.at < YEAR_10000]
     if not unclaimed:
         return
     # All attempts that one of the messages may belong to, so that no ambiguity is overlooked.

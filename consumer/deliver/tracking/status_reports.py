@@ -4,6 +4,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import structlog
+
 from consumer.clock import Millis
 from consumer.deliver.channel.breaker_updates import AttemptOutcome, close_after_deliveries, update_breakers
 from consumer.deliver.channel.failure_streaks import FailureStreaks, ToldBy
@@ -22,6 +24,9 @@ from consumer.onemsg.masking import hide_texts
 from consumer.onemsg.outcomes import Rejected, Remedy
 from consumer.onemsg.templates.parameters import safe_parameter
 from consumer.onemsg.webhook.notifications import Progress, StatusReport
+
+_PROGRESS, _SOURCES = frozenset(map(str, Progress)), frozenset(map(str, StatusSource))
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ def park_reports(work: UnitOfWork, unmatched: Sequence[ReceivedReport]) -> None:
 def apply_parked_reports(work: UnitOfWork, message_ids: Sequence[str], retry_policy: RetryPolicy) -> int:
     """Apply the parked reports about these messages, which are known now. Returns how many there were."""
     parked = queries.inbox.pop_parked_reports(work.connection, message_ids)
-    apply_reports(work, [_from_parked(each) for each in parked], retry_policy)
+    apply_reports(work, list(filter(None, map(_from_parked, parked))), retry_policy)
     return len(parked)
 
 
@@ -204,7 +209,11 @@ def _to_parked(received: ReceivedReport) -> ParkedReport:
     )
 
 
-def _from_parked(parked: ParkedReport) -> ReceivedReport:
+def _from_parked(parked: ParkedReport) -> ReceivedReport | None:
+    """Return the report; None if another version of Lapse parked what this one does not know."""
+    if parked.progress not in _PROGRESS or parked.source not in _SOURCES:
+        log.error("parked_report_unreadable", progress=parked.progress, source=parked.source)
+        return None
     report = StatusReport(
         message_id=parked.message_id,
         progress=Progress(parked.progress),

@@ -9,12 +9,13 @@ Echoes, our own messages seen from outside, settle an unknown attempt where exac
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import structlog
 
 from consumer.clock import SECOND, Millis, Now
 from consumer.deliver.group_commit import GroupCommit
+from consumer.deliver.isolation import take_fewer
 from consumer.deliver.lifecycle import StatusSource
 from consumer.deliver.policy.opt_out_requests import OptOutRequest, OptOutRequests
 from consumer.deliver.policy.retries import RetryPolicy
@@ -36,6 +37,7 @@ _BATCH = 100
 """Bodies applied in one transaction. A caller of `submit` waits for one such transaction at most."""
 _KEPT_WORDS = 5
 """Likely opt-outs that are kept of one phone, the last ones: whoever reads them needs no more."""
+_REQUESTS = frozenset(map(str, OptOutRequest))
 log = structlog.get_logger()
 
 
@@ -90,6 +92,8 @@ class WebhookInbox:
         self._linger_ms = linger_ms
         self._applying: asyncio.Task[None] | None = None
         self._has_more = False
+        self._in_hand: list[int] = []
+        """The bodies that are being applied."""
 
     async def submit(self, body: bytes) -> None:
         """Return once the body is durable; raise if it could not be stored. It is applied soon after."""
@@ -100,9 +104,9 @@ class WebhookInbox:
 
     async def step(self) -> int:
         """Apply every stored body. Returns how many; raises what the ledger raises."""
-        applied, done = 0, _BATCH
-        while done == _BATCH:
-            done = await asyncio.to_thread(self._apply_batch)
+        applied, has_more = 0, True
+        while has_more:
+            done, has_more = await asyncio.to_thread(take_fewer, self._apply_some, _BATCH, self._keep_only)
             applied += done
         return applied
 
@@ -125,14 +129,31 @@ class WebhookInbox:
             queries.inbox.store_bodies(connection, bodies, self._now())
         self._metrics.last_webhook.set(self._now() / SECOND)
 
-    def _apply_batch(self) -> int:
+    def _apply_some(self, limit: int) -> tuple[int, bool]:
+        """Apply the oldest bodies, and return how many there were, and whether there may be more.
+
+        They are read before the transaction begins: in SQLite nobody else can write during it.
+        """
+        with self._ledger.reading() as connection:
+            bodies = queries.inbox.unapplied_bodies(connection, limit)
+        self._in_hand = [body.id for body in bodies]
+        read = {body.id: self._read(body) for body in bodies}
+        if not read:
+            return 0, False
         with unit_of_work(self._ledger, self._metrics, self._now()) as work:
-            bodies = queries.inbox.lock_unapplied_bodies(work.connection, _BATCH)
-            contents = _Contents()
-            for body in bodies:
-                self._read(body, contents)
-            self._apply(work, contents)
-        return len(bodies)
+            locked = queries.inbox.lock_unapplied_bodies(work.connection, list(read))
+            self._apply(work, _together(read[body_id] for body_id in locked))
+        return len(locked), len(locked) == limit
+
+    def _keep_only(self, error: Exception) -> tuple[int, bool] | None:
+        """Keep the body that cannot be applied, for people to look at; None if it is one of several."""
+        if len(self._in_hand) != 1:
+            return None
+        [body_id] = self._in_hand
+        log.error("webhook_body_not_applied", body_id=body_id, error=type(error).__name__)
+        with self._ledger.transaction() as connection:
+            queries.inbox.mark_body_kept(connection, body_id, "not_applied")
+        return 1, True
 
     def _apply(self, work: UnitOfWork, contents: _Contents) -> None:
         if _may_wake(work, contents):
@@ -148,15 +169,16 @@ class WebhookInbox:
         for body_id in contents.unreadable:
             queries.inbox.mark_body_kept(work.connection, body_id, "unreadable")
 
-    def _read(self, body: Body, contents: _Contents) -> None:
-        """Add what a body contains. An unreadable one is kept as it is and does not stop the others."""
+    def _read(self, body: Body) -> _Contents:
+        """Return what a body contains. An unreadable one is kept as it is and does not stop the others."""
+        contents = _Contents()
         try:
             parsed = parser.parse_webhook(body.body)
         except Exception as error:
             expected = isinstance(error, parser.UnreadableBody)
             log.warning("webhook_body_unreadable", body_id=body.id, size=len(body.body), exc_info=not expected)
             contents.unreadable.append(body.id)
-            return
+            return contents
         received_at = body.received_at
         contents.reports += [ReceivedReport(report, StatusSource.WEBHOOK, received_at) for report in parsed.statuses]
         contents.echoes += [ReceivedEcho(echo, StatusSource.ECHO, received_at) for echo in parsed.echoes]
@@ -174,6 +196,15 @@ class WebhookInbox:
                 at = _not_later(message.at, received_at)
                 contents.wishes.append(_Wish(_mention(message), request, "asked_to_stop", at))
         contents.read.append(body.id)
+        return contents
+
+
+def _together(parts: Iterable[_Contents]) -> _Contents:
+    whole = _Contents()
+    for part in parts:
+        for each in fields(part):
+            getattr(whole, each.name).extend(getattr(part, each.name))
+    return whole
 
 
 def _mention(message: Inbound) -> Mention:
@@ -201,7 +232,9 @@ def _may_wake(work: UnitOfWork, contents: _Contents) -> bool:
 def _kept_wishes(work: UnitOfWork, phones: KnownPhones) -> Iterator[_Wish]:
     """Yield what was asked under ids of which a phone is known now."""
     for kept in queries.whatsapp_ids.pop_requests(work.connection, phones.learned):
-        yield _Wish(Mention(hashed_id=kept.id_hash), OptOutRequest(kept.request), kept.reason, kept.at)
+        # What another version of Lapse kept and this one does not know may have been a stop.
+        request = OptOutRequest(kept.request) if kept.request in _REQUESTS else OptOutRequest.LIKELY_STOP
+        yield _Wish(Mention(hashed_id=kept.id_hash), request, kept.reason, kept.at)
 
 
 def _latest(wishes: Iterable[_Wish]) -> list[_Wish]:

@@ -18,7 +18,7 @@ from sqlalchemy import (
     update,
 )
 
-from consumer.clock import DAY, Millis
+from consumer.clock import DAY, YEAR_10000, Millis
 from consumer.ledger.queries.statements import upsert
 from consumer.ledger.schema.episode_tables import HORIZON, NOT_SENT, episode_days, episodes
 
@@ -53,7 +53,9 @@ _e, _d = episodes.c, episode_days.c
 _KEY = and_(
     _e.user_id == bindparam("key_user"), _e.process == bindparam("key_process"), _e.began_at == bindparam("key_began")
 )
-_since_decision = func.coalesce(_e.decided_at, _e.noticed_at) + HORIZON
+# (In PostgreSQL a sum that overflows would end the query for everybody.)
+_usable = ((moment.between(0, YEAR_10000), moment) for moment in (_e.decided_at, _e.noticed_at))
+_since_decision = case(*_usable, else_=0) + HORIZON
 _OUTCOME = case(
     (_e.completed_at <= _since_decision, "completed"),
     (_e.cancelled_at <= _since_decision, "cancelled"),
@@ -148,7 +150,7 @@ def arms(
 
 def fold(connection: Connection, before: Millis, limit: int) -> int:
     """Replace the oldest episodes, noticed before that moment, by their counts by day; return how many."""
-    oldest = select(_e.user_id, _e.process, _e.began_at, *_GROUP).where(_e.noticed_at < before)
+    oldest = select(_e.user_id, _e.process, _e.began_at, *_GROUP).where(_e.noticed_at >= 0, _e.noticed_at < before)
     rows = connection.execute(oldest.order_by(_e.noticed_at).limit(limit)).all()
     if not rows:
         return 0

@@ -40,11 +40,20 @@ def store_bodies(connection: Connection, bodies: Sequence[bytes], now: Millis) -
     connection.execute(insert(webhook_bodies), [{"body": body, "received_at": now} for body in bodies])
 
 
-def lock_unapplied_bodies(connection: Connection, limit: int) -> list[Body]:
-    """Return stored bodies that have not been applied, in the order they came, and lock them."""
+def unapplied_bodies(connection: Connection, limit: int) -> list[Body]:
+    """Return stored bodies that have not been applied, in the order they came."""
     b = webhook_bodies.c
     query = select(b.id, b.body, b.received_at).where(b.kept_because.is_(None)).order_by(b.id).limit(limit)
-    return [Body(*row) for row in connection.execute(query.with_for_update(skip_locked=True))]
+    return [Body(*row) for row in connection.execute(query)]
+
+
+def lock_unapplied_bodies(connection: Connection, ids: Collection[int]) -> list[int]:
+    """Lock those of these bodies that have still not been applied, and return their ids in the order they came."""
+    b, found = webhook_bodies.c, list[int]()
+    for some in chunks(sorted(ids)):
+        query = select(b.id).where(b.id.in_(some), b.kept_because.is_(None)).order_by(b.id)
+        found += connection.scalars(query.with_for_update(skip_locked=True))
+    return found
 
 
 def delete_bodies(connection: Connection, ids: Collection[int]) -> None:

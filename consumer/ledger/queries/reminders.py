@@ -8,6 +8,7 @@ from sqlalchemy import (
     Connection,
     and_,
     bindparam,
+    case,
     delete,
     func,
     insert,
@@ -16,10 +17,10 @@ from sqlalchemy import (
     update,
 )
 
-from consumer.clock import Millis
+from consumer.clock import YEAR_10000, Millis
 from consumer.ledger.queries.statements import chunks, upsert
 from consumer.ledger.schema.rows import REMINDER, ReminderRow
-from consumer.ledger.schema.tables import UNRESOLVED, WAITS_FOR_NOTHING, attempts, meta, outbox, reminders
+from consumer.ledger.schema.tables import AWAITED, UNRESOLVED, WAITS_FOR_NOTHING, attempts, meta, outbox, reminders
 
 _FIRST_SEQUENCE = "first_sequence"
 
@@ -154,7 +155,7 @@ def mark_superseded_until_requested(connection: Connection, partition: int, now:
     held = {
         "superseded_at": now,
         "reason": "detect_behind",
-        "due_at": func.coalesce(reminders.c.lapsed_at, 0) + expire_after,
+        "due_at": case((reminders.c.lapsed_at < YEAR_10000, reminders.c.lapsed_at), else_=0) + expire_after,
     }
     connection.execute(update(reminders).where(unsent).values(**held))
 
@@ -204,6 +205,13 @@ def update_rows(connection: Connection, changes: Iterable[tuple[ReminderRow, Rem
     )
     for rows in by_columns.values():
         connection.execute(statement, rows)
+
+
+def put_off(connection: Connection, key: tuple[str, str], until: Millis) -> None:
+    """Let nothing that this reminder waits for come before that moment."""
+    later = {moment: case((moment.is_not(None), until), else_=None) for moment in AWAITED}
+    this = reminders.c.reminder_id == key[0], reminders.c.medium == key[1]
+    connection.execute(update(reminders).where(*this).values(later))
 
 
 def wake_deferred(

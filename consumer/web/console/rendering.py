@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import Response
 
-from consumer.clock import SECOND, Millis
+from consumer.clock import SECOND, YEAR_10000, Millis
 from consumer.config.types import format_millis
 from consumer.insight.explanation import clock_of
 from consumer.reasons.catalogue import explain
@@ -95,6 +95,8 @@ def when(at: Millis | None) -> Markup:
     """Return a moment, UTC."""
     if at is None:
         return Markup("")
+    if not 0 <= at < YEAR_10000:
+        return Markup("{} ms since 1970").format(at)
     moment = datetime.fromtimestamp(at / SECOND, UTC)
     return Markup('<time datetime="{}">{}</time>').format(
         moment.strftime("%Y-%m-%dT%H:%M:%SZ"), moment.strftime("%d %b %H:%M:%S")
@@ -118,6 +120,8 @@ def day_name(day: int) -> str:
 
 def date_and_year(at: Millis) -> Markup:
     """Return the day of a moment, UTC."""
+    if not 0 <= at < YEAR_10000:
+        return Markup("{} ms since 1970").format(at)
     return Markup("<time>{}</time>").format(datetime.fromtimestamp(at / SECOND, UTC).date().isoformat())
 
 

@@ -7,7 +7,6 @@ from typing import ParamSpec
 import structlog
 from confluent_kafka.admin import AdminClient
 from prometheus_client import Counter
-from sqlalchemy.exc import SQLAlchemyError
 
 from consumer.config.loader import ledger_hash_key
 from consumer.config.settings import Settings
@@ -17,7 +16,7 @@ from consumer.kafka.at_least_once_consumer import NotNow
 from consumer.kafka.clients import group_offsets, partition_offsets
 from consumer.kafka.dead_letters.isolation import BatchRefused
 from consumer.ledger import queries
-from consumer.ledger.errors import LedgerRefused, NoLedger, is_about_the_data, is_transient
+from consumer.ledger.errors import LedgerRefused, NoLedger, is_about_a_value, is_transient
 from consumer.ledger.store import Ledger, location
 from consumer.metrics import DeliverMetrics
 from consumer.wiring.deliver.opt_outs_topic import read_opt_outs
@@ -68,17 +67,18 @@ def wait_for_ledger(handle: Callable[P, None], errors: Counter, part: str) -> Ca
 
     `errors` (`ServiceMetrics.part_errors`) counts that with the label `part`.
 
-    Raises NotNow then; BatchRefused if it refuses the values, as it would again. Other errors are ours, and pass.
+    Raises NotNow then; BatchRefused if it refuses the values, or holds one that no code expects, as it would again.
+    Other errors pass.
     """
 
     def handled(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             handle(*args, **kwargs)
-        except (SQLAlchemyError, UnicodeError, OverflowError) as error:
+        except Exception as error:
             if is_transient(error):
                 errors.labels(part, "ledger").inc()
                 raise NotNow(type(error).__name__) from error
-            if is_about_the_data(error):
+            if is_about_a_value(error):
                 raise BatchRefused(type(error).__name__) from error
             raise
 

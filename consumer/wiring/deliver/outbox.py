@@ -20,6 +20,7 @@ from consumer.deliver.outbox import (
 from consumer.kafka.clients.exclusive_publisher import ExclusivePublisher, RecordRefused
 from consumer.kafka.clients.output import Output
 from consumer.kafka.clients.publisher import PublishFailed
+from consumer.ledger.errors import is_about_a_value
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.records import DeliveryStatus, OptOut
@@ -75,7 +76,13 @@ class KafkaRecordWriter:
 
     def write(self, records: Sequence[OutboxRecord]) -> None:
         try:
-            self._publisher.publish([self._output(record) for record in records])
+            outputs = [self._output(record) for record in records]
+        except Exception as error:
+            if not is_about_a_value(error):
+                raise
+            raise _Refused("unusable_row", "a record does not fit its schema", by_us=True) from None
+        try:
+            self._publisher.publish(outputs)
         except RecordRefused as refusal:
             raise _Refused(refusal.why, str(refusal)) from None
         if self._record_span is not None:
