@@ -32,6 +32,7 @@ __all__ = ["ChannelStatus", "OneMsgClient", "OneMsgError", "TemplateMessage"]
 
 _MAX_ANSWER_BYTES = 1_000_000
 """Longer answers are not read to the end. JSON can take twenty-six times its length in memory."""
+_MOST_MESSAGES = 100
 _MAX_MESSAGES_BYTES = 6_000_000
 """A hundred texts of 4,096 characters, each character escaped as twelve bytes, are five million."""
 _MAX_TEMPLATES_BYTES = 16_000_000
@@ -137,13 +138,14 @@ class OneMsgClient:
     async def messages(self, recipient: str, since: Millis) -> list[Echo]:
         """Return our messages to this number (digits) since then, newest first, at most a hundred. Raises OneMsgError.
 
-        An empty list proves nothing (docs/1msg.md#message-list): the channel may keep no history.
+        An empty list proves nothing (docs/1msg.md#message-list): the channel may keep no history. Nor does a full one,
+        of which earlier messages may be missing, and so it is returned as an empty one.
         """
         chat, seconds = f"{recipient}@c.us", max(since // SECOND, 0)
-        query: dict[str, str | int] = {"chatId": chat, "last": "true", "min_time": seconds, "limit": 100}
+        query: dict[str, str | int] = {"chatId": chat, "last": "true", "min_time": seconds, "limit": _MOST_MESSAGES}
         answer = self._parsed(await self._exchange("GET", "messages", query=query, limit=_MAX_MESSAGES_BYTES))
         rows = answer if isinstance(answer, list) else lenient.items(lenient.mapping(answer).get("messages"))
-        read = (parser.parse_message(row) for row in rows)
+        read = (parser.parse_message(row) for row in rows) if len(rows) < _MOST_MESSAGES else ()
         return [each for each in read if isinstance(each, Echo)]
 
     async def hook_info(self, message_id: str) -> tuple[StatusReport, ...]:

@@ -14,7 +14,7 @@ TEXT, OTHER_TEXT = "hash of her text", "hash of another text"
 
 
 def attempt(name: str, phone: str = MARIA, at: int = T0, text: str | None = TEXT) -> OpenAttempt:
-    return OpenAttempt(name, WHATSAPP, 1, at, phone, text)
+    return OpenAttempt(name, WHATSAPP, 1, at, phone, text, at)
 
 
 def message(name: str, phone: str = MARIA, at: int = T0 + SECOND, text: str = TEXT) -> SeenMessage:

@@ -3,15 +3,19 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from consumer.clock import DAY, SECOND
+from consumer.clock import DAY, MINUTE, SECOND, Millis
 from consumer.deliver.operations import ledger_restore
 from consumer.ledger import queries
+from consumer.onemsg.outcomes import Rejected, Remedy
+from consumer.onemsg.webhook.notifications import Echo
 
 from ..ledger.databases import unused_sqlite
-from .deliver_diary import Diary
+from .deliver_diary import ORDER_TEMPLATE, ORDER_TEXT, TEMPLATE, TEXT, Diary
+from .detect_diary import moment
 
 
 @pytest.fixture
@@ -104,3 +108,83 @@ def test_ledger_that_begins_anew_repeats_no_number_of_the_one_before(deliver: Di
     assert {status.event_id for status in deliver.topic}.isdisjoint(status.event_id for status in anew.topic)
     assert anew.topic[-1].sequence > deliver.topic[-1].sequence
     anew.close()
+
+
+def lost_attempt(deliver: Diary, text: str = TEXT, **contact: Any) -> Diary:
+    """Maria lapsed at 9:00 and was written to at 9:10; the ledger was restored at 13:00 and knows nothing of it."""
+    deliver.lists(TEMPLATE, ORDER_TEMPLATE).knows("maria", **contact)
+    deliver.onemsg.listed = [echo("wamid.lost", moment("Mon 09:10"), text)]
+    deliver.at("Mon 13:00").detect_is_at()
+    restored(deliver, 99)
+    return deliver.due("maria", lapsed="Mon 09:00").works().says("maria unknown ledger_restored")
+
+
+def echo(message_id: str, at: Millis, text: str = TEXT) -> Echo:
+    return Echo(message_id=message_id, recipient="34612345678", at=at, body=text)
+
+
+def test_lost_attempt_is_found_in_the_list_and_followed(deliver: Diary) -> None:
+    lost_attempt(deliver).after(3 * MINUTE).works().says("maria accepted")
+    deliver.reports("wamid.lost", "delivered").works().says("maria delivered").went_out()
+
+
+def test_lost_attempt_of_a_reminder_that_the_backup_has_is_found(deliver: Diary) -> None:
+    deliver.lists(TEMPLATE, ORDER_TEMPLATE).knows("maria").due("maria")
+    deliver.onemsg.listed = [echo("wamid.lost", moment("Mon 09:10"))]
+    deliver.at("Mon 13:00")
+    restored(deliver, 99)
+    deliver.after(3 * MINUTE).detect_is_at().works().says("maria unknown ledger_restored", "maria accepted").went_out()
+
+
+def test_lost_attempt_is_found_once_the_template_is_known(deliver: Diary) -> None:
+    deliver.knows("maria").at("Mon 13:00").detect_is_at()
+    deliver.onemsg.listed = [echo("wamid.lost", moment("Mon 09:10"))]
+    restored(deliver, 99)
+    deliver.due("maria", lapsed="Mon 09:00").after(3 * MINUTE).works().says("maria unknown ledger_restored")
+    deliver.lists(TEMPLATE, ORDER_TEMPLATE).after(10 * MINUTE).works().says("maria accepted").went_out()
+
+
+@pytest.mark.parametrize("text", ["Hello, Maria!", ORDER_TEXT, TEXT.replace("Maria", "Marta")])
+def test_message_with_another_text_is_not_taken_for_the_lost_one(deliver: Diary, text: str) -> None:
+    lost_attempt(deliver, text).after(3 * MINUTE).works().says_nothing()
+    deliver.after(DAY).works().says("maria unresolved gave_up").went_out()
+
+
+@pytest.mark.parametrize("when", ["Mon 08:58", "Mon 13:06"])
+def test_message_from_before_the_lapse_or_after_the_restore_is_another_one(deliver: Diary, when: str) -> None:
+    deliver.onemsg.listed = []
+    lost_attempt(deliver).onemsg.listed = [echo("wamid.other", moment(when))]
+    deliver.at("Mon 13:10").works().after(DAY).works().says("maria unresolved gave_up").went_out()
+
+
+def test_two_messages_that_fit_settle_nothing(deliver: Diary) -> None:
+    lost_attempt(deliver).onemsg.listed.append(echo("wamid.twin", moment("Mon 11:00")))
+    deliver.after(3 * MINUTE).works().after(DAY).works().says("maria unresolved gave_up").went_out()
+
+
+def test_two_lost_attempts_that_fit_settle_nothing(deliver: Diary) -> None:
+    """Another account has the number: nobody can tell whose message it was."""
+    lost_attempt(deliver).knows("twin", updated_at=0)
+    restored(deliver, 99)
+    deliver.due("twin", lapsed="Mon 09:00").after(3 * MINUTE).works().says("twin unknown ledger_restored")
+    deliver.after(DAY).works().says("maria unresolved gave_up", "twin unresolved gave_up").went_out()
+
+
+def test_lost_attempt_to_a_contact_that_has_changed_is_not_looked_for(deliver: Diary) -> None:
+    lost_attempt(deliver).knows("maria", phone="+34 612 345 678").after(3 * MINUTE).works().says_nothing()
+    assert deliver.onemsg.list_requests == []
+    deliver.after(DAY).works().says("maria unresolved gave_up").went_out()
+
+
+def test_contact_that_has_changed_counts_with_the_number_that_was_tried_before(deliver: Diary) -> None:
+    deliver.onemsg.answers = [Rejected(reason="try_again", remedy=Remedy.TRANSIENT)]
+    deliver.lists(TEMPLATE, ORDER_TEMPLATE).knows("maria").due("maria").works()
+    deliver.at("Mon 13:00").knows("maria").unchecked()
+    deliver.onemsg.listed = [echo("wamid.lost", moment("Mon 09:30"))]
+    restored(deliver, 99)
+    deliver.after(3 * MINUTE).works().says("maria unknown ledger_restored", "maria accepted").went_out("Maria")
+
+
+def test_lost_attempt_to_an_erased_person_is_not_looked_for(deliver: Diary) -> None:
+    lost_attempt(deliver).forgets("maria").after(3 * MINUTE).works().says_nothing()
+    assert deliver.onemsg.list_requests == []

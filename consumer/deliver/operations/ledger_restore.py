@@ -12,11 +12,11 @@ from consumer.clock import SECOND, Millis, Now
 from consumer.deliver.lifecycle import Claimed, OutcomeUnknown, Status, StatusSource
 from consumer.deliver.unit_of_work import Key, UnitOfWork, unit_of_work
 from consumer.ledger import queries
+from consumer.ledger.queries.attempts import RESTORED
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 
-RESTORED = "ledger_restored"
 _SEQUENCES_SINCE: Millis = 1_577_836_800 * SECOND  # 2020
 _BATCH = 500
 log = structlog.get_logger()
@@ -39,19 +39,22 @@ def mark_unsent_unknown(
     `lost`: by topic and partition, up to which offset the ledger had read before. It is stored last, so that after a
     crash the next start repeats everything.
     """
-    count = 0
+    count, unusable = 0, set[Key]()
     while True:
         with unit_of_work(ledger, metrics, now()) as work:
-            rows = queries.reminders.lock_unsent(work.connection, _BATCH)
-            work.add_locked(rows)
+            found = queries.reminders.lock_unsent(work.connection, _BATCH + len(unusable))
+            rows = work.add_locked(found)
             for row in rows:
                 mark_unknown(work, row.key)
-            if not rows:
+            others = {row.key for row in found}.difference(row.key for row in rows)
+            is_done = not rows and others <= unusable
+            unusable |= others  # never sent, whatever they are
+            if is_done:
                 for topic, until in lost.items():
                     queries.replicas.put_doubtful_offsets(work.connection, topic, until)
                 queries.reminders.raise_sequences(work.connection, first_sequence(work.now))
         count += len(rows)
-        if not rows:
+        if is_done:
             break
     log.warning("ledger_restored", unknown=count, read_again={topic: sorted(until) for topic, until in lost.items()})
     return count

@@ -28,6 +28,8 @@ class OpenAttempt:
     started_at: Millis
     phone_hash: str
     text_hash: str | None
+    earliest: Millis
+    """Before `started_at` only where it is not known when the request left: a restored ledger has lost the attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class SeenMessage:
 
 def may_match(attempt: OpenAttempt, message: SeenMessage) -> bool:
     """Return whether this message fits the attempt's chat and time."""
-    in_time = attempt.started_at - MAX_LAG_MS <= message.at <= attempt.started_at + MAX_DELAY_MS
+    in_time = attempt.earliest - MAX_LAG_MS <= message.at <= attempt.started_at + MAX_DELAY_MS
     return in_time and attempt.phone_hash == message.phone_hash
 
 

@@ -18,6 +18,7 @@ from consumer.deliver.policy.retries import RetryPolicy
 from consumer.deliver.recipients.identity import KnownPhones, phone_hashes
 from consumer.deliver.tracking.message_matching import MAX_DELAY_MS, MAX_LAG_MS
 from consumer.deliver.tracking.reconciliation import ReceivedEcho, match_open_attempts, record_echoes
+from consumer.deliver.tracking.restored_attempts import RebuildMessages, searched_since, with_messages
 from consumer.deliver.tracking.status_reports import ReceivedReport, apply_parked_reports, apply_reports
 from consumer.deliver.unit_of_work import UnitOfWork, unit_of_work
 from consumer.ledger import queries
@@ -68,9 +69,11 @@ class Poller:
         poll_after: Millis,
         give_up_after: Millis,
         retry_policy: RetryPolicy,
+        rebuild: RebuildMessages,
         clock: Clock,
         metrics: DeliverMetrics,
     ) -> None:
+        self._rebuild = rebuild
         self._ledger = ledger
         self._medium = medium
         self._client = client
@@ -101,8 +104,9 @@ class Poller:
             if not queries.replicas.try_advisory_lock(work.connection, "tracker"):
                 return 0  # another replica does it
             expired = _expire_leases(work)
-            given_up = queries.reminders.lock_unknown_since(work.connection, now - self._give_up_after, _BATCH)
-            work.add_locked(given_up)
+            given_up = work.add_locked(
+                queries.reminders.lock_unknown_since(work.connection, now - self._give_up_after, _BATCH)
+            )
             for row in given_up:
                 work.apply_event(row.key, TimedOut())
             # Reports that were parked at the moment in which another replica stored their message's id.
@@ -131,9 +135,8 @@ class Poller:
             silent = queries.reminders.lock_quiet_since(
                 work.connection, self._medium, now - self._poll_after, _MAX_POLLS
             )
-            work.add_locked(silent)
             to_poll = []
-            for row in silent:
+            for row in work.add_locked(silent):
                 if self._give_up_at(row) > now:
                     work.update(row._replace(polls=row.polls + 1, quiet_since=self._next_quiet_from(row, now)))
                     to_poll.append(row)
@@ -141,7 +144,7 @@ class Poller:
                     work.apply_event(row.key, TimedOut())
                 else:  # an unknown is given up by `unknown_since`
                     work.update(row._replace(quiet_since=None))
-        return to_poll
+            return with_messages(work, to_poll, self._rebuild)
 
     def _give_up_at(self, row: ReminderRow) -> Millis:
         """Return when to stop asking about this message."""
@@ -163,10 +166,11 @@ class Poller:
 
     async def _messages_to(self, row: ReminderRow) -> list[ReceivedEcho]:
         """Return what the message list shows for an attempt without an answer. An empty list proves nothing."""
-        if row.phone is None or row.attempted_at is None:
+        since = searched_since(row)
+        if row.phone is None or row.attempted_at is None or since is None:
             return []
         try:
-            listed = await self._client.messages(row.phone, row.attempted_at - MAX_LAG_MS)
+            listed = await self._client.messages(row.phone, since - MAX_LAG_MS)
         except OneMsgError as error:  # it is polled again
             self._failures.note("list_failed", error)
             return []
@@ -197,8 +201,7 @@ async def _ask_each(ask: Callable[[ReminderRow], Awaitable[list[T]]], rows: Iter
 
 def _expire_leases(work: UnitOfWork) -> list[ReminderRow]:
     """Make attempts unknown whose lease has ended: their process is gone or was suspended."""
-    expired = queries.reminders.lock_expired_leases(work.connection, work.now, _BATCH)
-    work.add_locked(expired)
+    expired = work.add_locked(queries.reminders.lock_expired_leases(work.connection, work.now, _BATCH))
     for row in expired:
         fields = {"reminder_id": row.reminder_id, "attempt": row.attempts, **log_fields(row.traceparent)}
         log.warning("attempt_unknown", worker=row.claimed_by, **fields)

@@ -4,13 +4,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, case, func, insert, select, text, update
 
 from consumer.clock import Millis
 from consumer.ledger.queries.statements import chunks
 from consumer.ledger.schema.tables import attempts, reminders
 from consumer.records import WHATSAPP
 
+RESTORED = "ledger_restored"
+"""The reason of attempts that a restored ledger has lost."""
 _LOCK_COUNT = text("SELECT pg_advisory_xact_lock(hashtextextended('lapse: recipients', 0))")
 
 
@@ -111,14 +113,18 @@ def replace_message_ids(connection: Connection, replaced: Mapping[tuple[str, str
 
 
 def without_message_id(connection: Connection, medium: str, since: Millis, until: Millis) -> Sequence[RowMapping]:
-    """Return the attempts of that span that may have gone out and have no message id, oldest first.
+    """Return the attempts that may have left in that span, may have gone out and have no message id, oldest first.
 
-    They are under way, unknown, or settled without an id.
+    They are under way, unknown, or settled without an id. One that a restored ledger has lost may have left at any time
+    from its lapse (`earliest`) on.
     """
-    a = attempts.c
-    columns = a.reminder_id, a.medium, a.number, a.started_at, a.phone_hash, a.text_hash
+    a, r = attempts.c, reminders.c
+    is_lost, lapsed_at = a.reason == RESTORED, func.coalesce(r.lapsed_at, r.last_seen)
+    earliest = case((is_lost, lapsed_at), else_=a.started_at).label("earliest")
+    columns = a.reminder_id, a.medium, a.number, a.started_at, earliest, a.phone_hash, a.text_hash
     without_id = a.message_id.is_(None), a.may_have_been_sent.is_(True), a.phone_hash.is_not(None), a.medium == medium
-    query = select(*columns).where(*without_id, a.started_at >= since, a.started_at <= until)
+    query = select(*columns).join_from(attempts, reminders).where(*without_id, a.started_at >= since)
+    query = query.where((a.started_at <= until) | (is_lost & (lapsed_at <= until)))
     return connection.execute(query.order_by(a.started_at)).mappings().all()
 
 
@@ -155,6 +161,23 @@ def to_recipients_since(
         for some in chunks(values):
             found.update(SentAttempt(*row) for row in connection.execute(sent.where(column.in_(some))))
     return sorted(found, key=lambda each: each.at)
+
+
+def phone_hashes_of(connection: Connection, reminder_ids: Collection[str]) -> dict[str, set[str]]:
+    """Return the phones (hashes) that each of these reminders was sent to; one that was sent to none is left out."""
+    found: dict[str, set[str]] = {}
+    for some in chunks(sorted(reminder_ids)):
+        query = select(attempts.c.reminder_id, attempts.c.phone_hash).where(attempts.c.reminder_id.in_(some))
+        for reminder_id, hashed in connection.execute(query.where(attempts.c.phone_hash.is_not(None))):
+            found.setdefault(reminder_id, set()).add(hashed)
+    return found
+
+
+def mailbox_of(connection: Connection, key: tuple[str, str], number: int) -> str | None:
+    """Return the mailbox (its hash) that this attempt went to; None if it was no e-mail."""
+    a = attempts.c
+    this = a.reminder_id == key[0], a.medium == key[1], a.number == number
+    return connection.scalar(select(a.email_hash).where(*this))
 
 
 def users_of_phone_since(connection: Connection, phone_hash: str, since: Millis) -> list[str]:

@@ -18,6 +18,7 @@ from consumer.deliver.sending.claims import Claims
 from consumer.deliver.sending.facts import SenderConfig
 from consumer.deliver.sending.fallback_planner import FallbackPlanner
 from consumer.deliver.sending.medium import fallback_medium, whatsapp_medium
+from consumer.deliver.sending.rebuilt_messages import MessageRebuilder
 from consumer.deliver.sending.results import ResultRecorder
 from consumer.deliver.sending.sender import Sender
 from consumer.deliver.tracking.poller import Poller
@@ -87,9 +88,10 @@ class DeliverParts:
             now=clock.now,
             default_region=config.default_region,
         )
+        whatsapp = whatsapp_medium(config, ttl)
         self.claims = Claims(
             ledger,
-            whatsapp_medium(config, ttl),
+            whatsapp,
             config=config,
             rate=rate,
             worker=worker,
@@ -114,6 +116,7 @@ class DeliverParts:
             poll_after=poll_after,
             give_up_after=give_up_after,
             retry_policy=retry_policy,
+            rebuild=MessageRebuilder(whatsapp, config, ledger.hash_key).rebuild,
             clock=clock,
             metrics=metrics,
         )
