@@ -18,7 +18,7 @@ from consumer.deliver.policy.record_bounds import text_problem
 from consumer.deliver.recipients import opt_outs
 from consumer.deliver.recipients.contacts_barrier import ContactsBarrier
 from consumer.deliver.recipients.erasure import Erasure
-from consumer.deliver.recipients.identity import phone_hash
+from consumer.deliver.recipients.identity import email_hash, phone_hash
 from consumer.deliver.recipients.person import read_phone
 from consumer.deliver.reminder_requests import (
     ReminderRequests,
@@ -29,6 +29,7 @@ from consumer.deliver.reminder_requests import (
     without_nul,
 )
 from consumer.deliver.unit_of_work import unit_of_work
+from consumer.email_address import normalize_email
 from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
@@ -93,6 +94,7 @@ class Intake:
         present = {user for user, row in rows.items() if not row["erased"]}
         for row in rows.values():
             row["phone_hash"] = self._phone_hash(row["phone"])
+            row["email_hash"] = self._email_hash(row["email"])
         now = self._now()
         with self._ledger.transaction() as connection:
             queries.replicas.lock_facts_exclusive(connection)
@@ -130,6 +132,10 @@ class Intake:
     def _phone_hash(self, text: object) -> str | None:
         phone = read_phone(text if isinstance(text, str) else None, self._default_region)
         return phone_hash(phone.digits, self._ledger.hash_key) if isinstance(phone, Phone) else None
+
+    def _email_hash(self, text: object) -> str | None:
+        address = normalize_email(text) if isinstance(text, str) else None
+        return None if address is None else email_hash(address, self._ledger.hash_key)
 
     def _wake_where_fresh(self, connection: Connection, now: Millis, is_affected: Callable[[int], bool]) -> None:
         """Make rows due that waited for detect or for the contacts."""

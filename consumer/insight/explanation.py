@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from consumer.clock import SECOND, Millis
+from consumer.clock import DAY, SECOND, YEAR_10000, Millis
 from consumer.deliver.policy.personal_text import TextCheck
 from consumer.deliver.recipients.identity import email_hash, phone_hash, subjects_of
 from consumer.deliver.recipients.person import Person, read_people
@@ -19,7 +19,7 @@ from consumer.insight.activity_history import Activity, replay_activities
 from consumer.insight.story import Known, ProcessStory, tell
 from consumer.ledger import queries
 from consumer.ledger.schema.rows import ContactRow
-from consumer.records import WHATSAPP
+from consumer.records import EMAIL, WHATSAPP
 
 MAX_REMINDERS = 200
 
@@ -70,8 +70,14 @@ class Found:
 
 
 def clock_of(zone: ZoneInfo) -> Callable[[Millis], str]:
-    """Return a function that writes a time on the clock of this zone."""
-    return lambda at: datetime.fromtimestamp(at / SECOND, zone).strftime("%a %d %b %Y %H:%M:%S")
+    """Return a function that writes a time on the clock of this zone; one that no calendar has as its number."""
+
+    def show(at: Millis) -> str:
+        if not 0 <= at < YEAR_10000 - DAY:
+            return f"{at} ms since 1970"
+        return datetime.fromtimestamp(at / SECOND, zone).strftime("%a %d %b %Y %H:%M:%S")
+
+    return show
 
 
 def user_of(connection: Connection, question: PersonQuery) -> str | None:
@@ -125,6 +131,8 @@ def ask_ledger(
         found.facts.append("somebody with this e-mail address opted out: no e-mail is sent")
     held = (f"held until {clock(hold.until)}: {hold.reason}" for each in holds.values() for hold in each)
     found.facts += dict.fromkeys(held)  # of user and phone, often by the same
+    for each in queries.recipients.active_holds(connection, subjects_of(None, None, mailbox), EMAIL, now).values():
+        found.facts += (f"no e-mail until {clock(hold.until)}: {hold.reason}" for hold in each)
     for name, since in queries.pauses.paused_since(connection).items():
         found.facts.append(f"an operator has paused {name or 'everything'} since {clock(since)}")
     return found

@@ -64,10 +64,8 @@ class Facts:
     """What the company's record says; None if it says nothing."""
     opted_out: bool = False
     held_until: Millis | None = None
-    """No message to this recipient before then, whichever process the reminder is of."""
+    """No message to this recipient on this medium before then, whichever process the reminder is of."""
     unreachable: bool = False
-    likely_opt_out: bool = False
-    """The hold is for what may have been an opt-out, so it is one for every medium."""
     rung_attempted_at: Millis | None = None
     """Latest attempt of another reminder for this user, process and rung that may have gone out."""
     process_attempted_at: Millis | None = None
@@ -179,7 +177,7 @@ def consent_is_given(facts: Facts) -> Verdict | None:
 
 
 def recipient_is_free(facts: Facts) -> Verdict | None:
-    """A hold on this number is in force until it ends (docs/1msg.md#error-codes: recipient, day, pair)."""
+    """A hold on this number or mailbox is in force until it ends (docs/1msg.md#error-codes: recipient, day, pair)."""
     if facts.held_until is None or facts.now >= facts.held_until:
         return None
     if facts.unreachable:

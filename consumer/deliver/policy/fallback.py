@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from consumer.clock import MINUTE, Millis
 from consumer.deliver.lifecycle import Defer, Status, Suppress, Verdict
-from consumer.deliver.policy.checks import CHECKS, Check, Facts, phone_is_good, recipient_is_free
+from consumer.deliver.policy.checks import CHECKS, Check, Facts, phone_is_good
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.onemsg.error_table import BY_CODE
 from consumer.onemsg.outcomes import Remedy
@@ -105,18 +105,9 @@ def email_is_good(facts: Facts) -> Verdict | None:
     return Suppress("no_email") if facts.has_next_medium else Defer("no_email", facts.too_old_at)
 
 
-def is_no_likely_opt_out(facts: Facts) -> Verdict | None:
-    """Respect a likely opt-out as `recipient_is_free` does; other holds are about the phone."""
-    return recipient_is_free(facts) if facts.likely_opt_out else None
-
-
 _ADDRESS_CHECKS: dict[str, tuple[Check, ...]] = {EMAIL: (email_is_good,), WEBHOOK: ()}
 
 
 def checks_for(medium: str) -> Sequence[Check]:
-    """Return the list of `checks.py` with the checks of the phone replaced by those of this medium's address."""
-    replaced: dict[Check, tuple[Check, ...]] = {
-        phone_is_good: _ADDRESS_CHECKS[medium],
-        recipient_is_free: (is_no_likely_opt_out,),
-    }
-    return tuple(each for check in CHECKS for each in replaced.get(check, (check,)))
+    """Return the list of `checks.py` with the check of the phone replaced by that of this medium's address."""
+    return tuple(each for check in CHECKS for each in (_ADDRESS_CHECKS[medium] if check is phone_is_good else (check,)))

@@ -1,4 +1,4 @@
-"""Holds on a recipient, kept by a keyed hash of the phone, so that they apply to the reminders of every process.
+"""Holds on a recipient, kept by a keyed hash of the phone or the mailbox: they apply to every process and account.
 
 There are two kinds: no message before some moment (docs/1msg.md#error-codes: day, pair), and unreachable (recipient).
 The second ends after a month, since people install WhatsApp and countries are opened.
@@ -32,9 +32,13 @@ def hold_after(refusal: Rejected, attempt: int, now: Millis) -> Hold | None:
 def hold_recipient(work: UnitOfWork, row: ReminderRow, refusal: Rejected) -> None:
     """Store the hold, if any, that follows from a refusal of this reminder."""
     hold = hold_after(refusal, max(row.attempts, 1), work.now)
-    if hold is not None and row.phone is not None:
+    if hold is None:
+        return
+    if row.phone is not None:
         subjects = subjects_of(None, phone_hash(row.phone, work.hash_key))
-        queries.recipients.extend_holds(work.connection, subjects, row.medium, hold)
+    else:
+        subjects = subjects_of(None, None, queries.attempts.mailbox_of(work.connection, row.key, row.attempts))
+    queries.recipients.extend_holds(work.connection, subjects, row.medium, hold)
 
 
 class ReachedPhones:

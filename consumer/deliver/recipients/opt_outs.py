@@ -92,7 +92,9 @@ def opt_in(connection: Connection, subjects: Collection[str], medium: str, sourc
 def end_likely_opt_out(connection: Connection, subjects: Collection[str]) -> int:
     """End what holds these subjects for a likely opt-out. Returns how many of their reminders are checked again now."""
     queries.recipients.delete_holds(connection, subjects, WHATSAPP, LIKELY_OPT_OUT)
-    return queries.reminders.wake_deferred(connection, "recipient_hold", users=users_among(subjects))
+    users = users_among(subjects)
+    users |= queries.contacts.users_with_same_mailbox(connection, users)  # their e-mails were held as well
+    return queries.reminders.wake_deferred(connection, "recipient_hold", users=users)
 
 
 def lift_after_consent(connection: Connection, users: Collection[str]) -> None:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import structlog
 from sqlalchemy import Connection
 
-from consumer.clock import Millis
+from consumer.clock import HOUR, Millis
 from consumer.deliver.channel.template_status import TemplateStatuses
 from consumer.deliver.operations.pauses import covers
 from consumer.deliver.policy.checks import CheckRules, Facts
@@ -105,12 +105,12 @@ class FactsGatherer:
         attempts = self._past_attempts(rows)
         watermarks = queries.replicas.watermarks(self._connection)
         contacts_read = config.barrier.is_passed(self._connection, self._now)
-        holds = self._holds(subjects)
+        holds = self._holds(rows, recipients, subjects)
         paused = queries.pauses.paused_since(self._connection)
         facts = {}
         for row in rows:
             user, plan = row.user_id, config.plans.get(row.process)
-            found, hold = recipients.people.get(user), holds.get(user)
+            found, hold = recipients.people.get(user), holds.get((user, row.medium))
             person = found or no_person
             if person.error is not None:
                 trace = log_fields(row.traceparent)
@@ -142,7 +142,6 @@ class FactsGatherer:
                 opted_out=user in opted_out,
                 held_until=None if hold is None else hold.until,
                 unreachable=hold is not None and hold.unreachable,
-                likely_opt_out=hold is not None and hold.reason == LIKELY_OPT_OUT,
                 rung_attempted_at=max((each.at for each in same_rung), default=None),
                 process_attempted_at=max((each.at for each in others), default=None),
                 shortest_rung=None if plan is None else plan.shortest_rung,
@@ -211,12 +210,38 @@ class FactsGatherer:
         opted_out = queries.opt_outs.opted_out_since(self._connection, every)
         return {user for user, each in subjects.items() if not opted_out.keys().isdisjoint(each)}
 
-    def _holds(self, subjects: Mapping[str, Sequence[str]]) -> dict[str, Hold]:
-        """Return the hold on each user or their phone: a likely opt-out before others, else the longest."""
-        every = {subject for each in subjects.values() for subject in each}
-        holds = queries.recipients.active_holds(self._connection, every, WHATSAPP, self._now)
-        found = {user: [hold for subject in each for hold in holds.get(subject, ())] for user, each in subjects.items()}
-        return {user: max(each, key=_weight) for user, each in found.items() if each}
+    def _holds(
+        self, rows: Sequence[ReminderRow], to: _Recipients, subjects: Mapping[str, Sequence[str]]
+    ) -> dict[tuple[str, str], Hold]:
+        """Return by user and medium what holds it back: a likely opt-out before others, else the longest.
+
+        A hold is about what its medium reaches, a phone or a mailbox; a likely opt-out is one for every medium. An
+        e-mail is also held by what other accounts with the same mailbox have said.
+        """
+        mates = self._accounts_with(to.mailbox_of)
+        every = {subject for each in (*subjects.values(), *mates.values()) for subject in each}
+        kept = {
+            medium: queries.recipients.active_holds(self._connection, every, medium, self._now)
+            for medium in {WHATSAPP, *(row.medium for row in rows)}
+        }
+        said_stop = queries.opt_outs.opted_out_since(self._connection, set().union(*mates.values()))
+        found: dict[tuple[str, str], Hold] = {}
+        for row in rows:
+            own, others = subjects[row.user_id], mates.get(row.user_id, set()) if row.medium == EMAIL else set()
+            theirs = [hold for subject in own for hold in kept[row.medium].get(subject, ())]
+            likely = (hold for subject in (*own, *others) for hold in kept[WHATSAPP].get(subject, ()))
+            theirs += [hold for hold in likely if hold.reason == LIKELY_OPT_OUT]
+            theirs += [Hold("opted_out", self._now + HOUR, unreachable=False)] if others & said_stop.keys() else []
+            if theirs:
+                found[row.user_id, row.medium] = max(theirs, key=_weight)
+        return found
+
+    def _accounts_with(self, mailbox_of: Mapping[str, str]) -> dict[str, set[str]]:
+        """Return by user the subjects of the other users whose contact names the same mailbox."""
+        users = queries.contacts.users_with_mailboxes(self._connection, set(mailbox_of.values()))
+        return {
+            user: {f"user:{each}" for each in users.get(box, ()) if each != user} for user, box in mailbox_of.items()
+        }
 
     def _past_attempts(self, rows: Sequence[ReminderRow]) -> dict[tuple[str, str], list[PastAttempt]]:
         """Return the attempts that may matter to these rows, by (user, process)."""

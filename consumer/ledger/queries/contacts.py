@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Column, Connection, select, update
 
 from consumer.clock import Millis
 from consumer.ledger.queries.statements import chunks, upsert
@@ -45,10 +46,29 @@ def consents(connection: Connection, users: Collection[str]) -> dict[str, Consen
 
 def users_with_phones(connection: Connection, phone_hashes: Collection[str]) -> dict[str, list[str]]:
     """Return the users whose contact has each of these numbers, in order; a number that nobody has is left out."""
+    return _users_with(connection, contacts.c.phone_hash, phone_hashes)
+
+
+def users_with_mailboxes(connection: Connection, email_hashes: Collection[str]) -> dict[str, list[str]]:
+    """Return the users whose contact names each of these mailboxes, in order."""
+    return _users_with(connection, contacts.c.email_hash, email_hashes)
+
+
+def users_with_same_mailbox(connection: Connection, users: Collection[str]) -> set[str]:
+    """Return the users whose contact names a mailbox that one of these users' contacts names."""
+    c, found = contacts.c, set[str]()
+    for some in chunks(users):
+        theirs = c.user_id.in_(some), c.email_hash.is_not(None)
+        hashes = set(connection.scalars(select(c.email_hash).where(*theirs)))
+        found.update(*users_with_mailboxes(connection, hashes).values())
+    return found
+
+
+def _users_with(connection: Connection, column: Column[Any], hashes: Collection[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for some in chunks(phone_hashes):
-        query = select(contacts.c.phone_hash, contacts.c.user_id).where(contacts.c.phone_hash.in_(some))
-        for hashed, user in connection.execute(query.order_by(contacts.c.user_id)):
+    for some in chunks(hashes):
+        query = select(column, contacts.c.user_id).where(column.in_(some)).order_by(contacts.c.user_id)
+        for hashed, user in connection.execute(query):
             found.setdefault(hashed, []).append(user)
     return found
 

@@ -54,7 +54,7 @@ pauses = Table(
 holds = Table(
     "holds",
     metadata,
-    Column("subject", Text, nullable=False),  # `phone:` and the number's keyed hash
+    Column("subject", Text, nullable=False),  # as in `opt_outs`
     Column("medium", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("until", BigInteger, nullable=False),

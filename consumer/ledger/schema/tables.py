@@ -162,7 +162,9 @@ contacts = Table(
     Column("source_partition", Integer, nullable=False),
     Column("source_offset", BigInteger, nullable=False),
     Column("phone_hash", Text),  # keyed, as in `opt_outs`: finds who has a number
+    Column("email_hash", Text),  # keyed, of the mailbox: finds who names it
     Index(None, "phone_hash"),
+    Index(None, "email_hash"),
 )
 
 opt_outs = Table(
