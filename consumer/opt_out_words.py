@@ -16,6 +16,7 @@ STOP_WORDS: dict[str, tuple[str, ...]] = {
         *("do not contact me", "dont contact me", "do not message me", "dont message me", "dont write to me"),
         *("do not write to me", "dont text me", "do not text me", "stop texting", "stop messaging", "stop sms"),
         *("stop sending messages", "stop spamming me", "stop spam", "unsub", "stop now", "stop ads"),
+        *("do not contact me again", "stop asap", "stop this", "stop these messages", "no more msgs", "remove"),
     ),
     "es": (
         *("baja", "dar de baja", "darme de baja", "darse de baja", "date de baja", "dame de baja", "parar", "para ya"),
@@ -29,6 +30,9 @@ STOP_WORDS: dict[str, tuple[str, ...]] = {
             "no me molesten más",
             "no me envíen más mensajes",
             "cancelar suscripción",
+            "no molestar",
+            "deja de escribirme",
+            "dejen de escribirme",
         ),
         *(
             "no me manden más mensajes",
@@ -56,6 +60,7 @@ STOP_WORDS: dict[str, tuple[str, ...]] = {
         *("arrêt", "arrêter", "arrêtez", "désabonner", "me désabonner", "désinscrire", "désinscription", "stop pub"),
         *("arrête", "désabonnez moi", "désabonnez-moi", "arrêtez de m'écrire", "laissez-moi tranquille"),
         *("plus de messages", "ne m'écrivez plus", "ne me contactez plus", "arrêter les promotions"),
+        *("se désabonner", "arrêter la publicité", "arrêtez la publicité"),
     ),
     "de": (
         *("stopp", "abmelden", "abbestellen", "abbestellung", "aufhören", "keine nachrichten", "nicht mehr schreiben"),
@@ -91,13 +96,15 @@ STOP_WORDS: dict[str, tuple[str, ...]] = {
         "koniec wiadomości",
         "koniec",
         "zatrzymaj promocje",
+        "nie pisz do mnie",
+        "nie piszcie do mnie",
     ),
     "cs": ("odhlásit", "odhlaste mě", "konec", "už nepište", "žádné další zprávy"),
     "sk": ("odhlásiť", "odhláste ma", "už nepíšte", "žiadne ďalšie správy"),
     "hu": ("leiratkozás", "leiratkozom", "leállítás", "ne írjanak többet", "nem kérek több üzenetet"),
     "ro": ("dezabonare", "dezabonează mă", "opriți", "nu mai vreau mesaje", "fără mesaje"),
     "bg": ("спри", "спрете", "отпиши ме", "отписване", "без повече съобщения"),
-    "el": ("διακοπή", "σταματήστε", "διαγραφή", "όχι άλλα μηνύματα"),
+    "el": ("διακοπή", "σταματήστε", "διαγραφή", "απεγγραφή", "όχι άλλα μηνύματα"),
     "ru": (
         "стоп",
         "отписаться",
@@ -116,7 +123,7 @@ STOP_WORDS: dict[str, tuple[str, ...]] = {
         "прекратить рассылку",
         "остановить рекламу",
     ),
-    "uk": ("відписатися", "відпишіть мене", "досить", "не пишіть", "не пишіть мені"),
+    "uk": ("відписатися", "відписатись", "відпишіть мене", "досить", "не пишіть", "не пишіть мені"),
     "tr": (
         "dur",
         "durdur",
@@ -126,6 +133,7 @@ STOP_WORDS: dict[str, tuple[str, ...]] = {
         "mesaj atmayın",
         "promosyonları durdur",
         "mesaj istemiyorum",
+        "çık",
         "red",
     ),
     "ar": (
@@ -139,9 +147,12 @@ STOP_WORDS: dict[str, tuple[str, ...]] = {
         "أوقف",
         "إيقاف العروض الترويجية",
     ),
-    "he": ("הסר", "הסירו אותי", "עצור", "הפסק", "די", "להסרה"),
-    "fa": ("توقف", "لغو", "لغو اشتراک", "لغو۱۱", "لغو 11", "پیام نفرستید"),
+    "he": ("הסר", "הסירו אותי", "עצור", "הפסק", "די", "להסרה", "להסיר", "לעצור"),
+    "fa": ("توقف", "توقف کن", "لغو", "لغو اشتراک", "لغو۱۱", "لغو 11", "پیام نفرستید"),
     "hi": ("रोकें", "बंद करो", "बंद करें", "सदस्यता समाप्त", "बंद", "प्रचार रोकें", "band karo", "stop karo", "मुझे संदेश न भेजें"),
+    "ur": ("بند کرو", "بند کریں"),
+    "ta": ("நிறுத்து", "நிறுத்துங்கள்"),
+    "te": ("ఆపు", "ఆపండి"),
     "bn": ("বন্ধ", "বন্ধ করুন", "বার্তা পাঠাবেন না"),
     "id": (
         "berhenti",
@@ -156,12 +167,24 @@ STOP_WORDS: dict[str, tuple[str, ...]] = {
     "ms": ("henti", "henti langganan", "berhenti melanggan", "jangan hantar mesej"),
     "vi": ("dừng", "dừng lại", "hủy", "huỷ đăng ký", "hủy đăng ký", "từ chối"),
     "th": ("หยุด", "ยกเลิก", "ยกเลิกการสมัคร", "ไม่รับข้อความ"),
-    "zh": ("停止", "退订", "退訂", "取消订阅", "取消訂閱", "别发了", "不要再发", "td", "停止发送", "停止促销"),
-    "ja": ("停止", "配信停止", "解除", "登録解除", "退会", "やめて", "やめてください"),
+    "zh": (
+        "停止",
+        "退订",
+        "退訂",
+        "取消订阅",
+        "取消訂閱",
+        "别发了",
+        "不要再发",
+        "td",
+        "停止发送",
+        "停止促销",
+        "停止接收",
+    ),
+    "ja": ("停止", "ストップ", "配信停止", "解除", "登録解除", "退会", "やめて", "やめてください"),
     "ko": ("수신거부", "수신 거부", "그만", "중지", "중단", "해지"),
     "hr": ("odjava", "odjavi me", "odjavite me", "dosta", "stani"),
     "sw": ("acha", "simamisha", "jiondoe", "sitaki ujumbe"),
-    "tl": ("itigil", "ihinto", "tama na"),
+    "tl": ("itigil", "tigil", "ihinto", "tama na"),
 }
 
 START_WORDS: dict[str, tuple[str, ...]] = {
@@ -229,11 +252,25 @@ LIKELY_WORDS: tuple[str, ...] = (
     ),
     *("número equivocado", "falsche nummer", "mauvais numéro", "numero sbagliato", "número errado"),
     *("неправильный номер", "ошиблись номером"),
+    *("cancelar", "batal", "取消", "bloquear", "kein interesse", "keine interesse", "no me interesa", "не интересует"),
+    *("non mi interessa", "pas intéressé", "não tenho interesse", "nie jestem zainteresowan*"),
 )
 """Words and phrases (`*`: and what begins so) that may be such a request, in a text that says more than that."""
 
-AMBIGUOUS_WORDS: tuple[str, ...] = ("stop", "stopp", "cancel", "end", "block", "baja")
+AMBIGUOUS_WORDS: tuple[str, ...] = ("stop", "stopp", "cancel", "cancelar", "batal", "end", "block", "bloquear", "baja")
 """Likely words that mean something else as often, in the middle of a text."""
+
+HARMLESS_PHRASES = (
+    "bus stop",
+    "tram stop",
+    "full stop",
+    "one stop",
+    "pit stop",
+    "stop loss",
+    "stop by",
+    "stop and shop",
+)
+"""Phrases that hold a likely word and say nothing about messages. (`You never stop` and `non stop` do.)"""
 
 UNSPACED = ("zh", "ja", "ko", "th")
 """Languages whose words stand side by side without blanks, or with endings."""

@@ -20,7 +20,7 @@ from consumer.deliver.lifecycle import (
     Event,
     NoChange,
     Status,
-    StatusSource,
+    Suppress,
     transition,
 )
 from consumer.deliver.message_ids import is_digest
@@ -111,7 +111,9 @@ class UnitOfWork:
         if not (may_end and row.status in UNSENT and why != "sequence"):
             queries.reminders.put_off(self.connection, row.key, self.now + HOUR)
             return
-        change = Change(Status.SUPPRESSED, StatusSource.CHECK, "unusable_row")
+        changes = transition(Status(row.status), row.reason, Suppress("unusable_row"))
+        assert not isinstance(changes, NoChange)
+        [change] = changes
         after = row_after(row, change, self.now)
         queries.reminders.update_rows(self.connection, [(row, after)])
         self._transitions.append(_transition(after, change, self.now))

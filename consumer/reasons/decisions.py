@@ -20,7 +20,7 @@ SUPPRESSED: Mapping[str, tuple[str, str]] = {
     ),
     "unusable_row": (
         "The row in the ledger holds a value that this version does not expect: see row_set_aside in the log.",
-        "Find out what wrote it: a newer version, another program, an earlier version that was less strict?",
+        "Find out what wrote it: a newer version, another program, or an earlier version that was less strict.",
     ),
     "unwritable": (
         "Writing the message raised an error, which the log names (message_unwritable). Other people are not affected.",

@@ -151,7 +151,7 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "attempts.missing": lambda to: a.missing(to, [("old-7", "whatsapp", 1), ("new", "whatsapp", 1)]),
     "attempts.record_outcomes": record_outcome,
     "attempts.reminders_by_message_id": lambda to: a.reminders_by_message_id(to, ["wamid.old.7"]),
-    "attempts.without_message_id": lambda to: a.without_message_id(to, "whatsapp", RECENT, NOW),
+    "attempts.without_message_id": lambda to: a.without_message_id(to, "whatsapp", RECENT, NOW, "ledger_restored"),
     "attempts.latest_by_reminder_since": lambda to: a.latest_by_reminder_since(to, USERS, RECENT),
     "attempts.to_recipients_since": lambda to: a.to_recipients_since(to, USERS, PHONES, PHONES, RECENT),
     "attempts.phone_hashes_of": lambda to: a.phone_hashes_of(to, ["old-7", "old-8"]),

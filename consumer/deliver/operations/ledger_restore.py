@@ -12,11 +12,11 @@ from consumer.clock import SECOND, Millis, Now
 from consumer.deliver.lifecycle import Claimed, OutcomeUnknown, Status, StatusSource
 from consumer.deliver.unit_of_work import Key, UnitOfWork, unit_of_work
 from consumer.ledger import queries
-from consumer.ledger.queries.attempts import RESTORED
 from consumer.ledger.schema.rows import ReminderRow
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 
+RESTORED = "ledger_restored"
 _SEQUENCES_SINCE: Millis = 1_577_836_800 * SECOND  # 2020
 _BATCH = 500
 log = structlog.get_logger()

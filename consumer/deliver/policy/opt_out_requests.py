@@ -14,6 +14,7 @@ from functools import cache
 from consumer.opt_out_words import (
     AMBIGUOUS_WORDS,
     COURTESY_WORDS,
+    HARMLESS_PHRASES,
     LIKELY_WORDS,
     START_WORDS,
     STOP_WORDS,
@@ -28,6 +29,9 @@ _LIKELY_MAX_WORDS = 12
 """A longer text is a conversation, in which `stop` may mean anything; only unmistakable phrases count there."""
 _UNSPACED_MAX_LENGTH = 60
 """The same for languages without blanks, in characters (a Korean syllable counts as two or three)."""
+
+_DRAWN_OUT = re.compile(r"([^\W\d_])\1{2,}")
+"""One letter three times or more, as in `stoppp`."""
 
 _ENCLOSED = {first + n: chr(ord("a") + n) for first in (0x1F150, 0x1F170, 0x1F1E6) for n in range(26)}
 """Letters in black circles, in black squares and of flags, which Unicode does not take apart itself."""
@@ -51,6 +55,7 @@ class OptOutRequests:
         self._start = {_plain(word) for each in START_WORDS.values() for word in each} - self._stop
         courtesy = sorted({_plain(word) for word in COURTESY_WORDS} - self._stop, key=len, reverse=True)
         self._courtesy = re.compile(rf"(?<!\S)(?:{'|'.join(map(re.escape, courtesy))})(?!\S)")
+        self._harmless = re.compile(rf"(?<!\S)(?:{'|'.join(map(re.escape, HARMLESS_PHRASES))})(?!\S)")
         whole = {_plain(word) for word in LIKELY_WORDS if not word.endswith("*")} | self._long_stop_phrases()
         stems = {_plain(word) for word in LIKELY_WORDS if word.endswith("*")}
         likely = [rf"{re.escape(word)}(?!\S)" for word in whole] + [rf"{re.escape(stem)}\S*" for stem in stems]
@@ -74,7 +79,10 @@ class OptOutRequests:
         rest = _without_repetition(" ".join(self._courtesy.sub(" ", words).split()))
         if (asked := self._exact(rest)) is not OptOutRequest.NOTHING:
             return asked
-        return OptOutRequest.LIKELY_STOP if self._is_likely(rest) else OptOutRequest.NOTHING
+        if (asked := self._exact(_DRAWN_OUT.sub(r"\1", rest))) is not OptOutRequest.NOTHING:
+            return asked
+        likely = self._is_likely(self._harmless.sub(" · ", rest))
+        return OptOutRequest.LIKELY_STOP if likely else OptOutRequest.NOTHING
 
     def _exact(self, words: str) -> OptOutRequest:
         if words in self._stop or words.replace(" ", "") in self._stop:

@@ -21,17 +21,25 @@ _LEFT_BEHIND = frozenset(
     {"null", "Null", "NULL", "(null)", "<null>", "none", "None", "NONE", "undefined", "Undefined", "UNDEFINED", "nil"}
     | {"NaN", "nan", "NAN", "N/A", "n/a", "NA", "#N/A", "#NAME?", "#REF!", "#VALUE!", "[object Object]", "unknown"}
     | {"Unknown", "UNKNOWN", "no name", "No Name", "noname", "anonymous", "Anonymous", "true", "false", "TRUE", "FALSE"}
+    | {"False", "guest", "GUEST", "user", "User", "USER", "customer", "Customer", "CUSTOMER", "cliente", "Cliente"}
+    | {"usuario", "Usuario", "sin nombre", "Sin nombre", "Sin Nombre", "nombre", "Nombre", "NOMBRE", "FNAME", "NAME"}
     | {"first name", "First Name", "firstname", "FirstName", "first_name", "full name", "name", "Name", "test", "Test"}
 )
 """What exports and templates write where there is no name. `Na` and `Nan` are names, so case matters."""
 
-_PLACEHOLDER = re.compile(r"\{\{|\}\}|\$\{|\{%|%\}|<%|%>|\*\||\|\*|\[\[|\]\]|%[A-Z_]{3,}%|^\{.*\}$|^\[.*\]$|^<.*>$")
+_NEVER_IN_A_NAME = frozenset({"null", "NULL", "undefined", "NaN"})
+"""What stands beside a first name where the last one is missing, and cannot be one."""
+
+_PLACEHOLDER = re.compile(
+    r"\{\{|\}\}|\$\{|\{%|%\}|<%|%>|\*\||\|\*|\[\[|\]\]|%%|%[A-Z_]{3,}%|^\$[A-Za-z_]"
+    r"|^\{.*\}$|^\[.*\]$|^<.*>$|^\(.*\)$"
+)
 _ENTITY_OR_TAG = re.compile(r"&(#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]{2,8});|</?[a-z!]", re.IGNORECASE)
 _TITLES = "dr|dra|mr|mrs|ms|st|ste|sr|sra|srta|jr|prof|ing|lic|fr|hr|rev|mme|mlle"
 _INITIAL = r"(?-i:[^\Wa-z\d_]\.[^\Wa-z\d_])[^\W\d_]{3,}"
 """`J.Smith`. A shorter surname, as in `J.Lee`, has the form of a short link."""
 _LINK = re.compile(
-    rf"://|\bwww\.|@|\bwa\.me\b|(?<![^\W_])(?!(?:{_TITLES})\.(?-i:[^\Wa-z])|{_INITIAL})[^\W_][\w-]*\.[^\W\d_]{{2,}}"
+    rf"://|\b(?:https?|mailto|tel|sms|javascript|whatsapp):|\bwww\.|@|\bwa\.me\b|(?<![^\W_])(?!(?:{_TITLES})\.(?-i:[^\Wa-z])|{_INITIAL})[^\W_][\w-]*\.[^\W\d_]{{2,}}"
     r"|[a-z0-9]。[a-z]{2,}|\w\.\w{2,}/|\d{1,3}(\.\d{1,3}){3}",
     re.IGNORECASE,
 )
@@ -49,6 +57,9 @@ def usable_name(text: str | None, check: TextCheck = "strict") -> str | None:
     name = safe_parameter(text)
     if name is None or check == "off":
         return name
+    words = name.split()
+    if not _NEVER_IN_A_NAME.isdisjoint(words) or all(word in _LEFT_BEHIND for word in words):
+        return None
     return name if any(c.isalpha() for c in name) and _is_harmless(name, check) else None
 
 

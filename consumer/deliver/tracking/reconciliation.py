@@ -13,6 +13,7 @@ import structlog
 from consumer.clock import YEAR_10000, Millis
 from consumer.deliver.lifecycle import AttemptAccepted, Status, StatusSource
 from consumer.deliver.message_ids import digest_of, found_by_id
+from consumer.deliver.operations.ledger_restore import RESTORED
 from consumer.deliver.policy.retries import RetryPolicy
 from consumer.deliver.recipients.identity import KnownPhones, Mention, text_hash
 from consumer.deliver.tracking.message_matching import MAX_DELAY_MS, MAX_LAG_MS, OpenAttempt, SeenMessage, matches
@@ -80,9 +81,8 @@ def match_open_attempts(work: UnitOfWork, phones: Collection[str], retry_policy:
     # All attempts that one of the messages may belong to, so that no ambiguity is overlooked.
     times = [each.at for each in unclaimed]
     first, last = min(times) - MAX_DELAY_MS, max(times) + MAX_LAG_MS
-    attempts = [
-        OpenAttempt(**row) for row in queries.attempts.without_message_id(work.connection, WHATSAPP, first, last)
-    ]
+    found_attempts = queries.attempts.without_message_id(work.connection, WHATSAPP, first, last, RESTORED)
+    attempts = [OpenAttempt(**row) for row in found_attempts]
     pairs = matches(attempts, unclaimed)
     work.lock([(attempt.reminder_id, attempt.medium) for attempt, _ in pairs])
     settled = [message.message_id for attempt, message in pairs if _assign(work, attempt, message)]

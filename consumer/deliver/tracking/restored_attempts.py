@@ -10,10 +10,10 @@ from typing import TypeAlias
 from sqlalchemy import Connection
 
 from consumer.clock import Millis
+from consumer.deliver.operations.ledger_restore import RESTORED
 from consumer.deliver.recipients.identity import phone_hash, text_hash
 from consumer.deliver.unit_of_work import Key, UnitOfWork
 from consumer.ledger import queries
-from consumer.ledger.queries.attempts import RESTORED
 from consumer.ledger.schema.rows import ReminderRow
 
 

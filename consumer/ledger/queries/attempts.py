@@ -11,8 +11,6 @@ from consumer.ledger.queries.statements import chunks
 from consumer.ledger.schema.tables import attempts, reminders
 from consumer.records import WHATSAPP
 
-RESTORED = "ledger_restored"
-"""The reason of attempts that a restored ledger has lost."""
 _LOCK_COUNT = text("SELECT pg_advisory_xact_lock(hashtextextended('lapse: recipients', 0))")
 
 
@@ -112,14 +110,16 @@ def replace_message_ids(connection: Connection, replaced: Mapping[tuple[str, str
             connection.execute(update(table).where(*theirs).values(message_id=bindparam("new")), values)
 
 
-def without_message_id(connection: Connection, medium: str, since: Millis, until: Millis) -> Sequence[RowMapping]:
+def without_message_id(
+    connection: Connection, medium: str, since: Millis, until: Millis, lost_because: str
+) -> Sequence[RowMapping]:
     """Return the attempts that may have left in that span, may have gone out and have no message id, oldest first.
 
-    They are under way, unknown, or settled without an id. One that a restored ledger has lost may have left at any time
-    from its lapse (`earliest`) on.
+    They are under way, unknown, or settled without an id. One that a restored ledger has lost (its reason is
+    `lost_because`) may have left at any time from its lapse (`earliest`) on.
     """
     a, r = attempts.c, reminders.c
-    is_lost, lapsed_at = a.reason == RESTORED, func.coalesce(r.lapsed_at, r.last_seen)
+    is_lost, lapsed_at = a.reason == lost_because, func.coalesce(r.lapsed_at, r.last_seen)
     earliest = case((is_lost, lapsed_at), else_=a.started_at).label("earliest")
     columns = a.reminder_id, a.medium, a.number, a.started_at, earliest, a.phone_hash, a.text_hash
     without_id = a.message_id.is_(None), a.may_have_been_sent.is_(True), a.phone_hash.is_not(None), a.medium == medium
