@@ -32,12 +32,18 @@ class ErrorRule:
     template: bool = False
     not_before: Millis | None = None
     titles: tuple[str, ...] = ()
-    """Meta's titles of the error, for reports that have words and no code."""
+    """Meta's titles of the error, or words of its details, for reports that have words and no code."""
 
 
 _ROWS = (
     ErrorRule(0, "provider_credential", _CHANNEL, "[meta]", titles=("AuthException",)),
-    ErrorRule(190, "provider_credential", _CHANNEL, "[meta]", titles=("Access token has expired",)),
+    ErrorRule(
+        190,
+        "provider_credential",
+        _CHANNEL,
+        "[meta]",
+        titles=("Access token has expired", "Invalid OAuth access token"),
+    ),
     ErrorRule(3, "provider_permission", _CHANNEL, "[meta]"),
     ErrorRule(10, "provider_permission", _CHANNEL, "[meta]", titles=("Permission Denied",)),
     ErrorRule(1, "provider_error", _TRANSIENT, "[meta] temporary, or a bad request: few tries"),
@@ -48,7 +54,13 @@ _ROWS = (
     ErrorRule(100, "bad_parameter", _MESSAGE, "[meta]", titles=("Invalid parameter",)),
     ErrorRule(368, "account_restricted", _CHANNEL, "[meta]", titles=("Temporarily blocked for policies violations",)),
     ErrorRule(130403, "blocked_by_us", _RECIPIENT, "[meta] do not retry"),
-    ErrorRule(130429, "rate_limited", _SLOW, "[meta][throughput] the number's throughput"),
+    ErrorRule(
+        130429,
+        "rate_limited",
+        _SLOW,
+        "[meta][throughput] the number's throughput",
+        titles=("message throughput has been reached",),
+    ),
     ErrorRule(130472, "experiment", _MESSAGE, "[meta]; seen by webhook, never retried in production [inbox]"),
     ErrorRule(
         130497, "country_not_allowed", _RECIPIENT, "[meta]", titles=("restricted from messaging users in this country",)
@@ -59,7 +71,13 @@ _ROWS = (
     ErrorRule(131005, "provider_permission", _CHANNEL, "[meta]", titles=("Access denied",)),
     ErrorRule(131008, "bad_parameter", _MESSAGE, "[meta] missing", titles=("Required parameter is missing",)),
     ErrorRule(131009, "bad_parameter", _MESSAGE, "[meta] invalid", titles=("Parameter value is not valid",)),
-    ErrorRule(131016, "provider_unavailable", _TRANSIENT, "[meta]", titles=("Service unavailable",)),
+    ErrorRule(
+        131016,
+        "provider_unavailable",
+        _TRANSIENT,
+        "[meta]",
+        titles=("Service unavailable", "Service temporarily unavailable"),
+    ),
     ErrorRule(133004, "provider_unavailable", _TRANSIENT, "[meta]", titles=("Server Temporarily Unavailable",)),
     ErrorRule(
         131021, "own_number", _RECIPIENT, "[meta] sender and recipient are one", titles=("Recipient cannot be sender",)
@@ -95,7 +113,13 @@ _ROWS = (
         "[meta] everything fails until billing is mended",
         titles=("Business eligibility payment issue",),
     ),
-    ErrorRule(131045, "number_not_registered", _CHANNEL, "[meta]", titles=("Incorrect certificate",)),
+    ErrorRule(
+        131045,
+        "number_not_registered",
+        _CHANNEL,
+        "[meta]",
+        titles=("Incorrect certificate", "phone number registration error"),
+    ),
     ErrorRule(133010, "number_not_registered", _CHANNEL, "[meta]", titles=("Phone number Not Registered",)),
     ErrorRule(131047, "outside_window", _MESSAGE, "[n8n][kapso] should not occur for a template"),
     ErrorRule(131048, "spam_restriction", _CHANNEL, "[meta]; not before hours: a guess", not_before=4 * HOUR),
