@@ -11,6 +11,7 @@ import pytest
 from tests.broker.jars import cached_folder
 
 
+@pytest.mark.slow
 def test_processes_that_ask_at_once_have_it_fetched_once(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(3) as pool:
         folders = pool.map(_fetch_slowly, [tmp_path] * 3)

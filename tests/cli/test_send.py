@@ -175,6 +175,7 @@ class TestSomebodyWhoOptedOut:
         assert "so nothing was sent" in done.stderr
         assert received(onemsg, "34600123464") == []
 
+    @pytest.mark.slow
     def test_from_another_folder_gets_nothing(
         self, configured: Path, ledger: Ledger, onemsg: Sandbox, tmp_path_factory: pytest.TempPathFactory
     ) -> None:

@@ -123,6 +123,7 @@ def test_unknown_librdkafka_setting_is_named(lapse: Lapse, tmp_path: Path) -> No
     assert done.stderr.splitlines()[-1] == 'kafka.client: No such configuration property: "secruity.protocol"'
 
 
+@pytest.mark.slow
 def test_waiting_for_the_broker_is_reported_and_sigterm_ends_it_with_0(tmp_path: Path) -> None:
     (tmp_path / "lapse.yaml").write_text(PROCESSES + "kafka: {bootstrap_servers: 'localhost:9'}\n")
     process = subprocess.Popen(
@@ -141,6 +142,7 @@ def test_waiting_for_the_broker_is_reported_and_sigterm_ends_it_with_0(tmp_path:
 
 
 class TestTheSandbox:
+    @pytest.mark.slow
     def test_prints_its_address_as_json_then_accepts_a_message(self, tmp_path: Path) -> None:
         process = subprocess.Popen(
             command("sandbox"), cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, encoding="utf-8"

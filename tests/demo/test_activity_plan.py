@@ -4,6 +4,8 @@ from collections import defaultdict
 from itertools import islice, pairwise, takewhile
 from pathlib import Path
 
+import pytest
+
 from consumer.clock import MINUTE, SECOND
 from consumer.config.loader import load
 from consumer.config.types import millis
@@ -36,29 +38,33 @@ def silences(planned: list[PlannedActivity]) -> list[tuple[UserActivity, int]]:
     ]
 
 
-TWO_MINUTES = until(2 * MINUTE)
+@pytest.fixture(scope="module")
+def two_minutes() -> list[PlannedActivity]:
+    return until(2 * MINUTE)
 
 
-def test_the_same_seed_tells_the_same_story() -> None:
-    assert list(islice(plan(CROWD, 1, START), 2_000)) == TWO_MINUTES[:2_000]
-    assert list(islice(plan(CROWD, 2, START), 2_000)) != TWO_MINUTES[:2_000]
+def test_the_same_seed_tells_the_same_story(two_minutes: list[PlannedActivity]) -> None:
+    assert list(islice(plan(CROWD, 1, START), 2_000)) == two_minutes[:2_000]
+    assert list(islice(plan(CROWD, 2, START), 2_000)) != two_minutes[:2_000]
 
 
-def test_events_come_in_the_order_of_their_writing_and_after_what_they_tell_of() -> None:
-    assert all(before.at <= after.at for before, after in pairwise(TWO_MINUTES))
-    assert all(0 < planned.at - planned.activity.occurred_at < SECOND for planned in TWO_MINUTES)
+def test_events_come_in_the_order_of_their_writing_and_after_what_they_tell_of(
+    two_minutes: list[PlannedActivity],
+) -> None:
+    assert all(before.at <= after.at for before, after in pairwise(two_minutes))
+    assert all(0 < planned.at - planned.activity.occurred_at < SECOND for planned in two_minutes)
 
 
-def test_three_hundred_people_make_a_hundred_to_two_hundred_events_a_second() -> None:
-    rate = len(TWO_MINUTES) / 120
+def test_three_hundred_people_make_a_hundred_to_two_hundred_events_a_second(two_minutes: list[PlannedActivity]) -> None:
+    rate = len(two_minutes) / 120
     assert 100 <= rate <= 200
     assert 100 <= len(until(10 * SECOND)) / 10 <= 200
 
 
-def test_people_progress_finish_cancel_come_back_and_stall() -> None:
-    kinds = {planned.activity.kind for planned in TWO_MINUTES}
+def test_people_progress_finish_cancel_come_back_and_stall(two_minutes: list[PlannedActivity]) -> None:
+    kinds = {planned.activity.kind for planned in two_minutes}
     assert kinds == set(ActivityKind)
-    gaps = silences(TWO_MINUTES)
+    gaps = silences(two_minutes)
     busy = [gap for _, gap in gaps if gap < FIRST_REMINDER]
     back = [gap for _, gap in gaps if FIRST_REMINDER <= gap < 20 * SECOND]
     gone = [gap for _, gap in gaps if gap >= 20 * SECOND]
@@ -67,32 +73,34 @@ def test_people_progress_finish_cancel_come_back_and_stall() -> None:
     assert len(gone) > 20
 
 
-def test_somebody_goes_quiet_early_enough_for_a_message_within_ten_seconds() -> None:
+def test_somebody_goes_quiet_early_enough_for_a_message_within_ten_seconds(two_minutes: list[PlannedActivity]) -> None:
     lapses = [
         activity.occurred_at + REMIND_AFTER[activity.process]
-        for activity, gap in silences(TWO_MINUTES)
+        for activity, gap in silences(two_minutes)
         if gap >= REMIND_AFTER[activity.process]
     ]
     assert sum(at < START + 6 * SECOND for at in lapses) >= 5
 
 
-def test_nobody_comes_back_while_a_reminder_of_the_compose_file_is_on_its_way() -> None:
+def test_nobody_comes_back_while_a_reminder_of_the_compose_file_is_on_its_way(
+    two_minutes: list[PlannedActivity],
+) -> None:
     environment = dict.fromkeys(("ONEMSG_TOKEN", "WEBHOOK_SECRET", "API_TOKEN"), "x" * 16)
     settings = load(Path(__file__).parents[2] / "deploy" / "lapse.compose.yaml", environment)
-    for activity, gap in silences(TWO_MINUTES):
+    for activity, gap in silences(two_minutes):
         for lapse in map(millis, settings.processes[activity.process].remind_after):
             assert not lapse <= gap < lapse + millis(settings.detect.allowed_lateness) + 6 * SECOND
 
 
-def test_all_processes_are_seen_with_their_own_words_and_without() -> None:
+def test_all_processes_are_seen_with_their_own_words_and_without(two_minutes: list[PlannedActivity]) -> None:
     assert set(PROCESSES) == set(REMIND_AFTER)
-    seen = {(planned.activity.process, planned.activity.action is not None) for planned in TWO_MINUTES}
+    seen = {(planned.activity.process, planned.activity.action is not None) for planned in two_minutes}
     own_words = {("checkout", True), ("document-upload", True)}
     assert seen == {(process, False) for process in PROCESSES} | own_words
 
 
-def test_a_careful_producer_sometimes_sends_an_event_twice() -> None:
-    ids = [planned.activity.event_id for planned in TWO_MINUTES]
+def test_a_careful_producer_sometimes_sends_an_event_twice(two_minutes: list[PlannedActivity]) -> None:
+    ids = [planned.activity.event_id for planned in two_minutes]
     twice = len(ids) - len(set(ids))
     assert 0 < twice < len(ids) * 0.03
 

@@ -65,6 +65,7 @@ def test_the_settings_load_and_every_secret_is_there(environment: dict[str, str]
     assert len(required_secrets(settings, frozenset({"detect", "deliver"}), environment)) == 3
 
 
+@pytest.mark.slow
 def test_the_settings_name_the_sandbox_that_the_file_starts(environment: dict[str, str]) -> None:
     onemsg = load(ROOT / "deploy" / "lapse.compose.yaml", environment).onemsg
     assert onemsg is not None

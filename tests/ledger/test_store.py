@@ -140,6 +140,7 @@ def test_a_failed_transaction_leaves_nothing(ledger: Ledger) -> None:
     assert partitions(ledger) == []
 
 
+@pytest.mark.slow
 def test_a_second_process_on_the_same_sqlite_file_is_refused(sqlite_ledger: Ledger, sqlite_url: str) -> None:
     script = f"from consumer.ledger.store import Ledger\nLedger({sqlite_url!r})"
     refused = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

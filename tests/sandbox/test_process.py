@@ -25,6 +25,7 @@ def launch(arguments: str = "") -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_its_first_line_tells_how_to_talk_to_it_and_a_signal_ends_it_with_0(ending: signal.Signals) -> None:
     process = launch("faults='created=1', latency=1, seed=3, rate=100.0, fixed_fates=False")
@@ -74,6 +75,7 @@ def test_two_sandboxes_in_one_process_know_nothing_of_each_other() -> None:
         assert other.stats()["messages"]["kept"] == 0
 
 
+@pytest.mark.slow
 def test_the_rest_of_lapse_is_not_needed() -> None:
     code = "import sys, consumer.sandbox.server; print(*(name for name in sys.modules if name.startswith('consumer')))"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
