@@ -248,6 +248,8 @@ def test_length_limits_of_name_and_user_id() -> None:
     ("text", "said"),
     [
         ("1001.0", "a decimal point"),
+        ("#N/A", "where there is no value"),
+        ("undefined", "where there is no value"),
         ("1,00", "a decimal point"),
         ("1.001E+3", "an exponent"),
         ("1001\u200b", "an invisible character"),

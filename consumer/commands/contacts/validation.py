@@ -23,6 +23,7 @@ _LOCALE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8}){0,4}")
 _MAX_NAME_CHARACTERS = 200
 _FORMULA = ("=", "+", "-", "@")
 """The first characters of spreadsheet formulas: exported by mistake, or written to attack whoever opens the file."""
+_NO_ID = frozenset({"#N/A", "#REF!", "#VALUE!", "#NAME?", "NULL", "null", "None", "NaN", "undefined", "(null)"})
 _EXPORTED_AS_NUMBER = re.compile(r"\d+[.,]0+|\d([.,]\d+)?E\+?\d+", re.IGNORECASE)
 _INVISIBLE = re.compile("[\u00a0\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -130,6 +131,8 @@ def _user_id(text: str) -> str | _Problem:
         return _Problem("contains a line break or a control character")
     if _INVISIBLE.search(text):
         return _Problem("contains an invisible character, so it is a different id than it seems")
+    if text in _NO_ID:
+        return _Problem("is what a program writes where there is no value")
     if _EXPORTED_AS_NUMBER.fullmatch(text):
         return _Problem("has a decimal point or an exponent: format the column as text, and export it again")
     return text
