@@ -40,13 +40,13 @@ def test_erasure_on_every_medium_leaves_no_trace_in_any_table(diary: FallbackDia
     diary.knows("u1", **maria, locale="es", timezone="Europe/Madrid")
     words = "550 5.1.1 <maria.lopez@example.org>: no such user here, María López"
     diary.onemsg.answers = [Rejected(reason="unreachable", remedy=Remedy.RECIPIENT, error_code=131026)]
-    diary.mail.answers = [Rejected(reason="unreachable", remedy=Remedy.RECIPIENT, error_code=550)]
+    diary.mail.answers = [Rejected(reason="refused", remedy=Remedy.MESSAGE, error_code=554)]
     diary.due("u1").works()
     diary.tells(
         "u1 whatsapp rejected unreachable",
         "u1 whatsapp failed unreachable",
-        "u1 email rejected unreachable",
-        "u1 email failed unreachable",
+        "u1 email rejected refused",
+        "u1 email failed refused",
         "u1 webhook accepted",
     )
     diary.mail.answers = [Unknown(reason="reset")]
