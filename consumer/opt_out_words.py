@@ -260,16 +260,7 @@ LIKELY_WORDS: tuple[str, ...] = (
 AMBIGUOUS_WORDS: tuple[str, ...] = ("stop", "stopp", "cancel", "cancelar", "batal", "end", "block", "bloquear", "baja")
 """Likely words that mean something else as often, in the middle of a text."""
 
-HARMLESS_PHRASES = (
-    "bus stop",
-    "tram stop",
-    "full stop",
-    "one stop",
-    "pit stop",
-    "stop loss",
-    "stop by",
-    "stop and shop",
-)
+HARMLESS_PHRASES = ("bus stop", "tram stop", "full stop", "one stop", "pit stop", "stop loss")
 """Phrases that hold a likely word and say nothing about messages. (`You never stop` and `non stop` do.)"""
 
 UNSPACED = ("zh", "ja", "ko", "th")
