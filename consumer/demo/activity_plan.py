@@ -83,8 +83,9 @@ def _life(person: InventedPerson, seed: int, start: Millis) -> Iterator[PlannedA
     rng = Random(f"life/{seed}/{person.contact.user_id}")  # noqa: S311 - repeatable, not secret
     at = start + rng.randrange(_ARRIVAL)
     steps_done = rng.randrange(_MOST_STEPS)  # at first everybody is somewhere in the middle
+    process = None
     while True:
-        process = rng.choice(tuple(PROCESSES))
+        process = process or rng.choice(tuple(PROCESSES))
         words = PROCESSES[process]
         action = rng.choice(words) if words and rng.random() < 0.5 else None
         for kind, pause in _steps(rng, steps_done, _WEIGHTS[person.forgetful]):
@@ -100,6 +101,8 @@ def _life(person: InventedPerson, seed: int, start: Millis) -> Iterator[PlannedA
             yield from (planned, planned) if rng.random() < _DUPLICATE_SHARE else (planned,)
             at += rng.randrange(*pause)
         steps_done = 0
+        if kind in _CLOSING:  # else it is this one that they come back to
+            process = None
 
 
 def _steps(rng: Random, steps_done: int, weights: Sequence[int]) -> Iterator[tuple[ActivityKind, _Span]]:
