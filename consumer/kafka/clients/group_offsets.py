@@ -14,6 +14,7 @@ from consumer.kafka.clients.message_position import position_behind
 from consumer.kafka.clients.retries import retry_while
 
 _REQUEST_TIMEOUT_S = 30.0
+_REFUSED_AFTER_S = 2.0  # a coordinator that has not answered by then may be one that we may not ask for
 _CONSUME_TIMEOUT_S = 1.0
 _RETRY_PAUSE_S = 0.1
 _CONSUME_CHUNK = 1_000  # messages
@@ -41,18 +42,33 @@ def committed(kafka: KafkaSettings, group: str, topic: str, partitions: Iterable
         try:
             positions = retry_while(
                 COORDINATOR_LOADING,
-                lambda: consumer.committed(wanted, timeout=_REQUEST_TIMEOUT_S),
+                lambda: _ask(consumer, wanted),
                 pause=lambda: consumer.poll(_RETRY_PAUSE_S),
             )
         except KafkaException as failure:
             if failure.args[0].code() not in TIMED_OUT | UNAUTHORIZED:
                 raise
-            # librdkafka waits for the coordinator of a group that it may not ask about, and says only that it waited.
             raise BrokerRefused(
                 f"group {group}: its offsets cannot be read: may the user in kafka.client Read and Describe it"
                 " (SECURITY.md lists the rights), and does the broker answer?"
             ) from None
     return {each.partition: CommittedOffset(each.offset, each.metadata or "") for each in positions if each.offset >= 0}
+
+
+def _ask(consumer: Consumer, wanted: list[TopicPartition]) -> list[TopicPartition]:
+    """Raises KafkaException.
+
+    librdkafka waits for the coordinator of a group that it may not ask about; why, it tells only who polls.
+    """
+    try:
+        return consumer.committed(wanted, timeout=_REFUSED_AFTER_S)
+    except KafkaException as failure:
+        if failure.args[0].code() not in TIMED_OUT:
+            raise
+    told = consumer.poll(0)
+    if told is not None and (error := told.error()) is not None and error.code() in UNAUTHORIZED:
+        raise KafkaException(error)
+    return consumer.committed(wanted, timeout=_REQUEST_TIMEOUT_S)
 
 
 def move(kafka: KafkaSettings, group: str, topic: str, offsets: Mapping[int, int], metadata: str) -> None:
