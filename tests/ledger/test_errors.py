@@ -81,7 +81,8 @@ def test_trouble_of_the_server_is_transient(error: type[Exception]) -> None:
         (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"), BatchRefused),
         (OverflowError("Python int too large"), BatchRefused),
         (wrapped(errors.UndefinedColumn()), ProgrammingError),
-        (ValueError("a mistake of ours"), ValueError),
+        (ValueError("a status of a newer version"), BatchRefused),
+        (RuntimeError("a mistake of ours"), RuntimeError),
     ],
     ids=lambda case: type(case).__name__ if isinstance(case, Exception) else case.__name__,
 )
