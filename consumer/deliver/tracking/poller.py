@@ -138,8 +138,9 @@ class Poller:
             to_poll = []
             for row in work.add_locked(silent):
                 if self._give_up_at(row) > now:
-                    work.update(row._replace(polls=row.polls + 1, quiet_since=self._next_quiet_from(row, now)))
-                    to_poll.append(row)
+                    asked = row._replace(polls=row.polls + 1, quiet_since=self._next_quiet_from(row, now))
+                    work.update(asked)
+                    to_poll.append(asked)
                 elif row.unknown_since is None:
                     work.apply_event(row.key, TimedOut())
                 else:  # an unknown is given up by `unknown_since`
