@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from consumer.clock import HOUR, MINUTE, SECOND
 from consumer.ledger.errors import LedgerRefused, LedgerRegressed
+from consumer.ledger.schema.migrations import HEAD
 
 from ..ledger import databases
 from .deliver_diary import Diary
@@ -73,10 +74,15 @@ def test_timeline_of_a_server_is_known_and_stays(deliver: Diary) -> None:
 
 def test_a_replica_of_an_older_version_sends_nothing_once_the_ledger_is_upgraded(deliver: Diary) -> None:
     deliver.knows("maria").knows("paul", name="Paul", phone="+34 677 777 777").due("maria").works().went_out("Maria")
-    with deliver.ledger.transaction() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     deliver.due("paul")
+    upgraded_to(deliver, "9999")
     with pytest.raises(LedgerRefused, match=r"a newer Lapse wrote this ledger \(schema version 9999"):
         deliver.works()
+    upgraded_to(deliver, HEAD)  # which later cases find in this database
     deliver.went_out("Maria")
     assert {(row.user_id, row.status) for row in deliver.rows()} == {("maria", "accepted"), ("paul", "planned")}
+
+
+def upgraded_to(deliver: Diary, version: str) -> None:
+    with deliver.ledger.transaction() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})
