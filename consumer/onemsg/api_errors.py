@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from consumer.clock import Millis
-from consumer.onemsg.error_table import classify
+from consumer.onemsg.error_classification import classify
 from consumer.onemsg.http import lenient_json as lenient
 from consumer.onemsg.masking import mask_text
 from consumer.onemsg.send_response import ResponseBody, parse_retry_after, read_body

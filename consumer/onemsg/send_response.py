@@ -7,7 +7,8 @@ from email.utils import parsedate_to_datetime
 from typing import Self
 
 from consumer.clock import DAY, SECOND, Millis
-from consumer.onemsg.error_table import ErrorRule, classify, code_in
+from consumer.onemsg.error_classification import classify, code_in
+from consumer.onemsg.error_table import ErrorRule
 from consumer.onemsg.http import lenient_json as lenient
 from consumer.onemsg.masking import hide_texts, mask_text
 from consumer.onemsg.outcomes import Accepted, Outcome, Rejected, Remedy, Unknown

@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from consumer.onemsg.error_table import BY_CODE, BY_TEXT, classify
+from consumer.onemsg.error_classification import BY_TEXT, classify
+from consumer.onemsg.error_table import BY_CODE
 from consumer.onemsg.webhook import parser
 
 PAGE = (Path(__file__).parents[2] / "docs" / "1msg.md").read_text(encoding="utf-8")

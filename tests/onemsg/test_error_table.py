@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from consumer.clock import DAY, HOUR, MINUTE, SECOND, Millis
 from consumer.onemsg import error_table
 from consumer.onemsg.backoff import may_retry, wait
-from consumer.onemsg.error_table import BY_CODE, classify
+from consumer.onemsg.error_classification import classify
+from consumer.onemsg.error_table import BY_CODE
 from consumer.onemsg.outcomes import Remedy
 
 M, R, O, C = Remedy.MESSAGE, Remedy.RECIPIENT, Remedy.OPT_OUT, Remedy.CHANNEL  # noqa: E741
@@ -42,7 +43,7 @@ def test_every_documented_code_has_a_rule(code: int, remedy: Remedy) -> None:
 def test_table_has_only_documented_codes_each_once() -> None:
     known = {int(code) for codes in CLASSES.values() for code in codes.split()} | set(range(200, 300))
     assert set(BY_CODE) == known
-    assert max(Counter(rule.code for rule in error_table._ROWS).values()) == 1
+    assert max(Counter(rule.code for rule in error_table.ROWS).values()) == 1
 
 
 def test_template_rules_have_remedy_channel() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from consumer.kafka.detect_loop.brake_control import EXPLANATIONS
-from consumer.onemsg.error_table import BY_CODE, BY_TEXT
+from consumer.onemsg.error_classification import BY_TEXT
+from consumer.onemsg.error_table import BY_CODE
 from consumer.onemsg.http import transport_errors
 from consumer.reasons import decisions, records, refusals
 from consumer.reasons.catalogue import GROUPS

@@ -19,7 +19,8 @@ from consumer.deliver.unit_of_work import UnitOfWork
 from consumer.ledger import queries
 from consumer.ledger.queries.inbox import ParkedReport
 from consumer.ledger.schema.rows import ReminderRow
-from consumer.onemsg.error_table import BY_CODE, classify
+from consumer.onemsg.error_classification import classify
+from consumer.onemsg.error_table import BY_CODE
 from consumer.onemsg.masking import hide_texts
 from consumer.onemsg.outcomes import Rejected, Remedy
 from consumer.onemsg.templates.parameters import safe_parameter

@@ -27,8 +27,8 @@ class StatusReport:
     progress: Progress
     at: Millis | None = None
     error_code: int | None = None
-    """The code; `ack[]` has none (docs/1msg.md#seven-facts, 4). `error_table.classify` says what it and `error`
-    mean."""
+    """The code; `ack[]` has none (docs/1msg.md#seven-facts, 4). `error_classification.classify` says what it and
+    `error` mean."""
     error: str | None = None
     """The provider's text, safe to log."""
     recipient: str | None = field(default=None, repr=False)
