@@ -19,9 +19,10 @@ def take_fewer(take: Callable[[int], T], limit: int, set_aside: Callable[[Except
         try:
             return take(limit)
         except Exception as error:
-            done = set_aside(error) if is_about_a_value(error) else None
-            if done is not None:
+            if not is_about_a_value(error):
+                raise
+            if (done := set_aside(error)) is not None:
                 return done
-            if limit == 1 or not is_about_a_value(error):
+            if limit == 1:
                 raise
             limit //= 2
