@@ -2,6 +2,6 @@
 
 In: a seed. Out: contacts and activities on an embedded broker, a view of what Lapse does with them, and a verdict.
 Start with `activity_plan`. Then: `people` (invented contacts) · `activity_producer` (writes both to `broker`) ·
-`settings` (the demo's `lapse.yaml`) · `status_reader` (reads `delivery-status` as any consumer would) · `verdict`
-(judges what was read) · `view` (what is shown, from the console's `/api/funnel` and 1MSG's `/_sandbox/messages`).
+`settings` (the demo's `lapse.yaml`) · `verdict` (judges what `delivery-status` says and 1MSG took) · `view` (what is
+shown, from the console's `/api/funnel` and 1MSG's `/_sandbox/messages`).
 """

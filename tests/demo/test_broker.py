@@ -3,14 +3,14 @@
 from confluent_kafka import KafkaError, Producer
 from confluent_kafka.admin import AdminClient
 
-from consumer.demo.broker import PARTITIONS, QUIET, embedded_broker
+from consumer.demo.broker import QUIET, embedded_broker
 from tests.demo.reading import everything
 
 
 def test_the_topics_asked_for_are_there_with_four_partitions() -> None:
     with embedded_broker(["one", "two"]) as address:
         topics = AdminClient({"bootstrap.servers": address, **QUIET}).list_topics(timeout=10).topics
-        assert {name: len(topic.partitions) for name, topic in topics.items()} == {"one": PARTITIONS, "two": PARTITIONS}
+        assert {name: len(topic.partitions) for name, topic in topics.items()} == {"one": 4, "two": 4}
 
 
 def test_what_one_client_writes_another_one_reads(broker: str) -> None:

@@ -12,10 +12,13 @@ from typing import Any
 import httpx
 import pytest
 
+from consumer.clock import SystemClock
 from consumer.commands import demo
 from consumer.commands.terminal.exit_codes import CommandFailed
+from consumer.config.settings import Settings
 from consumer.demo.activity_producer import ActivityProducer
-from consumer.kafka.clients.publisher import NotAcknowledged
+from consumer.kafka.clients.output import Output
+from consumer.kafka.clients.publisher import NotAcknowledged, Publisher
 from tests.app.service import eventually
 
 COMMAND = [sys.executable, "-m", "consumer.cli", "demo"]
@@ -63,11 +66,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_service_that_ends_by_itself_is_a_failure(
     own_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def broken(*_: object, **options: Any) -> int:
-        options["on_ready"]("http://127.0.0.1:1")
-        return 3
-
-    monkeypatch.setattr("consumer.app.run", broken)
+    monkeypatch.setattr("consumer.app.run", lambda *_, **options: 3)
     handler, threads = signal.getsignal(signal.SIGINT), threading.active_count()
     assert demo.main(60) == 1
     assert "  - the service ended by itself with status 3" in capsys.readouterr().out
@@ -75,16 +74,34 @@ def test_a_service_that_ends_by_itself_is_a_failure(
     assert (signal.getsignal(signal.SIGINT), threading.active_count()) == (handler, threads), "nothing stays behind"
 
 
-def test_a_service_whose_pages_do_not_answer_is_a_failure(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_whose_pages_do_not_answer_is_a_failure(
+    own_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def deaf(*_: object, stop: threading.Event, **options: Any) -> int:
-        options["on_ready"]("http://127.0.0.1:1")
         stop.wait(30)
         return 0
 
     monkeypatch.setattr("consumer.app.run", deaf)
-    monkeypatch.setattr(demo, "_SERVICE_END_TIMEOUT_S", 0.1)
-    with pytest.raises(CommandFailed, match=r"no answer from http://127\.0\.0\.1:\d+/api/funnel: ConnectError"):
-        demo.main(60)
+    monkeypatch.setattr(demo, "_SETTLE_TIME_S", 0.1)
+    assert demo.main(1) == 1
+    assert re.search(r"  - http://127\.0\.0\.1:\d+/api/funnel counted no reminder", capsys.readouterr().out)
+
+
+@pytest.mark.slow
+def test_records_that_are_no_statuses_are_a_failure(
+    own_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def careless(settings: Settings, *_: object, stop: threading.Event, **options: Any) -> int:
+        publisher = Publisher(settings.kafka, SystemClock(), name="careless")
+        publisher.publish([Output(settings.topics.delivery_status, n % 2, b"u1", b"no record") for n in range(3)])
+        publisher.close()
+        stop.wait(30)
+        return 0
+
+    monkeypatch.setattr("consumer.app.run", careless)
+    monkeypatch.setattr(demo, "_SETTLE_TIME_S", 0.1)
+    assert demo.main(1) == 1
+    assert "  - 3 records of delivery-status could not be read" in capsys.readouterr().out
 
 
 def test_events_that_are_not_written_are_a_failure(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

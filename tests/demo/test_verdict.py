@@ -1,38 +1,34 @@
 """The demo is content only with what can be seen from outside."""
 
-from typing import NamedTuple
-
-from consumer.demo.status_reader import StatusesRead
 from consumer.demo.verdict import Evidence, complaints
+from consumer.records import DeliveryStatus
+from tests.statuses import delivery_status
 
 PHONE = "34612345612"
 
 
-class History(NamedTuple):
-    reminder: str
-    statuses: tuple[str, ...]
-    ids: tuple[str, ...]
-
-
-def history(reminder: str, *statuses: str, ids: tuple[str, ...] = ()) -> History:
-    return History(reminder, statuses, ids)
+def history(reminder: str, *statuses: str, ids: tuple[str | None, ...] = (None,)) -> list[DeliveryStatus]:
+    """A record of each status with each of the message ids."""
+    return [
+        delivery_status(reminder_id=reminder, status=status, message_id=message_id)
+        for status in statuses
+        for message_id in ids
+    ]
 
 
 def evidence(
-    *histories: History,
+    *histories: list[DeliveryStatus],
     accepted: tuple[str, ...],
     taken: int | None = None,
     unreadable: int = 0,
     phone: str = PHONE,
+    complete_from: int = 0,
 ) -> Evidence:
-    read = StatusesRead(unreadable=unreadable)
-    for each in histories:
-        read.statuses[each.reminder] = set(each.statuses)
-        if each.ids:
-            read.message_ids[each.reminder] = set(each.ids)
-    messages = [{"id": message_id, "phone": phone} for message_id in accepted]
+    records = [record for each in histories for record in each]
+    messages = [{"id": message_id, "phone": phone, "time": 1 + at} for at, message_id in enumerate(accepted)]
     count = len(accepted) if taken is None else taken
-    return Evidence(read, {"accepted": count, "messages": messages}, frozenset({PHONE}))
+    read = {"complete_from": complete_from, "unreadable": unreadable}
+    return Evidence(records, {"accepted": count, "messages": messages}, frozenset({PHONE}), **read)
 
 
 READ = history("r1", "accepted", "sent", "read", ids=("m1",))
@@ -71,8 +67,13 @@ def test_an_attempt_in_doubt_may_have_sent_a_message_that_is_not_named_yet() -> 
     assert complaints(evidence(READ, history("r2", "unknown"), accepted=("m1", "m2"))) == []
 
 
+def test_a_message_of_before_the_oldest_record_need_not_be_named() -> None:
+    assert complaints(evidence(READ, accepted=("m0", "m1"), complete_from=2)) == []
+    assert len(complaints(evidence(READ, accepted=("m0", "m1"), complete_from=1))) == 1
+
+
 def test_a_doubt_that_was_settled_explains_no_other_message() -> None:
-    settled = history("r2", "unknown", "accepted", ids=("m2",))
+    settled = history("r2", "unknown") + history("r2", "accepted", ids=("m2",))
     assert complaints(evidence(READ, settled, accepted=("m1", "m2"))) == []
     assert len(complaints(evidence(READ, settled, accepted=("m1", "m2", "m3")))) == 1
 
