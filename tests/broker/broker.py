@@ -10,7 +10,7 @@ from typing import Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-START_WITHIN = 60.0
+START_WITHIN = 120.0
 """Seconds. It takes two on a quiet machine."""
 
 MISSED_SOON = 3_000

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 from .broker import NoBroker
@@ -32,6 +33,7 @@ def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
     yield Path(JAVA)
 
 
+@cache
 def version_of(java: Path) -> int:
     """Its major version, 0 where it does not run."""
     try:

@@ -5,16 +5,17 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from . import class_cache
 from .broker import MISSED_SOON, Broker, BrokerFailed, free_ports, properties
 from .jars import cached_folder, kafka_jars
 from .java import find_java
 
 _CLUSTER = "bGFwc2UtdGVzdC1icm9rZQ"  # any 16 bytes in base64
 _SMALL = ["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
-_STOP_WITHIN = 20.0  # seconds, before stopping becomes killing
+_STOP_WITHIN = 60.0  # seconds, before stopping becomes killing
 _LOG_TAIL = 4_000  # characters
 
 
@@ -32,13 +33,18 @@ class LocalBroker(Broker):
         missed_after: int = MISSED_SOON,
         more: Mapping[str, str] | None = None,
         listeners: Mapping[str, int] | None = None,
+        java_options: Sequence[str] | None = None,
     ) -> None:
-        """`more` are settings of the broker, `listeners` the ports of further listeners, by name.
+        """`more` are settings of the broker, `listeners` the ports of further listeners, by name; `java_options` in
+        place of those that make it start quickly.
 
         Raises NoBroker where this machine cannot run one.
         """
         self._java = find_java()
         self._jars = kafka_jars()
+        if java_options is None:
+            java_options = class_cache.options_for(self._java, self._jars.name, _start_and_stop)
+        self._java_options = [*_SMALL, *java_options]
         port, controller_port = free_ports(2)
         self.bootstrap = f"127.0.0.1:{port}"
         self._folder = tempfile.TemporaryDirectory(prefix="lapse-kafka-")
@@ -122,7 +128,13 @@ class LocalBroker(Broker):
             raise BrokerFailed(f"its storage could not be formatted. It said:\n{done.stdout}{done.stderr}")
 
     def _command(self, *arguments: str) -> list[str]:
-        return [str(self._java), *_SMALL, "-cp", f"{self._jars}{os.sep}*", *arguments]
+        return [str(self._java), *self._java_options, "-cp", f"{self._jars}{os.sep}*", *arguments]
+
+
+def _start_and_stop(java_options: Sequence[str]) -> None:
+    with LocalBroker(java_options=java_options) as broker:
+        broker.start()
+        broker.stop()
 
 
 def guard(process_id: int, folder: str) -> "subprocess.Popen[bytes]":

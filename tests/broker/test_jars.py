@@ -3,11 +3,13 @@
 import multiprocessing
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from time import sleep
 
 import pytest
 
+from tests.broker.class_cache import options_for
 from tests.broker.jars import cached_folder
 
 
@@ -46,6 +48,31 @@ cached_folder("jars", die, pathlib.Path({str(tmp_path)!r}))
     assert subprocess.run([sys.executable, "-c", script], cwd=root, check=False).returncode == -9
     folder = cached_folder("jars", lambda folder: (folder / "slf4j.jar").touch(), tmp_path)
     assert [file.name for file in folder.iterdir()] == ["slf4j.jar"]
+
+
+@pytest.mark.parametrize(("version", "kept"), [("17.0.15", "-XX:SharedArchiveFile="), ("25.0.2", "-XX:AOTCache=")])
+def test_what_a_java_loads_is_kept_at_its_first_start_alone(version: str, kept: str, tmp_path: Path) -> None:
+    java, starts = _java(tmp_path, version), []
+
+    def run(options: Sequence[str]) -> None:
+        starts.append(options)
+        [option] = options
+        Path(option.partition("=")[2]).touch()
+
+    for _ in range(2):
+        assert options_for(java, "kafka", run, tmp_path)[0] == f"{kept}{tmp_path}/kafka-java-{version[:2]}/classes"
+    assert len(starts) == 1
+
+
+def test_a_java_that_keeps_nothing_starts_as_ever(tmp_path: Path) -> None:
+    assert options_for(_java(tmp_path, "17.0.15"), "kafka", lambda options: None, tmp_path) == []
+
+
+def _java(folder: Path, version: str) -> Path:
+    stub = folder / "java"
+    stub.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\"' >&2\n")
+    stub.chmod(0o755)
+    return stub
 
 
 def _fetch_slowly(cache: Path) -> Path:
