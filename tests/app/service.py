@@ -6,16 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import fastavro
 import httpx
 import yaml
 from confluent_kafka import Consumer, Producer
+
+from tests.app.processes import LapseProcess
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 SECRET = "a-webhook-secret-of-the-tests"
@@ -34,7 +37,7 @@ def eventually(what: Callable[[], Any], seconds: float = 60.0, *, meaning: objec
 class Sandbox:
     """A running `lapse sandbox`; `info` is what it prints: its address, token and template."""
 
-    def __init__(self, info: dict[str, str], process: subprocess.Popen[str]) -> None:
+    def __init__(self, info: dict[str, str], process: LapseProcess) -> None:
         self.info = info
         self.process = process
 
@@ -58,15 +61,13 @@ class Sandbox:
 
 @contextmanager
 def sandbox(*arguments: str) -> Iterator[Sandbox]:
-    process = subprocess.Popen(
-        [*LAPSE, "sandbox", "--port", "0", *arguments], stdout=subprocess.PIPE, text=True, env=_environment({})
-    )
-    try:
-        assert process.stdout is not None
-        yield Sandbox(json.loads(process.stdout.readline()), process)
-    finally:
-        process.terminate()
-        process.wait(60)
+    with tempfile.NamedTemporaryFile("r") as output:
+        process = LapseProcess(["sandbox", "--port", "0", *arguments], _environment({}), Path(output.name))
+        try:
+            yield Sandbox(json.loads(eventually(lambda: _first_line(output), meaning="what it listens on")), process)
+        finally:
+            process.terminate()
+            process.wait(60)
 
 
 class Service:
@@ -77,9 +78,9 @@ class Service:
         self.settings = settings
         self._file = folder / "lapse.yaml"
         self._file.write_text(yaml.safe_dump(settings))
+        self._log = folder / "log.txt"
         self.environment = _environment({"ONEMSG_TOKEN": token, "WEBHOOK_SECRET": SECRET})
-        self._log = (folder / "log.txt").open("a")
-        self.process: subprocess.Popen[str] | None = None
+        self.process: LapseProcess | subprocess.Popen[str] | None = None
         self.tree: Path | None = None
         """The folder of the checkout that it runs from, if that is another one than ours."""
 
@@ -94,7 +95,7 @@ class Service:
 
     @property
     def log(self) -> str:
-        return (self.folder / "log.txt").read_text()
+        return self._log.read_text()
 
     def change(self, section: str, **keys: Any) -> None:
         """Change keys of one section; they apply from the next start."""
@@ -108,11 +109,15 @@ class Service:
 
     def launch(self, *arguments: str) -> None:
         """Start the process, and do not wait until it is ready: perhaps it never is."""
-        command = [*LAPSE, "run", "--config", str(self._file), *arguments]
-        # Python looks for modules in the current folder first.
-        self.process = subprocess.Popen(
-            command, stdout=self._log, stderr=self._log, text=True, env=self.environment, cwd=self.tree
-        )
+        command = ["run", "--config", str(self._file), *arguments]
+        if self.tree is None:
+            self.process = LapseProcess(command, self.environment, self._log)
+            return
+        with self._log.open("a") as log:
+            # Python looks for modules in the current folder first.
+            self.process = subprocess.Popen(
+                [*LAPSE, *command], stdout=log, stderr=log, text=True, env=self.environment, cwd=self.tree
+            )
 
     def ready(self) -> bool:
         assert self.process is not None
@@ -126,7 +131,7 @@ class Service:
         """Send SIGKILL."""
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)
 
     def stop(self) -> int:
         """Send SIGTERM, as an orchestrator does. Returns the exit code."""
@@ -273,6 +278,12 @@ class Reading:
 
     def close(self) -> None:
         self._consumer.close()
+
+
+def _first_line(file: IO[str]) -> str | None:
+    file.seek(0)
+    line = file.readline()
+    return line if line.endswith("\n") else None
 
 
 def _over(settings: dict[str, Any], keys: dict[str, Any]) -> dict[str, Any]:
