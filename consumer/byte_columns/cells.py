@@ -10,13 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 Bytes = npt.NDArray[np.uint8]
 Flags = npt.NDArray[np.bool_]
 Longs = npt.NDArray[np.int64]
 
 
-_FOUR_DIGITS = np.frombuffer(b"".join(b"%04d" % number for number in range(10_000)), np.uint8).reshape(-1, 4)
+_FOUR_DIGITS = np.frombuffer(b"".join(b"%04d" % number for number in range(10_000)), np.uint32)
+"""The text of each number of four digits, in one word."""
 
 
 class Cells(NamedTuple):
@@ -33,11 +35,14 @@ class Cells(NamedTuple):
 
 def gather(buffer: Bytes, starts: Longs, lengths: Longs) -> Cells:
     """Return the bytes that lie in a buffer, from each start on."""
-    columns = np.arange(int(lengths.max(initial=0)))
-    places = starts[:, None] + columns
-    if lengths.size and lengths.min() == columns.size:
-        return Cells(buffer[places])
-    return Cells(buffer[np.minimum(places, max(0, buffer.size - 1))], columns < lengths[:, None])
+    width = int(lengths.max(initial=0))
+    columns = np.arange(width)
+    if starts.size and int(starts.max()) + width <= buffer.size:
+        found = sliding_window_view(buffer, width)[starts]
+    else:  # the longest text would be behind the buffer's end in some row
+        found = buffer[np.minimum(starts[:, None] + columns, max(0, buffer.size - 1))]
+    even = lengths.size and lengths.min() == width
+    return Cells(found) if even else Cells(found, columns < lengths[:, None])
 
 
 def of_texts(texts: Sequence[bytes]) -> Cells:
@@ -55,12 +60,12 @@ def constant(text: bytes, rows: int) -> Cells:
 def decimals(numbers: Longs) -> Cells:
     """Return numbers as `str` writes them."""
     left: Longs = np.abs(numbers)
-    groups: list[Bytes] = []
+    groups: list[npt.NDArray[np.uint32]] = []
     while not groups or left.any():
         rest = left // 10_000  # (quicker than `divmod`)
         groups.append(_FOUR_DIGITS[left - 10_000 * rest])
         left = rest
-    digits = np.concatenate(groups[::-1], axis=1)
+    digits: Bytes = np.stack(groups[::-1], axis=1).view(np.uint8)
     digits = digits[:, np.argmax((digits > ord("0")).any(axis=0)) :]  # without zeros in front of the longest
     negative = numbers < 0
     if (digits[:, 0] > ord("0")).all() and not negative.any():

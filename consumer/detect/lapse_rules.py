@@ -127,7 +127,10 @@ class Processes:
 
     def latest_lapsed(self, codes: npt.NDArray[np.uint16], quiet: Times) -> npt.NDArray[np.int64]:
         """Return the latest step that has lapsed after `quiet` ms of silence, -1 if none."""
-        return (self._rungs[codes] <= quiet[:, None]).sum(axis=1) - 1  # type: ignore[no-any-return]
+        steps = np.full(quiet.size, -1, np.int64)
+        for spans in self._rungs.T:  # (a sum over short rows takes three times as long)
+            steps += spans[codes] <= quiet
+        return steps
 
     def latest_asked(
         self, codes: npt.NDArray[np.uint16], last_seen: Times, quiet: Times, asked_from: Times

@@ -96,17 +96,19 @@ class RowRules:
         self.due_rows.put_off(lapsed.rows, np.minimum(next_step, expiry))
 
     def find_lapsed(self, rows: Rows, watermarks: Times) -> Lapsed:
-        """Return which of these armed rows have lapsed: silent for a rung's span, and not heard of during `hush`.
+        """Return which of these rows have lapsed: armed, silent for a rung's span, and not heard of during `hush`.
 
         `watermarks` has one for each row.
         """
         read, reached = self._store.read(rows), watermarks - self._rules.allowed_lateness
-        step = self._processes.latest_lapsed(read["process"], reached - read["last_seen"])
-        lapsed = (step >= read["step"]) & (reached >= self._hushed_until(read))
-        rows, latest, read, reached = rows[lapsed], step[lapsed], read[lapsed], reached[lapsed]
+        latest = self._processes.latest_lapsed(read["process"], reached - read["last_seen"])
+        lapsed = self._armed(read) & (latest >= read["step"]) & (reached >= self._hushed_until(read))
+        if not lapsed.all():
+            rows, watermarks, reached = rows[lapsed], watermarks[lapsed], reached[lapsed]
+            read, latest = read[lapsed], latest[lapsed]
         step, too_early = self._step_to_ask(read, latest, reached)
         lapsed_at = read["last_seen"] + self._processes.wait(read["process"], step)
-        expired = watermarks[lapsed] - lapsed_at > self._rules.expire_after
+        expired = watermarks - lapsed_at > self._rules.expire_after
         return Lapsed(rows, latest, step, lapsed_at, expired, too_early & ~expired)
 
     def _step_to_ask(

@@ -96,8 +96,7 @@ class Table:
         self._compact()
         result, rows = AdvanceResult(), self.row_rules.due_rows.find(watermark)
         if rows.size:
-            armed = rows[self.row_rules.armed(rows)]
-            lapsed = self.row_rules.find_lapsed(armed, np.full(armed.size, watermark))
+            lapsed = self.row_rules.find_lapsed(rows, np.full(rows.size, watermark))
             waiting, others = lapsed.where(lapsed.asked), lapsed.where(~lapsed.asked)
             rows = np.setdiff1d(rows, waiting.rows, assume_unique=True)
             self._step_past(rows, np.full(rows.size, watermark), others, now, result)
@@ -117,8 +116,7 @@ class Table:
         """Ask for what has lapsed of these rows, each at its own watermark, by which it is due."""
         result = AdvanceResult()
         if rows.size:
-            armed = self.row_rules.armed(rows)
-            lapsed = self.row_rules.find_lapsed(rows[armed], watermarks[armed])
+            lapsed = self.row_rules.find_lapsed(rows, watermarks)
             self._step_past(rows, watermarks, lapsed, now, result)
         return result
 
