@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from aiosmtpd.controller import Controller
 
 from tests.app.service import Platform, Sandbox, Service, eventually
 from tests.http_server import Handler, http_server
+from tests.mail_server import MailServer
 
 
 class Mailbox:
@@ -29,16 +29,10 @@ class Mailbox:
         return "250 OK"
 
 
-class _OnAFreePort(Controller):
-    def _trigger_server(self) -> None:
-        self.port = self.server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-        super()._trigger_server()  # type: ignore[no-untyped-call]
-
-
 @pytest.fixture
 def mailbox() -> Iterator[tuple[Mailbox, int]]:
     box = Mailbox()
-    controller = _OnAFreePort(box, hostname="127.0.0.1", port=0)
+    controller = MailServer(box, hostname="127.0.0.1", port=0)
     controller.start()
     yield box, controller.port
     controller.stop()

@@ -1,8 +1,5 @@
 """Retention: old reminders that are over are deleted in small batches; what protects a person stays."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from sqlalchemy import func, select
 
@@ -14,13 +11,6 @@ from consumer.onemsg.outcomes import Unknown
 from ..timelines.deliver_diary import Diary
 
 KEEP = 90 * DAY
-
-
-@pytest.fixture
-def diary(ledger_url: str, tmp_path: Path) -> Iterator[Diary]:
-    diary = Diary(tmp_path, url=ledger_url)
-    yield diary
-    diary.close()
 
 
 def prune(diary: Diary) -> int:

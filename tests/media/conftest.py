@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP as Server
 from aiosmtpd.smtp import AuthResult
 
+from tests.mail_server import MailServer
 from tests.self_signed import self_signed
 
 HOST = "127.0.0.1"
@@ -48,23 +48,17 @@ class Post:
         return self.says_after_taking
 
 
-class _OnAFreePort(Controller):
-    def _trigger_server(self) -> None:
-        self.port = self.server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-        super()._trigger_server()  # type: ignore[no-untyped-call]
-
-
 Serve = Callable[..., Post]
 
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     """Starts a server; `settings` are aiosmtpd's."""
-    running: list[Controller] = []
+    running: list[MailServer] = []
 
     def started(**settings: Any) -> Post:
         post = Post()
-        controller = _OnAFreePort(post, hostname=HOST, port=0, **settings)
+        controller = MailServer(post, hostname=HOST, port=0, **settings)
         controller.start()
         running.append(controller)
         post.port = controller.port

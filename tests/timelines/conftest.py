@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from .deliver_diary import Diary
+from .fallback_diary import FallbackDiary
 
 
 @pytest.fixture
@@ -18,6 +19,14 @@ def ledger_url(unused_ledger_url: str) -> str:
 def deliver(ledger_url: str, tmp_path: Path) -> Iterator[Diary]:
     """A replica of deliver with a ledger of its own, on SQLite and on PostgreSQL."""
     diary = Diary(tmp_path, url=ledger_url)
+    yield diary
+    diary.close()
+
+
+@pytest.fixture
+def fallback(ledger_url: str, tmp_path: Path) -> Iterator[FallbackDiary]:
+    """The same with e-mail and webhook beside WhatsApp."""
+    diary = FallbackDiary(tmp_path, url=ledger_url)
     yield diary
     diary.close()
 

@@ -1,7 +1,6 @@
 """A ledger restored from a backup: what was unsent then may have been sent since."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,6 @@ from consumer.onemsg.webhook.notifications import Echo
 from ..ledger.databases import unused_sqlite
 from .deliver_diary import ORDER_TEMPLATE, ORDER_TEXT, TEMPLATE, TEXT, Diary
 from .detect_diary import moment
-
-
-@pytest.fixture
-def deliver(ledger_url: str, tmp_path: Path) -> Iterator[Diary]:
-    diary = Diary(tmp_path, url=ledger_url)
-    yield diary
-    diary.close()
 
 
 def restored(deliver: Diary, until: int) -> None:

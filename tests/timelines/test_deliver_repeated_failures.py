@@ -1,8 +1,6 @@
 """Failures that no table explains: one ends a reminder, those of several people in a row stop the channel."""
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,13 +17,6 @@ from .fallback_diary import FallbackDiary
 
 NAMES = [f"user{n}" for n in range(12)]
 WORDS = "Your plan has been suspended, contact sales"
-
-
-@pytest.fixture
-def fallback(tmp_path: Path, ledger_url: str) -> Iterator[FallbackDiary]:
-    diary = FallbackDiary(tmp_path, url=ledger_url)
-    yield diary
-    diary.close()
 
 
 def unexplained(words: str = WORDS, code: int | None = None) -> Rejected:

@@ -1,9 +1,5 @@
 """A reminder keeps the trace context of the activity after which the person went quiet, until the person is erased."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
@@ -44,25 +40,17 @@ def test_log_names_the_trace(deliver: Diary) -> None:
         assert line.get("trace_id") == (TRACE_ID if line["reminder_id"].startswith("maria") else None)
 
 
-@pytest.fixture
-def on_any_medium(tmp_path: Path, ledger_url: str) -> Iterator[FallbackDiary]:
-    diary = FallbackDiary(tmp_path, url=ledger_url)
-    yield diary
-    diary.close()
-
-
-def test_context_goes_with_a_fallback_and_is_erased_with_the_person(on_any_medium: FallbackDiary) -> None:
-    diary = on_any_medium
-    diary.onemsg.answers = [Rejected(reason="unreachable", remedy=Remedy.RECIPIENT, error_code=131026)]
-    diary.mail.answers = [Rejected(reason="unreachable", remedy=Remedy.RECIPIENT, error_code=550)]
-    diary.knows("maria", email="maria@example.org")
-    traced(diary, "maria").works()
-    assert [(s.medium, s.status) for s in diary.topic][-1] == ("webhook", "accepted")
-    assert set(diary.topics.traceparents) == {TRACEPARENT}
-    [call] = diary.hook.sent
+def test_context_goes_with_a_fallback_and_is_erased_with_the_person(fallback: FallbackDiary) -> None:
+    fallback.onemsg.answers = [Rejected(reason="unreachable", remedy=Remedy.RECIPIENT, error_code=131026)]
+    fallback.mail.answers = [Rejected(reason="unreachable", remedy=Remedy.RECIPIENT, error_code=550)]
+    fallback.knows("maria", email="maria@example.org")
+    traced(fallback, "maria").works()
+    assert [(s.medium, s.status) for s in fallback.topic][-1] == ("webhook", "accepted")
+    assert set(fallback.topics.traceparents) == {TRACEPARENT}
+    [call] = fallback.hook.sent
     assert call.traceparent == TRACEPARENT
 
-    diary.forgets("maria")
-    with diary.ledger.reading() as connection:
+    fallback.forgets("maria")
+    with fallback.ledger.reading() as connection:
         for table in (reminders, outbox):
             assert set(connection.scalars(select(table.c.traceparent))) == {None}

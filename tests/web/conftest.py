@@ -4,14 +4,16 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from consumer.clock import ManualClock
+from consumer.clock import ManualClock, SystemClock
 from consumer.web.server import listen, serve
 from consumer.web.wrong_secrets import WrongSecrets
+from tests.timelines.deliver_diary import Diary
 
 Serving = Callable[[ASGIApp], httpx.Client]
 UNHURRIED = WrongSecrets(ManualClock(), lambda seconds: asyncio.sleep(0))
@@ -34,6 +36,14 @@ def served(app: ASGIApp, most: int | None = None) -> Iterator[str]:
         thread.join(10)
         loop.close()
     assert not thread.is_alive()
+
+
+@pytest.fixture
+def diary(tmp_path: Path) -> Iterator[Diary]:
+    """A replica of deliver whose clock shows the present time."""
+    diary = Diary(tmp_path, clock=ManualClock(SystemClock().now()))
+    yield diary
+    diary.close()
 
 
 @pytest.fixture(scope="module")

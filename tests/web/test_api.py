@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -71,9 +70,8 @@ def _ask(operation: Any, mode: Any) -> None:
     ask()
 
 
-def test_every_route_of_the_api_is_described(address: str, tmp_path: Path) -> None:
+def test_every_route_of_the_api_is_described(address: str, diary: Diary) -> None:
     told = httpx.get(f"{address}/api/openapi.json", headers=BEARER).json()
-    diary = Diary(tmp_path)
     app = site(diary.ledger, diary.clock, brake=turning_brake(SystemClock(), 0.1))
     assert isinstance(app, Starlette)
     offered = {
@@ -83,15 +81,12 @@ def test_every_route_of_the_api_is_described(address: str, tmp_path: Path) -> No
         if route.path.startswith("/api/")  # type: ignore[attr-defined]
     }
     assert offered == {(path, method) for path, methods in told["paths"].items() for method in methods}
-    diary.close()
 
 
-def test_the_description_says_whether_a_token_is_needed(serving: Serving, tmp_path: Path) -> None:
-    diary = Diary(tmp_path)
+def test_the_description_says_whether_a_token_is_needed(serving: Serving, diary: Diary) -> None:
     described = serving(site(diary.ledger, diary.clock)).get("/api/openapi.json").json()
     assert described["security"] == []
     assert serving(site(diary.ledger, diary.clock, token=TOKEN)).get("/api/openapi.json").status_code == 401
-    diary.close()
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,14 @@
 
 import html
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from consumer.clock import DAY, HOUR, MINUTE, ManualClock, SystemClock
+from consumer.clock import DAY, HOUR, MINUTE, SystemClock
 from consumer.deliver.policy.checks import CHECKS
 from consumer.insight.activity_history import Activity
 from consumer.insight.published_backtest import dump
@@ -33,13 +32,6 @@ SCREENS = {
     "/insight": "Insight",
     "/journal": "Journal",
 }
-
-
-@pytest.fixture
-def diary(tmp_path: Path) -> Iterator[Diary]:
-    diary = Diary(tmp_path, clock=ManualClock(SystemClock().now()))
-    yield diary
-    diary.close()
 
 
 def opened(serving: Serving, diary: Diary, **more: Any) -> httpx.Client:

@@ -1,14 +1,13 @@
 """Who is let into the console, and that no other site can act in their name."""
 
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from consumer.clock import HOUR, ManualClock, SystemClock
+from consumer.clock import HOUR
 from consumer.web.session import COOKIE, local_path
 from tests.timelines.deliver_diary import Diary
 
@@ -17,13 +16,6 @@ from .site import site
 Serving = Callable[[ASGIApp], httpx.Client]
 TOKEN = "a-token-of-the-tests"
 PAGES = ["/", "/funnel", "/people", "/person", "/needs", "/confirm", "/insight", "/journal"]
-
-
-@pytest.fixture
-def diary(tmp_path: Path) -> Iterator[Diary]:
-    diary = Diary(tmp_path, clock=ManualClock(SystemClock().now()))
-    yield diary
-    diary.close()
 
 
 def log_in(client: httpx.Client, token: str = TOKEN, name: str = "Ana", path: str = "/login") -> httpx.Response:
