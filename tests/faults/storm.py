@@ -5,7 +5,7 @@ Only the sandbox's own delays take real time.
 """
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -52,10 +52,6 @@ class Books:
     accepted: Sequence[dict[str, Any]]
     rows: Sequence[ReminderRow]
     topic: Sequence[DeliveryStatus]
-
-    def counts(self) -> Counter[str]:
-        """Count the reminders by final status and reason."""
-        return Counter(f"{row.status} {row.reason}" if row.reason else row.status for row in self.rows)
 
     def found(self) -> list[ReminderRow]:
         """Return those that were unknown until their message was found."""
