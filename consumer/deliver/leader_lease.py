@@ -4,6 +4,8 @@ from consumer.clock import SECOND, Clock, Millis
 from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 
+_DURATION_MS: Millis = 10 * SECOND
+
 
 class LeaderLease:
     """One replica's view of a lease. Blocks its thread; not for several threads at once.
@@ -12,22 +14,19 @@ class LeaderLease:
     under the lease must then be refused from outside (Kafka fences the older producer, a lock the older writer).
     """
 
-    def __init__(
-        self, ledger: Ledger, name: str, *, holder: str, clock: Clock, duration_ms: Millis = 10 * SECOND
-    ) -> None:
+    def __init__(self, ledger: Ledger, name: str, *, holder: str, clock: Clock) -> None:
         """`holder` is unique to this process and changes with a restart."""
         self._ledger = ledger
         self._name = name
         self._holder = holder
         self._clock = clock
-        self._duration_ms = duration_ms
         self._held_until_monotonic: Millis = -1
         self._check_again_monotonic: Millis = -1
 
     def is_held(self) -> bool:
         """Return whether this replica leads. Takes a free lease and renews its own in time, mostly without a query."""
         monotonic = self._clock.monotonic()
-        if monotonic < self._held_until_monotonic - self._duration_ms // 2:
+        if monotonic < self._held_until_monotonic - _DURATION_MS // 2:
             return True
         if monotonic < self._check_again_monotonic:
             return False
@@ -46,9 +45,7 @@ class LeaderLease:
         held = False
         if self._held_until_monotonic >= 0 or taken_until is None or taken_until <= now:
             with self._ledger.transaction() as connection:
-                held = queries.replicas.acquire_lease(
-                    connection, self._name, self._holder, now, now + self._duration_ms
-                )
-        self._held_until_monotonic = monotonic + self._duration_ms if held else -1
+                held = queries.replicas.acquire_lease(connection, self._name, self._holder, now, now + _DURATION_MS)
+        self._held_until_monotonic = monotonic + _DURATION_MS if held else -1
         self._check_again_monotonic = monotonic + SECOND
         return held

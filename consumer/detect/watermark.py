@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from consumer.clock import MINUTE, Millis
 
 _MOST_PENDING = 256
+_CLOCK_TOLERANCE_MS: Millis = 2_000
 _AGREE_AGAIN_FOR: Millis = MINUTE
 
 
@@ -51,7 +52,6 @@ class WallClockGuard:
     two have run alike for a minute: then the clock was set right.
     """
 
-    tolerance: Millis = 2_000
     _apart: Millis | None = None
     _jumped_to: Millis = 0
     _jumped_at: Millis | None = None
@@ -59,10 +59,10 @@ class WallClockGuard:
     def agrees(self, wall: Millis, monotonic: Millis) -> bool:
         """Return whether the two clocks run alike."""
         apart = wall - monotonic
-        if self._apart is None or abs(apart - self._apart) <= self.tolerance:
+        if self._apart is None or abs(apart - self._apart) <= _CLOCK_TOLERANCE_MS:
             self._apart, self._jumped_at = apart, None
             return True
-        if self._jumped_at is None or abs(apart - self._jumped_to) > self.tolerance:
+        if self._jumped_at is None or abs(apart - self._jumped_to) > _CLOCK_TOLERANCE_MS:
             self._jumped_at = monotonic
         self._jumped_to = apart
         if monotonic - self._jumped_at < _AGREE_AGAIN_FOR:

@@ -97,7 +97,7 @@ def _activities(known: Known, process: str) -> list[StoryEntry]:
     for each in known.activities or ():
         if each.process == process:
             apart = abs(each.written_at - each.occurred_at) >= 60_000
-            late = f"; its record is dated {_span(each.written_at - each.occurred_at)} later" if apart else ""
+            late = f"; its record is dated {span(each.written_at - each.occurred_at, 2)} later" if apart else ""
             action = f" ({each.action})" if each.action and each.ending is Ending.NONE else ""
             found.append(StoryEntry(each.occurred_at, _ACTIVITY[each.ending] + action + late))
     return found
@@ -123,7 +123,7 @@ def _reminder(known: Known, row: ReminderRow, show: ShowTime) -> list[StoryEntry
     medium = "" if row.medium == WHATSAPP else f" by {row.medium}"
     entries = []
     if row.lapsed_at is not None:
-        quiet = _span(row.lapsed_at - row.last_seen)
+        quiet = span(row.lapsed_at - row.last_seen, 2)
         entries.append(StoryEntry(row.lapsed_at, f"{label}{medium}: quiet for {quiet} (step {row.step})"))
     mine = [each for each in known.attempts if (each.reminder_id, each.medium) == row.key]
     passed = answers(None) if row.medium == WHATSAPP else ()
@@ -200,11 +200,11 @@ def _next_lapse(standing: Standing | None, show: ShowTime) -> str:
     return f"step {standing.next_step} is asked for at {show(standing.lapses_at)}, if nothing more is heard"
 
 
-def _span(milliseconds: Millis) -> str:
-    """Return a span in its two largest units: 1 d 2 h."""
+def span(milliseconds: Millis, most_units: int = 1) -> str:
+    """Return a span in as many of its largest units: 3 min, or 1 d 2 h."""
     rest, parts = abs(milliseconds) // 1000, []
     for unit, seconds in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
         count, rest = divmod(rest, seconds)
         if count:
             parts.append(f"{count} {unit}")
-    return ("-" if milliseconds < 0 else "") + (" ".join(parts[:2]) or "0 s")
+    return ("-" if milliseconds < 0 else "") + (" ".join(parts[:most_units]) or "0 s")

@@ -50,8 +50,6 @@ class Setup:
     """The channel's settings at the start."""
     webhook_hosts: tuple[str, ...] = ()
     """Hosts that may be called back, besides this machine's loopback addresses."""
-    webhook_concurrency: int = 1
-    """Calls to one webhook that may run at the same time; with 1 the order of events is kept."""
     disable_after: int | None = None
     """After so many failed calls in a row a webhook is disabled; None: never."""
 
@@ -79,7 +77,7 @@ def assemble(setup: Setup, now: Now) -> Parts:
         keep=setup.keep,
         history=setup.history,
     )
-    webhooks = WebhookSender(channel, now, concurrency=setup.webhook_concurrency, disable_after=setup.disable_after)
+    webhooks = WebhookSender(channel, now, disable_after=setup.disable_after)
     sender = SendTemplate(channel, webhooks, now, rules, setup.latency)
     routes = Routes(channel, webhooks, now, sender, setup.webhook_hosts)
 

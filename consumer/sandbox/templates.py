@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
+_BUTTON_URL: Final = "https://example.com/continue"
 _VARIABLE: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
@@ -18,7 +19,6 @@ class MessageTemplate:
     language: str
     body: str
     button: str
-    url: str = "https://example.com/continue"
     category: str = "MARKETING"
     status: str = "approved"
 
@@ -45,7 +45,7 @@ class MessageTemplate:
             "namespace": namespace,
             "components": [
                 {"type": "BODY", "text": self.body},
-                {"type": "BUTTONS", "buttons": [{"type": "URL", "text": self.button, "url": self.url}]},
+                {"type": "BUTTONS", "buttons": [{"type": "URL", "text": self.button, "url": _BUTTON_URL}]},
             ],
         }
 

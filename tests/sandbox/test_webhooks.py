@@ -268,11 +268,7 @@ def test_a_process_that_starts_a_sandbox_can_register_its_webhook_at_once(client
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("concurrency", [1, 8])
-def test_many_statuses_at_once_share_bodies_and_none_is_lost(
-    start: Callable[..., Client], receiver: Receiver, concurrency: int
-) -> None:
-    client = start(webhook_concurrency=concurrency)
+def test_many_statuses_at_once_share_bodies_and_none_is_lost(client: Client, receiver: Receiver) -> None:
     client.register(receiver.url)
     sent = {client.send_ok(phone=f"1555123{n:04d}") for n in range(1000, 1200)}
     receiver.wait(lambda: len(receiver.acks()) == 600)

@@ -15,6 +15,7 @@ Rows = npt.NDArray[np.int64]
 _EMPTY = -1
 _DELETED = -2  # a removed key: searches go on behind it
 _CLAIMED_FROM = -3  # and below: claimed by the key at index -3 - value of the batch that is being inserted
+_MIN_SLOTS = 1024
 _MAX_LOAD_FACTOR = 0.6
 _BLOCK_KEYS = 1 << 15  # keys placed at a time, so that intermediate arrays stay in the processor's cache
 
@@ -22,8 +23,8 @@ _BLOCK_KEYS = 1 << 15  # keys placed at a time, so that intermediate arrays stay
 class KeyIndex:
     """Slots with row numbers; the hashes themselves are columns of the table, indexed by row."""
 
-    def __init__(self, capacity: int = 1024) -> None:
-        self._slots: npt.NDArray[np.int32] = np.full(capacity, _EMPTY, np.int32)
+    def __init__(self) -> None:
+        self._slots: npt.NDArray[np.int32] = np.full(_MIN_SLOTS, _EMPTY, np.int32)
         self._used_slots = 0  # rows and deleted ones
 
     def __len__(self) -> int:
@@ -80,7 +81,7 @@ class KeyIndex:
 
     def rebuild(self, low: Hashes, rows: Rows) -> None:
         """Rebuild the index with these keys and room for a quarter more."""
-        size = 1024
+        size = _MIN_SLOTS
         while rows.size * 1.25 > size * _MAX_LOAD_FACTOR:
             size *= 2
         self._slots = np.full(size, _EMPTY, np.int32)

@@ -1,9 +1,9 @@
-"""Sends events to the channel's webhooks: one shared HTTP transport, bounded concurrency, bounded queues.
+"""Sends events to the channel's webhooks: one shared HTTP transport, bounded queues.
 
 Events that are due for a webhook within `GATHER_S` go into one body (`ack[]` and the raw form are arrays), at most
-`MAX_EVENTS_IN_A_BODY`: a busy channel makes a hundred requests a second instead of thousands. With one request at a
-time to a webhook the order is kept, unless a fault changes it; with several it is not. At most `MAX_QUEUE` events wait
-for a webhook; beyond that the oldest is dropped and counted.
+`MAX_EVENTS_IN_A_BODY`: a busy channel makes a hundred requests a second instead of thousands. A webhook
+gets one request at a time, so the order is kept, unless a fault changes it. At most `MAX_QUEUE` events wait for a
+webhook; beyond that the oldest is dropped and counted.
 
 With `guaranteedHooks` an event whose request was not answered with 2xx is sent again, up to `MAX_ATTEMPTS` times in
 all, with a pause that grows with each failure. Without the setting an event is sent once. Redirects are not followed,
@@ -44,8 +44,7 @@ class Destination:
     url: str
     waiting: deque[tuple[WebhookEvent, int]] = field(default_factory=deque)
     """Events, each with the number of its failed attempts."""
-    workers: int = 0
-    gathering: bool = False
+    has_worker: bool = False
     pausing: bool = False
     failed_in_a_row: int = 0
     disabled: bool = False
@@ -54,14 +53,13 @@ class Destination:
 class WebhookSender:
     """Call the webhooks of one channel, all in one event loop. Call `stop` at the end.
 
-    `concurrency`: requests to one webhook that may run at the same time. `disable_after`: after so many failures in a
-    row a webhook is not called until the whole list is posted again; None means never.
+    After `disable_after` failures in a row a webhook is not called until the whole list is posted again; None means
+    never.
     """
 
-    def __init__(self, channel: Channel, now: Now, *, concurrency: int, disable_after: int | None) -> None:
+    def __init__(self, channel: Channel, now: Now, *, disable_after: int | None) -> None:
         self._channel = channel
         self._now = now
-        self._concurrency = concurrency
         self._disable_after = disable_after
         self._destinations: dict[str, Destination] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -145,11 +143,10 @@ class WebhookSender:
         return WebhookEvent(foreign, Step(0, "delivered")) if settings.acks else None
 
     def _start_worker(self, destination: Destination) -> None:
-        """Make sure that a worker takes what waits: one that still gathers events, or else a new one."""
-        if destination.gathering or destination.pausing or destination.workers >= self._concurrency:
+        """Make sure that a worker takes what waits."""
+        if destination.has_worker or destination.pausing:
             return
-        destination.workers += 1
-        destination.gathering = True
+        destination.has_worker = True
         task = asyncio.get_running_loop().create_task(self._drain(destination))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -158,14 +155,12 @@ class WebhookSender:
         waiting = destination.waiting
         try:
             while waiting and not destination.pausing and self._destinations.get(destination.url) is destination:
-                destination.gathering = True
                 await asyncio.sleep(GATHER_S)
-                destination.gathering = False
                 batch = [waiting.popleft() for _ in range(min(len(waiting), MAX_EVENTS_IN_A_BODY))]
                 if batch:
                     await self._send_batch(destination, batch)
         finally:
-            destination.workers -= 1
+            destination.has_worker = False
 
     async def _send_batch(self, destination: Destination, batch: list[tuple[WebhookEvent, int]]) -> None:
         succeeded = await self._post(destination, [event for event, _ in batch])

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from consumer.clock import MINUTE, SECOND, Millis
+from consumer.clock import MINUTE, Millis
+from consumer.insight.story import span
 
 if TYPE_CHECKING:  # which has these problems in it
     from consumer.web.api.now import Now
@@ -69,11 +70,3 @@ def _waiting(now: "Now") -> Iterator[Problem]:
         ago = span(max(0, now.at - now.dead_letters_since))
         words = f"{now.dead_letters:,} {noun} could not be read since this process started, {ago} ago."
         yield Problem(words, "/needs#dead-letters")
-
-
-def span(milliseconds: Millis) -> str:
-    """Return a span in its largest unit, such as 3 min."""
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if milliseconds >= size * SECOND:
-            return f"{milliseconds // (size * SECOND)} {unit}"
-    return f"{milliseconds // SECOND} s"

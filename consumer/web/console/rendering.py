@@ -15,8 +15,8 @@ from starlette.responses import Response
 from consumer.clock import SECOND, YEAR_10000, Millis
 from consumer.config.types import format_millis
 from consumer.insight.explanation import clock_of
+from consumer.insight.story import span
 from consumer.reasons.catalogue import explain
-from consumer.web.api.problems import span
 
 STATIC = {"console.css": "text/css", "console.js": "text/javascript", "htmx.min.js": "text/javascript"}
 HEADERS = {
