@@ -79,6 +79,7 @@ class Service:
         self._file = folder / "lapse.yaml"
         self._file.write_text(yaml.safe_dump(settings))
         self._log = folder / "log.txt"
+        self._log.touch()
         self.environment = _environment({"ONEMSG_TOKEN": token, "WEBHOOK_SECRET": SECRET})
         self.process: LapseProcess | subprocess.Popen[str] | None = None
         self.tree: Path | None = None
