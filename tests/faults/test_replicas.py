@@ -137,16 +137,17 @@ def test_replica_resumed_after_its_claim_expired_does_not_send(story: Story, pos
     assert story.sent() == 6
 
 
-def test_replicas_share_the_channels_rate_limit(story: Story) -> None:
+def test_replicas_share_the_channels_rate_limit(story: Story, postgresql: str) -> None:
     rate = 20
     begin(story, rate=rate)
     story.write_lapses(120)
     eventually(lambda: story.sent() == 120, TIMEOUT_S, meaning="all are sent")
-    moments = sorted(message["time"] for message in story.channel.messages())
+    # When each was begun, and not when it arrived: on a busy machine many may arrive at once.
+    with psycopg.connect(postgresql.replace("+psycopg", "")) as ledger:
+        moments = [moment for (moment,) in ledger.execute("SELECT started_at FROM attempts ORDER BY 1").fetchall()]
+    assert len(moments) == 120
     most = max(sum(start <= at < start + 1000 for at in moments) for start in moments)
-    # A burst of a quarter of a second is allowed, and what was claimed before a busy moment arrives after it.
-    assert most <= rate * 1.25 + rate / 2
-    assert moments[-1] - moments[0] >= (120 - rate / 4) / rate * 1000 - 500
+    assert most <= rate * 1.25, "a burst of a quarter of a second is allowed"
 
     accepted = 'lapse_sends_total{outcome="accepted",process="account-setup",reason=""}'
 
