@@ -14,12 +14,12 @@ from consumer.clock import HOUR, MINUTE, SECOND, Clock, ManualClock, Millis
 from consumer.config.sections.fallback import EmailFallbackSettings, WebhookFallbackSettings
 from consumer.deliver.leader_lease import LeaderLease
 from consumer.deliver.outbox import (
+    OPT_OUTS,
+    STATUSES,
     OptOutLifted,
-    OptOutOutbox,
     OutboxPublisher,
     OutboxRecord,
     RecordsRefused,
-    StatusOutbox,
     StatusRecord,
 )
 from consumer.deliver.policy.checks import CheckRules
@@ -237,7 +237,7 @@ class Replica:
 
     def new_publisher(self, *, batch: int = 500) -> OutboxPublisher:
         lease = LeaderLease(self.ledger, "outbox", holder="one", clock=self.clock)
-        outboxes = (OptOutOutbox(), StatusOutbox())
+        outboxes = (OPT_OUTS, STATUSES)
         return OutboxPublisher(self.ledger, outboxes, self.topics, lease, self.metrics, batch=batch)
 
     def publish(self) -> int:

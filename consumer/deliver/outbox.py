@@ -8,17 +8,17 @@ offered again by the next process: a reader puts it into its place by its `seque
 
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Protocol
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table
 
 from consumer.clock import Millis
 from consumer.deliver.leader_lease import LeaderLease
 from consumer.ledger import queries
-from consumer.ledger.queries.outbox import OptOutRecord, OutboxCount, Transition
+from consumer.ledger.queries.outbox import OptOutRecord, Transition
 from consumer.ledger.store import Ledger
 from consumer.metrics import DeliverMetrics
 from consumer.records import DeliveryStatus, OptOut
@@ -51,75 +51,17 @@ class StatusRecord:
 OutboxRecord = StatusRecord | OptOut | OptOutLifted
 
 
-class Outbox(Protocol):
-    """Records of one kind, in the order in which they happened. `topic` is its topic's name in the settings."""
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """Records of one kind. `topic` is its topic's name in the settings, `table` one of `queries.outbox`.
+
+    `unpublished` returns the oldest records that are not published, at most so many, in the order in which they
+    happened, each with its id in the outbox; None for what is none.
+    """
 
     topic: str
-
-    def unpublished(self, connection: Connection, limit: int) -> Sequence[tuple[int, OutboxRecord | None]]:
-        """Return the oldest records that are not published, each with its id in the outbox; None for what is none."""
-        ...
-
-    def flag_published(self, connection: Connection, ids: Sequence[int]) -> None:
-        """Store that these are published."""
-        ...
-
-    def set_aside(self, connection: Connection, number: int, why: str) -> None:
-        """Store why this one is not published."""
-        ...
-
-    def forget_refused(self, connection: Connection) -> int:
-        """Have what was set aside wait again. Returns how many."""
-        ...
-
-    def count(self, connection: Connection) -> OutboxCount:
-        """Count what is not published."""
-        ...
-
-
-class StatusOutbox:
-    """Transitions of reminders, for `delivery-status`."""
-
-    topic = "delivery_status"
-
-    def unpublished(self, connection: Connection, limit: int) -> Sequence[tuple[int, OutboxRecord | None]]:
-        return [
-            (each.id, StatusRecord(_delivery_status(each), each.traceparent))
-            for each in queries.outbox.unpublished_transitions(connection, limit)
-        ]
-
-    def flag_published(self, connection: Connection, ids: Sequence[int]) -> None:
-        queries.outbox.mark_transitions_published(connection, ids)
-
-    def set_aside(self, connection: Connection, number: int, why: str) -> None:
-        queries.outbox.set_transition_aside(connection, number, why)
-
-    def forget_refused(self, connection: Connection) -> int:
-        return queries.outbox.forget_refused_transitions(connection)
-
-    def count(self, connection: Connection) -> OutboxCount:
-        return queries.outbox.count_transitions(connection)
-
-
-class OptOutOutbox:
-    """Opt-outs and their ends, for `opt-outs`."""
-
-    topic = "opt_outs"
-
-    def unpublished(self, connection: Connection, limit: int) -> Sequence[tuple[int, OutboxRecord | None]]:
-        return [(each.id, _opt_out(each)) for each in queries.outbox.unpublished_opt_outs(connection, limit)]
-
-    def flag_published(self, connection: Connection, ids: Sequence[int]) -> None:
-        queries.outbox.mark_opt_outs_published(connection, ids)
-
-    def set_aside(self, connection: Connection, number: int, why: str) -> None:
-        queries.outbox.set_opt_out_aside(connection, number, why)
-
-    def forget_refused(self, connection: Connection) -> int:
-        return queries.outbox.forget_refused_opt_outs(connection)
-
-    def count(self, connection: Connection) -> OutboxCount:
-        return queries.outbox.count_opt_outs(connection)
+    table: Table
+    unpublished: Callable[[Connection, int], Sequence[tuple[int, OutboxRecord | None]]]
 
 
 class RecordsRefused(Exception):
@@ -210,7 +152,7 @@ class OutboxPublisher:
         if self._has_offered_again:
             return
         with self._ledger.transaction() as connection:
-            number = sum(outbox.forget_refused(connection) for outbox in self._outboxes)
+            number = sum(queries.outbox.forget_refused(connection, outbox.table) for outbox in self._outboxes)
         self._has_offered_again = True
         if number:
             _log.info("records_offered_again", records=number)
@@ -224,9 +166,10 @@ class OutboxPublisher:
         readable = [(number, record) for number, record in waiting if record is not None]
         refused = {number: "unusable_row" for number, record in waiting if record is None} | self._write(readable)
         with self._ledger.transaction() as connection:
-            outbox.flag_published(connection, [number for number, _ in waiting if number not in refused])
+            ids = [number for number, _ in waiting if number not in refused]
+            queries.outbox.mark_published(connection, outbox.table, ids)
             for number, why in refused.items():
-                outbox.set_aside(connection, number, why)
+                queries.outbox.set_aside(connection, outbox.table, number, why)
         for number, why in refused.items():
             _log.error("record_set_aside", topic=outbox.topic, number=number, reason=why)
         self._metrics.outbox_backlog.dec(len(waiting))
@@ -259,7 +202,7 @@ class OutboxPublisher:
 
     def _count(self) -> None:
         with self._ledger.reading() as connection:
-            counts = {outbox.topic: outbox.count(connection) for outbox in self._outboxes}
+            counts = {each.topic: queries.outbox.count(connection, each.table) for each in self._outboxes}
         for topic, count in counts.items():
             self._metrics.outbox_refused.labels(topic).set(count.refused)
         self._metrics.outbox_backlog.set(sum(count.waiting for count in counts.values()))
@@ -275,6 +218,15 @@ def event_id(reminder_id: str, medium: str, sequence: int) -> str:
     return str(uuid.uuid5(_EVENT_IDS, f"{reminder_id}/{medium}/{sequence}"))
 
 
+def _unpublished_statuses(connection: Connection, limit: int) -> Sequence[tuple[int, OutboxRecord | None]]:
+    found = queries.outbox.unpublished_transitions(connection, limit)
+    return [(each.id, StatusRecord(_delivery_status(each), each.traceparent)) for each in found]
+
+
+def _unpublished_opt_outs(connection: Connection, limit: int) -> Sequence[tuple[int, OutboxRecord | None]]:
+    return [(each.id, _opt_out(each)) for each in queries.outbox.unpublished_opt_outs(connection, limit)]
+
+
 def _opt_out(o: OptOutRecord) -> OptOut | OptOutLifted | None:
     kind, _, name = o.subject.partition(":")
     if kind not in _SUBJECTS:
@@ -288,3 +240,9 @@ def _opt_out(o: OptOutRecord) -> OptOut | OptOutLifted | None:
 def _delivery_status(t: Transition) -> DeliveryStatus:
     values = {name: getattr(t, name) for name in _STATUS_FIELDS}
     return DeliveryStatus(event_id=event_id(t.reminder_id, t.medium, t.sequence), **values)
+
+
+STATUSES = Outbox("delivery_status", queries.outbox.TRANSITIONS, _unpublished_statuses)
+"""Transitions of reminders, for `delivery-status`."""
+OPT_OUTS = Outbox("opt_outs", queries.outbox.OPT_OUTS, _unpublished_opt_outs)
+"""Opt-outs and their ends, for `opt-outs`."""

@@ -12,7 +12,7 @@ from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SystemClock
 from consumer.config.sections.kafka import KafkaSettings, TopicSettings
 from consumer.deliver.leader_lease import LeaderLease
-from consumer.deliver.outbox import OptOutOutbox, OutboxPublisher
+from consumer.deliver.outbox import OPT_OUTS, OutboxPublisher
 from consumer.kafka.clients.exclusive_publisher import ExclusivePublisher
 from consumer.kafka.clients.publisher import PublishFailed
 from consumer.ledger import queries
@@ -46,7 +46,7 @@ def test_record_that_the_broker_refuses_is_set_aside_and_the_others_go_on(
     topic, clock = topics(1, config={"max.message.bytes": "1500"}), SystemClock()
     publisher = OutboxPublisher(
         ledger,
-        [OptOutOutbox()],
+        [OPT_OUTS],
         KafkaRecordWriter(
             ExclusivePublisher(KafkaSettings(bootstrap_servers=kafka), name=fresh_name("outbox")),
             RecordCodec(WriterSchemas(clock)),

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from consumer.clock import SECOND
 from consumer.deliver.leader_lease import LeaderLease
-from consumer.deliver.outbox import OptOutOutbox, RecordsRefused, event_id
+from consumer.deliver.outbox import OPT_OUTS, RecordsRefused, event_id
 from consumer.ledger import queries
 from consumer.ledger.schema.tables import outbox
 from consumer.records import OptOut
@@ -69,10 +69,10 @@ def test_end_of_an_opt_out_is_not_offered_again(diary: Diary) -> None:
     with diary.ledger.transaction() as connection:
         for reason in ("asked_to_stop", None):
             queries.outbox.insert_opt_outs(connection, ["user:ana"], "whatsapp", reason, "webhook", diary.clock.now())
-        for number, _ in OptOutOutbox().unpublished(connection, 10):
-            queries.outbox.set_opt_out_aside(connection, number, "MSG_SIZE_TOO_LARGE")
-        assert queries.outbox.forget_refused_opt_outs(connection) == 1
-        [(_, kept)] = OptOutOutbox().unpublished(connection, 10)
+        for number, _ in OPT_OUTS.unpublished(connection, 10):
+            queries.outbox.set_aside(connection, OPT_OUTS.table, number, "MSG_SIZE_TOO_LARGE")
+        assert queries.outbox.forget_refused(connection, OPT_OUTS.table) == 1
+        [(_, kept)] = OPT_OUTS.unpublished(connection, 10)
     assert isinstance(kept, OptOut)
 
 

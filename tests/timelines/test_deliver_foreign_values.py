@@ -22,7 +22,7 @@ from consumer.config.sections.kafka import TopicSettings
 from consumer.deliver.leader_lease import LeaderLease
 from consumer.deliver.operations import ledger_restore
 from consumer.deliver.operations.retention import Retention
-from consumer.deliver.outbox import OptOutOutbox, OutboxPublisher, StatusOutbox
+from consumer.deliver.outbox import OPT_OUTS, STATUSES, OutboxPublisher
 from consumer.deliver.recipients.identity import Mention, phone_hash
 from consumer.deliver.recipients.opt_outs import opt_out_phone
 from consumer.deliver.tracking import webhook_inbox
@@ -171,7 +171,7 @@ def test_record_that_fits_no_schema_is_set_aside(deliver: Diary, table: str, col
     publisher: Any = SimpleNamespace(publish=written.extend, begin=lambda: None, close=lambda: None)
     writer = KafkaRecordWriter(publisher, codec, TopicSettings(), deliver.clock.now)
     lease = LeaderLease(deliver.ledger, "outbox", holder="one", clock=deliver.clock)
-    OutboxPublisher(deliver.ledger, [OptOutOutbox(), StatusOutbox()], writer, lease, deliver.metrics).step()
+    OutboxPublisher(deliver.ledger, [OPT_OUTS, STATUSES], writer, lease, deliver.metrics).step()
     told = [output.key for output in written]
     assert (told.count(b"foreign"), told.count(b"ana")) == ((0, 2) if table == "outbox" else (1, 1))
     topic = "delivery_status" if table == "outbox" else "opt_outs"

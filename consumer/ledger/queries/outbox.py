@@ -59,6 +59,38 @@ class OutboxCount(NamedTuple):
 
 TRANSITION = [outbox.c[name] for name in Transition.__dataclass_fields__]
 _OPT_OUT = [opt_out_outbox.c[name] for name in OptOutRecord.__dataclass_fields__]
+TRANSITIONS, OPT_OUTS = outbox, opt_out_outbox
+"""The two outboxes, for the functions that do the same with either."""
+
+
+def mark_published(connection: Connection, table: Table, ids: Sequence[int]) -> None:
+    """Note that these records have been published."""
+    if ids:
+        statement = update(table).where(table.c.id == bindparam("key")).values(published=True)
+        connection.execute(statement, [{"key": key} for key in ids])
+
+
+def set_aside(connection: Connection, table: Table, number: int, why: str) -> None:
+    """Note why this record is not published."""
+    connection.execute(update(table).where(table.c.id == number).values(refused_because=why))
+
+
+def forget_refused(connection: Connection, table: Table) -> int:
+    """Have the records that were set aside wait again. Returns how many.
+
+    The end of an opt-out stays aside: a newer opt-out may be published, which it would undo.
+    """
+    refused = [table.c.published.is_(False), table.c.refused_because.is_not(None)]
+    if table is OPT_OUTS:
+        refused.append(table.c.reason.is_not(None))
+    return connection.execute(update(table).where(*refused).values(refused_because=None)).rowcount
+
+
+def count(connection: Connection, table: Table) -> OutboxCount:
+    """Count the records that are not published."""
+    query = select(func.count(), func.count(table.c.refused_because)).where(table.c.published.is_(False))
+    unpublished, refused = connection.execute(query).one()
+    return OutboxCount(unpublished - refused, refused)
 
 
 def insert_transitions(connection: Connection, transitions: Sequence[Mapping[str, object]]) -> None:
@@ -71,26 +103,6 @@ def unpublished_transitions(connection: Connection, limit: int) -> list[Transiti
     """Return transitions that have not been published, oldest first."""
     query = select(*TRANSITION).where(*_waiting(outbox)).order_by(outbox.c.id).limit(limit)
     return [Transition(*row) for row in connection.execute(query)]
-
-
-def mark_transitions_published(connection: Connection, ids: Sequence[int]) -> None:
-    """Note that these transitions have been published."""
-    _mark_published(connection, outbox, ids)
-
-
-def set_transition_aside(connection: Connection, number: int, why: str) -> None:
-    """Note why this transition is not published."""
-    connection.execute(update(outbox).where(outbox.c.id == number).values(refused_because=why))
-
-
-def forget_refused_transitions(connection: Connection) -> int:
-    """Have the transitions that were set aside wait again. Returns how many."""
-    return _forget_refused(connection, outbox)
-
-
-def count_transitions(connection: Connection) -> OutboxCount:
-    """Count the transitions that are not published."""
-    return _count(connection, outbox)
 
 
 def insert_opt_outs(
@@ -109,29 +121,6 @@ def unpublished_opt_outs(connection: Connection, limit: int) -> list[OptOutRecor
     return [OptOutRecord(*row) for row in connection.execute(query.limit(limit))]
 
 
-def mark_opt_outs_published(connection: Connection, ids: Sequence[int]) -> None:
-    """Note that these opt-outs have been published."""
-    _mark_published(connection, opt_out_outbox, ids)
-
-
-def set_opt_out_aside(connection: Connection, number: int, why: str) -> None:
-    """Note why this opt-out is not published."""
-    connection.execute(update(opt_out_outbox).where(opt_out_outbox.c.id == number).values(refused_because=why))
-
-
-def forget_refused_opt_outs(connection: Connection) -> int:
-    """Have the opt-outs that were set aside wait again. Returns how many.
-
-    The end of an opt-out stays aside: a newer opt-out may be published, which it would undo.
-    """
-    return _forget_refused(connection, opt_out_outbox, opt_out_outbox.c.reason.is_not(None))
-
-
-def count_opt_outs(connection: Connection) -> OutboxCount:
-    """Count the opt-outs that are not published."""
-    return _count(connection, opt_out_outbox)
-
-
 def delete_published_opt_outs(connection: Connection, before: Millis, limit: int) -> int:
     """Delete what was published before that moment, at most `limit` rows. The opt-outs themselves stay for ever."""
     o = opt_out_outbox.c
@@ -142,25 +131,8 @@ def delete_published_opt_outs(connection: Connection, before: Millis, limit: int
     return len(ids)
 
 
-def _forget_refused(connection: Connection, table: Table, *which: ColumnElement[bool]) -> int:
-    refused = (table.c.published.is_(False), table.c.refused_because.is_not(None), *which)
-    return connection.execute(update(table).where(*refused).values(refused_because=None)).rowcount
-
-
 def _waiting(table: Table) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return table.c.published.is_(False), table.c.refused_because.is_(None)
-
-
-def _count(connection: Connection, table: Table) -> OutboxCount:
-    query = select(func.count(), func.count(table.c.refused_because)).where(table.c.published.is_(False))
-    unpublished, refused = connection.execute(query).one()
-    return OutboxCount(unpublished - refused, refused)
-
-
-def _mark_published(connection: Connection, table: Table, ids: Sequence[int]) -> None:
-    if ids:
-        statement = update(table).where(table.c.id == bindparam("key")).values(published=True)
-        connection.execute(statement, [{"key": key} for key in ids])
 
 
 def clear_message_ids(connection: Connection, users: Collection[str]) -> None:

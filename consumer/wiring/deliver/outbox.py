@@ -9,12 +9,12 @@ from consumer.clock import Millis, Now
 from consumer.config.sections.kafka import TopicSettings
 from consumer.deliver.leader_lease import LeaderLease
 from consumer.deliver.outbox import (
+    OPT_OUTS,
+    STATUSES,
     OptOutLifted,
-    OptOutOutbox,
     OutboxPublisher,
     OutboxRecord,
     RecordsRefused,
-    StatusOutbox,
     StatusRecord,
 )
 from consumer.kafka.clients.exclusive_publisher import ExclusivePublisher, RecordRefused
@@ -42,7 +42,7 @@ def outbox_publisher(shared: Shared, ledger: Ledger, metrics: DeliverMetrics) ->
     holder = f"{shared.instance}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
     return OutboxPublisher(
         ledger,
-        [OptOutOutbox(), StatusOutbox()],
+        [OPT_OUTS, STATUSES],
         writer,
         LeaderLease(ledger, _NAME, holder=holder, clock=shared.clock),
         metrics,
