@@ -54,10 +54,6 @@ _POLL_TIMEOUT_MS: Millis = 100  # short, so that no watermark is late because no
 _SHORT_POLL_TIMEOUT_MS: Millis = 20
 """The poll before a commit: it reaches end offsets that were requested when it began, so the watermark is no older. And
 each poll while lapses wait: long enough for a whole batch of a partition that lags."""
-_GOOD_BATCH = 10_000  # records that are worth a turn of their own
-_LULL_MS: Millis = 5
-"""Once there is work at hand, lapses or a good batch, a poll ends when nothing has come for so long: the broker may be
-slow, or there is no more. (Twice what the client waits before it fetches again.)"""
 _log = structlog.get_logger()
 
 
@@ -142,7 +138,6 @@ class DetectLoop:
         batch = self._builder.build()
         if self._checkpoint.pending:
             self._batch_processor.rewind(batch, self.tasks)
-            self._lapses_wait = False  # for their turn: nothing is asked for meanwhile
         else:
             self._batch_processor.process(batch, self.tasks)
             self._advance_watermarks()
@@ -162,13 +157,10 @@ class DetectLoop:
         remaining_ms = self._poll_timeout_ms()
         deadline = self._clock.monotonic() + remaining_ms
         while builder.count < _MAX_BATCH and remaining_ms > 0:
-            count, has_work = builder.count, self._lapses_wait or builder.count >= _GOOD_BATCH
-            failed = self._fetch(builder, (min(_LULL_MS, remaining_ms) if has_work else remaining_ms) / SECOND)
+            failed = self._fetch(builder, remaining_ms / SECOND)
             self._raise_callback_failure()
             for message in failed:
                 self._handle_error(message)
-            if has_work and builder.count == count:
-                break
             remaining_ms = deadline - self._clock.monotonic()
         if builder.count:
             self._error_log.report_answer()
