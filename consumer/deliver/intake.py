@@ -109,8 +109,7 @@ class Intake:
             queries.contacts.upsert_newer(connection, list(rows.values()))
             has_erased = erasure.apply()
             opt_outs.lift_after_consent(connection, present)
-            for reason in MENDED_BY_CONTACT:
-                queries.reminders.wake_deferred(connection, reason, users=present)
+            queries.reminders.wake_deferred(connection, *MENDED_BY_CONTACT, users=present)
             _put_offsets(connection, batch)
             if not was_passed:
                 self._wake_where_fresh(connection, now, lambda partition: True)
@@ -143,8 +142,7 @@ class Intake:
             watermarks = queries.replicas.watermarks(connection)
             fresh = {n for n, mark in watermarks.items() if is_affected(n) and is_fresh(mark, now, self._rules)}
             if fresh:
-                for reason in ("detect_behind", "contacts_behind"):
-                    queries.reminders.wake_deferred(connection, reason, partitions=fresh)
+                queries.reminders.wake_deferred(connection, "detect_behind", "contacts_behind", partitions=fresh)
 
 
 def _contact_row(received: Received[Contact]) -> dict[str, object] | None:

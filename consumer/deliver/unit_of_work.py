@@ -133,7 +133,7 @@ class UnitOfWork:
     def insert(self, row: ReminderRow) -> None:
         """Add a row that is not in the ledger yet. An earlier ledger may have published records of it."""
         if self._first_sequence is None:
-            self._first_sequence = queries.reminders.first_sequence(self.connection)
+            self._first_sequence = queries.sequences.first_sequence(self.connection)
         self._rows[row.key] = row._replace(sequence=max(row.sequence, self._first_sequence))
         self._new.add(row.key)
         self._changed[row.key] = None

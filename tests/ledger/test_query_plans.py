@@ -115,8 +115,8 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "reminders.any_fallback_due": lambda to: r.any_fallback_due(to, NOW),
     "reminders.lock_fallback_due": lambda to: r.lock_fallback_due(to, NOW, 100),
     "reminders.any_deferred": lambda to: r.any_deferred(to, "whatsapp", "no_contact"),
-    "reminders.first_sequence": r.first_sequence,
-    "reminders.put_first_sequence": lambda to: r.put_first_sequence(to, 1),
+    "sequences.first_sequence": queries.sequences.first_sequence,
+    "sequences.put_first_sequence": lambda to: queries.sequences.put_first_sequence(to, 1),
     "reminders.lock_next_probe": lambda to: r.lock_next_probe(to, "whatsapp", "no_contact", NOW, 10),
     "reminders.lock_by_ids": lambda to: r.lock_by_ids(to, IDS),
     "reminders.lock_related": lambda to: r.lock_related(to, USERS, OLD, ["planned", "unknown"]),
@@ -130,8 +130,10 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "reminders.put_off": lambda to: r.put_off(to, ("reminder-7", "whatsapp"), NOW),
     "reminders.wake_deferred": lambda to: r.wake_deferred(to, "no_contact"),
     "reminders.wake_deferred medium": lambda to: r.wake_deferred(to, "no_contact", medium="whatsapp"),
-    "reminders.wake_deferred users": lambda to: r.wake_deferred(to, "no_contact", users=USERS),
-    "reminders.wake_deferred partitions": lambda to: r.wake_deferred(to, "no_contact", partitions={1, 2}),
+    "reminders.wake_deferred users": lambda to: r.wake_deferred(to, "no_contact", "no_name", users=USERS),
+    "reminders.wake_deferred partitions": lambda to: r.wake_deferred(
+        to, "detect_behind", "contacts_behind", partitions={1, 2}
+    ),
     "reminders.wake_deferred process": lambda to: r.wake_deferred(to, "no_contact", process="account-setup"),
     "selections.lock_unresolved one": lambda to: s.lock_unresolved(to, ONE, 100),
     "selections.lock_unresolved span": lambda to: s.lock_unresolved(to, SPAN, 100),
@@ -288,7 +290,7 @@ CALLS: dict[str, Callable[[Connection], object]] = {
 }
 READS_EVERYTHING = {
     *("history.all_sends", "report.lapse_to_send"),
-    *("contacts.forget_offsets", "reminders.raise_sequences"),
+    *("contacts.forget_offsets", "sequences.raise_sequences"),
     *("inbox.count_parked_reports", "inbox.delete_bodies_containing"),
 }
 """Counts for a page or a report that somebody opens, and of a table that is emptied every day; all bodies that were

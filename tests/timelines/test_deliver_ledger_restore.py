@@ -95,7 +95,7 @@ def test_ledger_that_begins_anew_repeats_no_number_of_the_one_before(deliver: Di
     (tmp_path / "anew").mkdir()
     anew = Diary(tmp_path / "anew", clock=deliver.clock)
     with anew.ledger.transaction() as connection:  # as `lapse ledger begin` does
-        queries.reminders.put_first_sequence(connection, ledger_restore.first_sequence(anew.clock.now()))
+        queries.sequences.put_first_sequence(connection, ledger_restore.first_sequence(anew.clock.now()))
     anew.returned("anna").works().says("anna cancelled returned")
     assert {status.event_id for status in deliver.topic}.isdisjoint(status.event_id for status in anew.topic)
     assert anew.topic[-1].sequence > deliver.topic[-1].sequence

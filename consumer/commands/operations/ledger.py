@@ -60,7 +60,7 @@ def begin(config: Path) -> int:
             group_offsets.move(kafka, group_name(kafka.group_prefix, group), topic, offsets, ledger.id)
         with ledger.transaction() as connection:
             queries.replicas.advance_offsets(connection, topics.reminders, ends)
-            queries.reminders.put_first_sequence(connection, ledger_restore.first_sequence(SystemClock().now()))
+            queries.sequences.put_first_sequence(connection, ledger_restore.first_sequence(SystemClock().now()))
     except group_offsets.GroupAtWork as problem:
         raise CommandFailed(
             f"deliver is running, or was a moment ago ({problem}): stop it everywhere, wait a minute, and try again"

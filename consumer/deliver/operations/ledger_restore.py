@@ -52,7 +52,7 @@ def mark_unsent_unknown(
             if is_done:
                 for topic, until in lost.items():
                     queries.replicas.put_doubtful_offsets(work.connection, topic, until)
-                queries.reminders.raise_sequences(work.connection, first_sequence(work.now))
+                queries.sequences.raise_sequences(work.connection, first_sequence(work.now))
         count += len(rows)
         if is_done:
             break

@@ -17,4 +17,5 @@ from consumer.ledger.queries import recipients as recipients
 from consumer.ledger.queries import reminders as reminders
 from consumer.ledger.queries import replicas as replicas
 from consumer.ledger.queries import reporting as reporting
+from consumer.ledger.queries import sequences as sequences
 from consumer.ledger.queries import whatsapp_ids as whatsapp_ids

@@ -4,13 +4,30 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, case, func, insert, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    bindparam,
+    case,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 
 from consumer.clock import Millis
-from consumer.ledger.queries.statements import chunks
+from consumer.ledger.queries.statements import SOME, chunks
 from consumer.ledger.schema.tables import attempts, reminders
 from consumer.records import WHATSAPP
 
+_UPDATE_ONE = update(attempts).where(
+    attempts.c.reminder_id == bindparam("key_reminder_id"),
+    attempts.c.medium == bindparam("key_medium"),
+    attempts.c.number == bindparam("key_number"),
+)
 _LOCK_COUNT = text("SELECT pg_advisory_xact_lock(hashtextextended('lapse: recipients', 0))")
 
 
@@ -58,12 +75,7 @@ def record_outcomes(connection: Connection, outcomes: Sequence[Mapping[str, obje
     """Write what became of attempts: mappings with `key` (reminder_id, medium), `number` and the columns to set."""
     if not outcomes:
         return
-    statement = update(attempts).where(
-        attempts.c.reminder_id == bindparam("key_reminder_id"),
-        attempts.c.medium == bindparam("key_medium"),
-        attempts.c.number == bindparam("key_number"),
-    )
-    connection.execute(statement, [_parameters(outcome) for outcome in outcomes])
+    connection.execute(_UPDATE_ONE, [_parameters(outcome) for outcome in outcomes])
 
 
 def _parameters(outcome: Mapping[str, Any]) -> dict[str, object]:
@@ -131,16 +143,22 @@ def without_message_id(
 def latest_by_reminder_since(connection: Connection, users: Collection[str], since: Millis) -> list[PastAttempt]:
     """Return each reminder's latest attempt to these users that may have gone out, from `since` on."""
     found: list[PastAttempt] = []
-    a, r = attempts.c, reminders.c
-    remind_after = r.lapsed_at - r.last_seen
-    of_reminder = (r.reminder_id == a.reminder_id) & (r.medium == a.medium)
     for some in chunks(users):
-        query = select(a.user_id, a.process, remind_after, a.reminder_id, func.max(a.started_at))
-        query = query.join_from(attempts, reminders, of_reminder)
-        query = query.where(a.user_id.in_(some), a.started_at >= since, a.may_have_been_sent.is_(True))
-        grouped = query.group_by(a.user_id, a.process, remind_after, a.reminder_id)
-        found += [PastAttempt(*row) for row in connection.execute(grouped)]
+        rows = connection.execute(_LATEST_BY_REMINDER, {"some": some, "since": since})
+        found += [PastAttempt(*row) for row in rows]
     return found
+
+
+def _latest_by_reminder() -> Select[Any]:
+    a, r = attempts.c, reminders.c
+    key = a.user_id, a.process, r.lapsed_at - r.last_seen, a.reminder_id
+    of_reminder = (r.reminder_id == a.reminder_id) & (r.medium == a.medium)
+    query = select(*key, func.max(a.started_at)).join_from(attempts, reminders, of_reminder)
+    sent = a.user_id.in_(SOME), a.started_at >= bindparam("since"), a.may_have_been_sent.is_(True)
+    return query.where(*sent).group_by(*key)
+
+
+_LATEST_BY_REMINDER = _latest_by_reminder()
 
 
 def to_recipients_since(

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from consumer.clock import Millis
 from consumer.ledger.queries.statements import upsert
@@ -30,10 +30,18 @@ class RateLimitRow:
     held_until: Millis = 0
 
 
+_STATES = select(*CHANNEL).where(
+    (channels.c.name == bindparam("medium")) | channels.c.name.startswith(bindparam("prefix"))
+)
+_LOCK_STATES = _STATES.with_for_update()
+_l = rate_limits.c
+_RATE_LIMIT = select(_l.medium, _l.used_until_us, _l.held_until).where(_l.medium == bindparam("medium"))
+_LOCK_RATE_LIMIT = _RATE_LIMIT.with_for_update()
+
+
 def states(connection: Connection, medium: str, *, lock: bool = False) -> dict[str, ChannelRow]:
     """Return by name what is known of a medium's channel (always there) and of the templates on it."""
-    query = select(*CHANNEL).where((channels.c.name == medium) | channels.c.name.startswith(f"{medium}/"))
-    rows = connection.execute(query.with_for_update() if lock else query)
+    rows = connection.execute(_LOCK_STATES if lock else _STATES, {"medium": medium, "prefix": f"{medium}/"})
     return {medium: ChannelRow(medium), **{row[0]: ChannelRow(*row) for row in rows}}
 
 
@@ -54,15 +62,12 @@ def rate_limit(connection: Connection, medium: str, *, lock: bool = False) -> Ra
 
     With `lock` nobody else decides how many requests leave until the transaction ends.
     """
-    query = select(rate_limits.c.medium, rate_limits.c.used_until_us, rate_limits.c.held_until).where(
-        rate_limits.c.medium == medium
-    )
-    found = connection.execute(query.with_for_update() if lock else query).first()
+    found = connection.execute(_LOCK_RATE_LIMIT if lock else _RATE_LIMIT, {"medium": medium}).first()
     if found is None and lock:
         # There must be a row to lock: two replicas would otherwise both believe to be the first.
         new = upsert(connection, rate_limits).values(medium=medium, used_until_us=0, held_until=0)
         connection.execute(new.on_conflict_do_nothing())
-        found = connection.execute(query.with_for_update()).one()
+        found = connection.execute(_LOCK_RATE_LIMIT, {"medium": medium}).one()
     return RateLimitRow(medium) if found is None else RateLimitRow(*found)
 
 

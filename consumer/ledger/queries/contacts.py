@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Column, Connection, select, update
+from sqlalchemy import Column, Connection, Insert, select, update
 
 from consumer.clock import Millis
-from consumer.ledger.queries.statements import chunks, upsert
+from consumer.ledger.queries.statements import SOME, chunks, upsert_of
 from consumer.ledger.schema.rows import CONTACT, ContactRow
 from consumer.ledger.schema.tables import attempts, contacts, reminders
 
@@ -25,22 +26,24 @@ class ConsentRow:
     phone_hash: str | None
 
 
+_theirs = contacts.c.user_id.in_(SOME), contacts.c.erased.is_(False)
+_BY_USER = select(*CONTACT).where(*_theirs)
+_CONSENTS = select(*(contacts.c[field.name] for field in fields(ConsentRow))).where(*_theirs)
+
+
 def by_user(connection: Connection, users: Collection[str]) -> dict[str, ContactRow]:
     """Return the contacts of these users by user id, without those erased."""
     found: dict[str, ContactRow] = {}
     for some in chunks(users):
-        query = select(*CONTACT).where(contacts.c.user_id.in_(some), contacts.c.erased.is_(False))
-        found.update((row[0], ContactRow(*row)) for row in connection.execute(query))
+        found.update((row[0], ContactRow(*row)) for row in connection.execute(_BY_USER, {"some": some}))
     return found
 
 
 def consents(connection: Connection, users: Collection[str]) -> dict[str, ConsentRow]:
     """Return what the contacts of these users say about consent, by user id, without those erased."""
     found: dict[str, ConsentRow] = {}
-    columns = [contacts.c[field.name] for field in fields(ConsentRow)]
     for some in chunks(users):
-        query = select(*columns).where(contacts.c.user_id.in_(some), contacts.c.erased.is_(False))
-        found.update((row[0], ConsentRow(*row)) for row in connection.execute(query))
+        found.update((row[0], ConsentRow(*row)) for row in connection.execute(_CONSENTS, {"some": some}))
     return found
 
 
@@ -77,15 +80,19 @@ def upsert_newer(connection: Connection, rows: Sequence[Mapping[str, object]]) -
     """Upsert rows of `tables.contacts`, one for each user, unless a higher offset of the same partition was here."""
     if not rows:
         return
-    statement = upsert(connection, contacts)
+    connection.execute(_upsert_newer(connection.dialect.name), rows)
+
+
+@cache
+def _upsert_newer(dialect: str) -> Insert:
+    statement = upsert_of(dialect, contacts)
     new = statement.excluded
     moved = new.source_partition != contacts.c.source_partition  # the topic was made anew
-    statement = statement.on_conflict_do_update(
+    return statement.on_conflict_do_update(
         index_elements=["user_id"],
         set_={name: new[name] for name in _SETTABLE},
         where=moved | (new.source_offset > contacts.c.source_offset),
     )
-    connection.execute(statement, rows)
 
 
 def phones_ever_used(connection: Connection, users: Collection[str]) -> list[tuple[str, str]]:

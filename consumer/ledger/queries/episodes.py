@@ -3,10 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     Connection,
+    Insert,
+    Update,
     and_,
     bindparam,
     case,
@@ -19,7 +22,7 @@ from sqlalchemy import (
 )
 
 from consumer.clock import DAY, YEAR_10000, Millis
-from consumer.ledger.queries.statements import upsert
+from consumer.ledger.queries.statements import upsert, upsert_of
 from consumer.ledger.schema.episode_tables import HORIZON, NOT_SENT, episode_days, episodes
 
 
@@ -77,14 +80,18 @@ def begin(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
     """Note these silences: user_id, process, began_at, noticed_at, step. One that is known only gets the later step."""
     if not rows:
         return
-    statement = upsert(connection, episodes)
+    connection.execute(_begin(connection.dialect.name), [{**row, "first": False} for row in rows])
+
+
+@cache
+def _begin(dialect: str) -> Insert:
+    statement = upsert_of(dialect, episodes)
     later = statement.excluded.step > _e.step
-    statement = statement.on_conflict_do_update(
+    return statement.on_conflict_do_update(
         index_elements=["user_id", "process", "began_at"],
         set_={"step": statement.excluded.step},
         where=later & (_e.decision.is_(None) | (_e.decision == NOT_SENT)),
     )
-    connection.execute(statement, [{**row, "first": False} for row in rows])
 
 
 def decide(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
@@ -92,6 +99,13 @@ def decide(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None
     first_sent_at. What was decided as sent or holdout stays so."""
     if not rows:
         return
+    connection.execute(_DECIDE, [_named(row, _DECIDED) for row in rows])
+
+
+_DECIDED = ("decision", "reason", "decided_at", "step", "first_sent_at")
+
+
+def _decide() -> Update:
     earlier = episodes.alias("earlier")
     none_before = ~exists().where(
         earlier.c.user_id == _e.user_id,
@@ -99,12 +113,13 @@ def decide(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None
         earlier.c.began_at < _e.began_at,
         earlier.c.decision != NOT_SENT,
     )
-    names = ("decision", "reason", "decided_at", "step", "first_sent_at")
-    values: dict[str, object] = {name: bindparam(f"new_{name}") for name in names}
+    values: dict[str, object] = {name: bindparam(f"new_{name}") for name in _DECIDED}
     counts = bindparam("new_decision") != NOT_SENT
     statement = update(episodes).where(_KEY, or_(_e.decision.is_(None), _e.decision == NOT_SENT))
-    statement = statement.values(**values, first=and_(counts, none_before))
-    connection.execute(statement, [_named(row, names) for row in rows])
+    return statement.values(**values, first=and_(counts, none_before))
+
+
+_DECIDE = _decide()
 
 
 def end(connection: Connection, column: str, rows: Sequence[Mapping[str, object]]) -> None:

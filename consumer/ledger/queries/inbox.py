@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, RowMapping, bindparam, delete, func, insert, select, update
 
 from consumer.clock import Millis
-from consumer.ledger.queries.statements import chunks, upsert
+from consumer.ledger.queries.statements import LIMIT, SOME, chunks, upsert
 from consumer.ledger.schema.tables import attempts, echoes, inbound_messages, parked_reports, webhook_bodies
 
 
@@ -33,6 +34,19 @@ class ParkedReport:
 
 
 _PARKED = [parked_reports.c[name] for name in ParkedReport.__dataclass_fields__]
+_b, _p = webhook_bodies.c, parked_reports.c
+_before: BindParameter[Any] = bindparam("moment")
+_UNAPPLIED = select(_b.id, _b.body, _b.received_at).where(_b.kept_because.is_(None)).order_by(_b.id).limit(LIMIT)
+_still_unapplied = select(_b.id).where(_b.id.in_(SOME), _b.kept_because.is_(None))
+_LOCK_UNAPPLIED = _still_unapplied.order_by(_b.id).with_for_update(skip_locked=True)
+_DELETE_BODIES = delete(webhook_bodies).where(_b.id.in_(SOME))
+_DELETE_OLD_KEPT = delete(webhook_bodies).where(_b.kept_because.is_not(None), _b.received_at < _before)
+_DELETE_OLD_PARKED = delete(parked_reports).where(_p.received_at < _before)
+_DELETE_OLD_ECHOES = delete(echoes).where(echoes.c.received_at < _before)
+_COUNT_PARKED = select(func.count()).select_from(parked_reports)
+_is_ours = select(attempts.c.message_id).where(attempts.c.message_id == _p.message_id).exists()
+_parked_of_ours = select(_p.message_id).where(_p.received_at >= bindparam("since"), _is_ours)
+_PARKED_OF_OURS = _parked_of_ours.order_by(_p.received_at).limit(LIMIT)
 
 
 def store_bodies(connection: Connection, bodies: Sequence[bytes], now: Millis) -> None:
@@ -42,24 +56,21 @@ def store_bodies(connection: Connection, bodies: Sequence[bytes], now: Millis) -
 
 def unapplied_bodies(connection: Connection, limit: int) -> list[Body]:
     """Return stored bodies that have not been applied, in the order they came."""
-    b = webhook_bodies.c
-    query = select(b.id, b.body, b.received_at).where(b.kept_because.is_(None)).order_by(b.id).limit(limit)
-    return [Body(*row) for row in connection.execute(query)]
+    return [Body(*row) for row in connection.execute(_UNAPPLIED, {"limit": limit})]
 
 
 def lock_unapplied_bodies(connection: Connection, ids: Collection[int]) -> list[int]:
     """Lock those of these bodies that have still not been applied, and return their ids in the order they came."""
-    b, found = webhook_bodies.c, list[int]()
+    found: list[int] = []
     for some in chunks(sorted(ids)):
-        query = select(b.id).where(b.id.in_(some), b.kept_because.is_(None)).order_by(b.id)
-        found += connection.scalars(query.with_for_update(skip_locked=True))
+        found += connection.scalars(_LOCK_UNAPPLIED, {"some": some})
     return found
 
 
 def delete_bodies(connection: Connection, ids: Collection[int]) -> None:
     """Delete webhook bodies by their ids."""
     for some in chunks(ids):
-        connection.execute(delete(webhook_bodies).where(webhook_bodies.c.id.in_(some)))
+        connection.execute(_DELETE_BODIES, {"some": some})
 
 
 def delete_bodies_containing(connection: Connection, phones: Collection[str]) -> None:
@@ -94,23 +105,18 @@ def pop_parked_reports(connection: Connection, message_ids: Collection[str]) -> 
 
 def known_messages_with_parked_reports(connection: Connection, since: Millis, limit: int) -> list[str]:
     """Return the ids of messages that are ours although reports of them are parked, received from `since` on."""
-    p = parked_reports.c
-    is_ours = select(attempts.c.message_id).where(attempts.c.message_id == p.message_id).exists()
-    query = select(p.message_id).where(p.received_at >= since, is_ours).order_by(p.received_at).limit(limit)
-    return list(dict.fromkeys(connection.scalars(query)))
+    return list(dict.fromkeys(connection.scalars(_PARKED_OF_OURS, {"since": since, "limit": limit})))
 
 
 def count_parked_reports(connection: Connection) -> int:
     """Count the parked reports."""
-    return connection.scalar(select(func.count()).select_from(parked_reports)) or 0
+    return connection.scalar(_COUNT_PARKED) or 0
 
 
 def delete_parked_and_kept_before(connection: Connection, moment: Millis) -> int:
     """Delete parked reports and kept bodies received before that moment. Return how many reports."""
-    old = connection.execute(delete(parked_reports).where(parked_reports.c.received_at < moment))
-    connection.execute(
-        delete(webhook_bodies).where(webhook_bodies.c.kept_because.is_not(None), webhook_bodies.c.received_at < moment)
-    )
+    old = connection.execute(_DELETE_OLD_PARKED, {"moment": moment})
+    connection.execute(_DELETE_OLD_KEPT, {"moment": moment})
     return old.rowcount
 
 
@@ -166,4 +172,4 @@ def delete_echoes_to(connection: Connection, phone_hashes: Collection[str]) -> N
 
 def delete_echoes_before(connection: Connection, moment: Millis) -> None:
     """Delete echoes received before that moment."""
-    connection.execute(delete(echoes).where(echoes.c.received_at < moment))
+    connection.execute(_DELETE_OLD_ECHOES, {"moment": moment})

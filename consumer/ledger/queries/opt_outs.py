@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, tuple_, update
 
 from consumer.clock import Millis
-from consumer.ledger.queries.statements import chunks, upsert
+from consumer.ledger.queries.statements import SOME, chunks, upsert
 from consumer.ledger.schema.tables import opt_out_journal, opt_outs
 
 _in_force = or_(opt_outs.c.lifted_at.is_(None), opt_outs.c.occurred_at >= opt_outs.c.lifted_at)
@@ -39,6 +39,7 @@ class OptOutJournalEntry:
 
 _ENTRY = [opt_out_journal.c[name] for name in OptOutJournalEntry.__dataclass_fields__]
 _STORED = [opt_outs.c[name] for name in StoredOptOut.__dataclass_fields__]
+_IN_FORCE = select(*_STORED).where(opt_outs.c.subject.in_(SOME), _in_force)
 
 
 def opted_out_since(connection: Connection, subjects: Collection[str]) -> dict[str, Millis]:
@@ -53,8 +54,7 @@ def in_force(connection: Connection, subjects: Collection[str]) -> list[StoredOp
     """Return the opt-outs of these subjects that are in force."""
     found: list[StoredOptOut] = []
     for some in chunks(subjects):
-        query = select(*_STORED).where(opt_outs.c.subject.in_(some), _in_force)
-        found += [StoredOptOut(*row) for row in connection.execute(query)]
+        found += [StoredOptOut(*row) for row in connection.execute(_IN_FORCE, {"some": some})]
     return found
 
 

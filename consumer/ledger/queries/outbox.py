@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, Table, bindparam, delete, func, insert, select, update
 
 from consumer.clock import Millis
-from consumer.ledger.queries.statements import chunks
+from consumer.ledger.queries.statements import LIMIT, chunks
 from consumer.ledger.schema.tables import opt_out_outbox, outbox, reminders
 
 
@@ -88,9 +89,20 @@ def forget_refused(connection: Connection, table: Table) -> int:
 
 def count(connection: Connection, table: Table) -> OutboxCount:
     """Count the records that are not published."""
-    query = select(func.count(), func.count(table.c.refused_because)).where(table.c.published.is_(False))
-    unpublished, refused = connection.execute(query).one()
+    unpublished, refused = connection.execute(_count_unpublished(table)).one()
     return OutboxCount(unpublished - refused, refused)
+
+
+@cache
+def _count_unpublished(table: Table) -> Select[int, int]:
+    return select(func.count(), func.count(table.c.refused_because)).where(table.c.published.is_(False))
+
+
+@cache
+def _oldest_waiting(table: Table) -> Select[Any]:
+    columns = _OPT_OUT if table is OPT_OUTS else TRANSITION
+    waiting = table.c.published.is_(False), table.c.refused_because.is_(None)
+    return select(*columns).where(*waiting).order_by(table.c.id).limit(LIMIT)
 
 
 def insert_transitions(connection: Connection, transitions: Sequence[Mapping[str, object]]) -> None:
@@ -101,8 +113,7 @@ def insert_transitions(connection: Connection, transitions: Sequence[Mapping[str
 
 def unpublished_transitions(connection: Connection, limit: int) -> list[Transition]:
     """Return transitions that have not been published, oldest first."""
-    query = select(*TRANSITION).where(*_waiting(outbox)).order_by(outbox.c.id).limit(limit)
-    return [Transition(*row) for row in connection.execute(query)]
+    return [Transition(*row) for row in connection.execute(_oldest_waiting(TRANSITIONS), {"limit": limit})]
 
 
 def insert_opt_outs(
@@ -117,8 +128,7 @@ def insert_opt_outs(
 
 def unpublished_opt_outs(connection: Connection, limit: int) -> list[OptOutRecord]:
     """Return opt-outs that have not been published, oldest first."""
-    query = select(*_OPT_OUT).where(*_waiting(opt_out_outbox)).order_by(opt_out_outbox.c.id)
-    return [OptOutRecord(*row) for row in connection.execute(query.limit(limit))]
+    return [OptOutRecord(*row) for row in connection.execute(_oldest_waiting(OPT_OUTS), {"limit": limit})]
 
 
 def delete_published_opt_outs(connection: Connection, before: Millis, limit: int) -> int:
@@ -129,10 +139,6 @@ def delete_published_opt_outs(connection: Connection, before: Millis, limit: int
     for some in chunks(ids):
         connection.execute(delete(opt_out_outbox).where(o.id.in_(some)))
     return len(ids)
-
-
-def _waiting(table: Table) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return table.c.published.is_(False), table.c.refused_because.is_(None)
 
 
 def clear_message_ids(connection: Connection, users: Collection[str]) -> None:

@@ -6,13 +6,14 @@ from consumer.clock import Millis
 from consumer.ledger.queries.statements import upsert
 from consumer.ledger.schema.channel_tables import pauses
 
+_PAUSED = select(pauses.c.process, pauses.c.since)
 EVERYTHING = ""
 """In place of a process's name, which is never empty."""
 
 
 def paused_since(connection: Connection) -> dict[str, Millis]:
     """Return name of a process, or EVERYTHING → since when it is paused."""
-    return {row[0]: row[1] for row in connection.execute(select(pauses.c.process, pauses.c.since))}
+    return {row[0]: row[1] for row in connection.execute(_PAUSED)}
 
 
 def pause(connection: Connection, process: str, now: Millis) -> None:

@@ -2,16 +2,24 @@
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
+from typing import Any
 
-from sqlalchemy import Connection, delete, select, text
+from sqlalchemy import BindParameter, Connection, bindparam, delete, select, text
 
 from consumer.clock import Millis
-from consumer.ledger.queries.statements import chunks, upsert
+from consumer.ledger.queries.statements import SOME, chunks, upsert
 from consumer.ledger.schema.channel_tables import holds
 
 _TRY_LOCK = text(
     "SELECT name, pg_try_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest(CAST(:names AS text[])) AS name"
 )
+
+
+_h = holds.c
+_now: BindParameter[Any] = bindparam("now")
+_of_medium = _h.subject.in_(SOME), _h.medium == bindparam("medium")
+_ACTIVE_HOLDS = select(_h.subject, _h.reason, _h.until, _h.unreachable).where(*_of_medium, _h.until > _now)
+_DELETE_EXPIRED = delete(holds).where(_h.until <= _now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +57,8 @@ def extend_holds(connection: Connection, subjects: Collection[str], medium: str,
 def active_holds(connection: Connection, subjects: Collection[str], medium: str, now: Millis) -> dict[str, list[Hold]]:
     """Return the holds on these subjects that are in force at this moment, by subject."""
     found: dict[str, list[Hold]] = {}
-    h = holds.c
     for some in chunks(subjects):
-        query = select(h.subject, h.reason, h.until, h.unreachable)
-        active = h.subject.in_(some), h.medium == medium, h.until > now
-        for subject, *hold in connection.execute(query.where(*active)):
+        for subject, *hold in connection.execute(_ACTIVE_HOLDS, {"some": some, "medium": medium, "now": now}):
             found.setdefault(subject, []).append(Hold(*hold))
     return found
 
@@ -90,4 +95,4 @@ def delete_holds(connection: Connection, subjects: Collection[str], medium: str,
 
 def delete_expired_holds(connection: Connection, now: Millis) -> None:
     """Delete the holds whose moment has passed."""
-    connection.execute(delete(holds).where(holds.c.until <= now))
+    connection.execute(_DELETE_EXPIRED, {"now": now})

@@ -1,11 +1,14 @@
 """Reminders: locked in the order they wait, written back by the batch; fallback, unresolved ones and retention."""
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
+    Update,
     and_,
     bindparam,
     case,
@@ -18,16 +21,24 @@ from sqlalchemy import (
 )
 
 from consumer.clock import YEAR_10000, Millis
-from consumer.ledger.queries.statements import chunks, upsert
+from consumer.ledger.queries.statements import LIMIT, SOME, chunks
 from consumer.ledger.schema.rows import REMINDER, ReminderRow
-from consumer.ledger.schema.tables import AWAITED, UNRESOLVED, WAITS_FOR_NOTHING, attempts, meta, outbox, reminders
+from consumer.ledger.schema.tables import AWAITED, UNRESOLVED, WAITS_FOR_NOTHING, attempts, outbox, reminders
 
-_FIRST_SEQUENCE = "first_sequence"
+_BY_IDS = select(*REMINDER).where(reminders.c.reminder_id.in_(SOME))
+_LOCK_BY_IDS = _BY_IDS.order_by(reminders.c.reminder_id).with_for_update()
+_related = (reminders.c.last_seen >= bindparam("since")) | reminders.c.status.in_(bindparam("statuses", expanding=True))
+_of_users = select(*REMINDER).where(reminders.c.user_id.in_(SOME), _related)
+_LOCK_RELATED = _of_users.order_by(reminders.c.reminder_id).with_for_update()
+_UPDATE_ONE = update(reminders).where(
+    reminders.c.reminder_id == bindparam("key_reminder_id"), reminders.c.medium == bindparam("key_medium")
+)
 
 
 def any_due(connection: Connection, medium: str, now: Millis) -> bool:
     """Tell whether a reminder's moment has come."""
-    return _any_waiting(connection, reminders.c.due_at, now, reminders.c.medium == medium)
+    values = {"until": now, "medium": medium}
+    return connection.scalar(_first_waiting(reminders.c.due_at, of_medium=True), values) is not None
 
 
 def oldest_due(connection: Connection, medium: str | None, now: Millis) -> Millis | None:
@@ -62,7 +73,7 @@ def lock_quiet_since(connection: Connection, medium: str, moment: Millis, limit:
 
 def any_fallback_due(connection: Connection, now: Millis) -> bool:
     """Tell whether `lock_fallback_due` would find a reminder."""
-    return _any_waiting(connection, reminders.c.fallback_at, now)
+    return connection.scalar(_first_waiting(reminders.c.fallback_at), {"until": now}) is not None
 
 
 def lock_fallback_due(connection: Connection, now: Millis, limit: int) -> list[ReminderRow]:
@@ -70,21 +81,27 @@ def lock_fallback_due(connection: Connection, now: Millis, limit: int) -> list[R
     return _lock_waiting(connection, reminders.c.fallback_at, now, limit)
 
 
-def _any_waiting(
-    connection: Connection, column: ColumnElement[Any], until: Millis, *conditions: ColumnElement[bool]
-) -> bool:
-    first = select(column).where(column <= until, *conditions).order_by(column).limit(1)  # ordered: by its index
-    return connection.scalar(first) is not None
-
-
 def _lock_waiting(
     connection: Connection, column: ColumnElement[Any], until: Millis, limit: int, medium: str | None = None
 ) -> list[ReminderRow]:
     """Lock the rows that wait by this column, and pass over those that another replica has locked."""
-    waiting = select(*REMINDER).where(column <= until).order_by(column).limit(limit)
-    if medium is not None:
-        waiting = waiting.where(reminders.c.medium == medium)
-    return _rows(connection.execute(waiting.with_for_update(skip_locked=True)))
+    query = _lock_all_waiting(column, of_medium=medium is not None)
+    return _rows(connection.execute(query, {"until": until, "medium": medium, "limit": limit}))
+
+
+@cache
+def _lock_all_waiting(column: ColumnElement[Any], *, of_medium: bool) -> Select[Any]:
+    waiting = select(*REMINDER).where(*_is_waiting(column, of_medium)).order_by(column)
+    return waiting.limit(LIMIT).with_for_update(skip_locked=True)
+
+
+@cache
+def _first_waiting(column: ColumnElement[Any], *, of_medium: bool = False) -> Select[Any]:
+    return select(column).where(*_is_waiting(column, of_medium)).order_by(column).limit(1)  # ordered: by its index
+
+
+def _is_waiting(column: ColumnElement[Any], of_medium: bool) -> list[ColumnElement[bool]]:
+    return [column <= bindparam("until"), *([reminders.c.medium == bindparam("medium")] if of_medium else [])]
 
 
 def any_deferred(connection: Connection, medium: str, reason: str) -> bool:
@@ -115,8 +132,7 @@ def lock_by_ids(connection: Connection, ids: Collection[str]) -> list[ReminderRo
     """Lock the reminders with these ids, on every medium; wait for those that others have locked."""
     found: list[ReminderRow] = []
     for some in chunks(sorted(ids)):
-        query = select(*REMINDER).where(reminders.c.reminder_id.in_(some)).order_by(reminders.c.reminder_id)
-        found += _rows(connection.execute(query.with_for_update()))
+        found += _rows(connection.execute(_LOCK_BY_IDS, {"some": some}))
     return found
 
 
@@ -126,11 +142,8 @@ def lock_related(
     """Lock reminders of these users that have one of these statuses, or whose `last_seen` is `since` or later."""
     found: list[ReminderRow] = []
     for some in chunks(sorted(users)):
-        query = select(*REMINDER).where(
-            reminders.c.user_id.in_(some),
-            (reminders.c.last_seen >= since) | reminders.c.status.in_(statuses),
-        )
-        found += _rows(connection.execute(query.order_by(reminders.c.reminder_id).with_for_update()))
+        values = {"some": some, "since": since, "statuses": statuses}
+        found += _rows(connection.execute(_LOCK_RELATED, values))
     return found
 
 
@@ -164,7 +177,7 @@ def on_all_media(connection: Connection, ids: Collection[str]) -> dict[str, list
     """Return by reminder id its row on each medium. Locks nothing."""
     found: dict[str, list[ReminderRow]] = {}
     for some in chunks(sorted(ids)):
-        for row in _rows(connection.execute(select(*REMINDER).where(reminders.c.reminder_id.in_(some)))):
+        for row in _rows(connection.execute(_BY_IDS, {"some": some})):
             found.setdefault(row.reminder_id, []).append(row)
     return found
 
@@ -200,11 +213,8 @@ def update_rows(connection: Connection, changes: Iterable[tuple[ReminderRow, Rem
         if values:
             key = {"key_reminder_id": after.reminder_id, "key_medium": after.medium}
             by_columns.setdefault(tuple(values), []).append(values | key)
-    statement = update(reminders).where(
-        reminders.c.reminder_id == bindparam("key_reminder_id"), reminders.c.medium == bindparam("key_medium")
-    )
     for rows in by_columns.values():
-        connection.execute(statement, rows)
+        connection.execute(_UPDATE_ONE, rows)
 
 
 def put_off(connection: Connection, key: tuple[str, str], until: Millis) -> None:
@@ -216,32 +226,40 @@ def put_off(connection: Connection, key: tuple[str, str], until: Millis) -> None
 
 def wake_deferred(
     connection: Connection,
-    reason: str,
-    *,
+    *reasons: str,
     medium: str | None = None,
     users: Collection[str] | None = None,
     partitions: Collection[int] | None = None,
     process: str | None = None,
 ) -> int:
-    """Make reminders that are deferred for this reason due now, those that lapsed first, first. Return how many."""
-    waiting = (reminders.c.due_at.is_not(None)) & (reminders.c.reason == reason)
-    wakes = update(reminders).where(waiting).values(due_at=func.coalesce(reminders.c.lapsed_at, 0))
-    if medium is not None:
-        wakes = wakes.where(reminders.c.medium == medium)
-    if process is not None:
-        wakes = wakes.where(reminders.c.process == process)
+    """Make reminders that are deferred for these reasons due now, those that lapsed first, first. Return how many."""
+    values: dict[str, object] = {"reasons": reasons, "of_medium": medium, "of_process": process}
     if partitions is not None:
-        wakes = wakes.where(reminders.c.partition.in_(sorted(partitions)))
-    each = [wakes] if users is None else [wakes.where(reminders.c.user_id.in_(some)) for some in chunks(sorted(users))]
-    return sum(connection.execute(statement).rowcount for statement in each)
+        values["of_partitions"] = sorted(partitions)
+    wake = _wake(frozenset(name for name, value in values.items() if value is not None), of_users=users is not None)
+    each = [values] if users is None else [{**values, "some": some} for some in chunks(sorted(users))]
+    return sum(connection.execute(wake, some).rowcount for some in each)
+
+
+@cache
+def _wake(given: frozenset[str], *, of_users: bool) -> Update:
+    r = reminders.c
+    conditions = {
+        "reasons": r.reason.in_(bindparam("reasons", expanding=True)),
+        "of_medium": r.medium == bindparam("of_medium"),
+        "of_process": r.process == bindparam("of_process"),
+        "of_partitions": r.partition.in_(bindparam("of_partitions", expanding=True)),
+    }
+    which = [r.due_at.is_not(None), *(conditions[name] for name in sorted(given))]
+    wakes = update(reminders).where(*which).values(due_at=func.coalesce(r.lapsed_at, 0))
+    return wakes.where(r.user_id.in_(SOME)) if of_users else wakes
 
 
 def count_in_doubt(connection: Connection) -> dict[str, int]:
     """Count those that are `unknown` and still looked for, and those that are `unresolved`."""
-    unknown = select(func.count()).where(reminders.c.unknown_since.is_not(None))
-    unresolved = select(func.count()).select_from(reminders).where(UNRESOLVED)
-    counts = {"unknown": unknown, "unresolved": unresolved}
-    return {name: connection.scalar(query) or 0 for name, query in counts.items()}
+    unknown = select(func.count()).where(reminders.c.unknown_since.is_not(None)).scalar_subquery()
+    unresolved = select(func.count()).select_from(reminders).where(UNRESOLVED).scalar_subquery()
+    return dict(connection.execute(select(unknown.label("unknown"), unresolved.label("unresolved"))).mappings().one())
 
 
 def lock_removable(connection: Connection, before: Millis, over: Sequence[str], limit: int) -> list[tuple[str, str]]:
@@ -280,21 +298,3 @@ def clear_traces(connection: Connection, users: Collection[str]) -> None:
 
 def _rows(found: Iterable[Sequence[Any]]) -> list[ReminderRow]:
     return [ReminderRow._make(row) for row in found]
-
-
-def raise_sequences(connection: Connection, least: int) -> None:
-    """Have the records of every reminder go on behind this number, and those of reminders to come begin behind it."""
-    connection.execute(update(reminders).where(reminders.c.sequence < least).values(sequence=least))
-    put_first_sequence(connection, least)
-
-
-def put_first_sequence(connection: Connection, number: int) -> None:
-    """Have the records of reminders to come begin behind this number."""
-    statement = upsert(connection, meta).values(name=_FIRST_SEQUENCE, value=str(number))
-    new = {"value": statement.excluded.value}
-    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=new))
-
-
-def first_sequence(connection: Connection) -> int:
-    """Return the number behind which the records of a new reminder begin."""
-    return int(connection.scalar(select(meta.c.value).where(meta.c.name == _FIRST_SEQUENCE)) or 0)

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 
-from sqlalchemy import Connection, case, delete, select, text, update
+from sqlalchemy import Connection, Insert, bindparam, case, delete, select, text, update
 
 from consumer.clock import Millis
-from consumer.ledger.queries.statements import upsert
+from consumer.ledger.queries.statements import upsert, upsert_of
 from consumer.ledger.schema.replica_tables import intake_offsets, leases
 from consumer.ledger.schema.replica_tables import watermarks as watermark_table
 from consumer.ledger.schema.tables import meta
@@ -14,6 +15,12 @@ from consumer.ledger.schema.tables import meta
 _LOCK_FACTS_SHARED = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('facts', 0))")
 _LOCK_FACTS_EXCLUSIVE = text("SELECT pg_advisory_xact_lock(hashtextextended('facts', 0))")
 _TOLD = ("watched", "held", "brake", "distrusted")
+_WATERMARKS = select(watermark_table.c.partition, watermark_table.c.watermark)
+_o = intake_offsets.c
+_DOUBTFUL = select(_o.partition, _o.doubtful_until).where(_o.topic == bindparam("topic"), _o.doubtful_until > 0)
+_HOLDER = select(leases.c.holder).where(leases.c.name == bindparam("lease"))
+_LEASE_UNTIL = select(leases.c.until).where(leases.c.name == bindparam("lease"))
+_RELEASE = delete(leases).where(leases.c.name == bindparam("lease"), leases.c.holder == bindparam("by"))
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
 
 
@@ -61,8 +68,7 @@ def try_advisory_lock(connection: Connection, name: str) -> bool:
 
 def watermarks(connection: Connection) -> dict[int, Millis]:
     """Return every partition's watermark."""
-    query = select(watermark_table.c.partition, watermark_table.c.watermark)
-    return {row.partition: row.watermark for row in connection.execute(query)}
+    return {row.partition: row.watermark for row in connection.execute(_WATERMARKS)}
 
 
 def detect_standings(connection: Connection) -> dict[int, DetectStanding]:
@@ -76,16 +82,21 @@ def advance_watermarks(connection: Connection, values: Mapping[int, DetectStandi
 
     None goes back, unless it is later than `now`, which no watermark can be.
     """
-    statement = upsert(connection, watermark_table)
+    if values:
+        rows = [{"partition": n, **asdict(each), "now": now} for n, each in sorted(values.items())]
+        connection.execute(_advance_watermark(connection.dialect.name), rows)
+
+
+@cache
+def _advance_watermark(dialect: str) -> Insert:
+    statement = upsert_of(dialect, watermark_table)
     new, old = statement.excluded, watermark_table.c
     told = {name: case((new.watched.is_(None), old[name]), else_=new[name]) for name in _TOLD}
-    statement = statement.on_conflict_do_update(
+    return statement.on_conflict_do_update(
         index_elements=["partition"],
         set_={"watermark": new.watermark, **told},
-        where=(new.watermark >= old.watermark) | (old.watermark > now),
+        where=(new.watermark >= old.watermark) | (old.watermark > bindparam("now")),
     )
-    if values:
-        connection.execute(statement, [{"partition": n, **asdict(each)} for n, each in sorted(values.items())])
 
 
 def delete_watermark(connection: Connection, partition: int) -> None:
@@ -102,21 +113,24 @@ def next_offsets(connection: Connection, topic: str) -> dict[int, int]:
 
 def advance_offsets(connection: Connection, topic: str, offsets: dict[int, int]) -> None:
     """Note how far this topic has been read; never back."""
-    statement = upsert(connection, intake_offsets)
-    statement = statement.on_conflict_do_update(
+    rows = [{"topic": topic, "partition": n, "next_offset": offset} for n, offset in sorted(offsets.items())]
+    if rows:
+        connection.execute(_advance_offset(connection.dialect.name), rows)
+
+
+@cache
+def _advance_offset(dialect: str) -> Insert:
+    statement = upsert_of(dialect, intake_offsets)
+    return statement.on_conflict_do_update(
         index_elements=["topic", "partition"],
         set_={"next_offset": statement.excluded.next_offset},
         where=statement.excluded.next_offset > intake_offsets.c.next_offset,
     )
-    rows = [{"topic": topic, "partition": n, "next_offset": offset} for n, offset in sorted(offsets.items())]
-    if rows:
-        connection.execute(statement, rows)
 
 
 def doubtful_offsets(connection: Connection, topic: str) -> dict[int, int]:
     """Return partition → the offset before which a reminder may have been sent without a row in this ledger."""
-    o = intake_offsets.c
-    rows = connection.execute(select(o.partition, o.doubtful_until).where(o.topic == topic, o.doubtful_until > 0))
+    rows = connection.execute(_DOUBTFUL, {"topic": topic})
     return {row.partition: row.doubtful_until for row in rows}
 
 
@@ -132,21 +146,28 @@ def put_doubtful_offsets(connection: Connection, topic: str, until: Mapping[int,
 
 def acquire_lease(connection: Connection, name: str, holder: str, now: Millis, until: Millis) -> bool:
     """Tell whether the lease is this holder's until then: it was already, or nobody's, or the last one has run out."""
-    statement = upsert(connection, leases).values(name=name, holder=holder, until=until)
-    free = (leases.c.holder == holder) | (leases.c.until <= now)
-    values = {"holder": holder, "until": until}
-    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values, where=free))
-    return connection.scalar(select(leases.c.holder).where(leases.c.name == name)) == holder
+    values = {"name": name, "holder": holder, "until": until, "now": now}
+    connection.execute(_acquire_lease(connection.dialect.name), values)
+    return connection.scalar(_HOLDER, {"lease": name}) == holder
+
+
+@cache
+def _acquire_lease(dialect: str) -> Insert:
+    statement = upsert_of(dialect, leases)
+    new = statement.excluded
+    free = (leases.c.holder == new.holder) | (leases.c.until <= bindparam("now"))
+    values = {"holder": new.holder, "until": new.until}
+    return statement.on_conflict_do_update(index_elements=["name"], set_=values, where=free)
 
 
 def lease_until(connection: Connection, name: str) -> Millis | None:
     """Return until when somebody holds the lease."""
-    return connection.scalar(select(leases.c.until).where(leases.c.name == name))
+    return connection.scalar(_LEASE_UNTIL, {"lease": name})
 
 
 def release_lease(connection: Connection, name: str, holder: str) -> None:
     """Give up the lease, if it is this holder's."""
-    connection.execute(delete(leases).where(leases.c.name == name, leases.c.holder == holder))
+    connection.execute(_RELEASE, {"lease": name, "by": holder})
 
 
 def topic_id(connection: Connection, topic: str) -> str | None:

@@ -31,6 +31,7 @@ HEAD = _NUMBERS[-1]
 
 _WITHOUT_TIMEOUTS = ("SET LOCAL statement_timeout = 0", "SET LOCAL lock_timeout = 0")
 """To make an index of a large table takes its time."""
+_READ_VERSION = text("SELECT version_num FROM alembic_version")
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('lapse: migrations', 0))")
 
 
@@ -103,7 +104,7 @@ def known_version(connection: Connection) -> str | None:
 
     It takes no lock: a migration, which changes this row last, would else wait for a transaction that waits for it.
     """
-    version: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    version: str | None = connection.scalar(_READ_VERSION)
     if version is not None and version not in _NUMBERS:
         raise LedgerRefused(
             f"a newer Lapse wrote this ledger (schema version {version}, this one works with {HEAD}):"
