@@ -29,7 +29,7 @@ from .broker.local import LocalBroker
 from .broker.topics import FreshTopics
 from .ledger import databases
 from .ledger.postgresql import database_of
-from .quicker import compile_statements_once, keep_files_in_memory, without_collecting_garbage
+from .quicker import compile_statements_once, keep_files_in_memory, read_certificates_once, without_collecting_garbage
 from .servers import LocalServers, RemoteServers, Servers
 
 # Several tests run at once, so how long an example takes says nothing about the code.
@@ -55,6 +55,7 @@ _MARKERS = {
 def pytest_configure(config: pytest.Config) -> None:
     keep_files_in_memory()
     compile_statements_once()
+    read_certificates_once()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # So a shell starts what it runs in the background; the processes of the tests would inherit that, and some
         # tests interrupt them.

@@ -5,9 +5,11 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from httpx._transports import default
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.util import LRUCache
 
@@ -57,6 +59,14 @@ class _Statements(LRUCache[Any, Any]):
 def _for_any_engine(key: Any) -> Any:
     dialect, *rest = key
     return dialect.name, dialect.server_version_info, *rest
+
+
+def read_certificates_once() -> None:
+    """Let all clients of httpx share one TLS context: each would read the certificates of all authorities, for 20 ms.
+
+    Nearly all of them talk to this machine, without TLS.
+    """
+    default.create_ssl_context = cache(default.create_ssl_context)  # type: ignore[attr-defined]
 
 
 def compile_statements_once() -> None:
