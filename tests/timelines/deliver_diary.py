@@ -183,8 +183,11 @@ class Diary(Replica):
         return self
 
     async def _work(self) -> None:
-        while await self.parts.sender.step() + await self.parts.poller.step():
-            pass
+        is_anything_done = True
+        while is_anything_done:
+            while await self.parts.sender.step():
+                pass
+            is_anything_done = bool(await self.parts.poller.step())
 
     def publishes(self) -> "Diary":
         """Publish everything, then let the lease go, since other replicas of a story publish too."""
