@@ -17,14 +17,14 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES: list[dict[str, Any]] = [
     rule
     for file in sorted((DEPLOY / "prometheus" / "rules").glob("*.yml"))
-    for group in yaml.safe_load(file.read_text())["groups"]
+    for group in yaml.load(file.read_text(), yaml.CSafeLoader)["groups"]
     for rule in group["rules"]
 ]
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 TESTS: list[dict[str, Any]] = [
     test
     for file in sorted((DEPLOY / "prometheus" / "tests").glob("*.yml"))
-    for test in yaml.safe_load(file.read_text())["tests"]
+    for test in yaml.load(file.read_text(), yaml.CSafeLoader)["tests"]
 ]
 
 

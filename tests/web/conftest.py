@@ -23,16 +23,27 @@ UNHURRIED = WrongSecrets(ManualClock(), lambda seconds: asyncio.sleep(0))
 @contextmanager
 def served(app: ASGIApp, most: int | None = None) -> Iterator[str]:
     """Serves `app` in a thread and gives its address."""
+    with _served_until_told(app, most) as (address, _):
+        yield address
+
+
+@contextmanager
+def _served_until_told(app: ASGIApp, most: int | None = None) -> Iterator[tuple[str, Callable[[], None]]]:
+    """As `served`, and gives what tells it to stop, for which it does not wait."""
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve(app, listener, stop, most=most)))
     thread.start()
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
+
+    def tell_to_stop() -> None:
         loop.call_soon_threadsafe(stop.set)
+
+    try:
+        yield f"http://127.0.0.1:{port}", tell_to_stop
+    finally:
+        tell_to_stop()
         thread.join(10)
         loop.close()
     assert not thread.is_alive()
@@ -49,10 +60,14 @@ def diary(tmp_path: Path) -> Iterator[Diary]:
 @pytest.fixture(scope="module")
 def serving() -> Iterator[Serving]:
     """Serves an application and gives a client of it; everything ends with the module."""
+    every: list[Callable[[], None]] = []
     with ExitStack() as stack:
 
         def start(app: ASGIApp) -> httpx.Client:
-            address = stack.enter_context(served(app))
+            address, tell_to_stop = stack.enter_context(_served_until_told(app))
+            every.append(tell_to_stop)
             return stack.enter_context(httpx.Client(base_url=address, timeout=10))
 
         yield start
+        for tell_to_stop in every:  # at once: uvicorn looks every tenth of a second whether it is to stop
+            tell_to_stop()
