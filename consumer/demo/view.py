@@ -48,8 +48,8 @@ class Snapshot:
     def __str__(self) -> str:
         """Return the sums in one line."""
         lapses, sent = (sum(step[stage] for step in self.funnel["steps"]) for stage in ("requested", "sent"))
-        people = f"{self.people} people, {self.activities} activities, {lapses} lapses"
-        return f"{self.elapsed // SECOND:>3} s  {people}, {sent} sent in {self.taken['accepted']} messages"
+        people = f"{self.people} people, {self.activities} activities"
+        return f"{self.elapsed // SECOND:>3} s  {people}, {lapses} lapses, {sent} sent"
 
 
 def say(console: Console, text: str) -> None:

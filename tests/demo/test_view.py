@@ -53,7 +53,7 @@ def drawn(snapshot: Snapshot, height: int = 24, width: int = 80) -> str:
 def test_the_picture_has_the_consoles_address_the_sums_and_every_status() -> None:
     shown = drawn(SNAPSHOT)
     assert TITLE in shown
-    assert "12 s  300 people, 1804 activities, 24 lapses, 15 sent in 17 messages" in shown
+    assert "12 s  300 people, 1804 activities, 24 lapses, 15 sent" in shown
     assert "12  read        the client read it" in shown
     assert "6  suppressed  4 no_opt_in, 2 no_phone" in shown
 
@@ -96,7 +96,7 @@ def test_reasons_that_need_two_rows_stay_in_their_column() -> None:
 
 def test_before_anything_happened_there_is_a_picture_too() -> None:
     shown = drawn(EMPTY)
-    for words in ("300 people, 0 activities, 0 lapses, 0 sent in 0 messages", "nobody has been quiet", "none yet"):
+    for words in ("300 people, 0 activities, 0 lapses, 0 sent", "nobody has been quiet", "none yet"):
         assert words in shown
 
 
@@ -106,9 +106,9 @@ def test_without_a_terminal_there_are_lines_with_the_newest_message() -> None:
         show(EMPTY)
         show(SNAPSHOT)
     assert isinstance(console.file, io.StringIO)
-    sums = "300 people, 1804 activities, 24 lapses, 15 sent in 17 messages"
+    sums = "300 people, 1804 activities, 24 lapses, 15 sent"
     assert console.file.getvalue().splitlines() == [
-        "  0 s  300 people, 0 activities, 0 lapses, 0 sent in 0 messages",
+        "  0 s  300 people, 0 activities, 0 lapses, 0 sent",
         f" 12 s  {sums}: 6 suppressed, 2 cancelled, 3 accepted, 12 read, 1 brand_new",
         f"       +48 ••• ••90  read: Hello, Łukasz! {HELLO}",
     ]
@@ -119,7 +119,7 @@ def test_on_a_terminal_the_last_picture_stays() -> None:
     with screen(console, TITLE) as show:
         show(SNAPSHOT)
     assert isinstance(console.file, io.StringIO)
-    assert "15 sent in 17 messages" in console.file.getvalue()
+    assert "15 sent" in console.file.getvalue()
 
 
 def test_text_is_said_as_it_is() -> None:
@@ -134,7 +134,7 @@ def test_the_summary_has_the_sums_and_says_that_all_is_well() -> None:
     last = replace(SNAPSHOT, funnel=counts, taken={"accepted": 1, "messages": MESSAGES[:1]})
     records = [delivery_status(status=status, message_id="m1") for status in ("accepted", "read")]
     assert summary(last, Evidence(records, last.taken, frozenset()), 6_240, ()).splitlines() == [
-        " 12 s  300 people, 1804 activities, 4 lapses, 1 sent in 1 messages. Where reminders stand:",
+        " 12 s  300 people, 1804 activities, 4 lapses, 1 sent. Where reminders stand:",
         "    3  suppressed  3 no_opt_in",
         "    1  read        the client read it",
         "Messages taken by 1MSG (the sandbox): 1; named in the 2 records of delivery-status: 1",
