@@ -172,12 +172,13 @@ def _log_into(file: Path, settings: Settings, stack: ExitStack) -> None:
 def end_on_signal(stack: ExitStack) -> threading.Event:
     """Return an event that the first Ctrl-C (or SIGTERM) sets; the second one interrupts as usual."""
     end = threading.Event()
+    before = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def on_signal(number: int, frame: object) -> None:
         end.set()
         signal.signal(number, before[number])
 
-    before = {int(number): signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     for number, handler in before.items():
+        signal.signal(number, on_signal)
         stack.callback(signal.signal, number, handler)
     return end
