@@ -4,11 +4,14 @@ A part that works in a loop reports after every round how it went. A part that s
 reports that and goes on. Readiness requires progress, liveness only a recent report.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from consumer.clock import MINUTE, SECOND, Millis, Now
 
 STARTING = "has not started yet"
+_LONG_WAIT_MS: Millis = 5 * SECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,7 @@ class PartHealth:
         self._stale_after_ms = stale_after_ms
         self._dead_after_ms = dead_after_ms
         self._state = PartState(ok=False, detail=STARTING, reported_at=now(), ready=False)
+        self._waits_for: str | None = None
 
     def ok(self, detail: str | None = None) -> None:
         """Report a successful round. `detail` is for people, such as an engaged brake."""
@@ -44,10 +48,21 @@ class PartHealth:
         """Report a failed round; the part will try again."""
         self._state = PartState(ok=False, detail=reason, reported_at=self._now(), ready=False)
 
+    @contextmanager
+    def waiting(self, whom: str) -> Iterator[None]:
+        """Name whom the part waits for, should it report nothing for long meanwhile: a call may not return in time."""
+        self._waits_for = whom
+        try:
+            yield
+        finally:
+            self._waits_for = None
+
     def state(self, now: Millis) -> PartState:
         """Return the last report; not ok if it is too old."""
-        last = self._state
+        waits_for, last = self._waits_for, self._state
         silence = now - last.reported_at
+        if waits_for and silence > _LONG_WAIT_MS:
+            return replace(last, ok=False, ready=False, detail=f"waiting for {waits_for}")
         if silence <= self._stale_after_ms:
             return last
         return replace(last, ok=False, ready=False, detail=f"no report for {silence // SECOND} s")

@@ -94,6 +94,7 @@ def build(shared: Shared) -> DetectLoop:
             topic=topic,
             interval_ms=commit_interval,
             report_wait=report_commit_wait,
+            waiting=part.waiting,
             clock=clock,
             metrics=metrics,
             record_span=shared.record_span,

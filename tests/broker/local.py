@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.halting import halt
+
 from . import class_cache
 from .broker import MISSED_SOON, Broker, BrokerFailed, free_ports, properties
 from .jars import cached_folder, kafka_jars
@@ -82,7 +84,7 @@ class LocalBroker(Broker):
         self._end(signal.SIGKILL)
 
     def pause(self) -> None:
-        self._running().send_signal(signal.SIGSTOP)
+        halt(self._running())
 
     def resume(self) -> None:
         self._running().send_signal(signal.SIGCONT)

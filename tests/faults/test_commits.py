@@ -1,7 +1,11 @@
-"""Aborted commits: nothing is lost or doubled."""
+"""Commits that are aborted or hang: nothing is lost or doubled."""
 
+import threading
+
+from consumer.clock import SECOND
 from tests.app.service import eventually
-from tests.faults.world import BOTH_FETCHES, World
+from tests.faults.test_clock import SetClock
+from tests.faults.world import BOTH_FETCHES, PARTITIONS, World
 
 
 def test_aborted_commit_is_repeated_until_it_succeeds(world: World) -> None:
@@ -11,14 +15,38 @@ def test_aborted_commit_is_repeated_until_it_succeeds(world: World) -> None:
         world.delete_dead_letters_topic()
         world.users_go_quiet()
         eventually(lambda: one.aborted_commits() >= 2, meaning="aborted twice")
+        waits = "waiting for the broker, to take a commit"
+        eventually(lambda: one.health().detail == waits, meaning="health reports it, between two tries")
         assert not one.health().ok
-        assert one.health().detail == "waiting for the broker, to take a commit"
         world.users_go_quiet()
         world.create_dead_letters_topic()
         world.wait_until_all_are_reminded()
         eventually(lambda: one.health().ok, meaning="all is well again")
     world.assert_reminded_once_each()
     assert world.dead_letters() == [b"these bytes mean nothing"]
+
+
+def test_health_tells_whom_a_call_waits_for_that_does_not_return(world: World) -> None:
+    clock, called, answered = SetClock(), threading.Event(), threading.Event()
+
+    def hang() -> None:
+        called.set()
+        answered.wait()
+
+    with world.member_with_clock(clock, "one") as one:
+        eventually(lambda: one.health().ok and len(one.partitions()) == PARTITIONS)
+        one.before_offsets(hang)
+        try:
+            world.users_go_quiet()
+            eventually(called.is_set, meaning="a commit is under way")
+            clock.pass_by(6 * SECOND)
+            assert not one.health().ok
+            assert one.health().detail == "waiting for the broker, to answer a transaction"
+        finally:
+            answered.set()
+        world.wait_until_all_are_reminded()
+        eventually(lambda: one.health().ok, meaning="all is well again")
+    world.assert_reminded_once_each()
 
 
 @BOTH_FETCHES

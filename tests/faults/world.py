@@ -6,7 +6,6 @@ a commit may take seconds on a busy machine; it is SHORT where a test waits for 
 
 import io
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -33,6 +32,7 @@ from consumer.wiring.shared import Shared
 from tests.app.service import Platform, eventually
 from tests.broker.topics import create_topics, fresh_name
 from tests.faults.member import FENCED
+from tests.halting import wait_until_halted
 
 PARTITIONS = 4
 CLIENT = {
@@ -60,7 +60,7 @@ class World:
         self.admin = AdminClient({"bootstrap.servers": bootstrap})
         create_topics(self.admin, [NewTopic(self.topic("activity"), PARTITIONS, 1)])
         s = self.settings("nobody")
-        eventually(lambda: s.source.topic in self.admin.list_topics(timeout=10).topics, meaning="the topic is seen")
+        eventually(lambda: s.source.topic in self.admin.list_topics(timeout=60).topics, meaning="the topic is seen")
         topics.prepare(self.admin, s.topics, s.state_topic, s.source.topic)
         self.platform = Platform(bootstrap, self.names)
         self.reminders = Reminders(bootstrap, self.topic("reminders"))
@@ -116,7 +116,7 @@ class World:
         activities = self.all_of("activity", "read_uncommitted")
         return {(message.key() or b"").decode(): message.partition() or 0 for message in activities}
 
-    def wait_until_all_are_reminded(self, *, seconds: float = 60.0) -> None:
+    def wait_until_all_are_reminded(self, *, seconds: float = 120.0) -> None:
         """Wait until there is a reminder for every user who went quiet so far."""
         eventually(self.all_are_reminded, seconds, meaning="all are reminded")
 
@@ -187,6 +187,23 @@ class World:
         self.reminders.close()
 
 
+class OffsetsObserved:
+    """A transactional producer that calls `before_offsets` once, before it sends offsets."""
+
+    def __init__(self, producer: Producer, before_offsets: Callable[[], object]) -> None:
+        self._producer = producer
+        self._before_offsets: Callable[[], object] | None = before_offsets
+
+    def send_offsets_to_transaction(self, *arguments: Any) -> None:
+        call, self._before_offsets = self._before_offsets, None
+        if call is not None:
+            call()
+        self._producer.send_offsets_to_transaction(*arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._producer, name)
+
+
 class Member:
     """One detect process, as a thread of this process. Leaving the context stops it."""
 
@@ -218,6 +235,11 @@ class Member:
     def aborted_commits(self) -> float:
         return self.metric("lapse_commit_failures_total", outcome="aborted")
 
+    def before_offsets(self, call: Callable[[], object]) -> None:
+        """Have its next commit call this when the records are produced and the offsets are not yet sent."""
+        producer = self.loop._checkpoint._producer
+        producer.client = OffsetsObserved(producer.client, call)  # type: ignore[assignment]
+
     def health(self) -> PartState:
         return self._shared.health.states()["detect"]
 
@@ -232,7 +254,7 @@ class Member:
         found = self.loop.tasks.get(partition)
         return None if found is None else found.watermark.value
 
-    def failure(self, expected: type[Exception] | None, seconds: float = 60.0) -> str:
+    def failure(self, expected: type[Exception] | None, seconds: float = 120.0) -> str:
         """Wait until it has ended by itself with this exception, and return its text."""
         assert self._work is not None
         problem = self._work.exception(seconds)
@@ -260,13 +282,12 @@ class Process:
 
     def wait_until_killed(self) -> None:
         """Wait until it has been killed."""
-        self._process.wait(60)
+        self._process.wait(120)
         assert self._process.returncode == -signal.SIGKILL
 
     def wait_until_stopped(self) -> None:
         """Wait until SIGSTOP has stopped it."""
-        _, status = os.waitpid(self._process.pid, os.WUNTRACED)
-        assert os.WIFSTOPPED(status)
+        wait_until_halted(self._process)
 
     def resume(self) -> None:
         self._process.send_signal(signal.SIGCONT)
@@ -275,7 +296,7 @@ class Process:
         """Return its exit code, None while it runs."""
         return self._process.poll()
 
-    def exit_code(self, how: signal.Signals | None = None, seconds: float = 60) -> int:
+    def exit_code(self, how: signal.Signals | None = None, seconds: float = 120) -> int:
         """Send this signal, if any, and return its exit code once it has ended."""
         if how is not None:
             self._process.send_signal(how)

@@ -81,6 +81,24 @@ def test_silent_part_is_not_ready_then_dead_until_it_reports() -> None:
     assert health.dead() == []
 
 
+def test_part_that_hangs_in_a_call_tells_whom_it_waits_for() -> None:
+    clock = ManualClock()
+    health = Health(clock.monotonic)
+    part = health.register("detect")
+    part.ok("4 partitions")
+    with part.waiting("the broker"):
+        clock.advance(5 * SECOND)
+        assert health.states()["detect"].ok, "most calls are answered soon"
+        clock.advance(1)
+        assert not health.states()["detect"].ready
+        assert health.states()["detect"].detail == "waiting for the broker"
+        clock.advance(10 * MINUTE)
+        assert health.states()["detect"].detail == "waiting for the broker"
+        assert health.dead() == ["detect"], "perhaps it never returns"
+    clock.advance(1)
+    assert health.states()["detect"].detail == "no report for 605 s"
+
+
 def test_wall_clock_jump_makes_no_part_stale() -> None:
     clock = ManualClock()
     health = Health(clock.monotonic)

@@ -29,6 +29,7 @@ from consumer.kafka.clients.error_codes import (
 )
 from consumer.kafka.clients.output import Output, OutputBatch
 
+TRANSACTION_ANSWER = "the broker, to answer a transaction"
 _CALL_TIMEOUT_S = 2.0  # for one call of the client: no longer, so that a stop or Ctrl-C takes effect soon
 _RETRY_PAUSE_S = 0.2
 _QUEUE_FULL_WAIT_S = 0.1
@@ -80,7 +81,7 @@ def until_stopped(stop: threading.Event, report_wait: Callable[[str], None]) -> 
     def on_timeout(call: str, count: int, failure: KafkaException) -> None:
         if stop.is_set():
             raise Unanswered(f"stopped while the broker did not answer: {failure.args[0].str()}") from failure
-        report_wait("the broker, to answer a transaction")
+        report_wait(TRANSACTION_ANSWER)
         stop.wait(_RETRY_PAUSE_S)
 
     return on_timeout

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from itertools import islice, repeat
 
 import numpy as np
@@ -11,7 +12,13 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from consumer.clock import SECOND, Clock, Millis
 from consumer.detect.reminder_batch import ReminderBatch
 from consumer.detect.storage.traces import traceparents
-from consumer.kafka.clients.transactional_producer import Aborted, Fenced, TransactionalProducer, until_stopped
+from consumer.kafka.clients.transactional_producer import (
+    TRANSACTION_ANSWER,
+    Aborted,
+    Fenced,
+    TransactionalProducer,
+    until_stopped,
+)
 from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.metrics import DetectMetrics
 from consumer.records import ReminderKind
@@ -35,16 +42,19 @@ class Checkpoint:
         topic: str,
         interval_ms: Millis,
         report_wait: Callable[[str], None],
+        waiting: Callable[[str], AbstractContextManager[None]],
         clock: Clock,
         metrics: DetectMetrics,
         record_span: SpanRecorder | None = None,
     ) -> None:
-        """`report_wait` is told what we wait for whenever the broker does not answer; `record_span` traces lapses."""
+        """`report_wait` is told what we wait for whenever a call has timed out, and `waiting` before: there are calls
+        that do not return in time. `record_span` traces lapses."""
         self._consumer = consumer
         self._producer = producer
         self._topic = topic
         self._interval_ms = interval_ms
         self._report_wait = report_wait
+        self._waiting = waiting
         self._clock = clock
         self._metrics = metrics
         self._record_span = record_span
@@ -83,7 +93,7 @@ class Checkpoint:
             for task in writing:
                 task.build_outputs(now)
         try:
-            with self._metrics.commit.time():
+            with self._metrics.commit.time(), self._waiting(TRANSACTION_ANSWER):
                 self._producer.write(
                     [output for task in writing for output in task.outputs],
                     offsets=[TopicPartition(self._topic, task.partition, task.position) for task in writing],
