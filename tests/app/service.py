@@ -23,9 +23,11 @@ from tests.app.processes import LapseProcess
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 SECRET = "a-webhook-secret-of-the-tests"
 LAPSE = [sys.executable, "-m", "consumer.cli"]
+http = httpx.Client(timeout=60, limits=httpx.Limits(max_keepalive_connections=0))
+"""Waits as long as a busy machine may need. A connection for each request, since services are killed meanwhile."""
 
 
-def eventually(what: Callable[[], Any], seconds: float = 60.0, *, meaning: object = "") -> Any:
+def eventually(what: Callable[[], Any], seconds: float = 120.0, *, meaning: object = "") -> Any:
     """Call until the result is true, and return it. Fails with `meaning` after so many seconds."""
     deadline = time.monotonic() + seconds
     while not (answer := what()):
@@ -42,19 +44,19 @@ class Sandbox:
         self.process = process
 
     def messages(self) -> list[dict[str, Any]]:
-        answer = httpx.get(f"{self.info['base_url']}/_sandbox/messages").json()
+        answer = http.get(f"{self.info['base_url']}/_sandbox/messages").json()
         return list(answer["messages"] if isinstance(answer, dict) else answer)
 
     def writes_back(self, phone: str, text: str) -> None:
         """Have the person with this number write to the channel."""
         digits = "".join(filter(str.isdigit, phone))
-        answer = httpx.post(f"{self.info['base_url']}/_sandbox/inbound", json={"phone": digits, "body": text})
+        answer = http.post(f"{self.info['base_url']}/_sandbox/inbound", json={"phone": digits, "body": text})
         assert answer.status_code == 200
 
     def webhooks(self) -> list[str]:
         """Return the URLs to which the channel reports."""
         bearer = {"Authorization": f"Bearer {self.info['token']}"}
-        answer = httpx.get(f"{self.info['base_url']}/{self.info['channel_id']}/webhook", headers=bearer)
+        answer = http.get(f"{self.info['base_url']}/{self.info['channel_id']}/webhook", headers=bearer)
         urls = answer.json()["webhookUrl"]
         return [url for url in ([urls] if isinstance(urls, str) else urls) if url]
 
@@ -124,7 +126,7 @@ class Service:
         assert self.process is not None
         assert self.process.poll() is None, self.log[-3000:]
         try:
-            return httpx.get(f"{self.url}/readyz").status_code == 200
+            return http.get(f"{self.url}/readyz").status_code == 200
         except httpx.TransportError:
             return False
 
@@ -148,7 +150,7 @@ class Service:
 
     def metric(self, line: str) -> float:
         """Return the value of a metric; `line` is its name and labels as on the page. 0 if it is absent."""
-        for text in httpx.get(f"{self.url}/metrics").text.splitlines():
+        for text in http.get(f"{self.url}/metrics").text.splitlines():
             if text.startswith(line + " "):
                 return float(text.rsplit(" ", 1)[1])
         return 0.0

@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-import httpx
-
-from tests.app.service import Platform, Service, eventually
+from tests.app.service import Platform, Service, eventually, http
 
 
 def detail(service: Service) -> str:
-    return str(httpx.get(f"{service.url}/readyz").json()["parts"]["detect"]["detail"])
+    return str(http.get(f"{service.url}/readyz").json()["parts"]["detect"]["detail"])
 
 
 def test_engaged_brake_survives_a_restart_until_released(service: Service, platform: Platform, tmp_path: Path) -> None:
@@ -29,7 +27,7 @@ def test_engaged_brake_survives_a_restart_until_released(service: Service, platf
     eventually(lambda: service.metric("lapse_distrusted_partitions") == 1, meaning="it is remembered")
     assert "cannot be read" in service.command("brake", "status").stdout
     assert service.metric('lapse_lapses_total{outcome="asked",process="checkout",step="0"}') == 0
-    assert httpx.post(f"{service.url}/api/brake/release").status_code == 401
+    assert http.post(f"{service.url}/api/brake/release").status_code == 401
     assert "the watermark of partition" in service.command("brake", "release").stdout
     asked = 'lapse_reminders_total{kind="DUE",process="checkout",step="0"}'
     eventually(lambda: service.metric(asked) == 1, meaning="she is asked about")

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import httpx
-
-from tests.app.service import SECRET, Platform, Sandbox, Service, eventually
+from tests.app.service import SECRET, Platform, Sandbox, Service, eventually, http
 
 THEIRS = "http://127.0.0.1:9/inbox-of-the-channel"
 
@@ -12,18 +10,18 @@ THEIRS = "http://127.0.0.1:9/inbox-of-the-channel"
 def review(channel: Sandbox, **verdict: str) -> None:
     """Set the template's review result, in all languages."""
     body = {"name": channel.info["template"], **verdict}
-    assert httpx.post(f"{channel.info['base_url']}/_sandbox/templates", json=body).json()["changed"]
+    assert http.post(f"{channel.info['base_url']}/_sandbox/templates", json=body).json()["changed"]
 
 
 def part(service: Service, name: str) -> str:
-    found: dict[str, Any] = httpx.get(f"{service.url}/readyz").json()
+    found: dict[str, Any] = http.get(f"{service.url}/readyz").json()
     return str(found["parts"][name]["detail"])
 
 
 def overwrite(channel: Sandbox, *urls: str) -> None:
     url = f"{channel.info['base_url']}/{channel.info['channel_id']}/webhook"
     bearer = {"Authorization": f"Bearer {channel.info['token']}"}
-    assert httpx.post(url, headers=bearer, json={"webhookUrl": list(urls)}).status_code == 200
+    assert http.post(url, headers=bearer, json={"webhookUrl": list(urls)}).status_code == 200
 
 
 def test_paused_template_defers_until_approved(service: Service, platform: Platform, channel: Sandbox) -> None:

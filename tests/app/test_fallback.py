@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import yaml
 
-from tests.app.service import Platform, Sandbox, Service, eventually
+from tests.app.service import Platform, Sandbox, Service, eventually, http
 from tests.http_server import Handler, http_server
 from tests.mail_server import MailServer
 
@@ -78,10 +77,10 @@ def test_email_webhook_and_pause_end_to_end(
     assert configured.command("pause").returncode == 0
 
     def part(name: str) -> Any:
-        return httpx.get(f"{configured.url}/readyz").json()["parts"][name]
+        return http.get(f"{configured.url}/readyz").json()["parts"][name]
 
     eventually(lambda: part("sender_email")["detail"] == "paused: everything", meaning="the pause is seen")
-    assert httpx.get(f"{configured.url}/readyz").status_code == 200  # a paused service stays ready
+    assert http.get(f"{configured.url}/readyz").status_code == 200  # a paused service stays ready
     assert configured.metric('lapse_paused{process="*"}') == 1
     for user in ("maria", "gone"):
         platform.says(user, "STARTED")

@@ -5,10 +5,9 @@ import socket
 from contextlib import ExitStack
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.app.service import SECRET, Platform, Sandbox, Service, eventually
+from tests.app.service import SECRET, Platform, Sandbox, Service, eventually, http
 from tests.broker.broker import free_ports
 
 _DESCRIPTORS = 1_024
@@ -42,6 +41,7 @@ def test_idle_strangers_stop_nothing(service: Service, platform: Platform, chann
     for n, (user, phone) in enumerate(users.items()):
         platform.knows(user, name=f"Name {n}", phone=phone)
     platform.flush()
+    service.change("onemsg", timeout="30s")  # unanswered requests would be looked up, one by one, much later
     service.start()
     assert service.process is not None
     resource.prlimit(service.process.pid, resource.RLIMIT_NOFILE, (_DESCRIPTORS, _DESCRIPTORS))
@@ -51,7 +51,7 @@ def test_idle_strangers_stop_nothing(service: Service, platform: Platform, chann
         for url in (public, service.url):
             address = ("127.0.0.1", int(url.rpartition(":")[2]))
             for _ in range(_DESCRIPTORS):
-                stack.enter_context(socket.create_connection(address, timeout=10))
+                stack.enter_context(socket.create_connection(address, timeout=60))
         for user in users:
             platform.says(user, "STARTED")
         platform.flush()
@@ -59,10 +59,10 @@ def test_idle_strangers_stop_nothing(service: Service, platform: Platform, chann
             lambda: sum(life[-1]["status"] == "read" for life in statuses.lives().values()) == len(users),
             meaning="every message is sent, and 1MSG's reports have come through the public listener",
         )
-        assert httpx.get(f"{service.url}/healthz").json() == {"alive": True, "dead": []}
-        assert httpx.get(f"{service.url}/readyz").status_code == 200
+        assert http.get(f"{service.url}/healthz").json() == {"alive": True, "dead": []}
+        assert http.get(f"{service.url}/readyz").status_code == 200
         assert len(list(Path(f"/proc/{service.process.pid}/fd").iterdir())) < _DESCRIPTORS - 256
-    assert httpx.get(f"{public}/metrics").status_code == 404
-    assert httpx.post(f"{service.url}/webhooks/1msg/{SECRET}", content=b"{}").status_code == 404
+    assert http.get(f"{public}/metrics").status_code == 404
+    assert http.post(f"{service.url}/webhooks/1msg/{SECRET}", content=b"{}").status_code == 404
     assert "connections_not_accepted" not in service.log
     assert service.stop() == 0

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.app.service import Platform, Sandbox, Service, eventually
+from tests.app.service import Platform, Sandbox, Service, eventually, http
 
 
 def parts(service: Service) -> dict[str, dict[str, Any]]:
-    answer = httpx.get(f"{service.url}/readyz")
+    answer = http.get(f"{service.url}/readyz")
     assert answer.status_code == 200, "another process could do no better"
     return dict(answer.json()["parts"])
 
@@ -19,7 +18,7 @@ def is_blocked(service: Service, reason: str) -> bool:
 
 
 def change(channel: Sandbox, **fields: object) -> None:
-    assert httpx.post(f"{channel.info['base_url']}/_sandbox/channel", json=fields).is_success
+    assert http.post(f"{channel.info['base_url']}/_sandbox/channel", json=fields).is_success
 
 
 def problem_of(service: Service, reason: str) -> str:

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.app.service import Platform, Sandbox, Service, eventually, settings
+from tests.app.service import Platform, Sandbox, Service, eventually, http, settings
 from tests.broker.broker import free_ports
 
 
@@ -27,7 +26,7 @@ def test_delivers_console_shows_what_detect_watches_and_holds_back(
     service: Service, detect: Service, platform: Platform
 ) -> None:
     def now() -> dict[str, Any]:
-        return dict(httpx.get(f"{service.url}/api/now").raise_for_status().json())
+        return dict(http.get(f"{service.url}/api/now").raise_for_status().json())
 
     service.start("--role", "deliver")
     assert (now()["watched"], now()["brake"]) == (None, None)
@@ -42,9 +41,9 @@ def test_delivers_console_shows_what_detect_watches_and_holds_back(
     platform.flush()
     eventually(lambda: now()["brake"]["words"], meaning="deliver says what detect does not trust")
     assert "stands still: too many records cannot be read" in now()["brake"]["words"][0]
-    assert "Detect runs in another process" in httpx.get(f"{service.url}/needs").text
-    lying = httpx.get(f"{service.url}/api/needs").json()["dead_letters"]
+    assert "Detect runs in another process" in http.get(f"{service.url}/needs").text
+    lying = http.get(f"{service.url}/api/needs").json()["dead_letters"]
     assert lying["at_most"] >= 120, "detect set them aside, and deliver tells it"
     assert lying["newest_at"] is not None
-    httpx.post(f"{detect.url}/api/brake/release").raise_for_status()
+    http.post(f"{detect.url}/api/brake/release").raise_for_status()
     eventually(lambda: now()["brake"]["words"] == [], meaning="the release is seen")

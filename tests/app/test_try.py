@@ -29,14 +29,14 @@ def test_message_arrives_step_by_step_and_nothing_is_left(
     assert message["params"] == ["Olga", "your order"]
     assert "612345678" not in done.stdout.replace(" ", "") + done.stderr.replace(" ", "")
     admin = AdminClient({"bootstrap.servers": kafka})
-    assert not [topic for topic in admin.list_topics(timeout=10).topics if topic.startswith(f"{names}-try-")]
+    assert not [topic for topic in admin.list_topics(timeout=60).topics if topic.startswith(f"{names}-try-")]
     with (
         closing(Ledger(str(service.settings["ledger"]["url"]), read_only=True)) as ledger,
         ledger.reading() as connection,
     ):
         [noted] = queries.operating.journal.latest(connection, 9)
     assert (noted.action, noted.via, noted.detail) == ("test_send", "command", "inactivity_reminder to …678")
-    assert not [g for g in admin.list_consumer_groups().result(10).valid if g.group_id.startswith(f"{names}-try-")]
+    assert not [g for g in admin.list_consumer_groups().result(60).valid if g.group_id.startswith(f"{names}-try-")]
 
 
 def test_refusals_are_told_before_anything_is_made(service: Service, channel: Sandbox) -> None:

@@ -17,6 +17,7 @@ from consumer.clock import SystemClock
 from consumer.records import Contact
 from tests.broker.topics import FreshTopics, fresh_name
 from tests.cli.conftest import Lapse, command, environment, write
+from tests.halting import halt
 from tests.kafka.committed import Seen, committed, wait_until_written
 
 PLENTY = 15_000
@@ -69,8 +70,7 @@ def importing(folder: Path, kafka: str, topic: str) -> "Iterator[subprocess.Pope
     )
     with process:
         wait_until_written(kafka, topic)
-        process.send_signal(signal.SIGSTOP)
-        assert process.poll() is None, "it has finished already"
+        halt(process)
         yield process
 
 
@@ -246,7 +246,7 @@ def test_interrupted_import_is_aborted(tmp_path: Path, kafka: str, contacts: str
     with importing(tmp_path, kafka, contacts) as process:
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGCONT)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=60)
         assert process.returncode != 0
     assert "Traceback" not in said
     assert committed(kafka, contacts) == []

@@ -26,6 +26,7 @@ from consumer.kafka.dead_letters import topic_reader
 from consumer.kafka.dead_letters.records import RejectedRecord, dead_letter, rejected_record
 from tests.broker.topics import FreshTopics, fresh_name
 from tests.cli.conftest import Lapse, command, environment, write
+from tests.halting import halt
 from tests.kafka.committed import Seen, committed, wait_until_written
 
 WAIT = 30.0
@@ -270,7 +271,7 @@ class TestAReplay:
         place.set_aside([b"%d" % number for number in range(1_500)])
         with replaying(place) as process:
             wait_until_back(place)
-            process.send_signal(signal.SIGSTOP)
+            halt(process)
             assert lapse("dead-letters", "replay", "--yes").returncode == 0
             process.send_signal(signal.SIGCONT)
             _, said = process.communicate(timeout=60)

@@ -70,7 +70,7 @@ def test_ctrl_c_prints_the_last_status(configured: Path, onemsg: Sandbox) -> Non
     assert process.stdout is not None
     assert process.stdout.readline().split()[1] == "accepted"
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=60)
     assert (process.returncode, said) == (1, "no longer waiting; its last status was accepted\n")
 
 

@@ -37,7 +37,7 @@ def test_missing_topics_are_shown_then_created(
     ]
     created = lapse("topics", "--create")
     assert created.returncode == 0, created.stdout + created.stderr
-    there = AdminClient({"bootstrap.servers": kafka}).list_topics(timeout=10).topics
+    there = AdminClient({"bootstrap.servers": kafka}).list_topics(timeout=60).topics
     assert {len(there[name].partitions) for name in names.values()} == {3}
     after = lapse("topics")
     assert after.returncode == 0

@@ -138,7 +138,7 @@ def test_waiting_for_the_broker_is_reported_and_sigterm_ends_it_with_0(tmp_path:
         assert "starting" in process.stderr.readline()
         assert "no answer from localhost:9 within 2 s: is the broker running" in process.stderr.readline()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
 
 class TestTheSandbox:
@@ -163,7 +163,7 @@ class TestTheSandbox:
                 },
             )
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
+            assert process.wait(60) == 0
         assert answer.json()["sent"] is True
 
     def test_taken_port_is_reported(self, lapse: Lapse) -> None:

@@ -20,7 +20,7 @@ def make_again(world: World) -> None:
     """Delete the input and create it with the same name."""
     topic = world.topic("activity")
     world.admin.delete_topics([topic])[topic].result(30)
-    eventually(lambda: topic not in world.admin.list_topics(timeout=10).topics, meaning="the topic is gone")
+    eventually(lambda: topic not in world.admin.list_topics(timeout=60).topics, meaning="the topic is gone")
 
     def create() -> bool:
         made = world.admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic]
@@ -86,10 +86,10 @@ def test_deleted_input_does_not_come_back_by_our_own_requests(local_kafka: Local
         world.admin.delete_topics([topic])[topic].result(30)
         late = "lapse_watermark_delay_seconds"
         eventually(lambda: one.metric(late, partition="0") > 5, meaning="nothing of the input was answered for long")
-        assert topic not in world.admin.list_topics(timeout=10).topics
+        assert topic not in world.admin.list_topics(timeout=60).topics
     with pytest.raises(TopicsRefused, match="is not there"):
         topics.input_partitions(world.admin, topic)
-    assert topic not in world.admin.list_topics(timeout=10).topics
+    assert topic not in world.admin.list_topics(timeout=60).topics
     world.close()
 
 

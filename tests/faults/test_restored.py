@@ -174,9 +174,9 @@ def test_new_ledger_knows_who_opted_out_by_user_and_by_number(story: Story, tmp_
 def make_anew(kafka: str, topic: str, **config: str) -> None:
     """Delete the topic, and create it with as many partitions."""
     admin = AdminClient({"bootstrap.servers": kafka})
-    partitions = len(admin.list_topics(topic, timeout=10).topics[topic].partitions)
+    partitions = len(admin.list_topics(topic, timeout=60).topics[topic].partitions)
     admin.delete_topics([topic])[topic].result()
-    eventually(lambda: topic not in admin.list_topics(timeout=10).topics, TIMEOUT_S, meaning="it is deleted")
+    eventually(lambda: topic not in admin.list_topics(timeout=60).topics, TIMEOUT_S, meaning="it is deleted")
     create_topics(admin, [NewTopic(topic, partitions, replication_factor=1, config=config)])
 
 
