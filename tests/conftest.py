@@ -29,7 +29,13 @@ from .broker.local import LocalBroker
 from .broker.topics import FreshTopics
 from .ledger import databases
 from .ledger.postgresql import database_of
-from .quicker import compile_statements_once, keep_files_in_memory, read_certificates_once, without_collecting_garbage
+from .quicker import (
+    compile_statements_once,
+    keep_files_in_memory,
+    mixed,
+    read_certificates_once,
+    without_collecting_garbage,
+)
 from .servers import LocalServers, RemoteServers, Servers
 
 # Several tests run at once, so how long an example takes says nothing about the code.
@@ -81,10 +87,12 @@ def pytest_collection() -> Iterator[None]:
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses by them
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         for marker in {_MARKERS[name] for name in _fixtures(item) & _MARKERS.keys()}:
             item.add_marker(marker)
+    if _worker_input(config):
+        items[:] = mixed(items)
 
 
 @pytest.hookimpl(tryfirst=True)  # before a worker tells that it is ready

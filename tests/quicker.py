@@ -1,4 +1,5 @@
-"""What makes a run quick without changing what is tested: files in memory, and nothing that is worked out twice."""
+"""What makes a run quick without changing what is tested: files in memory, nothing that is worked out twice, and
+tests that wait beside tests that compute."""
 
 import gc
 import os
@@ -6,9 +7,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from itertools import groupby
 from pathlib import Path
+from random import Random
 from typing import Any
 
+import pytest
 from httpx._transports import default
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.util import LRUCache
@@ -33,6 +37,17 @@ def _has_room(folder: Path) -> bool:
         return False
     found = os.statvfs(folder)
     return found.f_bavail * found.f_frsize >= _NEEDED and not found.f_flag & os.ST_NOEXEC
+
+
+def mixed(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Return tests file by file, with the files that need a broker, and wait most of the time, everywhere among those
+    that compute: each process of xdist begins with a row of neighbours."""
+    files = [list(tests) for _, tests in groupby(items, key=lambda item: item.path)]
+    waiting = [file for file in files if any(test.get_closest_marker("broker") for test in file)]
+    computing = [file for file in files if file not in waiting]
+    Random(0).shuffle(waiting)  # the same in each process
+    placed = [(place / len(kind), file) for kind in (waiting, computing) for place, file in enumerate(kind)]
+    return [test for _, file in sorted(placed, key=lambda each: each[0]) for test in file]
 
 
 @contextmanager
