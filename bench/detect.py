@@ -35,6 +35,7 @@ from consumer.config.sections.service import LogSettings
 from consumer.config.settings import Settings
 from consumer.kafka.clients import partition_offsets, topics
 from consumer.kafka.detect_loop.loop import DetectLoop
+from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.records import UserActivity
 from consumer.wiring import detect
 from consumer.wiring.shared import Shared
@@ -235,14 +236,17 @@ def catch_up_with_reminders(settings: Settings, expected: int, already_read: int
         if not begun and len(loop.tasks) == len(ends) and unread < count:
             begun.append((time.perf_counter(), time.process_time(), count / max(1, unread)))
             turns.clear()  # of the time before: state was restored in one of them
-        asked = written(shared) + sum(task.uncommitted_reminders for task in loop.tasks.values())
-        if begun and unread == 0 and asked >= expected:
+        if begun and unread == 0 and written(shared) + sum(map(_uncommitted, loop.tasks.values())) >= expected:
             stop.set()
 
     loop.turn = watched  # type: ignore[method-assign]
     loop.run(stop)
     [(clock, cpu, share)] = begun
     return CaughtUp((time.perf_counter() - clock) * share, (time.process_time() - cpu) * share, max(turns))
+
+
+def _uncommitted(task: PartitionTask) -> int:
+    return task.uncommitted_reminders
 
 
 def time_turns(loop: DetectLoop) -> list[float]:
