@@ -11,8 +11,8 @@ export EXAMPLES
 # The tests start hundreds of processes, each of which would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Most tests wait most of the time, for brokers and processes: twice as many at once as there are cores.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(8, 2 * (os.cpu_count() or 1)))')
+# Many tests wait most of the time, for brokers and processes: three times as many at once as there are cores.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(8, 3 * (os.cpu_count() or 1)))')
 CHROMIUM ?= /usr/bin/chromium
 PYTEST = $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
 
