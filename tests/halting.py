@@ -8,7 +8,7 @@ import subprocess
 def halt(process: "subprocess.Popen[str] | subprocess.Popen[bytes]") -> None:
     """Send SIGSTOP and return once the process stands still, until SIGCONT.
 
-    On a busy machine its threads may run on for seconds after the signal was sent.
+    On a busy machine its threads may run on for a tenth of a second after the signal was sent.
     """
     process.send_signal(signal.SIGSTOP)
     wait_until_halted(process)

@@ -41,7 +41,6 @@ def test_idle_strangers_stop_nothing(service: Service, platform: Platform, chann
     for n, (user, phone) in enumerate(users.items()):
         platform.knows(user, name=f"Name {n}", phone=phone)
     platform.flush()
-    service.change("onemsg", timeout="30s")  # unanswered requests would be looked up, one by one, much later
     service.start()
     assert service.process is not None
     resource.prlimit(service.process.pid, resource.RLIMIT_NOFILE, (_DESCRIPTORS, _DESCRIPTORS))
