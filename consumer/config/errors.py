@@ -1,10 +1,12 @@
 """Puts a mistake in the configuration into words: where it is, what is wrong, and what to write instead.
 
-No message shows a value, which may be a secret: only keys, and what was expected.
+No message shows a value that may be a secret: only keys, and what was expected.
 """
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
 
@@ -13,7 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from consumer.config.settings import Settings
-from consumer.config.types import Secret
+from consumer.config.types import Secret, format_duration
 
 KeyPath: TypeAlias = tuple[int | str, ...]
 """The path of a key: ("processes", "checkout", "remind_after", 0)."""
@@ -34,6 +36,9 @@ _EXPECTED = {
     "string_too_short": "should not be empty",
     "too_short": "should not be empty",
 }
+
+_TIMEDELTA = re.compile(r"datetime\.timedelta\((.*?)\)")
+"""How pydantic writes the limit of a duration."""
 
 _MISSING: dict[KeyPath, str] = {
     ("processes",): 'name what people can leave unfinished: checkout: {action: "your order", remind_after: [2h]}',
@@ -167,4 +172,9 @@ def _text(detail: ErrorDetails, path: KeyPath) -> str:
     if kind in ("model_type", "model_attributes_type"):
         return f"should contain keys: {', '.join(keys_of(shape_at(path)))}"
     plain = detail["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
-    return _EXPECTED.get(kind, plain)
+    return _EXPECTED.get(kind, _TIMEDELTA.sub(_as_in_file, plain))
+
+
+def _as_in_file(limit: re.Match[str]) -> str:
+    parts = dict(part.split("=") for part in limit[1].split(", "))
+    return format_duration(timedelta(**{unit: int(count) for unit, count in parts.items()}))

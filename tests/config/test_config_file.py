@@ -53,6 +53,8 @@ timezone: UTC
             "lapse.yaml:5: web: public must have another port than `port`: the webhook alone is served there",
         ),
         ("web: {port: 99999}", "lapse.yaml:5: web.port: should be less than or equal to 65535"),
+        ("detect: {clock_doubt: 2d}", "lapse.yaml:5: detect.clock_doubt: should be less than or equal to 12h"),
+        ("detect: {brake: {window: 1s}}", "lapse.yaml:5: detect.brake.window: should be greater than or equal to 10s"),
         (
             "web: 8080",
             (
