@@ -3,17 +3,19 @@
 import hypothesis.strategies as st
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given
 
 from consumer.clock import DAY, HOUR, MINUTE
-from consumer.detect.lapse_rules import Processes, Times
+from consumer.detect.lapse_rules import ALWAYS, Processes, Times, reminder_id
+from consumer.detect.storage import due_rows
 from consumer.detect.storage.due_rows import DueRows
 from consumer.detect.storage.row_store import RowStore
 from consumer.detect.table import Table
 from tests.detect.hearing import RULES, hear
 
 ROWS = 3000  # of several blocks
-places = st.integers(0, ROWS - 1)
+places = st.integers(0, ROWS - 1) | st.sampled_from([0, 1, 1023, 1024])
 TURNS = st.one_of(
     st.tuples(st.just("schedule"), st.dictionaries(places, st.integers(0, 100), min_size=1)),
     st.tuples(st.just("find"), st.integers(0, 30)),
@@ -21,12 +23,21 @@ TURNS = st.one_of(
 )
 
 
-@given(st.lists(TURNS, max_size=30))
-def test_due_rows_are_those_of_a_plain_dictionary(turns: list) -> None:  # type: ignore[type-arg]
+@given(st.lists(TURNS, max_size=30), st.sampled_from([0, 3, 1000]))
+def test_due_rows_are_those_of_a_plain_dictionary(turns: list, max_stale_rows: int) -> None:  # type: ignore[type-arg]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(due_rows, "_MAX_STALE_ROWS", max_stale_rows)
+        compare_with_dictionaries(turns)
+
+
+def compare_with_dictionaries(turns: list) -> None:  # type: ignore[type-arg]
     store = RowStore()
     store.allocate(ROWS)
-    rows, due, waiting, watermark = DueRows(store), dict[int, int](), dict[int, int](), 0
-    for turn, what in turns:
+    rows, due, watermark = DueRows(store), dict[int, int](), 0
+    waiting, first_put_off = dict[int, tuple[int, int]](), dict[int, tuple[int, int]]()
+    """The turn since which they wait, and when they were due. A row that has been rescheduled meanwhile may still
+    have its first place in the queue."""
+    for number, (turn, what) in enumerate(turns):
         if turn == "schedule":
             rows.schedule(np.array(list(what), np.int64), np.array(list(what.values()), np.int64))
             due |= what
@@ -36,16 +47,19 @@ def test_due_rows_are_those_of_a_plain_dictionary(turns: list) -> None:  # type:
             found = rows.find(watermark)
             assert sorted(found.tolist()) == sorted(row for row, at in due.items() if at <= watermark)
             for row in found.tolist():
-                waiting.setdefault(row, due[row])
+                since = waiting.setdefault(row, (number, due[row]))
+                first_put_off.setdefault(row, since)
                 due[row] = watermark + 20
             rows.put_off(found, np.full(found.size, watermark + 20))
         else:
-            taken = rows.take(what)
+            taken = rows.take(what).tolist()
             assert len(taken) == min(what, len(waiting))
-            for row in taken.tolist():
+            for row in taken:
                 del waiting[row]
                 due.pop(row)
-            rows.schedule(taken, np.full(taken.size, 10_000))
+            if taken and waiting:
+                assert max(first_put_off[row] for row in taken) <= min(waiting.values())
+            rows.schedule(np.array(taken, np.int64), np.full(len(taken), 10_000))
         assert rows.waiting == len(waiting)
         assert np.flatnonzero(store.waiting).tolist() == sorted(waiting)
 
@@ -57,21 +71,21 @@ def starts(users: list[str], times: Times) -> pl.DataFrame:
 
 
 def test_oldest_lapses_are_asked_for_first_and_so_many_a_turn() -> None:
-    table, many = Table(Processes(RULES)), 5000
+    """The first turn takes more than a batch of reminders has."""
+    table, many = Table(Processes(RULES)), 7000
     order = np.random.default_rng(1).permutation(many)
-    times = HOUR + order * 1000
-    hear(table, starts([f"user-{n}" for n in order], times), 0)
-    watermark, asked = 3 * HOUR + many * 1000, list[str]()
-    first = table.advance_to(watermark, 0, limit=1000)
-    asked += [str(reminder.user_id) for reminder in first.reminders()]
-    assert table.waiting == many - 1000
-    while table.waiting:
-        turn = table.advance_to(watermark, 0, limit=700).reminders()
-        assert len(turn) == min(700, many - len(asked))
-        asked += [str(reminder.user_id) for reminder in turn]
-    at_once = [sorted(asked[:1000]), *(sorted(asked[first : first + 700]) for first in range(1000, many, 700))]
-    expected = [f"user-{n}" for n in range(many)]
-    assert at_once == [sorted(expected[:1000]), *(sorted(expected[n : n + 700]) for n in range(1000, many, 700))]
+    hear(table, starts([f"user-{n}" for n in order], HOUR + order * 1000), 0)
+    watermark, done = 3 * HOUR + many * 1000, 0
+    for limit in (4500, 700, 700, 700, 700):
+        asked = table.advance_to(watermark, 0, limit=limit).reminders()
+        expected = {}
+        for n in range(done, min(done + limit, many)):
+            user, seen = f"user-{n}", HOUR + n * 1000
+            expected[user] = (reminder_id(user, "checkout", seen, HOUR), seen, seen + HOUR, seen + HOUR)
+        assert len(asked) == len(expected)
+        assert {r.user_id: (r.reminder_id, r.last_seen, r.lapsed_at, r.occurred_at) for r in asked} == expected
+        done += len(asked)
+        assert table.waiting == many - done
 
 
 def test_held_rows_are_looked_at_again_only_when_something_changes() -> None:
@@ -89,13 +103,19 @@ def test_held_rows_are_looked_at_again_only_when_something_changes() -> None:
     assert table.waiting == 1
 
 
-def test_queue_that_nobody_takes_from_does_not_grow() -> None:
+def test_queue_that_nobody_takes_from_stays_short_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(due_rows, "_MAX_STALE_ROWS", 100)
     store = RowStore()
-    store.allocate(10)
-    rows, some = DueRows(store), np.arange(10)
-    for turn in range(20_000):
-        rows.schedule(some, np.full(10, turn))
-        rows.put_off(rows.find(turn), np.full(10, turn + 100))
-    assert sum(array.size for array in rows._queue) < 100_000
-    assert sorted(rows.take(100).tolist()) == some.tolist()
+    store.allocate(600)
+    rows, oldest, repeated = DueRows(store), np.arange(10), np.arange(10, 20)
+    rows.schedule(oldest, 10 - oldest)
+    rows.put_off(rows.find(10), np.full(10, ALWAYS))
+    for turn in range(11, 500):
+        passing = 20 + turn + np.arange(10)
+        rows.schedule(np.concatenate([repeated, passing]), np.full(20, turn))
+        rows.put_off(rows.find(turn), np.full(20, ALWAYS))
+        rows.schedule(passing, np.full(10, ALWAYS))
+    assert sum(array.size for array in rows._queue) < 200
+    assert [rows.take(1).item() for _ in oldest] == oldest[::-1].tolist()
+    assert sorted(rows.take(100).tolist()) == repeated.tolist()
     assert rows.waiting == 0

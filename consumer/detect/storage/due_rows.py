@@ -27,7 +27,7 @@ class DueRows:
         self._store = store
         self._earliest: Times = np.full(1, ALWAYS, np.int64)  # by block
         self._queue: deque[Rows] = deque()
-        """Each array in the order of `due`. Rows that have been rescheduled since are no longer `waiting`."""
+        """Each array has distinct rows in the order of `due`. Rows that have been rescheduled since no longer wait."""
         self._queued = 0
         self.waiting = 0
         """The number of rows that wait."""
@@ -83,19 +83,12 @@ class DueRows:
                 self._queue.appendleft(rows[limit:])
                 rows = rows[:limit]
             self._queued -= rows.size
-            rows = self._distinct(rows[self._store.waiting[rows]])
-            self._store.waiting[rows] = False  # at once, since a row may stand in the queue a second time
+            rows = rows[self._store.waiting[rows]]
+            self._store.waiting[rows] = False  # at once, since a row may stand in another array, too
             self.waiting -= rows.size
             taken.append(rows)
             limit -= rows.size
         return np.concatenate(taken) if taken else np.empty(0, np.int64)
-
-    def _distinct(self, rows: Rows) -> Rows:
-        """Return each row once. `due` serves as scratch space, since they are scheduled next. (`np.unique` is slow.)"""
-        places = np.arange(rows.size)
-        self._store.due[rows] = places
-        distinct: Rows = rows[self._store.due[rows] == places]
-        return distinct
 
     def _drop_stale(self) -> None:
         """Drop what no longer waits, and what stands in the queue twice. (While the brake holds, nobody takes it.)"""
