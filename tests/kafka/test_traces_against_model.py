@@ -140,6 +140,20 @@ def test_of_several_at_the_same_time_the_greatest_is_kept_in_any_order() -> None
         assert kept(together) == kept(singly) == {("ann", "checkout"): contexts[-1]}
 
 
+def test_each_reminder_has_the_trace_of_its_own_row_and_what_follows_has_none() -> None:
+    table = Table(Processes(RULES))
+    contexts = {"ann": traceparent(b"\1" * 25), "bob": None, "cem": traceparent(b"\3" * 25)}
+    start = UserActivity(event_id="e", user_id="", process="checkout", kind=ActivityKind.STARTED, occurred_at=1)
+    hear(table, [((replace(start, user_id=user), 0), context) for user, context in contexts.items()])
+    [batch] = table.advance_to(12, now=12).asked
+    assert batch.traces is not None
+    assert dict(zip([each.user_id for each in batch], traceparents(batch.traces), strict=True)) == contexts
+    back = [replace(start, user_id=user, occurred_at=13) for user in contexts]
+    [returned] = table.apply(ActivityBatch.of(frame([(event, 13) for event in back]), table.processes.known), 13)
+    assert len(returned) == 3
+    assert returned.traces is None
+
+
 def test_rows_that_move_and_end_take_their_traces_with_them() -> None:
     table = Table(Processes(RULES))
     store, rows = table.store, table.store.allocate(4)
