@@ -1,16 +1,19 @@
 """What docs/topics.md says is what the code does."""
 
+import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from consumer.activity.record_codec import RecordCodec
+from consumer.activity.schemas.avro_schema import schema_text
 from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SystemClock
 from consumer.deliver.lifecycle import SILENT, Status, StatusSource
-from consumer.records import Contact, DeliveryStatus, UserActivity
+from consumer.records import EMAIL, WEBHOOK, WHATSAPP, Contact, DeliveryStatus, UserActivity
 from tests.statuses import delivery_status
 
 PAGE = (Path(__file__).parents[2] / "docs" / "topics.md").read_text(encoding="utf-8")
@@ -32,6 +35,15 @@ def test_the_documented_decoder_reads_what_is_published(monkeypatch: pytest.Monk
     codec = RecordCodec(WriterSchemas(SystemClock()))
     found = names["decode"](codec.encode(record, "delivery-status"))
     assert (found["user_id"], found["sequence"], found["status"], found["final"]) == ("maria", 3, "read", True)
+
+
+@pytest.mark.parametrize(
+    ("field", "values"), [("status", Status), ("source", StatusSource), ("medium", (WHATSAPP, EMAIL, WEBHOOK))]
+)
+def test_schema_has_a_symbol_for_each_value(field: str, values: Iterable[str]) -> None:
+    """The record has them as texts: without its symbol a value could not be published."""
+    types = {each["name"]: each["type"] for each in json.loads(schema_text(DeliveryStatus))["fields"]}
+    assert set(types[field]["symbols"]) == {*map(str, values), "other"}
 
 
 def test_every_field_of_delivery_status_is_explained() -> None:
