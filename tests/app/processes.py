@@ -1,27 +1,38 @@
 """`lapse` in processes of their own that begin with its modules loaded, which saves each a second of processor time.
 
 They are forked from a process that has nothing but the modules. How a command begins from nothing is tested beside
-them: tests/cli, tests/app/test_readme.py and tests/faults/rolling.py start Python anew.
+them: tests/cli/test_usage.py, tests/app/test_readme.py, tests/faults/rolling.py and others start Python anew.
 """
 
+import io
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["tests.app.loaded"])
+_TIMEOUT_S = 120
 
 
 class LapseProcess:
     """As `subprocess.Popen` of `lapse` with these arguments, as far as tests need it."""
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], output: Path) -> None:
-        """What it says is appended to `output`."""
-        target = _context.Process(target=_run, args=(list(arguments), dict(environment), output), daemon=True)
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        output: Path,
+        errors: Path | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        """What it says is appended to `output`, and to `errors` if they are given; it runs in `folder`, or in ours."""
+        given = list(arguments), dict(environment), output, errors or output, folder or Path.cwd()
+        target = _context.Process(target=_run, args=given, daemon=True)
         target.start()
         assert target.pid is not None
         self._process = target
@@ -46,14 +57,31 @@ class LapseProcess:
         self.send_signal(signal.SIGTERM)
 
 
-def _run(arguments: list[str], environment: dict[str, str], output: Path) -> None:
+def run_lapse(
+    arguments: Sequence[str], environment: Mapping[str, str], folder: Path | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """Run `lapse` to its end. Raises subprocess.TimeoutExpired."""
+    with tempfile.TemporaryDirectory() as said:
+        output, errors = Path(said, "output"), Path(said, "errors")
+        process = LapseProcess(arguments, environment, output, errors, folder)
+        try:
+            status = process.wait(_TIMEOUT_S)
+        finally:
+            process.send_signal(signal.SIGKILL)
+        return subprocess.CompletedProcess(arguments, status, output.read_text("utf-8"), errors.read_text("utf-8"))
+
+
+def _run(arguments: list[str], environment: dict[str, str], output: Path, errors: Path, folder: Path) -> None:
     from consumer.cli import main
 
     os.environ.clear()
     os.environ.update(environment)
-    said = os.open(output, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    for stream in (1, 2):
-        os.dup2(said, stream)
-    os.close(said)
+    os.chdir(folder)
+    for stream, file in ((sys.stdout, output), (sys.stderr, errors)):
+        said = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.dup2(said, stream.fileno())
+        os.close(said)
+        assert isinstance(stream, io.TextIOWrapper)
+        stream.reconfigure(encoding="utf-8")
     sys.argv = ["lapse", *arguments]
     main()

@@ -18,7 +18,7 @@ import httpx
 import yaml
 from confluent_kafka import Consumer, Producer
 
-from tests.app.processes import LapseProcess
+from tests.app.processes import LapseProcess, run_lapse
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 SECRET = "a-webhook-secret-of-the-tests"
@@ -143,10 +143,7 @@ class Service:
         return self.process.wait(60)
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*LAPSE, *arguments, "--config", str(self._file)],
-            env=self.environment, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        return run_lapse([*arguments, "--config", str(self._file)], self.environment)
 
     def metric(self, line: str) -> float:
         """Return the value of a metric; `line` is its name and labels as on the page. 0 if it is absent."""

@@ -17,6 +17,7 @@ from consumer.demo.broker import embedded_broker
 from consumer.ledger.store import Ledger
 from consumer.sandbox.app import Setup
 from consumer.sandbox.server import Sandbox, running
+from tests.app.processes import run_lapse
 
 ROOT = Path(__file__).parents[2]
 Lapse = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -35,6 +36,16 @@ def command(*arguments: str) -> list[str]:
 @pytest.fixture
 def lapse(tmp_path: Path) -> Lapse:
     """Runs `lapse` with these arguments and variables in a folder of its own, to its end."""
+
+    def run(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+        return run_lapse(arguments, environment(**variables), tmp_path)
+
+    return run
+
+
+@pytest.fixture
+def lapse_anew(tmp_path: Path) -> Lapse:
+    """As `lapse`, begun as a shell begins it."""
 
     def run(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(

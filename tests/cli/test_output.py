@@ -36,8 +36,8 @@ def on_a_terminal(folder: Path, *arguments: str, columns: int) -> list[str]:
     return shown.splitlines()
 
 
-def test_long_sentences_are_wrapped_on_a_terminal_only(tmp_path: Path, lapse: Lapse) -> None:
-    line = lapse("topics", "--config", "no/such/file.yaml").stderr.strip()
+def test_long_sentences_are_wrapped_on_a_terminal_only(tmp_path: Path, lapse_anew: Lapse) -> None:
+    line = lapse_anew("topics", "--config", "no/such/file.yaml").stderr.strip()
     assert len(line) > 80
     shown = on_a_terminal(tmp_path, "topics", "--config", "no/such/file.yaml", columns=80)
     assert len(shown) > 1

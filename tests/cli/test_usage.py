@@ -18,8 +18,8 @@ COMMANDS += ["brake"]
 GROUPS = ["contacts", "dead-letters", "ledger", "state"]
 
 
-def test_help_lists_every_command(lapse: Lapse) -> None:
-    done = lapse("--help")
+def test_help_lists_every_command(lapse_anew: Lapse) -> None:
+    done = lapse_anew("--help")
     assert done.returncode == 0
     for name in COMMANDS + GROUPS:
         assert f"\n  {name} " in done.stdout
@@ -27,8 +27,8 @@ def test_help_lists_every_command(lapse: Lapse) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_explains_its_options(lapse: Lapse, name: str) -> None:
-    done = lapse(name, "--help")
+def test_every_command_explains_its_options(lapse_anew: Lapse, name: str) -> None:
+    done = lapse_anew(name, "--help")
     assert done.returncode == 0
     assert done.stdout.startswith(f"Usage: lapse {name} [OPTIONS]")
 
@@ -42,13 +42,13 @@ def test_help_imports_no_heavy_modules() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_version(lapse: Lapse) -> None:
-    done = lapse("--version")
+def test_version(lapse_anew: Lapse) -> None:
+    done = lapse_anew("--version")
     assert (done.returncode, done.stdout.split()[0].strip(",")) == (0, "lapse")
 
 
-def test_help_is_shown_without_a_command(lapse: Lapse) -> None:
-    done = lapse()
+def test_help_is_shown_without_a_command(lapse_anew: Lapse) -> None:
+    done = lapse_anew()
     assert done.returncode == 2
     assert "Usage: lapse" in done.stdout + done.stderr
 
@@ -66,17 +66,19 @@ def test_help_is_shown_without_a_command(lapse: Lapse) -> None:
         ["sandbox", "--faults", "slw=0.1"],
     ],
 )
-def test_wrong_usage_exits_with_2_and_a_hint(lapse: Lapse, arguments: list[str]) -> None:
-    done = lapse(*arguments)
+def test_wrong_usage_exits_with_2_and_a_hint(lapse_anew: Lapse, arguments: list[str]) -> None:
+    done = lapse_anew(*arguments)
     assert done.returncode == 2
     assert "Error: " in done.stderr
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [["run"], ["check"], ["topics"], ["send", "--phone=1", "--name=N", "--action=A"]])
-def test_every_command_explains_mistakes_in_the_settings(lapse: Lapse, tmp_path: Path, arguments: list[str]) -> None:
+def test_every_command_explains_mistakes_in_the_settings(
+    lapse_anew: Lapse, tmp_path: Path, arguments: list[str]
+) -> None:
     (tmp_path / "lapse.yaml").write_text("procesess: {}\nkafka: {bootstrap_server: x}\n")
-    done = lapse(*arguments, LAPSE_KAFAK__X="1")
+    done = lapse_anew(*arguments, LAPSE_KAFAK__X="1")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
         "LAPSE_KAFAK__X: kafak: unknown key; did you mean kafka?",
@@ -85,16 +87,16 @@ def test_every_command_explains_mistakes_in_the_settings(lapse: Lapse, tmp_path:
     ]
 
 
-def test_missing_settings_file_is_reported(lapse: Lapse, tmp_path: Path) -> None:
-    assert lapse("topics").stderr.startswith("lapse.yaml: this file does not exist")
-    done = lapse("topics", "--config", "other.yaml")
+def test_missing_settings_file_is_reported(lapse_anew: Lapse, tmp_path: Path) -> None:
+    assert lapse_anew("topics").stderr.startswith("lapse.yaml: this file does not exist")
+    done = lapse_anew("topics", "--config", "other.yaml")
     assert (done.returncode, done.stderr.split(":")[0]) == (2, "other.yaml")
-    assert lapse("topics", LAPSE_CONFIG="third.yaml").stderr.startswith("third.yaml: this file does not exist")
+    assert lapse_anew("topics", LAPSE_CONFIG="third.yaml").stderr.startswith("third.yaml: this file does not exist")
 
 
-def test_run_checks_secrets_first(lapse: Lapse, tmp_path: Path) -> None:
+def test_run_checks_secrets_first(lapse_anew: Lapse, tmp_path: Path) -> None:
     (tmp_path / "lapse.yaml").write_text(PROCESSES + CHANNEL + "web: {webhook_secret: {file: /nowhere/secret}}\n")
-    done = lapse("run", ONEMSG_TOKEN="")
+    done = lapse_anew("run", ONEMSG_TOKEN="")
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
         "lapse.yaml:3: onemsg.token: the environment variable ONEMSG_TOKEN is not set or empty",
@@ -102,23 +104,23 @@ def test_run_checks_secrets_first(lapse: Lapse, tmp_path: Path) -> None:
     ]
 
 
-def test_webhook_secret_must_be_url_safe(lapse: Lapse, tmp_path: Path) -> None:
+def test_webhook_secret_must_be_url_safe(lapse_anew: Lapse, tmp_path: Path) -> None:
     (tmp_path / "lapse.yaml").write_text(PROCESSES + CHANNEL + "web: {webhook_secret: {env: SECRET}}\n")
-    done = lapse("run", ONEMSG_TOKEN="t", SECRET="hunter2/with?more")
+    done = lapse_anew("run", ONEMSG_TOKEN="t", SECRET="hunter2/with?more")
     assert done.returncode == 2
     assert done.stderr == "lapse.yaml:4: web.webhook_secret: is part of a URL: use only letters, digits, - and _\n"
 
 
-def test_deliver_needs_the_onemsg_section(lapse: Lapse, tmp_path: Path) -> None:
+def test_deliver_needs_the_onemsg_section(lapse_anew: Lapse, tmp_path: Path) -> None:
     (tmp_path / "lapse.yaml").write_text(PROCESSES)
-    done = lapse("run", "--role", "deliver")
+    done = lapse_anew("run", "--role", "deliver")
     assert done.returncode == 2
     assert done.stderr.startswith("onemsg: is missing: deliver needs it")
 
 
-def test_unknown_librdkafka_setting_is_named(lapse: Lapse, tmp_path: Path) -> None:
+def test_unknown_librdkafka_setting_is_named(lapse_anew: Lapse, tmp_path: Path) -> None:
     (tmp_path / "lapse.yaml").write_text(PROCESSES + "kafka: {client: {secruity.protocol: SSL}}\n")
-    done = lapse("run", "--role", "detect")
+    done = lapse_anew("run", "--role", "detect")
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == 'kafka.client: No such configuration property: "secruity.protocol"'
 
@@ -166,14 +168,14 @@ class TestTheSandbox:
             assert process.wait(60) == 0
         assert answer.json()["sent"] is True
 
-    def test_taken_port_is_reported(self, lapse: Lapse) -> None:
+    def test_taken_port_is_reported(self, lapse_anew: Lapse) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-            done = lapse("sandbox", "--port", str(port))
+            done = lapse_anew("sandbox", "--port", str(port))
         assert done.returncode == 1
         assert done.stderr == f"the sandbox cannot listen on 127.0.0.1:{port}: Address already in use\n"
 
 
-def test_shell_completes_commands(lapse: Lapse) -> None:
-    done = lapse(_LAPSE_COMPLETE="complete_bash", COMP_WORDS="lapse che", COMP_CWORD="1")
+def test_shell_completes_commands(lapse_anew: Lapse) -> None:
+    done = lapse_anew(_LAPSE_COMPLETE="complete_bash", COMP_WORDS="lapse che", COMP_CWORD="1")
     assert done.stdout.split() == ["check"]
