@@ -56,7 +56,7 @@ def read(path: Path) -> Document:
     except _TooManyValues:
         raise ConfigError([f"{path}: holds more than {MAX_VALUES:,} values: is an alias used in an alias?"]) from None
     if root is None or data is None:
-        raise ConfigError([f"{path}: the file is empty: `lapse init` writes one"])
+        raise ConfigError([f"{path}: the file is empty: remove it, and `lapse init` writes one"])
     if not isinstance(data, dict):
         raise ConfigError([f"{path}: should contain sections with keys, such as kafka: and processes:"])
     return Document(str(path), data, root, loader.problems)

@@ -25,7 +25,7 @@ class TestTheFileItself:
 
     @pytest.mark.parametrize("text", ["", "\n\n", "# only words\n", "---\n"])
     def test_must_not_be_empty(self, file: Path, text: str) -> None:
-        assert problems(file, text) == ["lapse.yaml: the file is empty: `lapse init` writes one"]
+        assert problems(file, text) == ["lapse.yaml: the file is empty: remove it, and `lapse init` writes one"]
 
     @pytest.mark.parametrize("text", ["- a\n", "words\n", "7"])
     def test_must_contain_sections(self, file: Path, text: str) -> None:
