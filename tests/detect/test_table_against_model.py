@@ -164,3 +164,21 @@ def test_duplicates_change_nothing_and_without_clock_doubt_neither_does_order(
         hear(two, frame(other), 0)
     for clock in range(0, 200, 7):
         assert said(one.advance_to(clock, 0).reminders()) == said(two.advance_to(clock, 0).reminders())
+
+
+def test_lapse_return_second_lapse_and_ending_equal_the_model() -> None:
+    """A history that random ones seldom contain."""
+    table, model = Table(Processes(RULES)), Model(RULES)
+
+    def step(kind: ActivityKind, at: int) -> list[str]:
+        event = UserActivity(
+            event_id="e", user_id="cé", process="signup", kind=kind, action="upload a passport", occurred_at=at
+        )
+        found = said(hear(table, frame([(event, at)]), at))
+        assert found == said(model.hear([(event, at)], now=at))
+        asked, (expected, _) = table.advance_to(at + 14, now=at + 14), model.notice(at + 14, now=at + 14)
+        assert said(asked.reminders()) == said(expected)
+        return [*found, *said(expected)]
+
+    story = [(ActivityKind.STARTED, 1), (ActivityKind.PROGRESSED, 20), (ActivityKind.COMPLETED, 40)]
+    assert [len(step(kind, at)) for kind, at in story] == [1, 2, 1]
