@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Config = Annotated[Path, typer.Option("--config", "-c", envvar="LAPSE_CONFIG", help="The file with the settings.")]
 CONFIG = Path("lapse.yaml")
 
-contacts = typer.Typer(help="Import contacts from a CSV file, or (import --delete) delete them.", no_args_is_help=True)
+contacts = typer.Typer(help="Import contacts from a CSV file, or delete them.", no_args_is_help=True)
 
 
 @contacts.command("import")

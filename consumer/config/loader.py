@@ -66,7 +66,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     try:
         settings = Settings.model_validate(draft.data, context={"folder": path.absolute().parent})
     except ValidationError as error:
-        for place, text in explain(error, draft.data):
+        for place, text in sorted(explain(error, draft.data), key=lambda found: document.line(found[0])):
             draft.problem(place, text)
     if draft.problems:
         raise ConfigError(draft.problems)

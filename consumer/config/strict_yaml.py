@@ -28,10 +28,13 @@ class Document:
 
     def where(self, path: KeyPath) -> str:
         """Return `file:line` of a key, or of the nearest key above it that is in the file."""
+        return f"{self.file}:{self.line(path)}"
+
+    def line(self, path: KeyPath) -> int:
         node, line = self.root, self.root.start_mark.line
         for key in path:
             node, line = _below(node, key, line)
-        return f"{self.file}:{line + 1}"
+        return line + 1
 
 
 def read(path: Path) -> Document:

@@ -35,11 +35,11 @@ timezone: UTC
 """
     assert problems(file, text) == [
         "lapse.yaml:1: kafka.bootstrap_server: unknown key; did you mean bootstrap_servers?",
+        "lapse.yaml:2: procesess: unknown key; did you mean processes?",
         "lapse.yaml:4: processes.checkout.remind_afer: unknown key; did you mean remind_after?",
         "lapse.yaml:5: processes.account-setup.remind_after[0]: a duration needs a unit: write 90s, 15m, 24h or 7d",
         f"lapse.yaml:6: onemsg.token: is missing: {advice}",
         "lapse.yaml:6: onemsg.timeout: a duration needs a unit: write 90s, 15m, 24h or 7d",
-        "lapse.yaml:2: procesess: unknown key; did you mean processes?",
         "lapse.yaml:7: timezone: unknown key here; did you mean source.timezone or policy.timezone?",
     ]
 
@@ -105,7 +105,11 @@ timezone: UTC
                 "write https://"
             ),
         ),
-        ("kafka: {client: {a: {b: 1}}}", "lapse.yaml:5: kafka.client.a: should be text: put it in quotes"),
+        ("kafka: {client: {a: {b: 1}}}", "lapse.yaml:5: kafka.client.a: should be text"),
+        (
+            "kafka: {group_prefix: }",
+            "lapse.yaml:5: kafka.group_prefix: has no value: write one, or remove the key",
+        ),
         (
             "topics: {colour: red}",
             (
