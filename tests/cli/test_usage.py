@@ -82,8 +82,8 @@ def test_every_command_explains_mistakes_in_the_settings(
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
         "LAPSE_KAFAK__X: kafak: unknown key; did you mean kafka?",
-        "lapse.yaml:2: kafka.bootstrap_server: unknown key; did you mean bootstrap_servers?",
         "lapse.yaml:1: procesess: unknown key; did you mean processes?",
+        "lapse.yaml:2: kafka.bootstrap_server: unknown key; did you mean bootstrap_servers?",
     ]
 
 
