@@ -13,6 +13,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Many tests wait most of the time, for brokers and processes: three times as many at once as there are cores.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(8, 3 * (os.cpu_count() or 1)))')
+# Those that need no server compute most of the time.
+FAST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(8, 2 * (os.cpu_count() or 1)))')
 CHROMIUM ?= /usr/bin/chromium
 PYTEST = $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
 
@@ -28,7 +30,7 @@ test: .venv/dev  ## prove it, on a real Kafka and a real PostgreSQL (some only: 
 	@$(PYTEST) $(TESTS)
 
 test-fast: .venv/dev  ## all tests that need no server and do not take long
-	@$(PYTEST) -m "not broker and not registry and not postgres and not slow" $(TESTS)
+	@$(PYTEST) --numprocesses $(FAST_WORKERS) -m "not broker and not registry and not postgres and not slow" $(TESTS)
 
 test-browser: .venv/dev  ## the console in a real Chromium, which the machine must have (or name it: make test-browser CHROMIUM=…)
 	@$(BIN)/python -m pip install --quiet --no-compile --editable ".[dev,browser]"

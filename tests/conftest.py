@@ -54,6 +54,7 @@ _MARKERS = {
     "postgresql": "postgres",
     "real_registry": "registry",
     "lapse": "slow",  # it starts processes
+    "lapse_anew": "slow",
 }
 """By fixture, what a test that uses it is marked with. Where it is asked for by `getfixturevalue`, a mark says so."""
 

@@ -179,6 +179,7 @@ LISTS = record(
 )
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_no_damage_inside_lists_reaches_a_neighbour(data: st.DataObject) -> None:

@@ -324,6 +324,7 @@ def test_a_refused_registration_says_what_to_compare(registry: SchemaRegistry) -
         RegistryClient(registry.url).register(subject, schema_text(UserActivity))
 
 
+@pytest.mark.slow
 def test_processes_that_start_at_once_register_the_same_schema(registry: SchemaRegistry) -> None:
     for _ in range(5):
         subject, clients = f"raced-{uuid4().hex}-value", [RegistryClient(registry.url) for _ in range(4)]

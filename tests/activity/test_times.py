@@ -187,6 +187,7 @@ ENDINGS = ["+00:00", "Z", "+0000", "+00", " UTC", "-00:00", "", "z"]
 FORMS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y%m%dT%H%M%S", "%Y%m%d%H%M%S"]
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(moments, st.sampled_from(FORMS), st.integers(0, 9), st.sampled_from(ENDINGS))))
 @settings(deadline=None)
 def test_texts_are_read_together_as_each_by_itself(given: list[tuple[datetime, str, int, str]]) -> None:

@@ -129,6 +129,7 @@ def test_page_has_everything_within_itself(lapse_here: Lapse, tmp_path: Path) ->
     assert "<script" not in page
 
 
+@pytest.mark.slow
 def test_curves_are_drawn_as_png_files(lapse_here: Lapse, tmp_path: Path) -> None:
     write(tmp_path, configuration())
     done = lapse_here("backtest", lines(tmp_path / "ev.jsonl", events()), "--png", "plots")

@@ -5,6 +5,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from consumer.ledger import queries
 from consumer.ledger.store import Ledger
 from consumer.sandbox.server import Sandbox
@@ -20,6 +22,7 @@ def journalled(folder: Path) -> list[tuple[str, str | None, str | None]]:
     return [(entry.action, entry.subject, entry.detail) for entry in reversed(entries)]
 
 
+@pytest.mark.slow
 def test_commands_are_journalled(tmp_path: Path, lapse_here: Lapse, onemsg: Sandbox) -> None:
     write(tmp_path, settings(onemsg))
     with closing(Diary(tmp_path, url=f"sqlite:///{tmp_path}/lapse.db")) as diary:

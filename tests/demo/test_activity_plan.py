@@ -82,6 +82,7 @@ def test_somebody_goes_quiet_early_enough_for_a_message_within_ten_seconds(two_m
     assert sum(at < START + 6 * SECOND for at in lapses) >= 5
 
 
+@pytest.mark.slow
 def test_nobody_comes_back_while_a_reminder_of_the_compose_file_is_on_its_way() -> None:
     environment = dict.fromkeys(("ONEMSG_TOKEN", "WEBHOOK_SECRET", "API_TOKEN"), "x" * 16)
     settings = load(Path(__file__).parents[2] / "deploy" / "lapse.compose.yaml", environment)

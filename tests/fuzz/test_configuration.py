@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,6 +41,7 @@ def test_any_file_is_read_or_its_mistakes_are_said(content: bytes) -> None:
     assert all(said_of(content + b"\n")) or said_of(content) == []
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(SECTIONS) | words, values, max_size=3))
 def test_any_values_are_settings_or_mistakes(sections: dict[str, Any]) -> None:
     content = yaml.safe_dump({"processes": PROCESSES, **sections}, allow_unicode=True)

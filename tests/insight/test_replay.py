@@ -59,6 +59,7 @@ def _notice(model: Model, clock: int, asked: list[str], lapses: Counter[object])
     lapses.update(counted)
 
 
+@pytest.mark.slow
 @given(histories, rules)
 def test_replay_equals_the_model_with_an_ideal_watermark(
     history: list[tuple[UserActivity, int]], rules: LapseRules
@@ -66,6 +67,7 @@ def test_replay_equals_the_model_with_an_ideal_watermark(
     check(history, rules)
 
 
+@pytest.mark.slow
 @given(histories, rules)
 def test_the_size_of_the_slices_changes_nothing(history: list[tuple[UserActivity, int]], rules: LapseRules) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -84,6 +84,7 @@ def test_the_shortest_gaps_are_counted() -> None:
     assert int(curve.at_risk[0]) == 400
 
 
+@pytest.mark.slow
 def test_the_band_covers_the_truth_though_each_user_gives_many_gaps() -> None:
     truth = curve_of(random_gaps(2_000_000, seed=0)).still_away(8 * HOUR)
     assert truth is not None

@@ -100,6 +100,7 @@ def test_a_state_of_an_earlier_version_is_continued() -> None:
     assert asked(read(topic.hears("bob", NOON).log)) == ["ana", "bob"]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_wherever_copies_and_compaction_fall(data: st.DataObject) -> None:
