@@ -14,6 +14,7 @@ from consumer.config.errors import ConfigError, KeyPath
 
 MAX_FILE_BYTES = 1_000_000
 MAX_VALUES = 100_000
+_INDENTED = "expected <block end>"
 _QUOTED = re.compile(r"(['\"])[^\s'\"<]{4,}\1")
 
 
@@ -113,7 +114,8 @@ def _unshared(value: Any) -> Any:
 
 def _without_values(problem: str | None) -> str:
     # "found undefined alias 'x'" may show a secret that starts with an asterisk.
-    return _QUOTED.sub("'…'", problem or "it ends too early")
+    said = _QUOTED.sub("'…'", problem or "it ends too early")
+    return f"{said}: does this line begin where its neighbours do?" if _INDENTED in said else said
 
 
 def _below(node: yaml.Node, key: int | str, line: int) -> tuple[yaml.Node, int]:

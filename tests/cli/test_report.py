@@ -65,6 +65,13 @@ def test_report_as_text(lapse_here: Lapse, diary: Diary) -> None:
     assert "more people" in text
 
 
+def test_no_word_is_broken_on_a_narrow_terminal(lapse_here: Lapse, diary: Diary) -> None:
+    live(diary)
+    text = " ".join(lapse_here("report", COLUMNS="60").stdout.split())
+    assert "process account-setup; step 0; medium whatsapp; requested 41;" in text
+    assert "delivered" in text
+
+
 def test_report_as_json_adds_up(lapse_here: Lapse, diary: Diary) -> None:
     live(diary)
     report = json.loads(lapse_here("report", "--json").stdout)

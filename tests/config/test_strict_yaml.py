@@ -36,6 +36,13 @@ class TestTheFileItself:
         [
             ("kafka: {a: 1\nb: 2\n", "lapse.yaml:2:2: is not valid YAML: expected ',' or '}', but got ':'"),
             ("a: 1\n\tb: 2\n", "lapse.yaml:2:1: is not valid YAML: found character '\\t' that cannot start any token"),
+            (
+                "a:\n  b: 1\n c: 2\n",
+                (
+                    "lapse.yaml:3:2: is not valid YAML: expected <block end>, but found '<block mapping start>': "
+                    "does this line begin where its neighbours do?"
+                ),
+            ),
             ("a: b: c\n", "lapse.yaml:1:5: is not valid YAML: mapping values are not allowed here"),
             ("a: 1\n--- \nb: 1\n", "lapse.yaml:2:1: is not valid YAML: but found another document"),
         ],
