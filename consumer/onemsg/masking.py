@@ -8,7 +8,6 @@ MAX_CHARACTERS = 300
 """Longer texts are shortened to this."""
 
 _MAX_INPUT_CHARACTERS = 2000  # longer texts are cut before they are searched
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _CREDENTIALS = re.compile(
     r"eyJ[\w-]{6,}(?:\.[\w-]*){0,2}"  # a JWT
     r"|(?<=bearer )\s*[^\s\"',;]+"
@@ -27,7 +26,8 @@ def mask_text(text: str, hide: Iterable[str] = ()) -> str:
 
     `hide` are texts to mask in any case, such as a name that was sent.
     """
-    text = hide_texts(_UNPRINTABLE.sub(" ", text[:_MAX_INPUT_CHARACTERS]), hide)
+    printable = "".join(each if each.isprintable() else " " for each in text[:_MAX_INPUT_CHARACTERS])
+    text = hide_texts(printable, hide)
     text = _NUMBER.sub(MASK, _CREDENTIALS.sub(MASK, text))
     text = " ".join(text.split())
     return text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 1] + MASK

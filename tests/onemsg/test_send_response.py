@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consumer.clock import DAY, HOUR, MINUTE, SECOND
@@ -300,6 +300,7 @@ headers = st.dictionaries(st.sampled_from(["Retry-After", "Content-Type", "X"]),
 
 
 @given(statuses, headers, bodies)
+@example(400, {}, b'{"message": "\\ud7fc"}')  # a character that is none
 def test_any_answer_has_an_outcome(status: int, headers: dict[str, str], body: bytes) -> None:
     outcome = outcome_of_response(status, headers, body, now=NOW)
     try:
