@@ -7,6 +7,8 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import reduce
+from operator import getitem
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
 
@@ -138,7 +140,7 @@ def explain(error: ValidationError, given: Any) -> Iterator[tuple[KeyPath, str]]
         if shape_at(path[:-1]) is Secret and detail["type"] == "extra_forbidden":
             yield path[:-1], "a secret is written {env: NAME} or {file: /path}, with no other keys"
         else:
-            yield path, _text(detail, path, _value_at(given, path))
+            yield path, _text(detail, path, given)
 
 
 def _path_in_file(detail: ErrorDetails, given: Any) -> KeyPath:
@@ -162,16 +164,6 @@ def _is_misspelt(detail: ErrorDetails, unknown: set[KeyPath]) -> bool:
     return detail["type"] == "missing" and any(closest(word, [str(name)]) for word in siblings)
 
 
-def _value_at(given: Any, path: KeyPath) -> Any:
-    """Return the value at `path`; None if there is no such key."""
-    for key in path:
-        if isinstance(given, Mapping):
-            given = given.get(key)
-        else:
-            given = given[key] if isinstance(given, list) and isinstance(key, int) and key < len(given) else None
-    return given
-
-
 def _text(detail: ErrorDetails, path: KeyPath, given: Any) -> str:
     kind = detail["type"]
     if kind == "missing":
@@ -181,9 +173,10 @@ def _text(detail: ErrorDetails, path: KeyPath, given: Any) -> str:
         return unknown_key(str(path[-1]), keys_of(shape_at(path[:-1])))
     if kind in ("model_type", "model_attributes_type"):
         return f"should contain keys: {', '.join(keys_of(shape_at(path)))}"
-    if given is None and kind in _EXPECTED:
+    value = reduce(getitem, path, given)
+    if value is None and kind in _EXPECTED:
         return "has no value: write one, or remove the key"
-    if kind == "string_type" and isinstance(given, Mapping | list):
+    if kind == "string_type" and isinstance(value, Mapping | list):
         return "should be text"
     plain = detail["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
     return _EXPECTED.get(kind, _TIMEDELTA.sub(_as_in_file, plain))
