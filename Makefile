@@ -11,10 +11,9 @@ export EXAMPLES
 # The tests start hundreds of processes, each of which would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Many tests wait most of the time, for brokers and processes: three times as many at once as there are cores.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(8, 3 * (os.cpu_count() or 1)))')
-# Those that need no server compute most of the time.
-FAST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(8, 2 * (os.cpu_count() or 1)))')
+# Many tests wait most of the time, for brokers and processes; those that need no server compute.
+at_once = $(shell $(PYTHON) -c 'import os; print(min(8, $(1) * (os.cpu_count() or 1)))')
+WORKERS ?= $(call at_once,3)
 CHROMIUM ?= /usr/bin/chromium
 PYTEST = $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
 
@@ -29,8 +28,9 @@ demo: .venv/run  ## watch it work; ends with Ctrl-C, or by itself: make demo SEC
 test: .venv/dev  ## prove it, on a real Kafka and a real PostgreSQL (some only: make test TESTS=tests/kafka)
 	@$(PYTEST) $(TESTS)
 
+test-fast: WORKERS = $(call at_once,2)
 test-fast: .venv/dev  ## all tests that need no server and do not take long
-	@$(PYTEST) --numprocesses $(FAST_WORKERS) -m "not broker and not registry and not postgres and not slow" $(TESTS)
+	@$(PYTEST) -m "not broker and not registry and not postgres and not slow" $(TESTS)
 
 test-browser: .venv/dev  ## the console in a real Chromium, which the machine must have (or name it: make test-browser CHROMIUM=…)
 	@$(BIN)/python -m pip install --quiet --no-compile --editable ".[dev,browser]"
