@@ -26,15 +26,22 @@ def mask_text(text: str, hide: Iterable[str] = ()) -> str:
 
     `hide` are texts to mask in any case, such as a name that was sent.
     """
-    printable = "".join(each if each.isprintable() else " " for each in text[:_MAX_INPUT_CHARACTERS])
-    text = hide_texts(printable, hide)
-    text = _NUMBER.sub(MASK, _CREDENTIALS.sub(MASK, text))
-    text = " ".join(text.split())
+    text = hide_texts(_on_one_line(text[:_MAX_INPUT_CHARACTERS]), hide)
+    text = " ".join(_NUMBER.sub(MASK, _CREDENTIALS.sub(MASK, text)).split())
     return text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 1] + MASK
 
 
 def hide_texts(text: str, hide: Iterable[str]) -> str:
-    """Return `text` with a mask for each of these, in any case; one of two letters is hardly told from another word."""
-    for hidden in sorted({word for word in hide if len(word) > 2}, key=len, reverse=True):
+    """Return `text` with a mask for each of these, in any case; one of two letters is hardly told from another word.
+
+    `text` may have gone through `mask_text`, which keeps no joiner of a name and no special space.
+    """
+    forms = {form for word in hide for form in (word, _on_one_line(word)) if len(form) > 2}
+    for hidden in sorted(forms, key=len, reverse=True):
         text = re.sub(re.escape(hidden), MASK, text, flags=re.IGNORECASE)
     return text
+
+
+def _on_one_line(text: str) -> str:
+    """Return what can be printed of a text, with single spaces in place of everything else."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())

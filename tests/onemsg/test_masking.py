@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.onemsg.masking import MAX_CHARACTERS, mask_text
+from consumer.onemsg.masking import MAX_CHARACTERS, hide_texts, mask_text
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,13 @@ def test_given_texts_are_hidden_in_any_case() -> None:
     assert mask_text("to be", ("to", "")) == "to be"  # too short to be told from any other word
 
 
+@pytest.mark.parametrize("name", ["علی\u200cرضا", "ශ්\u200dරී", "Ana\u00a0María"])
+def test_a_name_with_what_cannot_be_printed_is_hidden_before_and_after(name: str) -> None:
+    text = f"bad parameter {name}!"
+    assert mask_text(text, [name]) == hide_texts(mask_text(text), [name]) == "bad parameter …!"
+    assert hide_texts(text, [name]) == "bad parameter …!"
+
+
 def test_long_text_is_cut() -> None:
     assert len(mask_text("word " * 10_000)) == MAX_CHARACTERS
 
@@ -55,6 +62,7 @@ def test_any_text_becomes_one_line_without_numbers(text: str, hide: list[str]) -
     assert not re.search(r"\d{7}", shown)
     assert "\n" not in shown
     assert not re.search("[\x00\ud800-\udfff]", shown)
+    assert shown.isprintable()
 
 
 @pytest.mark.parametrize("piece", ["a", "1", "a1", "@", "-", "a@", "token", "eyJ", " ", "(1) ", "template "])
