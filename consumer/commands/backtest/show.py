@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from rich.console import Console
-from rich.table import Table
 
-from consumer.commands.terminal.output import printable, to_json
+from consumer.commands.terminal.output import to_json
+from consumer.commands.terminal.tables import print_table
 from consumer.commands.terminal.time_arguments import format_minute
 from consumer.config.types import format_millis
 from consumer.insight.backtest import Backtest
@@ -69,10 +69,5 @@ def _percents(estimates: Mapping[str, Estimate | None]) -> list[str]:
 
 
 def _print_table(console: Console, title: str, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for head in heads:
-        table.add_column(head, justify="left" if head == heads[0] else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(printable(str(cell)) for cell in row))
     console.print()
-    console.print(table)
+    print_table(console, title, heads, rows, of_numbers=True)

@@ -8,11 +8,11 @@ from datetime import date, timedelta
 from enum import Enum
 
 from rich.console import Console
-from rich.table import Table
 
 from consumer.clock import SECOND, Millis
 from consumer.commands.backtest.show import print_thresholds
-from consumer.commands.terminal.output import printable, to_json
+from consumer.commands.terminal.output import to_json
+from consumer.commands.terminal.tables import print_table
 from consumer.commands.terminal.time_arguments import format_minute
 from consumer.config.types import format_millis
 from consumer.insight.backtest import Threshold
@@ -21,7 +21,6 @@ from consumer.insight.report import Money, ProcessUplift, Report
 from consumer.reasons.catalogue import explain
 
 _EPOCH = date(1970, 1, 1)
-_ANY_WIDTH = 1_000
 
 
 def print_text(report: Report, difference: float, *, kept_from: Millis) -> None:
@@ -130,27 +129,9 @@ _STATUSES = ("suppressed", "deferred", "cancelled")
 
 
 def _print_table(console: Console, title: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows as a table, or one after the other where the terminal is too narrow for the table's words."""
-    table, cells = Table(title=title, title_justify="left", box=None, pad_edge=False), [*map(_texts, rows)]
-    for head in heads:
-        table.add_column(head, overflow="fold")
-    for row in cells:
-        table.add_row(*row)
-    if not cells:
-        return
-    if console.measure(table, options=console.options.update_width(_ANY_WIDTH)).minimum <= console.width:
-        console.print(table)
-    else:
-        console.print(title, style="table.title")
-        for row in cells:
-            console.print(
-                "; ".join(f"{head} {cell}" for head, cell in zip(heads, row, strict=True) if cell), markup=False
-            )
-    console.print()
-
-
-def _texts(row: Sequence[object]) -> list[str]:
-    return ["" if cell is None else printable(str(cell)) for cell in row]
+    if found := [*rows]:
+        print_table(console, title, heads, found)
+        console.print()
 
 
 def _money(money: Money, currency: str) -> str:
