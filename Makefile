@@ -13,7 +13,10 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Many tests wait most of the time, for brokers and processes; those that need no server compute.
 at_once = $(shell $(PYTHON) -c 'import os; print(min(8, $(1) * (os.cpu_count() or 1)))')
-WORKERS ?= $(call at_once,3)
+ifeq ($(origin WORKERS),undefined)
+WORKERS = $(call at_once,3)
+test-fast: WORKERS = $(call at_once,2)
+endif
 CHROMIUM ?= /usr/bin/chromium
 PYTEST = $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
 
@@ -28,7 +31,6 @@ demo: .venv/run  ## watch it work; ends with Ctrl-C, or by itself: make demo SEC
 test: .venv/dev  ## prove it, on a real Kafka and a real PostgreSQL (some only: make test TESTS=tests/kafka)
 	@$(PYTEST) $(TESTS)
 
-test-fast: WORKERS = $(call at_once,2)
 test-fast: .venv/dev  ## all tests that need no server and do not take long
 	@$(PYTEST) -m "not broker and not registry and not postgres and not slow" $(TESTS)
 
