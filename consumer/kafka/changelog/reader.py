@@ -1,7 +1,7 @@
 """Restores a table, and the writer that continues it, from the records of one partition of the state topic."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,10 +14,10 @@ from consumer.detect.snapshot import PAGE, SCHEMA, DamagedState
 from consumer.detect.snapshot_loader import Loader
 from consumer.detect.table import Table
 from consumer.kafka.changelog import segment_header
-from consumer.kafka.changelog.segment_header import Headers, Seal, SegmentHeader
+from consumer.kafka.changelog.segment_header import FILE_FORMATS, Headers, Seal, SegmentHeader
 from consumer.kafka.changelog.writer import ChangelogWriter, parse_key
 
-_SEGMENTS_PER_DECODE = 16  # decoded at a time: each polars call costs as much as a thousand rows
+_SEGMENTS_AT_ONCE = 16  # their texts are stored together: each polars call costs as much as a thousand rows
 _DECODE_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
 
 
@@ -96,7 +96,7 @@ class ChangelogReader:
         table = Table(self._processes, not_before=last.lineage.grown_at)
         loader = Loader(table, last.pages)
         while self._segments:
-            some = [self._segments.popitem()[1] for _ in range(min(_SEGMENTS_PER_DECODE, len(self._segments)))]
+            some = [self._segments.popitem()[1] for _ in range(min(_SEGMENTS_AT_ONCE, len(self._segments)))]
             for segment in some:
                 self._verify_value(segment)
             _load(loader, some)
@@ -114,7 +114,8 @@ class ChangelogReader:
 
 def _load(loader: Loader, some: Sequence[_Segment]) -> None:
     """Load these segments, the newest first."""
-    for segment, frame in zip(some, _decode_segments(some), strict=True):
+    for segment in some:
+        frame = _decode(segment)
         try:
             if segment.kind == "p":
                 loader.page(segment.number, segment.part, frame, segment.header.processes)
@@ -125,19 +126,13 @@ def _load(loader: Loader, some: Sequence[_Segment]) -> None:
     loader.flush_texts()
 
 
-def _decode_segments(some: Sequence[_Segment]) -> Iterator[pl.DataFrame]:
-    """Return the frames of segments. Raises DamagedState."""
-    stored = [segment for segment in some if segment.value]
+def _decode(segment: _Segment) -> pl.DataFrame:
+    """Return the frame of a segment. Raises DamagedState."""
+    if not segment.value:
+        return pl.DataFrame(schema=SCHEMA)
+    read = pl.read_ipc if segment.header.version in FILE_FORMATS else pl.read_ipc_stream
     try:
-        frames = iter(pl.collect_all([pl.scan_ipc(segment.value) for segment in stored]))
-    except _DECODE_ERRORS:
-        frames = map(_decode_one, stored)  # decode each, to find the damaged one
-    return (next(frames) if segment.value else pl.DataFrame(schema=SCHEMA) for segment in some)
-
-
-def _decode_one(segment: _Segment) -> pl.DataFrame:
-    try:
-        return pl.read_ipc(segment.value)
+        return read(segment.value)
     except _DECODE_ERRORS as error:
         raise DamagedState("its content is damaged", segment.where) from error
 

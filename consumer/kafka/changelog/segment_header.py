@@ -21,10 +21,11 @@ from consumer.detect.brake import NO_BRAKE_STATE, REASONS, BrakeState
 from consumer.detect.snapshot import LATEST_TIME, DamagedState
 from consumer.kafka.changelog.lineage import Lineage
 
-FORMAT = 3
-FORMAT_WITH_TRACES = 4
-"""Of segments that may hold trace contexts, which an earlier Lapse would refuse."""
-_NEWEST = FORMAT_WITH_TRACES
+FORMAT = 5
+"""What is written: Arrow IPC as a stream, with a column of trace contexts where there are any."""
+FILE_FORMATS = (3, 4)
+"""What earlier versions wrote: Arrow IPC as a file, in format 4 with trace contexts. It is read as before."""
+_FORMATS = (*FILE_FORMATS, FORMAT)
 _SEGMENT, _DIGEST, _SEAL = "segment", "digest", "seal"
 _LARGEST_COUNT = 1 << 53
 
@@ -71,7 +72,7 @@ class Seal:
         if header is None:
             raise DamagedState("a record without a segment header: not written by Lapse")
         if digest is None or seal is None:
-            raise DamagedState(f"a record without a checksum: this Lapse reads format {FORMAT}")
+            raise DamagedState(f"a record without a checksum: this Lapse reads formats {_FORMATS[0]} to {FORMAT}")
         if not hmac.compare_digest(seal, self._seal(name, header, digest)):
             raise DamagedState("its checksum is wrong: it was changed, or written with another topics.state_key")
 
@@ -98,10 +99,10 @@ def parse(headers: Headers, group: str) -> SegmentHeader:
         raise DamagedState("a record without a segment header: not written by Lapse")
     try:
         version = json.loads(stored)["version"]
-        if version not in (FORMAT, FORMAT_WITH_TRACES):
-            newer = isinstance(version, int) and version > _NEWEST
+        if version not in _FORMATS:
+            newer = isinstance(version, int) and version > FORMAT
             advice = ": a newer Lapse wrote it: run that version" if newer else ""
-            raise DamagedState(f"its format is {version}; this Lapse reads {FORMAT} and {_NEWEST}{advice}")
+            raise DamagedState(f"its format is {version}; this Lapse reads {_FORMATS[0]} to {FORMAT}{advice}")
         header = _header.validate_json(stored, strict=True)
     except (ValidationError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise DamagedState("its segment header cannot be read") from error
