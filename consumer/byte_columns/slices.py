@@ -17,6 +17,6 @@ def slice_bytes(joined: bytes, spans: Mapping[str, ByteSpans]) -> dict[str, pl.S
     for name, (starts, lengths) in spans.items():
         start, none = pl.Series(starts), starts < 0
         columns[name] = start.set(pl.Series(none), None) if none.any() else start  # slicing from null gives null
-        columns[f"{name} length"] = pl.Series(lengths)
+        columns[f"{name} length"] = pl.Series(lengths.view(np.uint64))  # of signed lengths polars checks each
     whole = pl.lit(pl.Series([joined], dtype=pl.Binary))  # as a plain literal it takes three times as long
     return pl.DataFrame(columns).select(whole.bin.slice(name, f"{name} length").alias(name) for name in spans).to_dict()

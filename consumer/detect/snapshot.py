@@ -76,7 +76,7 @@ def rows_between(table: Table, start: int, end: int) -> pl.DataFrame:
     """Return the live rows of a range, complete."""
     c = table.store
     rows = start + np.flatnonzero(c.live[start : min(end, c.used)])
-    return _frame(table, rows, c.user.column(rows), c.action.column(rows), np.ones(rows.size, np.bool_))
+    return _frame(table, rows, **c.read_texts(rows), has_action=np.ones(rows.size, np.bool_))
 
 
 def _frame(table: Table, rows: Rows, user: pl.Series, action: pl.Series, has_action: Flags) -> pl.DataFrame:

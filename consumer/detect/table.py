@@ -260,8 +260,9 @@ class Table:
             c.move(last, to)
             self.row_rules.schedule(to)
             c.dirty[last] = c.dirty[to] = True
-            self.new_users.append((to, c.user.column(to)))
-            self.new_actions.append((to, c.action.column(to)))
+            texts = c.read_texts(to)
+            self.new_users.append((to, texts["user"]))
+            self.new_actions.append((to, texts["action"]))
         elif not c.dirty[end : c.used].any() and c.cut(end):
             self.reindex()
 

@@ -6,6 +6,7 @@ import polars as pl
 from hypothesis import given, settings
 
 from consumer.byte_columns.cells import join
+from consumer.byte_columns.slices import slice_bytes
 from consumer.detect.storage.string_column import StringColumn
 
 ROWS = 12
@@ -22,5 +23,6 @@ def test_each_row_holds_the_text_stored_last(puts: list[dict[int, str | None]], 
         plain |= texts
     rows, expected = np.array(asked, np.int64), [plain.get(row) for row in asked]
     assert strings.get(rows) == expected
-    assert strings.column(rows).to_list() == expected
+    joined, spans = strings.spans(rows)
+    assert slice_bytes(joined.tobytes(), {"text": spans})["text"].cast(pl.String).to_list() == expected
     assert join([strings.cells(rows)]) == [(text or "").encode() for text in expected]

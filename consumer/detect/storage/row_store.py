@@ -9,7 +9,9 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
+from consumer.byte_columns.slices import slice_bytes
 from consumer.detect.lapse_rules import ALWAYS, NEVER, Times
 from consumer.detect.storage.growable_array import GrowableArray
 from consumer.detect.storage.hash_index import Hashes, Rows
@@ -136,6 +138,17 @@ class RowStore:
             for name, column in columns.items():
                 column[some] = read[name]
         return columns
+
+    def read_texts(self, rows: Rows) -> dict[str, pl.Series]:
+        """Return `user` and `action` of rows as columns, for thousands of rows in a fraction of the time of `get`.
+
+        Both are cut at once: each polars call costs as much as a thousand rows.
+        """
+        users, user_spans = self.user.spans(rows)
+        actions, (starts, lengths) = self.action.spans(rows)
+        action_spans = np.where(starts < 0, -1, starts + users.size), lengths
+        found = slice_bytes(b"".join((users.data, actions.data)), {"user": user_spans, "action": action_spans})
+        return {name: text.cast(pl.String) for name, text in found.items()}
 
     def live_rows(self, start: int = 0) -> Rows:
         """Return the live rows from `start` on."""
