@@ -83,10 +83,7 @@ class Kept:
 
     def rewrite(self, table: Table) -> None:
         self.commit(table)
-        size = snapshot.PAGE
-        self.frames = [
-            (n, snapshot.rows_between(table, n * size, (n + 1) * size)) for n in range(snapshot.pages(table))
-        ]
+        self.frames = list(enumerate(snapshot.read_pages(table, range(snapshot.pages(table)))))
 
     def restore(self, stored: Lineage, rules: LapseRules, clock: int) -> tuple[Table, Lineage]:
         """Return the table under these rules, and the lineage that it goes on with."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from functools import cache
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -171,7 +172,8 @@ def test_a_frame_that_is_no_table_is_noticed(partition: Partition) -> None:
     ],
 )
 def test_rows_that_no_commit_of_ours_would_write_are_refused(partition: Partition, key: bytes, rows: list[int]) -> None:
-    frame = snapshot.rows_between(partition.table, 0, 2).with_columns(row=pl.Series(rows, dtype=pl.Int32))
+    [page] = snapshot.read_pages(partition.table, [0])
+    frame = page.head(2).with_columns(row=pl.Series(rows, dtype=pl.Int32))
     header = header_of(next(m for m in partition.log if m.key == b"d/30/0"))
     reader = ChangelogReader("lapse", Processes(RULES))
     for message in [*partition.log, sealed(key, writer.to_bytes(frame), header)]:
@@ -230,7 +232,8 @@ def test_header_that_no_commit_of_ours_would_write_is_refused(
 )
 def test_numbers_that_no_table_holds_are_refused(partition: Partition, column: str, value: int) -> None:
     changed = pl.when(pl.col("row") == 5).then(value).otherwise(pl.col(column)).cast(snapshot.SCHEMA[column])
-    frame = snapshot.rows_between(partition.table, 0, 8192).with_columns(changed.alias(column))
+    [page] = snapshot.read_pages(partition.table, [0])
+    frame = page.with_columns(changed.alias(column))
     header = header_of(next(m for m in partition.log if m.key == b"d/30/0"))
     with pytest.raises(DamagedState):
         read([*partition.log, sealed(b"p/0/8192", writer.to_bytes(frame), header)])
@@ -307,3 +310,18 @@ def test_a_delta_of_many_rows_is_cut_into_pieces_a_broker_takes() -> None:
     made.commit(1, hears=users(0, 30_000, at=1).with_columns(user_id=wide))
     assert all(len(m.value or b"") <= writer.MAX_SEGMENT_BYTES for m in made.log)
     assert len(read(made.log).table) == 30_000
+
+
+def test_pages_that_are_read_at_once_hold_what_each_holds_alone() -> None:
+    made = Partition()
+    hear(made.table, users(0, 45_000, at=1), 0)
+    store = made.table.store
+    store.release(np.arange(8192, 3 * 8192, 2))
+    store.release(np.arange(3 * 8192, 4 * 8192))
+    pages = [5, 0, 1, 3, 9, 2, 4]  # of the fourth no row is live, the tenth is behind the table
+    for page, frame in zip(pages, snapshot.read_pages(made.table, pages), strict=True):
+        live = store.live_rows()[store.live_rows() // snapshot.PAGE == page]
+        assert frame["row"].to_list() == live.tolist()
+        assert frame["user"].to_list() == store.user.get(live)
+        [alone] = snapshot.read_pages(made.table, [page])
+        assert writer.to_bytes(frame) == writer.to_bytes(alone)

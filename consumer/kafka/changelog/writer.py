@@ -84,16 +84,17 @@ class ChangelogWriter:
         ).encode()
         self.deltas.append((self.sequence, len(chunks)))
         messages = [self._segment(_delta_key(self.sequence, i), chunk, header) for i, chunk in enumerate(chunks)]
-        for page in self._pages_to_write(changed.height):
-            messages += self._rewrite(table, page, header)
+        pages_to_write = self._pages_to_write(changed.height)
+        for page, frame in zip(pages_to_write, snapshot.read_pages(table, pages_to_write), strict=True):
+            messages += self._rewrite(page, frame, header)
         return messages + list(self._tombstones())
 
     def _segment(self, key: bytes, value: bytes, header: bytes) -> ChangelogRecord:
         return ChangelogRecord(key, value, self._seal.headers(key, header, value))
 
-    def _rewrite(self, table: Table, page: int, header: bytes) -> list[ChangelogRecord]:
+    def _rewrite(self, page: int, frame: pl.DataFrame, header: bytes) -> list[ChangelogRecord]:
         start = page * snapshot.PAGE
-        pieces = [self._segment(key, value, header) for key, value in _ranges(table, start, start + snapshot.PAGE)]
+        pieces = [self._segment(key, value, header) for key, value in _ranges(frame, start, start + snapshot.PAGE)]
         keys = {piece.key for piece in pieces}
         former = self.pieces.get(page, set()) - keys
         self.pieces[page], self.written[page] = keys, self.sequence
@@ -135,15 +136,16 @@ def _chunks(frame: pl.DataFrame, rows: int = 4 * snapshot.PAGE) -> Iterator[byte
             yield from _chunks(piece, rows // 2)
 
 
-def _ranges(table: Table, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
-    """Yield keys and values of pieces of a range, each small enough to send."""
-    encoded = to_bytes(snapshot.rows_between(table, start, end))
+def _ranges(frame: pl.DataFrame, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
+    """Yield keys and values of pieces of a range, each small enough to send; `frame` has its live rows."""
+    encoded = to_bytes(frame)
     if len(encoded) <= MAX_SEGMENT_BYTES or end - start <= _MIN_ROWS:
         yield b"p/%d/%d" % (start, end), encoded
     else:
         half = (start + end) // 2
-        yield from _ranges(table, start, half)
-        yield from _ranges(table, half, end)
+        before = int(frame["row"].search_sorted(half))
+        yield from _ranges(frame[:before], start, half)
+        yield from _ranges(frame[before:], half, end)
 
 
 def _delta_key(sequence: int, chunk: int) -> bytes:
