@@ -45,7 +45,7 @@ class Reader:
 
     def fetch(self, timeout_s: float = 0.05) -> None:
         builder = BatchBuilder()
-        for failed in self._fetch(builder, timeout_s):
+        for failed in self._fetch.read(builder, timeout_s):
             self._note(failed)
         batch = builder.build()
         offsets, timestamps, keys, values, _ = batch.records

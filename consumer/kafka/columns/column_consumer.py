@@ -9,7 +9,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from consumer.clock import SECOND
+from consumer.clock import SECOND, Millis
 from consumer.kafka.columns.fetch_client import FetchClient
 from consumer.kafka.columns.gathering import MessageColumns
 from consumer.kafka.columns.librdkafka import LibraryUnusable
@@ -18,6 +18,9 @@ __all__ = ["ColumnConsumer", "LibraryUnusable"]
 
 _OF_THE_GROUP = ("group.", "partition.assignment.", "session.", "heartbeat.", "max.poll.")
 _MAX_REPORTS = 100
+_FETCH_WAIT_MS: Millis = 20
+"""How long a broker holds a fetch when there is nothing new in its partitions: those whose queues were full when it was
+sent are not among them, and wait for as long."""
 
 
 class ColumnConsumer(Consumer):
@@ -29,6 +32,7 @@ class ColumnConsumer(Consumer):
         without_group = {name: value for name, value in settings.items() if not name.startswith(_OF_THE_GROUP)}
         # The second is what the first was called before there were groups, and what such a client looks at.
         without_group |= {"enable.auto.commit": False, "auto.commit.enable": False, "enable.auto.offset.store": False}
+        without_group["fetch.wait.max.ms"] = _FETCH_WAIT_MS
         self._client = FetchClient(without_group, topic)
 
     def fetch(self, timeout_s: float) -> tuple[MessageColumns, list[Message]]:

@@ -1,18 +1,17 @@
 """Reads partitions of a topic by hand, in columns: where to begin is told, nothing is committed, no group is joined."""
 
+from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
 from confluent_kafka import KafkaError, KafkaException
 
 from consumer.clock import Millis
-from consumer.kafka.columns.gathering import CHUNK, Gatherer, MessageColumns
+from consumer.kafka.columns.gathering import AT_ONCE, NO_MESSAGES, MessageColumns
 from consumer.kafka.columns.librdkafka import Library
-
-_AHEAD = 10 * CHUNK
-"""Messages that are gathered, on a thread of its own, while those before them are worked on."""
-_AHEAD_TIMEOUT_MS: Millis = 1
+from consumer.kafka.columns.partition_queues import PartitionQueues
 
 
 class FetchClient:
@@ -22,14 +21,16 @@ class FetchClient:
     def __init__(self, settings: Mapping[str, Any], topic: str) -> None:
         """Raises LibraryUnusable."""
         self._library = Library()
-        self._gatherer = Gatherer()
         self._handle = self._library.new_consumer(settings)
         self._topic = self._library.topic_new(self._handle, topic.encode(), None)
-        self._queue = self._library.queue_new(self._handle)
+        self._queues = PartitionQueues(self._library, self._handle, self._topic, topic)
         self._positions: dict[int, int] = {}
-        self._reading: set[int] = set()
         self._worker = ThreadPoolExecutor(1, "gathering")
-        self._ahead: Future[MessageColumns] | None = None
+        self._ahead: Future[list[MessageColumns]] | None = None
+        self._wanted = np.zeros(1, np.bool_)
+        """Whether what is being gathered is waited for."""
+        self._gathered: deque[MessageColumns] = deque()
+        """Each of one partition."""
 
     def assign(self, partition: int, offset: int) -> None:
         """Read a partition from this offset on."""
@@ -44,37 +45,38 @@ class FetchClient:
 
     def seek(self, partition: int, offset: int) -> None:
         """Go on from this offset, once the partition is read again if it is paused."""
-        if partition in self._reading:
+        if partition in self._queues:
             self.assign(partition, offset)
         else:
             self._positions[partition] = offset
 
     def pause(self, partition: int) -> None:
         """Read nothing of a partition until it is resumed, from behind the last record that was returned."""
-        if partition in self._reading:
-            self._drop_gathered(partition)
-            self._check(self._library.consume_stop(self._topic, partition))
-            self._reading.remove(partition)
+        self._wait_for_gathering()
+        if partition in self._queues:
+            self._gathered = deque(columns for columns in self._gathered if columns.partitions[0] != partition)
+            self._check(self._queues.close(partition))
 
     def resume(self, partition: int) -> None:
-        if partition not in self._reading:
-            start = self._positions[partition]
-            self._check(self._library.consume_start_queue(self._topic, partition, start, self._queue))
-            self._reading.add(partition)
+        self._wait_for_gathering()
+        if partition not in self._queues:
+            self._check(self._queues.open(partition, self._positions[partition]))
 
     def fetch(self, timeout_ms: Millis) -> MessageColumns:
-        """Return what is there, or the first messages that come within the timeout."""
+        """Return what is there of one partition, or the first messages that come within the timeout."""
         self._library.poll(self._handle, 0)  # has the client do what it does on our thread, such as to renew a login
-        if self._ahead is None:
-            columns = self._gatherer.gather(self._queue, timeout_ms, CHUNK)
-        else:
-            columns, self._ahead = self._ahead.result(), None
-        if columns.offsets.size >= CHUNK:  # there is more
-            self._ahead = self._worker.submit(self._gatherer.gather, self._queue, _AHEAD_TIMEOUT_MS, _AHEAD)
-        for partition in self._reading:
-            records = columns.offsets[(columns.partitions == partition) & (columns.errors == 0)]
-            if records.size:
-                self._positions[partition] = int(records[-1]) + 1
+        if not self._gathered:
+            self._wait_for_gathering()
+        if not self._gathered:
+            self._gathered += self._queues.gather(timeout_ms, AT_ONCE)
+        if not self._gathered:
+            return NO_MESSAGES
+        if self._ahead is None and self._queues.lag():
+            self._wanted[0] = False
+            self._ahead = self._worker.submit(self._queues.gather, 0, self._wanted)
+        columns = self._gathered.popleft()
+        if (records := columns.offsets[columns.errors == 0]).size:
+            self._positions[int(columns.partitions[0])] = int(records[-1]) + 1
         return columns
 
     def is_answered(self, timeout_ms: Millis) -> bool:
@@ -83,18 +85,18 @@ class FetchClient:
 
     def close(self) -> None:
         """Stop reading, and close the connections."""
-        for partition in list(self._reading):
-            self.unassign(partition)
+        self._wait_for_gathering()
         self._worker.shutdown()
-        self._library.queue_destroy(self._queue)
+        self._queues.close_all()
         self._library.topic_destroy(self._topic)
         self._library.destroy(self._handle)
 
-    def _drop_gathered(self, partition: int) -> None:
-        """Wait for what is being gathered, which takes milliseconds, and keep only the other partitions' part."""
+    def _wait_for_gathering(self) -> None:
+        """Wait for what is being gathered, which takes milliseconds."""
         if self._ahead is not None:
-            columns, self._ahead = self._ahead.result(), Future()
-            self._ahead.set_result(columns.where(columns.partitions != partition))
+            self._wanted[0] = True
+            self._gathered += self._ahead.result()
+            self._ahead = None
 
     def _check(self, result: int) -> None:
         if result:

@@ -15,6 +15,7 @@ from numba import extending
 from numba.core import cgutils, types
 
 from consumer.byte_columns.column import ByteColumn, Longs
+from consumer.clock import Millis
 from consumer.kafka.columns.librdkafka import Library, RawMessage
 
 CHUNK = 5_000
@@ -22,6 +23,9 @@ CHUNK = 5_000
 _MAX_BYTES = 1 << 26
 """When values need so much memory, no more are taken."""
 _NONE = -1
+Flag = npt.NDArray[np.bool_]
+"""One element, which another thread may set."""
+AT_ONCE: Flag = np.ones(1, np.bool_)
 _numba: Any = numba
 _carray = _numba.carray
 
@@ -47,6 +51,10 @@ class MessageColumns(NamedTuple):
             self.keys.where(which),
             self.values.where(which),
         )
+
+
+_NO_NUMBERS, _NO_TEXTS = np.empty(0, np.int64), ByteColumn(np.empty(0, np.uint8), np.empty(0, np.int64))
+NO_MESSAGES = MessageColumns(_NO_NUMBERS, _NO_NUMBERS, _NO_NUMBERS, _NO_NUMBERS, _NO_TEXTS, _NO_TEXTS)
 
 
 def _layout() -> np.dtype[Any]:
@@ -80,9 +88,10 @@ class Gatherer:
     def __init__(self) -> None:
         self._gather = _compile()
 
-    def gather(self, queue: int, timeout_ms: int, limit: int) -> MessageColumns:
-        """Return up to `limit` messages: those that are there, or the first that come within the timeout."""
-        numbers, keys, key_lengths, values, value_lengths = self._gather(queue, timeout_ms, limit)
+    def gather(self, queue: int, timeout_ms: Millis, limit: int, wanted: Flag = AT_ONCE) -> MessageColumns:
+        """Return up to `limit` messages: those that are there, and those that come one within `timeout_ms` of another
+        until they are `wanted`."""
+        numbers, keys, key_lengths, values, value_lengths = self._gather(queue, timeout_ms, limit, wanted)
         partitions, offsets, timestamps, errors = numbers
         texts = ByteColumn(keys, key_lengths), ByteColumn(values, value_lengths)
         return MessageColumns(partitions, offsets, timestamps, errors, *texts)
@@ -106,7 +115,7 @@ def _compile() -> Any:
 
     append = _numba.njit(nogil=True)(copy)
 
-    def gather(queue: int, timeout_ms: int, limit: int) -> Any:
+    def gather(queue: int, timeout_ms: int, limit: int, wanted: Flag) -> Any:
         partitions, offsets = np.empty(limit, np.int64), np.empty(limit, np.int64)
         timestamps, errors = np.empty(limit, np.int64), np.empty(limit, np.int64)
         value_lengths, key_lengths = np.empty(limit, np.int64), np.empty(limit, np.int64)
@@ -114,8 +123,8 @@ def _compile() -> Any:
         used_values = used_keys = count = 0
         addresses, kind = np.zeros(CHUNK, np.uintp), np.zeros(1, np.int64)
         while count < limit and used_values < _MAX_BYTES:
-            wanted = min(CHUNK, limit - count)
-            found = consume(queue, timeout_ms, addresses.ctypes.data, wanted)
+            most = min(CHUNK, limit - count)
+            found = consume(queue, timeout_ms, addresses.ctypes.data, most)
             for place in range(found):
                 message = _carray(_at(addresses[place]), (1,), layout)[0]
                 partitions[count], offsets[count], errors[count] = message.partition, message.offset, message.err
@@ -131,7 +140,7 @@ def _compile() -> Any:
                     used_keys += message.key_len
                 give_back(addresses[place])
                 count += 1
-            if found < wanted:
+            if found == 0 or (found < most and wanted[0]):
                 break
         return (
             (partitions[:count], offsets[:count], timestamps[:count], errors[:count]),
@@ -141,4 +150,4 @@ def _compile() -> Any:
             value_lengths[:count],
         )
 
-    return _numba.njit((types.uintp, types.int64, types.int64), nogil=True)(gather)
+    return _numba.njit((types.uintp, types.int64, types.int64, types.boolean[::1]), nogil=True)(gather)

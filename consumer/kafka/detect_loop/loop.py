@@ -41,8 +41,7 @@ from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.kafka.detect_loop.start_report import StartReport
 from consumer.metrics import DetectMetrics
 
-_MAX_BATCH = 50_000  # records: large, since a process that lags pays what each batch costs besides only once
-_GC_THRESHOLD = 4 * _MAX_BATCH
+_GC_THRESHOLD = 200_000
 """Objects made before Python looks for cycles. A batch makes many objects and no cycle; a search at every 700 objects
 would cost more than everything else."""
 _MAX_LAPSES = 20_000
@@ -152,12 +151,12 @@ class DetectLoop:
         return sum(task.uncommitted_reminders for task in self.tasks.values())
 
     def _poll(self) -> None:
-        """Step 1: collect records until the batch is full or its time is over."""
+        """Step 1: collect records until there are enough or the time is over."""
         self._builder = builder = BatchBuilder(reads_headers=self._batch_processor.reads_headers)
         remaining_ms = self._poll_timeout_ms()
         deadline = self._clock.monotonic() + remaining_ms
-        while builder.count < _MAX_BATCH and remaining_ms > 0:
-            failed = self._fetch(builder, remaining_ms / SECOND)
+        while builder.count < self._fetch.enough and remaining_ms > 0:
+            failed = self._fetch.read(builder, remaining_ms / SECOND)
             self._raise_callback_failure()
             for message in failed:
                 self._handle_error(message)

@@ -1,0 +1,130 @@
+"""A queue of librdkafka's for each partition, and which of them are emptied next.
+
+Of partitions that lag one is read after the other, a long stretch of each: then a batch has few tables to go to, and a
+commit has fewer rows to write, since more of a stretch's events are of rows that changed already. Whoever does not lag
+is read at once.
+"""
+
+import ctypes
+import os
+import select
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+
+from consumer.clock import Millis
+from consumer.kafka.columns.gathering import CHUNK, Flag, Gatherer, MessageColumns
+from consumer.kafka.columns.librdkafka import Library
+
+_AT_ONCE = 10 * CHUNK
+"""Messages gathered at a time."""
+_STRETCH = 10 * _AT_ONCE
+"""Messages of one partition that lags, before it is the turn of the next."""
+_PATIENCE_MS: Millis = 2
+"""How long to wait for the next message of a partition that lags."""
+_WAKE = b"\0"
+
+
+class PartitionQueues:
+    """For one thread at a time."""
+
+    def __init__(self, library: Library, handle: int, topic: int, topic_name: str) -> None:
+        self._library = library
+        self._handle = handle
+        self._topic = topic
+        self._topic_name = topic_name.encode()
+        self._gatherer = Gatherer()
+        self._queues: dict[int, int] = {}
+        self._positions: dict[int, int] = {}
+        self._turn = LaggingTurn()
+        self._awake, self._wake = os.pipe()  # librdkafka writes to it when a queue is empty no more
+        os.set_blocking(self._awake, False)
+        os.set_blocking(self._wake, False)
+        self._waiting = select.poll()
+        self._waiting.register(self._awake, select.POLLIN)
+
+    def __contains__(self, partition: int) -> bool:
+        return partition in self._queues
+
+    def open(self, partition: int, offset: int) -> int:
+        """Read a partition from this offset on. Returns 0, or -1 as librdkafka does."""
+        queue = self._library.queue_new(self._handle)
+        self._library.queue_io_event_enable(queue, self._wake, _WAKE, len(_WAKE))
+        failed: int = self._library.consume_start_queue(self._topic, partition, offset, queue)
+        if failed:
+            self._destroy(queue)
+        else:
+            self._queues[partition], self._positions[partition] = queue, offset
+        return failed
+
+    def close(self, partition: int) -> int:
+        """Read a partition no more. Returns 0, or -1 as librdkafka does."""
+        failed: int = self._library.consume_stop(self._topic, partition)
+        self._destroy(self._queues.pop(partition))
+        return failed
+
+    def close_all(self) -> None:
+        for partition in list(self._queues):
+            self.close(partition)
+        os.close(self._awake)
+        os.close(self._wake)
+
+    def gather(self, timeout_ms: Millis, wanted: Flag) -> list[MessageColumns]:
+        """Return what is there, or what comes first within the timeout, each of one partition; of one that lags more,
+        until it is `wanted`."""
+        with suppress(BlockingIOError):
+            while os.read(self._awake, 1 << 12):
+                pass
+        found = self._gather_filled(wanted)
+        if not found and self._waiting.poll(timeout_ms):
+            found = self._gather_filled(wanted)
+        return found
+
+    def lag(self) -> bool:
+        """Return whether a partition lags."""
+        return any(lag >= CHUNK for lag in self._lags().values())
+
+    def _gather_filled(self, wanted: Flag) -> list[MessageColumns]:
+        filled = [partition for partition, queue in self._queues.items() if self._library.queue_length(queue)]
+        lags, found = self._lags(), list[MessageColumns]()
+        for partition in self._turn.next(filled, lags):
+            waits = (_PATIENCE_MS, _AT_ONCE, wanted) if lags[partition] >= CHUNK else (0, _AT_ONCE)
+            columns = self._gatherer.gather(self._queues[partition], *waits)
+            if columns.offsets.size:
+                found.append(columns)
+                self._positions[partition] = int(columns.offsets[-1]) + 1
+        self._turn.took(sum(columns.offsets.size for columns in found))
+        return found
+
+    def _lags(self) -> dict[int, int]:
+        """Return how many offsets lie behind what was gathered of each partition, as its last fetch told."""
+        low, high, lags = ctypes.c_int64(), ctypes.c_int64(), {}
+        for partition, position in self._positions.items():
+            if partition in self._queues:
+                told = ctypes.byref(low), ctypes.byref(high)
+                self._library.get_watermark_offsets(self._handle, self._topic_name, partition, *told)
+                lags[partition] = high.value - position
+        return lags
+
+    def _destroy(self, queue: int) -> None:
+        self._library.queue_io_event_enable(queue, -1, None, 0)  # before the file it writes to is another
+        self._library.queue_destroy(queue)
+
+
+class LaggingTurn:
+    """Whose turn it is of the partitions that lag: by a chunk of messages, or more."""
+
+    def __init__(self) -> None:
+        self._current = -1
+        self._left = 0
+
+    def next(self, filled: Collection[int], lags: Mapping[int, int]) -> list[int]:
+        """Return which of the `filled` to empty: those that do not lag, and the one of the others whose turn it is."""
+        lagging = sorted(partition for partition in filled if lags[partition] >= CHUNK)
+        if lagging and (self._left <= 0 or self._current not in lagging):
+            self._current = next((partition for partition in lagging if partition > self._current), lagging[0])
+            self._left = _STRETCH
+        return [partition for partition in filled if partition not in lagging or partition == self._current]
+
+    def took(self, count: int) -> None:
+        """Note how many messages were gathered."""
+        self._left -= count
