@@ -141,6 +141,10 @@ class Processes:
         last = asked.shape[1] - 1 - np.argmax(asked[:, ::-1], axis=1)
         return np.where(asked.any(axis=1), last, -1)
 
+    def by_code(self) -> tuple[Times, Times, Times]:
+        """Return for each process its rungs, its hush, and before which time a last activity is too old."""
+        return self._rungs, self._hush, self._not_before
+
     def matrix_of(self, asked_from: AskedFrom) -> Times | None:
         """Return the moment for each process and rung; None if there is none at all."""
         if asked_from == EVERY_LAPSE:

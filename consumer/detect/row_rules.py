@@ -5,7 +5,7 @@ An event has two times: when it happened (`last_seen`, `closed`) and when its re
 clocks are wrong and phones send late, so neither time alone leads to a reminder.
 """
 
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,25 @@ class Lapsed(NamedTuple):
         return Lapsed(self.rows[which], *steps, self.lapsed_at[which], self.expired[which], self.too_early[which])
 
 
+class Limits(NamedTuple):
+    """The rules in ms, as arrays by the process's code where they differ: `rungs` by its steps, too, ALWAYS beyond the
+    last; nobody last seen before `known_from` is asked."""
+
+    rungs: Times
+    hush: Times
+    known_from: Times
+    settle: Millis
+    clock_doubt: Millis
+    allowed_lateness: Millis
+    forget_after: Millis
+    closed_kept_for: Millis
+
+
+def outdone(later: Any, ending_last: Any, settle: Millis, clock_doubt: Millis) -> Any:
+    """Return whether an ending overrules an activity that is `later` by so many ms; of one, or of arrays."""
+    return (later <= settle) | (ending_last & (later <= clock_doubt))
+
+
 class RowRules:
     """The rules of one table's rows."""
 
@@ -71,22 +90,30 @@ class RowRules:
         """
         return self._outdone(self._store.read(rows), asked_seen)
 
-    def schedule(self, rows: Rows) -> Copies:
-        """Compute `due`: the watermark at which these rows must be looked at again, to ask or to drop them (rule 6).
+    def schedule(self, rows: Rows) -> None:
+        """Have these rows looked at again when they are due."""
+        self.due_rows.schedule(rows, self.due(self._store.read(rows)))
 
-        Returns copies of the rows, from which it was computed.
-        """
-        read, rules = self._store.read(rows), self._rules
-        seen, process = read["last_seen"], read["process"]
+    def due(self, read: Copies) -> Times:
+        """Return the watermark at which these rows must be looked at again, to ask or to drop them (rule 6)."""
+        rules, process = self._rules, read["process"]
+        seen: Times = read["last_seen"]
         lapse = np.maximum(seen + self._processes.wait(process, read["step"]), self._hushed_until(read))
-        due = np.minimum(lapse + rules.allowed_lateness, seen + rules.forget_after)
+        due: Times = np.minimum(lapse + rules.allowed_lateness, seen + rules.forget_after)
         unarmed = ~self._armed(read)
         if unarmed.any():
             # The last activity that did not arm the key is the latest that a repeat could revive.
             finished = np.maximum(seen, read["closed"]) + rules.closed_kept_for
             due = np.where(unarmed, finished, due)
-        self.due_rows.schedule(rows, due)
-        return read
+        return due
+
+    def limits(self) -> Limits:
+        """Return what `due` depends on besides the row."""
+        rungs, hush, not_before = self._processes.by_code()
+        r, known_from = self._rules, np.maximum(not_before, self._not_before)
+        return Limits(
+            rungs, hush, known_from, r.settle, r.clock_doubt, r.allowed_lateness, r.forget_after, r.closed_kept_for
+        )
 
     def put_off(self, lapsed: "Lapsed") -> None:
         """Have lapses wait, and look at them again when they expire or their next step lapses."""
@@ -131,9 +158,7 @@ class RowRules:
 
     def _outdone(self, read: Copies, seen: Times) -> Flags:
         """Return whether the ending overrules activities of these times."""
-        later = seen - read["closed"]
-        outdone: Flags = (later <= self._rules.settle) | (read["ending_last"] & (later <= self._rules.clock_doubt))
-        return outdone
+        return outdone(seen - read["closed"], read["ending_last"], self._rules.settle, self._rules.clock_doubt)  # type: ignore[no-any-return]
 
     def _hushed_until(self, read: Copies) -> Times:
         return read["heard"] + self._processes.hush(read["process"])

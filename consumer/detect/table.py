@@ -15,6 +15,7 @@ from consumer.clock import Millis
 from consumer.detect.activity_batch import ActivityBatch
 from consumer.detect.lapse_rules import NEVER, Processes, Times
 from consumer.detect.reminder_batch import ReminderBatch
+from consumer.detect.row_loops import PLAIN_LOOPS, Heard, RowLoops
 from consumer.detect.row_reminders import build_reminders
 from consumer.detect.row_rules import Lapsed, RowRules
 from consumer.detect.storage.hash_index import Hashes, KeyIndex, Rows
@@ -49,9 +50,13 @@ class AdvanceResult:
 class Table:
     """The rows of one partition."""
 
-    def __init__(self, processes: Processes, *, not_before: Millis | None = None) -> None:
-        """`processes` may be shared by tables. Rows last seen before `not_before` lapse without a reminder request."""
+    def __init__(
+        self, processes: Processes, *, not_before: Millis | None = None, loops: RowLoops = PLAIN_LOOPS
+    ) -> None:
+        """`processes` and `loops` may be shared by tables. Rows last seen before `not_before` lapse without a reminder
+        request."""
         self.processes = processes
+        self._loops = loops
         self.store = RowStore()
         self.row_rules = RowRules(processes, self.store, NEVER if not_before is None else not_before)
         self._index = KeyIndex()
@@ -72,11 +77,11 @@ class Table:
         if not len(batch):
             return []
         rows = self._find_or_add_rows(batch)
-        started = self._apply_activities(rows, batch)
-        self._apply_endings(rows, batch, started)
+        heard = self._loops.hear(self.store, self.row_rules, rows, batch)
+        self._keep_texts(rows, batch, heard)
         self.store.dirty[rows] = True
-        read = self.row_rules.schedule(rows)
-        return self._follow_up(np.unique(rows[read["asked_seen"] != NEVER]), now)
+        self.row_rules.due_rows.schedule(rows, heard.due)
+        return self._follow_up(np.unique(rows[heard.asked]), now)
 
     @property
     def waiting(self) -> int:
@@ -110,7 +115,7 @@ class Table:
 
     def find(self, batch: ActivityBatch) -> Rows:
         """Return the row of each activity's key, -1 if there is none."""
-        return self._index.find(batch.low, batch.high, self.store.low, self.store.high)
+        return self._find(batch.low, batch.high)
 
     def advance_rows(self, rows: Rows, watermarks: Times, now: Millis) -> AdvanceResult:
         """Ask for what has lapsed of these rows, each at its own watermark, by which it is due."""
@@ -120,19 +125,9 @@ class Table:
             self._step_past(rows, watermarks, lapsed, now, result)
         return result
 
-    def _apply_activities(self, rows: Rows, batch: ActivityBatch) -> Rows:
-        """Rule 1: a later activity starts anew with step 0; an older one (or none: NEVER) changes nothing but `heard`.
-
-        Returns the indices, in the batch, of the activities that are the latest of their rows now.
-        """
-        c, active = self.store, batch.endings == Ending.NONE
-        occurred_at = np.where(active, batch.occurred_at, NEVER)
-        before = c.last_seen[rows]
-        np.maximum.at(c.last_seen, rows, occurred_at)
-        np.maximum.at(c.heard, rows, np.where(active, batch.written_at, NEVER))
-        latest = (occurred_at == c.last_seen[rows]) & (occurred_at != NEVER)
-        newer = latest & (occurred_at > before)
-        c.step[rows[newer]] = 0
+    def _keep_texts(self, rows: Rows, batch: ActivityBatch, heard: Heard) -> None:
+        """Keep the action and the trace context of each row's latest activity."""
+        c, latest, newer = self.store, heard.latest, heard.newer
         changes = np.flatnonzero(latest & (batch.has_action | ~c.action.is_none(rows)))
         if changes.size:
             self._set_actions(rows[changes], batch.actions.gather(changes), fresh=newer[changes])
@@ -141,31 +136,6 @@ class Table:
             kept[rows[newer]] = NO_TRACE
             if batch.traces is not None:
                 put_greater(kept, rows[latest], batch.traces[latest])
-        started = np.flatnonzero(newer)
-        c.ending_last[rows[started]] = False
-        return started
-
-    def _apply_endings(self, rows: Rows, batch: ActivityBatch, started: Rows) -> None:
-        """Keep the latest ending and its kind; of several at the same time the greatest kind, in any order.
-
-        `started` are the indices of the activities that are the latest of their rows now.
-        """
-        ends = np.flatnonzero(batch.endings)
-        if not ends.size:
-            return
-        c, ended, occurred_at, endings = self.store, rows[ends], batch.occurred_at[ends], batch.endings[ends]
-        before = c.closed[ended]
-        np.maximum.at(c.closed, ended, occurred_at)
-        latest = occurred_at == c.closed[ended]
-        newer = latest & (occurred_at > before)
-        c.ending[ended[newer]] = Ending.NONE
-        np.maximum.at(c.ending, ended[latest], endings[latest])
-        # Which was written first of each row's latest activity and latest ending? `due` serves as scratch space. (Of
-        # several values for one row numpy keeps the last: in reverse order, the first in the log.)
-        ends, ended, activity_at = ends[newer][::-1], ended[newer][::-1], c.due
-        activity_at[ended] = -1
-        activity_at[rows[started[::-1]]] = started[::-1]
-        c.ending_last[ended] = ends > activity_at[ended]
 
     def _set_actions(self, rows: Rows, actions: pl.Series, fresh: Flags) -> None:
         """Store the action of the latest activity; at equal times the greatest bytes win, and null is the least."""
@@ -268,15 +238,18 @@ class Table:
 
     def _find_or_add_rows(self, batch: ActivityBatch) -> Rows:
         """Return the rows of these keys, adding those that are missing."""
-        low, high, c = batch.low, batch.high, self.store
-        rows = self._index.find(low, high, c.low, c.high)
+        low, high = batch.low, batch.high
+        rows = self._find(low, high)
         new = np.flatnonzero(rows < 0)
         while new.size:
             firsts = new[np.unique(low[new], return_index=True)[1]]
             self._add_rows(batch.users.gather(firsts), batch.process_codes[firsts], low[firsts], high[firsts])
-            rows[new] = self._index.find(low[new], high[new], c.low, c.high)
+            rows[new] = self._find(low[new], high[new])
             new = new[rows[new] < 0]
         return rows
+
+    def _find(self, low: Hashes, high: Hashes) -> Rows:
+        return self._loops.find(self._index, self.store, low, high)
 
     def _add_rows(self, users: pl.Series, process_codes: npt.NDArray[np.uint16], low: Hashes, high: Hashes) -> None:
         c = self.store

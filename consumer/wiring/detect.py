@@ -18,6 +18,7 @@ from consumer.config.settings import Settings
 from consumer.config.types import millis
 from consumer.detect.brake import BrakeRules
 from consumer.detect.lapse_rules import LapseRules
+from consumer.detect.row_loops import PLAIN_LOOPS, RowLoops
 from consumer.kafka.changelog.restore import Restorer, Start
 from consumer.kafka.clients.client_settings import MAX_RECORD_BYTES, client_settings
 from consumer.kafka.clients.connection_watchdog import ConnectionWatchdog
@@ -120,12 +121,21 @@ def restorer(shared: Shared) -> Restorer:
         state_topic=s.state_topic,
         group=group_name(s),
         rules=rules(s),
+        loops=_row_loops(s),
         from_latest=s.source.start == "latest",
         backfill=millis(s.source.backfill),
         endings_missed=bool(s.source.event),
         state_key=state_key(s),
         clock=shared.clock,
     )
+
+
+def _row_loops(s: Settings) -> RowLoops:
+    if s.source.fetch == "messages":
+        return PLAIN_LOOPS
+    from consumer.detect.compiled_row_loops import CompiledRowLoops  # it needs numba, which `member` has found
+
+    return CompiledRowLoops()
 
 
 def state_consumer(s: Settings) -> Consumer:

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 
 from consumer.detect import snapshot
+from consumer.detect.compiled_row_loops import CompiledRowLoops
 from consumer.detect.lapse_rules import AskedFrom, LapseRules, Processes
+from consumer.detect.row_loops import PLAIN_LOOPS, RowLoops
 from consumer.detect.snapshot_loader import Loader
 from consumer.detect.table import Table
 from consumer.kafka.changelog import lineage
@@ -85,9 +87,9 @@ class Kept:
         self.commit(table)
         self.frames = list(enumerate(snapshot.read_pages(table, range(snapshot.pages(table)))))
 
-    def restore(self, stored: Lineage, rules: LapseRules, clock: int) -> tuple[Table, Lineage]:
+    def restore(self, stored: Lineage, rules: LapseRules, clock: int, loops: RowLoops) -> tuple[Table, Lineage]:
         """Return the table under these rules, and the lineage that it goes on with."""
-        table = Table(Processes(rules))
+        table = Table(Processes(rules), loops=loops)
         loader = Loader(table, 1)
         for number, kept in reversed(self.frames):
             if number is None:
@@ -113,11 +115,14 @@ def said(reminders: list[Any]) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("loops", [PLAIN_LOOPS, CompiledRowLoops()], ids=["plain", "compiled"])
 @settings(max_examples=400, deadline=None)
 @given(st.lists(turns, max_size=40), st.integers(0, 60))
-def test_table_equals_model_over_random_histories_with_restarts(history: list[tuple[str, Any]], started: int) -> None:
+def test_table_equals_model_over_random_histories_with_restarts(
+    loops: RowLoops, history: list[tuple[str, Any]], started: int
+) -> None:
     rules, asked_from = RULES, AskedFrom(start=started)
-    table, model, kept, clock = Table(Processes(rules)), Model(rules, started), Kept(), 0
+    table, model, kept, clock = Table(Processes(rules), loops=loops), Model(rules, started), Kept(), 0
     table.row_rules.ask_from(asked_from)
     stored = lineage.create(INPUT, rules.ladders, asked_from=asked_from)
     for turn, what in history:
@@ -140,7 +145,7 @@ def test_table_equals_model_over_random_histories_with_restarts(history: list[tu
             if turn == "ladders":
                 rules = replace(RULES, ladders=what)
                 model.change_ladders(rules, clock)
-            table, stored = kept.restore(stored, rules, clock)
+            table, stored = kept.restore(stored, rules, clock, loops)
         assert len(table) == len(model.lives)
 
 

@@ -90,9 +90,9 @@ class SourceSettings(Section):
     start: Literal["earliest", "latest"] = "earliest"
     """Where the first run begins: `earliest` reads the topic's history, `latest` only new events."""
     fetch: Literal["messages", "columns"] = "messages"
-    """How detect takes records from Kafka's client: one by one, or with `columns` whole batches at a time, which is
-    faster where it catches up. Columns need the extra `columns` (`pip install 'lapse[columns]'`), and read no
-    headers."""
+    """How detect takes records from Kafka's client: one by one, or with `columns` whole batches at a time in compiled
+    code, which also updates their users' state. That is faster where it catches up. Columns need the extra `columns`
+    (`pip install 'lapse[columns]'`), and read no headers."""
     backfill: Duration = timedelta(0)
     """How far back the first start looks: a reminder is requested for lapses of up to so long before it, such as 24h.
     Those before are only counted. A later start, and a rebuild, know when the first was."""

@@ -12,7 +12,7 @@ Hashes = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.int64]
 """Indices of rows: numpy looks up with 64-bit indices three times as fast as with others."""
 
-_EMPTY = -1
+EMPTY = -1
 _DELETED = -2  # a removed key: searches go on behind it
 _CLAIMED_FROM = -3  # and below: claimed by the key at index -3 - value of the batch that is being inserted
 _MIN_SLOTS = 1024
@@ -24,11 +24,16 @@ class KeyIndex:
     """Slots with row numbers; the hashes themselves are columns of the table, indexed by row."""
 
     def __init__(self) -> None:
-        self._slots: npt.NDArray[np.int32] = np.full(_MIN_SLOTS, _EMPTY, np.int32)
+        self._slots: npt.NDArray[np.int32] = np.full(_MIN_SLOTS, EMPTY, np.int32)
         self._used_slots = 0  # rows and deleted ones
 
     def __len__(self) -> int:
         return self._slots.size
+
+    @property
+    def slots(self) -> npt.NDArray[np.int32]:
+        """Return the row in each slot: EMPTY, a row, or less than EMPTY where a search goes on."""
+        return self._slots
 
     def find(self, low: Hashes, high: Hashes, lows: Hashes, highs: Hashes) -> Rows:
         """Return the rows of keys, -1 if there is none. `lows` and `highs` are the table's columns."""
@@ -47,14 +52,14 @@ class KeyIndex:
     ) -> npt.NDArray[np.int64]:
         """Return the keys that found neither their row nor an empty slot."""
         same = (lows[rows] == low) & (highs[rows] == high)  # -1 and -2 match at random here and are excluded below
-        return np.flatnonzero(~(same & (rows >= 0)) & (rows != _EMPTY))
+        return np.flatnonzero(~(same & (rows >= 0)) & (rows != EMPTY))
 
     def insert(self, low: Hashes, rows: Rows) -> None:
         """Insert distinct keys that are not in the index."""
         pending = np.arange(low.size)
         slots = self._home_slots(low)
         while pending.size:
-            free = self._slots[slots] == _EMPTY
+            free = self._slots[slots] == EMPTY
             self._slots[slots[free]] = (
                 _CLAIMED_FROM - pending[free]
             )  # of several keys that want a slot the last one gets it
@@ -84,7 +89,7 @@ class KeyIndex:
         size = _MIN_SLOTS
         while rows.size * 1.25 > size * _MAX_LOAD_FACTOR:
             size *= 2
-        self._slots = np.full(size, _EMPTY, np.int32)
+        self._slots = np.full(size, EMPTY, np.int32)
         self._used_slots = 0
         self._fill(low, rows)
 

@@ -29,7 +29,7 @@ _MIN_ROWS = 1024
 _ROWS_READ_AT_ONCE = 4096  # they and their copies stay in the processor's cache
 _T = TypeVar("_T", bound=npt.NDArray[Any])
 
-_ROW = np.dtype(
+ROW = np.dtype(
     [
         ("low", np.uint64),
         ("high", np.uint64),
@@ -48,7 +48,8 @@ _ROW = np.dtype(
     ],
     align=True,
 )
-_BLANK = np.array((0, 0, NEVER, NEVER, NEVER, NEVER, 0, 0, 0, 0, 0, Ending.NONE, False, False), _ROW)
+"""One row. The fields are told at those of `RowStore`."""
+_BLANK = np.array((0, 0, NEVER, NEVER, NEVER, NEVER, 0, 0, 0, 0, 0, Ending.NONE, False, False), ROW)
 
 
 class _Field(Generic[_T]):
@@ -91,7 +92,7 @@ class RowStore:
         self.tracked = 0
         self._free: list[Rows] = []
         self._arrays = (
-            GrowableArray(_ROW, _BLANK),
+            GrowableArray(ROW, _BLANK),
             GrowableArray(np.bool_, False),
             GrowableArray(np.int64, ALWAYS),
             GrowableArray(np.bool_, False),
@@ -125,13 +126,13 @@ class RowStore:
 
     def read(self, rows: Rows) -> npt.NDArray[np.void]:
         """Return copies of rows, as a structured array: quicker than several fields of the rows where they are."""
-        words = self.rows.view(np.int64).reshape(-1, _ROW.itemsize // 8)
-        return words.take(rows, axis=0).view(_ROW)[:, 0]
+        words = self.rows.view(np.int64).reshape(-1, ROW.itemsize // 8)
+        return words.take(rows, axis=0).view(ROW)[:, 0]
 
     def read_columns(self, rows: Rows, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
         """Return these fields of rows as arrays, in a third of the time that it takes field by field: each row is
         fetched from memory once."""
-        columns = {name: np.empty(rows.size, _ROW[name]) for name in names}
+        columns = {name: np.empty(rows.size, ROW[name]) for name in names}
         for first in range(0, rows.size, _ROWS_READ_AT_ONCE):
             some = slice(first, first + _ROWS_READ_AT_ONCE)
             read = self.read(rows[some])

@@ -10,6 +10,7 @@ import polars as pl
 from consumer.clock import Millis
 from consumer.detect.brake import BrakeState
 from consumer.detect.lapse_rules import Processes
+from consumer.detect.row_loops import PLAIN_LOOPS, RowLoops
 from consumer.detect.snapshot import PAGE, SCHEMA, DamagedState
 from consumer.detect.snapshot_loader import Loader
 from consumer.detect.table import Table
@@ -52,10 +53,13 @@ class ChangelogReader:
     one of a later is a copy: its seal is right, and what it says is over.
     """
 
-    def __init__(self, group: str, processes: Processes, seal: Seal | None = None) -> None:
-        """`processes` are shared by the tables of a process; `seal` is of the partition."""
+    def __init__(
+        self, group: str, processes: Processes, seal: Seal | None = None, *, loops: RowLoops = PLAIN_LOOPS
+    ) -> None:
+        """`processes` and `loops` are shared by the tables of a process; `seal` is of the partition."""
         self._group = group
         self._processes = processes
+        self._loops = loops
         self._seal = seal or Seal()
         self._last: SegmentHeader | None = None
         self._segments: dict[bytes, _Segment] = {}
@@ -93,7 +97,7 @@ class ChangelogReader:
         if last is None:
             return None
         headers = {name: segment.header for name, segment in self._segments.items()}
-        table = Table(self._processes, not_before=last.lineage.grown_at)
+        table = Table(self._processes, not_before=last.lineage.grown_at, loops=self._loops)
         loader = Loader(table, last.pages)
         while self._segments:
             some = [self._segments.popitem()[1] for _ in range(min(_SEGMENTS_AT_ONCE, len(self._segments)))]

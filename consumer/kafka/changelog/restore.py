@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -11,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 from consumer.clock import Clock, Millis
 from consumer.detect.brake import NO_BRAKE_STATE, BrakeState
 from consumer.detect.lapse_rules import AskedFrom, LapseRules, Processes
+from consumer.detect.row_loops import RowLoops
 from consumer.detect.snapshot import DamagedState
 from consumer.detect.table import Table
 from consumer.kafka.changelog import lineage, rebuild_marker
@@ -63,6 +65,7 @@ class Restorer:
         state_topic: str,
         group: str,
         rules: LapseRules,
+        loops: RowLoops,
         from_latest: bool,
         backfill: Millis,
         endings_missed: bool,
@@ -78,6 +81,7 @@ class Restorer:
         self._state_topic = state_topic
         self._group = group
         self._processes = Processes(rules)
+        self._loops = loops
         self._endings_missed = endings_missed
         self._state_key = state_key
         self._clock = clock
@@ -113,7 +117,7 @@ class Restorer:
             begun_at=self._clock.now(),
         )
         writer = ChangelogWriter(self._group, begun, Seal(self._state_key, partition))
-        table = Table(self._processes, not_before=grown_at)
+        table = Table(self._processes, not_before=grown_at, loops=self._loops)
         table.row_rules.ask_from(asked_from)
         return Start(table, writer, self._first_offset(partition) if rebuilt is None else rebuilt.offset, None, True)
 
@@ -165,7 +169,8 @@ class Restorer:
             self._admin, self._state_topic, partition, "earliest", timeout_s=_REQUEST_TIMEOUT_S
         )
         seal = Seal(self._state_key, partition)
-        reading = _PartitionReader(lambda: ChangelogReader(self._group, self._processes, seal), self._group, seal)
+        read = partial(ChangelogReader, self._group, self._processes, seal, loops=self._loops)
+        reading = _PartitionReader(read, self._group, seal)
         consumer = self._make_consumer()
         try:
             topic_partition = TopicPartition(self._state_topic, partition, first)
