@@ -91,10 +91,12 @@ def _round(bootstrap: str, topic: str, form: str, count: int, fetches: Sequence[
 
 
 def compile_columns() -> None:
-    """Compile what reads columns, which takes a second or two in each process and is no part of the rate."""
+    """Compile what columns need, which takes some seconds in each process and is no part of the rate."""
+    from consumer.detect.compiled_row_loops import CompiledRowLoops
     from consumer.kafka.columns.gathering import Gatherer
 
     Gatherer()
+    CompiledRowLoops()
 
 
 def compare_lapsing(bootstrap: str, shares: Sequence[float], count: int, users: int, rounds: int, fetch: str) -> None:
