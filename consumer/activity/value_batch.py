@@ -27,7 +27,7 @@ class ValueBatch:
 
     def __init__(self, values: Sequence[bytes | None]) -> None:
         if isinstance(values, ByteColumn):
-            self.joined, self.lengths = values.data.tobytes() + _LOOKAHEAD, values.sizes
+            self.joined, self.lengths = b"".join((values.data.data, _LOOKAHEAD)), values.sizes
         else:
             self.joined, self.lengths = _joined(values)
         self.ends: Longs = np.cumsum(self.lengths)
