@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from consumer.detect.activity_batch import ActivityBatch
 from consumer.detect.compiled_row_loops import CompiledRowLoops
 from consumer.detect.lapse_rules import LapseRules, Processes
-from consumer.detect.row_loops import PLAIN_LOOPS
+from consumer.detect.row_loops import PLAIN_LOOPS, Heard, RowLoops
+from consumer.detect.row_rules import RowRules
 from consumer.detect.snapshot import LATEST_TIME
-from consumer.detect.storage.hash_index import KeyIndex
+from consumer.detect.storage.hash_index import Hashes, KeyIndex, Rows
 from consumer.detect.storage.row_store import RowStore
 from consumer.detect.table import Table
 
@@ -28,7 +29,9 @@ RULES = LapseRules(
     forget_after=60,
 )
 
-times = st.one_of(st.integers(0, 90), st.sampled_from([-LATEST_TIME, LATEST_TIME]))
+NOT_BEFORE = 20
+
+times = st.one_of(st.integers(0, 90), st.integers(15, 25), st.sampled_from([-LATEST_TIME, NOT_BEFORE, LATEST_TIME]))
 activities = st.tuples(
     st.sampled_from(["ann", "bob", "cé", "dan"]),
     st.sampled_from(list(RULES.ladders)),
@@ -46,13 +49,28 @@ def batch_of(rows: list[Any], known: pl.Enum) -> ActivityBatch:
     return ActivityBatch.of(pl.DataFrame(rows, schema_overrides=kinds, schema=names, orient="row"), known)
 
 
+class Noting(RowLoops):
+    """Loops, and what they said."""
+
+    def __init__(self, loops: RowLoops) -> None:
+        self._loops = loops
+        self.heard: list[list[list[int]]] = []
+
+    def find(self, index: KeyIndex, store: RowStore, low: Hashes, high: Hashes) -> Rows:
+        return self._loops.find(index, store, low, high)
+
+    def hear(self, store: RowStore, rules: RowRules, rows: Rows, batch: ActivityBatch) -> Heard:
+        heard = self._loops.hear(store, rules, rows, batch)
+        self.heard.append([each.tolist() for each in heard])
+        return heard
+
+
 @pytest.mark.slow
 @settings(max_examples=300, deadline=None)
-@given(turns, st.sampled_from([None, 20]), st.booleans())
+@given(turns, st.sampled_from([None, NOT_BEFORE]), st.booleans())
 def test_both_leave_the_same_table(history: list[tuple[list[Any], int]], not_before: int | None, some: bool) -> None:
-    plain, compiled = tables = [
-        Table(Processes(RULES), not_before=not_before, loops=loops) for loops in (PLAIN_LOOPS, COMPILED)
-    ]
+    noting = [Noting(loops) for loops in (PLAIN_LOOPS, COMPILED)]
+    plain, compiled = tables = [Table(Processes(RULES), not_before=not_before, loops=loops) for loops in noting]
     clock = 0
     for rows, span in history:
         clock += span
@@ -60,6 +78,7 @@ def test_both_leave_the_same_table(history: list[tuple[list[Any], int]], not_bef
             for table in tables:
                 table.processes.ask_only_from("signup", clock)
         told = [list(table.apply(batch_of(rows, table.processes.known), clock)) for table in tables]
+        assert noting[0].heard == noting[1].heard
         assert [list(batch) for batch in told[0]] == [list(batch) for batch in told[1]]
         noticed = [table.advance_to(clock, clock) for table in tables]
         assert noticed[0].reminders() == noticed[1].reminders()
@@ -71,13 +90,27 @@ def test_both_leave_the_same_table(history: list[tuple[list[Any], int]], not_bef
         assert plain.store.dirty[:used].tolist() == compiled.store.dirty[:used].tolist()
 
 
+def test_a_step_beyond_every_ladder_never_lapses() -> None:
+    """Nothing beside the ladders is read."""
+    dues = []
+    for loops in (PLAIN_LOOPS, COMPILED):
+        table = Table(Processes(RULES), loops=loops)
+        for at in (5, 4):  # the second changes nothing
+            table.apply(batch_of([("ann", "signup", 0, at, at, None)], table.processes.known), 0)
+            table.store.step[0] = 4  # in memory, the first of the next ladder
+        dues.append(int(table.store.due[0]))
+    assert dues == [5 + RULES.forget_after] * 2
+
+
 def test_a_key_is_found_behind_others_that_were_removed_and_around_the_end() -> None:
     store, index = RowStore(), KeyIndex()
     keys = np.arange(9)
     store.low[keys], store.high[keys] = 1022 + keys // 5, keys  # five want the last slot but one, four the last
     index.insert(store.low[keys], keys)
     index.remove(store.low[:3], keys[:3])
-    low, high = store.low[keys].copy(), store.high[keys].copy()
+    low, high = store.low[[*keys, 8]].copy(), store.high[[*keys, 8]].copy()
+    low[9] += 1 << 32  # another key, alike but for what says so
+    store.low[-2], store.high[-2] = low[0], high[0]  # a removed key's slot holds -2, which is no row
     low.setflags(write=False)  # as polars gives them
     found = [loops.find(index, store, low, high).tolist() for loops in (PLAIN_LOOPS, COMPILED)]
-    assert found == [[-1, -1, -1, 3, 4, 5, 6, 7, 8]] * 2
+    assert found == [[-1, -1, -1, 3, 4, 5, 6, 7, 8, -1]] * 2
