@@ -2,6 +2,7 @@
 
 import random
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,11 +11,14 @@ import pytest
 from confluent_kafka import KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from consumer.clock import SystemClock
+from consumer.clock import Millis, SystemClock
 from consumer.config.errors import ConfigError
 from consumer.config.sections.service import TelemetrySettings
 from consumer.config.settings import Settings
+from consumer.kafka.columns import fetch_client
+from consumer.kafka.columns.gathering import Flag, MessageColumns
 from consumer.kafka.columns.librdkafka import Library, LibraryUnusable
+from consumer.kafka.columns.partition_queues import PartitionQueues
 from consumer.kafka.detect_loop.batch_builder import BatchBuilder
 from consumer.wiring import detect
 from tests.app.service import eventually
@@ -214,6 +218,36 @@ def test_an_offset_that_is_not_there_is_told(reader: Reader) -> None:
     reader.read_until(lambda: reader.errors, meaning="the error is told")
     assert reader.errors[0].code() == KafkaError._AUTO_OFFSET_RESET
     assert not any(reader.rows.values())
+
+
+def test_columns_gather_ahead_while_a_partition_lags_and_ask_only_then_how_far(
+    kafka: str, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With hundreds of partitions that live, asking for each at every fetch would cost more than all else."""
+    gathered, asked = list[str](), list[bool]()
+
+    class Watched(PartitionQueues):
+        def gather(self, timeout_ms: Millis, wanted: Flag) -> list[MessageColumns]:
+            gathered.append(threading.current_thread().name)
+            return super().gather(timeout_ms, wanted)
+
+        def _lags(self) -> dict[int, int]:
+            asked.append(any(map(self._library.queue_length, self._queues.values())))
+            return super()._lags()
+
+    monkeypatch.setattr(fetch_client, "PartitionQueues", Watched)
+    produce(kafka, topic, 0, numbered(5 * MANY))  # more than are gathered at once
+    reader = Reader(kafka, topic, "columns")
+    reader.assign(0, 0, 0)
+    reader.read_to_the_ends()
+    assert any(name.startswith("gathering") for name in gathered)
+    reader.fetch()  # waits for what was gathered ahead
+    gathered.clear()
+    produce(kafka, topic, 1, numbered(5, 1))
+    reader.read_until(lambda: reader.rows[1], meaning="what is new is read")
+    assert not any(name.startswith("gathering") for name in gathered)
+    assert all(asked)
+    reader.consumer.close()
 
 
 def test_columns_refuse_by_name_what_they_cannot_do(kafka: str) -> None:

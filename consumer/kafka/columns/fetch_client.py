@@ -71,7 +71,7 @@ class FetchClient:
             self._gathered += self._queues.gather(timeout_ms, AT_ONCE)
         if not self._gathered:
             return NO_MESSAGES
-        if self._ahead is None and self._queues.lag():
+        if self._ahead is None and self._queues.lag:
             self._wanted[0] = False
             self._ahead = self._worker.submit(self._queues.gather, 0, self._wanted)
         columns = self._gathered.popleft()

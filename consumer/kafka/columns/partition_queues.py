@@ -36,6 +36,8 @@ class PartitionQueues:
         self._queues: dict[int, int] = {}
         self._positions: dict[int, int] = {}
         self._turn = LaggingTurn()
+        self.lag = False
+        """Whether a partition lagged when messages were gathered last."""
         self._awake, self._wake = os.pipe()  # librdkafka writes to it when a queue is empty no more
         os.set_blocking(self._awake, False)
         os.set_blocking(self._wake, False)
@@ -79,13 +81,12 @@ class PartitionQueues:
             found = self._gather_filled(wanted)
         return found
 
-    def lag(self) -> bool:
-        """Return whether a partition lags."""
-        return any(lag >= CHUNK for lag in self._lags().values())
-
     def _gather_filled(self, wanted: Flag) -> list[MessageColumns]:
         filled = [partition for partition, queue in self._queues.items() if self._library.queue_length(queue)]
+        if not filled:
+            return []
         lags, found = self._lags(), list[MessageColumns]()
+        self.lag = any(lag >= CHUNK for lag in lags.values())
         for partition in self._turn.next(filled, lags):
             waits = (_PATIENCE_MS, _AT_ONCE, wanted) if lags[partition] >= CHUNK else (0, _AT_ONCE)
             columns = self._gatherer.gather(self._queues[partition], *waits)
