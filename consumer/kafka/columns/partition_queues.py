@@ -62,6 +62,7 @@ class PartitionQueues:
         """Read a partition no more. Returns 0, or -1 as librdkafka does."""
         failed: int = self._library.consume_stop(self._topic, partition)
         self._destroy(self._queues.pop(partition))
+        del self._positions[partition]
         return failed
 
     def close_all(self) -> None:
@@ -88,22 +89,23 @@ class PartitionQueues:
         lags, found = self._lags(), list[MessageColumns]()
         self.lag = any(lag >= CHUNK for lag in lags.values())
         for partition in self._turn.next(filled, lags):
-            waits = (_PATIENCE_MS, _AT_ONCE, wanted) if lags[partition] >= CHUNK else (0, _AT_ONCE)
+            lagging = lags[partition] >= CHUNK
+            waits = (_PATIENCE_MS, _AT_ONCE, wanted) if lagging else (0, _AT_ONCE)
             columns = self._gatherer.gather(self._queues[partition], *waits)
             if columns.offsets.size:
                 found.append(columns)
                 self._positions[partition] = int(columns.offsets[-1]) + 1
-        self._turn.took(sum(columns.offsets.size for columns in found))
+            if lagging:
+                self._turn.took(columns.offsets.size)
         return found
 
     def _lags(self) -> dict[int, int]:
         """Return how many offsets lie behind what was gathered of each partition, as its last fetch told."""
         low, high, lags = ctypes.c_int64(), ctypes.c_int64(), {}
         for partition, position in self._positions.items():
-            if partition in self._queues:
-                told = ctypes.byref(low), ctypes.byref(high)
-                self._library.get_watermark_offsets(self._handle, self._topic_name, partition, *told)
-                lags[partition] = high.value - position
+            told = ctypes.byref(low), ctypes.byref(high)
+            self._library.get_watermark_offsets(self._handle, self._topic_name, partition, *told)
+            lags[partition] = high.value - position
         return lags
 
     def _destroy(self, queue: int) -> None:
@@ -127,5 +129,5 @@ class LaggingTurn:
         return [partition for partition in filled if partition not in lagging or partition == self._current]
 
     def took(self, count: int) -> None:
-        """Note how many messages were gathered."""
+        """Note how many messages were gathered of it."""
         self._left -= count
