@@ -35,15 +35,15 @@ class ColumnConsumer(Consumer):
         without_group["fetch.wait.max.ms"] = _FETCH_WAIT_MS
         self._client = FetchClient(without_group, topic)
 
-    def fetch(self, timeout_s: float) -> tuple[MessageColumns, list[Message]]:
+    def fetch(self, timeout_s: float) -> tuple[list[MessageColumns], list[Message]]:
         """Serve the group, and return records, with whatever else there is as messages with an error."""
-        reports = self.consume(_MAX_REPORTS, 0)
-        columns = self._client.fetch(max(1, round(timeout_s * SECOND)))
-        failed = columns.errors != 0
-        if failed.any():
-            reports += _messages(columns.where(failed))
-            columns = columns.where(~failed)
-        return columns, [message for message in reports if message.error() is not None]
+        reports, found = self.consume(_MAX_REPORTS, 0), self._client.fetch(max(1, round(timeout_s * SECOND)))
+        for place, columns in enumerate(found):
+            failed = columns.errors != 0
+            if failed.any():
+                reports += _messages(columns.where(failed))
+                found[place] = columns.where(~failed)
+        return found, [message for message in reports if message.error() is not None]
 
     def incremental_assign(self, partitions: Sequence[TopicPartition]) -> None:
         super().incremental_assign(list(partitions))

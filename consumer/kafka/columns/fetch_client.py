@@ -1,6 +1,5 @@
 """Reads partitions of a topic by hand, in columns: where to begin is told, nothing is committed, no group is joined."""
 
-from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 from confluent_kafka import KafkaError, KafkaException
 
 from consumer.clock import Millis
-from consumer.kafka.columns.gathering import AT_ONCE, NO_MESSAGES, MessageColumns
+from consumer.kafka.columns.gathering import AT_ONCE, MessageColumns
 from consumer.kafka.columns.librdkafka import Library
 from consumer.kafka.columns.partition_queues import PartitionQueues
 
@@ -29,7 +28,7 @@ class FetchClient:
         self._ahead: Future[list[MessageColumns]] | None = None
         self._wanted = np.zeros(1, np.bool_)
         """Whether what is being gathered is waited for."""
-        self._gathered: deque[MessageColumns] = deque()
+        self._gathered: list[MessageColumns] = []
         """Each of one partition."""
 
     def assign(self, partition: int, offset: int) -> None:
@@ -54,7 +53,7 @@ class FetchClient:
         """Read nothing of a partition until it is resumed, from behind the last record that was returned."""
         self._wait_for_gathering()
         if partition in self._queues:
-            self._gathered = deque(columns for columns in self._gathered if columns.partitions[0] != partition)
+            self._gathered = [columns for columns in self._gathered if columns.partitions[0] != partition]
             self._check(self._queues.close(partition))
 
     def resume(self, partition: int) -> None:
@@ -62,22 +61,18 @@ class FetchClient:
         if partition not in self._queues:
             self._check(self._queues.open(partition, self._positions[partition]))
 
-    def fetch(self, timeout_ms: Millis) -> MessageColumns:
-        """Return what is there of one partition, or the first messages that come within the timeout."""
+    def fetch(self, timeout_ms: Millis) -> list[MessageColumns]:
+        """Return what is there, each of one partition, or what comes within a moment, or the timeout."""
         self._library.poll(self._handle, 0)  # has the client do what it does on our thread, such as to renew a login
-        if not self._gathered:
-            self._wait_for_gathering()
-        if not self._gathered:
-            self._gathered += self._queues.gather(timeout_ms, AT_ONCE)
-        if not self._gathered:
-            return NO_MESSAGES
-        if self._ahead is None and self._queues.lag:
+        self._wait_for_gathering()
+        found, self._gathered = self._gathered or self._queues.gather(timeout_ms, AT_ONCE), []
+        if found and self._queues.lag:
             self._wanted[0] = False
             self._ahead = self._worker.submit(self._queues.gather, 0, self._wanted)
-        columns = self._gathered.popleft()
-        if (records := columns.offsets[columns.errors == 0]).size:
-            self._positions[int(columns.partitions[0])] = int(records[-1]) + 1
-        return columns
+        for columns in found:
+            if (records := columns.offsets[columns.errors == 0]).size:
+                self._positions[int(columns.partitions[0])] = int(records[-1]) + 1
+        return found
 
     def is_answered(self, timeout_ms: Millis) -> bool:
         """Return whether a broker answers this client."""

@@ -53,10 +53,6 @@ class MessageColumns(NamedTuple):
         )
 
 
-_NO_NUMBERS, _NO_TEXTS = np.empty(0, np.int64), ByteColumn(np.empty(0, np.uint8), np.empty(0, np.int64))
-NO_MESSAGES = MessageColumns(_NO_NUMBERS, _NO_NUMBERS, _NO_NUMBERS, _NO_NUMBERS, _NO_TEXTS, _NO_TEXTS)
-
-
 def _layout() -> np.dtype[Any]:
     """Return rd_kafka_message_t as numpy sees it, with addresses as numbers."""
     numbers = {"err": np.int32, "partition": np.int32, "offset": np.int64}

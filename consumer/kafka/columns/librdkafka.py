@@ -50,7 +50,6 @@ _SIGNATURES: Mapping[str, _Signature] = {
     "rd_kafka_queue_destroy": (None, [c_void_p]),
     "rd_kafka_get_watermark_offsets": (c_int, [c_void_p, c_char_p, c_int32, c_void_p, c_void_p]),
     "rd_kafka_queue_length": (c_size_t, [c_void_p]),
-    "rd_kafka_queue_io_event_enable": (None, [c_void_p, c_int, c_char_p, c_size_t]),
     "rd_kafka_consume_start_queue": (c_int, [c_void_p, c_int32, c_int64, c_void_p]),
     "rd_kafka_consume_stop": (c_int, [c_void_p, c_int32]),
     "rd_kafka_last_error": (c_int, []),

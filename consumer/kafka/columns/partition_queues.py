@@ -6,12 +6,10 @@ is read at once.
 """
 
 import ctypes
-import os
-import select
+import threading
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 
-from consumer.clock import Millis
+from consumer.clock import SECOND, Millis
 from consumer.kafka.columns.gathering import CHUNK, Flag, Gatherer, MessageColumns
 from consumer.kafka.columns.librdkafka import Library
 
@@ -21,7 +19,8 @@ _STRETCH = 10 * _AT_ONCE
 """Messages of one partition that lags, before it is the turn of the next."""
 _PATIENCE_MS: Millis = 2
 """How long to wait for the next message of a partition that lags."""
-_WAKE = b"\0"
+_MOMENT_MS: Millis = 10
+"""How long to wait where nothing is there, so that of hundreds of partitions not each message is gathered by itself."""
 
 
 class PartitionQueues:
@@ -38,11 +37,7 @@ class PartitionQueues:
         self._turn = LaggingTurn()
         self.lag = False
         """Whether a partition lagged when messages were gathered last."""
-        self._awake, self._wake = os.pipe()  # librdkafka writes to it when a queue is empty no more
-        os.set_blocking(self._awake, False)
-        os.set_blocking(self._wake, False)
-        self._waiting = select.poll()
-        self._waiting.register(self._awake, select.POLLIN)
+        self._never = threading.Event()
 
     def __contains__(self, partition: int) -> bool:
         return partition in self._queues
@@ -50,10 +45,9 @@ class PartitionQueues:
     def open(self, partition: int, offset: int) -> int:
         """Read a partition from this offset on. Returns 0, or -1 as librdkafka does."""
         queue = self._library.queue_new(self._handle)
-        self._library.queue_io_event_enable(queue, self._wake, _WAKE, len(_WAKE))
         failed: int = self._library.consume_start_queue(self._topic, partition, offset, queue)
         if failed:
-            self._destroy(queue)
+            self._library.queue_destroy(queue)
         else:
             self._queues[partition], self._positions[partition] = queue, offset
         return failed
@@ -61,24 +55,20 @@ class PartitionQueues:
     def close(self, partition: int) -> int:
         """Read a partition no more. Returns 0, or -1 as librdkafka does."""
         failed: int = self._library.consume_stop(self._topic, partition)
-        self._destroy(self._queues.pop(partition))
+        self._library.queue_destroy(self._queues.pop(partition))
         del self._positions[partition]
         return failed
 
     def close_all(self) -> None:
         for partition in list(self._queues):
             self.close(partition)
-        os.close(self._awake)
-        os.close(self._wake)
 
     def gather(self, timeout_ms: Millis, wanted: Flag) -> list[MessageColumns]:
-        """Return what is there, or what comes first within the timeout, each of one partition; of one that lags more,
-        until it is `wanted`."""
-        with suppress(BlockingIOError):
-            while os.read(self._awake, 1 << 12):
-                pass
+        """Return what is there, each of one partition, or what comes within a moment, or the timeout; of one that lags
+        more, until it is `wanted`."""
         found = self._gather_filled(wanted)
-        if not found and self._waiting.poll(timeout_ms):
+        if not found and timeout_ms > 0:
+            self._never.wait(min(timeout_ms, _MOMENT_MS) / SECOND)
             found = self._gather_filled(wanted)
         return found
 
@@ -107,10 +97,6 @@ class PartitionQueues:
             self._library.get_watermark_offsets(self._handle, self._topic_name, partition, *told)
             lags[partition] = high.value - position
         return lags
-
-    def _destroy(self, queue: int) -> None:
-        self._library.queue_io_event_enable(queue, -1, None, 0)  # before the file it writes to is another
-        self._library.queue_destroy(queue)
 
 
 class LaggingTurn:

@@ -40,11 +40,11 @@ def fetch_columns(consumer: "ColumnConsumer", on_silence: Callable[[], None]) ->
     noticed; the client that reads columns is in no group.)"""
 
     def read(builder: BatchBuilder, timeout_s: float) -> Sequence[Message]:
-        columns, failed = consumer.fetch(timeout_s)
-        if columns.offsets.size:
+        found, failed = consumer.fetch(timeout_s)
+        for columns in found:
             records = Records(columns.offsets, columns.timestamps, columns.keys, columns.values)
             builder.add_records(columns.partitions, records)
-        elif not failed:
+        if not found and not failed:
             on_silence()
         return failed
 
