@@ -1,5 +1,6 @@
 """Array operations and compiled loops leave the same rows, byte for byte, and say the same of each activity."""
 
+from dataclasses import replace
 from typing import Any
 
 import hypothesis.strategies as st
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 
 from consumer.detect.activity_batch import ActivityBatch
 from consumer.detect.compiled_row_loops import CompiledRowLoops
-from consumer.detect.lapse_rules import LapseRules, Processes
+from consumer.detect.lapse_rules import Processes
 from consumer.detect.row_loops import PLAIN_LOOPS, Heard, RowLoops
 from consumer.detect.row_rules import RowRules
 from consumer.detect.snapshot import LATEST_TIME
@@ -18,16 +19,10 @@ from consumer.detect.storage.hash_index import Hashes, KeyIndex, Rows
 from consumer.detect.storage.row_store import RowStore
 from consumer.detect.table import Table
 
+from .hearing import QUICK_RULES
+
 COMPILED = CompiledRowLoops()
-RULES = LapseRules(
-    ladders={"signup": (10, 25, 26), "checkout": (7,), "upload": (3, 4)},
-    allowed_lateness=3,
-    settle=2,
-    clock_doubt=6,
-    hush=8,
-    expire_after=15,
-    forget_after=60,
-)
+RULES = replace(QUICK_RULES, ladders={**QUICK_RULES.ladders, "upload": (3, 4)})
 
 NOT_BEFORE = 20
 

@@ -20,17 +20,8 @@ from consumer.kafka.changelog.lineage import Lineage
 from consumer.records import ActivityKind, Ending, UserActivity
 
 from .hearing import INPUT, hear
+from .hearing import QUICK_RULES as RULES
 from .model import ENDINGS, Model, Written
-
-RULES = LapseRules(
-    ladders={"signup": (10, 25, 26), "checkout": (7,)},
-    allowed_lateness=3,
-    settle=2,
-    clock_doubt=6,
-    hush=8,
-    expire_after=15,
-    forget_after=60,
-)
 
 LADDERS = (
     RULES.ladders,

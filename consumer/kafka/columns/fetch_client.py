@@ -88,10 +88,10 @@ class FetchClient:
 
     def _wait_for_gathering(self) -> None:
         """Wait for what is being gathered, which takes milliseconds."""
-        if self._ahead is not None:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
             self._wanted[0] = True
-            self._gathered += self._ahead.result()
-            self._ahead = None
+            self._gathered += ahead.result()
 
     def _check(self, result: int) -> None:
         if result:

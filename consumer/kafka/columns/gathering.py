@@ -84,7 +84,7 @@ class Gatherer:
     def __init__(self) -> None:
         self._gather = _compile()
 
-    def gather(self, queue: int, timeout_ms: Millis, limit: int, wanted: Flag = AT_ONCE) -> MessageColumns:
+    def gather(self, queue: int, timeout_ms: Millis, limit: int, wanted: Flag) -> MessageColumns:
         """Return up to `limit` messages: those that are there, and those that come one within `timeout_ms` of another
         until they are `wanted`."""
         numbers, keys, key_lengths, values, value_lengths = self._gather(queue, timeout_ms, limit, wanted)

@@ -13,9 +13,9 @@ from consumer.clock import SECOND, Millis
 from consumer.kafka.columns.gathering import CHUNK, Flag, Gatherer, MessageColumns
 from consumer.kafka.columns.librdkafka import Library
 
-_AT_ONCE = 10 * CHUNK
-"""Messages gathered at a time."""
-_STRETCH = 10 * _AT_ONCE
+_MOST = 10 * CHUNK
+"""Messages gathered of a partition at a time."""
+_STRETCH = 10 * _MOST
 """Messages of one partition that lags, before it is the turn of the next."""
 _PATIENCE_MS: Millis = 2
 """How long to wait for the next message of a partition that lags."""
@@ -77,15 +77,16 @@ class PartitionQueues:
         if not filled:
             return []
         lags, found = self._lags(), list[MessageColumns]()
-        self.lag = any(lag >= CHUNK for lag in lags.values())
+        lagging = _lagging(lags)
+        self.lag = bool(lagging)
         for partition in self._turn.next(filled, lags):
-            lagging = lags[partition] >= CHUNK
-            waits = (_PATIENCE_MS, _AT_ONCE, wanted) if lagging else (0, _AT_ONCE)
-            columns = self._gatherer.gather(self._queues[partition], *waits)
+            patience_ms = _PATIENCE_MS if partition in lagging else 0
+            columns = self._gatherer.gather(self._queues[partition], patience_ms, _MOST, wanted)
             if columns.offsets.size:
                 found.append(columns)
+                # Also of its end that was reached: behind it there may be nothing but what was aborted.
                 self._positions[partition] = int(columns.offsets[-1]) + 1
-            if lagging:
+            if partition in lagging:
                 self._turn.took(columns.offsets.size)
         return found
 
@@ -99,8 +100,13 @@ class PartitionQueues:
         return lags
 
 
+def _lagging(lags: Mapping[int, int]) -> set[int]:
+    """Return the partitions that lag by a chunk of messages, or more."""
+    return {partition for partition, lag in lags.items() if lag >= CHUNK}
+
+
 class LaggingTurn:
-    """Whose turn it is of the partitions that lag: by a chunk of messages, or more."""
+    """Whose turn it is of the partitions that lag."""
 
     def __init__(self) -> None:
         self._current = -1
@@ -108,7 +114,7 @@ class LaggingTurn:
 
     def next(self, filled: Collection[int], lags: Mapping[int, int]) -> list[int]:
         """Return which of the `filled` to empty: those that do not lag, and the one of the others whose turn it is."""
-        lagging = sorted(partition for partition in filled if lags[partition] >= CHUNK)
+        lagging = sorted(_lagging(lags).intersection(filled))
         if lagging and (self._left <= 0 or self._current not in lagging):
             self._current = next((partition for partition in lagging if partition > self._current), lagging[0])
             self._left = _STRETCH
