@@ -117,9 +117,10 @@ class Processes:
         code = self.code(name)
         self._not_before[code] = max(self._not_before[code], not_before)
 
-    def not_before(self, codes: npt.NDArray[np.uint16]) -> Times:
-        """Return the time before which a last activity is too old to be reminded of, for each process."""
-        return self._not_before[codes]
+    @property
+    def not_before(self) -> Times:
+        """Return the time before which a last activity is too old to be reminded of, by the process's code."""
+        return self._not_before
 
     def hush(self, codes: npt.NDArray[np.uint16]) -> Times:
         """Return how long after its latest record each process sends no reminder request."""
@@ -141,9 +142,9 @@ class Processes:
         last = asked.shape[1] - 1 - np.argmax(asked[:, ::-1], axis=1)
         return np.where(asked.any(axis=1), last, -1)
 
-    def by_code(self) -> tuple[Times, Times, Times]:
-        """Return for each process its rungs, its hush, and before which time a last activity is too old."""
-        return self._rungs, self._hush, self._not_before
+    def by_code(self) -> tuple[Times, Times]:
+        """Return the rungs and the hush of each process."""
+        return self._rungs, self._hush
 
     def matrix_of(self, asked_from: AskedFrom) -> Times | None:
         """Return the moment for each process and rung; None if there is none at all."""

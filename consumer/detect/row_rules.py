@@ -109,8 +109,7 @@ class RowRules:
 
     def limits(self) -> Limits:
         """Return what `due` depends on besides the row."""
-        rungs, hush, not_before = self._processes.by_code()
-        r, known_from = self._rules, np.maximum(not_before, self._not_before)
+        r, (rungs, hush), known_from = self._rules, self._processes.by_code(), self._known_from()
         return Limits(
             rungs, hush, known_from, r.settle, r.clock_doubt, r.allowed_lateness, r.forget_after, r.closed_kept_for
         )
@@ -150,11 +149,15 @@ class RowRules:
         return np.where(too_early, latest, step), too_early
 
     def _armed(self, read: Copies) -> Flags:
-        unfinished = ~self._outdone(read, read["last_seen"])
+        unfinished: Flags = ~self._outdone(read, read["last_seen"])
         if self._processes.asks_everybody and self._not_before == NEVER:
             return unfinished
-        known_from = np.maximum(self._processes.not_before(read["process"]), self._not_before)
-        return unfinished & (read["last_seen"] >= known_from)
+        known: Flags = read["last_seen"] >= self._known_from()[read["process"]]
+        return unfinished & known
+
+    def _known_from(self) -> Times:
+        """Return from when on activities count, by the process's code."""
+        return np.maximum(self._processes.not_before, self._not_before)
 
     def _outdone(self, read: Copies, seen: Times) -> Flags:
         """Return whether the ending overrules activities of these times."""
