@@ -19,9 +19,10 @@ from consumer.kafka.changelog import lineage
 from consumer.kafka.changelog.lineage import Lineage
 from consumer.records import ActivityKind, Ending, UserActivity
 
-from .hearing import INPUT, hear
-from .hearing import QUICK_RULES as RULES
+from .hearing import INPUT, QUICK_RULES, hear
 from .model import ENDINGS, Model, Written
+
+RULES = QUICK_RULES
 
 LADDERS = (
     RULES.ladders,
