@@ -92,11 +92,13 @@ def _round(bootstrap: str, topic: str, form: str, count: int, fetches: Sequence[
 
 def compile_columns() -> None:
     """Compile what columns need, which takes some seconds in each process and is no part of the rate."""
+    from consumer.byte_columns.compiled_texts import compile_loops
     from consumer.detect.compiled_row_loops import CompiledRowLoops
     from consumer.kafka.columns.gathering import Gatherer
 
+    compile_loops()
     Gatherer()
-    CompiledRowLoops()
+    CompiledRowLoops(bytes(16))
 
 
 def compare_lapsing(bootstrap: str, shares: Sequence[float], count: int, users: int, rounds: int, fetch: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from consumer.activity.avro.batch_reader import AvroReader
 from consumer.activity.decoder import ActivityDecoder
@@ -15,6 +16,9 @@ from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import HOUR, Millis
 from consumer.config.sections.processes import ProcessSettings
 from consumer.config.sections.source import SourceSettings
+
+if TYPE_CHECKING:  # it needs numba, which is optional
+    from consumer.activity.column_decoder import ColumnDecoder
 
 
 def build_decoder(
@@ -44,3 +48,20 @@ def build_decoder(
         clock_doubt=clock_doubt,
         is_history=is_history,
     )
+
+
+def build_column_decoder(
+    source: SourceSettings,
+    processes: Mapping[str, ProcessSettings],
+    writers: WriterSchemas,
+    clock_doubt: Millis = HOUR,
+) -> "ColumnDecoder | None":
+    """Return the decoder that leaves texts where they lie, for Avro with our own fields; None for any other input. It
+    needs numba."""
+    fields = build_field_paths(source, processes)
+    if source.format == "json" or build_event_mapping(source, processes) or fields.elsewhere:
+        return None
+    from consumer.activity.column_decoder import ColumnDecoder
+
+    avro = AvroReader(writers, fields)
+    return ColumnDecoder(avro, ActivityDecoder(avro, fields=fields, clock_doubt=clock_doubt))

@@ -18,16 +18,21 @@ def frame_of(joined: bytes, sheet: FieldSheet, fields: FieldPaths, symbols: Sequ
 
     A text that is not UTF-8, and a time in an unknown form, make their record be read singly, where it is judged.
     """
-    sliced = _sliced(joined, sheet)
-    columns = [_column(name, joined, sheet, sliced, symbols, fields).alias(name) for name in fields.columns]
-    frame = pl.DataFrame(columns)
-    return frame if not sheet.verdict.any() else frame.filter(pl.Series(sheet.verdict == Verdict.OK))
+    rows = np.flatnonzero(sheet.verdict == Verdict.OK)
+    if not rows.size:
+        return pl.DataFrame(schema=fields.columns)
+    some = sheet if rows.size == sheet.verdict.size else sheet.take(rows)
+    sliced = _sliced(joined, some)
+    names = [name for name in fields.columns if name != "index"]
+    columns = {name: _column(name, joined, some, sliced, symbols, fields) for name in names}
+    frame = pl.DataFrame({"index": rows.astype(np.uint32)} | columns)
+    sheet.verdict[rows] = some.verdict
+    return frame if not some.verdict.any() else frame.filter(pl.Series(some.verdict == Verdict.OK))
 
 
 def _sliced(joined: bytes, sheet: FieldSheet) -> dict[str, pl.Series]:
-    """Return the texts stored as start and length; null where a record has none or is not OK."""
-    unfit = sheet.verdict != Verdict.OK
-    spots = {name: (np.where(unfit, -1, start), sheet.lengths[name]) for name, start in sheet.starts.items()}
+    """Return the texts stored as start and length; null where a record has none."""
+    spots = {name: (start, sheet.lengths[name]) for name, start in sheet.starts.items()}
     parts = _cut_small(joined, spots) if sheet.verdict.size <= SMALL_BATCH_ROWS else slice_bytes(joined, spots)
     texts = {}
     for name, part in parts.items():
@@ -73,8 +78,6 @@ def _column(
     symbols: Sequence[str],
     fields: FieldPaths,
 ) -> pl.Series:
-    if name == "index":
-        return pl.Series(np.arange(sheet.verdict.size, dtype=np.uint32))
     if name == "ending":
         return _endings(sheet, sliced.get("kind"))
     if name == "occurred_at":
@@ -100,7 +103,7 @@ def _texts(name: str, sheet: FieldSheet, found: list[pl.Series], symbols: Sequen
 
 
 def _uuids(joined: bytes, sheet: FieldSheet, name: str) -> pl.Series:
-    starts = np.where(sheet.verdict == Verdict.OK, sheet.uuids[name], -1)
+    starts = sheet.uuids[name]
     found = slice_bytes(joined, {name: (starts, np.full(starts.size, 16))})[name].bin.encode("hex")
     return found.str.replace(r"^(.{8})(.{4})(.{4})(.{4})(.{12})$", "${1}-${2}-${3}-${4}-${5}")
 

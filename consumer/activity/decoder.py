@@ -47,6 +47,7 @@ def _problems_of(fields: FieldPaths, year: int) -> tuple[ValueProblem, ...]:
     )
 
 
+_NO_PROBLEMS: Mapping[int, ValueProblem] = {}
 _NO_PROBLEM = -1
 _BLANK = -2
 
@@ -114,30 +115,45 @@ class ActivityDecoder:
         rows = self._read(values, elsewhere.columns)
         if self._metadata:
             rows = with_elsewhere(rows, elsewhere)
+        return self.decode_rows(rows, timestamps, now, elsewhere.problems)
+
+    def decode_rows(
+        self, rows: RowBatch, timestamps: Times, now: Millis, problems: Mapping[int, ValueProblem] = _NO_PROBLEMS
+    ) -> Decoded:
+        """Map and validate rows that were read, but for those whose metadata has problems."""
         read, present = rows.frame.height, _presence(rows.frame, self._paths)
-        rows = set_aside(self._mapping(rows) if self._mapping else rows, elsewhere.problems)
+        rows = set_aside(self._mapping(rows) if self._mapping else rows, problems)
         return Decoded(*self._validate(rows, timestamps, now), read, present)
+
+    def set_back(self, occurred: Times, recorded: Times, now: Millis) -> Times:
+        """Return when events can have happened at the latest: not after `now`, nor long after their record."""
+        return np.minimum(occurred, np.minimum(recorded + self._clock_doubt, now))
+
+    def are_possible(self, occurred: Times, recorded: Times, now: Millis) -> npt.NDArray[np.bool_]:
+        """Return which times of events, and of their records, are no mistake."""
+        return ~(_is_too_early(occurred, self._earliest) | _is_too_late(occurred, recorded, now))
 
     def _validate(
         self, rows: RowBatch, timestamps: Times, now: Millis
     ) -> tuple[pl.DataFrame, list[BadValue], int, Times, int, int]:
         """Set back times that are too far ahead, cut long actions, and separate bad rows. Return the first fields of
-        Decoded.
-
-        An event cannot have happened after `now`, nor long after its record was written.
-        """
+        Decoded."""
         frame = rows.frame
+        if frame.is_empty():
+            nothing = frame.with_columns(pl.lit(None, pl.Int64).alias("written_at"))
+            return nothing, _in_order(rows.bad), 0, np.empty(0, np.int64), rows.ignored, rows.blank
         recorded = recorded_times(timestamps, now)[frame["index"].to_numpy()]
         occurred = _filled(frame["occurred_at"], now)
         written = np.minimum(recorded, now)
-        clamped = np.minimum(occurred, np.minimum(recorded + self._clock_doubt, now))
+        clamped = self.set_back(occurred, recorded, now)
         ahead = occurred > clamped
         frame = frame.hstack([pl.Series("written_at", written)])
         if ahead.any():
             frame = frame.with_columns(pl.Series("occurred_at", clamped))
         if _max_bytes(frame["action"]) > MAX_ACTION_CHARS:
             frame = frame.with_columns(pl.col("action").str.head(MAX_ACTION_CHARS))
-        problems = _problems(rows.frame, occurred, np.minimum(occurred, recorded), now, self._earliest)
+        times = _is_too_early(occurred, self._earliest), _is_too_late(occurred, recorded, now)
+        problems = _problems(rows.frame, *times)
         good = problems == _NO_PROBLEM
         if good.all():
             return frame, _in_order(rows.bad), int(ahead.sum()), recorded - occurred, rows.ignored, rows.blank
@@ -165,16 +181,24 @@ def _in_order(bad: list[BadValue]) -> list[BadValue]:
     return sorted(bad, key=lambda one: one.index)
 
 
+def _is_too_early(occurred: Times, earliest: Millis) -> npt.NDArray[np.bool_]:
+    return occurred < earliest
+
+
+def _is_too_late(occurred: Times, recorded: Times, now: Millis) -> npt.NDArray[np.bool_]:
+    return np.minimum(occurred, recorded) > now + DAY
+
+
 def _problems(
-    frame: pl.DataFrame, occurred: Times, earlier: Times, now: Millis, earliest: Millis
+    frame: pl.DataFrame, too_early: npt.NDArray[np.bool_], too_late: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.int8]:
     """Return each row's first problem, by its index in `_problems_of`, _BLANK without a user, or _NO_PROBLEM."""
     applies = [
         _absent(frame["ending"]) | _absent(frame["occurred_at"]),
         _too_long(frame["user_id"]),
         _filled(frame["process"] == "", True),
-        occurred < earliest,
-        earlier > now + DAY,
+        too_early,
+        too_late,
     ]
     found = np.full(frame.height, _NO_PROBLEM, np.int8)
     for place in reversed(range(len(applies))):

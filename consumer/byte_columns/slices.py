@@ -7,7 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-ByteSpans: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+Bytes: TypeAlias = npt.NDArray[np.uint8]
+Longs: TypeAlias = npt.NDArray[np.int64]
+ByteSpans: TypeAlias = tuple[Longs, Longs]
 """The first byte of each text, and its length in bytes; a negative start means no text."""
 
 
@@ -20,3 +22,9 @@ def slice_bytes(joined: bytes, spans: Mapping[str, ByteSpans]) -> dict[str, pl.S
         columns[f"{name} length"] = pl.Series(lengths.view(np.uint64))  # of signed lengths polars checks each
     whole = pl.lit(pl.Series([joined], dtype=pl.Binary))  # as a plain literal it takes three times as long
     return pl.DataFrame(columns).select(whole.bin.slice(name, f"{name} length").alias(name) for name in spans).to_dict()
+
+
+def gather_bytes(data: Bytes, starts: Longs, lengths: Longs) -> Bytes:
+    """Return `lengths` bytes from each start on, end to end."""
+    shift = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+    return data[np.arange(shift.size) + shift]  # type: ignore[no-any-return]

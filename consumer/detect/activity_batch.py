@@ -1,18 +1,31 @@
 """Activities as columns, ready for tables. They are prepared once for all partitions of a poll: most polars expressions
 cost 0.05 to 0.1 ms each, however few rows there are."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from consumer.byte_columns.text_spans import Texts, TextSpans, spans_of
 from consumer.detect.lapse_rules import Times
 from consumer.detect.storage.hash_index import Hashes, Rows
 from consumer.detect.storage.row_store import Flags, Small
 from consumer.detect.storage.traces import Traces
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: spreads neighbouring process codes
+
+_NUMBERS = ("low", "high", "process_codes", "endings", "occurred_at", "written_at", "has_action")
+
+HashUsers: TypeAlias = Callable[[pl.Series], tuple[Hashes, Hashes]]
+"""Returns the first and the second half of each user's hash."""
+
+
+def hash_users(users: pl.Series) -> tuple[Hashes, Hashes]:
+    """Hash as polars does: in memory only, since another version of it may hash otherwise."""
+    return users.hash(1).to_numpy(), users.hash(2).to_numpy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +36,19 @@ class ActivityBatch:
     context."""
 
     indices: Rows
-    users: pl.Series
+    users: Texts
     low: Hashes
     high: Hashes
     process_codes: npt.NDArray[np.uint16]
     endings: Small
     occurred_at: Times
     written_at: Times
-    actions: pl.Series
+    actions: Texts
     has_action: Flags
     traces: Traces | None = None
 
     @classmethod
-    def of(cls, frame: pl.DataFrame, known: pl.Enum) -> "ActivityBatch":
+    def of(cls, frame: pl.DataFrame, known: pl.Enum, hash_users: HashUsers = hash_users) -> "ActivityBatch":
         """Make a batch of the columns `user_id`, `process`, `ending`, `action`, `occurred_at` and `written_at` (ms),
         without those of processes that are not in `known`."""
         columns = frame.select(
@@ -45,26 +58,56 @@ class ActivityBatch:
             "written_at",
             "action",
             user="user_id",
-            low=pl.col("user_id").hash(1),
-            high=pl.col("user_id").hash(2),
             has_action=pl.col("action").is_not_null(),
         )
         indices = np.arange(frame.height)
         if columns["process"].null_count():
             indices = np.flatnonzero(columns["process"].is_not_null().to_numpy())
             columns = columns.drop_nulls("process")
-        process_codes = columns["process"].to_numpy().astype(np.uint16)
-        return cls(
+        return cls.of_columns(
             indices,
             columns["user"],
-            *keys(columns["low"].to_numpy(), columns["high"].to_numpy(), process_codes),
-            process_codes,
+            hash_users(columns["user"]),
+            columns["process"].to_numpy().astype(np.uint16),
             columns["ending"].to_numpy(),
             columns["occurred_at"].to_numpy(),
             columns["written_at"].to_numpy(),
             columns["action"],
             columns["has_action"].to_numpy(),
         )
+
+    @classmethod
+    def of_columns(
+        cls,
+        indices: Rows,
+        users: Texts,
+        hashes: tuple[Hashes, Hashes],
+        process_codes: npt.NDArray[np.uint16],
+        endings: Small,
+        occurred_at: Times,
+        written_at: Times,
+        actions: Texts,
+        has_action: Flags,
+    ) -> "ActivityBatch":
+        """Make a batch of columns; `hashes` are of the users."""
+        low, high = keys(*hashes, process_codes)
+        events = endings, occurred_at, written_at, actions, has_action
+        return cls(indices, users, low, high, process_codes, *events)
+
+    @classmethod
+    def merged(cls, *parts: tuple["ActivityBatch", Rows]) -> "ActivityBatch":
+        """Merge batches without traces, each with new indices for its activities, in order of those."""
+        indices = np.concatenate([rows for _, rows in parts])
+        order = np.argsort(indices)
+
+        def column(name: str) -> Any:
+            return np.concatenate([getattr(batch, name) for batch, _ in parts])[order]
+
+        def texts(name: str) -> TextSpans:
+            return TextSpans.concatenated([spans_of(getattr(batch, name)) for batch, _ in parts]).gather(order)
+
+        numbers = {name: column(name) for name in _NUMBERS}
+        return cls(indices=indices[order], users=texts("users"), actions=texts("actions"), **numbers)
 
     def __len__(self) -> int:
         return self.indices.size
@@ -89,9 +132,6 @@ class ActivityBatch:
 
 
 def keys(low: Hashes, high: Hashes, process_codes: npt.NDArray[np.uint16]) -> tuple[Hashes, Hashes]:
-    """Return a 128-bit hash of each (user, process) from two hashes of the user.
-
-    Hashes are in memory only: another version of polars may hash otherwise.
-    """
+    """Return a 128-bit hash of each (user, process) from two hashes of the user."""
     turn = (process_codes.astype(np.uint64) + np.uint64(1)) * _SPREAD
     return low ^ turn, high + turn

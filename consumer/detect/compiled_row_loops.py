@@ -5,8 +5,11 @@ from typing import Any
 
 import numba
 import numpy as np
+import polars as pl
 from numba import types
 
+from consumer.byte_columns.siphash import SipHash
+from consumer.byte_columns.text_spans import TextSpans
 from consumer.detect.activity_batch import ActivityBatch
 from consumer.detect.lapse_rules import NEVER
 from consumer.detect.row_loops import Heard, RowLoops
@@ -23,8 +26,17 @@ _NO_ENDING = int(Ending.NONE)
 class CompiledRowLoops(RowLoops):
     """Compiles once in a process, in a few seconds, when the first is made."""
 
-    def __init__(self) -> None:
+    def __init__(self, hash_key: bytes) -> None:
+        """`hash_key` is of 16 bytes. Where nobody knows it, nobody can find users who would be taken for each other."""
         self._find, self._hear = _compile()
+        self._hash = SipHash(hash_key)
+
+    def hash_users(self, users: pl.Series) -> tuple[Hashes, Hashes]:
+        return self._hash(TextSpans.of(users))
+
+    def hash_spans(self, users: TextSpans) -> tuple[Hashes, Hashes]:
+        """Return the two halves of each user's hash."""
+        return self._hash(users)
 
     def find(self, index: KeyIndex, store: RowStore, low: Hashes, high: Hashes) -> Rows:
         return self._find(index.slots, low, high, store.low, store.high)  # type: ignore[no-any-return]

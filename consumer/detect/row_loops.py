@@ -6,8 +6,9 @@
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 
-from consumer.detect.activity_batch import ActivityBatch
+from consumer.detect.activity_batch import ActivityBatch, hash_users
 from consumer.detect.lapse_rules import NEVER, Times
 from consumer.detect.row_rules import RowRules
 from consumer.detect.storage.hash_index import Hashes, KeyIndex, Rows
@@ -26,7 +27,11 @@ class Heard(NamedTuple):
 
 
 class RowLoops:
-    """The two things that are done to each row of each batch."""
+    """How users are hashed, and the two things that are done to each row of each batch."""
+
+    def hash_users(self, users: pl.Series) -> tuple[Hashes, Hashes]:
+        """Return the two halves of each user's hash."""
+        return hash_users(users)
 
     def find(self, index: KeyIndex, store: RowStore, low: Hashes, high: Hashes) -> Rows:
         """Return the rows of keys, -1 if there is none."""

@@ -69,10 +69,9 @@ def take_changes(table: Table) -> pl.DataFrame:
     c = table.store
     rows = np.flatnonzero(c.dirty[: c.used])
     c.dirty[rows] = False
-    user, _ = _latest(table.new_users, rows, c.used)
-    action, has_action = _latest(table.new_actions, rows, c.used)
+    new_user, new_action = (_are_among(of, rows, c.used) for of in (table.new_users, table.new_actions))
     table.new_users, table.new_actions = [], []
-    return _frame(table, rows, user, action, has_action)
+    return _frame(table, rows, new_user, new_action)
 
 
 def read_pages(table: Table, numbers: Sequence[int]) -> Iterator[pl.DataFrame]:
@@ -83,7 +82,8 @@ def read_pages(table: Table, numbers: Sequence[int]) -> Iterator[pl.DataFrame]:
     for first in range(0, len(numbers), _PAGES_AT_ONCE):
         some = [_live_rows(table, number) for number in numbers[first : first + _PAGES_AT_ONCE]]
         rows = np.concatenate(some)
-        frame = _frame(table, rows, **table.store.read_texts(rows), has_action=np.ones(rows.size, np.bool_))
+        every = np.ones(rows.size, np.bool_)
+        frame = _frame(table, rows, every, every)
         ends = np.cumsum([each.size for each in some])
         yield from (frame.slice(end - each.size, each.size) for each, end in zip(some, ends, strict=True))
 
@@ -93,21 +93,17 @@ def _live_rows(table: Table, page: int) -> Rows:
     return start + np.flatnonzero(c.live[start : min(start + PAGE, c.used)])
 
 
-def _frame(table: Table, rows: Rows, user: pl.Series, action: pl.Series, has_action: Flags) -> pl.DataFrame:
+def _frame(table: Table, rows: Rows, with_user: Flags, with_action: Flags) -> pl.DataFrame:
     numbers = table.store.read_columns(rows, ("live", "process", *NUMBER_COLUMNS))
-    texts = {"user": user, "action": action, "has_action": has_action}
-    frame = pl.DataFrame({"row": rows.astype(np.int32), **numbers, **texts})
+    texts = table.store.read_texts(rows, with_user, with_action)
+    frame = pl.DataFrame({"row": rows.astype(np.int32), **numbers, **texts, "has_action": with_action})
     traces = table.store.traces
     return frame if traces is None else frame.with_columns(pl.Series(TRACE_COLUMN, traces[rows].tolist(), pl.Binary))
 
 
-def _latest(stored: list[tuple[Rows, pl.Series]], rows: Rows, used: int) -> tuple[pl.Series, Flags]:
-    """Return the last text stored for each of the rows, and whether there was one."""
-    if not stored:
-        return pl.Series([None], dtype=pl.String).new_from_index(0, rows.size), np.zeros(rows.size, np.bool_)
-    places = np.full(used, -1, np.int32)
-    every = np.concatenate([of for of, _ in stored])
-    places[every] = np.arange(every.size)  # of several for one row the last one stays
-    found = places[rows]
-    texts = pl.concat([texts for _, texts in stored])
-    return texts.gather(pl.Series(found).set(pl.Series(found < 0), None)), found >= 0
+def _are_among(some: Sequence[Rows], rows: Rows, used: int) -> Flags:
+    """Return which of the rows are among some."""
+    flags = np.zeros(used, np.bool_)
+    for each in some:
+        flags[each] = True
+    return flags[rows]

@@ -52,7 +52,7 @@ class Loader:
         c = self._table.store
         if self._users:
             rows, users = _concatenate(self._users)
-            c.low[rows], c.high[rows] = keys(users.hash(1).to_numpy(), users.hash(2).to_numpy(), c.process[rows])
+            c.low[rows], c.high[rows] = keys(*self._table.loops.hash_users(users), c.process[rows])
             c.user.put(rows, users)
         if self._actions:
             c.action.put(*_concatenate(self._actions))

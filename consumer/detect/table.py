@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from consumer.byte_columns.text_spans import Texts, series_of
 from consumer.clock import Millis
 from consumer.detect.activity_batch import ActivityBatch
 from consumer.detect.lapse_rules import NEVER, Processes, Times
@@ -56,14 +57,14 @@ class Table:
         """`processes` and `loops` may be shared by tables. Rows last seen before `not_before` lapse without a reminder
         request."""
         self.processes = processes
-        self._loops = loops
+        self.loops = loops
         self.store = RowStore()
         self.row_rules = RowRules(processes, self.store, NEVER if not_before is None else not_before)
         self._index = KeyIndex()
-        self.new_users: list[tuple[Rows, pl.Series]] = []
-        """Users stored in rows since the state was last written, in order; the rows of each entry are distinct."""
-        self.new_actions: list[tuple[Rows, pl.Series]] = []
-        """Actions stored since then, likewise."""
+        self.new_users: list[Rows] = []
+        """Rows in which users were stored since the state was last written."""
+        self.new_actions: list[Rows] = []
+        """Rows in which actions were."""
 
     def __len__(self) -> int:
         return self.store.tracked
@@ -77,7 +78,7 @@ class Table:
         if not len(batch):
             return []
         rows = self._find_or_add_rows(batch)
-        heard = self._loops.hear(self.store, self.row_rules, rows, batch)
+        heard = self.loops.hear(self.store, self.row_rules, rows, batch)
         self._keep_texts(rows, batch, heard)
         self.store.dirty[rows] = True
         self.row_rules.due_rows.schedule(rows, heard.due)
@@ -137,17 +138,17 @@ class Table:
             if batch.traces is not None:
                 put_greater(kept, rows[latest], batch.traces[latest])
 
-    def _set_actions(self, rows: Rows, actions: pl.Series, fresh: Flags) -> None:
+    def _set_actions(self, rows: Rows, actions: Texts, fresh: Flags) -> None:
         """Store the action of the latest activity; at equal times the greatest bytes win, and null is the least."""
         if self._has_duplicates(rows):
-            said = pl.DataFrame({"row": rows, "action": actions, "fresh": fresh})
+            said = pl.DataFrame({"row": rows, "action": series_of(actions), "fresh": fresh})
             said = said.group_by("row").agg(pl.col("action").max(), pl.col("fresh").any())
             rows, actions, fresh = said["row"].to_numpy(), said["action"], said["fresh"].to_numpy()
         if not fresh.all():
-            wins = fresh | self._beats_current(rows, actions, ~fresh)
-            rows, actions = rows[wins], actions.filter(pl.Series(wins))
+            wins = np.flatnonzero(fresh | self._beats_current(rows, actions, ~fresh))
+            rows, actions = rows[wins], actions.gather(wins)
         self.store.action.put(rows, actions)
-        self.new_actions.append((rows, actions))
+        self.new_actions.append(rows)
 
     def _has_duplicates(self, rows: Rows) -> bool:
         """Return whether a row occurs twice. `due` serves as scratch space: it is computed anew after every batch."""
@@ -155,10 +156,10 @@ class Table:
         self.store.due[rows] = indices
         return bool((self.store.due[rows] != indices).any())
 
-    def _beats_current(self, rows: Rows, actions: pl.Series, ties: Flags) -> Flags:
+    def _beats_current(self, rows: Rows, actions: Texts, ties: Flags) -> Flags:
         wins = np.zeros(rows.size, np.bool_)
         there = self.store.action.get(rows[ties])
-        said = actions.filter(pl.Series(ties)).to_list()
+        said = series_of(actions.gather(np.flatnonzero(ties))).to_list()
         wins[ties] = [
             s is not None and (t is None or s.encode() > t.encode()) for s, t in zip(said, there, strict=True)
         ]
@@ -230,9 +231,8 @@ class Table:
             c.move(last, to)
             self.row_rules.schedule(to)
             c.dirty[last] = c.dirty[to] = True
-            texts = c.read_texts(to)
-            self.new_users.append((to, texts["user"]))
-            self.new_actions.append((to, texts["action"]))
+            self.new_users.append(to)
+            self.new_actions.append(to)
         elif not c.dirty[end : c.used].any() and c.cut(end):
             self.reindex()
 
@@ -242,22 +242,22 @@ class Table:
         rows = self._find(low, high)
         new = np.flatnonzero(rows < 0)
         while new.size:
-            firsts = new[np.unique(low[new], return_index=True)[1]]
+            firsts = new[np.sort(np.unique(low[new], return_index=True)[1])]  # rows in the order in which they came
             self._add_rows(batch.users.gather(firsts), batch.process_codes[firsts], low[firsts], high[firsts])
             rows[new] = self._find(low[new], high[new])
             new = new[rows[new] < 0]
         return rows
 
     def _find(self, low: Hashes, high: Hashes) -> Rows:
-        return self._loops.find(self._index, self.store, low, high)
+        return self.loops.find(self._index, self.store, low, high)
 
-    def _add_rows(self, users: pl.Series, process_codes: npt.NDArray[np.uint16], low: Hashes, high: Hashes) -> None:
+    def _add_rows(self, users: Texts, process_codes: npt.NDArray[np.uint16], low: Hashes, high: Hashes) -> None:
         c = self.store
         rows = c.allocate(low.size)
         c.low[rows], c.high[rows], c.process[rows] = low, high, process_codes
         c.user.put(rows, users)
-        self.new_users.append((rows, users))
-        self.new_actions.append((rows, pl.Series([None], dtype=pl.String).new_from_index(0, rows.size)))
+        self.new_users.append(rows)
+        self.new_actions.append(rows)
         if self._index.has_room_for(rows.size):
             self._index.insert(low, rows)
         else:

@@ -1,12 +1,13 @@
 """The detect role, built from settings."""
 
+import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Consumer
 
-from consumer.activity.build import build_decoder
+from consumer.activity.build import build_column_decoder, build_decoder
 from consumer.activity.decoder import ActivityDecoder
 from consumer.activity.schemas.avro_schema import UnusableSchema, WriterSchema, read_schemas
 from consumer.activity.schemas.background_registry import BackgroundRegistry
@@ -28,6 +29,7 @@ from consumer.kafka.detect_loop.assignment import Assignment
 from consumer.kafka.detect_loop.batch_processor import BatchProcessor
 from consumer.kafka.detect_loop.brake_control import BrakeControl
 from consumer.kafka.detect_loop.checkpoint import Checkpoint
+from consumer.kafka.detect_loop.decoding import Decoding, FrameDecoding
 from consumer.kafka.detect_loop.end_offset_poller import EndOffsetPoller
 from consumer.kafka.detect_loop.fetching import Fetch, fetch_columns, fetch_messages
 from consumer.kafka.detect_loop.loop import DetectLoop
@@ -54,6 +56,7 @@ def build(shared: Shared) -> DetectLoop:
 
     encoder = ReminderEncoder(shared.codec, s.topics.reminders)  # now, so that no commit ever waits for the registry
     reader, fetch, member_watchdog = member(s, shared.instance, clock)
+    loops, decode = _batch_work(shared)
     writer = producer(s.kafka, f"{group}-{shared.instance}")
     writer_watchdog, admin_watchdog = (
         ConnectionWatchdog(client, s.kafka, topic, clock) for client in (writer.client, shared.admin)
@@ -68,7 +71,7 @@ def build(shared: Shared) -> DetectLoop:
         consumer=reader,
         fetch=fetch,
         assignment=Assignment(
-            restorer(shared),
+            restorer(shared, loops),
             lambda partition, start: _task(shared, encoder, partition, start),
             clock=clock,
             metrics=metrics,
@@ -76,7 +79,7 @@ def build(shared: Shared) -> DetectLoop:
         ),
         batch_processor=BatchProcessor(
             reader,
-            decoder(shared, _background_writers(shared)),
+            decode,
             topic=topic,
             dead_letters=s.topics.dead_letters,
             dead_letter_limit=SizeLimit(shared.admin, s.topics.dead_letters, clock),
@@ -111,8 +114,8 @@ def build(shared: Shared) -> DetectLoop:
     )
 
 
-def restorer(shared: Shared) -> Restorer:
-    """Return what restores partitions from the state topic."""
+def restorer(shared: Shared, loops: RowLoops = PLAIN_LOOPS) -> Restorer:
+    """Return what restores partitions from the state topic; `loops` are for their tables."""
     s = shared.settings
     return Restorer(
         shared.admin,
@@ -121,7 +124,7 @@ def restorer(shared: Shared) -> Restorer:
         state_topic=s.state_topic,
         group=group_name(s),
         rules=rules(s),
-        loops=_row_loops(s),
+        loops=loops,
         from_latest=s.source.start == "latest",
         backfill=millis(s.source.backfill),
         endings_missed=bool(s.source.event),
@@ -130,12 +133,21 @@ def restorer(shared: Shared) -> Restorer:
     )
 
 
-def _row_loops(s: Settings) -> RowLoops:
+def _batch_work(shared: Shared) -> tuple[RowLoops, Decoding]:
+    """Return what is done to the rows of a batch, and how it is decoded for that."""
+    s, writers = shared.settings, _background_writers(shared) or shared.writers
     if s.source.fetch == "messages":
-        return PLAIN_LOOPS
-    from consumer.detect.compiled_row_loops import CompiledRowLoops  # it needs numba, which `member` has found
+        return PLAIN_LOOPS, FrameDecoding(decoder(shared, writers))
+    # They need numba, which `member` has found.
+    from consumer.byte_columns.siphash import KEY_BYTES
+    from consumer.detect.compiled_row_loops import CompiledRowLoops
+    from consumer.kafka.detect_loop.column_decoding import ColumnDecoding
 
-    return CompiledRowLoops()
+    loops = CompiledRowLoops(secrets.token_bytes(KEY_BYTES))
+    by_columns = build_column_decoder(s.source, s.processes, _learned(s, writers), millis(s.detect.clock_doubt))
+    if by_columns is None:
+        return loops, FrameDecoding(decoder(shared, writers), loops)
+    return loops, ColumnDecoding(by_columns, loops)
 
 
 def state_consumer(s: Settings) -> Consumer:
@@ -158,10 +170,15 @@ def decoder(shared: Shared, writers: WriterSchemas | None = None) -> ActivityDec
 
     Raises ConfigError for schema files that cannot be used.
     """
-    source, writers = shared.settings.source, writers or shared.writers
-    if source.format == "avro":
-        writers.learn(_schemas(source.schemas))
-    return build_decoder(source, shared.settings.processes, writers, millis(shared.settings.detect.clock_doubt))
+    s = shared.settings
+    return build_decoder(s.source, s.processes, _learned(s, writers or shared.writers), millis(s.detect.clock_doubt))
+
+
+def _learned(s: Settings, writers: WriterSchemas) -> WriterSchemas:
+    """Return the writers' schemas with those of files."""
+    if s.source.format == "avro":
+        writers.learn(_schemas(s.source.schemas))
+    return writers
 
 
 def _background_writers(shared: Shared) -> WriterSchemas | None:

@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
 import numpy as np
+import polars as pl
 from fastavro import schemaless_writer
 
 from consumer.activity.avro.batch_reader import AvroReader
 from consumer.activity.build import build_decoder
+from consumer.activity.column_decoder import ColumnDecoder, OrdinaryRows
 from consumer.activity.decoder import ActivityDecoder, Decoded
 from consumer.activity.record_metadata import Headers, Metadata
 from consumer.activity.schemas.avro_schema import WriterSchema, parse, single_object_header
@@ -59,11 +62,32 @@ def framed(writer: WriterSchema, datum: Mapping[str, Any]) -> bytes:
 
 
 def decode(writers: Sequence[WriterSchema], values: Sequence[bytes | None], **given: Any) -> Decoded:
-    """By a decoder that knows these writers; records are as old as `timestamps` say, otherwise of `now`."""
-    decoder = ActivityDecoder(AvroReader(WriterSchemas(ManualClock(), others=writers)))
-    now: Millis = given.get("now", NOON)
-    timestamps = given.get("timestamps", [now] * len(values))
-    return decoder.decode(values, np.array(timestamps, np.int64), now)
+    """By a decoder that knows these writers, which tells the same by columns; records are as old as `timestamps` say,
+    otherwise of `now`."""
+    avro = AvroReader(WriterSchemas(ManualClock(), others=writers))
+    decoder, now = ActivityDecoder(avro), given.get("now", NOON)
+    timestamps = np.array(given.get("timestamps", [now] * len(values)), np.int64)
+    decoded = decoder.decode(values, timestamps, now)
+    check_same(decoded, *ColumnDecoder(avro, decoder).decode(values, timestamps, now))
+    return decoded
+
+
+def check_same(decoded: Decoded, ordinary: OrdinaryRows | None, odd: Decoded) -> None:
+    """Check that what was decoded at once was decoded by columns."""
+    indices = np.empty(0, np.int64) if ordinary is None else ordinary.indices
+    found, skew = odd.frame, odd.skew
+    if ordinary is not None:
+        columns = {"index": indices, "user_id": ordinary.users.cut(), "process": ordinary.processes.cut()}
+        columns |= {"ending": ordinary.endings, "action": ordinary.actions.cut()}
+        columns |= {"occurred_at": ordinary.occurred_at, "written_at": ordinary.written_at}
+        frame = pl.DataFrame(columns, schema_overrides={"index": pl.UInt32})
+        found, skew = pl.concat([frame.select(found.columns), found]), np.concatenate([ordinary.skew, skew])
+    order = np.argsort(found["index"].to_numpy())
+    assert found[order].equals(decoded.frame)
+    assert found.schema == decoded.frame.schema
+    assert skew[order].tolist() == decoded.skew.tolist()
+    assert replace(odd, frame=decoded.frame, skew=decoded.skew) == decoded
+    assert set(indices.tolist()).isdisjoint(odd.frame["index"].to_list())
 
 
 def own_events(

@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import numpy as np
 from hypothesis import given
 
-from consumer.activity.value_batch import ValueBatch
+from consumer.activity.avro.value_batch import ValueBatch
 from consumer.byte_columns.column import ByteColumn
 
 VALUES = st.lists(st.none() | st.binary(max_size=12), max_size=12)

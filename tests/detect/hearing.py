@@ -41,7 +41,7 @@ QUICK_RULES = LapseRules(
 
 
 def hear(table: Table, frame: pl.DataFrame, now: int) -> list[Reminder]:
-    batches = table.apply(ActivityBatch.of(frame, table.processes.known), now)
+    batches = table.apply(ActivityBatch.of(frame, table.processes.known, table.loops.hash_users), now)
     return [reminder for batch in batches for reminder in batch]
 
 

@@ -9,19 +9,20 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 
+from consumer.byte_columns.text_spans import spans_of
 from consumer.detect.activity_batch import ActivityBatch
 from consumer.detect.compiled_row_loops import CompiledRowLoops
 from consumer.detect.lapse_rules import Processes
 from consumer.detect.row_loops import PLAIN_LOOPS, Heard, RowLoops
 from consumer.detect.row_rules import RowRules
-from consumer.detect.snapshot import LATEST_TIME
+from consumer.detect.snapshot import LATEST_TIME, take_changes
 from consumer.detect.storage.hash_index import Hashes, KeyIndex, Rows
 from consumer.detect.storage.row_store import RowStore
 from consumer.detect.table import Table
 
 from .hearing import QUICK_RULES
 
-COMPILED = CompiledRowLoops()
+COMPILED = CompiledRowLoops(bytes(16))
 RULES = replace(QUICK_RULES, ladders={**QUICK_RULES.ladders, "upload": (3, 4)})
 
 NOT_BEFORE = 20
@@ -35,7 +36,9 @@ activities = st.tuples(
     times,
     st.sampled_from([None, "", "a"]),
 )
-turns = st.lists(st.tuples(st.lists(activities, min_size=1, max_size=40), st.integers(0, 30)), max_size=8)
+turns = st.lists(
+    st.tuples(st.lists(activities, min_size=1, max_size=40), st.integers(0, 30), st.booleans()), max_size=8
+)
 
 
 def batch_of(rows: list[Any], known: pl.Enum) -> ActivityBatch:
@@ -63,16 +66,21 @@ class Noting(RowLoops):
 @pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(turns, st.sampled_from([None, NOT_BEFORE]), st.booleans())
-def test_both_leave_the_same_table(history: list[tuple[list[Any], int]], not_before: int | None, some: bool) -> None:
+def test_both_leave_the_same_table(
+    history: list[tuple[list[Any], int, bool]], not_before: int | None, some: bool
+) -> None:
+    """Plain: of texts in a frame. Compiled: of texts that stay where they lie."""
     noting = [Noting(loops) for loops in (PLAIN_LOOPS, COMPILED)]
     plain, compiled = tables = [Table(Processes(RULES), not_before=not_before, loops=loops) for loops in noting]
     clock = 0
-    for rows, span in history:
+    for rows, span, keeps in history:
         clock += span
         if some:
             for table in tables:
                 table.processes.ask_only_from("signup", clock)
-        told = [list(table.apply(batch_of(rows, table.processes.known), clock)) for table in tables]
+        heard = batch_of(rows, plain.processes.known)
+        spans = replace(heard, users=spans_of(heard.users), actions=spans_of(heard.actions))
+        told = [list(table.apply(batch, clock)) for table, batch in zip(tables, (heard, spans), strict=True)]
         assert noting[0].heard == noting[1].heard
         assert [list(batch) for batch in told[0]] == [list(batch) for batch in told[1]]
         noticed = [table.advance_to(clock, clock) for table in tables]
@@ -83,6 +91,8 @@ def test_both_leave_the_same_table(history: list[tuple[list[Any], int]], not_bef
         assert plain.store.rows[:used].tobytes() == compiled.store.rows[:used].tobytes()
         assert plain.store.due[:used].tolist() == compiled.store.due[:used].tolist()
         assert plain.store.dirty[:used].tolist() == compiled.store.dirty[:used].tolist()
+        if keeps:
+            assert take_changes(plain).equals(take_changes(compiled))
 
 
 def test_a_step_beyond_every_ladder_never_lapses() -> None:

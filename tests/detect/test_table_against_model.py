@@ -107,7 +107,7 @@ def said(reminders: list[Any]) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loops", [PLAIN_LOOPS, CompiledRowLoops()], ids=["plain", "compiled"])
+@pytest.mark.parametrize("loops", [PLAIN_LOOPS, CompiledRowLoops(bytes(16))], ids=["plain", "compiled"])
 @settings(max_examples=400, deadline=None)
 @given(st.lists(turns, max_size=40), st.integers(0, 60))
 def test_table_equals_model_over_random_histories_with_restarts(

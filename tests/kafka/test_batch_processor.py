@@ -17,6 +17,7 @@ from consumer.kafka.dead_letters.size_limit import SizeLimit
 from consumer.kafka.detect_loop.batch_builder import BatchBuilder
 from consumer.kafka.detect_loop.batch_processor import BatchProcessor
 from consumer.kafka.detect_loop.brake_control import BrakeControl
+from consumer.kafka.detect_loop.decoding import FrameDecoding
 from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.metrics import DetectMetrics
 from tests.app.service import eventually
@@ -55,7 +56,7 @@ def test_rewound_records_are_read_again_in_order(kafka: str, topic: str) -> None
     brake_control = BrakeControl(BrakeRules(), clock, metrics)
     processor = BatchProcessor(
         consumer,
-        decoder,
+        FrameDecoding(decoder),
         topic=topic,
         dead_letters="dead",
         dead_letter_limit=SizeLimit(AdminClient({"bootstrap.servers": kafka}), "dead", clock),

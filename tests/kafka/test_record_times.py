@@ -20,6 +20,7 @@ from consumer.kafka.dead_letters.size_limit import SizeLimit
 from consumer.kafka.detect_loop.batch_builder import RecordBatch, Records
 from consumer.kafka.detect_loop.batch_processor import BatchProcessor
 from consumer.kafka.detect_loop.brake_control import BrakeControl
+from consumer.kafka.detect_loop.decoding import FrameDecoding
 from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.metrics import DetectMetrics
 from tests.activity.writing import FIELDS, NOON, event, framed, record
@@ -42,7 +43,7 @@ def test_a_first_batch_is_heard_and_restored(timestamp: int) -> None:
     )
     processor = BatchProcessor(
         Consumer({**NOWHERE, "group.id": "none"}),
-        ActivityDecoder(AvroReader(WriterSchemas(clock, others=[PLAIN]))),
+        FrameDecoding(ActivityDecoder(AvroReader(WriterSchemas(clock, others=[PLAIN])))),
         topic="activity",
         dead_letters="dead",
         dead_letter_limit=SizeLimit(AdminClient(NOWHERE), "dead", clock),

@@ -19,6 +19,7 @@ from consumer.kafka.changelog.restore import Start
 from consumer.kafka.dead_letters.size_limit import SizeLimit
 from consumer.kafka.detect_loop.batch_processor import BatchProcessor
 from consumer.kafka.detect_loop.brake_control import BrakeControl
+from consumer.kafka.detect_loop.decoding import FrameDecoding
 from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.metrics import DetectMetrics
 from tests.activity.writing import FIELDS, NOON, body, event, framed, record
@@ -52,7 +53,7 @@ def test_one_partition_waits_and_the_other_goes_on(kafka: str, topics: FreshTopi
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": fresh_name("group"), "enable.auto.commit": False})
     processor = BatchProcessor(
         consumer,
-        ActivityDecoder(AvroReader(WriterSchemas(clock, background, [PLAIN]))),
+        FrameDecoding(ActivityDecoder(AvroReader(WriterSchemas(clock, background, [PLAIN])))),
         topic=topic,
         dead_letters="dead",
         dead_letter_limit=SizeLimit(AdminClient({"bootstrap.servers": kafka}), "dead", clock),

@@ -1,7 +1,7 @@
 """Reads a batch of framed Avro values: all values of one schema together, the few unusual ones singly."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from consumer.activity.avro.schema_compiler import (
     schemas_at,
 )
 from consumer.activity.avro.single_record import build_single_reader
+from consumer.activity.avro.value_batch import GLUE_HEADER, ValueBatch
 from consumer.activity.columns import frame_of
 from consumer.activity.errors import BadRecord, RegistryUnavailable, ValueProblem
 from consumer.activity.field_paths import NATIVE, FieldPaths
@@ -24,7 +25,6 @@ from consumer.activity.rows import BadValue, Elsewhere, ReadOne, RowBatch, merge
 from consumer.activity.schemas.avro_schema import WriterSchema
 from consumer.activity.schemas.framing import FOREIGN_FRAME, UNFRAMED, UNREADABLE
 from consumer.activity.schemas.writer_schemas import WriterSchemas
-from consumer.activity.value_batch import GLUE_HEADER, ValueBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,18 @@ class _WriterPlan:
     decode: Decoder
     read_one: ReadOne
     header_size: int
+
+
+@dataclass(slots=True)
+class FoundFields:
+    """Values of a batch, where the fields of each lie, what is wrong with some, and how many concern no process."""
+
+    values: Sequence[bytes | None]
+    batch: ValueBatch
+    sheet: FieldSheet
+    plans: list[tuple[_WriterPlan, Longs]] = field(default_factory=list)
+    bad: list[BadValue] = field(default_factory=list)
+    ignored: int = 0
 
 
 _NOTHING: Elsewhere = {}
@@ -54,13 +66,14 @@ class AvroReader:
         self._plans: dict[bytes, _WriterPlan | None] = {}
 
     def __call__(self, values: Sequence[bytes | None], elsewhere: Elsewhere = _NOTHING) -> RowBatch:
+        return self.rows_of(self.find_fields(values), elsewhere)
+
+    def find_fields(self, values: Sequence[bytes | None]) -> "FoundFields":
+        """Find out where the fields of each value lie."""
         batch = ValueBatch(values)
         sheet = FieldSheet(len(values))
-        blank = np.flatnonzero(batch.lengths == 0)
-        sheet.verdict[blank] = Verdict.SKIPPED
-        bad: list[BadValue] = []
-        decoded: list[tuple[_WriterPlan, Longs]] = []
-        ignored = 0
+        found = FoundFields(values, batch, sheet)
+        sheet.verdict[batch.lengths == 0] = Verdict.SKIPPED
         groups = list(batch.groups())
         for header, rows in groups:
             try:
@@ -70,36 +83,37 @@ class AvroReader:
                 self._writers.request(one for one, _ in often_first if one is not None)
                 raise
             except BadRecord as problem:
-                bad += _mark_bad(sheet, rows, ValueProblem(problem.reason, problem.error))
+                found.bad += _mark_bad(sheet, rows, ValueProblem(problem.reason, problem.error))
                 continue
             if plan is None:
                 sheet.verdict[rows] = Verdict.SKIPPED
-                ignored += rows.size
+                found.ignored += rows.size
             else:
                 cursor = Cursor(sheet, batch.data, rows, batch.starts[rows] + plan.header_size, batch.ends[rows])
                 try:
                     plan.decode(cursor)
                 except RecursionError:  # read singly, only those are unreadable that lie so deep themselves
                     sheet.verdict[rows] = Verdict.SINGLY
-                decoded.append((plan, rows))
+                found.plans.append((plan, rows))
                 if self._fields.records:  # of a union some may be left out
-                    ignored += int(np.count_nonzero(sheet.verdict[rows] == Verdict.SKIPPED))
-        frame = frame_of(batch.joined, sheet, self._fields, self._field_decoders.symbols)
-        bad += [BadValue(index, *UNREADABLE) for index in _rows_with(sheet, Verdict.UNREADABLE)]
-        return merge(RowBatch(frame, bad, ignored, blank.size), self._read_singly(values, elsewhere, sheet, decoded))
+                    found.ignored += int(np.count_nonzero(sheet.verdict[rows] == Verdict.SKIPPED))
+        return found
 
-    def _read_singly(
-        self,
-        values: Sequence[bytes | None],
-        elsewhere: Elsewhere,
-        sheet: FieldSheet,
-        decoded: Sequence[tuple[_WriterPlan, Longs]],
-    ) -> list[RowBatch]:
-        if not (sheet.verdict == Verdict.SINGLY).any():
+    def rows_of(self, found: "FoundFields", elsewhere: Elsewhere = _NOTHING) -> RowBatch:
+        """Return the rows of the values, but for those that are marked as skipped."""
+        sheet, batch = found.sheet, found.batch
+        frame = frame_of(batch.joined, sheet, self._fields, self._field_decoders.symbols)
+        bad = found.bad + [BadValue(index, *UNREADABLE) for index in _rows_with(sheet, Verdict.UNREADABLE)]
+        blank = int(np.count_nonzero(batch.lengths == 0))
+        return merge(RowBatch(frame, bad, found.ignored, blank), self._read_singly(found, elsewhere))
+
+    def _read_singly(self, found: "FoundFields", elsewhere: Elsewhere) -> list[RowBatch]:
+        verdict = found.sheet.verdict
+        if not (verdict == Verdict.SINGLY).any():
             return []
-        read_one = [(plan, rows[sheet.verdict[rows] == Verdict.SINGLY].tolist()) for plan, rows in decoded]
+        read_one = [(plan, rows[verdict[rows] == Verdict.SINGLY].tolist()) for plan, rows in found.plans]
         return [
-            read_singly(values, elsewhere, indices, plan.read_one, self._fields.columns)
+            read_singly(found.values, elsewhere, indices, plan.read_one, self._fields.columns)
             for plan, indices in read_one
             if indices
         ]

@@ -80,6 +80,14 @@ class FieldSheet:
     def uuid(self, name: str, rows: Longs, start: Longs) -> None:
         self._note(self.uuids, name, rows, start)
 
+    def take(self, rows: Longs) -> "FieldSheet":
+        """Return a sheet of these rows."""
+        some = FieldSheet(0)
+        some.verdict = self.verdict[rows]
+        for kind in ("starts", "lengths", "symbols", "numbers", "uuids"):
+            setattr(some, kind, {name: column[rows] for name, column in getattr(self, kind).items()})
+        return some
+
     def _note(self, columns: dict[str, Longs], name: str, rows: Longs, value: Longs) -> None:
         if name not in columns:
             columns[name] = np.full(self.verdict.size, ABSENT, np.int64)

@@ -140,13 +140,14 @@ class RowStore:
                 column[some] = read[name]
         return columns
 
-    def read_texts(self, rows: Rows) -> dict[str, pl.Series]:
-        """Return `user` and `action` of rows as columns, for thousands of rows in a fraction of the time of `get`.
+    def read_texts(self, rows: Rows, with_user: Flags, with_action: Flags) -> dict[str, pl.Series]:
+        """Return the wanted `user` and `action` of rows as columns, for thousands of rows in a fraction of the time of
+        `get`.
 
         Both are cut at once: each polars call costs as much as a thousand rows.
         """
-        users, user_spans = self.user.spans(rows)
-        actions, (starts, lengths) = self.action.spans(rows)
+        users, user_spans = self.user.spans(rows, with_user)
+        actions, (starts, lengths) = self.action.spans(rows, with_action)
         action_spans = np.where(starts < 0, -1, starts + users.size), lengths
         found = slice_bytes(b"".join((users.data, actions.data)), {"user": user_spans, "action": action_spans})
         return {name: text.cast(pl.String) for name, text in found.items()}

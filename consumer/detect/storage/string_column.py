@@ -2,10 +2,10 @@
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from consumer.byte_columns.cells import Cells, gather
-from consumer.byte_columns.slices import ByteSpans
+from consumer.byte_columns.slices import ByteSpans, gather_bytes
+from consumer.byte_columns.text_spans import Texts, spans_of
 from consumer.detect.storage.growable_array import GrowableArray
 from consumer.detect.storage.hash_index import Rows
 
@@ -28,22 +28,20 @@ class StringColumn:
         self._start: npt.NDArray[np.int64] = self._arrays[1].resize(rows)
         self._length: npt.NDArray[np.int32] = self._arrays[2].resize(rows)
 
-    def put(self, rows: Rows, texts: pl.Series) -> None:
+    def put(self, rows: Rows, texts: Texts) -> None:
         """Store texts in distinct rows; a null clears the row."""
         self.clear(rows)
-        if texts.null_count():
-            rows, texts = rows[texts.is_not_null().to_numpy()], texts.drop_nulls()
-        if not rows.size:
-            return
-        lengths = texts.str.len_bytes().to_numpy().astype(np.int32)
-        joined = np.frombuffer(texts.str.join("").cast(pl.Binary).item(), np.uint8)
-        self._ensure_capacity(joined.size)
-        self._bytes[self._used_bytes : self._used_bytes + joined.size] = joined
-        ends = np.cumsum(lengths, dtype=np.int64)
-        self._start[rows] = self._used_bytes + ends - lengths
-        self._length[rows] = lengths
-        self._used_bytes += joined.size
-        self._live_bytes += joined.size
+        spans = spans_of(texts)
+        present = np.flatnonzero(spans.starts >= 0)
+        if present.size < rows.size:
+            rows, spans = rows[present], spans.gather(present)
+        packed = spans.packed()
+        self._ensure_capacity(packed.data.size)
+        self._bytes[self._used_bytes : self._used_bytes + packed.data.size] = packed.data
+        self._start[rows] = self._used_bytes + packed.starts
+        self._length[rows] = packed.lengths
+        self._used_bytes += packed.data.size
+        self._live_bytes += packed.data.size
 
     def clear(self, rows: Rows) -> None:
         lengths = self._length[rows]
@@ -68,17 +66,17 @@ class StringColumn:
             texts[place] = str(buffer[at : at + length], "utf-8")
         return texts
 
-    def spans(self, rows: Rows) -> tuple[npt.NDArray[np.uint8], ByteSpans]:
-        """Return bytes among which the texts of these rows lie, and where."""
+    def spans(self, rows: Rows, wanted: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.uint8], ByteSpans]:
+        """Return bytes among which the wanted texts of these rows lie, and where."""
         lengths = self._length[rows].astype(np.int64)
-        present = np.flatnonzero(lengths != _NONE)
+        present = np.flatnonzero(wanted & (lengths != _NONE))
         found, starts = lengths[present], np.full(rows.size, -1)
         at = self._start[rows[present]]
         first, end = int(at.min(initial=self._used_bytes)), int((at + found).max(initial=0))
         if end - first <= _LOOSEST * int(found.sum()):  # as texts of neighbours mostly lie
             texts, starts[present] = self._bytes[first:end], at - first
         else:
-            texts, starts[present] = self._gather(at, found), np.cumsum(found) - found
+            texts, starts[present] = gather_bytes(self._bytes, at, found), np.cumsum(found) - found
         return texts, (starts, np.maximum(lengths, 0))
 
     def cells(self, rows: Rows) -> Cells:
@@ -106,17 +104,12 @@ class StringColumn:
     def _compact(self, more: int) -> None:
         rows = np.flatnonzero(self._length > 0)
         lengths = self._length[rows].astype(np.int64)
-        kept = self._gather(self._start[rows], lengths)
+        kept = gather_bytes(self._bytes, self._start[rows], lengths)
         self._arrays[0].resize(0)
         self._bytes = self._arrays[0].resize(_with_headroom(kept.size + more))
         self._bytes[: kept.size] = kept
         self._start[rows] = np.cumsum(lengths) - lengths
         self._used_bytes = kept.size
-
-    def _gather(self, starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-        """Return `lengths` bytes from each start on, end to end."""
-        shift = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
-        return self._bytes[np.arange(shift.size) + shift]  # type: ignore[no-any-return]
 
 
 def _with_headroom(size: int) -> int:

@@ -6,17 +6,16 @@ from dataclasses import replace
 import numpy as np
 from confluent_kafka import Consumer, TopicPartition
 
-from consumer.activity.decoder import ActivityDecoder, BadValue, Decoded, recorded_times
+from consumer.activity.decoder import BadValue, Decoded, recorded_times
 from consumer.activity.errors import RegistryUnavailable
-from consumer.activity.record_metadata import Metadata
 from consumer.clock import Clock, Millis
-from consumer.detect.activity_batch import ActivityBatch
 from consumer.detect.storage.traces import traces_of
 from consumer.kafka.dead_letters.records import RejectedRecord, dead_letter
 from consumer.kafka.dead_letters.rejection_log import RejectionLog
 from consumer.kafka.dead_letters.size_limit import SizeLimit
 from consumer.kafka.detect_loop.batch_builder import RecordBatch, Records
 from consumer.kafka.detect_loop.brake_control import BrakeControl
+from consumer.kafka.detect_loop.decoding import Decoding
 from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.metrics import DetectMetrics
 
@@ -27,7 +26,7 @@ class BatchProcessor:
     def __init__(
         self,
         consumer: Consumer,
-        decoder: ActivityDecoder,
+        decode: Decoding,
         *,
         topic: str,
         dead_letters: str,
@@ -39,7 +38,7 @@ class BatchProcessor:
     ) -> None:
         """`topic` is the input, `dead_letters` the topic for records that cannot be read, with its limit."""
         self._consumer = consumer
-        self._decoder = decoder
+        self._decode = decode
         self._topic = topic
         self._dead_letters = dead_letters
         self._dead_letter_limit = dead_letter_limit
@@ -48,7 +47,7 @@ class BatchProcessor:
         self._clock = clock
         self._metrics = metrics
         self._carry_traces = carry_traces
-        self.reads_headers = decoder.reads_headers or carry_traces
+        self.reads_headers = decode.reads_headers or carry_traces
         """Whether batches need the records' headers."""
         self.waiting: dict[int, str] = {}
         """Why partitions wait for a schema that the registry has not told yet; until a batch of theirs was read."""
@@ -91,12 +90,11 @@ class BatchProcessor:
         partitions = [span.partition for span in batch.spans]
         # A wall clock that was set back must not set events back: the watermarks came from it.
         now = max(self._clock.now(), *(task.watermark.value or 0 for task in tasks.values()))
-        offsets, timestamps, keys, values, headers = batch.records
-        decoded = self._decoder.decode(values, timestamps, now, Metadata(keys, headers))
-        activities = ActivityBatch.of(decoded.frame, tasks[batch.spans[0].partition].table.processes.known)
-        all_rows = decoded.frame["index"].to_numpy()
+        known = tasks[batch.spans[0].partition].table.processes.known
+        activities, all_rows, skew, decoded = self._decode(batch.records, now, known)
         good_rows = all_rows[activities.indices]
-        if self._carry_traces and (traces := traces_of(headers)) is not None:
+        offsets, timestamps = batch.records.offsets, batch.records.timestamps
+        if self._carry_traces and (traces := traces_of(batch.records.headers)) is not None:
             activities = replace(activities, traces=traces[good_rows])
         bad_rows = np.array([bad.index for bad in decoded.bad], np.int64)
         recorded = recorded_times(timestamps, now)
@@ -105,10 +103,10 @@ class BatchProcessor:
             bad = decoded.bad[slice(*np.searchsorted(bad_rows, bounds))]
             self._add_dead_letters(task, batch.records, bad)
             rows = slice(*np.searchsorted(all_rows, bounds))
-            self._brake_control.observe(task, recorded[start:stop], decoded.skew[rows], len(bad), now)
+            self._brake_control.observe(task, recorded[start:stop], skew[rows], len(bad), now)
             part = activities.slice(*np.searchsorted(good_rows, bounds).tolist())
             task.apply(part, int(offsets[stop - 1]) + 1, now)
-        self._count_events(decoded, decoded.frame.height - len(activities))
+        self._count_events(decoded, len(activities), all_rows.size - len(activities))
         for partition in partitions:
             self.waiting.pop(partition, None)
 
@@ -123,9 +121,9 @@ class BatchProcessor:
             self._metrics.dead_letters.labels(self._topic, value.reason).inc()
             self._rejection_log.count(value.reason, self._topic, task.partition, record.offset)
 
-    def _count_events(self, decoded: Decoded, of_unknown_processes: int) -> None:
+    def _count_events(self, decoded: Decoded, applied: int, of_unknown_processes: int) -> None:
         events = self._metrics.events
-        events.labels("applied").inc(decoded.frame.height - of_unknown_processes)
+        events.labels("applied").inc(applied)
         events.labels("unknown_process").inc(of_unknown_processes)
         events.labels("clamped").inc(decoded.clamped)
         events.labels("ignored").inc(decoded.ignored)

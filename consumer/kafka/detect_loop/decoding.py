@@ -1,0 +1,52 @@
+"""Decodes a batch into activities. (`column_decoding.py` does so in another way.)"""
+
+from typing import NamedTuple, Protocol
+
+import polars as pl
+
+from consumer.activity.decoder import ActivityDecoder, Decoded, Times
+from consumer.activity.record_metadata import Metadata
+from consumer.clock import Millis
+from consumer.detect.activity_batch import ActivityBatch
+from consumer.detect.row_loops import PLAIN_LOOPS, RowLoops
+from consumer.detect.storage.hash_index import Rows
+from consumer.kafka.detect_loop.batch_builder import Records
+
+
+class Read(NamedTuple):
+    """The activities of known processes; of every row that was read its record's position in the batch, rising, and
+    the skew, as in `Decoded`; and what else the decoder tells."""
+
+    activities: ActivityBatch
+    indices: Rows
+    skew: Times
+    decoded: Decoded
+
+
+class Decoding(Protocol):
+    """Decodes records; `known` are the processes whose events are applied. Raises RegistryUnavailable."""
+
+    reads_headers: bool
+
+    def __call__(self, records: Records, now: Millis, known: pl.Enum) -> Read: ...
+
+
+class FrameDecoding:
+    """Works for any input."""
+
+    def __init__(self, decoder: ActivityDecoder, loops: RowLoops = PLAIN_LOOPS) -> None:
+        """`loops` are those of the tables."""
+        self._decoder = decoder
+        self._loops = loops
+        self.reads_headers = decoder.reads_headers
+
+    def __call__(self, records: Records, now: Millis, known: pl.Enum) -> Read:
+        _, timestamps, keys, values, headers = records
+        decoded = self._decoder.decode(values, timestamps, now, Metadata(keys, headers))
+        return read_of(decoded, known, self._loops)
+
+
+def read_of(decoded: Decoded, known: pl.Enum, loops: RowLoops) -> Read:
+    """Return what was decoded with all rows in its frame."""
+    activities = ActivityBatch.of(decoded.frame, known, loops.hash_users)
+    return Read(activities, decoded.frame["index"].to_numpy(), decoded.skew, decoded)
