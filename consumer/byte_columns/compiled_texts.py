@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from consumer.byte_columns.siphash import LONGS, WORDS, first_bytes, words_of
-from consumer.byte_columns.text_spans import Longs, TextSpans
+from consumer.byte_columns.slices import Longs
+from consumer.byte_columns.text_spans import TextSpans
 
 _numba: Any = numba
 _u8: Any = np.uint64

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from consumer.byte_columns.slices import gather_bytes, slice_bytes
+from consumer.byte_columns.slices import Bytes, ByteSpans, Longs, gather_bytes, slice_bytes
 
-Longs: TypeAlias = npt.NDArray[np.int64]
 Places: TypeAlias = Longs | slice
 
 WORD_BYTES = 8
@@ -19,9 +17,10 @@ WORD_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class TextSpans:
-    """The first byte of each text in `data`, and its length in bytes; a negative start means no text."""
+    """The first byte of each text in `data`, and its length in bytes; a negative start means no text. Behind the last
+    text lie eight bytes more."""
 
-    data: npt.NDArray[np.uint8]
+    data: Bytes
     starts: Longs
     lengths: Longs
 
@@ -36,20 +35,19 @@ class TextSpans:
         """Return these rows, still where they lie."""
         return TextSpans(self.data, self.starts[rows], self.lengths[rows])
 
-    def packed(self) -> "TextSpans":
-        """Return the texts end to end, and nothing else: a copy, unless they lie so."""
+    def packed(self) -> tuple[Bytes, ByteSpans]:
+        """Return the texts' bytes end to end, and where each lies: a copy, unless they lie so."""
         none = self.starts < 0
         lengths = np.where(none, 0, self.lengths)
         starts = np.cumsum(lengths) - lengths
         if np.array_equal(starts, self.starts):
-            return TextSpans(self.data[: lengths.sum()], starts, lengths)
-        data = gather_bytes(self.data, np.where(none, 0, self.starts), lengths)
-        return TextSpans(data, np.where(none, -1, starts), lengths)
+            return self.data[: lengths.sum()], (starts, lengths)
+        return gather_bytes(self.data, np.where(none, 0, self.starts), lengths), (np.where(none, -1, starts), lengths)
 
     def cut(self) -> pl.Series:
         """Cut the texts out."""
-        packed = self.packed()
-        return slice_bytes(packed.data.tobytes(), {"text": (packed.starts, packed.lengths)})["text"].cast(pl.String)
+        data, spans = self.packed()
+        return slice_bytes(data.tobytes(), {"text": spans})["text"].cast(pl.String)
 
     @classmethod
     def of(cls, texts: pl.Series) -> "TextSpans":

@@ -31,7 +31,7 @@ def test_what_is_cut_out_is_what_lies_there(
     assert series_of(some).to_list() == [every[row] for row in rows]
     start, count = data.draw(st.integers(0, 12)), data.draw(st.integers(0, 12))
     assert series_of(some.slice(start, count)).to_list() == [every[row] for row in rows[start : start + count]]
-    assert some.packed().data.tobytes() == "".join(every[row] or "" for row in rows).encode()
+    assert some.packed()[0].tobytes() == "".join(every[row] or "" for row in rows).encode()
     assert spans_of(spans) is spans
 
 

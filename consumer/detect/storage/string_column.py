@@ -35,13 +35,13 @@ class StringColumn:
         present = np.flatnonzero(spans.starts >= 0)
         if present.size < rows.size:
             rows, spans = rows[present], spans.gather(present)
-        packed = spans.packed()
-        self._ensure_capacity(packed.data.size)
-        self._bytes[self._used_bytes : self._used_bytes + packed.data.size] = packed.data
-        self._start[rows] = self._used_bytes + packed.starts
-        self._length[rows] = packed.lengths
-        self._used_bytes += packed.data.size
-        self._live_bytes += packed.data.size
+        packed, (starts, lengths) = spans.packed()
+        self._ensure_capacity(packed.size)
+        self._bytes[self._used_bytes : self._used_bytes + packed.size] = packed
+        self._start[rows] = self._used_bytes + starts
+        self._length[rows] = lengths
+        self._used_bytes += packed.size
+        self._live_bytes += packed.size
 
     def clear(self, rows: Rows) -> None:
         lengths = self._length[rows]

@@ -53,6 +53,7 @@ _POLL_TIMEOUT_MS: Millis = 100  # short, so that no watermark is late because no
 _SHORT_POLL_TIMEOUT_MS: Millis = 20
 """The poll before a commit: it reaches end offsets that were requested when it began, so the watermark is no older. And
 each poll while lapses wait: long enough for a whole batch of a partition that lags."""
+_AT_ONCE_MS: Millis = 1
 _log = structlog.get_logger()
 
 
@@ -156,11 +157,14 @@ class DetectLoop:
         remaining_ms = self._poll_timeout_ms()
         deadline = self._clock.monotonic() + remaining_ms
         while builder.count < self._fetch.enough and remaining_ms > 0:
-            failed = self._fetch.read(builder, remaining_ms / SECOND)
+            before = builder.count
+            failed = self._fetch.read(builder, (_AT_ONCE_MS if self._lapses_wait else remaining_ms) / SECOND)
             self._raise_callback_failure()
             for message in failed:
                 self._handle_error(message)
             remaining_ms = deadline - self._clock.monotonic()
+            if self._lapses_wait and builder.count == before:
+                break  # there is something else to do than to wait for records
         if builder.count:
             self._error_log.report_answer()
 
