@@ -23,6 +23,8 @@ CHUNK = 5_000
 _MAX_BYTES = 1 << 26
 """When values need so much memory, no more are taken."""
 _NONE = -1
+_NUMBERS = 6
+"""Columns of whole numbers: those of MessageColumns, and two of lengths."""
 Flag = npt.NDArray[np.bool_]
 """One element, which another thread may set."""
 AT_ONCE: Flag = np.ones(1, np.bool_)
@@ -87,10 +89,9 @@ class Gatherer:
     def gather(self, queue: int, timeout_ms: Millis, limit: int, wanted: Flag) -> MessageColumns:
         """Return up to `limit` messages: those that are there, and those that come one within `timeout_ms` of another
         until they are `wanted`."""
-        numbers, keys, key_lengths, values, value_lengths = self._gather(queue, timeout_ms, limit, wanted)
-        partitions, offsets, timestamps, errors = numbers
-        texts = ByteColumn(keys, key_lengths), ByteColumn(values, value_lengths)
-        return MessageColumns(partitions, offsets, timestamps, errors, *texts)
+        numbers, keys, values = self._gather(queue, timeout_ms, limit, wanted)
+        *columns, key_lengths, value_lengths = numbers
+        return MessageColumns(*columns, keys=ByteColumn(keys, key_lengths), values=ByteColumn(values, value_lengths))
 
 
 @cache
@@ -100,50 +101,62 @@ def _compile() -> Any:
     consume, timestamp_of = library.consume_batch_queue, library.message_timestamp
     give_back, layout = library.message_destroy, _layout()
 
-    def copy(into: npt.NDArray[np.uint8], used: int, address: int, length: int) -> npt.NDArray[np.uint8]:
-        """Append bytes, in a longer array where they need one."""
-        if used + length > into.size:
-            longer = np.empty(2 * (used + length), np.uint8)
-            longer[:used] = into[:used]
-            into = longer
-        into[used : used + length] = _carray(_at(np.uintp(address)), (length,), np.uint8)
-        return into
+    def sizes(addresses: Any, count: int) -> tuple[int, int]:
+        """Return the bytes of these messages' keys and values."""
+        keys = values = 0
+        for place in range(count):
+            message = _carray(_at(addresses[place]), (1,), layout)[0]
+            keys += np.int64(message.key_len) if message.key != 0 else 0
+            values += np.int64(message.len) if message.payload != 0 else 0
+        return keys, values
 
-    append = _numba.njit(nogil=True)(copy)
+    def with_room(into: npt.NDArray[np.uint8], used: int, more: int) -> npt.NDArray[np.uint8]:
+        """Return the array, or a longer one with the same bytes where it has no room for so many more."""
+        if used + more <= into.size:
+            return into
+        longer = np.empty(2 * (used + more), np.uint8)
+        longer[:used] = into[:used]
+        return longer
+
+    def copy(addresses: Any, count: int, numbers: Any, keys: Any, values: Any, used: tuple[int, int]) -> None:
+        """Copy messages behind what is used, where there is room, and give them back."""
+        partitions, offsets, timestamps, errors, key_lengths, value_lengths = numbers
+        used_keys, used_values = used
+        kind = np.zeros(1, np.int64)
+        for place in range(count):
+            message = _carray(_at(addresses[place]), (1,), layout)[0]
+            partitions[place], offsets[place], errors[place] = message.partition, message.offset, message.err
+            timestamps[place] = timestamp_of(addresses[place], kind.ctypes.data)
+            value_lengths[place] = key_lengths[place] = _NONE
+            if message.payload != 0:
+                end = used_values + np.int64(message.len)
+                value_lengths[place] = message.len
+                values[used_values:end] = _carray(_at(message.payload), (message.len,), np.uint8)
+                used_values = end
+            if message.key != 0:
+                end = used_keys + np.int64(message.key_len)
+                key_lengths[place] = message.key_len
+                keys[used_keys:end] = _carray(_at(message.key), (message.key_len,), np.uint8)
+                used_keys = end
+            give_back(addresses[place])
+
+    inner = [_numba.njit(nogil=True)(each) for each in (sizes, with_room, copy)]
+    sizes_of, make_room, copy_chunk = inner
 
     def gather(queue: int, timeout_ms: int, limit: int, wanted: Flag) -> Any:
-        partitions, offsets = np.empty(limit, np.int64), np.empty(limit, np.int64)
-        timestamps, errors = np.empty(limit, np.int64), np.empty(limit, np.int64)
-        value_lengths, key_lengths = np.empty(limit, np.int64), np.empty(limit, np.int64)
+        numbers, addresses = np.empty((_NUMBERS, limit), np.int64), np.zeros(CHUNK, np.uintp)
         values, keys = np.empty(128 * min(limit, CHUNK), np.uint8), np.empty(16 * min(limit, CHUNK), np.uint8)
         used_values = used_keys = count = 0
-        addresses, kind = np.zeros(CHUNK, np.uintp), np.zeros(1, np.int64)
         while count < limit and used_values < _MAX_BYTES:
             most = min(CHUNK, limit - count)
             found = consume(queue, timeout_ms, addresses.ctypes.data, most)
-            for place in range(found):
-                message = _carray(_at(addresses[place]), (1,), layout)[0]
-                partitions[count], offsets[count], errors[count] = message.partition, message.offset, message.err
-                timestamps[count] = timestamp_of(addresses[place], kind.ctypes.data)
-                value_lengths[count] = key_lengths[count] = _NONE
-                if message.payload != 0:
-                    value_lengths[count] = message.len
-                    values = append(values, used_values, message.payload, message.len)
-                    used_values += message.len
-                if message.key != 0:
-                    key_lengths[count] = message.key_len
-                    keys = append(keys, used_keys, message.key, message.key_len)
-                    used_keys += message.key_len
-                give_back(addresses[place])
-                count += 1
-            if found == 0 or (found < most and wanted[0]):
+            if found > 0:
+                key_bytes, value_bytes = sizes_of(addresses, found)
+                keys, values = make_room(keys, used_keys, key_bytes), make_room(values, used_values, value_bytes)
+                copy_chunk(addresses, found, numbers[:, count:], keys, values, (used_keys, used_values))
+                used_keys, used_values, count = used_keys + key_bytes, used_values + value_bytes, count + found
+            if found <= 0 or (found < most and wanted[0]):
                 break
-        return (
-            (partitions[:count], offsets[:count], timestamps[:count], errors[:count]),
-            keys[:used_keys],
-            key_lengths[:count],
-            values[:used_values],
-            value_lengths[:count],
-        )
+        return numbers[:, :count], keys[:used_keys], values[:used_values]
 
     return _numba.njit((types.uintp, types.int64, types.int64, types.boolean[::1]), nogil=True)(gather)
