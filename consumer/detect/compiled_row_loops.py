@@ -28,7 +28,7 @@ class CompiledRowLoops(RowLoops):
 
     def __init__(self, hash_key: bytes) -> None:
         """`hash_key` is of 16 bytes. Where nobody knows it, nobody can find users who would be taken for each other."""
-        self._find, self._hear = _compile()
+        self._find, self._distinct, self._place, self._hear = _compile()
         self._hash = SipHash(hash_key)
 
     def hash_users(self, users: pl.Series) -> tuple[Hashes, Hashes]:
@@ -40,6 +40,12 @@ class CompiledRowLoops(RowLoops):
 
     def find(self, index: KeyIndex, store: RowStore, low: Hashes, high: Hashes) -> Rows:
         return self._find(index.slots, low, high, store.low, store.high)  # type: ignore[no-any-return]
+
+    def distinct(self, low: Hashes, high: Hashes) -> tuple[Rows, Rows]:
+        return self._distinct(low, high)  # type: ignore[no-any-return]
+
+    def insert(self, index: KeyIndex, low: Hashes, rows: Rows) -> None:
+        index.insert_by(self._place, low, rows)
 
     def hear(self, store: RowStore, rules: RowRules, rows: Rows, batch: ActivityBatch) -> Heard:
         heard = self._hear(store.rows, rows, batch.endings, batch.occurred_at, batch.written_at, *rules.limits())
@@ -57,6 +63,33 @@ def _find_rows(slots: Any, low: Any, high: Any, lows: Any, highs: Any) -> Any:
             row = slots[at]
         found[i] = row
     return found
+
+
+def _distinct_keys(low: Any, high: Any) -> Any:
+    size = 16
+    while size < 2 * low.size:
+        size *= 2
+    slots, last = np.full(size, EMPTY, np.int32), np.uint64(size - 1)
+    firsts, numbers = np.empty(low.size, np.int64), np.empty(low.size, np.int64)
+    count = 0
+    for i in range(low.size):
+        at = low[i] & last
+        while slots[at] != EMPTY and not (low[firsts[slots[at]]] == low[i] and high[firsts[slots[at]]] == high[i]):
+            at = (at + np.uint64(1)) & last
+        if slots[at] == EMPTY:
+            slots[at], firsts[count] = count, i
+            count += 1
+        numbers[i] = slots[at]
+    return firsts[:count], numbers
+
+
+def _place_rows(slots: Any, low: Any, rows: Any) -> None:
+    last = np.uint64(slots.size - 1)
+    for i in range(low.size):
+        at = low[i] & last
+        while slots[at] != EMPTY:
+            at = (at + np.uint64(1)) & last
+        slots[at] = rows[i]
 
 
 def _hear_batch(
@@ -107,14 +140,19 @@ def _hear_batch(
 
 
 @cache
-def _compile() -> tuple[Any, Any]:
+def _compile() -> tuple[Any, Any, Any, Any]:
     def given(kind: Any, dimensions: int = 1) -> Any:
         return types.Array(kind, dimensions, "A", readonly=True)
 
-    times, hashes = given(types.int64), given(types.uint64)
-    find = _numba.njit((given(types.int32), hashes, hashes, hashes, hashes), nogil=True)
-    spans = (types.int64,) * 5
-    events = (times, given(types.uint8), times, times)
-    table = types.Array(_numba.from_dtype(ROW), 1, "C")
-    hear = _numba.njit((table, *events, given(types.int64, 2), times, times, *spans), nogil=True)
-    return find(_find_rows), hear(_hear_batch)
+    def compiled(loop: Any, *arguments: Any) -> Any:
+        return _numba.njit(arguments, nogil=True)(loop)
+
+    times, hashes, spans = given(types.int64), given(types.uint64), (types.int64,) * 5
+    events, rows = (given(types.uint8), times, times), given(types.int64)
+    table, slots = types.Array(_numba.from_dtype(ROW), 1, "C"), types.Array(types.int32, 1, "C")
+    return (
+        compiled(_find_rows, given(types.int32), hashes, hashes, hashes, hashes),
+        compiled(_distinct_keys, hashes, hashes),
+        compiled(_place_rows, slots, hashes, rows),
+        compiled(_hear_batch, table, rows, *events, given(types.int64, 2), times, times, *spans),
+    )

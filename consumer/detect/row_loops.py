@@ -27,7 +27,7 @@ class Heard(NamedTuple):
 
 
 class RowLoops:
-    """How users are hashed, and the two things that are done to each row of each batch."""
+    """How users are hashed, and what is done to each row of each batch."""
 
     def hash_users(self, users: pl.Series) -> tuple[Hashes, Hashes]:
         """Return the two halves of each user's hash."""
@@ -36,6 +36,21 @@ class RowLoops:
     def find(self, index: KeyIndex, store: RowStore, low: Hashes, high: Hashes) -> Rows:
         """Return the rows of keys, -1 if there is none."""
         return index.find(low, high, store.low, store.high)
+
+    def distinct(self, low: Hashes, high: Hashes) -> tuple[Rows, Rows]:
+        """Return where each distinct key stands first, in order, and for every key the place of that in the first."""
+        order = np.lexsort((high, low))
+        starts = np.ones(order.size, np.bool_)
+        starts[1:] = (low[order[1:]] != low[order[:-1]]) | (high[order[1:]] != high[order[:-1]])
+        firsts, groups = order[starts], np.empty(order.size, np.int64)
+        groups[order] = np.cumsum(starts) - 1
+        appeared, ranks = np.argsort(firsts), np.empty(firsts.size, np.int64)
+        ranks[appeared] = np.arange(firsts.size)
+        return firsts[appeared], ranks[groups]
+
+    def insert(self, index: KeyIndex, low: Hashes, rows: Rows) -> None:
+        """Insert distinct keys that are not in the index, which has room for them."""
+        index.insert(low, rows)
 
     def hear(self, store: RowStore, rules: RowRules, rows: Rows, batch: ActivityBatch) -> Heard:
         """Apply a batch to the rows of its activities, but for their texts."""

@@ -241,17 +241,17 @@ class Table:
         low, high = batch.low, batch.high
         rows = self._find(low, high)
         new = np.flatnonzero(rows < 0)
-        while new.size:
-            firsts = new[np.sort(np.unique(low[new], return_index=True)[1])]  # rows in the order in which they came
-            self._add_rows(batch.users.gather(firsts), batch.process_codes[firsts], low[firsts], high[firsts])
-            rows[new] = self._find(low[new], high[new])
-            new = new[rows[new] < 0]
+        if new.size:
+            firsts, places = self.loops.distinct(low[new], high[new])
+            firsts = new[firsts]
+            added = self._add_rows(batch.users.gather(firsts), batch.process_codes[firsts], low[firsts], high[firsts])
+            rows[new] = added[places]
         return rows
 
     def _find(self, low: Hashes, high: Hashes) -> Rows:
         return self.loops.find(self._index, self.store, low, high)
 
-    def _add_rows(self, users: Texts, process_codes: npt.NDArray[np.uint16], low: Hashes, high: Hashes) -> None:
+    def _add_rows(self, users: Texts, process_codes: npt.NDArray[np.uint16], low: Hashes, high: Hashes) -> Rows:
         c = self.store
         rows = c.allocate(low.size)
         c.low[rows], c.high[rows], c.process[rows] = low, high, process_codes
@@ -259,9 +259,10 @@ class Table:
         self.new_users.append(rows)
         self.new_actions.append(rows)
         if self._index.has_room_for(rows.size):
-            self._index.insert(low, rows)
+            self.loops.insert(self._index, low, rows)
         else:
             self.reindex()
+        return rows
 
     def reindex(self) -> None:
         """Build the index from the live rows."""

@@ -57,6 +57,12 @@ class Noting(RowLoops):
     def find(self, index: KeyIndex, store: RowStore, low: Hashes, high: Hashes) -> Rows:
         return self._loops.find(index, store, low, high)
 
+    def distinct(self, low: Hashes, high: Hashes) -> tuple[Rows, Rows]:
+        return self._loops.distinct(low, high)
+
+    def insert(self, index: KeyIndex, low: Hashes, rows: Rows) -> None:
+        self._loops.insert(index, low, rows)
+
     def hear(self, store: RowStore, rules: RowRules, rows: Rows, batch: ActivityBatch) -> Heard:
         heard = self._loops.hear(store, rules, rows, batch)
         self.heard.append([each.tolist() for each in heard])
@@ -119,3 +125,37 @@ def test_a_key_is_found_behind_others_that_were_removed_and_around_the_end() -> 
     low.setflags(write=False)  # as polars gives them
     found = [loops.find(index, store, low, high).tolist() for loops in (PLAIN_LOOPS, COMPILED)]
     assert found == [[-1, -1, -1, 3, 4, 5, 6, 7, 8, -1]] * 2
+
+
+small = st.integers(0, 5)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(small, small), max_size=40))
+def test_distinct_keys_stand_in_the_order_of_their_first(drawn: list[tuple[int, int]]) -> None:
+    low, high = (np.array([key[half] for key in drawn], np.uint64) for half in (0, 1))
+    expected = list(dict.fromkeys(drawn))
+    for loops in (PLAIN_LOOPS, COMPILED):
+        firsts, places = loops.distinct(low, high)
+        assert [drawn[first] for first in firsts] == expected
+        assert firsts.tolist() == [drawn.index(key) for key in expected]
+        assert places.tolist() == [expected.index(key) for key in drawn]
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.integers(1000, 1030), max_size=30), max_size=4))
+def test_what_was_inserted_is_found(inserted: list[list[int]]) -> None:
+    """Of a table of 1024 slots the last are wanted, and the first taken where those are full."""
+    keys = [key for each in inserted for key in each]
+    store = RowStore()
+    store.low[: len(keys)], store.high[: len(keys)] = np.array(keys, np.uint64), np.arange(len(keys))
+    for loops in (PLAIN_LOOPS, COMPILED):
+        index, first = KeyIndex(), 0
+        for each in inserted:
+            rows = np.arange(first, first + len(each))
+            loops.insert(index, store.low[rows], rows)
+            first += len(each)
+        rows = np.arange(len(keys))
+        assert loops.find(index, store, store.low[rows], store.high[rows]).tolist() == rows.tolist()
+        assert not index.has_room_for(int(1024 * 0.6) - len(keys) + 1)
+        assert index.has_room_for(int(1024 * 0.6) - len(keys))

@@ -5,6 +5,8 @@ Open addressing with linear probing, each step for all pending keys at once. A P
 and an object for each; this takes about the same time and 8 bytes.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -66,6 +68,11 @@ class KeyIndex:
             won = free & (self._slots[slots] == _CLAIMED_FROM - pending)
             self._slots[slots[won]] = rows[pending[won]]
             pending, slots = pending[~won], self._next_slots(slots[~won])
+        self._used_slots += low.size
+
+    def insert_by(self, place: Callable[[npt.NDArray[np.int32], Hashes, Rows], None], low: Hashes, rows: Rows) -> None:
+        """Insert such keys by a function that puts rows into empty slots, each into the first from its home slot on."""
+        place(self._slots, low, rows)
         self._used_slots += low.size
 
     def remove(self, low: Hashes, rows: Rows) -> None:

@@ -90,8 +90,9 @@ class Gatherer:
         """Return up to `limit` messages: those that are there, and those that come one within `timeout_ms` of another
         until they are `wanted`."""
         numbers, keys, values = self._gather(queue, timeout_ms, limit, wanted)
-        *columns, key_lengths, value_lengths = numbers
-        return MessageColumns(*columns, keys=ByteColumn(keys, key_lengths), values=ByteColumn(values, value_lengths))
+        partitions, offsets, timestamps, errors, key_lengths, value_lengths = numbers
+        texts = ByteColumn(keys, key_lengths), ByteColumn(values, value_lengths)
+        return MessageColumns(partitions, offsets, timestamps, errors, *texts)
 
 
 @cache
@@ -101,13 +102,15 @@ def _compile() -> Any:
     consume, timestamp_of = library.consume_batch_queue, library.message_timestamp
     give_back, layout = library.message_destroy, _layout()
 
-    def sizes(addresses: Any, count: int) -> tuple[int, int]:
+    def sizes(addresses: Any, count: int) -> Any:
         """Return the bytes of these messages' keys and values."""
-        keys = values = 0
+        keys, values = np.int64(0), np.int64(0)
         for place in range(count):
             message = _carray(_at(addresses[place]), (1,), layout)[0]
-            keys += np.int64(message.key_len) if message.key != 0 else 0
-            values += np.int64(message.len) if message.payload != 0 else 0
+            if message.key != 0:
+                keys += np.int64(message.key_len)
+            if message.payload != 0:
+                values += np.int64(message.len)
         return keys, values
 
     def with_room(into: npt.NDArray[np.uint8], used: int, more: int) -> npt.NDArray[np.uint8]:
@@ -118,7 +121,7 @@ def _compile() -> Any:
         longer[:used] = into[:used]
         return longer
 
-    def copy(addresses: Any, count: int, numbers: Any, keys: Any, values: Any, used: tuple[int, int]) -> None:
+    def copy(addresses: Any, count: int, numbers: Any, keys: Any, values: Any, used: Any) -> None:
         """Copy messages behind what is used, where there is room, and give them back."""
         partitions, offsets, timestamps, errors, key_lengths, value_lengths = numbers
         used_keys, used_values = used
