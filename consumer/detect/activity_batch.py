@@ -19,13 +19,15 @@ _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: spreads neighbou
 
 _NUMBERS = ("low", "high", "process_codes", "endings", "occurred_at", "written_at", "has_action")
 
+SEEDS = (1, 2)
 HashUsers: TypeAlias = Callable[[pl.Series], tuple[Hashes, Hashes]]
 """Returns the first and the second half of each user's hash."""
 
 
-def hash_users(users: pl.Series) -> tuple[Hashes, Hashes]:
+def hash_users(users: pl.Series, seeds: tuple[int, int] = SEEDS) -> tuple[Hashes, Hashes]:
     """Hash as polars does: in memory only, since another version of it may hash otherwise."""
-    return users.hash(1).to_numpy(), users.hash(2).to_numpy()
+    first, second = seeds
+    return users.hash(first).to_numpy(), users.hash(second).to_numpy()
 
 
 @dataclass(frozen=True, slots=True)

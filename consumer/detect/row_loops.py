@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from consumer.detect.activity_batch import ActivityBatch, hash_users
+from consumer.detect.activity_batch import SEEDS, ActivityBatch, hash_users
 from consumer.detect.lapse_rules import NEVER, Times
 from consumer.detect.row_rules import RowRules
 from consumer.detect.storage.hash_index import Hashes, KeyIndex, Rows
@@ -29,9 +29,13 @@ class Heard(NamedTuple):
 class RowLoops:
     """How users are hashed, and what is done to each row of each batch."""
 
+    def __init__(self, seeds: tuple[int, int] = SEEDS) -> None:
+        """Where nobody knows the seeds, hardly anybody can find users who would be taken for each other."""
+        self._seeds = seeds
+
     def hash_users(self, users: pl.Series) -> tuple[Hashes, Hashes]:
         """Return the two halves of each user's hash."""
-        return hash_users(users)
+        return hash_users(users, self._seeds)
 
     def find(self, index: KeyIndex, store: RowStore, low: Hashes, high: Hashes) -> Rows:
         """Return the rows of keys, -1 if there is none."""

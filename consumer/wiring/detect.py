@@ -137,17 +137,18 @@ def _batch_work(shared: Shared) -> tuple[RowLoops, Decoding]:
     """Return what is done to the rows of a batch, and how it is decoded for that."""
     s, writers = shared.settings, _background_writers(shared) or shared.writers
     if s.source.fetch == "messages":
-        return PLAIN_LOOPS, FrameDecoding(decoder(shared, writers))
+        loops = RowLoops((secrets.randbits(63), secrets.randbits(63)))
+        return loops, FrameDecoding(decoder(shared, writers), loops)
     # They need numba, which `member` has found.
     from consumer.byte_columns.siphash import KEY_BYTES
     from consumer.detect.compiled_row_loops import CompiledRowLoops
     from consumer.kafka.detect_loop.column_decoding import ColumnDecoding
 
-    loops = CompiledRowLoops(secrets.token_bytes(KEY_BYTES))
+    compiled = CompiledRowLoops(secrets.token_bytes(KEY_BYTES))
     by_columns = build_column_decoder(s.source, s.processes, _learned(s, writers), millis(s.detect.clock_doubt))
     if by_columns is None:
-        return loops, FrameDecoding(decoder(shared, writers), loops)
-    return loops, ColumnDecoding(by_columns, loops)
+        return compiled, FrameDecoding(decoder(shared, writers), compiled)
+    return compiled, ColumnDecoding(by_columns, compiled)
 
 
 def state_consumer(s: Settings) -> Consumer:

@@ -127,6 +127,14 @@ def test_a_key_is_found_behind_others_that_were_removed_and_around_the_end() -> 
     assert found == [[-1, -1, -1, 3, 4, 5, 6, 7, 8, -1]] * 2
 
 
+@pytest.mark.parametrize("loops", [RowLoops((3, 2)), RowLoops((1, 3)), CompiledRowLoops(bytes(range(16)))])
+def test_who_knows_no_seed_knows_no_hash(loops: RowLoops) -> None:
+    """Else somebody who chooses ids could look for two that are taken for one."""
+    users = pl.Series(["ann", "bob"])
+    known = PLAIN_LOOPS.hash_users(users) if not isinstance(loops, CompiledRowLoops) else COMPILED.hash_users(users)
+    assert [half.tolist() for half in loops.hash_users(users)] != [half.tolist() for half in known]
+
+
 small = st.integers(0, 5)
 
 
