@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from consumer.byte_columns.text_spans import Texts, TextSpans, spans_of
+from consumer.byte_columns.text_spans import Texts, TextSpans, series_of, spans_of
 from consumer.detect.lapse_rules import Times
 from consumer.detect.storage.hash_index import Hashes, Rows
 from consumer.detect.storage.row_store import Flags, Small
@@ -20,14 +20,14 @@ _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: spreads neighbou
 _NUMBERS = ("low", "high", "process_codes", "endings", "occurred_at", "written_at", "has_action")
 
 SEEDS = (1, 2)
-HashUsers: TypeAlias = Callable[[pl.Series], tuple[Hashes, Hashes]]
+HashUsers: TypeAlias = Callable[[Texts], tuple[Hashes, Hashes]]
 """Returns the first and the second half of each user's hash."""
 
 
-def hash_users(users: pl.Series, seeds: tuple[int, int] = SEEDS) -> tuple[Hashes, Hashes]:
+def hash_users(users: Texts, seeds: tuple[int, int] = SEEDS) -> tuple[Hashes, Hashes]:
     """Hash as polars does: in memory only, since another version of it may hash otherwise."""
-    first, second = seeds
-    return users.hash(first).to_numpy(), users.hash(second).to_numpy()
+    texts, (first, second) = series_of(users), seeds
+    return texts.hash(first).to_numpy(), texts.hash(second).to_numpy()
 
 
 @dataclass(frozen=True, slots=True)

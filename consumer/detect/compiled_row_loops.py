@@ -5,11 +5,10 @@ from typing import Any
 
 import numba
 import numpy as np
-import polars as pl
 from numba import types
 
 from consumer.byte_columns.siphash import SipHash
-from consumer.byte_columns.text_spans import TextSpans
+from consumer.byte_columns.text_spans import Texts, spans_of
 from consumer.detect.activity_batch import ActivityBatch
 from consumer.detect.lapse_rules import NEVER
 from consumer.detect.row_loops import Heard, RowLoops
@@ -31,12 +30,8 @@ class CompiledRowLoops(RowLoops):
         self._find, self._distinct, self._place, self._hear = _compile()
         self._hash = SipHash(hash_key)
 
-    def hash_users(self, users: pl.Series) -> tuple[Hashes, Hashes]:
-        return self._hash(TextSpans.of(users))
-
-    def hash_spans(self, users: TextSpans) -> tuple[Hashes, Hashes]:
-        """Return the two halves of each user's hash."""
-        return self._hash(users)
+    def hash_users(self, users: Texts) -> tuple[Hashes, Hashes]:
+        return self._hash(spans_of(users))
 
     def find(self, index: KeyIndex, store: RowStore, low: Hashes, high: Hashes) -> Rows:
         return self._find(index.slots, low, high, store.low, store.high)  # type: ignore[no-any-return]

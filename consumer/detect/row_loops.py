@@ -6,8 +6,8 @@
 from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 
+from consumer.byte_columns.text_spans import Texts
 from consumer.detect.activity_batch import SEEDS, ActivityBatch, hash_users
 from consumer.detect.lapse_rules import NEVER, Times
 from consumer.detect.row_rules import RowRules
@@ -33,7 +33,7 @@ class RowLoops:
         """Where nobody knows the seeds, hardly anybody can find users who would be taken for each other."""
         self._seeds = seeds
 
-    def hash_users(self, users: pl.Series) -> tuple[Hashes, Hashes]:
+    def hash_users(self, users: Texts) -> tuple[Hashes, Hashes]:
         """Return the two halves of each user's hash."""
         return hash_users(users, self._seeds)
 

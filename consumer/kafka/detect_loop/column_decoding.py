@@ -8,7 +8,7 @@ from consumer.byte_columns.compiled_texts import places_among
 from consumer.byte_columns.text_spans import TextSpans
 from consumer.clock import Millis
 from consumer.detect.activity_batch import ActivityBatch
-from consumer.detect.compiled_row_loops import CompiledRowLoops
+from consumer.detect.row_loops import RowLoops
 from consumer.kafka.detect_loop.batch_builder import Records
 from consumer.kafka.detect_loop.decoding import Read, read_of
 
@@ -18,7 +18,7 @@ class ColumnDecoding:
 
     reads_headers = False
 
-    def __init__(self, decoder: ColumnDecoder, loops: CompiledRowLoops) -> None:
+    def __init__(self, decoder: ColumnDecoder, loops: RowLoops) -> None:
         """`loops` are those of the tables."""
         self._decoder = decoder
         self._loops = loops
@@ -40,7 +40,7 @@ class ColumnDecoding:
         return ActivityBatch.of_columns(
             np.arange(codes.size)[rows],
             users,
-            self._loops.hash_spans(users),
+            self._loops.hash_users(users),
             codes[rows].astype(np.uint16),
             ordinary.endings[rows],
             ordinary.occurred_at[rows],
