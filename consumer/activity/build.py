@@ -58,10 +58,10 @@ def build_column_decoder(
 ) -> "ColumnDecoder | None":
     """Return the decoder that leaves texts where they lie, for Avro with our own fields; None for any other input. It
     needs numba."""
-    fields = build_field_paths(source, processes)
-    if source.format == "json" or build_event_mapping(source, processes) or fields.elsewhere:
+    if source.format == "json" or source.paths:
         return None
     from consumer.activity.column_decoder import ColumnDecoder
 
+    fields = build_field_paths(source, processes)
     avro = AvroReader(writers, fields)
     return ColumnDecoder(avro, ActivityDecoder(avro, fields=fields, clock_doubt=clock_doubt))

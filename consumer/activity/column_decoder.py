@@ -84,8 +84,6 @@ class ColumnDecoder:
         fits &= (users.starts >= 0) & (users.lengths > 0) & (users.lengths <= MAX_USER_ID_BYTES)
         fits &= (processes.starts >= 0) & (processes.lengths > 0)
         fits &= (actions.starts < 0) | (actions.lengths <= MAX_ACTION_CHARS)
-        if "kind" in sheet.starts:  # else it is a symbol, and noted as a number
-            fits &= sheet.starts["kind"] < 0
         if any("action" in columns for columns in (sheet.symbols, sheet.numbers, sheet.uuids)):
             fits &= actions.starts >= 0
         index = np.flatnonzero(fits)  # where others' texts lie is not to be relied on

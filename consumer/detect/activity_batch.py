@@ -32,7 +32,7 @@ def hash_users(users: Texts, seeds: tuple[int, int] = SEEDS) -> tuple[Hashes, Ha
 
 @dataclass(frozen=True, slots=True)
 class ActivityBatch:
-    """One entry in each column for each activity: its index in the frame that it comes from, the user, the two halves
+    """One entry in each column for each activity: its index among the rows that were read, the user, the two halves
     of the key's hash, the process's code, how it ends the process (`records.Ending`), when it happened and
     when its record was written (ms), the action, whether the action is not null, and, unless none has one, its trace
     context."""

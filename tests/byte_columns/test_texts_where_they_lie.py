@@ -8,7 +8,7 @@ from hypothesis import given, settings
 
 from consumer.byte_columns.compiled_texts import are_ascii, places_among
 from consumer.byte_columns.siphash import SipHash
-from consumer.byte_columns.text_spans import TextSpans, series_of, spans_of
+from consumer.byte_columns.text_spans import WORD_BYTES, TextSpans, series_of, spans_of
 
 SIP = SipHash(bytes(range(16)))
 texts = st.none() | st.text(max_size=30) | st.text("ab", max_size=20)
@@ -33,6 +33,17 @@ def test_what_is_cut_out_is_what_lies_there(
     assert series_of(some.slice(start, count)).to_list() == [every[row] for row in rows[start : start + count]]
     assert some.packed()[0].tobytes() == "".join(every[row] or "" for row in rows).encode()
     assert spans_of(spans) is spans
+    assert spans.data.size >= (spans.starts + spans.lengths).max(initial=0) + WORD_BYTES
+
+
+def test_no_text_lies_nowhere_whatever_its_length() -> None:
+    """No byte is looked at, neither at its start nor so far behind it."""
+    data = np.full(64, 0xFF, np.uint8)
+    none = TextSpans(data, np.array([-1, -9]), np.array([9, 8]))
+    assert series_of(none).to_list() == [None, None]
+    assert are_ascii(none).all()
+    for half, of_empty in zip(SIP(none), SIP(TextSpans.of(series([""]))), strict=True):
+        assert half.tolist() == 2 * of_empty.tolist()
 
 
 @settings(deadline=None)

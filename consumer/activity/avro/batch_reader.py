@@ -68,7 +68,7 @@ class AvroReader:
     def __call__(self, values: Sequence[bytes | None], elsewhere: Elsewhere = _NOTHING) -> RowBatch:
         return self.rows_of(self.find_fields(values), elsewhere)
 
-    def find_fields(self, values: Sequence[bytes | None]) -> "FoundFields":
+    def find_fields(self, values: Sequence[bytes | None]) -> FoundFields:
         """Find out where the fields of each value lie."""
         batch = ValueBatch(values)
         sheet = FieldSheet(len(values))
@@ -99,7 +99,7 @@ class AvroReader:
                     found.ignored += int(np.count_nonzero(sheet.verdict[rows] == Verdict.SKIPPED))
         return found
 
-    def rows_of(self, found: "FoundFields", elsewhere: Elsewhere = _NOTHING) -> RowBatch:
+    def rows_of(self, found: FoundFields, elsewhere: Elsewhere = _NOTHING) -> RowBatch:
         """Return the rows of the values, but for those that are marked as skipped."""
         sheet, batch = found.sheet, found.batch
         frame = frame_of(batch.joined, sheet, self._fields, self._field_decoders.symbols)
@@ -107,7 +107,7 @@ class AvroReader:
         blank = int(np.count_nonzero(batch.lengths == 0))
         return merge(RowBatch(frame, bad, found.ignored, blank), self._read_singly(found, elsewhere))
 
-    def _read_singly(self, found: "FoundFields", elsewhere: Elsewhere) -> list[RowBatch]:
+    def _read_singly(self, found: FoundFields, elsewhere: Elsewhere) -> list[RowBatch]:
         verdict = found.sheet.verdict
         if not (verdict == Verdict.SINGLY).any():
             return []
