@@ -176,3 +176,14 @@ def test_lapse_return_second_lapse_and_ending_equal_the_model() -> None:
 
     story = [(ActivityKind.STARTED, 1), (ActivityKind.PROGRESSED, 20), (ActivityKind.COMPLETED, 40)]
     assert [len(step(kind, at)) for kind, at in story] == [1, 2, 1]
+
+
+def test_a_delta_tells_a_user_once_and_an_action_whenever_it_was_set() -> None:
+    table, told = Table(Processes(RULES)), list[tuple[Any, ...]]()
+    for at, action in ((1, "a"), (2, "b"), (2, "a"), (3, None)):  # of two at one time the greater one stays
+        event = UserActivity(
+            event_id="e", user_id="ann", process="signup", kind=ActivityKind.STARTED, action=action, occurred_at=at
+        )
+        hear(table, frame([(event, at)]), at)
+        told += snapshot.take_changes(table).select("user", "action", "has_action").rows()
+    assert told == [("ann", "a", True), (None, "b", True), (None, None, False), (None, None, True)]
