@@ -37,6 +37,7 @@ from consumer.kafka.detect_loop.partition_count_guard import PartitionCountGuard
 from consumer.kafka.detect_loop.partition_task import PartitionTask
 from consumer.kafka.detect_loop.reminder_encoder import ReminderEncoder
 from consumer.metrics import DetectMetrics
+from consumer.wiring.fetch_settings import check_fetch
 from consumer.wiring.metric_series import start_detect_series
 from consumer.wiring.shared import Shared, plain
 
@@ -251,12 +252,9 @@ def member(s: Settings, instance: str, clock: Clock) -> tuple[Consumer, Fetch, C
     if s.source.fetch == "messages":
         plain = Consumer(settings)
         return plain, fetch_messages(plain), ConnectionWatchdog(plain, s.kafka, s.source.topic, clock)
-    if s.telemetry.carry_traceparent:
-        raise ConfigError(["source.fetch: columns cannot read headers, so telemetry.carry_traceparent must be off"])
-    try:
-        from consumer.kafka.columns.column_consumer import ColumnConsumer, LibraryUnusable
-    except ImportError:
-        raise ConfigError(["source.fetch: columns needs numba: pip install 'lapse[columns]'"]) from None
+    check_fetch(s)
+    from consumer.kafka.columns.column_consumer import ColumnConsumer, LibraryUnusable
+
     try:
         by_columns = ColumnConsumer(settings, s.source.topic)
     except LibraryUnusable as problem:

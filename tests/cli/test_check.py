@@ -32,16 +32,19 @@ def test_all_problems_are_reported_at_once(lapse: Lapse, tmp_path: Path, onemsg:
         onemsg, kafka={"bootstrap_servers": "localhost:9"}, schema_registry={"url": "http://127.0.0.1:9"}
     )
     content["onemsg"]["template"]["name"] = "nobody_made_this"
+    content |= {"source": {"fetch": "columns"}, "telemetry": {"carry_traceparent": True}}
     write(tmp_path, content)
     done = lapse("check", TOKEN=onemsg.token)
     assert done.returncode == 1
     wrong = [line for line in done.stdout.splitlines() if line.startswith("✗")]
     assert [line.split(":")[0] for line in wrong] == [
+        "✗ configuration",
         "✗ broker",
         "✗ schema registry",
         "✗ template nobody_made_this does not exist on this channel",
     ]
-    assert "no answer from localhost:9" in wrong[0]
+    assert "source.fetch: columns cannot read headers" in wrong[0]
+    assert "no answer from localhost:9" in wrong[1]
 
 
 def test_missing_secret_exits_with_2_after_all_checks(

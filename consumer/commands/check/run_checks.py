@@ -22,6 +22,7 @@ from consumer.config.types import Role
 from consumer.kafka.clients.client_settings import ignored_keys
 from consumer.kafka.clients.error_codes import in_words
 from consumer.kafka.clients.topics import TopicsRefused
+from consumer.wiring.fetch_settings import check_fetch
 from consumer.wiring.shared import Shared
 
 
@@ -49,6 +50,10 @@ def _configuration(config: Path, settings: Settings, missing: Sequence[str]) -> 
         yield CheckResult(False, "configuration", problem)
     if not missing:
         yield CheckResult(True, f"configuration: {config}, processes {', '.join(settings.processes)}")
+    try:
+        check_fetch(settings)
+    except ConfigError as error:
+        yield CheckResult(False, "configuration", "; ".join(error.problems))
     if ignored := ignored_keys(settings.kafka):
         advice = "Lapse sets this itself, so what is written has no effect on some clients or all: remove it"
         yield CheckResult(False, f"kafka.client: {', '.join(ignored)}", advice, {"ignored": ignored})
