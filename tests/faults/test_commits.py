@@ -1,8 +1,12 @@
 """Commits that are aborted or hang: nothing is lost or doubled."""
 
 import threading
+from typing import Any
+
+import pytest
 
 from consumer.clock import SECOND
+from consumer.kafka.detect_loop import loop
 from tests.app.service import eventually
 from tests.faults.test_clock import SetClock
 from tests.faults.world import BOTH_FETCHES, PARTITIONS, World
@@ -24,6 +28,29 @@ def test_aborted_commit_is_repeated_until_it_succeeds(world: World) -> None:
         eventually(lambda: one.health().ok, meaning="all is well again")
     world.assert_reminded_once_each()
     assert world.dead_letters() == [b"these bytes mean nothing"]
+
+
+def test_nothing_hurries_while_an_aborted_commit_waits_to_be_repeated(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither lapses that wait for a turn nor many reminders: polls and commits would else follow without a pause."""
+    with world.member("one") as one:
+        world.delete_dead_letters_topic()
+        eventually(lambda: one.aborted_commits() >= 1, meaning="aborted")
+        checkpoint, commit, due = one.loop._checkpoint, one.loop._checkpoint.commit, list[bool]()
+
+        def observed(*given: Any) -> None:
+            due.append(checkpoint.due)
+            commit(*given)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(checkpoint, "commit", observed)
+            patched.setattr(loop, "_MAX_UNCOMMITTED_REMINDERS", 0)
+            one.loop._lapses_wait = True
+            eventually(lambda: not one.loop._lapses_wait and len(due) >= 2, meaning="tried twice more")
+        assert all(due)
+        world.create_dead_letters_topic()
+        eventually(lambda: one.health().ok, meaning="all is well again")
 
 
 def test_health_tells_whom_a_call_waits_for_that_does_not_return(world: World) -> None:

@@ -137,19 +137,20 @@ class DetectLoop:
         self._partition_count_guard.check()
         batch = self._builder.build()
         if self._checkpoint.pending:
+            self._lapses_wait = False  # there is nothing to do until the broker takes what it did not
             self._batch_processor.rewind(batch, self.tasks)
         else:
             self._batch_processor.process(batch, self.tasks)
             self._advance_watermarks()
-        if self._checkpoint.due or self._uncommitted_reminders() >= _MAX_UNCOMMITTED_REMINDERS:
+        if self._checkpoint.due or (not self._checkpoint.pending and self._is_much_uncommitted()):
             self._checkpoint.commit(self.tasks, self._stop)
         self._assignment.log_refused()
         if not self.tasks:
             self._on_idle()
         self._report()
 
-    def _uncommitted_reminders(self) -> int:
-        return sum(task.uncommitted_reminders for task in self.tasks.values())
+    def _is_much_uncommitted(self) -> bool:
+        return sum(task.uncommitted_reminders for task in self.tasks.values()) >= _MAX_UNCOMMITTED_REMINDERS
 
     def _poll(self) -> None:
         """Step 1: collect records until there are enough or the time is over."""
