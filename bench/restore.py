@@ -21,6 +21,7 @@ from bench.state import BATCH
 from bench.topic import StateTopic
 from consumer import log
 from consumer.config.sections.service import LogSettings
+from consumer.detect.row_loops import PLAIN_LOOPS
 from consumer.kafka.clients import partition_offsets
 from consumer.wiring import detect
 from tests.broker.find import running_kafka
@@ -75,7 +76,7 @@ def _raw(topic: StateTopic) -> None:
 
 
 def _restore(topic: StateTopic) -> None:
-    start = detect.restorer(topic.shared).open(0, topic.offset, threading.Event())
+    start = detect.restorer(topic.shared, PLAIN_LOOPS).open(0, topic.offset, threading.Event())
     assert len(start.table) == len(topic.table)
 
 

@@ -75,7 +75,7 @@ class Way(NamedTuple):
 
 
 def plain() -> Way:
-    return Way(PLAIN_LOOPS, FrameDecoding(ActivityDecoder(AvroReader(WriterSchemas(ManualClock())))), list)
+    return Way(PLAIN_LOOPS, FrameDecoding(ActivityDecoder(AvroReader(WriterSchemas(ManualClock()))), PLAIN_LOOPS), list)
 
 
 def compiled() -> Way:

@@ -19,7 +19,7 @@ from consumer.config.settings import Settings
 from consumer.config.types import millis
 from consumer.detect.brake import BrakeRules
 from consumer.detect.lapse_rules import LapseRules
-from consumer.detect.row_loops import PLAIN_LOOPS, RowLoops
+from consumer.detect.row_loops import RowLoops
 from consumer.kafka.changelog.restore import Restorer, Start
 from consumer.kafka.clients.client_settings import MAX_RECORD_BYTES, client_settings
 from consumer.kafka.clients.connection_watchdog import ConnectionWatchdog
@@ -115,7 +115,7 @@ def build(shared: Shared) -> DetectLoop:
     )
 
 
-def restorer(shared: Shared, loops: RowLoops = PLAIN_LOOPS) -> Restorer:
+def restorer(shared: Shared, loops: RowLoops) -> Restorer:
     """Return what restores partitions from the state topic; `loops` are for their tables."""
     s = shared.settings
     return Restorer(

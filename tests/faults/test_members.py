@@ -42,6 +42,21 @@ def test_many_rebalances_in_a_row(world: World) -> None:
     world.assert_reminded_once_each()
 
 
+@BOTH_FETCHES
+def test_who_was_reminded_before_a_restart_is_known_after_it(world: World) -> None:
+    """Each process hashes users in its own way: what it restores, and what it hears."""
+    with world.member("one"):
+        users = world.users_go_quiet()
+        world.wait_until_all_are_reminded()
+    with world.member("one"):
+        for user in users:
+            world.platform.says(user, "COMPLETED", "checkout")
+        world.platform.flush()
+        eventually(
+            lambda: sorted(world.reminders.of("COMPLETED")) == sorted(users), meaning="each is told as completed"
+        )
+
+
 def test_restart_after_a_kill_at_each_step_of_a_commit(world: World) -> None:
     for moment in ("begun", "produced", "sent", "committed"):
         world.users_go_quiet()

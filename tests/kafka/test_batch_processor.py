@@ -11,6 +11,7 @@ from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import ManualClock
 from consumer.detect.brake import BrakeRules
 from consumer.detect.lapse_rules import Processes
+from consumer.detect.row_loops import PLAIN_LOOPS
 from consumer.detect.table import Table
 from consumer.kafka.changelog.restore import Start
 from consumer.kafka.dead_letters.size_limit import SizeLimit
@@ -56,7 +57,7 @@ def test_rewound_records_are_read_again_in_order(kafka: str, topic: str) -> None
     brake_control = BrakeControl(BrakeRules(), clock, metrics)
     processor = BatchProcessor(
         consumer,
-        FrameDecoding(decoder),
+        FrameDecoding(decoder, PLAIN_LOOPS),
         topic=topic,
         dead_letters="dead",
         dead_letter_limit=SizeLimit(AdminClient({"bootstrap.servers": kafka}), "dead", clock),

@@ -12,6 +12,7 @@ from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import HOUR, ManualClock
 from consumer.detect.brake import BrakeRules
 from consumer.detect.lapse_rules import Processes
+from consumer.detect.row_loops import PLAIN_LOOPS
 from consumer.detect.table import Table
 from consumer.kafka.changelog.reader import ChangelogReader
 from consumer.kafka.changelog.restore import Start
@@ -43,7 +44,7 @@ def test_a_first_batch_is_heard_and_restored(timestamp: int) -> None:
     )
     processor = BatchProcessor(
         Consumer({**NOWHERE, "group.id": "none"}),
-        FrameDecoding(ActivityDecoder(AvroReader(WriterSchemas(clock, others=[PLAIN])))),
+        FrameDecoding(ActivityDecoder(AvroReader(WriterSchemas(clock, others=[PLAIN]))), PLAIN_LOOPS),
         topic="activity",
         dead_letters="dead",
         dead_letter_limit=SizeLimit(AdminClient(NOWHERE), "dead", clock),

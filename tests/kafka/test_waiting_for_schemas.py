@@ -14,6 +14,7 @@ from consumer.activity.schemas.writer_schemas import WriterSchemas
 from consumer.clock import SECOND, ManualClock
 from consumer.detect.brake import BrakeRules
 from consumer.detect.lapse_rules import Processes
+from consumer.detect.row_loops import PLAIN_LOOPS
 from consumer.detect.table import Table
 from consumer.kafka.changelog.restore import Start
 from consumer.kafka.dead_letters.size_limit import SizeLimit
@@ -53,7 +54,7 @@ def test_one_partition_waits_and_the_other_goes_on(kafka: str, topics: FreshTopi
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": fresh_name("group"), "enable.auto.commit": False})
     processor = BatchProcessor(
         consumer,
-        FrameDecoding(ActivityDecoder(AvroReader(WriterSchemas(clock, background, [PLAIN])))),
+        FrameDecoding(ActivityDecoder(AvroReader(WriterSchemas(clock, background, [PLAIN]))), PLAIN_LOOPS),
         topic=topic,
         dead_letters="dead",
         dead_letter_limit=SizeLimit(AdminClient({"bootstrap.servers": kafka}), "dead", clock),

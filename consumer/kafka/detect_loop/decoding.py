@@ -8,7 +8,7 @@ from consumer.activity.decoder import ActivityDecoder, Decoded, Times
 from consumer.activity.record_metadata import Metadata
 from consumer.clock import Millis
 from consumer.detect.activity_batch import ActivityBatch
-from consumer.detect.row_loops import PLAIN_LOOPS, RowLoops
+from consumer.detect.row_loops import RowLoops
 from consumer.detect.storage.hash_index import Rows
 from consumer.kafka.detect_loop.batch_builder import Records
 
@@ -34,7 +34,7 @@ class Decoding(Protocol):
 class FrameDecoding:
     """Works for any input."""
 
-    def __init__(self, decoder: ActivityDecoder, loops: RowLoops = PLAIN_LOOPS) -> None:
+    def __init__(self, decoder: ActivityDecoder, loops: RowLoops) -> None:
         """`loops` are those of the tables."""
         self._decoder = decoder
         self._loops = loops
