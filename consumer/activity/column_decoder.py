@@ -1,7 +1,7 @@
 """Decodes a batch without cutting out its texts, but for the few records that are odd. It needs numba, which is
 optional.
 
-Ordinary records have short ASCII texts and a possible time. What is wrong with any other is judged by `decoder.py`,
+Ordinary records have short texts and a possible time. What is wrong with any other is judged by `decoder.py`,
 which reads those alone.
 """
 
@@ -22,7 +22,7 @@ from consumer.activity.decoder import (
     Times,
     recorded_times,
 )
-from consumer.byte_columns.compiled_texts import are_ascii, compile_loops
+from consumer.byte_columns.compiled_texts import compile_loops, count_characters
 from consumer.byte_columns.text_spans import TextSpans
 from consumer.clock import Millis
 
@@ -78,18 +78,18 @@ class ColumnDecoder:
         sheet = found.sheet
         if not {"occurred_at", "ending"} <= sheet.numbers.keys():
             return np.empty(0, np.int64)
-        users, processes, actions = texts = [_texts(found, name) for name in _TEXTS]
+        users, processes, actions = [_texts(found, name) for name in _TEXTS]
         fits = (sheet.verdict == Verdict.OK) & (sheet.numbers["ending"] != ABSENT)
         fits &= self._decoder.are_possible(sheet.numbers["occurred_at"], recorded, now)
         fits &= (users.starts >= 0) & (users.lengths > 0) & (users.lengths <= MAX_USER_ID_BYTES)
         fits &= (processes.starts >= 0) & (processes.lengths > 0)
-        fits &= (actions.starts < 0) | (actions.lengths <= MAX_ACTION_CHARS)
         if "action" in sheet.symbols:  # what is no text may be one
             fits &= actions.starts >= 0
         index = np.flatnonzero(fits)  # where others' texts lie is not to be relied on
-        for each in texts:
-            index = index[are_ascii(each.gather(index))]
-        return index
+        for each in (users, processes):
+            index = index[count_characters(each.gather(index)) >= 0]
+        characters = count_characters(actions.gather(index))
+        return index[(characters >= 0) & (characters <= MAX_ACTION_CHARS)]
 
 
 def _texts(found: FoundFields, name: str) -> TextSpans:

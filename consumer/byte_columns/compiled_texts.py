@@ -5,7 +5,6 @@ from typing import Any
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
 from consumer.byte_columns.siphash import LONGS, WORDS, first_bytes, words_of
 from consumer.byte_columns.slices import Longs
@@ -13,11 +12,12 @@ from consumer.byte_columns.text_spans import TextSpans
 
 _numba: Any = numba
 _u8: Any = np.uint64
-_HIGH_BITS = _u8(0x8080808080808080)
+_inline: Any = _numba.njit(inline="always")
+_HIGH_BITS, _BYTE = _u8(0x8080808080808080), _u8(0xFF)
 
 
-def are_ascii(texts: TextSpans) -> npt.NDArray[np.bool_]:
-    """Return which texts are of ASCII alone; no text is, too."""
+def count_characters(texts: TextSpans) -> Longs:
+    """Return the number of characters in each text, 0 for no text, -1 for what is not UTF-8."""
     return compile_loops()[0](words_of(texts), texts.starts, texts.lengths)  # type: ignore[no-any-return]
 
 
@@ -27,16 +27,42 @@ def places_among(names: TextSpans, texts: TextSpans) -> Longs:
     return compile_loops()[1](*lists[0], *lists[1])  # type: ignore[no-any-return]
 
 
-def _are_ascii(words: Any, starts: Any, lengths: Any) -> Any:
-    found = np.empty(starts.size, np.bool_)
+def _count_characters(words: Any, starts: Any, lengths: Any) -> Any:
+    found = np.empty(starts.size, np.int64)
     for i in range(starts.size):
-        every, length = _u8(0), lengths[i] if starts[i] >= 0 else 0
-        for at in range(starts[i], starts[i] + length - 7, 8):
+        start, length = starts[i], lengths[i] if starts[i] >= 0 else 0
+        every = _u8(0)
+        for at in range(start, start + length - 7, 8):
             every |= words[at]
         if length % 8:
-            every |= first_bytes(words[starts[i] + length // 8 * 8], length % 8)
-        found[i] = every & _HIGH_BITS == _u8(0)
+            every |= first_bytes(words[start + length // 8 * 8], length % 8)
+        found[i] = length if every & _HIGH_BITS == _u8(0) else _count_utf8(words, start, start + length)
     return found
+
+
+@_inline  # type: ignore[untyped-decorator]
+def _count_utf8(words: Any, at: Any, end: Any) -> Any:
+    """Count characters as table 3-7 of the Unicode standard has them: no surrogate, none longer than it must be."""
+    count = 0
+    while at < end:
+        lead, second, least, greatest = words[at] & _BYTE, (words[at] >> _u8(8)) & _BYTE, 0x80, 0xBF
+        if lead < 0x80:
+            more = 0
+        elif 0xC2 <= lead <= 0xDF:
+            more = 1
+        elif 0xE0 <= lead <= 0xEF:
+            more, least, greatest = 2, 0xA0 if lead == 0xE0 else 0x80, 0x9F if lead == 0xED else 0xBF
+        elif 0xF0 <= lead <= 0xF4:
+            more, least, greatest = 3, 0x90 if lead == 0xF0 else 0x80, 0x8F if lead == 0xF4 else 0xBF
+        else:
+            return -1
+        if at + more >= end or (more and not least <= second <= greatest):
+            return -1
+        for place in range(2, more + 1):
+            if (words[at] >> _u8(8 * place)) & _u8(0xC0) != _u8(0x80):
+                return -1
+        at, count = at + more + 1, count + 1
+    return count
 
 
 def _places_among(names: Any, name_starts: Any, name_lengths: Any, words: Any, starts: Any, lengths: Any) -> Any:
@@ -64,4 +90,4 @@ def _places_among(names: Any, name_starts: Any, name_lengths: Any, words: Any, s
 def compile_loops() -> tuple[Any, Any]:
     """Compile once in a process, in a second or so."""
     spans = (WORDS, LONGS, LONGS)
-    return _numba.njit(spans, nogil=True)(_are_ascii), _numba.njit((*spans, *spans), nogil=True)(_places_among)
+    return _numba.njit(spans, nogil=True)(_count_characters), _numba.njit((*spans, *spans), nogil=True)(_places_among)

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 
-from consumer.byte_columns.compiled_texts import are_ascii, places_among
+from consumer.byte_columns.compiled_texts import count_characters, places_among
 from consumer.byte_columns.siphash import SipHash
 from consumer.byte_columns.text_spans import WORD_BYTES, TextSpans, series_of, spans_of
 
@@ -41,7 +41,7 @@ def test_no_text_lies_nowhere_whatever_its_length() -> None:
     data = np.full(64, 0xFF, np.uint8)
     none = TextSpans(data, np.array([-1, -9]), np.array([9, 8]))
     assert series_of(none).to_list() == [None, None]
-    assert are_ascii(none).all()
+    assert count_characters(none).tolist() == [0, 0]
     for half, of_empty in zip(SIP(none), SIP(TextSpans.of(series([""]))), strict=True):
         assert half.tolist() == 2 * of_empty.tolist()
 
@@ -50,10 +50,47 @@ def test_no_text_lies_nowhere_whatever_its_length() -> None:
 @given(columns, st.lists(st.text(max_size=20) | st.text("ab", max_size=20), max_size=8))
 def test_they_are_judged_as_strings_are(written: list[str | None], names: list[str]) -> None:
     spans = TextSpans.of(series(written))
-    assert are_ascii(spans).tolist() == [text is None or text.isascii() for text in written]
+    assert count_characters(spans).tolist() == [len(text or "") for text in written]
     said = [text or "" for text in written] + names
     found = places_among(TextSpans.of(series([*names])), TextSpans.of(series([*said])))
     assert found.tolist() == [names.index(text) if text in names else -1 for text in said]
+
+
+some_bytes = st.one_of(
+    st.binary(max_size=12),
+    st.lists(st.sampled_from([0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF])).map(bytes),
+    st.lists(st.sampled_from([0x41, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xE0, 0xE1, 0xED, 0xEF])).map(bytes),
+    st.lists(st.sampled_from([0x41, 0x80, 0x8F, 0x90, 0xBF, 0xF0, 0xF1, 0xF4, 0xF5, 0xFF])).map(bytes),
+    st.builds(lambda text, cut: text.encode()[:cut], st.text(max_size=9), st.integers(0, 30)),
+)
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.lists(some_bytes, max_size=12))
+def test_what_is_utf8_to_python_is_utf8(written: list[bytes]) -> None:
+    ends = np.cumsum([0, *map(len, written)])
+    data = np.frombuffer(b"".join(written) + bytes(WORD_BYTES), np.uint8)
+    spans = TextSpans(data, ends[:-1].astype(np.int64), np.diff(ends).astype(np.int64))
+    assert count_characters(spans).tolist() == [characters_in(each) for each in written]
+
+
+def test_each_lead_is_judged_with_what_follows() -> None:
+    lead, second, third = (each.ravel() for each in np.meshgrid(*[np.arange(0x7E, 0x100, dtype=np.uint8)] * 3))
+    fourth = np.full(lead.size, 0x80, np.uint8)
+    for width in (2, 3, 4):
+        data = np.stack([lead, second, third, fourth][:width], axis=1)
+        starts = np.arange(0, data.size, width)
+        padded = np.concatenate([data.ravel(), np.zeros(WORD_BYTES, np.uint8)])
+        found = count_characters(TextSpans(padded, starts, np.full(starts.size, width)))
+        chosen = range(0, starts.size, 37)
+        assert [found[n] for n in chosen] == [characters_in(data[n].tobytes()) for n in chosen]
+
+
+def characters_in(text: bytes) -> int:
+    try:
+        return len(text.decode())
+    except UnicodeDecodeError:
+        return -1
 
 
 @pytest.mark.parametrize(
