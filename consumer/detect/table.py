@@ -183,9 +183,13 @@ class Table:
 
     def _count_lapses(self, lapsed: Lapsed, result: AdvanceResult) -> None:
         process, first = self.store.process[lapsed.rows], self.store.step[lapsed.rows]
-        steps = {"process": process, "first": first, "step": lapsed.step, "latest": lapsed.latest}
-        rows = pl.DataFrame(steps | {"expired": lapsed.expired, "too_early": lapsed.too_early})
-        for code, first_step, step, latest, expired, too_early, count in rows.group_by(pl.all()).len().iter_rows():
+        columns = process, first, lapsed.step, lapsed.latest, lapsed.expired, lapsed.too_early
+        alike = np.zeros(lapsed.rows.size, np.int64)
+        for column in columns:
+            alike = alike << 8 | column  # only the first, a process's code, may be greater
+        _, examples, counts = np.unique(alike, return_index=True, return_counts=True)
+        for example, count in zip(examples.tolist(), counts.tolist(), strict=True):
+            code, first_step, step, latest, expired, too_early = (int(column[example]) for column in columns)
             outcomes = dict.fromkeys(range(first_step, step), "skipped")
             outcomes[step] = "expired" if expired else "before_start" if too_early else "asked"
             outcomes |= dict.fromkeys(range(step + 1, latest + 1), "before_start")
