@@ -17,7 +17,7 @@ from consumer.clock import ManualClock
 from consumer.detect.compiled_row_loops import CompiledRowLoops
 from consumer.kafka.detect_loop.batch_builder import Records
 from consumer.kafka.detect_loop.column_decoding import ColumnDecoding
-from consumer.kafka.detect_loop.decoding import FrameDecoding, Read
+from consumer.kafka.detect_loop.decoding import DecodedBatch, FrameDecoding
 from tests.activity.writing import FIELDS, NOON, event, framed, record
 
 WRITER = record(FIELDS)
@@ -43,7 +43,7 @@ values = st.one_of(
 )
 
 
-def told(read: Read) -> list[Any]:
+def told(read: DecodedBatch) -> list[Any]:
     batch = read.activities
     numbers = (batch.indices, batch.low, batch.high, batch.process_codes, batch.endings, batch.occurred_at)
     flags = batch.written_at, batch.has_action, read.indices, read.skew

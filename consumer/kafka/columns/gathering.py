@@ -81,7 +81,7 @@ _at: Any = extending.intrinsic(_pointer)
 
 
 class Gatherer:
-    """Compiles once in a process, in a second or two, when the first is made."""
+    """Compiles once in a process, in some seconds, when the first is made."""
 
     def __init__(self) -> None:
         self._gather = _compile()

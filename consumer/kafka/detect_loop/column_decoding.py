@@ -10,7 +10,7 @@ from consumer.clock import Millis
 from consumer.detect.activity_batch import ActivityBatch
 from consumer.detect.row_loops import RowLoops
 from consumer.kafka.detect_loop.batch_builder import Records
-from consumer.kafka.detect_loop.decoding import Read, read_of
+from consumer.kafka.detect_loop.decoding import DecodedBatch, decoded_batch
 
 
 class ColumnDecoding:
@@ -24,12 +24,12 @@ class ColumnDecoding:
         self._loops = loops
         self._names: tuple[pl.Enum, TextSpans] | None = None
 
-    def __call__(self, records: Records, now: Millis, known: pl.Enum) -> Read:
+    def __call__(self, records: Records, now: Millis, known: pl.Enum) -> DecodedBatch:
         ordinary, decoded = self._decoder.decode(records.values, records.timestamps, now)
         if ordinary is None:
-            return read_of(decoded, known, self._loops)
-        read = Read(self._activities(ordinary, known), ordinary.indices, ordinary.skew, decoded)
-        return _merged(read, read_of(decoded, known, self._loops)) if decoded.frame.height else read
+            return decoded_batch(decoded, known, self._loops)
+        read = DecodedBatch(self._activities(ordinary, known), ordinary.indices, ordinary.skew, decoded)
+        return _merged(read, decoded_batch(decoded, known, self._loops)) if decoded.frame.height else read
 
     def _activities(self, ordinary: OrdinaryRows, known: pl.Enum) -> ActivityBatch:
         if self._names is None or self._names[0] is not known:
@@ -50,7 +50,7 @@ class ColumnDecoding:
         )
 
 
-def _merged(one: Read, other: Read) -> Read:
+def _merged(one: DecodedBatch, other: DecodedBatch) -> DecodedBatch:
     """Merge the rows of one batch, in order of their index, of which each is in one of them only."""
     index = np.concatenate([one.indices, other.indices])
     order = np.argsort(index)
@@ -60,4 +60,4 @@ def _merged(one: Read, other: Read) -> Read:
         (one.activities, places[one.activities.indices]),
         (other.activities, places[one.indices.size + other.activities.indices]),
     )
-    return Read(activities, index[order], np.concatenate([one.skew, other.skew])[order], one.decoded)
+    return DecodedBatch(activities, index[order], np.concatenate([one.skew, other.skew])[order], one.decoded)

@@ -13,7 +13,7 @@ from consumer.detect.storage.hash_index import Rows
 from consumer.kafka.detect_loop.batch_builder import Records
 
 
-class Read(NamedTuple):
+class DecodedBatch(NamedTuple):
     """The activities of known processes; of every row that was read its record's position in the batch, rising, and
     the skew, as in `Decoded`; and what else the decoder tells."""
 
@@ -28,7 +28,7 @@ class Decoding(Protocol):
 
     reads_headers: bool
 
-    def __call__(self, records: Records, now: Millis, known: pl.Enum) -> Read: ...
+    def __call__(self, records: Records, now: Millis, known: pl.Enum) -> DecodedBatch: ...
 
 
 class FrameDecoding:
@@ -40,13 +40,13 @@ class FrameDecoding:
         self._loops = loops
         self.reads_headers = decoder.reads_headers
 
-    def __call__(self, records: Records, now: Millis, known: pl.Enum) -> Read:
+    def __call__(self, records: Records, now: Millis, known: pl.Enum) -> DecodedBatch:
         _, timestamps, keys, values, headers = records
         decoded = self._decoder.decode(values, timestamps, now, Metadata(keys, headers))
-        return read_of(decoded, known, self._loops)
+        return decoded_batch(decoded, known, self._loops)
 
 
-def read_of(decoded: Decoded, known: pl.Enum, loops: RowLoops) -> Read:
+def decoded_batch(decoded: Decoded, known: pl.Enum, loops: RowLoops) -> DecodedBatch:
     """Return what was decoded with all rows in its frame."""
     activities = ActivityBatch.of(decoded.frame, known, loops.hash_users)
-    return Read(activities, decoded.frame["index"].to_numpy(), decoded.skew, decoded)
+    return DecodedBatch(activities, decoded.frame["index"].to_numpy(), decoded.skew, decoded)
