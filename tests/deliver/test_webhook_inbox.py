@@ -8,13 +8,18 @@ from sqlalchemy import event, select
 from sqlalchemy.exc import DBAPIError
 
 from consumer.deliver.policy.retries import RetryPolicy
-from consumer.deliver.tracking.webhook_inbox import WebhookInbox
+from consumer.deliver.tracking.webhook_inbox import WebhookInbox, _Contents
+from consumer.ledger.queries.inbox import Body
 from consumer.ledger.schema.tables import inbound_messages, webhook_bodies
 from consumer.testing import RULES
 
 from ..timelines.deliver_diary import Diary
 
 RETRY_POLICY = RetryPolicy(rules=RULES, max_attempts=3)
+
+
+def _status(status: str) -> bytes:
+    return json.dumps({"ack": [{"id": "wamid.1", "status": status}]}).encode()
 
 
 def stored(diary: Diary) -> int:
@@ -39,6 +44,30 @@ def test_body_is_durable_when_submit_returns(diary: Diary) -> None:
     asyncio.run(story())
     assert seen == [1]
     assert stored(diary) == 0
+
+
+def test_a_body_in_the_place_of_one_that_was_applied_is_not_lost(diary: Diary) -> None:
+    """Two apply at once: whoever stored a body, and whoever looks from time to time. While the second has read a body
+    the first applies it, and SQLite gives its id to the next one."""
+    diary.knows("maria").due("maria").works().says("maria accepted")
+    delivered, read = (_status(status) for status in ("delivered", "read"))
+    arguments = {"retry_policy": RETRY_POLICY, "metrics": diary.metrics, "now": diary.clock.now}
+    other = WebhookInbox(diary.ledger, **arguments)  # type: ignore[arg-type]
+
+    class Overtaken(WebhookInbox):
+        def _read(self, body: Body) -> _Contents:
+            contents = super()._read(body)
+            if body.body == delivered:
+                asyncio.run(other.step())
+                self._store([read])
+            return contents
+
+    inbox = Overtaken(diary.ledger, **arguments)  # type: ignore[arg-type]
+    inbox._store([delivered])
+    asyncio.run(inbox.step())
+    asyncio.run(inbox.step())
+    assert stored(diary) == 0
+    diary.publishes().says("maria delivered", "maria read")
 
 
 def test_submit_raises_when_storing_fails(diary: Diary) -> None:

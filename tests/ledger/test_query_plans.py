@@ -204,7 +204,7 @@ CALLS: dict[str, Callable[[Connection], object]] = {
     "whatsapp_ids.any_request": lambda to: queries.whatsapp_ids.any_request(to, WHATSAPP_IDS, "start"),
     "whatsapp_ids.pop_requests": lambda to: queries.whatsapp_ids.pop_requests(to, WHATSAPP_IDS),
     "inbox.store_bodies": lambda to: i.store_bodies(to, [b"{}"], NOW),
-    "inbox.lock_unapplied_bodies": lambda to: i.lock_unapplied_bodies(to, range(1, 100)),
+    "inbox.lock_unapplied_bodies": lambda to: i.lock_unapplied_bodies(to, [i.Body(n, b"", 0) for n in range(1, 100)]),
     "inbox.unapplied_bodies": lambda to: i.unapplied_bodies(to, 100),
     "inbox.delete_bodies": lambda to: i.delete_bodies(to, range(1, 10)),
     "inbox.mark_body_kept": lambda to: i.mark_body_kept(to, 7, "unreadable"),

@@ -8,6 +8,7 @@ Echoes, our own messages seen from outside, settle an unknown attempt where exac
 """
 
 import asyncio
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 
@@ -92,6 +93,8 @@ class WebhookInbox:
         self._linger_ms = linger_ms
         self._applying: asyncio.Task[None] | None = None
         self._has_more = False
+        self._one_at_a_time = threading.Lock()
+        """`step` is called by whoever stored a body, and from time to time."""
         self._in_hand: list[int] = []
         """The bodies that are being applied."""
 
@@ -106,7 +109,7 @@ class WebhookInbox:
         """Apply every stored body. Returns how many; raises what the ledger raises."""
         applied, has_more = 0, True
         while has_more:
-            done, has_more = await asyncio.to_thread(take_fewer, self._apply_some, _BATCH, self._keep_only)
+            done, has_more = await asyncio.to_thread(self._apply_batch)
             applied += done
         return applied
 
@@ -129,6 +132,10 @@ class WebhookInbox:
             queries.inbox.store_bodies(connection, bodies, self._now())
         self._metrics.last_webhook.set(self._now() / SECOND)
 
+    def _apply_batch(self) -> tuple[int, bool]:
+        with self._one_at_a_time:
+            return take_fewer(self._apply_some, _BATCH, self._keep_only)
+
     def _apply_some(self, limit: int) -> tuple[int, bool]:
         """Apply the oldest bodies, and return how many there were, and whether there may be more.
 
@@ -141,7 +148,7 @@ class WebhookInbox:
         if not read:
             return 0, False
         with unit_of_work(self._ledger, self._metrics, self._now()) as work:
-            locked = queries.inbox.lock_unapplied_bodies(work.connection, list(read))
+            locked = queries.inbox.lock_unapplied_bodies(work.connection, bodies)
             self._apply(work, _together(read[body_id] for body_id in locked))
         return len(locked), len(locked) == limit
 

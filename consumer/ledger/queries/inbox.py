@@ -37,7 +37,7 @@ _PARKED = [parked_reports.c[name] for name in ParkedReport.__dataclass_fields__]
 _b, _p = webhook_bodies.c, parked_reports.c
 _before: BindParameter[Any] = bindparam("moment")
 _UNAPPLIED = select(_b.id, _b.body, _b.received_at).where(_b.kept_because.is_(None)).order_by(_b.id).limit(LIMIT)
-_still_unapplied = select(_b.id).where(_b.id.in_(SOME), _b.kept_because.is_(None))
+_still_unapplied = select(_b.id, _b.body, _b.received_at).where(_b.id.in_(SOME), _b.kept_because.is_(None))
 _LOCK_UNAPPLIED = _still_unapplied.order_by(_b.id).with_for_update(skip_locked=True)
 _DELETE_BODIES = delete(webhook_bodies).where(_b.id.in_(SOME))
 _DELETE_OLD_KEPT = delete(webhook_bodies).where(_b.kept_because.is_not(None), _b.received_at < _before)
@@ -59,11 +59,15 @@ def unapplied_bodies(connection: Connection, limit: int) -> list[Body]:
     return [Body(*row) for row in connection.execute(_UNAPPLIED, {"limit": limit})]
 
 
-def lock_unapplied_bodies(connection: Connection, ids: Collection[int]) -> list[int]:
-    """Lock those of these bodies that have still not been applied, and return their ids in the order they came."""
-    found: list[int] = []
-    for some in chunks(sorted(ids)):
-        found += connection.scalars(_LOCK_UNAPPLIED, {"some": some})
+def lock_unapplied_bodies(connection: Connection, bodies: Sequence[Body]) -> list[int]:
+    """Lock those of these bodies that have still not been applied, and return their ids in the order they came.
+
+    SQLite gives the id of the last body again once that is deleted, so the id alone does not say that it is the same.
+    """
+    read, found = set(bodies), list[int]()
+    for some in chunks(sorted(body.id for body in bodies)):
+        there = [Body(*row) for row in connection.execute(_LOCK_UNAPPLIED, {"some": some})]
+        found += [body.id for body in there if body in read]
     return found
 
 
