@@ -20,8 +20,9 @@ from consumer.deliver.isolation import take_fewer
 from consumer.deliver.lifecycle import StatusSource
 from consumer.deliver.policy.opt_out_requests import OptOutRequest, OptOutRequests
 from consumer.deliver.policy.retries import RetryPolicy
-from consumer.deliver.recipients.identity import KnownPhones, Mention, text_hash
+from consumer.deliver.recipients.identity import KnownPhones, Mention
 from consumer.deliver.recipients.opt_outs import hold_phone, opt_in_phone, opt_out_phone
+from consumer.deliver.tracking.kept_words import keep_words, mention_of
 from consumer.deliver.tracking.reconciliation import ReceivedEcho, record_echoes
 from consumer.deliver.tracking.status_reports import ReceivedReport, apply_reports, park_reports
 from consumer.deliver.unit_of_work import UnitOfWork, unit_of_work
@@ -36,8 +37,6 @@ from consumer.records import WHATSAPP
 
 _BATCH = 100
 """Bodies applied in one transaction. A caller of `submit` waits for one such transaction at most."""
-_KEPT_WORDS = 5
-"""Likely opt-outs that are kept of one phone, the last ones: whoever reads them needs no more."""
 _REQUESTS = frozenset(map(str, OptOutRequest))
 log = structlog.get_logger()
 
@@ -171,7 +170,7 @@ class WebhookInbox:
         record_echoes(work, contents.echoes, phones, self._retry_policy)
         for wish in _latest([*_kept_wishes(work, phones), *contents.wishes]):
             _apply_wish(work, wish, phones)
-        _keep_words(work, contents.unclear, phones)
+        keep_words(work, contents.unclear, phones)
         queries.inbox.delete_bodies(work.connection, contents.read)
         for body_id in contents.unreadable:
             queries.inbox.mark_body_kept(work.connection, body_id, "unreadable")
@@ -201,7 +200,7 @@ class WebhookInbox:
                 contents.unclear.append((message, received_at))
             if request is not OptOutRequest.NOTHING:
                 at = _not_later(message.at, received_at)
-                contents.wishes.append(_Wish(_mention(message), request, "asked_to_stop", at))
+                contents.wishes.append(_Wish(mention_of(message), request, "asked_to_stop", at))
         contents.read.append(body.id)
         return contents
 
@@ -214,17 +213,13 @@ def _together(parts: Iterable[_Contents]) -> _Contents:
     return whole
 
 
-def _mention(message: Inbound) -> Mention:
-    return Mention(phone=message.sender, whatsapp_id=message.whatsapp_id, quoted_id=message.quoted_id)
-
-
 def _mentions(contents: _Contents) -> Iterator[Mention]:
     """Yield everybody whom the bodies mention, as they name them."""
     for report in (received.report for received in contents.reports):
         yield Mention(phone=report.recipient, whatsapp_id=report.whatsapp_id, our_message_id=report.message_id)
     yield from (each.mention for each in contents.echoes)
     yield from (wish.by for wish in contents.wishes)
-    yield from map(_mention, contents.inbound)
+    yield from map(mention_of, contents.inbound)
     yield from (Mention(phone=person.phone, whatsapp_id=person.whatsapp_id) for person in contents.people)
 
 
@@ -276,26 +271,6 @@ def _keep_wish(work: UnitOfWork, wish: _Wish) -> None:
         kept = UnattributedRequest(hashed, wish.request.value, wish.reason, wish.at)
         queries.whatsapp_ids.keep_request(work.connection, kept)
     log.warning("opt_out_of_unknown_person", request=wish.request.value, kept=hashed is not None)
-
-
-def _keep_words(work: UnitOfWork, unclear: Iterable[tuple[Inbound, Millis]], phones: KnownPhones) -> None:
-    """Keep the last likely opt-outs of each phone. Those of unknown people nobody could find, read or erase."""
-    rows = [_inbound_row(*each, phones, work.hash_key) for each in unclear]
-    found = [row for row in rows if row["phone_hash"] is not None]
-    queries.inbox.store_inbound(work.connection, found)
-    queries.inbox.delete_inbound_but_latest(work.connection, {str(row["phone_hash"]) for row in found}, _KEPT_WORDS)
-
-
-def _inbound_row(message: Inbound, received_at: Millis, phones: KnownPhones, hash_key: bytes) -> dict[str, object]:
-    words = " / ".join(message.texts)
-    return {
-        "message_id": message.message_id or text_hash(f"{message.sender} {message.at} {words}", hash_key),
-        "at": message.at,
-        "kind": message.kind,
-        "body": words,
-        "received_at": received_at,
-        "phone_hash": min(phones.of(_mention(message)), default=None),
-    }
 
 
 def _not_later(at: Millis | None, received_at: Millis) -> Millis:
